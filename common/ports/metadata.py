@@ -1,0 +1,156 @@
+"""The port to the cluster's metadata: topics, configs, members, placement, producer ids, watching.
+
+Implemented by `metadata_svc` and by its gRPC client (`common/rpc`), which gateways and partition
+services share. Everything a watcher learns arrives as `ClusterChange`s with growing revisions.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+
+class TopicRefusal(IntEnum):
+    """Why a topic was not created or deleted. Numbers and names are metadata.v1.TopicRefusal's."""
+
+    TOPIC_ALREADY_EXISTS = 1
+    INVALID_TOPIC_NAME = 2
+    INVALID_PARTITIONS = 3
+    INVALID_REPLICATION_FACTOR = 4
+    INVALID_REPLICA_ASSIGNMENT = 5
+    INVALID_CONFIG = 6
+    INVALID_REQUEST = 7
+    UNKNOWN_TOPIC = 8
+    UNKNOWN_TOPIC_ID = 9
+    TIMED_OUT = 10
+    NO_OWNER = 11
+    STORAGE_ERROR = 12
+
+
+class Placement(NamedTuple):
+    """Which partition service owns a partition, and since which change of owner."""
+
+    owner: str  # a member's name, for instance "partition-0"
+    leader_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as every watcher holds it. `configs` are its own settings only, not the defaults."""
+
+    topic_id: bytes
+    name: str
+    partitions: tuple[Placement, ...]
+    configs: Mapping[str, str] = field(default_factory=dict)
+    is_internal: bool = False
+
+
+class Endpoint(NamedTuple):
+    """Where clients of one listener reach a gateway."""
+
+    listener: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A live gateway; in Kafka's words a broker with its `node_id`."""
+
+    node_id: int
+    endpoints: tuple[Endpoint, ...]
+    rack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A partition service: its stable name, and the gRPC address where it is now."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChange:
+    """What changed up to `revision`. With `is_snapshot` it replaces everything known before.
+
+    Lists hold new or changed things whole; the `_gone` ones only the identity.
+    """
+
+    revision: int
+    cluster_id: str
+    is_snapshot: bool = False
+    topics: Sequence[Topic] = ()
+    topics_gone: Sequence[bytes] = ()
+    gateways: Sequence[Gateway] = ()
+    gateways_gone: Sequence[int] = ()
+    members: Sequence[Member] = ()
+    members_gone: Sequence[str] = ()
+    broker_configs: Mapping[str, str] | None = None
+
+
+#: Who is watching: registration and watching are one thing, alive as long as the stream is.
+Registration = Gateway | Member
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """A topic to create. -1 asks for the cluster's default; `assignments` is partition → nodes."""
+
+    name: str
+    partition_count: int = -1
+    replication_factor: int = -1
+    assignments: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    configs: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicResult:
+    """`refusal` None: done and known to every live watcher. TIMED_OUT: done, not yet known to all."""
+
+    name: str | None = None
+    topic_id: bytes | None = None
+    topic: Topic | None = None
+    refusal: TopicRefusal | None = None
+    message: str | None = None
+
+
+class ProducerIdBlock(NamedTuple):
+    """Producer ids `first` … `first + count - 1`, never given to anybody else (KIP-730)."""
+
+    first: int
+    count: int
+
+
+class Watch(Protocol):
+    """One watcher's stream: a snapshot, then changes. Acknowledge each after applying it."""
+
+    def __aiter__(self) -> AsyncIterator[ClusterChange]:
+        """Raises `BackendUnavailable` when the stream breaks; watch again then."""
+        ...
+
+    def acknowledge(self, revision: int) -> None: ...
+
+    async def close(self) -> None:
+        """Ends the registration at once, without waiting for the lease."""
+        ...
+
+
+class Metadata(Protocol):
+    """The cluster's metadata. Every method raises `BackendUnavailable` where nobody answers."""
+
+    def watch(self, registration: Registration) -> Watch: ...
+
+    async def create_topics(
+        self, topics: Sequence[NewTopic], *, timeout_ms: int, validate_only: bool = False
+    ) -> list[TopicResult]:
+        """One result for each topic, when every live watcher has acknowledged it or time is up."""
+        ...
+
+    async def delete_topics(
+        self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
+    ) -> list[TopicResult]:
+        """Results for `names`, then for `topic_ids`."""
+        ...
+
+    async def allocate_producer_ids(self) -> ProducerIdBlock: ...

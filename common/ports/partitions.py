@@ -1,0 +1,185 @@
+"""The port to partition logs: append, fetch, list offsets, describe.
+
+Implemented by `partition_svc` (the owner of the logs) and by the gateway's gRPC client. A
+partition's outcome is data, never an exception: the only exception is `BackendUnavailable`,
+for a call that as a whole got no answer.
+"""
+
+from asyncio import Future
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+#: Kafka's `acks`: answer after the WAL is synced (-1), written to the OS (1), or never (0).
+ACKS_ALL = -1
+ACKS_LEADER = 1
+ACKS_NONE = 0
+
+#: Special timestamps of ListOffsets (ListOffsetsRequest.java).
+LATEST_TIMESTAMP = -1
+EARLIEST_TIMESTAMP = -2
+MAX_TIMESTAMP = -3
+
+#: "Do not check the caller's leader epoch" (KIP-320).
+NO_LEADER_EPOCH = -1
+
+
+class Refusal(IntEnum):
+    """Why a partition did not do what was asked. Numbers and names are partition.v1.Refusal's."""
+
+    NOT_OWNER = 1
+    UNKNOWN_PARTITION = 2
+    CORRUPT_BATCH = 3
+    INVALID_RECORD = 4
+    BATCH_TOO_LARGE = 5
+    INVALID_TIMESTAMP = 6
+    UNSUPPORTED_COMPRESSION = 7
+    OUT_OF_ORDER_SEQUENCE = 8
+    INVALID_PRODUCER_EPOCH = 9
+    STORAGE_ERROR = 10
+    OFFSET_OUT_OF_RANGE = 11
+    FENCED_LEADER_EPOCH = 12
+    UNKNOWN_LEADER_EPOCH = 13
+    UNSUPPORTED_TIMESTAMP = 14
+
+
+class LogId(NamedTuple):
+    """A partition log's identity. A deleted and recreated topic has another `topic_id`."""
+
+    topic_id: bytes  # 16 bytes
+    partition: int
+
+
+@dataclass(slots=True)
+class Append:
+    """One record batch (v2, as the client sent it) for the end of one log."""
+
+    log: LogId
+    batch: bytes | memoryview
+    leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(slots=True)
+class RecordError:
+    """One record that made its batch unacceptable (KIP-467)."""
+
+    batch_index: int
+    message: str | None = None
+
+
+@dataclass(slots=True)
+class AppendResult:
+    """Where a batch was stored, or why not: `refusal` is None exactly when it is in the log."""
+
+    base_offset: int = -1
+    log_append_time_ms: int = -1
+    log_start_offset: int = -1
+    refusal: Refusal | None = None
+    message: str | None = None
+    record_errors: list[RecordError] = field(default_factory=list)
+    leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(slots=True)
+class FetchPartition:
+    """Read from `fetch_offset` on, about `max_bytes` of whole batches."""
+
+    log: LogId
+    fetch_offset: int
+    max_bytes: int
+    leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(slots=True)
+class FetchQuery:
+    """One long poll over several logs: answered when `min_bytes` are there in all of them together.
+
+    `max_bytes` bounds the whole answer; the first batch found comes back even where it alone is
+    larger (KIP-74).
+    """
+
+    partitions: Sequence[FetchPartition]
+    max_wait_ms: int
+    min_bytes: int
+    max_bytes: int
+    read_committed: bool = False
+
+
+class AbortedTransaction(NamedTuple):
+    """A producer whose records from `first_offset` on were rolled back (read_committed)."""
+
+    producer_id: int
+    first_offset: int
+
+
+@dataclass(slots=True)
+class FetchResult:
+    """Whole v2 batches in offset order, as a list of chunks that are sent one after the other."""
+
+    records: list[bytes] = field(default_factory=list)
+    high_watermark: int = -1
+    last_stable_offset: int = -1
+    log_start_offset: int = -1
+    leader_epoch: int = NO_LEADER_EPOCH
+    aborted: list[AbortedTransaction] | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class OffsetQuery:
+    """The offset at `timestamp` (ms since the epoch, or one of the special negatives)."""
+
+    log: LogId
+    timestamp: int
+    leader_epoch: int = NO_LEADER_EPOCH
+    read_committed: bool = False
+
+
+@dataclass(slots=True)
+class OffsetResult:
+    """`offset` -1 without a refusal means: no record answers the question (S-40)."""
+
+    offset: int = -1
+    timestamp: int = -1
+    leader_epoch: int = NO_LEADER_EPOCH
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
+class LogDescription:
+    """What an operator wants to know of one log. `size_bytes` counts batches, not their storage."""
+
+    log: LogId
+    log_start_offset: int = -1
+    high_watermark: int = -1
+    log_end_offset: int = -1
+    size_bytes: int = 0
+    leader_epoch: int = NO_LEADER_EPOCH
+    producer_count: int = 0
+    refusal: Refusal | None = None
+
+
+class Partitions(Protocol):
+    """Partition logs, wherever they live. Results come in the order of what was asked."""
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        """Starts the appends at once, in the order of the calls, and answers when all are done.
+
+        Not a coroutine on purpose: two calls one after the other reach each log in that order,
+        which idempotent producers with five requests in flight rely on. The future raises
+        `BackendUnavailable` where the outcome is not known.
+        """
+        ...
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        """Raises `BackendUnavailable`. Cancelling it takes the waiter away from the logs."""
+        ...
+
+    async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        """Raises `BackendUnavailable`."""
+        ...
+
+    async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        """Raises `BackendUnavailable`."""
+        ...

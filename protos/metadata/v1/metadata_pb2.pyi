@@ -1,0 +1,256 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class TopicRefusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TOPIC_REFUSAL_UNSPECIFIED: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_TOPIC_ALREADY_EXISTS: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_TOPIC_NAME: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_PARTITIONS: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_REPLICATION_FACTOR: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_REPLICA_ASSIGNMENT: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_CONFIG: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_INVALID_REQUEST: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_UNKNOWN_TOPIC: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_UNKNOWN_TOPIC_ID: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_TIMED_OUT: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_NO_OWNER: _ClassVar[TopicRefusal]
+    TOPIC_REFUSAL_STORAGE_ERROR: _ClassVar[TopicRefusal]
+TOPIC_REFUSAL_UNSPECIFIED: TopicRefusal
+TOPIC_REFUSAL_TOPIC_ALREADY_EXISTS: TopicRefusal
+TOPIC_REFUSAL_INVALID_TOPIC_NAME: TopicRefusal
+TOPIC_REFUSAL_INVALID_PARTITIONS: TopicRefusal
+TOPIC_REFUSAL_INVALID_REPLICATION_FACTOR: TopicRefusal
+TOPIC_REFUSAL_INVALID_REPLICA_ASSIGNMENT: TopicRefusal
+TOPIC_REFUSAL_INVALID_CONFIG: TopicRefusal
+TOPIC_REFUSAL_INVALID_REQUEST: TopicRefusal
+TOPIC_REFUSAL_UNKNOWN_TOPIC: TopicRefusal
+TOPIC_REFUSAL_UNKNOWN_TOPIC_ID: TopicRefusal
+TOPIC_REFUSAL_TIMED_OUT: TopicRefusal
+TOPIC_REFUSAL_NO_OWNER: TopicRefusal
+TOPIC_REFUSAL_STORAGE_ERROR: TopicRefusal
+
+class WatchRequest(_message.Message):
+    __slots__ = ("register_gateway", "register_member", "acknowledged_revision", "heartbeat")
+    REGISTER_GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    REGISTER_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    register_gateway: Gateway
+    register_member: Member
+    acknowledged_revision: int
+    heartbeat: Heartbeat
+    def __init__(self, register_gateway: _Optional[_Union[Gateway, _Mapping]] = ..., register_member: _Optional[_Union[Member, _Mapping]] = ..., acknowledged_revision: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("revision", "cluster_id", "is_snapshot", "topics", "topics_gone", "gateways", "gateways_gone", "members", "members_gone", "broker_configs", "lease_ms")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_GONE_FIELD_NUMBER: _ClassVar[int]
+    GATEWAYS_FIELD_NUMBER: _ClassVar[int]
+    GATEWAYS_GONE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_GONE_FIELD_NUMBER: _ClassVar[int]
+    BROKER_CONFIGS_FIELD_NUMBER: _ClassVar[int]
+    LEASE_MS_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    cluster_id: str
+    is_snapshot: bool
+    topics: _containers.RepeatedCompositeFieldContainer[Topic]
+    topics_gone: _containers.RepeatedScalarFieldContainer[bytes]
+    gateways: _containers.RepeatedCompositeFieldContainer[Gateway]
+    gateways_gone: _containers.RepeatedScalarFieldContainer[int]
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    members_gone: _containers.RepeatedScalarFieldContainer[str]
+    broker_configs: Configs
+    lease_ms: int
+    def __init__(self, revision: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_snapshot: _Optional[bool] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ..., topics_gone: _Optional[_Iterable[bytes]] = ..., gateways: _Optional[_Iterable[_Union[Gateway, _Mapping]]] = ..., gateways_gone: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., members_gone: _Optional[_Iterable[str]] = ..., broker_configs: _Optional[_Union[Configs, _Mapping]] = ..., lease_ms: _Optional[int] = ...) -> None: ...
+
+class Configs(_message.Message):
+    __slots__ = ("entries",)
+    class EntriesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.ScalarMap[str, str]
+    def __init__(self, entries: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Topic(_message.Message):
+    __slots__ = ("topic_id", "name", "partitions", "configs", "is_internal")
+    class ConfigsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    CONFIGS_FIELD_NUMBER: _ClassVar[int]
+    IS_INTERNAL_FIELD_NUMBER: _ClassVar[int]
+    topic_id: bytes
+    name: str
+    partitions: _containers.RepeatedCompositeFieldContainer[Placement]
+    configs: _containers.ScalarMap[str, str]
+    is_internal: bool
+    def __init__(self, topic_id: _Optional[bytes] = ..., name: _Optional[str] = ..., partitions: _Optional[_Iterable[_Union[Placement, _Mapping]]] = ..., configs: _Optional[_Mapping[str, str]] = ..., is_internal: _Optional[bool] = ...) -> None: ...
+
+class Placement(_message.Message):
+    __slots__ = ("owner", "leader_epoch")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    leader_epoch: int
+    def __init__(self, owner: _Optional[str] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
+
+class Gateway(_message.Message):
+    __slots__ = ("node_id", "endpoints", "rack")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    RACK_FIELD_NUMBER: _ClassVar[int]
+    node_id: int
+    endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    rack: str
+    def __init__(self, node_id: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., rack: _Optional[str] = ...) -> None: ...
+
+class Endpoint(_message.Message):
+    __slots__ = ("listener", "host", "port")
+    LISTENER_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    listener: str
+    host: str
+    port: int
+    def __init__(self, listener: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("name", "address")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    address: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+
+class CreateTopicsRequest(_message.Message):
+    __slots__ = ("topics", "timeout_ms", "validate_only")
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    topics: _containers.RepeatedCompositeFieldContainer[NewTopic]
+    timeout_ms: int
+    validate_only: bool
+    def __init__(self, topics: _Optional[_Iterable[_Union[NewTopic, _Mapping]]] = ..., timeout_ms: _Optional[int] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class NewTopic(_message.Message):
+    __slots__ = ("name", "partition_count", "replication_factor", "assignments", "configs")
+    class AssignmentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: Replicas
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[Replicas, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REPLICATION_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ASSIGNMENTS_FIELD_NUMBER: _ClassVar[int]
+    CONFIGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    partition_count: int
+    replication_factor: int
+    assignments: _containers.MessageMap[int, Replicas]
+    configs: _containers.RepeatedCompositeFieldContainer[ConfigEntry]
+    def __init__(self, name: _Optional[str] = ..., partition_count: _Optional[int] = ..., replication_factor: _Optional[int] = ..., assignments: _Optional[_Mapping[int, Replicas]] = ..., configs: _Optional[_Iterable[_Union[ConfigEntry, _Mapping]]] = ...) -> None: ...
+
+class Replicas(_message.Message):
+    __slots__ = ("node_ids",)
+    NODE_IDS_FIELD_NUMBER: _ClassVar[int]
+    node_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, node_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ConfigEntry(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class CreateTopicsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[TopicResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[TopicResult, _Mapping]]] = ...) -> None: ...
+
+class TopicResult(_message.Message):
+    __slots__ = ("name", "topic_id", "topic", "refusal", "message")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    topic_id: bytes
+    topic: Topic
+    refusal: TopicRefusal
+    message: str
+    def __init__(self, name: _Optional[str] = ..., topic_id: _Optional[bytes] = ..., topic: _Optional[_Union[Topic, _Mapping]] = ..., refusal: _Optional[_Union[TopicRefusal, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class DeleteTopicsRequest(_message.Message):
+    __slots__ = ("names", "topic_ids", "timeout_ms")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_IDS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    topic_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    timeout_ms: int
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., topic_ids: _Optional[_Iterable[bytes]] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class DeleteTopicsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[TopicResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[TopicResult, _Mapping]]] = ...) -> None: ...
+
+class DescribeTopicsRequest(_message.Message):
+    __slots__ = ("names",)
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DescribeTopicsResponse(_message.Message):
+    __slots__ = ("revision", "topics")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    TOPICS_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    topics: _containers.RepeatedCompositeFieldContainer[Topic]
+    def __init__(self, revision: _Optional[int] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ...) -> None: ...
+
+class AllocateProducerIdsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AllocateProducerIdsResponse(_message.Message):
+    __slots__ = ("first_producer_id", "count")
+    FIRST_PRODUCER_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    first_producer_id: int
+    count: int
+    def __init__(self, first_producer_id: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
