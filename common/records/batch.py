@@ -1,0 +1,220 @@
+"""The header of a v2 record batch: read, check, place, stamp. It never opens a record.
+
+Layout (DefaultRecordBatch.java), big-endian, 61 bytes; the CRC-32C covers everything from the
+attributes on, so base offset and leader epoch may be rewritten without touching it:
+
+    base offset i64 · batch length i32 (bytes after this field) · partition leader epoch i32 ·
+    magic i8 · CRC u32 · attributes i16 · last offset delta i32 · base timestamp i64 ·
+    max timestamp i64 · producer id i64 · producer epoch i16 · base sequence i32 · count i32
+"""
+
+import struct
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final, NamedTuple
+
+from crc32c import crc32c
+
+from common.records.errors import CorruptRecords
+
+Bytes = bytes | bytearray | memoryview
+
+MAGIC: Final = 2
+HEADER_BYTES: Final = 61
+#: Base offset and batch length stand before what the batch length counts.
+LENGTH_OVERHEAD: Final = 12
+#: -1 in the header means "none" for timestamps, producer ids, epochs and sequences alike.
+NO_TIMESTAMP: Final = -1
+NO_PRODUCER_ID: Final = -1
+NO_PRODUCER_EPOCH: Final = -1
+NO_SEQUENCE: Final = -1
+
+CODEC_MASK: Final = 0x07
+LOG_APPEND_TIME: Final = 0x08
+TRANSACTIONAL: Final = 0x10
+CONTROL: Final = 0x20
+#: Base timestamp holds the time when tombstones may go (KIP-534); only compaction sets it.
+DELETE_HORIZON: Final = 0x40
+
+CODEC_LAST: Final = 4
+_MAGIC_POSITION: Final = 16
+_CRC_START: Final = 21
+#: length, attributes, timestamp, offset, key length, value length, header count: a byte each.
+_RECORD_BYTES_MIN: Final = 7
+
+_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
+_PLACE: Final = struct.Struct(">qii")
+_CHECKED: Final = struct.Struct(">hiqqqhii")
+_HEAD: Final = struct.Struct(">qiibI")
+_unpack_header: Final = _HEADER.unpack_from
+_new_tuple: Final = tuple.__new__
+
+
+class BatchHeader(NamedTuple):
+    """The 61 bytes as numbers, in their order. Timestamps are milliseconds since the epoch."""
+
+    base_offset: int
+    batch_length: int
+    leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
+    last_offset_delta: int
+    base_timestamp: int
+    max_timestamp: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    record_count: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole batch, header included."""
+        return self.batch_length + LENGTH_OVERHEAD
+
+    @property
+    def last_offset(self) -> int:
+        return self.base_offset + self.last_offset_delta
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last record; sequences wrap to 0 after 2^31-1 (DefaultRecordBatch)."""
+        if self.base_sequence == NO_SEQUENCE:
+            return NO_SEQUENCE
+        return (self.base_sequence + self.last_offset_delta) & 0x7FFFFFFF
+
+    @property
+    def codec(self) -> int:
+        return self.attributes & CODEC_MASK
+
+    @property
+    def is_log_append_time(self) -> bool:
+        return bool(self.attributes & LOG_APPEND_TIME)
+
+    @property
+    def is_transactional(self) -> bool:
+        return bool(self.attributes & TRANSACTIONAL)
+
+    @property
+    def is_control(self) -> bool:
+        return bool(self.attributes & CONTROL)
+
+
+class Flaw(Enum):
+    """Why bytes are not one batch that a client may append. The value is a sentence for it."""
+
+    NO_BATCH = "there is no record batch"
+    TRUNCATED = "the bytes end before the batch does"
+    SEVERAL_BATCHES = "there is more than exactly one batch"
+    WRONG_MAGIC = "the batch is not of magic 2"
+    CRC_MISMATCH = "the batch fails its CRC-32C"
+    UNKNOWN_CODEC = "the batch names an unknown compression codec"
+    WRONG_COUNT = "record count, last offset delta and bytes contradict each other"
+    CONTROL_BATCH = "clients may not write control batches"
+    NO_SEQUENCE = "the batch has a producer id but no base sequence"
+
+    @property
+    def is_corruption(self) -> bool:
+        """CORRUPT_MESSAGE in Kafka's words (the client may retry); otherwise INVALID_RECORD.
+
+        UNKNOWN_CODEC has a code of its own, UNSUPPORTED_COMPRESSION_TYPE.
+        """
+        return self in (Flaw.TRUNCATED, Flaw.CRC_MISMATCH)
+
+
+def parse_header(buffer: Bytes, position: int = 0) -> BatchHeader:
+    """The header at `position`, unchecked.
+
+    Raises:
+        CorruptRecords: fewer than 61 bytes are left.
+    """
+    try:
+        return _new_tuple(BatchHeader, _unpack_header(buffer, position))
+    except struct.error as error:
+        raise CorruptRecords("the bytes end within a batch header") from error
+
+
+def check(batch: Bytes) -> BatchHeader | Flaw:
+    """The header of a client's batch, or what is wrong with it.
+
+    Checks all that LogValidator.validateBatch and DefaultRecordBatch.ensureValid check without
+    opening records: exactly one batch of magic 2, its CRC, counts, no control bit, sequences.
+    """
+    size = len(batch)
+    if size < HEADER_BYTES:
+        return _flaw_of_shape(batch)
+    header = _new_tuple(BatchHeader, _unpack_header(batch))
+    _, length, _, magic, crc, attributes, last_delta, _, _, producer_id, _, sequence, count = header
+    if magic != MAGIC or length + LENGTH_OVERHEAD != size:
+        return _flaw_of_shape(batch)
+    if crc32c(memoryview(batch)[_CRC_START:]) != crc:
+        return Flaw.CRC_MISMATCH
+    if count <= 0 or last_delta + 1 != count:
+        return Flaw.WRONG_COUNT
+    if attributes & (CONTROL | CODEC_MASK):
+        if attributes & CONTROL:
+            return Flaw.CONTROL_BATCH
+        if attributes & CODEC_MASK > CODEC_LAST:
+            return Flaw.UNKNOWN_CODEC
+    elif count * _RECORD_BYTES_MIN > size - HEADER_BYTES:
+        # Offsets would be taken for records that cannot be there.
+        return Flaw.WRONG_COUNT
+    if producer_id >= 0 and sequence < 0:
+        return Flaw.NO_SEQUENCE
+    return header
+
+
+def _flaw_of_shape(batch: Bytes) -> Flaw:
+    """Names what makes the bytes not exactly one batch of magic 2 (ProduceRequest.java)."""
+    if not batch:
+        return Flaw.NO_BATCH
+    if len(batch) > _MAGIC_POSITION and batch[_MAGIC_POSITION] != MAGIC:
+        return Flaw.WRONG_MAGIC
+    if len(batch) < HEADER_BYTES:
+        return Flaw.TRUNCATED
+    size = parse_header(batch).size
+    return Flaw.SEVERAL_BATCHES if HEADER_BYTES <= size < len(batch) else Flaw.TRUNCATED
+
+
+def place(batch: Bytes, base_offset: int, leader_epoch: int) -> bytes:
+    """A copy of one whole batch at its place in the log. The CRC stays as it was."""
+    head = _PLACE.pack(base_offset, len(batch) - LENGTH_OVERHEAD, leader_epoch)
+    return head + memoryview(batch)[_MAGIC_POSITION:]
+
+
+def stamp_log_append_time(batch: Bytes, now_ms: int) -> bytes:
+    """A copy whose records all carry `now_ms` (LogAppendTime), with its CRC made new.
+
+    The timestamps inside the records stay as they are: readers of a batch with the timestamp-type
+    bit take the header's max timestamp instead (DefaultRecordBatch.setMaxTimestamp).
+    """
+    header = parse_header(batch)
+    return seal(
+        header._replace(attributes=header.attributes | LOG_APPEND_TIME, max_timestamp=now_ms),
+        memoryview(batch)[HEADER_BYTES:],
+    )
+
+
+def seal(header: BatchHeader, body: Bytes) -> bytes:
+    """A whole batch of `header` and the bytes of its records, its length and CRC computed."""
+    checked = _CHECKED.pack(*header[5:])
+    crc = crc32c(body, crc32c(checked))
+    length = HEADER_BYTES - LENGTH_OVERHEAD + len(body)
+    head = _HEAD.pack(header.base_offset, length, header.leader_epoch, MAGIC, crc)
+    return b"".join((head, checked, body))
+
+
+def iter_batches(buffer: Bytes) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch in a run of whole v2 batches; CRCs are not looked at.
+
+    Raises:
+        CorruptRecords: the run ends within a batch, or holds something else than v2 batches.
+    """
+    position, end = 0, len(buffer)
+    while position < end:
+        header = parse_header(buffer, position)
+        batch_end = position + header.size
+        if header.magic != MAGIC or header.size < HEADER_BYTES or batch_end > end:
+            raise CorruptRecords(f"no whole v2 batch at byte {position} of {end}")
+        yield position, header
+        position = batch_end

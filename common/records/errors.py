@@ -1,0 +1,9 @@
+"""What can be wrong with the bytes of records, as exceptions: two, and nothing else leaves here."""
+
+
+class CorruptRecords(Exception):
+    """The bytes are not what they claim to be: cut, failing their CRC, or garbage inside."""
+
+
+class UnsupportedRecords(Exception):
+    """The records are sound, but cannot be read or written in the form that was asked for."""
