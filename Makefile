@@ -1,0 +1,84 @@
+# ringlog. `make` shows what there is.
+PYTHON ?= python3
+TESTS ?= tests
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := common gateway_svc metadata_svc partition_svc ringlog
+TYPED := $(PACKAGES) $(wildcard benchmarks)
+PROTOS := $(wildcard protos/*/v1/*.proto)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Clients of their time, for the old protocol versions. They share the name of the current
+# kafka-python, so each lives in a folder of its own and tests run it in a process of its own.
+LEGACY := $(VENV)/legacy-clients
+
+.DEFAULT_GOAL := help
+.PHONY: help venv dev run test check lint types layers check-protos format protos readme bench constraints clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.ready ## Virtual environment with ringlog in it
+
+run: venv ## Start the standalone broker on localhost:9092, data under ./data
+	@exec $(BIN)/ringlog standalone --listen localhost:9092 --data-dir ./data
+
+test: dev ## All tests (TESTS=tests/unit for some)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: lint types layers check-protos ## Everything that needs no running
+
+lint: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: dev
+	$(BIN)/mypy $(TYPED)
+
+layers: dev
+	$(BIN)/lint-imports
+
+check-protos: dev ## The checked-in stubs are what the protos generate
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
+	  $(BIN)/python -m grpc_tools.protoc -I . --python_out="$$out" --pyi_out="$$out" \
+	    --grpc_python_out="$$out" $(PROTOS) && \
+	  for stub in $$(cd "$$out" && find protos -name '*_pb2*'); do \
+	    diff -u "$$stub" "$$out/$$stub" || { echo "run: make protos" >&2; exit 1; }; done
+
+format: dev ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: dev ## Generate the stubs beside the protos
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+readme: venv ## Write the generated tables in README.md and docs/
+	$(BIN)/python -m ringlog.tables
+
+bench: dev ## Benchmarks; prints a table with ratios
+	$(BIN)/python -m benchmarks
+
+constraints: dev ## Pin what is installed now
+	@{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/pins
+	@mv $(VENV)/pins constraints.txt
+
+clean: ## Remove the virtual environment and caches; data stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+dev: $(VENV)/.ready-dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ringlog needs Python 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "python -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# Stamps are touched last: an install that was cut short is done again.
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	PIP_CONSTRAINT=constraints.txt $(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	PIP_CONSTRAINT=constraints.txt $(PIP_INSTALL) --editable '.[dev]'
+	$(PIP_INSTALL) --no-deps --upgrade --target $(LEGACY)/kafka-python-2.0 kafka-python==2.0.6
+	$(PIP_INSTALL) --no-deps --upgrade --target $(LEGACY)/kafka-python-1.4 kafka-python==1.4.7
+	@touch $@
