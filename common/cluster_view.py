@@ -1,0 +1,134 @@
+"""The cluster as one process knows it: topics, gateways, partition services, broker configs.
+
+Pure state, built from `ClusterChange`s: no I/O, no clock, no locks. The metadata service keeps one
+as its truth in memory, every gateway and partition service keeps one as its copy (`following.py`
+feeds it). Everything handed out is immutable, so readers may hold on to it across changes.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from common.ports.metadata import ClusterChange, Gateway, Member, Placement, Topic
+
+_NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
+
+
+class ClusterView:
+    """What is known up to `revision`; before the first change nothing is (`is_known` is False)."""
+
+    def __init__(self) -> None:
+        self.revision = -1
+        self.cluster_id = ""
+        self.broker_configs: Mapping[str, str] = _NO_CONFIGS
+        self._topics_by_name: dict[str, Topic] = {}
+        self._topics_by_id: dict[bytes, Topic] = {}
+        self._gateways: dict[int, Gateway] = {}
+        self._members: dict[str, Member] = {}
+        # Sorted once after a change, not at every request that lists everything.
+        self._topics_sorted: tuple[Topic, ...] | None = ()
+        self._gateways_sorted: tuple[Gateway, ...] = ()
+        self._members_sorted: tuple[Member, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a snapshot has arrived: until then every look-up finds nothing."""
+        return self.revision >= 0
+
+    def topic(self, name: str) -> Topic | None:
+        return self._topics_by_name.get(name)
+
+    def topic_by_id(self, topic_id: bytes) -> Topic | None:
+        """`topic_id` is 16 bytes. A topic deleted and made again is found by its new id only."""
+        return self._topics_by_id.get(topic_id)
+
+    def placement(self, topic_id: bytes, partition: int) -> Placement | None:
+        """Who owns the partition; None where the topic or the partition does not exist."""
+        topic = self._topics_by_id.get(topic_id)
+        if topic is None or not 0 <= partition < len(topic.partitions):
+            return None
+        return topic.partitions[partition]
+
+    def gateway(self, node_id: int) -> Gateway | None:
+        return self._gateways.get(node_id)
+
+    def member(self, name: str) -> Member | None:
+        return self._members.get(name)
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """All topics, by name."""
+        if self._topics_sorted is None:
+            by_name = self._topics_by_name
+            self._topics_sorted = tuple(by_name[name] for name in sorted(by_name))
+        return self._topics_sorted
+
+    @property
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Live gateways, by node id."""
+        return self._gateways_sorted
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Known partition services, by name; one that is down stays known at its last address."""
+        return self._members_sorted
+
+    def apply(self, change: ClusterChange) -> None:
+        """Takes over `change`. Changes must come in the order of their revisions."""
+        if change.is_snapshot:
+            self._forget_everything()
+        self.revision = change.revision
+        self.cluster_id = change.cluster_id
+        if change.broker_configs is not None:
+            self.broker_configs = MappingProxyType(dict(change.broker_configs))
+        self._apply_topics(change.topics, change.topics_gone)
+        self._apply_gateways(change.gateways, change.gateways_gone)
+        self._apply_members(change.members, change.members_gone)
+
+    def snapshot(self) -> ClusterChange:
+        """All that is known as one change, which gives an equal view wherever it is applied."""
+        return ClusterChange(
+            revision=self.revision,
+            cluster_id=self.cluster_id,
+            is_snapshot=True,
+            topics=self.topics,
+            gateways=self.gateways,
+            members=self.members,
+            broker_configs=self.broker_configs,
+        )
+
+    def _forget_everything(self) -> None:
+        self.broker_configs = _NO_CONFIGS
+        self._topics_by_name.clear()
+        self._topics_by_id.clear()
+        self._gateways.clear()
+        self._members.clear()
+        self._topics_sorted, self._gateways_sorted, self._members_sorted = (), (), ()
+
+    def _apply_topics(self, changed: Iterable[Topic], gone: Iterable[bytes]) -> None:
+        # Gone first: one change may replace a topic by another of the same name.
+        for topic_id in gone:
+            topic = self._topics_by_id.pop(topic_id, None)
+            if topic is not None and self._topics_by_name[topic.name].topic_id == topic_id:
+                del self._topics_by_name[topic.name]
+            self._topics_sorted = None
+        for topic in changed:
+            before = self._topics_by_name.get(topic.name)
+            if before is not None and before.topic_id != topic.topic_id:
+                del self._topics_by_id[before.topic_id]
+            self._topics_by_name[topic.name] = topic
+            self._topics_by_id[topic.topic_id] = topic
+            self._topics_sorted = None
+
+    def _apply_gateways(self, changed: Iterable[Gateway], gone: Iterable[int]) -> None:
+        for node_id in gone:
+            self._gateways.pop(node_id, None)
+        for gateway in changed:
+            self._gateways[gateway.node_id] = gateway
+        self._gateways_sorted = tuple(self._gateways[node_id] for node_id in sorted(self._gateways))
+
+    def _apply_members(self, changed: Iterable[Member], gone: Iterable[str]) -> None:
+        for name in gone:
+            self._members.pop(name, None)
+        for member in changed:
+            self._members[member.name] = member
+        self._members_sorted = tuple(self._members[name] for name in sorted(self._members))
