@@ -1,0 +1,1 @@
+"""gRPC as every service uses it: how a server is started, and how others are called."""

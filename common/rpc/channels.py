@@ -1,0 +1,65 @@
+"""Channels to other services: options, deadlines, and what a failed call means to the caller."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc.aio
+
+from common.ports.unavailable import BackendUnavailable
+
+#: One request may carry a whole Produce: socket.request.max.bytes (100 MiB) and what wraps it.
+MESSAGE_BYTES_MAX = 128 << 20
+
+#: Longest a unary call that does not wait for anything may take.
+CALL_TIMEOUT_S = 10.0
+
+#: What both ends of a channel agree on.
+SHARED_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    # A peer that vanished (power, network) is noticed on silent streams too.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+_CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    *SHARED_OPTIONS,
+    # A service that restarts is back in a second; the default backs off up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Two channels to one address are two connections: bulk must not delay small answers.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+def open_channel(address: str) -> grpc.aio.Channel:
+    """A channel to `host:port`. Connects at the first call and again whenever it is lost."""
+    return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+
+
+@contextmanager
+def unavailable_on_failure(what: str) -> Iterator[None]:
+    """Turns the failure of a call inside it into `BackendUnavailable`, naming `what` was called.
+
+    A task that is itself cancelled sees its `CancelledError`.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise unavailable(what, error) from error
+    except grpc.aio.UsageError as error:
+        raise BackendUnavailable(f"{what}: {error}") from error
+    except asyncio.CancelledError as error:
+        # grpc.aio cancels the calls of a channel that is closed under them.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BackendUnavailable(f"{what}: channel closed") from error
+
+
+def unavailable(what: str, error: grpc.aio.AioRpcError) -> BackendUnavailable:
+    """The same for callers that hold the error of a stream."""
+    return BackendUnavailable(f"{what}: {error.code().name}: {error.details()}")

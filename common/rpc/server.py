@@ -1,0 +1,86 @@
+"""Starting, watching and draining a gRPC server.
+
+Health is grpc.health.v1 with two names: "" says that the process is alive, "readiness" that it
+may be given work. Reflection is always on, so that tools can call any method by name.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import OVERALL_HEALTH
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from common.rpc.channels import SHARED_OPTIONS
+
+log = logging.getLogger(__name__)
+
+READINESS = "readiness"
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+_SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    *SHARED_OPTIONS,
+    # Our own channels ping every 10 s on silent streams; the default calls that an attack.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    # Two processes on one port would each get half of the calls.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class AddressTaken(Exception):
+    """Nothing could be bound to the address."""
+
+
+class Service(NamedTuple):
+    """A servicer: its full name ("partition.v1.PartitionService") and how it is added."""
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+
+
+class RpcServer:
+    """One gRPC server with its services, health and reflection. Start, mark ready, stop."""
+
+    def __init__(self, services: Sequence[Service], *, address: str) -> None:
+        """`address` is host:port; port 0 takes a free one."""
+        self._address = address
+        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
+        self._health = health.HealthServicer()
+        self.port = 0
+        for service in services:
+            service.add(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*(service.name for service in services), HEALTH, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> None:
+        """Binds and serves: alive, not yet ready. `port` is the real one afterwards.
+
+        Raises:
+            AddressTaken: the address is in use or not one of this machine.
+        """
+        try:
+            self.port = self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise AddressTaken(f"cannot listen on {self._address}") from error
+        await self.set_ready(False)
+        await self._health.set(OVERALL_HEALTH, _SERVING)
+        await self._server.start()
+        log.info("gRPC on %s, port %d", self._address, self.port)
+
+    async def set_ready(self, ready: bool) -> None:
+        """What health says of "readiness"."""
+        await self._health.set(READINESS, _SERVING if ready else _NOT_SERVING)
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Not ready, no new calls; those in flight get `grace_s` to end, then are cancelled."""
+        await self.set_ready(False)
+        await self._server.stop(grace_s)

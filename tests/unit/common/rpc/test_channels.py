@@ -1,0 +1,124 @@
+"""What the failure of a call means: unreachable, refused by its server, or ended by ourselves."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel, unavailable_on_failure
+from common.rpc.server import RpcServer, Service
+from protos.partition.v1 import partition_pb2, partition_pb2_grpc
+
+REQUEST = partition_pb2.DescribeLogRequest()
+
+
+class Partitions(partition_pb2_grpc.PartitionServiceServicer):
+    """DescribeLog aborts, ListOffsets never answers."""
+
+    def __init__(self):
+        self.asked = asyncio.Event()
+
+    async def DescribeLog(self, request, context):  # noqa: N802 - gRPC's name
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+
+    async def ListOffsets(self, request, context):  # noqa: N802 - gRPC's name
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def _stub(partitions):
+    service = Service(
+        "partition.v1.PartitionService",
+        lambda server: partition_pb2_grpc.add_PartitionServiceServicer_to_server(
+            partitions, server
+        ),
+    )
+    server = RpcServer([service], address="127.0.0.1:0")
+    await server.start()
+    channel = open_channel(f"127.0.0.1:{server.port}")
+    try:
+        yield partition_pb2_grpc.PartitionServiceStub(channel), channel
+    finally:
+        await channel.close()
+        await server.stop(grace_s=0)
+
+
+def test_a_status_becomes_backend_unavailable_with_its_reason():
+    async def case():
+        async with _stub(Partitions()) as (stub, _):
+            with unavailable_on_failure("DescribeLog"):
+                await stub.DescribeLog(REQUEST)
+
+    with pytest.raises(BackendUnavailable, match="DescribeLog: UNAVAILABLE: draining"):
+        asyncio.run(case())
+
+
+def test_a_deadline_becomes_backend_unavailable():
+    async def case():
+        async with _stub(Partitions()) as (stub, _):
+            with unavailable_on_failure("ListOffsets"):
+                await stub.ListOffsets(partition_pb2.ListOffsetsRequest(), timeout=0.05)
+
+    with pytest.raises(BackendUnavailable, match="DEADLINE_EXCEEDED"):
+        asyncio.run(case())
+
+
+def test_nobody_listening_becomes_backend_unavailable():
+    async def case():
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            async with open_channel(f"127.0.0.1:{unused.getsockname()[1]}") as channel:
+                with unavailable_on_failure("DescribeLog"):
+                    await partition_pb2_grpc.PartitionServiceStub(channel).DescribeLog(REQUEST)
+
+    with pytest.raises(BackendUnavailable, match="UNAVAILABLE"):
+        asyncio.run(case())
+
+
+def _call_in_flight(end):
+    """Starts a call that is never answered, then ends it by `end(task, channel)`."""
+
+    async def call(stub):
+        with unavailable_on_failure("ListOffsets"):
+            await stub.ListOffsets(partition_pb2.ListOffsetsRequest())
+
+    async def case():
+        partitions = Partitions()
+        async with _stub(partitions) as (stub, channel):
+            task = asyncio.ensure_future(call(stub))
+            await partitions.asked.wait()
+            await end(task, channel)
+            await task
+
+    asyncio.run(case())
+
+
+def test_a_channel_closed_under_a_call_makes_it_unavailable_not_cancelled():
+    async def close(_task, channel):
+        await channel.close()
+
+    with pytest.raises(BackendUnavailable):
+        _call_in_flight(close)
+
+
+def test_a_cancelled_task_stays_cancelled():
+    async def cancel(task, _channel):
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        _call_in_flight(cancel)
+
+
+def test_a_closed_channel_is_unavailable():
+    async def case():
+        async with _stub(Partitions()) as (stub, channel):
+            await channel.close()
+            with unavailable_on_failure("DescribeLog"):
+                await stub.DescribeLog(REQUEST)
+
+    with pytest.raises(BackendUnavailable):
+        asyncio.run(case())

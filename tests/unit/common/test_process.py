@@ -1,0 +1,62 @@
+"""A process as a whole: what signals do to it, and which loop it runs on."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import asyncio, sys
+from common.process import run
+
+async def main(stop):
+    print(type(asyncio.get_running_loop()).__module__, flush=True)
+    await stop.wait()
+    print("draining", flush=True)
+    if sys.argv[1] == "stubborn":
+        await asyncio.Event().wait()
+
+run(main)
+print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def start():
+    """Starts the program; waits until its loop runs."""
+    started = []
+
+    def start(manner):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, manner],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+def test_a_signal_stops_the_process_politely(start, number):
+    process, loop = start("polite")
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert loop.startswith("uvloop")
+    assert out.splitlines() == ["draining", "ended"]
+    assert f"{number.name}: stopping" in err
+    assert process.returncode == 0
+
+
+def test_a_second_signal_ends_it_at_once(start):
+    process, _ = start("stubborn")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "draining\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == -signal.SIGINT
