@@ -115,7 +115,8 @@ class TopicResult:
     message: str | None = None
 
 
-class ProducerIdBlock(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ProducerIdBlock:
     """Producer ids `first` … `first + count - 1`, never given to anybody else (KIP-730)."""
 
     first: int

@@ -1,0 +1,97 @@
+"""Keeps a process's picture of the cluster current: watch, apply, acknowledge, watch again.
+
+Gateways and partition services run this for as long as they live; being watched by it is what makes
+them registered. Knows neither what is done with a change nor whether a network lies in between.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+from common.ports.metadata import ClusterChange, Metadata, Registration
+from common.ports.unavailable import BackendUnavailable
+
+log = logging.getLogger(__name__)
+
+#: Applies a change. Awaited where it returns something to await: the change counts as applied then.
+OnChange = Callable[[ClusterChange], Awaitable[None] | None]
+
+
+async def follow(
+    metadata: Metadata,
+    registration: Registration,
+    on_change: OnChange,
+    *,
+    backoff_ms_min: int = 100,
+    backoff_ms_max: int = 5_000,
+) -> NoReturn:
+    """Registers, and hands every change to `on_change` in order; runs until it is cancelled.
+
+    A lost watch is begun again, with growing pauses between `backoff_ms_min` and `backoff_ms_max`;
+    the next change is a snapshot then. Meanwhile what was applied stays in use. An exception of
+    `on_change` comes out of here: a process that cannot apply a change must not go on as if it had.
+    """
+    pauses = _Pauses(backoff_ms_min, backoff_ms_max)
+    while True:
+        reason = await _watch_once(metadata, registration, on_change, pauses)
+        await pauses.wait(reason)
+
+
+async def _watch_once(
+    metadata: Metadata, registration: Registration, on_change: OnChange, pauses: "_Pauses"
+) -> str:
+    """Follows one watch to its end and says why it ended."""
+    watch = metadata.watch(registration)
+    try:
+        async for change in watch:
+            applying = on_change(change)
+            if applying is not None:
+                await applying
+            watch.acknowledge(change.revision)
+            pauses.on_progress(change.revision)
+    except BackendUnavailable as error:
+        return str(error)
+    finally:
+        await watch.close()
+    return "the metadata service ended the watch"
+
+
+class _Pauses:
+    """How long to wait before the next attempt, and one log line for each outage and its end."""
+
+    def __init__(self, ms_min: int, ms_max: int) -> None:
+        self._s_min = ms_min / 1000
+        self._s_max = ms_max / 1000
+        self._next_s = self._s_min
+        self._is_outage = False
+        self._connected_at: float | None = None
+
+    def on_progress(self, revision: int) -> None:
+        if self._connected_at is None:
+            self._connected_at = asyncio.get_running_loop().time()
+        if self._is_outage:
+            self._is_outage = False
+            log.info("metadata service is back, revision %d", revision)
+
+    async def wait(self, reason: str) -> None:
+        if not self._is_outage:
+            self._is_outage = True
+            log.warning("metadata service lost: %s", reason)
+        if self._was_steady():
+            self._next_s = self._s_min
+        self._connected_at = None
+        pause_s = self._next_s
+        self._next_s = min(self._next_s * 2, self._s_max)
+        # Spread: after a restart of the metadata service everybody comes back at once.
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret in it
+
+    def _was_steady(self) -> bool:
+        """Two processes that take one registration from each other must not do so at full speed.
+
+        So a short-lived watch does not shorten the next pause, however well it began.
+        """
+        if self._connected_at is None:
+            return False
+        return asyncio.get_running_loop().time() - self._connected_at >= self._s_max
