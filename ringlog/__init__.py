@@ -1,0 +1,1 @@
+"""The front door: the command line, and all three services in one process."""

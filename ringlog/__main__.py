@@ -1,0 +1,7 @@
+"""`python -m ringlog` is `ringlog`."""
+
+import sys
+
+from ringlog.cli import main
+
+sys.exit(main())
