@@ -106,7 +106,7 @@ class NewTopic:
 
 @dataclass(frozen=True, slots=True)
 class TopicResult:
-    """`refusal` None: done and known to every live watcher. TIMED_OUT: done, not yet known to all."""
+    """`refusal` None: done and known to every live watcher. TIMED_OUT: done, not known to all."""
 
     name: str | None = None
     topic_id: bytes | None = None
