@@ -1,0 +1,96 @@
+"""The tree agrees with itself: each module is tested where one looks for it and stays readable."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")
+
+#: Modules without a test file of their own, and why.
+UNTESTED_ALONE: dict[str, str] = {}
+
+#: Files longer than LINES_MAX, and why they are one thing.
+LONG_FILES: dict[str, str] = {}
+LINES_MAX = 300
+
+#: Spelt in pieces, so that this file does not contain what it looks for.
+MACHINE_PATHS = re.compile(
+    "|".join(["/" + "work/", "/" + "farm/", "/" + "root/", "/" + r"home/\w", "/opt/" + "wheels"])
+)
+#: Makefile, .ci/run and the like have none.
+TEXT_SUFFIXES = ("", ".md", ".proto", ".py", ".toml", ".txt", ".yaml")
+LEFTOVERS = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]))
+
+
+def _files(suffix: str = "") -> list[Path]:
+    """Our files, relative to the root: not what tools made, nor generated stubs."""
+    found: list[Path] = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if _is_ours(name)]
+        paths = (Path(folder, name).relative_to(ROOT) for name in names)
+        found += [path for path in paths if path.suffix == suffix or not suffix]
+    return sorted(path for path in found if "_pb2" not in path.name)
+
+
+def _is_ours(folder: str) -> bool:
+    made = folder in ("data", "build", "__pycache__", "venv") or folder.endswith(".egg-info")
+    return not made and (folder == ".ci" or not folder.startswith("."))
+
+
+def _modules() -> list[Path]:
+    ours = (path for path in _files(".py") if path.parts[0] in PACKAGES)
+    return [path for path in ours if path.name not in ("__init__.py", "__main__.py")]
+
+
+def _test_of(module: Path) -> Path:
+    return Path("tests/unit", module.parent, f"test_{module.name}")
+
+
+def test_every_module_has_its_test_file():
+    missing = [
+        str(module)
+        for module in _modules()
+        if str(module) not in UNTESTED_ALONE and not (ROOT / _test_of(module)).is_file()
+    ]
+    assert not missing
+
+
+def test_every_unit_test_file_has_its_module():
+    expected = {str(_test_of(module)) for module in _modules()}
+    tests = [path for path in _files(".py") if path.name.startswith("test_")]
+    ours = [path for path in tests if path.parts[1] == "unit" and path.parts[2] in PACKAGES]
+    assert not [str(path) for path in ours if str(path) not in expected]
+
+
+@pytest.mark.parametrize("listed", [UNTESTED_ALONE, LONG_FILES], ids=["untested", "long"])
+def test_the_exceptions_are_still_needed_and_have_reasons(listed):
+    modules = {str(path) for path in _files(".py")}
+    assert not [path for path in listed if path not in modules]
+    assert all(len(reason) > 10 for reason in listed.values())
+    assert not [path for path in UNTESTED_ALONE if (ROOT / _test_of(Path(path))).is_file()]
+    lines = {path: len((ROOT / path).read_text().splitlines()) for path in LONG_FILES}
+    assert not [path for path, count in lines.items() if count <= LINES_MAX]
+
+
+def test_no_file_is_too_long_to_read():
+    long = {
+        str(path): count
+        for path in _files(".py")
+        if (count := len((ROOT / path).read_text().splitlines())) > LINES_MAX
+    }
+    assert not [f"{path}: {count} lines" for path, count in long.items() if path not in LONG_FILES]
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, LEFTOVERS], ids=["machine paths", "leftovers"])
+def test_no_file_holds_what_belongs_to_one_machine_or_one_moment(pattern):
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in _files()
+        if path.suffix in TEXT_SUFFIXES
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert not found
