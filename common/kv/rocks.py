@@ -1,0 +1,91 @@
+"""A `KvStore` in RocksDB on disk.
+
+rocksdict says everything that goes wrong with a plain `Exception`, so the calls to it are the one
+place where that is caught, and turned into `StorageFailed`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rocksdict import DbClosedError, Options, Rdict, ReadOptions
+from rocksdict import WriteBatch as RocksBatch
+
+from common.kv.store import StorageFailed, WriteBatch
+
+#: State of this kind is a few megabytes: RocksDB need not reserve more for it.
+_MEMTABLE_BYTES = 4 << 20
+_INFO_LOG_FILES_KEPT = 3
+_INFO_LOG_BYTES_MAX = 1 << 20
+
+
+class RocksKvStore:
+    """Implements `KvStore`."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the store at `path`, making the folder where it is missing.
+
+        Raises:
+            StorageFailed: another process holds it, it is damaged, or the disk says no.
+        """
+        self._path = path
+        with self._failures("open"):
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), _options())
+
+    def get(self, key: bytes) -> bytes | None:
+        with self._failures("read"):
+            value: bytes | None = self._db.get(key)
+            return value
+
+    def scan(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
+        with self._failures("read"):
+            options = ReadOptions()
+            options.set_iterate_upper_bound(end)
+            items = self._db.items(from_key=start, read_opt=options)
+            # All at once: an iterator that somebody keeps would hold the lock of a closed store.
+            return [(key, value) for key, value in items if isinstance(key, bytes)]
+
+    def write(self, batch: WriteBatch, *, sync: bool) -> None:
+        with self._failures("write"):
+            self._db.write(_rocks_batch(batch))
+            if sync:
+                # Not a synced write: that holds the GIL until the disk answers, this does not.
+                self._db.flush_wal(True)
+
+    def close(self) -> None:
+        with self._failures("close"), suppress(DbClosedError):
+            self._db.close()
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise StorageFailed(f"cannot {what} {self._path}: {_reason(error)}") from error
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_keep_log_file_num(_INFO_LOG_FILES_KEPT)
+    options.set_max_log_file_size(_INFO_LOG_BYTES_MAX)
+    return options
+
+
+def _rocks_batch(batch: WriteBatch) -> RocksBatch:
+    changes = RocksBatch(raw_mode=True)
+    for key, value in batch:
+        if value is None:
+            changes.delete(key)
+        else:
+            changes.put(key, value)
+    return changes
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "/LOCK:" in text:
+        return f"in use by another process ({text})"
+    return text

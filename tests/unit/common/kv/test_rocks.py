@@ -1,0 +1,99 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from common.kv.rocks import RocksKvStore
+from common.kv.store import StorageFailed, WriteBatch
+from tests.contracts.kv_store_contract import KvStoreContract, put
+
+#: Writes one batch of two keys after the other and says so only when each is durable.
+WRITE_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from common.kv.rocks import RocksKvStore
+from common.kv.store import WriteBatch
+
+store = RocksKvStore(Path(sys.argv[1]))
+for number in range(10**9):
+    batch = WriteBatch()
+    batch.put(b"left%08d" % number, b"x" * 100)
+    batch.put(b"right%08d" % number, b"x" * 100)
+    store.write(batch, sync=True)
+    print(number, flush=True)
+"""
+
+
+class TestRocksKvStore(KvStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        store = RocksKvStore(tmp_path / "store")
+        yield store
+        store.close()
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path):
+    store = RocksKvStore(tmp_path)
+    put(store, a="1")
+    store.close()
+    store = RocksKvStore(tmp_path)
+    assert store.get(b"a") == b"1"
+    store.close()
+
+
+def test_a_scan_that_was_not_read_to_its_end_does_not_keep_the_store_locked(tmp_path):
+    store = RocksKvStore(tmp_path)
+    put(store, a="1", b="2")
+    entries = iter(store.scan(b"", b"\xff"))
+    next(entries)
+    store.close()
+    RocksKvStore(tmp_path).close()
+
+
+def test_a_second_opening_is_refused_in_clear_words(tmp_path):
+    store = RocksKvStore(tmp_path)
+    with pytest.raises(StorageFailed, match="in use by another process"):
+        RocksKvStore(tmp_path)
+    store.close()
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_failure(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageFailed, match="file"):
+        RocksKvStore(tmp_path / "file" / "store")
+
+
+def test_a_batch_with_a_wrong_type_changes_nothing(tmp_path):
+    store = RocksKvStore(tmp_path)
+    batch = WriteBatch()
+    batch.put(b"a", b"1")
+    batch.put(b"b", bytearray(b"2"))
+    with pytest.raises(StorageFailed):
+        store.write(batch, sync=True)
+    assert store.get(b"a") is None
+    store.close()
+
+
+def test_a_killed_process_loses_no_batch_that_was_written_and_halves_none(tmp_path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with writer:
+        written = 0
+        while written < 200:
+            written = int(writer.stdout.readline())
+        os.kill(writer.pid, signal.SIGKILL)
+        rest = writer.stdout.read().split()
+    # The last line may itself be cut off by the kill.
+    written = max([written, *map(int, rest[:-1])])
+
+    store = RocksKvStore(tmp_path)
+    lefts = [key[4:] for key, _ in store.scan(b"left", b"left\xff")]
+    rights = [key[5:] for key, _ in store.scan(b"right", b"right\xff")]
+    store.close()
+    assert lefts == rights
+    assert lefts[: written + 1] == [b"%08d" % number for number in range(written + 1)]
