@@ -1,0 +1,168 @@
+"""The five compression codecs of Kafka. Nothing here knows what the compressed bytes mean.
+
+Decompression never makes more than `bytes_max` bytes, whatever the input claims: snappy announces
+its length, and the other codecs write into a buffer that has an end.
+"""
+
+import zlib
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+import cramjam
+
+from common.records import lz4_frame
+from common.records.batch import MAGIC, Bytes
+from common.records.errors import CorruptRecords, UnsupportedRecords
+
+#: What the records of one batch or one message set may inflate to, unless the caller says else.
+#: Far above what clients put into a batch (they count the bytes before compressing them).
+INFLATED_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+class Codec(IntEnum):
+    """Codec bits of the attributes. The lower-case names are `compression.type`'s values."""
+
+    NONE = 0
+    GZIP = 1
+    SNAPPY = 2
+    LZ4 = 3
+    ZSTD = 4
+
+
+def codec_of(attributes: int) -> Codec:
+    """The codec that a batch's or a message's attributes name.
+
+    Raises:
+        UnsupportedRecords: there is no such codec.
+    """
+    try:
+        return Codec(attributes & 0x07)
+    except ValueError as error:
+        raise UnsupportedRecords(f"unknown compression codec {attributes & 0x07}") from error
+
+
+def compress(codec: Codec, data: Bytes, *, magic: int = MAGIC) -> bytes:
+    """`data` as clients that read messages of `magic` expect it (magic 0 has its own lz4)."""
+    if codec is Codec.NONE:
+        return bytes(data)
+    if codec is Codec.LZ4:
+        return lz4_frame.compress(data, broken_header=magic == 0)
+    return _COMPRESSORS[codec](data)
+
+
+def decompress(
+    codec: Codec, data: Bytes, *, magic: int = MAGIC, bytes_max: int = INFLATED_BYTES_MAX
+) -> bytes:
+    """What `data` held before a client compressed it.
+
+    Raises:
+        CorruptRecords: not the codec's format, cut, or it inflates to more than `bytes_max`.
+    """
+    if codec is Codec.NONE:
+        return bytes(data)
+    if codec is Codec.LZ4 and magic == 0:
+        data = lz4_frame.with_sound_header(data)
+    return _DECOMPRESSORS[codec](data, bytes_max)
+
+
+_GZIP_WINDOW_BITS: Final = 31
+
+
+def _gzip(data: Bytes) -> bytes:
+    # Not gzip.compress: that writes the time of day, and equal records should give equal bytes.
+    packer = zlib.compressobj(wbits=_GZIP_WINDOW_BITS)
+    return packer.compress(data) + packer.flush()
+
+
+#: Framing of the Java library snappy-java (xerial): 8 bytes, then version and compatible version.
+#: A header may come again in the middle, where such streams were concatenated.
+_XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
+_XERIAL_HEADER: Final = _XERIAL_MAGIC + bytes.fromhex("00000001 00000001")
+_XERIAL_BLOCK_BYTES: Final = 32 * 1024
+
+
+def _snappy(data: Bytes) -> bytes:
+    # Framed for every magic: Java clients write and read nothing else.
+    view = memoryview(data)
+    parts: list[Bytes] = [_XERIAL_HEADER]
+    for start in range(0, len(view), _XERIAL_BLOCK_BYTES):
+        block = cramjam.snappy.compress_raw(view[start : start + _XERIAL_BLOCK_BYTES])
+        parts += (len(block).to_bytes(4, "big"), memoryview(block))
+    return b"".join(parts)
+
+
+def _unsnappy(data: Bytes, bytes_max: int) -> bytes:
+    view = memoryview(data)
+    if bytes(view[:8]) != _XERIAL_MAGIC:
+        return _unsnappy_block(view, bytes_max)
+    parts: list[bytes] = []
+    position, end, room = 0, len(view), bytes_max
+    while position < end:
+        if bytes(view[position : position + 8]) == _XERIAL_MAGIC:
+            position += len(_XERIAL_HEADER)
+            continue
+        block_end = position + 4 + int.from_bytes(view[position : position + 4], "big")
+        if position + 4 > end or block_end > end:
+            raise CorruptRecords("snappy: a block ends beyond the data")
+        part = _unsnappy_block(view[position + 4 : block_end], room)
+        parts.append(part)
+        position, room = block_end, room - len(part)
+    return b"".join(parts)
+
+
+def _unsnappy_block(block: memoryview, bytes_max: int) -> bytes:
+    try:
+        if cramjam.snappy.decompress_raw_len(block) > bytes_max:
+            raise _inflates_beyond(bytes_max)
+        return bytes(cramjam.snappy.decompress_raw(block))
+    except cramjam.DecompressionError as error:
+        raise CorruptRecords(str(error)) from error
+
+
+def _zstd(data: Bytes) -> bytes:
+    return bytes(cramjam.zstd.compress(data, level=3))
+
+
+#: How many times larger than the data the first buffer is, and each next one than the last.
+_GUESS_FACTOR: Final = 8
+_GUESS_BYTES_MIN: Final = 4096
+
+
+def _inflate(
+    decompress_into: Callable[[Bytes, bytearray], int], data: Bytes, bytes_max: int
+) -> bytes:
+    """Decompresses into buffers that grow up to `bytes_max`: these codecs need not state a size.
+
+    A buffer too small and broken data look alike, so only the largest buffer's failure is final.
+    The wasted work is less than a fifth of the last try's.
+    """
+    guess = max(len(data) * _GUESS_FACTOR, _GUESS_BYTES_MIN)
+    while True:
+        room = min(guess, bytes_max)
+        output = bytearray(room)
+        try:
+            written = decompress_into(data, output)
+        except cramjam.DecompressionError as error:
+            if room == bytes_max:
+                raise CorruptRecords(f"{error} (limit {bytes_max} bytes)") from error
+            guess *= _GUESS_FACTOR
+        else:
+            return bytes(memoryview(output)[:written])
+
+
+def _inflates_beyond(bytes_max: int) -> CorruptRecords:
+    return CorruptRecords(f"compressed records inflate to more than {bytes_max} bytes")
+
+
+_COMPRESSORS: Final[dict[Codec, Callable[[Bytes], bytes]]] = {
+    Codec.GZIP: _gzip,
+    Codec.SNAPPY: _snappy,
+    Codec.ZSTD: _zstd,
+}
+_DECOMPRESSORS: Final[dict[Codec, Callable[[Bytes, int], bytes]]] = {
+    Codec.GZIP: lambda data, bytes_max: _inflate(cramjam.gzip.decompress_into, data, bytes_max),
+    Codec.SNAPPY: _unsnappy,
+    Codec.LZ4: lambda data, bytes_max: _inflate(cramjam.lz4.decompress_into, data, bytes_max),
+    Codec.ZSTD: lambda data, bytes_max: _inflate(cramjam.zstd.decompress_into, data, bytes_max),
+}
