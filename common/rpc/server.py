@@ -74,7 +74,8 @@ class RpcServer:
         await self.set_ready(False)
         await self._health.set(OVERALL_HEALTH, _SERVING)
         await self._server.start()
-        log.info("gRPC on %s, port %d", self._address, self.port)
+        host = self._address.rpartition(":")[0]
+        log.info("gRPC on %s:%d", host, self.port)
 
     async def set_ready(self, ready: bool) -> None:
         """What health says of "readiness"."""
