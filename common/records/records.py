@@ -1,0 +1,196 @@
+"""The records inside a v2 batch: read them, write them, compress them anew.
+
+Layout of a record (DefaultRecord.java): its length, attributes (a byte, unused), timestamp delta,
+offset delta, key, value, header count, headers; lengths, deltas and counts are zigzag varints, and
+length -1 stands for null. Compression covers all records of the batch together.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from common.records.batch import (
+    CODEC_MASK,
+    HEADER_BYTES,
+    MAGIC,
+    NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID,
+    NO_SEQUENCE,
+    BatchHeader,
+    Bytes,
+    parse_header,
+    seal,
+)
+from common.records.compression import INFLATED_BYTES_MAX, Codec, codec_of, compress, decompress
+from common.records.errors import CorruptRecords
+from common.records.varint import decode_varint, encode_varint
+
+#: Key and value. The key is UTF-8 text by convention only, so it stays bytes.
+Header = tuple[bytes, bytes | None]
+
+_NULL: Final = encode_varint(-1)
+_NO_HEADERS: Final = encode_varint(0)
+_new_tuple: Final = tuple.__new__
+
+
+class Record(NamedTuple):
+    """One record as its reader sees it; `timestamp` in ms since the epoch, -1 for none."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+class Producer(NamedTuple):
+    """Who wrote a batch and where in its sequence; all -1 for producers without idempotence."""
+
+    producer_id: int = NO_PRODUCER_ID
+    epoch: int = NO_PRODUCER_EPOCH
+    base_sequence: int = NO_SEQUENCE
+
+
+_NOBODY: Final = Producer()
+
+
+def read_records(batch: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> Iterator[Record]:
+    """The records of one whole batch, decoded as they are asked for. The CRC is not looked at.
+
+    Raises (at once or while iterating):
+        CorruptRecords: not a v2 batch, garbage inside, or it inflates to more than `bytes_max`.
+        UnsupportedRecords: an unknown codec.
+    """
+    header = parse_header(batch)
+    if header.magic != MAGIC or header.size != len(batch):
+        raise CorruptRecords("the bytes are not one whole v2 batch")
+    return _decode(inflate(batch, header, bytes_max), header)
+
+
+def write_batch(
+    records: Sequence[Record],
+    *,
+    codec: Codec = Codec.NONE,
+    producer: Producer = _NOBODY,
+    flags: int = 0,
+) -> bytes:
+    """One batch of at least one record, in offset order; the first gives the base offset.
+
+    `flags` are attribute bits other than the codec's, for instance `batch.TRANSACTIONAL`.
+    """
+    first = records[0]
+    header = BatchHeader(
+        base_offset=first.offset,
+        batch_length=0,
+        leader_epoch=-1,
+        magic=MAGIC,
+        crc=0,
+        attributes=codec | flags,
+        last_offset_delta=records[-1].offset - first.offset,
+        base_timestamp=first.timestamp,
+        max_timestamp=max(record.timestamp for record in records),
+        producer_id=producer.producer_id,
+        producer_epoch=producer.epoch,
+        base_sequence=producer.base_sequence,
+        record_count=len(records),
+    )
+    return seal(header, compress(codec, _encode(records, first.offset, first.timestamp)))
+
+
+def recompress(batch: Bytes, codec: Codec, *, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+    """The same batch with its records under another codec (topic config `compression.type`).
+
+    Raises as `read_records` does, except that the records themselves are not looked at.
+    """
+    header = parse_header(batch)
+    attributes = header.attributes & ~CODEC_MASK | codec
+    body = compress(codec, inflate(batch, header, bytes_max))
+    return seal(header._replace(attributes=attributes), body)
+
+
+def inflate(batch: Bytes, header: BatchHeader, bytes_max: int) -> bytes:
+    """The bytes of all records, decompressed. Raises as `read_records` does."""
+    body = memoryview(batch)[HEADER_BYTES:]
+    return decompress(codec_of(header.attributes), body, bytes_max=bytes_max)
+
+
+def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
+    base_offset, last_delta = header.base_offset, header.last_offset_delta
+    # With the timestamp-type bit the header's time is everybody's (DefaultRecordBatch.java).
+    stamp = header.max_timestamp if header.is_log_append_time else None
+    position = 0
+    try:
+        for _ in range(header.record_count):
+            record_bytes, position = decode_varint(data, position)
+            record_end = position + record_bytes
+            timestamp, position = decode_varint(data, position + 1)
+            timestamp = header.base_timestamp + timestamp if stamp is None else stamp
+            delta, position = decode_varint(data, position)
+            size, position = decode_varint(data, position)
+            key = None
+            if size >= 0:
+                key = data[position : position + size]
+                position += size
+            size, position = decode_varint(data, position)
+            value = None
+            if size >= 0:
+                value = data[position : position + size]
+                position += size
+            count, position = decode_varint(data, position)
+            headers: tuple[Header, ...] = ()
+            if count:
+                headers, position = _decode_headers(data, position, count)
+            # A length that lied about any part of the record shows here: positions only grow.
+            if position != record_end or not 0 <= delta <= last_delta:
+                raise CorruptRecords("a record contradicts its own length or its batch")
+            yield _new_tuple(Record, (base_offset + delta, timestamp, key, value, headers))
+    except IndexError as error:
+        raise CorruptRecords("the batch ends within a record") from error
+    if position != len(data):
+        raise CorruptRecords("there are bytes after the last record of the batch")
+
+
+def _decode_headers(data: bytes, position: int, count: int) -> tuple[tuple[Header, ...], int]:
+    """`count` is not trusted: every header read takes bytes, so it ends with the data at last."""
+    headers: list[Header] = []
+    if count < 0:
+        raise CorruptRecords("a record has a negative number of headers")
+    while len(headers) < count:
+        size, position = decode_varint(data, position)
+        if size < 0:
+            raise CorruptRecords("a record header has no key")
+        key = data[position : position + size]
+        position += size
+        value_size, position = decode_varint(data, position)
+        value = None
+        if value_size >= 0:
+            value = data[position : position + value_size]
+            position += value_size
+        headers.append((key, value))
+    return tuple(headers), position
+
+
+def _encode(records: Iterable[Record], base_offset: int, base_timestamp: int) -> bytes:
+    parts: list[bytes] = []
+    for offset, timestamp, key, value, headers in records:
+        body = b"".join(
+            (
+                b"\0",
+                encode_varint(timestamp - base_timestamp),
+                encode_varint(offset - base_offset),
+                _NULL if key is None else encode_varint(len(key)),
+                key or b"",
+                _NULL if value is None else encode_varint(len(value)),
+                value or b"",
+                _encode_headers(headers) if headers else _NO_HEADERS,
+            )
+        )
+        parts += (encode_varint(len(body)), body)
+    return b"".join(parts)
+
+
+def _encode_headers(headers: Sequence[Header]) -> bytes:
+    parts = [encode_varint(len(headers))]
+    for key, value in headers:
+        parts += (encode_varint(len(key)), key)
+        parts += (_NULL,) if value is None else (encode_varint(len(value)), value)
+    return b"".join(parts)
