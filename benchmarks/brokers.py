@@ -1,0 +1,94 @@
+"""Starts ringlog as a user would, standalone or as three processes, on free loopback ports."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks import kafka_answers, kafka_bytes, load_client
+from benchmarks.processes import Memory, Process
+from benchmarks.results import STANDALONE, THREE_PROCESSES
+from benchmarks.throughput import Target
+
+#: Whatever answers Kafka clients says so in a line with its address.
+_KAFKA_ADDRESS = r"Kafka\D*? on (?:\w+://)?([\d.]+):(\d+)"
+_GRPC_ADDRESS = r"gRPC\D*? on ([\d.]+:\d+)"
+
+
+class Broker:
+    """A running deployment: its processes, the one that clients talk to first."""
+
+    def __init__(self, subject: str, processes: Sequence[Process]) -> None:
+        self.subject = subject
+        self.processes = processes
+        host, port = processes[0].wait_for_line(_KAFKA_ADDRESS).groups()
+        self.target = Target((host, int(port)), self.cpu_seconds)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time used so far, by process name."""
+        return {process.name: process.cpu_seconds() for process in self.processes}
+
+    def memory(self) -> Memory:
+        """Of all processes together."""
+        used = [process.memory() for process in self.processes]
+        return Memory(sum(one.rss for one in used), sum(one.pss for one in used))
+
+    async def first_answer(self) -> float:
+        """Asks for ApiVersions; seconds from starting the first process to the answer."""
+        answer = await load_client.call(self.target.address, kafka_bytes.api_versions())
+        kafka_answers.check_api_versions(answer)
+        return time.perf_counter() - min(process.started_at for process in self.processes)
+
+
+@contextmanager
+def standalone(data: Path, *, python_options: Sequence[str] = ()) -> Iterator[Broker]:
+    """`ringlog standalone` with its data below `data`."""
+    process = _start(
+        "ringlog",
+        data,
+        [*python_options, "-m", "ringlog", "standalone"],
+        ["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", str(data)],
+    )
+    with _stopping(process):
+        yield Broker(STANDALONE, [process])
+
+
+@contextmanager
+def three_processes(data: Path) -> Iterator[Broker]:
+    """The three services apart, on one machine."""
+    with ExitStack() as stack:
+
+        def start(name: str, settings: dict[str, str]) -> Process:
+            flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
+            process = _start(name, data, ["-m", f"{name}_svc"], flags)
+            stack.enter_context(_stopping(process))
+            return process
+
+        grpc_listen = {"grpc.listen": "127.0.0.1:0"}
+        metadata = start("metadata", {**grpc_listen, "data.dir": str(data / "metadata")})
+        metadata_address = {"metadata.address": metadata.wait_for_line(_GRPC_ADDRESS)[1]}
+        partition = start(
+            "partition", {**grpc_listen, **metadata_address, "data.dir": str(data / "partition")}
+        )
+        partition.wait_for_line(_GRPC_ADDRESS)
+        gateway = start(
+            "gateway",
+            {**grpc_listen, **metadata_address, "listeners": "PLAINTEXT://127.0.0.1:0"},
+        )
+        yield Broker(THREE_PROCESSES, [gateway, partition, metadata])
+
+
+DEPLOYMENTS = (standalone, three_processes)
+
+
+def _start(name: str, data: Path, command: Sequence[str], flags: Sequence[str]) -> Process:
+    data.mkdir(parents=True, exist_ok=True)
+    return Process(name, [*command, *flags], log_path=data / f"{name}.log")
+
+
+@contextmanager
+def _stopping(process: Process) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.stop()

@@ -1,0 +1,59 @@
+"""What was measured: values by case, subject and metric, from several rounds. No printing."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+#: Who was measured.
+STANDALONE = "standalone"
+THREE_PROCESSES = "three processes"
+RAW = "raw"
+
+#: What was measured, with its unit.
+REQUESTS = "requests/s"
+RECORDS = "records/s"
+MEGABYTES = "MB/s"
+CPU = "broker CPU us/request"
+CLIENT_CPU = "client CPU us/request"
+P50 = "p50 ms"
+P99 = "p99 ms"
+SECONDS = "s"
+MEBIBYTES = "MiB"
+
+
+class Key(NamedTuple):
+    """One cell: `case` says what was done, `subject` to whom, `metric` what was counted."""
+
+    case: str
+    subject: str
+    metric: str
+
+
+class Results:
+    """Collects values; a cell's value is the median of its rounds."""
+
+    def __init__(self) -> None:
+        self._values: defaultdict[Key, list[float]] = defaultdict(list)
+
+    def add(self, case: str, subject: str, metrics: Mapping[str, float]) -> None:
+        for metric, value in metrics.items():
+            self._values[Key(case, subject, metric)].append(value)
+
+    def median(self, case: str, subject: str, metric: str) -> float | None:
+        """None where nothing was measured."""
+        values = self._values.get(Key(case, subject, metric))
+        return statistics.median(values) if values else None
+
+    def spread(self, case: str, subject: str, metric: str) -> tuple[float, float] | None:
+        """Smallest and largest value of the rounds."""
+        values = self._values.get(Key(case, subject, metric))
+        return (min(values), max(values)) if values else None
+
+    def cases(self, metric: str) -> list[str]:
+        """Cases that have this metric, in the order in which they were first measured."""
+        return list(dict.fromkeys(key.case for key in self._values if key.metric == metric))
+
+    def as_rows(self) -> list[dict[str, object]]:
+        """Every cell with all its values, for a JSON file."""
+        return [{**key._asdict(), "values": values} for key, values in self._values.items()]
