@@ -1,0 +1,8 @@
+"""What is wrong with a peer, as opposed to what is wrong with us."""
+
+
+class ProtocolViolation(Exception):
+    """The peer sent bytes that are not Kafka's protocol. Its connection ends; nothing else does.
+
+    The message names the field and the sizes, for one line in a log.
+    """
