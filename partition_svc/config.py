@@ -1,0 +1,71 @@
+"""Settings of a partition service. Names that exist in Apache Kafka have Kafka's meaning."""
+
+from common.settings import setting, settings
+
+
+@settings
+class PartitionConfig:
+    """Settings of the partition service."""
+
+    data_dir: str = setting(
+        "data.dir", flag="--data-dir", default="data/partition", doc="Where the logs are kept."
+    )
+    listen: str = setting(
+        "partition.listen",
+        flag="--listen",
+        default="0.0.0.0:9292",
+        doc="Address of the gRPC server, host:port; port 0 takes a free one.",
+    )
+    member: str = setting(
+        "member.name",
+        flag="--member",
+        default="partition-0",
+        doc="Stable name of this service: who comes back under it owns what it owned.",
+    )
+    advertised_address: str = setting(
+        "partition.advertised.address",
+        default="",
+        doc="host:port at which gateways reach this service; empty: the host name and the port.",
+    )
+    metadata_address: str = setting(
+        "metadata.address",
+        flag="--metadata",
+        default="localhost:9392",
+        doc="host:port of the metadata service.",
+    )
+    acks_all_durability: str = setting(
+        "log.acks.all.durability",
+        default="sync",
+        choices=("sync", "os"),
+        doc="What acks=all waits for: 'sync' until the data is on disk, 'os' until the operating "
+        "system has it, which survives the process but not the machine.",
+    )
+    flush_bytes: int = setting(
+        "log.flush.bytes",
+        default=64 << 20,
+        low=1 << 20,
+        high=128 << 20,
+        unit="bytes",
+        doc="Appended bytes that are kept in memory before they become a file.",
+    )
+    tail_cache_bytes: int = setting(
+        "log.tail.cache.bytes",
+        default=32 << 20,
+        low=0,
+        unit="bytes",
+        doc="Newest batches of all logs that are kept in memory for consumers.",
+    )
+    fetch_bytes_max: int = setting(
+        "fetch.max.bytes",
+        default=57_671_680,
+        low=1024,
+        unit="bytes",
+        doc="Largest answer to a fetch, save that one whole batch is always allowed.",
+    )
+    producer_expiration_ms: int = setting(
+        "producer.id.expiration.ms",
+        default=86_400_000,
+        low=1,
+        unit="ms",
+        doc="How long an idempotent producer that is silent is remembered.",
+    )

@@ -1,0 +1,154 @@
+"""The port `Partitions` as its owner answers it: appends, fetches, offsets, descriptions.
+
+Used in process by standalone mode, and by the gRPC servicer. One event loop calls everything here.
+"""
+
+import asyncio
+import contextlib
+import logging
+from asyncio import Future
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import time
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import (
+    ACKS_ALL,
+    Append,
+    AppendResult,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    Refusal,
+)
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.config import PartitionConfig
+from partition_svc.log.committer import Committer
+from partition_svc.log.fetching import Fetching
+from partition_svc.log.offsets import OffsetLookup
+from partition_svc.log.recovery import Recovery
+from partition_svc.log.registry import LogRegistry
+from partition_svc.log.staged import Staged, Submission
+from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.waiters import wake_all
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+
+log = logging.getLogger(__name__)
+
+
+class PartitionCore:
+    """All partition logs of one member. Make it, `start` it, feed it changes, `stop` it."""
+
+    def __init__(self, store: LogStore, config: PartitionConfig, *, member: str) -> None:
+        """`member` is the name under which the placement knows this service."""
+        self._store = store
+        self._must_sync = config.acks_all_durability == "sync"
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        cache = TailCache(config.tail_cache_bytes)
+        self._registry = LogRegistry(
+            store, cache, member=member, producer_expiration_ms=config.producer_expiration_ms
+        )
+        self._committer = Committer(store, self._disk)
+        self._recovery = Recovery(self._committer, store, self._disk, self._registry.reload)
+        self._fetching = Fetching(
+            self._registry.find, store, self._recovery, fetch_bytes_max=config.fetch_bytes_max
+        )
+        self._offsets = OffsetLookup(self._registry.find, store)
+        self._is_draining = False
+        self._loop = asyncio.get_running_loop()
+        self._committing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._committing = self._loop.create_task(self._recovery.run())
+
+    def apply(self, change: ClusterChange) -> None:
+        """Takes over what the metadata service says: topics, configs, placement.
+
+        Raises:
+            WrongCluster: the data here is another cluster's, and must not be touched.
+        """
+        self._store.claim(change.cluster_id)
+        self._registry.apply(change)
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        """As the port has it. Assigns offsets now; the future is done when all are stored."""
+        future: Future[list[AppendResult]] = self._loop.create_future()
+        if self._is_draining:
+            future.set_exception(BackendUnavailable("the partition service is stopping"))
+            return future
+        submission = Submission(future)
+        submission.remaining = len(appends)
+        results, submit = submission.results, self._committer.submit
+        must_sync = self._must_sync and acks == ACKS_ALL
+        now_ms = int(time() * 1000)
+        refused = 0
+        for one in appends:
+            outcome = self._stage(one, now_ms)
+            if isinstance(outcome, Staged):
+                outcome.must_sync = must_sync
+                outcome.submission = submission
+                results.append(outcome.result)
+                submit(outcome)
+            else:
+                results.append(outcome)
+                refused += 1
+        submission.settle(refused)
+        return future
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        return await self._fetching.fetch(query)
+
+    async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        await self._recovery.until_readable()
+        return [self._offsets.answer(query) for query in queries]
+
+    async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        """All partitions owned here where `logs` is empty."""
+        await self._recovery.until_readable()
+        return [self._describe(one) for one in logs or self._registry.all_here()]
+
+    async def stop(self) -> None:
+        """Refuses new appends, answers what waits, and closes the store."""
+        self._is_draining = True
+        self._fetching.stop_waiting()
+        for one in self._registry.logs.values():
+            wake_all(tuple(one.waiters))
+        await self._committer.drain()
+        if self._committing is not None:
+            self._committing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._committing
+        await self._loop.run_in_executor(self._disk, self._store.close)
+        self._disk.shutdown()
+
+    def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
+        if self._committer.failure is not None:
+            return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.failure)
+        try:
+            log = self._registry.logs.get(one.log) or self._registry.find(one.log)
+            if isinstance(log, Refusal):
+                return AppendResult(refusal=log)
+            return log.stage(one.batch, one.leader_epoch, now_ms)
+        except StorageFailed as error:
+            return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))
+
+    def _describe(self, log_id: LogId) -> LogDescription:
+        try:
+            log = self._registry.find(log_id)
+            if isinstance(log, Refusal):
+                return LogDescription(log_id, refusal=log)
+            return LogDescription(
+                log_id,
+                log.log_start_offset,
+                log.high_watermark,
+                log.next_offset,
+                log.head.size_bytes,
+                log.leader_epoch,
+                len(log.producers),
+            )
+        except StorageFailed:
+            return LogDescription(log_id, refusal=Refusal.STORAGE_ERROR)

@@ -1,0 +1,186 @@
+"""Group commit: everything that waits becomes one write and at most one sync.
+
+A loop without a timer: what was staged while the last group was on its way is the next group.
+
+1. One unsynced write for the group (the caller's thread: it is short and holds Python's lock).
+2. acks=1 is answered; batches that nobody wants synced become readable.
+3. Where acks=all is in the group: one sync in a thread, which frees Python's lock. Then acks=all is
+   answered and its batches become readable. The next group is written only after the sync: a write
+   during it would wait inside RocksDB, and with it the whole process.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from common.ports.partitions import Refusal
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.staged import Staged
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+
+log = logging.getLogger(__name__)
+
+#: One write of 4 MB keeps the event loop busy for about 4 ms.
+_GROUP_BYTES_MAX: Final = 4 << 20
+_FLUSH_POLL_S: Final = 0.005
+
+
+class Committer:
+    """Stores what logs have staged. `failure` says why nothing can be stored at the moment."""
+
+    def __init__(self, store: LogStore, disk: ThreadPoolExecutor) -> None:
+        """`disk` must have one thread: it keeps syncs and flushes apart."""
+        self.failure: str | None = None
+        self._store = store
+        self._disk = disk
+        self._queue: deque[Staged] = deque()
+        self._chores: deque[Callable[[], None]] = deque()
+        self._unanswered: list[Staged] = []
+        self._wake_up: asyncio.Future[None] | None = None
+        self._idle: asyncio.Future[None] | None = None
+
+    def submit(self, staged: Staged) -> None:
+        """Queues a staged batch; its submission is settled when it is stored, or is not."""
+        self._queue.append(staged)
+        if self._wake_up is not None:
+            self._wake()
+
+    def between_groups(self, chore: Callable[[], None]) -> None:
+        """Runs `chore` when nothing else writes. It may raise `StorageFailed`, to be run again."""
+        self._chores.append(chore)
+        self._wake()
+
+    async def commit_until_failure(self) -> None:
+        """Commits group after group. Raises `StorageFailed` with everything that waited refused."""
+        try:
+            while True:
+                if self._queue or self._chores:
+                    # Lets the loop breathe, and what it brings join the group.
+                    await asyncio.sleep(0)
+                else:
+                    await self._work()
+                await self._commit_one()
+        except StorageFailed as error:
+            self.failure = str(error)
+            self._refuse_all()
+            raise
+
+    async def drain(self) -> None:
+        """Waits until nothing is queued or on its way."""
+        if self._wake_up is None and self.failure is None:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+
+    async def _work(self) -> None:
+        self._tell_idle()
+        self._wake_up = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake_up
+        finally:
+            self._wake_up = None
+
+    def _tell_idle(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _wake(self) -> None:
+        if self._wake_up is not None and not self._wake_up.done():
+            self._wake_up.set_result(None)
+
+    async def _commit_one(self) -> None:
+        """One group, then what must happen between groups."""
+        group = self._take_group()
+        if group:
+            self._unanswered = group
+            self._write(group)
+            self._unanswered = _answer_what_needs_no_sync(group)
+            if self._unanswered:
+                await self._in_thread(self._store.sync)
+                self._unanswered = _answer_the_rest(group)
+        while self._chores:
+            self._chores[0]()
+            self._chores.popleft()
+        if self._store.is_roll_due:
+            await self._roll()
+
+    def _take_group(self) -> list[Staged]:
+        queue = self._queue
+        group: list[Staged] = []
+        size = 0
+        while queue and size < _GROUP_BYTES_MAX:
+            staged = queue.popleft()
+            if staged.log.is_gone:
+                staged.fail(Refusal.UNKNOWN_PARTITION, "the partition is gone")
+                continue
+            group.append(staged)
+            if staged.batch is not None:
+                size += len(staged.batch)
+        return group
+
+    def _write(self, stageds: list[Staged]) -> None:
+        group = self._store.new_group()
+        generation = self._store.generation
+        appended_bytes = 0
+        logs: set[PartitionLog] = set()
+        for staged in stageds:
+            if staged.batch is not None:
+                appended_bytes += len(staged.batch)
+                staged.log.write(group, staged, generation)
+                logs.add(staged.log)
+        if not logs:
+            return
+        for one in logs:
+            one.write_head(group)
+        self._store.write(group, appended_bytes)
+        for staged in stageds:
+            if staged.batch is not None:
+                staged.log.on_written(staged)
+
+    async def _roll(self) -> None:
+        """Begins a generation, then waits for flushes here rather than in RocksDB's writes."""
+        await self._in_thread(self._store.roll)
+        # RocksDB tells nobody when a flush is done.
+        while self._store.is_behind:  # noqa: ASYNC110
+            await asyncio.sleep(_FLUSH_POLL_S)
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _refuse_all(self) -> None:
+        """Everything unanswered: the logs go back to what the store holds."""
+        refused = [*self._unanswered, *self._queue]
+        self._unanswered = []
+        self._queue.clear()
+        for staged in refused:
+            staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
+        for one in {staged.log for staged in refused}:
+            one.put_back()
+        self._tell_idle()
+
+
+def _answer_what_needs_no_sync(group: list[Staged]) -> list[Staged]:
+    """Answers acks=1 and 0; returns the rest, which is answered after the sync."""
+    rest: list[Staged] = []
+    for staged in group:
+        if staged.must_sync:
+            rest.append(staged)
+            continue
+        # Not where a batch before it in the log still waits for the sync.
+        if staged.log.high_watermark == staged.base_offset:
+            staged.log.make_readable(staged)
+        staged.settle()
+    return rest
+
+
+def _answer_the_rest(group: list[Staged]) -> list[Staged]:
+    """Answers acks=all; all of the group is readable now. Returns what is left: nothing."""
+    for staged in group:
+        if staged.next_offset > staged.log.high_watermark:
+            staged.log.make_readable(staged)
+        if staged.must_sync:
+            staged.settle()
+    return []

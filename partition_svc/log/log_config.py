@@ -1,0 +1,54 @@
+"""The topic configs that a log obeys, as numbers and flags."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from common.topic_configs import effective, effective_int
+
+#: compression.type as a codec number; "producer" leaves batches as they come.
+_CODECS: Final = {
+    "producer": None, "uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4,
+}  # fmt: skip
+FOREVER: Final = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Times are milliseconds. `codec` None: batches keep the compression they come with."""
+
+    message_bytes_max: int = 1_048_588
+    is_log_append_time: bool = False
+    timestamp_before_max_ms: int = FOREVER
+    timestamp_after_max_ms: int = 3_600_000
+    is_compacted: bool = False
+    codec: int | None = None
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether batches must be opened to be checked or changed: the slow path."""
+        return self.is_compacted or self.codec is not None or self.timestamp_before_max_ms < FOREVER
+
+    @property
+    def changes_batches(self) -> bool:
+        """Whether a batch may be stored otherwise than it came."""
+        return self.is_log_append_time or self.reads_records
+
+    @classmethod
+    def of(cls, configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> "LogConfig":
+        """What is in force for a topic with `configs` of its own."""
+
+        def text(name: str) -> str:
+            return effective(name, configs, broker_configs)
+
+        def number(name: str) -> int:
+            return effective_int(name, configs, broker_configs)
+
+        return cls(
+            message_bytes_max=number("max.message.bytes"),
+            is_log_append_time=text("message.timestamp.type") == "LogAppendTime",
+            timestamp_before_max_ms=number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms=number("message.timestamp.after.max.ms"),
+            is_compacted="compact" in text("cleanup.policy").split(","),
+            codec=_CODECS[text("compression.type")],
+        )

@@ -1,0 +1,94 @@
+"""ListOffsets: which offset belongs to a time (S-40 to S-43).
+
+The time index leads to the neighbourhood, batch headers to the batch, and only that batch is
+opened.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from common.ports.partitions import (
+    EARLIEST_TIMESTAMP,
+    LATEST_TIMESTAMP,
+    MAX_TIMESTAMP,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    Refusal,
+)
+from common.records.batch import parse_header
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.search import first_at_or_after, latest
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+
+_NO_ANSWER: Final = OffsetResult()
+#: So many bytes of batches at a time while looking for the right one.
+_STEP: Final = Limits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
+
+
+class OffsetLookup:
+    """Answers offset queries; reads the store."""
+
+    def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
+        self._find = find
+        self._store = store
+
+    def answer(self, query: OffsetQuery) -> OffsetResult:
+        try:
+            log = self._find(query.log)
+            if isinstance(log, Refusal):
+                return OffsetResult(refusal=log)
+            refusal = log.epoch_refusal(query.leader_epoch)
+            if refusal is not None:
+                return OffsetResult(refusal=refusal, leader_epoch=log.leader_epoch)
+            return self._look_up(log, query.timestamp)
+        except StorageFailed:
+            return OffsetResult(refusal=Refusal.STORAGE_ERROR)
+        except (CorruptRecords, UnsupportedRecords):
+            return OffsetResult(refusal=Refusal.CORRUPT_BATCH)
+
+    def _look_up(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+        if timestamp == LATEST_TIMESTAMP:
+            return OffsetResult(log.high_watermark, leader_epoch=log.leader_epoch)
+        if timestamp == EARLIEST_TIMESTAMP:
+            return OffsetResult(log.log_start_offset, leader_epoch=log.leader_epoch)
+        if timestamp == MAX_TIMESTAMP:
+            return self._of_max_timestamp(log)
+        if timestamp < 0:
+            return OffsetResult(refusal=Refusal.UNSUPPORTED_TIMESTAMP)
+        return self._at_or_after(log, timestamp)
+
+    def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
+        """What is not yet readable is no answer (S-42), so a batch on its way hides the maximum."""
+        head = log.head
+        if not 0 <= head.max_timestamp_offset < log.high_watermark:
+            return _NO_ANSWER
+        batch = self._read(log, head.max_timestamp_offset)[0]
+        found = latest(batch)
+        return OffsetResult(found.offset, found.timestamp, parse_header(batch).leader_epoch)
+
+    def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+        """The first record whose timestamp is `timestamp` or later."""
+        if log.head.max_timestamp < timestamp:
+            return _NO_ANSWER
+        before = self._store.reader.offset_before_time(log.key, timestamp)
+        offset = max(before + 1, log.log_start_offset)
+        while batches := self._read(log, offset):
+            for batch in batches:
+                header = parse_header(batch)
+                found = (
+                    first_at_or_after(batch, timestamp)
+                    if header.max_timestamp >= timestamp
+                    else None
+                )
+                if found is not None:
+                    return OffsetResult(found.offset, found.timestamp, header.leader_epoch)
+                offset = header.last_offset + 1
+        return _NO_ANSWER
+
+    def _read(self, log: PartitionLog, offset: int) -> list[bytes]:
+        """Some batches from the one with `offset` on; none past the high watermark."""
+        return self._store.reader.read(log.key, offset, log.high_watermark, _STEP).batches

@@ -1,0 +1,206 @@
+"""One partition log: who may append, at which offset, and what consumers may see.
+
+An append passes through three states: *staged* (has its offsets; nothing is stored), *written*
+(in the store, answered to acks=1), *readable* (below the high watermark). `Committer` moves all
+logs from one to the next; nothing here waits.
+"""
+
+from typing import Final
+
+from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal
+from common.records.batch import BatchHeader, place
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
+from partition_svc.log.staged import Staged
+from partition_svc.log.tail_cache import LogTail, TailCache
+from partition_svc.log.validation import validate
+from partition_svc.log.waiters import FetchWaiter, wake_all
+from partition_svc.store.group import Group
+from partition_svc.store.keys import (
+    LogHead,
+    batch_prefix,
+    head_key,
+    log_key,
+    pack_segment,
+    pack_u64,
+    producer_key,
+    segment_key,
+    time_key,
+)
+from partition_svc.store.log_store import LogStore
+
+#: At most one time-index entry for so many bytes (Kafka's index.interval.bytes).
+INDEX_INTERVAL_BYTES: Final = 4096
+
+
+class PartitionLog:
+    """A log in use. Opening it reads one row; its producers are read when one of them appends."""
+
+    __slots__ = (
+        "_bytes_since_index", "_cache", "_expiration_ms", "_head", "_prefix", "_producers",
+        "_segment_generation", "_store", "config", "high_watermark", "id", "is_gone", "key",
+        "leader_epoch", "next_offset", "tail", "waiters",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
+        self,
+        log_id: LogId,
+        store: LogStore,
+        cache: TailCache,
+        *,
+        config: LogConfig,
+        leader_epoch: int,
+        producer_expiration_ms: int,
+    ) -> None:
+        self.id = log_id
+        self.key = log_key(*log_id)
+        self.config = config
+        self.leader_epoch = leader_epoch
+        #: Fetches that wait for this log to grow.
+        self.waiters: set[FetchWaiter] = set()
+        #: Set when the topic is deleted or the partition has another owner.
+        self.is_gone = False
+        self.tail = LogTail()
+        self._store = store
+        self._cache = cache
+        self._expiration_ms = producer_expiration_ms
+        self.reload()
+
+    def reload(self) -> None:
+        """Puts the log back to what the store holds: what was staged only has never been."""
+        self._cache.forget(self.tail)
+        self._head = self._store.head(self.key)
+        #: The next offset to be given out, and the first that consumers may not see yet.
+        self.next_offset = self.high_watermark = self._head.next_offset
+        self._producers: Producers | None = None
+        self._segment_generation = -1
+        self._prefix = b""
+        self._bytes_since_index = 0
+
+    def put_back(self) -> None:
+        """As `reload`, after a failure: what is written but may not survive stays out of sight."""
+        high_watermark = self.high_watermark
+        self.reload()
+        self.high_watermark = min(high_watermark, self.next_offset)
+
+    @property
+    def log_start_offset(self) -> int:
+        return self._head.log_start_offset
+
+    @property
+    def head(self) -> LogHead:
+        """What is written of this log so far."""
+        return self._head
+
+    @property
+    def producers(self) -> Producers:
+        if self._producers is None:
+            rows = self._store.reader.producers(self.key)
+            self._producers = Producers(rows, expiration_ms=self._expiration_ms)
+        return self._producers
+
+    def stage(
+        self, batch: bytes | memoryview, leader_epoch: int, now_ms: int
+    ) -> Staged | AppendResult:
+        """Gives a batch its offsets, or says why not. What it returns must go to the committer."""
+        if leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
+            return AppendResult(
+                refusal=self.epoch_refusal(leader_epoch), leader_epoch=self.leader_epoch
+            )
+        accepted = validate(batch, self.config, now_ms)
+        if isinstance(accepted, AppendResult):
+            return accepted
+        header = accepted.header
+        if header.producer_id >= 0:
+            verdict = self.producers.check(header, now_ms)
+            if verdict is not None:
+                return self._not_next(verdict)
+        return self._place(accepted.batch, header, now_ms)
+
+    def epoch_refusal(self, leader_epoch: int) -> Refusal | None:
+        """What is wrong with the leader epoch that a caller believes in (KIP-320)."""
+        if leader_epoch in (NO_LEADER_EPOCH, self.leader_epoch):
+            return None
+        is_old = leader_epoch < self.leader_epoch
+        return Refusal.FENCED_LEADER_EPOCH if is_old else Refusal.UNKNOWN_LEADER_EPOCH
+
+    def write(self, group: Group, staged: Staged, generation: int) -> None:
+        """Adds a staged batch to a group that is about to be written, with what goes along."""
+        batch = staged.batch
+        assert batch is not None
+        head = self._head
+        if self._segment_generation != generation:
+            self._begin_segment(group, staged.base_offset, generation)
+        last_offset = staged.next_offset - 1
+        group.put_batch(self._prefix + pack_u64(last_offset), batch)
+        if staged.producer_row is not None:
+            group.put(*staged.producer_row)
+        timestamp, timestamp_offset = head.max_timestamp, head.max_timestamp_offset
+        self._bytes_since_index += len(batch)
+        if staged.max_timestamp > timestamp:
+            timestamp, timestamp_offset = staged.max_timestamp, last_offset
+            if self._bytes_since_index >= INDEX_INTERVAL_BYTES:
+                group.put(time_key(self.key, timestamp, last_offset), b"")
+                self._bytes_since_index = 0
+        self._head = LogHead(
+            head.log_start_offset, staged.next_offset, head.size_bytes + len(batch),
+            timestamp, timestamp_offset,
+        )  # fmt: skip
+
+    def write_head(self, group: Group) -> None:
+        """Once for each group that the log is in, after its batches."""
+        group.put(head_key(self.key), self._head.pack())
+
+    def on_written(self, staged: Staged) -> None:
+        """The batch is in the store: readers may find it as soon as the high watermark allows."""
+        assert staged.batch is not None
+        self._cache.add(self.tail, staged.base_offset, staged.next_offset - 1, staged.batch)
+
+    def make_readable(self, staged: Staged) -> None:
+        """Moves the high watermark past the batch and wakes who waits for it."""
+        self.high_watermark = staged.next_offset
+        if self.waiters and staged.batch is not None:
+            for waiter in tuple(self.waiters):
+                waiter.on_readable(self, len(staged.batch))
+
+    def leave(self) -> None:
+        """The partition is deleted, or not ours any more."""
+        self.is_gone = True
+        self._cache.forget(self.tail)
+        wake_all(tuple(self.waiters))
+
+    def expire_producers(self, group: Group, now_ms: int) -> int:
+        """Forgets silent producers, in memory and with `group` in the store; how many."""
+        if self._producers is None:
+            return 0
+        gone = self._producers.expire(now_ms)
+        for producer_id in gone:
+            group.delete(producer_key(self.key, producer_id))
+        return len(gone)
+
+    def _place(self, batch: bytes | memoryview, header: BatchHeader, now_ms: int) -> Staged:
+        base_offset = self.next_offset
+        self.next_offset = next_offset = base_offset + header.record_count
+        stamp_ms = header.max_timestamp if self.config.is_log_append_time else -1
+        result = AppendResult(base_offset, stamp_ms, self._head.log_start_offset)
+        placed = place(batch, base_offset, self.leader_epoch)
+        staged = Staged(self, placed, base_offset, next_offset, result)
+        staged.max_timestamp = header.max_timestamp
+        if header.producer_id >= 0:
+            row = self.producers.remember(header, base_offset, now_ms)
+            staged.producer_row = (producer_key(self.key, header.producer_id), row)
+        return staged
+
+    def _not_next(self, verdict: Duplicate | OutOfSequence) -> Staged | AppendResult:
+        if isinstance(verdict, OutOfSequence):
+            return AppendResult(refusal=verdict.refusal, message=verdict.message)
+        # Staged as well: the original may not be stored yet, and is answered before its copy.
+        result = AppendResult(verdict.base_offset, -1, self._head.log_start_offset)
+        return Staged(self, None, self.next_offset, self.next_offset, result)
+
+    def _begin_segment(self, group: Group, base_offset: int, generation: int) -> None:
+        self._segment_generation = generation
+        self._prefix = batch_prefix(generation, self.key)
+        group.put(
+            segment_key(self.key, base_offset), pack_segment(generation, self._head.size_bytes)
+        )

@@ -1,0 +1,78 @@
+"""Keeps the store usable: commits until a write fails, then brings the store back, and again.
+
+RocksDB takes no write after a failed one until it is opened anew. So while the disk is full or
+broken every append is refused at once, reads go on, and now and then the store is opened again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NoReturn
+
+from partition_svc.log.committer import Committer
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S_MIN: Final = 0.1
+_PAUSE_S_MAX: Final = 5.0
+
+
+class Recovery:
+    """Runs the committer for as long as the service lives."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        store: LogStore,
+        disk: ThreadPoolExecutor,
+        on_recovered: Callable[[], None],
+    ) -> None:
+        """`on_recovered` must put every log back to what the store holds."""
+        self._committer = committer
+        self._store = store
+        self._disk = disk
+        self._on_recovered = on_recovered
+        self._readable = asyncio.Event()
+        self._readable.set()
+
+    @property
+    def is_readable(self) -> bool:
+        """False only while the store is being opened again."""
+        return self._readable.is_set()
+
+    async def until_readable(self) -> None:
+        await self._readable.wait()
+
+    async def run(self) -> NoReturn:
+        while True:
+            try:
+                await self._committer.commit_until_failure()
+            except StorageFailed as error:
+                log.error("appends are refused: %s", error)
+                await self._recover()
+                log.info("appends are accepted again")
+
+    async def _recover(self) -> None:
+        pause_s = _PAUSE_S_MIN
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+            if await self._try():
+                break
+        self._on_recovered()
+        self._committer.failure = None
+
+    async def _try(self) -> bool:
+        """Opens the store again in the thread; nobody may read meanwhile."""
+        self._readable.clear()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._store.recover)
+        except StorageFailed as error:
+            log.info("the store cannot be written yet: %s", error)
+            return False
+        finally:
+            self._readable.set()
+        return True

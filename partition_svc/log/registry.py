@@ -1,0 +1,100 @@
+"""Which logs there are here: made known by the metadata service, opened when first used."""
+
+from collections.abc import Iterator
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import LogId, Refusal
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.waiters import wake_all
+from partition_svc.store.keys import log_id
+from partition_svc.store.log_store import LogStore
+
+
+class LogRegistry:
+    """The logs of one member. `logs` holds the open ones; `find` opens."""
+
+    def __init__(
+        self, store: LogStore, cache: TailCache, *, member: str, producer_expiration_ms: int
+    ) -> None:
+        self.logs: dict[LogId, PartitionLog] = {}
+        self.view = ClusterView()
+        self._store = store
+        self._cache = cache
+        self._member = member
+        self._producer_expiration_ms = producer_expiration_ms
+        self._configs: dict[bytes, LogConfig] = {}
+
+    def find(self, wanted: LogId) -> PartitionLog | Refusal:
+        """The log, opened where it is not yet; or why it is not served here.
+
+        Raises:
+            StorageFailed: it cannot be read.
+        """
+        log = self.logs.get(wanted)
+        if log is not None:
+            return log
+        placement = self.view.placement(*wanted)
+        if placement is None:
+            return Refusal.UNKNOWN_PARTITION
+        if placement.owner != self._member:
+            return Refusal.NOT_OWNER
+        log = PartitionLog(
+            LogId(*wanted),
+            self._store,
+            self._cache,
+            config=self._config(wanted.topic_id),
+            leader_epoch=placement.leader_epoch,
+            producer_expiration_ms=self._producer_expiration_ms,
+        )
+        self.logs[log.id] = log
+        return log
+
+    def all_here(self) -> Iterator[LogId]:
+        """Every partition that this member owns, used or not."""
+        for topic in self.view.topics:
+            for partition, placement in enumerate(topic.partitions):
+                if placement.owner == self._member:
+                    yield LogId(topic.topic_id, partition)
+
+    def apply(self, change: ClusterChange) -> None:
+        """Takes over a change: new configs and epochs, and an end to logs that went away."""
+        self.view.apply(change)
+        if change.broker_configs is not None or change.is_snapshot:
+            self._configs.clear()
+        for topic in change.topics:
+            self._configs.pop(topic.topic_id, None)
+        for log in list(self.logs.values()):
+            self._refresh(log)
+
+    def keys_without_topic(self) -> list[bytes]:
+        """Log keys in the store whose topic is deleted; their data may go."""
+        known = self.view.topic_by_id
+        return [key for key, _ in self._store.heads() if known(log_id(key)[0]) is None]
+
+    def reload(self) -> None:
+        """After the store was opened again: every log is what the store holds."""
+        for log in self.logs.values():
+            log.reload()
+
+    def _refresh(self, log: PartitionLog) -> None:
+        placement = self.view.placement(*log.id)
+        if placement is None or placement.owner != self._member:
+            del self.logs[log.id]
+            log.leave()
+            return
+        log.config = self._config(log.id.topic_id)
+        if log.leader_epoch != placement.leader_epoch:
+            log.leader_epoch = placement.leader_epoch
+            wake_all(tuple(log.waiters))
+
+    def _config(self, topic_id: bytes) -> LogConfig:
+        config = self._configs.get(topic_id)
+        if config is None:
+            topic = self.view.topic_by_id(topic_id)
+            assert topic is not None
+            config = LogConfig.of(topic.configs, self.view.broker_configs)
+            self._configs[topic_id] = config
+        return config

@@ -1,0 +1,101 @@
+"""What makes a batch acceptable to a topic: LogValidator's rules, S-15 to S-21.
+
+The usual batch is checked by its header alone and kept as it came. Only where a topic asks for it
+are records opened; that is `record_rules`' business.
+"""
+
+from typing import Final, NamedTuple
+
+from common.ports.partitions import AppendResult, Refusal
+from common.records.batch import (
+    HEADER_BYTES,
+    LOG_APPEND_TIME,
+    NO_TIMESTAMP,
+    TRANSACTIONAL,
+    BatchHeader,
+    Flaw,
+    check,
+    parse_header,
+    seal,
+    stamp_log_append_time,
+)
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.record_rules import apply_record_rules
+
+_Bytes = bytes | memoryview
+
+_REFUSALS: Final = {
+    Flaw.TRUNCATED: Refusal.CORRUPT_BATCH,
+    Flaw.CRC_MISMATCH: Refusal.CORRUPT_BATCH,
+    Flaw.UNKNOWN_CODEC: Refusal.UNSUPPORTED_COMPRESSION,
+}
+
+
+class Accepted(NamedTuple):
+    """A batch as it may be stored, and its header."""
+
+    batch: _Bytes
+    header: BatchHeader
+
+
+def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | AppendResult:
+    """The batch to store, which is `batch` itself unless the topic changes batches; or why not."""
+    if len(batch) > config.message_bytes_max:
+        return _too_large(len(batch), config)
+    header = check(batch)
+    if isinstance(header, Flaw):
+        return refused(_REFUSALS.get(header, Refusal.INVALID_RECORD), header.value)
+    if header.attributes & TRANSACTIONAL:
+        return refused(Refusal.INVALID_RECORD, "there are no transactions")
+    if config.is_log_append_time:
+        if header.attributes & LOG_APPEND_TIME:
+            return refused(Refusal.INVALID_TIMESTAMP, "producers may not stamp LogAppendTime")
+    elif header.max_timestamp > now_ms + config.timestamp_after_max_ms:
+        return refused(Refusal.INVALID_TIMESTAMP, _timestamp_message(header, config, now_ms))
+    if config.changes_batches or header.attributes & LOG_APPEND_TIME:
+        return _changed(Accepted(batch, header), config, now_ms)
+    return Accepted(batch, header)
+
+
+def refused(refusal: Refusal, message: str | None = None) -> AppendResult:
+    return AppendResult(refusal=refusal, message=message)
+
+
+def _changed(accepted: Accepted, config: LogConfig, now_ms: int) -> Accepted | AppendResult:
+    """The slow path: what the topic checks inside of batches, and changes in them."""
+    batch, header = accepted
+    if config.reads_records:
+        outcome = apply_record_rules(batch, header, config, now_ms)
+        if isinstance(outcome, AppendResult):
+            return outcome
+        batch = outcome
+    if config.is_log_append_time:
+        batch = stamp_log_append_time(batch, now_ms)
+    elif header.attributes & LOG_APPEND_TIME:
+        batch = _with_create_time(batch)
+    if len(batch) > config.message_bytes_max:
+        return _too_large(len(batch), config)
+    return Accepted(batch, parse_header(batch))
+
+
+def _with_create_time(batch: _Bytes) -> bytes:
+    """Takes away the timestamp type that a client may not choose (LogValidator does so)."""
+    header = parse_header(batch)
+    kept = header._replace(attributes=header.attributes & ~LOG_APPEND_TIME)
+    return seal(kept, memoryview(batch)[HEADER_BYTES:])
+
+
+def _too_large(size: int, config: LogConfig) -> AppendResult:
+    return refused(
+        Refusal.BATCH_TOO_LARGE,
+        f"the batch has {size} bytes, max.message.bytes is {config.message_bytes_max}",
+    )
+
+
+def _timestamp_message(header: BatchHeader, config: LogConfig, now_ms: int) -> str:
+    assert header.max_timestamp != NO_TIMESTAMP
+    ahead_ms = header.max_timestamp - now_ms
+    return (
+        f"timestamp {header.max_timestamp} is {ahead_ms} ms in the future, "
+        f"message.timestamp.after.max.ms is {config.timestamp_after_max_ms}"
+    )

@@ -1,0 +1,63 @@
+"""One RocksDB with its two column families, opened and closed with care.
+
+RocksDB's own lock keeps a second process out. A database that failed a write is closed and opened
+again; where the disk has no room even for that, it is opened read-only so that reads go on.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from rocksdict import AccessType, Rdict
+
+from partition_svc.store.failures import StorageFailed, StoreInUse
+from partition_svc.store.keys import BATCHES
+from partition_svc.store.options import database_options, family_options
+
+
+class Database:
+    """`state` and `batches` are the column families, `batches_handle` names one in a group."""
+
+    def __init__(
+        self, path: Path, *, is_writable: bool = True, with_statistics: bool = False
+    ) -> None:
+        """Opens, and creates where nothing is. Blocks on disk.
+
+        Raises:
+            StoreInUse: another process has it open.
+            StorageFailed: it cannot be opened for writing, or cannot be read.
+        """
+        self.is_writable = is_writable
+        self._options = database_options(with_statistics=with_statistics)
+        access = AccessType.read_write() if is_writable else AccessType.read_only(False)
+        with _failures_of_opening(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self.state = Rdict(str(path), self._options, family_options(), access)
+            self.batches = self.state.get_column_family(BATCHES)
+            self.batches_handle = self.state.get_column_family_handle(BATCHES)
+
+    def close(self) -> None:
+        """Gives up the lock. Never fails: a database with an error cannot flush, but can go."""
+        del self.batches_handle
+        # The families first: each keeps the database, and with it the lock, open.
+        for family in (self.batches, self.state):
+            with contextlib.suppress(Exception):
+                family.close()
+
+    def statistics(self) -> str:
+        """RocksDB's counters as text; empty without `with_statistics`."""
+        return self._options.get_statistics() or ""
+
+    def number(self, name: str) -> int:
+        """An integer property of column family `batches`, for instance "rocksdb.num-…"."""
+        return self.batches.property_int_value(name) or 0
+
+
+@contextlib.contextmanager
+def _failures_of_opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if "lock" in str(error).lower():
+            raise StoreInUse(f"{path} is in use by another process") from error
+        raise StorageFailed(f"cannot open {path}: {error}") from error

@@ -1,0 +1,148 @@
+"""Every key and value that a partition service stores. All integers are big-endian.
+
+Column family `batches`: the logs themselves.
+
+    generation u32 | topic id 16 | partition u32 | last offset u64  →  v2 record batch, as sent
+
+    A *generation* is what one memtable holds. It grows whenever the memtables are flushed, so no
+    two SST files overlap and compaction has nothing to merge: files are moved, not rewritten.
+    Within a generation a seek to (log, offset) lands on the batch that contains the offset.
+
+Column family `default`: small rows of state, `log` being topic id 16 | partition u32.
+
+    "C"                               →  cluster id, text: whose data this is
+    "G" | generation u32              →  bytes appended u64, bytes deleted u64
+    "H" | log                         →  head: see LogHead
+    "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64
+    "T" | log | timestamp u64 | last offset u64  →  (empty) time index: no record up to and
+                                         including that offset has a larger timestamp
+    "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
+
+A log's rows of state are in the same atomic write as the batches that they describe.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+BATCHES: Final = "batches"
+
+CLUSTER_ID: Final = b"C"
+GENERATIONS: Final = b"G"
+HEADS: Final = b"H"
+
+LOG_KEY_BYTES: Final = 20
+#: Larger than any offset, timestamp or producer id; those are never negative here.
+LAST: Final = (1 << 63) - 1
+
+_U64: Final = struct.Struct(">Q")
+_LOG: Final = struct.Struct(">16sI")
+_GENERATION_PREFIX: Final = struct.Struct(">I20s")
+_GENERATION_ROW: Final = struct.Struct(">QQ")
+_SEGMENT: Final = struct.Struct(">IQ")
+_TIME: Final = struct.Struct(">c20sQQ")
+_HEAD: Final = struct.Struct(">QQQqq")
+_CODED: Final = struct.Struct(">c20sQ")
+
+pack_u64 = _U64.pack
+
+
+class LogHead(NamedTuple):
+    """What opening a log needs, in one row.
+
+    `max_timestamp` is the largest so far and `max_timestamp_offset` the last offset of the first
+    batch that has it; both are -1 in a log without timestamps.
+    """
+
+    log_start_offset: int = 0
+    next_offset: int = 0
+    size_bytes: int = 0
+    max_timestamp: int = -1
+    max_timestamp_offset: int = -1
+
+    def pack(self) -> bytes:
+        return _HEAD.pack(*self)
+
+    @classmethod
+    def unpack(cls, row: bytes) -> "LogHead":
+        return cls(*_HEAD.unpack(row))
+
+
+class GenerationBytes(NamedTuple):
+    """How much was appended in a generation, and how much of that is deleted by now."""
+
+    appended: int
+    deleted: int
+
+    def pack(self) -> bytes:
+        return _GENERATION_ROW.pack(*self)
+
+    @classmethod
+    def unpack(cls, row: bytes) -> "GenerationBytes":
+        return cls(*_GENERATION_ROW.unpack(row))
+
+
+def log_key(topic_id: bytes, partition: int) -> bytes:
+    """20 bytes that stand for a log in all keys."""
+    return _LOG.pack(topic_id, partition)
+
+
+def log_id(key: bytes) -> tuple[bytes, int]:
+    """Topic id and partition of a `log_key`."""
+    topic_id, partition = _LOG.unpack(key)
+    return topic_id, partition
+
+
+def batch_prefix(generation: int, log: bytes) -> bytes:
+    """What all batches of a log in a generation begin with; `pack_u64(last_offset)` follows."""
+    return _GENERATION_PREFIX.pack(generation, log)
+
+
+def generation_key(generation: int) -> bytes:
+    return GENERATIONS + generation.to_bytes(4, "big")
+
+
+def generation_start(generation: int) -> bytes:
+    """The first key of a generation in `batches`."""
+    return generation.to_bytes(4, "big")
+
+
+def head_key(log: bytes) -> bytes:
+    return HEADS + log
+
+
+def segment_key(log: bytes, base_offset: int) -> bytes:
+    return _CODED.pack(b"S", log, base_offset)
+
+
+def pack_segment(generation: int, bytes_before: int) -> bytes:
+    return _SEGMENT.pack(generation, bytes_before)
+
+
+def unpack_segment(row: bytes) -> tuple[int, int]:
+    """Generation, and bytes of the log before the segment."""
+    generation, bytes_before = _SEGMENT.unpack(row)
+    return generation, bytes_before
+
+
+def time_key(log: bytes, timestamp: int, last_offset: int) -> bytes:
+    return _TIME.pack(b"T", log, timestamp, last_offset)
+
+
+def unpack_time_key(key: bytes) -> tuple[int, int]:
+    """Timestamp and last offset."""
+    _, _, timestamp, last_offset = _TIME.unpack(key)
+    return timestamp, last_offset
+
+
+def producer_key(log: bytes, producer_id: int) -> bytes:
+    return _CODED.pack(b"P", log, producer_id)
+
+
+def numbered(key: bytes) -> int:
+    """The number at the end of a segment or producer key."""
+    return int.from_bytes(key[-8:], "big")
+
+
+def ranges_of(log: bytes) -> list[tuple[bytes, bytes]]:
+    """[start, end) of all rows of state of a log, save its head."""
+    return [(kind + log, kind + log + b"\xff" * 17) for kind in (b"S", b"T", b"P")]

@@ -1,0 +1,189 @@
+"""The store of all logs of this process: atomic groups, syncs, generations, reads by seek.
+
+Writes and reads are for the event loop: short, and they hold Python's global lock anyway. What
+may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller sees to it that
+nothing writes meanwhile. What keys and values look like is written in `keys.py`.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed, WrongCluster
+from partition_svc.store.group import Group
+from partition_svc.store.keys import (
+    CLUSTER_ID,
+    GENERATIONS,
+    HEADS,
+    GenerationBytes,
+    LogHead,
+    generation_key,
+    head_key,
+)
+from partition_svc.store.reading import LogReader
+
+log = logging.getLogger(__name__)
+
+#: The store waits with more of these, long before RocksDB would stall a write.
+_IMMUTABLE_MEMTABLES_MAX: Final = 2
+_LEVEL0_FILES_MAX: Final = 30
+
+
+class LogStore:
+    """Opens the data directory. `reader` answers all reads, also after a failed write."""
+
+    def __init__(
+        self, path: Path, *, flush_bytes: int = 64 << 20, with_statistics: bool = False
+    ) -> None:
+        """Blocks on disk. A generation ends after `flush_bytes`.
+
+        Raises:
+            StoreInUse: another process has the directory.
+            StorageFailed: it cannot be opened.
+        """
+        self._path = path
+        self._flush_bytes = flush_bytes
+        self._with_statistics = with_statistics
+        self._generation = 0
+        self._generation_key = b""
+        self._bytes = GenerationBytes(0, 0)
+        self._bytes_to_flush = 0
+        self._use(Database(path, with_statistics=with_statistics))
+
+    @property
+    def generation(self) -> int:
+        """The generation that batches are written to now."""
+        return self._generation
+
+    @property
+    def is_writable(self) -> bool:
+        return self._database.is_writable
+
+    @property
+    def is_roll_due(self) -> bool:
+        """Whether the generation is full: call `roll` before the next write."""
+        return self._bytes_to_flush >= self._flush_bytes
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether writes must wait because flushes or compaction have not kept up."""
+        number = self._database.number
+        return (
+            number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
+            or number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX
+        )
+
+    def new_group(self) -> Group:
+        return Group(self._database.batches_handle)
+
+    def write(self, group: Group, appended_bytes: int) -> None:
+        """Writes a group to the write-ahead log of the OS: it survives the process.
+
+        Raises:
+            StorageFailed: nothing of it is stored.
+        """
+        bytes_now = GenerationBytes(self._bytes.appended + appended_bytes, self._bytes.deleted)
+        group.put(self._generation_key, bytes_now.pack())
+        with _storage_failures("write"):
+            self._database.state.write(group.changes)
+        self._bytes = bytes_now
+        self._bytes_to_flush += appended_bytes
+
+    def sync(self) -> None:
+        """Makes everything written so far survive the loss of power. Blocks; frees the lock.
+
+        Raises:
+            StorageFailed: what was written since the last sync may not survive.
+        """
+        with _storage_failures("sync"):
+            self._database.state.flush_wal(True)
+
+    def roll(self) -> None:
+        """Begins the next generation: the memtables are handed over to be flushed. Blocks.
+
+        Raises:
+            StorageFailed
+        """
+        with _storage_failures("flush"):
+            self._database.batches.flush(wait=False)
+            self._database.state.flush(wait=False)
+        self._begin_generation(self._generation + 1)
+
+    def heads(self) -> Iterator[tuple[bytes, LogHead]]:
+        """Log key and head of every log that was ever written to."""
+        for key, row in self.reader.rows(HEADS, HEADS + b"\xff" * 21):
+            yield key[1:], LogHead.unpack(row)
+
+    def head(self, log_key: bytes) -> LogHead:
+        row = self._database.state.get(head_key(log_key))
+        return LogHead() if row is None else LogHead.unpack(row)
+
+    def claim(self, cluster_id: str) -> None:
+        """Makes the data that of a cluster, once and for all.
+
+        Raises:
+            WrongCluster: it is another's.
+            StorageFailed
+        """
+        stored = self._database.state.get(CLUSTER_ID)
+        if stored is None:
+            with _storage_failures("write"):
+                self._database.state.put(CLUSTER_ID, cluster_id.encode())
+        elif stored.decode() != cluster_id:
+            raise WrongCluster(
+                f"{self._path} holds data of cluster {stored.decode()}, not of {cluster_id}"
+            )
+
+    def recover(self) -> None:
+        """After a failure: opens the database again, read-only where it cannot be written. Blocks.
+
+        Raises:
+            StorageFailed: it cannot be written yet; reads go on.
+        """
+        if not self._has_room():
+            raise StorageFailed(f"no room on the disk of {self._path}")
+        self._database.close()
+        try:
+            self._use(Database(self._path, with_statistics=self._with_statistics))
+        except StorageFailed:
+            self._use(Database(self._path, is_writable=False))
+            raise
+
+    def statistics(self) -> str:
+        """RocksDB's counters as text; empty without `with_statistics`."""
+        return self._database.statistics()
+
+    def close(self) -> None:
+        """Blocks; gives up the directory."""
+        self._database.close()
+
+    def _use(self, database: Database) -> None:
+        self._database = database
+        self.reader = LogReader(database)
+        last = self.reader.last_row(GENERATIONS, GENERATIONS + b"\xff" * 5)
+        # What a memtable held is flushed by opening, so a generation never goes on after that.
+        self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
+
+    def _begin_generation(self, generation: int) -> None:
+        self._generation = generation
+        self._generation_key = generation_key(generation)
+        self._bytes = GenerationBytes(0, 0)
+        self._bytes_to_flush = 0
+
+    def _has_room(self) -> bool:
+        """Opening flushes what the write-ahead log holds: about one generation."""
+        disk = os.statvfs(self._path)
+        return disk.f_bavail * disk.f_frsize > self._flush_bytes
+
+
+@contextlib.contextmanager
+def _storage_failures(what: str) -> Iterator[None]:
+    """Rocksdict raises plain `Exception`s."""
+    try:
+        yield
+    except Exception as error:
+        raise StorageFailed(f"{what}: {error}") from error

@@ -1,0 +1,60 @@
+"""RocksDB's options, chosen by measurement (benchmarks/storage.py shows what they give).
+
+The rule behind them: a write must never stall, because it holds Python's global lock. So RocksDB
+never switches a memtable by itself (the store flushes after `flush_bytes`), and slows down or stops
+writes only far beyond the points where the store itself waits.
+"""
+
+from typing import Final
+
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
+
+#: The store flushes long before a memtable is this full.
+_MEMTABLE_BYTES: Final = 256 << 20
+_MEMTABLES_MAX: Final = 8
+_BLOCK_CACHE_BYTES: Final = 32 << 20
+#: Far above where the store waits; see `LogStore.is_behind`.
+_LEVEL0_SLOWDOWN_FILES: Final = 60
+_LEVEL0_STOP_FILES: Final = 80
+
+
+def database_options(*, with_statistics: bool = False) -> Options:
+    """For the database as a whole."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_max_background_jobs(3)
+    options.set_max_total_wal_size(1 << 30)
+    # SST files reach the disk as they are written, not all at once when they are finished.
+    options.set_bytes_per_sync(1 << 20)
+    # A terabyte of log is 16,000 files: neither opened all at once nor kept open.
+    options.set_max_open_files(1_000)
+    options.set_skip_stats_update_on_db_open(True)
+    options.set_keep_log_file_num(4)
+    options.set_max_log_file_size(8 << 20)
+    if with_statistics:
+        options.enable_statistics()
+    return options
+
+
+def family_options() -> dict[str, Options]:
+    """For each column family."""
+    cache = Cache(_BLOCK_CACHE_BYTES)
+    return {"default": _family(cache), "batches": _family(cache)}
+
+
+def _family(cache: Cache) -> Options:
+    table = BlockBasedOptions()
+    table.set_block_cache(cache)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    # Clients compress.
+    options.set_compression_type(DBCompressionType.none())
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_max_write_buffer_number(_MEMTABLES_MAX)
+    options.set_target_file_size_base(64 << 20)
+    options.set_level_zero_slowdown_writes_trigger(_LEVEL0_SLOWDOWN_FILES)
+    options.set_level_zero_stop_writes_trigger(_LEVEL0_STOP_FILES)
+    return options

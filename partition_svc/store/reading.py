@@ -1,0 +1,141 @@
+"""Reading from the store: every look-up is a seek, none is a scan of a log.
+
+A read begins at the segment row at or before the offset, goes to that generation's batches, and on
+to the next segment where it needs more.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rocksdict import RdictIter
+
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import (
+    LAST,
+    batch_prefix,
+    numbered,
+    pack_u64,
+    producer_key,
+    segment_key,
+    time_key,
+    unpack_segment,
+    unpack_time_key,
+)
+
+
+class Run(NamedTuple):
+    """Whole batches one after the other, and the offset after the last of them."""
+
+    batches: list[bytes]
+    size_bytes: int
+    next_offset: int
+
+
+class Limits(NamedTuple):
+    """How much to read: whole batches of at most `bytes_max`, ending once `pause_bytes` are there.
+
+    With `one` the first batch comes back even where it alone is larger than `bytes_max`.
+    """
+
+    bytes_max: int
+    pause_bytes: int
+    one: bool
+
+
+class LogReader:
+    """Reads one database. `log` is always a `log_key`. All raise `StorageFailed` on I/O errors."""
+
+    def __init__(self, database: Database) -> None:
+        self._state = database.state
+        self._batches = database.batches
+
+    def read(self, log: bytes, offset: int, end_offset: int, limits: Limits) -> Run:
+        """Batches from the one that holds `offset` on, before `end_offset`."""
+        bytes_max, pause_bytes, one = limits
+        found: list[bytes] = []
+        size = 0
+        next_offset = offset
+        for last_offset, batch in self._from(log, offset, end_offset):
+            if size + len(batch) > bytes_max and not (one and not found):
+                break
+            found.append(batch)
+            size += len(batch)
+            next_offset = last_offset + 1
+            if size >= pause_bytes:
+                break
+        return Run(found, size, next_offset)
+
+    def _from(self, log: bytes, offset: int, end_offset: int) -> Iterator[tuple[int, bytes]]:
+        """Last offset and bytes of each batch from `offset` to `end_offset`."""
+        iterator = self._batches.iter()
+        for generation in self._generations(log, offset):
+            prefix = batch_prefix(generation, log)
+            iterator.seek(prefix + pack_u64(offset))
+            while iterator.valid():
+                key = iterator.key()
+                if not key.startswith(prefix):
+                    break
+                last_offset = int.from_bytes(key[-8:], "big")
+                if last_offset >= end_offset:
+                    return
+                yield last_offset, iterator.value()
+                offset = last_offset + 1
+                iterator.next()
+            _check(iterator)
+
+    def _generations(self, log: bytes, offset: int) -> Iterator[int]:
+        """Generations of the segments from the one that holds `offset` on."""
+        prefix = segment_key(log, 0)[:-8]
+        segments = self._state.iter()
+        segments.seek_for_prev(segment_key(log, offset))
+        while segments.valid() and segments.key().startswith(prefix):
+            yield unpack_segment(segments.value())[0]
+            segments.next()
+        _check(segments)
+
+    def segments(self, log: bytes) -> Iterator[tuple[int, int, int]]:
+        """Base offset, generation and bytes before, of all segments of a log."""
+        for key, row in self.rows(segment_key(log, 0), segment_key(log, LAST)):
+            yield (numbered(key), *unpack_segment(row))
+
+    def producers(self, log: bytes) -> Iterator[tuple[int, bytes]]:
+        """Producer id and row of all producers that a log remembers."""
+        for key, row in self.rows(producer_key(log, 0), producer_key(log, LAST)):
+            yield numbered(key), row
+
+    def offset_before_time(self, log: bytes, timestamp: int) -> int:
+        """An offset up to which no record has `timestamp` or later; -1 where none is known.
+
+        The first record of that time is near after it, where there is one.
+        """
+        row = self.last_row(time_key(log, 0, 0), time_key(log, timestamp, 0))
+        return -1 if row is None else unpack_time_key(row[0])[1]
+
+    def rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows of state with start <= key < end, in the order of keys."""
+        iterator = self._state.iter()
+        iterator.seek(start)
+        while iterator.valid() and iterator.key() < end:
+            yield iterator.key(), iterator.value()
+            iterator.next()
+        _check(iterator)
+
+    def last_row(self, start: bytes, end: bytes) -> tuple[bytes, bytes] | None:
+        """The last row with start <= key < end."""
+        iterator = self._state.iter()
+        iterator.seek_for_prev(end)
+        if iterator.valid() and iterator.key() == end:
+            iterator.prev()
+        _check(iterator)
+        if not iterator.valid() or iterator.key() < start:
+            return None
+        return iterator.key(), iterator.value()
+
+
+def _check(iterator: RdictIter) -> None:
+    """An iterator that met an I/O error looks like one at its end, until it is asked."""
+    try:
+        iterator.status()
+    except Exception as error:
+        raise StorageFailed(f"read: {error}") from error
