@@ -1,0 +1,179 @@
+"""The metadata service without a network: implements the port `common.ports.metadata.Metadata`.
+
+Used directly where everything runs in one process, and by the servicer. All of its state in memory
+is a `ClusterView`, the same that every watcher builds from what it is told.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from common.cluster_view import ClusterView
+from common.kv.store import KvStore, StorageFailed
+from common.ports.metadata import (
+    ClusterChange,
+    NewTopic,
+    ProducerIdBlock,
+    Registration,
+    Topic,
+    TopicRefusal,
+    TopicResult,
+)
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc.members import Members, RegisteredWatch
+from metadata_svc.producer_ids import ProducerIds
+from metadata_svc.revisions import Difference, Revisions
+from metadata_svc.store.state import State, StateStore
+from metadata_svc.topic_creation import Creation, Defaults
+from metadata_svc.topic_deletion import decide_deletion
+from metadata_svc.watching import Hub
+
+log = logging.getLogger(__name__)
+
+#: Acknowledgements take milliseconds, and librdkafka's default is to ask for no wait at all: its
+#: users are better served by a topic that works than by an answer this much earlier.
+ACKNOWLEDGE_WAIT_MS_MIN = 500
+
+
+class MetadataCore:
+    """Open it, use it as `Metadata`, close it. `view` is the cluster as it is now."""
+
+    def __init__(self, store: KvStore, *, defaults: Defaults) -> None:
+        """Nothing is read yet. The store becomes this core's own."""
+        self.view = ClusterView()
+        self._defaults = defaults
+        self._hub = Hub(self.view)
+        self._revisions = Revisions(StateStore(store), self.view, self._hub)
+        self._members = Members(self.view, self._hub, self._revisions)
+        self._producer_ids = ProducerIds(0, self._revisions.save_next_producer_id)
+
+    async def open(self, *, broker_configs: Mapping[str, str]) -> None:
+        """Reads what is kept. `broker_configs` are told to every watcher.
+
+        Raises:
+            StorageFailed: the store cannot be read, or another release wrote it.
+        """
+        state = await self._revisions.load()
+        save = self._revisions.save_next_producer_id
+        self._producer_ids = ProducerIds(state.next_producer_id, save)
+        self.view.apply(_snapshot(state, broker_configs))
+        topic_count = len(state.topics)
+        log.info(
+            "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
+        )
+
+    async def close(self) -> None:
+        """Ends every watch, lets changes under way end, and closes the store."""
+        self._hub.remove_all("the metadata service is stopping")
+        await self._revisions.close()
+
+    def watch(self, registration: Registration) -> RegisteredWatch:
+        return RegisteredWatch(self._members, registration)
+
+    async def create_topics(
+        self, topics: Sequence[NewTopic], *, timeout_ms: int, validate_only: bool = False
+    ) -> list[TopicResult]:
+        """As the port says. A topic that exists already is waited for too.
+
+        So whoever loses a race to create a topic can use it as soon as the winner can.
+        """
+        if validate_only:
+            return self._decide_creation(topics)
+        results = await self._revisions.alone(lambda: self._create(topics))
+        return await self._when_known(results, timeout_ms)
+
+    async def delete_topics(
+        self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
+    ) -> list[TopicResult]:
+        results = await self._revisions.alone(lambda: self._delete(names, topic_ids))
+        return await self._when_known(results, timeout_ms)
+
+    async def allocate_producer_ids(self) -> ProducerIdBlock:
+        try:
+            return await self._revisions.alone(self._producer_ids.allocate)
+        except StorageFailed as error:
+            raise BackendUnavailable(f"no producer ids: {error}") from error
+
+    def _decide_creation(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
+        creation = Creation(
+            self.view,
+            self._defaults,
+            live_members=self._members.live_members,
+            live_gateways=self._members.live_gateways,
+        )
+        return creation.decide(asked)
+
+    async def _create(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
+        results = self._decide_creation(asked)
+        topics = _accepted(results)
+        return await self._commit(results, Difference(topics=topics), f"created {_names(topics)}")
+
+    async def _delete(self, names: Sequence[str], topic_ids: Sequence[bytes]) -> list[TopicResult]:
+        results = decide_deletion(self.view, names, topic_ids)
+        topics = _accepted(results)
+        difference = Difference(topics_gone=topics)
+        return await self._commit(results, difference, f"deleted {_names(topics)}")
+
+    async def _commit(
+        self, results: list[TopicResult], difference: Difference, deed: str
+    ) -> list[TopicResult]:
+        """Does what was decided, all of it in one change."""
+        if not _accepted(results):
+            return results
+        try:
+            revision = await self._revisions.commit(difference)
+        except StorageFailed as error:
+            log.error("not %s: %s", deed, error)
+            return _refused(results, TopicRefusal.STORAGE_ERROR, "The change could not be stored.")
+        log.info("%s, revision %d", deed, revision)
+        return results
+
+    async def _when_known(self, results: list[TopicResult], timeout_ms: int) -> list[TopicResult]:
+        """`results`, once every live watcher knows of them."""
+        if not any(one.refusal in _KNOWN_TOPIC for one in results):
+            return results
+        wait_ms = max(timeout_ms, ACKNOWLEDGE_WAIT_MS_MIN)
+        if await self._hub.wait_all_acknowledged(self.view.revision, timeout_ms=wait_ms):
+            return results
+        return _refused(
+            results, TopicRefusal.TIMED_OUT, "The change is made, but not yet known everywhere."
+        )
+
+
+#: Outcomes after which the topic is in the state that was asked for.
+_KNOWN_TOPIC = {None, TopicRefusal.TOPIC_ALREADY_EXISTS}
+
+
+def _accepted(results: Sequence[TopicResult]) -> list[Topic]:
+    return [one.topic for one in results if one.refusal is None and one.topic is not None]
+
+
+def _refused(
+    results: Sequence[TopicResult], refusal: TopicRefusal, message: str
+) -> list[TopicResult]:
+    """`results`, with every success turned into `refusal`."""
+    return [
+        replace(one, refusal=refusal, message=message) if one.refusal is None else one
+        for one in results
+    ]
+
+
+_NAMES_SHOWN_MAX = 5
+
+
+def _names(topics: Sequence[Topic]) -> str:
+    """For log lines: "topics a, b and 998 more"."""
+    shown = ", ".join(topic.name for topic in topics[:_NAMES_SHOWN_MAX])
+    more = len(topics) - _NAMES_SHOWN_MAX
+    return f"topics {shown} and {more} more" if more > 0 else f"topics {shown}"
+
+
+def _snapshot(state: State, broker_configs: Mapping[str, str]) -> ClusterChange:
+    return ClusterChange(
+        revision=state.revision,
+        cluster_id=state.cluster_id,
+        is_snapshot=True,
+        topics=state.topics,
+        members=state.members,
+        broker_configs=broker_configs,
+    )

@@ -1,0 +1,55 @@
+"""What a watcher says: who it is, what it has applied, and, by saying anything, that it lives."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from common.ports.metadata import Registration, Watch
+from common.rpc.metadata_messages import gateway_from_message, member_from_message
+from protos.metadata.v1 import metadata_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+Requests = AsyncIterator[pb.WatchRequest]
+
+
+class WrongRegistration(Exception):
+    """A watch does not begin by saying who watches; the text says what is missing."""
+
+
+async def registration(requests: Requests, *, lease_ms: int) -> Registration:
+    """Who is calling, from the first message. Raises `WrongRegistration`."""
+    try:
+        first = await _next(requests, lease_ms)
+    except TimeoutError:
+        raise WrongRegistration("nothing was registered in time") from None
+    event = None if first is None else first.WhichOneof("event")
+    if first is not None and event == "register_gateway":
+        gateway = gateway_from_message(first.register_gateway)
+        if gateway.node_id < 0 or not gateway.endpoints:
+            raise WrongRegistration("a gateway needs a node id of 0 or more and an endpoint")
+        return gateway
+    if first is not None and event == "register_member":
+        member = member_from_message(first.register_member)
+        if not member.name or not member.address:
+            raise WrongRegistration("a partition service needs a name and an address")
+        return member
+    raise WrongRegistration("the first message of a watch must register somebody")
+
+
+async def hear(requests: Requests, watch: Watch, *, who: Registration, lease_ms: int) -> None:
+    """Takes in acknowledgements; closes the watch when its caller falls silent or leaves."""
+    try:
+        while (request := await _next(requests, lease_ms)) is not None:
+            if request.WhichOneof("event") == "acknowledged_revision":
+                watch.acknowledge(request.acknowledged_revision)
+    except TimeoutError:
+        log.warning("nothing heard for %d ms of %s", lease_ms, who)
+    finally:
+        await watch.close()
+
+
+async def _next(requests: Requests, lease_ms: int) -> pb.WatchRequest | None:
+    """The next message; None where there is none any more. Raises TimeoutError after the lease."""
+    async with asyncio.timeout(lease_ms / 1000):
+        return await anext(requests, None)

@@ -1,0 +1,101 @@
+"""Every change of the cluster: decided alone, written once with its revision, then told to all.
+
+The store blocks, so it has a thread of its own; and because a change is decided on what the one
+before it left, changes run one at a time. Nothing is told to anybody before it is durable.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import ClusterChange, Gateway, Member, Topic
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc.store.state import State, StateStore
+from metadata_svc.watching import Hub
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A `ClusterChange` that has no revision yet."""
+
+    topics: Sequence[Topic] = ()
+    topics_gone: Sequence[Topic] = ()
+    gateways: Sequence[Gateway] = ()
+    gateways_gone: Sequence[int] = ()
+    members: Sequence[Member] = ()
+
+
+class Revisions:
+    """The store, and the view and the watchers that learn what was stored."""
+
+    def __init__(self, store: StateStore, view: ClusterView, hub: Hub) -> None:
+        self._store = store
+        self._view = view
+        self._hub = hub
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="metadata-store")
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    async def load(self) -> State:
+        """What the store holds. Raises `StorageFailed`."""
+        return await self._on_disk(self._store.load)
+
+    async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Runs `work` while no other runs, to its end even where the caller is cancelled.
+
+        Raises:
+            BackendUnavailable: the service is stopping.
+        """
+        if self._is_closed:
+            raise BackendUnavailable("the metadata service is stopping")
+        task = asyncio.create_task(self._take_turn(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def commit(self, difference: Difference) -> int:
+        """Makes a change durable, known here, and on its way to all; returns its revision.
+
+        Only for use inside `alone`. Raises `StorageFailed`: nobody was told, and whether the
+        change is kept shows at the next start.
+        """
+        change = ClusterChange(
+            revision=self._view.revision + 1,
+            cluster_id=self._view.cluster_id,
+            topics=difference.topics,
+            topics_gone=[topic.topic_id for topic in difference.topics_gone],
+            gateways=difference.gateways,
+            gateways_gone=difference.gateways_gone,
+            members=difference.members,
+        )
+        names_gone = [topic.name for topic in difference.topics_gone]
+        save = functools.partial(self._store.save_change, change, topic_names_gone=names_gone)
+        await self._on_disk(save)
+        self._view.apply(change)
+        self._hub.publish(change)
+        return change.revision
+
+    async def save_next_producer_id(self, producer_id: int) -> None:
+        """Only for use inside `alone`. Raises `StorageFailed`."""
+        await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
+
+    async def close(self) -> None:
+        """Lets running changes end, then closes the store."""
+        self._is_closed = True
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._on_disk(self._store.close)
+        self._disk.shutdown()
+
+    async def _take_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        async with self._turn:
+            return await work()
+
+    async def _on_disk(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, call)

@@ -1,0 +1,120 @@
+"""metadata.v1 over gRPC: only translates, to and from `MetadataCore`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.metadata_messages import (
+    change_to_message,
+    new_topic_from_message,
+    result_to_message,
+    topic_to_message,
+)
+from common.rpc.server import Service
+from metadata_svc.core import MetadataCore
+from metadata_svc.hearing import WrongRegistration, hear, registration
+from protos.metadata.v1 import metadata_pb2 as pb
+from protos.metadata.v1.metadata_pb2_grpc import (
+    MetadataServiceServicer,
+    add_MetadataServiceServicer_to_server,
+)
+
+T = TypeVar("T")
+
+
+class MetadataServicer(MetadataServiceServicer):
+    """One method for each RPC of `protos/metadata/v1/metadata.proto`, which says what they do."""
+
+    def __init__(self, core: MetadataCore, *, lease_ms: int) -> None:
+        """`lease_ms`: how long a watcher lives without a message."""
+        self._core = core
+        self._lease_ms = lease_ms
+
+    async def Watch(  # noqa: N802 - named by the proto
+        self,
+        requests: AsyncIterator[pb.WatchRequest],
+        context: grpc.aio.ServicerContext[pb.WatchRequest, pb.WatchResponse],
+    ) -> AsyncIterator[pb.WatchResponse]:
+        try:
+            who = await registration(requests, lease_ms=self._lease_ms)
+        except WrongRegistration as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        watch = self._core.watch(who)
+        hearing = asyncio.create_task(hear(requests, watch, who=who, lease_ms=self._lease_ms))
+        try:
+            async for change in watch:
+                yield change_to_message(change, lease_ms=self._lease_ms)
+        except BackendUnavailable as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        finally:
+            hearing.cancel()
+            await asyncio.wait([hearing])
+            await watch.close()
+
+    async def CreateTopics(  # noqa: N802
+        self,
+        request: pb.CreateTopicsRequest,
+        context: grpc.aio.ServicerContext[pb.CreateTopicsRequest, pb.CreateTopicsResponse],
+    ) -> pb.CreateTopicsResponse:
+        creating = self._core.create_topics(
+            [new_topic_from_message(topic) for topic in request.topics],
+            timeout_ms=request.timeout_ms,
+            validate_only=request.validate_only,
+        )
+        results = await _answered(context, creating)
+        return pb.CreateTopicsResponse(results=map(result_to_message, results))
+
+    async def DeleteTopics(  # noqa: N802
+        self,
+        request: pb.DeleteTopicsRequest,
+        context: grpc.aio.ServicerContext[pb.DeleteTopicsRequest, pb.DeleteTopicsResponse],
+    ) -> pb.DeleteTopicsResponse:
+        deleting = self._core.delete_topics(
+            request.names, request.topic_ids, timeout_ms=request.timeout_ms
+        )
+        results = await _answered(context, deleting)
+        return pb.DeleteTopicsResponse(results=map(result_to_message, results))
+
+    async def DescribeTopics(  # noqa: N802
+        self,
+        request: pb.DescribeTopicsRequest,
+        context: grpc.aio.ServicerContext[pb.DescribeTopicsRequest, pb.DescribeTopicsResponse],
+    ) -> pb.DescribeTopicsResponse:
+        """Names that no topic has are left out."""
+        view = self._core.view
+        topics = [view.topic(name) for name in request.names] if request.names else view.topics
+        return pb.DescribeTopicsResponse(
+            revision=view.revision,
+            topics=[topic_to_message(topic) for topic in topics if topic is not None],
+        )
+
+    async def AllocateProducerIds(  # noqa: N802
+        self,
+        request: pb.AllocateProducerIdsRequest,
+        context: grpc.aio.ServicerContext[
+            pb.AllocateProducerIdsRequest, pb.AllocateProducerIdsResponse
+        ],
+    ) -> pb.AllocateProducerIdsResponse:
+        block = await _answered(context, self._core.allocate_producer_ids())
+        return pb.AllocateProducerIdsResponse(first_producer_id=block.first, count=block.count)
+
+
+def service(core: MetadataCore, *, lease_ms: int) -> Service:
+    """The servicer, as a gRPC server takes it."""
+    servicer = MetadataServicer(core, lease_ms=lease_ms)
+    return Service(
+        "metadata.v1.MetadataService",
+        lambda server: add_MetadataServiceServicer_to_server(servicer, server),
+    )
+
+
+async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
+    """The core's answer; where it has none, the call as a whole did not run."""
+    try:
+        return await answer
+    except BackendUnavailable as error:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
