@@ -1,0 +1,108 @@
+"""Messages of magic 0 (Kafka 0.8) and magic 1 (0.10, with a timestamp): one after the other.
+
+Layout (LegacyRecord.java), big-endian; the CRC-32 covers everything after it, and length -1 stands
+for null: offset i64 · size i32 (bytes after this field) · CRC u32 · magic i8 · attributes i8 ·
+timestamp i64 (magic 1 only) · key length i32 · key · value length i32 · value.
+
+What compressed messages hold is `message_set`'s business.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from common.records.batch import LOG_APPEND_TIME, NO_TIMESTAMP
+from common.records.errors import CorruptRecords
+
+#: The magic byte stands at the same place in messages and in v2 batches.
+MAGIC_POSITION: Final = 16
+_LENGTH_OVERHEAD: Final = 12
+_CHECKED_FROM: Final = 16
+
+_PREFIX: Final = struct.Struct(">qiI")
+#: By magic: from the offset to the key length.
+_FRONTS: Final = (struct.Struct(">qiIbbi"), struct.Struct(">qiIbbqi"))
+_LENGTH: Final = struct.Struct(">i")
+_MAGIC_0_BODY: Final = struct.Struct(">bbi")
+_MAGIC_1_BODY: Final = struct.Struct(">bbqi")
+
+
+class Message(NamedTuple):
+    """One message as it stands in a set; compressed ones hold another set as their value."""
+
+    offset: int
+    attributes: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def is_log_append_time(self) -> bool:
+        return bool(self.attributes & LOG_APPEND_TIME)
+
+
+def read_messages(data: bytes, magic: int) -> Iterator[Message]:
+    """The messages of a set, all of `magic` (0 or 1), each with its CRC checked.
+
+    Raises (while iterating):
+        CorruptRecords: the set is cut, a CRC fails, or a message is of another magic.
+    """
+    position, end = 0, len(data)
+    try:
+        while position < end:
+            message, position = _read_message(data, position, magic)
+            yield message
+    except struct.error as error:
+        raise CorruptRecords("the message set ends within a message") from error
+
+
+def _read_message(data: bytes, position: int, magic: int) -> tuple[Message, int]:
+    front = _FRONTS[magic]
+    if magic:
+        offset, size, crc, its_magic, attributes, timestamp, length = front.unpack_from(
+            data, position
+        )
+    else:
+        offset, size, crc, its_magic, attributes, length = front.unpack_from(data, position)
+        # Magic 0 knows neither timestamps nor their type.
+        timestamp, attributes = NO_TIMESTAMP, attributes & ~LOG_APPEND_TIME
+    message_end = position + _LENGTH_OVERHEAD + size
+    if its_magic != magic:
+        raise CorruptRecords(f"a message of magic {its_magic} in a set of magic {magic}")
+    if message_end > len(data):
+        raise CorruptRecords("the message set ends within a message")
+    if crc32(memoryview(data)[position + _CHECKED_FROM : message_end]) != crc:
+        raise CorruptRecords(f"the message at byte {position} of its set fails its CRC-32")
+    key, position = _read_bytes(data, position + front.size, length)
+    (length,) = _LENGTH.unpack_from(data, position)
+    value, position = _read_bytes(data, position + _LENGTH.size, length)
+    if position != message_end:
+        raise CorruptRecords("a message contradicts its own size")
+    return Message(offset, attributes, timestamp, key, value), message_end
+
+
+def _read_bytes(data: bytes, position: int, length: int) -> tuple[bytes | None, int]:
+    if length < 0:
+        return None, position
+    return data[position : position + length], position + length
+
+
+def write_message(message: Message, magic: int) -> bytes:
+    """The bytes of `message`; with magic 0 its timestamp is left out.
+
+    Raises:
+        CorruptRecords: its offset or timestamp does not fit into 64 bits.
+    """
+    offset, attributes, timestamp, key, value = message
+    key_length = -1 if key is None else len(key)
+    value_length = -1 if value is None else len(value)
+    try:
+        if magic:
+            front = _MAGIC_1_BODY.pack(magic, attributes, timestamp, key_length)
+        else:
+            front = _MAGIC_0_BODY.pack(magic, attributes, key_length)
+        body = b"".join((front, key or b"", _LENGTH.pack(value_length), value or b""))
+        return _PREFIX.pack(offset, len(body) + 4, crc32(body)) + body
+    except struct.error as error:
+        raise CorruptRecords(f"a record at offset {offset} has impossible numbers") from error
