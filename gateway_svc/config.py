@@ -1,0 +1,196 @@
+"""The gateway's settings, under Kafka's names where Apache Kafka has them."""
+
+import re
+from typing import Final, NamedTuple
+
+from common.settings import setting, settings
+
+_INT_MAX: Final = 2**31 - 1
+_MIB: Final = 1 << 20
+
+#: `NAME://host:port`; the host may be empty, or an IPv6 address in brackets.
+_LISTENER = re.compile(r"([A-Za-z0-9_.-]+)://(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/]*):([0-9]{1,5})")
+
+#: Bind addresses that stand for every address of the machine, which no client can connect to.
+WILDCARD_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+
+
+class ListenerAddress(NamedTuple):
+    """A listener's name (upper case, as in Kafka) and address; `host` "" is every address."""
+
+    name: str
+    host: str
+    port: int
+
+
+def parse_listener(text: str) -> ListenerAddress:
+    """`INTERNAL://host:9092` in parts. Raises ValueError where it is not of this form."""
+    match = _LISTENER.fullmatch(text)
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(f"{text!r} is not NAME://host:port")
+    return ListenerAddress(match[1].upper(), match[2].strip("[]"), int(match[3]))
+
+
+def _listeners_problem(texts: tuple[str, ...]) -> str | None:
+    try:
+        names = [parse_listener(text).name for text in texts]
+    except ValueError as error:
+        return str(error)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return f"more than one listener {twice[0]}" if twice else None
+
+
+def _some_listeners_problem(texts: tuple[str, ...]) -> str | None:
+    return _listeners_problem(texts) if texts else "at least one NAME://host:port is needed"
+
+
+def _advertised_problem(texts: tuple[str, ...]) -> str | None:
+    problem = _listeners_problem(texts)
+    if problem is not None:
+        return problem
+    for text in texts:
+        address = parse_listener(text)
+        if address.host in WILDCARD_HOSTS or not address.port:
+            return f"{text!r} is not an address that clients can connect to"
+    return None
+
+
+@settings
+class GatewaySettings:
+    """The gateway."""
+
+    listeners: tuple[str, ...] = setting(
+        "listeners",
+        default=("PLAINTEXT://:9092",),
+        doc="Addresses that Kafka clients connect to, as NAME://host:port; an empty host is all.",
+        check=_some_listeners_problem,
+    )
+    advertised_listeners: tuple[str, ...] = setting(
+        "advertised.listeners",
+        default=(),
+        doc="What clients of a listener are told to connect to, where that is another address.",
+        check=_advertised_problem,
+    )
+    node_id: int = setting(
+        "node.id",
+        default=0,
+        low=0,
+        high=_INT_MAX,
+        doc="This gateway's broker id; no two live gateways may share one.",
+    )
+    broker_rack: str | None = setting(
+        "broker.rack", default=None, doc="Where this gateway runs, as told to clients."
+    )
+    grpc_listen: str = setting(
+        "grpc.listen",
+        default="0.0.0.0:9192",
+        doc="Address of the gRPC server with health and reflection.",
+    )
+    metadata_address: str = setting(
+        "metadata.address",
+        default="localhost:9392",
+        doc="host:port of the metadata service.",
+    )
+    socket_request_max_bytes: int = setting(
+        "socket.request.max.bytes",
+        default=100 * _MIB,
+        low=1024,
+        high=_INT_MAX,
+        unit="bytes",
+        doc="The largest request; a larger one ends its connection.",
+    )
+    queued_max_request_bytes: int = setting(
+        "queued.max.request.bytes",
+        default=256 * _MIB,
+        low=_MIB,
+        unit="bytes",
+        doc="What all connections together may hold of requests and of answers not yet taken.",
+    )
+    connection_queued_max_request_bytes: int = setting(
+        "connection.queued.max.request.bytes",
+        default=32 * _MIB,
+        low=64 << 10,
+        unit="bytes",
+        doc="What one connection may hold of unanswered requests; one request may be larger.",
+    )
+    max_connections: int = setting(
+        "max.connections",
+        default=10_000,
+        low=1,
+        high=_INT_MAX,
+        doc="Open connections of this process; more are refused.",
+    )
+    max_connections_per_ip: int = setting(
+        "max.connections.per.ip",
+        default=_INT_MAX,
+        low=1,
+        high=_INT_MAX,
+        doc="Open connections from one address; more are refused.",
+    )
+    connections_max_idle_ms: int = setting(
+        "connections.max.idle.ms",
+        default=10 * 60 * 1000,
+        low=1000,
+        unit="ms",
+        doc="A connection on which nothing is asked for this long is closed; no poll is longer.",
+    )
+    connections_max_stalled_ms: int = setting(
+        "connections.max.stalled.ms",
+        default=60 * 1000,
+        low=1000,
+        unit="ms",
+        doc="A connection stuck within a request or an answer for this long is closed.",
+    )
+    shutdown_grace_ms: int = setting(
+        "shutdown.grace.ms",
+        default=15_000,
+        low=0,
+        unit="ms",
+        doc="How long requests in flight may take to end when the process is told to stop.",
+    )
+    fetch_max_bytes: int = setting(
+        "fetch.max.bytes",
+        default=55 * _MIB,
+        low=1024,
+        high=_INT_MAX,
+        unit="bytes",
+        doc="The most that one Fetch is answered with, save for a first batch that is larger.",
+    )
+    auto_create_topics_enable: bool = setting(
+        "auto.create.topics.enable",
+        default=True,
+        doc="Whether a topic is created when a client that wishes so asks for its metadata.",
+    )
+    auto_create_timeout_ms: int = setting(
+        "auto.create.topics.timeout.ms",
+        default=10_000,
+        low=1,
+        unit="ms",
+        doc="How long that may take before the client is told to try again.",
+    )
+    delete_topic_enable: bool = setting(
+        "delete.topic.enable", default=True, doc="Whether clients may delete topics."
+    )
+    append_timeout_ms: int = setting(
+        "append.timeout.ms",
+        default=30_000,
+        low=100,
+        unit="ms",
+        doc="A partition service that leaves an append unanswered for this long counts as lost.",
+    )
+
+    def __post_init__(self) -> None:
+        names = {one.name for one in self.bound}
+        for text in self.advertised_listeners:
+            if parse_listener(text).name not in names:
+                raise ValueError(f"advertised.listeners: {text} is not one of listeners")
+
+    @property
+    def bound(self) -> tuple[ListenerAddress, ...]:
+        """`listeners` in parts."""
+        return tuple(parse_listener(text) for text in self.listeners)
+
+    def advertised(self, listener: str) -> ListenerAddress | None:
+        """What `advertised.listeners` says of a listener."""
+        addresses = (parse_listener(text) for text in self.advertised_listeners)
+        return next((one for one in addresses if one.name == listener), None)

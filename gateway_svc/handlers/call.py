@@ -1,0 +1,77 @@
+"""What a handler may know and use: who asks, in which version, and the services behind."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import Metadata
+from common.ports.partitions import Partitions
+from gateway_svc.backends.producer_ids import ProducerIds
+from gateway_svc.config import GatewaySettings
+
+T = TypeVar("T")
+
+
+class Peer(NamedTuple):
+    """The other end of a connection, and where it reached us."""
+
+    listener: str
+    host: str
+    port: int
+    local_host: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class LongPolls:
+    """Waits for data that a gateway ends early when it is about to stop."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def wait(self, answer: Awaitable[T]) -> T | None:
+        """`answer`, or None where it was ended early."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Ours leaves no trace; one by somebody else (the client left) goes on.
+            if not self.is_over or task in self._tasks or task.uncancel() > 0:
+                raise
+            return None
+        finally:
+            self._tasks.discard(task)
+
+    def end(self) -> None:
+        """Ends those that wait now, and says so to those that come later."""
+        self.is_over = True
+        while self._tasks:
+            self._tasks.pop().cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What stands behind the gateway, one for all calls."""
+
+    settings: GatewaySettings
+    view: ClusterView
+    partitions: Partitions
+    metadata: Metadata
+    producer_ids: ProducerIds
+    long_polls: LongPolls = field(default_factory=LongPolls)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request's circumstances. Connections use one again for requests that share them."""
+
+    api_version: int
+    client_id: str | None
+    peer: Peer
+    backends: Backends

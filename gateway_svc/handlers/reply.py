@@ -1,0 +1,46 @@
+"""What becomes of a request, as the connection that sent it sees it."""
+
+from asyncio import Future
+from typing import Any
+
+#: A response with its length in front, as pieces that are sent one after the other.
+Parts = list[bytes | memoryview]
+
+
+class Disconnect(Exception):
+    """The only answer is to close the connection; the text says why."""
+
+
+class Pending:
+    """An answer under way; later requests of the connection may start meanwhile.
+
+    `finish` is called once `future` is done, `expire` in its place where `timeout_ms` passed
+    first. Both give the answer, None where the client expects none, or raise `Disconnect`.
+    """
+
+    __slots__ = ("future", "timeout_ms")
+
+    future: Future[Any]
+    timeout_ms: int
+
+    def finish(self) -> Parts | None:
+        raise NotImplementedError
+
+    def expire(self) -> Parts | None:
+        raise NotImplementedError
+
+
+class Exclusive:
+    """A request that runs alone: after all earlier ones are answered, and before any later one.
+
+    Cancelling `run` ends it where the client left. It may raise `Disconnect`.
+    """
+
+    __slots__ = ()
+
+    async def run(self) -> Parts | None:
+        raise NotImplementedError
+
+
+#: An answer at once (None: there is none), or one of the two ways to get there.
+Reply = Parts | Pending | Exclusive | None

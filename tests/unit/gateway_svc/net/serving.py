@@ -1,0 +1,107 @@
+"""A server with nothing but `net` in it: what a frame gets is up to each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import uvloop
+
+from gateway_svc.handlers.reply import Pending
+from gateway_svc.net.frame_receiver import new_scratch
+from gateway_svc.net.listener import Listener
+from gateway_svc.net.pipeline import Answerer
+from gateway_svc.net.request_memory import RequestMemory
+from gateway_svc.net.roster import Roster
+from gateway_svc.net.session import Session, SessionLimits, Shared
+
+LIMITS = SessionLimits(
+    frame_bytes_max=64 << 20, held_bytes_max=4 << 20, idle_s=600.0, stalled_s=60.0
+)
+
+
+def framed(*bodies: bytes) -> bytes:
+    return b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+
+
+def echo(frame: bytes | memoryview) -> list[bytes]:
+    return [framed(bytes(frame))]
+
+
+class Held(Pending):
+    """Echoes when the test lets it."""
+
+    def __init__(self, frame: bytes | memoryview) -> None:
+        self.future = asyncio.get_running_loop().create_future()
+        self.timeout_ms = 60_000
+        self.frame = bytes(frame)
+
+    def finish(self) -> list[bytes]:
+        self.future.result()
+        return echo(self.frame)
+
+    def expire(self) -> list[bytes]:
+        return [framed(b"expired")]
+
+
+@dataclass
+class NetServer:
+    """A listening server; `connect` gives a plain asyncio client."""
+
+    roster: Roster
+    memory: RequestMemory
+    listener: Listener
+    sessions: list[Session] = field(default_factory=list)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.listener.port)
+
+
+@asynccontextmanager
+async def serving(
+    answer: Answerer = echo,
+    *,
+    memory_bytes_max: int = 64 << 20,
+    connections_max: int = 1000,
+    connections_per_ip_max: int = 1000,
+    **limits: float,
+) -> AsyncIterator[NetServer]:
+    roster = Roster(connections_max=connections_max, connections_per_ip_max=connections_per_ip_max)
+    memory = RequestMemory(memory_bytes_max)
+    server = NetServer(roster, memory, Listener("TEST", "127.0.0.1", 0))
+    shared = Shared(
+        limits=replace(LIMITS, **limits),
+        memory=memory,
+        scratch=new_scratch(),
+        connect=lambda peer: answer,
+        admit=roster.admit,
+        leave=roster.leave,
+    )
+
+    def make_session() -> Session:
+        server.sessions.append(Session(shared, listener="TEST"))
+        return server.sessions[-1]
+
+    await server.listener.bind()
+    await server.listener.start(make_session)
+    try:
+        yield server
+    finally:
+        server.listener.close()
+        for session in server.sessions:
+            session.abort()
+        await roster.drain(grace_s=5)
+        assert memory.used == 0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that will happen on this loop; fails rather than waiting for ever."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.001)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    """Runs a test's coroutine on the event loop that the gateway uses."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())

@@ -1,0 +1,246 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending
+from gateway_svc.net.pipeline import Pipeline
+from gateway_svc.wire.violations import ProtocolViolation
+
+
+class PendingAnswer(Pending):
+    """Echoes its frame when its future is done; silent ones are not answered."""
+
+    def __init__(self, frame: bytes, *, timeout_ms: int = 1000) -> None:
+        self.future = asyncio.get_running_loop().create_future()
+        self.timeout_ms = timeout_ms
+        self.frame = frame
+
+    def finish(self) -> Parts | None:
+        self.future.result()
+        return None if self.frame.startswith(b"silent") else [self.frame]
+
+    def expire(self) -> Parts | None:
+        return [b"late " + self.frame]
+
+
+class ExclusiveAnswer(Exclusive):
+    def __init__(self, frame: bytes, gate: Awaitable[object]) -> None:
+        self.frame = frame
+        self.gate = gate
+
+    async def run(self) -> Parts | None:
+        await self.gate
+        return [self.frame]
+
+
+class World:
+    """A pipeline whose frames say what they are: `pending…`, `silent…`, `alone…`, `now…`, `bad`."""
+
+    def __init__(self) -> None:
+        self.started: list[bytes] = []
+        self.pending: dict[bytes, PendingAnswer] = {}
+        self.gates: dict[bytes, asyncio.Future[None]] = {}
+        self.writes: list[list[bytes]] = []
+        self.answered_bytes = 0
+        self.errors: list[Exception] = []
+        self.pipeline = Pipeline(self.answer, self)
+
+    def answer(self, frame):
+        self.started.append(frame)
+        if frame == b"bad":
+            raise ProtocolViolation("not Kafka")
+        if frame.startswith((b"pending", b"silent")):
+            self.pending[frame] = PendingAnswer(frame)
+            return self.pending[frame]
+        if frame.startswith(b"alone"):
+            self.gates[frame] = asyncio.get_running_loop().create_future()
+            return ExclusiveAnswer(frame, self.gates[frame])
+        return [frame]
+
+    def send(self, parts: Parts, answered_bytes: int) -> None:
+        if parts:
+            self.writes.append([bytes(part) for part in parts])
+        self.answered_bytes += answered_bytes
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    @property
+    def sent(self) -> list[bytes]:
+        return [part for parts in self.writes for part in parts]
+
+    async def ask(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.pipeline.accept(frame)
+        self.pipeline.start()
+        await settle()
+
+    async def finish(self, *frames: bytes) -> None:
+        for frame in frames:
+            future = self.gates.get(frame) or self.pending[frame].future
+            future.set_result(None)
+        await settle()
+
+
+async def settle() -> None:
+    """Lets everything run that can run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def in_world(story: Callable[[World], Awaitable[None]]) -> None:
+    async def tell() -> None:
+        await story(World())
+
+    asyncio.run(tell())
+
+
+def test_pending_requests_start_together_and_are_answered_in_order():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"pending2", b"pending3")
+        assert world.started == [b"pending1", b"pending2", b"pending3"]
+        await world.finish(b"pending3", b"pending2")
+        assert world.sent == []
+        await world.finish(b"pending1")
+        assert world.writes == [[b"pending1", b"pending2", b"pending3"]]
+        assert world.answered_bytes == 24
+
+    in_world(story)
+
+
+def test_answers_that_are_ready_together_leave_in_one_write():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"pending2")
+        await world.finish(b"pending1", b"pending2")
+        assert world.writes == [[b"pending1", b"pending2"]]
+
+    in_world(story)
+
+
+def test_an_exclusive_request_waits_for_earlier_ones_and_holds_back_later_ones():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"alone2", b"pending3", b"alone4")
+        assert world.started == [b"pending1", b"alone2"]
+        await world.finish(b"alone2")
+        assert world.sent == []  # its turn has not come, however ready its data
+        await world.finish(b"pending1")
+        assert world.sent == [b"pending1", b"alone2"]
+        assert world.started == [b"pending1", b"alone2", b"pending3", b"alone4"]
+        await world.finish(b"alone4")
+        await world.finish(b"pending3")
+        assert world.sent[2:] == [b"pending3", b"alone4"]
+
+    in_world(story)
+
+
+def test_an_answer_at_once_still_waits_for_its_turn():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"now2")
+        assert world.sent == []
+        await world.finish(b"pending1")
+        assert world.sent == [b"pending1", b"now2"]
+
+    in_world(story)
+
+
+def test_a_silent_request_has_no_answer_and_gives_its_bytes_back():
+    async def story(world: World) -> None:
+        await world.ask(b"silent1", b"pending2")
+        await world.finish(b"silent1", b"pending2")
+        assert world.sent == [b"pending2"]
+        assert world.answered_bytes == len(b"silent1pending2")
+
+    in_world(story)
+
+
+def test_a_violation_ends_everything_and_starts_nothing_more():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"bad", b"pending3")
+        assert [str(error) for error in world.errors] == ["not Kafka"]
+        assert world.started == [b"pending1", b"bad"]
+        await world.finish(b"pending1")
+        assert world.sent == []
+
+    in_world(story)
+
+
+@pytest.mark.parametrize("frame", [b"pending1", b"alone1"])
+def test_a_request_that_can_only_be_answered_by_closing_closes(frame):
+    async def story(world: World) -> None:
+        await world.ask(frame)
+        future = world.gates.get(frame) or world.pending[frame].future
+        future.set_exception(Disconnect("refused without an answer"))
+        await settle()
+        assert [str(error) for error in world.errors] == ["refused without an answer"]
+
+    in_world(story)
+
+
+def test_nothing_starts_while_the_peer_does_not_read():
+    async def story(world: World) -> None:
+        world.pipeline.hold()
+        await world.ask(b"pending1", b"alone2")
+        assert world.started == []
+        world.pipeline.release()
+        await settle()
+        assert world.started == [b"pending1", b"alone2"]
+        world.pipeline.hold()
+        await world.finish(b"pending1")
+        await world.finish(b"alone2")
+        assert world.sent == [b"pending1"]  # the exclusive one has not begun to run
+        world.pipeline.release()
+        await settle()
+        assert world.sent == [b"pending1", b"alone2"]
+
+    in_world(story)
+
+
+def test_a_pending_answer_expires_when_it_is_next_in_turn():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"pending2")
+        now = asyncio.get_running_loop().time()
+        world.pipeline.expire(now + 0.5)
+        assert world.sent == []
+        world.pipeline.expire(now + 1.5)
+        assert world.sent == [b"late pending1", b"late pending2"]
+        await world.finish(b"pending1")
+        world.pending[b"pending2"].future.set_exception(RuntimeError("too late to matter"))
+        await settle()
+        assert len(world.sent) == 2
+
+    in_world(story)
+
+
+def test_what_comes_after_a_client_left_goes_nowhere():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"pending2", b"alone3")
+        world.pipeline.cancel()
+        await world.finish(b"pending1")
+        world.pending[b"pending2"].future.set_exception(RuntimeError("nobody is there"))
+        await settle()
+        assert world.sent == []
+        assert world.pipeline.unanswered == 0
+
+    in_world(story)
+
+
+def test_a_running_request_is_cancelled_when_its_client_leaves():
+    async def story(world: World) -> None:
+        await world.ask(b"alone1")
+        world.pipeline.cancel()
+        await settle()
+        assert world.gates[b"alone1"].cancelled()
+        assert world.errors == []
+
+    in_world(story)
+
+
+def test_unanswered_counts_requests_until_their_answer_has_left():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"alone2", b"pending3")
+        assert world.pipeline.unanswered == 3
+        await world.finish(b"pending1")
+        assert world.pipeline.unanswered == 2
+
+    in_world(story)
