@@ -6,7 +6,12 @@ independent of the codec under test.
 
 import io
 import struct
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kafka.protocol.old.api import RequestHeader as OldHeader
 from kio.index import load_request_schema, load_response_schema
@@ -16,8 +21,37 @@ from kio.static.primitive import i32
 from tests.support.kafka_socket import KafkaSocket
 
 
-def request_class(api_key: int, version: int) -> Any:
-    return load_request_schema(api_key, version)
+def message(api_key: int, version: int, values: Mapping[str, Any]) -> Any:
+    """A request from plain values: dicts for structures, lists for arrays, ms for times.
+
+    Names that the version does not have are left out, so one dict serves many versions.
+    """
+    return _structure(load_request_schema(api_key, version), values)
+
+
+def _structure(cls: Any, values: Mapping[str, Any]) -> Any:
+    hints = _hints(cls)
+    known = (field.name for field in fields(cls) if field.name in values)
+    return cls(**{name: _value(hints[name], values[name]) for name in known})
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (one for one in get_args(hint) if one is not NoneType)
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], one) for one in value)
+    if is_dataclass(hint) and isinstance(value, Mapping):
+        return _structure(hint, value)
+    if isinstance(hint, type) and issubclass(hint, timedelta):
+        return timedelta(milliseconds=value)
+    return value
 
 
 def request_frame(request: Any, correlation_id: int, *, client_id: str | None = "tests") -> bytes:
@@ -46,13 +80,14 @@ def read_response(frame: bytes, api_key: int, version: int) -> tuple[int, Any]:
     return header.correlation_id, response
 
 
-def ask(connection: KafkaSocket, request: Any) -> Any:
-    """Sends a kio request and reads its answer."""
+def ask(
+    connection: KafkaSocket, api_key: int, version: int, values: Mapping[str, Any] | None = None
+) -> Any:
+    """Sends a request of kio's and reads its answer. `values` as for `message`."""
+    request = message(api_key, version, values or {})
     correlation_id = connection.next_correlation_id()
     connection.send_frame(request_frame(request, correlation_id))
-    answered, response = read_response(
-        connection.read_frame(), request.__api_key__, request.__version__
-    )
+    answered, response = read_response(connection.read_frame(), api_key, version)
     assert answered == correlation_id
     return response
 
@@ -65,6 +100,6 @@ def ask_old(connection: KafkaSocket, request: Any) -> Any:
     frame = connection.read_frame()
     assert struct.unpack_from(">i", frame)[0] == correlation_id
     body = io.BytesIO(frame[4:])
-    response = request.RESPONSE_TYPE.decode(body)
+    response = header.get_response_class().decode(body)
     assert not body.read(), "bytes after the answer"
     return response

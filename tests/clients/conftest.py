@@ -1,0 +1,43 @@
+"""Brokers and clients for the tests in here: each test runs against both ways to run ringlog."""
+
+import pytest
+
+from tests.clients.adapters.aio import AioClient
+from tests.clients.adapters.confluent import ConfluentClient
+from tests.clients.adapters.python import PythonClient
+from tests.support.deployments import DEPLOYMENTS
+from tests.support.raw_client import RawClient
+
+CLIENTS = (ConfluentClient(), AioClient(), PythonClient())
+
+
+@pytest.fixture(scope="session", params=DEPLOYMENTS)
+def broker(request, tmp_path_factory):
+    """A running broker, shared by all tests: each works on topics of its own."""
+    with DEPLOYMENTS[request.param](tmp_path_factory.mktemp(request.param)) as deployment:
+        yield deployment
+
+
+@pytest.fixture(autouse=True)
+def _broker_stays_up(request):
+    broker = request.getfixturevalue("broker") if "broker" in request.fixturenames else None
+    yield
+    if broker is not None:
+        broker.assert_running()
+
+
+@pytest.fixture
+def raw(broker):
+    with RawClient(broker.address) as client:
+        yield client
+
+
+@pytest.fixture
+def topic(raw):
+    """A new topic of one partition."""
+    return raw.create_topic()
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+def client(request):
+    return request.param

@@ -1,0 +1,265 @@
+"""Every advertised API in every advertised version: a real exchange with a codec that is not ours.
+
+kio encodes and decodes the versions of Apache Kafka 4; the older ones are in
+`test_oldest_versions.py`. The answer must decode to its last byte and say the right thing.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.kio_client import ask
+from tests.support.raw_client import (
+    API_VERSIONS,
+    CREATE_TOPICS,
+    DELETE_TOPICS,
+    DESCRIBE_CLUSTER,
+    DESCRIBE_CONFIGS,
+    EARLIEST,
+    FETCH,
+    INIT_PRODUCER_ID,
+    LIST_OFFSETS,
+    METADATA,
+    PRODUCE,
+    RawClient,
+)
+from tests.support.records import numbered
+
+BATCH = record_batch(numbered(3))
+DESCRIBED_TOPIC = 2  # ConfigResource.Type.TOPIC
+
+#: What is advertised, by API key: lowest and highest version.
+ADVERTISED = {
+    PRODUCE: (0, 13),
+    FETCH: (0, 18),
+    LIST_OFFSETS: (0, 11),
+    METADATA: (0, 13),
+    API_VERSIONS: (0, 4),
+    CREATE_TOPICS: (0, 7),
+    DELETE_TOPICS: (0, 6),
+    INIT_PRODUCER_ID: (0, 5),
+    DESCRIBE_CONFIGS: (0, 4),
+    DESCRIBE_CLUSTER: (0, 2),
+}
+#: The first version that kio knows; the ones below are tested in `test_oldest_versions.py`.
+KIO_FROM = {PRODUCE: 3, FETCH: 4, LIST_OFFSETS: 1, CREATE_TOPICS: 2, DELETE_TOPICS: 1}
+KIO_FROM |= {DESCRIBE_CONFIGS: 1}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A topic with `BATCH` in it, and what asks about it."""
+
+    raw: RawClient
+    topic: str
+    topic_id: uuid.UUID
+    version: int
+
+
+class Exchange(NamedTuple):
+    """One API: what to ask, and what must be true of the answer."""
+
+    values: Callable[[Scene], dict[str, Any]]
+    check: Callable[[Any, Scene], None]
+
+
+def produce_values(scene):
+    partition = {"index": 0, "records": BATCH}
+    topic = {"name": scene.topic, "topic_id": scene.topic_id, "partition_data": [partition]}
+    return {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": [topic]}
+
+
+def produce_check(response, scene):
+    (answered,) = response.responses[0].partition_responses
+    assert (answered.index, answered.error_code, answered.base_offset) == (0, 0, 3)
+    assert answered.log_append_time is None
+    if scene.version >= 5:
+        assert answered.log_start_offset == 0
+    assert scene.raw.fetch(scene.topic, 3).offsets == [3, 4, 5]
+
+
+def fetch_values(scene):
+    asked = {"partition": 0, "fetch_offset": 1, "partition_max_bytes": 1 << 20}
+    return {
+        "replica_id": -1,
+        "max_wait": 0,
+        "min_bytes": 1,
+        "max_bytes": 1 << 20,
+        "isolation_level": 0,
+        "topics": [{"topic": scene.topic, "topic_id": scene.topic_id, "partitions": [asked]}],
+        "forgotten_topics_data": [],
+    }
+
+
+def fetch_check(response, scene):
+    (answered,) = response.responses[0].partitions
+    assert (answered.partition_index, answered.error_code) == (0, 0)
+    assert (answered.high_watermark, answered.last_stable_offset) == (3, 3)
+    # Base offset and leader epoch are the broker's to write; all else is as it was sent.
+    assert answered.records[16:] == BATCH[16:]
+    if scene.version >= 5:
+        assert answered.log_start_offset == 0
+    if scene.version >= 7:
+        assert (response.error_code, response.session_id) == (0, 0)
+    if scene.version >= 11:
+        assert answered.preferred_read_replica == -1
+
+
+def list_offsets_values(scene):
+    asked = {"partition_index": 0, "timestamp": EARLIEST}
+    topic = {"name": scene.topic, "partitions": [asked]}
+    return {"replica_id": -1, "isolation_level": 0, "topics": [topic], "timeout": 30_000}
+
+
+def list_offsets_check(response, scene):
+    (answered,) = response.topics[0].partitions
+    assert (answered.error_code, answered.offset, answered.timestamp) == (0, 0, -1)
+
+
+def metadata_values(scene):
+    return {
+        "topics": [{"topic_id": None, "name": scene.topic}],
+        "allow_auto_topic_creation": False,
+        "include_cluster_authorized_operations": False,
+        "include_topic_authorized_operations": False,
+    }
+
+
+def metadata_check(response, scene):
+    (topic,) = response.topics
+    assert (topic.name, topic.error_code) == (scene.topic, 0)
+    (partition,) = topic.partitions
+    (broker,) = response.brokers
+    assert partition.leader_id == broker.node_id
+    assert partition.replica_nodes == partition.isr_nodes == (broker.node_id,)
+    if scene.version >= 10:
+        assert topic.topic_id == scene.topic_id
+
+
+def api_versions_values(scene):
+    return {"client_software_name": "ringlog-tests", "client_software_version": "1.0"}
+
+
+def api_versions_check(response, scene):
+    assert response.error_code == 0
+    listed = {one.api_key: (one.min_version, one.max_version) for one in response.api_keys}
+    assert listed == ADVERTISED
+
+
+def create_topics_values(scene):
+    topic = {
+        "name": scene.topic + "-more",
+        "num_partitions": 2,
+        "replication_factor": 1,
+        "assignments": [],
+        "configs": [{"name": "retention.ms", "value": "1000000"}],
+    }
+    return {"topics": [topic], "timeout": 30_000, "validate_only": False}
+
+
+def create_topics_check(response, scene):
+    (created,) = response.topics
+    assert (created.name, created.error_code, created.error_message) == (
+        scene.topic + "-more",
+        0,
+        None,
+    )
+    if scene.version >= 5:
+        assert (created.num_partitions, created.replication_factor) == (2, 1)
+        assert ("retention.ms", "1000000") in [(one.name, one.value) for one in created.configs]
+    (listed,) = scene.raw.metadata(scene.topic + "-more").topics
+    assert len(listed.partitions) == 2
+    if scene.version >= 7:
+        assert created.topic_id == listed.topic_id
+
+
+def delete_topics_values(scene):
+    topics = [{"name": scene.topic, "topic_id": None}]
+    return {"topic_names": [scene.topic], "topics": topics, "timeout": 30_000}
+
+
+def delete_topics_check(response, scene):
+    (deleted,) = response.responses
+    assert (deleted.name, deleted.error_code) == (scene.topic, 0)
+    assert scene.raw.metadata(scene.topic).topics[0].error_code == 3
+
+
+def init_producer_id_values(scene):
+    return {
+        "transactional_id": None,
+        "transaction_timeout": 60_000,
+        "producer_id": -1,
+        "producer_epoch": -1,
+    }
+
+
+def init_producer_id_check(response, scene):
+    assert (response.error_code, response.producer_epoch) == (0, 0)
+    assert response.producer_id >= 0
+
+
+def describe_configs_values(scene):
+    resource = {
+        "resource_type": DESCRIBED_TOPIC,
+        "resource_name": scene.topic,
+        "configuration_keys": ["cleanup.policy"],
+    }
+    return {"resources": [resource], "include_synonyms": True, "include_documentation": True}
+
+
+def describe_configs_check(response, scene):
+    (result,) = response.results
+    assert (result.error_code, result.resource_name) == (0, scene.topic)
+    (config,) = result.configs
+    assert (config.name, config.value, config.config_source) == ("cleanup.policy", "delete", 5)
+    assert [one.name for one in config.synonyms] == ["log.cleanup.policy"]
+    if scene.version >= 3:
+        assert config.config_type == 7  # LIST
+        assert config.documentation
+
+
+def describe_cluster_values(scene):
+    return {
+        "include_cluster_authorized_operations": False,
+        "endpoint_type": 1,
+        "include_fenced_brokers": False,
+    }
+
+
+def describe_cluster_check(response, scene):
+    (broker,) = response.brokers
+    assert (response.error_code, response.controller_id) == (0, broker.broker_id)
+    assert response.cluster_id
+
+
+EXCHANGES = {
+    PRODUCE: Exchange(produce_values, produce_check),
+    FETCH: Exchange(fetch_values, fetch_check),
+    LIST_OFFSETS: Exchange(list_offsets_values, list_offsets_check),
+    METADATA: Exchange(metadata_values, metadata_check),
+    API_VERSIONS: Exchange(api_versions_values, api_versions_check),
+    CREATE_TOPICS: Exchange(create_topics_values, create_topics_check),
+    DELETE_TOPICS: Exchange(delete_topics_values, delete_topics_check),
+    INIT_PRODUCER_ID: Exchange(init_producer_id_values, init_producer_id_check),
+    DESCRIBE_CONFIGS: Exchange(describe_configs_values, describe_configs_check),
+    DESCRIBE_CLUSTER: Exchange(describe_cluster_values, describe_cluster_check),
+}
+
+
+def all_versions():
+    for key, (lowest, highest) in ADVERTISED.items():
+        name = EXCHANGES[key].check.__name__.removesuffix("_check")
+        for version in range(max(lowest, KIO_FROM.get(key, 0)), highest + 1):
+            yield pytest.param(key, version, id=f"{name}-v{version}")
+
+
+@pytest.mark.parametrize(("key", "version"), all_versions())
+def test_an_exchange_in_every_version(key, version, raw, topic):
+    assert raw.produce(topic, BATCH).base_offset == 0
+    scene = Scene(raw, topic, raw.topic_id(topic), version)
+    exchange = EXCHANGES[key]
+    exchange.check(ask(raw, key, version, exchange.values(scene)), scene)

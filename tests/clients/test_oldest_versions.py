@@ -1,0 +1,173 @@
+"""The versions that Apache Kafka 4 dropped and ringlog answers: encoded by kafka-python's classes.
+
+Message sets of magic 0 and 1, plain and compressed, go in and come out as their time had them.
+"""
+
+import pytest
+from kafka.protocol.old import admin, fetch, list_offsets, produce
+
+from tests.clients.test_every_version import ADVERTISED, KIO_FROM
+from tests.support.batches import record_batch
+from tests.support.kio_client import ask_old
+from tests.support.message_sets import message_set, unpack_message_set
+from tests.support.raw_client import EARLIEST, LATEST
+from tests.support.records import Header, Record
+
+NOW_MS = 1_700_000_000_000
+RECORDS = [
+    Record(b"one", b"k1", (), NOW_MS),
+    Record(None, b"k2", (), NOW_MS + 5),
+    Record(b"", None, (), NOW_MS + 3),
+    Record(b"four" * 500, b"", (), NOW_MS + 9),
+]
+OLD_CODECS = ("none", "gzip", "snappy")
+
+
+def ask_to_produce(raw, version, topic, records):
+    cls = getattr(produce, f"ProduceRequest_v{version}")
+    response = ask_old(raw, cls(-1, 30_000, [(topic, [(0, records)])]))
+    (name, ((partition, error_code, base_offset, *rest),)) = response.topics[0]
+    assert (name, partition) == (topic, 0)
+    assert not rest or rest == [-1]
+    return error_code, base_offset
+
+
+def ask_to_fetch(raw, version, topic, offset, *, max_bytes=1 << 20):
+    cls = getattr(fetch, f"FetchRequest_v{version}")
+    whole = [max_bytes] if version >= 3 else []
+    response = ask_old(raw, cls(-1, 0, 1, *whole, [(topic, [(0, offset, max_bytes)])]))
+    (_, ((partition, error_code, high_watermark, records),)) = response.topics[0]
+    assert partition == 0
+    return error_code, high_watermark, records
+
+
+def contents(messages):
+    return [(one.offset, one.key, one.value) for one in messages]
+
+
+EXPECTED = [(offset, one.key, one.value) for offset, one in enumerate(RECORDS)]
+
+
+@pytest.mark.parametrize("codec", OLD_CODECS)
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize("magic", [0, 1])
+def test_a_message_set_is_stored_as_a_batch_that_new_clients_read(
+    magic, version, codec, raw, topic, client, broker
+):
+    sent = message_set(RECORDS, magic=magic, codec=codec)
+    assert ask_to_produce(raw, version, topic, sent) == (0, 0)
+    assert ask_to_produce(raw, version, topic, sent) == (0, 4)
+    reads = client.consume(broker.address, topic, count=8)
+    assert [(r.offset, r.record.key, r.value) for r in reads[:4]] == EXPECTED
+    assert [read.offset for read in reads] == list(range(8))
+    if magic == 1:
+        times = [read.record.timestamp_ms for read in reads[:4]]
+        assert times == [record.timestamp_ms for record in RECORDS]
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4"])
+@pytest.mark.parametrize("version", [0, 1, 2, 3])
+def test_an_old_fetch_is_answered_in_the_magic_of_its_time(version, codec, raw, topic):
+    headers = (Header("new", b"thing"),)
+    sent = [Record(one.value, one.key, headers, one.timestamp_ms) for one in RECORDS]
+    raw.produce(topic, record_batch(sent, codec=codec, base_timestamp_ms=NOW_MS))
+    error_code, high_watermark, records = ask_to_fetch(raw, version, topic, 0)
+    assert (error_code, high_watermark) == (0, 4)
+    messages = unpack_message_set(records)
+    assert contents(messages) == EXPECTED
+    assert {one.magic for one in messages} == {0 if version < 2 else 1}
+    if version >= 2:
+        assert [one.timestamp_ms for one in messages] == [one.timestamp_ms for one in sent]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_an_old_fetch_may_start_within_a_batch(version, raw, topic):
+    raw.produce(topic, record_batch(RECORDS, codec="gzip"))
+    _, _, records = ask_to_fetch(raw, version, topic, 2)
+    assert contents(unpack_message_set(records))[-2:] == EXPECTED[2:]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_zstd_is_refused_to_those_who_cannot_read_it(version, raw, topic):
+    raw.produce(topic, record_batch(RECORDS, codec="zstd"))
+    error_code, _, records = ask_to_fetch(raw, version, topic, 0)
+    assert (error_code, records or b"") == (76, b"")
+
+
+def test_an_old_fetch_reads_on_through_many_batches(raw, topic):
+    for _ in range(30):
+        raw.produce(topic, record_batch(RECORDS))
+    offset, found = 0, []
+    while offset < 120:
+        _, high_watermark, records = ask_to_fetch(raw, 0, topic, offset, max_bytes=5000)
+        assert high_watermark == 120
+        messages = [one for one in unpack_message_set(records) if one.offset >= offset]
+        assert messages, f"stuck at {offset}"
+        found += messages
+        offset = messages[-1].offset + 1
+    assert [one.offset for one in found] == list(range(120))
+
+
+@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize(
+    ("spoil", "error_code"),
+    [
+        pytest.param(lambda sent: sent[:-1] + bytes([sent[-1] ^ 1]), 2, id="wrong CRC"),
+        pytest.param(lambda sent: sent[:-5], 2, id="cut short"),
+        pytest.param(lambda _: b"", None, id="empty"),
+        pytest.param(lambda _: b"garbage", None, id="garbage"),
+    ],
+)
+def test_a_spoilt_message_set_is_refused_and_nothing_of_it_stored(
+    version, spoil, error_code, raw, topic
+):
+    sent = spoil(message_set(RECORDS, magic=0 if version == 0 else 1))
+    answered, _ = ask_to_produce(raw, version, topic, sent)
+    assert answered == error_code if error_code else answered in (0, 2, 87)
+    assert raw.offset_at(topic, LATEST) == 0
+
+
+def test_list_offsets_0_answers_arrays(raw, topic):
+    raw.produce(topic, record_batch(RECORDS))
+
+    def ask(timestamp, count):
+        request = list_offsets.ListOffsetsRequest_v0(-1, [(topic, [(0, timestamp, count)])])
+        return ask_old(raw, request).topics[0][1][0][1:]
+
+    assert ask(LATEST, 1) == (0, [4])
+    assert ask(EARLIEST, 1) == (0, [0])
+    assert ask(LATEST, 10) == (0, [4, 0])
+    assert ask(EARLIEST, 10) == (0, [0])
+    assert ask(LATEST, 0)[1] == []
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_create_and_delete_topics_as_they_were_first(version, raw):
+    name = raw.create_topic() + "-old"
+    cls = getattr(admin, f"CreateTopicsRequest_v{version}")
+    validate_only = [False] if version else []
+    asked = [(name, 3, 1, [], [("retention.ms", "5000000")])]
+    response = ask_old(raw, cls(asked, 30_000, *validate_only))
+    assert response.topics[0][:2] == (name, 0)
+    assert len(raw.metadata(name).topics[0].partitions) == 3
+    deleted = ask_old(raw, admin.DeleteTopicsRequest_v0([name], 30_000))
+    assert deleted.responses == [(name, 0)]
+    assert raw.metadata(name).topics[0].error_code == 3
+
+
+def test_describe_configs_0_knows_defaults(raw, topic):
+    asked = [(2, topic, ["cleanup.policy", "retention.ms"])]
+    (result,) = ask_old(raw, admin.DescribeConfigsRequest_v0(asked)).results
+    error_code, _, resource_type, name, configs = result
+    assert (error_code, resource_type, name) == (0, 2, topic)
+    assert {config[0]: config[1] for config in configs} == {
+        "cleanup.policy": "delete",
+        "retention.ms": "604800000",
+    }
+    assert all(is_default for _, _, _, is_default, _ in configs)
+
+
+def test_no_advertised_version_is_left_untested():
+    tested_here = {0: {0, 1, 2}, 1: {0, 1, 2, 3}, 2: {0}, 19: {0, 1}, 20: {0}, 32: {0}}
+    below = {key: set(range(KIO_FROM.get(key, 0))) for key in ADVERTISED}
+    assert {key: versions for key, versions in below.items() if versions} == tested_here

@@ -1,0 +1,18 @@
+"""What all tests share: the log of the broker under test beside a failure."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.support.deployments import Deployment
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Deployment):
+                report.sections.append((f"log of {name}", value.tail))
+    return report
