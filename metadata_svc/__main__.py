@@ -1,0 +1,34 @@
+"""`python -m metadata_svc`: the metadata service as a process of its own."""
+
+import os
+import sys
+
+from common.command_line import read_settings
+from common.kv.store import StorageFailed
+from common.process import run
+from common.rpc.server import AddressTaken
+from metadata_svc.app import serve
+from metadata_svc.config import MetadataSettings, TopicDefaults
+
+
+def main() -> int:
+    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    configuration = read_settings(
+        "metadata_svc",
+        "The metadata service of ringlog: topics, configs, who is alive, who owns what.",
+        [MetadataSettings, TopicDefaults],
+        arguments=sys.argv[1:],
+        environment=os.environ,
+    )
+    settings = configuration.of(MetadataSettings)
+    topic_defaults = configuration.of(TopicDefaults)
+    try:
+        run(lambda stop: serve(settings, topic_defaults, stop))
+    except (StorageFailed, AddressTaken) as error:
+        print(f"metadata_svc: {error}", file=sys.stderr)  # noqa: T201 - to whoever started it
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The metadata service's settings, under Kafka's names where Apache Kafka has them.
+
+The defaults of topics are settings too: one for each broker config in the table of topic configs.
+They are checked as the topic configs that they stand for.
+"""
+
+from collections.abc import Callable
+from dataclasses import make_dataclass
+from typing import Any, Final
+
+from common.config_values import INT_MAX, ConfigType
+from common.settings import as_text, declared, setting, settings, value_of
+from common.topic_config_table import TOPIC_CONFIGS, Synonym, TopicConfig
+from common.topic_configs import check_together
+from metadata_svc.topic_creation import PARTITIONS_PER_REQUEST_MAX
+
+NUM_PARTITIONS: Final = "num.partitions"
+DEFAULT_REPLICATION_FACTOR: Final = "default.replication.factor"
+
+_KINDS: dict[ConfigType, Any] = {
+    ConfigType.BOOLEAN: bool,
+    ConfigType.STRING: str,
+    ConfigType.INT: int,
+    ConfigType.LONG: int,
+    ConfigType.DOUBLE: float,
+    ConfigType.LIST: tuple[str, ...],
+}
+
+
+@settings
+class MetadataSettings:
+    """The metadata service."""
+
+    data_dir: str = setting(
+        "data.dir", flag="--data-dir", default="data/metadata", doc="Where metadata is kept."
+    )
+    grpc_listen: str = setting(
+        "grpc.listen",
+        flag="--grpc-listen",
+        default="0.0.0.0:9392",
+        doc="Address of the gRPC server, host:port; port 0 takes a free one.",
+    )
+    num_partitions: int = setting(
+        NUM_PARTITIONS,
+        default=1,
+        low=1,
+        high=PARTITIONS_PER_REQUEST_MAX,
+        doc="Partitions of a topic that is created without saying how many.",
+    )
+    default_replication_factor: int = setting(
+        DEFAULT_REPLICATION_FACTOR,
+        default=1,
+        low=1,
+        high=2**15 - 1,
+        doc="Replication factor of a topic that is created without one. Whatever it is, ringlog "
+        "keeps one copy; like Kafka it refuses a factor above the number of live gateways.",
+    )
+    lease_ms: int = setting(
+        "broker.session.timeout.ms",
+        default=9_000,
+        low=100,
+        high=INT_MAX,
+        unit="ms",
+        doc="How long a gateway or a partition service lives without being heard of.",
+    )
+
+
+def _topic_default(config: TopicConfig, synonym: Synonym) -> tuple[str, Any, Any]:
+    """A field for one broker config. Not set unless somebody sets it: sources are told apart."""
+    kind = int if synonym.factor != 1 else _KINDS[config.type]
+    field = setting(
+        synonym.name,
+        default=None,
+        doc=f"Default of the topic config {config.name}, which is {config.default or 'empty'}.",
+        check=_check(config, synonym),
+    )
+    return synonym.name.replace(".", "_"), kind | None, field
+
+
+def _check(config: TopicConfig, synonym: Synonym) -> Callable[[Any], str | None]:
+    return lambda value: config.problem(synonym.converted(as_text(value)))
+
+
+def _check_defaults(defaults: Any) -> None:
+    problem = check_together({}, _given(defaults))
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _given(instance: Any) -> dict[str, str]:
+    """What somebody set, by setting name."""
+    values = ((one.name, value_of(instance, one)) for one in declared(type(instance)))
+    return {name: as_text(value) for name, value in values if value is not None}
+
+
+#: Settings class with a field for each broker config that gives a topic config its default.
+TopicDefaults: Final[type[Any]] = make_dataclass(
+    "TopicDefaults",
+    [
+        _topic_default(config, synonym)
+        for config in TOPIC_CONFIGS.values()
+        for synonym in config.synonyms
+    ],
+    namespace={
+        "__doc__": "Defaults of topics; each topic can have a value of its own.",
+        "__post_init__": _check_defaults,
+    },
+    frozen=True,
+    slots=True,
+    kw_only=True,
+)
+
+
+def broker_configs(own: MetadataSettings, topic_defaults: Any) -> dict[str, str]:
+    """What every watcher is told: the defaults of topics that were set, and of their creation."""
+    return {
+        NUM_PARTITIONS: str(own.num_partitions),
+        DEFAULT_REPLICATION_FACTOR: str(own.default_replication_factor),
+        **_given(topic_defaults),
+    }
