@@ -6,7 +6,7 @@ wrong is told at once. Knows no service: the settings classes are handed in.
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -53,31 +53,43 @@ def read_settings(
     description: str,
     classes: Sequence[type[Any]],
     *,
+    fixed: Collection[str] = (),
     arguments: Sequence[str],
     environment: Mapping[str, str],
 ) -> Configuration:
     """Reads the settings of `classes` for a process, or ends it with a usage message.
 
     Ends with status 0 after `--help` and with 2, all problems on stderr, where one is wrong.
+
+    Args:
+        program: as the user called it.
+        description: what it is, in a sentence.
+        classes: settings classes; a name that several declare is given once for all of them.
+        fixed: names that the process sets by itself, so that nobody else may.
+        arguments: the command line after the program's name.
+        environment: as `os.environ`.
     """
-    known = known_settings(classes)
-    parser = _parser(program, description, classes, known)
+    known = {one.name: one for one in known_settings(classes) if one.name not in fixed}
+    parser = _parser(program, description, known)
+    parser.epilog = describe(classes, fixed=fixed)
     options = parser.parse_args(arguments)
     try:
-        return collect(classes, options=options, environment=environment)
+        given = _collect(known, options=options, environment=environment)
+        configuration = Configuration({one.name: one.raw for one in given})
+        _check_together(configuration, classes)
     except WrongSettings as error:
         parser.exit(2, f"{program}: {error}\n")
+    return configuration
 
 
-def collect(
-    classes: Sequence[type[Any]], *, options: argparse.Namespace, environment: Mapping[str, str]
-) -> Configuration:
-    """Everything given, checked against every class that knows it.
+def _collect(
+    known: Mapping[str, Setting], *, options: argparse.Namespace, environment: Mapping[str, str]
+) -> list[_Given]:
+    """Everything given, the strongest source last.
 
     Raises:
         WrongSettings: unknown names, values that are not allowed, an unreadable file.
     """
-    known = known_settings(classes)
     by_variable = {one.environment_name: one.name for one in known.values()}
     file = options.config or environment.get(_CONFIG_VARIABLE)
     given = [
@@ -88,18 +100,16 @@ def collect(
     problems = [problem for one in given if (problem := _problem(one, known)) is not None]
     if problems:
         raise WrongSettings("\n".join(problems))
-    configuration = Configuration({one.name: one.raw for one in given})
-    _check_together(configuration, classes)
-    return configuration
+    return given
 
 
-def known_settings(classes: Sequence[type[Any]]) -> dict[str, Setting]:
-    """Settings by name; where two classes share one, as the first declares it."""
+def known_settings(classes: Sequence[type[Any]]) -> list[Setting]:
+    """All settings once; those that two classes share as the first declares them."""
     known: dict[str, Setting] = {}
     for cls in classes:
         for one in declared(cls):
             known.setdefault(one.name, one)
-    return known
+    return list(known.values())
 
 
 def _problem(one: _Given, known: Mapping[str, Setting]) -> str | None:
@@ -191,15 +201,11 @@ def _name_and_text(parser: argparse.ArgumentParser, words: str) -> tuple[str, st
 
 
 def _parser(
-    program: str,
-    description: str,
-    classes: Sequence[type[Any]],
-    known: Mapping[str, Setting],
+    program: str, description: str, known: Mapping[str, Setting]
 ) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description=description,
-        epilog=describe(classes),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -218,14 +224,14 @@ def _parser(
     return parser
 
 
-def describe(classes: Sequence[type[Any]]) -> str:
+def describe(classes: Sequence[type[Any]], *, fixed: Collection[str] = ()) -> str:
     """Every setting with its default, unit, range and meaning, as plain text."""
     lines = [
         "Settings: --set NAME=VALUE, the environment (message.max.bytes is",
         "RINGLOG_MESSAGE_MAX_BYTES), or a TOML file (--config). Flags win over the environment,",
         "the environment wins over the file.",
     ]
-    told: set[str] = set()
+    told = set(fixed)
     for cls in classes:
         fresh = [one for one in declared(cls) if one.name not in told]
         told.update(one.name for one in fresh)

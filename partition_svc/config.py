@@ -4,15 +4,15 @@ from common.settings import setting, settings
 
 
 @settings
-class PartitionConfig:
-    """Settings of the partition service."""
+class PartitionSettings:
+    """The partition service."""
 
     data_dir: str = setting(
         "data.dir", flag="--data-dir", default="data/partition", doc="Where the logs are kept."
     )
-    listen: str = setting(
-        "partition.listen",
-        flag="--listen",
+    grpc_listen: str = setting(
+        "grpc.listen",
+        flag="--grpc-listen",
         default="0.0.0.0:9292",
         doc="Address of the gRPC server, host:port; port 0 takes a free one.",
     )
@@ -23,7 +23,7 @@ class PartitionConfig:
         doc="Stable name of this service: who comes back under it owns what it owned.",
     )
     advertised_address: str = setting(
-        "partition.advertised.address",
+        "grpc.advertised.address",
         default="",
         doc="host:port at which gateways reach this service; empty: the host name and the port.",
     )

@@ -25,7 +25,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from common.ports.unavailable import BackendUnavailable
-from partition_svc.config import PartitionConfig
+from partition_svc.config import PartitionSettings
 from partition_svc.log.committer import Committer
 from partition_svc.log.fetching import Fetching
 from partition_svc.log.offsets import OffsetLookup
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 class PartitionCore:
     """All partition logs of one member. Make it, `start` it, feed it changes, `stop` it."""
 
-    def __init__(self, store: LogStore, config: PartitionConfig, *, member: str) -> None:
+    def __init__(self, store: LogStore, config: PartitionSettings, *, member: str) -> None:
         """`member` is the name under which the placement knows this service."""
         self._store = store
         self._must_sync = config.acks_all_durability == "sync"

@@ -134,3 +134,17 @@ def test_help_tells_every_setting_with_default_unit_and_range(capsys):
 
 def test_a_shared_setting_is_described_once():
     assert describe([Broker, Log]).count("data.dir =") == 1
+
+
+def test_what_the_process_fixes_itself_is_unknown_to_its_users(capsys):
+    def read(*arguments):
+        return read_settings(
+            "ringlog", "A log.", [Broker, Log],
+            fixed=["log.retention.ms"], arguments=arguments, environment={},
+        )  # fmt: skip
+
+    assert read().of(Log, {"log.retention.ms": "5"}).retention_ms == 5
+    with pytest.raises(SystemExit):
+        read("--set", "log.retention.ms=1")
+    assert "unknown setting log.retention.ms" in capsys.readouterr().err
+    assert "log.retention.ms" not in describe([Broker, Log], fixed=["log.retention.ms"])

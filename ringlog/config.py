@@ -1,0 +1,61 @@
+"""The settings of the standalone process itself; those of its services come beside them."""
+
+import re
+from typing import Final
+
+from common.settings import setting, settings
+
+_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):(?P<port>\d{1,5})")
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """`localhost:9092` or `[::1]:9092` in parts, brackets kept. Raises ValueError."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match["port"]) > 65535:
+        raise ValueError(f"{address!r} is not HOST:PORT")
+    return match["host"], int(match["port"])
+
+
+def _address_problem(address: str) -> str | None:
+    try:
+        host_and_port(address)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@settings
+class StandaloneSettings:
+    """The standalone process."""
+
+    listen: str = setting(
+        "listen",
+        default="localhost:9092",
+        flag="--listen",
+        check=_address_problem,
+        doc="HOST:PORT for Kafka clients; port 0 takes a free one.",
+    )
+    data_dir: str = setting(
+        "data.dir", default="./data", flag="--data-dir", doc="Folder of everything that is kept."
+    )
+    grpc_listen: str | None = setting(
+        "grpc.listen",
+        default=None,
+        flag="--grpc-listen",
+        check=_address_problem,
+        doc="HOST:PORT of the gRPC server; not set: beside Kafka's port, or a free one.",
+    )
+    group_initial_rebalance_delay_ms: int = setting(
+        "group.initial.rebalance.delay.ms",
+        default=3000,
+        low=0,
+        unit="ms",
+        doc="Accepted for scripts that set it; there are no consumer groups yet.",
+    )
+    log_level: str = setting(
+        "log.level",
+        default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        flag="--log-level",
+        doc="What is written to stderr.",
+    )

@@ -1,0 +1,22 @@
+"""What is printed can be read back, whatever stands around it."""
+
+from ringlog.announcement import Addresses, announcement, read_announcement
+
+ADDRESSES = Addresses(kafka="localhost:9092", grpc="localhost:9093")
+
+
+def test_what_is_printed_can_be_read():
+    lines = announcement(ADDRESSES, data_dir="./data").splitlines(keepends=True)
+    assert read_announcement(["a line before\n", *lines]) == ADDRESSES
+
+
+def test_it_names_the_bootstrap_address_and_a_line_to_try():
+    text = announcement(ADDRESSES, data_dir="./data")
+    assert "bootstrap.servers=localhost:9092" in text
+    assert "try: echo hello | kcat -b localhost:9092" in text
+
+
+def test_output_that_ends_early_has_no_addresses():
+    lines = announcement(ADDRESSES, data_dir="./data").splitlines()
+    assert read_announcement(lines[:2]) is None
+    assert read_announcement([]) is None
