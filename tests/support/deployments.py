@@ -6,8 +6,8 @@ processes, each on the address it had before.
 
 import sys
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import NamedTuple, Self
 
 from common.settings import declared
@@ -25,9 +25,9 @@ _METADATA = 3
 
 #: Where each service declares its settings.
 _SETTINGS = {
-    "metadata": ("metadata_svc.config", "MetadataSettings"),
-    "partition": ("partition_svc.config", "PartitionSettings"),
-    "gateway": ("gateway_svc.config", "GatewaySettings"),
+    "metadata": ("metadata_svc.config:MetadataSettings", "metadata_svc.config:TopicDefaults"),
+    "partition": ("partition_svc.config:PartitionConfig",),
+    "gateway": ("gateway_svc.config:GatewaySettings",),
 }
 
 
@@ -160,21 +160,26 @@ def _standalone_command(place: Place) -> dict[str, list[str]]:
 def _service_commands(place: Place) -> dict[str, list[str]]:
     metadata_address = place.grpc["metadata"].address
     own = {
-        "metadata": {"data.dir": str(place.folder / "metadata")},
+        "metadata": {
+            "data.dir": str(place.folder / "metadata"),
+            "grpc.listen": metadata_address,
+        },
         "partition": {
             "data.dir": str(place.folder / "partition"),
+            "partition.listen": place.grpc["partition"].address,
+            "partition.advertised.address": place.grpc["partition"].address,
             "metadata.address": metadata_address,
         },
         "gateway": {
             "listeners": f"PLAINTEXT://{place.kafka.address}",
+            "grpc.listen": place.grpc["gateway"].address,
             "metadata.address": metadata_address,
         },
     }
     return {
         name: [
             *(sys.executable, "-m", f"{name}_svc"),
-            *_set({"grpc.listen": place.grpc[name].address, **settings}),
-            *_set(_known_to(name, place.settings)),
+            *_set({**settings, **_known_to(name, place.settings)}),
         ]
         for name, settings in own.items()
     }
@@ -182,8 +187,8 @@ def _service_commands(place: Place) -> dict[str, list[str]]:
 
 def _known_to(name: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Those of `settings` that a service declares: it refuses to start with others."""
-    module, cls = _SETTINGS[name]
-    known = {one.name for one in declared(getattr(import_module(module), cls))}
+    classes = map(resolve_name, _SETTINGS[name])
+    known = {one.name for cls in classes for one in declared(cls)}
     return {key: value for key, value in settings.items() if key in known}
 
 

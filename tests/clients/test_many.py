@@ -1,0 +1,144 @@
+"""Many at once: connections, partitions, producers and readers."""
+
+import asyncio
+import threading
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.support.batches import record_batch
+from tests.support.kio_client import ask
+from tests.support.raw_client import API_VERSIONS, LATEST, RawClient
+from tests.support.records import numbered
+
+WITHIN_S = 60
+
+
+def test_200_connections_at_once_produce_and_fetch(broker, raw):
+    topic = raw.create_topic(partitions=4)
+    connections = [RawClient(broker.address) for _ in range(200)]
+    try:
+        for number, one in enumerate(connections):
+            assert ask(one, API_VERSIONS, 0).error_code == 0
+            assert one.produce(topic, record_batch(numbered(2)), partition=number % 4)[0] == 0
+        for number, one in enumerate(connections):
+            fetched = one.fetch(topic, 0, partition=number % 4)
+            assert fetched.offsets == list(range(100))
+    finally:
+        for one in connections:
+            one.close()
+
+
+def test_20_producers_at_once_lose_and_mix_nothing(broker, raw):
+    """The ancestor lost acknowledged records here: offsets were read and written across waits."""
+    topic = raw.create_topic()
+    offsets = [[] for _ in range(20)]
+
+    def produce(number):
+        with RawClient(broker.address) as one:
+            for n in range(25):
+                batch = record_batch(numbered(3, start=number * 1000 + n * 3))
+                offsets[number].append(one.produce(topic, batch))
+
+    threads = [threading.Thread(target=produce, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=WITHIN_S)
+    answered = sorted(one.base_offset for own in offsets for one in own)
+    assert answered == list(range(0, 1500, 3))
+    assert all(own == sorted(own) and len(own) == 25 for own in offsets)
+    assert raw.offset_at(topic, LATEST) == 1500
+
+
+def test_1000_partitions_are_created_produced_to_and_listed(broker, raw):
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    topic = raw.create_topic() + "-wide"
+    admin.create_topics([NewTopic(topic, 1000, 1)], request_timeout=WITHIN_S)[topic].result(
+        WITHIN_S
+    )
+    listed = admin.list_topics(topic, timeout=WITHIN_S).topics[topic]
+    assert sorted(listed.partitions) == list(range(1000))
+    errors = []
+    producer = Producer({"bootstrap.servers": broker.address, "log_level": 0, "linger.ms": 20})
+    for partition in range(1000):
+        producer.produce(
+            topic,
+            b"%d" % partition,
+            partition=partition,
+            on_delivery=lambda error, _: errors.append(error),
+        )
+    assert producer.flush(WITHIN_S) == 0
+    assert errors == [None] * 1000
+    assert read_one_of_each(broker.address, topic) == {n: b"%d" % n for n in range(1000)}
+
+
+def read_one_of_each(address, topic):
+    async def read():
+        targets = [TopicPartition(topic, partition) for partition in range(1000)]
+        found = {}
+        async with AIOKafkaConsumer(
+            bootstrap_servers=address, group_id=None, auto_offset_reset="earliest"
+        ) as consumer:
+            consumer.assign(targets)
+            while len(found) < 1000:
+                message = await consumer.getone()
+                assert message.partition not in found
+                found[message.partition] = message.value
+        return found
+
+    return asyncio.run(asyncio.wait_for(read(), WITHIN_S))
+
+
+def test_a_reader_follows_a_writer_record_by_record(broker, topic):
+    """Each record is written only when the one before was read: no polling interval between."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.address,
+            "group.id": "never-joined",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 60_000,
+            "log_level": 0,
+        }
+    )
+    from confluent_kafka import TopicPartition as ConfluentPartition
+
+    producer = Producer({"bootstrap.servers": broker.address, "linger.ms": 0, "log_level": 0})
+    try:
+        consumer.assign([ConfluentPartition(topic, 0, 0)])
+        for number in range(200):
+            producer.produce(topic, b"%d" % number, partition=0)
+            producer.poll(0)
+            message = consumer.poll(WITHIN_S / 2)
+            assert message is not None, f"record {number} did not come"
+            assert (message.error(), message.value()) == (None, b"%d" % number)
+        assert producer.flush(WITHIN_S) == 0
+    finally:
+        consumer.close()
+
+
+def test_readers_see_one_gapless_log_while_writers_write(broker, topic):
+    stop = threading.Event()
+
+    def write():
+        with RawClient(broker.address) as one:
+            while not stop.is_set():
+                one.produce(topic, record_batch(numbered(5)))
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        with RawClient(broker.address) as reader:
+            expected = 0
+            while expected < 1000:
+                fetched = reader.fetch(topic, expected, max_wait_ms=30_000, max_bytes=4096)
+                assert fetched.offsets == list(range(expected, expected + len(fetched.offsets)))
+                assert fetched.offsets[-1] < fetched.high_watermark
+                expected = fetched.offsets[-1] + 1
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join(timeout=WITHIN_S)
