@@ -48,7 +48,7 @@ class Configuration:
         return build(cls, {**self.given, **(overrides or {})})
 
 
-def read_settings(
+def read_settings(  # noqa: PLR0913 - two say who asks, four say where to look
     program: str,
     description: str,
     classes: Sequence[type[Any]],
