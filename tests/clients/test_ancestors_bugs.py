@@ -138,7 +138,7 @@ def test_7_pipelined_requests_are_answered_in_order(raw, topic):
     raw.send_bytes(b"".join(struct.pack(">i", len(frame)) + frame for frame in frames))
     answered = []
     for key, version, _ in requests:
-        correlation_id, response = read_response(raw.read_frame(), key, version)
+        correlation_id, _ = read_response(raw.read_frame(), key, version)
         answered.append(correlation_id)
     assert answered == list(range(300))
 

@@ -3,6 +3,7 @@
 import pkgutil
 import string
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from importlib import import_module
 from random import Random
 from typing import Any
@@ -69,16 +70,22 @@ def random_message(message_type: type[MessageT], version: int, random: Random) -
     shape = layout(message_type, version)
     values = {one.name: _any(one, version, random) for one in shape.present}
     for one in shape.tagged.values():
-        values[one.name] = one.default if random.random() < 0.5 else _any(one, version, random)
+        said = random.random() < 0.5 and _any(one, version, random)
+        # What is not worth sending is not sent, and then the reader finds the default itself.
+        values[one.name] = said if said and not _is_all_defaults(said) else one.default
     return message_type(**values)
+
+
+def _is_all_defaults(value: Any) -> bool:
+    return is_dataclass(value) and value == type(value)()
 
 
 def _any(one: Field, version: int, random: Random) -> Any:
     if one.is_nullable and random.random() < 0.2:
         return one.default if one.default is None else None
     if one.name.endswith("_time_ms") and one.wire_type == Fixed("q", 8):
-        # A time, which kio reads as one: not before 1970 except for -1, not after 9999.
-        return random.choice([-1, 0, random.randrange(2**47)])
+        # kio reads it as a time: after 1970 or -1, before 9999, and without milliseconds.
+        return random.choice([-1, 0, 1000 * random.randrange(2**37)])
     if isinstance(one.wire_type, ArrayOf) and one.default == () and random.random() < 0.2:
         return []
     return _any_of(one.wire_type, version, random)
