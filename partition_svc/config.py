@@ -69,3 +69,17 @@ class PartitionSettings:
         unit="ms",
         doc="How long an idempotent producer that is silent is remembered.",
     )
+    producer_expiration_check_ms: int = setting(
+        "producer.id.expiration.check.interval.ms",
+        default=600_000,
+        low=1,
+        unit="ms",
+        doc="How often silent producers are looked for.",
+    )
+    shutdown_grace_ms: int = setting(
+        "shutdown.grace.ms",
+        default=15_000,
+        low=0,
+        unit="ms",
+        doc="How long requests in flight may take to end when the process is told to stop.",
+    )

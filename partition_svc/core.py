@@ -28,6 +28,7 @@ from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
 from partition_svc.log.committer import Committer
 from partition_svc.log.fetching import Fetching
+from partition_svc.log.housekeeping import Housekeeping
 from partition_svc.log.offsets import OffsetLookup
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
@@ -41,29 +42,40 @@ log = logging.getLogger(__name__)
 
 
 class PartitionCore:
-    """All partition logs of one member. Make it, `start` it, feed it changes, `stop` it."""
+    """All partition logs of one member. Make it, `start` it, feed it changes, `close` it."""
 
-    def __init__(self, store: LogStore, config: PartitionSettings, *, member: str) -> None:
-        """`member` is the name under which the placement knows this service."""
+    def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
         self._store = store
-        self._must_sync = config.acks_all_durability == "sync"
+        self._must_sync = settings.acks_all_durability == "sync"
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
-        cache = TailCache(config.tail_cache_bytes)
+        cache = TailCache(settings.tail_cache_bytes)
         self._registry = LogRegistry(
-            store, cache, member=member, producer_expiration_ms=config.producer_expiration_ms
+            store,
+            cache,
+            member=settings.member,
+            producer_expiration_ms=settings.producer_expiration_ms,
         )
         self._committer = Committer(store, self._disk)
         self._recovery = Recovery(self._committer, store, self._disk, self._registry.reload)
         self._fetching = Fetching(
-            self._registry.find, store, self._recovery, fetch_bytes_max=config.fetch_bytes_max
+            self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
         self._offsets = OffsetLookup(self._registry.find, store)
+        self._housekeeping = Housekeeping(
+            self._registry,
+            self._committer,
+            store,
+            expiration_check_ms=settings.producer_expiration_check_ms,
+        )
         self._is_draining = False
         self._loop = asyncio.get_running_loop()
-        self._committing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._committing = self._loop.create_task(self._recovery.run())
+        self._tasks = [
+            self._loop.create_task(self._recovery.run()),
+            self._loop.create_task(self._housekeeping.run()),
+        ]
 
     def apply(self, change: ClusterChange) -> None:
         """Takes over what the metadata service says: topics, configs, placement.
@@ -73,6 +85,8 @@ class PartitionCore:
         """
         self._store.claim(change.cluster_id)
         self._registry.apply(change)
+        if change.is_snapshot or change.topics_gone:
+            self._housekeeping.on_topics_gone()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
@@ -111,19 +125,28 @@ class PartitionCore:
         await self._recovery.until_readable()
         return [self._describe(one) for one in logs or self._registry.all_here()]
 
-    async def stop(self) -> None:
-        """Refuses new appends, answers what waits, and closes the store."""
+    async def drain(self) -> None:
+        """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
         self._is_draining = True
         self._fetching.stop_waiting()
         for one in self._registry.logs.values():
             wake_all(tuple(one.waiters))
         await self._committer.drain()
-        if self._committing is not None:
-            self._committing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._committing
-        await self._loop.run_in_executor(self._disk, self._store.close)
+
+    async def close(self) -> None:
+        """Drains, and gives up the data directory."""
+        await self.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._loop.run_in_executor(self._disk, self._close_store)
         self._disk.shutdown()
+
+    def _close_store(self) -> None:
+        with contextlib.suppress(StorageFailed):
+            self._store.sync()
+        self._housekeeping.close()
+        self._store.close()
 
     def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
         if self._committer.failure is not None:

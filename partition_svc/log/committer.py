@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.ports.partitions import Refusal
 from partition_svc.log.partition_log import PartitionLog
@@ -38,7 +38,7 @@ class Committer:
         self._store = store
         self._disk = disk
         self._queue: deque[Staged] = deque()
-        self._chores: deque[Callable[[], None]] = deque()
+        self._chores: deque[_Chore] = deque()
         self._unanswered: list[Staged] = []
         self._wake_up: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -49,10 +49,18 @@ class Committer:
         if self._wake_up is not None:
             self._wake()
 
-    def between_groups(self, chore: Callable[[], None]) -> None:
-        """Runs `chore` when nothing else writes. It may raise `StorageFailed`, to be run again."""
-        self._chores.append(chore)
-        self._wake()
+    def between_groups(self, chore: Callable[[], None]) -> "asyncio.Future[None]":
+        """Runs `chore`, which may write, when nothing else does; done when it has run.
+
+        Where the store fails, the future does too: `StorageFailed`.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.failure is not None:
+            done.set_exception(StorageFailed(self.failure))
+        else:
+            self._chores.append(_Chore(chore, done))
+            self._wake()
+        return done
 
     async def commit_until_failure(self) -> None:
         """Commits group after group. Raises `StorageFailed` with everything that waited refused."""
@@ -101,11 +109,20 @@ class Committer:
             if self._unanswered:
                 await self._in_thread(self._store.sync)
                 self._unanswered = _answer_the_rest(group)
-        while self._chores:
-            self._chores[0]()
-            self._chores.popleft()
+        # One at a time, so that appends never wait for many.
+        if self._chores:
+            self._run_chore(self._chores.popleft())
         if self._store.is_roll_due:
             await self._roll()
+
+    def _run_chore(self, chore: "_Chore") -> None:
+        try:
+            chore.work()
+        except StorageFailed as error:
+            chore.fail(error)
+            raise
+        if not chore.done.done():
+            chore.done.set_result(None)
 
     def _take_group(self) -> list[Staged]:
         queue = self._queue
@@ -159,7 +176,20 @@ class Committer:
             staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
         for one in {staged.log for staged in refused}:
             one.put_back()
+        while self._chores:
+            self._chores.popleft().fail(StorageFailed(self.failure))
         self._tell_idle()
+
+
+class _Chore(NamedTuple):
+    """Work between groups, and who waits for it."""
+
+    work: Callable[[], None]
+    done: "asyncio.Future[None]"
+
+    def fail(self, error: StorageFailed) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 def _answer_what_needs_no_sync(group: list[Staged]) -> list[Staged]:

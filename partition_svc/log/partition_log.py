@@ -93,6 +93,11 @@ class PartitionLog:
         return self._head
 
     @property
+    def has_producers(self) -> bool:
+        """Whether producers are in memory, of which some may have fallen silent."""
+        return bool(self._producers)
+
+    @property
     def producers(self) -> Producers:
         if self._producers is None:
             rows = self._store.reader.producers(self.key)
@@ -171,9 +176,7 @@ class PartitionLog:
 
     def expire_producers(self, group: Group, now_ms: int) -> int:
         """Forgets silent producers, in memory and with `group` in the store; how many."""
-        if self._producers is None:
-            return 0
-        gone = self._producers.expire(now_ms)
+        gone = self.producers.expire(now_ms)
         for producer_id in gone:
             group.delete(producer_key(self.key, producer_id))
         return len(gone)

@@ -36,6 +36,10 @@ class Database:
             self.batches = self.state.get_column_family(BATCHES)
             self.batches_handle = self.state.get_column_family_handle(BATCHES)
 
+    def cancel_background_work(self) -> None:
+        """Flushes and compactions end without having done anything, and none begins."""
+        self.state.cancel_all_background(True)
+
     def close(self) -> None:
         """Gives up the lock. Never fails: a database with an error cannot flush, but can go."""
         del self.batches_handle

@@ -1,11 +1,25 @@
-"""What can go wrong with the store, in two words that the rest of the service understands."""
+"""What can go wrong with the store, in words that the rest of the service understands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class StorageFailed(Exception):
-    """RocksDB refused a write, a sync or a flush: disk full, or an I/O error.
+    """RocksDB refused: the disk is full, or an I/O error.
 
-    After one of these it takes no more writes until it is opened again; reads go on.
+    After a failed write it takes no more writes until it is opened again; reads go on.
     """
+
+
+@contextmanager
+def storage_failures(what: str) -> Iterator[None]:
+    """Around calls to rocksdict, which raises plain `Exception`s for all that goes wrong."""
+    try:
+        yield
+    except StorageFailed:
+        raise
+    except Exception as error:
+        raise StorageFailed(f"{what}: {error}") from error
 
 
 class StoreInUse(Exception):

@@ -5,15 +5,16 @@ may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller s
 nothing writes meanwhile. What keys and values look like is written in `keys.py`.
 """
 
-import contextlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from partition_svc.store.database import Database
-from partition_svc.store.failures import StorageFailed, WrongCluster
+from partition_svc.store.deletion import delete_log, note_deleted, note_reclaimed, reclaim
+from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster, storage_failures
 from partition_svc.store.group import Group
 from partition_svc.store.keys import (
     CLUSTER_ID,
@@ -52,6 +53,7 @@ class LogStore:
         self._generation_key = b""
         self._bytes = GenerationBytes(0, 0)
         self._bytes_to_flush = 0
+        self._must_roll = False
         self._use(Database(path, with_statistics=with_statistics))
 
     @property
@@ -66,12 +68,18 @@ class LogStore:
     @property
     def is_roll_due(self) -> bool:
         """Whether the generation is full: call `roll` before the next write."""
-        return self._bytes_to_flush >= self._flush_bytes
+        return self._bytes_to_flush >= self._flush_bytes or self._must_roll
 
     @property
     def is_behind(self) -> bool:
-        """Whether writes must wait because flushes or compaction have not kept up."""
+        """Whether writes must wait because flushes or compaction have not kept up.
+
+        Raises:
+            StorageFailed: they never will, for one has failed.
+        """
         number = self._database.number
+        if number("rocksdb.background-errors"):
+            raise StorageFailed("a flush or a compaction failed")
         return (
             number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
             or number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX
@@ -88,7 +96,7 @@ class LogStore:
         """
         bytes_now = GenerationBytes(self._bytes.appended + appended_bytes, self._bytes.deleted)
         group.put(self._generation_key, bytes_now.pack())
-        with _storage_failures("write"):
+        with storage_failures("write"):
             self._database.state.write(group.changes)
         self._bytes = bytes_now
         self._bytes_to_flush += appended_bytes
@@ -99,7 +107,7 @@ class LogStore:
         Raises:
             StorageFailed: what was written since the last sync may not survive.
         """
-        with _storage_failures("sync"):
+        with storage_failures("sync"):
             self._database.state.flush_wal(True)
 
     def roll(self) -> None:
@@ -108,10 +116,43 @@ class LogStore:
         Raises:
             StorageFailed
         """
-        with _storage_failures("flush"):
+        with storage_failures("flush"):
             self._database.batches.flush(wait=False)
             self._database.state.flush(wait=False)
         self._begin_generation(self._generation + 1)
+
+    def delete_log(self, log_key: bytes) -> None:
+        """Deletes all of a log, in one write. Its space comes back with `reclaim`.
+
+        Raises:
+            StorageFailed
+        """
+        group = self.new_group()
+        deleted = delete_log(group, self.reader, log_key, self.head(log_key).size_bytes)
+        in_this = deleted.pop(self._generation, 0)
+        note_deleted(group, self.reader, deleted)
+        self._bytes = self._bytes._replace(deleted=self._bytes.deleted + in_this)
+        self.write(group, 0)
+        # Reads through a memtable with range tombstones are slow.
+        self._must_roll = True
+
+    def reclaim(self) -> Counter[int]:
+        """Gives back the space of generations of which most is deleted. Blocks for long.
+
+        Returns the deleted bytes that are really gone now, by generation, for `note_reclaimed`.
+        """
+        with storage_failures("compact"):
+            return reclaim(self._database, self.reader, self._generation)
+
+    def note_reclaimed(self, reclaimed: Counter[int]) -> None:
+        """Raises `StorageFailed`."""
+        group = self.new_group()
+        note_reclaimed(group, self.reader, reclaimed)
+        self.write(group, 0)
+
+    def stop_reclaiming(self) -> None:
+        """Makes a `reclaim` in another thread end soon. Nothing but `close` may follow."""
+        self._database.cancel_background_work()
 
     def heads(self) -> Iterator[tuple[bytes, LogHead]]:
         """Log key and head of every log that was ever written to."""
@@ -119,7 +160,7 @@ class LogStore:
             yield key[1:], LogHead.unpack(row)
 
     def head(self, log_key: bytes) -> LogHead:
-        row = self._database.state.get(head_key(log_key))
+        row = self.reader.row(head_key(log_key))
         return LogHead() if row is None else LogHead.unpack(row)
 
     def claim(self, cluster_id: str) -> None:
@@ -129,10 +170,12 @@ class LogStore:
             WrongCluster: it is another's.
             StorageFailed
         """
-        stored = self._database.state.get(CLUSTER_ID)
+        stored = self.reader.row(CLUSTER_ID)
         if stored is None:
-            with _storage_failures("write"):
-                self._database.state.put(CLUSTER_ID, cluster_id.encode())
+            group = self.new_group()
+            group.put(CLUSTER_ID, cluster_id.encode())
+            self.write(group, 0)
+            self.sync()
         elif stored.decode() != cluster_id:
             raise WrongCluster(
                 f"{self._path} holds data of cluster {stored.decode()}, not of {cluster_id}"
@@ -149,9 +192,9 @@ class LogStore:
         self._database.close()
         try:
             self._use(Database(self._path, with_statistics=self._with_statistics))
-        except StorageFailed:
+        except (StorageFailed, StoreInUse) as error:
             self._use(Database(self._path, is_writable=False))
-            raise
+            raise StorageFailed(str(error)) from error
 
     def statistics(self) -> str:
         """RocksDB's counters as text; empty without `with_statistics`."""
@@ -173,17 +216,9 @@ class LogStore:
         self._generation_key = generation_key(generation)
         self._bytes = GenerationBytes(0, 0)
         self._bytes_to_flush = 0
+        self._must_roll = False
 
     def _has_room(self) -> bool:
         """Opening flushes what the write-ahead log holds: about one generation."""
         disk = os.statvfs(self._path)
         return disk.f_bavail * disk.f_frsize > self._flush_bytes
-
-
-@contextlib.contextmanager
-def _storage_failures(what: str) -> Iterator[None]:
-    """Rocksdict raises plain `Exception`s."""
-    try:
-        yield
-    except Exception as error:
-        raise StorageFailed(f"{what}: {error}") from error

@@ -7,10 +7,8 @@ to the next segment where it needs more.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rocksdict import RdictIter
-
 from partition_svc.store.database import Database
-from partition_svc.store.failures import StorageFailed
+from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
     LAST,
     batch_prefix,
@@ -56,14 +54,15 @@ class LogReader:
         found: list[bytes] = []
         size = 0
         next_offset = offset
-        for last_offset, batch in self._from(log, offset, end_offset):
-            if size + len(batch) > bytes_max and not (one and not found):
-                break
-            found.append(batch)
-            size += len(batch)
-            next_offset = last_offset + 1
-            if size >= pause_bytes:
-                break
+        with storage_failures("read"):
+            for last_offset, batch in self._from(log, offset, end_offset):
+                if size + len(batch) > bytes_max and not (one and not found):
+                    break
+                found.append(batch)
+                size += len(batch)
+                next_offset = last_offset + 1
+                if size >= pause_bytes:
+                    break
         return Run(found, size, next_offset)
 
     def _from(self, log: bytes, offset: int, end_offset: int) -> Iterator[tuple[int, bytes]]:
@@ -82,7 +81,7 @@ class LogReader:
                 yield last_offset, iterator.value()
                 offset = last_offset + 1
                 iterator.next()
-            _check(iterator)
+            iterator.status()
 
     def _generations(self, log: bytes, offset: int) -> Iterator[int]:
         """Generations of the segments from the one that holds `offset` on."""
@@ -92,7 +91,7 @@ class LogReader:
         while segments.valid() and segments.key().startswith(prefix):
             yield unpack_segment(segments.value())[0]
             segments.next()
-        _check(segments)
+        segments.status()
 
     def segments(self, log: bytes) -> Iterator[tuple[int, int, int]]:
         """Base offset, generation and bytes before, of all segments of a log."""
@@ -114,28 +113,28 @@ class LogReader:
 
     def rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows of state with start <= key < end, in the order of keys."""
-        iterator = self._state.iter()
-        iterator.seek(start)
-        while iterator.valid() and iterator.key() < end:
-            yield iterator.key(), iterator.value()
-            iterator.next()
-        _check(iterator)
+        with storage_failures("read"):
+            iterator = self._state.iter()
+            iterator.seek(start)
+            while iterator.valid() and iterator.key() < end:
+                yield iterator.key(), iterator.value()
+                iterator.next()
+            iterator.status()
+
+    def row(self, key: bytes) -> bytes | None:
+        with storage_failures("read"):
+            row: bytes | None = self._state.get(key)
+            return row
 
     def last_row(self, start: bytes, end: bytes) -> tuple[bytes, bytes] | None:
         """The last row with start <= key < end."""
-        iterator = self._state.iter()
-        iterator.seek_for_prev(end)
-        if iterator.valid() and iterator.key() == end:
-            iterator.prev()
-        _check(iterator)
-        if not iterator.valid() or iterator.key() < start:
-            return None
-        return iterator.key(), iterator.value()
-
-
-def _check(iterator: RdictIter) -> None:
-    """An iterator that met an I/O error looks like one at its end, until it is asked."""
-    try:
-        iterator.status()
-    except Exception as error:
-        raise StorageFailed(f"read: {error}") from error
+        with storage_failures("read"):
+            iterator = self._state.iter()
+            iterator.seek_for_prev(end)
+            if iterator.valid() and iterator.key() == end:
+                iterator.prev()
+            # An iterator that met an I/O error looks like one at its end, until it is asked.
+            iterator.status()
+            if not iterator.valid() or iterator.key() < start:
+                return None
+            return iterator.key(), iterator.value()

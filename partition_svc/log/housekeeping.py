@@ -1,0 +1,86 @@
+"""What is done beside requests: data of deleted topics, and producers that fell silent.
+
+Writes go between the committer's groups, one small step at a time; compaction has its own thread.
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import time
+
+from partition_svc.log.committer import Committer
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.registry import LogRegistry
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Runs as one task. Interrupted anywhere, the next start finds what is left to do."""
+
+    def __init__(
+        self,
+        registry: LogRegistry,
+        committer: Committer,
+        store: LogStore,
+        *,
+        expiration_check_ms: int,
+    ) -> None:
+        self._registry = registry
+        self._committer = committer
+        self._store = store
+        self._check_s = expiration_check_ms / 1000
+        self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
+        self._topics_gone = asyncio.Event()
+
+    def on_topics_gone(self) -> None:
+        """Topics were deleted, or a snapshot came and they may have been meanwhile."""
+        self._topics_gone.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._delete_logs())
+            tasks.create_task(self._expire_producers())
+
+    def close(self) -> None:
+        """Blocks until compaction has stopped; the store can only be closed then."""
+        self._compacting.shutdown(wait=False, cancel_futures=True)
+        self._store.stop_reclaiming()
+        self._compacting.shutdown()
+
+    async def _delete_logs(self) -> None:
+        while True:
+            await self._topics_gone.wait()
+            self._topics_gone.clear()
+            try:
+                await self._delete_what_has_no_topic()
+            except StorageFailed as error:
+                log.warning("cannot free the space of deleted topics: %s", error)
+
+    async def _delete_what_has_no_topic(self) -> None:
+        keys = self._registry.keys_without_topic()
+        for key in keys:
+            await self._committer.between_groups(partial(self._store.delete_log, key))
+        if not keys:
+            return
+        log.info("deleted %d logs whose topics are gone", len(keys))
+        loop = asyncio.get_running_loop()
+        reclaimed = await loop.run_in_executor(self._compacting, self._store.reclaim)
+        if reclaimed:
+            await self._committer.between_groups(partial(self._store.note_reclaimed, reclaimed))
+            log.info("freed %d bytes of deleted topics", reclaimed.total())
+
+    async def _expire_producers(self) -> None:
+        while True:
+            await asyncio.sleep(self._check_s)
+            for one in list(self._registry.logs.values()):
+                if one.has_producers:
+                    await self._committer.between_groups(partial(self._expire, one))
+
+    def _expire(self, one: PartitionLog) -> None:
+        group = self._store.new_group()
+        if one.expire_producers(group, int(time() * 1000)):
+            self._store.write(group, 0)

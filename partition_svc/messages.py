@@ -1,0 +1,187 @@
+"""partition.v1 messages to and from the port's types. Only translates.
+
+Refusals have the same numbers on both sides; 0 in a message is "none".
+"""
+
+from collections.abc import Sequence
+
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    NO_LEADER_EPOCH,
+    Append,
+    AppendResult,
+    FetchPartition,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    Refusal,
+)
+from common.records.records import Record, write_batch
+from protos.partition.v1 import partition_pb2 as pb
+
+_ACKS = {
+    pb.ACKS_UNSPECIFIED: ACKS_ALL,
+    pb.ACKS_ALL: ACKS_ALL,
+    pb.ACKS_LEADER: ACKS_LEADER,
+    pb.ACKS_NONE: ACKS_NONE,
+}
+#: By name, though the numbers are the same: a refusal that the proto lacks fails at import.
+_REFUSALS: dict[Refusal | None, pb.Refusal] = {
+    None: pb.REFUSAL_UNSPECIFIED,
+    **{one: getattr(pb, f"REFUSAL_{one.name}") for one in Refusal},
+}
+_TOPIC_ID_BYTES = 16
+
+
+class Malformed(ValueError):
+    """A message that cannot be meant: the call ends with INVALID_ARGUMENT."""
+
+
+def log_from_message(message: pb.Append | pb.FetchPartition | pb.OffsetQuery | pb.LogId) -> LogId:
+    topic_id = message.topic_id
+    if len(topic_id) != _TOPIC_ID_BYTES:
+        raise Malformed(f"topic_id must have 16 bytes, not {len(topic_id)}")
+    return LogId(topic_id, message.partition)
+
+
+def acks_from_message(message: pb.Append) -> int:
+    try:
+        return _ACKS[message.acks]
+    except KeyError:
+        raise Malformed(f"there is no Acks {message.acks}") from None
+
+
+def append_from_message(message: pb.Append, now_ms: int) -> Append:
+    """`now_ms` is the time of records that carry none."""
+    batch: bytes = message.batch
+    if message.records:
+        if batch:
+            raise Malformed("an append has a batch or records, not both")
+        batch = _batch(message.records, now_ms)
+    return Append(log_from_message(message), batch, _leader_epoch(message))
+
+
+def _leader_epoch(message: pb.Append | pb.FetchPartition | pb.OffsetQuery) -> int:
+    return message.leader_epoch if message.HasField("leader_epoch") else NO_LEADER_EPOCH
+
+
+def _batch(messages: Sequence[pb.Record], now_ms: int) -> bytes:
+    records = [
+        Record(
+            offset,
+            one.timestamp_ms if one.HasField("timestamp_ms") else now_ms,
+            one.key if one.HasField("key") else None,
+            one.value if one.HasField("value") else None,
+            tuple((h.key.encode(), h.value if h.HasField("value") else None) for h in one.headers),
+        )
+        for offset, one in enumerate(messages)
+    ]
+    return write_batch(records)
+
+
+def append_result_to_message(append_id: int, result: AppendResult) -> pb.AppendResult:
+    if result.refusal is None:
+        stored = pb.Stored(
+            base_offset=result.base_offset,
+            log_append_time_ms=result.log_append_time_ms,
+            log_start_offset=result.log_start_offset,
+        )
+        return pb.AppendResult(append_id=append_id, stored=stored)
+    refused = pb.Refused(
+        refusal=_REFUSALS[result.refusal],
+        message=result.message or "",
+        record_errors=[
+            pb.RecordError(batch_index=one.batch_index, message=one.message or "")
+            for one in result.record_errors
+        ],
+        leader_epoch=result.leader_epoch,
+    )
+    return pb.AppendResult(append_id=append_id, refused=refused)
+
+
+def fetch_query_from_message(message: pb.FetchRequest) -> FetchQuery:
+    return FetchQuery(
+        [
+            FetchPartition(
+                log_from_message(one), one.fetch_offset, one.max_bytes, _leader_epoch(one)
+            )
+            for one in message.partitions
+        ],
+        message.max_wait_ms,
+        message.min_bytes,
+        message.max_bytes,
+        message.read_committed,
+    )
+
+
+def fetch_result_to_message(
+    result: FetchResult, *, batches: bytes = b"", records: Sequence[Record] = ()
+) -> pb.FetchResult:
+    """Offsets, refusal and either of `batches` and `records`, which the caller makes of it."""
+    return pb.FetchResult(
+        refusal=_REFUSALS[result.refusal],
+        high_watermark=result.high_watermark,
+        last_stable_offset=result.last_stable_offset,
+        log_start_offset=result.log_start_offset,
+        leader_epoch=result.leader_epoch,
+        batches=batches,
+        records=map(_record_to_message, records),
+        aborted=_aborted(result),
+    )
+
+
+def _aborted(result: FetchResult) -> pb.AbortedTransactions | None:
+    if result.aborted is None:
+        return None
+    return pb.AbortedTransactions(
+        transactions=[
+            pb.AbortedTransaction(producer_id=one.producer_id, first_offset=one.first_offset)
+            for one in result.aborted
+        ]
+    )
+
+
+def _record_to_message(record: Record) -> pb.Record:
+    return pb.Record(
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+        # Kafka does not promise text; protobuf asks for it.
+        headers=[pb.Header(key=k.decode(errors="replace"), value=v) for k, v in record.headers],
+    )
+
+
+def offset_queries_from_message(message: pb.ListOffsetsRequest) -> list[OffsetQuery]:
+    return [
+        OffsetQuery(log_from_message(one), one.timestamp, _leader_epoch(one), one.read_committed)
+        for one in message.queries
+    ]
+
+
+def offset_result_to_message(result: OffsetResult) -> pb.OffsetResult:
+    return pb.OffsetResult(
+        refusal=_REFUSALS[result.refusal],
+        offset=result.offset,
+        timestamp=result.timestamp,
+        leader_epoch=result.leader_epoch,
+    )
+
+
+def description_to_message(one: LogDescription) -> pb.LogDescription:
+    return pb.LogDescription(
+        topic_id=one.log.topic_id,
+        partition=one.log.partition,
+        refusal=_REFUSALS[one.refusal],
+        log_start_offset=one.log_start_offset,
+        high_watermark=one.high_watermark,
+        log_end_offset=one.log_end_offset,
+        size_bytes=one.size_bytes,
+        leader_epoch=one.leader_epoch,
+        producer_count=one.producer_count,
+    )

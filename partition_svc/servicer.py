@@ -1,0 +1,171 @@
+"""partition.v1 over gRPC: only translates, to and from the port `Partitions`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from itertools import groupby
+from time import time
+from typing import Any, Final, NoReturn, TypeVar
+
+import grpc
+import grpc.aio
+
+from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Partitions, Refusal
+from common.ports.unavailable import BackendUnavailable
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.rpc.server import Service
+from partition_svc.append_stream import AppendStream
+from partition_svc.messages import (
+    Malformed,
+    acks_from_message,
+    append_from_message,
+    append_result_to_message,
+    description_to_message,
+    fetch_query_from_message,
+    fetch_result_to_message,
+    log_from_message,
+    offset_queries_from_message,
+    offset_result_to_message,
+)
+from partition_svc.typed_records import records_from
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import (
+    PartitionServiceServicer,
+    add_PartitionServiceServicer_to_server,
+)
+
+T = TypeVar("T")
+
+#: What one stream may have unanswered; the gateway bounds its own side too.
+_STREAM_BYTES_MAX: Final = 64 << 20
+
+
+class PartitionServicer(PartitionServiceServicer):
+    """One method for each RPC of `protos/partition/v1/partition.proto`, which says what they do."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+        self._streams: set[AppendStream] = set()
+
+    def end_streams(self) -> None:
+        """The service is stopping: streams end once what is in flight is answered."""
+        for stream in tuple(self._streams):
+            stream.end(BackendUnavailable("the partition service is stopping"))
+
+    async def Append(  # noqa: N802 - named by the proto
+        self,
+        request: pb.AppendRequest,
+        context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
+    ) -> pb.AppendResponse:
+        now_ms = int(time() * 1000)
+        try:
+            appends = [append_from_message(one, now_ms) for one in request.appends]
+            acks = [acks_from_message(one) for one in request.appends]
+        except Malformed as error:
+            await _refuse(context, error)
+        # All are started before any is waited for, in their order.
+        waiting = [
+            self._partitions.append([appends[i] for i in run], acks=key)
+            for key, run in groupby(range(len(appends)), key=acks.__getitem__)
+        ]
+        answers = await _answered(context, asyncio.gather(*waiting))
+        results = [result for answer in answers for result in answer]
+        return pb.AppendResponse(
+            results=[
+                append_result_to_message(one.append_id, result)
+                for one, result in zip(request.appends, results, strict=True)
+            ]
+        )
+
+    async def AppendStream(  # noqa: N802
+        self,
+        requests: AsyncIterator[pb.AppendRequest],
+        context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
+    ) -> AsyncIterator[pb.AppendResponse]:
+        stream = AppendStream(self._partitions, bytes_in_flight_max=_STREAM_BYTES_MAX)
+        self._streams.add(stream)
+        try:
+            async for response in stream.responses(requests):
+                yield response
+        finally:
+            self._streams.discard(stream)
+        if stream.failure is not None:
+            await _refuse(context, stream.failure)
+
+    async def Fetch(  # noqa: N802
+        self,
+        request: pb.FetchRequest,
+        context: grpc.aio.ServicerContext[pb.FetchRequest, pb.FetchResponse],
+    ) -> pb.FetchResponse:
+        try:
+            query = fetch_query_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        results = await _answered(context, self._partitions.fetch(query))
+        if request.decode_records:
+            return _decoded(query, results)
+        return pb.FetchResponse(
+            results=[
+                fetch_result_to_message(result, batches=b"".join(result.records))
+                for result in results
+            ]
+        )
+
+    async def ListOffsets(  # noqa: N802
+        self,
+        request: pb.ListOffsetsRequest,
+        context: grpc.aio.ServicerContext[pb.ListOffsetsRequest, pb.ListOffsetsResponse],
+    ) -> pb.ListOffsetsResponse:
+        try:
+            queries = offset_queries_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        results = await _answered(context, self._partitions.list_offsets(queries))
+        return pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
+
+    async def DescribeLog(  # noqa: N802
+        self,
+        request: pb.DescribeLogRequest,
+        context: grpc.aio.ServicerContext[pb.DescribeLogRequest, pb.DescribeLogResponse],
+    ) -> pb.DescribeLogResponse:
+        try:
+            logs = [log_from_message(one) for one in request.logs]
+        except Malformed as error:
+            await _refuse(context, error)
+        descriptions = await _answered(context, self._partitions.describe_logs(logs))
+        return pb.DescribeLogResponse(logs=map(description_to_message, descriptions))
+
+
+def service(servicer: PartitionServicer) -> Service:
+    """The servicer, as a gRPC server takes it."""
+    return Service(
+        "partition.v1.PartitionService",
+        lambda server: add_PartitionServiceServicer_to_server(servicer, server),
+    )
+
+
+def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
+    pairs = zip(query.partitions, results, strict=True)
+    return pb.FetchResponse(results=[_decoded_one(asked, result) for asked, result in pairs])
+
+
+def _decoded_one(asked: FetchPartition, result: FetchResult) -> pb.FetchResult:
+    try:
+        records = records_from(result.records, offset=asked.fetch_offset, bytes_max=asked.max_bytes)
+    except (CorruptRecords, UnsupportedRecords):
+        return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_BATCH))
+    return fetch_result_to_message(result, records=records)
+
+
+async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
+    """The core's answer; where it has none, the call as a whole did not run."""
+    try:
+        return await answer
+    except BackendUnavailable as error:
+        await _refuse(context, error)
+
+
+async def _refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+    """Ends the call: it was malformed, or nobody is there to run it."""
+    wrong = isinstance(error, Malformed)
+    code = grpc.StatusCode.INVALID_ARGUMENT if wrong else grpc.StatusCode.UNAVAILABLE
+    await context.abort(code, str(error))
