@@ -1,0 +1,150 @@
+"""Malformed calls to the partition service: a status or a refusal each, and nothing else."""
+
+import socket
+
+import grpc
+import pytest
+
+from protos.partition.v1 import partition_pb2 as pb
+from tests.support.batches import record_batch
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+
+SERVICE = "/partition.v1.PartitionService"
+WITHIN_S = 30
+BATCH = record_batch(numbered(2))
+
+
+@pytest.fixture
+def address(broker):
+    return broker.grpc_address("partition" if "partition" in broker.names else "standalone")
+
+
+@pytest.fixture
+def channel(address):
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+
+
+def call(channel, method, request):
+    """The answer's bytes. Takes raw bytes too: no stub stands between."""
+    data = request if isinstance(request, bytes) else request.SerializeToString()
+    return channel.unary_unary(f"{SERVICE}/{method}")(data, timeout=WITHIN_S)
+
+
+def status_of(channel, method, request):
+    with pytest.raises(grpc.RpcError) as error:
+        call(channel, method, request)
+    return error.value.code()
+
+
+@pytest.mark.parametrize("method", ["Append", "Fetch", "ListOffsets", "DescribeLog"])
+@pytest.mark.parametrize("garbage", [b"\xff" * 50, b"\x0a\xff\xff\xff\xff\x07", b"\x08"])
+def test_bytes_that_are_no_message_get_a_status(method, garbage, channel):
+    assert status_of(channel, method, garbage) in (
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.INVALID_ARGUMENT,
+    )
+
+
+def test_an_unknown_method_is_unimplemented(channel):
+    assert status_of(channel, "NoSuchMethod", b"") is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("topic_id", [b"", b"short", bytes(16), bytes(17), bytes(100_000)])
+@pytest.mark.parametrize("partition", [0, -1, 2**31 - 1])
+def test_a_log_that_is_none_is_refused_or_an_invalid_argument(topic_id, partition, channel):
+    append = pb.AppendRequest(
+        appends=[pb.Append(append_id=7, topic_id=topic_id, partition=partition, batch=BATCH)]
+    )
+    fetch = pb.FetchRequest(
+        partitions=[pb.FetchPartition(topic_id=topic_id, partition=partition, max_bytes=1000)],
+        max_wait_ms=600_000,
+        min_bytes=1,
+        max_bytes=1000,
+    )
+    queries = pb.ListOffsetsRequest(
+        queries=[pb.OffsetQuery(topic_id=topic_id, partition=partition, timestamp=-1)]
+    )
+    logs = pb.DescribeLogRequest(logs=[pb.LogId(topic_id=topic_id, partition=partition)])
+    for method, request, answer, refusals in (
+        ("Append", append, pb.AppendResponse, lambda one: one.results[0].refused.refusal),
+        ("Fetch", fetch, pb.FetchResponse, lambda one: one.results[0].refusal),
+        ("ListOffsets", queries, pb.ListOffsetsResponse, lambda one: one.results[0].refusal),
+        ("DescribeLog", logs, pb.DescribeLogResponse, lambda one: one.logs[0].refusal),
+    ):
+        try:
+            answered = answer.FromString(call(channel, method, request))
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, method
+        else:
+            assert refusals(answered) in (pb.REFUSAL_UNKNOWN_PARTITION, pb.REFUSAL_NOT_OWNER)
+
+
+def known_log(raw):
+    return raw.topic_id(raw.create_topic()).bytes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param({"batch": b"garbage"}, id="garbage"),
+        pytest.param({"batch": b""}, id="empty batch"),
+        pytest.param({"batch": BATCH[:-1]}, id="cut batch"),
+        pytest.param({}, id="neither batch nor records"),
+        pytest.param({"batch": BATCH, "records": [pb.Record(value=b"x")]}, id="both"),
+        pytest.param({"batch": BATCH, "acks": 99}, id="unknown acks"),
+    ],
+)
+def test_content_that_is_none_is_refused(content, channel, raw):
+    topic_id = known_log(raw)
+    append = pb.Append(append_id=1, topic_id=topic_id, partition=0, **content)
+    try:
+        answer = call(channel, "Append", pb.AppendRequest(appends=[append]))
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    else:
+        (result,) = pb.AppendResponse.FromString(answer).results
+        assert result.WhichOneof("outcome") == "refused" or content.get("acks") == 99
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"max_wait_ms": -1, "min_bytes": -5, "max_bytes": -1},
+        {"max_wait_ms": 0, "min_bytes": 2**31 - 1, "max_bytes": 2**31 - 1},
+    ],
+)
+@pytest.mark.parametrize("offset", [-1, -(2**63), 2**63 - 1])
+def test_a_fetch_of_absurd_numbers_is_answered_at_once(numbers, offset, channel, raw):
+    partition = pb.FetchPartition(
+        topic_id=known_log(raw), partition=0, fetch_offset=offset, max_bytes=-1
+    )
+    try:
+        answer = call(channel, "Fetch", pb.FetchRequest(partitions=[partition], **numbers))
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    else:
+        (result,) = pb.FetchResponse.FromString(answer).results
+        assert result.refusal == pb.REFUSAL_OFFSET_OUT_OF_RANGE
+
+
+def test_a_stream_of_garbage_ends_that_stream_only(channel, raw):
+    good = pb.Append(append_id=1, topic_id=known_log(raw), partition=0, batch=BATCH)
+    streams = channel.stream_stream(f"{SERVICE}/AppendStream")
+    broken = streams(iter([b"\xff" * 30]), timeout=WITHIN_S)
+    with pytest.raises(grpc.RpcError):
+        list(broken)
+    whole = streams(iter([pb.AppendRequest(appends=[good]).SerializeToString()]), timeout=WITHIN_S)
+    (answer,) = [pb.AppendResponse.FromString(one) for one in whole]
+    assert answer.results[0].stored.base_offset == 0
+
+
+def test_a_kafka_client_at_the_grpc_port_and_noise_do_no_harm(address):
+    host, port = address.rsplit(":", 1)
+    for noise in (b"\xff" * 1000, b"\x00\x00\x00\x10" + bytes(16), b"PRI * HTTP/2.0\r\n\r\nSM\r\n"):
+        with socket.create_connection((host, int(port)), timeout=WITHIN_S) as lost:
+            lost.sendall(noise)
+    with RawClient(address) as lost:
+        lost.send_frame(b"\x00\x12\x00\x00\x00\x00\x00\x01\x00\x00")
+        lost.wait_until_closed()
