@@ -1,7 +1,7 @@
 """The topic configs that a log obeys, as numbers and flags."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from common.topic_configs import effective, effective_int
@@ -23,16 +23,17 @@ class LogConfig:
     timestamp_after_max_ms: int = 3_600_000
     is_compacted: bool = False
     codec: int | None = None
+    #: Whether batches must be opened to be checked or changed: the slow path.
+    reads_records: bool = field(init=False)
+    #: Whether a usual batch is acceptable by its header, and stored as it came: the fast path.
+    is_plain: bool = field(init=False)
 
-    @property
-    def reads_records(self) -> bool:
-        """Whether batches must be opened to be checked or changed: the slow path."""
-        return self.is_compacted or self.codec is not None or self.timestamp_before_max_ms < FOREVER
-
-    @property
-    def changes_batches(self) -> bool:
-        """Whether a batch may be stored otherwise than it came."""
-        return self.is_log_append_time or self.reads_records
+    def __post_init__(self) -> None:
+        # Computed once, for they are asked at every append.
+        has_times = self.timestamp_before_max_ms < FOREVER
+        reads_records = self.is_compacted or self.codec is not None or has_times
+        object.__setattr__(self, "reads_records", reads_records)
+        object.__setattr__(self, "is_plain", not (reads_records or self.is_log_append_time))
 
     @classmethod
     def of(cls, configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> "LogConfig":

@@ -37,9 +37,10 @@ class PartitionLog:
     """A log in use. Opening it reads one row; its producers are read when one of them appends."""
 
     __slots__ = (
-        "_bytes_since_index", "_cache", "_expiration_ms", "_head", "_prefix", "_producers",
-        "_segment_generation", "_store", "config", "high_watermark", "id", "is_gone", "key",
-        "leader_epoch", "next_offset", "tail", "waiters",
+        "_bytes_since_index", "_cache", "_expiration_ms", "_max_timestamp",
+        "_max_timestamp_offset", "_prefix", "_producers", "_segment_generation", "_size_bytes",
+        "_store", "_written_end", "config", "high_watermark", "id", "is_gone", "key",
+        "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -69,9 +70,13 @@ class PartitionLog:
     def reload(self) -> None:
         """Puts the log back to what the store holds: what was staged only has never been."""
         self._cache.forget(self.tail)
-        self._head = self._store.head(self.key)
+        head = self._store.head(self.key)
+        self.log_start_offset = head.log_start_offset
         #: The next offset to be given out, and the first that consumers may not see yet.
-        self.next_offset = self.high_watermark = self._head.next_offset
+        self.next_offset = self.high_watermark = self._written_end = head.next_offset
+        self._size_bytes = head.size_bytes
+        self._max_timestamp = head.max_timestamp
+        self._max_timestamp_offset = head.max_timestamp_offset
         self._producers: Producers | None = None
         self._segment_generation = -1
         self._prefix = b""
@@ -84,13 +89,15 @@ class PartitionLog:
         self.high_watermark = min(high_watermark, self.next_offset)
 
     @property
-    def log_start_offset(self) -> int:
-        return self._head.log_start_offset
-
-    @property
     def head(self) -> LogHead:
         """What is written of this log so far."""
-        return self._head
+        return LogHead(
+            self.log_start_offset,
+            self._written_end,
+            self._size_bytes,
+            self._max_timestamp,
+            self._max_timestamp_offset,
+        )
 
     @property
     def has_producers(self) -> bool:
@@ -108,19 +115,19 @@ class PartitionLog:
         self, batch: bytes | memoryview, leader_epoch: int, now_ms: int
     ) -> Staged | AppendResult:
         """Gives a batch its offsets, or says why not. What it returns must go to the committer."""
-        if leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
+        if leader_epoch != NO_LEADER_EPOCH and leader_epoch != self.leader_epoch:
             return AppendResult(
                 refusal=self.epoch_refusal(leader_epoch), leader_epoch=self.leader_epoch
             )
         accepted = validate(batch, self.config, now_ms)
         if isinstance(accepted, AppendResult):
             return accepted
-        header = accepted.header
+        batch, header = accepted
         if header.producer_id >= 0:
             verdict = self.producers.check(header, now_ms)
             if verdict is not None:
                 return self._not_next(verdict)
-        return self._place(accepted.batch, header, now_ms)
+        return self._place(batch, header, now_ms)
 
     def epoch_refusal(self, leader_epoch: int) -> Refusal | None:
         """What is wrong with the leader epoch that a caller believes in (KIP-320)."""
@@ -133,28 +140,26 @@ class PartitionLog:
         """Adds a staged batch to a group that is about to be written, with what goes along."""
         batch = staged.batch
         assert batch is not None
-        head = self._head
         if self._segment_generation != generation:
             self._begin_segment(group, staged.base_offset, generation)
         last_offset = staged.next_offset - 1
         group.put_batch(self._prefix + pack_u64(last_offset), batch)
         if staged.producer_row is not None:
             group.put(*staged.producer_row)
-        timestamp, timestamp_offset = head.max_timestamp, head.max_timestamp_offset
-        self._bytes_since_index += len(batch)
-        if staged.max_timestamp > timestamp:
-            timestamp, timestamp_offset = staged.max_timestamp, last_offset
+        size = len(batch)
+        self._written_end = staged.next_offset
+        self._size_bytes += size
+        self._bytes_since_index += size
+        if staged.max_timestamp > self._max_timestamp:
+            self._max_timestamp = staged.max_timestamp
+            self._max_timestamp_offset = last_offset
             if self._bytes_since_index >= INDEX_INTERVAL_BYTES:
-                group.put(time_key(self.key, timestamp, last_offset), b"")
+                group.put(time_key(self.key, staged.max_timestamp, last_offset), b"")
                 self._bytes_since_index = 0
-        self._head = LogHead(
-            head.log_start_offset, staged.next_offset, head.size_bytes + len(batch),
-            timestamp, timestamp_offset,
-        )  # fmt: skip
 
     def write_head(self, group: Group) -> None:
         """Once for each group that the log is in, after its batches."""
-        group.put(head_key(self.key), self._head.pack())
+        group.put(head_key(self.key), self.head.pack())
 
     def on_written(self, staged: Staged) -> None:
         """The batch is in the store: readers may find it as soon as the high watermark allows."""
@@ -185,7 +190,7 @@ class PartitionLog:
         base_offset = self.next_offset
         self.next_offset = next_offset = base_offset + header.record_count
         stamp_ms = header.max_timestamp if self.config.is_log_append_time else -1
-        result = AppendResult(base_offset, stamp_ms, self._head.log_start_offset)
+        result = AppendResult(base_offset, stamp_ms, self.log_start_offset)
         placed = place(batch, base_offset, self.leader_epoch)
         staged = Staged(self, placed, base_offset, next_offset, result)
         staged.max_timestamp = header.max_timestamp
@@ -198,12 +203,10 @@ class PartitionLog:
         if isinstance(verdict, OutOfSequence):
             return AppendResult(refusal=verdict.refusal, message=verdict.message)
         # Staged as well: the original may not be stored yet, and is answered before its copy.
-        result = AppendResult(verdict.base_offset, -1, self._head.log_start_offset)
+        result = AppendResult(verdict.base_offset, -1, self.log_start_offset)
         return Staged(self, None, self.next_offset, self.next_offset, result)
 
     def _begin_segment(self, group: Group, base_offset: int, generation: int) -> None:
         self._segment_generation = generation
         self._prefix = batch_prefix(generation, self.key)
-        group.put(
-            segment_key(self.key, base_offset), pack_segment(generation, self._head.size_bytes)
-        )
+        group.put(segment_key(self.key, base_offset), pack_segment(generation, self._size_bytes))

@@ -4,13 +4,12 @@ The usual batch is checked by its header alone and kept as it came. Only where a
 are records opened; that is `record_rules`' business.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import (
     HEADER_BYTES,
     LOG_APPEND_TIME,
-    NO_TIMESTAMP,
     TRANSACTIONAL,
     BatchHeader,
     Flaw,
@@ -24,18 +23,17 @@ from partition_svc.log.record_rules import apply_record_rules
 
 _Bytes = bytes | memoryview
 
+#: A batch as it may be stored, and its header.
+Accepted = tuple[_Bytes, BatchHeader]
+
+#: Attributes that take the usual batch off the fast path.
+_UNUSUAL: Final = LOG_APPEND_TIME | TRANSACTIONAL
+
 _REFUSALS: Final = {
     Flaw.TRUNCATED: Refusal.CORRUPT_BATCH,
     Flaw.CRC_MISMATCH: Refusal.CORRUPT_BATCH,
     Flaw.UNKNOWN_CODEC: Refusal.UNSUPPORTED_COMPRESSION,
 }
-
-
-class Accepted(NamedTuple):
-    """A batch as it may be stored, and its header."""
-
-    batch: _Bytes
-    header: BatchHeader
 
 
 def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | AppendResult:
@@ -45,6 +43,14 @@ def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | Append
     header = check(batch)
     if isinstance(header, Flaw):
         return refused(_REFUSALS.get(header, Refusal.INVALID_RECORD), header.value)
+    latest_ms = now_ms + config.timestamp_after_max_ms
+    if config.is_plain and header.max_timestamp <= latest_ms and not header.attributes & _UNUSUAL:
+        return batch, header
+    refusal = _refusal_by_header(header, config, now_ms)
+    return refusal or _changed(batch, header, config, now_ms)
+
+
+def _refusal_by_header(header: BatchHeader, config: LogConfig, now_ms: int) -> AppendResult | None:
     if header.attributes & TRANSACTIONAL:
         return refused(Refusal.INVALID_RECORD, "there are no transactions")
     if config.is_log_append_time:
@@ -52,18 +58,17 @@ def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | Append
             return refused(Refusal.INVALID_TIMESTAMP, "producers may not stamp LogAppendTime")
     elif header.max_timestamp > now_ms + config.timestamp_after_max_ms:
         return refused(Refusal.INVALID_TIMESTAMP, _timestamp_message(header, config, now_ms))
-    if config.changes_batches or header.attributes & LOG_APPEND_TIME:
-        return _changed(Accepted(batch, header), config, now_ms)
-    return Accepted(batch, header)
+    return None
 
 
 def refused(refusal: Refusal, message: str | None = None) -> AppendResult:
     return AppendResult(refusal=refusal, message=message)
 
 
-def _changed(accepted: Accepted, config: LogConfig, now_ms: int) -> Accepted | AppendResult:
+def _changed(
+    batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int
+) -> Accepted | AppendResult:
     """The slow path: what the topic checks inside of batches, and changes in them."""
-    batch, header = accepted
     if config.reads_records:
         outcome = apply_record_rules(batch, header, config, now_ms)
         if isinstance(outcome, AppendResult):
@@ -75,7 +80,7 @@ def _changed(accepted: Accepted, config: LogConfig, now_ms: int) -> Accepted | A
         batch = _with_create_time(batch)
     if len(batch) > config.message_bytes_max:
         return _too_large(len(batch), config)
-    return Accepted(batch, parse_header(batch))
+    return batch, parse_header(batch)
 
 
 def _with_create_time(batch: _Bytes) -> bytes:
@@ -93,7 +98,6 @@ def _too_large(size: int, config: LogConfig) -> AppendResult:
 
 
 def _timestamp_message(header: BatchHeader, config: LogConfig, now_ms: int) -> str:
-    assert header.max_timestamp != NO_TIMESTAMP
     ahead_ms = header.max_timestamp - now_ms
     return (
         f"timestamp {header.max_timestamp} is {ahead_ms} ms in the future, "
