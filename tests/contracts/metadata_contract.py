@@ -1,0 +1,412 @@
+"""What every `Metadata` must do. Subclass it and give `opened`.
+
+Each test runs on an event loop of its own, on a cluster that is empty at first. Waiting is bounded
+by one generous limit for a whole test; no step depends on how fast the machine is.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from common.cluster_view import ClusterView
+from common.following import follow
+from common.ports.metadata import (
+    ClusterChange,
+    Endpoint,
+    Gateway,
+    Member,
+    Metadata,
+    NewTopic,
+    Placement,
+    Registration,
+    TopicRefusal,
+    Watch,
+)
+from common.ports.unavailable import BackendUnavailable
+
+#: `opened` must tell watchers these broker configs.
+BROKER_CONFIGS = {"num.partitions": "3", "message.max.bytes": "1000"}
+#: … and use this for topics that are created with -1 partitions.
+DEFAULT_PARTITIONS = 3
+
+_TEST_WITHIN_S = 60
+_PLENTY_MS = 30_000
+
+PARTITION_0 = Member("partition-0", "localhost:9292")
+
+
+def gateway(node_id: int, port: int = 9092) -> Gateway:
+    return Gateway(node_id, (Endpoint("PLAINTEXT", "localhost", port),), rack="r1")
+
+
+def in_cluster(test: Callable[[Any, Metadata], Awaitable[None]]) -> Callable[[Any], None]:
+    """Runs `test` with an opened `Metadata`."""
+
+    async def body(self: "MetadataContract") -> None:
+        async with asyncio.timeout(_TEST_WITHIN_S), self.opened() as metadata:
+            await test(self, metadata)
+
+    def run(self: "MetadataContract") -> None:
+        asyncio.run(body(self))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+@asynccontextmanager
+async def following(metadata: Metadata, who: Registration) -> AsyncIterator[ClusterView]:
+    """Somebody who watches and acknowledges; their view has its first snapshot."""
+    view, known = ClusterView(), asyncio.Event()
+
+    def on_change(change: ClusterChange) -> None:
+        view.apply(change)
+        known.set()
+
+    task = asyncio.create_task(follow(metadata, who, on_change, backoff_ms_max=100))
+    try:
+        await known.wait()
+        yield view
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def watching(metadata: Metadata, who: Registration) -> AsyncIterator[Watch]:
+    """A watch that acknowledges what the test acknowledges, and nothing else."""
+    watch = metadata.watch(who)
+    try:
+        yield watch
+    finally:
+        await watch.close()
+
+
+async def change_with(watch: Watch, wanted: Callable[[ClusterChange], object]) -> ClusterChange:
+    """Reads and acknowledges changes up to the first that is wanted, which it does not."""
+    async for change in watch:
+        if wanted(change):
+            return change
+        watch.acknowledge(change.revision)
+    raise AssertionError("the watch ended")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Lets the others run until it is so; the limit of the test is the limit."""
+    while not condition():  # noqa: ASYNC110 - for conditions that nobody announces
+        await asyncio.sleep(0.001)
+
+
+class MetadataContract:
+    @abstractmethod
+    def opened(self) -> AbstractAsyncContextManager[Metadata]:
+        """An empty cluster; see the constants of this module for its settings."""
+
+    @in_cluster
+    async def test_a_watch_begins_with_a_snapshot_that_has_the_watcher_in_it(self, metadata):
+        async with watching(metadata, gateway(5)) as watch:
+            first = await anext(aiter(watch))
+        assert first.is_snapshot
+        assert first.gateways == (gateway(5),)
+        assert first.broker_configs == BROKER_CONFIGS
+        assert len(first.cluster_id) == 22
+
+    @in_cluster
+    async def test_everybody_learns_of_everybody_who_joins_and_of_gateways_that_leave(
+        self, metadata
+    ):
+        async with watching(metadata, gateway(0)) as watch:
+            async with following(metadata, gateway(1)):
+                await change_with(watch, lambda change: gateway(1) in change.gateways)
+            await change_with(watch, lambda change: 1 in change.gateways_gone)
+
+    @in_cluster
+    async def test_a_partition_service_that_left_stays_known_at_its_address(self, metadata):
+        async with following(metadata, PARTITION_0):
+            pass
+        async with following(metadata, gateway(0)) as view:
+            assert view.members == (PARTITION_0,)
+
+    @in_cluster
+    async def test_a_partition_service_that_left_owns_nothing_new(self, metadata):
+        async with following(metadata, PARTITION_0):
+            pass
+        [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+        assert result.refusal is TopicRefusal.NO_OWNER
+
+    @in_cluster
+    async def test_revisions_grow_with_every_change(self, metadata):
+        async with watching(metadata, PARTITION_0) as watch:
+            changes = aiter(watch)
+            revisions = [(await anext(changes)).revision]
+            for node_id in range(3):
+                async with following(metadata, gateway(node_id)):
+                    revisions.append((await anext(changes)).revision)
+                revisions.append((await anext(changes)).revision)
+        assert revisions == sorted(set(revisions))
+
+    @in_cluster
+    async def test_a_created_topic_is_known_to_all_when_the_answer_comes(self, metadata):
+        async with (
+            following(metadata, PARTITION_0) as owner,
+            following(metadata, gateway(0)) as first,
+            following(metadata, gateway(1)) as second,
+        ):
+            asked = NewTopic("t", 2, configs={"retention.ms": " 5 "})
+            [result] = await metadata.create_topics([asked], timeout_ms=_PLENTY_MS)
+            assert result.refusal is None
+            topic = result.topic
+            assert topic.partitions == (Placement("partition-0", 0),) * 2
+            assert topic.configs == {"retention.ms": "5"}
+            assert (len(topic.topic_id), topic.is_internal) == (16, False)
+            assert (result.name, result.topic_id) == ("t", topic.topic_id)
+            for view in (owner, first, second):
+                assert view.topic("t") == topic
+
+    @in_cluster
+    async def test_minus_one_partitions_are_the_default_number(self, metadata):
+        async with following(metadata, PARTITION_0):
+            [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+        assert len(result.topic.partitions) == DEFAULT_PARTITIONS
+
+    @in_cluster
+    async def test_no_answer_comes_before_everybody_acknowledged(self, metadata):
+        async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            creating = asyncio.create_task(
+                metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            )
+            change = await change_with(watch, lambda change: change.topics)
+            # Another call goes there and back: an answer, were there one, would be here by now.
+            await metadata.allocate_producer_ids()
+            assert not creating.done()
+            watch.acknowledge(change.revision - 1)
+            await metadata.allocate_producer_ids()
+            assert not creating.done()
+            watch.acknowledge(change.revision)
+            [result] = await creating
+            assert result.refusal is None
+
+    @in_cluster
+    async def test_a_topic_that_not_all_know_in_time_is_made_all_the_same(self, metadata):
+        async with (
+            following(metadata, PARTITION_0) as owner,
+            watching(metadata, gateway(0)) as idle,
+        ):
+            await change_with(idle, lambda change: change.is_snapshot)
+            [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=1)
+            assert result.refusal is TopicRefusal.TIMED_OUT
+            await until(lambda: owner.topic("t") == result.topic)
+            [result] = await metadata.delete_topics(["t"], timeout_ms=1)
+            assert result.refusal is TopicRefusal.TIMED_OUT
+            await until(lambda: owner.topic("t") is None)
+
+    @in_cluster
+    async def test_an_acknowledgement_of_what_was_never_sent_counts_for_nothing(self, metadata):
+        async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as liar:
+            await change_with(liar, lambda change: change.is_snapshot)
+            liar.acknowledge(2**40)
+            [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=1)
+            assert result.refusal is TopicRefusal.TIMED_OUT
+
+    @in_cluster
+    async def test_nobody_waits_for_a_watcher_that_left(self, metadata):
+        async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            creating = asyncio.create_task(
+                metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            )
+            await change_with(watch, lambda change: change.topics)
+            await watch.close()
+            [result] = await creating
+            assert result.refusal is None
+
+    @in_cluster
+    async def test_whoever_loses_the_race_to_create_a_topic_waits_for_it_too(self, metadata):
+        async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            first, second = (
+                asyncio.create_task(metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS))
+                for _ in range(2)
+            )
+            change = await change_with(watch, lambda change: change.topics)
+            await metadata.allocate_producer_ids()
+            assert not second.done()
+            watch.acknowledge(change.revision)
+            results = [(await first)[0].refusal, (await second)[0].refusal]
+            assert sorted(results, key=str) == [TopicRefusal.TOPIC_ALREADY_EXISTS, None]
+
+    @in_cluster
+    async def test_many_topics_of_one_request_are_one_change(self, metadata):
+        async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            asked = [NewTopic(f"t{number}", 1) for number in range(1_000)]
+            creating = asyncio.create_task(metadata.create_topics(asked, timeout_ms=_PLENTY_MS))
+            change = await change_with(watch, lambda change: change.topics)
+            watch.acknowledge(change.revision)
+            results = await creating
+        assert [one.refusal for one in results] == [None] * 1_000
+        assert [one.name for one in change.topics] == [one.name for one in asked]
+
+    @in_cluster
+    async def test_each_topic_is_refused_for_its_own_reason_and_the_others_are_made(self, metadata):
+        async with following(metadata, PARTITION_0), following(metadata, gateway(0)) as view:
+            await metadata.create_topics([NewTopic("old")], timeout_ms=_PLENTY_MS)
+            asked = {
+                "old": (NewTopic("old"), TopicRefusal.TOPIC_ALREADY_EXISTS),
+                "a b": (NewTopic("a b"), TopicRefusal.INVALID_TOPIC_NAME),
+                "none": (NewTopic("none", 0), TopicRefusal.INVALID_PARTITIONS),
+                "copies": (NewTopic("copies", 1, 2), TopicRefusal.INVALID_REPLICATION_FACTOR),
+                "null": (
+                    NewTopic("null", configs={"retention.ms": None}),
+                    TopicRefusal.INVALID_CONFIG,
+                ),
+                "wrong": (
+                    NewTopic("wrong", configs={"retention.ms": "x"}),
+                    TopicRefusal.INVALID_CONFIG,
+                ),
+                "nodes": (
+                    NewTopic("nodes", assignments={0: [7]}),
+                    TopicRefusal.INVALID_REPLICA_ASSIGNMENT,
+                ),
+                "both": (NewTopic("both", 1, assignments={0: [0]}), TopicRefusal.INVALID_REQUEST),
+                "assigned": (NewTopic("assigned", assignments={0: [0], 1: [0]}), None),
+            }
+            results = await metadata.create_topics(
+                [topic for topic, _ in asked.values()], timeout_ms=_PLENTY_MS
+            )
+            assert {one.name: one.refusal for one in results} == {
+                name: refusal for name, (_, refusal) in asked.items()
+            }
+            assert all(one.message for one in results if one.refusal is not None)
+            assert [one.name for one in view.topics] == ["assigned", "old"]
+            assert len(view.topic("assigned").partitions) == 2
+
+    @in_cluster
+    async def test_validating_answers_as_creating_does_and_makes_nothing(self, metadata):
+        async with following(metadata, PARTITION_0) as view:
+            results = await metadata.create_topics(
+                [NewTopic("good"), NewTopic("a b")], timeout_ms=_PLENTY_MS, validate_only=True
+            )
+            assert [one.refusal for one in results] == [None, TopicRefusal.INVALID_TOPIC_NAME]
+            assert len(results[0].topic.partitions) == DEFAULT_PARTITIONS
+            [created] = await metadata.create_topics([NewTopic("good")], timeout_ms=_PLENTY_MS)
+            assert created.refusal is None
+            assert [one.name for one in view.topics] == ["good"]
+
+    @in_cluster
+    async def test_topics_are_deleted_by_name_and_by_id_for_all(self, metadata):
+        async with following(metadata, PARTITION_0), following(metadata, gateway(0)) as view:
+            asked = [NewTopic(name) for name in ("a", "b", "c")]
+            made = await metadata.create_topics(asked, timeout_ms=_PLENTY_MS)
+            results = await metadata.delete_topics(
+                ["a", "missing"], [made[1].topic_id, bytes(16)], timeout_ms=_PLENTY_MS
+            )
+            assert [one.refusal for one in results] == [
+                None,
+                TopicRefusal.UNKNOWN_TOPIC,
+                None,
+                TopicRefusal.UNKNOWN_TOPIC_ID,
+            ]
+            assert [one.name for one in results] == ["a", "missing", "b", None]
+            assert [one.topic_id for one in results] == [
+                made[0].topic_id,
+                None,
+                made[1].topic_id,
+                bytes(16),
+            ]
+            assert [one.name for one in view.topics] == ["c"]
+
+    @in_cluster
+    async def test_a_topic_that_is_named_twice_in_one_deletion_stays(self, metadata):
+        async with following(metadata, PARTITION_0) as view:
+            [made] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            for names, ids in ((["t", "t"], []), (["t"], [made.topic_id])):
+                results = await metadata.delete_topics(names, ids, timeout_ms=_PLENTY_MS)
+                assert [one.refusal for one in results] == [TopicRefusal.INVALID_REQUEST] * 2
+            assert view.topic("t") is not None
+
+    @in_cluster
+    async def test_a_topic_made_again_has_another_id(self, metadata):
+        async with following(metadata, PARTITION_0) as view:
+            [first] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            await metadata.delete_topics(["t"], timeout_ms=_PLENTY_MS)
+            [second] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            assert first.topic_id != second.topic_id
+            assert view.topic_by_id(first.topic_id) is None
+            assert view.topic("t").topic_id == second.topic_id
+
+    @in_cluster
+    async def test_producer_ids_are_given_to_nobody_twice(self, metadata):
+        blocks = await asyncio.gather(*(metadata.allocate_producer_ids() for _ in range(20)))
+        ids = [block.first + number for block in blocks for number in range(block.count)]
+        assert len(ids) == len(set(ids)) >= 20_000
+        assert min(ids) >= 0
+
+    @in_cluster
+    async def test_a_registration_goes_to_the_newest_watcher(self, metadata):
+        async with (
+            following(metadata, PARTITION_0),
+            following(metadata, gateway(1)) as witness,
+            watching(metadata, gateway(0)) as before,
+        ):
+            await change_with(before, lambda change: change.is_snapshot)
+            async with following(metadata, gateway(0, port=9999)) as after:
+                assert after.gateway(0) == gateway(0, port=9999)
+                with pytest.raises(BackendUnavailable, match="taken over"):
+                    await change_with(before, lambda _: False)
+                # The end of the old watch must not take the new one's gateway away.
+                await before.close()
+                await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+                assert witness.gateway(0) == gateway(0, port=9999)
+                assert after.topic("t") is not None
+
+    @in_cluster
+    async def test_a_member_that_comes_back_at_another_address_owns_what_it_owned(self, metadata):
+        async with following(metadata, gateway(0)) as view:
+            async with following(metadata, PARTITION_0):
+                await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            moved = Member("partition-0", "elsewhere:9292")
+            async with following(metadata, moved) as own, following(metadata, Member("a", "a:1")):
+                assert own.topic("t").partitions[0].owner == "partition-0"
+                [result] = await metadata.create_topics([NewTopic("u")], timeout_ms=_PLENTY_MS)
+                assert result.topic.partitions[0].owner == "a"
+                assert view.member("partition-0") == moved
+                assert view.topic("t").partitions[0].owner == "partition-0"
+
+    @in_cluster
+    async def test_a_watch_that_was_closed_ends_without_an_error(self, metadata):
+        async with watching(metadata, gateway(0)) as watch:
+            changes = aiter(watch)
+            await anext(changes)
+            waiting = asyncio.create_task(anext(changes))
+            # One turn of the loop is enough for the task to wait, and harmless where it is not.
+            await asyncio.sleep(0)
+            await watch.close()
+            with pytest.raises(StopAsyncIteration):
+                await waiting
+
+    @in_cluster
+    async def test_closing_twice_or_before_the_first_change_is_no_error(self, metadata):
+        watch = metadata.watch(gateway(0))
+        await watch.close()
+        await watch.close()
+        async with following(metadata, PARTITION_0) as view:
+            assert view.gateways == ()
+
+    @in_cluster
+    async def test_a_watcher_that_gave_up_while_registering_is_not_waited_for(self, metadata):
+        async with following(metadata, PARTITION_0):
+            for _ in range(20):
+                watch = metadata.watch(gateway(0))
+                registering = asyncio.create_task(anext(aiter(watch)))
+                await asyncio.sleep(0)
+                registering.cancel()
+                with suppress(asyncio.CancelledError):
+                    await registering
+                await watch.close()
+            [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+            assert result.refusal is None
