@@ -6,7 +6,9 @@ its length, and the other codecs write into a buffer that has an end.
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
+from mmap import mmap
 from typing import Final
 
 import cramjam
@@ -108,6 +110,8 @@ def _unsnappy(data: Bytes, bytes_max: int) -> bytes:
         part = _unsnappy_block(view[position + 4 : block_end], room)
         parts.append(part)
         position, room = block_end, room - len(part)
+    if position > end:
+        raise CorruptRecords("snappy: the data ends within a header")
     return b"".join(parts)
 
 
@@ -124,31 +128,39 @@ def _zstd(data: Bytes) -> bytes:
     return bytes(cramjam.zstd.compress(data, level=3))
 
 
-#: How many times larger than the data the first buffer is, and each next one than the last.
+#: The first buffer, as a multiple of the compressed bytes; and its least size.
 _GUESS_FACTOR: Final = 8
 _GUESS_BYTES_MIN: Final = 4096
 
 
 def _inflate(
-    decompress_into: Callable[[Bytes, bytearray], int], data: Bytes, bytes_max: int
+    decompress_into: Callable[[Bytes, bytearray | mmap], int], data: Bytes, bytes_max: int
 ) -> bytes:
-    """Decompresses into buffers that grow up to `bytes_max`: these codecs need not state a size.
+    """Decompresses into a buffer that has an end, since these formats need not state a size.
 
-    A buffer too small and broken data look alike, so only the largest buffer's failure is final.
-    The wasted work is less than a fifth of the last try's.
+    Too small a buffer and broken data look alike, so where a likely size fails, the limit itself
+    is tried: in mapped memory, which costs nothing but for the pages that are written to.
     """
-    guess = max(len(data) * _GUESS_FACTOR, _GUESS_BYTES_MIN)
-    while True:
-        room = min(guess, bytes_max)
-        output = bytearray(room)
-        try:
-            written = decompress_into(data, output)
-        except cramjam.DecompressionError as error:
-            if room == bytes_max:
-                raise CorruptRecords(f"{error} (limit {bytes_max} bytes)") from error
-            guess *= _GUESS_FACTOR
-        else:
-            return bytes(memoryview(output)[:written])
+    likely = max(len(data) * _GUESS_FACTOR, _GUESS_BYTES_MIN)
+    if likely < bytes_max:
+        with suppress(cramjam.DecompressionError):
+            output = bytearray(likely)
+            return bytes(memoryview(output)[: decompress_into(data, output)])
+    try:
+        return _inflate_up_to(decompress_into, data, bytes_max)
+    except cramjam.DecompressionError as error:
+        raise CorruptRecords(f"{error} (at most {bytes_max} bytes)") from error
+
+
+def _inflate_up_to(
+    decompress_into: Callable[[Bytes, bytearray | mmap], int], data: Bytes, bytes_max: int
+) -> bytes:
+    # One byte at least: nothing cannot be mapped.
+    with mmap(-1, max(bytes_max, 1)) as output:
+        written = decompress_into(data, output)
+        if written > bytes_max:
+            raise _inflates_beyond(bytes_max)
+        return output[:written]
 
 
 def _inflates_beyond(bytes_max: int) -> CorruptRecords:
