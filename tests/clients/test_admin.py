@@ -8,9 +8,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as AioNewTopic
 from aiokafka.admin.config_resource import ConfigResource as AioConfigResource
 from aiokafka.admin.config_resource import ConfigResourceType as AioConfigResourceType
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from kafka import KafkaAdminClient
+
+from tests.support.records import numbered
 
 WITHIN_S = 30
 
@@ -44,8 +46,6 @@ def test_confluent_creates_lists_and_deletes_a_topic(confluent, name):
 
 def test_confluent_describes_a_topic_with_its_id_and_leaders(confluent, name):
     create(confluent, NewTopic(name, num_partitions=2, replication_factor=1))
-    from confluent_kafka import TopicCollection
-
     described = wait(confluent.describe_topics(TopicCollection([name])))[name]
     assert [one.id for one in described.partitions] == [0, 1]
     assert str(described.topic_id)
@@ -112,8 +112,6 @@ def test_deleting_an_unknown_topic_is_refused(confluent, name):
 
 
 def test_a_recreated_topic_is_empty_and_has_another_id(confluent, raw, client, broker, name):
-    from tests.support.records import numbered
-
     create(confluent, NewTopic(name, 1, 1))
     first_id = raw.topic_id(name)
     client.produce(broker.address, name, numbered(10))

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.support.batches import record_batch
+from tests.support.batches import batch_values, record_batch
 from tests.support.deployments import DEPLOYMENTS
 from tests.support.proxy import Proxy
 from tests.support.raw_client import RawClient
@@ -48,15 +48,9 @@ def test_answers_lost_on_the_way_make_no_duplicates(client, broker, topic, cutti
     records = numbered(400, size=5000)
     client.produce(broker.proxy.address, topic, records, idempotent=True)
     with RawClient(broker.address) as direct:
-        stored = [value for batch in direct.fetch_all(topic) for value in values_of(batch)]
+        stored = batch_values(direct.fetch_all(topic))
     assert stored == [record.value for record in records]
     assert cutting, "no answer was cut: the test showed nothing"
-
-
-def values_of(batch):
-    from kafka.record import MemoryRecords
-
-    return [record.value for stored in MemoryRecords(batch) for record in stored]
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A client of Kafka 0.8.0 end to end: Metadata, Produce, Fetch and ListOffsets, version 0."""
 
+import threading
+
 import pytest
 
 from tests.support.batches import record_batch
@@ -77,8 +79,6 @@ def test_an_offset_past_the_end_and_unknown_partitions_are_refused(old, topic):
 
 
 def test_a_waiting_fetch_is_answered_by_a_new_record(old, broker, raw, topic):
-    import threading
-
     answers = []
     waiting = threading.Thread(
         target=lambda: answers.append(old.fetch(topic, 0, 0, max_wait_ms=600_000, min_bytes=1))

@@ -7,33 +7,10 @@ bring it, however slow the machine is.
 from kio.schema.errors import ErrorCode
 
 from tests.support.batches import record_batch
-from tests.support.kio_client import message, read_response, request_frame
+from tests.support.kio_client import read_response
+from tests.support.long_poll import read_fetch, send_fetch
 from tests.support.raw_client import FETCH, RawClient
 from tests.support.records import numbered
-
-TEN_MINUTES_MS = 600_000
-
-
-def send_fetch(connection, topic, positions, *, min_bytes=1):
-    """Asks for several partitions, `positions` by partition, and does not read the answer."""
-    asked = [
-        {"partition": partition, "fetch_offset": offset, "partition_max_bytes": 1 << 20}
-        for partition, offset in positions.items()
-    ]
-    values = {
-        "max_wait": TEN_MINUTES_MS,
-        "min_bytes": min_bytes,
-        "max_bytes": 50 << 20,
-        "topics": [{"topic": topic, "partitions": asked}],
-        "forgotten_topics_data": [],
-    }
-    connection.send_frame(request_frame(message(FETCH, 12, values), 7))
-
-
-def read_fetch(connection):
-    """Record bytes by partition."""
-    _, response = read_response(connection.read_frame(), FETCH, 12)
-    return {one.partition_index: one.records or b"" for one in response.responses[0].partitions}
 
 
 def test_an_append_answers_a_waiting_fetch(broker, raw, topic):

@@ -5,6 +5,7 @@ import threading
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as ConfluentPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.support.batches import record_batch
@@ -103,8 +104,6 @@ def test_a_reader_follows_a_writer_record_by_record(broker, topic):
             "log_level": 0,
         }
     )
-    from confluent_kafka import TopicPartition as ConfluentPartition
-
     producer = Producer({"bootstrap.servers": broker.address, "linger.ms": 0, "log_level": 0})
     try:
         consumer.assign([ConfluentPartition(topic, 0, 0)])

@@ -13,8 +13,9 @@ from tests.support.batches import (
 )
 from tests.support.kafka08 import Kafka08Client
 from tests.support.kafka_socket import KafkaSocket
+from tests.support.kio_client import ask
 from tests.support.message_sets import message_set
-from tests.support.raw_client import LATEST, now_ms
+from tests.support.raw_client import LATEST, LIST_OFFSETS, PRODUCE, now_ms
 from tests.support.records import Record, numbered
 
 CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD = 2, 10, 32, 87
@@ -78,9 +79,6 @@ def test_a_batch_that_lies_is_refused(batch, error_codes, raw, topic):
 
 
 def test_one_bad_partition_does_not_spoil_the_others(raw):
-    from tests.support.kio_client import ask
-    from tests.support.raw_client import PRODUCE
-
     topic = raw.create_topic(partitions=3)
     data = [
         {"index": 0, "records": GOOD},
@@ -128,9 +126,6 @@ def test_garbage_behind_a_right_crc_harms_nobody(codec, broker, raw, topic):
 
 
 def list_offsets_of(topic, timestamp):
-    from tests.support.kio_client import ask
-    from tests.support.raw_client import LIST_OFFSETS
-
     asked = {"partition_index": 0, "timestamp": timestamp}
     values = {
         "replica_id": -1,

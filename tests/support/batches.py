@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import zstandard
 from crc32c import crc32c
 from kafka.codec import lz4_encode, snappy_encode
+from kafka.record import MemoryRecords
 
 from tests.support.records import Record
 
@@ -124,3 +125,8 @@ def batch_offsets(batch: bytes) -> range:
     base_offset = int.from_bytes(batch[:8], "big", signed=True)
     last_offset_delta = int.from_bytes(batch[23:27], "big", signed=True)
     return range(base_offset, base_offset + last_offset_delta + 1)
+
+
+def batch_values(batches: Sequence[bytes]) -> list[bytes | None]:
+    """The values of all records, as kafka-python reads them."""
+    return [record.value for batch in MemoryRecords(b"".join(batches)) for record in batch]

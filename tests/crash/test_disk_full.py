@@ -1,0 +1,62 @@
+"""A disk that takes no more: appends are refused, reads go on, and all is well once there is room.
+
+The size limit of the process (RLIMIT_FSIZE) stands in for the end of the disk: it makes writes fail
+within a file, may be set and lifted from outside, and needs no privileges.
+"""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.deployments import DEPLOYMENTS
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+from tests.support.waiting import eventually
+
+KAFKA_STORAGE_ERROR = 56
+BATCH = record_batch(numbered(1, size=100_000))
+
+
+@pytest.fixture(params=DEPLOYMENTS)
+def broker(request, tmp_path):
+    with DEPLOYMENTS[request.param](tmp_path) as deployment:
+        yield deployment
+
+
+def limit_files(process, size):
+    _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+def largest_file(folder):
+    return max(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
+def test_appends_fail_reads_go_on_and_room_brings_recovery(acks, broker, tmp_path):
+    with RawClient(broker.address) as raw:
+        topic = raw.create_topic()
+        stored = [raw.produce(topic, BATCH, acks=acks).base_offset for _ in range(10)]
+        limit_files(broker.storage, largest_file(tmp_path) + 300_000)
+        answers = [raw.produce(topic, BATCH, acks=acks) for _ in range(10)]
+        stored += [one.base_offset for one in answers if one.error_code == 0]
+        refused = [one.error_code for one in answers if one.error_code]
+        assert refused, "the limit had no effect: the test showed nothing"
+        assert set(refused) == {KAFKA_STORAGE_ERROR}
+        assert [offset for batch in raw.fetch_all(topic) for offset in [first(batch)]] == stored
+        limit_files(broker.storage, resource.RLIM_INFINITY)
+        eventually(
+            lambda: raw.produce(topic, BATCH, acks=acks).error_code == 0,
+            what="appends that are taken again",
+        )
+        assert [first(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
+    broker.assert_running()
+    broker.restart(*broker.names)
+    with RawClient(broker.address) as raw:
+        assert [first(batch) for batch in raw.fetch_all(topic)][: len(stored)] == stored
+
+
+def first(batch):
+    return int.from_bytes(batch[:8], "big")

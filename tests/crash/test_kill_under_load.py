@@ -1,0 +1,112 @@
+"""SIGKILL under load, again and again: what was acknowledged is kept.
+
+Each case kills one process (or all of them) several times while producers write, at a moment
+chosen by the number of acknowledgements since the last kill. Then everything is read.
+"""
+
+import random
+
+import pytest
+
+from tests.support.deployments import STANDALONE, THREE_PROCESSES, standalone, three_processes
+from tests.support.kio_client import ask
+from tests.support.raw_client import DESCRIBE_CONFIGS, RawClient
+from tests.support.steady_producer import SteadyProducer
+from tests.support.waiting import eventually
+
+SEED = 1_848
+ROUNDS = 4
+CASES = [
+    pytest.param(standalone, STANDALONE, id="standalone"),
+    *[pytest.param(three_processes, (name,), id=name) for name in THREE_PROCESSES],
+    pytest.param(three_processes, THREE_PROCESSES, id="all three"),
+]
+
+
+@pytest.fixture
+def broker(request, tmp_path):
+    with request.param(tmp_path) as deployment:
+        yield deployment
+
+
+def producers_for(broker, raw, topic, acks):
+    """Half of them idempotent, each on a partition of its own."""
+    return [
+        SteadyProducer(
+            lambda: broker.address,
+            topic,
+            partition,
+            acks=acks,
+            identity=raw.init_producer_id() if partition % 2 else None,
+        )
+        for partition in range(4)
+    ]
+
+
+def acknowledged(producers):
+    return [len(one.acknowledged) for one in producers]
+
+
+@pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
+@pytest.mark.parametrize(("broker", "victims"), CASES, indirect=["broker"])
+def test_acknowledged_records_survive_the_kill_of(broker, victims, acks):
+    chance = random.Random(SEED)
+    with RawClient(broker.address) as raw:
+        topic = raw.create_topic(partitions=4)
+        producers = producers_for(broker, raw, topic, acks)
+    for one in producers:
+        one.start()
+    try:
+        for _ in range(ROUNDS):
+            before, more = acknowledged(producers), chance.randrange(5, 60)
+            eventually(
+                lambda before=before, more=more: all(
+                    now - then >= more
+                    for now, then in zip(acknowledged(producers), before, strict=True)
+                ),
+                within_s=60,
+                what="acknowledgements after a restart",
+            )
+            broker.restart(*victims)
+    finally:
+        for one in producers:
+            one.stop()
+    with RawClient(broker.address) as reader:
+        for one in producers:
+            one.check(reader)
+    assert min(acknowledged(producers)) > ROUNDS * 5
+
+
+@pytest.mark.parametrize(
+    ("broker", "victims"),
+    [
+        pytest.param(standalone, STANDALONE, id="standalone"),
+        pytest.param(three_processes, THREE_PROCESSES, id="three_processes"),
+    ],
+    indirect=["broker"],
+)
+def test_everything_else_that_was_promised_survives_too(broker, victims):
+    """Topics, their ids and configs, the cluster's id, and producer ids never given twice."""
+    with RawClient(broker.address) as raw:
+        kept = raw.create_topic(partitions=3, configs={"retention.ms": "7654321"})
+        deleted = raw.create_topic()
+        assert raw.delete_topic(deleted) == 0
+        before = raw.metadata(kept)
+        ids = {raw.init_producer_id().producer_id for _ in range(10)}
+    broker.restart(*victims)
+    with RawClient(broker.address) as raw:
+        after = raw.metadata(kept)
+        assert (after.cluster_id, after.topics[0].topic_id) == (
+            before.cluster_id,
+            before.topics[0].topic_id,
+        )
+        assert len(after.topics[0].partitions) == 3
+        assert raw.metadata(deleted).topics[0].error_code == 3
+        assert described(raw, kept)["retention.ms"] == "7654321"
+        assert ids.isdisjoint(raw.init_producer_id().producer_id for _ in range(10))
+
+
+def described(raw, topic):
+    resource = {"resource_type": 2, "resource_name": topic, "configuration_keys": None}
+    (result,) = ask(raw, DESCRIBE_CONFIGS, 1, {"resources": [resource]}).results
+    return {one.name: one.value for one in result.configs}
