@@ -18,6 +18,8 @@ from partition_svc.store.reading import Limits, Run
 #: After so much from the store the loop may do something else.
 _PAUSE_BYTES: Final = 1 << 20
 
+_NOTHING: Final = Limits(0, 0, one=False)
+
 Find = Callable[[LogId], PartitionLog | Refusal]
 
 
@@ -68,10 +70,11 @@ class Fetching:
         seen: set[LogId] = set()
         left = bytes_max
         for asked in partitions:
+            room = min(asked.max_bytes, left)
+            limits = Limits(room, room, left == bytes_max)
             # A partition that is listed twice is served once (S-39).
-            room = 0 if asked.log in seen else min(asked.max_bytes, left)
+            read = await self._read_one(asked, _NOTHING if asked.log in seen else limits)
             seen.add(asked.log)
-            read = await self._read_one(asked, Limits(room, room, left == bytes_max))
             left -= read.size_bytes
             reads.append(read)
         return reads

@@ -1,0 +1,395 @@
+"""What every `Partitions` must do. Subclass it and give `opened`.
+
+Each test runs on an event loop of its own, with empty logs at first. Waiting is bounded by one
+generous limit for a whole test; no step depends on how fast the machine is.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.ports.metadata import Topic
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    EARLIEST_TIMESTAMP,
+    LATEST_TIMESTAMP,
+    MAX_TIMESTAMP,
+    Append,
+    FetchPartition,
+    FetchQuery,
+    FetchResult,
+    LogId,
+    OffsetQuery,
+    Partitions,
+    Refusal,
+)
+from tests.support.batches import record_batch
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    base_offset,
+    batch,
+    batches_of,
+    content,
+    fetch,
+    one_by_one,
+    query,
+    read_everything,
+    topic,
+)
+from tests.support.records import Record
+
+_TEST_WITHIN_S = 60
+_FOREVER_MS = 50_000
+UNKNOWN_LOG = LogId(b"no such topic id", 0)
+OTHER = LogId(TOPIC_ID, 1)
+
+Test = Callable[[Partitions], Awaitable[Any]]
+
+
+class PartitionsContract:
+    @abstractmethod
+    def opened(self, folder: Path, *topics: Topic) -> AbstractAsyncContextManager[Partitions]:
+        """Logs of `topics`, owned by the member of `tests.support.partition_core`, in `folder`."""
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        def run(test: Test, *topics: Topic) -> Any:
+            async def within_limits() -> Any:
+                async with asyncio.timeout(_TEST_WITHIN_S), self.opened(tmp_path, *topics) as logs:
+                    return await test(logs)
+
+            return asyncio.run(within_limits())
+
+        return run
+
+    # Appending
+
+    @pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
+    def test_a_stored_batch_is_read_back_with_its_offset_and_else_unchanged(self, run, acks):
+        async def test(logs: Partitions) -> None:
+            sent = [batch(3), batch(2, start=3)]
+            results = await append(logs, *sent, acks=acks)
+            assert [(one.refusal, one.base_offset) for one in results] == [(None, 0), (None, 3)]
+            assert results[0].log_start_offset == 0
+            assert results[0].log_append_time_ms == -1
+            read = await read_everything(logs)
+            assert [base_offset(one) for one in read] == [0, 3]
+            assert [content(one) for one in read] == [content(one) for one in sent]
+
+        run(test)
+
+    def test_an_append_without_acks_is_stored_too(self, run):
+        async def test(logs: Partitions) -> None:
+            logs.append([Append(LOG, batch())], acks=ACKS_NONE)
+            await append(logs, batch(start=1))
+            assert len(await read_everything(logs)) == 2
+
+        run(test)
+
+    def test_appends_take_effect_in_the_order_of_the_calls(self, run):
+        async def test(logs: Partitions) -> None:
+            sent = [batch(start=number) for number in range(50)]
+            results = await one_by_one(logs, sent)
+            assert [one.base_offset for one in results] == list(range(50))
+            assert [content(one) for one in await read_everything(logs)] == list(map(content, sent))
+
+        run(test)
+
+    def test_an_append_of_nothing_is_answered(self, run):
+        async def test(logs: Partitions) -> None:
+            assert await logs.append([], acks=ACKS_ALL) == []
+
+        run(test)
+
+    def test_one_refused_batch_does_not_keep_others_out(self, run):
+        async def test(logs: Partitions) -> None:
+            appends = [
+                Append(LOG, batch()),
+                Append(UNKNOWN_LOG, batch()),
+                Append(LogId(TOPIC_ID, 99), batch()),
+                Append(LOG, batch()[:-1]),
+                Append(LOG, batch(start=1)),
+            ]
+            results = await logs.append(appends, acks=ACKS_ALL)
+            assert [one.refusal for one in results] == [
+                None,
+                Refusal.UNKNOWN_PARTITION,
+                Refusal.UNKNOWN_PARTITION,
+                Refusal.CORRUPT_BATCH,
+                None,
+            ]
+            assert [results[0].base_offset, results[4].base_offset] == [0, 1]
+
+        run(test)
+
+    def test_a_memoryview_is_as_good_as_bytes(self, run):
+        async def test(logs: Partitions) -> None:
+            sent = batch(2)
+            frame = bytearray(b"head" + sent + b"tail")
+            view = memoryview(frame)[4 : 4 + len(sent)]
+            (result,) = await logs.append([Append(LOG, view)], acks=ACKS_ALL)
+            # Whose buffer it was may use it again now.
+            frame[:] = bytes(len(frame))
+            assert result.refusal is None
+            assert [content(one) for one in await read_everything(logs)] == [content(sent)]
+
+        run(test)
+
+    def test_a_partition_of_another_member_is_refused(self, run):
+        async def test(logs: Partitions) -> None:
+            (result,) = await append(logs, batch())
+            assert result.refusal is Refusal.NOT_OWNER
+            assert (await fetch(logs)).refusal is Refusal.NOT_OWNER
+
+        run(test, topic(owner="partition-9"))
+
+    @pytest.mark.parametrize(
+        ("epoch", "refusal"),
+        [(4, Refusal.FENCED_LEADER_EPOCH), (6, Refusal.UNKNOWN_LEADER_EPOCH), (5, None)],
+    )
+    def test_the_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
+        async def test(logs: Partitions) -> None:
+            (result,) = await logs.append([Append(LOG, batch(), epoch)], acks=ACKS_ALL)
+            assert result.refusal is refusal
+            asked = FetchPartition(LOG, 0, 1000, leader_epoch=epoch)
+            (fetched,) = await logs.fetch(FetchQuery([asked], 0, 1, 1000))
+            assert (fetched.refusal, fetched.leader_epoch) == (refusal, 5)
+            (offset,) = await logs.list_offsets([OffsetQuery(LOG, EARLIEST_TIMESTAMP, epoch)])
+            assert offset.refusal is refusal
+
+        run(test, topic(leader_epoch=5))
+
+    def test_stored_batches_carry_the_leader_epoch(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch())
+            (stored,) = await read_everything(logs)
+            assert int.from_bytes(stored[12:16], "big") == 7
+
+        run(test, topic(leader_epoch=7))
+
+    def test_what_a_topic_refuses_comes_with_words_and_records(self, run):
+        async def test(logs: Partitions) -> None:
+            keyless = record_batch([Record(b"a", key=b"k"), Record(b"b"), Record(b"c")])
+            (result,) = await append(logs, keyless)
+            assert result.refusal is Refusal.INVALID_RECORD
+            assert result.message
+            assert [one.batch_index for one in result.record_errors] == [1, 2]
+
+        run(test, topic(configs={"cleanup.policy": "compact"}))
+
+    def test_a_topic_may_stamp_batches_itself(self, run):
+        async def test(logs: Partitions) -> None:
+            (result,) = await append(logs, batch(timestamp_ms=5))
+            assert result.log_append_time_ms > 1_700_000_000_000
+
+        run(test, topic(configs={"message.timestamp.type": "LogAppendTime"}))
+
+    def test_a_batch_larger_than_the_topic_takes_is_refused(self, run):
+        async def test(logs: Partitions) -> None:
+            results = await append(logs, batch(size=500), batch(size=20))
+            assert [one.refusal for one in results] == [Refusal.BATCH_TOO_LARGE, None]
+
+        run(test, topic(configs={"max.message.bytes": "400"}))
+
+    # Idempotent producers
+
+    def test_a_batch_sent_again_gets_the_answer_of_the_first(self, run):
+        async def test(logs: Partitions) -> None:
+            first, second = batch(2, producer=(9, 0, 0)), batch(producer=(9, 0, 2))
+            results = await append(logs, first, second, first, second)
+            assert [one.base_offset for one in results] == [0, 2, 0, 2]
+            assert len(await read_everything(logs)) == 2
+
+        run(test)
+
+    @pytest.mark.parametrize(
+        ("producer", "refusal"),
+        [((9, 1, 5), Refusal.OUT_OF_ORDER_SEQUENCE), ((9, 0, 1), Refusal.INVALID_PRODUCER_EPOCH)],
+        ids=["gap", "old epoch"],
+    )
+    def test_what_is_not_next_of_a_producer_is_refused(self, run, producer, refusal):
+        async def test(logs: Partitions) -> None:
+            results = await append(logs, batch(producer=(9, 1, 0)), batch(producer=producer))
+            assert [one.refusal for one in results] == [None, refusal]
+
+        run(test)
+
+    # Fetching
+
+    def test_an_empty_log_answers_at_once_where_nobody_wants_to_wait(self, run):
+        async def test(logs: Partitions) -> None:
+            assert await fetch(logs) == FetchResult([], 0, 0, 0, 0)
+
+        run(test)
+
+    @pytest.mark.parametrize("offset", [-1, 4, 99])
+    def test_an_offset_outside_of_the_log_is_refused_at_once(self, run, offset):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch(3))
+            (result,) = await logs.fetch(query((LOG, offset), max_wait_ms=_FOREVER_MS))
+            assert result.refusal is Refusal.OFFSET_OUT_OF_RANGE
+            assert (result.records, result.high_watermark) == ([], -1)
+
+        run(test)
+
+    def test_an_offset_within_a_batch_gives_the_whole_batch(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch(10), batch(10))
+            assert [base_offset(one) for one in batches_of(await fetch(logs, 9))] == [0, 10]
+            assert [base_offset(one) for one in batches_of(await fetch(logs, 10))] == [10]
+
+        run(test)
+
+    def test_the_first_batch_may_exceed_all_limits_and_then_they_hold(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch(), batch())
+            await append(logs, batch(), log=OTHER)
+            results = await logs.fetch(query((LOG, 2), (LOG, 0), (OTHER, 0), max_bytes=1))
+            # A log that is listed twice is served where it is listed first.
+            assert [len(batches_of(one)) for one in results] == [0, 0, 1]
+            results = await logs.fetch(query((LOG, 0), (OTHER, 0), partition_max_bytes=1))
+            assert [len(batches_of(one)) for one in results] == [1, 0]
+
+        run(test)
+
+    def test_min_bytes_count_over_all_partitions_together(self, run):
+        async def test(logs: Partitions) -> None:
+            size = len(batch())
+            asked = query((LOG, 0), (OTHER, 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * size)
+            waiting = asyncio.ensure_future(logs.fetch(asked))
+            await append(logs, batch())
+            await append(logs, batch(), log=OTHER)
+            assert [len(batches_of(one)) for one in await waiting] == [1, 1]
+
+        run(test)
+
+    def test_a_long_poll_is_woken_by_any_of_its_partitions(self, run):
+        async def test(logs: Partitions) -> None:
+            waiting = asyncio.ensure_future(
+                logs.fetch(query((LOG, 0), (OTHER, 0), max_wait_ms=_FOREVER_MS))
+            )
+            await append(logs, batch(), log=OTHER)
+            assert [len(batches_of(one)) for one in await waiting] == [0, 1]
+
+        run(test)
+
+    def test_a_long_poll_ends_when_its_time_is_up(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch())
+            asked = query((LOG, 0), max_wait_ms=50, min_bytes=1 << 20)
+            (result,) = await logs.fetch(asked)
+            assert len(batches_of(result)) == 1
+
+        run(test)
+
+    def test_a_refusal_ends_the_wait(self, run):
+        async def test(logs: Partitions) -> None:
+            results = await logs.fetch(query((LOG, 0), (UNKNOWN_LOG, 0), max_wait_ms=_FOREVER_MS))
+            assert [one.refusal for one in results] == [None, Refusal.UNKNOWN_PARTITION]
+
+        run(test)
+
+    def test_bytes_that_do_not_fit_do_not_make_it_wait(self, run):
+        async def test(logs: Partitions) -> None:
+            one, large = batch(), batch(size=5000)
+            await append(logs, one, large)
+            asked = query(
+                (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=4000, partition_max_bytes=4500
+            )
+            (result,) = await logs.fetch(asked)
+            assert [len(each) for each in batches_of(result)] == [len(one)]
+
+        run(test)
+
+    def test_a_cancelled_poll_harms_nobody(self, run):
+        async def test(logs: Partitions) -> None:
+            asked = query((LOG, 0), max_wait_ms=_FOREVER_MS)
+            waiting = [asyncio.ensure_future(logs.fetch(asked)) for _ in range(2)]
+            await fetch(logs)
+            waiting[0].cancel()
+            await append(logs, batch())
+            (result,) = await waiting[1]
+            assert len(batches_of(result)) == 1
+            assert waiting[0].cancelled()
+
+        run(test)
+
+    # Offsets by time, and descriptions
+
+    def test_offsets_of_the_ends_and_of_the_largest_timestamp(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch(3, timestamp_ms=1000), batch(2, timestamp_ms=900))
+            asked = (LATEST_TIMESTAMP, EARLIEST_TIMESTAMP, MAX_TIMESTAMP)
+            found = await logs.list_offsets([OffsetQuery(LOG, one) for one in asked])
+            assert [(one.offset, one.timestamp) for one in found] == [(5, -1), (0, -1), (0, 1000)]
+
+        run(test)
+
+    def test_the_first_record_of_a_time_is_found_inside_of_its_batch(self, run):
+        async def test(logs: Partitions) -> None:
+            records = [Record(b"x", timestamp_ms=at) for at in (100, 200, 150, 300)]
+            await append(
+                logs, record_batch(records, base_timestamp_ms=100), batch(timestamp_ms=400)
+            )
+            times = [0, 100, 101, 250, 400, 401]
+            found = await logs.list_offsets([OffsetQuery(LOG, time) for time in times])
+            assert [(one.offset, one.timestamp) for one in found] == [
+                (0, 100),
+                (0, 100),
+                (1, 200),
+                (3, 300),
+                (4, 400),
+                (-1, -1),
+            ]
+            assert [one.leader_epoch for one in found] == [0, 0, 0, 0, 0, -1]
+            assert all(one.refusal is None for one in found)
+
+        run(test)
+
+    def test_queries_that_have_no_answer_are_refused_one_by_one(self, run):
+        async def test(logs: Partitions) -> None:
+            asked = [(UNKNOWN_LOG, 0), (LOG, -77), (LOG, LATEST_TIMESTAMP)]
+            found = await logs.list_offsets([OffsetQuery(log, time) for log, time in asked])
+            assert [one.refusal for one in found] == [
+                Refusal.UNKNOWN_PARTITION,
+                Refusal.UNSUPPORTED_TIMESTAMP,
+                None,
+            ]
+
+        run(test)
+
+    def test_logs_are_described_as_they_are_now(self, run):
+        async def test(logs: Partitions) -> None:
+            sent = [batch(3, producer=(5, 0, 0)), batch(1)]
+            await append(logs, *sent)
+            described, unknown = await logs.describe_logs([LOG, UNKNOWN_LOG])
+            assert unknown.refusal is Refusal.UNKNOWN_PARTITION
+            assert described.log == LOG
+            assert (described.log_start_offset, described.high_watermark) == (0, 4)
+            assert described.log_end_offset == 4
+            assert described.size_bytes == sum(map(len, sent))
+            assert described.producer_count == 1
+
+        run(test)
+
+    # Many at once
+
+    def test_every_one_of_400_batches_gets_a_place_of_its_own(self, run):
+        async def test(logs: Partitions) -> None:
+            answers = [logs.append([Append(LOG, batch(10))], acks=ACKS_ALL) for _ in range(400)]
+            results = [answer[0] for answer in await asyncio.gather(*answers)]
+            assert sorted(one.base_offset for one in results) == list(range(0, 4000, 10))
+            assert [base_offset(one) for one in await read_everything(logs)] == list(
+                range(0, 4000, 10)
+            )
+
+        run(test)

@@ -1,0 +1,116 @@
+import asyncio
+
+import pytest
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import ACKS_ALL, LATEST_TIMESTAMP, Append, OffsetQuery, Refusal
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.store.failures import WrongCluster
+from tests.contracts.partitions_contract import PartitionsContract
+from tests.support.partition_core import (
+    LOG,
+    append,
+    batch,
+    fetch,
+    query,
+    read_everything,
+    running_core,
+    snapshot,
+    topic,
+)
+
+_WITHIN_S = 60
+
+
+class TestPartitionCore(PartitionsContract):
+    def opened(self, folder, *topics):
+        return running_core(folder, *topics)
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(_WITHIN_S):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def test_another_clusters_data_is_not_touched(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            await append(core, batch())
+            with pytest.raises(WrongCluster):
+                core.apply(snapshot(cluster_id="another"))
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
+def test_a_deleted_topic_is_unknown_at_once_and_its_waiters_are_told(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            waiting = asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=50_000)))
+            await fetch(core)
+            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            assert (await waiting)[0].refusal is Refusal.UNKNOWN_PARTITION
+            (result,) = await append(core, batch())
+            assert result.refusal is Refusal.UNKNOWN_PARTITION
+
+    run(test)
+
+
+def test_an_append_on_its_way_when_its_topic_goes_is_refused(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            assert [one.refusal for one in await answer] == [Refusal.UNKNOWN_PARTITION]
+
+    run(test)
+
+
+def test_a_stopping_core_answers_what_it_has_and_takes_no_more(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            waiting = asyncio.ensure_future(core.fetch(query((LOG, 1), max_wait_ms=50_000)))
+            await fetch(core)
+            await core.drain()
+            assert (await answer)[0].base_offset == 0
+            assert (await waiting)[0].records == []
+            with pytest.raises(BackendUnavailable):
+                await append(core, batch())
+
+    run(test)
+
+
+def test_everything_goes_on_after_a_restart(tmp_path):
+    async def before():
+        async with running_core(tmp_path) as core:
+            await append(core, batch(3, producer=(1, 0, 0)))
+
+    async def after():
+        async with running_core(tmp_path) as core:
+            again, following = await append(
+                core, batch(3, producer=(1, 0, 0)), batch(2, producer=(1, 0, 3))
+            )
+            assert (again.base_offset, following.base_offset) == (0, 3)
+            (latest,) = await core.list_offsets([OffsetQuery(LOG, LATEST_TIMESTAMP)])
+            assert latest.offset == 5
+
+    run(before)
+    run(after)
+
+
+def test_acks_all_without_a_sync_where_the_setting_says_so(tmp_path, monkeypatch):
+    syncs = []
+    monkeypatch.setattr("partition_svc.store.log_store.LogStore.sync", lambda _: syncs.append(1))
+
+    async def test(durability, expected):
+        async with running_core(tmp_path / durability, acks_all_durability=durability) as core:
+            syncs.clear()
+            await append(core, batch())
+            assert len(syncs) == expected
+
+    run(lambda: test("os", 0))
+    run(lambda: test("sync", 1))
