@@ -4,8 +4,13 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.deployments import Deployment
+
+# No deadline: how long an example takes says something about the machine, not about the code.
+settings.register_profile("ringlog", deadline=None)
+settings.load_profile("ringlog")
 
 
 @pytest.hookimpl(wrapper=True)
