@@ -87,7 +87,9 @@ class Revisions:
         await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
 
     async def close(self) -> None:
-        """Lets running changes end, then closes the store."""
+        """Lets running changes end, then closes the store. Closing again does nothing."""
+        if self._is_closed:
+            return
         self._is_closed = True
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._on_disk(self._store.close)

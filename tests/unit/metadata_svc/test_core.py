@@ -1,12 +1,23 @@
+import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from common.kv.memory import MemoryKvStore
+from common.kv.rocks import RocksKvStore
+from common.kv.store import StorageFailed, WriteBatch
+from common.ports.metadata import NewTopic, TopicRefusal
+from common.ports.unavailable import BackendUnavailable
 from metadata_svc.core import MetadataCore
+from metadata_svc.store import keys
 from metadata_svc.topic_creation import Defaults
 from tests.contracts.metadata_contract import (
     BROKER_CONFIGS,
     DEFAULT_PARTITIONS,
+    PARTITION_0,
     MetadataContract,
+    following,
+    gateway,
 )
 
 
@@ -25,3 +36,99 @@ async def opened_core(store=None, broker_configs=BROKER_CONFIGS):
 class TestMetadataCore(MetadataContract):
     def opened(self):
         return opened_core()
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(60):
+            await body()
+
+    asyncio.run(bounded())
+
+
+def test_everything_but_gateways_survives_a_restart(tmp_path):
+    async def body():
+        async with opened_core(RocksKvStore(tmp_path)) as core:
+            async with following(core, PARTITION_0), following(core, gateway(0)) as view:
+                asked = [NewTopic(name, 2, configs={"retention.ms": "5"}) for name in ("a", "b")]
+                await core.create_topics(asked, timeout_ms=30_000)
+                await core.delete_topics(["a"], timeout_ms=30_000)
+                block = await core.allocate_producer_ids()
+                before = view.snapshot()
+        async with opened_core(RocksKvStore(tmp_path), {"log.retention.ms": "7"}) as core:
+            after = core.view.snapshot()
+            assert after.cluster_id == before.cluster_id
+            assert after.revision >= before.revision
+            assert (after.topics, after.members) == (before.topics, before.members)
+            assert after.gateways == ()
+            assert after.broker_configs == {"log.retention.ms": "7"}
+            again = await core.allocate_producer_ids()
+            assert again.first >= block.first + block.count
+
+    run(body)
+
+
+class FailingStore(MemoryKvStore):
+    is_broken = False
+
+    def write(self, batch, *, sync):
+        if self.is_broken:
+            raise StorageFailed("no space left on device")
+        super().write(batch, sync=sync)
+
+
+def test_what_cannot_be_stored_is_refused_at_once_and_works_when_there_is_space_again():
+    async def body():
+        store = FailingStore()
+        async with opened_core(store) as core, following(core, PARTITION_0) as view:
+            store.is_broken = True
+            results = await core.create_topics([NewTopic("t"), NewTopic("a b")], timeout_ms=30_000)
+            assert [one.refusal for one in results] == [
+                TopicRefusal.STORAGE_ERROR,
+                TopicRefusal.INVALID_TOPIC_NAME,
+            ]
+            assert view.topic("t") is None
+            with pytest.raises(BackendUnavailable):
+                await core.allocate_producer_ids()
+            store.is_broken = False
+            [result] = await core.create_topics([NewTopic("t")], timeout_ms=30_000)
+            assert result.refusal is None
+            store.is_broken = True
+            [result] = await core.delete_topics(["t"], timeout_ms=30_000)
+            assert result.refusal is TopicRefusal.STORAGE_ERROR
+            assert view.topic("t") is not None
+
+    run(body)
+
+
+def test_after_closing_every_call_is_unavailable_and_every_watch_has_ended():
+    async def body():
+        async with opened_core() as core:
+            watch = core.watch(gateway(0))
+            await anext(watch)
+        with pytest.raises(BackendUnavailable, match="stopping"):
+            await anext(watch)
+        await watch.close()
+        for call in (
+            core.create_topics([NewTopic("t")], timeout_ms=0),
+            core.delete_topics(["t"], timeout_ms=0),
+            core.allocate_producer_ids(),
+            anext(core.watch(gateway(0))),
+        ):
+            with pytest.raises(BackendUnavailable):
+                await call
+
+    run(body)
+
+
+def test_a_store_of_another_release_is_refused_before_anything_is_served():
+    async def body():
+        store = MemoryKvStore()
+        batch = WriteBatch()
+        batch.put(keys.FORMAT_KEY, b"99")
+        store.write(batch, sync=True)
+        with pytest.raises(StorageFailed, match="format 99"):
+            async with opened_core(store):
+                pass
+
+    run(body)

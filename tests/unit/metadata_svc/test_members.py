@@ -1,0 +1,140 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.cluster_view import ClusterView
+from common.kv.memory import MemoryKvStore
+from common.kv.store import StorageFailed
+from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc.members import Members, RegisteredWatch
+from metadata_svc.revisions import Revisions
+from metadata_svc.store.state import StateStore
+from metadata_svc.watching import Hub
+
+GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
+MEMBER = Member("p", "a:1")
+
+
+class Store(MemoryKvStore):
+    is_broken = False
+
+    def write(self, batch, *, sync):
+        if self.is_broken:
+            raise StorageFailed("broken")
+        super().write(batch, sync=sync)
+
+
+class Cluster:
+    def __init__(self):
+        self.store = Store()
+        self.view = ClusterView()
+        self.hub = Hub(self.view)
+        self.revisions = Revisions(StateStore(self.store), self.view, self.hub)
+        self.members = Members(self.view, self.hub, self.revisions)
+
+    async def joined(self, registration):
+        watch = RegisteredWatch(self.members, registration)
+        await anext(watch)
+        return watch
+
+
+@asynccontextmanager
+async def opened():
+    cluster = Cluster()
+    await cluster.revisions.load()
+    cluster.view.apply(ClusterChange(revision=0, cluster_id="c", is_snapshot=True))
+    yield cluster
+    await cluster.revisions.close()
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(60), opened() as cluster:
+            await body(cluster)
+
+    asyncio.run(bounded())
+
+
+def test_whoever_watches_is_alive_until_the_watch_is_closed():
+    async def body(cluster):
+        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == {"p"}
+        await gateway.close()
+        await member.close()
+        assert cluster.members.live_gateways == set()
+        assert cluster.members.live_members == set()
+        assert cluster.view.members == (MEMBER,)
+
+    run(body)
+
+
+def test_a_member_that_comes_back_unchanged_is_no_change_for_others():
+    async def body(cluster):
+        await (await cluster.joined(MEMBER)).close()
+        revision = cluster.view.revision
+        await cluster.joined(MEMBER)
+        assert cluster.view.revision == revision
+        assert cluster.members.live_members == {"p"}
+
+    run(body)
+
+
+def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
+    async def body(cluster):
+        old = await cluster.joined(GATEWAY)
+        moved = Gateway(0, (Endpoint("PLAINTEXT", "elsewhere", 1),))
+        await cluster.joined(moved)
+        with pytest.raises(BackendUnavailable, match="taken over"):
+            await anext(old)
+        await old.close()
+        assert cluster.members.live_gateways == {0}
+        assert cluster.view.gateway(0) == moved
+
+    run(body)
+    assert "gateway 0 (elsewhere:1): taken over from gateway 0 (h:1)" in caplog.text
+
+
+def test_a_registration_that_cannot_be_kept_fails_and_leaves_nobody_behind():
+    async def body(cluster):
+        cluster.store.is_broken = True
+        watch = RegisteredWatch(cluster.members, MEMBER)
+        with pytest.raises(BackendUnavailable, match="broken"):
+            await anext(watch)
+        await watch.close()
+        assert cluster.members.live_members == set()
+        assert await cluster.hub.wait_all_acknowledged(2**40, timeout_ms=0)
+
+    run(body)
+
+
+def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
+    async def body(cluster):
+        watch = await cluster.joined(GATEWAY)
+        cluster.store.is_broken = True
+        await watch.close()
+        assert await cluster.hub.wait_all_acknowledged(2**40, timeout_ms=0)
+
+    run(body)
+    assert "cannot store that gateway 0 left" in caplog.text
+
+
+def test_a_watch_closed_after_the_service_stopped_is_no_error():
+    async def body(cluster):
+        watch = await cluster.joined(GATEWAY)
+        cluster.hub.remove_all("stopping")
+        await cluster.revisions.close()
+        with pytest.raises(BackendUnavailable, match="stopping"):
+            await anext(watch)
+        await watch.close()
+
+    run(body)
+
+
+def test_an_acknowledgement_before_the_first_change_is_nothing():
+    async def body(cluster):
+        RegisteredWatch(cluster.members, GATEWAY).acknowledge(5)
+
+    run(body)
