@@ -257,7 +257,7 @@ def all_versions():
             yield pytest.param(key, version, id=f"{name}-v{version}")
 
 
-@pytest.mark.parametrize(("key", "version"), all_versions())
+@pytest.mark.parametrize(("key", "version"), list(all_versions()))
 def test_an_exchange_in_every_version(key, version, raw, topic):
     assert raw.produce(topic, BATCH).base_offset == 0
     scene = Scene(raw, topic, raw.topic_id(topic), version)
