@@ -26,7 +26,7 @@ _METADATA = 3
 #: Where each service declares its settings.
 _SETTINGS = {
     "metadata": ("metadata_svc.config:MetadataSettings", "metadata_svc.config:TopicDefaults"),
-    "partition": ("partition_svc.config:PartitionConfig",),
+    "partition": ("partition_svc.config:PartitionSettings",),
     "gateway": ("gateway_svc.config:GatewaySettings",),
 }
 
@@ -166,8 +166,8 @@ def _service_commands(place: Place) -> dict[str, list[str]]:
         },
         "partition": {
             "data.dir": str(place.folder / "partition"),
-            "partition.listen": place.grpc["partition"].address,
-            "partition.advertised.address": place.grpc["partition"].address,
+            "grpc.listen": place.grpc["partition"].address,
+            "grpc.advertised.address": place.grpc["partition"].address,
             "metadata.address": metadata_address,
         },
         "gateway": {
