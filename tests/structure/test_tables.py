@@ -1,15 +1,36 @@
 """Tables that must say the same thing: protos and Python, routes and files, code and documents."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from common.ports.metadata import TopicRefusal
 from common.ports.partitions import Refusal
+from common.settings import declared
+from gateway_svc.config import GatewaySettings
+from gateway_svc.handlers.error_mapping import APPEND_ERRORS, PARTITION_ERRORS, TOPIC_ERRORS
+from gateway_svc.handlers.table import ROUTES
+from metadata_svc.config import MetadataSettings, TopicDefaults
+from partition_svc.config import PartitionSettings
 from protos.metadata.v1 import metadata_pb2
 from protos.partition.v1 import partition_pb2
+from ringlog.config import StandaloneSettings
+from ringlog.tables import DOCUMENTS, with_current_tables
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL_SETTINGS = (
+    StandaloneSettings,
+    GatewaySettings,
+    PartitionSettings,
+    MetadataSettings,
+    TopicDefaults,
+)
+
+
+def _file_name(api_name: str) -> str:
+    """ListOffsets: list_offsets."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", api_name).lower()
 
 
 @pytest.mark.parametrize(
@@ -24,3 +45,45 @@ def test_refusals_have_the_same_names_and_numbers_in_python_and_proto(python, pr
     in_proto = {name.removeprefix(prefix): number for name, number in proto.items()}
     assert in_proto.pop("UNSPECIFIED") == 0
     assert in_proto == {one.name: one.value for one in python}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_tables_in_the_documents_are_current(name):
+    document = (ROOT / name).read_text(encoding="utf-8")
+    assert with_current_tables(document) == document, "run: make readme"
+
+
+def test_every_route_has_its_api_file_and_its_handler_file():
+    for route in ROUTES.values():
+        name = _file_name(route.api.name)
+        assert (ROOT / "gateway_svc/wire/apis" / f"{name}.py").is_file()
+        assert (ROOT / "gateway_svc/handlers" / f"{name}.py").is_file()
+
+
+def test_every_api_file_is_served():
+    files = {path.stem for path in (ROOT / "gateway_svc/wire/apis").glob("[a-z]*.py")}
+    assert files == {_file_name(route.api.name) for route in ROUTES.values()}
+
+
+@pytest.mark.parametrize(
+    ("refusals", "table"),
+    [(Refusal, PARTITION_ERRORS), (Refusal, APPEND_ERRORS), (TopicRefusal, TOPIC_ERRORS)],
+    ids=["partition", "append", "topic"],
+)
+def test_every_refusal_has_an_error_code(refusals, table):
+    assert set(table) == set(refusals)
+    assert all(table.values()), "NONE is no error"
+
+
+@pytest.mark.parametrize("cls", ALL_SETTINGS)
+def test_every_default_is_a_value_that_the_setting_takes(cls):
+    for one in declared(cls):
+        if one.default is not None:
+            assert one.parse(one.default) == one.default
+
+
+def test_services_that_share_a_setting_agree_on_it():
+    kinds = {}
+    for one in (one for cls in ALL_SETTINGS for one in declared(cls)):
+        kind = (one.kind, one.unit)
+        assert kinds.setdefault(one.name, kind) == kind, one.name
