@@ -21,7 +21,20 @@ from tests.support.waiting import eventually
 STANDALONE = ("standalone",)
 THREE_PROCESSES = ("metadata", "partition", "gateway")
 
-_METADATA = 3
+_CREATE_TOPICS = 19
+_WOULD_BE_TOPIC = {
+    "topics": [
+        {
+            "name": "would-be",
+            "num_partitions": 1,
+            "replication_factor": 1,
+            "assignments": [],
+            "configs": [],
+        }
+    ],
+    "timeout": 30_000,
+    "validate_only": True,
+}
 
 #: Where each service declares its settings.
 _SETTINGS = {
@@ -106,15 +119,13 @@ class Deployment:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Until the gateway knows the cluster: it answers, with itself as a broker."""
+        """Until a client could create a topic: gateway, metadata and logs know each other."""
 
         def is_serving() -> bool:
             self.assert_running()
             with KafkaSocket(self.address) as connection:
-                cluster = ask(
-                    connection, _METADATA, 9, {"topics": [], "allow_auto_topic_creation": False}
-                )
-                return bool(cluster.brokers)
+                (answer,) = ask(connection, _CREATE_TOPICS, 4, _WOULD_BE_TOPIC).topics
+                return answer.error_code == 0
 
         try:
             eventually(is_serving, what="a broker that serves")
