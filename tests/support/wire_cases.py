@@ -65,6 +65,12 @@ def check_cuts(message_type: type, whole: bytes, version: int, *, flexible: bool
             decode(message_type, whole[:length], 0, version, flexible)
 
 
+def random_messages(message_type: type[MessageT], version: int, count: int) -> list[MessageT]:
+    """The same ones in every run."""
+    random = Random(f"{message_type.__name__} {version}")
+    return [random_message(message_type, version, random) for _ in range(count)]
+
+
 def random_message(message_type: type[MessageT], version: int, random: Random) -> MessageT:
     """A message with any values that `version` can carry; other fields are at their defaults."""
     shape = layout(message_type, version)

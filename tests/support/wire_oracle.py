@@ -1,11 +1,13 @@
-"""kio as the judge of our codec: both sides' messages as plain values that can be compared.
+"""Other people's codecs as judges of ours: messages as plain values that can be compared.
 
-kio has the versions that Apache Kafka 4 has, each as a class of its own.
+kio has the versions that Apache Kafka 4 has, each as a class of its own. For the ones before,
+which Kafka 4 removed, there are kafka-python's old classes.
 """
 
 import io
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +44,7 @@ def kio_encode(message: Any) -> bytes:
 
 
 def plain_of_ours(value: Any, version: int) -> Any:
-    """Nested dicts and lists of the fields that `version` has, tagged ones only if they are said."""
+    """Nested dicts and lists of what `version` has; what is None is left out."""
     if isinstance(value, list | tuple):
         return [plain_of_ours(one, version) for one in value]
     if not is_dataclass(value):
@@ -84,3 +86,38 @@ def _scalar(value: Any, ours: Any) -> Any:
             return -1
         case _:
             return value
+
+
+_OLD_MODULES = {
+    0: "produce",
+    1: "fetch",
+    2: "list_offsets",
+    19: "admin",
+    20: "admin",
+    32: "admin",
+}
+
+
+def old_class(api: Api[Any, Any], version: int, message_type: type) -> Any:
+    """kafka-python's class, which reads and writes tuples of values in wire order."""
+    module = import_module(f"kafka.protocol.old.{_OLD_MODULES[api.key]}")
+    return getattr(module, f"{message_type.__name__}_v{version}")
+
+
+def old_values(message: Any) -> Any:
+    """The values of a message of such a class."""
+    return _as_tuples([getattr(message, name) for name in message.SCHEMA.names])
+
+
+def our_values(value: Any, version: int) -> Any:
+    """The same of our message."""
+    if is_dataclass(value):
+        present = layout(type(value), version).present
+        return tuple(our_values(getattr(value, one.name), version) for one in present)
+    if isinstance(value, list):
+        return tuple(our_values(one, version) for one in value)
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value

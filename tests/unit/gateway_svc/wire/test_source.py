@@ -1,0 +1,55 @@
+import struct
+
+import pytest
+
+from gateway_svc.wire.source import Source, repeated
+
+
+def test_lines_become_a_function_of_the_parameters():
+    source = Source("twice", "number")
+    with source.block("if number < 0:"):
+        source.line("return None")
+    source.line("return number * 2")
+    twice = source.compiled("doubling")
+    assert (twice(-1), twice(4)) == (None, 8)
+    assert twice.__code__.co_filename == "<doubling>"
+
+
+def test_an_opening_line_comes_first_and_once():
+    source = Source("counted", "")
+    source.line("return len(seen)")
+    source.opening("seen = [1]")
+    source.opening("seen = [1]")
+    assert source.text().splitlines() == [
+        "def counted():",
+        "    seen = [1]",
+        "    return len(seen)",
+    ]
+
+
+def test_names_are_not_given_twice():
+    source = Source("f", "")
+    assert len({source.name("size"), source.name("size"), source.name("pos")}) == 3
+
+
+def test_a_constant_has_one_value():
+    source = Source("f", "")
+    marker = object()
+    assert source.constant("MARKER", marker) == source.constant("MARKER", marker) == "MARKER"
+    source.line("return MARKER")
+    assert source.compiled("f")() is marker
+    with pytest.raises(AssertionError):
+        source.constant("MARKER", object())
+
+
+def test_a_struct_method_is_big_endian_and_shared():
+    source = Source("packed", "number")
+    name = source.struct_method("h?", "pack")
+    assert source.struct_method("h?", "pack") == name
+    source.line(f"return {name}(number, True)")
+    assert source.compiled("packed")(258) == b"\x01\x02\x01"
+
+
+def test_a_repeated_struct_holds_an_array():
+    assert repeated("i", 3).pack(1, 2, 3) == struct.pack(">3i", 1, 2, 3)
+    assert repeated("q", 0).size == 0

@@ -1,0 +1,73 @@
+import pytest
+
+from gateway_svc.wire.writing import WriteSource
+
+
+def run(source, whole=None):
+    source.flush()
+    source.line("parts.append(join(pieces))")
+    source.line("return parts")
+    return source.compiled("writing")(whole)
+
+
+def test_neighbours_of_fixed_size_are_written_by_one_call():
+    source = WriteSource(flexible=False)
+    source.fixed("h", "whole")
+    source.fixed("i", "whole + 1")
+    assert run(source, 7) == [b"\x00\x07\x00\x00\x00\x08"]
+    assert source.text().count("pack_") == 1
+
+
+def test_zero_bytes_need_no_value_and_no_call():
+    source = WriteSource(flexible=True)
+    source.fixed("x")
+    source.fixed("x")
+    assert run(source) == [b"\0\0"]
+    assert "pack_" not in source.text()
+
+
+@pytest.mark.parametrize(
+    ("number", "image"), [(0, b"\0"), (127, b"\x7f"), (128, b"\x80\x01"), (300, b"\xac\x02")]
+)
+@pytest.mark.parametrize("before", [b"", b"\0\x05"], ids=["alone", "behind a run"])
+def test_a_varint_of_any_size_is_written(number, image, before):
+    source = WriteSource(flexible=True)
+    if before:
+        source.fixed("h", "5")
+    source.line("number = whole")
+    source.flush_with_uvarint("number")
+    assert run(source, number) == [before + image]
+
+
+@pytest.mark.parametrize(
+    ("flexible", "of_five", "of_null"), [(False, b"\0\x05", b"\xff\xff"), (True, b"\x06", b"\0")]
+)
+def test_a_length_is_one_more_where_it_is_compact(flexible, of_five, of_null):
+    source = WriteSource(flexible=flexible)
+    source.line(f"five, null = {source.size_of('5')}, {source.null_size}")
+    source.length("h", "five")
+    source.length("h", "null")
+    assert run(source) == [of_five + of_null]
+
+
+def test_chunks_stand_between_joined_parts():
+    source = WriteSource(flexible=True)
+    source.put("b'ab'")
+    source.put("b'cd'")
+    source.put_chunks("whole")
+    source.put("b'ef'")
+    chunk = b"chunk"
+    parts = run(source, [chunk, memoryview(chunk)])
+    assert parts == [b"abcd", chunk, chunk, b"ef"]
+    assert parts[1] is chunk
+
+
+def test_what_is_written_aside_goes_where_its_expression_goes():
+    source = WriteSource(flexible=True)
+    source.fixed("B", "1")
+    with source.aside() as written:
+        source.fixed("B", "2")
+        source.flush()
+    source.put("b'-'")
+    source.put(written)
+    assert run(source) == [b"\x01-\x02"]
