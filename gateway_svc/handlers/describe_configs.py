@@ -50,9 +50,8 @@ def _resource(
             resource_type=asked.resource_type,
             resource_name=asked.resource_name,
         )
-    keys = asked.configuration_keys
-    # Null asks for all. So does an empty list of the oldest clients, which had no null to say so.
-    wanted = None if keys is None or not (keys or call.api_version) else set(keys)
+    # Null asks for all, and so does an empty list (ConfigHelperUtils.createResponseConfig).
+    wanted = set(asked.configuration_keys or ()) or None
     return DescribeConfigsResult(
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
