@@ -83,11 +83,13 @@ class GatewaySettings:
     )
     grpc_listen: str = setting(
         "grpc.listen",
+        flag="--grpc-listen",
         default="0.0.0.0:9192",
         doc="Address of the gRPC server with health and reflection.",
     )
     metadata_address: str = setting(
         "metadata.address",
+        flag="--metadata",
         default="localhost:9392",
         doc="host:port of the metadata service.",
     )

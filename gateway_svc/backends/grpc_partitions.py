@@ -1,4 +1,4 @@
-"""The port `Partitions` over gRPC, for one partition service."""
+"""The port `Partitions` over gRPC, for the logs of one partition service."""
 
 from asyncio import Future
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from common.ports.partitions import (
     OffsetResult,
 )
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
-from gateway_svc.backends.append_stream import AppendStream
+from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.partition_messages import (
-    description_from_message,
+    descriptions_from_message,
     fetch_query_to_message,
-    fetch_result_from_message,
-    log_to_message,
-    offset_query_to_message,
-    offset_result_from_message,
+    fetch_results_from_message,
+    logs_to_message,
+    offset_queries_to_message,
+    offset_results_from_message,
 )
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
@@ -32,46 +32,47 @@ _FETCH_MARGIN_S: Final = 10.0
 
 
 class GrpcPartitions:
-    """Implements `common.ports.partitions.Partitions`.
+    """Implements `common.ports.partitions.Partitions`: appends on one stream, the rest as calls."""
 
-    Two connections: fetched megabytes must not delay the small answers of appends.
-    """
-
-    def __init__(self, address: str) -> None:
-        """`address` is host:port. Connects at the first call, and again whenever it is lost."""
-        self._append_channel = open_channel(address)
-        self._channel = open_channel(address)
-        self._appends = AppendStream(PartitionServiceStub(self._append_channel))
-        self._stub = PartitionServiceStub(self._channel)
+    def __init__(self, name: str, address: str, *, append_timeout_s: float = 30.0) -> None:
+        """`name` is the owner's, for errors, `address` its host:port."""
+        self._name = name
+        # Two connections: a megabyte of fetched batches must not delay the answer to an append.
+        self._channels = (open_channel(address), open_channel(address))
+        self._stub = PartitionServiceStub(self._channels[0])
+        self._appends = AppendSender(
+            name,
+            PartitionServiceStub(self._channels[1]).AppendStream,
+            answer_timeout_s=append_timeout_s,
+        )
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        return self._appends.append(appends, acks=acks)
+        return self._appends.submit(appends, acks=acks)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        deadline_s = max(query.max_wait_ms, 0) / 1000 + _FETCH_MARGIN_S
-        with unavailable_on_failure("partition Fetch"):
+        with unavailable_on_failure(f"{self._name} Fetch"):
             answer: pb.FetchResponse = await self._stub.Fetch(
-                fetch_query_to_message(query), timeout=deadline_s
+                fetch_query_to_message(query),
+                timeout=query.max_wait_ms / 1000 + _FETCH_MARGIN_S,
             )
-        return [fetch_result_from_message(one) for one in answer.results]
+        return fetch_results_from_message(answer)
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
-        request = pb.ListOffsetsRequest(queries=map(offset_query_to_message, queries))
-        with unavailable_on_failure("partition ListOffsets"):
+        with unavailable_on_failure(f"{self._name} ListOffsets"):
             answer: pb.ListOffsetsResponse = await self._stub.ListOffsets(
-                request, timeout=CALL_TIMEOUT_S
+                offset_queries_to_message(queries), timeout=CALL_TIMEOUT_S
             )
-        return [offset_result_from_message(one) for one in answer.results]
+        return offset_results_from_message(answer)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
-        request = pb.DescribeLogRequest(logs=map(log_to_message, logs))
-        with unavailable_on_failure("partition DescribeLog"):
+        with unavailable_on_failure(f"{self._name} DescribeLog"):
             answer: pb.DescribeLogResponse = await self._stub.DescribeLog(
-                request, timeout=CALL_TIMEOUT_S
+                logs_to_message(logs), timeout=CALL_TIMEOUT_S
             )
-        return [description_from_message(one) for one in answer.logs]
+        return descriptions_from_message(answer)
 
     async def close(self) -> None:
+        """Ends the append stream and all calls; what has no answer yet fails."""
         await self._appends.close()
-        await self._append_channel.close()
-        await self._channel.close()
+        for channel in self._channels:
+            await channel.close()

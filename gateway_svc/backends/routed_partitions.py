@@ -1,20 +1,19 @@
-"""The port `Partitions` over all partition services: each call goes to who owns the log.
+"""The port `Partitions` over all partition services: each log's calls go to its owner.
 
-Ownership is what the view of the cluster says at the moment of the call. A log that nobody is
-known to own is refused with NOT_OWNER, which makes clients look again.
+A call that concerns one owner passes straight through. Where several are concerned and one does
+not answer, its logs get the refusal NOT_OWNER, which clients try again, so that what the others
+say is not lost.
 """
 
 import asyncio
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import Member
 from common.ports.partitions import (
     Append,
     AppendResult,
-    FetchPartition,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -24,138 +23,136 @@ from common.ports.partitions import (
     Partitions,
     Refusal,
 )
-from gateway_svc.backends.fetching import fetch_from_all
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.backends.joint_fetch import joint_fetch
+from gateway_svc.backends.owners import Owners
 
-Asked = TypeVar("Asked")
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
-
-class Owner(Partitions, Protocol):
-    """A connection to one partition service."""
-
-    async def close(self) -> None: ...
-
-
-class _Share(NamedTuple):
-    """The part of a call that one owner answers: its places in the whole call."""
-
-    owner: Owner
-    places: list[int]
+#: Positions of a call's items that concern one owner, and that owner.
+_Share = tuple[Partitions, list[int]]
 
 
 class RoutedPartitions:
-    """Implements `common.ports.partitions.Partitions`. One connection for each address."""
+    """Implements `common.ports.partitions.Partitions` over `owners`."""
 
-    def __init__(self, view: ClusterView, connect: Callable[[str], Owner]) -> None:
-        """`connect` makes the port for an address; it must not wait."""
+    def __init__(self, view: ClusterView, owners: Owners) -> None:
         self._view = view
-        self._connect = connect
-        self._owners: dict[str, Owner] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._owners = owners
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        shares, homeless = self._split([one.log for one in appends])
-        if len(shares) == 1 and not homeless:
-            return shares[0].owner.append(appends, acks=acks)
-        # All are started here and now; only the waiting is left for later.
-        waiting: list[Awaitable[list[AppendResult]]] = [
-            share.owner.append([appends[place] for place in share.places], acks=acks)
-            for share in shares
+        try:
+            shares, missing = self._shares([one.log for one in appends])
+        except BackendUnavailable as error:
+            return _failed(error)
+        if len(shares) == 1 and not missing:
+            return shares[0][0].append(appends, acks=acks)
+        # All are started before any is waited for: they must reach their logs in order.
+        begun = [
+            (owner.append([appends[at] for at in positions], acks=acks), positions)
+            for owner, positions in shares
         ]
-        results = [AppendResult(refusal=Refusal.NOT_OWNER) for _ in appends]
-        return asyncio.ensure_future(_merged(results, shares, waiting))
+        return asyncio.ensure_future(_gathered(begun, missing, len(appends), _append_refused))
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        asked = query.partitions
-        shares, homeless = self._split([one.log for one in asked])
-        if len(shares) == 1 and not homeless:
-            return await shares[0].owner.fetch(query)
-        results = [FetchResult(refusal=Refusal.NOT_OWNER) for _ in asked]
-        parts: list[tuple[Partitions, list[FetchPartition]]] = [
-            (share.owner, [asked[place] for place in share.places]) for share in shares
-        ]
-        # A refusal is an answer: then nobody waits for data.
-        answers = await fetch_from_all(parts, query, may_wait=not homeless)
-        return _placed(results, shares, answers)
+        shares, missing = self._shares([one.log for one in query.partitions])
+        if len(shares) == 1 and not missing:
+            return await shares[0][0].fetch(query)
+        return await joint_fetch(query, shares, missing)
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
-        return await self._ask_each(
-            queries,
-            lambda query: query.log,
-            lambda _: OffsetResult(refusal=Refusal.NOT_OWNER),
-            lambda owner, part: owner.list_offsets(part),
-        )
+        shares, missing = self._shares([one.log for one in queries])
+        begun = [
+            (owner.list_offsets([queries[at] for at in positions]), positions)
+            for owner, positions in shares
+        ]
+        return await _gathered(begun, missing, len(queries), _offset_refused)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
-        return await self._ask_each(
-            logs,
-            lambda log: log,
-            lambda log: LogDescription(log, refusal=Refusal.NOT_OWNER),
-            lambda owner, part: owner.describe_logs(part),
+        """All logs of all owners that answer where `logs` is empty."""
+        if not logs:
+            everyone = [owner.describe_logs([]) for owner in self._owners.all()]
+            answers = await asyncio.gather(*everyone, return_exceptions=True)
+            return [one for answer in answers if isinstance(answer, list) for one in answer]
+        shares, missing = self._shares(logs)
+        begun = [
+            (owner.describe_logs([logs[at] for at in positions]), positions)
+            for owner, positions in shares
+        ]
+        return await _gathered(
+            begun, missing, len(logs), lambda at, why: LogDescription(logs[at], refusal=why)
         )
 
-    def forget_absent(self) -> None:
-        """Closes connections to addresses where no member is any more. Call after changes."""
-        known = {member.address for member in self._view.members}
-        for address in [one for one in self._owners if one not in known]:
-            task = asyncio.ensure_future(self._owners.pop(address).close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-
     async def close(self) -> None:
-        owners, self._owners = list(self._owners.values()), {}
-        await asyncio.gather(*(owner.close() for owner in owners), *self._closing)
+        await self._owners.close()
 
-    async def _ask_each(
-        self,
-        asked: Sequence[Asked],
-        log_of: Callable[[Asked], LogId],
-        homeless_result: Callable[[Asked], Result],
-        ask: Callable[[Owner, list[Asked]], Coroutine[Any, Any, list[Result]]],
-    ) -> list[Result]:
-        shares, _ = self._split([log_of(one) for one in asked])
-        results = [homeless_result(one) for one in asked]
-        waiting: list[Awaitable[list[Result]]] = [
-            ask(share.owner, [asked[place] for place in share.places]) for share in shares
-        ]
-        return await _merged(results, shares, waiting)
+    def _shares(self, logs: Sequence[LogId]) -> tuple[list[_Share], dict[int, Refusal]]:
+        """Who is asked about which positions, and the answer for those about whom nobody is.
 
-    def _split(self, logs: Sequence[LogId]) -> tuple[list[_Share], int]:
-        """One share for each owner, and how many logs have none."""
-        shares: dict[Hashable, _Share] = {}
-        homeless = 0
-        for place, log in enumerate(logs):
-            owner = self._owner(log)
-            if owner is None:
-                homeless += 1
-            elif id(owner) in shares:
-                shares[id(owner)].places.append(place)
+        Raises:
+            BackendUnavailable: nobody can be asked, though somebody should be.
+        """
+        by_owner: dict[str, list[int]] = {}
+        missing: dict[int, Refusal] = {}
+        for position, log in enumerate(logs):
+            placement = self._view.placement(log.topic_id, log.partition)
+            if placement is None:
+                missing[position] = Refusal.UNKNOWN_PARTITION
             else:
-                shares[id(owner)] = _Share(owner, [place])
-        return list(shares.values()), homeless
-
-    def _owner(self, log: LogId) -> Owner | None:
-        placement = self._view.placement(*log)
-        member: Member | None = placement and self._view.member(placement.owner)
-        if member is None:
-            return None
-        owner = self._owners.get(member.address)
-        if owner is None:
-            owner = self._owners[member.address] = self._connect(member.address)
-        return owner
-
-
-async def _merged(
-    results: list[Result], shares: list[_Share], waiting: list[Awaitable[list[Result]]]
-) -> list[Result]:
-    return _placed(results, shares, await asyncio.gather(*waiting))
+                by_owner.setdefault(placement.owner, []).append(position)
+        shares: list[_Share] = []
+        for name, positions in by_owner.items():
+            owner = self._owners.named(name)
+            if owner is not None:
+                shares.append((owner, positions))
+            elif len(by_owner) == 1:
+                raise BackendUnavailable(f"partition service {name} is not known")
+            else:
+                missing.update(dict.fromkeys(positions, Refusal.NOT_OWNER))
+        return shares, missing
 
 
-def _placed(
-    results: list[Result], shares: list[_Share], answers: Sequence[list[Result]]
-) -> list[Result]:
-    """Puts what each owner answered into its places of the whole call."""
-    for share, answer in zip(shares, answers, strict=True):
-        for place, result in zip(share.places, answer, strict=True):
-            results[place] = result
-    return results
+async def _gathered(
+    begun: Sequence[tuple[Awaitable[list[ResultT]], list[int]]],
+    missing: dict[int, Refusal],
+    count: int,
+    refused: Callable[[int, Refusal], ResultT],
+) -> list[ResultT]:
+    """The results of all owners in the order of what was asked.
+
+    Raises:
+        BackendUnavailable: from the only owner concerned, or where none of them answers.
+    """
+    answers = await asyncio.gather(*(one for one, _ in begun), return_exceptions=True)
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    if errors and len(errors) == len(answers):
+        raise errors[0]
+    results = {position: refused(position, why) for position, why in missing.items()}
+    for (_, positions), answer in zip(begun, answers, strict=True):
+        for at, position in enumerate(positions):
+            results[position] = (
+                refused(position, _lost(answer))
+                if isinstance(answer, BaseException)
+                else answer[at]
+            )
+    return [results[position] for position in range(count)]
+
+
+def _lost(error: BaseException) -> Refusal:
+    if not isinstance(error, BackendUnavailable):
+        raise error
+    return Refusal.NOT_OWNER
+
+
+def _append_refused(_: int, refusal: Refusal) -> AppendResult:
+    return AppendResult(refusal=refusal)
+
+
+def _offset_refused(_: int, refusal: Refusal) -> OffsetResult:
+    return OffsetResult(refusal=refusal)
+
+
+def _failed(error: BackendUnavailable) -> "Future[list[AppendResult]]":
+    future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future

@@ -1,7 +1,7 @@
 """What a handler may know and use: who asks, in which version, and the services behind."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -9,7 +9,7 @@ from common.cluster_view import ClusterView
 from common.ports.metadata import Metadata
 from common.ports.partitions import Partitions
 from gateway_svc.backends.producer_ids import ProducerIds
-from gateway_svc.config import GatewaySettings
+from gateway_svc.config import GatewaySettings, ListenerAddress
 
 T = TypeVar("T")
 
@@ -57,9 +57,14 @@ class LongPolls:
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What stands behind the gateway, one for all calls."""
+    """What stands behind the gateway, one for all calls.
+
+    `addresses` says by listener what this gateway's clients are told to connect to; where its host
+    stands for every address of the machine, the one that they reached.
+    """
 
     settings: GatewaySettings
+    addresses: Mapping[str, ListenerAddress]
     view: ClusterView
     partitions: Partitions
     metadata: Metadata

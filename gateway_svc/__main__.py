@@ -1,0 +1,33 @@
+"""`python -m gateway_svc`: the gateway as a process of its own."""
+
+import os
+import sys
+
+from common.command_line import read_settings
+from common.process import run
+from common.rpc.server import AddressTaken
+from gateway_svc.app import serve
+from gateway_svc.config import GatewaySettings
+from gateway_svc.net.listener import CannotListen
+
+
+def main() -> int:
+    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    configuration = read_settings(
+        "gateway_svc",
+        "The gateway of ringlog: speaks Kafka to clients, gRPC to the services behind it.",
+        [GatewaySettings],
+        arguments=sys.argv[1:],
+        environment=os.environ,
+    )
+    settings = configuration.of(GatewaySettings)
+    try:
+        run(lambda stop: serve(settings, stop))
+    except (AddressTaken, CannotListen) as error:
+        print(f"gateway_svc: {error}", file=sys.stderr)  # noqa: T201 - to whoever started it
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""The gateway put together: from settings and ports to listening sockets, and to a process."""
+
+import asyncio
+import logging
+import socket
+from asyncio import FIRST_COMPLETED
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from common.cluster_view import ClusterView
+from common.following import follow
+from common.ports.metadata import ClusterChange, Endpoint, Metadata
+from common.ports.metadata import Gateway as Registration
+from common.ports.partitions import Partitions
+from common.rpc.channels import open_channel
+from common.rpc.metadata_client import GrpcMetadata
+from common.rpc.server import RpcServer
+from gateway_svc.backends.grpc_partitions import GrpcPartitions
+from gateway_svc.backends.owners import Owners
+from gateway_svc.backends.producer_ids import ProducerIds
+from gateway_svc.backends.routed_partitions import RoutedPartitions
+from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
+from gateway_svc.handlers.call import Backends, LongPolls
+from gateway_svc.handlers.dispatch import Dispatch
+from gateway_svc.handlers.table import ROUTES
+from gateway_svc.net.frame_receiver import new_scratch
+from gateway_svc.net.listener import Listener
+from gateway_svc.net.request_memory import RequestMemory
+from gateway_svc.net.roster import Roster
+from gateway_svc.net.session import Session, SessionLimits, Shared
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """A gateway over any ports. `bind`, then `run`.
+
+    It feeds `view` with what it hears from `metadata`; `partitions` may look at the same view.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        metadata: Metadata,
+        partitions: Partitions,
+        view: ClusterView,
+    ) -> None:
+        self._settings = settings
+        self._metadata = metadata
+        self._partitions = partitions
+        self._view = view
+        self._is_known = asyncio.Event()
+        self._listeners = [Listener(*address) for address in settings.bound]
+        self._roster = Roster(
+            connections_max=settings.max_connections,
+            connections_per_ip_max=settings.max_connections_per_ip,
+        )
+        self._producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        self._long_polls = LongPolls()
+
+    @property
+    def addresses(self) -> Mapping[str, ListenerAddress]:
+        """By listener, where clients are told to connect to; the ports are known after `bind`."""
+        bound = [ListenerAddress(one.name, one.host, one.port) for one in self._listeners]
+        return {one.name: self._settings.advertised(one.name) or one for one in bound}
+
+    async def bind(self) -> None:
+        """Takes the addresses to listen on. Raises `CannotListen`."""
+        for listener in self._listeners:
+            await listener.bind()
+
+    async def run(self, stop: asyncio.Event, set_ready: Callable[[bool], Awaitable[None]]) -> None:
+        """Serves clients from when the cluster is known until `stop` is set, then drains.
+
+        `set_ready` is told when clients may come, and when no longer. Raises what
+        `common.following.follow` raises: then the gateway cannot go on.
+        """
+        stopping = asyncio.create_task(stop.wait())
+        following = asyncio.create_task(follow(self._metadata, self._registration(), self._apply))
+        known = asyncio.create_task(self._is_known.wait())
+        try:
+            await asyncio.wait((stopping, following, known), return_when=FIRST_COMPLETED)
+            if not stopping.done() and not following.done():
+                await self._start()
+                await set_ready(True)
+                await asyncio.wait((stopping, following), return_when=FIRST_COMPLETED)
+                await set_ready(False)
+        finally:
+            # First of all others are told to send no more clients here.
+            await _end(following, stopping, known)
+            await self._drain()
+        if not following.cancelled():
+            following.result()
+
+    def _apply(self, change: ClusterChange) -> None:
+        self._view.apply(change)
+        self._is_known.set()
+
+    def _registration(self) -> Registration:
+        endpoints = (
+            Endpoint(name, _reachable(address.host), address.port)
+            for name, address in self.addresses.items()
+        )
+        return Registration(
+            self._settings.node_id, tuple(endpoints), self._settings.broker_rack or None
+        )
+
+    async def _start(self) -> None:
+        dispatch = Dispatch(ROUTES, self._backends())
+        shared = Shared(
+            limits=_limits(self._settings),
+            memory=RequestMemory(self._settings.queued_max_request_bytes),
+            scratch=new_scratch(),
+            connect=dispatch.connect,
+            admit=self._roster.admit,
+            leave=self._roster.leave,
+        )
+        self._roster.start()
+        for listener in self._listeners:
+            await listener.start(partial(Session, shared, listener=listener.name))
+            log.info("Kafka on %s:%d (%s)", listener.host or "*", listener.port, listener.name)
+
+    def _backends(self) -> Backends:
+        return Backends(
+            settings=self._settings,
+            addresses=self.addresses,
+            view=self._view,
+            partitions=self._partitions,
+            metadata=self._metadata,
+            producer_ids=self._producer_ids,
+            long_polls=self._long_polls,
+        )
+
+    async def _drain(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._long_polls.end()
+        await self._roster.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
+        self._roster.stop()
+        await self._producer_ids.close()
+
+
+async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Runs a gateway in front of services elsewhere until `stop` is set.
+
+    Raises:
+        CannotListen: an address of `listeners` is taken.
+        AddressTaken: nothing can listen on `grpc.listen`.
+    """
+    view = ClusterView()
+    partitions = RoutedPartitions(view, Owners(view, partial(_connect, settings)))
+    server = RpcServer([], address=settings.grpc_listen)
+    async with open_channel(settings.metadata_address) as channel:
+        gateway = Gateway(
+            settings, metadata=GrpcMetadata(channel), partitions=partitions, view=view
+        )
+        await gateway.bind()
+        await server.start()
+        try:
+            await gateway.run(stop, server.set_ready)
+        finally:
+            await partitions.close()
+            await server.stop(grace_s=0)
+
+
+def _connect(settings: GatewaySettings, name: str, address: str) -> GrpcPartitions:
+    return GrpcPartitions(name, address, append_timeout_s=settings.append_timeout_ms / 1000)
+
+
+def _limits(settings: GatewaySettings) -> SessionLimits:
+    return SessionLimits(
+        frame_bytes_max=settings.socket_request_max_bytes,
+        held_bytes_max=settings.connection_queued_max_request_bytes,
+        idle_s=settings.connections_max_idle_ms / 1000,
+        stalled_s=settings.connections_max_stalled_ms / 1000,
+    )
+
+
+def _reachable(host: str) -> str:
+    """Where clients of other gateways find this one, if nobody said so: by the machine's name."""
+    return socket.gethostname() if host in WILDCARD_HOSTS else host
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -1,0 +1,198 @@
+"""Appends to one partition service over one long-lived stream.
+
+Whatever waits leaves together in the next message, as soon as the one before is written: no timer
+(design: a gRPC message costs the same whatever it holds). Results come in any order and find their
+append by its id. Where the stream breaks, the outcome of everything on it is unknown.
+"""
+
+import asyncio
+import logging
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import grpc.aio
+
+from common.ports.partitions import Append, AppendResult
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import unavailable_on_failure
+from gateway_svc.backends.partition_messages import append_result_from_message, append_to_message
+from protos.partition.v1 import partition_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+Stream = grpc.aio.StreamStreamCall[pb.AppendRequest, pb.AppendResponse]
+
+#: What one message holds at most; one append may be larger.
+_MESSAGE_BYTES_MAX: Final = 1 << 20
+_MESSAGE_APPENDS_MAX: Final = 256
+
+#: What may be on its way to the owner without an answer. More waits here.
+_UNANSWERED_BYTES_MAX: Final = 32 << 20
+
+#: How often overdue answers are looked for.
+_LOOK_S: Final = 1.0
+
+_BACKOFF_S_MIN: Final = 0.05
+_BACKOFF_S_MAX: Final = 1.0
+
+
+class _Submission:
+    """The appends of one call: done when each has its result."""
+
+    __slots__ = ("future", "remaining", "results", "since")
+
+    def __init__(self, future: "Future[list[AppendResult]]", count: int, since: float) -> None:
+        self.future = future
+        self.results: list[AppendResult] = [AppendResult()] * count
+        self.remaining = count
+        self.since = since
+
+    def settle(self, position: int, result: AppendResult) -> None:
+        self.results[position] = result
+        self.remaining -= 1
+        if not self.remaining and not self.future.done():
+            self.future.set_result(self.results)
+
+    def fail(self, error: BackendUnavailable) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Item(NamedTuple):
+    """One append on its way."""
+
+    append: Append
+    acks: int
+    submission: _Submission
+    position: int  # within the submission
+
+
+class AppendSender:
+    """Sends from the first append on, and connects again whenever the stream was lost."""
+
+    def __init__(
+        self, name: str, open_stream: Callable[[], Stream], *, answer_timeout_s: float
+    ) -> None:
+        self._name = name
+        self._open_stream = open_stream
+        self._answer_timeout_s = answer_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Item] = deque()
+        self._unanswered: dict[int, _Item] = {}  # by append id, oldest first
+        self._unanswered_bytes = 0
+        self._next_id = 0
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._backoff_s = _BACKOFF_S_MIN
+
+    def submit(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        """As `Partitions.append`: reach the stream in the order of the calls."""
+        future: Future[list[AppendResult]] = self._loop.create_future()
+        submission = _Submission(future, len(appends), self._loop.time())
+        if not appends:
+            future.set_result([])
+        for position, append in enumerate(appends):
+            self._waiting.append(_Item(append, acks, submission, position))
+        if self._running is None:
+            self._running = self._loop.create_task(self._run())
+        self._wake.set()
+        return future
+
+    async def close(self) -> None:
+        """Ends the stream. What has no answer yet fails."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        self._fail_all(BackendUnavailable(f"{self._name}: the gateway is stopping"))
+
+    async def _run(self) -> None:
+        while True:
+            await self._until_wanted()
+            try:
+                with unavailable_on_failure(f"{self._name} AppendStream"):
+                    await self._run_stream(self._open_stream())
+            except BackendUnavailable as error:
+                log.warning("append stream lost: %s", error)
+                self._fail_all(error)
+            except Exception as error:
+                log.exception("append stream to %s failed", self._name)
+                self._fail_all(BackendUnavailable(f"{self._name}: {error!r}"))
+            await asyncio.sleep(self._backoff_s)
+            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
+
+    async def _until_wanted(self) -> None:
+        while not self._waiting:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _run_stream(self, stream: Stream) -> None:
+        """Sends and receives until the stream ends, which raises."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send(stream))
+                group.create_task(self._watch())
+                await self._receive(stream)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            stream.cancel()
+
+    async def _send(self, stream: Stream) -> None:
+        while True:
+            await self._until_wanted()
+            while self._waiting and self._unanswered_bytes < _UNANSWERED_BYTES_MAX:
+                await stream.write(pb.AppendRequest(appends=self._next_message()))
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _next_message(self) -> list[pb.Append]:
+        """As much of what waits as one message may hold; each item now counts as unanswered."""
+        message: list[pb.Append] = []
+        room = _MESSAGE_BYTES_MAX
+        while self._waiting and len(message) < _MESSAGE_APPENDS_MAX:
+            size = len(self._waiting[0].append.batch)
+            if message and size > room:
+                break
+            room -= size
+            item = self._waiting.popleft()
+            self._unanswered[self._next_id] = item
+            self._unanswered_bytes += size
+            message.append(append_to_message(self._next_id, item.append, item.acks))
+            self._next_id += 1
+        return message
+
+    async def _receive(self, stream: Stream) -> None:
+        async for response in stream:
+            self._backoff_s = _BACKOFF_S_MIN
+            for result in response.results:
+                self._settle(result)
+            if self._waiting:
+                self._wake.set()
+        raise BackendUnavailable(f"{self._name} AppendStream: ended by the owner")
+
+    def _settle(self, result: pb.AppendResult) -> None:
+        item = self._unanswered.pop(result.append_id, None)
+        if item is None:
+            raise BackendUnavailable(f"{self._name}: a result for nothing that was sent")
+        self._unanswered_bytes -= len(item.append.batch)
+        item.submission.settle(item.position, append_result_from_message(result))
+
+    async def _watch(self) -> None:
+        """Ends a stream on which an answer is overdue: the owner hangs, or is cut off."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            oldest = next(iter(self._unanswered.values()), None)
+            if oldest is None:
+                continue
+            if self._loop.time() - oldest.submission.since > self._answer_timeout_s:
+                raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
+
+    def _fail_all(self, error: BackendUnavailable) -> None:
+        lost = [*self._unanswered.values(), *self._waiting]
+        self._unanswered.clear()
+        self._waiting.clear()
+        self._unanswered_bytes = 0
+        for item in lost:
+            item.submission.fail(error)

@@ -1,0 +1,203 @@
+"""Fetch: a long poll over partitions, answered with whole batches as they lie in the log.
+
+No session is ever made: each request stands for itself and is told so by session id 0 (S-36).
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from common.ports.metadata import Topic
+from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId
+from common.ports.unavailable import BackendUnavailable
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from gateway_svc.handlers.brokers import Leaders
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
+from gateway_svc.handlers.fetched_records import records_for
+from gateway_svc.wire.apis.fetch import (
+    AbortedTransaction,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    FetchTopic,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionData,
+)
+from gateway_svc.wire.apis.fetch import FetchPartition as AskedPartition
+from gateway_svc.wire.error_code import ErrorCode
+
+#: Since this version topics are named by their ids (KIP-516).
+_TOPIC_IDS_SINCE: Final = 13
+
+_READ_COMMITTED: Final = 1
+
+#: Session epochs of requests that ask for everything: to have no session, or to begin one.
+_FULL_EPOCHS: Final = (-1, 0)
+
+#: Answered with who the leader is and since when (KIP-951).
+_LEADER_ERRORS: Final = (
+    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.FENCED_LEADER_EPOCH,
+    ErrorCode.UNKNOWN_LEADER_EPOCH,
+)
+
+
+class _Asked(NamedTuple):
+    """One partition asked for: its log, or why there is none."""
+
+    topic: FetchTopic
+    partition: AskedPartition
+    log: LogId | None
+    error_code: ErrorCode = ErrorCode.NONE
+
+
+async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
+    if request.session_epoch not in _FULL_EPOCHS:
+        return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
+    asked = _asked(request, call)
+    try:
+        results = await _poll(_query(request, asked, call), call)
+    except BackendUnavailable:
+        # Retriable: the client refreshes its metadata, and by then the owner may be back.
+        asked = [_lost(one) for one in asked]
+        results = []
+    return await _response(asked, results, call)
+
+
+def _asked(request: FetchRequest, call: Call) -> list[_Asked]:
+    """What is asked for; a partition that is there twice counts once, as the last says (S-39)."""
+    asked: dict[tuple[str, bytes, int], _Asked] = {}
+    for topic in request.topics:
+        found, unknown = _topic(topic, call)
+        for one in topic.partitions:
+            known = found is not None and 0 <= one.partition < len(found.partitions)
+            key = (topic.topic, topic.topic_id, one.partition)
+            if found is not None and known:
+                asked[key] = _Asked(topic, one, LogId(found.topic_id, one.partition))
+            else:
+                asked[key] = _Asked(topic, one, None, unknown)
+    return list(asked.values())
+
+
+def _topic(asked: FetchTopic, call: Call) -> tuple[Topic | None, ErrorCode]:
+    """The topic, and what to say of partitions that it does not have."""
+    view = call.backends.view
+    if call.api_version < _TOPIC_IDS_SINCE:
+        return view.topic(asked.topic), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    # Never by name: a topic made again under an old name is another topic (S-37).
+    topic = view.topic_by_id(asked.topic_id)
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if topic else ErrorCode.UNKNOWN_TOPIC_ID
+    return topic, unknown
+
+
+def _lost(asked: _Asked) -> _Asked:
+    if asked.log is None:
+        return asked
+    return asked._replace(log=None, error_code=ErrorCode.NOT_LEADER_OR_FOLLOWER)
+
+
+def _query(request: FetchRequest, asked: Sequence[_Asked], call: Call) -> FetchQuery:
+    settings = call.backends.settings
+    max_bytes = max(0, min(request.max_bytes, settings.fetch_max_bytes))
+    # An error is told at once (S-28), and nobody waits longer than a silent client may be idle.
+    waits = all(one.log is not None for one in asked) and not call.backends.long_polls.is_over
+    max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0
+    return FetchQuery(
+        partitions=[
+            FetchPartition(
+                log=one.log,
+                fetch_offset=one.partition.fetch_offset,
+                max_bytes=one.partition.partition_max_bytes,
+                leader_epoch=one.partition.current_leader_epoch,
+            )
+            for one in asked
+            if one.log is not None
+        ],
+        max_wait_ms=max(0, max_wait_ms),
+        min_bytes=min(request.min_bytes, max_bytes),
+        max_bytes=max_bytes,
+        read_committed=request.isolation_level == _READ_COMMITTED,
+    )
+
+
+async def _poll(query: FetchQuery, call: Call) -> list[FetchResult]:
+    if not query.partitions:
+        return []
+    partitions = call.backends.partitions
+    results = await call.backends.long_polls.wait(partitions.fetch(query))
+    if results is None:
+        # The gateway is about to stop: what is there now is the answer.
+        query.max_wait_ms = 0
+        results = await partitions.fetch(query)
+    return results
+
+
+async def _response(
+    asked: Sequence[_Asked], results: Sequence[FetchResult], call: Call
+) -> FetchResponse:
+    leaders = Leaders(call)
+    remaining = iter(results)
+    topics: dict[tuple[str, bytes], list[PartitionData]] = {}
+    for one in asked:
+        data = (
+            _failed(one, one.error_code)
+            if one.log is None
+            else await _partition(one, one.log, next(remaining), call, leaders)
+        )
+        topics.setdefault((one.topic.topic, one.topic.topic_id), []).append(data)
+    return FetchResponse(
+        responses=[
+            FetchableTopicResponse(topic=name, topic_id=topic_id, partitions=partitions)
+            for (name, topic_id), partitions in topics.items()
+        ],
+        node_endpoints=[
+            NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
+            for one in leaders.named.values()
+        ],
+    )
+
+
+async def _partition(
+    asked: _Asked, log_id: LogId, result: FetchResult, call: Call, leaders: Leaders
+) -> PartitionData:
+    if result.refusal is not None:
+        return _refused(asked, log_id, result, leaders, PARTITION_ERRORS[result.refusal])
+    try:
+        records = await records_for(
+            call.api_version, result.records, fetch_offset=asked.partition.fetch_offset
+        )
+    except UnsupportedRecords:
+        return _failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
+    except CorruptRecords:
+        return _failed(asked, ErrorCode.CORRUPT_MESSAGE)
+    return PartitionData(
+        partition_index=asked.partition.partition,
+        high_watermark=result.high_watermark,
+        last_stable_offset=result.last_stable_offset,
+        log_start_offset=result.log_start_offset,
+        aborted_transactions=None
+        if result.aborted is None
+        else [
+            AbortedTransaction(producer_id=one.producer_id, first_offset=one.first_offset)
+            for one in result.aborted
+        ],
+        records=records,
+    )
+
+
+def _refused(
+    asked: _Asked, log_id: LogId, result: FetchResult, leaders: Leaders, error_code: ErrorCode
+) -> PartitionData:
+    if error_code not in _LEADER_ERRORS:
+        return _failed(asked, error_code)
+    leader_id, epoch = leaders.of(log_id, result.leader_epoch)
+    return PartitionData(
+        partition_index=asked.partition.partition,
+        error_code=error_code,
+        current_leader=LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=epoch),
+    )
+
+
+def _failed(asked: _Asked, error_code: ErrorCode) -> PartitionData:
+    return PartitionData(partition_index=asked.partition.partition, error_code=error_code)

@@ -1,0 +1,104 @@
+"""Metadata: the brokers, and topics with their leaders; creates topics on the way if it may."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from common.ports.metadata import Topic
+from gateway_svc.handlers.auto_create import create_missing
+from gateway_svc.handlers.brokers import Broker, brokers, controller, leader_of
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
+from gateway_svc.wire.apis.metadata import (
+    METADATA,
+    OPERATIONS_UNKNOWN,
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseBroker,
+    MetadataResponsePartition,
+    MetadataResponseTopic,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ZERO_UUID
+
+#: Since this version an empty list asks for no topics, and only null for all (S-48).
+_EMPTY_IS_NONE_SINCE: Final = 1
+#: Since this version topics may be asked for by id (S-50).
+_BY_ID_SINCE: Final = 12
+
+
+async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
+    if call.api_version < _BY_ID_SINCE and _asks_by_id(request.topics or ()):
+        return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
+    topics = await _topics(request, call)
+    among = brokers(call)
+    operations = (
+        TOPIC_OPERATIONS if request.include_topic_authorized_operations else OPERATIONS_UNKNOWN
+    )
+    return MetadataResponse(
+        brokers=[
+            MetadataResponseBroker(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
+            for one in among
+        ],
+        cluster_id=call.backends.view.cluster_id,
+        controller_id=controller(among).node_id,
+        topics=[
+            _known(one, among, operations) if isinstance(one, Topic) else one for one in topics
+        ],
+        cluster_authorized_operations=CLUSTER_OPERATIONS
+        if request.include_cluster_authorized_operations
+        else OPERATIONS_UNKNOWN,
+    )
+
+
+def _asks_by_id(topics: Iterable[MetadataRequestTopic]) -> bool:
+    return any(topic.name is None or topic.topic_id != ZERO_UUID for topic in topics)
+
+
+async def _topics(request: MetadataRequest, call: Call) -> Sequence[Topic | MetadataResponseTopic]:
+    """What is asked for, each once and in order: a topic, or the answer that there is none."""
+    asked = request.topics
+    if asked is None or (not asked and call.api_version < _EMPTY_IS_NONE_SINCE):
+        return call.backends.view.topics
+    names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
+    missing = await create_missing(names, call, is_wished=request.allow_auto_topic_creation)
+    keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
+    return [_topic(topic_id, name, missing, call) for topic_id, name in keys]
+
+
+def _topic(
+    topic_id: bytes, name: str | None, missing: Mapping[str, ErrorCode], call: Call
+) -> Topic | MetadataResponseTopic:
+    view = call.backends.view
+    if name is None:
+        unknown = MetadataResponseTopic(
+            error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id
+        )
+        return view.topic_by_id(topic_id) or unknown
+    error_code = missing.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    return view.topic(name) or MetadataResponseTopic(error_code=error_code, name=name)
+
+
+def _known(topic: Topic, among: Sequence[Broker], operations: int) -> MetadataResponseTopic:
+    return MetadataResponseTopic(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        partitions=[
+            _partition(topic, partition, among) for partition in range(len(topic.partitions))
+        ],
+        topic_authorized_operations=operations,
+    )
+
+
+def _partition(topic: Topic, partition: int, among: Sequence[Broker]) -> MetadataResponsePartition:
+    leader = leader_of(topic.topic_id, partition, among)
+    # One copy of each partition: its leader is all there is to replicate.
+    replicas = (leader.node_id,)
+    return MetadataResponsePartition(
+        partition_index=partition,
+        leader_id=leader.node_id,
+        leader_epoch=topic.partitions[partition].leader_epoch,
+        replica_nodes=replicas,
+        isr_nodes=replicas,
+    )

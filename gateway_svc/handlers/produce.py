@@ -1,0 +1,215 @@
+"""Produce: hands batches to the owners of their partitions, and answers when they are stored.
+
+Requests of one connection overlap: `produce` starts the appends at once and in order, and the
+response is made when they are done. Only requests whose records must be converted first have
+their connection for themselves.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from common.ports.metadata import Topic
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult, LogId
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.brokers import Leaders
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.error_mapping import APPEND_ERRORS
+from gateway_svc.handlers.produced_records import (
+    Batch,
+    NotAppended,
+    checked_batches,
+    converted_batches,
+)
+from gateway_svc.handlers.reply import Disconnect
+from gateway_svc.handlers.route import Alone, Started
+from gateway_svc.wire.apis.produce import (
+    PRODUCE,
+    BatchIndexAndErrorMessage,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+    TopicProduceResponse,
+)
+from gateway_svc.wire.error_code import ErrorCode
+
+_UNKNOWN_PARTITION: Final = NotAppended(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+_UNKNOWN_TOPIC_ID: Final = NotAppended(ErrorCode.UNKNOWN_TOPIC_ID)
+
+#: Versions below carry message sets (KIP-98).
+_BATCHES_SINCE: Final = 3
+#: Since this version topics are named by their ids (KIP-516).
+_TOPIC_IDS_SINCE: Final = 13
+
+#: Less is not told from this: connections look at the time about once a second.
+_TIMEOUT_MS_MIN: Final = 1000
+
+
+def is_answered(request: ProduceRequest) -> bool:
+    return request.acks != ACKS_NONE
+
+
+def produce(
+    request: ProduceRequest, call: Call
+) -> ProduceResponse | Started[ProduceResponse] | Alone[ProduceResponse] | None:
+    refused = _refusal_of_all(request)
+    if refused is not None:
+        return _spoken(request, PRODUCE.refuse(request, refused))
+    if call.api_version < _BATCHES_SINCE:
+        return Alone(lambda: _produce_converted(request, call))
+    return _Appending(request, call, checked_batches(request, call.api_version)).start()
+
+
+async def _produce_converted(request: ProduceRequest, call: Call) -> ProduceResponse | None:
+    # In a thread: a compressed set may hold a million records.
+    batches = await asyncio.to_thread(lambda: [*converted_batches(request, call.api_version)])
+    begun = _Appending(request, call, iter(batches)).start()
+    if not isinstance(begun, _Appending):
+        return begun
+    await asyncio.wait([begun.future], timeout=begun.timeout_ms / 1000)
+    if not begun.future.done():
+        return _spoken(request, PRODUCE.refuse(request, ErrorCode.REQUEST_TIMED_OUT))
+    return begun.respond()
+
+
+def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
+    if request.acks not in (ACKS_ALL, ACKS_LEADER, ACKS_NONE):
+        return ErrorCode.INVALID_REQUIRED_ACKS
+    if request.transactional_id is not None:
+        # None was ever begun: transactional producers get no id from InitProducerId.
+        return ErrorCode.INVALID_TXN_STATE
+    return None
+
+
+class _Appending(Started[ProduceResponse]):
+    """Appends under way, and what is known already of the partitions that need none."""
+
+    __slots__ = ("_appends", "_call", "_early", "_request")
+
+    def __init__(self, request: ProduceRequest, call: Call, batches: Iterator[Batch]) -> None:
+        self._request = request
+        self._call = call
+        # By partition in the order of the request; None: an append is under way.
+        self._early: list[NotAppended | None] = []
+        self._appends: list[Append] = []
+        for topic in request.topic_data:
+            self._begin_topic(topic, batches)
+
+    def start(self) -> "_Appending | ProduceResponse | None":
+        """Starts the appends, or answers where there are none."""
+        if not self._appends:
+            return _spoken(self._request, self._response([]))
+        self.timeout_ms = max(self._request.timeout_ms, _TIMEOUT_MS_MIN)
+        partitions = self._call.backends.partitions
+        self.future = partitions.append(self._appends, acks=self._request.acks)
+        return self
+
+    def _begin_topic(self, asked: TopicProduceData, batches: Iterator[Batch]) -> None:
+        topic, unknown = _topic(asked, self._call)
+        for partition, batch in zip(asked.partition_data, batches, strict=False):
+            if topic is None or not 0 <= partition.index < len(topic.partitions):
+                self._early.append(unknown)
+            elif isinstance(batch, NotAppended):
+                self._early.append(batch)
+            else:
+                self._early.append(None)
+                epoch = topic.partitions[partition.index].leader_epoch
+                self._appends.append(Append(LogId(topic.topic_id, partition.index), batch, epoch))
+
+    def respond(self) -> ProduceResponse | None:
+        try:
+            results: list[AppendResult] = self.future.result()
+        except BackendUnavailable as error:
+            # Not known whether it was stored, as after any time-out: producers try again.
+            lost = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
+            self._early = [known or lost for known in self._early]
+            results = []
+        return _spoken(self._request, self._response(results))
+
+    def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
+        leaders = Leaders(self._call)
+        early = iter(self._early)
+        appended = zip(self._appends, results, strict=False)
+        topics = [
+            TopicProduceResponse(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partition_responses=[
+                    _appended(*next(appended), leaders)
+                    if known is None
+                    else _not_appended(partition.index, known)
+                    for partition, known in zip(topic.partition_data, early, strict=False)
+                ],
+            )
+            for topic in self._request.topic_data
+        ]
+        return ProduceResponse(
+            responses=topics,
+            node_endpoints=[
+                NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
+                for one in leaders.named.values()
+            ],
+        )
+
+
+def _topic(asked: TopicProduceData, call: Call) -> tuple[Topic | None, NotAppended]:
+    """The topic, and what to say of partitions that it does not have."""
+    view = call.backends.view
+    if call.api_version < _TOPIC_IDS_SINCE:
+        return view.topic(asked.name), _UNKNOWN_PARTITION
+    topic = view.topic_by_id(asked.topic_id)
+    return topic, _UNKNOWN_TOPIC_ID if topic is None else _UNKNOWN_PARTITION
+
+
+def _appended(append: Append, result: AppendResult, leaders: Leaders) -> PartitionProduceResponse:
+    if result.refusal is None:
+        return PartitionProduceResponse(
+            index=append.log.partition,
+            base_offset=result.base_offset,
+            log_append_time_ms=result.log_append_time_ms,
+            log_start_offset=result.log_start_offset,
+        )
+    error_code = APPEND_ERRORS[result.refusal]
+    return PartitionProduceResponse(
+        index=append.log.partition,
+        error_code=error_code,
+        error_message=result.message,
+        log_start_offset=result.log_start_offset,
+        record_errors=[
+            BatchIndexAndErrorMessage(
+                batch_index=one.batch_index, batch_index_error_message=one.message
+            )
+            for one in result.record_errors
+        ],
+        current_leader=_leader(append, result, leaders)
+        if error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
+        else None,
+    )
+
+
+def _leader(append: Append, result: AppendResult, leaders: Leaders) -> LeaderIdAndEpoch:
+    leader_id, epoch = leaders.of(append.log, result.leader_epoch)
+    return LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=epoch)
+
+
+def _not_appended(index: int, known: NotAppended) -> PartitionProduceResponse:
+    return PartitionProduceResponse(
+        index=index, error_code=known.error_code, error_message=known.message
+    )
+
+
+def _spoken(request: ProduceRequest, response: ProduceResponse) -> ProduceResponse | None:
+    """With acks=0 there is no response, and an error is told by closing the connection (S-13)."""
+    if is_answered(request):
+        return response
+    for topic in response.responses:
+        for one in topic.partition_responses:
+            if one.error_code is not ErrorCode.NONE:
+                raise Disconnect(
+                    f"Produce without a response: {one.error_code.name} for partition {one.index}"
+                    f" of {topic.name or topic.topic_id.hex()}"
+                )
+    return None

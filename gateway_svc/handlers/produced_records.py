@@ -1,0 +1,89 @@
+"""What a Produce request carries for a partition, as a batch that can be appended, or why not.
+
+Current versions carry one v2 batch, which is passed on as it came: the owner of the partition
+checks it, and here only what depends on the version (S-15). Versions 0 to 2 carry message sets,
+which become one v2 batch each.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from common.records.batch import CODEC_MASK, HEADER_BYTES, MAGIC, TRANSACTIONAL
+from common.records.compression import Codec
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.message_set import up_convert
+from gateway_svc.wire.apis.produce import ProduceRequest
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import RecordChunks
+
+#: Batches may be compressed with zstd since this version (KIP-110).
+_ZSTD_SINCE: Final = 7
+
+_MAGIC_POSITION: Final = 16
+#: The lower byte of the attributes: codec and flags.
+_FLAGS_POSITION: Final = 22
+
+
+class NotAppended(NamedTuple):
+    """The answer for a partition without asking its owner. NONE: there was nothing to append."""
+
+    error_code: ErrorCode
+    message: str | None = None
+
+
+Batch = bytes | memoryview | NotAppended
+
+_NOTHING: Final = NotAppended(ErrorCode.INVALID_RECORD, "there is no record batch")
+_WRONG_MAGIC: Final = NotAppended(
+    ErrorCode.INVALID_RECORD, "from version 3 on records must be a batch of magic 2"
+)
+_NO_TRANSACTION: Final = NotAppended(
+    ErrorCode.INVALID_TXN_STATE, "the batch belongs to a transaction and none is open"
+)
+_NO_ZSTD: Final = NotAppended(
+    ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd may be used from version 7 on"
+)
+
+
+def checked_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
+    """One for each partition of the request, in its order; from version 3 on."""
+    for topic in request.topic_data:
+        for partition in topic.partition_data:
+            yield _checked(partition.records, version)
+
+
+def converted_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
+    """The same below version 3. Takes its time: every record is opened."""
+    for topic in request.topic_data:
+        for partition in topic.partition_data:
+            yield _converted(partition.records, version)
+
+
+def _checked(records: RecordChunks, version: int) -> Batch:
+    assert records is None or isinstance(records, bytes | memoryview)
+    if not records:
+        return _NOTHING
+    if len(records) < HEADER_BYTES:
+        return records  # whatever it is, the owner says that it is corrupt
+    if records[_MAGIC_POSITION] != MAGIC:
+        return _WRONG_MAGIC
+    flags = records[_FLAGS_POSITION]
+    if flags & TRANSACTIONAL:
+        return _NO_TRANSACTION
+    if flags & CODEC_MASK == Codec.ZSTD and version < _ZSTD_SINCE:
+        return _NO_ZSTD
+    return records
+
+
+def _converted(records: RecordChunks, version: int) -> Batch:
+    assert records is None or isinstance(records, bytes | memoryview)
+    try:
+        batch = up_convert(records or b"")
+    except CorruptRecords as error:
+        return NotAppended(ErrorCode.CORRUPT_MESSAGE, str(error))
+    except UnsupportedRecords as error:
+        return NotAppended(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, str(error))
+    if batch is None:
+        # As UnifiedLog.append: an empty set is stored without a trace and without an error.
+        return NotAppended(ErrorCode.NONE)
+    return _checked(batch, version)

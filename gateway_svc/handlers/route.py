@@ -1,0 +1,64 @@
+"""An API and what answers it, paired so that the type checker checks that they fit."""
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from gateway_svc.handlers.call import Call
+from gateway_svc.wire.api import Api, RequestT, ResponseT
+
+
+class Started(Generic[ResponseT]):
+    """A request whose work is under way, so that the connection's next one may start.
+
+    `respond` is called once `future` is done. It gives None where the client expects no response,
+    and raises `Disconnect` where such a client must learn of an error.
+    """
+
+    __slots__ = ("future", "timeout_ms")
+
+    future: "Future[Any]"
+    timeout_ms: int
+
+    def respond(self) -> ResponseT | None:
+        raise NotImplementedError
+
+
+class Alone(Generic[ResponseT]):
+    """A request that turned out to need the connection for itself: `run` answers it."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Callable[[], Awaitable[ResponseT | None]]) -> None:
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`may_overlap`: `handle` is no coroutine function, and says itself how it goes on.
+
+    `is_answered` tells the requests that expect a response; None where all do.
+    """
+
+    api: Api[Any, Any]
+    handle: Callable[[Any, Call], Any]
+    may_overlap: bool = False
+    is_answered: Callable[[Any], bool] | None = None
+
+
+def route(
+    api: Api[RequestT, ResponseT], handle: Callable[[RequestT, Call], Awaitable[ResponseT]]
+) -> Route:
+    """A request of this API has its connection for itself until it is answered."""
+    return Route(api, handle)
+
+
+def overlapping_route(
+    api: Api[RequestT, ResponseT],
+    start: Callable[[RequestT, Call], ResponseT | Started[ResponseT] | Alone[ResponseT] | None],
+    *,
+    is_answered: Callable[[RequestT], bool],
+) -> Route:
+    """The next request of the connection may start while this one is under way."""
+    return Route(api, start, may_overlap=True, is_answered=is_answered)
