@@ -11,6 +11,8 @@ from operator import itemgetter
 from time import time
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from common.ports.partitions import ACKS_NONE, Append, AppendResult, Partitions
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.messages import (
@@ -83,6 +85,8 @@ class AppendStream:
                     await self._room.wait()
         except Malformed as error:
             self.end(error)
+        except DecodeError:
+            self.end(Malformed("a request is not of its message type"))
         finally:
             self._has_ended = True
             self._changed.set()

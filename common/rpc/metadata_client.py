@@ -90,7 +90,8 @@ class GrpcWatch:
         self._sender: asyncio.Task[None] | None = None
         self._heartbeat_s = _FIRST_HEARTBEAT_S
         self._acknowledged = -1
-        self._to_acknowledge = asyncio.Event()
+        self._sent = -1
+        self._news = asyncio.Event()
         self._is_closed = False
 
     def __aiter__(self) -> "GrpcWatch":
@@ -105,12 +106,12 @@ class GrpcWatch:
             if self._is_closed:
                 raise StopAsyncIteration from None
             raise
-        self._heartbeat_s = message.lease_ms / 1000 / _HEARTBEATS_PER_LEASE
+        self._learn_lease(message.lease_ms / 1000)
         return change_from_message(message)
 
     def acknowledge(self, revision: int) -> None:
         self._acknowledged = revision
-        self._to_acknowledge.set()
+        self._news.set()
 
     async def close(self) -> None:
         self._is_closed = True
@@ -141,13 +142,21 @@ class GrpcWatch:
                 await call.write(await self._next_message())
 
     async def _next_message(self) -> pb.WatchRequest:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._heartbeat_s):
-                await self._to_acknowledge.wait()
-        except TimeoutError:
+                await self._news.wait()
+        self._news.clear()
+        if self._sent == self._acknowledged:
             return pb.WatchRequest(heartbeat=pb.Heartbeat())
-        self._to_acknowledge.clear()
-        return pb.WatchRequest(acknowledged_revision=self._acknowledged)
+        self._sent = self._acknowledged
+        return pb.WatchRequest(acknowledged_revision=self._sent)
+
+    def _learn_lease(self, lease_s: float) -> None:
+        heartbeat_s = lease_s / _HEARTBEATS_PER_LEASE
+        if heartbeat_s != self._heartbeat_s:
+            self._heartbeat_s = heartbeat_s
+            # The pause under way may be longer than the lease.
+            self._news.set()
 
 
 def _register(registration: Registration) -> pb.WatchRequest:

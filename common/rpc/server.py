@@ -17,6 +17,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from common.rpc.channels import SHARED_OPTIONS
+from common.rpc.malformed import RefuseMalformed
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class RpcServer:
     def __init__(self, services: Sequence[Service], *, address: str) -> None:
         """`address` is host:port; port 0 takes a free one."""
         self._address = address
-        self._server = grpc.aio.server(options=_SERVER_OPTIONS)
+        self._server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=[RefuseMalformed()])
         self._health = health.HealthServicer()
         self.port = 0
         for service in services:
