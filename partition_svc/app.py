@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, NoReturn
 
 from common.following import follow
 from common.ports.metadata import ClusterChange, Member
@@ -82,13 +83,22 @@ async def _follow_until(
 
     member = Member(settings.member, advertised_address(settings, server.port))
     async with open_channel(settings.metadata_address) as channel:
-        following = asyncio.create_task(follow(GrpcMetadata(channel), member, on_change))
+        running = asyncio.create_task(_run(core, follow(GrpcMetadata(channel), member, on_change)))
         stopping = asyncio.create_task(stop.wait())
         try:
-            # Following ends by itself only where a change cannot be applied.
-            await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
+            # Only a change that cannot be applied, or a bug, ends the rest by itself.
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            following.cancel()
+            running.cancel()
             with suppress(asyncio.CancelledError):
-                await following
+                await running
+
+
+async def _run(core: PartitionCore, following: Coroutine[Any, Any, NoReturn]) -> None:
+    follower = asyncio.create_task(following)
+    try:
+        await asyncio.gather(follower, core.until_broken())
+    finally:
+        follower.cancel()
+        await asyncio.wait([follower])

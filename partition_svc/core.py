@@ -56,7 +56,7 @@ class PartitionCore:
             producer_expiration_ms=settings.producer_expiration_ms,
         )
         self._committer = Committer(store, self._disk)
-        self._recovery = Recovery(self._committer, store, self._disk, self._registry.reload)
+        self._recovery = Recovery(self._committer, store, self._disk, self._on_recovered)
         self._fetching = Fetching(
             self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
@@ -125,6 +125,10 @@ class PartitionCore:
         await self._recovery.until_readable()
         return [self._describe(one) for one in logs or self._registry.all_here()]
 
+    async def until_broken(self) -> None:
+        """Never returns, unless a bug ended what must run for ever: then it raises that."""
+        await asyncio.gather(*self._tasks)
+
     async def drain(self) -> None:
         """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
         self._is_draining = True
@@ -147,6 +151,11 @@ class PartitionCore:
             self._store.sync()
         self._housekeeping.close()
         self._store.close()
+
+    def _on_recovered(self) -> None:
+        self._registry.reload()
+        # What could not be deleted meanwhile is found again.
+        self._housekeeping.on_topics_gone()
 
     def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
         if self._committer.failure is not None:

@@ -5,6 +5,7 @@ broken every append is refused at once, reads go on, and now and then the store 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,12 +49,12 @@ class Recovery:
 
     async def run(self) -> NoReturn:
         while True:
-            try:
+            # Nothing may hold on to the error: its traceback keeps the failed database open.
+            with contextlib.suppress(StorageFailed):
                 await self._committer.commit_until_failure()
-            except StorageFailed as error:
-                log.error("appends are refused: %s", error)
-                await self._recover()
-                log.info("appends are accepted again")
+            log.error("appends are refused: %s", self._committer.failure)
+            await self._recover()
+            log.info("appends are accepted again")
 
     async def _recover(self) -> None:
         pause_s = _PAUSE_S_MIN

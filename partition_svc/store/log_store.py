@@ -5,6 +5,7 @@ may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller s
 nothing writes meanwhile. What keys and values look like is written in `keys.py`.
 """
 
+import gc
 import logging
 import os
 from collections import Counter
@@ -190,6 +191,8 @@ class LogStore:
         if not self._has_room():
             raise StorageFailed(f"no room on the disk of {self._path}")
         self._database.close()
+        # Iterators and groups that somebody forgot to let go of would keep the lock.
+        gc.collect()
         try:
             self._use(Database(self._path, with_statistics=self._with_statistics))
         except (StorageFailed, StoreInUse) as error:

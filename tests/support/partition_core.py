@@ -1,7 +1,7 @@
 """A partition service's core on a real store, and the small things that tests of it ask for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -113,6 +113,12 @@ async def read_everything(partitions: Partitions, log: LogId = LOG) -> list[byte
             return found
         found += batches
         offset = end_offset(batches[-1])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for something that nobody tells; the test as a whole has a limit."""
+    while not holds():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def base_offset(placed: bytes) -> int:

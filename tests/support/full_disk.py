@@ -1,0 +1,20 @@
+"""A disk that refuses writes on demand, for the whole process and without needing any rights.
+
+RLIMIT_FSIZE makes every write past a file size fail with EFBIG, which to RocksDB is an I/O error
+like a full disk. Python ignores the signal that comes with it.
+"""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def files_limited_to(size_bytes: int) -> Iterator[None]:
+    """Within it no file of this process grows beyond `size_bytes`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

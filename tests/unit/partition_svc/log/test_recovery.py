@@ -1,0 +1,137 @@
+import asyncio
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import LogId, Refusal
+from tests.support.full_disk import files_limited_to
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    batches_of,
+    content,
+    fetch,
+    query,
+    read_everything,
+    running_core,
+    until,
+)
+
+_WITHIN_S = 60
+_FULL_BYTES = 300_000
+OTHER = LogId(TOPIC_ID, 1)
+
+
+def run(test, tmp_path):
+    async def within_limits():
+        async with asyncio.timeout(_WITHIN_S), running_core(tmp_path) as core:
+            await test(core)
+
+    asyncio.run(within_limits())
+
+
+def numbered(number):
+    """Batch `number` of an idempotent producer, 20 KB."""
+    return batch(size=20_000, start=number, producer=(7, 0, number))
+
+
+async def fill(core):
+    """Appends until the disk refuses; returns how many batches were acknowledged."""
+    for number in range(1000):
+        (result,) = await append(core, numbered(number))
+        if result.refusal is not None:
+            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.base_offset == -1
+            return number
+    raise AssertionError("the disk never refused")
+
+
+async def append_when_possible(core, one):
+    """As a client does: the same batch again and again, until it is taken."""
+    while True:
+        (result,) = await append(core, one)
+        if result.refusal is None:
+            return result
+        assert result.refusal is Refusal.STORAGE_ERROR
+        await asyncio.sleep(0.05)
+
+
+def test_a_full_disk_refuses_appends_and_nothing_else(tmp_path):
+    async def test(core):
+        with files_limited_to(_FULL_BYTES):
+            count = await fill(core)
+            assert count > 5
+            # Refused without trying, for whatever log.
+            (result,) = await append(core, batch(), log=OTHER)
+            assert result.refusal is Refusal.STORAGE_ERROR
+            read = await read_everything(core)
+            assert [content(one) for one in read] == [content(numbered(n)) for n in range(count)]
+            (described,) = await core.describe_logs([LOG])
+            assert (described.high_watermark, described.log_end_offset) == (count, count)
+
+    run(test, tmp_path)
+
+
+def test_when_there_is_room_again_the_log_goes_on_where_it_was(tmp_path):
+    async def test(core):
+        with files_limited_to(_FULL_BYTES):
+            count = await fill(core)
+            waiting = asyncio.ensure_future(core.fetch(query((LOG, count), max_wait_ms=50_000)))
+        result = await append_when_possible(core, numbered(count))
+        assert result.base_offset == count
+        (woken,) = await waiting
+        assert len(batches_of(woken)) == 1
+        await append(core, numbered(count + 1))
+        expected = [content(numbered(number)) for number in range(count + 2)]
+        assert [content(one) for one in await read_everything(core)] == expected
+
+    run(test, tmp_path)
+
+
+def test_reads_go_on_where_the_store_cannot_even_be_opened_for_writing(tmp_path):
+    async def test(core):
+        with files_limited_to(_FULL_BYTES):
+            count = await fill(core)
+        # Opening flushes the write-ahead log, which does not fit any more.
+        with files_limited_to(_FULL_BYTES // 10):
+            await until(lambda: not core._store.is_writable)
+            assert len(await read_everything(core)) == count
+            (result,) = await append(core, numbered(count))
+            assert result.refusal is Refusal.STORAGE_ERROR
+        await append_when_possible(core, numbered(count))
+        assert len(await read_everything(core)) == count + 1
+
+    run(test, tmp_path)
+
+
+def test_a_failed_sync_refuses_acks_all_and_hides_what_may_be_lost(tmp_path, monkeypatch):
+    async def test(core):
+        await append(core, batch())
+        with monkeypatch.context() as broken:
+            broken.setattr(core._store, "sync", fail)
+            (result,) = await append(core, numbered(0))
+            assert result.refusal is Refusal.STORAGE_ERROR
+            assert len(await read_everything(core)) == 1
+        # It was written all the same, so sent again it is a duplicate.
+        result = await append_when_possible(core, numbered(0))
+        assert result.base_offset == 1
+        assert len(await read_everything(core)) == 2
+
+    run(test, tmp_path)
+
+
+def fail():
+    from partition_svc.store.failures import StorageFailed
+
+    raise StorageFailed("the disk is gone")
+
+
+def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
+    async def test(core):
+        with files_limited_to(_FULL_BYTES):
+            await fill(core)
+            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[TOPIC_ID]))
+            assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
+        await until(lambda: core._recovery.is_readable and not list(core._store.heads()))
+
+    run(test, tmp_path)
