@@ -19,7 +19,7 @@ _MALFORMED = object()
 
 
 class RefuseMalformed(grpc.aio.ServerInterceptor):
-    """For every method of one request and one answer: decodes it itself, and refuses where that fails."""
+    """For methods of one request and one answer: decodes the request, refuses where that fails."""
 
     async def intercept_service(
         self,
