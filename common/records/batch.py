@@ -37,10 +37,14 @@ CONTROL: Final = 0x20
 DELETE_HORIZON: Final = 0x40
 
 CODEC_LAST: Final = 4
+_LOOK_CLOSER: Final = CONTROL | CODEC_MASK
 _MAGIC_POSITION: Final = 16
 _CRC_START: Final = 21
 #: length, attributes, timestamp, offset, key length, value length, header count: a byte each.
 _RECORD_BYTES_MIN: Final = 7
+
+_INFLATED_BYTES: Final = 16 * 1024 * 1024
+_INFLATION: Final = 32
 
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _PLACE: Final = struct.Struct(">qii")
@@ -151,17 +155,35 @@ def check(batch: Bytes) -> BatchHeader | Flaw:
         return Flaw.CRC_MISMATCH
     if count <= 0 or last_delta + 1 != count:
         return Flaw.WRONG_COUNT
-    if attributes & (CONTROL | CODEC_MASK):
-        if attributes & CONTROL:
-            return Flaw.CONTROL_BATCH
-        if attributes & CODEC_MASK > CODEC_LAST:
-            return Flaw.UNKNOWN_CODEC
+    if attributes & _LOOK_CLOSER:
+        flaw = _flaw_of_attributes(attributes, count, size)
+        if flaw is not None:
+            return flaw
     elif count * _RECORD_BYTES_MIN > size - HEADER_BYTES:
         # Offsets would be taken for records that cannot be there.
         return Flaw.WRONG_COUNT
     if producer_id >= 0 and sequence < 0:
         return Flaw.NO_SEQUENCE
     return header
+
+
+def _flaw_of_attributes(attributes: int, count: int, size: int) -> Flaw | None:
+    if attributes & CONTROL:
+        return Flaw.CONTROL_BATCH
+    if attributes & CODEC_MASK > CODEC_LAST:
+        return Flaw.UNKNOWN_CODEC
+    if count * _RECORD_BYTES_MIN > inflated_bytes_max(size):
+        return Flaw.WRONG_COUNT
+    return None
+
+
+def inflated_bytes_max(compressed_bytes: int) -> int:
+    """What records may inflate to: 16 MiB, or 32 times their bytes where that is more.
+
+    Clients count the bytes of a batch before they compress it, so this is far above what they
+    send; and a small request becomes neither gigabytes of memory nor minutes of decoding.
+    """
+    return max(_INFLATED_BYTES, _INFLATION * compressed_bytes)
 
 
 def _flaw_of_shape(batch: Bytes) -> Flaw:

@@ -1,7 +1,7 @@
 """The five compression codecs of Kafka. Nothing here knows what the compressed bytes mean.
 
-Decompression never makes more than `bytes_max` bytes, whatever the input claims: snappy announces
-its length, and the other codecs write into a buffer that has an end.
+Decompression never makes more than so many bytes, whatever the input claims: snappy announces its
+length, and the other codecs write into a buffer that has an end.
 """
 
 import zlib
@@ -14,12 +14,8 @@ from typing import Final
 import cramjam
 
 from common.records import lz4_frame
-from common.records.batch import MAGIC, Bytes
+from common.records.batch import MAGIC, Bytes, inflated_bytes_max
 from common.records.errors import CorruptRecords, UnsupportedRecords
-
-#: What the records of one batch or one message set may inflate to, unless the caller says else.
-#: Far above what clients put into a batch (they count the bytes before compressing them).
-INFLATED_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class Codec(IntEnum):
@@ -54,17 +50,19 @@ def compress(codec: Codec, data: Bytes, *, magic: int = MAGIC) -> bytes:
 
 
 def decompress(
-    codec: Codec, data: Bytes, *, magic: int = MAGIC, bytes_max: int = INFLATED_BYTES_MAX
+    codec: Codec, data: Bytes, *, magic: int = MAGIC, bytes_max: int | None = None
 ) -> bytes:
     """What `data` held before a client compressed it.
 
-    Raises:
+    `bytes_max` None stands for `batch.inflated_bytes_max`. Raises:
         CorruptRecords: not the codec's format, cut, or it inflates to more than `bytes_max`.
     """
     if codec is Codec.NONE:
         return bytes(data)
     if codec is Codec.LZ4 and magic == 0:
         data = lz4_frame.with_sound_header(data)
+    if bytes_max is None:
+        bytes_max = inflated_bytes_max(len(data))
     return _DECOMPRESSORS[codec](data, bytes_max)
 
 

@@ -21,11 +21,17 @@ _LENGTH_OVERHEAD: Final = 12
 _CHECKED_FROM: Final = 16
 
 _PREFIX: Final = struct.Struct(">qiI")
-#: By magic: from the offset to the key length.
-_FRONTS: Final = (struct.Struct(">qiIbbi"), struct.Struct(">qiIbbqi"))
+#: From the offset to the key length.
+_MAGIC_0_FRONT: Final = struct.Struct(">qiIbbi")
+_MAGIC_1_FRONT: Final = struct.Struct(">qiIbbqi")
+_FRONT_BYTES: Final = (_MAGIC_0_FRONT.size, _MAGIC_1_FRONT.size)
 _LENGTH: Final = struct.Struct(">i")
 _MAGIC_0_BODY: Final = struct.Struct(">bbi")
 _MAGIC_1_BODY: Final = struct.Struct(">bbqi")
+
+_magic_1_front: Final = _MAGIC_1_FRONT.unpack_from
+_unpack_length: Final = _LENGTH.unpack_from
+_new_tuple: Final = tuple.__new__
 
 
 class Message(NamedTuple):
@@ -48,48 +54,45 @@ def read_messages(data: bytes, magic: int) -> Iterator[Message]:
     Raises (while iterating):
         CorruptRecords: the set is cut, a CRC fails, or a message is of another magic.
     """
-    position, end = 0, len(data)
+    front = _magic_1_front if magic else _magic_0_front
+    view, position, end = memoryview(data), 0, len(data)
     try:
         while position < end:
-            message, position = _read_message(data, position, magic)
-            yield message
+            offset, size, crc, its_magic, attributes, timestamp, length = front(data, position)
+            message_end = position + _LENGTH_OVERHEAD + size
+            if its_magic != magic:
+                raise CorruptRecords(f"a message of magic {its_magic} in a set of magic {magic}")
+            if message_end > end:
+                raise CorruptRecords("the message set ends within a message")
+            if crc32(view[position + _CHECKED_FROM : message_end]) != crc:
+                raise CorruptRecords(f"the message at byte {position} of its set fails its CRC-32")
+            position += _FRONT_BYTES[magic]
+            key = None
+            if length >= 0:
+                key = data[position : position + length]
+                position += length
+            (length,) = _unpack_length(data, position)
+            position += _LENGTH.size
+            value = None
+            if length >= 0:
+                value = data[position : position + length]
+                position += length
+            # A length that lied about any part of the message shows here: positions only grow.
+            if position != message_end:
+                raise CorruptRecords("a message contradicts its own size")
+            yield _new_tuple(Message, (offset, attributes, timestamp, key, value))
     except struct.error as error:
         raise CorruptRecords("the message set ends within a message") from error
 
 
-def _read_message(data: bytes, position: int, magic: int) -> tuple[Message, int]:
-    front = _FRONTS[magic]
-    if magic:
-        offset, size, crc, its_magic, attributes, timestamp, length = front.unpack_from(
-            data, position
-        )
-    else:
-        offset, size, crc, its_magic, attributes, length = front.unpack_from(data, position)
-        # Magic 0 knows neither timestamps nor their type.
-        timestamp, attributes = NO_TIMESTAMP, attributes & ~LOG_APPEND_TIME
-    message_end = position + _LENGTH_OVERHEAD + size
-    if its_magic != magic:
-        raise CorruptRecords(f"a message of magic {its_magic} in a set of magic {magic}")
-    if message_end > len(data):
-        raise CorruptRecords("the message set ends within a message")
-    if crc32(memoryview(data)[position + _CHECKED_FROM : message_end]) != crc:
-        raise CorruptRecords(f"the message at byte {position} of its set fails its CRC-32")
-    key, position = _read_bytes(data, position + front.size, length)
-    (length,) = _LENGTH.unpack_from(data, position)
-    value, position = _read_bytes(data, position + _LENGTH.size, length)
-    if position != message_end:
-        raise CorruptRecords("a message contradicts its own size")
-    return Message(offset, attributes, timestamp, key, value), message_end
+def _magic_0_front(data: bytes, position: int) -> tuple[int, ...]:
+    offset, size, crc, magic, attributes, key_length = _MAGIC_0_FRONT.unpack_from(data, position)
+    # Magic 0 knows neither timestamps nor their type.
+    return offset, size, crc, magic, attributes & ~LOG_APPEND_TIME, NO_TIMESTAMP, key_length
 
 
-def _read_bytes(data: bytes, position: int, length: int) -> tuple[bytes | None, int]:
-    if length < 0:
-        return None, position
-    return data[position : position + length], position + length
-
-
-def write_message(message: Message, magic: int) -> bytes:
-    """The bytes of `message`; with magic 0 its timestamp is left out.
+def write_message(message: tuple[int, int, int, bytes | None, bytes | None], magic: int) -> bytes:
+    """The bytes of a `Message`, which may be a plain tuple; magic 0 leaves its timestamp out.
 
     Raises:
         CorruptRecords: its offset or timestamp does not fit into 64 bits.

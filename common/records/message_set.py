@@ -10,22 +10,26 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from common.records.batch import (
+    CODEC_MASK,
     LOG_APPEND_TIME,
     MAGIC,
     NO_TIMESTAMP,
     BatchHeader,
     Bytes,
+    inflated_bytes_max,
     iter_batches,
+    seal,
 )
-from common.records.compression import INFLATED_BYTES_MAX, Codec, codec_of, compress, decompress
+from common.records.compression import Codec, codec_of, compress, decompress
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.message import MAGIC_POSITION, Message, read_messages, write_message
-from common.records.records import Record, read_records, write_batch
+from common.records.records import Record, pack_records, read_records
 
 _MAGIC_1: Final = 1
+_new_tuple: Final = tuple.__new__
 
 
-def up_convert(message_set: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> bytes | None:
+def up_convert(message_set: Bytes) -> bytes | None:
     """One v2 batch with every record of a produced message set, or None where it is empty.
 
     One batch even for several wrappers, as in LogValidator.java, so that the set is stored whole
@@ -34,7 +38,7 @@ def up_convert(message_set: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> by
 
     Raises:
         CorruptRecords: cut, a CRC fails, garbage inside, or all wrappers together inflate to
-            more than `bytes_max`.
+            more than `batch.inflated_bytes_max`.
         UnsupportedRecords: a codec that messages cannot have.
     """
     data = bytes(message_set)
@@ -47,61 +51,63 @@ def up_convert(message_set: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> by
         return data
     if magic > _MAGIC_1:
         raise CorruptRecords(f"a message set of magic {magic}")
-    return _batch_of(data, magic, bytes_max)
+    opened = _OpenedSet(data, magic)
+    header, body = pack_records(opened.records())
+    header = header._replace(attributes=opened.codec | opened.flags)
+    return seal(header, compress(opened.codec, body))
 
 
-def _batch_of(data: bytes, magic: int, bytes_max: int) -> bytes:
-    records: list[Record] = []
-    codec, flags = Codec.NONE, 0
-    for message in read_messages(data, magic):
-        # The log refuses clients that claim to stamp: it must see the claim (LogValidator.java).
-        flags |= message.attributes & LOG_APPEND_TIME
-        its_codec = codec_of(message.attributes)
-        if its_codec is Codec.NONE:
-            records.append(_record(len(records), message, message.timestamp))
-            continue
-        codec = its_codec
-        inner_set = _unwrap(message, magic, bytes_max)
-        bytes_max -= len(inner_set)
-        for inner in read_messages(inner_set, magic):
-            if codec_of(inner.attributes) is not Codec.NONE:
-                raise CorruptRecords("a compressed message within a compressed message")
-            timestamp = message.timestamp if message.is_log_append_time else inner.timestamp
-            records.append(_record(len(records), inner, timestamp))
-    return write_batch(records, codec=codec, flags=flags)
+class _OpenedSet:
+    """A message set on its way to records: what its messages say of the batch shows at the end."""
+
+    def __init__(self, data: bytes, magic: int) -> None:
+        self.codec = Codec.NONE
+        self.flags = 0
+        self._data = data
+        self._magic = magic
+        self._room = inflated_bytes_max(len(data))
+
+    def records(self) -> Iterator[Record]:
+        for offset, (timestamp, message) in enumerate(self._messages()):
+            if timestamp < NO_TIMESTAMP:
+                raise CorruptRecords(f"a message with the timestamp {timestamp}")
+            yield _new_tuple(Record, (offset, timestamp, message.key, message.value, ()))
+
+    def _messages(self) -> Iterator[tuple[int, Message]]:
+        """Messages that are records, each with its timestamp: not the wrappers, what they hold."""
+        for message in read_messages(self._data, self._magic):
+            # The log must see that a client claims to stamp: it refuses that or clears it.
+            self.flags |= message.attributes & LOG_APPEND_TIME
+            if not message.attributes & CODEC_MASK:
+                yield message.timestamp, message
+                continue
+            stamp = message.timestamp if message.is_log_append_time else None
+            for inner in read_messages(self._unwrap(message), self._magic):
+                if inner.attributes & CODEC_MASK:
+                    raise CorruptRecords("a compressed message within a compressed message")
+                yield inner.timestamp if stamp is None else stamp, inner
+
+    def _unwrap(self, wrapper: Message) -> bytes:
+        self.codec = codec_of(wrapper.attributes)
+        if self.codec is Codec.ZSTD:
+            raise UnsupportedRecords("zstd needs record batches of magic 2 (KIP-110)")
+        packed = wrapper.value or b""
+        inner_set = decompress(self.codec, packed, magic=self._magic, bytes_max=self._room)
+        if not inner_set:
+            raise CorruptRecords("a compressed message holds no messages")
+        self._room -= len(inner_set)
+        return inner_set
 
 
-def _record(offset: int, message: Message, timestamp: int) -> Record:
-    if timestamp < NO_TIMESTAMP:
-        raise CorruptRecords(f"a message with the timestamp {timestamp}")
-    return Record(offset, timestamp, message.key, message.value)
-
-
-def _unwrap(wrapper: Message, magic: int, bytes_max: int) -> bytes:
-    codec = codec_of(wrapper.attributes)
-    if codec is Codec.ZSTD:
-        raise UnsupportedRecords("zstd needs record batches of magic 2 (KIP-110)")
-    inner_set = decompress(codec, wrapper.value or b"", magic=magic, bytes_max=bytes_max)
-    if not inner_set:
-        raise CorruptRecords("a compressed message holds no messages")
-    return inner_set
-
-
-def down_convert(
-    chunks: Iterable[Bytes],
-    magic: int,
-    *,
-    fetch_offset: int,
-    bytes_max: int = INFLATED_BYTES_MAX,
-) -> list[bytes]:
+def down_convert(chunks: Iterable[Bytes], magic: int, *, fetch_offset: int) -> list[bytes]:
     """Message sets of `magic` (0 or 1) for runs of whole v2 batches, one for each batch.
 
     Uncompressed records before `fetch_offset` are left out, since each would be a batch of its own
     (RecordsUtil.downConvert); compressed batches stay whole and compressed. Headers and control
     batches have no place in messages and are dropped, so there may be nothing left.
 
-    `bytes_max` is for each batch. Raises:
-        CorruptRecords: garbage inside.
+    Raises:
+        CorruptRecords: garbage inside, or a batch inflates beyond `batch.inflated_bytes_max`.
         UnsupportedRecords: the first batch is zstd, which no message can be (KIP-110). A later
             one just ends the answer, so that the client gets what comes before it.
     """
@@ -111,12 +117,11 @@ def down_convert(
             if sets:
                 break
             raise UnsupportedRecords("zstd needs record batches of magic 2 (KIP-110)")
-        records = read_records(batch, bytes_max=bytes_max)
+        records = read_records(batch)
         if header.codec == Codec.NONE:
-            wanted = [record for record in records if record.offset >= fetch_offset]
-            converted = _plain_set(wanted, header, magic)
+            converted = _plain_set(records, header, magic, fetch_offset)
         else:
-            converted = _wrapped_set(list(records), header, magic)
+            converted = _wrapped_set(records, header, magic)
         if converted:
             sets.append(converted)
     return sets
@@ -130,28 +135,31 @@ def _data_batches(chunks: Iterable[Bytes]) -> Iterator[tuple[memoryview, BatchHe
 
 
 def _plain_set(
-    records: Iterable[Record], header: BatchHeader, magic: int, *, first_offset: int = 0
+    records: Iterable[Record], header: BatchHeader, magic: int, fetch_offset: int
 ) -> bytes:
-    attributes = header.attributes & LOG_APPEND_TIME if magic else 0
+    attributes = _attributes(header, magic)
     return b"".join(
-        write_message(
-            Message(record.offset - first_offset, attributes, record.timestamp, *record[2:4]), magic
-        )
-        for record in records
+        write_message((offset, attributes, timestamp, key, value), magic)
+        for offset, timestamp, key, value, _ in records
+        if offset >= fetch_offset
     )
 
 
-def _wrapped_set(records: list[Record], header: BatchHeader, magic: int) -> bytes:
-    if not records:
+def _wrapped_set(records: Iterable[Record], header: BatchHeader, magic: int) -> bytes:
+    codec, attributes = codec_of(header.attributes), _attributes(header, magic)
+    inner_set = bytearray()
+    base_offset = newest = last_offset = -1
+    for offset, timestamp, key, value, _ in records:
+        if not inner_set:
+            base_offset = offset if magic else 0
+        inner_set += write_message((offset - base_offset, attributes, timestamp, key, value), magic)
+        newest, last_offset = max(newest, timestamp), offset
+    if not inner_set:
         return b""
-    codec = codec_of(header.attributes)
-    first_offset = records[0].offset if magic else 0
-    inner_set = _plain_set(records, header, magic, first_offset=first_offset)
-    wrapper = Message(
-        offset=records[-1].offset,
-        attributes=codec | (header.attributes & LOG_APPEND_TIME if magic else 0),
-        timestamp=max(record.timestamp for record in records),
-        key=None,
-        value=compress(codec, inner_set, magic=magic),
-    )
-    return write_message(wrapper, magic)
+    packed = compress(codec, inner_set, magic=magic)
+    return write_message((last_offset, attributes | codec, newest, None, packed), magic)
+
+
+def _attributes(header: BatchHeader, magic: int) -> int:
+    """Of every message of a batch; magic 0 knows no type of timestamps."""
+    return header.attributes & LOG_APPEND_TIME if magic else 0

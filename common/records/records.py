@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from common.records.batch import (
     CODEC_MASK,
     HEADER_BYTES,
+    LENGTH_OVERHEAD,
     MAGIC,
     NO_PRODUCER_EPOCH,
     NO_PRODUCER_ID,
@@ -20,7 +21,7 @@ from common.records.batch import (
     parse_header,
     seal,
 )
-from common.records.compression import INFLATED_BYTES_MAX, Codec, codec_of, compress, decompress
+from common.records.compression import Codec, codec_of, compress, decompress
 from common.records.errors import CorruptRecords
 from common.records.varint import decode_varint, encode_varint
 
@@ -53,21 +54,21 @@ class Producer(NamedTuple):
 _NOBODY: Final = Producer()
 
 
-def read_records(batch: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> Iterator[Record]:
+def read_records(batch: Bytes) -> Iterator[Record]:
     """The records of one whole batch, decoded as they are asked for. The CRC is not looked at.
 
     Raises (at once or while iterating):
-        CorruptRecords: not a v2 batch, garbage inside, or it inflates to more than `bytes_max`.
+        CorruptRecords: not a v2 batch, garbage inside, or more than `batch.inflated_bytes_max`.
         UnsupportedRecords: an unknown codec.
     """
     header = parse_header(batch)
     if header.magic != MAGIC or header.size != len(batch):
         raise CorruptRecords("the bytes are not one whole v2 batch")
-    return _decode(inflate(batch, header, bytes_max), header)
+    return _decode(inflate(batch, header), header)
 
 
 def write_batch(
-    records: Sequence[Record],
+    records: Iterable[Record],
     *,
     codec: Codec = Codec.NONE,
     producer: Producer = _NOBODY,
@@ -77,40 +78,31 @@ def write_batch(
 
     `flags` are attribute bits other than the codec's, for instance `batch.TRANSACTIONAL`.
     """
-    first = records[0]
-    header = BatchHeader(
-        base_offset=first.offset,
-        batch_length=0,
-        leader_epoch=-1,
-        magic=MAGIC,
-        crc=0,
+    header, body = pack_records(records)
+    header = header._replace(
         attributes=codec | flags,
-        last_offset_delta=records[-1].offset - first.offset,
-        base_timestamp=first.timestamp,
-        max_timestamp=max(record.timestamp for record in records),
         producer_id=producer.producer_id,
         producer_epoch=producer.epoch,
         base_sequence=producer.base_sequence,
-        record_count=len(records),
     )
-    return seal(header, compress(codec, _encode(records, first.offset, first.timestamp)))
+    return seal(header, compress(codec, body))
 
 
-def recompress(batch: Bytes, codec: Codec, *, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+def recompress(batch: Bytes, codec: Codec) -> bytes:
     """The same batch with its records under another codec (topic config `compression.type`).
 
     Raises as `read_records` does, except that the records themselves are not looked at.
     """
     header = parse_header(batch)
     attributes = header.attributes & ~CODEC_MASK | codec
-    body = compress(codec, inflate(batch, header, bytes_max))
+    body = compress(codec, inflate(batch, header))
     return seal(header._replace(attributes=attributes), body)
 
 
-def inflate(batch: Bytes, header: BatchHeader, bytes_max: int) -> bytes:
+def inflate(batch: Bytes, header: BatchHeader) -> bytes:
     """The bytes of all records, decompressed. Raises as `read_records` does."""
     body = memoryview(batch)[HEADER_BYTES:]
-    return decompress(codec_of(header.attributes), body, bytes_max=bytes_max)
+    return decompress(codec_of(header.attributes), body)
 
 
 def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
@@ -169,10 +161,20 @@ def _decode_headers(data: bytes, position: int, count: int) -> tuple[tuple[Heade
     return tuple(headers), position
 
 
-def _encode(records: Iterable[Record], base_offset: int, base_timestamp: int) -> bytes:
-    parts: list[bytes] = []
+def pack_records(records: Iterable[Record]) -> tuple[BatchHeader, bytearray]:
+    """The bytes of at least one record, uncompressed, and a header for nobody's batch of them.
+
+    Takes the records one by one, so that their bytes are all there is in memory.
+    """
+    body = bytearray()
+    count = offset = base_offset = base_timestamp = max_timestamp = 0
     for offset, timestamp, key, value, headers in records:
-        body = b"".join(
+        if not count:
+            base_offset, base_timestamp, max_timestamp = offset, timestamp, timestamp
+        count += 1
+        if timestamp > max_timestamp:
+            max_timestamp = timestamp
+        packed = b"".join(
             (
                 b"\0",
                 encode_varint(timestamp - base_timestamp),
@@ -181,14 +183,31 @@ def _encode(records: Iterable[Record], base_offset: int, base_timestamp: int) ->
                 key or b"",
                 _NULL if value is None else encode_varint(len(value)),
                 value or b"",
-                _encode_headers(headers) if headers else _NO_HEADERS,
+                _pack_headers(headers) if headers else _NO_HEADERS,
             )
         )
-        parts += (encode_varint(len(body)), body)
-    return b"".join(parts)
+        body += encode_varint(len(packed))
+        body += packed
+    assert count, "a batch has at least one record"
+    header = BatchHeader(
+        base_offset=base_offset,
+        batch_length=HEADER_BYTES - LENGTH_OVERHEAD + len(body),
+        leader_epoch=-1,
+        magic=MAGIC,
+        crc=0,
+        attributes=0,
+        last_offset_delta=offset - base_offset,
+        base_timestamp=base_timestamp,
+        max_timestamp=max_timestamp,
+        producer_id=NO_PRODUCER_ID,
+        producer_epoch=NO_PRODUCER_EPOCH,
+        base_sequence=NO_SEQUENCE,
+        record_count=count,
+    )
+    return header, body
 
 
-def _encode_headers(headers: Sequence[Header]) -> bytes:
+def _pack_headers(headers: Sequence[Header]) -> bytes:
     parts = [encode_varint(len(headers))]
     for key, value in headers:
         parts += (encode_varint(len(key)), key)

@@ -8,7 +8,6 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from common.records.batch import Bytes, parse_header
-from common.records.compression import INFLATED_BYTES_MAX
 from common.records.errors import CorruptRecords
 from common.records.records import inflate
 from common.records.varint import decode_varint
@@ -21,46 +20,44 @@ class TimedOffset(NamedTuple):
     timestamp: int
 
 
-def first_at_or_after(
-    batch: Bytes, timestamp: int, *, bytes_max: int = INFLATED_BYTES_MAX
-) -> TimedOffset | None:
+def first_at_or_after(batch: Bytes, timestamp: int) -> TimedOffset | None:
     """The first record not older than `timestamp`, or None (FileRecords.searchForTimestamp).
 
     Raises:
-        CorruptRecords: garbage inside, or the records inflate to more than `bytes_max`.
+        CorruptRecords: garbage inside, or more of it than `batch.inflated_bytes_max`.
         UnsupportedRecords: an unknown codec.
     """
-    for offset, its_timestamp, _ in _fronts(batch, bytes_max):
+    for offset, its_timestamp, _ in _fronts(batch):
         if its_timestamp >= timestamp:
             return TimedOffset(offset, its_timestamp)
     return None
 
 
-def latest(batch: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> TimedOffset:
+def latest(batch: Bytes) -> TimedOffset:
     """The first of the records with the largest timestamp (RecordBatch.offsetOfMaxTimestamp).
 
     Asks the records, not the header: what a client wrote there may be wrong. Raises as
     `first_at_or_after` does.
     """
-    found = max(_fronts(batch, bytes_max), key=itemgetter(1), default=None)
+    found = max(_fronts(batch), key=itemgetter(1), default=None)
     if found is None:
         raise CorruptRecords("the batch holds no record")
     return TimedOffset(found[0], found[1])
 
 
-def null_key_indexes(batch: Bytes, *, bytes_max: int = INFLATED_BYTES_MAX) -> list[int]:
+def null_key_indexes(batch: Bytes) -> list[int]:
     """Positions in the batch, from 0, of records without a key. Raises as `first_at_or_after` does.
 
     A compacted topic refuses the whole batch for one of them (LogValidator.validateKey, KIP-467).
     """
-    fronts = _fronts(batch, bytes_max)
+    fronts = _fronts(batch)
     return [index for index, (_, _, key_bytes) in enumerate(fronts) if key_bytes < 0]
 
 
-def _fronts(batch: Bytes, bytes_max: int) -> Iterator[tuple[int, int, int]]:
+def _fronts(batch: Bytes) -> Iterator[tuple[int, int, int]]:
     """Offset, timestamp and length of the key (negative: null) of each record."""
     header = parse_header(batch)
-    data = inflate(batch, header, bytes_max)
+    data = inflate(batch, header)
     data_end, base_offset, base_timestamp = len(data), header.base_offset, header.base_timestamp
     stamp = header.max_timestamp if header.is_log_append_time else None
     position = 0

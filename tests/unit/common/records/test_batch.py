@@ -6,6 +6,7 @@ from common.records.batch import (
     BatchHeader,
     Flaw,
     check,
+    inflated_bytes_max,
     iter_batches,
     parse_header,
     place,
@@ -117,6 +118,11 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
             Flaw.WRONG_COUNT,
             id="more records than bytes",
         ),
+        pytest.param(
+            _changed(attributes=1, record_count=2**31 - 1, last_offset_delta=2**31 - 2),
+            Flaw.WRONG_COUNT,
+            id="more records than could be compressed",
+        ),
         pytest.param(_changed(attributes=0x20), Flaw.CONTROL_BATCH, id="control"),
         pytest.param(_changed(attributes=0x05), Flaw.UNKNOWN_CODEC, id="codec 5"),
         pytest.param(_changed(base_sequence=-1), Flaw.NO_SEQUENCE, id="producer, no sequence"),
@@ -144,6 +150,11 @@ def test_a_changed_byte_is_noticed_wherever_the_crc_or_the_length_covers_it():
             unnoticed.add(position)
     base_offset, leader_epoch = range(8), range(12, 16)
     assert unnoticed == {*base_offset, *leader_epoch}
+
+
+def test_the_least_that_may_be_inflated_is_16_mib_and_more_for_larger_batches():
+    assert inflated_bytes_max(0) == inflated_bytes_max(2**19) == 2**24
+    assert inflated_bytes_max(2**20) == 2**25
 
 
 def test_a_placed_batch_has_its_offsets_and_epoch_and_the_crc_still_holds():

@@ -2,7 +2,7 @@ import itertools
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.records.errors import CorruptRecords
@@ -35,6 +35,7 @@ def test_wire_image(magic):
 
 @MAGICS
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+@settings(max_examples=30)
 @given(records=record_lists(headers=False))
 def test_messages_are_read_and_written_as_clients_do(magic, build, records):
     built = build(records, magic, 0)

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.records import batch as batches
@@ -61,6 +61,7 @@ def test_uncompressed_batches_are_written_byte_for_byte_as_clients_do(build):
 
 
 @pytest.mark.parametrize("codec", list(Codec))
+@settings(max_examples=30)
 @given(records=record_lists())
 def test_records_come_back(codec, records):
     batch = write_batch(records, codec=codec)
@@ -68,6 +69,7 @@ def test_records_come_back(codec, records):
     assert list(read_records(memoryview(batch))) == records
 
 
+@settings(max_examples=50)
 @given(records=record_lists())
 def test_clients_read_any_records_that_we_write(records):
     batch = write_batch(records)
@@ -92,7 +94,7 @@ def test_offsets_with_gaps_and_of_a_placed_batch_are_its_own():
 
 
 def test_records_are_decoded_as_they_are_asked_for():
-    body = inflate(batch := write_batch(RECORDS), parse_header(batch), 10_000)
+    body = inflate(batch := write_batch(RECORDS), parse_header(batch))
     broken = _batch_of(body[:-1] + b"\x02", count=len(RECORDS))
     assert list(itertools.islice(read_records(broken), 5))[3].offset == 3
     with pytest.raises(CorruptRecords):
@@ -172,13 +174,11 @@ def test_random_bytes_are_corrupt_or_records_but_never_another_error(codec, body
         assert len(body) >= 21
 
 
-@pytest.mark.parametrize("codec", list(Codec)[1:])
+#: Not snappy: it shrinks nothing by more than the factor that is always allowed.
+@pytest.mark.parametrize("codec", [Codec.GZIP, Codec.LZ4, Codec.ZSTD])
 def test_a_batch_that_inflates_beyond_the_limit_is_corrupt(codec):
-    batch = write_batch([Record(0, NOW, None, bytes(100_000))], codec=codec)
-    for refuse in (
-        lambda: list(read_records(batch, bytes_max=99_999)),
-        lambda: recompress(batch, Codec.NONE, bytes_max=99_999),
-    ):
+    batch = write_batch([Record(0, NOW, None, bytes(16_800_000))], codec=codec)
+    for refuse in (lambda: list(read_records(batch)), lambda: recompress(batch, Codec.NONE)):
         with pytest.raises(CorruptRecords):
             refuse()
 

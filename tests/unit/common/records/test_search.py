@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.records.batch import LOG_APPEND_TIME, parse_header, place, seal, stamp_log_append_time
@@ -44,6 +44,7 @@ def test_in_a_stamped_batch_every_record_has_the_broker_s_time():
 
 
 @pytest.mark.parametrize("codec", list(Codec))
+@settings(max_examples=30)
 @given(records=record_lists(), timestamp=st.integers(-1, 2**62))
 def test_answers_are_those_of_reading_every_record(codec, records, timestamp):
     batch = write_batch(records, codec=codec)
