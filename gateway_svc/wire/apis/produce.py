@@ -30,7 +30,6 @@ from gateway_svc.wire.schema import (
     UUID,
     ZERO_UUID,
     ArrayOf,
-    RecordChunks,
     message,
     wire,
 )
@@ -39,7 +38,7 @@ from gateway_svc.wire.schema import (
 @message
 class PartitionProduceData:
     index: int = wire(INT32)
-    records: RecordChunks = wire(RECORDS, nullable_since=0)
+    records: bytes | memoryview | None = wire(RECORDS, nullable_since=0)
 
 
 @message

@@ -48,7 +48,7 @@ def check_against_old(api, version, message):
 @every_version
 def test_a_message_comes_back_from_its_bytes(api, version, message_type):
     flexible = api.is_flexible(version)
-    for message in random_messages(message_type, version, 8):
+    for message in random_messages(message_type, version, 4):
         written = b"".join(encode(message, version, flexible))
         assert decode(message_type, written, 0, version, flexible) == (message, len(written))
         in_the_middle = memoryview(bytearray(b"--" + written + b"more"))
@@ -61,7 +61,7 @@ def test_bytes_cut_anywhere_are_a_violation(api, version, message_type):
     flexible = api.is_flexible(version)
     images = (
         b"".join(encode(one, version, flexible))
-        for one in random_messages(message_type, version, 8)
+        for one in random_messages(message_type, version, 4)
     )
     check_cuts(message_type, min(images, key=len), version, flexible=flexible)
 
