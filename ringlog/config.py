@@ -1,9 +1,17 @@
-"""The settings of the standalone process itself; those of its services come beside them."""
+"""The settings of the standalone process: its own, and those of its services as it sees them."""
 
 import re
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+from common.command_line import Configuration
 from common.settings import setting, settings
+from gateway_svc.config import GatewaySettings
+from metadata_svc.config import MetadataSettings, TopicDefaults
+from partition_svc.config import PartitionSettings
+
+#: What somebody else is told in three processes; here the process knows.
+FIXED: Final = ("member.name", "metadata.address")
 
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):(?P<port>\d{1,5})")
 
@@ -59,3 +67,43 @@ class StandaloneSettings:
         flag="--log-level",
         doc="What is written to stderr.",
     )
+
+
+CLASSES: Final[list[type[Any]]] = [
+    StandaloneSettings,
+    GatewaySettings,
+    PartitionSettings,
+    MetadataSettings,
+    TopicDefaults,
+]
+
+
+class Services(NamedTuple):
+    """The settings of everything that runs in the process."""
+
+    own: StandaloneSettings
+    gateway: GatewaySettings
+    partition: PartitionSettings
+    metadata: MetadataSettings
+    topic_defaults: Any
+
+
+def settings_of(configuration: Configuration) -> Services:
+    """Each service's settings: what was given, and what the process decides for them."""
+    own = configuration.of(StandaloneSettings)
+    folder = Path(own.data_dir)
+    return Services(
+        own,
+        configuration.of(GatewaySettings, _listeners(configuration, own)),
+        configuration.of(PartitionSettings, {"data.dir": str(folder / "partition")}),
+        configuration.of(MetadataSettings, {"data.dir": str(folder / "metadata")}),
+        configuration.of(TopicDefaults),
+    )
+
+
+def _listeners(configuration: Configuration, own: StandaloneSettings) -> dict[str, object]:
+    """`listen` is one listener; whoever names `listeners` wants those in its place."""
+    if "listeners" in configuration.given:
+        return {}
+    host, port = host_and_port(own.listen)
+    return {"listeners": [f"PLAINTEXT://{host}:{port}"]}

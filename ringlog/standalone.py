@@ -1,0 +1,198 @@
+"""`ringlog standalone`: the three services in one process, their ports bound without a network.
+
+Wiring only. The services' cores talk to each other directly; gRPC is served beside Kafka, so that
+everything that works against three processes works here too.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from common.cluster_view import ClusterView
+from common.command_line import read_settings
+from common.following import follow
+from common.kv.store import StorageFailed as MetadataFailed
+from common.ports.metadata import ClusterChange, Member
+from common.process import run
+from common.rpc.server import AddressTaken, RpcServer, Service
+from gateway_svc.app import Gateway
+from gateway_svc.config import WILDCARD_HOSTS
+from gateway_svc.net.listener import CannotListen
+from metadata_svc.app import open_core as open_metadata
+from metadata_svc.core import MetadataCore
+from metadata_svc.servicer import service as metadata_service
+from partition_svc.app import advertised_address
+from partition_svc.app import open_core as open_partitions
+from partition_svc.core import PartitionCore
+from partition_svc.servicer import PartitionServicer
+from partition_svc.servicer import service as partition_service
+from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
+from ringlog.announcement import Addresses, announcement
+from ringlog.config import CLASSES, FIXED, Services, host_and_port, settings_of
+
+_PORT_MAX: Final = 65535
+
+_CANNOT_RUN: Final = (
+    AddressTaken,
+    CannotListen,
+    MetadataFailed,
+    StorageFailed,
+    StoreInUse,
+    WrongCluster,
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    configuration = read_settings(
+        "ringlog standalone",
+        "A Kafka-compatible broker in one process.",
+        CLASSES,
+        fixed=FIXED,
+        arguments=arguments,
+        environment=os.environ,
+    )
+    services = settings_of(configuration)
+    try:
+        run(lambda stop: serve(services, stop), log_level=services.own.log_level)
+    except _CANNOT_RUN as error:
+        sys.stderr.write(f"ringlog: {error}\n")
+        return 1
+    return 0
+
+
+async def serve(services: Services, stop: asyncio.Event) -> None:
+    """Runs the broker until `stop` is set, then drains from the outside in.
+
+    Raises:
+        AddressTaken, CannotListen: an address cannot be had.
+        MetadataFailed, StorageFailed, StoreInUse, WrongCluster: data cannot be used.
+    """
+    view = ClusterView()
+    async with (
+        open_metadata(services.metadata, services.topic_defaults) as metadata,
+        open_partitions(services.partition) as partitions,
+    ):
+        gateway = Gateway(services.gateway, metadata=metadata, partitions=partitions, view=view)
+        await gateway.bind()
+        async with _grpc(services, gateway, metadata, partitions) as server:
+
+            async def set_ready(ready: bool) -> None:
+                await server.set_ready(ready)
+                if ready:
+                    _announce(services, gateway, server)
+
+            async with _member(services, server, metadata, partitions, stop):
+                await gateway.run(stop, set_ready)
+
+
+@asynccontextmanager
+async def _grpc(
+    services: Services, gateway: Gateway, metadata: MetadataCore, partitions: PartitionCore
+) -> AsyncIterator[RpcServer]:
+    """The gRPC server with all services. At its end calls in flight are answered first."""
+    servicer = PartitionServicer(partitions)
+    offered = [
+        partition_service(servicer),
+        metadata_service(metadata),
+    ]
+    server = await _started(offered, services, gateway)
+    try:
+        yield server
+    finally:
+        await server.set_ready(False)
+        servicer.end_streams()
+        await partitions.drain()
+        await server.stop(grace_s=services.partition.shutdown_grace_ms / 1000)
+
+
+async def _started(offered: Sequence[Service], services: Services, gateway: Gateway) -> RpcServer:
+    """On the address that was asked for; else beside Kafka's port, or where there is room."""
+    host, kafka_port = _kafka_address(gateway, services)
+    if services.own.grpc_listen is not None:
+        candidates = [services.own.grpc_listen]
+    else:
+        beside = kafka_port + 1 if kafka_port < _PORT_MAX else 0
+        candidates = [f"{host}:{beside}", f"{host}:0"]
+    while True:
+        server = RpcServer(offered, address=candidates.pop(0))
+        try:
+            await server.start()
+        except AddressTaken:
+            await server.stop(grace_s=0)
+            if not candidates:
+                raise
+        else:
+            return server
+
+
+@asynccontextmanager
+async def _member(
+    services: Services,
+    server: RpcServer,
+    metadata: MetadataCore,
+    partitions: PartitionCore,
+    stop: asyncio.Event,
+) -> AsyncIterator[None]:
+    """Partitions that know their logs, as a registered member. Sets `stop` where they cannot go on.
+
+    Raises:
+        WrongCluster: the data here is another cluster's.
+    """
+    is_known = asyncio.Event()
+
+    def apply(change: ClusterChange) -> None:
+        partitions.apply(change)
+        is_known.set()
+
+    async def live() -> None:
+        member = Member(
+            services.partition.member, advertised_address(services.partition, server.port)
+        )
+        try:
+            # Neither ever returns; both raise where something is wrong for good.
+            await asyncio.gather(follow(metadata, member, apply), partitions.until_broken())
+        finally:
+            is_known.set()
+            stop.set()
+
+    living = asyncio.create_task(live())
+    try:
+        await is_known.wait()
+        yield
+    finally:
+        living.cancel()
+        with suppress(asyncio.CancelledError):
+            await living
+
+
+def _kafka_address(gateway: Gateway, services: Services) -> tuple[str, int]:
+    """Host to bind to and real port of the first listener."""
+    first = services.gateway.bound[0]
+    port = first.port or gateway.addresses[first.name].port
+    return _in_address(first.host), port
+
+
+def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
+    first = next(iter(gateway.addresses.values()))
+    host, _ = host_and_port(server.address)
+    addresses = Addresses(
+        kafka=f"{_nearby(first.host)}:{first.port}", grpc=f"{_nearby(host)}:{server.port}"
+    )
+    sys.stdout.write(announcement(addresses, data_dir=services.own.data_dir))
+    sys.stdout.flush()
+
+
+def _nearby(host: str) -> str:
+    """Where something on this machine finds it."""
+    return "localhost" if host.strip("[]") in WILDCARD_HOSTS else _in_address(host)
+
+
+def _in_address(host: str) -> str:
+    """`host` as it stands before a colon and a port."""
+    if not host:
+        return "0.0.0.0"  # noqa: S104 - whoever gave no host asked for all
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
