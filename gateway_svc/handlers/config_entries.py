@@ -1,123 +1,146 @@
-"""Topic and broker configs with where their values come from, as the admin APIs show them.
+"""Configs of topics and of this broker, each with its value in force and where that comes from.
 
-A topic config's value is the topic's own, else a broker config's, else the default. Values that
-could apply, the first of which does, are its synonyms (KIP-226).
+Sources are those of DescribeConfigsResponse.ConfigSource. What a topic does not set comes from the
+broker config of the same meaning, if that is set, else from the table of defaults.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from common.config_values import ConfigType
+from common.config_values import INT_MAX, ConfigType
 from common.settings import Setting, as_text, declared, value_of
 from common.topic_config_table import TOPIC_CONFIGS, TopicConfig
+from common.topic_configs import effective
 from gateway_svc.config import GatewaySettings
 
 
-class ConfigSource(IntEnum):
-    """`ConfigSource` of Kafka's DescribeConfigsResponse, those that occur here."""
-
-    TOPIC_CONFIG = 1
-    STATIC_BROKER_CONFIG = 4
-    DEFAULT_CONFIG = 5
+class Source(IntEnum):
+    TOPIC = 1
+    STATIC_BROKER = 4
+    DEFAULT = 5
 
 
 class Synonym(NamedTuple):
-    """A value that holds unless one before it does."""
+    """One of the places where a value can come from, the first that is set wins."""
 
     name: str
-    value: str
-    source: ConfigSource
+    value: str | None
+    source: Source
 
 
-class ConfigEntry(NamedTuple):
-    """One config. `synonyms` begin with what is in force."""
+class Entry(NamedTuple):
+    """A config as clients are shown it. `value` None: not set, and there is no default."""
 
     name: str
+    value: str | None
     type: ConfigType
-    synonyms: tuple[Synonym, ...]
-    documentation: str
-    is_read_only: bool
-
-    @property
-    def value(self) -> str:
-        return self.synonyms[0].value
-
-    @property
-    def source(self) -> ConfigSource:
-        return self.synonyms[0].source
+    source: Source
+    synonyms: list[Synonym]
+    doc: str
+    read_only: bool
 
 
-_KINDS: Final[Mapping[type, ConfigType]] = {
+def topic_entries(configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> list[Entry]:
+    """Every config of a topic whose own ones are `configs`, by name."""
+    return [
+        _topic_entry(config, configs, broker_configs) for _, config in sorted(TOPIC_CONFIGS.items())
+    ]
+
+
+def broker_entries(settings: GatewaySettings, broker_configs: Mapping[str, str]) -> list[Entry]:
+    """Every config of this gateway and of the cluster, by name. None can be changed by clients."""
+    entries = {one.name: one for one in _topic_defaults(broker_configs)}
+    for name, value in broker_configs.items():
+        entries.setdefault(name, _cluster_entry(name, value))
+    entries.update({one.name: _setting_entry(one, settings) for one in declared(GatewaySettings)})
+    return [entry for _, entry in sorted(entries.items())]
+
+
+def _topic_entry(
+    config: TopicConfig, configs: Mapping[str, str], broker_configs: Mapping[str, str]
+) -> Entry:
+    synonyms = [
+        Synonym(one.name, broker_configs[one.name], Source.STATIC_BROKER)
+        for one in config.synonyms
+        if one.name in broker_configs
+    ]
+    if config.name in configs:
+        synonyms.insert(0, Synonym(config.name, configs[config.name], Source.TOPIC))
+    default_name = config.synonyms[0].name if config.synonyms else config.name
+    synonyms.append(Synonym(default_name, config.default, Source.DEFAULT))
+    return Entry(
+        name=config.name,
+        value=effective(config.name, configs, broker_configs),
+        type=config.type,
+        source=synonyms[0].source,
+        synonyms=synonyms,
+        doc=config.doc,
+        read_only=False,
+    )
+
+
+def _topic_defaults(broker_configs: Mapping[str, str]) -> list[Entry]:
+    """The broker configs that topics take their defaults from."""
+    return [
+        _broker_entry(
+            synonym.name,
+            broker_configs.get(synonym.name),
+            # Others of the same meaning, in another unit, have no default of their own.
+            config.default if synonym is config.synonyms[0] else None,
+            config.type,
+            f"Default of the topic config {config.name}. {config.doc}",
+        )
+        for config in TOPIC_CONFIGS.values()
+        for synonym in config.synonyms
+    ]
+
+
+def _cluster_entry(name: str, value: str) -> Entry:
+    """A setting of the metadata service, known here by name and value only."""
+    kind = ConfigType.INT if value.lstrip("-").isdecimal() else ConfigType.STRING
+    return _broker_entry(name, value, None, kind, "A setting of the metadata service.")
+
+
+def _setting_entry(one: Setting, settings: GatewaySettings) -> Entry:
+    value, default = value_of(settings, one), one.default
+    return _broker_entry(
+        one.name,
+        None if value == default else as_text(value),
+        None if default is None else as_text(default),
+        _type_of(one),
+        one.doc,
+    )
+
+
+def _broker_entry(
+    name: str, given: str | None, default: str | None, kind: ConfigType, doc: str
+) -> Entry:
+    synonyms = []
+    if given is not None:
+        synonyms.append(Synonym(name, given, Source.STATIC_BROKER))
+    if default is not None:
+        synonyms.append(Synonym(name, default, Source.DEFAULT))
+    return Entry(
+        name=name,
+        value=synonyms[0].value if synonyms else None,
+        type=kind,
+        source=synonyms[0].source if synonyms else Source.DEFAULT,
+        synonyms=synonyms,
+        doc=doc,
+        read_only=True,
+    )
+
+
+_TYPES: Final = {
     bool: ConfigType.BOOLEAN,
-    int: ConfigType.LONG,
-    float: ConfigType.DOUBLE,
     str: ConfigType.STRING,
+    float: ConfigType.DOUBLE,
     tuple: ConfigType.LIST,
 }
 
 
-def topic_entries(
-    topic_configs: Mapping[str, str], broker_configs: Mapping[str, str]
-) -> Iterator[ConfigEntry]:
-    """Every config of a topic, by name."""
-    for name, config in TOPIC_CONFIGS.items():
-        synonyms = tuple(_topic_synonyms(config, topic_configs, broker_configs))
-        yield ConfigEntry(name, config.type, synonyms, config.doc, is_read_only=False)
-
-
-def _topic_synonyms(
-    config: TopicConfig, topic_configs: Mapping[str, str], broker_configs: Mapping[str, str]
-) -> Iterator[Synonym]:
-    own = topic_configs.get(config.name)
-    if own is not None:
-        yield Synonym(config.name, own, ConfigSource.TOPIC_CONFIG)
-    for one in config.synonyms:
-        value = broker_configs.get(one.name)
-        if value is not None:
-            yield Synonym(one.name, one.converted(value), ConfigSource.STATIC_BROKER_CONFIG)
-    default_name = config.synonyms[0].name if config.synonyms else config.name
-    yield Synonym(default_name, config.default, ConfigSource.DEFAULT_CONFIG)
-
-
-def broker_entries(
-    settings: GatewaySettings, broker_configs: Mapping[str, str]
-) -> Iterator[ConfigEntry]:
-    """A gateway's own settings, then what the cluster as a whole was told. All need a restart."""
-    names = set()
-    for one in declared(GatewaySettings):
-        names.add(one.name)
-        yield _setting_entry(one, as_text(value_of(settings, one)))
-    defaults = {
-        synonym.name: (config, synonym.factor)
-        for config in TOPIC_CONFIGS.values()
-        for synonym in config.synonyms
-    }
-    for name in sorted((defaults.keys() | broker_configs.keys()) - names):
-        yield _cluster_entry(name, broker_configs.get(name), defaults.get(name))
-
-
-def _setting_entry(one: Setting, value: str) -> ConfigEntry:
-    default = as_text(one.default)
-    synonyms = [Synonym(one.name, default, ConfigSource.DEFAULT_CONFIG)]
-    if value != default:
-        synonyms.insert(0, Synonym(one.name, value, ConfigSource.STATIC_BROKER_CONFIG))
-    return ConfigEntry(one.name, _KINDS[one.kind], tuple(synonyms), one.doc, is_read_only=True)
-
-
-def _cluster_entry(
-    name: str, value: str | None, of_topics: tuple[TopicConfig, int] | None
-) -> ConfigEntry:
-    """A default of topics, or a setting of the metadata service, which always says its value."""
-    synonyms = []
-    if value is not None:
-        synonyms.append(Synonym(name, value, ConfigSource.STATIC_BROKER_CONFIG))
-    if of_topics is None:
-        return ConfigEntry(name, ConfigType.INT, tuple(synonyms), "", is_read_only=True)
-    config, factor = of_topics
-    if factor == 1:
-        synonyms.append(Synonym(name, config.default, ConfigSource.DEFAULT_CONFIG))
-    elif value is None:
-        # In another unit than the topic's, and only an alternative to it: not set.
-        synonyms.append(Synonym(name, "", ConfigSource.DEFAULT_CONFIG))
-    return ConfigEntry(name, config.type, tuple(synonyms), config.doc, is_read_only=True)
+def _type_of(one: Setting) -> ConfigType:
+    if one.kind is int:
+        return ConfigType.INT if one.high is not None and one.high <= INT_MAX else ConfigType.LONG
+    return _TYPES[one.kind]

@@ -1,9 +1,8 @@
-"""CreateTopics: makes topics, and answers when they can be used through every gateway (S-52)."""
+"""CreateTopics: makes topics, or only checks them. Answered when every gateway knows them."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from common.ports.metadata import NewTopic, Topic, TopicResult
+from common.ports.metadata import NewTopic, TopicResult
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.config_entries import topic_entries
@@ -17,17 +16,15 @@ from gateway_svc.wire.apis.create_topics import (
     CreateTopicsResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ZERO_UUID
 
-#: Since this version -1 asks for the cluster's defaults (KIP-464).
-_DEFAULTS_SINCE: Final = 4
-_DEFAULT: Final = -1
-#: One copy of each partition is kept, whatever factor was asked for.
+#: Whatever was asked for, there is one copy of each partition.
 _REPLICATION_FACTOR: Final = 1
 
 
 async def create_topics(request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
-    wrong = {id(one): result for one in request.topics if (result := _wrong(one, call)) is not None}
-    asked = [one for one in request.topics if id(one) not in wrong]
+    clear = {one.name: result for one in request.topics if (result := _clear(one)) is not None}
+    asked = [one for one in request.topics if one.name not in clear]
     try:
         results = await call.backends.metadata.create_topics(
             [_new_topic(one) for one in asked],
@@ -35,36 +32,27 @@ async def create_topics(request: CreateTopicsRequest, call: Call) -> CreateTopic
             validate_only=request.validate_only,
         )
     except BackendUnavailable:
-        # Whether they were made is not known; clients may ask, or try again.
+        # Whether the topics are made is not known.
         return CREATE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
-    answers = iter([_result(result, call) for result in results])
-    return CreateTopicsResponse(
-        topics=[wrong[id(one)] if id(one) in wrong else next(answers) for one in request.topics]
-    )
+    # One answer for each name, though a name may have been there twice.
+    answers = clear | {
+        one.name: _answer(one.name, result, call)
+        for one, result in zip(asked, results, strict=True)
+    }
+    names = dict.fromkeys(one.name for one in request.topics)
+    return CreateTopicsResponse(topics=[answers[name] for name in names])
 
 
-def _wrong(asked: CreatableTopic, call: Call) -> CreatableTopicResult | None:
-    """What a request says that cannot be meant, before anybody is asked."""
+def _clear(asked: CreatableTopic) -> CreatableTopicResult | None:
+    """The answer where the request contradicts itself in a way that the port cannot express."""
     partitions = [one.partition_index for one in asked.assignments]
-    if len(set(partitions)) < len(partitions):
-        return _failed(asked.name, ErrorCode.INVALID_REPLICA_ASSIGNMENT, "A partition is twice.")
-    if len({one.name for one in asked.configs}) < len(asked.configs):
-        return _failed(asked.name, ErrorCode.INVALID_CONFIG, "A config is there twice.")
-    numbers = (asked.num_partitions, asked.replication_factor)
-    if partitions and numbers != (_DEFAULT, _DEFAULT):
-        return _failed(
-            asked.name,
-            ErrorCode.INVALID_REQUEST,
-            "Both numPartitions or replicationFactor and replicasAssignments were set.",
-        )
-    if not partitions and _DEFAULT in numbers and call.api_version < _DEFAULTS_SINCE:
-        error_code = (
-            ErrorCode.INVALID_PARTITIONS
-            if asked.num_partitions == _DEFAULT
-            else ErrorCode.INVALID_REPLICATION_FACTOR
-        )
-        return _failed(asked.name, error_code, "-1 asks for the default since version 4 only.")
-    return None
+    if len(set(partitions)) == len(partitions):
+        return None
+    return CreatableTopicResult(
+        name=asked.name,
+        error_code=ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+        error_message="Found multiple manual partition assignments for a partition",
+    )
 
 
 def _new_topic(asked: CreatableTopic) -> NewTopic:
@@ -72,36 +60,31 @@ def _new_topic(asked: CreatableTopic) -> NewTopic:
         name=asked.name,
         partition_count=asked.num_partitions,
         replication_factor=asked.replication_factor,
-        assignments={one.partition_index: one.broker_ids for one in asked.assignments},
+        assignments={one.partition_index: list(one.broker_ids) for one in asked.assignments},
         configs={one.name: one.value for one in asked.configs},
     )
 
 
-def _result(result: TopicResult, call: Call) -> CreatableTopicResult:
-    name = result.name or ""
+def _answer(name: str, result: TopicResult, call: Call) -> CreatableTopicResult:
     if result.refusal is not None:
-        return _failed(name, TOPIC_ERRORS[result.refusal], result.message)
-    assert result.topic is not None
+        return CreatableTopicResult(
+            name=name,
+            topic_id=result.topic_id or ZERO_UUID,
+            error_code=TOPIC_ERRORS[result.refusal],
+            error_message=result.message or result.refusal.name,
+        )
+    topic = result.topic
+    assert topic is not None
+    broker_configs = call.backends.view.broker_configs
     return CreatableTopicResult(
         name=name,
-        topic_id=result.topic.topic_id,
-        num_partitions=len(result.topic.partitions),
+        topic_id=topic.topic_id,
+        num_partitions=len(topic.partitions),
         replication_factor=_REPLICATION_FACTOR,
-        configs=_configs(result.topic, call),
+        configs=[
+            CreatableTopicConfigs(
+                name=one.name, value=one.value, read_only=one.read_only, config_source=one.source
+            )
+            for one in topic_entries(topic.configs, broker_configs)
+        ],
     )
-
-
-def _configs(topic: Topic, call: Call) -> Sequence[CreatableTopicConfigs]:
-    return [
-        CreatableTopicConfigs(
-            name=entry.name,
-            value=entry.value,
-            read_only=entry.is_read_only,
-            config_source=entry.source,
-        )
-        for entry in topic_entries(topic.configs, call.backends.view.broker_configs)
-    ]
-
-
-def _failed(name: str, error_code: ErrorCode, message: str | None) -> CreatableTopicResult:
-    return CreatableTopicResult(name=name, error_code=error_code, error_message=message)

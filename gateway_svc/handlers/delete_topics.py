@@ -1,7 +1,7 @@
-"""DeleteTopics: topics and what is in them, by name or by id."""
+"""DeleteTopics: removes topics by name, from version 6 on by id too, and what is in them."""
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from common.ports.metadata import TopicResult
 from common.ports.unavailable import BackendUnavailable
@@ -17,58 +17,61 @@ from gateway_svc.wire.apis.delete_topics import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
+#: Since this version TOPIC_DELETION_DISABLED is known to clients (KIP-322).
+_DISABLED_SINCE: Final = 3
+
 
 async def delete_topics(request: DeleteTopicsRequest, call: Call) -> DeleteTopicsResponse:
     if not call.backends.settings.delete_topic_enable:
-        return DELETE_TOPICS.refuse(request, ErrorCode.TOPIC_DELETION_DISABLED)
-    asked = [*request.topics, *(DeleteTopicState(name=name) for name in request.topic_names)]
-    wrong = [one for one in asked if (one.name is None) == (one.topic_id == ZERO_UUID)]
-    twice = _twice(asked)
-    good = [one for one in asked if one not in wrong and _key(one) not in twice]
+        disabled = ErrorCode.TOPIC_DELETION_DISABLED
+        told = disabled if call.api_version >= _DISABLED_SINCE else ErrorCode.INVALID_REQUEST
+        return DELETE_TOPICS.refuse(request, told)
+    states = [*request.topics, *(DeleteTopicState(name=name) for name in request.topic_names)]
+    unclear = [one for one in states if (one.name is None) == (one.topic_id == ZERO_UUID)]
+    names = [one.name for one in states if one.name is not None and one.topic_id == ZERO_UUID]
+    ids = [one.topic_id for one in states if one.name is None and one.topic_id != ZERO_UUID]
     try:
-        deleted = await _delete(good, request.timeout_ms, call)
+        results = await call.backends.metadata.delete_topics(
+            names, ids, timeout_ms=request.timeout_ms
+        )
     except BackendUnavailable:
-        deleted = [_failed(one, ErrorCode.REQUEST_TIMED_OUT, None) for one in good]
-    refused = [
-        _failed(one, ErrorCode.INVALID_REQUEST, "Name a topic once, by its name or by its id.")
-        for one in asked
-        if one not in good
-    ]
-    return DeleteTopicsResponse(responses=[*deleted, *refused])
+        # Whether the topics are gone is not known.
+        return DELETE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
+    return DeleteTopicsResponse(responses=[*map(_unclear, unclear), *_answers(names, ids, results)])
 
 
-def _key(topic: DeleteTopicState) -> Hashable:
-    return topic.name, topic.topic_id
+def _unclear(asked: DeleteTopicState) -> DeletableTopicResult:
+    both = asked.name is not None
+    return DeletableTopicResult(
+        name=asked.name,
+        topic_id=asked.topic_id,
+        error_code=ErrorCode.INVALID_REQUEST,
+        error_message="You may not specify both topic name and topic id."
+        if both
+        else "Neither topic name nor id were specified.",
+    )
 
 
-def _twice(asked: Sequence[DeleteTopicState]) -> set[Hashable]:
-    return {key for key, count in Counter(map(_key, asked)).items() if count > 1}
-
-
-async def _delete(
-    asked: Sequence[DeleteTopicState], timeout_ms: int, call: Call
+def _answers(
+    names: Sequence[str], ids: Sequence[bytes], results: Sequence[TopicResult]
 ) -> list[DeletableTopicResult]:
-    by_name = [one for one in asked if one.name is not None]
-    by_id = [one for one in asked if one.name is None]
-    results = await call.backends.metadata.delete_topics(
-        [one.name for one in by_name if one.name is not None],
-        [one.topic_id for one in by_id],
-        timeout_ms=timeout_ms,
-    )
-    return [_result(one, result) for one, result in zip(by_name + by_id, results, strict=True)]
+    by_name = [
+        _answer(name, result.topic_id or ZERO_UUID, result)
+        for name, result in zip(names, results[: len(names)], strict=True)
+    ]
+    by_id = [
+        _answer(result.name, topic_id, result)
+        for topic_id, result in zip(ids, results[len(names) :], strict=True)
+    ]
+    return by_name + by_id
 
 
-def _result(asked: DeleteTopicState, result: TopicResult) -> DeletableTopicResult:
-    if result.refusal is not None:
-        return _failed(asked, TOPIC_ERRORS[result.refusal], result.message)
+def _answer(name: str | None, topic_id: bytes, result: TopicResult) -> DeletableTopicResult:
+    if result.refusal is None:
+        return DeletableTopicResult(name=name, topic_id=topic_id)
     return DeletableTopicResult(
-        name=result.name or asked.name, topic_id=result.topic_id or asked.topic_id
-    )
-
-
-def _failed(
-    asked: DeleteTopicState, error_code: ErrorCode, message: str | None
-) -> DeletableTopicResult:
-    return DeletableTopicResult(
-        name=asked.name, topic_id=asked.topic_id, error_code=error_code, error_message=message
+        name=name,
+        topic_id=topic_id,
+        error_code=TOPIC_ERRORS[result.refusal],
+        error_message=result.message or result.refusal.name,
     )

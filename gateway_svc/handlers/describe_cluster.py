@@ -1,4 +1,4 @@
-"""DescribeCluster: the cluster's id, its brokers, and which of them stands for the controller."""
+"""DescribeCluster: the cluster's id, its controller and its brokers (KIP-700)."""
 
 from gateway_svc.handlers.brokers import brokers, controller
 from gateway_svc.handlers.call import Call
@@ -15,12 +15,10 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 async def describe_cluster(request: DescribeClusterRequest, call: Call) -> DescribeClusterResponse:
-    """Lists brokers only; Kafka's brokers refuse to list controllers too (KIP-919)."""
     if request.endpoint_type != BROKERS:
         return _wrong_endpoint(request.endpoint_type)
     among = brokers(call)
     return DescribeClusterResponse(
-        endpoint_type=BROKERS,
         cluster_id=call.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         brokers=[
@@ -36,11 +34,12 @@ async def describe_cluster(request: DescribeClusterRequest, call: Call) -> Descr
 
 
 def _wrong_endpoint(endpoint_type: int) -> DescribeClusterResponse:
-    is_known = endpoint_type == CONTROLLERS
+    """Controllers are not reached through a gateway, and there is nothing else (KIP-919)."""
+    if endpoint_type == CONTROLLERS:
+        error_code, message = ErrorCode.MISMATCHED_ENDPOINT_TYPE, "This is a broker endpoint."
+    else:
+        error_code = ErrorCode.UNSUPPORTED_ENDPOINT_TYPE
+        message = f"There is no endpoint type {endpoint_type}."
     return DescribeClusterResponse(
-        error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE
-        if is_known
-        else ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
-        error_message="This endpoint serves brokers.",
-        endpoint_type=endpoint_type,
+        error_code=error_code, error_message=message, endpoint_type=endpoint_type
     )

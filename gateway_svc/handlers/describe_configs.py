@@ -1,16 +1,10 @@
-"""DescribeConfigs: every config of topics and of this broker, with type, source and synonyms."""
+"""DescribeConfigs: every config of topics and of this broker, with source, type and synonyms."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from enum import IntEnum
 
 from common.topic_names import invalid_name_reason
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.config_entries import (
-    ConfigEntry,
-    ConfigSource,
-    broker_entries,
-    topic_entries,
-)
+from gateway_svc.handlers.config_entries import Entry, Source, broker_entries, topic_entries
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -21,16 +15,18 @@ from gateway_svc.wire.apis.describe_configs import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: `ConfigResource.Type`.
-_TOPIC: Final = 2
-_BROKER: Final = 4
+
+class ResourceType(IntEnum):
+    """ConfigResource.Type: what configs can belong to."""
+
+    TOPIC = 2
+    BROKER = 4
 
 
-class _Wrong(NamedTuple):
-    """Why a resource has no configs to show."""
-
-    error_code: ErrorCode
-    message: str
+class _NoSuchResource(Exception):
+    def __init__(self, error_code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
 
 
 async def describe_configs(request: DescribeConfigsRequest, call: Call) -> DescribeConfigsResponse:
@@ -42,74 +38,71 @@ async def describe_configs(request: DescribeConfigsRequest, call: Call) -> Descr
 def _resource(
     asked: DescribeConfigsResource, request: DescribeConfigsRequest, call: Call
 ) -> DescribeConfigsResult:
-    found = _entries(asked, call)
-    if isinstance(found, _Wrong):
+    try:
+        entries = _entries(asked, call)
+    except _NoSuchResource as error:
         return DescribeConfigsResult(
-            error_code=found.error_code,
-            error_message=found.message,
+            error_code=error.error_code,
+            error_message=str(error),
             resource_type=asked.resource_type,
             resource_name=asked.resource_name,
         )
-    # Null asks for all, and so does an empty list (ConfigHelperUtils.createResponseConfig).
-    wanted = set(asked.configuration_keys or ()) or None
+    # None and nothing both stand for all (ConfigHelper.scala).
+    wanted = set(asked.configuration_keys or (one.name for one in entries))
     return DescribeConfigsResult(
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
-        configs=[
-            _config(entry, request) for entry in found if wanted is None or entry.name in wanted
-        ],
+        configs=[_config(one, request) for one in entries if one.name in wanted],
     )
 
 
-def _entries(asked: DescribeConfigsResource, call: Call) -> Iterator[ConfigEntry] | _Wrong:
-    if asked.resource_type == _TOPIC:
+def _entries(asked: DescribeConfigsResource, call: Call) -> list[Entry]:
+    if asked.resource_type == ResourceType.TOPIC:
         return _topic(asked.resource_name, call)
-    if asked.resource_type == _BROKER:
+    if asked.resource_type == ResourceType.BROKER:
         return _broker(asked.resource_name, call)
-    return _Wrong(
-        ErrorCode.INVALID_REQUEST, f"Resource type {asked.resource_type} has no configs here."
+    raise _NoSuchResource(
+        ErrorCode.INVALID_REQUEST,
+        f"Resources of type {asked.resource_type} have no configs here, only topics (2) and "
+        "brokers (4) do.",
     )
 
 
-def _topic(name: str, call: Call) -> Iterator[ConfigEntry] | _Wrong:
+def _topic(name: str, call: Call) -> list[Entry]:
+    topic = call.backends.view.topic(name)
+    if topic is not None:
+        return topic_entries(topic.configs, call.backends.view.broker_configs)
     reason = invalid_name_reason(name)
     if reason is not None:
-        return _Wrong(ErrorCode.INVALID_TOPIC_EXCEPTION, reason)
-    view = call.backends.view
-    topic = view.topic(name)
-    if topic is None:
-        return _Wrong(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {name}.")
-    return topic_entries(topic.configs, view.broker_configs)
+        raise _NoSuchResource(ErrorCode.INVALID_TOPIC_EXCEPTION, reason)
+    raise _NoSuchResource(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
 
 
-def _broker(name: str, call: Call) -> Iterator[ConfigEntry] | _Wrong:
-    """Each broker knows itself only. No name asks for what all brokers were told while running."""
-    settings, view = call.backends.settings, call.backends.view
-    if name == str(settings.node_id):
-        return broker_entries(settings, view.broker_configs)
+def _broker(name: str, call: Call) -> list[Entry]:
+    """The empty name stands for what is set for all brokers at run time, which is nothing."""
+    settings = call.backends.settings
     if not name:
-        return iter(())
-    return _Wrong(
-        ErrorCode.INVALID_REQUEST,
-        f"Unexpected broker id, expected {settings.node_id} or empty string, but received {name}",
-    )
+        return []
+    if name != str(settings.node_id):
+        raise _NoSuchResource(
+            ErrorCode.INVALID_REQUEST,
+            f"This is broker {settings.node_id}; the configs of broker '{name}' are to be asked "
+            "from that broker.",
+        )
+    return broker_entries(settings, call.backends.view.broker_configs)
 
 
-def _config(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+def _config(one: Entry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
-        name=entry.name,
-        value=entry.value,
-        read_only=entry.is_read_only,
-        is_default=entry.source is ConfigSource.DEFAULT_CONFIG,
-        config_source=entry.source,
-        synonyms=_synonyms(entry) if request.include_synonyms else (),
-        config_type=entry.type,
-        documentation=entry.documentation if request.include_documentation else None,
+        name=one.name,
+        value=one.value,
+        read_only=one.read_only,
+        is_default=one.source is Source.DEFAULT,
+        config_source=one.source,
+        synonyms=[
+            DescribeConfigsSynonym(name=each.name, value=each.value, source=each.source)
+            for each in (one.synonyms if request.include_synonyms else ())
+        ],
+        config_type=one.type,
+        documentation=one.doc if request.include_documentation else None,
     )
-
-
-def _synonyms(entry: ConfigEntry) -> Sequence[DescribeConfigsSynonym]:
-    return [
-        DescribeConfigsSynonym(name=one.name, value=one.value, source=one.source)
-        for one in entry.synonyms
-    ]

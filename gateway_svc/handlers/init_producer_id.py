@@ -1,30 +1,41 @@
-"""InitProducerId: a fresh producer id for an idempotent producer.
+"""InitProducerId: an id for an idempotent producer. Transactions are not served.
 
-There are no transactions: a transactional id is refused for good, so that its client fails at once
-with a reason instead of trying again.
+A producer without a transactional id gets a fresh id and epoch 0 whatever it had before
+(TransactionCoordinator.handleInitProducerId); KIP-360's bump of an epoch is for transactions.
 """
 
 from typing import Final
 
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
-from gateway_svc.wire.apis.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from gateway_svc.wire.apis.init_producer_id import (
+    INIT_PRODUCER_ID,
+    InitProducerIdRequest,
+    InitProducerIdResponse,
+)
 from gateway_svc.wire.error_code import ErrorCode
 
-_FIRST_EPOCH: Final = 0
+_NONE: Final = -1
 
 
 async def init_producer_id(request: InitProducerIdRequest, call: Call) -> InitProducerIdResponse:
-    """Always a fresh id without a transactional id, whatever the client had before (S-67).
-
-    TransactionCoordinator.handleInitProducerId does the same: only a transactional producer's epoch
-    is bumped by the broker.
-    """
-    if request.transactional_id is not None:
-        # The client library stops at this code; retriable ones would make it try for ever.
-        return InitProducerIdResponse(error_code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    error_code = _refusal(request)
+    if error_code is not ErrorCode.NONE:
+        return INIT_PRODUCER_ID.refuse(request, error_code)
     try:
         producer_id = await call.backends.producer_ids.take()
     except BackendUnavailable:
-        return InitProducerIdResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    return InitProducerIdResponse(producer_id=producer_id, producer_epoch=_FIRST_EPOCH)
+        # What Apache Kafka answers while it waits for a block of ids: clients ask again.
+        return INIT_PRODUCER_ID.refuse(request, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
+    return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
+
+
+def _refusal(request: InitProducerIdRequest) -> ErrorCode:
+    if request.transactional_id == "":
+        return ErrorCode.INVALID_REQUEST
+    if request.transactional_id is not None:
+        # Fatal for the clients that know an answer to this API: transactions need another broker.
+        return ErrorCode.UNSUPPORTED_VERSION
+    if (request.producer_id == _NONE) != (request.producer_epoch == _NONE):
+        return ErrorCode.INVALID_REQUEST
+    return ErrorCode.NONE

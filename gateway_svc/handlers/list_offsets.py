@@ -1,8 +1,13 @@
-"""ListOffsets: where a partition starts and ends, and which record was written at some time."""
+"""ListOffsets: the offset of a partition's start, its end, or a time.
+
+Version 0 asks for up to so many offsets before a time, newest first: in Apache Kafka those are
+where segment files begin. Here the first is what later versions answer, the last the log's start.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
 
 from common.ports.partitions import (
     EARLIEST_TIMESTAMP,
@@ -15,139 +20,130 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
-from gateway_svc.handlers.old_offsets import old_style_offsets
 from gateway_svc.wire.apis.list_offsets import (
+    LIST_OFFSETS,
     ListOffsetsPartition,
     ListOffsetsPartitionResponse,
     ListOffsetsRequest,
     ListOffsetsResponse,
+    ListOffsetsTopic,
     ListOffsetsTopicResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: A place in the request: topic name and partition.
-_Place = tuple[str, int]
+#: Timestamps with a meaning for tiered storage (KIP-405, KIP-1005, KIP-1023).
+_EARLIEST_LOCAL: Final = -4
+_LATEST_TIERED: Final = -5
+_EARLIEST_PENDING_UPLOAD: Final = -6
 
-#: Version 0 answers an array of offsets (S-44).
-_OLD_VERSION: Final = 0
-_READ_COMMITTED: Final = 1
-
-_EARLIEST_LOCAL_TIMESTAMP: Final = -4
-_LATEST_TIERED_TIMESTAMP: Final = -5
-_EARLIEST_PENDING_UPLOAD_TIMESTAMP: Final = -6
-
-#: The first version that knows each special timestamp (ListOffsetsRequest.java).
-_KNOWN_SINCE: Final[Mapping[int, int]] = {
+#: Since which version a negative timestamp has its meaning.
+_MEANT_SINCE: Final = {
     LATEST_TIMESTAMP: 0,
     EARLIEST_TIMESTAMP: 0,
     MAX_TIMESTAMP: 7,
-    _EARLIEST_LOCAL_TIMESTAMP: 8,
-    _LATEST_TIERED_TIMESTAMP: 9,
-    _EARLIEST_PENDING_UPLOAD_TIMESTAMP: 11,
+    _EARLIEST_LOCAL: 8,
+    _LATEST_TIERED: 9,
+    _EARLIEST_PENDING_UPLOAD: 11,
 }
-#: Nothing is in tiered storage, so these have no answer, which is no error (S-41).
-_WITHOUT_ANSWER: Final = (_LATEST_TIERED_TIMESTAMP, _EARLIEST_PENDING_UPLOAD_TIMESTAMP)
+#: Nothing is tiered: there is no such offset, which is no error.
+_NEVER_THERE: Final = (_LATEST_TIERED, _EARLIEST_PENDING_UPLOAD)
+
+_READ_COMMITTED: Final = 1
+
+
+class _Asked(NamedTuple):
+    """One partition asked for, and what its log is asked; nothing where the answer is clear."""
+
+    partition: ListOffsetsPartition
+    queries: list[OffsetQuery]
+    error_code: ErrorCode = ErrorCode.NONE
 
 
 async def list_offsets(request: ListOffsetsRequest, call: Call) -> ListOffsetsResponse:
-    asked = [(topic.name, one) for topic in request.topics for one in topic.partitions]
-    twice = _twice([(name, one.partition_index) for name, one in asked])
-    answers: dict[int, ListOffsetsPartitionResponse] = {}
-    queries: dict[int, OffsetQuery] = {}
-    for place, (name, one) in enumerate(asked):
-        decided = _without_asking(name, one, twice, call)
-        if isinstance(decided, LogId):
-            queries[place] = _query(request, one, decided)
-        else:
-            answers[place] = decided
-    results = await _look_up([one for _, one in asked], queries, call)
-    in_order = iter([(answers | results)[place] for place in range(len(asked))])
+    repeated = _repeated(request)
+    asked = [
+        [_asked(topic, one, request, call, repeated) for one in topic.partitions]
+        for topic in request.topics
+    ]
+    queries = [query for topic in asked for one in topic for query in one.queries]
+    try:
+        results = iter(await call.backends.partitions.list_offsets(queries) if queries else [])
+    except BackendUnavailable:
+        return LIST_OFFSETS.refuse(request, ErrorCode.NOT_LEADER_OR_FOLLOWER)
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
-                name=topic.name, partitions=[next(in_order) for _ in topic.partitions]
+                name=topic.name, partitions=[_answer(one, results) for one in partitions]
             )
-            for topic in request.topics
+            for topic, partitions in zip(request.topics, asked, strict=True)
         ]
     )
 
 
-def _twice(places: Sequence[_Place]) -> set[_Place]:
-    return {place for place, count in Counter(places).items() if count > 1}
-
-
-def _without_asking(
-    name: str, asked: ListOffsetsPartition, twice: set[_Place], call: Call
-) -> LogId | ListOffsetsPartitionResponse:
-    """The log to ask, or the answer where none needs to be asked."""
-    index, timestamp = asked.partition_index, asked.timestamp
-    topic = call.backends.view.topic(name)
-    if (name, index) in twice:
-        return _failed(index, ErrorCode.INVALID_REQUEST)
-    if topic is None or not 0 <= index < len(topic.partitions):
-        return _failed(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if timestamp < 0 and call.api_version < _KNOWN_SINCE.get(timestamp, call.api_version + 1):
-        return _failed(index, ErrorCode.UNSUPPORTED_VERSION)
-    if timestamp in _WITHOUT_ANSWER:
-        return ListOffsetsPartitionResponse(partition_index=index)
-    return LogId(topic.topic_id, index)
-
-
-def _query(request: ListOffsetsRequest, asked: ListOffsetsPartition, log: LogId) -> OffsetQuery:
-    is_start = asked.timestamp == _EARLIEST_LOCAL_TIMESTAMP
-    return OffsetQuery(
-        log=log,
-        timestamp=EARLIEST_TIMESTAMP if is_start else asked.timestamp,
-        leader_epoch=asked.current_leader_epoch,
-        read_committed=request.isolation_level == _READ_COMMITTED,
+def _repeated(request: ListOffsetsRequest) -> set[tuple[str, int]]:
+    """Partitions that are asked for more than once, all of which is refused (S-41)."""
+    times = Counter(
+        (topic.name, one.partition_index) for topic in request.topics for one in topic.partitions
     )
+    return {partition for partition, count in times.items() if count > 1}
 
 
-async def _look_up(
-    asked: Sequence[ListOffsetsPartition], queries: Mapping[int, OffsetQuery], call: Call
-) -> dict[int, ListOffsetsPartitionResponse]:
-    """Answers by place for the places that have a query."""
-    if not queries:
-        return {}
-    try:
-        if call.api_version == _OLD_VERSION:
-            old = await old_style_offsets(
-                [(query, asked[place].max_num_offsets) for place, query in queries.items()],
-                call.backends.partitions,
+def _asked(
+    topic: ListOffsetsTopic,
+    one: ListOffsetsPartition,
+    request: ListOffsetsRequest,
+    call: Call,
+    repeated: set[tuple[str, int]],
+) -> _Asked:
+    if (topic.name, one.partition_index) in repeated:
+        return _Asked(one, [], ErrorCode.INVALID_REQUEST)
+    found = call.backends.view.topic(topic.name)
+    if found is None or not 0 <= one.partition_index < len(found.partitions):
+        return _Asked(one, [], ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    if one.timestamp < 0 and call.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
+        return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
+    if one.timestamp in _NEVER_THERE:
+        return _Asked(one, [])
+    times = [EARLIEST_TIMESTAMP if one.timestamp == _EARLIEST_LOCAL else one.timestamp]
+    if call.api_version == 0:
+        times += [LATEST_TIMESTAMP, EARLIEST_TIMESTAMP]
+    return _Asked(
+        one,
+        [
+            OffsetQuery(
+                log=LogId(found.topic_id, one.partition_index),
+                timestamp=time,
+                leader_epoch=one.current_leader_epoch,
+                read_committed=request.isolation_level == _READ_COMMITTED,
             )
-            return {
-                place: _old_answer(asked[place].partition_index, one)
-                for place, one in zip(queries, old, strict=True)
-            }
-        found = await call.backends.partitions.list_offsets(list(queries.values()))
-    except BackendUnavailable:
-        # Retriable: the client refreshes its metadata, and by then the owner may be back.
-        lost = ErrorCode.NOT_LEADER_OR_FOLLOWER
-        return {place: _failed(asked[place].partition_index, lost) for place in queries}
-    return {
-        place: _answer(asked[place].partition_index, one)
-        for place, one in zip(queries, found, strict=True)
-    }
-
-
-def _answer(partition_index: int, result: OffsetResult) -> ListOffsetsPartitionResponse:
-    if result.refusal is not None:
-        return _failed(partition_index, PARTITION_ERRORS[result.refusal])
-    return ListOffsetsPartitionResponse(
-        partition_index=partition_index,
-        timestamp=result.timestamp,
-        offset=result.offset,
-        leader_epoch=result.leader_epoch,
+            for time in times
+        ],
     )
 
 
-def _old_answer(
-    partition_index: int, found: list[int] | OffsetResult
-) -> ListOffsetsPartitionResponse:
-    if isinstance(found, OffsetResult):
-        return _answer(partition_index, found)
-    return ListOffsetsPartitionResponse(partition_index=partition_index, old_style_offsets=found)
+def _answer(asked: _Asked, results: Iterator[OffsetResult]) -> ListOffsetsPartitionResponse:
+    """Takes as many `results` as were asked for."""
+    index = asked.partition.partition_index
+    if not asked.queries:
+        return ListOffsetsPartitionResponse(partition_index=index, error_code=asked.error_code)
+    found, *ends = islice(results, len(asked.queries))
+    for one in (found, *ends):
+        if one.refusal is not None:
+            return ListOffsetsPartitionResponse(
+                partition_index=index, error_code=PARTITION_ERRORS[one.refusal]
+            )
+    return ListOffsetsPartitionResponse(
+        partition_index=index,
+        old_style_offsets=_old_style(found, ends, asked.partition.max_num_offsets),
+        timestamp=found.timestamp,
+        offset=found.offset,
+        leader_epoch=found.leader_epoch,
+    )
 
 
-def _failed(partition_index: int, error_code: ErrorCode) -> ListOffsetsPartitionResponse:
-    return ListOffsetsPartitionResponse(partition_index=partition_index, error_code=error_code)
+def _old_style(found: OffsetResult, ends: list[OffsetResult], count_max: int) -> list[int]:
+    if not ends:
+        return []
+    latest, earliest = ends
+    newest = latest.offset if found.offset < 0 else found.offset
+    return list(dict.fromkeys((newest, earliest.offset)))[: max(0, count_max)]
