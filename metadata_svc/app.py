@@ -16,7 +16,7 @@ from metadata_svc.topic_creation import Defaults
 
 log = logging.getLogger(__name__)
 
-#: How long calls in flight may take to end. Watches never end by themselves.
+#: How long calls in flight may take to end.
 _STOP_GRACE_S = 1.0
 
 
@@ -29,7 +29,7 @@ async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIte
     """
     store = await asyncio.to_thread(RocksKvStore, Path(settings.data_dir))
     defaults = Defaults(settings.num_partitions, settings.default_replication_factor)
-    core = MetadataCore(store, defaults=defaults)
+    core = MetadataCore(store, defaults=defaults, lease_ms=settings.lease_ms)
     try:
         await core.open(broker_configs=broker_configs(settings, topic_defaults))
         yield core
@@ -45,11 +45,11 @@ async def serve(settings: MetadataSettings, topic_defaults: Any, stop: asyncio.E
         AddressTaken: nothing can listen on `grpc.listen`.
     """
     async with open_core(settings, topic_defaults) as core:
-        own = service(core, lease_ms=settings.lease_ms)
-        server = RpcServer([own], address=settings.grpc_listen)
+        server = RpcServer([service(core)], address=settings.grpc_listen)
         await server.start()
         try:
             await server.set_ready(True)
             await stop.wait()
         finally:
+            core.end_watches()
             await server.stop(grace_s=_STOP_GRACE_S)

@@ -4,6 +4,7 @@ Used directly where everything runs in one process, and by the servicer. All of 
 is a `ClusterView`, the same that every watcher builds from what it is told.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,8 +39,13 @@ ACKNOWLEDGE_WAIT_MS_MIN = 500
 class MetadataCore:
     """Open it, use it as `Metadata`, close it. `view` is the cluster as it is now."""
 
-    def __init__(self, store: KvStore, *, defaults: Defaults) -> None:
-        """Nothing is read yet. The store becomes this core's own."""
+    def __init__(self, store: KvStore, *, defaults: Defaults, lease_ms: int) -> None:
+        """Nothing is read yet. The store becomes this core's own.
+
+        `lease_ms` is how long a watcher lives without being heard of. Hearing is the business of
+        whoever puts this on a network; inside a process a watcher lives until it is closed.
+        """
+        self.lease_ms = lease_ms
         self.view = ClusterView()
         self._defaults = defaults
         self._hub = Hub(self.view)
@@ -57,14 +63,19 @@ class MetadataCore:
         save = self._revisions.save_next_producer_id
         self._producer_ids = ProducerIds(state.next_producer_id, save)
         self.view.apply(_snapshot(state, broker_configs))
+        self._members.expect(state.live, lease_ms=self.lease_ms)
         topic_count = len(state.topics)
         log.info(
             "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
         )
 
+    def end_watches(self) -> None:
+        """To be called before whoever watches is cut off: that would look as if they had left."""
+        self._members.stop("the metadata service is stopping")
+
     async def close(self) -> None:
         """Ends every watch, lets changes under way end, and closes the store."""
-        self._hub.remove_all("the metadata service is stopping")
+        self.end_watches()
         await self._revisions.close()
 
     def watch(self, registration: Registration) -> RegisteredWatch:
@@ -75,18 +86,24 @@ class MetadataCore:
     ) -> list[TopicResult]:
         """As the port says. A topic that exists already is waited for too.
 
-        So whoever loses a race to create a topic can use it as soon as the winner can.
+        So whoever loses a race to create a topic can use it as soon as the winner can. Where no
+        partition service lives the time is spent on waiting for one.
         """
         if validate_only:
             return self._decide_creation(topics)
+        deadline = _deadline(timeout_ms)
+        await self._members.wait_for_expected(deadline)
+        await self._members.wait_for_owner(deadline)
         results = await self._revisions.alone(lambda: self._create(topics))
-        return await self._when_known(results, timeout_ms)
+        return await self._when_known(results, deadline)
 
     async def delete_topics(
         self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
     ) -> list[TopicResult]:
+        deadline = _deadline(timeout_ms)
+        await self._members.wait_for_expected(deadline)
         results = await self._revisions.alone(lambda: self._delete(names, topic_ids))
-        return await self._when_known(results, timeout_ms)
+        return await self._when_known(results, deadline)
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         try:
@@ -128,16 +145,21 @@ class MetadataCore:
         log.info("%s, revision %d", deed, revision)
         return results
 
-    async def _when_known(self, results: list[TopicResult], timeout_ms: int) -> list[TopicResult]:
+    async def _when_known(self, results: list[TopicResult], deadline: float) -> list[TopicResult]:
         """`results`, once every live watcher knows of them."""
         if not any(one.refusal in _KNOWN_TOPIC for one in results):
             return results
-        wait_ms = max(timeout_ms, ACKNOWLEDGE_WAIT_MS_MIN)
-        if await self._hub.wait_all_acknowledged(self.view.revision, timeout_ms=wait_ms):
+        if await self._hub.wait_all_acknowledged(self.view.revision, deadline=deadline):
             return results
         return _refused(
             results, TopicRefusal.TIMED_OUT, "The change is made, but not yet known everywhere."
         )
+
+
+def _deadline(timeout_ms: int) -> float:
+    """In loop time."""
+    wait_s = max(timeout_ms, ACKNOWLEDGE_WAIT_MS_MIN) / 1000
+    return asyncio.get_running_loop().time() + wait_s
 
 
 #: Outcomes after which the topic is in the state that was asked for.

@@ -7,31 +7,40 @@ processes really claim one identity they end each other's watches, and the log s
 A gateway that is not alive is gone: no client may be sent to it. A partition service stays known
 when it is down, at its last address: its partitions are there and nowhere else, and whoever can
 still reach it should.
+
+When the metadata service itself comes back, those who were alive are, most likely, alive still.
+Until they have returned, or a lease has passed, nothing can be said to be known to all.
 """
 
+import asyncio
 import logging
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from common.cluster_view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.unavailable import BackendUnavailable
+from metadata_svc.registration import describe, identity
 from metadata_svc.revisions import Difference, Revisions
 from metadata_svc.watching import Hub, WatchEnded, Watcher
 
 log = logging.getLogger(__name__)
 
-_Identity = tuple[type[Gateway | Member], int | str]
-
 
 class Members:
-    """Live gateways and partition services, by node id and by name."""
+    """Live gateways and partition services, and those who are expected back."""
 
     def __init__(self, view: ClusterView, hub: Hub, revisions: Revisions) -> None:
         self._view = view
         self._hub = hub
         self._revisions = revisions
-        self._watches: dict[_Identity, RegisteredWatch] = {}
+        self._watches: dict[str, RegisteredWatch] = {}
+        self._expected: set[str] = set()
+        self._expected_until = 0.0
+        self._is_stopped = False
+        # Set and replaced by a new one whenever somebody joins.
+        self._joined = asyncio.Event()
 
     @property
     def live_members(self) -> frozenset[str]:
@@ -43,6 +52,24 @@ class Members:
     def live_gateways(self) -> frozenset[int]:
         """Node ids of the gateways that are alive."""
         return frozenset(gateway.node_id for gateway in self._view.gateways)
+
+    def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
+        """These were alive before this service started: they have a lease's time to return."""
+        self._expected = set(identities)
+        self._expected_until = asyncio.get_running_loop().time() + lease_ms / 1000
+
+    async def wait_for_expected(self, deadline: float) -> None:
+        """Returns when all expected are back, their time is over, or at `deadline` (loop time)."""
+        await self._wait(lambda: not self._expected, min(deadline, self._expected_until))
+
+    async def wait_for_owner(self, deadline: float) -> None:
+        """Returns when a partition service lives, or at `deadline` (loop time)."""
+        await self._wait(lambda: bool(self.live_members), deadline)
+
+    def stop(self, reason: str) -> None:
+        """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
+        self._is_stopped = True
+        self._hub.stop(reason)
 
     async def register(self, watch: "RegisteredWatch") -> None:
         """Makes `watch` the holder of its registration and a watcher from now on.
@@ -59,50 +86,67 @@ class Members:
         """Ends a watch. It is over for whoever waits for acknowledgements at once."""
         if watch.watcher is not None:
             self._hub.remove(watch.watcher, "closed")
-        # Unavailable: the service is stopping, and nobody has to be told any more.
-        with suppress(BackendUnavailable):
+        if not self._is_stopped:
             await self._revisions.alone(lambda: self._unregister(watch))
 
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
 
     async def _register(self, watch: "RegisteredWatch") -> None:
-        registration = watch.registration
-        if (difference := self._news(registration)) is not None:
+        own, name = identity(watch.registration), describe(watch.registration)
+        if (difference := self._arrival(watch.registration)) is not None:
             await self._revisions.commit(difference)
-        name = _name(registration)
-        before = self._watches.get(_identity(registration))
+        before = self._watches.get(own)
         if before is not None and before.watcher is not None:
-            log.warning("%s: taken over from %s", name, _name(before.registration))
+            log.warning("%s: taken over from %s", name, describe(before.registration))
             self._hub.remove(before.watcher, f"registration taken over by {name}")
         watch.watcher = self._hub.add(name)
-        self._watches[_identity(registration)] = watch
+        self._watches[own] = watch
+        self._expected.discard(own)
+        self._joined.set()
+        self._joined = asyncio.Event()
         log.info("%s joined", name)
 
     async def _unregister(self, watch: "RegisteredWatch") -> None:
-        registration = watch.registration
         if watch.watcher is not None:
             self._hub.remove(watch.watcher, "closed")
-        if self._watches.get(_identity(registration)) is not watch:
+        own, name = identity(watch.registration), describe(watch.registration)
+        if self._watches.get(own) is not watch or self._is_stopped:
             return
-        del self._watches[_identity(registration)]
-        log.info("%s left", _name(registration))
-        if isinstance(registration, Gateway):
-            await self._forget(registration)
-
-    async def _forget(self, gateway: Gateway) -> None:
+        del self._watches[own]
+        log.info("%s left", name)
         try:
-            await self._revisions.commit(Difference(gateways_gone=[gateway.node_id]))
+            await self._revisions.commit(self._departure(watch.registration))
         except StorageFailed as error:
-            log.error("cannot store that gateway %d left: %s", gateway.node_id, error)
+            log.error("cannot store that %s left: %s", name, error)
 
-    def _news(self, registration: Registration) -> Difference | None:
-        """What others must learn; None where they know it already."""
+    def _arrival(self, registration: Registration) -> Difference | None:
+        """What others must learn, or the store; None where all of it is known already."""
+        own = identity(registration)
+        live = self._live_or_expected() | {own}
         if isinstance(registration, Gateway):
-            known = self._view.gateway(registration.node_id) == registration
-            return None if known else Difference(gateways=[registration])
-        known = self._view.member(registration.name) == registration
-        return None if known else Difference(members=[registration])
+            is_known = self._view.gateway(registration.node_id) == registration
+            difference = Difference(gateways=[registration], live=live)
+        else:
+            is_known = self._view.member(registration.name) == registration
+            difference = Difference(members=[registration], live=live)
+        return None if is_known and own in self._live_or_expected() else difference
+
+    def _departure(self, registration: Registration) -> Difference:
+        live = self._live_or_expected()
+        if isinstance(registration, Gateway):
+            return Difference(gateways_gone=[registration.node_id], live=live)
+        return Difference(live=live)
+
+    def _live_or_expected(self) -> set[str]:
+        is_time_over = asyncio.get_running_loop().time() >= self._expected_until
+        return set(self._watches) | (set() if is_time_over else self._expected)
+
+    async def _wait(self, is_so: Callable[[], bool], deadline: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while not is_so():
+                    await self._joined.wait()
 
 
 class RegisteredWatch:
@@ -137,17 +181,3 @@ class RegisteredWatch:
     async def close(self) -> None:
         self._is_closed = True
         await self._members.unregister(self)
-
-
-def _identity(registration: Registration) -> _Identity:
-    if isinstance(registration, Member):
-        return Member, registration.name
-    return Gateway, registration.node_id
-
-
-def _name(registration: Registration) -> str:
-    """For log lines: "gateway 0 (127.0.0.1:9092)"."""
-    if isinstance(registration, Member):
-        return f"partition service {registration.name} ({registration.address})"
-    places = ", ".join(f"{one.host}:{one.port}" for one in registration.endpoints)
-    return f"gateway {registration.node_id} ({places})"

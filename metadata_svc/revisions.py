@@ -6,7 +6,7 @@ before it left, changes run one at a time. Nothing is told to anybody before it 
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,13 +22,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A `ClusterChange` that has no revision yet."""
+    """A `ClusterChange` that has no revision yet, and who lives after it (None: as before it)."""
 
     topics: Sequence[Topic] = ()
     topics_gone: Sequence[Topic] = ()
     gateways: Sequence[Gateway] = ()
     gateways_gone: Sequence[int] = ()
     members: Sequence[Member] = ()
+    live: Collection[str] | None = None
 
 
 class Revisions:
@@ -76,7 +77,9 @@ class Revisions:
             members=difference.members,
         )
         names_gone = [topic.name for topic in difference.topics_gone]
-        save = functools.partial(self._store.save_change, change, topic_names_gone=names_gone)
+        save = functools.partial(
+            self._store.save_change, change, topic_names_gone=names_gone, live=difference.live
+        )
         await self._on_disk(save)
         self._view.apply(change)
         self._hub.publish(change)

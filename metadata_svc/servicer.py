@@ -29,10 +29,8 @@ T = TypeVar("T")
 class MetadataServicer(MetadataServiceServicer):
     """One method for each RPC of `protos/metadata/v1/metadata.proto`, which says what they do."""
 
-    def __init__(self, core: MetadataCore, *, lease_ms: int) -> None:
-        """`lease_ms`: how long a watcher lives without a message."""
+    def __init__(self, core: MetadataCore) -> None:
         self._core = core
-        self._lease_ms = lease_ms
 
     async def Watch(  # noqa: N802 - named by the proto
         self,
@@ -40,14 +38,14 @@ class MetadataServicer(MetadataServiceServicer):
         context: grpc.aio.ServicerContext[pb.WatchRequest, pb.WatchResponse],
     ) -> AsyncIterator[pb.WatchResponse]:
         try:
-            who = await registration(requests, lease_ms=self._lease_ms)
+            who = await registration(requests, lease_ms=self._core.lease_ms)
         except WrongRegistration as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         watch = self._core.watch(who)
-        hearing = asyncio.create_task(hear(requests, watch, who=who, lease_ms=self._lease_ms))
+        hearing = asyncio.create_task(hear(requests, watch, who=who, lease_ms=self._core.lease_ms))
         try:
             async for change in watch:
-                yield change_to_message(change, lease_ms=self._lease_ms)
+                yield change_to_message(change, lease_ms=self._core.lease_ms)
         except BackendUnavailable as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         finally:
@@ -103,9 +101,9 @@ class MetadataServicer(MetadataServiceServicer):
         return pb.AllocateProducerIdsResponse(first_producer_id=block.first, count=block.count)
 
 
-def service(core: MetadataCore, *, lease_ms: int) -> Service:
+def service(core: MetadataCore) -> Service:
     """The servicer, as a gRPC server takes it."""
-    servicer = MetadataServicer(core, lease_ms=lease_ms)
+    servicer = MetadataServicer(core)
     return Service(
         "metadata.v1.MetadataService",
         lambda server: add_MetadataServiceServicer_to_server(servicer, server),

@@ -103,11 +103,15 @@ class Hub:
         self._queue_length_max = queue_length_max
         self._watchers: set[Watcher] = set()
         self._waits: set[_Wait] = set()
+        self._stop_reason: str | None = None
 
     def add(self, name: str) -> Watcher:
         """A new watcher; `name` is for log lines."""
         watcher = Watcher(name, self._view, queue_length_max=self._queue_length_max)
-        self._watchers.add(watcher)
+        if self._stop_reason is None:
+            self._watchers.add(watcher)
+        else:
+            watcher.end(self._stop_reason)
         return watcher
 
     def remove(self, watcher: Watcher, reason: str) -> None:
@@ -117,7 +121,12 @@ class Hub:
         for wait in self._waits:
             wait.on_heard_of(watcher)
 
-    def remove_all(self, reason: str) -> None:
+    def stop(self, reason: str) -> None:
+        """Ends all watchers, and any that come later.
+
+        What they had not acknowledged counts as not acknowledged.
+        """
+        self._stop_reason = reason
         for watcher in tuple(self._watchers):
             self.remove(watcher, reason)
 
@@ -132,20 +141,23 @@ class Hub:
             if watcher.acknowledged >= wait.revision:
                 wait.on_heard_of(watcher)
 
-    async def wait_all_acknowledged(self, revision: int, *, timeout_ms: int) -> bool:
-        """Whether every watcher of now has applied `revision`, or went away, within the time."""
+    async def wait_all_acknowledged(self, revision: int, *, deadline: float) -> bool:
+        """Whether every watcher of now has applied `revision`, or went away, by `deadline`.
+
+        `deadline` is in loop time.
+        """
         missing = {one for one in self._watchers if one.acknowledged < revision}
         if not missing:
-            return True
+            return self._stop_reason is None
         wait = _Wait(revision, missing, asyncio.Event())
         self._waits.add(wait)
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout_at(deadline):
                 await wait.done.wait()
         except TimeoutError:
             names = ", ".join(sorted(one.name for one in missing))
-            log.warning("revision %d not applied after %d ms by %s", revision, timeout_ms, names)
+            log.warning("revision %d is not yet applied by %s", revision, names)
             return False
         finally:
             self._waits.discard(wait)
-        return True
+        return self._stop_reason is None

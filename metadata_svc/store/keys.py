@@ -5,6 +5,7 @@
     c                cluster id, as text
     r                revision of the last change, 8 bytes
     i                the first producer id that was never given away, 8 bytes
+    l                who is alive: identities, as JSON (see `registration.py`)
     m<member name>   a partition service: see `rows.py`
     t<topic name>    a topic with placement and configs: see `rows.py`
 
@@ -20,6 +21,7 @@ FORMAT_KEY: Final = b"f"
 CLUSTER_ID_KEY: Final = b"c"
 REVISION_KEY: Final = b"r"
 PRODUCER_IDS_KEY: Final = b"i"
+LIVE_KEY: Final = b"l"
 
 #: Start and end of all members and of all topics, for scans.
 MEMBERS: Final = (b"m", b"n")

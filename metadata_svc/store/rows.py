@@ -1,11 +1,11 @@
 """Topics and members as they are kept: JSON, so that an operator can read a store.
 
 A topic: {"id": hex, "name", "owners": [names], "placement": [[index of owner, leader epoch], …],
-"configs": {…}, "internal": bool}. A member: {"name", "address"}.
+"configs": {…}, "internal": bool}. A member: {"name", "address"}. Who is alive: [identities].
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from common.ports.metadata import Member, Placement, Topic
@@ -47,5 +47,13 @@ def decode_member(value: bytes) -> Member:
     return Member(name=row["name"], address=row["address"])
 
 
-def _encode(row: dict[str, Any]) -> bytes:
+def encode_live(identities: Collection[str]) -> bytes:
+    return _encode(sorted(identities))
+
+
+def decode_live(value: bytes) -> frozenset[str]:
+    return frozenset(json.loads(value))
+
+
+def _encode(row: dict[str, Any] | list[str]) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode()

@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from common.kv.store import KvStore, StorageFailed, WriteBatch
@@ -12,13 +12,18 @@ from metadata_svc.store import keys, rows
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything kept. `next_producer_id` is the first that was never given away."""
+    """Everything kept.
+
+    `next_producer_id` is the first that was never given away, `live` the identities of those who
+    were alive when the store was last written.
+    """
 
     cluster_id: str
     revision: int
     next_producer_id: int
     topics: tuple[Topic, ...]
     members: tuple[Member, ...]
+    live: frozenset[str]
 
 
 class StateStore:
@@ -43,12 +48,20 @@ class StateStore:
             next_producer_id=keys.decode_number(self._must_get(keys.PRODUCER_IDS_KEY)),
             topics=tuple(rows.decode_topic(row) for _, row in self._store.scan(*keys.TOPICS)),
             members=tuple(rows.decode_member(row) for _, row in self._store.scan(*keys.MEMBERS)),
+            live=rows.decode_live(self._must_get(keys.LIVE_KEY)),
         )
 
-    def save_change(self, change: ClusterChange, *, topic_names_gone: Sequence[str] = ()) -> None:
+    def save_change(
+        self,
+        change: ClusterChange,
+        *,
+        topic_names_gone: Sequence[str] = (),
+        live: Collection[str] | None = None,
+    ) -> None:
         """Keeps what outlives the process of `change`, and its revision, in one durable write.
 
-        Gateways are not kept: they come back by themselves, or not at all.
+        Of gateways only that they live is kept, with `live`: where they are they say themselves
+        when they come back. `live` None: nobody came or went.
         """
         batch = WriteBatch()
         batch.put(keys.REVISION_KEY, keys.encode_number(change.revision))
@@ -60,6 +73,8 @@ class StateStore:
             batch.put(keys.member_key(member.name), rows.encode_member(member))
         for gone in change.members_gone:
             batch.delete(keys.member_key(gone))
+        if live is not None:
+            batch.put(keys.LIVE_KEY, rows.encode_live(live))
         self._store.write(batch, sync=True)
 
     def save_next_producer_id(self, producer_id: int) -> None:
@@ -76,6 +91,7 @@ class StateStore:
         batch.put(keys.CLUSTER_ID_KEY, _new_cluster_id().encode())
         batch.put(keys.REVISION_KEY, keys.encode_number(0))
         batch.put(keys.PRODUCER_IDS_KEY, keys.encode_number(0))
+        batch.put(keys.LIVE_KEY, rows.encode_live(()))
         self._store.write(batch, sync=True)
 
     def _must_get(self, key: bytes) -> bytes:

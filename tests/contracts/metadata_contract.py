@@ -134,8 +134,19 @@ class MetadataContract:
     async def test_a_partition_service_that_left_owns_nothing_new(self, metadata):
         async with following(metadata, PARTITION_0):
             pass
-        [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+        [result] = await metadata.create_topics([NewTopic("t")], timeout_ms=1)
         assert result.refusal is TopicRefusal.NO_OWNER
+
+    @in_cluster
+    async def test_a_topic_is_made_as_soon_as_somebody_can_own_it(self, metadata):
+        creating = asyncio.create_task(
+            metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
+        )
+        await metadata.allocate_producer_ids()
+        assert not creating.done()
+        async with following(metadata, PARTITION_0):
+            [result] = await creating
+            assert result.refusal is None
 
     @in_cluster
     async def test_revisions_grow_with_every_change(self, metadata):

@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -20,11 +20,15 @@ from tests.contracts.metadata_contract import (
     gateway,
 )
 
+LEASE_MS = 10_000
+
 
 @asynccontextmanager
-async def opened_core(store=None, broker_configs=BROKER_CONFIGS):
+async def opened_core(store=None, broker_configs=BROKER_CONFIGS, lease_ms=LEASE_MS):
     core = MetadataCore(
-        MemoryKvStore() if store is None else store, defaults=Defaults(DEFAULT_PARTITIONS, 1)
+        MemoryKvStore() if store is None else store,
+        defaults=Defaults(DEFAULT_PARTITIONS, 1),
+        lease_ms=lease_ms,
     )
     try:
         await core.open(broker_configs=broker_configs)
@@ -48,13 +52,16 @@ def run(body):
 
 def test_everything_but_gateways_survives_a_restart(tmp_path):
     async def body():
-        async with opened_core(RocksKvStore(tmp_path)) as core:
-            async with following(core, PARTITION_0), following(core, gateway(0)) as view:
-                asked = [NewTopic(name, 2, configs={"retention.ms": "5"}) for name in ("a", "b")]
-                await core.create_topics(asked, timeout_ms=30_000)
-                await core.delete_topics(["a"], timeout_ms=30_000)
-                block = await core.allocate_producer_ids()
-                before = view.snapshot()
+        async with (
+            opened_core(RocksKvStore(tmp_path)) as core,
+            following(core, PARTITION_0),
+            following(core, gateway(0)) as view,
+        ):
+            asked = [NewTopic(name, 2, configs={"retention.ms": "5"}) for name in ("a", "b")]
+            await core.create_topics(asked, timeout_ms=30_000)
+            await core.delete_topics(["a"], timeout_ms=30_000)
+            block = await core.allocate_producer_ids()
+            before = view.snapshot()
         async with opened_core(RocksKvStore(tmp_path), {"log.retention.ms": "7"}) as core:
             after = core.view.snapshot()
             assert after.cluster_id == before.cluster_id
@@ -64,6 +71,53 @@ def test_everything_but_gateways_survives_a_restart(tmp_path):
             assert after.broker_configs == {"log.retention.ms": "7"}
             again = await core.allocate_producer_ids()
             assert again.first >= block.first + block.count
+
+    run(body)
+
+
+@asynccontextmanager
+async def reopened_after_a_crash(watchers, **how):
+    """A core on what is left when the one that had these watchers is killed."""
+    store = MemoryKvStore()
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(opened_core(store))
+        for who in watchers:
+            await stack.enter_async_context(following(core, who))
+        left = MemoryKvStore()
+        batch = WriteBatch()
+        for key, value in store.scan(b"", b"\xff"):
+            batch.put(key, value)
+        left.write(batch, sync=True)
+    async with opened_core(left, **how) as core:
+        yield core
+
+
+def test_after_a_crash_a_topic_is_made_when_all_who_were_alive_are_back():
+    async def body():
+        async with reopened_after_a_crash([PARTITION_0, gateway(0)]) as core:
+            creating = asyncio.create_task(core.create_topics([NewTopic("t")], timeout_ms=30_000))
+            async with following(core, PARTITION_0) as owner:
+                # Somebody else's coming and going lets the creation run, were it to.
+                async with following(core, gateway(7)):
+                    pass
+                assert owner.topic("t") is None
+                async with following(core, gateway(0)) as view:
+                    assert (await creating)[0].refusal is None
+                    assert view.topic("t") is not None
+
+    run(body)
+
+
+def test_after_a_crash_nobody_is_waited_for_longer_than_a_lease():
+    async def body():
+        async with (
+            reopened_after_a_crash([PARTITION_0, gateway(0)], lease_ms=1) as core,
+            following(core, PARTITION_0),
+        ):
+            [result] = await core.create_topics([NewTopic("t")], timeout_ms=30_000)
+            assert result.refusal is None
+            [result] = await core.delete_topics(["t"], timeout_ms=30_000)
+            assert result.refusal is None
 
     run(body)
 

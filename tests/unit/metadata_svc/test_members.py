@@ -71,13 +71,82 @@ def test_whoever_watches_is_alive_until_the_watch_is_closed():
     run(body)
 
 
-def test_a_member_that_comes_back_unchanged_is_no_change_for_others():
+def test_who_is_alive_is_kept_with_every_coming_and_going():
     async def body(cluster):
-        await (await cluster.joined(MEMBER)).close()
+        async def kept():
+            return (await cluster.revisions.load()).live
+
+        gateway = await cluster.joined(GATEWAY)
+        member = await cluster.joined(MEMBER)
+        assert await kept() == {"gateway/0", "member/p"}
+        await gateway.close()
+        assert await kept() == {"member/p"}
+        await member.close()
+        assert await kept() == set()
+        await cluster.joined(MEMBER)
+        assert await kept() == {"member/p"}
+
+    run(body)
+
+
+def test_who_takes_over_an_equal_registration_changes_nothing():
+    async def body(cluster):
+        await cluster.joined(MEMBER)
         revision = cluster.view.revision
         await cluster.joined(MEMBER)
         assert cluster.view.revision == revision
-        assert cluster.members.live_members == {"p"}
+
+    run(body)
+
+
+def later():
+    return asyncio.get_running_loop().time() + 60
+
+
+def test_those_who_were_alive_before_are_waited_for():
+    async def body(cluster):
+        cluster.members.expect({"gateway/0", "member/p"}, lease_ms=60_000)
+        waiting = asyncio.create_task(cluster.members.wait_for_expected(later()))
+        await cluster.joined(GATEWAY)
+        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        assert not waiting.done()
+        await cluster.joined(MEMBER)
+        await waiting
+
+    run(body)
+
+
+def test_nobody_is_waited_for_longer_than_a_lease_or_the_deadline():
+    async def body(cluster):
+        now = asyncio.get_running_loop().time()
+        cluster.members.expect({"gateway/0"}, lease_ms=60_000)
+        await cluster.members.wait_for_expected(now)
+        cluster.members.expect({"gateway/0"}, lease_ms=1)
+        await cluster.members.wait_for_expected(later())
+
+    run(body)
+
+
+def test_who_is_expected_stays_on_record_until_the_lease_is_over():
+    async def body(cluster):
+        cluster.members.expect({"gateway/0"}, lease_ms=60_000)
+        await cluster.joined(MEMBER)
+        assert (await cluster.revisions.load()).live == {"gateway/0", "member/p"}
+        cluster.members.expect({"gateway/0"}, lease_ms=0)
+        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        assert (await cluster.revisions.load()).live == {"gateway/1", "member/p"}
+
+    run(body)
+
+
+def test_an_owner_is_waited_for_until_the_deadline():
+    async def body(cluster):
+        await cluster.members.wait_for_owner(asyncio.get_running_loop().time())
+        waiting = asyncio.create_task(cluster.members.wait_for_owner(later()))
+        await cluster.joined(GATEWAY)
+        assert not waiting.done()
+        await cluster.joined(MEMBER)
+        await waiting
 
     run(body)
 
@@ -105,7 +174,7 @@ def test_a_registration_that_cannot_be_kept_fails_and_leaves_nobody_behind():
             await anext(watch)
         await watch.close()
         assert cluster.members.live_members == set()
-        assert await cluster.hub.wait_all_acknowledged(2**40, timeout_ms=0)
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
 
     run(body)
 
@@ -115,19 +184,21 @@ def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
         watch = await cluster.joined(GATEWAY)
         cluster.store.is_broken = True
         await watch.close()
-        assert await cluster.hub.wait_all_acknowledged(2**40, timeout_ms=0)
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
 
     run(body)
-    assert "cannot store that gateway 0 left" in caplog.text
+    assert "cannot store that gateway 0 (h:1) left" in caplog.text
 
 
-def test_a_watch_closed_after_the_service_stopped_is_no_error():
+def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back():
     async def body(cluster):
         watch = await cluster.joined(GATEWAY)
-        cluster.hub.remove_all("stopping")
-        await cluster.revisions.close()
+        cluster.members.stop("stopping")
         with pytest.raises(BackendUnavailable, match="stopping"):
             await anext(watch)
+        await watch.close()
+        assert (await cluster.revisions.load()).live == {"gateway/0"}
+        await cluster.revisions.close()
         await watch.close()
 
     run(body)

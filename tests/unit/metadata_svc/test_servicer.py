@@ -23,15 +23,13 @@ from tests.contracts.metadata_contract import (
     gateway,
     until,
 )
-from tests.unit.metadata_svc.test_core import opened_core
-
-LEASE_MS = 10_000
+from tests.unit.metadata_svc.test_core import LEASE_MS, opened_core
 
 
 @asynccontextmanager
-async def served(core, *, lease_ms=LEASE_MS):
+async def served(core):
     """A channel to a server of this core."""
-    server = RpcServer([service(core, lease_ms=lease_ms)], address="127.0.0.1:0")
+    server = RpcServer([service(core)], address="127.0.0.1:0")
     await server.start()
     await server.set_ready(True)
     channel = open_channel(f"127.0.0.1:{server.port}")
@@ -44,7 +42,7 @@ async def served(core, *, lease_ms=LEASE_MS):
 
 @asynccontextmanager
 async def opened_over_grpc(*, lease_ms=LEASE_MS):
-    async with opened_core() as core, served(core, lease_ms=lease_ms) as channel:
+    async with opened_core(lease_ms=lease_ms) as core, served(core) as channel:
         yield channel
 
 

@@ -6,7 +6,13 @@ from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, Topic
 from metadata_svc.watching import Hub, WatchEnded
 
-PLENTY_MS = 30_000
+
+def plenty():
+    return asyncio.get_running_loop().time() + 60
+
+
+def nothing():
+    return asyncio.get_running_loop().time()
 
 
 def topic(number: int) -> Topic:
@@ -107,7 +113,7 @@ def test_the_wait_is_over_when_all_watchers_of_then_have_acknowledged():
             await watcher.next()
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, timeout_ms=PLENTY_MS)
+            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
         )
         for watcher in watchers:
             await asyncio.sleep(0)
@@ -126,7 +132,7 @@ def test_who_joins_later_is_not_waited_for():
         await watcher.next()
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, timeout_ms=PLENTY_MS)
+            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
         )
         await asyncio.sleep(0)
         cluster.hub.add("late")
@@ -143,7 +149,7 @@ def test_who_leaves_is_waited_for_no_longer():
         watcher = cluster.hub.add("w")
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, timeout_ms=PLENTY_MS)
+            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
         )
         await asyncio.sleep(0)
         cluster.hub.remove(watcher, "gone")
@@ -154,7 +160,7 @@ def test_who_leaves_is_waited_for_no_longer():
 
 def test_with_nobody_watching_there_is_nothing_to_wait_for():
     async def body():
-        assert await Cluster().hub.wait_all_acknowledged(0, timeout_ms=0)
+        assert await Cluster().hub.wait_all_acknowledged(0, deadline=nothing())
 
     run(body)
 
@@ -163,7 +169,7 @@ def test_time_that_is_up_is_told_with_the_names_of_those_missing(caplog):
     async def body():
         cluster = Cluster()
         cluster.hub.add("gateway 7")
-        assert not await cluster.hub.wait_all_acknowledged(cluster.change(), timeout_ms=1)
+        assert not await cluster.hub.wait_all_acknowledged(cluster.change(), deadline=nothing())
 
     run(body)
     assert "gateway 7" in caplog.text
@@ -178,7 +184,7 @@ def test_a_later_acknowledgement_covers_earlier_revisions_and_an_older_one_takes
         cluster.hub.acknowledge(watcher, 3)
         cluster.hub.acknowledge(watcher, 1)
         for revision in revisions:
-            assert await cluster.hub.wait_all_acknowledged(revision, timeout_ms=0)
+            assert await cluster.hub.wait_all_acknowledged(revision, deadline=nothing())
 
     run(body)
 
@@ -190,7 +196,7 @@ def test_what_was_not_handed_out_cannot_be_acknowledged():
         await watcher.next()
         revision = cluster.change()
         cluster.hub.acknowledge(watcher, revision)
-        assert not await cluster.hub.wait_all_acknowledged(revision, timeout_ms=1)
+        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=nothing())
 
     run(body)
 
@@ -215,9 +221,27 @@ def test_ending_all_wakes_everybody_who_waits():
             await watcher.next()
         waiting = [asyncio.create_task(watcher.next()) for watcher in watchers]
         await asyncio.sleep(0)
-        cluster.hub.remove_all("stopping")
+        cluster.hub.stop("stopping")
         for task in waiting:
             with pytest.raises(WatchEnded, match="stopping"):
                 await task
+        with pytest.raises(WatchEnded, match="stopping"):
+            await cluster.hub.add("late").next()
+
+    run(body)
+
+
+def test_what_was_not_acknowledged_before_the_end_of_all_counts_as_not_acknowledged():
+    async def body():
+        cluster = Cluster()
+        cluster.hub.add("w")
+        revision = cluster.change()
+        waiting = asyncio.create_task(
+            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+        )
+        await asyncio.sleep(0)
+        cluster.hub.stop("stopping")
+        assert not await waiting
+        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
 
     run(body)

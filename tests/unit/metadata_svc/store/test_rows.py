@@ -30,3 +30,8 @@ def test_a_topic_s_row_is_what_its_description_says():
 def test_a_member_comes_back_as_it_was():
     member = Member("partition-0", "[::1]:9292")
     assert rows.decode_member(rows.encode_member(member)) == member
+
+
+def test_who_is_alive_comes_back_as_it_was():
+    live = {"gateway/0", "member/partition-0"}
+    assert rows.decode_live(rows.encode_live(live)) == live

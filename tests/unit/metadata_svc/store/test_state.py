@@ -20,7 +20,7 @@ def test_an_empty_store_becomes_a_new_cluster_which_stays_the_same():
     store = MemoryKvStore()
     first = StateStore(store).load()
     assert (first.revision, first.next_producer_id) == (0, 0)
-    assert (first.topics, first.members) == ((), ())
+    assert (first.topics, first.members, first.live) == ((), (), frozenset())
     assert len(base64.urlsafe_b64decode(first.cluster_id + "==")) == 16
     assert StateStore(store).load() == first
 
@@ -46,6 +46,17 @@ def test_what_is_gone_is_kept_no_longer():
     state.save_change(change(2, members_gone=["p"]), topic_names_gone=["t"])
     kept = StateStore(store).load()
     assert (kept.revision, kept.topics, kept.members) == (2, (), ())
+
+
+def test_who_is_alive_is_kept_until_a_change_says_otherwise():
+    store = MemoryKvStore()
+    state = StateStore(store)
+    state.load()
+    state.save_change(change(1), live={"gateway/0", "member/p"})
+    state.save_change(change(2, topics=[TOPIC]))
+    assert StateStore(store).load().live == {"gateway/0", "member/p"}
+    state.save_change(change(3), live=())
+    assert StateStore(store).load().live == frozenset()
 
 
 def test_a_name_never_has_two_topics_even_where_a_failed_write_reached_the_disk():

@@ -1,0 +1,220 @@
+import asyncio
+import itertools
+import sys
+from contextlib import suppress
+
+import pytest
+
+from common.kv.rocks import RocksKvStore
+from common.kv.store import StorageFailed
+from common.ports.metadata import NewTopic
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel
+from common.rpc.metadata_client import GrpcMetadata
+from common.rpc.server import AddressTaken
+from common.settings import build
+from metadata_svc.app import open_core, serve
+from metadata_svc.config import MetadataSettings, TopicDefaults
+from metadata_svc.store.state import StateStore
+from tests.contracts.metadata_contract import PARTITION_0, following, gateway, until
+from tests.support.ports import ReservedPort
+from tests.support.processes import BrokerProcess
+
+KILLS = 4
+
+
+def settings(tmp_path, **given):
+    raw = {name.replace("_", "."): value for name, value in given.items()}
+    return build(MetadataSettings, {"data.dir": str(tmp_path), **raw})
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(120):
+            await body()
+
+    asyncio.run(bounded())
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the service on this test's data; none is left when the test is over."""
+    processes = []
+
+    def started(address: str, *flags: str) -> BrokerProcess:
+        command = [sys.executable, "-m", "metadata_svc", "--data-dir", str(tmp_path)]
+        process = BrokerProcess("metadata_svc", [*command, "--grpc-listen", address, *flags])
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        if process.is_running:
+            process.kill()
+
+
+@pytest.fixture
+def port():
+    reserved = ReservedPort()
+    yield reserved
+    reserved.release()
+
+
+def test_settings_reach_the_core_and_its_watchers(tmp_path):
+    async def body():
+        own = settings(tmp_path, num_partitions="5")
+        defaults = build(TopicDefaults, {"message.max.bytes": "7"})
+        async with open_core(own, defaults) as core, following(core, PARTITION_0) as view:
+            [result] = await core.create_topics([NewTopic("t")], timeout_ms=30_000)
+            assert len(result.topic.partitions) == 5
+            assert dict(view.broker_configs) == {
+                "num.partitions": "5",
+                "default.replication.factor": "1",
+                "message.max.bytes": "7",
+            }
+
+    run(body)
+
+
+def test_a_store_that_is_in_use_is_refused(tmp_path):
+    async def body():
+        defaults = build(TopicDefaults, {})
+        async with open_core(settings(tmp_path), defaults):
+            with pytest.raises(StorageFailed, match="in use"):
+                async with open_core(settings(tmp_path), defaults):
+                    pass
+
+    run(body)
+
+
+def test_an_address_that_is_taken_is_refused_and_the_store_released(tmp_path):
+    async def body():
+        defaults = build(TopicDefaults, {})
+        async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as other:
+            address = f"127.0.0.1:{other.sockets[0].getsockname()[1]}"
+            with pytest.raises(AddressTaken):
+                await serve(settings(tmp_path, grpc_listen=address), defaults, asyncio.Event())
+        async with open_core(settings(tmp_path), defaults):
+            pass
+
+    run(body)
+
+
+def test_a_process_that_is_told_to_stop_ends_in_peace_and_expects_its_watchers_back(
+    start, port, tmp_path
+):
+    async def body():
+        process = start(port.address)
+        async with (
+            open_channel(port.address) as channel,
+            following(GrpcMetadata(channel), PARTITION_0),
+        ):
+            assert await asyncio.to_thread(process.terminate) == 0
+            store = RocksKvStore(tmp_path)
+            assert StateStore(store).load().live == {"member/partition-0"}
+            store.close()
+
+    run(body)
+
+
+def test_a_second_process_on_the_same_data_says_so_and_ends_with_status_1(start):
+    first = start("127.0.0.1:0")
+    first.wait_for_line("gRPC on")
+    second = start("127.0.0.1:0")
+    assert second.wait_for_exit() == 1
+    assert second.lines_with("in use by another process")
+    assert first.is_running
+
+
+def test_a_wrong_setting_ends_the_process_with_status_2_and_its_name(start):
+    process = start("127.0.0.1:0", "--set", "num.partitions=0")
+    assert process.wait_for_exit() == 2
+    assert process.lines_with("num.partitions must be an integer from 1 to")
+
+
+class Load:
+    """Changes things without pause, and knows what was acknowledged and what may be."""
+
+    def __init__(self, metadata):
+        self._metadata = metadata
+        self._numbers = itertools.count()
+        self.ids_of_created = {}
+        self.deleted = set()
+        self.maybe_deleted = set()
+        self.blocks = []
+
+    @property
+    def acknowledged(self):
+        """The least that was acknowledged of anything."""
+        return min(len(self.ids_of_created), len(self.deleted), len(self.blocks))
+
+    async def create(self):
+        name = f"t{next(self._numbers)}"
+        [result] = await self._metadata.create_topics([NewTopic(name)], timeout_ms=30_000)
+        assert result.refusal is None
+        self.ids_of_created[name] = result.topic_id
+
+    async def delete(self):
+        names = set(self.ids_of_created) - self.deleted - self.maybe_deleted
+        if len(names) > 5:
+            name = names.pop()
+            self.maybe_deleted.add(name)
+            [result] = await self._metadata.delete_topics([name], timeout_ms=30_000)
+            assert result.refusal is None
+            self.maybe_deleted.discard(name)
+            self.deleted.add(name)
+
+    async def allocate(self):
+        self.blocks.append(await self._metadata.allocate_producer_ids())
+
+    async def forever(self, act):
+        while True:
+            with suppress(BackendUnavailable):
+                await act()
+            await asyncio.sleep(0)
+
+
+def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_producer_id(
+    start, port
+):
+    async def body():
+        process = start(port.address)
+        revisions, cluster_ids = [], set()
+        async with (
+            open_channel(port.address) as channel,
+            following(GrpcMetadata(channel), PARTITION_0),
+            following(GrpcMetadata(channel), gateway(0)) as view,
+        ):
+            load = Load(GrpcMetadata(channel))
+            acts = [load.create, load.create, load.delete, load.allocate]
+            tasks = [asyncio.create_task(load.forever(act)) for act in acts]
+            for _ in range(KILLS):
+                enough = load.acknowledged + 5
+                await until(lambda enough=enough: load.acknowledged >= enough)
+                process.kill()
+                revisions.append(view.revision)
+                process = start(port.address)
+                cluster_ids.add(view.cluster_id)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            process.kill()
+            process = start(port.address)
+            # Answered by the new process only: the view is of its snapshot or later.
+            await load.create()
+            check(load, view)
+            cluster_ids.add(view.cluster_id)
+            revisions.append(view.revision)
+        assert len(cluster_ids) == 1
+        assert revisions == sorted(set(revisions))
+
+    run(body)
+
+
+def check(load, view):
+    for name, topic_id in load.ids_of_created.items():
+        if name not in load.deleted | load.maybe_deleted:
+            assert view.topic(name).topic_id == topic_id
+    assert not [name for name in load.deleted if view.topic(name) is not None]
+    blocks = sorted((block.first, block.first + block.count) for block in load.blocks)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(blocks))

@@ -1,0 +1,67 @@
+import pytest
+
+from common.settings import WrongSetting, build, declared
+from common.topic_config_table import TOPIC_CONFIGS
+from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs
+
+
+def configs(**given):
+    raw = {name.replace("_", "."): value for name, value in given.items()}
+    return broker_configs(build(MetadataSettings, raw), build(TopicDefaults, raw))
+
+
+def test_every_broker_config_of_the_table_is_a_setting():
+    known = declared(TopicDefaults)
+    synonyms = {synonym.name for one in TOPIC_CONFIGS.values() for synonym in one.synonyms}
+    assert {one.name for one in known} == synonyms
+    assert all(one.doc for one in known)
+
+
+def test_only_defaults_of_topics_that_were_set_are_told_to_watchers():
+    assert configs() == {"num.partitions": "1", "default.replication.factor": "1"}
+    assert configs(num_partitions="3", log_retention_hours="2", log_preallocate="TRUE") == {
+        "num.partitions": "3",
+        "default.replication.factor": "1",
+        "log.retention.hours": "2",
+        "log.preallocate": "true",
+    }
+
+
+def test_a_list_is_told_as_kafka_writes_it():
+    assert configs(log_cleanup_policy="compact, delete")["log.cleanup.policy"] == "compact,delete"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log.retention.ms", "-2"),
+        ("log.retention.ms", "soon"),
+        ("log.cleanup.policy", "remove"),
+        ("compression.type", "lzma"),
+        ("log.cleaner.min.cleanable.ratio", "2"),
+        ("message.max.bytes", "-1"),
+    ],
+)
+def test_a_default_that_no_topic_could_have_is_refused_with_its_name(name, value):
+    with pytest.raises(WrongSetting, match=name):
+        build(TopicDefaults, {name: value})
+
+
+def test_defaults_that_do_not_go_together_are_refused():
+    wrong = {"log.cleaner.min.compaction.lag.ms": "9", "log.cleaner.max.compaction.lag.ms": "5"}
+    with pytest.raises(WrongSetting, match=r"min\.compaction\.lag\.ms"):
+        build(TopicDefaults, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num.partitions", "0"),
+        ("num.partitions", "10001"),
+        ("default.replication.factor", "0"),
+        ("broker.session.timeout.ms", "1"),
+    ],
+)
+def test_settings_out_of_range_are_refused_with_their_name(name, value):
+    with pytest.raises(WrongSetting, match=name):
+        build(MetadataSettings, {name: value})
