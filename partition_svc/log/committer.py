@@ -161,8 +161,9 @@ class Committer:
         """Begins a generation, then waits for flushes here rather than in RocksDB's writes."""
         await self._in_thread(self._store.roll)
         # RocksDB tells nobody when a flush is done.
-        while self._store.is_behind:  # noqa: ASYNC110
+        while self._store.is_behind:
             await asyncio.sleep(_FLUSH_POLL_S)
+            self._store.check()
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._disk, work)

@@ -32,8 +32,9 @@ def delete_log(group: Group, reader: LogReader, log: bytes, size_bytes: int) -> 
     """Puts the deletion of a log into `group`; returns the bytes deleted in each generation."""
     deleted: Counter[int] = Counter()
     segments = list(reader.segments(log))
-    ends = [bytes_before for _, _, bytes_before in segments[1:]] + [size_bytes]
-    for (_, generation, bytes_before), end in zip(segments, ends, strict=True):
+    ends = [*(bytes_before for _, _, bytes_before in segments[1:]), size_bytes]
+    # A log that was never written to has no segment, but an end.
+    for (_, generation, bytes_before), end in zip(segments, ends, strict=False):
         prefix = batch_prefix(generation, log)
         group.delete_batches(prefix, prefix + b"\xff" * 8)
         deleted[generation] += end - bytes_before

@@ -73,14 +73,8 @@ class LogStore:
 
     @property
     def is_behind(self) -> bool:
-        """Whether writes must wait because flushes or compaction have not kept up.
-
-        Raises:
-            StorageFailed: they never will, for one has failed.
-        """
+        """Whether writes must wait because flushes or compaction have not kept up."""
         number = self._database.number
-        if number("rocksdb.background-errors"):
-            raise StorageFailed("a flush or a compaction failed")
         return (
             number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
             or number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX
@@ -101,6 +95,10 @@ class LogStore:
             self._database.state.write(group.changes)
         self._bytes = bytes_now
         self._bytes_to_flush += appended_bytes
+
+    def check(self) -> None:
+        """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""
+        self.write(self.new_group(), 0)
 
     def sync(self) -> None:
         """Makes everything written so far survive the loss of power. Blocks; frees the lock.

@@ -1,0 +1,58 @@
+"""Log stores for tests, filled by hand with batches that are only bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from partition_svc.store.keys import (
+    LogHead,
+    batch_prefix,
+    head_key,
+    log_key,
+    pack_segment,
+    pack_u64,
+    segment_key,
+)
+from partition_svc.store.log_store import LogStore
+from tests.support.waiting import eventually
+
+LOG_KEY = log_key(b"topic of 16 byte", 0)
+OTHER_LOG_KEY = log_key(b"topic of 16 byte", 1)
+
+
+@contextmanager
+def opened(folder: Path, *, flush_bytes: int = 64 << 20) -> Iterator[LogStore]:
+    store = LogStore(folder, flush_bytes=flush_bytes)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def roll(store: LogStore) -> None:
+    """Begins a generation, and waits until the last one is in files."""
+    store.roll()
+    eventually(
+        lambda: not store._database.number("rocksdb.num-immutable-mem-table"), what="the flush"
+    )
+
+
+def batch_files(store: LogStore) -> list[dict[str, Any]]:
+    """RocksDB's account of the files of `batches`: a generation comes first in their keys."""
+    files = store._database.state.live_files()
+    return [one for one in files if one["start_key"][:1] == bytes(1)]
+
+
+def store_batches(store: LogStore, base_offset: int, *batches: bytes, log: bytes = LOG_KEY) -> int:
+    """Stores batches of ten offsets each as a segment of this generation; returns the log end."""
+    group = store.new_group()
+    size_before = store.head(log).size_bytes
+    group.put(segment_key(log, base_offset), pack_segment(store.generation, size_before))
+    for batch in batches:
+        base_offset += 10
+        group.put_batch(batch_prefix(store.generation, log) + pack_u64(base_offset - 1), batch)
+    size = sum(map(len, batches))
+    group.put(head_key(log), LogHead(0, base_offset, size_before + size).pack())
+    store.write(group, size)
+    return base_offset

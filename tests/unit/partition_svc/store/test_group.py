@@ -1,0 +1,26 @@
+from rocksdict import WriteBatch
+
+from tests.support.log_stores import opened
+
+
+def test_a_group_reaches_both_families_or_none(tmp_path):
+    with opened(tmp_path) as store:
+        group = store.new_group()
+        group.put(b"H row", b"1")
+        group.put_batch(b"batch", b"2")
+        assert isinstance(group.changes, WriteBatch)
+        assert store.reader.row(b"H row") is None
+        store.write(group, 1)
+        assert store.reader.row(b"H row") == b"1"
+
+
+def test_changes_take_effect_in_their_order(tmp_path):
+    with opened(tmp_path) as store:
+        group = store.new_group()
+        for number in range(5):
+            group.put(b"row%d" % number, b"")
+        group.delete(b"row0")
+        group.delete_rows(b"row2", b"row4")
+        group.put(b"row3", b"again")
+        store.write(group, 0)
+        assert [key for key, _ in store.reader.rows(b"row", b"rox")] == [b"row1", b"row3", b"row4"]

@@ -1,0 +1,172 @@
+import contextlib
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
+from partition_svc.store.keys import LogHead, head_key
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+from tests.support.full_disk import files_limited_to
+from tests.support.log_stores import (
+    LOG_KEY,
+    OTHER_LOG_KEY,
+    batch_files,
+    opened,
+    roll,
+    store_batches,
+)
+
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+_KILLED_AFTER_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from tests.support.log_stores import opened, store_batches
+with opened(Path(sys.argv[1])) as store:
+    store_batches(store, 0, b"written")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_written_survives_the_process(tmp_path):
+    subprocess.run([sys.executable, "-c", _KILLED_AFTER_WRITING, str(tmp_path)], check=False)
+    with opened(tmp_path) as store:
+        assert store.reader.read(LOG_KEY, 0, 10, EVERYTHING).batches == [b"written"]
+        assert store.head(LOG_KEY) == LogHead(0, 10, 7)
+
+
+def test_a_second_process_is_told_that_the_store_is_in_use(tmp_path):
+    with opened(tmp_path), pytest.raises(StoreInUse, match="in use by another process"):
+        LogStore(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_failure(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFailed, match="cannot open"):
+        LogStore(tmp_path / "file" / "data")
+
+
+def test_a_generation_ends_when_it_is_full_and_a_new_one_begins(tmp_path):
+    with opened(tmp_path, flush_bytes=100) as store:
+        assert (store.generation, store.is_roll_due) == (0, False)
+        store_batches(store, 0, b"x" * 99)
+        assert not store.is_roll_due
+        store_batches(store, 10, b"x")
+        assert store.is_roll_due
+        store.roll()
+        assert (store.generation, store.is_roll_due) == (1, False)
+
+
+def test_opening_begins_a_generation_only_where_the_last_has_data(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x")
+    for _ in range(2):
+        with opened(tmp_path) as store:
+            assert store.generation == 1
+
+
+def test_generations_become_files_that_do_not_overlap(tmp_path):
+    with opened(tmp_path) as store:
+        end = 0
+        # Enough for compaction to begin, which must only move them.
+        for _ in range(6):
+            store_batches(store, end, b"y" * 1000, log=OTHER_LOG_KEY)
+            end = store_batches(store, end, b"x" * 1000)
+            roll(store)
+        files = sorted((one["start_key"], one["end_key"]) for one in batch_files(store))
+        assert len(files) == 6
+        assert all(one[1] < other[0] for one, other in pairwise(files))
+
+
+def test_heads_are_those_of_all_logs(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x", log=OTHER_LOG_KEY)
+        store_batches(store, 0, b"xx")
+        assert dict(store.heads()) == {
+            LOG_KEY: LogHead(0, 10, 2),
+            OTHER_LOG_KEY: LogHead(0, 10, 1),
+        }
+        assert store.head(b"?" * 20) == LogHead()
+
+
+def test_the_first_cluster_owns_the_data_for_good(tmp_path):
+    with opened(tmp_path) as store:
+        store.claim("mine")
+    with opened(tmp_path) as store:
+        store.claim("mine")
+        with pytest.raises(WrongCluster, match="cluster mine, not of other"):
+            store.claim("other")
+
+
+def test_a_failed_write_stores_nothing_and_reads_go_on(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"kept" * 10_000)
+        with files_limited_to(50_000), pytest.raises(StorageFailed):
+            store_batches(store, 10, b"lost" * 10_000)
+        assert store.head(LOG_KEY).next_offset == 10
+        assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
+        # Not by itself: RocksDB stays as it is.
+        with pytest.raises(StorageFailed):
+            store_batches(store, 10, b"small")
+        store.recover()
+        assert store.is_writable
+        store_batches(store, 10, b"again")
+        assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 2
+
+
+def test_a_store_that_cannot_be_written_is_opened_for_reading(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"kept" * 10_000)
+        with files_limited_to(1000), pytest.raises(StorageFailed):
+            store.recover()
+        assert not store.is_writable
+        assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
+        store.recover()
+        assert store.is_writable
+
+
+def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        reader = store.reader
+        monkeypatch.setattr(store, "_has_room", lambda: False)
+        with pytest.raises(StorageFailed, match="no room"):
+            store.recover()
+        assert store.reader is reader
+        store_batches(store, 0, b"still open")
+
+
+def test_a_failed_flush_is_told_to_who_waits_for_it(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x" * 100_000)
+        with files_limited_to(20_000):
+            with contextlib.suppress(StorageFailed):
+                store.roll()
+            with pytest.raises(StorageFailed):
+                check_for_ever(store)
+
+
+def check_for_ever(store):
+    while True:
+        store.check()
+
+
+def test_statistics_are_there_for_who_asked(tmp_path):
+    store = LogStore(tmp_path, with_statistics=True)
+    store_batches(store, 0, b"x" * 1000)
+    assert "rocksdb.wal.bytes" in store.statistics()
+    store.close()
+    with opened(tmp_path) as store:
+        assert store.statistics() == ""
+
+
+def test_a_sync_and_a_deleted_head_are_written(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x")
+        store.sync()
+        group = store.new_group()
+        group.delete(head_key(LOG_KEY))
+        store.write(group, 0)
+        assert list(store.heads()) == []

@@ -1,0 +1,114 @@
+import pytest
+
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import LAST, producer_key, time_key
+from partition_svc.store.reading import Limits
+from tests.support.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
+
+EVERYTHING = Limits(1 << 20, 1 << 20, one=True)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A log of three generations, beside one whose keys come right after it."""
+    with opened(tmp_path) as store:
+        end = 0
+        for generation in (b"a", b"b", b"c"):
+            end = store_batches(store, end, generation * 10, generation * 20)
+            store_batches(store, 0, b"other" * 4, log=OTHER_LOG_KEY)
+            store.roll()
+        yield store
+
+
+def read(store, offset, end_offset=60, limits=EVERYTHING):
+    return store.reader.read(LOG_KEY, offset, end_offset, limits)
+
+
+def test_a_read_goes_on_through_generations(store):
+    run = read(store, 0)
+    assert run.batches == [one for x in (b"a", b"b", b"c") for one in (x * 10, x * 20)]
+    assert (run.size_bytes, run.next_offset) == (90, 60)
+
+
+@pytest.mark.parametrize(("offset", "first"), [(9, b"a" * 10), (10, b"a" * 20), (25, b"b" * 10)])
+def test_a_read_begins_with_the_batch_that_holds_the_offset(store, offset, first):
+    assert read(store, offset).batches[0] == first
+
+
+def test_a_read_stays_below_the_end_it_is_given(store):
+    run = read(store, 5, end_offset=30)
+    assert (len(run.batches), run.next_offset) == (3, 30)
+    assert read(store, 60).batches == []
+
+
+def test_limits_cut_between_batches(store):
+    run = read(store, 0, limits=Limits(35, 35, one=True))
+    assert [len(one) for one in run.batches] == [10, 20]
+    assert read(store, 0, limits=Limits(100, 25, one=True)).next_offset == 20
+
+
+def test_the_first_batch_may_be_too_large_where_one_is_wanted(store):
+    assert len(read(store, 10, limits=Limits(5, 5, one=True)).batches) == 1
+    run = read(store, 10, limits=Limits(5, 5, one=False))
+    assert (run.batches, run.next_offset) == ([], 10)
+
+
+def test_a_log_without_rows_is_empty(tmp_path):
+    with opened(tmp_path) as store:
+        assert read(store, 0).batches == []
+        assert list(store.reader.segments(LOG_KEY)) == []
+        assert store.reader.offset_before_time(LOG_KEY, 5) == -1
+
+
+def test_a_generation_that_has_two_segments_of_a_log_is_read_once(tmp_path):
+    with opened(tmp_path) as store:
+        end = store_batches(store, 0, b"first", b"second")
+        store_batches(store, end, b"third")
+        assert read(store, 0).batches == [b"first", b"second", b"third"]
+        assert read(store, 20).batches == [b"third"]
+
+
+def test_segments_tell_their_generation_and_the_bytes_before_them(store):
+    assert list(store.reader.segments(LOG_KEY)) == [(0, 0, 0), (20, 1, 30), (40, 2, 60)]
+
+
+def test_the_time_index_answers_with_an_offset_before_the_time(store):
+    group = store.new_group()
+    for timestamp, offset in ((100, 9), (200, 29), (200, 39)):
+        group.put(time_key(LOG_KEY, timestamp, offset), b"")
+    group.put(time_key(OTHER_LOG_KEY, 1, 1), b"")
+    store.write(group, 0)
+    found = [store.reader.offset_before_time(LOG_KEY, time) for time in (99, 100, 101, 200, 201)]
+    assert found == [-1, -1, 9, 9, 39]
+    assert store.reader.offset_before_time(LOG_KEY, LAST) == 39
+
+
+def test_producers_are_those_of_the_log(store):
+    group = store.new_group()
+    for log, producer_id in ((LOG_KEY, 5), (LOG_KEY, 1 << 40), (OTHER_LOG_KEY, 6)):
+        group.put(producer_key(log, producer_id), b"state")
+    store.write(group, 0)
+    assert list(store.reader.producers(LOG_KEY)) == [(5, b"state"), (1 << 40, b"state")]
+
+
+def test_a_row_at_the_end_of_a_range_is_not_in_it(store):
+    group = store.new_group()
+    for key in (b"x1", b"x2", b"x3"):
+        group.put(key, b"")
+    store.write(group, 0)
+    assert [key for key, _ in store.reader.rows(b"x1", b"x3")] == [b"x1", b"x2"]
+    assert store.reader.last_row(b"x1", b"x3") == (b"x2", b"")
+    assert store.reader.last_row(b"x0", b"x1") is None
+
+
+def test_a_closed_database_fails_as_a_broken_one_does(tmp_path):
+    with opened(tmp_path) as store:
+        reader = store.reader
+    for call in (
+        lambda: reader.row(b"x"),
+        lambda: reader.last_row(b"x", b"y"),
+        lambda: list(reader.rows(b"x", b"y")),
+        lambda: reader.read(LOG_KEY, 0, 10, EVERYTHING),
+    ):
+        with pytest.raises(StorageFailed):
+            call()
