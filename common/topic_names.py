@@ -29,6 +29,11 @@ def invalid_name_reason(name: str) -> str | None:
     return None
 
 
+def can_collide(name: str) -> bool:
+    """Whether there is any other name that collides with this one."""
+    return "." in name or "_" in name
+
+
 def collision_key(name: str) -> str:
     """Two different names with equal keys collide: `a.b` and `a_b`."""
     return name.replace(".", "_")

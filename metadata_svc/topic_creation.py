@@ -13,7 +13,12 @@ from typing import Final
 from common.cluster_view import ClusterView
 from common.ports.metadata import NewTopic, Topic, TopicRefusal, TopicResult
 from common.topic_configs import check, check_together, normalised
-from common.topic_names import INTERNAL_TOPICS, collision_key, invalid_name_reason
+from common.topic_names import (
+    INTERNAL_TOPICS,
+    can_collide,
+    collision_key,
+    invalid_name_reason,
+)
 from metadata_svc.placement import place
 
 #: Partitions that one request may make; as MAX_PARTITIONS_PER_BATCH of Kafka's controller.
@@ -63,8 +68,9 @@ class Creation:
 
     def decide(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
         """A result for each topic, in order: with `topic` as it is to be made, or a refusal."""
-        topics = self._view.topics
-        self._names_by_collision_key = {collision_key(one.name): one.name for one in topics}
+        if any(can_collide(topic.name) for topic in asked):
+            topics = self._view.topics
+            self._names_by_collision_key = {collision_key(one.name): one.name for one in topics}
         times = Counter(topic.name for topic in asked)
         return [self._result(topic, is_repeated=times[topic.name] > 1) for topic in asked]
 

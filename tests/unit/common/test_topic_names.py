@@ -1,6 +1,11 @@
 import pytest
 
-from common.topic_names import TOPIC_NAME_LENGTH_MAX, collision_key, invalid_name_reason
+from common.topic_names import (
+    TOPIC_NAME_LENGTH_MAX,
+    can_collide,
+    collision_key,
+    invalid_name_reason,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +40,7 @@ def test_the_reason_against_a_very_long_name_does_not_repeat_it():
 def test_names_that_differ_in_dots_and_underscores_collide_and_others_do_not():
     assert collision_key("a.b_c") == collision_key("a_b.c")
     assert collision_key("a.b") != collision_key("a-b")
+
+
+def test_only_names_with_dots_or_underscores_can_collide():
+    assert [can_collide(name) for name in ("a.b", "a_b", "a-b", "ab")] == [True, True, False, False]
