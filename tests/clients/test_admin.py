@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from kafka import KafkaAdminClient
 
 from tests.support.records import numbered
+from tests.support.waiting import eventually
 
 WITHIN_S = 30
 
@@ -24,7 +25,18 @@ def name():
 
 @pytest.fixture
 def confluent(broker):
-    return AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    # librdkafka drops its bootstrap connection once it knows the brokers, and what was asked on
+    # it just then fails: let that be over before a test asks.
+    eventually(lambda: knows_the_cluster(admin), what="an admin client that is connected")
+    return admin
+
+
+def knows_the_cluster(admin):
+    try:
+        return bool(admin.list_topics(timeout=WITHIN_S).brokers)
+    except KafkaException:
+        return False
 
 
 def wait(futures):
@@ -65,7 +77,7 @@ def test_confluent_describes_the_cluster(confluent, broker):
     [
         pytest.param(lambda name: NewTopic(name, 1, 1), "TOPIC_ALREADY_EXISTS", id="twice"),
         pytest.param(
-            lambda name: NewTopic(name.replace("-", "_"), 1, 1),
+            lambda name: NewTopic(name.replace(".", "_"), 1, 1),
             "TOPIC_EXCEPTION",
             id="dot and underscore collide",
         ),

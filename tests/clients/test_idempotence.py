@@ -8,7 +8,7 @@ from tests.support.batches import batch_values, record_batch
 from tests.support.deployments import DEPLOYMENTS
 from tests.support.proxy import Proxy
 from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.records import Record, numbered
 
 OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH = 45, 47
 
@@ -27,30 +27,32 @@ def broker(request, tmp_path_factory):
 
 
 @pytest.fixture
-def cutting(broker):
-    """Every third answer with an offset in it is lost together with its connection."""
-    counter = itertools.count(1)
-    cut_at = []
+def cutting(broker, raw, topic):
+    """Every second answer to a Produce is lost together with its connection, six times."""
+    answers = itertools.count(1)
+    identities = (topic.encode(), raw.topic_id(topic).bytes)
+    cut = []
 
-    def cut(chunk):
-        number = next(counter)
-        if number > 12 and number % 3 == 0 and len(cut_at) < 15:
-            cut_at.append(number)
+    def is_lost(chunk):
+        # Metadata names the topic too, and the broker's address beside it.
+        is_produce = any(one in chunk for one in identities) and b"127.0.0.1" not in chunk
+        if is_produce and next(answers) % 2 == 0 and len(cut) < 6:
+            cut.append(chunk)
             return True
         return False
 
-    broker.proxy.cut_answer = cut
-    yield cut_at
+    broker.proxy.cut_answer = is_lost
+    yield cut
     broker.proxy.cut_answer = lambda _: False
 
 
 def test_answers_lost_on_the_way_make_no_duplicates(client, broker, topic, cutting):
-    records = numbered(400, size=5000)
+    records = [Record(b"%d" % number + bytes(400_000)) for number in range(40)]
     client.produce(broker.proxy.address, topic, records, idempotent=True)
     with RawClient(broker.address) as direct:
         stored = batch_values(direct.fetch_all(topic))
     assert stored == [record.value for record in records]
-    assert cutting, "no answer was cut: the test showed nothing"
+    assert len(cutting) == 6
 
 
 @pytest.fixture

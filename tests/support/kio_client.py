@@ -95,7 +95,7 @@ def ask(
 def ask_old(connection: KafkaSocket, request: Any) -> Any:
     """The same for a request of `kafka.protocol.old`."""
     correlation_id = connection.next_correlation_id()
-    header = OldHeader(request, correlation_id=correlation_id, client_id="tests")
+    header = OldHeader(request.API_KEY, request.API_VERSION, correlation_id, "tests")
     connection.send_frame(header.encode() + request.encode())
     frame = connection.read_frame()
     assert struct.unpack_from(">i", frame)[0] == correlation_id

@@ -9,12 +9,22 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kafka.codec import lz4_encode, snappy_decode, snappy_encode
+from kafka.codec import (
+    lz4_decode,
+    lz4_decode_old_kafka,
+    lz4_encode,
+    snappy_decode,
+    snappy_encode,
+)
 
 from tests.support.records import Record
 
 _WRAP = {"gzip": (1, gzip.compress), "snappy": (2, snappy_encode), "lz4": (3, lz4_encode)}
-_UNWRAP = {1: gzip.decompress, 2: snappy_decode}
+#: By magic: LZ4 frames of magic 0 carry a header checksum over the wrong bytes (KIP-57).
+_UNWRAP = {
+    0: {1: gzip.decompress, 2: snappy_decode, 3: lz4_decode_old_kafka},
+    1: {1: gzip.decompress, 2: snappy_decode, 3: lz4_decode},
+}
 
 
 class Message(NamedTuple):
@@ -96,7 +106,7 @@ def _unwrapped(message: Message) -> list[Message]:
     if not codec:
         return [message]
     assert message.value is not None
-    inner = unpack_message_set(bytes(_UNWRAP[codec](message.value)))
+    inner = unpack_message_set(bytes(_UNWRAP[message.magic][codec](message.value)))
     # Magic 0 writes absolute offsets inside; magic 1 relative ones, the wrapper has the last.
     shift = message.offset - inner[-1].offset if message.magic == 1 else 0
     return [one._replace(offset=one.offset + shift) for one in inner]

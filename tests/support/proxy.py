@@ -18,10 +18,10 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.target = ""
-        #: Called with each chunk of answers before it is passed on; True cuts the connection there.
+        #: Asked for each chunk of answers before it is passed on; True cuts the connection there.
         self.cut_answer: Callable[[bytes], bool] = lambda _: False
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._links: set[_Link] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -35,14 +35,11 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()
-        self.cut_all()
-
-    def cut_all(self) -> None:
-        """Ends every connection there is, both ways, whatever is on its way."""
         with self._lock:
-            connections, self._open = self._open, set()
-        for connection in connections:
-            _shut(connection)
+            links = list(self._links)
+        for link in links:
+            link.cut()
+            link.join()
 
     def _accept(self) -> None:
         while True:
@@ -57,15 +54,36 @@ class Proxy:
                 client.close()
                 continue
             with self._lock:
-                self._open |= {client, broker}
-            for source, sink, cut in (
-                (client, broker, lambda _: False),
-                (broker, client, self._is_cut),
-            ):
-                threading.Thread(target=self._pump, args=(source, sink, cut), daemon=True).start()
+                self._links.add(_Link(client, broker, lambda chunk: self.cut_answer(chunk)))
 
-    def _is_cut(self, chunk: bytes) -> bool:
-        return self.cut_answer(chunk)
+
+class _Link:
+    """One connection through the proxy: two sockets, a thread for each direction."""
+
+    def __init__(
+        self, client: socket.socket, broker: socket.socket, cut_answer: Callable[[bytes], bool]
+    ) -> None:
+        self._ends = (client, broker)
+        self._threads = [
+            threading.Thread(target=self._pump, args=(client, broker, lambda _: False)),
+            threading.Thread(target=self._pump, args=(broker, client, cut_answer)),
+        ]
+        self._left = len(self._threads)
+        self._lock = threading.Lock()
+        for thread in self._threads:
+            thread.start()
+
+    def cut(self) -> None:
+        """Ends both connections, whatever is on its way."""
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     def _pump(
         self, source: socket.socket, sink: socket.socket, cut: Callable[[bytes], bool]
@@ -76,14 +94,10 @@ class Proxy:
         except OSError:
             pass
         finally:
-            for end in (source, sink):
-                _shut(end)
+            self.cut()
             with self._lock:
-                self._open -= {source, sink}
-
-
-def _shut(end: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(OSError):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self._left -= 1
+                is_last = not self._left
+            if is_last:
+                for end in self._ends:
+                    end.close()
