@@ -1,7 +1,9 @@
 import contextlib
+import signal
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.support.log_stores import (
     store_batches,
 )
 
+ROOT = Path(__file__).parents[4]
 EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
 
 _KILLED_AFTER_WRITING = """
@@ -32,7 +35,9 @@ with opened(Path(sys.argv[1])) as store:
 
 
 def test_what_was_written_survives_the_process(tmp_path):
-    subprocess.run([sys.executable, "-c", _KILLED_AFTER_WRITING, str(tmp_path)], check=False)
+    command = [sys.executable, "-c", _KILLED_AFTER_WRITING, str(tmp_path)]
+    ended = subprocess.run(command, check=False, cwd=ROOT)
+    assert ended.returncode == -signal.SIGKILL
     with opened(tmp_path) as store:
         assert store.reader.read(LOG_KEY, 0, 10, EVERYTHING).batches == [b"written"]
         assert store.head(LOG_KEY) == LogHead(0, 10, 7)

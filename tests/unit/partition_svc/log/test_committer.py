@@ -1,0 +1,227 @@
+import asyncio
+import threading
+
+import pytest
+
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
+from partition_svc.store.failures import StorageFailed
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    fetch,
+    one_by_one,
+    read_everything,
+    running_core,
+    until,
+)
+
+OTHER = LogId(TOPIC_ID, 1)
+
+
+class Syncs:
+    """Syncs of a store that wait to be let through, each in its thread."""
+
+    def __init__(self, store, monkeypatch):
+        self.count = 0
+        self._may_go = threading.Event()
+        self._sync = store.sync
+        monkeypatch.setattr(store, "sync", self._hold)
+
+    def let_go(self):
+        self._may_go.set()
+
+    def _hold(self):
+        self.count += 1
+        assert self._may_go.wait(60)
+        self._sync()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    def run(test, **settings):
+        async def within_limits():
+            async with asyncio.timeout(60), running_core(tmp_path, **settings) as core:
+                await test(core, monkeypatch)
+
+        asyncio.run(within_limits())
+
+    return run
+
+
+def test_acks_all_waits_for_the_sync_and_acks_1_does_not(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        synced = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        written = core.append([Append(OTHER, batch())], acks=ACKS_LEADER)
+        assert (await written)[0].refusal is None
+        assert (await fetch(core, log=OTHER)).high_watermark == 1
+        assert not synced.done()
+        assert (await fetch(core)).high_watermark == 0
+        syncs.let_go()
+        assert (await synced)[0].base_offset == 0
+        assert (await fetch(core)).high_watermark == 1
+
+    run(test)
+
+
+def test_consumers_see_nothing_after_a_batch_that_is_not_synced(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        answers = [
+            core.append([Append(LOG, batch())], acks=acks)
+            for acks in (ACKS_LEADER, ACKS_ALL, ACKS_LEADER)
+        ]
+        assert [(await answers[one])[0].base_offset for one in (0, 2)] == [0, 2]
+        assert (await fetch(core)).high_watermark == 1
+        syncs.let_go()
+        await answers[1]
+        assert (await fetch(core)).high_watermark == 3
+
+    run(test)
+
+
+def test_what_comes_during_a_sync_shares_the_next_one(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        first = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        await until(lambda: syncs.count == 1)
+        rest = [core.append([Append(log, batch())], acks=ACKS_ALL) for log in (LOG, OTHER) * 50]
+        await asyncio.sleep(0)
+        # Nothing is written while a sync is on its way.
+        assert core._store.head(core._registry.find(OTHER).key).next_offset == 0
+        syncs.let_go()
+        await asyncio.gather(first, *rest)
+        assert syncs.count == 2
+
+    run(test)
+
+
+def test_a_duplicate_is_answered_only_when_its_original_is_stored(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        one = batch(producer=(1, 0, 0))
+        original = core.append([Append(LOG, one)], acks=ACKS_ALL)
+        await until(lambda: syncs.count == 1)
+        copy = core.append([Append(LOG, one)], acks=ACKS_LEADER)
+        await fetch(core)
+        assert not copy.done()
+        syncs.let_go()
+        assert (await original)[0] == (await copy)[0]
+
+    run(test)
+
+
+def test_a_duplicate_with_acks_all_is_synced_though_nothing_is_written(run):
+    async def test(core, monkeypatch):
+        one = batch(producer=(1, 0, 0))
+        await append(core, one, acks=ACKS_LEADER)
+        syncs = Syncs(core._store, monkeypatch)
+        syncs.let_go()
+        await append(core, one, acks=ACKS_ALL)
+        assert syncs.count == 1
+
+    run(test)
+
+
+def test_a_large_heap_is_written_in_several_groups(run):
+    async def test(core, monkeypatch):
+        sizes = []
+        write = core._store.write
+        monkeypatch.setattr(
+            core._store, "write", lambda group, size: (sizes.append(size), write(group, size))
+        )
+        await one_by_one(core, [batch(size=500_000) for _ in range(40)])
+        assert len(sizes) > 3
+        assert max(sizes) < 5 << 20
+        assert len(await read_everything(core)) == 40
+
+    run(test)
+
+
+def test_a_full_generation_ends_between_groups(run):
+    async def test(core, _):
+        for _ in range(4):
+            await append(core, *(batch(size=120_000) for _ in range(10)))
+        assert core._store.generation >= 3
+        assert len(await read_everything(core)) == 40
+
+    run(test, flush_bytes=1 << 20)
+
+
+def test_a_write_waits_while_flushes_are_behind(run):
+    async def test(core, monkeypatch):
+        behind = iter([True, True, False])
+        polled = []
+        monkeypatch.setattr(
+            type(core._store),
+            "is_behind",
+            property(lambda _: polled.append(1) or next(behind)),
+        )
+        await append(core, batch(size=900_000), batch(size=200_000))
+        await append(core, batch())
+        assert len(polled) == 3
+
+    run(test, flush_bytes=1 << 20)
+
+
+def test_chores_run_between_groups_one_at_a_time(run):
+    async def test(core, _):
+        ran = []
+        chores = [core._committer.between_groups(lambda n=n: ran.append(n)) for n in range(5)]
+        await append(core, batch())
+        await asyncio.gather(*chores)
+        assert ran == [0, 1, 2, 3, 4]
+
+    run(test)
+
+
+def test_a_failure_refuses_everything_that_waits(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        first = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        await until(lambda: syncs.count == 1)
+        second = core.append([Append(OTHER, batch())], acks=ACKS_LEADER)
+        monkeypatch.setattr(core._store, "write", fail)
+        monkeypatch.setattr(core._store, "recover", fail)
+        syncs.let_go()
+        assert (await first)[0].refusal is None
+        assert (await second)[0].refusal is Refusal.STORAGE_ERROR
+        assert (await append(core, batch()))[0].message == "broken"
+        assert (await fetch(core)).high_watermark == 1
+
+    run(test)
+
+
+def fail(*_):
+    raise StorageFailed("broken")
+
+
+def test_a_chore_that_fails_is_told_so_and_those_after_it(run):
+    async def test(core, monkeypatch):
+        monkeypatch.setattr(core._store, "recover", fail)
+        chores = [core._committer.between_groups(fail) for _ in range(2)]
+        for chore in chores:
+            with pytest.raises(StorageFailed):
+                await chore
+        with pytest.raises(StorageFailed):
+            await core._committer.between_groups(lambda: None)
+        assert (await append(core, batch()))[0].message == "broken"
+
+    run(test)
+
+
+def test_draining_waits_for_what_is_queued_and_not_for_more(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        draining = asyncio.ensure_future(core._committer.drain())
+        await until(lambda: syncs.count == 1)
+        assert not draining.done()
+        syncs.let_go()
+        await draining
+        assert answer.done()
+        await core._committer.drain()
+
+    run(test)

@@ -1,0 +1,197 @@
+import asyncio
+
+import pytest
+
+from common.ports.partitions import LogId, Refusal
+from partition_svc.store.failures import StorageFailed
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    batches_of,
+    fetch,
+    query,
+    read_everything,
+    running_core,
+    until,
+)
+
+_FOREVER_MS = 50_000
+LOGS = [LogId(TOPIC_ID, partition) for partition in range(4)]
+
+
+def run(test, tmp_path, **settings):
+    async def within_limits():
+        async with asyncio.timeout(60), running_core(tmp_path, **settings) as core:
+            return await test(core)
+
+    return asyncio.run(within_limits())
+
+
+def counts(results):
+    return [len(batches_of(one)) for one in results]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 3000, 1 << 20], ids=["store", "both", "memory"])
+def test_it_makes_no_difference_where_batches_are_read_from(tmp_path, cache_bytes):
+    async def test(core):
+        sent = [batch(3, start=3 * number) for number in range(100)]
+        await append(core, *sent)
+        for offset in (0, 1, 150, 297, 299):
+            result = await fetch(core, offset)
+            assert len(batches_of(result)) == 100 - offset // 3
+        asked = query((LOG, 0), partition_max_bytes=len(sent[0]) * 7)
+        assert counts(await core.fetch(asked)) == [7]
+
+    run(test, tmp_path, tail_cache_bytes=cache_bytes)
+
+
+def test_large_reads_let_others_work_in_between(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=500_000) for _ in range(20)), acks=1)
+        asked = query((LOG, 0), max_bytes=20 << 20, partition_max_bytes=20 << 20)
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.ensure_future(tick())
+        assert counts(await core.fetch(asked)) == [20]
+        ticking.cancel()
+        assert ticks > 5
+
+    run(test, tmp_path, tail_cache_bytes=0)
+
+
+def test_partitions_share_the_room_in_the_order_of_the_request(tmp_path):
+    async def test(core):
+        one = batch()
+        for log in LOGS:
+            await append(core, one, one, one, log=log, acks=1)
+        asked = query(*((log, 0) for log in LOGS), max_bytes=len(one) * 5 + 1)
+        assert counts(await core.fetch(asked)) == [3, 2, 0, 0]
+
+    run(test, tmp_path)
+
+
+def test_the_owner_bounds_answers_by_its_own_limit(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=500) for _ in range(10)), acks=1)
+        assert counts(await core.fetch(query((LOG, 0)))) == [3]
+
+    run(test, tmp_path, fetch_bytes_max=2000)
+
+
+def test_min_bytes_beyond_what_may_be_answered_do_not_wait_for_ever(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one)
+        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(one))
+        assert counts(await core.fetch(asked)) == [1]
+
+    run(test, tmp_path)
+
+
+def test_small_appends_add_up_until_they_are_enough(tmp_path):
+    async def test(core):
+        size = len(batch())
+        waiting = asyncio.ensure_future(
+            core.fetch(query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=size * 10))
+        )
+        for _ in range(9):
+            await append(core, batch(), acks=1)
+        assert not waiting.done()
+        await append(core, batch(), acks=1)
+        assert counts(await waiting) == [10]
+
+    run(test, tmp_path)
+
+
+def test_nothing_is_left_of_a_poll_that_ended(tmp_path):
+    async def test(core):
+        polls = [
+            asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=wait)))
+            for wait in (20, _FOREVER_MS, _FOREVER_MS)
+        ]
+        log = core._registry.find(LOG)
+        await until(lambda: len(log.waiters) == 3)
+        await polls[0]
+        assert len(log.waiters) == 2
+        polls[1].cancel()
+        await until(lambda: len(log.waiters) == 1)
+        await append(core, batch())
+        await polls[2]
+        assert not log.waiters
+
+    run(test, tmp_path)
+
+
+def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
+    async def test(core):
+        await append(core, batch(size=1000))
+        core._registry.find(LOG).reload()
+        read = core._fetching._from_store
+
+        async def append_meanwhile(*args):
+            monkeypatch.undo()
+            await append(core, batch(), log=LOGS[1])
+            return await read(*args)
+
+        monkeypatch.setattr(core._fetching, "_from_store", append_meanwhile)
+        # The empty log is read first, and has grown when the other has been read.
+        asked = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
+        assert counts(await core.fetch(asked)) == [1, 1]
+
+    run(test, tmp_path)
+
+
+def test_an_offset_between_what_is_readable_and_the_end_waits(tmp_path, monkeypatch):
+    async def test(core):
+        log = core._registry.find(LOG)
+        await append(core, batch(5))
+        log.high_watermark = 2
+        (result,) = await core.fetch(query((LOG, 4)))
+        assert (result.refusal, result.records, result.high_watermark) == (None, [], 2)
+
+    run(test, tmp_path)
+
+
+def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monkeypatch):
+    async def test(core):
+        await append(core, batch())
+        await append(core, batch(), log=LOGS[1])
+        core._registry.find(LOG).reload()
+
+        def fail(*_):
+            raise StorageFailed("unreadable")
+
+        monkeypatch.setattr(core._store.reader, "read", fail)
+        results = await core.fetch(query((LOG, 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS))
+        assert [one.refusal for one in results] == [Refusal.STORAGE_ERROR, None]
+        assert counts(results) == [0, 1]
+
+    run(test, tmp_path)
+
+
+def test_a_5000_byte_message_is_stored_and_read(tmp_path):
+    async def test(core):
+        await append(core, batch(size=5000))
+        assert len(await read_everything(core)) == 1
+
+    run(test, tmp_path)
+
+
+def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
+    async def test(core):
+        for number in range(20):
+            waiting = asyncio.ensure_future(
+                core.fetch(query((LOG, 0), (LOGS[1], number), max_wait_ms=_FOREVER_MS))
+            )
+            await append(core, batch(), log=LOGS[1], acks=1)
+            assert counts(await waiting) == [0, 1]
+
+    run(test, tmp_path)

@@ -1,0 +1,91 @@
+import asyncio
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import LogId
+from tests.support.log_stores import batch_files
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    read_everything,
+    running_core,
+    topic,
+    until,
+)
+
+OTHER_ID = b"another of 16 by"
+OTHER = LogId(OTHER_ID, 0)
+DELETED = ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID])
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def heads(core):
+    return dict(core._store.heads())
+
+
+def test_the_data_of_a_deleted_topic_is_deleted_and_its_space_freed(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            for _ in range(5):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            await until(lambda: size_of_files(core) > 2_000_000)
+            core.apply(DELETED)
+            await until(lambda: size_of_files(core) < 200_000)
+            assert len(heads(core)) == 1
+            assert len(await read_everything(core, OTHER)) == 5
+
+    run(test)
+
+
+def size_of_files(core):
+    return sum(one["size"] for one in batch_files(core._store))
+
+
+def test_a_topic_deleted_while_nobody_was_here_is_deleted_at_the_next_start(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+            await append(core, batch(), log=OTHER)
+        async with running_core(tmp_path, topic(OTHER_ID)) as core:
+            await until(lambda: len(heads(core)) == 1)
+            assert len(await read_everything(core, OTHER)) == 1
+
+    run(test)
+
+
+def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
+    async def test():
+        partitions = 200
+        async with running_core(tmp_path, topic(partitions=partitions), topic(OTHER_ID)) as core:
+            for partition in range(partitions):
+                await append(core, batch(), log=LogId(TOPIC_ID, partition), acks=1)
+            core.apply(DELETED)
+            for number in range(20):
+                (result,) = await append(core, batch(), log=OTHER)
+                assert result.base_offset == number
+            await until(lambda: len(heads(core)) == 1)
+
+    run(test)
+
+
+def test_silent_producers_are_forgotten(tmp_path):
+    async def test():
+        settings = {"producer_expiration_ms": 1, "producer_expiration_check_ms": 1}
+        async with running_core(tmp_path, **settings) as core:
+            await append(core, batch(producer=(1, 0, 0)))
+            log = core._registry.find(LOG)
+            await until(lambda: not list(core._store.reader.producers(log.key)))
+            (described,) = await core.describe_logs([LOG])
+            assert described.producer_count == 0
+
+    run(test)

@@ -1,0 +1,49 @@
+import pytest
+
+from common.topic_config_table import TOPIC_CONFIGS
+from partition_svc.log.log_config import LogConfig
+
+
+def test_the_defaults_are_those_of_the_table():
+    assert LogConfig.of({}, {}) == LogConfig()
+    assert LogConfig().message_bytes_max == int(TOPIC_CONFIGS["max.message.bytes"].default)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("max.message.bytes", "5", "message_bytes_max", 5),
+        ("message.timestamp.type", "LogAppendTime", "is_log_append_time", True),
+        ("message.timestamp.before.max.ms", "6", "timestamp_before_max_ms", 6),
+        ("message.timestamp.after.max.ms", "7", "timestamp_after_max_ms", 7),
+        ("cleanup.policy", "compact", "is_compacted", True),
+        ("cleanup.policy", "compact,delete", "is_compacted", True),
+        ("cleanup.policy", "delete", "is_compacted", False),
+        ("compression.type", "producer", "codec", None),
+        ("compression.type", "uncompressed", "codec", 0),
+        ("compression.type", "zstd", "codec", 4),
+    ],
+)
+def test_a_topic_config_reaches_the_log(name, value, field, expected):
+    assert getattr(LogConfig.of({name: value}, {}), field) == expected
+
+
+def test_broker_configs_count_where_the_topic_says_nothing():
+    brokers = {"message.max.bytes": "100"}
+    assert LogConfig.of({}, brokers).message_bytes_max == 100
+    assert LogConfig.of({"max.message.bytes": "5"}, brokers).message_bytes_max == 5
+
+
+@pytest.mark.parametrize(
+    ("config", "reads_records", "is_plain"),
+    [
+        (LogConfig(), False, True),
+        (LogConfig(message_bytes_max=1, timestamp_after_max_ms=1), False, True),
+        (LogConfig(is_log_append_time=True), False, False),
+        (LogConfig(is_compacted=True), True, False),
+        (LogConfig(codec=0), True, False),
+        (LogConfig(timestamp_before_max_ms=1), True, False),
+    ],
+)
+def test_only_topics_that_ask_for_it_leave_the_fast_path(config, reads_records, is_plain):
+    assert (config.reads_records, config.is_plain) == (reads_records, is_plain)

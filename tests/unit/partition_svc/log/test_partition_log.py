@@ -1,0 +1,220 @@
+import asyncio
+
+import pytest
+
+from common.ports.partitions import AppendResult, Refusal
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.partition_log import INDEX_INTERVAL_BYTES, PartitionLog
+from partition_svc.log.staged import Staged
+from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.waiters import FetchWaiter
+from partition_svc.store.keys import LAST, LogHead
+from partition_svc.store.reading import Limits
+from tests.support.log_stores import opened
+from tests.support.partition_core import LOG, base_offset, batch, content
+
+NOW_MS = 1_800_000_000_000
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with opened(tmp_path) as store:
+        yield store
+
+
+def open_log(store, *, leader_epoch=3, expiration_ms=10**9):
+    return PartitionLog(
+        LOG,
+        store,
+        TailCache(1 << 20),
+        config=LogConfig(),
+        leader_epoch=leader_epoch,
+        producer_expiration_ms=expiration_ms,
+    )
+
+
+def stage(log, one, leader_epoch=-1):
+    staged = log.stage(one, leader_epoch, NOW_MS)
+    assert isinstance(staged, Staged), staged
+    return staged
+
+
+def commit(store, log, *stageds):
+    """What the committer does, all in one group."""
+    group = store.new_group()
+    for staged in stageds:
+        log.write(group, staged, store.generation)
+    log.write_head(group)
+    store.write(group, sum(len(staged.batch) for staged in stageds))
+    for staged in stageds:
+        log.on_written(staged)
+        log.make_readable(staged)
+
+
+def append(store, log, *batches):
+    for one in batches:
+        commit(store, log, stage(log, one))
+
+
+def stored(store, log):
+    return store.reader.read(log.key, 0, log.high_watermark, EVERYTHING).batches
+
+
+def test_a_staged_batch_has_its_offsets_and_nobody_sees_it(store):
+    log = open_log(store)
+    first, second = stage(log, batch(3)), stage(log, batch(2))
+    assert (first.base_offset, first.next_offset) == (0, 3)
+    assert (second.base_offset, second.next_offset) == (3, 5)
+    assert (log.next_offset, log.high_watermark) == (5, 0)
+    assert first.result == AppendResult(0, -1, 0)
+    assert log.head == LogHead()
+
+
+def test_a_batch_is_stored_under_its_last_offset_with_offset_and_epoch_in_place(store):
+    log = open_log(store, leader_epoch=3)
+    append(store, log, batch(3), batch(2))
+    found = stored(store, log)
+    assert [base_offset(one) for one in found] == [0, 3]
+    assert [content(one) for one in found] == [content(batch(3)), content(batch(2))]
+    assert found[1][12:16] == (3).to_bytes(4, "big")
+    assert store.reader.read(log.key, 2, 5, EVERYTHING).batches == found
+
+
+def test_a_reopened_log_is_what_it_was(store):
+    log = open_log(store)
+    append(store, log, batch(3, timestamp_ms=500), batch(2, timestamp_ms=400))
+    again = open_log(store)
+    assert again.head == log.head
+    assert (again.next_offset, again.high_watermark) == (5, 5)
+    assert (again.head.max_timestamp, again.head.max_timestamp_offset) == (500, 2)
+
+
+def test_opening_reads_one_row_whatever_the_size_of_the_log(store, monkeypatch):
+    append(store, open_log(store), *(batch(producer=(n, 0, 0)) for n in range(50)))
+    for scan in ("rows", "read", "last_row"):
+        monkeypatch.setattr(store.reader, scan, None)
+    assert open_log(store).next_offset == 50
+
+
+def test_what_was_staged_only_is_forgotten_by_a_reload(store):
+    log = open_log(store)
+    append(store, log, batch(3, producer=(1, 0, 0)))
+    stage(log, batch(3, producer=(1, 0, 3)))
+    log.reload()
+    assert (log.next_offset, log.high_watermark) == (3, 3)
+    assert stage(log, batch(2, producer=(1, 0, 3))).base_offset == 3
+
+
+def test_putting_back_keeps_the_unsure_out_of_sight(store):
+    log = open_log(store)
+    append(store, log, batch(3))
+    staged = stage(log, batch(2))
+    group = store.new_group()
+    log.write(group, staged, store.generation)
+    log.write_head(group)
+    store.write(group, 1)
+    log.put_back()
+    assert (log.next_offset, log.high_watermark) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "refusal"),
+    [(2, Refusal.FENCED_LEADER_EPOCH), (4, Refusal.UNKNOWN_LEADER_EPOCH)],
+)
+def test_a_caller_with_another_epoch_is_told_the_right_one(store, epoch, refusal):
+    outcome = open_log(store, leader_epoch=3).stage(batch(), epoch, NOW_MS)
+    assert isinstance(outcome, AppendResult)
+    assert (outcome.refusal, outcome.leader_epoch) == (refusal, 3)
+
+
+def test_a_duplicate_is_staged_without_a_batch_behind_its_original(store):
+    log = open_log(store)
+    original = stage(log, batch(3, producer=(1, 0, 0)))
+    copy = stage(log, batch(3, producer=(1, 0, 0)))
+    assert copy.batch is None
+    assert copy.result.base_offset == original.base_offset
+    assert log.next_offset == 3
+
+
+def test_a_refused_sequence_takes_no_offset(store):
+    log = open_log(store)
+    stage(log, batch(3, producer=(1, 0, 0)))
+    outcome = log.stage(batch(3, producer=(1, 0, 99)), -1, NOW_MS)
+    assert isinstance(outcome, AppendResult)
+    assert outcome.refusal is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert log.next_offset == 3
+
+
+def test_producers_come_back_with_the_log(store):
+    append(store, open_log(store), batch(3, producer=(1, 0, 0)))
+    again = open_log(store)
+    assert not again.has_producers
+    assert len(again.producers) == 1
+    assert again.has_producers
+    assert stage(again, batch(3, producer=(1, 0, 0))).batch is None
+
+
+def test_silent_producers_leave_the_store_too(store):
+    log = open_log(store, expiration_ms=100)
+    append(store, log, batch(producer=(1, 0, 0)))
+    group = store.new_group()
+    assert log.expire_producers(group, NOW_MS + 100) == 1
+    store.write(group, 0)
+    assert list(store.reader.producers(log.key)) == []
+
+
+def test_every_generation_begins_a_segment(store):
+    log = open_log(store)
+    append(store, log, batch(3), batch(3))
+    store.roll()
+    append(store, log, batch(3))
+    size = len(batch(3))
+    assert list(store.reader.segments(log.key)) == [(0, 0, 0), (6, 1, 2 * size)]
+    assert len(stored(store, log)) == 3
+
+
+def test_the_time_index_has_at_most_one_entry_for_each_interval(store):
+    log = open_log(store)
+    for number in range(100):
+        append(store, log, batch(size=400, timestamp_ms=1000 + number))
+    entries = log.head.size_bytes // INDEX_INTERVAL_BYTES
+    assert entries > 5
+    before = {store.reader.offset_before_time(log.key, 1000 + number) for number in range(101)}
+    assert 0.7 * entries < len(before) <= entries + 1
+
+
+def test_the_time_index_grows_only_where_time_does(store):
+    log = open_log(store)
+    append(store, log, batch(size=INDEX_INTERVAL_BYTES, timestamp_ms=1000))
+    for _ in range(5):
+        append(store, log, batch(size=INDEX_INTERVAL_BYTES, timestamp_ms=900))
+    assert store.reader.offset_before_time(log.key, LAST) == 0
+    assert (log.head.max_timestamp, log.head.max_timestamp_offset) == (1000, 0)
+
+
+def test_readers_find_the_tail_in_memory(store):
+    log = open_log(store)
+    append(store, log, batch(3), batch(2))
+    assert log.tail.read(0, 5, EVERYTHING).batches == stored(store, log)
+    log.reload()
+    assert log.tail.read(0, 5, EVERYTHING) is None
+
+
+def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
+    async def test():
+        log = open_log(store)
+        futures = [asyncio.get_running_loop().create_future() for _ in range(2)]
+        with (
+            FetchWaiter(futures[0], [(log, 1 << 20)], lacking_bytes=1),
+            FetchWaiter(futures[1], [(log, 1 << 20)], lacking_bytes=1 << 20),
+        ):
+            staged = stage(log, batch())
+            assert not futures[0].done()
+            commit(store, log, staged)
+            assert [one.done() for one in futures] == [True, False]
+            log.leave()
+            assert futures[1].done()
+            assert log.is_gone
+
+    asyncio.run(test())

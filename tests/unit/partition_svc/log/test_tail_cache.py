@@ -1,0 +1,104 @@
+import random
+
+import pytest
+
+from partition_svc.log.tail_cache import LogTail, TailCache
+from partition_svc.store.reading import Limits
+
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+
+def fill(cache, tail, count, *, start=0, size=100):
+    """Batches of two offsets each."""
+    for number in range(count):
+        base = start + number * 2
+        cache.add(tail, base, base + 1, b"%05d" % base + b"." * (size - 5))
+
+
+def offsets(run):
+    return [int(one[:5]) for one in run.batches]
+
+
+def test_the_newest_batches_are_found_from_any_offset():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5, start=100)
+    assert offsets(tail.read(100, 1000, EVERYTHING)) == [100, 102, 104, 106, 108]
+    run = tail.read(105, 1000, EVERYTHING)
+    assert (offsets(run), run.next_offset, run.size_bytes) == ([104, 106, 108], 110, 300)
+
+
+def test_what_comes_before_is_the_stores():
+    cache, tail = TailCache(1 << 20), LogTail()
+    assert tail.read(0, 10, EVERYTHING) is None
+    fill(cache, tail, 5, start=100)
+    assert tail.read(99, 1000, EVERYTHING) is None
+
+
+def test_reads_keep_below_the_high_watermark():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5)
+    assert offsets(tail.read(0, 4, EVERYTHING)) == [0, 2]
+    assert tail.read(4, 4, EVERYTHING).batches == []
+
+
+def test_limits_cut_between_batches():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5)
+    assert offsets(tail.read(0, 10, Limits(250, 250, one=True))) == [0, 2]
+    assert offsets(tail.read(0, 10, Limits(1000, 150, one=True))) == [0, 2]
+    assert offsets(tail.read(2, 10, Limits(50, 50, one=True))) == [2]
+    run = tail.read(2, 10, Limits(50, 50, one=False))
+    assert (run.batches, run.next_offset) == ([], 2)
+
+
+def test_the_oldest_leaves_first_whatever_its_log():
+    cache = TailCache(900)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 2)
+    fill(cache, second, 1)
+    assert cache.size_bytes == 900
+    fill(cache, second, 1, start=2)
+    assert cache.size_bytes == 900
+    assert first.read(0, 10, EVERYTHING) is None
+    assert offsets(first.read(2, 10, EVERYTHING)) == [2]
+    assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2]
+
+
+def test_a_batch_larger_than_the_cache_empties_it():
+    cache, tail = TailCache(1000), LogTail()
+    fill(cache, tail, 2)
+    fill(cache, tail, 1, start=4, size=5000)
+    assert cache.size_bytes == 0
+    assert tail.read(4, 10, EVERYTHING) is None
+    fill(cache, tail, 1, start=6)
+    assert offsets(tail.read(6, 10, EVERYTHING)) == [6]
+
+
+def test_a_forgotten_log_takes_no_room_and_may_begin_anew():
+    cache = TailCache(1 << 20)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 3)
+    fill(cache, second, 3)
+    cache.forget(first)
+    assert cache.size_bytes == 900
+    assert first.read(4, 10, EVERYTHING) is None
+    fill(cache, first, 1, start=2)
+    assert offsets(first.read(2, 10, EVERYTHING)) == [2]
+    assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2, 4]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
+    chance = random.Random(seed)
+    cache = TailCache(30_000)
+    tails = [LogTail() for _ in range(3)]
+    ends = [0, 0, 0]
+    for _ in range(1000):
+        which = chance.randrange(3)
+        fill(cache, tails[which], 1, start=ends[which], size=chance.randrange(10, 400))
+        ends[which] += 2
+        assert cache.size_bytes <= 30_000
+        offset = chance.randrange(ends[which] + 1)
+        run = tails[which].read(offset, ends[which], EVERYTHING)
+        if run is not None:
+            assert offsets(run) == list(range(offset // 2 * 2, ends[which], 2))

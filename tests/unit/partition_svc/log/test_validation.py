@@ -1,0 +1,148 @@
+import pytest
+
+from common.ports.partitions import AppendResult, Refusal
+from common.records.batch import parse_header
+from common.records.records import read_records
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.validation import refused, validate
+from tests.support.batches import (
+    CONTROL_BIT,
+    TIMESTAMP_TYPE_BIT,
+    TRANSACTIONAL_BIT,
+    record_batch,
+    with_valid_crc,
+)
+from tests.support.partition_core import batch
+from tests.support.records import Record, numbered
+
+NOW_MS = 1_800_000_000_000
+PLAIN = LogConfig()
+STAMPED = LogConfig(is_log_append_time=True)
+
+
+def accepted(one: bytes, config: LogConfig = PLAIN) -> bytes:
+    outcome = validate(one, config, NOW_MS)
+    assert not isinstance(outcome, AppendResult), outcome
+    stored, header = outcome
+    assert header == parse_header(stored)
+    return bytes(stored)
+
+
+def refusal(one: bytes, config: LogConfig = PLAIN) -> Refusal | None:
+    outcome = validate(one, config, NOW_MS)
+    return outcome.refusal if isinstance(outcome, AppendResult) else None
+
+
+def flipped(one: bytes, position: int) -> bytes:
+    return one[:position] + bytes([one[position] ^ 1]) + one[position + 1 :]
+
+
+def test_the_usual_batch_is_kept_as_it_came():
+    sent = batch(3)
+    stored, _ = validate(sent, PLAIN, NOW_MS)
+    assert stored is sent
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        pytest.param(b"", Refusal.INVALID_RECORD, id="nothing"),
+        pytest.param(batch()[:40], Refusal.CORRUPT_BATCH, id="half a header"),
+        pytest.param(batch()[:-1], Refusal.CORRUPT_BATCH, id="cut"),
+        pytest.param(batch() + batch(), Refusal.INVALID_RECORD, id="two batches"),
+        pytest.param(flipped(batch(), 16), Refusal.INVALID_RECORD, id="magic 3"),
+        pytest.param(flipped(batch(), 17), Refusal.CORRUPT_BATCH, id="CRC"),
+        pytest.param(flipped(batch(), 70), Refusal.CORRUPT_BATCH, id="a record's byte"),
+        pytest.param(record_batch([]), Refusal.INVALID_RECORD, id="no record"),
+        pytest.param(
+            record_batch(numbered(2), last_offset_delta=2), Refusal.INVALID_RECORD, id="delta"
+        ),
+        pytest.param(record_batch(numbered(2), count=3), Refusal.INVALID_RECORD, id="count"),
+        pytest.param(
+            record_batch(numbered(1), attributes=CONTROL_BIT), Refusal.INVALID_RECORD, id="control"
+        ),
+        pytest.param(
+            record_batch(numbered(1), attributes=TRANSACTIONAL_BIT, producer=(1, 0, 0)),
+            Refusal.INVALID_RECORD,
+            id="transactional",
+        ),
+        pytest.param(
+            record_batch(numbered(1), attributes=5), Refusal.UNSUPPORTED_COMPRESSION, id="codec 5"
+        ),
+        pytest.param(batch(producer=(1, 0, -1)), Refusal.INVALID_RECORD, id="no sequence"),
+    ],
+)
+def test_a_batch_that_is_wrong_is_refused(sent, expected):
+    assert refusal(sent) is expected
+
+
+def test_offset_and_epoch_of_the_client_do_not_count():
+    sent = record_batch(numbered(2), base_offset=4711, leader_epoch=9)
+    assert accepted(sent) == sent
+
+
+def test_the_whole_batch_counts_for_the_largest_size():
+    sent = batch(size=100)
+    assert refusal(sent, LogConfig(message_bytes_max=len(sent))) is None
+    too_small = LogConfig(message_bytes_max=len(sent) - 1)
+    assert refusal(sent, too_small) is Refusal.BATCH_TOO_LARGE
+    # Kafka looks at the size first.
+    assert refusal(flipped(sent, 17), too_small) is Refusal.BATCH_TOO_LARGE
+
+
+def test_the_size_counts_after_recompression_too():
+    sent = record_batch(numbered(50, size=1000), codec="gzip")
+    config = LogConfig(codec=0, message_bytes_max=len(sent) + 100)
+    assert refusal(sent, config) is Refusal.BATCH_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "expected"), [(1000, None), (1001, Refusal.INVALID_TIMESTAMP)]
+)
+def test_timestamps_in_the_future_are_refused_beyond_a_limit(ahead_ms, expected):
+    config = LogConfig(timestamp_after_max_ms=1000)
+    assert refusal(batch(timestamp_ms=NOW_MS + ahead_ms), config) is expected
+
+
+def test_a_batch_without_timestamps_is_accepted():
+    assert refusal(batch(timestamp_ms=-1)) is None
+
+
+def test_log_append_time_is_stamped_and_the_crc_made_new():
+    sent = batch(2, timestamp_ms=NOW_MS + 10**9)
+    stored = accepted(sent, STAMPED)
+    header = parse_header(stored)
+    assert header.is_log_append_time
+    assert header.max_timestamp == NOW_MS
+    assert with_valid_crc(stored) == stored
+    assert [one.timestamp for one in read_records(stored)] == [NOW_MS, NOW_MS]
+
+
+def test_producers_may_not_stamp_log_append_time_themselves():
+    sent = record_batch(numbered(1), attributes=TIMESTAMP_TYPE_BIT)
+    assert refusal(sent, STAMPED) is Refusal.INVALID_TIMESTAMP
+
+
+def test_on_other_topics_their_bit_is_taken_away():
+    sent = record_batch(numbered(1), attributes=TIMESTAMP_TYPE_BIT)
+    assert accepted(sent) == record_batch(numbered(1))
+
+
+def test_record_rules_are_asked_where_the_topic_has_some():
+    keyed = record_batch([Record(b"v", key=b"k")])
+    assert accepted(keyed, LogConfig(is_compacted=True)) == keyed
+    assert refusal(batch(), LogConfig(is_compacted=True)) is Refusal.INVALID_RECORD
+
+
+def test_recompression_and_stamping_go_together():
+    config = LogConfig(codec=4, is_log_append_time=True)
+    stored = accepted(batch(3), config)
+    header = parse_header(stored)
+    assert (header.codec, header.is_log_append_time) == (4, True)
+    assert with_valid_crc(stored) == stored
+
+
+def test_a_refusal_carries_its_words():
+    assert refused(Refusal.CORRUPT_BATCH, "why") == AppendResult(
+        refusal=Refusal.CORRUPT_BATCH, message="why"
+    )
