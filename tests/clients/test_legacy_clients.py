@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.clients.adapters.aio import AioClient
 from tests.clients.adapters.legacy import LegacyClient
 from tests.support.raw_client import now_ms
 from tests.support.records import Header, Record
@@ -39,8 +40,9 @@ def keys_and_values(reads):
 EXPECTED = [(offset, record.key, record.value) for offset, record in enumerate(RECORDS)]
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy"])
-def test_an_old_client_and_one_of_today_read_each_other(old, codec, client, broker, raw, topic):
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4"])
+def test_an_old_client_and_one_of_today_read_each_other(old, codec, broker, raw, topic):
+    client = AioClient()
     assert old.produce(broker.address, topic, RECORDS, codec=codec) == list(range(len(RECORDS)))
     assert keys_and_values(client.consume(broker.address, topic, count=42)) == EXPECTED
     other = raw.create_topic()

@@ -6,6 +6,7 @@ Message sets of magic 0 and 1, plain and compressed, go in and come out as their
 import pytest
 from kafka.protocol.old import admin, fetch, list_offsets, produce
 
+from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.test_every_version import ADVERTISED, KIO_FROM
 from tests.support.batches import record_batch
 from tests.support.kio_client import ask_old
@@ -52,12 +53,12 @@ EXPECTED = [(offset, one.key, one.value) for offset, one in enumerate(RECORDS)]
 @pytest.mark.parametrize("version", [0, 1, 2])
 @pytest.mark.parametrize("magic", [0, 1])
 def test_a_message_set_is_stored_as_a_batch_that_new_clients_read(
-    magic, version, codec, raw, topic, client, broker
+    magic, version, codec, raw, topic, broker
 ):
     sent = message_set(RECORDS, magic=magic, codec=codec)
     assert ask_to_produce(raw, version, topic, sent) == (0, 0)
     assert ask_to_produce(raw, version, topic, sent) == (0, 4)
-    reads = client.consume(broker.address, topic, count=8)
+    reads = ConfluentClient().consume(broker.address, topic, count=8)
     assert [(r.offset, r.record.key, r.value) for r in reads[:4]] == EXPECTED
     assert [read.offset for read in reads] == list(range(8))
     if magic == 1:
