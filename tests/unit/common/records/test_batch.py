@@ -38,6 +38,10 @@ def _changed(**fields: int) -> bytes:
     return bytes(sealed)
 
 
+#: Records of seven bytes, which is the least, that fit into the batch.
+MOST = (len(BATCH) - batches.HEADER_BYTES) // 7
+
+
 def test_the_crc_is_castagnolis():
     assert crc32c(b"123456789") == 0xE3069283
 
@@ -112,9 +116,12 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
         pytest.param(BATCH[:-1] + b"!", Flaw.CRC_MISMATCH, id="a changed byte"),
         pytest.param(_changed(record_count=0), Flaw.WRONG_COUNT, id="no records"),
         pytest.param(_changed(record_count=-1), Flaw.WRONG_COUNT, id="fewer than no records"),
+        pytest.param(
+            _changed(record_count=0, last_offset_delta=-1), Flaw.WRONG_COUNT, id="an empty range"
+        ),
         pytest.param(_changed(record_count=2), Flaw.WRONG_COUNT, id="count below the offsets"),
         pytest.param(
-            _changed(record_count=1000, last_offset_delta=999),
+            _changed(record_count=MOST + 1, last_offset_delta=MOST),
             Flaw.WRONG_COUNT,
             id="more records than bytes",
         ),
@@ -130,6 +137,10 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
 )
 def test_what_is_not_one_sound_batch_is_named(batch, flaw):
     assert check(batch) is flaw
+
+
+def test_as_many_records_as_bytes_allow_are_believed():
+    assert check(_changed(record_count=MOST, last_offset_delta=MOST - 1)).record_count == MOST
 
 
 def test_only_damage_counts_as_corruption():

@@ -112,6 +112,13 @@ except CorruptRecords:
 
 
 @pytest.mark.parametrize("codec", COMPRESSING)
+def test_where_nothing_is_allowed_one_byte_is_too_much(codec):
+    assert decompress(codec, compress(codec, b""), bytes_max=0) == b""
+    with pytest.raises(CorruptRecords):
+        decompress(codec, compress(codec, b"a"), bytes_max=0)
+
+
+@pytest.mark.parametrize("codec", COMPRESSING)
 def test_a_bomb_of_64_mb_takes_little_more_memory_than_the_limit_of_one(codec):
     bomb = compress(codec, bytes(64_000_000))
     command = [sys.executable, "-c", REFUSE_A_BOMB, codec.name]

@@ -142,6 +142,7 @@ GARBAGE = [
     pytest.param(_record(b"\0", 0, 0, 1, b"k", 1, b"v", -1), id="negative header count"),
     pytest.param(_record(b"\0", 0, 0, 1, b"k", 1, b"v", HUGE), id="huge header count"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -1, b"h"), id="header without key"),
+    pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -1), id="header without key or value"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, -40, -1), id="header that goes back"),
     pytest.param(_record(b"\0", 0, 0, -1, -1, 1, 1, b"h", HUGE), id="huge header value"),
     pytest.param(b"\x80" * 11 + SOUND, id="endless varint"),
