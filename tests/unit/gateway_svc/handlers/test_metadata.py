@@ -1,0 +1,176 @@
+import pytest
+
+from common.ports.metadata import TopicRefusal, TopicResult
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.metadata import metadata
+from gateway_svc.wire.apis.metadata import (
+    OPERATIONS_UNKNOWN,
+    MetadataRequest,
+    MetadataRequestTopic,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ZERO_UUID
+from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
+
+
+def request(*names: str, **fields: object) -> MetadataRequest:
+    return MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in names], **fields)
+
+
+def by_id(*topic_ids: bytes) -> MetadataRequest:
+    return MetadataRequest(
+        topics=[MetadataRequestTopic(name=None, topic_id=one) for one in topic_ids]
+    )
+
+
+def told(response):
+    return [(topic.name, topic.error_code) for topic in response.topics]
+
+
+@pytest.mark.parametrize(
+    ("version", "topics", "expected"),
+    [
+        (0, [], ["orders", "payments"]),
+        (1, None, ["orders", "payments"]),
+        (1, [], []),
+        (13, None, ["orders", "payments"]),
+        (13, [], []),
+    ],
+)
+def test_all_topics_are_asked_for_in_another_way_by_version_0(version, topics, expected):
+    world = World()
+    response = world.ask(metadata, MetadataRequest(topics=topics), version)
+    assert [topic.name for topic in response.topics] == expected
+    assert not world.metadata.created
+
+
+def test_brokers_are_those_that_the_listener_reaches_at_its_addresses():
+    world = World()
+    internal = world.ask(metadata, request(), 13)
+    assert [(one.node_id, one.host, one.port, one.rack) for one in internal.brokers] == [
+        (1, "gateway-1", 9092, "rack-a"),
+        (2, "gateway-2", 9092, "rack-b"),
+    ]
+    external = world.ask(metadata, request(), 13, listener="EXTERNAL")
+    assert [(one.node_id, one.host, one.port) for one in external.brokers] == [
+        # Nothing is advertised for it: the address that the client has reached.
+        (1, "10.0.0.1", 9094),
+        (2, "kafka.example", 9094),
+        (3, "kafka3.example", 9094),
+    ]
+
+
+def test_every_leader_is_a_listed_broker_and_the_load_is_spread():
+    world = World()
+    for listener in ("INTERNAL", "EXTERNAL"):
+        response = world.ask(metadata, request("orders"), 13, listener=listener)
+        brokers = {one.node_id for one in response.brokers}
+        leaders = [one.leader_id for one in response.topics[0].partitions]
+        assert set(leaders) == brokers
+        assert response.controller_id in brokers
+
+
+def test_a_topic_is_told_with_its_id_epochs_and_replicas():
+    response = World().ask(metadata, request("orders"), 13)
+    (topic,) = response.topics
+    assert (topic.name, topic.topic_id, topic.is_internal) == ("orders", ORDERS.topic_id, False)
+    for index, one in enumerate(topic.partitions):
+        assert (one.error_code, one.partition_index, one.leader_epoch) == (0, index, 7)
+        assert list(one.replica_nodes) == list(one.isr_nodes) == [one.leader_id]
+        assert list(one.offline_replicas) == []
+    assert response.cluster_id == "the-cluster"
+
+
+def test_each_topic_is_answered_once_in_the_order_of_asking():
+    response = World().ask(metadata, request("payments", "orders", "payments"), 9)
+    assert [topic.name for topic in response.topics] == ["payments", "orders"]
+
+
+def test_a_missing_topic_is_created_and_can_be_used_at_once():
+    world = World()
+    response = world.ask(metadata, request("fresh", "orders"), 13)
+    assert told(response) == [("fresh", ErrorCode.NONE), ("orders", ErrorCode.NONE)]
+    assert len(response.topics[0].partitions) == 1
+    assert [one.name for one in world.metadata.created] == ["fresh"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [({"auto_create_topics_enable": False}, {}), ({}, {"allow_auto_topic_creation": False})],
+    ids=["by setting", "by request"],
+)
+def test_nothing_is_created_where_it_is_not_wished(settings, fields):
+    world = World(**settings)
+    response = world.ask(metadata, request("fresh", **fields), 9)
+    assert told(response) == [("fresh", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
+    assert not world.metadata.created
+
+
+@pytest.mark.parametrize("wish", [True, False])
+def test_a_name_that_cannot_be_is_invalid_whether_or_not_it_would_be_created(wish):
+    world = World()
+    response = world.ask(metadata, request("no/slash", allow_auto_topic_creation=wish), 9)
+    assert told(response) == [("no/slash", ErrorCode.INVALID_TOPIC_EXCEPTION)]
+    assert not world.metadata.created
+
+
+def test_topics_of_the_cluster_itself_are_not_created_on_the_way():
+    world = World()
+    response = world.ask(metadata, request("__consumer_offsets"), 9)
+    assert told(response) == [("__consumer_offsets", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
+
+
+def test_a_topic_that_is_not_there_yet_is_to_be_asked_for_again():
+    world = World()
+    world.metadata.results = [TopicResult("fresh", refusal=TopicRefusal.TIMED_OUT)]
+    assert told(world.ask(metadata, request("fresh"), 9)) == [
+        ("fresh", ErrorCode.LEADER_NOT_AVAILABLE)
+    ]
+    world.metadata.error = BackendUnavailable("gone")
+    assert told(world.ask(metadata, request("fresh", "orders"), 9)) == [
+        ("fresh", ErrorCode.LEADER_NOT_AVAILABLE),
+        ("orders", ErrorCode.NONE),
+    ]
+
+
+def test_why_a_topic_cannot_be_created_is_told():
+    world = World()
+    world.metadata.results = [TopicResult("a_b", refusal=TopicRefusal.INVALID_TOPIC_NAME)]
+    assert told(world.ask(metadata, request("a_b"), 9)) == [
+        ("a_b", ErrorCode.INVALID_TOPIC_EXCEPTION)
+    ]
+
+
+def test_topics_can_be_asked_for_by_id_from_version_12_on():
+    world = World()
+    response = world.ask(metadata, by_id(ORDERS.topic_id, NO_SUCH_ID), 12)
+    assert [(one.name, one.topic_id, one.error_code) for one in response.topics] == [
+        ("orders", ORDERS.topic_id, ErrorCode.NONE),
+        (None, NO_SUCH_ID, ErrorCode.UNKNOWN_TOPIC_ID),
+    ]
+    assert not world.metadata.created
+
+
+@pytest.mark.parametrize("version", [10, 11])
+@pytest.mark.parametrize("asked", [by_id(ORDERS.topic_id), by_id(ZERO_UUID)], ids=["id", "none"])
+def test_versions_10_and_11_have_ids_that_cannot_be_asked_for(version, asked):
+    response = World().ask(metadata, asked, version)
+    assert [one.error_code for one in response.topics] == [ErrorCode.INVALID_REQUEST]
+
+
+def test_operations_are_told_only_where_they_are_asked_for():
+    world = World()
+    silent = world.ask(metadata, request("orders"), 8)
+    assert silent.cluster_authorized_operations == OPERATIONS_UNKNOWN
+    assert silent.topics[0].topic_authorized_operations == OPERATIONS_UNKNOWN
+    open_ = world.ask(
+        metadata,
+        request(
+            "orders",
+            include_cluster_authorized_operations=True,
+            include_topic_authorized_operations=True,
+        ),
+        8,
+    )
+    assert open_.cluster_authorized_operations > 0
+    assert open_.topics[0].topic_authorized_operations > 0

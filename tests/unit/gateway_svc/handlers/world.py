@@ -1,0 +1,226 @@
+"""A small cluster for tests of handlers: a view with topics, and ports that do as they are told."""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import (
+    ClusterChange,
+    Endpoint,
+    Gateway,
+    NewTopic,
+    Placement,
+    ProducerIdBlock,
+    Topic,
+    TopicResult,
+)
+from common.ports.partitions import (
+    Append,
+    AppendResult,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+)
+from gateway_svc.backends.producer_ids import ProducerIds
+from gateway_svc.config import GatewaySettings, ListenerAddress
+from gateway_svc.handlers.call import Backends, Call, Peer
+from gateway_svc.handlers.reply import Disconnect
+from gateway_svc.handlers.route import Alone, Started
+
+ORDERS = Topic(b"orders----------", "orders", (Placement("p-0", 7),) * 3)
+PAYMENTS = Topic(b"payments--------", "payments", (Placement("p-0", 2),), {"retention.ms": "1000"})
+NO_SUCH_ID = b"no such topic id"
+
+PEER = Peer("INTERNAL", "10.0.0.9", 40_000, "10.0.0.1")
+
+
+@dataclass
+class FakePartitions:
+    """Answers with `results`, or raises `error`; keeps what it was asked."""
+
+    append_results: list[AppendResult] | None = None
+    fetch_results: list[FetchResult] | None = None
+    offset_results: list[OffsetResult] | None = None
+    error: Exception | None = None
+    appends: list[Append] = field(default_factory=list)
+    acks: list[int] = field(default_factory=list)
+    fetches: list[FetchQuery] = field(default_factory=list)
+    offset_queries: list[OffsetQuery] = field(default_factory=list)
+    on_fetch: Callable[[FetchQuery], Coroutine[Any, Any, list[FetchResult]]] | None = None
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        self.appends += appends
+        self.acks.append(acks)
+        future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
+        if self.error is not None:
+            future.set_exception(self.error)
+        else:
+            future.set_result(
+                self.append_results
+                or [
+                    AppendResult(base_offset=100 + n, log_start_offset=0)
+                    for n in range(len(appends))
+                ]
+            )
+        return future
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        # As it is now: handlers may use a query again.
+        self.fetches.append(replace(query))
+        if self.error is not None:
+            raise self.error
+        if self.on_fetch is not None:
+            return await self.on_fetch(query)
+        return self.fetch_results or [FetchResult([b"batch"], 5, 5, 0, 7) for _ in query.partitions]
+
+    async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        self.offset_queries += queries
+        if self.error is not None:
+            raise self.error
+        return self.offset_results or [OffsetResult(10 + n, -1, 7) for n in range(len(queries))]
+
+    async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        raise NotImplementedError
+
+
+@dataclass
+class FakeMetadata:
+    """Creates topics in the view it is given, unless `results` or `error` say otherwise."""
+
+    view: ClusterView
+    results: list[TopicResult] | None = None
+    error: Exception | None = None
+    created: list[NewTopic] = field(default_factory=list)
+    deleted: list[tuple[list[str], list[bytes]]] = field(default_factory=list)
+    validate_only: bool = False
+    timeout_ms: int = 0
+    next_producer_id: int = 4000
+
+    def watch(self, registration: object) -> Any:
+        raise NotImplementedError
+
+    async def create_topics(
+        self, topics: Sequence[NewTopic], *, timeout_ms: int, validate_only: bool = False
+    ) -> list[TopicResult]:
+        self.created += topics
+        self.timeout_ms, self.validate_only = timeout_ms, validate_only
+        if self.error is not None:
+            raise self.error
+        if self.results is not None:
+            return self.results
+        made = [
+            Topic(
+                one.name.encode().ljust(16, b"+")[:16],
+                one.name,
+                (Placement("p-0", 0),) * max(1, one.partition_count),
+                {name: value for name, value in one.configs.items() if value is not None},
+            )
+            for one in topics
+        ]
+        if not validate_only:
+            change = ClusterChange(self.view.revision + 1, self.view.cluster_id, topics=made)
+            self.view.apply(change)
+        return [TopicResult(one.name, one.topic_id, one) for one in made]
+
+    async def delete_topics(
+        self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
+    ) -> list[TopicResult]:
+        self.deleted.append((list(names), list(topic_ids)))
+        self.timeout_ms = timeout_ms
+        if self.error is not None:
+            raise self.error
+        if self.results is not None:
+            return self.results
+        by_name = [TopicResult(name, b"i" * 16) for name in names]
+        return by_name + [TopicResult(f"name of {one.hex()}", one) for one in topic_ids]
+
+    async def allocate_producer_ids(self) -> ProducerIdBlock:
+        if self.error is not None:
+            raise self.error
+        first = self.next_producer_id
+        self.next_producer_id += 1000
+        return ProducerIdBlock(first, 1000)
+
+
+class World:
+    """Gateways 1 (us), 2 and 3; 3 has no listener INTERNAL. Topics `orders` and `payments`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.view = ClusterView()
+        self.view.apply(
+            ClusterChange(
+                1,
+                "the-cluster",
+                is_snapshot=True,
+                topics=(ORDERS, PAYMENTS),
+                gateways=(
+                    Gateway(1, (Endpoint("INTERNAL", "gateway-1", 9092),)),
+                    Gateway(
+                        2,
+                        (
+                            Endpoint("INTERNAL", "gateway-2", 9092),
+                            Endpoint("EXTERNAL", "kafka.example", 9094),
+                        ),
+                        "rack-b",
+                    ),
+                    Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),)),
+                ),
+                broker_configs={"num.partitions": "2", "log.retention.hours": "24"},
+            )
+        )
+        self.partitions = FakePartitions()
+        self.metadata = FakeMetadata(self.view)
+        self.backends = Backends(
+            settings=GatewaySettings(
+                node_id=1, broker_rack="rack-a", listeners=("INTERNAL://:9092",), **settings
+            ),
+            addresses={
+                "INTERNAL": ListenerAddress("INTERNAL", "gateway-1", 9092),
+                "EXTERNAL": ListenerAddress("EXTERNAL", "", 9094),
+            },
+            view=self.view,
+            partitions=self.partitions,
+            metadata=self.metadata,
+            producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
+        )
+
+    def call(self, version: int, *, listener: str = "INTERNAL") -> Call:
+        peer = PEER._replace(listener=listener)
+        return Call(version, "a client", peer, self.backends)
+
+    def ask(self, handler: Any, request: Any, version: int, *, listener: str = "INTERNAL") -> Any:
+        """What the handler answers, by whichever of the three ways it takes."""
+
+        async def asked() -> Any:
+            begun = handler(request, self.call(version, listener=listener))
+            if isinstance(begun, Started):
+                await asyncio.wait([begun.future])
+                return begun.respond()
+            if isinstance(begun, Alone):
+                return await begun.run()
+            return await begun if asyncio.iscoroutine(begun) else begun
+
+        return asyncio.run(asked())
+
+    def disconnects(self, handler: Any, request: Any, version: int) -> str:
+        """Why the connection is closed in place of an answer."""
+        try:
+            answer = self.ask(handler, request, version)
+        except Disconnect as reason:
+            return str(reason)
+        raise AssertionError(f"answered {answer}")
+
+
+def by_partition(response: Any, *, topics: str, partitions: str, index: str) -> Mapping[Any, Any]:
+    """Partition answers of a response by (topic name, partition)."""
+    return {
+        (getattr(topic, "name", None) or getattr(topic, "topic", ""), getattr(one, index)): one
+        for topic in getattr(response, topics)
+        for one in getattr(topic, partitions)
+    }
