@@ -1,0 +1,38 @@
+import pytest
+
+from gateway_svc.handlers.api_versions import api_versions_of
+from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
+from gateway_svc.wire.apis.fetch import FETCH
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+HANDLER = api_versions_of([API_VERSIONS, FETCH])
+
+
+def request(name: str = "librdkafka", version: str = "2.0.1-rc.1") -> ApiVersionsRequest:
+    return ApiVersionsRequest(client_software_name=name, client_software_version=version)
+
+
+def test_the_apis_are_told_by_key_with_their_versions():
+    response = World().ask(HANDLER, request(), 3)
+    assert [(one.api_key, one.min_version, one.max_version) for one in response.api_keys] == [
+        (1, 0, 18),
+        (18, 0, 4),
+    ]
+    assert response.error_code is ErrorCode.NONE
+
+
+def test_there_are_no_features():
+    response = World().ask(HANDLER, request(), 4)
+    assert not response.supported_features
+    assert not response.finalized_features
+    assert response.finalized_features_epoch == -1
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("", "1"), ("a", ""), ("-a", "1"), ("a", "1."), ("a b", "1"), ("ä", "1")]
+)
+def test_a_client_that_names_its_software_badly_is_refused_from_version_3_on(name, version):
+    refused = World().ask(HANDLER, request(name, version), 3)
+    assert (refused.error_code, refused.api_keys) == (ErrorCode.INVALID_REQUEST, [])
+    assert World().ask(HANDLER, request(name, version), 2).error_code is ErrorCode.NONE

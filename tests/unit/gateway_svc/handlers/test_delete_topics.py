@@ -1,0 +1,101 @@
+import pytest
+
+from common.ports.metadata import TopicRefusal, TopicResult
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.delete_topics import delete_topics
+from gateway_svc.wire.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ZERO_UUID
+from tests.unit.gateway_svc.handlers.world import World
+
+ID = b"an id of 16 byte"
+
+
+def by_name(*names: str) -> DeleteTopicsRequest:
+    return DeleteTopicsRequest(topic_names=names, timeout_ms=1234)
+
+
+def states(*topics: DeleteTopicState) -> DeleteTopicsRequest:
+    return DeleteTopicsRequest(topics=topics, timeout_ms=1234)
+
+
+def told(response):
+    return [(one.name, one.topic_id, one.error_code) for one in response.responses]
+
+
+def test_names_are_deleted_up_to_version_5():
+    world = World()
+    response = world.ask(delete_topics, by_name("a", "b"), 5)
+    assert world.metadata.deleted == [(["a", "b"], [])]
+    assert world.metadata.timeout_ms == 1234
+    assert [(name, code) for name, _, code in told(response)] == [
+        ("a", ErrorCode.NONE),
+        ("b", ErrorCode.NONE),
+    ]
+
+
+def test_names_and_ids_are_deleted_from_version_6_on():
+    world = World()
+    response = world.ask(
+        delete_topics, states(DeleteTopicState(topic_id=ID), DeleteTopicState(name="a")), 6
+    )
+    assert world.metadata.deleted == [(["a"], [ID])]
+    assert told(response) == [
+        ("a", b"i" * 16, ErrorCode.NONE),
+        (f"name of {ID.hex()}", ID, ErrorCode.NONE),
+    ]
+
+
+def test_a_topic_is_named_or_identified_and_not_both_or_neither():
+    world = World()
+    response = world.ask(
+        delete_topics,
+        states(
+            DeleteTopicState(name="a", topic_id=ID), DeleteTopicState(), DeleteTopicState(name="b")
+        ),
+        6,
+    )
+    assert [(name, code) for name, _, code in told(response)] == [
+        ("a", ErrorCode.INVALID_REQUEST),
+        (None, ErrorCode.INVALID_REQUEST),
+        ("b", ErrorCode.NONE),
+    ]
+    assert world.metadata.deleted == [(["b"], [])]
+
+
+def test_an_unknown_id_is_told_without_a_name():
+    world = World()
+    world.metadata.results = [TopicResult(None, ID, refusal=TopicRefusal.UNKNOWN_TOPIC_ID)]
+    response = world.ask(delete_topics, states(DeleteTopicState(topic_id=ID)), 6)
+    assert told(response) == [(None, ID, ErrorCode.UNKNOWN_TOPIC_ID)]
+
+
+def test_a_refusal_comes_with_its_words():
+    world = World()
+    world.metadata.results = [
+        TopicResult("a", refusal=TopicRefusal.TIMED_OUT, message="not everybody knows yet")
+    ]
+    (only,) = world.ask(delete_topics, by_name("a"), 5).responses
+    assert (only.error_code, only.error_message, only.topic_id) == (
+        ErrorCode.REQUEST_TIMED_OUT,
+        "not everybody knows yet",
+        ZERO_UUID,
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "error_code"),
+    [(2, ErrorCode.INVALID_REQUEST), (3, ErrorCode.TOPIC_DELETION_DISABLED)],
+)
+def test_deletion_can_be_switched_off(version, error_code):
+    world = World(delete_topic_enable=False)
+    response = world.ask(delete_topics, by_name("a"), version)
+    assert [code for _, _, code in told(response)] == [error_code]
+    assert not world.metadata.deleted
+
+
+def test_no_metadata_service_is_a_time_out():
+    world = World()
+    world.metadata.error = BackendUnavailable("gone")
+    response = world.ask(delete_topics, by_name("a"), 5)
+    assert [code for _, _, code in told(response)] == [ErrorCode.REQUEST_TIMED_OUT]

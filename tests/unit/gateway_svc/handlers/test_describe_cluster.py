@@ -1,0 +1,34 @@
+import pytest
+
+from gateway_svc.handlers.describe_cluster import describe_cluster
+from gateway_svc.wire.apis.describe_cluster import OPERATIONS_UNKNOWN, DescribeClusterRequest
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+
+def test_the_cluster_is_described_with_the_brokers_of_the_listener():
+    response = World().ask(describe_cluster, DescribeClusterRequest(), 2)
+    assert response.cluster_id == "the-cluster"
+    assert [(one.broker_id, one.host, one.rack, one.is_fenced) for one in response.brokers] == [
+        (1, "gateway-1", "rack-a", False),
+        (2, "gateway-2", "rack-b", False),
+    ]
+    assert response.controller_id == 1
+    assert response.cluster_authorized_operations == OPERATIONS_UNKNOWN
+
+
+def test_operations_are_told_where_they_are_asked_for():
+    asked = DescribeClusterRequest(include_cluster_authorized_operations=True)
+    assert World().ask(describe_cluster, asked, 0).cluster_authorized_operations > 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint_type", "error_code"),
+    [(2, ErrorCode.MISMATCHED_ENDPOINT_TYPE), (9, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE)],
+)
+def test_other_endpoints_than_brokers_are_refused(endpoint_type, error_code):
+    asked = DescribeClusterRequest(endpoint_type=endpoint_type)
+    response = World().ask(describe_cluster, asked, 1)
+    assert (response.error_code, response.endpoint_type) == (error_code, endpoint_type)
+    assert response.error_message
+    assert not response.brokers

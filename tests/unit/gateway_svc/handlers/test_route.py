@@ -1,0 +1,17 @@
+from gateway_svc.handlers.route import overlapping_route, route
+from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
+
+
+async def alone(request: object, call: object) -> InitProducerIdResponse:
+    return InitProducerIdResponse()
+
+
+def together(request: object, call: object) -> InitProducerIdResponse:
+    return InitProducerIdResponse()
+
+
+def test_requests_run_alone_and_are_answered_unless_the_route_says_else():
+    usual = route(INIT_PRODUCER_ID, alone)
+    assert (usual.may_overlap, usual.is_answered) == (False, None)
+    other = overlapping_route(INIT_PRODUCER_ID, together, is_answered=bool)
+    assert (other.may_overlap, other.is_answered) == (True, bool)
