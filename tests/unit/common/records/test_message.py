@@ -65,7 +65,7 @@ def test_a_set_cut_anywhere_gives_its_whole_messages_and_then_an_error(magic):
     for end in range(len(one) + 1, 2 * len(one)):
         messages = read_messages((one * 2)[:end], magic)
         assert next(messages).key == b"k"
-        with pytest.raises(CorruptRecords):
+        with pytest.raises(CorruptRecords, match="ends within a message"):
             next(messages)
 
 

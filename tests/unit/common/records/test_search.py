@@ -83,6 +83,12 @@ def test_garbage_under_a_valid_crc_is_corrupt(ask, body):
             ask(_garbage(codec, body, count=2**31 - 1))
 
 
+@pytest.mark.parametrize("ask", [latest, null_key_indexes, lambda b: first_at_or_after(b, 2**62)])
+def test_a_last_record_that_claims_bytes_behind_the_batch_is_corrupt(ask):
+    with pytest.raises(CorruptRecords):
+        ask(_garbage(Codec.NONE, b"\x10\0\0\0\x01\x01\0"))
+
+
 def test_a_batch_without_records_has_no_latest():
     with pytest.raises(CorruptRecords):
         latest(_garbage(Codec.NONE, b"", count=0))
