@@ -1,8 +1,8 @@
 """The port `Partitions` over all partition services: each log's calls go to its owner.
 
-A call that concerns one owner passes straight through. Where several are concerned and one does
-not answer, its logs get the refusal NOT_OWNER, which clients try again, so that what the others
-say is not lost.
+A call that concerns one owner passes straight through. Logs whose owner is not known get the
+refusal NOT_OWNER, which clients try again. So do, where several owners are concerned, the logs of
+one that does not answer: what the others say must not be lost.
 """
 
 import asyncio
@@ -41,10 +41,7 @@ class RoutedPartitions:
         self._owners = owners
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        try:
-            shares, missing = self._shares([one.log for one in appends])
-        except BackendUnavailable as error:
-            return _failed(error)
+        shares, missing = self._shares([one.log for one in appends])
         if len(shares) == 1 and not missing:
             return shares[0][0].append(appends, acks=acks)
         # All are started before any is waited for: they must reach their logs in order.
@@ -87,11 +84,7 @@ class RoutedPartitions:
         await self._owners.close()
 
     def _shares(self, logs: Sequence[LogId]) -> tuple[list[_Share], dict[int, Refusal]]:
-        """Who is asked about which positions, and the answer for those about whom nobody is.
-
-        Raises:
-            BackendUnavailable: nobody can be asked, though somebody should be.
-        """
+        """Who is asked about which positions, and what to say of those about which nobody is."""
         by_owner: dict[str, list[int]] = {}
         missing: dict[int, Refusal] = {}
         for position, log in enumerate(logs):
@@ -103,12 +96,10 @@ class RoutedPartitions:
         shares: list[_Share] = []
         for name, positions in by_owner.items():
             owner = self._owners.named(name)
-            if owner is not None:
-                shares.append((owner, positions))
-            elif len(by_owner) == 1:
-                raise BackendUnavailable(f"partition service {name} is not known")
-            else:
+            if owner is None:
                 missing.update(dict.fromkeys(positions, Refusal.NOT_OWNER))
+            else:
+                shares.append((owner, positions))
         return shares, missing
 
 
@@ -150,9 +141,3 @@ def _append_refused(_: int, refusal: Refusal) -> AppendResult:
 
 def _offset_refused(_: int, refusal: Refusal) -> OffsetResult:
     return OffsetResult(refusal=refusal)
-
-
-def _failed(error: BackendUnavailable) -> "Future[list[AppendResult]]":
-    future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
-    future.set_exception(error)
-    return future
