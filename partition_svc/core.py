@@ -127,7 +127,10 @@ class PartitionCore:
 
     async def until_broken(self) -> None:
         """Never returns, unless a bug ended what must run for ever: then it raises that."""
-        await asyncio.gather(*self._tasks)
+        # Not gather: whoever stops waiting must not stop what the drain still needs.
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
 
     async def drain(self) -> None:
         """Refuses new appends, and answers what waits: appends when stored, fetches at once."""

@@ -92,10 +92,14 @@ def settings_of(configuration: Configuration) -> Services:
     """Each service's settings: what was given, and what the process decides for them."""
     own = configuration.of(StandaloneSettings)
     folder = Path(own.data_dir)
+    gateway = configuration.of(GatewaySettings, _listeners(configuration, own))
+    # Only the host counts: others are told the port that the server then has.
+    grpc_listen = own.grpc_listen or f"{gateway.bound[0].host or '0.0.0.0'}:0"  # noqa: S104
+    partition = {"data.dir": str(folder / "partition"), "grpc.listen": grpc_listen}
     return Services(
         own,
-        configuration.of(GatewaySettings, _listeners(configuration, own)),
-        configuration.of(PartitionSettings, {"data.dir": str(folder / "partition")}),
+        gateway,
+        configuration.of(PartitionSettings, partition),
         configuration.of(MetadataSettings, {"data.dir": str(folder / "metadata")}),
         configuration.of(TopicDefaults),
     )

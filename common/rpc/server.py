@@ -52,7 +52,7 @@ class RpcServer:
 
     def __init__(self, services: Sequence[Service], *, address: str) -> None:
         """`address` is host:port; port 0 takes a free one."""
-        self._address = address
+        self.address = address
         self._server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=[RefuseMalformed()])
         self._health = health.HealthServicer()
         self.port = 0
@@ -69,13 +69,13 @@ class RpcServer:
             AddressTaken: the address is in use or not one of this machine.
         """
         try:
-            self.port = self._server.add_insecure_port(self._address)
+            self.port = self._server.add_insecure_port(self.address)
         except RuntimeError as error:
-            raise AddressTaken(f"cannot listen on {self._address}") from error
+            raise AddressTaken(f"cannot listen on {self.address}") from error
         await self.set_ready(False)
         await self._health.set(OVERALL_HEALTH, _SERVING)
         await self._server.start()
-        host = self._address.rpartition(":")[0]
+        host = self.address.rpartition(":")[0]
         log.info("gRPC on %s:%d", host, self.port)
 
     async def set_ready(self, ready: bool) -> None:

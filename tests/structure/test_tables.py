@@ -8,24 +8,14 @@ import pytest
 from common.ports.metadata import TopicRefusal
 from common.ports.partitions import Refusal
 from common.settings import declared
-from gateway_svc.config import GatewaySettings
 from gateway_svc.handlers.error_mapping import APPEND_ERRORS, PARTITION_ERRORS, TOPIC_ERRORS
 from gateway_svc.handlers.table import ROUTES
-from metadata_svc.config import MetadataSettings, TopicDefaults
-from partition_svc.config import PartitionSettings
 from protos.metadata.v1 import metadata_pb2
 from protos.partition.v1 import partition_pb2
-from ringlog.config import StandaloneSettings
+from ringlog.config import CLASSES
 from ringlog.tables import DOCUMENTS, with_current_tables
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL_SETTINGS = (
-    StandaloneSettings,
-    GatewaySettings,
-    PartitionSettings,
-    MetadataSettings,
-    TopicDefaults,
-)
 
 
 def _file_name(api_name: str) -> str:
@@ -75,7 +65,7 @@ def test_every_refusal_has_an_error_code(refusals, table):
     assert all(table.values()), "NONE is no error"
 
 
-@pytest.mark.parametrize("cls", ALL_SETTINGS)
+@pytest.mark.parametrize("cls", CLASSES)
 def test_every_default_is_a_value_that_the_setting_takes(cls):
     for one in declared(cls):
         if one.default is not None:
@@ -84,6 +74,6 @@ def test_every_default_is_a_value_that_the_setting_takes(cls):
 
 def test_services_that_share_a_setting_agree_on_it():
     kinds = {}
-    for one in (one for cls in ALL_SETTINGS for one in declared(cls)):
+    for one in (one for cls in CLASSES for one in declared(cls)):
         kind = (one.kind, one.unit)
         assert kinds.setdefault(one.name, kind) == kind, one.name
