@@ -1,0 +1,240 @@
+import asyncio
+import logging
+from asyncio import Future
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult, LogId
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel
+from gateway_svc.backends import append_sender
+from gateway_svc.backends.append_sender import AppendSender
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+from tests.support.ports import ReservedPort
+from tests.unit.gateway_svc.backends.owner import served
+
+LOG = LogId(b"x" * 16, 3)
+
+
+class Owner:
+    """Stores nothing: answers when the test says so, with base offsets in order of arrival."""
+
+    def __init__(self, *, answers_at_once: bool = True) -> None:
+        self.answers_at_once = answers_at_once
+        self.calls: list[tuple[list[Append], int]] = []
+        self.open: list[tuple[Future[list[AppendResult]], list[AppendResult]]] = []
+        self.stored = 0
+        self.arrived = asyncio.Event()
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        self.calls.append((list(appends), acks))
+        results = [AppendResult(base_offset=self.stored + n) for n in range(len(appends))]
+        self.stored += len(appends)
+        future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
+        self.open.append((future, results))
+        if self.answers_at_once:
+            self.answer_all()
+        self.arrived.set()
+        return future
+
+    def answer_all(self) -> None:
+        for future, results in self.open:
+            future.set_result(results)
+        self.open.clear()
+
+    async def until_stored(self, count: int) -> None:
+        while self.stored < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+
+@asynccontextmanager
+async def sending(address: str, **options: float):
+    channel = open_channel(address)
+    stub = PartitionServiceStub(channel)
+    sender = AppendSender("p-0", stub.AppendStream, **{"answer_timeout_s": 30.0, **options})
+    try:
+        yield sender
+    finally:
+        await sender.close()
+        await channel.close()
+
+
+def appends(*batches: bytes) -> list[Append]:
+    return [Append(LOG, one) for one in batches]
+
+
+def run(story) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(60):
+            await story()
+
+    asyncio.run(within_limits())
+
+
+def test_results_find_their_appends():
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            first = sender.submit(appends(b"a", b"b"), acks=ACKS_ALL)
+            second = sender.submit(appends(b"c"), acks=ACKS_ALL)
+            assert [one.base_offset for one in await second] == [2]
+            assert [one.base_offset for one in await first] == [0, 1]
+            assert [one.batch for call, _ in owner.calls for one in call] == [b"a", b"b", b"c"]
+
+    run(story)
+
+
+def test_what_waits_leaves_in_one_message(monkeypatch):
+    messages = []
+    real = append_sender.pb.AppendRequest
+
+    def counted(*, appends):
+        messages.append(len(appends))
+        return real(appends=appends)
+
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            monkeypatch.setattr(append_sender.pb, "AppendRequest", counted)
+            await asyncio.gather(*(sender.submit(appends(b"x"), acks=1) for _ in range(600)))
+            assert sum(messages) == 600
+            assert max(messages) == 256
+            assert len(messages) <= 5
+
+    run(story)
+
+
+def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
+    messages = []
+    real = append_sender.pb.AppendRequest
+
+    def measured(*, appends):
+        messages.append([len(one.batch) for one in appends])
+        return real(appends=appends)
+
+    async def story() -> None:
+        async with served(Owner()) as address, sending(address) as sender:
+            monkeypatch.setattr(append_sender.pb, "AppendRequest", measured)
+            sizes = [600_000, 600_000, 3_000_000, 10, 10]
+            await asyncio.gather(*(sender.submit(appends(bytes(size)), acks=1) for size in sizes))
+            assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("acks", "told"), [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)]
+)
+def test_every_append_is_answered_even_where_its_client_wants_no_answer(acks, told):
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            (result,) = await sender.submit(appends(b"a"), acks=acks)
+            assert result.base_offset == 0
+            assert owner.calls[0][1] == told
+
+    run(story)
+
+
+def test_bytes_without_an_answer_are_bounded(monkeypatch):
+    monkeypatch.setattr(append_sender, "_UNANSWERED_BYTES_MAX", 1 << 20)
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            waiting = [sender.submit(appends(bytes(600_000)), acks=1) for _ in range(4)]
+            await owner.until_stored(2)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert owner.stored == 2
+            owner.answer_all()
+            await owner.until_stored(4)
+            owner.answer_all()
+            await asyncio.gather(*waiting)
+
+    run(story)
+
+
+def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_another(caplog):
+    async def story() -> None:
+        port = ReservedPort()
+        owner = Owner(answers_at_once=False)
+        async with sending(port.address) as sender:
+            async with served(owner, address=port.address):
+                lost = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
+                await owner.until_stored(3)
+            for one in lost:
+                with pytest.raises(BackendUnavailable, match="p-0 AppendStream"):
+                    await one
+            again = Owner()
+            async with served(again, address=port.address):
+                while not again.stored:
+                    try:
+                        (result,) = await sender.submit(appends(b"b"), acks=1)
+                        assert result.base_offset == 0
+                    except BackendUnavailable:
+                        continue
+        port.release()
+
+    with caplog.at_level(logging.WARNING):
+        run(story)
+    assert "append stream lost: p-0 AppendStream" in caplog.text
+
+
+def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
+    monkeypatch.setattr(append_sender, "_LOOK_S", 0.001)
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address, answer_timeout_s=0.05) as sender:
+            with pytest.raises(BackendUnavailable, match=r"no answer in 0\.05 s"):
+                await sender.submit(appends(b"a"), acks=1)
+
+    run(story)
+
+
+def test_closing_fails_what_has_no_answer_and_nothing_else():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            done = sender.submit(appends(b"a"), acks=1)
+            await owner.until_stored(1)
+            owner.answer_all()
+            await done
+            open_ = sender.submit(appends(b"b"), acks=1)
+            await owner.until_stored(2)
+            await sender.close()
+            with pytest.raises(BackendUnavailable, match="stopping"):
+                await open_
+
+    run(story)
+
+
+def test_a_result_for_nothing_breaks_the_stream():
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            await sender.submit(appends(b"a"), acks=1)
+            with pytest.raises(BackendUnavailable, match="a result for nothing"):
+                sender._settle(pb.AppendResult(append_id=99))
+
+    run(story)
+
+
+def test_a_caller_that_gave_up_does_not_hold_up_others():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            given_up = sender.submit(appends(b"a"), acks=1)
+            given_up.cancel()
+            other = sender.submit(appends(b"b"), acks=1)
+            await owner.until_stored(2)
+            owner.answer_all()
+            (result,) = await other
+            assert result.base_offset == 1
+
+    run(story)

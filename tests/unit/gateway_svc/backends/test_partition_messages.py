@@ -1,0 +1,120 @@
+import pytest
+
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    AbortedTransaction,
+    Append,
+    AppendResult,
+    FetchPartition,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    RecordError,
+    Refusal,
+)
+from gateway_svc.backends.partition_messages import (
+    append_result_from_message,
+    append_to_message,
+    descriptions_from_message,
+    fetch_query_to_message,
+    fetch_results_from_message,
+    logs_to_message,
+    offset_queries_to_message,
+    offset_results_from_message,
+)
+from partition_svc.messages import (
+    acks_from_message,
+    append_from_message,
+    append_result_to_message,
+    description_to_message,
+    fetch_query_from_message,
+    fetch_result_to_message,
+    log_from_message,
+    offset_queries_from_message,
+    offset_result_to_message,
+)
+from protos.partition.v1 import partition_pb2 as pb
+
+LOG = LogId(b"sixteen bytes id", 3)
+
+# Each test sends something through both sides' translations: what arrives is what was sent.
+
+
+@pytest.mark.parametrize("epoch", [-1, 0, 7])
+@pytest.mark.parametrize("batch", [b"bytes", memoryview(b"a view")], ids=["bytes", "view"])
+def test_an_append(epoch, batch):
+    message = append_to_message(5, Append(LOG, batch, epoch), ACKS_ALL)
+    assert message.append_id == 5
+    assert append_from_message(message, 0) == Append(LOG, bytes(batch), epoch)
+
+
+@pytest.mark.parametrize(
+    ("acks", "arrives"),
+    [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)],
+)
+def test_acks(acks, arrives):
+    message = append_to_message(5, Append(LOG, b"x"), acks)
+    assert acks_from_message(message) == arrives
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        AppendResult(0, -1, 0),
+        AppendResult(7, 1_700_000_000_000, 3),
+        *(AppendResult(refusal=one, leader_epoch=4) for one in Refusal),
+        AppendResult(
+            refusal=Refusal.INVALID_RECORD,
+            message="words",
+            record_errors=[RecordError(2, "no key"), RecordError(3)],
+        ),
+    ],
+    ids=str,
+)
+def test_an_append_s_result(result):
+    assert append_result_from_message(append_result_to_message(1, result)) == result
+
+
+def test_a_fetch_query():
+    query = FetchQuery(
+        [FetchPartition(LOG, 5, 100, 2), FetchPartition(LOG, 0, 1)], 500, 1, 1000, True
+    )
+    assert fetch_query_from_message(fetch_query_to_message(query)) == query
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        FetchResult([b"batches"], 5, 4, 1, 7),
+        FetchResult(refusal=Refusal.OFFSET_OUT_OF_RANGE),
+        FetchResult(aborted=[]),
+        FetchResult(aborted=[AbortedTransaction(1, 2)]),
+    ],
+    ids=str,
+)
+def test_fetch_results(result):
+    one = fetch_result_to_message(result, batches=b"".join(result.records))
+    assert fetch_results_from_message(pb.FetchResponse(results=[one, one])) == [result, result]
+
+
+def test_offset_queries_and_results():
+    queries = [OffsetQuery(LOG, -1), OffsetQuery(LOG, 5, 0, True)]
+    assert offset_queries_from_message(offset_queries_to_message(queries)) == queries
+    results = [OffsetResult(), OffsetResult(5, 6, 7), OffsetResult(refusal=Refusal.NOT_OWNER)]
+    message = pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
+    assert offset_results_from_message(message) == results
+
+
+def test_logs_and_their_descriptions():
+    assert [log_from_message(one) for one in logs_to_message([LOG]).logs] == [LOG]
+    described = [
+        LogDescription(LOG, 1, 2, 3, 4, 5, 6),
+        LogDescription(LOG, refusal=Refusal.UNKNOWN_PARTITION),
+    ]
+    message = pb.DescribeLogResponse(logs=map(description_to_message, described))
+    assert descriptions_from_message(message) == described
