@@ -84,6 +84,19 @@ def test_a_stopping_core_answers_what_it_has_and_takes_no_more(tmp_path):
     run(test)
 
 
+def test_who_stops_watching_the_core_does_not_stop_its_work(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            watching = asyncio.create_task(core.until_broken())
+            await append(core, batch())
+            watching.cancel()
+            await asyncio.wait([watching])
+            (result,) = await append(core, batch())
+            assert result.base_offset == 1
+
+    run(test)
+
+
 def test_everything_goes_on_after_a_restart(tmp_path):
     async def before():
         async with running_core(tmp_path) as core:
