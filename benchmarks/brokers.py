@@ -10,9 +10,10 @@ from benchmarks.processes import Memory, Process
 from benchmarks.results import STANDALONE, THREE_PROCESSES
 from benchmarks.throughput import Target
 
-#: Whatever answers Kafka clients says so in a line with its address.
-_KAFKA_ADDRESS = r"Kafka\D*? on (?:\w+://)?([\d.]+):(\d+)"
-_GRPC_ADDRESS = r"gRPC\D*? on ([\d.]+:\d+)"
+#: What the services log when they can be reached.
+_KAFKA_ADDRESS = r"Kafka on ([\d.]+):(\d+) "
+_GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
+_PARTITION_SERVICE_JOINED = r"partition service \S+ .*joined"
 
 
 class Broker:
@@ -70,7 +71,7 @@ def three_processes(data: Path) -> Iterator[Broker]:
         partition = start(
             "partition", {**grpc_listen, **metadata_address, "data.dir": str(data / "partition")}
         )
-        partition.wait_for_line(_GRPC_ADDRESS)
+        metadata.wait_for_line(_PARTITION_SERVICE_JOINED)
         gateway = start(
             "gateway",
             {**grpc_listen, **metadata_address, "listeners": "PLAINTEXT://127.0.0.1:0"},

@@ -6,7 +6,7 @@ MISSING = "-"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text left, numbers right: a column is of numbers where all its cells begin with one."""
+    """Text left, numbers right: a column is of numbers where all its cells are."""
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
@@ -28,7 +28,7 @@ def number(value: float | None) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell == MISSING or cell[:1].isdigit()
+    return cell == MISSING or cell.replace(",", "").replace(".", "").isdigit()
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
