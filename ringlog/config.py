@@ -24,6 +24,13 @@ def host_and_port(address: str) -> tuple[str, int]:
     return match["host"], int(match["port"])
 
 
+def in_address(host: str) -> str:
+    """`host` as it stands before a colon and a port; "" means every address of the machine."""
+    if not host:
+        return "0.0.0.0"  # noqa: S104 - whoever gave no host asked for all
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def _address_problem(address: str) -> str | None:
     try:
         host_and_port(address)
@@ -94,7 +101,7 @@ def settings_of(configuration: Configuration) -> Services:
     folder = Path(own.data_dir)
     gateway = configuration.of(GatewaySettings, _listeners(configuration, own))
     # Only the host counts: others are told the port that the server then has.
-    grpc_listen = own.grpc_listen or f"{gateway.bound[0].host or '0.0.0.0'}:0"  # noqa: S104
+    grpc_listen = own.grpc_listen or f"{in_address(gateway.bound[0].host)}:0"
     partition = {"data.dir": str(folder / "partition"), "grpc.listen": grpc_listen}
     return Services(
         own,

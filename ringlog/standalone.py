@@ -31,7 +31,7 @@ from partition_svc.servicer import PartitionServicer
 from partition_svc.servicer import service as partition_service
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
 from ringlog.announcement import Addresses, announcement
-from ringlog.config import CLASSES, FIXED, Services, host_and_port, settings_of
+from ringlog.config import CLASSES, FIXED, Services, host_and_port, in_address, settings_of
 
 _PORT_MAX: Final = 65535
 
@@ -173,7 +173,7 @@ def _kafka_address(gateway: Gateway, services: Services) -> tuple[str, int]:
     """Host to bind to and real port of the first listener."""
     first = services.gateway.bound[0]
     port = first.port or gateway.addresses[first.name].port
-    return _in_address(first.host), port
+    return in_address(first.host), port
 
 
 def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
@@ -188,11 +188,4 @@ def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
 
 def _nearby(host: str) -> str:
     """Where something on this machine finds it."""
-    return "localhost" if host.strip("[]") in WILDCARD_HOSTS else _in_address(host)
-
-
-def _in_address(host: str) -> str:
-    """`host` as it stands before a colon and a port."""
-    if not host:
-        return "0.0.0.0"  # noqa: S104 - whoever gave no host asked for all
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return "localhost" if host.strip("[]") in WILDCARD_HOSTS else in_address(host)

@@ -1,0 +1,190 @@
+"""The process as its users meet it: addresses, signals, what it says when it cannot run.
+
+What clients can do with it is tested with real clients, in tests/clients.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Producer
+
+from common.command_line import read_settings
+from ringlog.announcement import read_announcement
+from ringlog.config import CLASSES, FIXED, settings_of
+from tests.support.ports import ReservedPort
+
+
+class Process:
+    """`ringlog standalone`, with what it prints."""
+
+    def __init__(self, *arguments):
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "ringlog", "standalone", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def addresses(self):
+        found = read_announcement(self.popen.stdout)
+        assert found is not None, self.popen.stderr.read()
+        return found
+
+    def end(self, number=signal.SIGTERM):
+        """Exit status and stderr after a signal."""
+        self.popen.send_signal(number)
+        _, told = self.popen.communicate()
+        return self.popen.returncode, told
+
+    def failure(self):
+        """What a process says that cannot run."""
+        _, told = self.popen.communicate()
+        assert self.popen.returncode == 1
+        return told
+
+
+@pytest.fixture
+def start(tmp_path):
+    processes = []
+
+    def start(*arguments, data_dir=tmp_path / "data"):
+        process = Process("--data-dir", str(data_dir), *arguments)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.popen.kill()
+        process.popen.communicate()
+
+
+@pytest.fixture
+def ports():
+    """Two ports that nobody else gets."""
+    reserved = [ReservedPort(), ReservedPort()]
+    yield reserved
+    for port in reserved:
+        port.release()
+
+
+def _listener_beside(port):
+    """Somebody who listens on the next port; None where that cannot be."""
+    try:
+        return socket.create_server(("127.0.0.1", port.port + 1))
+    except OSError:
+        return None
+
+
+def _broker_named_by(bootstrap):
+    """Where a client is sent by the metadata that it gets at `bootstrap`."""
+    cluster = Producer({"bootstrap.servers": bootstrap}).list_topics(timeout=30)
+    (broker,) = cluster.brokers.values()
+    return f"{broker.host}:{broker.port}"
+
+
+def test_it_prints_where_it_is_and_a_signal_ends_it_well(start):
+    process = start("--listen", "localhost:0")
+    addresses = process.addresses()
+    kafka_port = int(addresses.kafka.rpartition(":")[2])
+    assert addresses.kafka == f"localhost:{kafka_port}"
+    assert addresses.grpc.startswith("localhost:")
+    status, told = process.end()
+    assert status == 0, told
+    assert "Traceback" not in told
+
+
+def test_an_open_connection_does_not_keep_it_from_ending(start):
+    process = start("--listen", "localhost:0")
+    host, _, port = process.addresses().kafka.rpartition(":")
+    with socket.create_connection((host, int(port))):
+        status, told = process.end(signal.SIGINT)
+    assert status == 0, told
+
+
+def test_both_addresses_can_be_chosen(start, ports):
+    kafka, grpc = ports
+    process = start("--listen", kafka.address, "--grpc-listen", grpc.address)
+    assert process.addresses() == (kafka.address, grpc.address)
+
+
+def test_grpc_goes_elsewhere_where_the_port_beside_kafka_is_taken(start, ports):
+    kafka = next(port for port in ports if port.port < 65535)
+    # Taken by us or by somebody else: taken.
+    beside = _listener_beside(kafka)
+    addresses = start("--listen", kafka.address).addresses()
+    if beside is not None:
+        beside.close()
+    assert addresses.kafka == kafka.address
+    assert addresses.grpc != f"127.0.0.1:{kafka.port + 1}"
+
+
+def test_a_client_is_sent_to_the_address_it_came_by_when_it_listens_on_all(start):
+    addresses = start("--listen", "0.0.0.0:0").addresses()
+    port = addresses.kafka.rpartition(":")[2]
+    assert addresses.kafka == f"localhost:{port}"
+    assert _broker_named_by(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
+
+
+def test_a_client_is_sent_to_the_advertised_address(start, ports):
+    kafka, _ = ports
+    listeners = f"listeners=INSIDE://{kafka.address}"
+    advertised = f"advertised.listeners=INSIDE://localhost:{kafka.port}"
+    start("--set", listeners, "--set", advertised).addresses()
+    assert _broker_named_by(kafka.address) == f"localhost:{kafka.port}"
+
+
+def test_a_taken_address_is_named(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert f"cannot listen on {address}" in start("--listen", address).failure()
+        told = start("--listen", "127.0.0.1:0", "--grpc-listen", address).failure()
+        assert f"cannot listen on {address}" in told
+
+
+def test_a_second_process_on_the_same_data_is_refused_by_name(start, tmp_path):
+    first = start("--listen", "127.0.0.1:0")
+    first.addresses()
+    told = start("--listen", "127.0.0.1:0").failure()
+    assert str(tmp_path / "data") in told
+    assert "Traceback" not in told
+
+
+def test_data_that_is_no_folder_is_refused_by_name(start, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    assert str(file) in start("--listen", "127.0.0.1:0", data_dir=file).failure()
+
+
+def _services(*arguments):
+    configuration = read_settings(
+        "ringlog", "", CLASSES, fixed=FIXED, arguments=arguments, environment={}
+    )
+    return settings_of(configuration)
+
+
+def test_one_data_folder_serves_both_stores():
+    services = _services("--data-dir", "/srv/ringlog")
+    assert services.partition.data_dir == "/srv/ringlog/partition"
+    assert services.metadata.data_dir == "/srv/ringlog/metadata"
+
+
+def test_a_setting_reaches_the_service_that_knows_it():
+    services = _services(
+        "--set",
+        "num.partitions=3",
+        "--set",
+        "max.connections=7",
+        "--set",
+        "log.flush.bytes=2000000",
+    )
+    assert services.metadata.num_partitions == 3
+    assert services.gateway.max_connections == 7
+    assert services.partition.flush_bytes == 2_000_000
+
+
+def test_listeners_that_are_named_take_the_place_of_listen():
+    services = _services("--set", "listeners=A://127.0.0.1:1,B://127.0.0.1:2")
+    assert [one.port for one in services.gateway.bound] == [1, 2]
