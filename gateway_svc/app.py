@@ -25,7 +25,7 @@ from gateway_svc.handlers.call import Backends, LongPolls
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.net.frame_receiver import new_scratch
-from gateway_svc.net.listener import Listener
+from gateway_svc.net.listener import CannotListen, Listener
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.net.roster import Roster
 from gateway_svc.net.session import Session, SessionLimits, Shared
@@ -67,9 +67,18 @@ class Gateway:
         return {one.name: self._settings.advertised(one.name) or one for one in bound}
 
     async def bind(self) -> None:
-        """Takes the addresses to listen on. Raises `CannotListen`."""
+        """Takes the addresses to listen on, all or none. Raises `CannotListen`."""
+        try:
+            for listener in self._listeners:
+                await listener.bind()
+        except CannotListen:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Gives the addresses back. `run` does so too, at its end."""
         for listener in self._listeners:
-            await listener.bind()
+            listener.close()
 
     async def run(self, stop: asyncio.Event, set_ready: Callable[[bool], Awaitable[None]]) -> None:
         """Serves clients from when the cluster is known until `stop` is set, then drains.
@@ -109,10 +118,13 @@ class Gateway:
 
     async def _start(self) -> None:
         dispatch = Dispatch(ROUTES, self._backends())
+        scratch = new_scratch()
         shared = Shared(
             limits=_limits(self._settings),
-            memory=RequestMemory(self._settings.queued_max_request_bytes),
-            scratch=new_scratch(),
+            memory=RequestMemory(
+                self._settings.queued_max_request_bytes, receive_bytes=len(scratch)
+            ),
+            scratch=scratch,
             connect=dispatch.connect,
             admit=self._roster.admit,
             leave=self._roster.leave,
@@ -134,8 +146,7 @@ class Gateway:
         )
 
     async def _drain(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+        self.close()
         self._long_polls.end()
         await self._roster.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
         self._roster.stop()
@@ -156,9 +167,9 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
         gateway = Gateway(
             settings, metadata=GrpcMetadata(channel), partitions=partitions, view=view
         )
-        await gateway.bind()
         await server.start()
         try:
+            await gateway.bind()
             await gateway.run(stop, server.set_ready)
         finally:
             await partitions.close()

@@ -1,0 +1,295 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from common.cluster_view import ClusterView
+from common.kv.memory import MemoryKvStore
+from common.ports.metadata import Member, NewTopic
+from common.ports.partitions import FetchQuery, FetchResult
+from common.rpc.channels import open_channel
+from common.rpc.server import AddressTaken, RpcServer
+from gateway_svc.app import Gateway, serve
+from gateway_svc.config import GatewaySettings
+from gateway_svc.net.listener import CannotListen
+from gateway_svc.wire.apis.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
+from gateway_svc.wire.apis.metadata import METADATA, MetadataRequest
+from gateway_svc.wire.codec import decode, encode
+from metadata_svc.core import MetadataCore
+from metadata_svc.servicer import service as metadata_service
+from metadata_svc.topic_creation import Defaults
+from tests.support.partition_core import MEMBER, running_core, until
+from tests.support.ports import ReservedPort
+
+LONG_POLL_MS = 50_000
+
+
+def run(story) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(60):
+            await story()
+
+    asyncio.run(within_limits())
+
+
+@asynccontextmanager
+async def metadata():
+    core = MetadataCore(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=10_000)
+    await core.open(broker_configs={})
+    try:
+        yield core
+    finally:
+        await core.close()
+
+
+class Ready:
+    """What a gateway said of its readiness, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[bool] = []
+
+    async def set(self, ready: bool) -> None:
+        self.said.append(ready)
+
+
+@asynccontextmanager
+async def running(core, partitions, **settings):
+    """A gateway over ports in process, and what it says of its readiness."""
+    settings.setdefault("listeners", ("PLAINTEXT://127.0.0.1:0",))
+    gateway = Gateway(
+        GatewaySettings(**settings), metadata=core, partitions=partitions, view=ClusterView()
+    )
+    ready, stop = Ready(), asyncio.Event()
+    await gateway.bind()
+    task = asyncio.create_task(gateway.run(stop, ready.set))
+    try:
+        yield gateway, ready, stop
+    finally:
+        stop.set()
+        await task
+
+
+class Client:
+    """One connection that knows two APIs."""
+
+    def __init__(self, reader, writer) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def of(cls, gateway, listener="PLAINTEXT") -> "Client":
+        port = gateway.addresses[listener].port
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    def send(self, api, request, version) -> None:
+        flexible = api.is_flexible(version)
+        body = b"".join(encode(request, version, flexible))
+        head = api.key.to_bytes(2, "big") + version.to_bytes(2, "big") + b"\0\0\0\x01\xff\xff"
+        frame = head + (b"\0" if flexible else b"") + body
+        self.writer.write(len(frame).to_bytes(4, "big") + frame)
+
+    async def read(self, api, version):
+        flexible = api.is_flexible(version)
+        length = int.from_bytes(await self.reader.readexactly(4), "big")
+        data = await self.reader.readexactly(length)
+        return decode(api.response, data, 5 if flexible else 4, version, flexible)[0]
+
+    async def ask(self, api, request, version):
+        self.send(api, request, version)
+        return await self.read(api, version)
+
+    async def at_end(self) -> bool:
+        try:
+            return await self.reader.read() == b""
+        except ConnectionResetError:
+            return True
+
+
+def test_clients_are_served_once_the_cluster_is_known_and_told_where_to_find_it(tmp_path):
+    async def story() -> None:
+        async with metadata() as core, running_core(tmp_path) as logs:
+            two = ("INTERNAL://127.0.0.1:0", "EXTERNAL://127.0.0.1:0")
+            advertised = ("EXTERNAL://kafka.example:19094",)
+            async with running(
+                core, logs, listeners=two, advertised_listeners=advertised, node_id=4
+            ) as (gateway, ready, _):
+                await until(lambda: ready.said == [True])
+                (known,) = core.view.gateways
+                assert [(one.listener, one.host) for one in known.endpoints] == [
+                    ("INTERNAL", "127.0.0.1"),
+                    ("EXTERNAL", "kafka.example"),
+                ]
+                client = await Client.of(gateway, "INTERNAL")
+                answer = await client.ask(METADATA, MetadataRequest(topics=[]), 9)
+                assert answer.cluster_id == core.view.cluster_id
+                assert [(one.node_id, one.host, one.port) for one in answer.brokers] == [
+                    (4, "127.0.0.1", gateway.addresses["INTERNAL"].port)
+                ]
+                client.writer.close()
+
+    run(story)
+
+
+class QuietLogs:
+    """Logs in which nothing ever happens."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        if query.max_wait_ms:
+            self.polls += 1
+            await asyncio.Event().wait()
+        return [FetchResult([], 0, 0, 0, 0) for _ in query.partitions]
+
+
+def test_a_gateway_that_stops_answers_long_polls_and_is_not_listed_any_more():
+    async def story() -> None:
+        logs = QuietLogs()
+        async with metadata() as core:
+            async with running(core, logs) as (gateway, ready, stop):
+                await until(lambda: ready.said == [True])
+                await _create(core, "orders")
+                client = await Client.of(gateway)
+                client.send(FETCH, _poll("orders"), 11)
+                await until(lambda: logs.polls == 1)
+                stop.set()
+                answer = await client.read(FETCH, 11)
+                assert answer.responses[0].partitions[0].error_code == 0
+                assert await client.at_end()
+                client.writer.close()
+            assert ready.said == [True, False]
+            assert core.view.gateways == ()
+
+    run(story)
+
+
+async def _create(core: MetadataCore, name: str) -> None:
+    """Creates a topic, owned by a member who agrees to everything."""
+    watch = core.watch(Member(MEMBER, "127.0.0.1:1"))
+
+    async def agree() -> None:
+        async for change in watch:
+            watch.acknowledge(change.revision)
+
+    agreeing = asyncio.create_task(agree())
+    await until(lambda: bool(core.view.members))
+    (made,) = await core.create_topics([NewTopic(name)], timeout_ms=20_000)
+    assert made.refusal is None
+    agreeing.cancel()
+    await asyncio.wait([agreeing])
+    await watch.close()
+
+
+def _poll(name: str) -> FetchRequest:
+    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    return FetchRequest(
+        max_wait_ms=LONG_POLL_MS,
+        min_bytes=1,
+        topics=[FetchTopic(topic=name, partitions=[asked])],
+    )
+
+
+class Unreachable:
+    """A metadata service that is not there."""
+
+    def watch(self, registration):
+        return self
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await asyncio.Event().wait()
+
+    def acknowledge(self, revision):
+        raise AssertionError
+
+    async def close(self):
+        pass
+
+    async def allocate_producer_ids(self):
+        raise AssertionError
+
+
+def test_nobody_is_served_before_the_cluster_is_known_and_stopping_needs_no_cluster():
+    async def story() -> None:
+        async with running(Unreachable(), None) as (gateway, ready, _):
+            await asyncio.sleep(0)
+            with pytest.raises(ConnectionRefusedError):
+                await Client.of(gateway)
+        assert ready.said == []
+
+    run(story)
+
+
+class Poisoned(Unreachable):
+    """Sends a change that cannot be applied."""
+
+    async def __anext__(self):
+        return None
+
+
+def test_a_change_that_cannot_be_applied_ends_the_gateway():
+    async def story() -> None:
+        with pytest.raises(AttributeError):
+            async with running(Poisoned(), None):
+                pass
+
+    run(story)
+
+
+@asynccontextmanager
+async def served_metadata():
+    async with metadata() as core:
+        server = RpcServer([metadata_service(core)], address="127.0.0.1:0")
+        await server.start()
+        try:
+            yield core, f"127.0.0.1:{server.port}"
+        finally:
+            await server.stop(grace_s=0)
+
+
+def test_a_process_of_its_own_is_ready_when_it_serves():
+    async def story() -> None:
+        port, grpc_port = ReservedPort(), ReservedPort()
+        async with served_metadata() as (core, address):
+            settings = GatewaySettings(
+                listeners=(f"PLAINTEXT://{port.address}",),
+                grpc_listen=grpc_port.address,
+                metadata_address=address,
+            )
+            stop = asyncio.Event()
+            process = asyncio.create_task(serve(settings, stop))
+            await until(lambda: bool(core.view.gateways) or process.done())
+            async with open_channel(grpc_port.address) as channel:
+                health = health_pb2_grpc.HealthStub(channel)
+                asked = health_pb2.HealthCheckRequest(service="readiness")
+                watching = health.Watch(asked)
+                async for said in watching:
+                    if said.status == health_pb2.HealthCheckResponse.SERVING:
+                        break
+                watching.cancel()
+            stop.set()
+            await process
+        port.release()
+        grpc_port.release()
+
+    run(story)
+
+
+def test_taken_addresses_are_told():
+    async def story() -> None:
+        port = ReservedPort()
+        blocker = await asyncio.start_server(lambda *_: None, sock=None, host="127.0.0.1", port=0)
+        taken = f"127.0.0.1:{blocker.sockets[0].getsockname()[1]}"
+        no_kafka = GatewaySettings(listeners=(f"A://{taken}",), grpc_listen=port.address)
+        with pytest.raises(CannotListen):
+            await serve(no_kafka, asyncio.Event())
+        no_grpc = GatewaySettings(listeners=("A://127.0.0.1:0",), grpc_listen=taken)
+        with pytest.raises(AddressTaken):
+            await serve(no_grpc, asyncio.Event())
+        blocker.close()
+        port.release()
+
+    run(story)

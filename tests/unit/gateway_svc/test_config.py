@@ -1,0 +1,76 @@
+import pytest
+
+from common.settings import WrongSetting, build, declared
+from gateway_svc.config import GatewaySettings, ListenerAddress, parse_listener
+
+
+def settings(**raw: object) -> GatewaySettings:
+    return build(GatewaySettings, {name.replace("_", "."): value for name, value in raw.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("PLAINTEXT://localhost:9092", ("PLAINTEXT", "localhost", 9092)),
+        ("internal://:9092", ("INTERNAL", "", 9092)),
+        ("A_B-1.x://10.0.0.1:0", ("A_B-1.X", "10.0.0.1", 0)),
+        ("EXTERNAL://[::1]:65535", ("EXTERNAL", "::1", 65535)),
+    ],
+)
+def test_a_listener_is_a_name_a_host_and_a_port(text, address):
+    assert parse_listener(text) == ListenerAddress(*address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "localhost:9092",
+        "A://host",
+        "A://host:",
+        "A://host:65536",
+        "A://::1:9092",
+        "://:1",
+        "A:/:1",
+    ],
+)
+def test_what_is_no_listener_is_refused(text):
+    with pytest.raises(ValueError, match="NAME://host:port"):
+        parse_listener(text)
+
+
+def test_listeners_and_what_is_advertised_for_them_are_told_apart_by_name():
+    own = settings(
+        listeners="INTERNAL://:9092,EXTERNAL://:9094",
+        advertised_listeners="EXTERNAL://kafka.example:19094",
+    )
+    assert own.bound == (
+        ListenerAddress("INTERNAL", "", 9092),
+        ListenerAddress("EXTERNAL", "", 9094),
+    )
+    assert own.advertised("EXTERNAL") == ListenerAddress("EXTERNAL", "kafka.example", 19094)
+    assert own.advertised("INTERNAL") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"listeners": ""}, "at least one"),
+        ({"listeners": "A://:1,a://:2"}, "more than one listener A"),
+        ({"listeners": "A://:1", "advertised_listeners": "B://h:1"}, "is not one of listeners"),
+        ({"advertised_listeners": "PLAINTEXT://0.0.0.0:9092"}, "clients can connect to"),
+        ({"advertised_listeners": "PLAINTEXT://:9092"}, "clients can connect to"),
+        ({"advertised_listeners": "PLAINTEXT://host:0"}, "clients can connect to"),
+        ({"node_id": "-1"}, "node.id must be"),
+        ({"socket_request_max_bytes": "10"}, "socket.request.max.bytes must be"),
+    ],
+)
+def test_wrong_settings_are_refused_in_words(raw, words):
+    with pytest.raises(WrongSetting, match=words):
+        settings(**raw)
+
+
+def test_defaults_keep_to_their_own_ranges():
+    for one in declared(GatewaySettings):
+        if one.default is not None:
+            assert one.parse(one.default) == one.default
