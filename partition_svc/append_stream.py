@@ -70,6 +70,9 @@ class AppendStream:
                 )
                 yield pb.AppendResponse(results=batch)
                 self._release(len(batch) * _RESULT_BYTES)
+            if reading.done():
+                # Raises what went wrong there, if anything did: that is a bug.
+                reading.result()
         finally:
             reading.cancel()
             await asyncio.wait([reading])

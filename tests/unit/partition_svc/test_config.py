@@ -1,0 +1,31 @@
+import pytest
+
+from common.settings import WrongSetting, build, declared
+from partition_svc.config import PartitionSettings
+
+
+def test_the_defaults_are_within_their_own_ranges():
+    defaults = PartitionSettings()
+    for one in declared(PartitionSettings):
+        assert one.parse(getattr(defaults, one.field)) == one.default
+
+
+def test_names_are_given_once_and_say_what_they_mean():
+    names = [one.name for one in declared(PartitionSettings)]
+    assert len(names) == len(set(names))
+    assert all(one.doc.endswith(".") for one in declared(PartitionSettings))
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("log.acks.all.durability", "memory"),
+        ("log.flush.bytes", "1"),
+        ("log.flush.bytes", str(1 << 30)),
+        ("log.tail.cache.bytes", "-1"),
+        ("producer.id.expiration.ms", "0"),
+    ],
+)
+def test_wrong_values_are_refused_by_name(name, raw):
+    with pytest.raises(WrongSetting, match=name):
+        build(PartitionSettings, {name: raw})
