@@ -92,7 +92,8 @@ def test_it_serves_the_topics_of_its_cluster_and_leaves_when_it_is_told_to(tmp_p
 def test_it_does_not_serve_another_cluster_with_its_data(tmp_path):
     async def test():
         async with metadata() as (core, address), serving(core, settings(tmp_path, address)):
-            pass
+            # Answered when the service has applied it.
+            await create(core, "greetings")
         async with metadata() as (_, address):
             with pytest.raises(WrongCluster):
                 await serve(settings(tmp_path, address), asyncio.Event())
