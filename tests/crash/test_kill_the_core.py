@@ -1,0 +1,67 @@
+"""SIGKILL of a core under load, again and again, without network and clients around it.
+
+Idempotent producers keep five batches in flight, half of them with acks=all. After each kill every
+acknowledged batch must be there once, in its place, with the same bytes; and the producers go on
+with the first batch that they have no answer for, which may be stored already.
+"""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from common.ports.partitions import LogId
+from tests.support.core_writer import FLUSH_BYTES, numbered_batch
+from tests.support.partition_core import (
+    TOPIC_ID,
+    base_offset,
+    content,
+    read_everything,
+    running_core,
+)
+
+ROOT = Path(__file__).parents[2]
+SEED = 4711
+ROUNDS = 6
+PARTITIONS = 4
+
+
+def acknowledged_until_killed(folder, sequences, count):
+    """Runs a writer until it printed `count` acknowledgements, and returns all that it printed."""
+    command = [sys.executable, "-m", "tests.support.core_writer", str(folder)]
+    with subprocess.Popen(
+        [*command, *map(str, sequences)], stdout=subprocess.PIPE, cwd=ROOT
+    ) as writer:
+        lines = [writer.stdout.readline() for _ in range(count)]
+        writer.kill()
+        lines += writer.stdout.readlines()
+    assert writer.returncode == -signal.SIGKILL
+    # The pipe may end within a line, which is no acknowledgement then.
+    return [tuple(map(int, line.split())) for line in lines if line.endswith(b"\n")]
+
+
+async def stored(folder):
+    async with running_core(folder, flush_bytes=FLUSH_BYTES) as core:
+        return [await read_everything(core, LogId(TOPIC_ID, n)) for n in range(PARTITIONS)]
+
+
+def test_acknowledged_batches_survive_and_sequences_go_on(tmp_path):
+    chance = random.Random(SEED)
+    sequences = [0] * PARTITIONS
+    for _ in range(ROUNDS):
+        count = chance.randrange(50, 3000)
+        acknowledged = acknowledged_until_killed(tmp_path, sequences, count)
+        # One record a batch, so offset and sequence are the same where nothing is lost or doubled.
+        assert all(sequence == offset for _, sequence, offset in acknowledged)
+        for partition, sequence, _ in acknowledged:
+            sequences[partition] = max(sequences[partition], sequence + 1)
+        logs = asyncio.run(stored(tmp_path))
+        for partition, batches in enumerate(logs):
+            assert len(batches) >= sequences[partition]
+            assert [base_offset(one) for one in batches] == list(range(len(batches)))
+            assert [content(one) for one in batches] == [
+                content(numbered_batch(partition, sequence)) for sequence in range(len(batches))
+            ]
+    assert min(sequences) > 0
