@@ -8,14 +8,15 @@ from typing import Final
 
 from gateway_svc.wire.violations import ProtocolViolation
 
-#: A whole request without its length. Bytes where it came in one piece, else a view of a bytearray.
+#: A whole request without its length.
 Frame = bytes | memoryview
 
 LENGTH_BYTES: Final = 4
 
-#: How much more than what has arrived may be set aside for the rest of a frame.
-_GROWTH: Final = 4
+#: What is set aside at a time for the rest of a frame: as much as has arrived, within these bounds.
+#: Connections that may receive again all at once hold no more than this above the common limit.
 _SET_ASIDE_MIN: Final = 1024
+_SET_ASIDE_MAX: Final = 128 << 10
 
 
 def new_scratch(byte_count: int = 256 << 10) -> memoryview:
@@ -27,29 +28,44 @@ class FrameReceiver:
     """Alternate `buffer()` and `received()`. Whole frames come out oldest first.
 
     Frames that arrive in one piece go through the shared scratch memory and are copied out of it.
-    The rest of a frame that does not is received straight into memory of its own, which the frame
-    then is a view of.
+    The rest of a frame that does not is received into chunks of its own, joined at the end.
     """
 
-    __slots__ = ("_filled", "_frame_bytes_max", "_own", "_own_length", "_rest", "_scratch")
+    __slots__ = (
+        "_chunk",
+        "_chunks",
+        "_filled",
+        "_frame_bytes_max",
+        "_left",
+        "_rest",
+        "_scratch",
+    )
 
     def __init__(self, scratch: memoryview, *, frame_bytes_max: int) -> None:
         self._scratch = scratch
         self._frame_bytes_max = frame_bytes_max
         self._rest = b""  # the first bytes of a length
-        self._own: bytearray | None = None  # a frame that has begun, without its length
-        self._own_length = 0  # as announced
+        self._chunks: list[bytes | bytearray] = []  # of a frame that has begun, all full
+        self._chunk = bytearray()  # the one that is being filled
         self._filled = 0  # bytes of it that have arrived
+        self._left = 0  # bytes that the frame still lacks
 
     @property
     def has_partial(self) -> bool:
         """Whether a frame has begun and not ended."""
-        return self._own is not None or bool(self._rest)
+        return self._left > 0 or bool(self._rest)
+
+    def drop(self) -> None:
+        """Lets go of a frame that has begun and will not end."""
+        self._rest = b""
+        self._chunks = []
+        self._chunk = bytearray()
+        self._filled = self._left = 0
 
     def buffer(self) -> memoryview:
         """Where the next bytes go. Valid until `received`, or until anybody else's `buffer`."""
-        if self._own is not None:
-            return self._room_in_own(self._own)
+        if self._left:
+            return memoryview(self._chunk)[self._filled :]
         kept = len(self._rest)
         if kept:
             self._scratch[:kept] = self._rest
@@ -61,8 +77,8 @@ class FrameReceiver:
         Raises:
             ProtocolViolation: the announced length is negative or over the limit.
         """
-        if self._own is not None:
-            return self._received_in_own(byte_count)
+        if self._left:
+            return self._received_in_chunk(byte_count)
         end = len(self._rest) + byte_count
         self._rest = b""
         return self._cut(end)
@@ -78,34 +94,29 @@ class FrameReceiver:
                 raise ProtocolViolation(f"a frame of {length} bytes, limit {self._frame_bytes_max}")
             position = start + length
             if position > end:
-                self._begin_own(scratch[start:end], length)
+                self._left = position - end
+                self._chunks = [bytes(scratch[start:end])]
+                self._set_aside(arrived=end - start)
                 return frames
             frames.append(bytes(scratch[start:position]))
         self._rest = bytes(scratch[position:end])
         return frames
 
-    def _begin_own(self, begun: memoryview, length: int) -> None:
-        self._own_length = length
-        self._filled = len(begun)
-        self._own = bytearray(self._size_for(self._filled))
-        self._own[: self._filled] = begun
+    def _set_aside(self, *, arrived: int) -> None:
+        wanted = max(_SET_ASIDE_MIN - arrived, min(arrived, _SET_ASIDE_MAX))
+        # A new one each time: the event loop may still hold on to the one before.
+        self._chunk = bytearray(min(self._left, wanted))
+        self._filled = 0
 
-    def _size_for(self, arrived: int) -> int:
-        return min(self._own_length, max(_SET_ASIDE_MIN, _GROWTH * arrived))
-
-    def _room_in_own(self, own: bytearray) -> memoryview:
-        if self._filled == len(own):
-            # A new one: the old one may still be exported to the event loop.
-            grown = bytearray(self._size_for(self._filled))
-            grown[: self._filled] = own
-            self._own = own = grown
-        return memoryview(own)[self._filled :]
-
-    def _received_in_own(self, byte_count: int) -> list[Frame]:
+    def _received_in_chunk(self, byte_count: int) -> list[Frame]:
         self._filled += byte_count
-        if self._filled < self._own_length:
+        self._left -= byte_count
+        if self._filled < len(self._chunk):
             return []
-        assert self._own is not None
-        frame = memoryview(self._own)
-        self._own = None
+        self._chunks.append(self._chunk)
+        if self._left:
+            self._set_aside(arrived=sum(map(len, self._chunks[-2:])))
+            return []
+        frame = b"".join(self._chunks)
+        self.drop()
         return [frame]

@@ -23,9 +23,11 @@ class RequestMemory:
     one frame plus every connection's allowance, and somebody always moves.
     """
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, *, receive_bytes: int = 1) -> None:
+        """`receive_bytes` is what a connection that was woken may receive before it asks again."""
         self.bytes_max = bytes_max
         self.used = 0
+        self._receive_bytes = receive_bytes
         self._waiting: dict[Waiter, None] = {}  # in the order of asking
         self._senior: Waiter | None = None
 
@@ -33,9 +35,13 @@ class RequestMemory:
         self.used += byte_count
 
     def give(self, byte_count: int) -> None:
+        """Wakes as many as there is room for, going by what each takes now and may receive next."""
         self.used -= byte_count
-        while self._waiting and self.used < self.bytes_max:
+        room = self.bytes_max - self.used
+        while self._waiting and room > 0:
+            used = self.used
             self._wake_oldest()
+            room -= max(self.used - used, self._receive_bytes)
 
     def may_grow(self, waiter: Waiter) -> bool:
         """Whether `waiter` may receive more; where not, it is told when to ask again."""

@@ -89,9 +89,11 @@ class Session(asyncio.BufferedProtocol):
         if self._lingering is not None:
             self._lingering.cancel()
         self._pipeline.cancel()
-        self._shared.memory.give(self._held + self._unsent)
+        # At once: this object is part of cycles, and may stay for a while.
+        self._receiver.drop()
+        given, self._held, self._unsent = self._held + self._unsent, 0, 0
         self._shared.memory.forget(self)
-        self._held = self._unsent = 0
+        self._shared.memory.give(given)
         self._shared.leave(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:

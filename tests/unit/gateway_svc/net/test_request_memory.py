@@ -33,13 +33,32 @@ def test_where_room_ran_out_only_the_first_to_ask_goes_on():
     assert [senior.ask(), second.ask(), third.ask(), senior.ask()] == [True, False, False, True]
 
 
-def test_freed_memory_wakes_all_who_wait():
-    memory = exhausted()
-    connections = [Connection(memory) for _ in range(3)]
+def test_freed_memory_wakes_as_many_as_it_has_room_for():
+    memory = RequestMemory(1000, receive_bytes=100)
+    memory.take(1000)
+    connections = [Connection(memory) for _ in range(5)]
     for connection in connections:
         connection.ask()
-    memory.give(1)
-    assert all(connection.may_grow for connection in connections)
+    senior, *others = connections
+    assert senior.may_grow
+    memory.give(201)
+    assert [one.may_grow for one in others] == [True, True, True, False]
+
+
+def test_what_the_woken_take_at_once_is_room_no_more():
+    memory = RequestMemory(1000)
+    memory.take(1000)
+
+    class Taker(Connection):
+        def memory_freed(self) -> None:
+            if self.ask():
+                memory.take(150)
+
+    takers = [Taker(memory) for _ in range(4)]
+    for one in takers:
+        one.ask()
+    memory.give(200)
+    assert [one.may_grow for one in takers] == [True, True, True, False]
 
 
 def test_the_next_in_line_becomes_senior_when_the_senior_is_done():
