@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from common.settings import setting, settings
+
 log = logging.getLogger(__name__)
 
 #: mallopt's parameters (malloc.h).
@@ -21,15 +23,42 @@ _M_MMAP_THRESHOLD = -3
 _LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
-def run(main: Callable[[asyncio.Event], Awaitable[None]], *, log_level: str = "INFO") -> None:
+@settings
+class ProcessSettings:
+    """The process."""
+
+    log_level: str = setting(
+        "log.level",
+        default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        flag="--log-level",
+        doc="What is written to stderr.",
+    )
+
+
+def run(
+    program: str,
+    main: Callable[[asyncio.Event], Awaitable[None]],
+    own: ProcessSettings,
+    *,
+    cannot_run: tuple[type[Exception], ...],
+) -> int:
     """Runs `main` on a uvloop until it returns. SIGTERM and SIGINT set the event it is given.
 
     A second signal ends the process at once: whoever sends it does not want to wait any longer.
+
+    Returns:
+        The exit status: 0, or 1 where `main` raised one of `cannot_run`, which is told on stderr.
     """
     keep_freed_memory()
-    set_up_logging(log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(main))
+    set_up_logging(own.log_level)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_stopped(main))
+    except cannot_run as error:
+        sys.stderr.write(f"{program}: {error}\n")
+        return 1
+    return 0
 
 
 def keep_freed_memory() -> None:

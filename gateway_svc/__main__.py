@@ -4,7 +4,7 @@ import os
 import sys
 
 from common.command_line import read_settings
-from common.process import run
+from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from gateway_svc.app import serve
 from gateway_svc.config import GatewaySettings
@@ -16,17 +16,17 @@ def main() -> int:
     configuration = read_settings(
         "gateway_svc",
         "The gateway of ringlog: speaks Kafka to clients, gRPC to the services behind it.",
-        [GatewaySettings],
+        [GatewaySettings, ProcessSettings],
         arguments=sys.argv[1:],
         environment=os.environ,
     )
     settings = configuration.of(GatewaySettings)
-    try:
-        run(lambda stop: serve(settings, stop))
-    except (AddressTaken, CannotListen) as error:
-        print(f"gateway_svc: {error}", file=sys.stderr)  # noqa: T201 - to whoever started it
-        return 1
-    return 0
+    return run(
+        "gateway_svc",
+        lambda stop: serve(settings, stop),
+        configuration.of(ProcessSettings),
+        cannot_run=(AddressTaken, CannotListen),
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 
 from common.command_line import read_settings
 from common.kv.store import StorageFailed
-from common.process import run
+from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from metadata_svc.app import serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
@@ -16,18 +16,18 @@ def main() -> int:
     configuration = read_settings(
         "metadata_svc",
         "The metadata service of ringlog: topics, configs, who is alive, who owns what.",
-        [MetadataSettings, TopicDefaults],
+        [MetadataSettings, TopicDefaults, ProcessSettings],
         arguments=sys.argv[1:],
         environment=os.environ,
     )
     settings = configuration.of(MetadataSettings)
     topic_defaults = configuration.of(TopicDefaults)
-    try:
-        run(lambda stop: serve(settings, topic_defaults, stop))
-    except (StorageFailed, AddressTaken) as error:
-        print(f"metadata_svc: {error}", file=sys.stderr)  # noqa: T201 - to whoever started it
-        return 1
-    return 0
+    return run(
+        "metadata_svc",
+        lambda stop: serve(settings, topic_defaults, stop),
+        configuration.of(ProcessSettings),
+        cannot_run=(StorageFailed, AddressTaken),
+    )
 
 
 if __name__ == "__main__":

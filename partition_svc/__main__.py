@@ -4,7 +4,7 @@ import os
 import sys
 
 from common.command_line import read_settings
-from common.process import run
+from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from partition_svc.app import serve
 from partition_svc.config import PartitionSettings
@@ -16,17 +16,17 @@ def main() -> int:
     configuration = read_settings(
         "partition_svc",
         "The partition service of ringlog: owns partition logs and keeps them in RocksDB.",
-        [PartitionSettings],
+        [PartitionSettings, ProcessSettings],
         arguments=sys.argv[1:],
         environment=os.environ,
     )
     settings = configuration.of(PartitionSettings)
-    try:
-        run(lambda stop: serve(settings, stop))
-    except (StorageFailed, StoreInUse, WrongCluster, AddressTaken) as error:
-        print(f"partition_svc: {error}", file=sys.stderr)  # noqa: T201 - to whoever started it
-        return 1
-    return 0
+    return run(
+        "partition_svc",
+        lambda stop: serve(settings, stop),
+        configuration.of(ProcessSettings),
+        cannot_run=(StorageFailed, StoreInUse, WrongCluster, AddressTaken),
+    )
 
 
 if __name__ == "__main__":

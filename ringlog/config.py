@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from common.command_line import Configuration
+from common.process import ProcessSettings
 from common.settings import setting, settings
 from gateway_svc.config import GatewaySettings
 from metadata_svc.config import MetadataSettings, TopicDefaults
@@ -67,13 +68,6 @@ class StandaloneSettings:
         unit="ms",
         doc="Accepted for scripts that set it; there are no consumer groups yet.",
     )
-    log_level: str = setting(
-        "log.level",
-        default="INFO",
-        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
-        flag="--log-level",
-        doc="What is written to stderr.",
-    )
 
 
 CLASSES: Final[list[type[Any]]] = [
@@ -82,6 +76,7 @@ CLASSES: Final[list[type[Any]]] = [
     PartitionSettings,
     MetadataSettings,
     TopicDefaults,
+    ProcessSettings,
 ]
 
 
@@ -93,6 +88,7 @@ class Services(NamedTuple):
     partition: PartitionSettings
     metadata: MetadataSettings
     topic_defaults: Any
+    process: ProcessSettings
 
 
 def settings_of(configuration: Configuration) -> Services:
@@ -109,6 +105,7 @@ def settings_of(configuration: Configuration) -> Services:
         configuration.of(PartitionSettings, partition),
         configuration.of(MetadataSettings, {"data.dir": str(folder / "metadata")}),
         configuration.of(TopicDefaults),
+        configuration.of(ProcessSettings),
     )
 
 

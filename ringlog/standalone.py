@@ -56,12 +56,9 @@ def main(arguments: Sequence[str]) -> int:
         environment=os.environ,
     )
     services = settings_of(configuration)
-    try:
-        run(lambda stop: serve(services, stop), log_level=services.own.log_level)
-    except _CANNOT_RUN as error:
-        sys.stderr.write(f"ringlog: {error}\n")
-        return 1
-    return 0
+    return run(
+        "ringlog", lambda stop: serve(services, stop), services.process, cannot_run=_CANNOT_RUN
+    )
 
 
 async def serve(services: Services, stop: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from common.process import ProcessSettings
 from common.settings import Setting, as_text, declared
 from gateway_svc.config import GatewaySettings
 from gateway_svc.handlers.table import ROUTES
@@ -42,6 +43,7 @@ def _tables() -> dict[str, str]:
         "partition-settings": _settings(PartitionSettings),
         "metadata-settings": _settings(MetadataSettings),
         "topic-defaults": _settings(TopicDefaults),
+        "process-settings": _settings(ProcessSettings),
     }
 
 

@@ -8,17 +8,23 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
-from common.process import run
+from common.process import ProcessSettings, run
+
+class Trouble(Exception):
+    pass
 
 async def main(stop):
+    if sys.argv[1] == "troubled":
+        raise Trouble("no room")
     print(type(asyncio.get_running_loop()).__module__, flush=True)
     await stop.wait()
     print("draining", flush=True)
     if sys.argv[1] == "stubborn":
         await asyncio.Event().wait()
 
-run(main)
+status = run("program", main, ProcessSettings(), cannot_run=(Trouble,))
 print("ended", flush=True)
+sys.exit(status)
 """
 
 
@@ -60,3 +66,11 @@ def test_a_second_signal_ends_it_at_once(start):
     assert process.stdout.readline() == "draining\n"
     process.send_signal(signal.SIGINT)
     assert process.wait() == -signal.SIGINT
+
+
+def test_what_keeps_it_from_running_is_told_in_a_line(start):
+    process, first_line = start("troubled")
+    _, err = process.communicate()
+    assert first_line == "ended"
+    assert err == "program: no room\n"
+    assert process.returncode == 1
