@@ -1,7 +1,7 @@
 """Starts ringlog as a user would, standalone or as three processes, on free loopback ports."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,6 +14,14 @@ from benchmarks.throughput import Target
 _KAFKA_ADDRESS = r"Kafka on ([\d.]+):(\d+) "
 _GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
 _PARTITION_SERVICE_JOINED = r"partition service \S+ .*joined"
+
+#: Arguments of Python that make it run the module named next. Gets a path of the process's own.
+Run = Callable[[Path], Sequence[str]]
+
+
+def plainly(_: Path) -> Sequence[str]:
+    """As users run it."""
+    return ["-m"]
 
 
 class Broker:
@@ -42,12 +50,12 @@ class Broker:
 
 
 @contextmanager
-def standalone(data: Path, *, python_options: Sequence[str] = ()) -> Iterator[Broker]:
+def standalone(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """`ringlog standalone` with its data below `data`."""
     process = _start(
         "ringlog",
         data,
-        [*python_options, "-m", "ringlog", "standalone"],
+        [*run(data / "ringlog"), "ringlog", "standalone"],
         ["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", str(data)],
     )
     with _stopping(process):
@@ -55,13 +63,13 @@ def standalone(data: Path, *, python_options: Sequence[str] = ()) -> Iterator[Br
 
 
 @contextmanager
-def three_processes(data: Path) -> Iterator[Broker]:
+def three_processes(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The three services apart, on one machine."""
     with ExitStack() as stack:
 
         def start(name: str, settings: dict[str, str]) -> Process:
             flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
-            process = _start(name, data, ["-m", f"{name}_svc"], flags)
+            process = _start(name, data, [*run(data / name), f"{name}_svc"], flags)
             stack.enter_context(_stopping(process))
             return process
 

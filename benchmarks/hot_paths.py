@@ -1,14 +1,12 @@
 """Where the time goes: `python -m benchmarks.hot_paths` samples the broker under load.
 
-Needs py-spy (`pip install py-spy`), which reads the stacks of a running process from outside, so
-the broker runs unchanged and compiled code is seen from the Python function that called it. For
-each process: CPU time per request by layer, and by the functions that were running.
+For each process: CPU time per request by thread, then what the event loop's thread spends it on,
+by layer and by function. The processes run under `sampler`, otherwise as they always do.
 """
 
 import argparse
 import asyncio
-import shutil
-import sys
+import signal
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -18,21 +16,24 @@ import uvloop
 from benchmarks import brokers, results, stacks
 from benchmarks.brokers import Broker
 from benchmarks.markdown import number, table
+from benchmarks.processes import Process
 from benchmarks.results import Results
 from benchmarks.rounds import PARTS, Job, Plan, chosen_jobs, run_job
 from benchmarks.throughput import Pace
 
-SAMPLES_PER_SECOND = 400
+WARM_UP_S = 0.5
+_MIB = 1 << 20
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hot_paths", description=__doc__)
     parser.add_argument(
-        "--case", default="1 x 100 B, 32 in flight, acks=1", help="a case's name: %(default)s"
+        "--case",
+        default="1 x 100 B, 32 in flight, acks=1",
+        help="what the report calls it: %(default)s",
     )
-    parser.add_argument("--seconds", type=int, default=5, help="how long to sample: %(default)s")
-    parser.add_argument("--top", type=int, default=25, help="functions to list: %(default)s")
-    parser.add_argument("--py-spy", default="py-spy", help="the program to sample with")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long to sample")
+    parser.add_argument("--top", type=int, default=25, help="how many functions to list")
     parser.add_argument(
         "--deployment",
         choices=[deployment.__name__ for deployment in brokers.DEPLOYMENTS],
@@ -42,69 +43,89 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _profile(arguments: argparse.Namespace, directory: Path) -> None:
-    pace = Pace(warm_up=0.5, measure=arguments.seconds + 0.5)
-    plan = Plan(frozenset(PARTS), case_filter=arguments.case, pace=pace)
+    plan = Plan(frozenset(PARTS), arguments.case, Pace(WARM_UP_S, arguments.seconds))
     job = chosen_jobs(plan)[0]
     for deploy in brokers.DEPLOYMENTS:
         if arguments.deployment in (None, deploy.__name__):
-            with deploy(directory / deploy.__name__) as broker:
-                await _profile_broker(arguments, broker, job, directory)
+            with deploy(directory / deploy.__name__, run=_sampled) as broker:
+                await _profile_broker(broker, job, arguments)
 
 
-async def _profile_broker(
-    arguments: argparse.Namespace, broker: Broker, job: Job, directory: Path
-) -> None:
+def _sampled(own: Path) -> list[str]:
+    return ["-m", "benchmarks.sampler", str(_output(own))]
+
+
+def _output(own: Path) -> Path:
+    return own.with_suffix(".stacks")
+
+
+class _Profile:
+    """One process between `begin` and `end`."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._output = _output(process.log_path.with_suffix(""))
+        self._before: dict[str, float] = {}
+        #: CPU seconds by thread name.
+        self.threads: dict[str, float] = {}
+
+    async def begin(self) -> None:
+        await self._write()
+        self._before = self.process.cpu_seconds_by_thread()
+
+    async def end(self) -> None:
+        after = self.process.cpu_seconds_by_thread()
+        self.threads = {name: after[name] - self._before.get(name, 0.0) for name in after}
+        await self._write()
+
+    def stacks(self) -> stacks.Stacks:
+        return stacks.read(self._output)
+
+    async def _write(self) -> None:
+        self._output.unlink(missing_ok=True)
+        self.process.signal(signal.SIGUSR2)
+        await asyncio.to_thread(self.process.wait_until, lambda: self._output.exists() or None)
+
+
+async def _profile_broker(broker: Broker, job: Job, arguments: argparse.Namespace) -> None:
     found = Results()
     await broker.first_answer()
+    profiles = [_Profile(process) for process in broker.processes]
     load = asyncio.create_task(run_job(found, job, broker, "hot"))
-    await asyncio.sleep(0.5)
-    recorded = {process.name: directory / f"{process.name}.stacks" for process in broker.processes}
-    await asyncio.gather(
-        *(_record(arguments, process.pid, recorded[process.name]) for process in broker.processes)
-    )
+    await asyncio.sleep(WARM_UP_S)
+    await asyncio.gather(*(profile.begin() for profile in profiles))
+    await asyncio.sleep(arguments.seconds - WARM_UP_S)
+    await asyncio.gather(*(profile.end() for profile in profiles))
     await load
-    rate = found.median(job.name, broker.subject, results.REQUESTS)
+    rate = found.median(found.cases(results.CPU)[0], broker.subject, results.REQUESTS) or 0.0
     print(f"## {broker.subject}: {job.name}, {number(rate)} requests/s while sampled\n")
-    for name, path in recorded.items():
-        cpu = found.median(job.name, broker.subject, f"{name} {results.CPU}") or 0.0
-        _print_process(name, stacks.read(path), cpu, arguments.top)
+    requests = rate * (arguments.seconds - WARM_UP_S)
+    for profile in profiles:
+        _print_profile(profile, requests, arguments.top)
 
 
-async def _record(arguments: argparse.Namespace, pid: int, output: Path) -> None:
-    command = [arguments.py_spy, "record", "--pid", str(pid), "--output", str(output)]
-    options = ["--format", "raw", "--full-filenames", "--nonblocking", "--threads"]
-    timing = ["--rate", str(SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]
-    sampler = await asyncio.create_subprocess_exec(
-        *command,
-        *options,
-        *timing,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    if await sampler.wait():
-        raise RuntimeError(f"py-spy could not sample process {pid}: may it trace processes?")
+def _print_profile(profile: _Profile, requests: float, top: int) -> None:
+    threads = Counter({name: cpu * 1e6 for name, cpu in profile.threads.items()})
+    found = profile.stacks()
+    print(f"### {profile.process.name}: CPU time\n")
+    print(_costs("threads", threads, requests, 8))
+    print(_costs("layer, event loop's thread", stacks.by_layer(found), requests, top))
+    print(_costs("function", stacks.by_function(found), requests, top))
+    print(_costs("function and all it calls", stacks.by_ancestor(found), requests, top))
 
 
-def _print_process(name: str, found: stacks.Stacks, cpu_us: float, top: int) -> None:
-    total = sum(found.values()) or 1
-    print(f"### {name}: {number(cpu_us)} us of CPU per request, {total} samples\n")
-    print(_shares("layer", stacks.by_layer(found), total, cpu_us, top))
-    print(_shares("running function", stacks.by_function(found), total, cpu_us, top))
-    print(_shares("function and all it calls", stacks.by_ancestor(found), total, cpu_us, top))
-
-
-def _shares(what: str, counts: Counter[str], total: int, cpu_us: float, top: int) -> str:
+def _costs(what: str, micros: Counter[str], requests: float, top: int) -> str:
+    most = max(micros.values(), default=0) if what.endswith("calls") else micros.total()
     rows = [
-        (key, f"{100 * count / total:.1f} %", number(cpu_us * count / total))
-        for key, count in counts.most_common(top)
+        (key, number(count / requests), f"{100 * count / most:.1f} %")
+        for key, count in micros.most_common(top)
+        if count
     ]
-    return table((what, "share", "us/request"), rows)
+    return table((what, "us/request", "share"), rows)
 
 
 def main() -> None:
     arguments = _arguments()
-    if shutil.which(arguments.py_spy) is None:
-        sys.exit(f"{arguments.py_spy} not found: pip install py-spy, or name it with --py-spy")
     with tempfile.TemporaryDirectory(prefix="ringlog-hot-paths-") as directory:
         uvloop.run(_profile(arguments, Path(directory)))
 

@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -57,6 +59,18 @@ class Process:
         """User and system time of all threads so far, in steps of one clock tick (10 ms)."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+    def cpu_seconds_by_thread(self) -> dict[str, float]:
+        """The same for each name of threads that are alive now."""
+        found: defaultdict[str, float] = defaultdict(float)
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            fields = rest.split()
+            found[name] += (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
 
     def memory(self) -> Memory:
         rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()

@@ -51,7 +51,7 @@ def _memory(found: Results, case: str, broker: brokers.Broker) -> None:
 
 async def _import_share(found: Results, data: Path) -> None:
     """What -X importtime adds up to, over what the same start took."""
-    with brokers.standalone(data, python_options=["-X", "importtime"]) as broker:
+    with brokers.standalone(data, run=lambda _: ["-X", "importtime", "-m"]) as broker:
         seconds = await broker.first_answer()
         output = broker.processes[0].log_path.read_text()
     lines = re.findall(r"^import time: +(\d+) \|", output, re.MULTILINE)
