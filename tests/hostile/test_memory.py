@@ -18,7 +18,7 @@ import pytest
 from tests.hostile.conftest import FRAME_MAX, MEMORY_MAX
 from tests.support.batches import record_batch
 from tests.support.kafka08 import Kafka08Client
-from tests.support.kafka_socket import KafkaSocket
+from tests.support.kafka_socket import ANSWER_WITHIN_S, KafkaSocket
 from tests.support.kio_client import ask, message, read_response, request_frame
 from tests.support.message_sets import pack_message
 from tests.support.raw_client import API_VERSIONS, FETCH, METADATA, PRODUCE, RawClient
@@ -108,18 +108,16 @@ def test_a_slow_reader_of_large_answers_costs_a_bounded_amount(broker, raw, topi
 
 def is_closed(connection):
     """Whether the broker ended it, without taking what it sent."""
+    connection.socket.setblocking(False)
     try:
-        return connection.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"" or is_reset(
-            connection
-        )
+        gone = connection.socket.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
-        return is_reset(connection)
+        gone = False
     except ConnectionError:
         return True
-
-
-def is_reset(connection):
-    return connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+    finally:
+        connection.socket.settimeout(ANSWER_WITHIN_S)
+    return gone or connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 def test_pipelining_without_reading_is_held_back(broker, topic, connections):
@@ -242,15 +240,13 @@ def test_a_compression_bomb_in_a_message_set_is_refused(broker, raw, topic):
     assert raw.offset_at(topic, -1) == 0
 
 
-@pytest.mark.parametrize("codec", ["gzip", "zstd", "lz4", "snappy"])
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
 def test_a_compression_bomb_in_a_batch_does_not_go_off_when_an_old_client_reads(
     codec, broker, raw, topic
 ):
     records = [Record(bytes(900_000))] * 60
     batch = record_batch(records, codec=codec)
-    if len(batch) > 1_000_000:
-        pytest.skip(f"{codec} makes no bomb that fits into a batch")
-    raw.produce(topic, batch)
+    assert raw.produce(topic, batch) == (0, 0)
     with KafkaSocket(broker.address) as connection, bounded_memory(broker, BOUND + (64 << 20)):
         fetched = Kafka08Client(connection).fetch(topic, 0, 0, max_bytes=1000)
     assert fetched.error_code in (0, 2, 10)
