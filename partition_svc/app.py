@@ -1,7 +1,6 @@
 """The partition service put together: from settings to a core, and to a server of its own."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -17,8 +16,6 @@ from partition_svc.config import PartitionSettings
 from partition_svc.core import PartitionCore
 from partition_svc.servicer import PartitionServicer, service
 from partition_svc.store.log_store import LogStore
-
-log = logging.getLogger(__name__)
 
 _WILDCARDS = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound
 

@@ -5,7 +5,6 @@ Used in process by standalone mode, and by the gRPC servicer. One event loop cal
 
 import asyncio
 import contextlib
-import logging
 from asyncio import Future
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,8 +36,6 @@ from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
-
-log = logging.getLogger(__name__)
 
 
 class PartitionCore:
@@ -138,14 +135,19 @@ class PartitionCore:
         self._fetching.stop_waiting()
         for one in self._registry.logs.values():
             wake_all(tuple(one.waiters))
-        await self._committer.drain()
+        if not self._tasks:
+            return
+        # A committer that a bug has ended will never be done.
+        draining = self._loop.create_task(self._committer.drain())
+        await asyncio.wait([draining, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
 
     async def close(self) -> None:
         """Drains, and gives up the data directory."""
         await self.drain()
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._loop.run_in_executor(self._disk, self._close_store)
         self._disk.shutdown()
 

@@ -10,7 +10,6 @@ A loop without a timer: what was staged while the last group was on its way is t
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,6 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged import Staged
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
-
-log = logging.getLogger(__name__)
 
 #: One write of 4 MB keeps the event loop busy for about 4 ms.
 _GROUP_BYTES_MAX: Final = 4 << 20

@@ -62,7 +62,11 @@ class Fetching:
                 break
             if not _has_grown(reads):
                 await _wait(reads, query.partitions, lacking, deadline)
-        return [read.result for read in reads]
+        results = [read.result for read in reads]
+        if query.read_committed:
+            for result in results:
+                result.aborted = []
+        return results
 
     async def _read(self, partitions: Sequence[FetchPartition], bytes_max: int) -> list[_Read]:
         """Reads partition by partition. The first batch found may exceed all limits (KIP-74)."""

@@ -70,6 +70,7 @@ class PartitionLog:
     def reload(self) -> None:
         """Puts the log back to what the store holds: what was staged only has never been."""
         self._cache.forget(self.tail)
+        self.tail = LogTail()
         head = self._store.head(self.key)
         self.log_start_offset = head.log_start_offset
         #: The next offset to be given out, and the first that consumers may not see yet.

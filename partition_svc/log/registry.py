@@ -61,12 +61,13 @@ class LogRegistry:
 
     def apply(self, change: ClusterChange) -> None:
         """Takes over a change: new configs and epochs, and an end to logs that went away."""
+        affected = self._affected(change)
         self.view.apply(change)
         if change.broker_configs is not None or change.is_snapshot:
             self._configs.clear()
         for topic in change.topics:
             self._configs.pop(topic.topic_id, None)
-        for log in list(self.logs.values()):
+        for log in affected:
             self._refresh(log)
 
     def keys_without_topic(self) -> list[bytes]:
@@ -78,6 +79,23 @@ class LogRegistry:
         """After the store was opened again: every log is what the store holds."""
         for log in self.logs.values():
             log.reload()
+            # What was out of sight after a failed sync can be read now.
+            wake_all(tuple(log.waiters))
+
+    def _affected(self, change: ClusterChange) -> list[PartitionLog]:
+        """Open logs that a change may be about; must be asked before the change is applied."""
+        if change.is_snapshot or change.broker_configs is not None:
+            return list(self.logs.values())
+        before = [self.view.topic_by_id(topic_id) for topic_id in change.topics_gone]
+        # A topic may also be replaced by another one of the same name.
+        before += [self.view.topic(topic.name) for topic in change.topics]
+        ids = [
+            LogId(topic.topic_id, partition)
+            for topic in before
+            if topic is not None
+            for partition in range(len(topic.partitions))
+        ]
+        return [self.logs[one] for one in ids if one in self.logs]
 
     def _refresh(self, log: PartitionLog) -> None:
         placement = self.view.placement(*log.id)

@@ -35,15 +35,25 @@ class LogTail:
         self._last_offsets.append(last_offset)
 
     def evict_first(self) -> int:
-        """Forgets the oldest batch; returns its size."""
+        """Forgets the oldest batch; returns the memory that is free now."""
         start = self._start
+        if start == len(self._batches):
+            return 0
         size = len(self._batches[start])
         self._batches[start] = b""
         self.first_offset = self._last_offsets[start] + 1
         self._start = start + 1
         if self._start >= _CUT_AFTER and self._start * 2 > len(self._batches):
             self._cut()
-        return size
+        return size + _ENTRY_BYTES
+
+    def clear(self) -> int:
+        """Forgets all of them; returns the memory that is free now."""
+        count = len(self._batches) - self._start
+        size = sum(map(len, self._batches))
+        self._start = len(self._batches)
+        self._cut()
+        return size + count * _ENTRY_BYTES
 
     def read(self, offset: int, end_offset: int, limits: Limits) -> Run | None:
         """As `LogReader.read`; None where `offset` is not in this part of the log."""
@@ -89,11 +99,9 @@ class TailCache:
         self._oldest_first.append(tail)
         self._size_bytes += len(batch) + _ENTRY_BYTES
         while self._size_bytes > self._bytes_max:
-            self._size_bytes -= self._oldest_first.popleft().evict_first() + _ENTRY_BYTES
+            self._size_bytes -= self._oldest_first.popleft().evict_first()
 
     def forget(self, tail: LogTail) -> None:
-        """Drops all batches of a log. Costs a walk over the cache: for rare events."""
-        kept = deque(one for one in self._oldest_first if one is not tail)
-        for _ in range(len(self._oldest_first) - len(kept)):
-            self._size_bytes -= tail.evict_first() + _ENTRY_BYTES
-        self._oldest_first = kept
+        """Drops all batches of a log, which must not use this tail again."""
+        # Its places in the queue stay, and free nothing when their turn comes.
+        self._size_bytes -= tail.clear()

@@ -6,7 +6,6 @@ nothing writes meanwhile. What keys and values look like is written in `keys.py`
 """
 
 import gc
-import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -28,11 +27,12 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.reading import LogReader
 
-log = logging.getLogger(__name__)
-
 #: The store waits with more of these, long before RocksDB would stall a write.
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
 _LEVEL0_FILES_MAX: Final = 30
+
+#: Room beside the data for what RocksDB writes about it.
+_RESERVE_BYTES: Final = 4 << 20
 
 
 class LogStore:
@@ -220,6 +220,7 @@ class LogStore:
         self._must_roll = False
 
     def _has_room(self) -> bool:
-        """Opening flushes what the write-ahead log holds: about one generation."""
+        """Opening writes what the write-ahead log holds a second time, into files."""
         disk = os.statvfs(self._path)
-        return disk.f_bavail * disk.f_frsize > self._flush_bytes
+        logged = sum(one.stat().st_size for one in self._path.glob("*.log"))
+        return disk.f_bavail * disk.f_frsize > logged + _RESERVE_BYTES

@@ -5,7 +5,10 @@ import pytest
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import ACKS_ALL, LATEST_TIMESTAMP, Append, OffsetQuery, Refusal
 from common.ports.unavailable import BackendUnavailable
+from partition_svc.config import PartitionSettings
+from partition_svc.core import PartitionCore
 from partition_svc.store.failures import WrongCluster
+from partition_svc.store.log_store import LogStore
 from tests.contracts.partitions_contract import PartitionsContract
 from tests.support.partition_core import (
     LOG,
@@ -127,3 +130,26 @@ def test_acks_all_without_a_sync_where_the_setting_says_so(tmp_path, monkeypatch
 
     run(lambda: test("os", 0))
     run(lambda: test("sync", 1))
+
+
+def test_a_bug_in_what_must_run_for_ever_is_told_and_does_not_hang_the_end(tmp_path, monkeypatch):
+    def bug(*_):
+        raise ZeroDivisionError("a bug")
+
+    async def test():
+        async with running_core(tmp_path) as core:
+            monkeypatch.setattr(core._store, "write", bug)
+            core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            with pytest.raises(ZeroDivisionError):
+                await core.until_broken()
+
+    run(test)
+
+
+def test_an_idle_core_ends_without_ever_having_been_told_of_a_cluster(tmp_path):
+    async def test():
+        core = PartitionCore(LogStore(tmp_path), PartitionSettings())
+        await core.close()
+        LogStore(tmp_path).close()
+
+    run(test)

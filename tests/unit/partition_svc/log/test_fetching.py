@@ -177,6 +177,17 @@ def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monk
     run(test, tmp_path)
 
 
+@pytest.mark.parametrize("read_committed", [False, True])
+def test_only_read_committed_is_told_of_aborted_transactions(tmp_path, read_committed):
+    async def test(core):
+        asked = query((LOG, 0))
+        asked.read_committed = read_committed
+        (result,) = await core.fetch(asked)
+        assert result.aborted == ([] if read_committed else None)
+
+    run(test, tmp_path)
+
+
 def test_a_5000_byte_message_is_stored_and_read(tmp_path):
     async def test(core):
         await append(core, batch(size=5000))

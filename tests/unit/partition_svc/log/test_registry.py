@@ -62,6 +62,15 @@ def test_new_configs_reach_open_logs(registry):
     assert log.config.message_bytes_max == 6
 
 
+def test_a_topic_that_is_replaced_under_its_name_takes_its_logs_along(registry):
+    registry.apply(snapshot(topic()))
+    log = registry.find(LOG)
+    replaced = Topic(OTHER_ID, topic().name, topic().partitions)
+    registry.apply(change(2, topics=[replaced]))
+    assert log.is_gone
+    assert isinstance(registry.find(LogId(OTHER_ID, 0)), PartitionLog)
+
+
 def test_a_new_epoch_wakes_who_waits(registry):
     async def test():
         registry.apply(snapshot(topic()))

@@ -80,11 +80,24 @@ def test_a_forgotten_log_takes_no_room_and_may_begin_anew():
     fill(cache, first, 3)
     fill(cache, second, 3)
     cache.forget(first)
+    cache.forget(LogTail())
     assert cache.size_bytes == 900
     assert first.read(4, 10, EVERYTHING) is None
-    fill(cache, first, 1, start=2)
+    fill(cache, first := LogTail(), 1, start=2)
     assert offsets(first.read(2, 10, EVERYTHING)) == [2]
     assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2, 4]
+
+
+def test_places_of_a_forgotten_log_make_no_room_and_no_harm():
+    cache = TailCache(900)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 2)
+    cache.forget(first)
+    fill(cache, second, 3)
+    assert cache.size_bytes == 900
+    fill(cache, second, 1, start=6)
+    assert cache.size_bytes == 900
+    assert second.first_offset == 2
 
 
 @pytest.mark.parametrize("seed", range(5))
