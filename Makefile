@@ -80,5 +80,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.ready-dev: $(VENV)/.ready
 	PIP_CONSTRAINT=constraints.txt $(PIP_INSTALL) --editable '.[dev]'
 	$(PIP_INSTALL) --no-deps --upgrade --target $(LEGACY)/kafka-python-2.0 kafka-python==2.0.6
-	$(PIP_INSTALL) --no-deps --upgrade --target $(LEGACY)/kafka-python-1.4 kafka-python==1.4.7
+	$(PIP_INSTALL) --no-deps --upgrade --target $(LEGACY)/kafka-python-1.4 kafka-python==1.4.7 six==1.17.0
+	@# Its own copy of six is too old for Python 3.12.
+	cp $(LEGACY)/kafka-python-1.4/six.py $(LEGACY)/kafka-python-1.4/kafka/vendor/six.py
 	@touch $@
