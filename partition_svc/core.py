@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 from asyncio import Future
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from time import time
 
 from common.ports.metadata import ClusterChange
@@ -26,6 +25,7 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
 from partition_svc.log.committer import Committer
+from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.fetching import Fetching
 from partition_svc.log.housekeeping import Housekeeping
 from partition_svc.log.offsets import OffsetLookup
@@ -44,7 +44,7 @@ class PartitionCore:
     def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
         self._store = store
         self._must_sync = settings.acks_all_durability == "sync"
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="disk")
+        self._disk = DiskThread()
         cache = TailCache(settings.tail_cache_bytes)
         self._registry = LogRegistry(
             store,
@@ -64,6 +64,7 @@ class PartitionCore:
             store,
             expiration_check_ms=settings.producer_expiration_check_ms,
         )
+        self._cluster_id = ""
         self._is_draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
@@ -80,7 +81,9 @@ class PartitionCore:
         Raises:
             WrongCluster: the data here is another cluster's, and must not be touched.
         """
-        self._store.claim(change.cluster_id)
+        if change.cluster_id != self._cluster_id:
+            self._store.claim(change.cluster_id)
+            self._cluster_id = change.cluster_id
         self._registry.apply(change)
         if change.is_snapshot or change.topics_gone:
             self._housekeeping.on_topics_gone()
@@ -115,7 +118,7 @@ class PartitionCore:
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         await self._recovery.until_readable()
-        return [self._offsets.answer(query) for query in queries]
+        return [await self._offsets.answer(query) for query in queries]
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All partitions owned here where `logs` is empty."""
@@ -148,8 +151,8 @@ class PartitionCore:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._loop.run_in_executor(self._disk, self._close_store)
-        self._disk.shutdown()
+        await self._disk.run(self._close_store)
+        await self._disk.close()
 
     def _close_store(self) -> None:
         with contextlib.suppress(StorageFailed):

@@ -36,6 +36,8 @@ _REFUSALS: dict[Refusal | None, pb.Refusal] = {
     **{one: getattr(pb, f"REFUSAL_{one.name}") for one in Refusal},
 }
 _TOPIC_ID_BYTES = 16
+#: Records are encoded one by one: as much as this keeps the service busy long enough.
+_RECORDS_BYTES_MAX = 16 << 20
 
 
 class Malformed(ValueError):
@@ -62,6 +64,8 @@ def append_from_message(message: pb.Append, now_ms: int) -> Append:
     if message.records:
         if batch:
             raise Malformed("an append has a batch or records, not both")
+        if message.ByteSize() > _RECORDS_BYTES_MAX:
+            raise Malformed(f"records of one append may have {_RECORDS_BYTES_MAX} bytes")
         batch = _batch(message.records, now_ms)
     return Append(log_from_message(message), batch, _leader_epoch(message))
 

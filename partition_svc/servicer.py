@@ -102,7 +102,7 @@ class PartitionServicer(PartitionServiceServicer):
             await _refuse(context, error)
         results = await _answered(context, self._partitions.fetch(query))
         if request.decode_records:
-            return _decoded(query, results)
+            return await _decoded(query, results)
         return pb.FetchResponse(
             results=[
                 fetch_result_to_message(result, batches=b"".join(result.records))
@@ -143,9 +143,13 @@ def service(servicer: PartitionServicer) -> Service:
     )
 
 
-def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
-    pairs = zip(query.partitions, results, strict=True)
-    return pb.FetchResponse(results=[_decoded_one(asked, result) for asked, result in pairs])
+async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
+    """Lets others work between partitions: decoding takes microseconds for each record."""
+    decoded = []
+    for asked, result in zip(query.partitions, results, strict=True):
+        decoded.append(_decoded_one(asked, result))
+        await asyncio.sleep(0)
+    return pb.FetchResponse(results=decoded)
 
 
 def _decoded_one(asked: FetchPartition, result: FetchResult) -> pb.FetchResult:

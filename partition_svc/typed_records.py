@@ -1,20 +1,27 @@
 """Batches opened for callers without a Kafka codec (`FetchRequest.decode_records`)."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from common.records.batch import parse_header
 from common.records.records import Record, read_records
+
+_BYTES_MAX: Final = 1 << 20
+#: What a record counts besides its key and value.
+_RECORD_BYTES: Final = 30
 
 
 def records_from(batches: Iterable[bytes], *, offset: int, bytes_max: int) -> list[Record]:
     """Records from `offset` on, at least one where there is one, control records left out.
 
-    Stops once keys and values make `bytes_max`: compressed batches may be much larger inside.
+    Stops once they make `bytes_max`, or a megabyte: compressed batches may be much larger inside,
+    and decoding keeps the service busy.
 
     Raises:
         CorruptRecords, UnsupportedRecords: a batch cannot be read.
     """
     found: list[Record] = []
+    bytes_max = min(bytes_max, _BYTES_MAX)
     size = 0
     for batch in batches:
         if parse_header(batch).is_control:
@@ -25,5 +32,5 @@ def records_from(batches: Iterable[bytes], *, offset: int, bytes_max: int) -> li
             if size >= bytes_max and found:
                 return found
             found.append(record)
-            size += len(record.key or b"") + len(record.value or b"")
+            size += _RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
     return found

@@ -10,12 +10,13 @@ A loop without a timer: what was staged while the last group was on its way is t
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from common.ports.partitions import Refusal
+from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged import Staged
 from partition_svc.store.failures import StorageFailed
@@ -29,8 +30,7 @@ _FLUSH_POLL_S: Final = 0.005
 class Committer:
     """Stores what logs have staged. `failure` says why nothing can be stored at the moment."""
 
-    def __init__(self, store: LogStore, disk: ThreadPoolExecutor) -> None:
-        """`disk` must have one thread: it keeps syncs and flushes apart."""
+    def __init__(self, store: LogStore, disk: DiskThread) -> None:
         self.failure: str | None = None
         self._store = store
         self._disk = disk
@@ -77,7 +77,8 @@ class Committer:
     async def drain(self) -> None:
         """Waits until nothing is queued or on its way."""
         if self._wake_up is None and self.failure is None:
-            self._idle = asyncio.get_running_loop().create_future()
+            if self._idle is None or self._idle.done():
+                self._idle = asyncio.get_running_loop().create_future()
             await self._idle
 
     async def _work(self) -> None:
@@ -104,7 +105,7 @@ class Committer:
             self._write(group)
             self._unanswered = _answer_what_needs_no_sync(group)
             if self._unanswered:
-                await self._in_thread(self._store.sync)
+                await self._disk.run(self._store.sync)
                 self._unanswered = _answer_the_rest(group)
         # One at a time, so that appends never wait for many.
         if self._chores:
@@ -156,14 +157,11 @@ class Committer:
 
     async def _roll(self) -> None:
         """Begins a generation, then waits for flushes here rather than in RocksDB's writes."""
-        await self._in_thread(self._store.roll)
+        await self._disk.run(self._store.roll)
         # RocksDB tells nobody when a flush is done.
         while self._store.is_behind:
             await asyncio.sleep(_FLUSH_POLL_S)
             self._store.check()
-
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, work)
 
     def _refuse_all(self) -> None:
         """Everything unanswered: the logs go back to what the store holds."""
@@ -173,7 +171,9 @@ class Committer:
         for staged in refused:
             staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
         for one in {staged.log for staged in refused}:
-            one.put_back()
+            # Where it cannot even be read, recovery puts it back.
+            with contextlib.suppress(StorageFailed):
+                one.put_back()
         while self._chores:
             self._chores.popleft().fail(StorageFailed(self.failure))
         self._tell_idle()

@@ -84,6 +84,8 @@ class Fetching:
         return reads
 
     async def _read_one(self, asked: FetchPartition, limits: Limits) -> _Read:
+        if not self._recovery.is_readable:
+            await self._recovery.until_readable()
         try:
             log = self._find(asked.log)
             if isinstance(log, Refusal):
@@ -102,10 +104,11 @@ class Fetching:
         size = 0
         while offset < end and (size < limits.bytes_max or (limits.one and not size)):
             left = limits.bytes_max - size
-            now = Limits(left, min(left, _PAUSE_BYTES), limits.one and not size)
-            run = log.tail.read(offset, end, now._replace(pause_bytes=left))
+            one = limits.one and not size
+            run = log.tail.read(offset, end, Limits(left, left, one))
             if run is None:
-                run = await self._from_store(log, offset, end, now)
+                pause = min(left, _PAUSE_BYTES)
+                run = await self._from_store(log, offset, end, Limits(left, pause, one))
             if not run.batches:
                 break
             result.records += run.batches

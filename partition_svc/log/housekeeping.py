@@ -5,7 +5,9 @@ Writes go between the committer's groups, one small step at a time; compaction h
 
 import asyncio
 import logging
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from time import time
 
@@ -34,6 +36,7 @@ class Housekeeping:
         self._store = store
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
+        self._is_reclaiming = False
         self._topics_gone = asyncio.Event()
 
     def on_topics_gone(self) -> None:
@@ -47,8 +50,8 @@ class Housekeeping:
 
     def close(self) -> None:
         """Blocks until compaction has stopped; the store can only be closed then."""
-        self._compacting.shutdown(wait=False, cancel_futures=True)
-        self._store.stop_reclaiming()
+        if self._is_reclaiming:
+            self._store.stop_reclaiming()
         self._compacting.shutdown()
 
     async def _delete_logs(self) -> None:
@@ -67,18 +70,27 @@ class Housekeeping:
         if not keys:
             return
         log.info("deleted %d logs whose topics are gone", len(keys))
-        loop = asyncio.get_running_loop()
-        reclaimed = await loop.run_in_executor(self._compacting, self._store.reclaim)
+        reclaimed = await self._reclaim()
         if reclaimed:
             await self._committer.between_groups(partial(self._store.note_reclaimed, reclaimed))
             log.info("freed %d bytes of deleted topics", reclaimed.total())
 
+    async def _reclaim(self) -> Counter[int]:
+        self._is_reclaiming = True
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._compacting, self._store.reclaim)
+        finally:
+            self._is_reclaiming = False
+
     async def _expire_producers(self) -> None:
         while True:
             await asyncio.sleep(self._check_s)
-            for one in list(self._registry.logs.values()):
-                if one.has_producers:
-                    await self._committer.between_groups(partial(self._expire, one))
+            # What cannot be stored now is looked at again the next time.
+            with suppress(StorageFailed):
+                for one in list(self._registry.logs.values()):
+                    if one.has_producers:
+                        await self._committer.between_groups(partial(self._expire, one))
 
     def _expire(self, one: PartitionLog) -> None:
         group = self._store.new_group()

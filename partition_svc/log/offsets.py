@@ -4,6 +4,7 @@ The time index leads to the neighbourhood, batch headers to the batch, and only 
 opened.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -36,7 +37,7 @@ class OffsetLookup:
         self._find = find
         self._store = store
 
-    def answer(self, query: OffsetQuery) -> OffsetResult:
+    async def answer(self, query: OffsetQuery) -> OffsetResult:
         try:
             log = self._find(query.log)
             if isinstance(log, Refusal):
@@ -44,13 +45,13 @@ class OffsetLookup:
             refusal = log.epoch_refusal(query.leader_epoch)
             if refusal is not None:
                 return OffsetResult(refusal=refusal, leader_epoch=log.leader_epoch)
-            return self._look_up(log, query.timestamp)
+            return await self._look_up(log, query.timestamp)
         except StorageFailed:
             return OffsetResult(refusal=Refusal.STORAGE_ERROR)
         except (CorruptRecords, UnsupportedRecords):
             return OffsetResult(refusal=Refusal.CORRUPT_BATCH)
 
-    def _look_up(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+    async def _look_up(self, log: PartitionLog, timestamp: int) -> OffsetResult:
         if timestamp == LATEST_TIMESTAMP:
             return OffsetResult(log.high_watermark, leader_epoch=log.leader_epoch)
         if timestamp == EARLIEST_TIMESTAMP:
@@ -59,7 +60,7 @@ class OffsetLookup:
             return self._of_max_timestamp(log)
         if timestamp < 0:
             return OffsetResult(refusal=Refusal.UNSUPPORTED_TIMESTAMP)
-        return self._at_or_after(log, timestamp)
+        return await self._at_or_after(log, timestamp)
 
     def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
         """What is not yet readable is no answer (S-42), so a batch on its way hides the maximum."""
@@ -70,7 +71,7 @@ class OffsetLookup:
         found = latest(batch)
         return OffsetResult(found.offset, found.timestamp, parse_header(batch).leader_epoch)
 
-    def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+    async def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
         """The first record whose timestamp is `timestamp` or later."""
         if log.head.max_timestamp < timestamp:
             return _NO_ANSWER
@@ -87,6 +88,8 @@ class OffsetLookup:
                 if found is not None:
                     return OffsetResult(found.offset, found.timestamp, header.leader_epoch)
                 offset = header.last_offset + 1
+            # A header may promise a time that no record has: then this is a long way.
+            await asyncio.sleep(0)
         return _NO_ANSWER
 
     def _read(self, log: PartitionLog, offset: int) -> list[bytes]:

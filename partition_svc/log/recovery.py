@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn
 
 from partition_svc.log.committer import Committer
+from partition_svc.log.disk_thread import DiskThread
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
@@ -28,7 +28,7 @@ class Recovery:
         self,
         committer: Committer,
         store: LogStore,
-        disk: ThreadPoolExecutor,
+        disk: DiskThread,
         on_recovered: Callable[[], None],
     ) -> None:
         """`on_recovered` must put every log back to what the store holds."""
@@ -70,9 +70,9 @@ class Recovery:
         """Opens the store again in the thread; nobody may read meanwhile."""
         self._readable.clear()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._store.recover)
+            await self._disk.run(self._store.recover)
         except StorageFailed as error:
-            log.info("the store cannot be written yet: %s", error)
+            log.debug("the store cannot be written yet: %s", error)
             return False
         finally:
             self._readable.set()

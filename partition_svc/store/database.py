@@ -7,12 +7,16 @@ again; where the disk has no room even for that, it is opened read-only so that 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from rocksdict import AccessType, Rdict
 
 from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.keys import BATCHES
 from partition_svc.store.options import database_options, family_options
+
+#: What RocksDB says where somebody else, or this process itself, holds the lock.
+_LOCKED: Final = ("While lock file", "lock hold by current process")
 
 
 class Database:
@@ -62,6 +66,6 @@ def _failures_of_opening(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if "lock" in str(error).lower():
+        if any(words in str(error) for words in _LOCKED):
             raise StoreInUse(f"{path} is in use by another process") from error
         raise StorageFailed(f"cannot open {path}: {error}") from error

@@ -5,7 +5,9 @@ may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller s
 nothing writes meanwhile. What keys and values look like is written in `keys.py`.
 """
 
+import contextlib
 import gc
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +29,8 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.reading import LogReader
 
+log = logging.getLogger(__name__)
+
 #: The store waits with more of these, long before RocksDB would stall a write.
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
 _LEVEL0_FILES_MAX: Final = 30
@@ -45,7 +49,7 @@ class LogStore:
 
         Raises:
             StoreInUse: another process has the directory.
-            StorageFailed: it cannot be opened.
+            StorageFailed: it cannot be opened, not even for reading.
         """
         self._path = path
         self._flush_bytes = flush_bytes
@@ -55,7 +59,7 @@ class LogStore:
         self._bytes = GenerationBytes(0, 0)
         self._bytes_to_flush = 0
         self._must_roll = False
-        self._use(Database(path, with_statistics=with_statistics))
+        self._use(self._open())
 
     @property
     def generation(self) -> int:
@@ -204,6 +208,20 @@ class LogStore:
     def close(self) -> None:
         """Blocks; gives up the directory."""
         self._database.close()
+
+    def _open(self) -> Database:
+        """Read-only where it cannot be written: the first write fails then, and leads to recovery.
+
+        Raises `StorageFailed` where there is nothing to read either.
+        """
+        try:
+            return Database(self._path, with_statistics=self._with_statistics)
+        except StorageFailed as error:
+            with contextlib.suppress(StorageFailed):
+                database = Database(self._path, is_writable=False)
+                log.error("%s; reading only", error)
+                return database
+            raise
 
     def _use(self, database: Database) -> None:
         self._database = database

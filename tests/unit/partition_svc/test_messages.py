@@ -80,6 +80,12 @@ def test_a_batch_and_records_together_are_malformed():
         messages.append_from_message(message, 5)
 
 
+def test_more_records_than_can_be_encoded_in_one_go_are_malformed():
+    message = pb.Append(topic_id=TOPIC_ID, records=[pb.Record(value=bytes(17 << 20))])
+    with pytest.raises(Malformed, match="bytes"):
+        messages.append_from_message(message, 5)
+
+
 def test_results_of_appends():
     assert messages.append_result_to_message(3, AppendResult(1, 2, 0)) == pb.AppendResult(
         append_id=3, stored=pb.Stored(base_offset=1, log_append_time_ms=2, log_start_offset=0)

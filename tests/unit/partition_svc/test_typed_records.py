@@ -23,9 +23,15 @@ def test_records_begin_with_the_offset_that_was_asked_for():
     assert offsets([], offset=15) == []
 
 
-@pytest.mark.parametrize(("bytes_max", "count"), [(0, 1), (99, 1), (100, 1), (101, 2), (250, 3)])
+@pytest.mark.parametrize(("bytes_max", "count"), [(0, 1), (130, 1), (131, 2), (260, 2), (261, 3)])
 def test_they_stop_when_there_are_enough_of_them(bytes_max, count):
     assert len(offsets(two_batches(), bytes_max=bytes_max)) == count
+
+
+def test_a_call_decodes_a_megabyte_at_most_whatever_it_asks_for():
+    small = record_batch([Record(None)] * 50_000, codec="gzip")
+    count = len(offsets([small], bytes_max=1 << 30))
+    assert 30_000 < count < 40_000
 
 
 def test_control_records_are_left_out():

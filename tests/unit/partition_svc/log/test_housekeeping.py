@@ -2,6 +2,7 @@ import asyncio
 
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import LogId
+from partition_svc.store.failures import StorageFailed
 from tests.support.log_stores import batch_files
 from tests.support.partition_core import (
     CLUSTER_ID,
@@ -74,6 +75,26 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
                 (result,) = await append(core, batch(), log=OTHER)
                 assert result.base_offset == number
             await until(lambda: len(heads(core)) == 1)
+
+    run(test)
+
+
+def test_a_store_that_fails_does_not_end_it(tmp_path, monkeypatch):
+    def fail(*_):
+        raise StorageFailed("broken")
+
+    async def test():
+        settings = {"producer_expiration_ms": 1, "producer_expiration_check_ms": 1}
+        async with running_core(tmp_path, **settings) as core:
+            await append(core, batch(producer=(1, 0, 0)))
+            log = core._registry.find(LOG)
+            with monkeypatch.context() as broken:
+                broken.setattr(core._store, "write", fail)
+                await until(lambda: core._committer.failure is not None)
+            await until(lambda: core._committer.failure is None)
+            # The next look finds what the last one could not forget.
+            assert len(log.producers) <= 1
+            await until(lambda: not list(core._store.reader.producers(log.key)))
 
     run(test)
 

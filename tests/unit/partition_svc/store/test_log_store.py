@@ -1,4 +1,5 @@
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,24 @@ def test_a_store_that_cannot_be_written_is_opened_for_reading(tmp_path):
         assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
         store.recover()
         assert store.is_writable
+
+
+def test_a_full_disk_does_not_keep_a_store_from_being_read_when_it_is_opened(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"kept" * 10_000)
+        store.sync()
+        # As after a kill: what is in the write-ahead log only must be flushed by opening.
+        copy = tmp_path.with_name("copy")
+        shutil.copytree(tmp_path, copy)
+    with files_limited_to(1000):
+        store = LogStore(copy)
+    assert not store.is_writable
+    assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
+    with pytest.raises(StorageFailed):
+        store_batches(store, 10, b"refused")
+    store.recover()
+    store_batches(store, 10, b"taken")
+    store.close()
 
 
 def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeypatch):
