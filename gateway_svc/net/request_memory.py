@@ -54,6 +54,9 @@ class RequestMemory:
         self._waiting[waiter] = None
         return False
 
+    def is_senior(self, waiter: Waiter) -> bool:
+        return self._senior is waiter
+
     def forget(self, waiter: Waiter) -> None:
         """`waiter` is back within its allowance, or gone."""
         self._waiting.pop(waiter, None)

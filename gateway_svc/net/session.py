@@ -136,7 +136,8 @@ class Session(asyncio.BufferedProtocol):
             self._moved_at = self._loop.time()
             self._transport.writelines(parts)
         self._release(answered_bytes)
-        if self._is_paused:
+        # The senior too: it may have nothing more to receive, and must not stay the one who may.
+        if self._is_paused or self._shared.memory.is_senior(self):
             self._regulate()
         if self._is_draining and not self._pipeline.unanswered:
             self._say_goodbye()
@@ -165,6 +166,9 @@ class Session(asyncio.BufferedProtocol):
         """Looks after time: pending answers that are overdue, stalled and idle clients."""
         self._pipeline.expire(now)
         self._note_unsent()
+        if self._is_paused:
+            # Those who were woken before may have had nothing to receive.
+            self._regulate()
         still_s = now - self._moved_at
         limits = self._shared.limits
         if still_s > limits.stalled_s and self._is_half_way():

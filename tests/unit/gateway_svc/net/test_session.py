@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts
-from gateway_svc.net.session import UNANSWERED_MAX
+from gateway_svc.net.session import ALLOWANCE_BYTES, UNANSWERED_MAX
 from gateway_svc.wire.violations import ProtocolViolation
 from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
 
@@ -214,6 +214,49 @@ def test_halves_of_large_requests_that_fill_the_memory_do_not_stop_anybody_for_g
                 writer.write(framed(body)[800 << 10 :])
             for reader, writer in clients:
                 assert await read_frame(reader) == body
+                writer.close()
+
+    run(story)
+
+
+def test_requests_far_beyond_the_memory_are_all_answered():
+    """Also where those that were served first stay connected and ask for nothing more."""
+
+    async def story() -> None:
+        async with serving(memory_bytes_max=1 << 20) as server:
+            request = framed(b"x" * (600 << 10))
+            clients = [await server.connect() for _ in range(12)]
+
+            async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                for _ in range(3):
+                    writer.write(request)
+                for _ in range(3):
+                    assert len(await read_frame(reader)) == 600 << 10
+
+            await asyncio.gather(*(ask(*client) for client in clients))
+            assert server.memory.used < 12 * ALLOWANCE_BYTES
+            for _, writer in clients:
+                writer.close()
+
+    run(story)
+
+
+def test_who_waits_for_memory_is_asked_again_by_the_sweep():
+    async def story() -> None:
+        async with serving(memory_bytes_max=1 << 20) as server:
+            request = framed(b"x" * (600 << 10))
+            clients = [await server.connect() for _ in range(3)]
+            server.memory.take(1 << 20)
+            for _, writer in clients:
+                writer.write(request)
+            # One of them, the senior, may go on; it is served and leaves the others waiting.
+            await until(lambda: server.memory.used >= (1 << 20) + 2 * ALLOWANCE_BYTES)
+            server.memory.used -= 1 << 20  # as `give`, without the waking
+            waiting = [asyncio.create_task(read_frame(reader)) for reader, _ in clients]
+            while not all(one.done() for one in waiting):
+                sweep_in(server, 0)
+                await asyncio.sleep(0.001)
+            for _, writer in clients:
                 writer.close()
 
     run(story)
