@@ -21,6 +21,7 @@ from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.backends.routed_partitions import RoutedPartitions
 from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
+from gateway_svc.handlers.answer_room import AnswerRoom
 from gateway_svc.handlers.call import Backends, LongPolls
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.table import ROUTES
@@ -117,15 +118,13 @@ class Gateway:
         )
 
     async def _start(self) -> None:
-        dispatch = Dispatch(ROUTES, self._backends())
         scratch = new_scratch()
+        memory = RequestMemory(self._settings.queued_max_request_bytes, receive_bytes=len(scratch))
         shared = Shared(
             limits=_limits(self._settings),
-            memory=RequestMemory(
-                self._settings.queued_max_request_bytes, receive_bytes=len(scratch)
-            ),
+            memory=memory,
             scratch=scratch,
-            connect=dispatch.connect,
+            connect=Dispatch(ROUTES, self._backends(memory)).connect,
             admit=self._roster.admit,
             leave=self._roster.leave,
         )
@@ -134,7 +133,7 @@ class Gateway:
             await listener.start(partial(Session, shared, listener=listener.name))
             log.info("Kafka on %s:%d (%s)", listener.host or "*", listener.port, listener.name)
 
-    def _backends(self) -> Backends:
+    def _backends(self, memory: RequestMemory) -> Backends:
         return Backends(
             settings=self._settings,
             addresses=self.addresses,
@@ -142,6 +141,7 @@ class Gateway:
             partitions=self._partitions,
             metadata=self._metadata,
             producer_ids=self._producer_ids,
+            answer_room=AnswerRoom(memory.bytes_max, lambda: memory.used),
             long_polls=self._long_polls,
         )
 

@@ -10,6 +10,7 @@ from common.ports.metadata import Metadata
 from common.ports.partitions import Partitions
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
+from gateway_svc.handlers.answer_room import AnswerRoom
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class Backends:
     partitions: Partitions
     metadata: Metadata
     producer_ids: ProducerIds
+    answer_room: AnswerRoom
     long_polls: LongPolls = field(default_factory=LongPolls)
 
 

@@ -56,13 +56,14 @@ async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
     asked = _asked(request, call)
-    try:
-        results = await _poll(_query(request, asked, call), call)
-    except BackendUnavailable:
-        # Retriable: the client refreshes its metadata, and by then the owner may be back.
-        asked = [_lost(one) for one in asked]
-        results = []
-    return await _response(asked, results, call)
+    with call.backends.answer_room.promised(_bytes_wanted(request, asked, call)) as max_bytes:
+        try:
+            results = await _poll(_query(request, asked, max_bytes, call), call)
+        except BackendUnavailable:
+            # Retriable: the client refreshes its metadata, and by then the owner may be back.
+            asked = [_lost(one) for one in asked]
+            results = []
+        return await _response(asked, results, call)
 
 
 def _asked(request: FetchRequest, call: Call) -> list[_Asked]:
@@ -97,9 +98,16 @@ def _lost(asked: _Asked) -> _Asked:
     return asked._replace(log=None, error_code=ErrorCode.NOT_LEADER_OR_FOLLOWER)
 
 
-def _query(request: FetchRequest, asked: Sequence[_Asked], call: Call) -> FetchQuery:
+def _bytes_wanted(request: FetchRequest, asked: Sequence[_Asked], call: Call) -> int:
+    in_partitions = sum(max(0, one.partition.partition_max_bytes) for one in asked)
+    limit = call.backends.settings.fetch_max_bytes
+    return max(0, min(request.max_bytes, limit, in_partitions))
+
+
+def _query(
+    request: FetchRequest, asked: Sequence[_Asked], max_bytes: int, call: Call
+) -> FetchQuery:
     settings = call.backends.settings
-    max_bytes = max(0, min(request.max_bytes, settings.fetch_max_bytes))
     # An error is told at once (S-28), and nobody waits longer than a silent client may be idle.
     waits = all(one.log is not None for one in asked) and not call.backends.long_polls.is_over
     max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0

@@ -52,6 +52,7 @@ def test_a_query_carries_everything_that_was_asked():
         request(
             orders(asked(2, offset=7, max_bytes=99, epoch=3), asked(0)),
             min_bytes=10,
+            max_bytes=1050,
             isolation_level=1,
         ),
         11,
@@ -61,7 +62,7 @@ def test_a_query_carries_everything_that_was_asked():
         FetchPartition(LogId(ORDERS.topic_id, 2), 7, 99, 3),
         FetchPartition(LogId(ORDERS.topic_id, 0), 0, 1000, -1),
     ]
-    assert (query.max_wait_ms, query.min_bytes, query.max_bytes) == (500, 10, 1 << 20)
+    assert (query.max_wait_ms, query.min_bytes, query.max_bytes) == (500, 10, 1050)
     assert query.read_committed
 
 
@@ -148,11 +149,29 @@ def test_limits_of_the_gateway_bound_what_clients_ask():
     world = World(fetch_max_bytes=2000, connections_max_idle_ms=3000)
     world.ask(
         fetch,
-        request(orders(asked(0)), max_bytes=2**31 - 1, min_bytes=10_000, max_wait_ms=2**31 - 1),
+        request(
+            orders(asked(0, max_bytes=2**31 - 1)),
+            max_bytes=2**31 - 1,
+            min_bytes=10_000,
+            max_wait_ms=2**31 - 1,
+        ),
         11,
     )
     (query,) = world.partitions.fetches
     assert (query.max_bytes, query.min_bytes, query.max_wait_ms) == (2000, 2000, 3000)
+
+
+def test_no_more_is_promised_than_the_partitions_may_answer():
+    world = World()
+    world.ask(fetch, request(orders(asked(0, max_bytes=30), asked(1, max_bytes=50))), 11)
+    assert world.partitions.fetches[0].max_bytes == 80
+
+
+def test_answers_are_smaller_where_memory_is_short():
+    world = World()
+    world.memory_used = 60 << 20
+    world.ask(fetch, request(orders(asked(0, max_bytes=8 << 20)), max_bytes=8 << 20), 11)
+    assert world.partitions.fetches[0].max_bytes == 1 << 20
 
 
 def test_negative_limits_count_as_none():

@@ -29,6 +29,7 @@ from common.ports.partitions import (
 )
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
+from gateway_svc.handlers.answer_room import AnswerRoom
 from gateway_svc.handlers.call import Backends, Call, Peer
 from gateway_svc.handlers.reply import Disconnect
 from gateway_svc.handlers.route import Alone, Started
@@ -175,6 +176,7 @@ class World:
             )
         )
         self.partitions = FakePartitions()
+        self.memory_used = 0
         self.metadata = FakeMetadata(self.view)
         self.backends = Backends(
             settings=GatewaySettings(
@@ -188,6 +190,7 @@ class World:
             partitions=self.partitions,
             metadata=self.metadata,
             producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
+            answer_room=AnswerRoom(64 << 20, lambda: self.memory_used),
         )
 
     def call(self, version: int, *, listener: str = "INTERNAL") -> Call:
