@@ -68,10 +68,10 @@ class _Connection:
         return call
 
 
-class _Request:
-    """One request of a served version, on its way to a response."""
+class _Request(Pending):
+    """One request of a served version, on its way to a response; `Pending` once it is started."""
 
-    __slots__ = ("header", "request", "route")
+    __slots__ = ("_started", "header", "request", "route")
 
     def __init__(self, route: Route, header: RequestHeader, request: object) -> None:
         self.route = route
@@ -89,10 +89,19 @@ class _Request:
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
             return self.failed(error)
         if isinstance(begun, Started):
-            return _PendingRequest(self, begun)
+            self._started: Started[object] = begun
+            self.future = begun.future
+            self.timeout_ms = begun.timeout_ms
+            return self
         if isinstance(begun, Alone):
             return _ExclusiveRequest(self, begun.run)
         return self.encoded(lambda: begun)
+
+    def finish(self) -> Parts | None:
+        return self.encoded(self._started.respond)
+
+    def expire(self) -> Parts:
+        return self.refused(ErrorCode.REQUEST_TIMED_OUT)
 
     def encoded(self, respond: Callable[[], object]) -> Parts | None:
         """The response as bytes; None where none is expected."""
@@ -126,22 +135,6 @@ class _Request:
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
         response = api.refuse(self.request, error_code)
         return write_response(api, header.api_version, header.correlation_id, response)
-
-
-class _PendingRequest(Pending):
-    __slots__ = ("_request", "_started")
-
-    def __init__(self, request: _Request, started: Started[object]) -> None:
-        self._request = request
-        self._started = started
-        self.future = started.future
-        self.timeout_ms = started.timeout_ms
-
-    def finish(self) -> Parts | None:
-        return self._request.encoded(self._started.respond)
-
-    def expire(self) -> Parts:
-        return self._request.refused(ErrorCode.REQUEST_TIMED_OUT)
 
 
 class _ExclusiveRequest(Exclusive):

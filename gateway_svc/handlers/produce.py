@@ -7,6 +7,7 @@ their connection for themselves.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 from common.ports.metadata import Topic
@@ -109,15 +110,17 @@ class _Appending(Started[ProduceResponse]):
 
     def _begin_topic(self, asked: TopicProduceData, batches: Iterator[Batch]) -> None:
         topic, unknown = _topic(asked, self._call)
-        for partition, batch in zip(asked.partition_data, batches, strict=False):
-            if topic is None or not 0 <= partition.index < len(topic.partitions):
+        for partition in asked.partition_data:
+            batch = next(batches)
+            index = partition.index
+            if topic is None or not 0 <= index < len(topic.partitions):
                 self._early.append(unknown)
             elif isinstance(batch, NotAppended):
                 self._early.append(batch)
             else:
                 self._early.append(None)
-                epoch = topic.partitions[partition.index].leader_epoch
-                self._appends.append(Append(LogId(topic.topic_id, partition.index), batch, epoch))
+                epoch = topic.partitions[index].leader_epoch
+                self._appends.append(Append(LogId(topic.topic_id, index), batch, epoch))
 
     def respond(self) -> ProduceResponse | None:
         try:
@@ -132,27 +135,21 @@ class _Appending(Started[ProduceResponse]):
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
         leaders = Leaders(self._call)
         early = iter(self._early)
-        appended = zip(self._appends, results, strict=False)
-        topics = [
-            TopicProduceResponse(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partition_responses=[
-                    _appended(*next(appended), leaders)
-                    if known is None
-                    else _not_appended(partition.index, known)
-                    for partition, known in zip(topic.partition_data, early, strict=False)
-                ],
+        appends_done = map(_appended, self._appends, results, repeat(leaders))
+        topics = []
+        for topic in self._request.topic_data:
+            partitions = []
+            for partition in topic.partition_data:
+                known = next(early)
+                partitions.append(
+                    next(appends_done) if known is None else _not_appended(partition.index, known)
+                )
+            topics.append(
+                TopicProduceResponse(
+                    name=topic.name, topic_id=topic.topic_id, partition_responses=partitions
+                )
             )
-            for topic in self._request.topic_data
-        ]
-        return ProduceResponse(
-            responses=topics,
-            node_endpoints=[
-                NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
-                for one in leaders.named.values()
-            ],
-        )
+        return ProduceResponse(responses=topics, node_endpoints=_endpoints(leaders))
 
 
 def _topic(asked: TopicProduceData, call: Call) -> tuple[Topic | None, NotAppended]:
@@ -193,6 +190,14 @@ def _appended(append: Append, result: AppendResult, leaders: Leaders) -> Partiti
 def _leader(append: Append, result: AppendResult, leaders: Leaders) -> LeaderIdAndEpoch:
     leader_id, epoch = leaders.of(append.log, result.leader_epoch)
     return LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=epoch)
+
+
+def _endpoints(leaders: Leaders) -> Sequence[NodeEndpoint]:
+    """Addresses of the brokers that the response names."""
+    return [
+        NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
+        for one in leaders.named.values()
+    ]
 
 
 def _not_appended(index: int, known: NotAppended) -> PartitionProduceResponse:
