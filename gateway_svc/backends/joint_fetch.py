@@ -65,7 +65,7 @@ async def joint_fetch(
 
 
 def _lacking(query: FetchQuery, shares: Sequence[_Share]) -> int:
-    """Bytes to wait for; none where somebody refuses, which is told at once (S-28)."""
+    """Bytes to wait for; none where somebody refuses, which is told at once."""
     if any(share.is_refused for share in shares):
         return 0
     return query.min_bytes - sum(share.byte_count for share in shares)

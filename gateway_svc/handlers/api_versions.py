@@ -12,7 +12,7 @@ from gateway_svc.wire.error_code import ErrorCode
 #: Since this version clients say what they are (KIP-511).
 _SOFTWARE_SINCE: Final = 3
 
-#: ApiVersionsRequest.isValid (S-4).
+#: ApiVersionsRequest.isValid.
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 

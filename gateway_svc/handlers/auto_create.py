@@ -1,6 +1,6 @@
 """Creates topics that clients ask Metadata for, where the client and the settings wish so.
 
-Answers when the topics can be used: clients of Apache Kafka are told to try again instead (S-49).
+Answers when the topics can be used: clients of Apache Kafka are told to try again instead.
 """
 
 from collections.abc import Iterable

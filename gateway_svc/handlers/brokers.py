@@ -26,7 +26,7 @@ class Broker(NamedTuple):
 def brokers(call: Call) -> list[Broker]:
     """Everyone whom clients of the call's listener can reach, by node id; never nobody.
 
-    Gateways without that listener are left out: their other addresses may be out of reach (S-51).
+    Gateways without that listener are left out: their other addresses may be out of reach.
     """
     own_id = call.backends.settings.node_id
     others = (

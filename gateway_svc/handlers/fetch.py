@@ -1,6 +1,6 @@
 """Fetch: a long poll over partitions, answered with whole batches as they lie in the log.
 
-No session is ever made: each request stands for itself and is told so by session id 0 (S-36).
+No session is ever made: each request stands for itself and is told so by session id 0 (KIP-227).
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
 
 
 def _asked(request: FetchRequest, call: Call) -> list[_Asked]:
-    """What is asked for; a partition that is there twice counts once, as the last says (S-39)."""
+    """What is asked for; a partition that is there twice counts once, as the last says."""
     asked: dict[tuple[str, bytes, int], _Asked] = {}
     for topic in request.topics:
         found, unknown = _topic(topic, call)
@@ -86,7 +86,7 @@ def _topic(asked: FetchTopic, call: Call) -> tuple[Topic | None, ErrorCode]:
     view = call.backends.view
     if call.api_version < _TOPIC_IDS_SINCE:
         return view.topic(asked.topic), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    # Never by name: a topic made again under an old name is another topic (S-37).
+    # Never by name: a topic made again under an old name is another topic.
     topic = view.topic_by_id(asked.topic_id)
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if topic else ErrorCode.UNKNOWN_TOPIC_ID
     return topic, unknown
@@ -108,7 +108,7 @@ def _query(
     request: FetchRequest, asked: Sequence[_Asked], max_bytes: int, call: Call
 ) -> FetchQuery:
     settings = call.backends.settings
-    # An error is told at once (S-28), and nobody waits longer than a silent client may be idle.
+    # An error is told at once, and nobody waits longer than a silent client may be idle.
     waits = all(one.log is not None for one in asked) and not call.backends.long_polls.is_over
     max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0
     return FetchQuery(

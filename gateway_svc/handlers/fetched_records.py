@@ -1,4 +1,4 @@
-"""What the log holds, in the form that a version of Fetch may be answered with (S-38)."""
+"""What the log holds, in the form that a version of Fetch may be answered with (KafkaApis.maybeConvertFetchedData)."""
 
 import asyncio
 from collections.abc import Sequence

@@ -21,9 +21,9 @@ from gateway_svc.wire.apis.metadata import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
-#: Since this version an empty list asks for no topics, and only null for all (S-48).
+#: Since this version an empty list asks for no topics, and only null for all.
 _EMPTY_IS_NONE_SINCE: Final = 1
-#: Since this version topics may be asked for by id (S-50).
+#: Since this version topics may be asked for by id (KIP-516).
 _BY_ID_SINCE: Final = 12
 
 

@@ -1,4 +1,4 @@
-"""Every API that the gateway serves. What is not here is not advertised (S-8)."""
+"""Every API that the gateway serves. What is not here is not advertised."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -2,7 +2,8 @@
 
 Requests that may overlap (`Pending`) are started one after the other without waiting; one that
 runs alone (`Exclusive`) waits until everything before it is answered, and holds back what comes
-after it (S-12). Knows no sockets: answers leave through a `Sink`.
+after it, as Apache Kafka does with every request. Knows no sockets: answers leave through a
+`Sink`.
 """
 
 import asyncio
