@@ -1,4 +1,7 @@
-"""What the log holds, in the form that a version of Fetch may be answered with (KafkaApis.maybeConvertFetchedData)."""
+"""What the log holds, in the form that a version of Fetch may be answered with.
+
+The rules are those of KafkaApis.maybeConvertFetchedData in Apache Kafka 3.
+"""
 
 import asyncio
 from collections.abc import Sequence

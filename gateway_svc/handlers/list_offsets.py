@@ -81,7 +81,7 @@ async def list_offsets(request: ListOffsetsRequest, call: Call) -> ListOffsetsRe
 
 
 def _repeated(request: ListOffsetsRequest) -> set[tuple[str, int]]:
-    """Partitions that are asked for more than once, all of which is refused (ListOffsetsRequest.duplicatePartitions)."""
+    """Partitions that are asked for more than once, all of which is refused, as by Kafka."""
     times = Counter(
         (topic.name, one.partition_index) for topic in request.topics for one in topic.partitions
     )
