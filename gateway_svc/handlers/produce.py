@@ -24,6 +24,7 @@ from gateway_svc.handlers.produced_records import (
 )
 from gateway_svc.handlers.reply import Disconnect
 from gateway_svc.handlers.route import Alone, Started
+from gateway_svc.handlers.stored_response import STORED_RESPONSE_SINCE, stored_response
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     BatchIndexAndErrorMessage,
@@ -35,6 +36,7 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
+from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
 
 _UNKNOWN_PARTITION: Final = NotAppended(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
@@ -64,7 +66,9 @@ def produce(
     return _Appending(request, call, checked_batches(request, call.api_version)).start()
 
 
-async def _produce_converted(request: ProduceRequest, call: Call) -> ProduceResponse | None:
+async def _produce_converted(
+    request: ProduceRequest, call: Call
+) -> ProduceResponse | Encoded | None:
     # In a thread: a compressed set may hold a million records.
     batches = await asyncio.to_thread(lambda: [*converted_batches(request, call.api_version)])
     begun = _Appending(request, call, iter(batches)).start()
@@ -122,7 +126,7 @@ class _Appending(Started[ProduceResponse]):
                 epoch = topic.partitions[index].leader_epoch
                 self._appends.append(Append(LogId(topic.topic_id, index), batch, epoch))
 
-    def respond(self) -> ProduceResponse | None:
+    def respond(self) -> ProduceResponse | Encoded | None:
         try:
             results: list[AppendResult] = self.future.result()
         except BackendUnavailable as error:
@@ -130,7 +134,18 @@ class _Appending(Started[ProduceResponse]):
             lost = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
             self._early = [known or lost for known in self._early]
             results = []
+        if len(results) == len(self._early) == 1 and results[0].refusal is None:
+            return self._stored(results[0])
         return _spoken(self._request, self._response(results))
+
+    def _stored(self, result: AppendResult) -> ProduceResponse | Encoded | None:
+        """The response to one stored batch: what most requests of many clients are about."""
+        version = self._call.api_version
+        if version < STORED_RESPONSE_SINCE or not is_answered(self._request):
+            return _spoken(self._request, self._response([result]))
+        (topic,) = self._request.topic_data
+        (partition,) = topic.partition_data
+        return stored_response(version, topic.name, topic.topic_id, partition.index, result)
 
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
         leaders = Leaders(self._call)

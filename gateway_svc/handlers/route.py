@@ -7,13 +7,15 @@ from typing import Any, Generic
 
 from gateway_svc.handlers.call import Call
 from gateway_svc.wire.api import Api, RequestT, ResponseT
+from gateway_svc.wire.envelope import Encoded
 
 
 class Started(Generic[ResponseT]):
     """A request whose work is under way, so that the connection's next one may start.
 
-    `respond` is called once `future` is done. It gives None where the client expects no response,
-    and raises `Disconnect` where such a client must learn of an error.
+    `respond` is called once `future` is done. It gives the response, its bytes where they are known
+    already, or None where the client expects none; and raises `Disconnect` where such a client must
+    learn of an error.
     """
 
     __slots__ = ("future", "timeout_ms")
@@ -21,7 +23,7 @@ class Started(Generic[ResponseT]):
     future: "Future[Any]"
     timeout_ms: int
 
-    def respond(self) -> ResponseT | None:
+    def respond(self) -> ResponseT | Encoded | None:
         raise NotImplementedError
 
 
@@ -30,7 +32,7 @@ class Alone(Generic[ResponseT]):
 
     __slots__ = ("run",)
 
-    def __init__(self, run: Callable[[], Awaitable[ResponseT | None]]) -> None:
+    def __init__(self, run: Callable[[], Awaitable[ResponseT | Encoded | None]]) -> None:
         self.run = run
 
 

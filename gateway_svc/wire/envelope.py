@@ -18,6 +18,9 @@ from gateway_svc.wire.decoder import ELEMENTS_MAX, MALFORMED
 from gateway_svc.wire.varints import oversized, read_uvarint, skip_tagged_fields
 from gateway_svc.wire.violations import ProtocolViolation
 
+#: A response that is bytes already, without its header: whoever made it knew the version.
+Encoded = bytes
+
 _REQUEST_START = Struct(">hhih")
 _RESPONSE_START = Struct(">ii")
 _CORRELATION_ID_BYTES = 4
@@ -90,9 +93,15 @@ def _skip_header_tags(frame: bytes | memoryview, offset: int) -> int:
 def write_response(
     api: Api[Any, Any], version: int, correlation_id: int, response: object
 ) -> list[bytes | memoryview]:
-    """The whole frame of a response, length prefix included, in parts to be sent one by one."""
+    """The whole frame of a response, length prefix included, in parts to be sent one by one.
+
+    `response` is a message, or `Encoded`.
+    """
     flexible = api.is_flexible(version)
-    parts = encode(response, version, flexible)
+    if isinstance(response, bytes):
+        parts: list[bytes | memoryview] = [response]
+    else:
+        parts = encode(response, version, flexible)
     has_tags = flexible and api.key != API_VERSIONS.key
     size = _CORRELATION_ID_BYTES + has_tags + sum(map(len, parts))
     start = _RESPONSE_START.pack(size, correlation_id)
