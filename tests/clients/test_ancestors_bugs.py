@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from tests.support.batches import record_batch
+from tests.support.deployments import DEPLOYMENTS
 from tests.support.kafka08 import Kafka08Client
 from tests.support.kafka_socket import KafkaSocket, request_header_v1
 from tests.support.kio_client import message, read_response, request_frame
@@ -52,7 +53,19 @@ def test_3_concurrent_producers_get_offsets_of_their_own_and_lose_nothing(broker
     assert sum(len(batch) > 0 for batch in raw.fetch_all(topic)) == 400
 
 
-# 4, nothing survives a restart, or not whole: tests/crash.
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+@pytest.mark.parametrize("acks", [-1, 1])
+def test_4_what_was_acknowledged_survives_a_kill_whole(deployment, acks, tmp_path):
+    """The short form; tests/crash kills under load."""
+    batches = [record_batch(numbered(5, start=5 * n)) for n in range(20)]
+    with DEPLOYMENTS[deployment](tmp_path) as own:
+        with RawClient(own.address) as one:
+            name = one.create_topic()
+            for number, batch in enumerate(batches):
+                assert one.produce(name, batch, acks=acks) == (0, 5 * number)
+        own.restart(*own.names)
+        with RawClient(own.address) as one:
+            assert [batch[16:] for batch in one.fetch_all(name)] == [b[16:] for b in batches]
 
 
 def test_5a_a_fetch_takes_everything_up_to_its_limits_and_not_one_chunk(raw, topic):
@@ -199,7 +212,14 @@ def test_11_a_time_is_looked_up_and_not_answered_with_the_end(old, raw, topic):
     assert len(offsets) <= 2
 
 
-# 12, every body written to the log as text: tests/hostile, what is logged, and the benchmarks.
+def test_12_requests_and_records_are_not_written_to_the_log(broker, raw, topic):
+    before = {name: len(one.lines) for name, one in broker.processes.items()}
+    for _ in range(50):
+        raw.produce(topic, record_batch([Record(b"do not log me" * 100, b"nor me")]))
+        raw.fetch(topic, 0)
+    for name, one in broker.processes.items():
+        assert len(one.lines) - before[name] < 10, one.tail
+        assert not one.lines_with("do not log me|nor me")
 
 
 def test_13_metadata_survives_nonsense_and_names_an_address_that_works(broker, raw, topic):

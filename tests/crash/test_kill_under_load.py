@@ -15,7 +15,7 @@ from tests.support.steady_producer import SteadyProducer
 from tests.support.waiting import eventually
 
 SEED = 1_848
-ROUNDS = 4
+ROUNDS = 3
 CASES = [
     pytest.param(standalone, STANDALONE, id="standalone"),
     *[pytest.param(three_processes, (name,), id=name) for name in THREE_PROCESSES],
