@@ -106,3 +106,30 @@ def test_no_file_holds_what_belongs_to_one_machine_or_one_moment(pattern):
         if pattern.search(line)
     ]
     assert not found
+
+
+def test_every_link_in_the_documents_leads_to_a_file():
+    documents = [path for path in _files(".md") if path.parts[0] != "tests"]
+    links = [
+        (document, link)
+        for document in documents
+        for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", (ROOT / document).read_text())
+    ]
+    assert links
+    broken = [f"{one}: {link}" for one, link in links if not (ROOT / one.parent / link).exists()]
+    assert not broken
+
+
+def test_every_path_that_the_documents_name_is_there():
+    named = {
+        name
+        for document in _files(".md")
+        for name in re.findall(r"`([a-z_]+/[\w/]+\.py)`", (ROOT / document).read_text())
+    }
+    assert named
+    assert not [name for name in sorted(named) if not _is_somewhere(name)]
+
+
+def _is_somewhere(name: str) -> bool:
+    """Whether it is a path from the root, or from the folder of a service (`net/session.py`)."""
+    return any((ROOT / start / name).is_file() for start in ("", *PACKAGES))
