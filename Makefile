@@ -54,8 +54,8 @@ protos: dev ## Generate the stubs beside the protos
 readme: venv ## Write the generated tables in README.md and docs/
 	$(BIN)/python -m ringlog.tables
 
-bench: dev ## Benchmarks; prints a table with ratios
-	$(BIN)/python -m benchmarks
+bench: dev ## Benchmarks; prints a table (BENCH=--write-docs keeps it)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 constraints: dev ## Pin what is installed now
 	@{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > $(VENV)/pins
