@@ -19,7 +19,7 @@ from gateway_svc.handlers.error_mapping import APPEND_ERRORS
 from gateway_svc.handlers.produced_records import (
     Batch,
     NotAppended,
-    checked_batches,
+    checked_batch,
     converted_batches,
 )
 from gateway_svc.handlers.reply import Disconnect
@@ -63,7 +63,7 @@ def produce(
         return _spoken(request, PRODUCE.refuse(request, refused))
     if call.api_version < _BATCHES_SINCE:
         return Alone(lambda: _produce_converted(request, call))
-    return _Appending(request, call, checked_batches(request, call.api_version)).start()
+    return _Appending(request, call).start()
 
 
 async def _produce_converted(
@@ -92,16 +92,20 @@ def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
 class _Appending(Started[ProduceResponse]):
     """Appends under way, and what is known already of the partitions that need none."""
 
-    __slots__ = ("_appends", "_call", "_early", "_request")
+    __slots__ = ("_appends", "_call", "_converted", "_early", "_request")
 
-    def __init__(self, request: ProduceRequest, call: Call, batches: Iterator[Batch]) -> None:
+    def __init__(
+        self, request: ProduceRequest, call: Call, converted: Iterator[Batch] | None = None
+    ) -> None:
+        """`converted` are batches made of what the partitions carry, in their order."""
         self._request = request
         self._call = call
+        self._converted = converted
         # By partition in the order of the request; None: an append is under way.
         self._early: list[NotAppended | None] = []
         self._appends: list[Append] = []
         for topic in request.topic_data:
-            self._begin_topic(topic, batches)
+            self._begin_topic(topic)
 
     def start(self) -> "_Appending | ProduceResponse | None":
         """Starts the appends, or answers where there are none."""
@@ -112,10 +116,11 @@ class _Appending(Started[ProduceResponse]):
         self.future = partitions.append(self._appends, acks=self._request.acks)
         return self
 
-    def _begin_topic(self, asked: TopicProduceData, batches: Iterator[Batch]) -> None:
+    def _begin_topic(self, asked: TopicProduceData) -> None:
         topic, unknown = _topic(asked, self._call)
+        version, converted = self._call.api_version, self._converted
         for partition in asked.partition_data:
-            batch = next(batches)
+            batch = next(converted) if converted else checked_batch(partition.records, version)
             index = partition.index
             if topic is None or not 0 <= index < len(topic.partitions):
                 self._early.append(unknown)

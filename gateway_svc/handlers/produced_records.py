@@ -14,7 +14,6 @@ from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.message_set import up_convert
 from gateway_svc.wire.apis.produce import ProduceRequest
 from gateway_svc.wire.error_code import ErrorCode
-from gateway_svc.wire.schema import RecordChunks
 
 #: Batches may be compressed with zstd since this version (KIP-110).
 _ZSTD_SINCE: Final = 7
@@ -45,22 +44,8 @@ _NO_ZSTD: Final = NotAppended(
 )
 
 
-def checked_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
-    """One for each partition of the request, in its order; from version 3 on."""
-    for topic in request.topic_data:
-        for partition in topic.partition_data:
-            yield _checked(partition.records, version)
-
-
-def converted_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
-    """The same below version 3. Takes its time: every record is opened."""
-    for topic in request.topic_data:
-        for partition in topic.partition_data:
-            yield _converted(partition.records, version)
-
-
-def _checked(records: RecordChunks, version: int) -> Batch:
-    assert records is None or isinstance(records, bytes | memoryview)
+def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
+    """What a partition of a request from version 3 on carries."""
     if not records:
         return _NOTHING
     if len(records) < HEADER_BYTES:
@@ -75,8 +60,14 @@ def _checked(records: RecordChunks, version: int) -> Batch:
     return records
 
 
-def _converted(records: RecordChunks, version: int) -> Batch:
-    assert records is None or isinstance(records, bytes | memoryview)
+def converted_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
+    """One for each partition of a request below version 3. Takes its time: records are opened."""
+    for topic in request.topic_data:
+        for partition in topic.partition_data:
+            yield _converted(partition.records, version)
+
+
+def _converted(records: bytes | memoryview | None, version: int) -> Batch:
     try:
         batch = up_convert(records or b"")
     except CorruptRecords as error:
@@ -86,4 +77,4 @@ def _converted(records: RecordChunks, version: int) -> Batch:
     if batch is None:
         # As UnifiedLog.append: an empty set is stored without a trace and without an error.
         return NotAppended(ErrorCode.NONE)
-    return _checked(batch, version)
+    return checked_batch(batch, version)
