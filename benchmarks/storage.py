@@ -7,6 +7,7 @@ what RocksDB does with the same bytes as plain puts. Needs 1.5 times the bytes o
 
 import argparse
 import asyncio
+import os
 import random
 import re
 import statistics
@@ -187,6 +188,8 @@ def _batch(size: int) -> bytes:
 
 async def _run(arguments: argparse.Namespace, folder: Path) -> None:
     print("\n".join(f"{name}: {what}" for name, what in machine.describe(folder).items()))
+    # Whoever else runs on the machine makes the pauses below longer.
+    print(f"load before: {os.getloadavg()[0]:.1f}")
     batch = _batch(arguments.batch_bytes)
     await _many_partitions(folder / "many", batch=_batch(200))
     _plain_puts(folder / "plain", batch=batch, gigabytes=min(1.0, arguments.gigabytes))
