@@ -138,7 +138,7 @@ class OffsetQuery:
 
 @dataclass(slots=True)
 class OffsetResult:
-    """`offset` -1 without a refusal means: no record answers the question (S-40)."""
+    """`offset` -1 without a refusal means: no record answers the question."""
 
     offset: int = -1
     timestamp: int = -1

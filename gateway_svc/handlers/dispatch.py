@@ -1,6 +1,6 @@
 """From a frame to the handler of its API and from the response back to bytes.
 
-Knows no API by name, save that an unknown version of ApiVersions is answered (S-3).
+Knows no API by name, save that an unknown version of ApiVersions is answered.
 """
 
 import logging

@@ -227,7 +227,7 @@ def _not_appended(index: int, known: NotAppended) -> PartitionProduceResponse:
 
 
 def _spoken(request: ProduceRequest, response: ProduceResponse) -> ProduceResponse | None:
-    """With acks=0 there is no response, and an error is told by closing the connection (S-13)."""
+    """With acks=0 there is no response, and an error is told by closing the connection."""
     if is_answered(request):
         return response
     for topic in response.responses:

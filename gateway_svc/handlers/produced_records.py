@@ -1,7 +1,7 @@
 """What a Produce request carries for a partition, as a batch that can be appended, or why not.
 
 Current versions carry one v2 batch, which is passed on as it came: the owner of the partition
-checks it, and here only what depends on the version (S-15). Versions 0 to 2 carry message sets,
+checks it, and here only what depends on the version. Versions 0 to 2 carry message sets,
 which become one v2 batch each.
 """
 

@@ -1,6 +1,6 @@
 """Fetch: whole batches from the offset on, now or as soon as there are enough of them.
 
-Rules S-28 to S-39: ReplicaManager.fetchMessages, readFromLog and DelayedFetch of Apache Kafka.
+Rules of ReplicaManager.fetchMessages, readFromLog and DelayedFetch of Apache Kafka.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Fetching:
         for asked in partitions:
             room = min(asked.max_bytes, left)
             limits = Limits(room, room, left == bytes_max)
-            # A partition that is listed twice is served once (S-39).
+            # A partition that is listed twice is served once.
             read = await self._read_one(asked, _NOTHING if asked.log in seen else limits)
             seen.add(asked.log)
             left -= read.size_bytes
@@ -142,7 +142,7 @@ def _range_refusal(log: PartitionLog, asked: FetchPartition) -> Refusal | None:
 
 
 def _must_answer(reads: Sequence[_Read]) -> bool:
-    """Whether waiting is out of the question (S-28), or would bring nothing."""
+    """Whether waiting is out of the question, or would bring nothing."""
     return any(read.result.refusal is not None or read.has_more for read in reads)
 
 

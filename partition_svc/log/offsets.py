@@ -1,4 +1,4 @@
-"""ListOffsets: which offset belongs to a time (S-40 to S-43).
+"""ListOffsets: which offset belongs to a time.
 
 The time index leads to the neighbourhood, batch headers to the batch, and only that batch is
 opened.
@@ -63,7 +63,7 @@ class OffsetLookup:
         return await self._at_or_after(log, timestamp)
 
     def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
-        """What is not yet readable is no answer (S-42), so a batch on its way hides the maximum."""
+        """What is not yet readable is no answer, so a batch on its way hides the maximum."""
         head = log.head
         if not 0 <= head.max_timestamp_offset < log.high_watermark:
             return _NO_ANSWER

@@ -73,7 +73,7 @@ class Producers:
     """All producers that a log remembers. Times are milliseconds since the epoch."""
 
     def __init__(self, rows: Iterable[tuple[int, bytes]], *, expiration_ms: int) -> None:
-        """`rows` are producer id and stored row (S-25: the state survives a restart)."""
+        """`rows` are producer id and stored row (the state survives a restart)."""
         self._expiration_ms = expiration_ms
         self._producers = {producer_id: _Producer.of_row(row) for producer_id, row in rows}
 
@@ -84,7 +84,7 @@ class Producers:
         """What is to be done with a batch of an idempotent producer; None: append it."""
         producer = self._producers.get(header.producer_id)
         if producer is None:
-            # Any sequence will do: its state may have expired (S-23).
+            # Any sequence will do: its state may have expired.
             return None
         if self._is_expired(producer, now_ms):
             del self._producers[header.producer_id]

@@ -1,4 +1,4 @@
-"""What makes a batch acceptable to a topic: LogValidator's rules, S-15 to S-21.
+"""What makes a batch acceptable to a topic: LogValidator's rules.
 
 The usual batch is checked by its header alone and kept as it came. Only where a topic asks for it
 are records opened; that is `record_rules`' business.

@@ -120,7 +120,7 @@ class AbortedTransaction:
 
 @message
 class PartitionData:
-    """`aborted_transactions` is None for readers of uncommitted records (S-11)."""
+    """`aborted_transactions` is None for readers of uncommitted records."""
 
     partition_index: int = wire(INT32)
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
@@ -154,7 +154,7 @@ class NodeEndpoint:
 
 @message
 class FetchResponse:
-    """`session_id` 0: this request made no session, the next one must ask for everything (S-36)."""
+    """`session_id` 0: this request made no session, the next one must ask for everything."""
 
     throttle_time_ms: int = wire(INT32, since=1, default=0)
     error_code: ErrorCode = wire(ERROR_CODE, since=7, default=ErrorCode.NONE)

@@ -1,7 +1,7 @@
 """ListOffsets (key 2), versions 0-11: the offset of a partition's start, end, or some time.
 
 Versions:
-    0: up to max_num_offsets offsets, newest first, in old_style_offsets (S-44)
+    0: up to max_num_offsets offsets, newest first, in old_style_offsets
     1: one offset and its timestamp (KIP-79)
     2: isolation_level and throttle_time_ms (KIP-98)
     3: answered before throttling (KIP-219)

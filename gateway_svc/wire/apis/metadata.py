@@ -2,7 +2,7 @@
 
 Versions:
     0: no topics asked means all of them
-    1: None asked means all, an empty list none (S-48); rack, controller_id, is_internal (KIP-4)
+    1: None asked means all, an empty list none; rack, controller_id, is_internal (KIP-4)
     2: cluster_id (KIP-78)
     3: throttle_time_ms
     4: allow_auto_topic_creation

@@ -50,7 +50,7 @@ class TopicProduceData:
 
 @message
 class ProduceRequest:
-    """`acks`: -1 all, 1 the leader, 0 none, and then there is no response (S-13)."""
+    """`acks`: -1 all, 1 the leader, 0 none, and then there is no response."""
 
     transactional_id: str | None = wire(STRING, since=3, nullable_since=3, default=None)
     acks: int = wire(INT16)

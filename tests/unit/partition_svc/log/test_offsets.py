@@ -39,7 +39,7 @@ def timed(*times, codec="none", size=10):
 
 
 def expected(batches, timestamp):
-    """The answer by looking at every record (S-40)."""
+    """The answer by looking at every record."""
     for one in batches:
         for record in read_records(one):
             if record.timestamp >= timestamp:
