@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -229,12 +230,13 @@ def open_files(broker):
     return len(list(Path(f"/proc/{broker.gateway.pid}/fd").iterdir()))
 
 
+@cache
 def bomb():
-    """A message set of some hundred KB that inflates to 900 MB, 50 messages of it."""
+    """A message set of about 300 KB that inflates to 300 MB: 333 messages in one wrapper."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as file:
         one = pack_message(Record(bytes(900_000)), magic=0)
-        for _ in range(1000):
+        for _ in range(333):
             file.write(one)
     return pack_message(Record(packed.getvalue()), magic=0, attributes=1)
 
