@@ -19,7 +19,7 @@ from partition_svc.messages import (
     Malformed,
     acks_from_message,
     append_from_message,
-    append_result_to_message,
+    append_response,
 )
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -39,7 +39,7 @@ class AppendStream:
         self._bytes_in_flight_max = bytes_in_flight_max
         self._bytes_in_flight = 0
         self._calls_in_flight = 0
-        self._results: list[pb.AppendResult] = []
+        self._results: list[tuple[int, AppendResult]] = []
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._has_ended = False
@@ -68,7 +68,7 @@ class AppendStream:
                     self._results[:_RESULTS_MAX],
                     self._results[_RESULTS_MAX:],
                 )
-                yield pb.AppendResponse(results=batch)
+                yield append_response(batch)
                 self._release(len(batch) * _RESULT_BYTES)
             if reading.done():
                 # Raises what went wrong there, if anything did: that is a bug.
@@ -135,8 +135,8 @@ class AppendStream:
 
 def _wanted(
     append_ids: list[int], results: list[AppendResult], acks: int
-) -> Iterator[pb.AppendResult]:
+) -> Iterator[tuple[int, AppendResult]]:
     """acks=0 asks for nothing but refusals."""
     for append_id, result in zip(append_ids, results, strict=True):
         if acks != ACKS_NONE or result.refusal is not None:
-            yield append_result_to_message(append_id, result)
+            yield append_id, result

@@ -3,7 +3,7 @@
 Refusals have the same numbers on both sides; 0 in a message is "none".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from common.ports.partitions import (
     ACKS_ALL,
@@ -88,16 +88,24 @@ def _batch(messages: Sequence[pb.Record], now_ms: int) -> bytes:
     return write_batch(records)
 
 
-def append_result_to_message(append_id: int, result: AppendResult) -> pb.AppendResult:
-    if result.refusal is None:
-        stored = pb.Stored(
-            base_offset=result.base_offset,
-            log_append_time_ms=result.log_append_time_ms,
-            log_start_offset=result.log_start_offset,
-        )
-        return pb.AppendResult(append_id=append_id, stored=stored)
-    refused = pb.Refused(
-        refusal=_REFUSALS[result.refusal],
+def append_response(results: Iterable[tuple[int, AppendResult]]) -> pb.AppendResponse:
+    """Append ids and their results. Filled in place: made apart, each would be copied once more."""
+    message = pb.AppendResponse()
+    for append_id, result in results:
+        added = message.results.add(append_id=append_id)
+        if result.refusal is None:
+            stored = added.stored
+            stored.base_offset = result.base_offset
+            stored.log_append_time_ms = result.log_append_time_ms
+            stored.log_start_offset = result.log_start_offset
+        else:
+            added.refused.CopyFrom(_refused(result, result.refusal))
+    return message
+
+
+def _refused(result: AppendResult, refusal: Refusal) -> pb.Refused:
+    return pb.Refused(
+        refusal=_REFUSALS[refusal],
         message=result.message or "",
         record_errors=[
             pb.RecordError(batch_index=one.batch_index, message=one.message or "")
@@ -105,7 +113,6 @@ def append_result_to_message(append_id: int, result: AppendResult) -> pb.AppendR
         ],
         leader_epoch=result.leader_epoch,
     )
-    return pb.AppendResult(append_id=append_id, refused=refused)
 
 
 def fetch_query_from_message(message: pb.FetchRequest) -> FetchQuery:

@@ -18,7 +18,7 @@ from partition_svc.messages import (
     Malformed,
     acks_from_message,
     append_from_message,
-    append_result_to_message,
+    append_response,
     description_to_message,
     fetch_query_from_message,
     fetch_result_to_message,
@@ -69,12 +69,8 @@ class PartitionServicer(PartitionServiceServicer):
         ]
         answers = await _answered(context, asyncio.gather(*waiting))
         results = [result for answer in answers for result in answer]
-        return pb.AppendResponse(
-            results=[
-                append_result_to_message(one.append_id, result)
-                for one, result in zip(request.appends, results, strict=True)
-            ]
-        )
+        append_ids = (one.append_id for one in request.appends)
+        return append_response(zip(append_ids, results, strict=True))
 
     async def AppendStream(  # noqa: N802
         self,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import grpc.aio
@@ -17,7 +17,7 @@ import grpc.aio
 from common.ports.partitions import Append, AppendResult
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import unavailable_on_failure
-from gateway_svc.backends.partition_messages import append_result_from_message, append_to_message
+from gateway_svc.backends.partition_messages import append_request, append_result_from_message
 from protos.partition.v1 import partition_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -143,25 +143,26 @@ class AppendSender:
         while True:
             await self._until_wanted()
             while self._waiting and self._unanswered_bytes < _UNANSWERED_BYTES_MAX:
-                await stream.write(pb.AppendRequest(appends=self._next_message()))
+                await stream.write(append_request(self._next_items()))
             self._wake.clear()
             await self._wake.wait()
 
-    def _next_message(self) -> list[pb.Append]:
+    def _next_items(self) -> Iterator[tuple[int, Append, int]]:
         """As much of what waits as one message may hold; each item now counts as unanswered."""
-        message: list[pb.Append] = []
         room = _MESSAGE_BYTES_MAX
-        while self._waiting and len(message) < _MESSAGE_APPENDS_MAX:
+        for count in range(_MESSAGE_APPENDS_MAX):
+            if not self._waiting:
+                return
             size = len(self._waiting[0].append.batch)
-            if message and size > room:
-                break
+            if count and size > room:
+                return
             room -= size
             item = self._waiting.popleft()
-            self._unanswered[self._next_id] = item
+            append_id = self._next_id
+            self._next_id = append_id + 1
+            self._unanswered[append_id] = item
             self._unanswered_bytes += size
-            message.append(append_to_message(self._next_id, item.append, item.acks))
-            self._next_id += 1
-        return message
+            yield append_id, item.append, item.acks
 
     async def _receive(self, stream: Stream) -> None:
         async for response in stream:

@@ -41,6 +41,11 @@ class RoutedPartitions:
         self._owners = owners
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        if len(appends) == 1:
+            # As most requests of many clients are: worth a short way.
+            owner = self._owner(appends[0].log)
+            if owner is not None:
+                return owner.append(appends, acks=acks)
         shares, missing = self._shares([one.log for one in appends])
         if len(shares) == 1 and not missing:
             return shares[0][0].append(appends, acks=acks)
@@ -82,6 +87,10 @@ class RoutedPartitions:
 
     async def close(self) -> None:
         await self._owners.close()
+
+    def _owner(self, log: LogId) -> Partitions | None:
+        placement = self._view.placement(*log)
+        return None if placement is None else self._owners.named(placement.owner)
 
     def _shares(self, logs: Sequence[LogId]) -> tuple[list[_Share], dict[int, Refusal]]:
         """Who is asked about which positions, and what to say of those about which nobody is."""

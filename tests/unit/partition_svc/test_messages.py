@@ -87,15 +87,20 @@ def test_more_records_than_can_be_encoded_in_one_go_are_malformed():
 
 
 def test_results_of_appends():
-    assert messages.append_result_to_message(3, AppendResult(1, 2, 0)) == pb.AppendResult(
-        append_id=3, stored=pb.Stored(base_offset=1, log_append_time_ms=2, log_start_offset=0)
-    )
+    stored = [(3, AppendResult(1, 2, 0)), (4, AppendResult(0, 0, 0))]
+    assert list(messages.append_response(stored).results) == [
+        pb.AppendResult(
+            append_id=3, stored=pb.Stored(base_offset=1, log_append_time_ms=2, log_start_offset=0)
+        ),
+        pb.AppendResult(append_id=4, stored=pb.Stored()),
+    ]
     refused = AppendResult(
         refusal=Refusal.INVALID_RECORD,
         message="why",
         record_errors=[RecordError(4, "that one"), RecordError(5)],
     )
-    assert messages.append_result_to_message(3, refused) == pb.AppendResult(
+    (result,) = messages.append_response([(3, refused)]).results
+    assert result == pb.AppendResult(
         append_id=3,
         refused=pb.Refused(
             refusal=pb.REFUSAL_INVALID_RECORD,

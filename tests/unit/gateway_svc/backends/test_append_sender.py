@@ -90,16 +90,17 @@ def test_results_find_their_appends():
 
 def test_what_waits_leaves_in_one_message(monkeypatch):
     messages = []
-    real = append_sender.pb.AppendRequest
+    real = append_sender.append_request
 
-    def counted(*, appends):
-        messages.append(len(appends))
-        return real(appends=appends)
+    def counted(items):
+        message = real(items)
+        messages.append(len(message.appends))
+        return message
 
     async def story() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
-            monkeypatch.setattr(append_sender.pb, "AppendRequest", counted)
+            monkeypatch.setattr(append_sender, "append_request", counted)
             await asyncio.gather(*(sender.submit(appends(b"x"), acks=1) for _ in range(600)))
             assert sum(messages) == 600
             assert max(messages) == 256
@@ -110,15 +111,16 @@ def test_what_waits_leaves_in_one_message(monkeypatch):
 
 def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
     messages = []
-    real = append_sender.pb.AppendRequest
+    real = append_sender.append_request
 
-    def measured(*, appends):
-        messages.append([len(one.batch) for one in appends])
-        return real(appends=appends)
+    def measured(items):
+        message = real(items)
+        messages.append([len(one.batch) for one in message.appends])
+        return message
 
     async def story() -> None:
         async with served(Owner()) as address, sending(address) as sender:
-            monkeypatch.setattr(append_sender.pb, "AppendRequest", measured)
+            monkeypatch.setattr(append_sender, "append_request", measured)
             sizes = [600_000, 600_000, 3_000_000, 10, 10]
             await asyncio.gather(*(sender.submit(appends(bytes(size)), acks=1) for size in sizes))
             assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]

@@ -18,8 +18,8 @@ from common.ports.partitions import (
     Refusal,
 )
 from gateway_svc.backends.partition_messages import (
+    append_request,
     append_result_from_message,
-    append_to_message,
     descriptions_from_message,
     fetch_query_to_message,
     fetch_results_from_message,
@@ -30,7 +30,7 @@ from gateway_svc.backends.partition_messages import (
 from partition_svc.messages import (
     acks_from_message,
     append_from_message,
-    append_result_to_message,
+    append_response,
     description_to_message,
     fetch_query_from_message,
     fetch_result_to_message,
@@ -48,7 +48,7 @@ LOG = LogId(b"sixteen bytes id", 3)
 @pytest.mark.parametrize("epoch", [-1, 0, 7])
 @pytest.mark.parametrize("batch", [b"bytes", memoryview(b"a view")], ids=["bytes", "view"])
 def test_an_append(epoch, batch):
-    message = append_to_message(5, Append(LOG, batch, epoch), ACKS_ALL)
+    (message,) = append_request([(5, Append(LOG, batch, epoch), ACKS_ALL)]).appends
     assert message.append_id == 5
     assert append_from_message(message, 0) == Append(LOG, bytes(batch), epoch)
 
@@ -58,7 +58,7 @@ def test_an_append(epoch, batch):
     [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)],
 )
 def test_acks(acks, arrives):
-    message = append_to_message(5, Append(LOG, b"x"), acks)
+    (message,) = append_request([(5, Append(LOG, b"x"), acks)]).appends
     assert acks_from_message(message) == arrives
 
 
@@ -77,7 +77,8 @@ def test_acks(acks, arrives):
     ids=str,
 )
 def test_an_append_s_result(result):
-    assert append_result_from_message(append_result_to_message(1, result)) == result
+    (message,) = append_response([(1, result)]).results
+    assert append_result_from_message(message) == result
 
 
 def test_a_fetch_query():
