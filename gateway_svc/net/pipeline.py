@@ -9,11 +9,15 @@ after it, as Apache Kafka does with every request. Knows no sockets: answers lea
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending, Reply
 from gateway_svc.net.frame_receiver import Frame
 from gateway_svc.wire.violations import ProtocolViolation
+
+#: So many requests of a connection start in one turn of the event loop. Others get their turn, and
+#: what has started is on its way to the owners, who work while the rest is read here.
+TURN_REQUESTS: Final = 16
 
 #: What a request gets, or `ProtocolViolation` or `Disconnect` where it ends its connection.
 Answerer = Callable[[Frame], Reply]
@@ -80,6 +84,7 @@ class Pipeline:
         "_loop",
         "_sink",
         "_slots",
+        "_start_is_due",
         "_task",
         "_waiting",
         "is_cancelled",
@@ -94,6 +99,7 @@ class Pipeline:
         self._exclusive: _Slot | None = None  # started or waiting to run alone
         self._task: asyncio.Task[Parts | None] | None = None
         self._flush_is_due = False
+        self._start_is_due = False
         self._is_held = False
         self.is_cancelled = False
 
@@ -106,8 +112,13 @@ class Pipeline:
         self._waiting.append(frame)
 
     def start(self) -> None:
-        """Starts every request whose turn it is."""
+        """Starts every request whose turn it is, some now and the rest soon."""
+        begun = 0
         while self._waiting and self._exclusive is None and not self._is_held:
+            if begun == TURN_REQUESTS:
+                self._start_soon()
+                return
+            begun += 1
             frame = self._waiting.popleft()
             slot = _Slot(self, len(frame))
             self._slots.append(slot)
@@ -117,6 +128,15 @@ class Pipeline:
                 self.fail(error)
                 return
             self._place(slot, reply)
+
+    def _start_soon(self) -> None:
+        if not self._start_is_due:
+            self._start_is_due = True
+            self._loop.call_soon(self._start_more)
+
+    def _start_more(self) -> None:
+        self._start_is_due = False
+        self.start()
 
     def hold(self) -> None:
         """Starts nothing more: the peer does not read its answers."""

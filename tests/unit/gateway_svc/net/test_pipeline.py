@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending
-from gateway_svc.net.pipeline import Pipeline
+from gateway_svc.net.pipeline import TURN_REQUESTS, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
 
@@ -94,6 +94,34 @@ def in_world(story: Callable[[World], Awaitable[None]]) -> None:
         await story(World())
 
     asyncio.run(tell())
+
+
+def test_many_requests_start_in_order_over_several_turns_of_the_loop():
+    async def story(world: World) -> None:
+        frames = [b"pending%d" % number for number in range(2 * TURN_REQUESTS + 1)]
+        for frame in frames:
+            world.pipeline.accept(frame)
+        world.pipeline.start()
+        assert world.started == frames[:TURN_REQUESTS]
+        # More may come in, and start again, before the rest has had its turn.
+        world.pipeline.accept(b"pending-last")
+        await settle()
+        assert world.started == [*frames, b"pending-last"]
+
+    in_world(story)
+
+
+def test_what_has_not_started_when_the_client_leaves_never_does():
+    async def story(world: World) -> None:
+        await world.ask(b"pending0")
+        for number in range(TURN_REQUESTS + 1):
+            world.pipeline.accept(b"now%d" % number)
+        world.pipeline.start()
+        world.pipeline.cancel()
+        await settle()
+        assert len(world.started) == 1 + TURN_REQUESTS
+
+    in_world(story)
 
 
 def test_pending_requests_start_together_and_are_answered_in_order():
