@@ -15,9 +15,11 @@ from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending, Re
 from gateway_svc.net.frame_receiver import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
-#: So many requests of a connection start in one turn of the event loop. Others get their turn, and
-#: what has started is on its way to the owners, who work while the rest is read here.
+#: So many requests of a connection, or so many bytes of them and one more, start in one turn of the
+#: event loop. Others get their turn, and owners work on what has started while the rest is read.
+#: Measured with four partitions and 32 small or 8 medium requests in flight.
 TURN_REQUESTS: Final = 16
+TURN_BYTES: Final = 48 << 10
 
 #: What a request gets, or `ProtocolViolation` or `Disconnect` where it ends its connection.
 Answerer = Callable[[Frame], Reply]
@@ -113,13 +115,14 @@ class Pipeline:
 
     def start(self) -> None:
         """Starts every request whose turn it is, some now and the rest soon."""
-        begun = 0
+        requests_left, bytes_left = TURN_REQUESTS, TURN_BYTES
         while self._waiting and self._exclusive is None and not self._is_held:
-            if begun == TURN_REQUESTS:
+            if requests_left == 0 or bytes_left <= 0:
                 self._start_soon()
                 return
-            begun += 1
             frame = self._waiting.popleft()
+            requests_left -= 1
+            bytes_left -= len(frame)
             slot = _Slot(self, len(frame))
             self._slots.append(slot)
             try:

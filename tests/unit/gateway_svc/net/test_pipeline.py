@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending
-from gateway_svc.net.pipeline import TURN_REQUESTS, Pipeline
+from gateway_svc.net.pipeline import TURN_BYTES, TURN_REQUESTS, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
 
@@ -107,6 +107,19 @@ def test_many_requests_start_in_order_over_several_turns_of_the_loop():
         world.pipeline.accept(b"pending-last")
         await settle()
         assert world.started == [*frames, b"pending-last"]
+
+    in_world(story)
+
+
+def test_large_requests_start_fewer_at_a_time():
+    async def story(world: World) -> None:
+        half = b"pending" + bytes(TURN_BYTES // 2)
+        for _ in range(4):
+            world.pipeline.accept(half)
+        world.pipeline.start()
+        assert len(world.started) == 2
+        await settle()
+        assert len(world.started) == 4
 
     in_world(story)
 
