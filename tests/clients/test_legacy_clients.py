@@ -9,6 +9,8 @@ from tests.clients.adapters.legacy import LegacyClient
 from tests.support.raw_client import now_ms
 from tests.support.records import Header, Record
 
+pytestmark = pytest.mark.slow
+
 OLD_CLIENTS = [
     LegacyClient("kafka-python-1.4", (0, 8, 2)),
     LegacyClient("kafka-python-1.4", (0, 10)),

@@ -15,6 +15,8 @@ from tests.support.raw_client import RawClient
 from tests.support.records import numbered
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 KAFKA_STORAGE_ERROR = 56
 BATCH = record_batch(numbered(1, size=100_000))
 

@@ -14,6 +14,8 @@ from tests.support.raw_client import DESCRIBE_CONFIGS, RawClient
 from tests.support.steady_producer import SteadyProducer
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 SEED = 1_848
 ROUNDS = 3
 CASES = [

@@ -16,6 +16,8 @@ from tests.support.raw_client import LATEST, RawClient
 from tests.support.records import numbered
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 WITHIN_S = 120
 
 

@@ -26,6 +26,8 @@ from tests.support.raw_client import API_VERSIONS, FETCH, METADATA, PRODUCE, Raw
 from tests.support.records import Record, numbered
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 #: What is not counted as held for clients: the interpreter's own ups and downs, RocksDB's memtable
 #: and caches (three services share one process in standalone), one frame above the limit.
 SLACK = 96 << 20
