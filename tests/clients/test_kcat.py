@@ -1,7 +1,6 @@
 """kcat, the command line client that people reach for first."""
 
 import json
-import os
 import shutil
 import subprocess
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.clients.adapters.client import ALL_CODECS
 from tests.support.records import Record
+from tests.support.tools import need
 
 KCAT = shutil.which("kcat")
 LINES = [f"key{n}:value {n} " + "again " * 20 for n in range(200)]
@@ -16,9 +16,7 @@ LINES = [f"key{n}:value {n} " + "again " * 20 for n in range(200)]
 
 @pytest.fixture
 def kcat(broker):
-    if KCAT is None:
-        assert "TEST_REQUIRE_TOOLS" not in os.environ, "kcat is not installed"
-        pytest.skip("kcat is not installed")
+    need(KCAT, "kcat")
 
     def run(*arguments, lines=()):
         done = subprocess.run(

@@ -1,13 +1,12 @@
 """kafka-python 1.4 and 2.0 as they were, told that the broker is of 0.8.2 or 0.10, or probing."""
 
-import os
-
 import pytest
 
 from tests.clients.adapters.aio import AioClient
 from tests.clients.adapters.legacy import LegacyClient
 from tests.support.raw_client import now_ms
 from tests.support.records import Header, Record
+from tests.support.tools import need
 
 pytestmark = pytest.mark.slow
 
@@ -28,11 +27,8 @@ RECORDS = [
 
 @pytest.fixture(params=OLD_CLIENTS, ids=lambda client: client.name)
 def old(request):
-    client = request.param
-    if not client.is_installed:
-        assert "TEST_REQUIRE_TOOLS" not in os.environ, f"{client.name} is not installed"
-        pytest.skip("old clients are not installed: `make test` does")
-    return client
+    need(request.param.is_installed, request.param.name)
+    return request.param
 
 
 def keys_and_values(reads):
@@ -64,8 +60,7 @@ def test_an_old_client_lists_topics(old, broker, topic):
 
 def test_times_travel_with_messages_of_0_10(broker, topic):
     old = LegacyClient("kafka-python-2.0", (0, 10))
-    if not old.is_installed:
-        pytest.skip("old clients are not installed: `make test` does")
+    need(old.is_installed, old.name)
     old.produce(broker.address, topic, RECORDS, codec="snappy")
     reads = old.consume(broker.address, topic, count=42)
     assert [read.record.timestamp_ms for read in reads] == [one.timestamp_ms for one in RECORDS]
@@ -73,8 +68,7 @@ def test_times_travel_with_messages_of_0_10(broker, topic):
 
 def test_a_probing_client_finds_headers_and_times(broker, topic):
     old = LegacyClient("kafka-python-2.0", None)
-    if not old.is_installed:
-        pytest.skip("old clients are not installed: `make test` does")
+    need(old.is_installed, old.name)
     sent = Record(b"v", b"k", (Header("h", b"x"),), NOW_MS + 100)
     old.produce(broker.address, topic, [*RECORDS, sent])
     (read,) = old.consume(broker.address, topic, offset=42, count=1)
