@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from common.ports.metadata import ClusterChange, Gateway, Member, Placement, Topic
+from common.ports.moves import Move
 
 _NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
 
@@ -24,6 +25,8 @@ class ClusterView:
         self._topics_by_id: dict[bytes, Topic] = {}
         self._gateways: dict[int, Gateway] = {}
         self._members: dict[str, Member] = {}
+        self._moves: dict[int, Move] = {}
+        self._moves_by_log: dict[tuple[bytes, int], Move] = {}
         # Sorted once after a change, not at every request that lists everything.
         self._topics_sorted: tuple[Topic, ...] | None = ()
         self._gateways_sorted: tuple[Gateway, ...] = ()
@@ -54,6 +57,18 @@ class ClusterView:
     def member(self, name: str) -> Member | None:
         return self._members.get(name)
 
+    def move(self, move_id: int) -> Move | None:
+        return self._moves.get(move_id)
+
+    def move_of(self, topic_id: bytes, partition: int) -> Move | None:
+        """The move that a partition is in; there is never more than one."""
+        return self._moves_by_log.get((topic_id, partition))
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """Partitions on their way, oldest move first."""
+        return tuple(self._moves[move_id] for move_id in sorted(self._moves))
+
     @property
     def topics(self) -> tuple[Topic, ...]:
         """All topics, by name."""
@@ -83,6 +98,7 @@ class ClusterView:
         self._apply_topics(change.topics, change.topics_gone)
         self._apply_gateways(change.gateways, change.gateways_gone)
         self._apply_members(change.members, change.members_gone)
+        self._apply_moves(change.moves, change.moves_gone)
 
     def snapshot(self) -> ClusterChange:
         """All that is known as one change, which gives an equal view wherever it is applied."""
@@ -93,6 +109,7 @@ class ClusterView:
             topics=self.topics,
             gateways=self.gateways,
             members=self.members,
+            moves=self.moves,
             broker_configs=self.broker_configs,
         )
 
@@ -102,6 +119,8 @@ class ClusterView:
         self._topics_by_id.clear()
         self._gateways.clear()
         self._members.clear()
+        self._moves.clear()
+        self._moves_by_log.clear()
         self._topics_sorted, self._gateways_sorted, self._members_sorted = (), (), ()
 
     def _apply_topics(self, changed: Iterable[Topic], gone: Iterable[bytes]) -> None:
@@ -132,3 +151,13 @@ class ClusterView:
         for member in changed:
             self._members[member.name] = member
         self._members_sorted = tuple(self._members[name] for name in sorted(self._members))
+
+    def _apply_moves(self, changed: Iterable[Move], gone: Iterable[int]) -> None:
+        # Gone first: a partition may end one move and begin another in one change.
+        for move_id in gone:
+            move = self._moves.pop(move_id, None)
+            if move is not None:
+                del self._moves_by_log[move.topic_id, move.partition]
+        for move in changed:
+            self._moves[move.move_id] = move
+            self._moves_by_log[move.topic_id, move.partition] = move

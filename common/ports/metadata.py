@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from common.ports.moves import MemberReport, Move
+
 
 class TopicRefusal(IntEnum):
     """Why a topic was not created or deleted. Numbers and names are metadata.v1.TopicRefusal's."""
@@ -64,10 +66,16 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A partition service: its stable name, and the gRPC address where it is now."""
+    """A partition service: its stable name, and the gRPC address where it is now.
+
+    `volume_id` names its data directory, `incarnation` counts how often that was opened: what was
+    there before under the same name must be the same volume, and of two processes the later holds.
+    """
 
     name: str
     address: str
+    volume_id: str = ""
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,8 @@ class ClusterChange:
     gateways_gone: Sequence[int] = ()
     members: Sequence[Member] = ()
     members_gone: Sequence[str] = ()
+    moves: Sequence[Move] = ()
+    moves_gone: Sequence[int] = ()
     broker_configs: Mapping[str, str] | None = None
 
 
@@ -127,10 +137,17 @@ class Watch(Protocol):
     """One watcher's stream: a snapshot, then changes. Acknowledge each after applying it."""
 
     def __aiter__(self) -> AsyncIterator[ClusterChange]:
-        """Raises `BackendUnavailable` when the stream breaks; watch again then."""
+        """Raises `BackendUnavailable` when the stream breaks; watch again then.
+
+        Raises `RegistrationRefused` where watching again would not help.
+        """
         ...
 
     def acknowledge(self, revision: int) -> None: ...
+
+    def report(self, report: MemberReport) -> None:
+        """Tells what a member does; best effort, and never waits."""
+        ...
 
     async def close(self) -> None:
         """Ends the registration at once, without waiting for the lease."""

@@ -42,6 +42,7 @@ class Refusal(IntEnum):
     FENCED_LEADER_EPOCH = 12
     UNKNOWN_LEADER_EPOCH = 13
     UNSUPPORTED_TIMESTAMP = 14
+    MOVING = 15
 
 
 class LogId(NamedTuple):
@@ -147,6 +148,27 @@ class OffsetResult:
 
 
 @dataclass(slots=True)
+class EpochQuery:
+    """Where the records of `leader_epoch` end (KIP-279). `current_leader_epoch` is the caller's."""
+
+    log: LogId
+    leader_epoch: int
+    current_leader_epoch: int = NO_LEADER_EPOCH
+
+
+@dataclass(slots=True)
+class EpochEndOffset:
+    """The largest known epoch that is not above the one asked for, and the offset where it ends.
+
+    Both are -1 where none is known (LeaderEpochFileCache.endOffsetFor of Apache Kafka).
+    """
+
+    leader_epoch: int = NO_LEADER_EPOCH
+    end_offset: int = -1
+    refusal: Refusal | None = None
+
+
+@dataclass(slots=True)
 class LogDescription:
     """What an operator wants to know of one log. `size_bytes` counts batches, not their storage."""
 
@@ -177,6 +199,10 @@ class Partitions(Protocol):
         ...
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        """Raises `BackendUnavailable`."""
+        ...
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
         """Raises `BackendUnavailable`."""
         ...
 

@@ -14,6 +14,7 @@ from common.ports.metadata import (
     TopicRefusal,
     TopicResult,
 )
+from common.rpc.ring_messages import move_from_message, move_to_message
 from protos.metadata.v1 import metadata_pb2 as pb
 
 
@@ -28,6 +29,8 @@ def change_to_message(change: ClusterChange, *, lease_ms: int) -> pb.WatchRespon
         gateways_gone=change.gateways_gone,
         members=map(member_to_message, change.members),
         members_gone=change.members_gone,
+        moves=map(move_to_message, change.moves),
+        moves_gone=change.moves_gone,
         lease_ms=lease_ms,
     )
     if change.broker_configs is not None:
@@ -48,6 +51,8 @@ def change_from_message(message: pb.WatchResponse) -> ClusterChange:
         gateways_gone=tuple(message.gateways_gone),
         members=tuple(map(member_from_message, message.members)),
         members_gone=tuple(message.members_gone),
+        moves=tuple(map(move_from_message, message.moves)),
+        moves_gone=tuple(message.moves_gone),
         broker_configs=dict(message.broker_configs.entries) if has_configs else None,
     )
 
@@ -94,11 +99,16 @@ def gateway_from_message(message: pb.Gateway) -> Gateway:
 
 
 def member_to_message(member: Member) -> pb.Member:
-    return pb.Member(name=member.name, address=member.address)
+    return pb.Member(
+        name=member.name,
+        address=member.address,
+        volume_id=member.volume_id,
+        incarnation=member.incarnation,
+    )
 
 
 def member_from_message(message: pb.Member) -> Member:
-    return Member(name=message.name, address=message.address)
+    return Member(message.name, message.address, message.volume_id, message.incarnation)
 
 
 def new_topic_to_message(topic: NewTopic) -> pb.NewTopic:

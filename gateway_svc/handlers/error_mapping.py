@@ -22,6 +22,7 @@ PARTITION_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.FENCED_LEADER_EPOCH: ErrorCode.FENCED_LEADER_EPOCH,
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.UNKNOWN_LEADER_EPOCH,
     Refusal.UNSUPPORTED_TIMESTAMP: ErrorCode.UNSUPPORTED_VERSION,
+    Refusal.MOVING: ErrorCode.NOT_LEADER_OR_FOLLOWER,
 }
 
 #: The same for appends. The epoch they carry is the gateway's, not the client's: where it is not

@@ -1,3 +1,4 @@
+from protos.metadata.v1 import ring_pb2 as _ring_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -37,23 +38,25 @@ TOPIC_REFUSAL_NO_OWNER: TopicRefusal
 TOPIC_REFUSAL_STORAGE_ERROR: TopicRefusal
 
 class WatchRequest(_message.Message):
-    __slots__ = ("register_gateway", "register_member", "acknowledged_revision", "heartbeat")
+    __slots__ = ("register_gateway", "register_member", "acknowledged_revision", "heartbeat", "report")
     REGISTER_GATEWAY_FIELD_NUMBER: _ClassVar[int]
     REGISTER_MEMBER_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_REVISION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     register_gateway: Gateway
     register_member: Member
     acknowledged_revision: int
     heartbeat: Heartbeat
-    def __init__(self, register_gateway: _Optional[_Union[Gateway, _Mapping]] = ..., register_member: _Optional[_Union[Member, _Mapping]] = ..., acknowledged_revision: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    report: _ring_pb2.MemberReport
+    def __init__(self, register_gateway: _Optional[_Union[Gateway, _Mapping]] = ..., register_member: _Optional[_Union[Member, _Mapping]] = ..., acknowledged_revision: _Optional[int] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., report: _Optional[_Union[_ring_pb2.MemberReport, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("revision", "cluster_id", "is_snapshot", "topics", "topics_gone", "gateways", "gateways_gone", "members", "members_gone", "broker_configs", "lease_ms")
+    __slots__ = ("revision", "cluster_id", "is_snapshot", "topics", "topics_gone", "gateways", "gateways_gone", "members", "members_gone", "broker_configs", "lease_ms", "moves", "moves_gone")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     IS_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +68,8 @@ class WatchResponse(_message.Message):
     MEMBERS_GONE_FIELD_NUMBER: _ClassVar[int]
     BROKER_CONFIGS_FIELD_NUMBER: _ClassVar[int]
     LEASE_MS_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
+    MOVES_GONE_FIELD_NUMBER: _ClassVar[int]
     revision: int
     cluster_id: str
     is_snapshot: bool
@@ -76,7 +81,9 @@ class WatchResponse(_message.Message):
     members_gone: _containers.RepeatedScalarFieldContainer[str]
     broker_configs: Configs
     lease_ms: int
-    def __init__(self, revision: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_snapshot: _Optional[bool] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ..., topics_gone: _Optional[_Iterable[bytes]] = ..., gateways: _Optional[_Iterable[_Union[Gateway, _Mapping]]] = ..., gateways_gone: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., members_gone: _Optional[_Iterable[str]] = ..., broker_configs: _Optional[_Union[Configs, _Mapping]] = ..., lease_ms: _Optional[int] = ...) -> None: ...
+    moves: _containers.RepeatedCompositeFieldContainer[_ring_pb2.Move]
+    moves_gone: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, revision: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_snapshot: _Optional[bool] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ..., topics_gone: _Optional[_Iterable[bytes]] = ..., gateways: _Optional[_Iterable[_Union[Gateway, _Mapping]]] = ..., gateways_gone: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., members_gone: _Optional[_Iterable[str]] = ..., broker_configs: _Optional[_Union[Configs, _Mapping]] = ..., lease_ms: _Optional[int] = ..., moves: _Optional[_Iterable[_Union[_ring_pb2.Move, _Mapping]]] = ..., moves_gone: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Configs(_message.Message):
     __slots__ = ("entries",)
@@ -141,12 +148,16 @@ class Endpoint(_message.Message):
     def __init__(self, listener: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class Member(_message.Message):
-    __slots__ = ("name", "address")
+    __slots__ = ("name", "address", "volume_id", "incarnation")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+    volume_id: str
+    incarnation: int
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ...) -> None: ...
 
 class CreateTopicsRequest(_message.Message):
     __slots__ = ("topics", "timeout_ms", "validate_only")

@@ -24,6 +24,7 @@ class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_FENCED_LEADER_EPOCH: _ClassVar[Refusal]
     REFUSAL_UNKNOWN_LEADER_EPOCH: _ClassVar[Refusal]
     REFUSAL_UNSUPPORTED_TIMESTAMP: _ClassVar[Refusal]
+    REFUSAL_MOVING: _ClassVar[Refusal]
 
 class Acks(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -46,6 +47,7 @@ REFUSAL_OFFSET_OUT_OF_RANGE: Refusal
 REFUSAL_FENCED_LEADER_EPOCH: Refusal
 REFUSAL_UNKNOWN_LEADER_EPOCH: Refusal
 REFUSAL_UNSUPPORTED_TIMESTAMP: Refusal
+REFUSAL_MOVING: Refusal
 ACKS_UNSPECIFIED: Acks
 ACKS_ALL: Acks
 ACKS_LEADER: Acks
@@ -250,6 +252,40 @@ class OffsetResult(_message.Message):
     timestamp: int
     leader_epoch: int
     def __init__(self, refusal: _Optional[_Union[Refusal, str]] = ..., offset: _Optional[int] = ..., timestamp: _Optional[int] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
+
+class OffsetsForLeaderEpochRequest(_message.Message):
+    __slots__ = ("queries",)
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    queries: _containers.RepeatedCompositeFieldContainer[EpochQuery]
+    def __init__(self, queries: _Optional[_Iterable[_Union[EpochQuery, _Mapping]]] = ...) -> None: ...
+
+class EpochQuery(_message.Message):
+    __slots__ = ("topic_id", "partition", "leader_epoch", "current_leader_epoch")
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    topic_id: bytes
+    partition: int
+    leader_epoch: int
+    current_leader_epoch: int
+    def __init__(self, topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., current_leader_epoch: _Optional[int] = ...) -> None: ...
+
+class OffsetsForLeaderEpochResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[EpochEndOffset]
+    def __init__(self, results: _Optional[_Iterable[_Union[EpochEndOffset, _Mapping]]] = ...) -> None: ...
+
+class EpochEndOffset(_message.Message):
+    __slots__ = ("refusal", "leader_epoch", "end_offset")
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    refusal: Refusal
+    leader_epoch: int
+    end_offset: int
+    def __init__(self, refusal: _Optional[_Union[Refusal, str]] = ..., leader_epoch: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...
 
 class DescribeLogRequest(_message.Message):
     __slots__ = ("logs",)

@@ -59,6 +59,11 @@ class PartitionServiceStub:
                 request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsRequest.SerializeToString,
                 response_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsResponse.FromString,
                 _registered_method=True)
+        self.OffsetsForLeaderEpoch = channel.unary_unary(
+                '/partition.v1.PartitionService/OffsetsForLeaderEpoch',
+                request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochRequest.SerializeToString,
+                response_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochResponse.FromString,
+                _registered_method=True)
         self.DescribeLog = channel.unary_unary(
                 '/partition.v1.PartitionService/DescribeLog',
                 request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.DescribeLogRequest.SerializeToString,
@@ -107,6 +112,13 @@ class PartitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OffsetsForLeaderEpoch(self, request, context):
+        """Says where leader epochs end. Results are in the order of the queries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DescribeLog(self, request, context):
         """Describes logs as they are now; all logs of this service where none is listed.
         """
@@ -136,6 +148,11 @@ def add_PartitionServiceServicer_to_server(servicer, server):
                     servicer.ListOffsets,
                     request_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsRequest.FromString,
                     response_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsResponse.SerializeToString,
+            ),
+            'OffsetsForLeaderEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.OffsetsForLeaderEpoch,
+                    request_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochRequest.FromString,
+                    response_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochResponse.SerializeToString,
             ),
             'DescribeLog': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeLog,
@@ -256,6 +273,33 @@ class PartitionService:
             '/partition.v1.PartitionService/ListOffsets',
             protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsRequest.SerializeToString,
             protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OffsetsForLeaderEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/partition.v1.PartitionService/OffsetsForLeaderEpoch',
+            protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochRequest.SerializeToString,
+            protos_dot_partition_dot_v1_dot_partition__pb2.OffsetsForLeaderEpochResponse.FromString,
             options,
             channel_credentials,
             insecure,

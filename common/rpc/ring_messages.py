@@ -1,0 +1,149 @@
+"""metadata.v1 messages of the ring to and from the types of its port, for both ends of the wire."""
+
+from common.ports.moves import (
+    LogLoad,
+    MemberReport,
+    Move,
+    MoveDescription,
+    MovePhase,
+    MoveProgress,
+    RingDescription,
+    RingMember,
+    RingRefusal,
+    RingResult,
+    RingState,
+)
+from protos.metadata.v1 import ring_pb2 as pb
+
+
+def move_to_message(move: Move) -> pb.Move:
+    return pb.Move(
+        move_id=move.move_id,
+        topic_id=move.topic_id,
+        partition=move.partition,
+        source=move.source,
+        target=move.target,
+        leader_epoch=move.leader_epoch,
+        phase="MOVE_PHASE_" + move.phase.name,
+    )
+
+
+def move_from_message(message: pb.Move) -> Move:
+    """Raises ValueError where the phase is none that this release knows."""
+    return Move(
+        message.move_id,
+        message.topic_id,
+        message.partition,
+        message.source,
+        message.target,
+        message.leader_epoch,
+        MovePhase(message.phase),
+    )
+
+
+def report_to_message(report: MemberReport) -> pb.MemberReport:
+    return pb.MemberReport(
+        loads=[
+            pb.LogLoad(
+                topic_id=one.topic_id,
+                partition=one.partition,
+                size_bytes=one.size_bytes,
+                bytes_per_second=one.bytes_per_second,
+            )
+            for one in report.loads
+        ],
+        progress=[
+            pb.MoveProgress(
+                move_id=one.move_id, copied_bytes=one.copied_bytes, total_bytes=one.total_bytes
+            )
+            for one in report.progress
+        ],
+    )
+
+
+def report_from_message(message: pb.MemberReport) -> MemberReport:
+    return MemberReport(
+        tuple(
+            LogLoad(one.topic_id, one.partition, one.size_bytes, one.bytes_per_second)
+            for one in message.loads
+        ),
+        tuple(
+            MoveProgress(one.move_id, one.copied_bytes, one.total_bytes) for one in message.progress
+        ),
+    )
+
+
+def ring_to_message(ring: RingDescription) -> pb.DescribeRingResponse:
+    return pb.DescribeRingResponse(
+        revision=ring.revision,
+        members=map(_member_to_message, ring.members),
+        moves=map(_description_to_message, ring.moves),
+        waiting_moves=ring.waiting_moves,
+        waiting_bytes=ring.waiting_bytes,
+    )
+
+
+def ring_from_message(message: pb.DescribeRingResponse) -> RingDescription:
+    return RingDescription(
+        message.revision,
+        tuple(map(_member_from_message, message.members)),
+        tuple(map(_description_from_message, message.moves)),
+        message.waiting_moves,
+        message.waiting_bytes,
+    )
+
+
+def ring_result_to_message(result: RingResult) -> pb.ChangeRingResponse:
+    return pb.ChangeRingResponse(
+        refusal="RING_REFUSAL_" + (result.refusal.name if result.refusal else "UNSPECIFIED"),
+        message=result.message or "",
+    )
+
+
+def ring_result_from_message(message: pb.ChangeRingResponse) -> RingResult:
+    refusal = RingRefusal(message.refusal) if message.refusal else None
+    return RingResult(refusal, message.message or None)
+
+
+def _member_to_message(member: RingMember) -> pb.RingMember:
+    return pb.RingMember(
+        name=member.name,
+        address=member.address,
+        state="RING_STATE_" + member.state.name,
+        is_alive=member.is_alive,
+        partitions=member.partitions,
+        planned=member.planned,
+        size_bytes=member.size_bytes,
+    )
+
+
+def _member_from_message(message: pb.RingMember) -> RingMember:
+    return RingMember(
+        message.name,
+        message.address,
+        RingState(message.state),
+        message.is_alive,
+        message.partitions,
+        message.planned,
+        message.size_bytes,
+    )
+
+
+def _description_to_message(one: MoveDescription) -> pb.MoveDescription:
+    return pb.MoveDescription(
+        move=move_to_message(one.move),
+        topic=one.topic,
+        copied_bytes=one.copied_bytes,
+        total_bytes=one.total_bytes,
+        bytes_per_second=one.bytes_per_second,
+    )
+
+
+def _description_from_message(message: pb.MoveDescription) -> MoveDescription:
+    return MoveDescription(
+        move_from_message(message.move),
+        message.topic,
+        message.copied_bytes,
+        message.total_bytes,
+        message.bytes_per_second,
+    )
