@@ -32,5 +32,5 @@ async def reach(name: str) -> None:
     log.warning("failpoint %s", name)
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    while Path(action).exists():  # noqa: ASYNC110 - nobody tells us when a file goes
+    while Path(action).exists():  # noqa: ASYNC110, ASYNC240 - nobody tells us when a file goes
         await asyncio.sleep(_HOLD_POLL_S)
