@@ -6,9 +6,10 @@ feeds it). Everything handed out is immutable, so readers may hold on to it acro
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from common.ports.metadata import ClusterChange, Gateway, Member, Placement, Topic
+from common.ports.metadata import ClusterChange, Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move
 
 _NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
@@ -96,6 +97,7 @@ class ClusterView:
         if change.broker_configs is not None:
             self.broker_configs = MappingProxyType(dict(change.broker_configs))
         self._apply_topics(change.topics, change.topics_gone)
+        self._apply_placements(change.placements)
         self._apply_gateways(change.gateways, change.gateways_gone)
         self._apply_members(change.members, change.members_gone)
         self._apply_moves(change.moves, change.moves_gone)
@@ -136,6 +138,19 @@ class ClusterView:
                 del self._topics_by_id[before.topic_id]
             self._topics_by_name[topic.name] = topic
             self._topics_by_id[topic.topic_id] = topic
+            self._topics_sorted = None
+
+    def _apply_placements(self, changed: Iterable[PlacementChange]) -> None:
+        changes_by_topic: dict[bytes, list[PlacementChange]] = {}
+        for one in changed:
+            changes_by_topic.setdefault(one.topic_id, []).append(one)
+        for topic_id, changes in changes_by_topic.items():
+            topic = self._topics_by_id[topic_id]
+            partitions = list(topic.partitions)
+            for one in changes:
+                partitions[one.partition] = one.placement
+            topic = replace(topic, partitions=tuple(partitions))
+            self._topics_by_name[topic.name] = self._topics_by_id[topic_id] = topic
             self._topics_sorted = None
 
     def _apply_gateways(self, changed: Iterable[Gateway], gone: Iterable[int]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from common.ports.metadata import Registration, Watch
 from common.rpc.metadata_messages import gateway_from_message, member_from_message
+from common.rpc.ring_messages import report_from_message
 from protos.metadata.v1 import metadata_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,14 @@ async def registration(requests: Requests, *, lease_ms: int) -> Registration:
 
 
 async def hear(requests: Requests, watch: Watch, *, who: Registration, lease_ms: int) -> None:
-    """Takes in acknowledgements; closes the watch when its caller falls silent or leaves."""
+    """Passes on what is said; closes the watch when its caller falls silent or leaves."""
     try:
         while (request := await _next(requests, lease_ms)) is not None:
-            if request.WhichOneof("event") == "acknowledged_revision":
+            event = request.WhichOneof("event")
+            if event == "acknowledged_revision":
                 watch.acknowledge(request.acknowledged_revision)
+            elif event == "report":
+                watch.report(report_from_message(request.report))
     except TimeoutError:
         log.warning("nothing heard for %d ms of %s", lease_ms, who)
     finally:

@@ -20,6 +20,7 @@ from contextlib import suppress
 from common.cluster_view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
+from common.ports.moves import MemberReport
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc.registration import describe, identity
 from metadata_svc.revisions import Difference, Revisions
@@ -39,6 +40,8 @@ class Members:
         self._expected: set[str] = set()
         self._expected_until = 0.0
         self._is_stopped = False
+        #: Takes in what members report; nobody does at first.
+        self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
         # Set and replaced by a new one whenever somebody joins.
         self._joined = asyncio.Event()
 
@@ -91,6 +94,9 @@ class Members:
 
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
+
+    def reported(self, member: str, report: MemberReport) -> None:
+        self.on_report(member, report)
 
     async def _register(self, watch: "RegisteredWatch") -> None:
         own, name = identity(watch.registration), describe(watch.registration)
@@ -177,6 +183,11 @@ class RegisteredWatch:
     def acknowledge(self, revision: int) -> None:
         if self.watcher is not None:
             self._members.acknowledge(self.watcher, revision)
+
+    def report(self, report: MemberReport) -> None:
+        """Only what a registered member says of itself counts."""
+        if isinstance(self.registration, Member) and self.watcher is not None:
+            self._members.reported(self.registration.name, report)
 
     async def close(self) -> None:
         self._is_closed = True

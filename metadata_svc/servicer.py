@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.rpc.metadata_messages import (
     change_to_message,
     new_topic_from_message,
@@ -46,6 +46,8 @@ class MetadataServicer(MetadataServiceServicer):
         try:
             async for change in watch:
                 yield change_to_message(change, lease_ms=self._core.lease_ms)
+        except RegistrationRefused as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except BackendUnavailable as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         finally:

@@ -36,6 +36,14 @@ class Placement(NamedTuple):
     leader_epoch: int
 
 
+class PlacementChange(NamedTuple):
+    """One partition of a known topic has a new placement."""
+
+    topic_id: bytes
+    partition: int
+    placement: Placement
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A topic as every watcher holds it. `configs` are its own settings only, not the defaults."""
@@ -82,7 +90,8 @@ class Member:
 class ClusterChange:
     """What changed up to `revision`. With `is_snapshot` it replaces everything known before.
 
-    Lists hold new or changed things whole; the `_gone` ones only the identity.
+    Lists hold new or changed things whole; the `_gone` ones only the identity. `placements` spare a
+    topic of many partitions being told whole where one of them moved; they come after `topics`.
     """
 
     revision: int
@@ -90,6 +99,7 @@ class ClusterChange:
     is_snapshot: bool = False
     topics: Sequence[Topic] = ()
     topics_gone: Sequence[bytes] = ()
+    placements: Sequence[PlacementChange] = ()
     gateways: Sequence[Gateway] = ()
     gateways_gone: Sequence[int] = ()
     members: Sequence[Member] = ()

@@ -10,6 +10,7 @@ from common.ports.metadata import (
     Member,
     NewTopic,
     Placement,
+    PlacementChange,
     Topic,
     TopicRefusal,
     TopicResult,
@@ -25,6 +26,7 @@ def change_to_message(change: ClusterChange, *, lease_ms: int) -> pb.WatchRespon
         is_snapshot=change.is_snapshot,
         topics=map(topic_to_message, change.topics),
         topics_gone=change.topics_gone,
+        placements=map(_placement_change_to_message, change.placements),
         gateways=map(gateway_to_message, change.gateways),
         gateways_gone=change.gateways_gone,
         members=map(member_to_message, change.members),
@@ -47,6 +49,7 @@ def change_from_message(message: pb.WatchResponse) -> ClusterChange:
         is_snapshot=message.is_snapshot,
         topics=tuple(map(topic_from_message, message.topics)),
         topics_gone=tuple(message.topics_gone),
+        placements=tuple(map(_placement_change_from_message, message.placements)),
         gateways=tuple(map(gateway_from_message, message.gateways)),
         gateways_gone=tuple(message.gateways_gone),
         members=tuple(map(member_from_message, message.members)),
@@ -55,6 +58,20 @@ def change_from_message(message: pb.WatchResponse) -> ClusterChange:
         moves_gone=tuple(message.moves_gone),
         broker_configs=dict(message.broker_configs.entries) if has_configs else None,
     )
+
+
+def _placement_change_to_message(one: PlacementChange) -> pb.PlacementChange:
+    owner, leader_epoch = one.placement
+    return pb.PlacementChange(
+        topic_id=one.topic_id,
+        partition=one.partition,
+        placement=pb.Placement(owner=owner, leader_epoch=leader_epoch),
+    )
+
+
+def _placement_change_from_message(message: pb.PlacementChange) -> PlacementChange:
+    placement = Placement(message.placement.owner, message.placement.leader_epoch)
+    return PlacementChange(message.topic_id, message.partition, placement)
 
 
 def topic_to_message(topic: Topic) -> pb.Topic:

@@ -12,6 +12,7 @@ PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")
 #: Modules without a test file of their own, and why.
 UNTESTED_ALONE = {
     "common/ports/metadata.py": "declarations; tests/contracts tests what implements them",
+    "common/ports/moves.py": "declarations; tests/contracts tests what implements them",
     "common/ports/partitions.py": "declarations; tests/contracts tests what implements them",
     "common/ports/unavailable.py": "declares one exception",
     "gateway_svc/wire/violations.py": "declares one exception",

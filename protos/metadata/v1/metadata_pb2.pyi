@@ -56,7 +56,7 @@ class Heartbeat(_message.Message):
     def __init__(self) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("revision", "cluster_id", "is_snapshot", "topics", "topics_gone", "gateways", "gateways_gone", "members", "members_gone", "broker_configs", "lease_ms", "moves", "moves_gone")
+    __slots__ = ("revision", "cluster_id", "is_snapshot", "topics", "topics_gone", "gateways", "gateways_gone", "members", "members_gone", "broker_configs", "lease_ms", "moves", "moves_gone", "placements")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     IS_SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class WatchResponse(_message.Message):
     LEASE_MS_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
     MOVES_GONE_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENTS_FIELD_NUMBER: _ClassVar[int]
     revision: int
     cluster_id: str
     is_snapshot: bool
@@ -83,7 +84,8 @@ class WatchResponse(_message.Message):
     lease_ms: int
     moves: _containers.RepeatedCompositeFieldContainer[_ring_pb2.Move]
     moves_gone: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, revision: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_snapshot: _Optional[bool] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ..., topics_gone: _Optional[_Iterable[bytes]] = ..., gateways: _Optional[_Iterable[_Union[Gateway, _Mapping]]] = ..., gateways_gone: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., members_gone: _Optional[_Iterable[str]] = ..., broker_configs: _Optional[_Union[Configs, _Mapping]] = ..., lease_ms: _Optional[int] = ..., moves: _Optional[_Iterable[_Union[_ring_pb2.Move, _Mapping]]] = ..., moves_gone: _Optional[_Iterable[int]] = ...) -> None: ...
+    placements: _containers.RepeatedCompositeFieldContainer[PlacementChange]
+    def __init__(self, revision: _Optional[int] = ..., cluster_id: _Optional[str] = ..., is_snapshot: _Optional[bool] = ..., topics: _Optional[_Iterable[_Union[Topic, _Mapping]]] = ..., topics_gone: _Optional[_Iterable[bytes]] = ..., gateways: _Optional[_Iterable[_Union[Gateway, _Mapping]]] = ..., gateways_gone: _Optional[_Iterable[int]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., members_gone: _Optional[_Iterable[str]] = ..., broker_configs: _Optional[_Union[Configs, _Mapping]] = ..., lease_ms: _Optional[int] = ..., moves: _Optional[_Iterable[_Union[_ring_pb2.Move, _Mapping]]] = ..., moves_gone: _Optional[_Iterable[int]] = ..., placements: _Optional[_Iterable[_Union[PlacementChange, _Mapping]]] = ...) -> None: ...
 
 class Configs(_message.Message):
     __slots__ = ("entries",)
@@ -126,6 +128,16 @@ class Placement(_message.Message):
     owner: str
     leader_epoch: int
     def __init__(self, owner: _Optional[str] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
+
+class PlacementChange(_message.Message):
+    __slots__ = ("topic_id", "partition", "placement")
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    topic_id: bytes
+    partition: int
+    placement: Placement
+    def __init__(self, topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., placement: _Optional[_Union[Placement, _Mapping]] = ...) -> None: ...
 
 class Gateway(_message.Message):
     __slots__ = ("node_id", "endpoints", "rack")

@@ -1,7 +1,16 @@
 import random
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member, Placement, Topic
+from common.ports.metadata import (
+    ClusterChange,
+    Endpoint,
+    Gateway,
+    Member,
+    Placement,
+    PlacementChange,
+    Topic,
+)
+from common.ports.moves import Move, MovePhase
 
 
 def topic(name: str, number: int, partitions: int = 1) -> Topic:
@@ -10,6 +19,10 @@ def topic(name: str, number: int, partitions: int = 1) -> Topic:
 
 def gateway(node_id: int, port: int = 9092) -> Gateway:
     return Gateway(node_id, (Endpoint("PLAINTEXT", "localhost", port),))
+
+
+def move(move_id: int, partition: int = 0, phase: MovePhase = MovePhase.PREPARE) -> Move:
+    return Move(move_id, bytes([1]) * 16, partition, "p-0", "p-1", 0, phase)
 
 
 def change(revision: int, **parts) -> ClusterChange:
@@ -145,6 +158,62 @@ def test_what_was_handed_out_does_not_change_afterwards():
     assert dict(configs) == {"a": "1"}
 
 
+def test_single_placements_change_in_a_topic_that_stays_otherwise():
+    before = topic("t", 1, partitions=3)
+    first, last = Placement("p-1", 1), Placement("p-2", 5)
+    view = view_of(
+        change(1, topics=[before, topic("u", 2)]),
+        change(
+            2,
+            placements=[
+                PlacementChange(before.topic_id, 2, last),
+                PlacementChange(before.topic_id, 0, first),
+            ],
+        ),
+    )
+    assert view.topic("t").partitions == (first, before.partitions[1], last)
+    assert view.placement(before.topic_id, 2) == last
+    assert view.topics == (view.topic("t"), topic("u", 2))
+    assert view.topic_by_id(before.topic_id) is view.topic("t")
+    assert before.partitions == (Placement("partition-0", 0),) * 3
+
+
+def test_placements_come_after_the_topics_of_their_change():
+    t = topic("t", 1)
+    moved = PlacementChange(t.topic_id, 0, Placement("p-1", 1))
+    assert view_of(change(1, topics=[t], placements=[moved])).topic("t").partitions == (
+        moved.placement,
+    )
+
+
+def test_moves_are_found_by_id_and_by_partition_and_listed_oldest_first():
+    view = view_of(change(1, moves=[move(9, 1), move(3, 2)]))
+    assert view.moves == (move(3, 2), move(9, 1))
+    assert view.move(9) == view.move_of(bytes([1]) * 16, 1) == move(9, 1)
+    assert view.move(4) is None
+    assert view.move_of(bytes([1]) * 16, 0) is None
+
+
+def test_a_move_goes_on_and_ends():
+    view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(9, phase=MovePhase.FENCE)]))
+    assert view.moves == (move(9, phase=MovePhase.FENCE),)
+    view.apply(change(3, moves_gone=[9, 77]))
+    assert view.moves == ()
+    assert view.move_of(bytes([1]) * 16, 0) is None
+
+
+def test_a_partition_may_end_one_move_and_begin_another_in_one_change():
+    view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(10)], moves_gone=[9]))
+    assert view.move_of(bytes([1]) * 16, 0) == move(10)
+    assert view.moves == (move(10),)
+
+
+def test_a_snapshot_without_moves_forgets_them():
+    view = view_of(change(1, moves=[move(9)]), change(2, is_snapshot=True))
+    assert view.moves == ()
+    assert view.move_of(bytes([1]) * 16, 0) is None
+
+
 def test_after_any_changes_a_snapshot_gives_an_equal_view():
     dice = random.Random(7)
     view = ClusterView()
@@ -162,6 +231,8 @@ def test_after_any_changes_a_snapshot_gives_an_equal_view():
                     change(revision, gateways_gone=[number]),
                     change(revision, members=[Member(name, f"host:{number}")]),
                     change(revision, members_gone=[name]),
+                    change(revision, moves=[move(number, number)]),
+                    change(revision, moves_gone=[number]),
                 ]
             )
         )

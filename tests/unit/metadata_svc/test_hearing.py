@@ -3,8 +3,10 @@ import asyncio
 import pytest
 
 from common.ports.metadata import Endpoint, Gateway, Member
+from common.ports.moves import LogLoad, MemberReport
 from metadata_svc.hearing import WrongRegistration, hear, registration
 from protos.metadata.v1 import metadata_pb2 as pb
+from protos.metadata.v1 import ring_pb2 as pb_ring
 
 GATEWAY = pb.Gateway(node_id=1, endpoints=[pb.Endpoint(listener="P", host="h", port=1)])
 WHO = Member("p", "a:1")
@@ -23,6 +25,9 @@ class Watched:
 
     def acknowledge(self, revision):
         self.log.append(revision)
+
+    def report(self, report):
+        self.log.append(report)
 
     async def close(self):
         self.log.append("closed")
@@ -70,6 +75,12 @@ def test_acknowledgements_are_passed_on_and_the_end_closes_the_watch():
     beat = pb.WatchRequest(heartbeat=pb.Heartbeat())
     acknowledgements = [pb.WatchRequest(acknowledged_revision=number) for number in (1, 5)]
     assert heard(acknowledgements[0], beat, acknowledgements[1]) == [1, 5, "closed"]
+
+
+def test_reports_are_passed_on():
+    load = pb_ring.LogLoad(topic_id=bytes(16), partition=1, size_bytes=2, bytes_per_second=3)
+    said = pb.WatchRequest(report=pb_ring.MemberReport(loads=[load]))
+    assert heard(said) == [MemberReport((LogLoad(bytes(16), 1, 2, 3),)), "closed"]
 
 
 def test_silence_for_longer_than_the_lease_closes_the_watch_and_is_told(caplog):

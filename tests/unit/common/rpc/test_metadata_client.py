@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import grpc.aio
 import pytest
 
-from common.ports.metadata import Endpoint, Gateway, NewTopic
+from common.ports.metadata import NewTopic
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata
@@ -15,26 +15,9 @@ from protos.metadata.v1.metadata_pb2_grpc import (
 )
 from tests.support.ports import ReservedPort
 
-GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
-
 
 class ScriptedService(MetadataServiceServicer):
     """A metadata service that does what a test says; the real one is in the contract's tests."""
-
-    def __init__(self, *, lease_ms=10_000):
-        self.lease_ms = lease_ms
-        self.heard = asyncio.Queue()
-        self.finish = asyncio.Event()
-
-    async def Watch(self, requests, context):  # noqa: N802
-        async def hear():
-            async for request in requests:
-                await self.heard.put(request)
-
-        hearing = asyncio.create_task(hear())
-        yield pb.WatchResponse(revision=7, is_snapshot=True, lease_ms=self.lease_ms)
-        await self.finish.wait()
-        hearing.cancel()
 
     async def CreateTopics(self, request, context):  # noqa: N802
         await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
@@ -58,65 +41,6 @@ def run(body):
             await body()
 
     asyncio.run(bounded())
-
-
-def test_a_watch_registers_first_then_acknowledges_what_it_was_told_to():
-    async def body():
-        service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
-            watch = GrpcMetadata(channel).watch(GATEWAY)
-            change = await anext(aiter(watch))
-            assert (change.revision, change.is_snapshot) == (7, True)
-            assert (await service.heard.get()).register_gateway.node_id == 0
-            watch.acknowledge(5)
-            watch.acknowledge(7)
-            while (heard := await service.heard.get()).WhichOneof("event") == "heartbeat":
-                pass
-            assert heard.acknowledged_revision == 7
-            await watch.close()
-
-    run(body)
-
-
-def test_a_watch_with_nothing_to_say_sends_heartbeats_within_the_lease():
-    async def body():
-        service = ScriptedService(lease_ms=30)
-        async with served(service) as address, open_channel(address) as channel:
-            watch = GrpcMetadata(channel).watch(GATEWAY)
-            await anext(aiter(watch))
-            events = [(await service.heard.get()).WhichOneof("event") for _ in range(4)]
-            assert events == ["register_gateway", "heartbeat", "heartbeat", "heartbeat"]
-            await watch.close()
-
-    run(body)
-
-
-def test_a_service_that_ends_the_watch_is_unavailable():
-    async def body():
-        service = ScriptedService()
-        async with served(service) as address, open_channel(address) as channel:
-            watch = GrpcMetadata(channel).watch(GATEWAY)
-            changes = aiter(watch)
-            await anext(changes)
-            service.finish.set()
-            with pytest.raises(BackendUnavailable, match="ended by the service"):
-                await anext(changes)
-            await watch.close()
-
-    run(body)
-
-
-def test_where_nobody_listens_a_watch_fails_at_once():
-    async def body():
-        async with served(ScriptedService()) as address:
-            pass
-        async with open_channel(address) as channel:
-            watch = GrpcMetadata(channel).watch(GATEWAY)
-            with pytest.raises(BackendUnavailable, match="metadata Watch"):
-                await anext(aiter(watch))
-            await watch.close()
-
-    run(body)
 
 
 def test_a_call_waits_for_a_service_that_is_starting():

@@ -7,10 +7,12 @@ from common.ports.metadata import (
     Member,
     NewTopic,
     Placement,
+    PlacementChange,
     Topic,
     TopicRefusal,
     TopicResult,
 )
+from common.ports.moves import Move, MovePhase
 from common.rpc import metadata_messages as messages
 from protos.metadata.v1 import metadata_pb2 as pb
 
@@ -37,10 +39,13 @@ def over_the_wire(message):
                 is_snapshot=True,
                 topics=(TOPIC,),
                 topics_gone=(bytes(16),),
+                placements=(PlacementChange(TOPIC.topic_id, 1, Placement("p-2", 8)),),
                 gateways=GATEWAYS,
                 gateways_gone=(1, 2),
-                members=(Member("p-0", "h:1"),),
+                members=(Member("p-0", "h:1"), Member("p-1", "h:2", "volume", 2**40)),
                 members_gone=("p-9",),
+                moves=(Move(2**40, bytes(16), 3, "p-0", "p-1", 7, MovePhase.FENCE),),
+                moves_gone=(1, 2**41),
                 broker_configs={"a": "1"},
             ),
             id="with everything",

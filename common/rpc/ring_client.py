@@ -1,0 +1,65 @@
+"""The port to the ring and its moves over gRPC, for partition services and operators."""
+
+import grpc.aio
+
+from common.ports.moves import Move, MovePhase, RingDescription, RingResult
+from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.ring_messages import (
+    move_from_message,
+    ring_from_message,
+    ring_result_from_message,
+)
+from protos.metadata.v1 import ring_pb2 as pb
+from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
+
+
+class GrpcRing:
+    """Implements `common.ports.moves.Ring`.
+
+    Calls wait for a service that is restarting, up to their deadline. Where a call ends in
+    `BackendUnavailable` it may have taken effect; every one of them may be made again.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """The channel stays the caller's, to be closed after the last call."""
+        self._stub = RingServiceStub(channel)
+
+    async def describe_ring(self) -> RingDescription:
+        with unavailable_on_failure("metadata DescribeRing"):
+            answer: pb.DescribeRingResponse = await self._stub.DescribeRing(
+                pb.DescribeRingRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
+        return ring_from_message(answer)
+
+    async def add_member(self, name: str) -> RingResult:
+        return await self._change(pb.ChangeRingRequest(add_member=name))
+
+    async def drain_member(self, name: str) -> RingResult:
+        return await self._change(pb.ChangeRingRequest(drain_member=name))
+
+    async def remove_member(self, name: str) -> RingResult:
+        return await self._change(pb.ChangeRingRequest(remove_member=name))
+
+    async def cancel_move(self, move_id: int) -> RingResult:
+        return await self._change(pb.ChangeRingRequest(cancel_move=move_id))
+
+    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
+        request = pb.AdvanceMoveRequest(move_id=move_id, phase="MOVE_PHASE_" + phase.name)
+        with unavailable_on_failure("metadata AdvanceMove"):
+            answer: pb.AdvanceMoveResponse = await self._stub.AdvanceMove(
+                request, timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
+        return move_from_message(answer.move) if answer.HasField("move") else None
+
+    async def end_move(self, move_id: int) -> None:
+        with unavailable_on_failure("metadata EndMove"):
+            await self._stub.EndMove(
+                pb.EndMoveRequest(move_id=move_id), timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
+
+    async def _change(self, request: pb.ChangeRingRequest) -> RingResult:
+        with unavailable_on_failure("metadata ChangeRing"):
+            answer: pb.ChangeRingResponse = await self._stub.ChangeRing(
+                request, timeout=CALL_TIMEOUT_S, wait_for_ready=True
+            )
+        return ring_result_from_message(answer)

@@ -1,0 +1,138 @@
+"""A watch over gRPC: changes come in; acknowledgements, reports and heartbeats go out."""
+
+import asyncio
+from contextlib import suppress
+from typing import TypeAlias
+
+import grpc
+import grpc.aio
+
+from common.ports.metadata import ClusterChange, Member, Registration
+from common.ports.moves import MemberReport
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from common.rpc.channels import unavailable_on_failure
+from common.rpc.metadata_messages import (
+    change_from_message,
+    gateway_to_message,
+    member_to_message,
+)
+from common.rpc.ring_messages import report_to_message
+from protos.metadata.v1 import metadata_pb2 as pb
+from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
+
+#: Until the service has said how long its lease is.
+_FIRST_HEARTBEAT_S = 1.0
+
+_HEARTBEATS_PER_LEASE = 3
+
+# In quotes: generic for the type checker only.
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[pb.WatchRequest, pb.WatchResponse]"
+
+
+class GrpcWatch:
+    """Implements `common.ports.metadata.Watch`: one stream, kept alive by heartbeats."""
+
+    def __init__(self, stub: MetadataServiceStub, registration: Registration) -> None:
+        self._stub = stub
+        self._registration = registration
+        self._call: _Call | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._heartbeat_s = _FIRST_HEARTBEAT_S
+        self._acknowledged = -1
+        self._sent = -1
+        self._report: MemberReport | None = None
+        self._news = asyncio.Event()
+        self._is_closed = False
+
+    def __aiter__(self) -> "GrpcWatch":
+        return self
+
+    async def __anext__(self) -> ClusterChange:
+        if self._is_closed:
+            raise StopAsyncIteration
+        try:
+            message = await self._read()
+        except BackendUnavailable:
+            if self._is_closed:
+                raise StopAsyncIteration from None
+            raise
+        self._learn_lease(message.lease_ms / 1000)
+        return change_from_message(message)
+
+    def acknowledge(self, revision: int) -> None:
+        self._acknowledged = revision
+        self._news.set()
+
+    def report(self, report: MemberReport) -> None:
+        """What was not sent yet is sent together with it, the newest word on each thing."""
+        self._report = report if self._report is None else _together(self._report, report)
+        self._news.set()
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.wait([self._sender])
+        if self._call is not None:
+            self._call.cancel()
+
+    async def _read(self) -> pb.WatchResponse:
+        with unavailable_on_failure("metadata Watch"):
+            if self._call is None:
+                self._call = self._stub.Watch()
+                self._sender = asyncio.create_task(self._send(self._call))
+            message = await _read_from(self._call)
+        if not isinstance(message, pb.WatchResponse):
+            raise BackendUnavailable("metadata Watch: ended by the service")
+        return message
+
+    async def _send(self, call: _Call) -> None:
+        """Registers, then sends what there is to say as it comes, and heartbeats in between."""
+        # A broken stream is seen, and told, by whoever reads from it.
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await call.write(_register(self._registration))
+            while True:
+                await call.write(await self._next_message())
+
+    async def _next_message(self) -> pb.WatchRequest:
+        if self._sent == self._acknowledged and self._report is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._news.wait()
+        self._news.clear()
+        if self._sent != self._acknowledged:
+            self._sent = self._acknowledged
+            return pb.WatchRequest(acknowledged_revision=self._sent)
+        if self._report is not None:
+            report, self._report = self._report, None
+            return pb.WatchRequest(report=report_to_message(report))
+        return pb.WatchRequest(heartbeat=pb.Heartbeat())
+
+    def _learn_lease(self, lease_s: float) -> None:
+        heartbeat_s = lease_s / _HEARTBEATS_PER_LEASE
+        if heartbeat_s != self._heartbeat_s:
+            self._heartbeat_s = heartbeat_s
+            # The pause under way may be longer than the lease.
+            self._news.set()
+
+
+def _register(registration: Registration) -> pb.WatchRequest:
+    if isinstance(registration, Member):
+        return pb.WatchRequest(register_member=member_to_message(registration))
+    return pb.WatchRequest(register_gateway=gateway_to_message(registration))
+
+
+async def _read_from(call: _Call) -> object:
+    """The next message, or gRPC's mark for the end. Raises `RegistrationRefused` too."""
+    try:
+        return await call.read()
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+            raise RegistrationRefused(error.details() or "registration refused") from error
+        raise
+
+
+def _together(earlier: MemberReport, later: MemberReport) -> MemberReport:
+    loads = {(one.topic_id, one.partition): one for one in (*earlier.loads, *later.loads)}
+    progress = {one.move_id: one for one in (*earlier.progress, *later.progress)}
+    return MemberReport(tuple(loads.values()), tuple(progress.values()))

@@ -1,0 +1,102 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+import pytest
+
+from common.ports.moves import Move, MovePhase, RingRefusal, RingResult
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel
+from common.rpc.ring_client import GrpcRing
+from common.rpc.ring_messages import move_to_message
+from protos.metadata.v1 import ring_pb2 as pb
+from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
+
+MOVE = Move(7, bytes(16), 0, "p-0", "p-1", 3, MovePhase.FENCE)
+
+
+class ScriptedService(RingServiceServicer):
+    """Keeps what it was asked; the real service is in the contract's tests."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def DescribeRing(self, request, context):  # noqa: N802
+        return pb.DescribeRingResponse(revision=5, waiting_moves=2)
+
+    async def ChangeRing(self, request, context):  # noqa: N802
+        self.asked.append((request.WhichOneof("change"), request))
+        return pb.ChangeRingResponse(refusal="RING_REFUSAL_ALIVE", message="why")
+
+    async def AdvanceMove(self, request, context):  # noqa: N802
+        known = request.move_id == MOVE.move_id and request.phase == pb.MOVE_PHASE_FENCE
+        return pb.AdvanceMoveResponse(move=move_to_message(MOVE) if known else None)
+
+    async def EndMove(self, request, context):  # noqa: N802
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "stopping")
+
+
+@asynccontextmanager
+async def opened(service):
+    server = grpc.aio.server()
+    add_RingServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with open_channel(f"127.0.0.1:{port}") as channel:
+            yield GrpcRing(channel)
+    finally:
+        await server.stop(None)
+
+
+def run(body):
+    async def bounded():
+        service = ScriptedService()
+        async with asyncio.timeout(60), opened(service) as ring:
+            await body(ring, service)
+
+    asyncio.run(bounded())
+
+
+def test_every_change_is_asked_for_under_its_name_and_a_refusal_comes_back():
+    async def body(ring, service):
+        results = [
+            await ring.add_member("a"),
+            await ring.drain_member("b"),
+            await ring.remove_member("c"),
+            await ring.cancel_move(2**40),
+        ]
+        assert results == [RingResult(RingRefusal.ALIVE, "why")] * 4
+        assert [(kind, getattr(request, kind)) for kind, request in service.asked] == [
+            ("add_member", "a"),
+            ("drain_member", "b"),
+            ("remove_member", "c"),
+            ("cancel_move", 2**40),
+        ]
+
+    run(body)
+
+
+def test_a_move_that_is_gone_is_none():
+    async def body(ring, service):
+        assert await ring.advance_move(7, MovePhase.FENCE) == MOVE
+        assert await ring.advance_move(8, MovePhase.FENCE) is None
+
+    run(body)
+
+
+def test_the_ring_is_described():
+    async def body(ring, service):
+        described = await ring.describe_ring()
+        assert (described.revision, described.waiting_moves) == (5, 2)
+
+    run(body)
+
+
+def test_a_call_that_did_not_run_is_unavailable_with_the_services_words():
+    async def body(ring, service):
+        with pytest.raises(BackendUnavailable, match=r"metadata EndMove.*stopping"):
+            await ring.end_move(7)
+
+    run(body)
