@@ -4,44 +4,19 @@
 processes, each on the address it had before.
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import NamedTuple, Self
 
-from common.settings import declared
-from tests.support.kafka_socket import KafkaSocket
-from tests.support.kio_client import ask
 from tests.support.ports import ReservedPort
 from tests.support.processes import RINGLOG, BrokerProcess
+from tests.support.raw_client import could_create_topics
+from tests.support.service_commands import dotted, service_command, set_arguments
 from tests.support.waiting import eventually
 
 #: Names of the processes, in the order in which they start.
 STANDALONE = ("standalone",)
 THREE_PROCESSES = ("metadata", "partition", "gateway")
-
-_CREATE_TOPICS = 19
-_WOULD_BE_TOPIC = {
-    "topics": [
-        {
-            "name": "would-be",
-            "num_partitions": 1,
-            "replication_factor": 1,
-            "assignments": [],
-            "configs": [],
-        }
-    ],
-    "timeout": 30_000,
-    "validate_only": True,
-}
-
-#: Where each service declares its settings.
-_SETTINGS = {
-    "metadata": ("metadata_svc.config:MetadataSettings", "metadata_svc.config:TopicDefaults"),
-    "partition": ("partition_svc.config:PartitionSettings",),
-    "gateway": ("gateway_svc.config:GatewaySettings",),
-}
 
 
 class Place(NamedTuple):
@@ -123,9 +98,7 @@ class Deployment:
 
         def is_serving() -> bool:
             self.assert_running()
-            with KafkaSocket(self.address) as connection:
-                (answer,) = ask(connection, _CREATE_TOPICS, 4, _WOULD_BE_TOPIC).topics
-                return answer.error_code == 0
+            return could_create_topics(self.address)
 
         try:
             eventually(is_serving, what="a broker that serves")
@@ -143,20 +116,16 @@ class Deployment:
 
 def standalone(folder: Path, **settings: str) -> Deployment:
     """`ringlog standalone`. Settings are given with _ for . in their names."""
-    return Deployment(STANDALONE, _standalone_command, folder, _dotted(settings))
+    return Deployment(STANDALONE, _standalone_command, folder, dotted(settings))
 
 
 def three_processes(folder: Path, **settings: str) -> Deployment:
     """The three services apart, connected over gRPC."""
-    return Deployment(THREE_PROCESSES, _service_commands, folder, _dotted(settings))
+    return Deployment(THREE_PROCESSES, _service_commands, folder, dotted(settings))
 
 
 #: Both ways to run the broker, by the name that test ids show.
 DEPLOYMENTS = {"standalone": standalone, "three_processes": three_processes}
-
-
-def _dotted(settings: Mapping[str, str]) -> dict[str, str]:
-    return {name.replace("_", "."): value for name, value in settings.items()}
 
 
 def _standalone_command(place: Place) -> dict[str, list[str]]:
@@ -165,7 +134,7 @@ def _standalone_command(place: Place) -> dict[str, list[str]]:
         *("--grpc-listen", place.grpc["standalone"].address),
         *("--data-dir", str(place.folder / "data")),
     ]
-    return {"standalone": [RINGLOG, "standalone", *arguments, *_set(place.settings)]}
+    return {"standalone": [RINGLOG, "standalone", *arguments, *set_arguments(place.settings)]}
 
 
 def _service_commands(place: Place) -> dict[str, list[str]]:
@@ -187,21 +156,4 @@ def _service_commands(place: Place) -> dict[str, list[str]]:
             "metadata.address": metadata_address,
         },
     }
-    return {
-        name: [
-            *(sys.executable, "-m", f"{name}_svc"),
-            *_set({**settings, **_known_to(name, place.settings)}),
-        ]
-        for name, settings in own.items()
-    }
-
-
-def _known_to(name: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """Those of `settings` that a service declares: it refuses to start with others."""
-    classes = map(resolve_name, _SETTINGS[name])
-    known = {one.name for cls in classes for one in declared(cls)}
-    return {key: value for key, value in settings.items() if key in known}
-
-
-def _set(settings: Mapping[str, str]) -> list[str]:
-    return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return {name: service_command(name, settings, place.settings) for name, settings in own.items()}

@@ -64,11 +64,11 @@ class BrokerProcess:
     def tail(self) -> str:
         return "\n".join([f"--- last lines of {self.name}:", *self.lines[-_TAIL_LINES:]])
 
-    def wait_for_line(self, pattern: str, *, within_s: float = 30.0) -> str:
-        """The first line that matches; fails with the log where the process ends before."""
+    def wait_for_line(self, pattern: str, *, within_s: float = 30.0, nth: int = 1) -> str:
+        """The nth line that matches; fails with the log where the process ends before."""
 
         def look() -> list[str]:
-            found = self.lines_with(pattern)
+            found = self.lines_with(pattern)[nth - 1 :]
             assert found or self.is_running, f"{self.name} ended early\n{self.tail}"
             return found
 
@@ -83,6 +83,13 @@ class BrokerProcess:
         """SIGTERM, as a service manager stops it. Returns the exit status."""
         self._popen.send_signal(signal.SIGTERM)
         return self._reap()
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its sockets and answers nothing."""
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._popen.send_signal(signal.SIGCONT)
 
     def wait_for_exit(self, *, within_s: float = _EXIT_WITHIN_S) -> int:
         return self._reap(within_s)

@@ -146,5 +146,20 @@ class RawClient(KafkaSocket):
         return ProducerId(answer.producer_id, answer.producer_epoch)
 
 
+def could_create_topics(address: str) -> bool:
+    """Whether this gateway knows metadata and logs; nothing is created. Raises OSError."""
+    asked = {
+        "name": "would-be",
+        "num_partitions": 1,
+        "replication_factor": 1,
+        "assignments": [],
+        "configs": [],
+    }
+    values = {"topics": [asked], "timeout": ADMIN_TIMEOUT_MS, "validate_only": True}
+    with KafkaSocket(address) as connection:
+        (answer,) = ask(connection, CREATE_TOPICS, 4, values).topics
+    return bool(answer.error_code == 0)
+
+
 def now_ms() -> int:
     return int(time.time() * 1000)

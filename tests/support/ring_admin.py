@@ -1,0 +1,87 @@
+"""The ring as an operator sees and changes it, for tests: calls that block, and answers at once."""
+
+from collections.abc import Callable
+from typing import Self
+
+import grpc
+
+from common.ports.moves import RingDescription, RingMember, RingRefusal
+from common.rpc.ring_messages import ring_from_message, ring_result_from_message
+from protos.metadata.v1 import ring_pb2 as pb
+from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
+from tests.support.waiting import eventually
+
+_CALL_WITHIN_S = 10.0
+_MOVED_WITHIN_S = 60.0
+
+
+class RingAdmin:
+    """A client of the metadata service's RingService at "host:port". Use it in a `with`."""
+
+    def __init__(self, address: str) -> None:
+        options = [
+            ("grpc.initial_reconnect_backoff_ms", 20),
+            ("grpc.min_reconnect_backoff_ms", 1_000),
+            ("grpc.max_reconnect_backoff_ms", 200),
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        self._channel = grpc.insecure_channel(address, options=options)
+        self._stub = RingServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def describe(self) -> RingDescription:
+        """Waits for a service that is restarting."""
+        answer = self._stub.DescribeRing(
+            pb.DescribeRingRequest(), timeout=_CALL_WITHIN_S, wait_for_ready=True
+        )
+        return ring_from_message(answer)
+
+    def member(self, name: str) -> RingMember | None:
+        return next((one for one in self.describe().members if one.name == name), None)
+
+    def add(self, name: str) -> RingRefusal | None:
+        return self._change(pb.ChangeRingRequest(add_member=name))
+
+    def drain(self, name: str) -> RingRefusal | None:
+        return self._change(pb.ChangeRingRequest(drain_member=name))
+
+    def remove(self, name: str) -> RingRefusal | None:
+        return self._change(pb.ChangeRingRequest(remove_member=name))
+
+    def cancel(self, move_id: int) -> RingRefusal | None:
+        return self._change(pb.ChangeRingRequest(cancel_move=move_id))
+
+    def _change(self, request: pb.ChangeRingRequest) -> RingRefusal | None:
+        answer = self._stub.ChangeRing(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
+        return ring_result_from_message(answer).refusal
+
+    def wait_until(
+        self, holds: Callable[[RingDescription], bool], *, what: str, within_s: float | None = None
+    ) -> RingDescription:
+        """The first description for which it holds."""
+
+        def look() -> RingDescription | None:
+            last.append(self.describe())
+            return last[-1] if holds(last[-1]) else None
+
+        last: list[RingDescription] = []
+        try:
+            found = eventually(look, within_s=within_s or _MOVED_WITHIN_S, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {last[-1:]}") from error
+        assert found is not None
+        return found
+
+    def wait_until_settled(self) -> RingDescription:
+        """Until every member has what it should have, and no move is left."""
+        return self.wait_until(is_settled, what="a ring without moves")
+
+
+def is_settled(ring: RingDescription) -> bool:
+    in_place = all(one.partitions == one.planned for one in ring.members)
+    return in_place and not ring.moves and not ring.waiting_moves
