@@ -7,6 +7,8 @@ from typing import Final
 from common.ports.partitions import (
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -18,6 +20,8 @@ from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_fai
 from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.partition_messages import (
     descriptions_from_message,
+    epoch_ends_from_message,
+    epoch_queries_to_message,
     fetch_query_to_message,
     fetch_results_from_message,
     logs_to_message,
@@ -63,6 +67,13 @@ class GrpcPartitions:
                 offset_queries_to_message(queries), timeout=CALL_TIMEOUT_S
             )
         return offset_results_from_message(answer)
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        with unavailable_on_failure(f"{self._name} OffsetsForLeaderEpoch"):
+            answer: pb.OffsetsForLeaderEpochResponse = await self._stub.OffsetsForLeaderEpoch(
+                epoch_queries_to_message(queries), timeout=CALL_TIMEOUT_S
+            )
+        return epoch_ends_from_message(answer)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         with unavailable_on_failure(f"{self._name} DescribeLog"):

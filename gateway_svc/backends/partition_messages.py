@@ -14,6 +14,8 @@ from common.ports.partitions import (
     AbortedTransaction,
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -126,6 +128,27 @@ def offset_queries_to_message(queries: Sequence[OffsetQuery]) -> pb.ListOffsetsR
 def offset_results_from_message(message: pb.ListOffsetsResponse) -> list[OffsetResult]:
     return [
         OffsetResult(one.offset, one.timestamp, one.leader_epoch, _refusal(one.refusal))
+        for one in message.results
+    ]
+
+
+def epoch_queries_to_message(queries: Sequence[EpochQuery]) -> pb.OffsetsForLeaderEpochRequest:
+    return pb.OffsetsForLeaderEpochRequest(
+        queries=[
+            pb.EpochQuery(
+                topic_id=one.log.topic_id,
+                partition=one.log.partition,
+                leader_epoch=one.leader_epoch,
+                current_leader_epoch=_epoch(one.current_leader_epoch),
+            )
+            for one in queries
+        ]
+    )
+
+
+def epoch_ends_from_message(message: pb.OffsetsForLeaderEpochResponse) -> list[EpochEndOffset]:
+    return [
+        EpochEndOffset(one.leader_epoch, one.end_offset, _refusal(one.refusal))
         for one in message.results
     ]
 

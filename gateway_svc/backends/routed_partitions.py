@@ -14,6 +14,8 @@ from common.cluster_view import ClusterView
 from common.ports.partitions import (
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -69,6 +71,16 @@ class RoutedPartitions:
             for owner, positions in shares
         ]
         return await _gathered(begun, missing, len(queries), _offset_refused)
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        shares, missing = self._shares([one.log for one in queries])
+        begun = [
+            (owner.epoch_end_offsets([queries[at] for at in positions]), positions)
+            for owner, positions in shares
+        ]
+        return await _gathered(
+            begun, missing, len(queries), lambda _, why: EpochEndOffset(refusal=why)
+        )
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All logs of all owners that answer where `logs` is empty."""
