@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 _USAGE = """usage: ringlog COMMAND [--help] …
 
 commands:
+  ring         which partition services hold partitions: status, add, drain, remove, moves, cancel
   standalone   the whole broker in one process
+  health       whether a service may be given work
   version      the version of ringlog
 """
 
@@ -25,10 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command(words[1:])
 
 
+def _ring(arguments: Sequence[str]) -> int:
+    from ringlog.ring_command import main as ring
+
+    return ring(arguments)
+
+
 def _standalone(arguments: Sequence[str]) -> int:
     from ringlog.standalone import main as standalone
 
     return standalone(arguments)
+
+
+def _health(arguments: Sequence[str]) -> int:
+    from ringlog.health_command import main as health
+
+    return health(arguments)
 
 
 def _version(arguments: Sequence[str]) -> int:
@@ -42,6 +56,8 @@ def _version(arguments: Sequence[str]) -> int:
 
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "ring": _ring,
     "standalone": _standalone,
+    "health": _health,
     "version": _version,
 }

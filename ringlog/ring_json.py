@@ -1,0 +1,69 @@
+"""The ring as JSON for scripts. Names stay as they are across versions; new ones may come."""
+
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from common.ports.moves import MoveDescription, RingDescription, RingMember, RingResult
+from ringlog.ring_text import eta_s, remaining_bytes
+
+
+def status_json(ring: RingDescription) -> str:
+    """Members, moves and sums, as one object on one line."""
+    return _line({"members": [_member(one) for one in ring.members], **_moving(ring)})
+
+
+def moves_json(ring: RingDescription) -> str:
+    """The same without the members."""
+    return _line(_moving(ring))
+
+
+def result_json(result: RingResult) -> str:
+    """`refusal` is null where it was done."""
+    refusal = result.refusal.name if result.refusal else None
+    return _line({"refusal": refusal, "message": result.message})
+
+
+def _moving(ring: RingDescription) -> dict[str, Any]:
+    return {
+        "revision": ring.revision,
+        "moves": [_move(one) for one in ring.moves],
+        "waiting_moves": ring.waiting_moves,
+        "waiting_bytes": ring.waiting_bytes,
+        "remaining_bytes": remaining_bytes(ring),
+        "eta_s": eta_s(ring),
+    }
+
+
+def _member(one: RingMember) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "address": one.address,
+        "state": one.state.name,
+        "is_alive": one.is_alive,
+        "partitions": one.partitions,
+        "planned": one.planned,
+        "size_bytes": one.size_bytes,
+    }
+
+
+def _move(one: MoveDescription) -> dict[str, Any]:
+    move = one.move
+    return {
+        "move_id": move.move_id,
+        "topic": one.topic,
+        # As Kafka's own tools print a Uuid.
+        "topic_id": urlsafe_b64encode(move.topic_id).rstrip(b"=").decode(),
+        "partition": move.partition,
+        "source": move.source,
+        "target": move.target,
+        "leader_epoch": move.leader_epoch,
+        "phase": move.phase.name,
+        "copied_bytes": one.copied_bytes,
+        "total_bytes": one.total_bytes,
+        "bytes_per_second": one.bytes_per_second,
+    }
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value) + "\n"

@@ -1,0 +1,124 @@
+"""The ring and its moves as text for people. Pure: descriptions in, lines out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from common.ports.moves import MoveDescription, MovePhase, RingDescription, RingMember
+
+_UNITS: Final = ("B", "KB", "MB", "GB", "TB")
+_KILO: Final = 1000
+
+_MEMBER_HEAD: Final = ("MEMBER", "STATE", "ALIVE", "PARTITIONS", "PLANNED", "SIZE", "ADDRESS")
+_MOVE_HEAD: Final = ("MOVE", "PARTITION", "FROM", "TO", "PHASE", "COPIED", "OF", "RATE", "ETA")
+
+
+def status_text(ring: RingDescription) -> str:
+    """All members, and what is on its way between them."""
+    rows = [_member_row(one) for one in ring.members]
+    return f"{_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n"
+
+
+def moves_text(ring: RingDescription) -> str:
+    """Every recorded move, and how many wait for their turn."""
+    if not ring.moves:
+        return f"{progress_line(ring)}\n"
+    return f"{_table(_MOVE_HEAD, map(_move_row, ring.moves))}{progress_line(ring)}\n"
+
+
+def progress_line(ring: RingDescription) -> str:
+    """One line: moves under way and waiting, bytes that are left, and how long that may take."""
+    if not ring.moves and not ring.waiting_moves:
+        return "nothing is moving"
+    words = [
+        f"{len(ring.moves)} moving",
+        f"{ring.waiting_moves} waiting",
+        f"{size_text(remaining_bytes(ring))} left",
+        f"{size_text(_rate(ring.moves))}/s",
+        f"ETA {duration_text(eta_s(ring))}",
+    ]
+    return ", ".join(words)
+
+
+def drain_line(member: RingMember, ring: RingDescription) -> str:
+    """The same seen from a member that is drained."""
+    partitions = "partition" if member.partitions == 1 else "partitions"
+    return f"{member.name}: {member.partitions} {partitions} left; {progress_line(ring)}"
+
+
+def remaining_bytes(ring: RingDescription) -> int:
+    """What is still to be copied, of moves under way and of those that wait."""
+    return ring.waiting_bytes + sum(map(_remaining, ring.moves))
+
+
+def eta_s(ring: RingDescription) -> float | None:
+    """Seconds at the rate of now; None where nothing flows and so nothing can be said."""
+    remaining, rate = remaining_bytes(ring), _rate(ring.moves)
+    if not remaining:
+        return 0.0
+    return remaining / rate if rate else None
+
+
+def size_text(count: int) -> str:
+    """For instance 512 B, 1.5 MB."""
+    size, unit = float(count), 0
+    while size >= _KILO and unit < len(_UNITS) - 1:
+        size, unit = size / _KILO, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{count} B"
+
+
+def duration_text(seconds: float | None) -> str:
+    """For instance 7s, 3m20s, 2h05m; "unknown" for None."""
+    if seconds is None:
+        return "unknown"
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
+def _member_row(one: RingMember) -> Sequence[str]:
+    return (
+        one.name,
+        one.state.name,
+        "yes" if one.is_alive else "no",
+        str(one.partitions),
+        str(one.planned),
+        size_text(one.size_bytes),
+        one.address,
+    )
+
+
+def _move_row(one: MoveDescription) -> Sequence[str]:
+    move = one.move
+    left, rate = _remaining(one), one.bytes_per_second
+    left_s = left / rate if rate else (None if left else 0.0)
+    return (
+        str(move.move_id),
+        f"{one.topic}-{move.partition}",
+        move.source,
+        move.target,
+        move.phase.name,
+        size_text(one.copied_bytes),
+        size_text(one.total_bytes),
+        f"{size_text(rate)}/s",
+        duration_text(left_s),
+    )
+
+
+def _remaining(one: MoveDescription) -> int:
+    if one.move.phase is MovePhase.COMMIT:
+        return 0
+    return max(one.total_bytes - one.copied_bytes, 0)
+
+
+def _rate(moves: Iterable[MoveDescription]) -> int:
+    return sum(one.bytes_per_second for one in moves)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "".join(f"{line}\n" for line in padded)

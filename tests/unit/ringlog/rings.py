@@ -1,0 +1,58 @@
+"""Rings to look at, and one that answers what a test has written down."""
+
+from common.ports.moves import (
+    Move,
+    MoveDescription,
+    MovePhase,
+    RingDescription,
+    RingMember,
+    RingResult,
+    RingState,
+)
+
+
+def member(name, state=RingState.JOINED, *, partitions=0, planned=None, is_alive=True):
+    planned = partitions if planned is None else planned
+    return RingMember(name, f"{name}:9292", state, is_alive, partitions, planned, 1_500_000)
+
+
+def move(copied=0, total=0, rate=0, *, phase=MovePhase.PREPARE, move_id=7):
+    about = Move(move_id, b"\xff" * 16, 3, "partition-0", "partition-1", 5, phase)
+    return MoveDescription(about, "orders", copied, total, rate)
+
+
+def ring(*members, moves=(), waiting=0, waiting_bytes=0):
+    return RingDescription(9, members, moves, waiting, waiting_bytes)
+
+
+class TellingRing:
+    """Describes one ring after the other, the last one for ever; notes every change."""
+
+    def __init__(self, *descriptions, result=RingResult()):  # noqa: B008 - it is immutable
+        self.descriptions = list(descriptions)
+        self.result = result
+        self.changes = []
+
+    async def describe_ring(self):
+        now = self.descriptions.pop(0) if len(self.descriptions) > 1 else self.descriptions[0]
+        if isinstance(now, Exception):
+            raise now
+        return now
+
+    async def add_member(self, name):
+        return self._noted("add", name)
+
+    async def drain_member(self, name):
+        return self._noted("drain", name)
+
+    async def remove_member(self, name):
+        return self._noted("remove", name)
+
+    async def cancel_move(self, move_id):
+        return self._noted("cancel", move_id)
+
+    def _noted(self, *change):
+        self.changes.append(change)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
