@@ -4,6 +4,7 @@ import os
 import sys
 
 from common.command_line import read_settings
+from common.ports.unavailable import RegistrationRefused
 from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from partition_svc.app import serve
@@ -25,7 +26,7 @@ def main() -> int:
         "partition_svc",
         lambda stop: serve(settings, stop),
         configuration.of(ProcessSettings),
-        cannot_run=(StorageFailed, StoreInUse, WrongCluster, AddressTaken),
+        cannot_run=(StorageFailed, StoreInUse, WrongCluster, AddressTaken, RegistrationRefused),
     )
 
 

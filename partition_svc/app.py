@@ -46,6 +46,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         StoreInUse, StorageFailed: as `open_core`.
         AddressTaken: nothing can listen on `grpc.listen`.
         WrongCluster: the metadata service is another cluster's than the data here.
+        RegistrationRefused: the name is another volume's or process's.
     """
     async with open_core(settings) as core:
         servicer = PartitionServicer(core)
@@ -68,6 +69,11 @@ def advertised_address(settings: PartitionSettings, port: int) -> str:
     return f"{socket.gethostname() if host in _WILDCARDS else host}:{port}"
 
 
+def registration(settings: PartitionSettings, core: PartitionCore, port: int) -> Member:
+    """What this member tells of itself, when it listens on `port`."""
+    return Member(settings.member, advertised_address(settings, port), *core.identity)
+
+
 async def _follow_until(
     stop: asyncio.Event, core: PartitionCore, server: RpcServer, settings: PartitionSettings
 ) -> None:
@@ -78,7 +84,7 @@ async def _follow_until(
         if change.is_snapshot:
             await server.set_ready(True)
 
-    member = Member(settings.member, advertised_address(settings, server.port))
+    member = registration(settings, core, server.port)
     async with open_channel(settings.metadata_address) as channel:
         running = asyncio.create_task(_run(core, follow(GrpcMetadata(channel), member, on_change)))
         stopping = asyncio.create_task(stop.wait())

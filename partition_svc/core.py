@@ -14,6 +14,8 @@ from common.ports.partitions import (
     ACKS_ALL,
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -26,6 +28,7 @@ from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
 from partition_svc.log.committer import Committer
 from partition_svc.log.disk_thread import DiskThread
+from partition_svc.log.epochs import EpochLookup
 from partition_svc.log.fetching import Fetching
 from partition_svc.log.housekeeping import Housekeeping
 from partition_svc.log.offsets import OffsetLookup
@@ -35,6 +38,7 @@ from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
 from partition_svc.store.failures import StorageFailed
+from partition_svc.store.identity import Identity
 from partition_svc.store.log_store import LogStore
 
 
@@ -58,6 +62,7 @@ class PartitionCore:
             self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
         self._offsets = OffsetLookup(self._registry.find, store)
+        self._epochs = EpochLookup(self._registry.find, store)
         self._housekeeping = Housekeeping(
             self._registry,
             self._committer,
@@ -68,6 +73,11 @@ class PartitionCore:
         self._is_draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def identity(self) -> Identity:
+        """Which data directory this is, and how often it was opened."""
+        return self._store.identity
 
     def start(self) -> None:
         self._tasks = [
@@ -119,6 +129,10 @@ class PartitionCore:
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         await self._recovery.until_readable()
         return [await self._offsets.answer(query) for query in queries]
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        await self._recovery.until_readable()
+        return [self._epochs.answer(query) for query in queries]
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All partitions owned here where `logs` is empty."""

@@ -12,6 +12,8 @@ from common.ports.partitions import (
     NO_LEADER_EPOCH,
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchPartition,
     FetchQuery,
     FetchResult,
@@ -44,7 +46,9 @@ class Malformed(ValueError):
     """A message that cannot be meant: the call ends with INVALID_ARGUMENT."""
 
 
-def log_from_message(message: pb.Append | pb.FetchPartition | pb.OffsetQuery | pb.LogId) -> LogId:
+def log_from_message(
+    message: pb.Append | pb.FetchPartition | pb.OffsetQuery | pb.EpochQuery | pb.LogId,
+) -> LogId:
     topic_id = message.topic_id
     if len(topic_id) != _TOPIC_ID_BYTES:
         raise Malformed(f"topic_id must have 16 bytes, not {len(topic_id)}")
@@ -181,6 +185,25 @@ def offset_result_to_message(result: OffsetResult) -> pb.OffsetResult:
         offset=result.offset,
         timestamp=result.timestamp,
         leader_epoch=result.leader_epoch,
+    )
+
+
+def epoch_queries_from_message(message: pb.OffsetsForLeaderEpochRequest) -> list[EpochQuery]:
+    return [
+        EpochQuery(
+            log_from_message(one),
+            one.leader_epoch,
+            one.current_leader_epoch if one.HasField("current_leader_epoch") else NO_LEADER_EPOCH,
+        )
+        for one in message.queries
+    ]
+
+
+def epoch_end_offset_to_message(result: EpochEndOffset) -> pb.EpochEndOffset:
+    return pb.EpochEndOffset(
+        refusal=_REFUSALS[result.refusal],
+        leader_epoch=result.leader_epoch,
+        end_offset=result.end_offset,
     )
 
 

@@ -20,6 +20,8 @@ from partition_svc.messages import (
     append_from_message,
     append_response,
     description_to_message,
+    epoch_end_offset_to_message,
+    epoch_queries_from_message,
     fetch_query_from_message,
     fetch_result_to_message,
     log_from_message,
@@ -117,6 +119,20 @@ class PartitionServicer(PartitionServiceServicer):
             await _refuse(context, error)
         results = await _answered(context, self._partitions.list_offsets(queries))
         return pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
+
+    async def OffsetsForLeaderEpoch(  # noqa: N802
+        self,
+        request: pb.OffsetsForLeaderEpochRequest,
+        context: grpc.aio.ServicerContext[
+            pb.OffsetsForLeaderEpochRequest, pb.OffsetsForLeaderEpochResponse
+        ],
+    ) -> pb.OffsetsForLeaderEpochResponse:
+        try:
+            queries = epoch_queries_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        results = await _answered(context, self._partitions.epoch_end_offsets(queries))
+        return pb.OffsetsForLeaderEpochResponse(results=map(epoch_end_offset_to_message, results))
 
     async def DescribeLog(  # noqa: N802
         self,

@@ -15,7 +15,8 @@ from common.cluster_view import ClusterView
 from common.command_line import read_settings
 from common.following import follow
 from common.kv.store import StorageFailed as MetadataFailed
-from common.ports.metadata import ClusterChange, Member
+from common.ports.metadata import ClusterChange
+from common.ports.unavailable import RegistrationRefused
 from common.process import run
 from common.rpc.server import AddressTaken, RpcServer, Service
 from gateway_svc.app import Gateway
@@ -24,8 +25,8 @@ from gateway_svc.net.listener import CannotListen
 from metadata_svc.app import open_core as open_metadata
 from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
-from partition_svc.app import advertised_address
 from partition_svc.app import open_core as open_partitions
+from partition_svc.app import registration
 from partition_svc.core import PartitionCore
 from partition_svc.servicer import PartitionServicer
 from partition_svc.servicer import service as partition_service
@@ -39,6 +40,7 @@ _CANNOT_RUN: Final = (
     AddressTaken,
     CannotListen,
     MetadataFailed,
+    RegistrationRefused,
     StorageFailed,
     StoreInUse,
     WrongCluster,
@@ -138,6 +140,7 @@ async def _member(
 
     Raises:
         WrongCluster: the data here is another cluster's.
+        RegistrationRefused: the metadata knows the member with another volume.
     """
     is_known = asyncio.Event()
 
@@ -146,9 +149,7 @@ async def _member(
         is_known.set()
 
     async def live() -> None:
-        member = Member(
-            services.partition.member, advertised_address(services.partition, server.port)
-        )
+        member = registration(services.partition, partitions, server.port)
         try:
             # Neither ever returns; both raise where something is wrong for good.
             await asyncio.gather(follow(metadata, member, apply), partitions.until_broken())

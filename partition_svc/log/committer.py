@@ -128,8 +128,8 @@ class Committer:
         size = 0
         while queue and size < _GROUP_BYTES_MAX:
             staged = queue.popleft()
-            if staged.log.is_gone:
-                staged.fail(Refusal.UNKNOWN_PARTITION, "the partition is gone")
+            if staged.log.gone is not None:
+                staged.fail(staged.log.gone, "the partition is gone")
                 continue
             group.append(staged)
             if staged.batch is not None:

@@ -19,6 +19,7 @@ from partition_svc.store.group import Group
 from partition_svc.store.keys import (
     LogHead,
     batch_prefix,
+    epoch_key,
     head_key,
     log_key,
     pack_segment,
@@ -37,10 +38,10 @@ class PartitionLog:
     """A log in use. Opening it reads one row; its producers are read when one of them appends."""
 
     __slots__ = (
-        "_bytes_since_index", "_cache", "_expiration_ms", "_max_timestamp",
+        "_bytes_since_index", "_cache", "_expiration_ms", "_fence_epoch", "_max_timestamp",
         "_max_timestamp_offset", "_prefix", "_producers", "_segment_generation", "_size_bytes",
-        "_store", "_written_end", "config", "high_watermark", "id", "is_gone", "key",
-        "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
+        "_store", "_written_end", "_written_epoch", "config", "gone", "high_watermark", "id",
+        "is_fenced", "key", "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -59,8 +60,8 @@ class PartitionLog:
         self.leader_epoch = leader_epoch
         #: Fetches that wait for this log to grow.
         self.waiters: set[FetchWaiter] = set()
-        #: Set when the topic is deleted or the partition has another owner.
-        self.is_gone = False
+        #: Why, once the topic is deleted or the partition has another owner.
+        self.gone: Refusal | None = None
         self.tail = LogTail()
         self._store = store
         self._cache = cache
@@ -78,10 +79,19 @@ class PartitionLog:
         self._size_bytes = head.size_bytes
         self._max_timestamp = head.max_timestamp
         self._max_timestamp_offset = head.max_timestamp_offset
+        self._written_epoch = head.leader_epoch
+        self._fence_epoch = head.fence_epoch
+        self.adopt(self.leader_epoch)
         self._producers: Producers | None = None
         self._segment_generation = -1
         self._prefix = b""
         self._bytes_since_index = 0
+
+    def adopt(self, leader_epoch: int) -> None:
+        """Goes on under a leader epoch that the placement names. Never back to an earlier one."""
+        self.leader_epoch = max(leader_epoch, self._written_epoch)
+        #: Whether the partition is being handed over: no append is taken under this epoch any more.
+        self.is_fenced = self.leader_epoch <= self._fence_epoch
 
     def put_back(self) -> None:
         """As `reload`, after a failure: what is written but may not survive stays out of sight."""
@@ -98,6 +108,8 @@ class PartitionLog:
             self._size_bytes,
             self._max_timestamp,
             self._max_timestamp_offset,
+            self._written_epoch,
+            self._fence_epoch,
         )
 
     @property
@@ -120,6 +132,8 @@ class PartitionLog:
             return AppendResult(
                 refusal=self.epoch_refusal(leader_epoch), leader_epoch=self.leader_epoch
             )
+        if self.is_fenced:
+            return AppendResult(refusal=Refusal.MOVING, leader_epoch=self.leader_epoch)
         accepted = validate(batch, self.config, now_ms)
         if isinstance(accepted, AppendResult):
             return accepted
@@ -143,6 +157,10 @@ class PartitionLog:
         assert batch is not None
         if self._segment_generation != generation:
             self._begin_segment(group, staged.base_offset, generation)
+        if staged.leader_epoch > self._written_epoch:
+            # Not when it is adopted: an epoch without a batch has nothing to be remembered for.
+            self._written_epoch = staged.leader_epoch
+            group.put(epoch_key(self.key, staged.leader_epoch), pack_u64(staged.base_offset))
         last_offset = staged.next_offset - 1
         group.put_batch(self._prefix + pack_u64(last_offset), batch)
         if staged.producer_row is not None:
@@ -174,9 +192,9 @@ class PartitionLog:
             for waiter in tuple(self.waiters):
                 waiter.on_readable(self, len(staged.batch))
 
-    def leave(self) -> None:
+    def leave(self, why: Refusal) -> None:
         """The partition is deleted, or not ours any more."""
-        self.is_gone = True
+        self.gone = why
         self._cache.forget(self.tail)
         wake_all(tuple(self.waiters))
 
@@ -195,6 +213,7 @@ class PartitionLog:
         placed = place(batch, base_offset, self.leader_epoch)
         staged = Staged(self, placed, base_offset, next_offset, result)
         staged.max_timestamp = header.max_timestamp
+        staged.leader_epoch = self.leader_epoch
         if header.producer_id >= 0:
             row = self.producers.remember(header, base_offset, now_ms)
             staged.producer_row = (producer_key(self.key, header.producer_id), row)

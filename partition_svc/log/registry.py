@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import ClusterChange
+from common.ports.metadata import ClusterChange, Placement
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
@@ -36,11 +36,9 @@ class LogRegistry:
         log = self.logs.get(wanted)
         if log is not None:
             return log
-        placement = self.view.placement(*wanted)
-        if placement is None:
-            return Refusal.UNKNOWN_PARTITION
-        if placement.owner != self._member:
-            return Refusal.NOT_OWNER
+        placement = self._placement(wanted)
+        if isinstance(placement, Refusal):
+            return placement
         log = PartitionLog(
             LogId(*wanted),
             self._store,
@@ -51,6 +49,13 @@ class LogRegistry:
         )
         self.logs[log.id] = log
         return log
+
+    def _placement(self, wanted: LogId) -> Placement | Refusal:
+        """Ours, or why it is not. Nothing is, before it was said what is."""
+        placement = self.view.placement(*wanted)
+        if placement is None:
+            return Refusal.UNKNOWN_PARTITION if self.view.is_known else Refusal.NOT_OWNER
+        return placement if placement.owner == self._member else Refusal.NOT_OWNER
 
     def all_here(self) -> Iterator[LogId]:
         """Every partition that this member owns, used or not."""
@@ -95,17 +100,18 @@ class LogRegistry:
             if topic is not None
             for partition in range(len(topic.partitions))
         ]
-        return [self.logs[one] for one in ids if one in self.logs]
+        ids += [LogId(one.topic_id, one.partition) for one in change.placements]
+        return [self.logs[one] for one in set(ids) if one in self.logs]
 
     def _refresh(self, log: PartitionLog) -> None:
-        placement = self.view.placement(*log.id)
-        if placement is None or placement.owner != self._member:
+        placement = self._placement(log.id)
+        if isinstance(placement, Refusal):
             del self.logs[log.id]
-            log.leave()
+            log.leave(placement)
             return
         log.config = self._config(log.id.topic_id)
         if log.leader_epoch != placement.leader_epoch:
-            log.leader_epoch = placement.leader_epoch
+            log.adopt(placement.leader_epoch)
             wake_all(tuple(log.waiters))
 
     def _config(self, topic_id: bytes) -> LogConfig:

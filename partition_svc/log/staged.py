@@ -3,7 +3,7 @@
 from asyncio import Future
 from typing import TYPE_CHECKING
 
-from common.ports.partitions import AppendResult, Refusal
+from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, Refusal
 
 if TYPE_CHECKING:
     from partition_svc.log.partition_log import PartitionLog
@@ -34,8 +34,8 @@ class Staged:
     """
 
     __slots__ = (
-        "base_offset", "batch", "log", "max_timestamp", "must_sync", "next_offset", "producer_row",
-        "result", "submission",
+        "base_offset", "batch", "leader_epoch", "log", "max_timestamp", "must_sync", "next_offset",
+        "producer_row", "result", "submission",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,7 @@ class Staged:
         self.next_offset = next_offset
         self.result = result
         self.max_timestamp = -1
+        self.leader_epoch = NO_LEADER_EPOCH
         self.producer_row: tuple[bytes, bytes] | None = None
         self.must_sync = False
         self.submission: Submission | None = None

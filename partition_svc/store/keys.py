@@ -11,12 +11,15 @@ Column family `batches`: the logs themselves.
 Column family `default`: small rows of state, `log` being topic id 16 | partition u32.
 
     "C"                               →  cluster id, text: whose data this is
+    "V"                               →  incarnation u64, then the volume id, text
     "G" | generation u32              →  bytes appended u64, bytes deleted u64
     "H" | log                         →  head: see LogHead
     "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64
     "T" | log | timestamp u64 | last offset u64  →  (empty) time index: no record up to and
                                          including that offset has a larger timestamp
     "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
+    "E" | log | leader epoch u64      →  offset of the first batch of that epoch, u64
+    "I" | log                         →  the log is a copy that a move brings: see `Incoming`
 
 A log's rows of state are in the same atomic write as the batches that they describe.
 """
@@ -27,8 +30,13 @@ from typing import Final, NamedTuple
 BATCHES: Final = "batches"
 
 CLUSTER_ID: Final = b"C"
+VOLUME: Final = b"V"
 GENERATIONS: Final = b"G"
 HEADS: Final = b"H"
+INCOMING: Final = b"I"
+
+#: Kinds of rows that go along when a log moves; the others are made anew by its new owner.
+MOVED_KINDS: Final = (b"P", b"E")
 
 LOG_KEY_BYTES: Final = 20
 #: Larger than any offset, timestamp or producer id; those are never negative here.
@@ -40,7 +48,10 @@ _GENERATION_PREFIX: Final = struct.Struct(">I20s")
 _GENERATION_ROW: Final = struct.Struct(">QQ")
 _SEGMENT: Final = struct.Struct(">IQ")
 _TIME: Final = struct.Struct(">c20sQQ")
-_HEAD: Final = struct.Struct(">QQQqq")
+_HEAD: Final = struct.Struct(">QQQqqqq")
+#: As 0.1 wrote it, without epochs.
+_OLD_HEAD: Final = struct.Struct(">QQQqq")
+_INCOMING: Final = struct.Struct(">Qq?")
 _CODED: Final = struct.Struct(">c20sQ")
 
 pack_u64 = _U64.pack
@@ -50,7 +61,8 @@ class LogHead(NamedTuple):
     """What opening a log needs, in one row.
 
     `max_timestamp` is the largest so far and `max_timestamp_offset` the last offset of the first
-    batch that has it; both are -1 in a log without timestamps.
+    batch that has it; both are -1 in a log without timestamps. `leader_epoch` is that of the newest
+    batch. No append is taken under `fence_epoch` or a lower one. Both are -1 where there is none.
     """
 
     log_start_offset: int = 0
@@ -58,13 +70,30 @@ class LogHead(NamedTuple):
     size_bytes: int = 0
     max_timestamp: int = -1
     max_timestamp_offset: int = -1
+    leader_epoch: int = -1
+    fence_epoch: int = -1
 
     def pack(self) -> bytes:
         return _HEAD.pack(*self)
 
     @classmethod
     def unpack(cls, row: bytes) -> "LogHead":
-        return cls(*_HEAD.unpack(row))
+        return cls(*(_OLD_HEAD if len(row) == _OLD_HEAD.size else _HEAD).unpack(row))
+
+
+class Incoming(NamedTuple):
+    """Which move brings a log, from which leader epoch on, and whether all of it is here."""
+
+    move_id: int
+    leader_epoch: int
+    is_whole: bool = False
+
+    def pack(self) -> bytes:
+        return _INCOMING.pack(*self)
+
+    @classmethod
+    def unpack(cls, row: bytes) -> "Incoming":
+        return cls(*_INCOMING.unpack(row))
 
 
 class GenerationBytes(NamedTuple):
@@ -138,11 +167,24 @@ def producer_key(log: bytes, producer_id: int) -> bytes:
     return _CODED.pack(b"P", log, producer_id)
 
 
+def epoch_key(log: bytes, leader_epoch: int) -> bytes:
+    return _CODED.pack(b"E", log, leader_epoch)
+
+
+def incoming_key(log: bytes) -> bytes:
+    return INCOMING + log
+
+
 def numbered(key: bytes) -> int:
-    """The number at the end of a segment or producer key."""
+    """The number at the end of a segment, producer or epoch key."""
     return int.from_bytes(key[-8:], "big")
 
 
 def ranges_of(log: bytes) -> list[tuple[bytes, bytes]]:
     """[start, end) of all rows of state of a log, save its head."""
-    return [(kind + log, kind + log + b"\xff" * 17) for kind in (b"S", b"T", b"P")]
+    return [range_of(kind, log) for kind in (b"S", b"T", INCOMING, *MOVED_KINDS)]
+
+
+def range_of(kind: bytes, log: bytes) -> tuple[bytes, bytes]:
+    """[start, end) of the rows of one kind."""
+    return kind + log, kind + log + b"\xff" * 17

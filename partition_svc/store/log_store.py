@@ -18,6 +18,7 @@ from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_log, note_deleted, note_reclaimed, reclaim
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster, storage_failures
 from partition_svc.store.group import Group
+from partition_svc.store.identity import Identity, count_opening, read_identity
 from partition_svc.store.keys import (
     CLUSTER_ID,
     GENERATIONS,
@@ -40,7 +41,10 @@ _RESERVE_BYTES: Final = 4 << 20
 
 
 class LogStore:
-    """Opens the data directory. `reader` answers all reads, also after a failed write."""
+    """Opens the data directory. `reader` answers all reads, also after a failed write.
+
+    `identity` says which directory it is, and how often it was opened.
+    """
 
     def __init__(
         self, path: Path, *, flush_bytes: int = 64 << 20, with_statistics: bool = False
@@ -60,6 +64,7 @@ class LogStore:
         self._bytes_to_flush = 0
         self._must_roll = False
         self._use(self._open())
+        self.identity = self._identify()
 
     @property
     def generation(self) -> int:
@@ -222,6 +227,15 @@ class LogStore:
                 log.error("%s; reading only", error)
                 return database
             raise
+
+    def _identify(self) -> Identity:
+        """Where it cannot be counted this process is as the last one was, which nobody refuses."""
+        if self._database.is_writable:
+            try:
+                return count_opening(self._database)
+            except StorageFailed as error:
+                log.error("%s; reading only", error)
+        return read_identity(self._database)
 
     def _use(self, database: Database) -> None:
         self._database = database

@@ -12,6 +12,7 @@ from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
     LAST,
     batch_prefix,
+    epoch_key,
     numbered,
     pack_u64,
     producer_key,
@@ -102,6 +103,11 @@ class LogReader:
         """Producer id and row of all producers that a log remembers."""
         for key, row in self.rows(producer_key(log, 0), producer_key(log, LAST)):
             yield numbered(key), row
+
+    def epochs(self, log: bytes) -> Iterator[tuple[int, int]]:
+        """Leader epoch and offset of its first batch, of all epochs that have written to a log."""
+        for key, row in self.rows(epoch_key(log, 0), epoch_key(log, LAST)):
+            yield numbered(key), int.from_bytes(row, "big")
 
     def offset_before_time(self, log: bytes, timestamp: int) -> int:
         """An offset up to which no record has `timestamp` or later; -1 where none is known.

@@ -22,6 +22,7 @@ from common.ports.partitions import (
     LATEST_TIMESTAMP,
     MAX_TIMESTAMP,
     Append,
+    EpochQuery,
     FetchPartition,
     FetchQuery,
     FetchResult,
@@ -378,6 +379,37 @@ class PartitionsContract:
             assert described.log_end_offset == 4
             assert described.size_bytes == sum(map(len, sent))
             assert described.producer_count == 1
+
+        run(test)
+
+    # Leader epochs
+
+    def test_an_epoch_ends_where_the_log_does_as_long_as_it_lasts(self, run):
+        async def test(logs: Partitions) -> None:
+            await append(logs, batch(3))
+            asked = [(5, -1), (4, 5), (6, -1), (5, 4), (5, 6)]
+            found = await logs.epoch_end_offsets([EpochQuery(LOG, *one) for one in asked])
+            assert [(one.leader_epoch, one.end_offset) for one in found] == [
+                (5, 3),
+                (4, 0),
+                (-1, -1),
+                (-1, -1),
+                (-1, -1),
+            ]
+            assert [one.refusal for one in found] == [
+                None,
+                None,
+                None,
+                Refusal.FENCED_LEADER_EPOCH,
+                Refusal.UNKNOWN_LEADER_EPOCH,
+            ]
+
+        run(test, topic(leader_epoch=5))
+
+    def test_epochs_of_an_unknown_partition_are_refused(self, run):
+        async def test(logs: Partitions) -> None:
+            found = await logs.epoch_end_offsets([EpochQuery(UNKNOWN_LOG, 0), EpochQuery(LOG, 0)])
+            assert [one.refusal for one in found] == [Refusal.UNKNOWN_PARTITION, None]
 
         run(test)
 

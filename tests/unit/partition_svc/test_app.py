@@ -5,6 +5,7 @@ import pytest
 
 from common.kv.memory import MemoryKvStore
 from common.ports.metadata import NewTopic
+from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
 from common.rpc.server import AddressTaken, RpcServer
 from metadata_svc.core import MetadataCore
@@ -97,6 +98,44 @@ def test_it_does_not_serve_another_cluster_with_its_data(tmp_path):
         async with metadata() as (_, address):
             with pytest.raises(WrongCluster):
                 await serve(settings(tmp_path, address), asyncio.Event())
+
+    run(test)
+
+
+def test_it_registers_with_its_volume_and_incarnation(tmp_path):
+    async def test():
+        async with metadata() as (core, address):
+            members = []
+            for _ in range(2):
+                async with serving(core, settings(tmp_path, address)):
+                    members.append(core.view.member("partition-0"))
+        assert [one.incarnation for one in members] == [1, 2]
+        assert members[0].volume_id == members[1].volume_id != ""
+
+    run(test)
+
+
+def test_a_registration_that_is_refused_ends_it_and_frees_the_data(tmp_path, monkeypatch):
+    class Refusing:
+        def __init__(self, _):
+            pass
+
+        def watch(self, _):
+            return self
+
+        def __aiter__(self):
+            raise RegistrationRefused("another volume")
+
+        async def close(self):
+            pass
+
+    monkeypatch.setattr("partition_svc.app.GrpcMetadata", Refusing)
+
+    async def test():
+        with pytest.raises(RegistrationRefused, match="another volume"):
+            await serve(settings(tmp_path), asyncio.Event())
+        async with open_core(settings(tmp_path)):
+            pass
 
     run(test)
 

@@ -8,7 +8,7 @@ from partition_svc.log.partition_log import INDEX_INTERVAL_BYTES, PartitionLog
 from partition_svc.log.staged import Staged
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import FetchWaiter
-from partition_svc.store.keys import LAST, LogHead
+from partition_svc.store.keys import LAST, LogHead, head_key
 from partition_svc.store.reading import Limits
 from tests.support.log_stores import opened
 from tests.support.partition_core import LOG, base_offset, batch, content
@@ -213,8 +213,29 @@ def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
             assert not futures[0].done()
             commit(store, log, staged)
             assert [one.done() for one in futures] == [True, False]
-            log.leave()
+            log.leave(Refusal.NOT_OWNER)
             assert futures[1].done()
-            assert log.is_gone
+            assert log.gone
 
     asyncio.run(test())
+
+
+def test_a_fenced_log_takes_nothing_until_a_higher_epoch(store):
+    log = open_log(store, leader_epoch=3)
+    append(store, log, batch())
+    group = store.new_group()
+    group.put(head_key(log.key), log.head._replace(fence_epoch=3).pack())
+    store.write(group, 0)
+    again = open_log(store, leader_epoch=3)
+    refused = again.stage(batch(), 3, NOW_MS)
+    assert (refused.refusal, refused.leader_epoch) == (Refusal.MOVING, 3)
+    assert again.stage(batch(), 2, NOW_MS).refusal is Refusal.FENCED_LEADER_EPOCH
+    again.adopt(4)
+    append(store, again, batch())
+    assert (
+        open_log(store, leader_epoch=4).head
+        == again.head
+        == log.head._replace(
+            next_offset=2, size_bytes=2 * len(batch()), leader_epoch=4, fence_epoch=3
+        )
+    )

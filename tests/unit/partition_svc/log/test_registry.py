@@ -25,8 +25,8 @@ def change(revision, **what):
     return ClusterChange(revision, CLUSTER_ID, **what)
 
 
-def test_before_the_first_snapshot_no_log_is_known(registry):
-    assert registry.find(LOG) is Refusal.UNKNOWN_PARTITION
+def test_before_the_first_snapshot_no_log_is_served(registry):
+    assert registry.find(LOG) is Refusal.NOT_OWNER
 
 
 def test_a_log_is_opened_when_it_is_first_asked_for(registry):
@@ -67,7 +67,7 @@ def test_a_topic_that_is_replaced_under_its_name_takes_its_logs_along(registry):
     log = registry.find(LOG)
     replaced = Topic(OTHER_ID, topic().name, topic().partitions)
     registry.apply(change(2, topics=[replaced]))
-    assert log.is_gone
+    assert log.gone
     assert isinstance(registry.find(LogId(OTHER_ID, 0)), PartitionLog)
 
 
@@ -98,7 +98,7 @@ def test_a_log_that_goes_away_says_so(registry, going):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
     registry.apply(change(2, **going))
-    assert log.is_gone
+    assert log.gone
     assert registry.logs == {}
 
 

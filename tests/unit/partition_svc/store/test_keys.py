@@ -1,5 +1,5 @@
 from partition_svc.store import keys
-from partition_svc.store.keys import LAST, GenerationBytes, LogHead
+from partition_svc.store.keys import LAST, GenerationBytes, Incoming, LogHead
 
 LOG = keys.log_key(b"0123456789abcdef", 7)
 NEXT_LOG = keys.log_key(b"0123456789abcdef", 8)
@@ -39,8 +39,12 @@ def test_time_entries_sort_by_time_then_offset_within_their_log():
 
 
 def test_rows_of_state_survive_packing():
-    head = LogHead(1, 2, 3, -1, -1)
+    head = LogHead(1, 2, 3, -1, -1, 7, 6)
     assert LogHead.unpack(head.pack()) == head
+    without_epochs = head.pack()[:40]
+    assert LogHead.unpack(without_epochs) == LogHead(1, 2, 3, -1, -1, -1, -1)
+    incoming = Incoming(1 << 40, 7, is_whole=True)
+    assert Incoming.unpack(incoming.pack()) == incoming
     assert LogHead.unpack(LogHead(max_timestamp=LAST).pack()).max_timestamp == LAST
     assert GenerationBytes.unpack(GenerationBytes(10, 4).pack()) == (10, 4)
     assert keys.unpack_segment(keys.pack_segment(9, 1 << 40)) == (9, 1 << 40)
@@ -49,12 +53,16 @@ def test_rows_of_state_survive_packing():
 def test_numbered_keys_tell_their_number():
     assert keys.numbered(keys.producer_key(LOG, 4711)) == 4711
     assert keys.numbered(keys.segment_key(LOG, 1 << 40)) == 1 << 40
+    assert keys.numbered(keys.epoch_key(LOG, 9)) == 9
 
 
 def test_kinds_of_rows_do_not_mix():
     rows = [
         keys.CLUSTER_ID,
+        keys.VOLUME,
         keys.generation_key(1),
+        keys.incoming_key(LOG),
+        keys.epoch_key(LOG, 1),
         keys.head_key(LOG),
         keys.producer_key(LOG, 1),
         keys.segment_key(LOG, 1),
@@ -70,6 +78,9 @@ def test_the_ranges_of_a_log_hold_its_rows_and_nobody_elses():
     assert is_within(keys.producer_key(LOG, LAST))
     assert is_within(keys.segment_key(LOG, 0))
     assert is_within(keys.time_key(LOG, LAST, LAST))
+    assert is_within(keys.epoch_key(LOG, LAST))
+    assert is_within(keys.incoming_key(LOG))
+    assert not is_within(keys.incoming_key(NEXT_LOG))
     assert not is_within(keys.producer_key(NEXT_LOG, 0))
     assert not is_within(keys.segment_key(NEXT_LOG, 0))
     assert not is_within(keys.head_key(LOG))

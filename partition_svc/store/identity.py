@@ -1,0 +1,51 @@
+"""Who a data directory is: made with it, and counted each time that a process opens it.
+
+The metadata service compares: a member that comes back with another directory would have lost its
+logs in silence, and of two processes with one name the later is the right one.
+"""
+
+import struct
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from partition_svc.store.database import Database
+from partition_svc.store.failures import storage_failures
+from partition_svc.store.keys import VOLUME
+
+_INCARNATION: Final = struct.Struct(">Q")
+
+
+class Identity(NamedTuple):
+    """`incarnation` is 1 for the process that made the directory, and 1 more for each later one."""
+
+    volume_id: str
+    incarnation: int
+
+    def pack(self) -> bytes:
+        return _INCARNATION.pack(self.incarnation) + self.volume_id.encode()
+
+    @classmethod
+    def unpack(cls, row: bytes) -> "Identity":
+        (incarnation,) = _INCARNATION.unpack_from(row)
+        return cls(row[_INCARNATION.size :].decode(), incarnation)
+
+
+def read_identity(database: Database) -> Identity:
+    """As it was counted last; incarnation 0 in a directory that was never counted."""
+    with storage_failures("read"):
+        row: bytes | None = database.state.get(VOLUME)
+    return Identity(uuid4().hex, 0) if row is None else Identity.unpack(row)
+
+
+def count_opening(database: Database) -> Identity:
+    """Counts this process, durably: nobody may be told of an incarnation that could be forgotten.
+
+    Raises:
+        StorageFailed: it could not be written.
+    """
+    before = read_identity(database)
+    now = before._replace(incarnation=before.incarnation + 1)
+    with storage_failures("write"):
+        database.state.put(VOLUME, now.pack())
+        database.state.flush_wal(True)
+    return now

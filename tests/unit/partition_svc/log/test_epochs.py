@@ -1,0 +1,119 @@
+import asyncio
+
+import pytest
+
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
+from common.ports.partitions import EpochEndOffset, EpochQuery, Refusal
+from partition_svc.store.failures import StorageFailed
+from tests.support.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic
+
+#: (epoch asked for) → (epoch found, where it ends); epochs 2, 3 and 6 of `written` have batches.
+ENDS = {-1: (-1, -1), 0: (0, 0), 2: (2, 3), 3: (3, 5), 4: (3, 5), 5: (3, 5), 6: (6, 6), 7: (-1, -1)}
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def under(leader_epoch, revision):
+    change = PlacementChange(LOG.topic_id, LOG.partition, Placement("partition-0", leader_epoch))
+    return ClusterChange(revision, CLUSTER_ID, placements=[change])
+
+
+async def written(core):
+    await append(core, batch(3))
+    core.apply(under(3, 2))
+    await append(core, batch(2))
+    core.apply(under(5, 3))
+    core.apply(under(6, 4))
+    await append(core, batch(1))
+
+
+async def ends(core, *epochs):
+    found = await core.epoch_end_offsets([EpochQuery(LOG, epoch) for epoch in epochs])
+    assert all(one.refusal is None for one in found)
+    return {
+        epoch: (one.leader_epoch, one.end_offset) for epoch, one in zip(epochs, found, strict=True)
+    }
+
+
+def test_an_epoch_ends_where_the_next_one_that_has_batches_begins(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(leader_epoch=2)) as core:
+            await written(core)
+            assert await ends(core, *ENDS) == ENDS
+
+    run(test)
+
+
+def test_epochs_are_known_after_a_restart_and_never_go_back(tmp_path):
+    async def before():
+        async with running_core(tmp_path, topic(leader_epoch=2)) as core:
+            await written(core)
+
+    async def after():
+        # Whoever says so has forgotten something.
+        async with running_core(tmp_path, topic(leader_epoch=4)) as core:
+            assert await ends(core, *ENDS) == ENDS
+            (described,) = await core.describe_logs([LOG])
+            assert described.leader_epoch == 6
+
+    run(before)
+    run(after)
+
+
+def test_an_epoch_without_batches_ends_where_it_begins(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(leader_epoch=2)) as core:
+            assert await ends(core, 1, 2) == {1: (1, 0), 2: (2, 0)}
+            await append(core, batch(3))
+            core.apply(under(9, 2))
+            assert await ends(core, 2, 8, 9) == {2: (2, 3), 8: (2, 3), 9: (9, 3)}
+
+    run(test)
+
+
+def test_a_batch_belongs_to_the_epoch_that_it_was_taken_under(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(leader_epoch=2)) as core:
+            appending = asyncio.ensure_future(append(core, batch(3)))
+            # Staged, and not written yet.
+            await asyncio.sleep(0)
+            core.apply(under(3, 2))
+            await appending
+            assert await ends(core, 2, 3) == {2: (2, 3), 3: (3, 3)}
+            await append(core, batch(1))
+            assert await ends(core, 2, 3) == {2: (2, 3), 3: (3, 4)}
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("current", "refusal"),
+    [(1, Refusal.FENCED_LEADER_EPOCH), (3, Refusal.UNKNOWN_LEADER_EPOCH), (2, None)],
+)
+def test_a_caller_with_another_epoch_is_refused(tmp_path, current, refusal):
+    async def test():
+        async with running_core(tmp_path, topic(leader_epoch=2)) as core:
+            (found,) = await core.epoch_end_offsets([EpochQuery(LOG, 2, current)])
+            assert found.refusal is refusal
+
+    run(test)
+
+
+def test_a_store_that_cannot_be_read_is_a_refusal(tmp_path, monkeypatch):
+    def fail(_):
+        raise StorageFailed("broken")
+
+    async def test():
+        async with running_core(tmp_path) as core:
+            await append(core, batch())
+            monkeypatch.setattr(core._store.reader, "epochs", fail)
+            (found,) = await core.epoch_end_offsets([EpochQuery(LOG, 0)])
+            assert found == EpochEndOffset(refusal=Refusal.STORAGE_ERROR)
+
+    run(test)

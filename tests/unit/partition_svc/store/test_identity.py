@@ -1,0 +1,63 @@
+import pytest
+
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.identity import count_opening, read_identity
+from partition_svc.store.log_store import LogStore
+from tests.support.log_stores import opened
+
+
+def test_a_directory_keeps_its_volume_id_and_counts_who_opens_it(tmp_path):
+    identities = []
+    for _ in range(3):
+        with opened(tmp_path) as store:
+            identities.append(store.identity)
+    assert [one.incarnation for one in identities] == [1, 2, 3]
+    assert len({one.volume_id for one in identities}) == 1
+    with opened(tmp_path / "another") as store:
+        assert store.identity.volume_id != identities[0].volume_id
+
+
+def test_it_is_counted_durably_before_anybody_is_told(tmp_path, monkeypatch):
+    synced = []
+    database = Database(tmp_path)
+    monkeypatch.setattr(database, "state", _Spy(database.state, synced))
+    assert count_opening(database).incarnation == 1
+    assert synced == [("put",), ("flush_wal", True)]
+
+
+class _Spy:
+    def __init__(self, state, calls):
+        self.get = state.get
+        self.put = lambda *_: calls.append(("put",))
+        self.flush_wal = lambda sync: calls.append(("flush_wal", sync))
+
+
+def test_a_process_that_can_only_read_is_as_the_last_one_was(tmp_path, monkeypatch):
+    with opened(tmp_path) as store:
+        before = store.identity
+
+    def fail(_):
+        raise StorageFailed("no space")
+
+    monkeypatch.setattr("partition_svc.store.log_store.count_opening", fail)
+    store = LogStore(tmp_path)
+    assert store.identity == before
+    store.close()
+
+
+def test_a_directory_that_was_never_counted_has_had_no_incarnation(tmp_path):
+    assert read_identity(Database(tmp_path)).incarnation == 0
+
+
+@pytest.mark.parametrize("broken", ["put", "flush_wal"])
+def test_a_failure_to_write_is_told(tmp_path, monkeypatch, broken):
+    def fail(*_):
+        raise OSError("no space")
+
+    database = Database(tmp_path)
+    spy = _Spy(database.state, [])
+    setattr(spy, broken, fail)
+    monkeypatch.setattr(database, "state", spy)
+    with pytest.raises(StorageFailed):
+        count_opening(database)
