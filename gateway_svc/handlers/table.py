@@ -12,6 +12,7 @@ from gateway_svc.handlers.fetch import fetch
 from gateway_svc.handlers.init_producer_id import init_producer_id
 from gateway_svc.handlers.list_offsets import list_offsets
 from gateway_svc.handlers.metadata import metadata
+from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
 from gateway_svc.handlers.produce import is_answered, produce
 from gateway_svc.handlers.route import Route, overlapping_route, route
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
@@ -23,12 +24,14 @@ from gateway_svc.wire.apis.fetch import FETCH
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID
 from gateway_svc.wire.apis.list_offsets import LIST_OFFSETS
 from gateway_svc.wire.apis.metadata import METADATA
+from gateway_svc.wire.apis.offset_for_leader_epoch import OFFSET_FOR_LEADER_EPOCH
 from gateway_svc.wire.apis.produce import PRODUCE
 
 _SERVED: Final = (
     overlapping_route(PRODUCE, produce, is_answered=is_answered),
     route(FETCH, fetch),
     route(LIST_OFFSETS, list_offsets),
+    route(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch),
     route(METADATA, metadata),
     route(CREATE_TOPICS, create_topics),
     route(DELETE_TOPICS, delete_topics),

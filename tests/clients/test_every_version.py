@@ -24,6 +24,7 @@ from tests.support.raw_client import (
     INIT_PRODUCER_ID,
     LIST_OFFSETS,
     METADATA,
+    OFFSET_FOR_LEADER_EPOCH,
     PRODUCE,
     RawClient,
 )
@@ -42,12 +43,13 @@ ADVERTISED = {
     CREATE_TOPICS: (0, 7),
     DELETE_TOPICS: (0, 6),
     INIT_PRODUCER_ID: (0, 5),
+    OFFSET_FOR_LEADER_EPOCH: (0, 4),
     DESCRIBE_CONFIGS: (0, 4),
     DESCRIBE_CLUSTER: (0, 2),
 }
 #: The first version that kio knows; the ones below are tested in `test_oldest_versions.py`.
 KIO_FROM = {PRODUCE: 3, FETCH: 4, LIST_OFFSETS: 1, CREATE_TOPICS: 2, DELETE_TOPICS: 1}
-KIO_FROM |= {DESCRIBE_CONFIGS: 1}
+KIO_FROM |= {DESCRIBE_CONFIGS: 1, OFFSET_FOR_LEADER_EPOCH: 2}
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,18 @@ def init_producer_id_check(response, scene):
     assert response.producer_id >= 0
 
 
+def leader_epoch_values(scene):
+    asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": 1_000_000}
+    return {"replica_id": -1, "topics": [{"topic": scene.topic, "partitions": [asked]}]}
+
+
+def leader_epoch_check(response, scene):
+    (answered,) = response.topics[0].partitions
+    assert (answered.partition, answered.error_code) == (0, 0)
+    # Of an epoch that is yet to come nothing is known (KIP-101).
+    assert (answered.leader_epoch, answered.end_offset) == (-1, -1)
+
+
 def describe_configs_values(scene):
     resource = {
         "resource_type": DESCRIBED_TOPIC,
@@ -245,6 +259,7 @@ EXCHANGES = {
     CREATE_TOPICS: Exchange(create_topics_values, create_topics_check),
     DELETE_TOPICS: Exchange(delete_topics_values, delete_topics_check),
     INIT_PRODUCER_ID: Exchange(init_producer_id_values, init_producer_id_check),
+    OFFSET_FOR_LEADER_EPOCH: Exchange(leader_epoch_values, leader_epoch_check),
     DESCRIBE_CONFIGS: Exchange(describe_configs_values, describe_configs_check),
     DESCRIBE_CLUSTER: Exchange(describe_cluster_values, describe_cluster_check),
 }

@@ -4,7 +4,7 @@ Message sets of magic 0 and 1, plain and compressed, go in and come out as their
 """
 
 import pytest
-from kafka.protocol.old import admin, fetch, list_offsets, produce
+from kafka.protocol.old import admin, fetch, list_offsets, offset_for_leader_epoch, produce
 
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.test_every_version import ADVERTISED, KIO_FROM
@@ -168,7 +168,18 @@ def test_describe_configs_0_knows_defaults(raw, topic):
     assert all(is_default for _, _, _, is_default, _ in configs)
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_offset_for_leader_epoch_as_it_was_first(version, raw, topic):
+    raw.produce(topic, record_batch(RECORDS))
+    (listed,) = raw.metadata(topic).topics[0].partitions
+    cls = getattr(offset_for_leader_epoch, f"OffsetForLeaderEpochRequest_v{version}")
+    response = ask_old(raw, cls([(topic, [(0, listed.leader_epoch)])]))
+    (name, ((error_code, partition, *epoch, end_offset),)) = response.topics[0]
+    assert (name, error_code, partition, end_offset) == (topic, 0, 0, 4)
+    assert epoch == ([listed.leader_epoch] if version else [])
+
+
 def test_no_advertised_version_is_left_untested():
-    tested_here = {0: {0, 1, 2}, 1: {0, 1, 2, 3}, 2: {0}, 19: {0, 1}, 20: {0}, 32: {0}}
+    tested_here = {0: {0, 1, 2}, 1: {0, 1, 2, 3}, 2: {0}, 19: {0, 1}, 20: {0}, 23: {0, 1}, 32: {0}}
     below = {key: set(range(KIO_FROM.get(key, 0))) for key in ADVERTISED}
     assert {key: versions for key, versions in below.items() if versions} == tested_here

@@ -94,6 +94,7 @@ _OLD_MODULES = {
     2: "list_offsets",
     19: "admin",
     20: "admin",
+    23: "offset_for_leader_epoch",
     32: "admin",
 }
 

@@ -18,6 +18,11 @@ from gateway_svc.wire.apis.list_offsets import (
     ListOffsetsTopic,
 )
 from gateway_svc.wire.apis.metadata import MetadataRequest, MetadataRequestTopic
+from gateway_svc.wire.apis.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from gateway_svc.wire.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from gateway_svc.wire.codec import decode, encode
 from tests.support.batches import record_batch
@@ -74,6 +79,16 @@ REQUESTS = {
         topics=[DeleteTopicState(name="orders")], topic_names=["orders"], timeout_ms=100
     ),
     22: InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=100),
+    23: OffsetForLeaderEpochRequest(
+        topics=[
+            OffsetForLeaderTopic(
+                topic="orders",
+                partitions=[
+                    OffsetForLeaderPartition(partition=index, leader_epoch=7) for index in (0, 99)
+                ],
+            )
+        ]
+    ),
     32: DescribeConfigsRequest(
         resources=[
             DescribeConfigsResource(

@@ -20,6 +20,8 @@ from common.ports.metadata import (
 from common.ports.partitions import (
     Append,
     AppendResult,
+    EpochEndOffset,
+    EpochQuery,
     FetchQuery,
     FetchResult,
     LogDescription,
@@ -50,11 +52,13 @@ class FakePartitions:
     append_results: list[AppendResult] | None = None
     fetch_results: list[FetchResult] | None = None
     offset_results: list[OffsetResult] | None = None
+    epoch_results: list[EpochEndOffset] | None = None
     error: Exception | None = None
     appends: list[Append] = field(default_factory=list)
     acks: list[int] = field(default_factory=list)
     fetches: list[FetchQuery] = field(default_factory=list)
     offset_queries: list[OffsetQuery] = field(default_factory=list)
+    epoch_queries: list[EpochQuery] = field(default_factory=list)
     on_fetch: Callable[[FetchQuery], Coroutine[Any, Any, list[FetchResult]]] | None = None
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
@@ -87,6 +91,12 @@ class FakePartitions:
         if self.error is not None:
             raise self.error
         return self.offset_results or [OffsetResult(10 + n, -1, 7) for n in range(len(queries))]
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        self.epoch_queries += queries
+        if self.error is not None:
+            raise self.error
+        return self.epoch_results or [EpochEndOffset(7, 10 + n) for n in range(len(queries))]
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         raise NotImplementedError

@@ -1,0 +1,78 @@
+import pytest
+
+from common.ports.partitions import EpochEndOffset, EpochQuery, LogId, Refusal
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
+from gateway_svc.wire.apis.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import ORDERS, World
+
+
+def asked(partition: int, epoch: int = 7, **fields: int) -> OffsetForLeaderPartition:
+    return OffsetForLeaderPartition(partition=partition, leader_epoch=epoch, **fields)
+
+
+def request(*partitions: OffsetForLeaderPartition, name: str = "orders", **fields: int):
+    topic = OffsetForLeaderTopic(topic=name, partitions=partitions)
+    return OffsetForLeaderEpochRequest(topics=[topic], **fields)
+
+
+def answers(response):
+    return [
+        (one.partition, one.error_code, one.leader_epoch, one.end_offset)
+        for topic in response.topics
+        for one in topic.partitions
+    ]
+
+
+def test_a_query_carries_the_epoch_asked_about_and_the_one_that_the_client_knows():
+    world = World()
+    world.ask(offset_for_leader_epoch, request(asked(1, 5, current_leader_epoch=6)), 4)
+    assert world.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 1), 5, 6)]
+
+
+@pytest.mark.parametrize("replica_id", [-1, -2, 0, 5])
+def test_everybody_is_answered_alike_whatever_replica_it_says_that_it_is(replica_id):
+    response = World().ask(offset_for_leader_epoch, request(asked(0), replica_id=replica_id), 3)
+    assert answers(response) == [(0, 0, 7, 10)]
+
+
+def test_an_epoch_of_which_nothing_is_known_is_no_error():
+    world = World()
+    world.partitions.epoch_results = [EpochEndOffset()]
+    response = world.ask(offset_for_leader_epoch, request(asked(0, 99)), 4)
+    assert answers(response) == [(0, 0, -1, -1)]
+
+
+def test_unknown_partitions_do_not_shift_the_answers_of_others():
+    response = World().ask(offset_for_leader_epoch, request(asked(9), asked(0), asked(-1)), 4)
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert answers(response) == [(9, unknown, -1, -1), (0, 0, 7, 10), (-1, unknown, -1, -1)]
+    elsewhere = World().ask(offset_for_leader_epoch, request(asked(0), name="nowhere"), 4)
+    assert answers(elsewhere) == [(0, unknown, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error_code"),
+    [
+        (Refusal.FENCED_LEADER_EPOCH, ErrorCode.FENCED_LEADER_EPOCH),
+        (Refusal.UNKNOWN_LEADER_EPOCH, ErrorCode.UNKNOWN_LEADER_EPOCH),
+        (Refusal.NOT_OWNER, ErrorCode.NOT_LEADER_OR_FOLLOWER),
+    ],
+)
+def test_a_refusal_is_told_in_kafka_s_words(refusal, error_code):
+    world = World()
+    world.partitions.epoch_results = [EpochEndOffset(refusal=refusal)]
+    response = world.ask(offset_for_leader_epoch, request(asked(0)), 4)
+    assert answers(response) == [(0, error_code, -1, -1)]
+
+
+def test_an_owner_that_does_not_answer_is_retriable():
+    world = World()
+    world.partitions.error = BackendUnavailable("gone")
+    response = world.ask(offset_for_leader_epoch, request(asked(0)), 4)
+    assert answers(response) == [(0, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1, -1)]
