@@ -43,6 +43,8 @@ class Refusal(IntEnum):
     UNKNOWN_LEADER_EPOCH = 13
     UNSUPPORTED_TIMESTAMP = 14
     MOVING = 15
+    #: The owner did not answer: it is not known whether what was asked for was done.
+    NO_ANSWER = 16
 
 
 class LogId(NamedTuple):

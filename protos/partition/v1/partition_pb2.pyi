@@ -25,6 +25,7 @@ class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_UNKNOWN_LEADER_EPOCH: _ClassVar[Refusal]
     REFUSAL_UNSUPPORTED_TIMESTAMP: _ClassVar[Refusal]
     REFUSAL_MOVING: _ClassVar[Refusal]
+    REFUSAL_NO_ANSWER: _ClassVar[Refusal]
 
 class Acks(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +49,7 @@ REFUSAL_FENCED_LEADER_EPOCH: Refusal
 REFUSAL_UNKNOWN_LEADER_EPOCH: Refusal
 REFUSAL_UNSUPPORTED_TIMESTAMP: Refusal
 REFUSAL_MOVING: Refusal
+REFUSAL_NO_ANSWER: Refusal
 ACKS_UNSPECIFIED: Acks
 ACKS_ALL: Acks
 ACKS_LEADER: Acks
