@@ -22,15 +22,15 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-versi
 
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ringlog \
- && install --directory --owner ringlog --group ringlog /data
+ && install --directory --owner ringlog --group ringlog /var/lib/ringlog
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/ringlog /opt/ringlog
 ENV PATH=/opt/ringlog/bin:/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
-WORKDIR /data
+WORKDIR /var/lib/ringlog
 USER 10001:10001
 # Kafka, and the gRPC servers of gateway, partition service and metadata service.
 EXPOSE 9092 9192 9292 9392
 HEALTHCHECK --interval=5s --timeout=10s --start-period=30s CMD ["ringlog", "health"]
 CMD ["ringlog", "standalone", "--listen", "0.0.0.0:9092", "--grpc-listen", "0.0.0.0:9192", \
-     "--data-dir", "/data", "--set", "advertised.listeners=PLAINTEXT://localhost:9092"]
+     "--data-dir", "/var/lib/ringlog", "--set", "advertised.listeners=PLAINTEXT://localhost:9092"]
