@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog
 TYPED := $(PACKAGES) $(wildcard benchmarks)
-PROTOS := $(wildcard protos/*/v1/*.proto)
+PROTOS := $(wildcard protos/*/v*/*.proto)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Clients of their time, for the old protocol versions. They share the name of the current
 # kafka-python, so each lives in a folder of its own and tests run it in a process of its own.
 LEGACY := $(VENV)/legacy-clients
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+GATEWAYS := gateway-0 gateway-1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev run test check lint types layers check-protos format protos readme bench constraints clean
+.PHONY: help venv dev run up down test check lint types layers check-protos format protos readme bench constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +23,17 @@ venv: $(VENV)/.ready ## Virtual environment with ringlog in it
 
 run: venv ## Start the standalone broker on localhost:9092, data under ./data
 	@exec $(BIN)/ringlog standalone --listen localhost:9092 --data-dir ./data
+
+up: ## Start a cluster in containers, on localhost:9092 and localhost:9093
+	$(COMPOSE) up --build --detach
+	@for gateway in $(GATEWAYS); do \
+	  for try in $$(seq 60); do \
+	    $(COMPOSE) exec -T $$gateway ringlog health localhost:9192 && continue 2; sleep 1; \
+	  done; exit 1; \
+	done
+
+down: ## Stop it; its data stays (docker volume ls)
+	$(COMPOSE) --profile grow down
 
 test: dev ## All tests (TESTS=tests/unit for some)
 	$(BIN)/python -m pytest $(TESTS)
