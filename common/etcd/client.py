@@ -1,0 +1,216 @@
+"""Calls to etcd: each with a deadline, to whichever endpoint answers.
+
+A call is tried once. Where it fails the next one goes to the next endpoint; whether to try again
+is for the caller to say, who knows whether a change may be made twice.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self, TypeVar
+
+import grpc
+
+from protos.etcd.v3 import rpc_pb2 as pb
+from protos.etcd.v3.rpc_pb2_grpc import KVStub, LeaseStub, WatchStub
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: An etcd that is well answers in milliseconds; one that elects a leader takes a second.
+CALL_TIMEOUT_S: Final = 2.0
+
+#: Answers to scans are cut into pages, but one value may be large.
+_MESSAGE_BYTES_MAX = 16 << 20
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A peer that vanished is noticed on a silent watch too. etcd allows a ping each 5 s.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+
+#: With these etcd says that it did nothing. After any other it may have.
+_REFUSALS: Final = {
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+
+class EtcdError(Exception):
+    """A call failed; the text names the call, the endpoint and the reason."""
+
+
+class EtcdUnavailable(EtcdError):
+    """Nobody answered, or not in time. A change may or may not have happened."""
+
+
+class EtcdRefused(EtcdError):
+    """etcd did not do it, and would not when asked again in the same way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """PEM files: of the authority that etcd's certificate is from, and of a client's own."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class _Endpoint(NamedTuple):
+    address: str
+    channel: grpc.Channel
+    kv: KVStub
+    lease: LeaseStub
+    watch: WatchStub
+
+
+class EtcdClient:
+    """Connections to the members of one etcd cluster. Close it after the last call."""
+
+    def __init__(self, endpoints: Sequence[str], tls: Tls | None = None) -> None:
+        """`endpoints` are host:port. Nothing is connected yet.
+
+        Raises:
+            OSError: a file of `tls` cannot be read.
+        """
+        credentials = None if tls is None else _credentials(tls)
+        self._endpoints = [_endpoint(address, credentials) for address in endpoints]
+        self._current = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for endpoint in self._endpoints:
+            endpoint.channel.close()
+
+    def range(self, request: pb.RangeRequest) -> pb.RangeResponse:
+        answer: pb.RangeResponse = self._call(
+            "Range", lambda to: to.kv.Range(request, timeout=CALL_TIMEOUT_S)
+        )
+        return answer
+
+    def transact(self, request: pb.TxnRequest) -> pb.TxnResponse:
+        answer: pb.TxnResponse = self._call(
+            "Txn", lambda to: to.kv.Txn(request, timeout=CALL_TIMEOUT_S)
+        )
+        return answer
+
+    def grant_lease(self, ttl_s: int) -> pb.LeaseGrantResponse:
+        """The answer says how long the lease is: etcd may grant a longer one."""
+        request = pb.LeaseGrantRequest(TTL=ttl_s)
+        answer: pb.LeaseGrantResponse = self._call(
+            "LeaseGrant", lambda to: to.lease.LeaseGrant(request, timeout=CALL_TIMEOUT_S)
+        )
+        return answer
+
+    def revoke_lease(self, lease: int) -> None:
+        request = pb.LeaseRevokeRequest(ID=lease)
+        self._call("LeaseRevoke", lambda to: to.lease.LeaseRevoke(request, timeout=CALL_TIMEOUT_S))
+
+    def renew_lease(self, lease: int, timeout_s: float) -> int:
+        """Seconds that the lease lasts from now on; 0: it is over."""
+        request = pb.LeaseKeepAliveRequest(ID=lease)
+
+        def renew(to: _Endpoint) -> pb.LeaseKeepAliveResponse:
+            call = to.lease.LeaseKeepAlive(iter([request]), timeout=timeout_s)
+            answer: pb.LeaseKeepAliveResponse = next(call)
+            call.cancel()
+            return answer
+
+        return self._call("LeaseKeepAlive", renew).TTL
+
+    def watch(self, key: bytes, *, after_revision: int, timeout_s: float) -> "KeyWatch":
+        """Tells what happens to `key` after a revision, for at most `timeout_s`."""
+        wanted = pb.WatchCreateRequest(key=key, start_revision=after_revision + 1)
+        return self._call("Watch", lambda to: KeyWatch(to.watch, wanted, timeout_s))
+
+    def _call(self, what: str, call: Callable[[_Endpoint], T]) -> T:
+        number = self._current
+        endpoint = self._endpoints[number]
+        with _failures(what, endpoint.address):
+            try:
+                return call(endpoint)
+            except grpc.RpcError as error:
+                if self._current == number and _code(error) not in _REFUSALS:
+                    self._current = (number + 1) % len(self._endpoints)
+                raise
+
+
+class KeyWatch:
+    """A watch of one key, in one thread; `cancel` may be called from any."""
+
+    def __init__(self, stub: WatchStub, wanted: pb.WatchCreateRequest, timeout_s: float) -> None:
+        # Half closed at once: etcd keeps the watch, and tells until the call ends.
+        requests = iter([pb.WatchRequest(create_request=wanted)])
+        self._call = stub.Watch(requests, timeout=timeout_s)
+
+    def wait_for_deletion(self) -> None:
+        """Returns when the key is gone, or when nothing more will be told, whatever the reason."""
+        try:
+            for answer in self._call:
+                if answer.canceled or any(one.type == pb.Event.DELETE for one in answer.events):
+                    break
+        except grpc.RpcError as error:
+            log.debug("watch ended: %s", error)
+        self._call.cancel()
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
+def _endpoint(address: str, credentials: grpc.ChannelCredentials | None) -> _Endpoint:
+    if credentials is None:
+        channel = grpc.insecure_channel(address, options=_OPTIONS)
+    else:
+        channel = grpc.secure_channel(address, credentials, options=_OPTIONS)
+    return _Endpoint(address, channel, KVStub(channel), LeaseStub(channel), WatchStub(channel))
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        root_certificates=tls.ca.read_bytes(),
+        private_key=None if tls.key is None else tls.key.read_bytes(),
+        certificate_chain=None if tls.certificate is None else tls.certificate.read_bytes(),
+    )
+
+
+@contextmanager
+def _failures(what: str, address: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        code = _code(error)
+        details = error.details() if hasattr(error, "details") else error
+        text = f"etcd {what} at {address}: {code.name}: {details}"
+        raise (EtcdRefused if code in _REFUSALS else EtcdUnavailable)(text) from error
+    except StopIteration as error:
+        raise EtcdUnavailable(f"etcd {what} at {address}: no answer") from error
+    except ValueError as error:
+        # What grpc says of a call on a channel that was closed.
+        raise EtcdUnavailable(f"etcd {what}: {error}") from error
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode:
+    code = error.code() if hasattr(error, "code") else None
+    return code if isinstance(code, grpc.StatusCode) else grpc.StatusCode.UNKNOWN

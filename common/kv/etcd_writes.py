@@ -1,0 +1,113 @@
+"""Writes to etcd by one leader: each made once, in order, and never by a leader of the past.
+
+Every transaction compares two keys: that of the leader, and `<prefix>written`, which each
+transaction writes anew with a mark of its own. So what a lost call left behind, and etcd takes up
+late, fails; and a call whose answer was lost can be made again: where its mark stands there, it
+was done.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn, Protocol, TypeVar
+
+from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable
+from common.kv.store import StorageFailed
+from protos.etcd.v3 import rpc_pb2 as pb
+
+T = TypeVar("T")
+
+_PAUSE_S_MIN: Final = 0.05
+_PAUSE_S_MAX: Final = 0.5
+
+
+class Term(Protocol):
+    """What is asked of a leadership here (`common.etcd.leadership.Leadership`)."""
+
+    term: int
+
+    @property
+    def is_held(self) -> bool: ...
+
+    @property
+    def condition(self) -> pb.Compare: ...
+
+    def pause(self, seconds: float) -> bool: ...
+
+    def lose(self, reason: str) -> None: ...
+
+
+class LeaderWrites:
+    """Transactions of one term. One thread at a time."""
+
+    def __init__(self, client: EtcdClient, term: Term, *, prefix: bytes) -> None:
+        self._client = client
+        self._term = term
+        self._key = prefix + b"written"
+        self._revision: int | None = None
+        self._count = 0
+
+    def make(self, changes: Sequence[pb.RequestOp]) -> None:
+        """Makes all `changes` or none, durably; tries for as long as the leadership lasts.
+
+        Raises:
+            StorageFailed: they were not made, or the leadership is lost.
+        """
+        if self._revision is None:
+            self._revision = self._written().mod_revision
+        self._count += 1
+        mark = f"{self._term.term}.{self._count}".encode()
+        request = self._request(changes, mark)
+        answer = self._persist(lambda: self._client.transact(request), is_change=True)
+        if answer.succeeded:
+            self._revision = answer.header.revision
+            return
+        written = answer.responses[0].response_range.kvs
+        if not written or written[0].value != mark:
+            self._lose("another process leads")
+        self._revision = written[0].mod_revision
+
+    def read(self, request: pb.RangeRequest) -> pb.RangeResponse:
+        """Raises `StorageFailed`."""
+        return self._persist(lambda: self._client.range(request), is_change=False)
+
+    def _persist(self, call: Callable[[], T], *, is_change: bool) -> T:
+        """Calls again and again while nobody answers and the leadership lasts.
+
+        A change that is refused after a call whose outcome is unknown stays unknown: then the
+        leadership is given up, and the next leader finds out.
+        """
+        pause_s, unknown = _PAUSE_S_MIN, ""
+        while self._term.is_held:
+            try:
+                return call()
+            except EtcdRefused as error:
+                if unknown and is_change:
+                    self._lose(f"{unknown}, then {error}")
+                raise StorageFailed(str(error)) from error
+            except EtcdUnavailable as error:
+                unknown = str(error)
+                self._term.pause(pause_s)
+                pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+        raise StorageFailed("this process leads no more" + (f": {unknown}" if unknown else ""))
+
+    def _request(self, changes: Sequence[pb.RequestOp], mark: bytes) -> pb.TxnRequest:
+        nobody_wrote = pb.Compare(
+            result=pb.Compare.EQUAL,
+            target=pb.Compare.MOD,
+            key=self._key,
+            mod_revision=self._revision,
+        )
+        marking = pb.RequestOp(request_put=pb.PutRequest(key=self._key, value=mark))
+        reading = pb.RequestOp(request_range=pb.RangeRequest(key=self._key))
+        return pb.TxnRequest(
+            compare=[self._term.condition, nobody_wrote],
+            success=[*changes, marking],
+            failure=[reading],
+        )
+
+    def _written(self) -> pb.KeyValue:
+        found = self.read(pb.RangeRequest(key=self._key)).kvs
+        return found[0] if found else pb.KeyValue()
+
+    def _lose(self, reason: str) -> NoReturn:
+        self._term.lose(reason)
+        raise StorageFailed(f"this process leads no more: {reason}")
