@@ -24,6 +24,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from common.records.records import Record, write_batch
+from common.rpc.wire_format import delimited_head
 from protos.partition.v1 import partition_pb2 as pb
 
 _ACKS = {
@@ -134,17 +135,30 @@ def fetch_query_from_message(message: pb.FetchRequest) -> FetchQuery:
     )
 
 
+def encoded_fetch_response(results: Sequence[FetchResult]) -> bytes:
+    """A FetchResponse as bytes, with the batches copied once."""
+    pieces: list[bytes | memoryview] = []
+    for result in results:
+        one = fetch_result_to_message(result).SerializeToString()
+        size = sum(map(len, result.records))
+        if size:
+            one += delimited_head(pb.FetchResult.BATCHES_FIELD_NUMBER, size)
+        pieces.append(delimited_head(pb.FetchResponse.RESULTS_FIELD_NUMBER, len(one) + size))
+        pieces.append(one)
+        pieces += result.records
+    return b"".join(pieces)
+
+
 def fetch_result_to_message(
-    result: FetchResult, *, batches: bytes = b"", records: Sequence[Record] = ()
+    result: FetchResult, *, records: Sequence[Record] = ()
 ) -> pb.FetchResult:
-    """Offsets, refusal and either of `batches` and `records`, which the caller makes of it."""
+    """All but the batches; `records` are what the caller made of them."""
     return pb.FetchResult(
         refusal=_REFUSALS[result.refusal],
         high_watermark=result.high_watermark,
         last_stable_offset=result.last_stable_offset,
         log_start_offset=result.log_start_offset,
         leader_epoch=result.leader_epoch,
-        batches=batches,
         records=map(_record_to_message, records),
         aborted=_aborted(result),
     )

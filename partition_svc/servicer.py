@@ -22,6 +22,7 @@ from partition_svc.messages import (
     description_to_message,
     epoch_end_offset_to_message,
     epoch_queries_from_message,
+    encoded_fetch_response,
     fetch_query_from_message,
     fetch_result_to_message,
     log_from_message,
@@ -93,7 +94,7 @@ class PartitionServicer(PartitionServiceServicer):
         self,
         request: pb.FetchRequest,
         context: grpc.aio.ServicerContext[pb.FetchRequest, pb.FetchResponse],
-    ) -> pb.FetchResponse:
+    ) -> pb.FetchResponse | bytes:
         try:
             query = fetch_query_from_message(request)
         except Malformed as error:
@@ -101,12 +102,7 @@ class PartitionServicer(PartitionServiceServicer):
         results = await _answered(context, self._partitions.fetch(query))
         if request.decode_records:
             return await _decoded(query, results)
-        return pb.FetchResponse(
-            results=[
-                fetch_result_to_message(result, batches=b"".join(result.records))
-                for result in results
-            ]
-        )
+        return encoded_fetch_response(results)
 
     async def ListOffsets(  # noqa: N802
         self,

@@ -11,7 +11,9 @@ _BYTES_MAX: Final = 1 << 20
 _RECORD_BYTES: Final = 30
 
 
-def records_from(batches: Iterable[bytes], *, offset: int, bytes_max: int) -> list[Record]:
+def records_from(
+    batches: Iterable[bytes | memoryview], *, offset: int, bytes_max: int
+) -> list[Record]:
     """Records from `offset` on, at least one where there is one, control records left out.
 
     Stops once they make `bytes_max`, or a megabyte: compressed batches may be much larger inside,

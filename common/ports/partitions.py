@@ -120,7 +120,7 @@ class AbortedTransaction(NamedTuple):
 class FetchResult:
     """Whole v2 batches in offset order, as a list of chunks that are sent one after the other."""
 
-    records: list[bytes] = field(default_factory=list)
+    records: list[bytes | memoryview] = field(default_factory=list)
     high_watermark: int = -1
     last_stable_offset: int = -1
     log_start_offset: int = -1

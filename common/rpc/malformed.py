@@ -42,7 +42,7 @@ def _unary_handler(handler: Any) -> _Handler:
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=_lenient(handler.request_deserializer),
-        response_serializer=handler.response_serializer,
+        response_serializer=_unless_ready(handler.response_serializer),
     )
 
 
@@ -54,6 +54,11 @@ def _lenient(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return _MALFORMED
 
     return read
+
+
+def _unless_ready(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Answers that a method has encoded itself (see `wire_format`) go out as they are."""
+    return lambda answer: answer if isinstance(answer, bytes) else encode(answer)
 
 
 async def _refuse(context: _Context) -> None:

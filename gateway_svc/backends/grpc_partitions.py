@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from common.ports.partitions import (
     Append,
@@ -19,17 +19,20 @@ from common.ports.partitions import (
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
 from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.partition_messages import (
+    decoded_fetch_response,
     descriptions_from_message,
     epoch_ends_from_message,
     epoch_queries_to_message,
     fetch_query_to_message,
-    fetch_results_from_message,
     logs_to_message,
     offset_queries_to_message,
     offset_results_from_message,
 )
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["PartitionService"]
+_FETCH: Final = f"/{_SERVICE.full_name}/Fetch"
 
 #: What a fetch may take on top of the time that it waits for data.
 _FETCH_MARGIN_S: Final = 10.0
@@ -44,6 +47,12 @@ class GrpcPartitions:
         # Two connections: a megabyte of fetched batches must not delay the answer to an append.
         self._channels = (open_channel(address), open_channel(address))
         self._stub = PartitionServiceStub(self._channels[0])
+        # Not the stub's: that would copy the batches into a message, and out of it again.
+        self._fetch: Any = self._channels[0].unary_unary(
+            _FETCH,
+            request_serializer=pb.FetchRequest.SerializeToString,
+            response_deserializer=decoded_fetch_response,
+        )
         self._appends = AppendSender(
             name,
             PartitionServiceStub(self._channels[1]).AppendStream,
@@ -55,11 +64,11 @@ class GrpcPartitions:
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         with unavailable_on_failure(f"{self._name} Fetch"):
-            answer: pb.FetchResponse = await self._stub.Fetch(
+            results: list[FetchResult] = await self._fetch(
                 fetch_query_to_message(query),
                 timeout=query.max_wait_ms / 1000 + _FETCH_MARGIN_S,
             )
-        return fetch_results_from_message(answer)
+        return results
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         with unavailable_on_failure(f"{self._name} ListOffsets"):

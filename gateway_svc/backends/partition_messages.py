@@ -25,6 +25,7 @@ from common.ports.partitions import (
     RecordError,
     Refusal,
 )
+from common.rpc.wire_format import split
 from protos.partition.v1 import partition_pb2 as pb
 
 _ACKS: Final = {
@@ -90,15 +91,23 @@ def fetch_query_to_message(query: FetchQuery) -> pb.FetchRequest:
     )
 
 
-def fetch_results_from_message(message: pb.FetchResponse) -> list[FetchResult]:
-    return [_fetch_result(one) for one in message.results]
+def decoded_fetch_response(data: bytes) -> list[FetchResult]:
+    """The results of an encoded FetchResponse. Their records are views of it, not copies.
+
+    Raises:
+        DecodeError: it is none.
+    """
+    _, results = split(memoryview(data), pb.FetchResponse.RESULTS_FIELD_NUMBER)
+    return [_fetch_result(one) for one in results]
 
 
-def _fetch_result(message: pb.FetchResult) -> FetchResult:
-    batches = message.batches  # read once: every look copies it
+def _fetch_result(data: memoryview) -> FetchResult:
+    rest, batches = split(data, pb.FetchResult.BATCHES_FIELD_NUMBER)
+    message = pb.FetchResult.FromString(rest)
     aborted = message.aborted.transactions if message.HasField("aborted") else None
     return FetchResult(
-        records=[batches] if batches else [],
+        # The last where there are more, as protobuf has it.
+        records=[*batches[-1:]] if batches and batches[-1] else [],
         high_watermark=message.high_watermark,
         last_stable_offset=message.last_stable_offset,
         log_start_offset=message.log_start_offset,

@@ -21,7 +21,9 @@ _MAGIC_1_SINCE: Final = 2
 _ZSTD_SINCE: Final = 10
 
 
-async def records_for(version: int, chunks: list[bytes], *, fetch_offset: int) -> RecordChunks:
+async def records_for(
+    version: int, chunks: list[bytes | memoryview], *, fetch_offset: int
+) -> RecordChunks:
     """`chunks` of whole v2 batches for a response of `version`; from version 10 on untouched.
 
     Raises:
@@ -37,7 +39,7 @@ async def records_for(version: int, chunks: list[bytes], *, fetch_offset: int) -
     return await asyncio.to_thread(down_convert, chunks, magic, fetch_offset=fetch_offset)
 
 
-def _until_zstd(chunks: Sequence[bytes]) -> list[bytes | memoryview]:
+def _until_zstd(chunks: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
     """The batches before the first that the client cannot read, so that it gets as far as that."""
     readable: list[bytes | memoryview] = []
     for chunk in chunks:

@@ -126,7 +126,9 @@ class Fetching:
         return run
 
 
-def _result(log: PartitionLog, records: list[bytes], refusal: Refusal | None = None) -> FetchResult:
+def _result(
+    log: PartitionLog, records: list[bytes | memoryview], refusal: Refusal | None = None
+) -> FetchResult:
     """Offsets are unknown (-1) to who is refused, save for the epoch (KIP-320)."""
     if refusal is not None:
         return FetchResult(refusal=refusal, leader_epoch=log.leader_epoch)

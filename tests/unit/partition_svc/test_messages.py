@@ -148,6 +148,19 @@ def test_results_of_fetches():
     assert not refused.HasField("aborted")
 
 
+def test_any_protobuf_reads_an_encoded_answer_to_a_fetch():
+    results = [
+        FetchResult([b"some ", memoryview(b"batches")], 10, 9, 8, 7),
+        FetchResult(refusal=Refusal.NOT_OWNER),
+        FetchResult([b"x" * 300], aborted=[]),
+    ]
+    message = pb.FetchResponse.FromString(messages.encoded_fetch_response(results))
+    assert [one.batches for one in message.results] == [b"some batches", b"", b"x" * 300]
+    assert message.results[0].high_watermark == 10
+    assert message.results[1].refusal == pb.REFUSAL_NOT_OWNER
+    assert message.results[2].HasField("aborted")
+
+
 def test_offset_queries_and_their_results():
     query = pb.OffsetQuery(topic_id=TOPIC_ID, timestamp=-2, read_committed=True)
     message = pb.ListOffsetsRequest(queries=[query])

@@ -1,4 +1,5 @@
 import pytest
+from google.protobuf.message import DecodeError
 
 from common.ports.partitions import (
     ACKS_ALL,
@@ -20,9 +21,9 @@ from common.ports.partitions import (
 from gateway_svc.backends.partition_messages import (
     append_request,
     append_result_from_message,
+    decoded_fetch_response,
     descriptions_from_message,
     fetch_query_to_message,
-    fetch_results_from_message,
     logs_to_message,
     offset_queries_to_message,
     offset_results_from_message,
@@ -32,8 +33,8 @@ from partition_svc.messages import (
     append_from_message,
     append_response,
     description_to_message,
+    encoded_fetch_response,
     fetch_query_from_message,
-    fetch_result_to_message,
     log_from_message,
     offset_queries_from_message,
     offset_result_to_message,
@@ -99,8 +100,22 @@ def test_a_fetch_query():
     ids=str,
 )
 def test_fetch_results(result):
-    one = fetch_result_to_message(result, batches=b"".join(result.records))
-    assert fetch_results_from_message(pb.FetchResponse(results=[one, one])) == [result, result]
+    assert decoded_fetch_response(encoded_fetch_response([result, result])) == [result, result]
+
+
+def test_an_answer_to_a_fetch_as_any_protobuf_writes_it():
+    one = pb.FetchResult(batches=b"batches", high_watermark=5)
+    data = pb.FetchResponse(results=[one, pb.FetchResult()]).SerializeToString()
+    first, second = decoded_fetch_response(data)
+    assert (first.records, first.high_watermark) == ([b"batches"], 5)
+    assert second.records == []
+
+
+def test_an_answer_that_is_none_is_a_decode_error():
+    data = encoded_fetch_response([FetchResult([b"batches"], 5)])
+    for end in range(1, len(data)):
+        with pytest.raises(DecodeError):
+            decoded_fetch_response(data[:end])
 
 
 def test_offset_queries_and_results():
