@@ -1,0 +1,26 @@
+"""What must hold of the guard of scaling down: it is there, in force, and about our StatefulSet."""
+
+from collections.abc import Iterator
+
+from tests.deploy.manifests import Manifests, who
+
+
+def guard(manifests: Manifests) -> Iterator[str]:
+    """A policy over the partition StatefulSet and its scale, which is bound and denies."""
+    bindings = manifests.of("ValidatingAdmissionPolicyBinding")
+    policies = manifests.of("ValidatingAdmissionPolicy")
+    if not policies:
+        yield "no ValidatingAdmissionPolicy guards the partition services"
+    for policy in policies:
+        spec = policy["spec"]
+        if spec.get("failurePolicy", "Fail") != "Fail":
+            yield f"{who(policy)}: lets through what it cannot judge"
+        for rule in spec["matchConstraints"]["resourceRules"]:
+            if set(rule["resources"]) != {"statefulsets", "statefulsets/scale"}:
+                yield f"{who(policy)}: is about {rule['resources']}"
+            for name in rule.get("resourceNames", []):
+                if manifests.find("StatefulSet", name) is None:
+                    yield f"{who(policy)}: there is no StatefulSet {name}"
+        bound = [one for one in bindings if one["spec"]["policyName"] == policy["metadata"]["name"]]
+        if [one["spec"]["validationActions"] for one in bound] != [["Deny"]]:
+            yield f"{who(policy)}: no binding makes it deny"

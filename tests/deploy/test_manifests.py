@@ -1,0 +1,62 @@
+"""What `kubectl apply -k` would apply is right, and the check of it finds what is wrong."""
+
+import pytest
+
+from tests.deploy.check_manifests import RULES, findings
+from tests.deploy.manifests import K8S, Manifests, render
+from tests.deploy.mutations import mistakes
+
+OVERLAYS = ("local", "production")
+MISTAKES = list(mistakes())
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_has_no_finding(overlay):
+    assert findings(render(K8S / "overlays" / overlay)) == []
+
+
+def test_every_overlay_is_checked():
+    assert sorted(one.name for one in (K8S / "overlays").iterdir()) == sorted(OVERLAYS)
+
+
+@pytest.mark.parametrize(
+    "mistake", MISTAKES, ids=[f"{index}-{one.rule}" for index, one in enumerate(MISTAKES)]
+)
+def test_a_planted_mistake_is_found(mistake):
+    objects = render(K8S / "overlays" / "local")
+    manifests = Manifests(objects)
+    mistake.plant(manifests)
+    rule = next(one for one in RULES if one.__name__ == mistake.rule)
+    found = findings(objects, [rule])
+    assert [line for line in found if mistake.words in line], found
+    assert not [line for line in found if "cannot be checked" in line]
+
+
+def test_every_rule_has_a_mistake_that_it_finds():
+    assert {one.__name__ for one in RULES} == {one.rule for one in MISTAKES}
+
+
+def test_what_is_not_of_its_shape_is_a_finding_and_no_crash():
+    objects = render(K8S / "overlays" / "local")
+    next(one for one in objects if one["kind"] == "StatefulSet")["spec"]["template"] = []
+    assert any("cannot be checked" in line for line in findings(objects))
+
+
+def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
+    """As docs/operations.md says: production with the other component, and one name for all."""
+    production = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
+    changed = (
+        production.replace("load-balancer-per-gateway", "single-load-balancer")
+        .replace("gateway-$(RINGLOG_NODE_ID).kafka.example.com", "kafka.example.com")
+        .replace("../../", f"{_up(tmp_path)}{K8S.relative_to('/')}/")
+    )
+    (tmp_path / "kustomization.yaml").write_text(changed)
+    objects = render(tmp_path)
+    assert findings(objects) == []
+    balancers = [one for one in objects if one.get("spec", {}).get("type") == "LoadBalancer"]
+    assert len(balancers) == 1
+
+
+def _up(folder):
+    """From a folder to the root: kustomize takes no absolute paths."""
+    return "../" * len(folder.resolve().relative_to("/").parts)

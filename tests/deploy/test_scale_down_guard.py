@@ -1,0 +1,54 @@
+"""Who may take partition services away: only who has drained them, for this very step."""
+
+import pytest
+
+from tests.deploy.admission import Guard
+
+
+@pytest.fixture(scope="module")
+def guard():
+    return Guard()
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 3), (3, 4), (0, 3), (1, 10)])
+def test_the_same_number_or_more_is_nobodys_business(guard, before, after):
+    assert guard.scale(before, after) is None
+    assert guard.update(before, after) is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (3, 0), (1, 0), (10, 9)])
+def test_fewer_are_refused_and_the_answer_says_what_to_do(guard, before, after):
+    for refusal in (guard.scale(before, after), guard.update(before, after)):
+        assert f"deploy/k8s/scale-down.sh ringlog {after}" in refusal
+        assert f"partition-{after} on" in refusal
+
+
+def test_fewer_are_allowed_where_this_very_step_was_drained_for(guard):
+    assert guard.update(3, 2, {"ringlog/drained": "generation=7 replicas=2"}) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "generation=6 replicas=2",  # of a change before
+        "generation=7 replicas=3",  # of another number
+        "generation=7 replicas=1",
+        "true",
+        "",
+    ],
+)
+def test_what_was_said_for_another_step_does_not_count(guard, said):
+    assert guard.update(3, 2, {"ringlog/drained": said})
+
+
+def test_other_annotations_say_nothing(guard):
+    assert guard.update(3, 2, {"kubectl.kubernetes.io/restartedAt": "now"})
+
+
+def test_a_stateful_set_of_somebody_else_is_left_alone(guard):
+    assert guard.update(3, 2, labels={"matchLabels": {"app.kubernetes.io/name": "db"}}) is None
+    assert guard.update(3, 2, labels={"matchLabels": {"app": "db"}}) is None
+    expression = {"key": "app", "operator": "Exists"}
+    assert guard.update(3, 2, labels={"matchExpressions": [expression]}) is None
+    assert guard.scale(3, 2, selector="app.kubernetes.io/name=db") is None
+    assert guard.scale(3, 2, selector="") is None
