@@ -1,0 +1,188 @@
+import random
+
+import pytest
+
+from common.etcd.client import EtcdUnavailable
+from common.kv.etcd import OPERATIONS_MAX, REQUEST_BYTES_MAX, EtcdKvStore
+from common.kv.store import StorageFailed, WriteBatch
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.contracts.kv_store_contract import KvStoreContract, put
+from tests.support.etcd import elected
+
+#: More than etcd takes in one transaction, and more than a page of a scan.
+MANY = 1_500
+
+
+@pytest.fixture
+def open_store(client, prefix):
+    """Opens a store as a new leader, whose predecessor has resigned."""
+    leaders = []
+
+    def opened(through=None):
+        for past in leaders:
+            past.resign()
+        leaders.append(elected(client, prefix))
+        store = EtcdKvStore(through or client, prefix=prefix)
+        store.lead(leaders[-1])
+        return store
+
+    yield opened
+    for leader in leaders:
+        leader.resign()
+
+
+@pytest.fixture
+def store(open_store):
+    store = open_store()
+    yield store
+    store.close()
+
+
+class TestEtcdKvStore(KvStoreContract):
+    """The fixture is the module's."""
+
+
+def big_batch(value):
+    batch = WriteBatch()
+    for number in range(MANY):
+        batch.put(b"%04d" % number, value)
+    return batch
+
+
+def everything(store):
+    return store.scan(b"", b"\xff")
+
+
+def test_a_batch_of_more_than_a_transaction_takes_is_written_and_read_back(store):
+    put(store, gone="1")
+    batch = big_batch(b"x")
+    batch.delete(b"gone")
+    store.write(batch, sync=True)
+    assert everything(store) == [(b"%04d" % number, b"x") for number in range(MANY)]
+
+
+def test_a_batch_of_more_bytes_than_a_request_takes_is_written_and_read_back(store):
+    values = {b"%d" % number: random.randbytes(REQUEST_BYTES_MAX - 100) for number in range(3)}
+    batch = WriteBatch()
+    for key, value in values.items():
+        batch.put(key, value)
+    store.write(batch, sync=True)
+    assert dict(everything(store)) == values
+
+
+def test_a_value_that_etcd_cannot_take_is_refused_and_changes_nothing(store):
+    put(store, a="1")
+    batch = WriteBatch()
+    batch.put(b"a", b"2")
+    batch.put(b"b", bytes(REQUEST_BYTES_MAX))
+    with pytest.raises(StorageFailed, match="bytes under one key"):
+        store.write(batch, sync=True)
+    assert everything(store) == [(b"a", b"1")]
+
+
+def test_clusters_with_prefixes_of_their_own_do_not_meet(client, prefix, store):
+    put(store, a="1")
+    leader = elected(client, prefix + b"other/")
+    other = EtcdKvStore(client, prefix=prefix + b"other/")
+    other.lead(leader)
+    put(other, b="2")
+    assert (everything(store), everything(other)) == ([(b"a", b"1")], [(b"b", b"2")])
+    leader.resign()
+
+
+def test_before_the_election_every_call_fails(client, prefix):
+    with pytest.raises(StorageFailed, match="does not lead"):
+        EtcdKvStore(client, prefix=prefix).get(b"a")
+
+
+class Dying:
+    """A client of a process that dies before (or after) one of its transactions."""
+
+    def __init__(self, client, *, last):
+        self._client = client
+        self._left = last
+        self.is_dead = False
+
+    def range(self, request):
+        return self._alive().range(request)
+
+    def transact(self, request):
+        if self._left == 0:
+            self.is_dead = True
+        self._left -= 1
+        return self._alive().transact(request)
+
+    def _alive(self):
+        if self.is_dead:
+            raise EtcdUnavailable("dead")
+        return self._client
+
+
+def transactions_of_a_big_batch():
+    """Cleaning at the start; staging; deciding; copying; cleaning away."""
+    chunks = -(-MANY // OPERATIONS_MAX)
+    return 1 + chunks + 1 + chunks + 1
+
+
+@pytest.mark.parametrize("last", range(transactions_of_a_big_batch() + 1))
+def test_a_leader_that_dies_anywhere_in_a_big_batch_leaves_all_of_it_or_nothing(
+    client, prefix, open_store, last
+):
+    old = open_store()
+    old.write(big_batch(b"old"), sync=True)
+    dying = Dying(client, last=last)
+    store = open_store(dying)
+    leader = store._writes._term
+    pausing = leader.pause
+
+    def pause(seconds):
+        leader.lose("dead")
+        return pausing(seconds)
+
+    leader.pause = pause
+    if last < transactions_of_a_big_batch():
+        with pytest.raises(StorageFailed):
+            store.write(big_batch(b"new"), sync=True)
+    else:
+        store.write(big_batch(b"new"), sync=True)
+    found = everything(open_store())
+    chunks = -(-MANY // OPERATIONS_MAX)
+    decided = 1 + chunks + 1
+    assert len(found) == MANY
+    assert {value for _, value in found} == {b"new" if last >= decided else b"old"}
+    assert not left_over(client, prefix)
+
+
+def left_over(client, prefix):
+    journal = prefix + b"journal/"
+    found = client.range(pb.RangeRequest(key=journal, range_end=journal + b"\xff"))
+    return [one.key for one in found.kvs]
+
+
+def test_a_batch_that_failed_while_it_was_staged_leaves_nothing_to_the_next_one(
+    client, prefix, open_store
+):
+    class Full:
+        """Refuses the second chunk of a batch, once."""
+
+        is_full = True
+
+        def range(self, request):
+            return client.range(request)
+
+        def transact(self, request):
+            keys = [one.request_put.key for one in request.success]
+            if self.is_full and keys and keys[0].endswith(b"journal/00000004"):
+                self.is_full = False
+                wrong = [pb.RequestOp(request_put=pb.PutRequest(key=b""))]
+                return client.transact(pb.TxnRequest(compare=request.compare, success=wrong))
+            return client.transact(request)
+
+    store = open_store(Full())
+    with pytest.raises(StorageFailed):
+        store.write(big_batch(b"first"), sync=True)
+    batch = WriteBatch()
+    for number in range(2 * OPERATIONS_MAX):
+        batch.put(b"%04d" % number, b"second")
+    store.write(batch, sync=True)
+    assert everything(store) == [(b"%04d" % n, b"second") for n in range(2 * OPERATIONS_MAX)]

@@ -1,0 +1,142 @@
+import pytest
+
+from common.etcd.client import EtcdRefused, EtcdUnavailable
+from common.kv.etcd_writes import LeaderWrites
+from common.kv.store import StorageFailed
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.support.etcd import elected
+
+
+def put(key, value):
+    return pb.RequestOp(request_put=pb.PutRequest(key=key, value=value))
+
+
+class Faulty:
+    """A client whose next transactions go wrong in a way that a test chose."""
+
+    def __init__(self, client):
+        self._client = client
+        self.faults = []
+        self.late = []
+
+    def range(self, request):
+        return self._client.range(request)
+
+    def transact(self, request):
+        fault = self.faults.pop(0) if self.faults else None
+        if fault == "answer lost":
+            self._client.transact(request)
+        if fault == "on its way":
+            self.late.append(request)
+        if fault == "refused":
+            raise EtcdRefused("no space")
+        if fault is not None:
+            raise EtcdUnavailable(fault)
+        return self._client.transact(request)
+
+
+@pytest.fixture
+def faulty(client):
+    return Faulty(client)
+
+
+@pytest.fixture
+def leadership(client, prefix):
+    leadership = elected(client, prefix)
+    yield leadership
+    leadership.resign()
+
+
+@pytest.fixture
+def writes(faulty, leadership, prefix):
+    return LeaderWrites(faulty, leadership, prefix=prefix)
+
+
+@pytest.fixture
+def key(prefix):
+    return prefix + b"key"
+
+
+def entry(client, key):
+    return client.range(pb.RangeRequest(key=key)).kvs[0]
+
+
+def test_a_write_whose_answer_was_lost_is_made_once(writes, faulty, client, key):
+    writes.make([put(key, b"1")])
+    first = entry(client, key).mod_revision
+    faulty.faults = ["answer lost", "answer lost"]
+    writes.make([put(key, b"2")])
+    assert (entry(client, key).value, entry(client, key).mod_revision) == (b"2", first + 1)
+    writes.make([put(key, b"3")])
+    assert entry(client, key).value == b"3"
+
+
+def test_a_write_that_did_not_arrive_is_made_later(writes, faulty, client, key):
+    faulty.faults = ["lost", "lost"]
+    writes.make([put(key, b"1")])
+    assert entry(client, key).value == b"1"
+
+
+def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client, key):
+    faulty.faults = ["on its way"]
+    writes.make([put(key, b"1")])
+    writes.make([put(key, b"2")])
+    assert not client.transact(faulty.late[0]).succeeded
+    assert entry(client, key).value == b"2"
+
+
+def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leadership, client, key):
+    faulty.faults = ["refused"]
+    with pytest.raises(StorageFailed, match="no space"):
+        writes.make([put(key, b"1")])
+    assert leadership.is_held
+    writes.make([put(key, b"2")])
+    assert entry(client, key).value == b"2"
+
+
+def test_a_write_refused_after_one_whose_outcome_is_unknown_ends_the_leadership(
+    writes, faulty, leadership, key
+):
+    faulty.faults = ["answer lost", "refused"]
+    with pytest.raises(StorageFailed, match="leads no more"):
+        writes.make([put(key, b"1")])
+    assert "no space" in leadership.lost.result()
+
+
+def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, key):
+    class Believer:
+        """Held forever, as by a process whose clock stands still."""
+
+        def __init__(self, leadership):
+            self.term, self.condition = leadership.term, leadership.condition
+            self.is_held, self.reason = True, None
+
+        def pause(self, seconds):
+            return True
+
+        def lose(self, reason):
+            self.reason = reason
+
+    past = elected(client, prefix)
+    believer = Believer(past)
+    believing = LeaderWrites(client, believer, prefix=prefix)
+    believing.make([put(key, b"past")])
+    past.resign()
+    now = elected(client, prefix)
+    # Before and after the new leader's first write.
+    with pytest.raises(StorageFailed, match="another process leads"):
+        believing.make([put(key, b"past again")])
+    LeaderWrites(client, now, prefix=prefix).make([put(key, b"now")])
+    with pytest.raises(StorageFailed, match="another process leads"):
+        LeaderWrites(client, believer, prefix=prefix).make([put(key, b"past again")])
+    assert entry(client, key).value == b"now"
+    assert believer.reason == "another process leads"
+    now.resign()
+
+
+def test_writing_ends_with_the_leadership(writes, leadership, faulty, key):
+    faulty.faults = ["lost"]
+    leadership.resign()
+    with pytest.raises(StorageFailed, match="leads no more"):
+        writes.make([put(key, b"1")])
+    assert faulty.faults == ["lost"]
