@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import grpc
+import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -61,6 +63,26 @@ def test_it_is_alive_at_once_and_ready_when_told():
             assert await _health(channel, "readiness") == SERVING
 
     asyncio.run(case())
+
+
+def test_a_probe_with_a_wrong_name_does_not_pass():
+    async def case():
+        async with _served(Echo()) as (_, channel):
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await _health(channel, "ready")
+            return refusal.value.code()
+
+    assert asyncio.run(case()) is grpc.StatusCode.NOT_FOUND
+
+
+def test_it_can_stop_being_ready_without_ceasing_to_live():
+    async def case():
+        async with _served(Echo()) as (server, channel):
+            await server.set_ready(True)
+            await server.set_ready(False)
+            return await _health(channel, "readiness"), await _health(channel, "")
+
+    assert asyncio.run(case()) == (NOT_SERVING, SERVING)
 
 
 def test_reflection_names_every_service():
