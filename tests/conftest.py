@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support.cluster import Cluster
 from tests.support.deployments import Deployment
 
 # No deadline: how long an example takes says something about the machine, not about the code.
@@ -18,6 +19,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield
     if report.failed:
         for name, value in getattr(item, "funcargs", {}).items():
-            if isinstance(value, Deployment):
+            if isinstance(value, Deployment | Cluster):
                 report.sections.append((f"log of {name}", value.tail))
     return report

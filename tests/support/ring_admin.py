@@ -1,13 +1,17 @@
-"""The ring as an operator sees and changes it, for tests: calls that block, and answers at once."""
+"""The ring as an operator sees and changes it, for tests: calls that block until the answer."""
 
 from collections.abc import Callable
 from typing import Self
 
 import grpc
 
+from common.ports.metadata import Topic
 from common.ports.moves import RingDescription, RingMember, RingRefusal
+from common.rpc.metadata_messages import topic_from_message
 from common.rpc.ring_messages import ring_from_message, ring_result_from_message
+from protos.metadata.v1 import metadata_pb2
 from protos.metadata.v1 import ring_pb2 as pb
+from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
 from tests.support.waiting import eventually
 
@@ -27,6 +31,7 @@ class RingAdmin:
         ]
         self._channel = grpc.insecure_channel(address, options=options)
         self._stub = RingServiceStub(self._channel)
+        self._topics = MetadataServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -44,11 +49,25 @@ class RingAdmin:
     def member(self, name: str) -> RingMember | None:
         return next((one for one in self.describe().members if one.name == name), None)
 
+    def topic(self, name: str) -> Topic:
+        """With the owner and the leader epoch of each partition."""
+        (answer,) = self._topics.DescribeTopics(
+            metadata_pb2.DescribeTopicsRequest(names=[name]),
+            timeout=_CALL_WITHIN_S,
+            wait_for_ready=True,
+        ).topics
+        return topic_from_message(answer)
+
     def add(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(add_member=name))
 
     def drain(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(drain_member=name))
+
+    def ask_to_drain(self, name: str) -> None:
+        """Does not wait for an answer, which a service that is held or killed cannot give."""
+        request = pb.ChangeRingRequest(drain_member=name)
+        self._stub.ChangeRing.future(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
 
     def remove(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(remove_member=name))

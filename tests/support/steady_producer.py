@@ -1,6 +1,7 @@
 """A producer that writes down what was acknowledged, and holds a restarted broker to it."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -35,6 +36,8 @@ class SteadyProducer:
         self._client: RawClient | None = None
         self._next = 0
         self.acknowledged: list[tuple[int, bytes]] = []  # base offset, batch as it was sent
+        #: Error codes after which the batch was sent again, and how often each came.
+        self.refused: Counter[int] = Counter()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> None:
@@ -103,6 +106,7 @@ class SteadyProducer:
             self._stop.wait(0.02)
             return None
         if answer.error_code in RETRIABLE:
+            self.refused[answer.error_code] += 1
             self._stop.wait(0.02)
             return None
         assert answer.error_code == 0, f"error {answer.error_code} for batch {self._next}"

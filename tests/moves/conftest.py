@@ -1,0 +1,46 @@
+"""One cluster for all tests of a module; a test that fails leaves the next one a new one."""
+
+import pytest
+
+from tests.support.cluster import Cluster
+from tests.support.moving import SETTINGS, put_in_order
+
+
+class _Clusters:
+    """The cluster that runs now, if one does."""
+
+    def __init__(self, tmp_path_factory):
+        self._tmp_path_factory = tmp_path_factory
+        self._running = None
+
+    def running(self):
+        if self._running is None:
+            folder = self._tmp_path_factory.mktemp("cluster")
+            self._running = Cluster(folder, partitions=2, **SETTINGS).__enter__()
+        return self._running
+
+    def end(self):
+        if self._running is not None:
+            self._running.__exit__()
+        self._running = None
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory):
+    every = _Clusters(tmp_path_factory)
+    yield every
+    every.end()
+
+
+@pytest.fixture
+def cluster(clusters):
+    """Two members that are in the ring and hold nothing, and a gateway."""
+    running = clusters.running()
+    done = False
+    try:
+        yield running
+        put_in_order(running)
+        done = True
+    finally:
+        if not done:
+            clusters.end()

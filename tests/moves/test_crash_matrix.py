@@ -1,0 +1,34 @@
+"""SIGKILL of source, target and metadata service at every step of a move.
+
+Whoever comes to the step is held there, then the victim is killed and started again. Meanwhile
+real producers and a consumer work. In the end the move is done, first time or after a roll-back:
+nothing acknowledged is lost or doubled, and no copy is left behind.
+"""
+
+import pytest
+
+from tests.support.failpoints import PLACES, times_at, wait_until_at
+from tests.support.moving import moving
+
+pytestmark = pytest.mark.slow
+
+VICTIMS = ("source", "target", "metadata")
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_move_survives_the_kill_of(victim, place, cluster):
+    with moving(cluster) as move:
+        who_comes_there = cluster.processes[move.process_of(place.split(".")[1])]
+        before = times_at(who_comes_there, place)
+        with cluster.failpoints.held(place):
+            cluster.ring.ask_to_drain(move.source)
+            wait_until_at(who_comes_there, place, after=before)
+            cluster.kill(move.process_of(victim))
+        cluster.start(move.process_of(victim))
+        cluster.wait_until_alive(move.source, move.target)
+        # The wish itself may have died with the metadata service; to repeat it does no harm.
+        assert cluster.ring.drain(move.source) is None
+        move.wait_until_drained()
+        move.finish()
+    cluster.assert_running()

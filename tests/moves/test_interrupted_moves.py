@@ -1,0 +1,171 @@
+"""Moves that are taken back, that lose their topic, and members that are stopped in the middle."""
+
+import grpc
+import pytest
+
+from common.ports.moves import RingRefusal
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+from tests.support.batches import record_batch
+from tests.support.failpoints import times_at, wait_until_at
+from tests.support.kept_logs import kept_logs
+from tests.support.moving import moving
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+NOT_ANY_MORE = {pb.REFUSAL_NOT_OWNER, pb.REFUSAL_MOVING, pb.REFUSAL_FENCED_LEADER_EPOCH}
+
+
+def drain_up_to(move, place):
+    """Until the target (or the source) of a move is held at `place`, which the caller holds."""
+    process = move.cluster.processes[move.process_of(place.split(".")[1])]
+    before = times_at(process, place)
+    assert move.cluster.ring.drain(move.source) is None
+    wait_until_at(process, place, after=before)
+
+
+def move_of_first_partition(move):
+    wanted = (move.topic_id, 0)
+    for one in move.cluster.ring.describe().moves:
+        if (one.move.topic_id, one.move.partition) == wanted:
+            return one.move
+    raise AssertionError("no move of partition 0")
+
+
+def first_placement(move):
+    return move.cluster.ring.topic(move.topic).partitions[0]
+
+
+@pytest.mark.parametrize("place", ["prepare", "catch-up", "fence", "fenced", "installed"])
+def test_a_drain_that_is_taken_back_leaves_the_partition_where_it_was(place, cluster):
+    with moving(cluster) as move:
+        with cluster.failpoints.held(f"move.target.{place}"):
+            drain_up_to(move, f"move.target.{place}")
+            move_id = move_of_first_partition(move).move_id
+            assert cluster.ring.add(move.source) is None
+            # Whether the ring has rolled it back by itself already is the ring's business.
+            assert cluster.ring.cancel(move_id) in (None, RingRefusal.UNKNOWN_MOVE)
+            assert cluster.ring.cancel(move_id) is RingRefusal.UNKNOWN_MOVE
+            # While the target still believes in it.
+            move.wait_for_records()
+        cluster.ring.wait_until_settled()
+        move.finish(owner=move.source)
+
+
+def test_a_move_that_is_cancelled_in_a_drain_is_made_again(cluster):
+    with moving(cluster) as move:
+        with cluster.failpoints.held("move.target.catch-up"):
+            drain_up_to(move, "move.target.catch-up")
+            move_id = move_of_first_partition(move).move_id
+            assert cluster.ring.cancel(move_id) is None
+        move.wait_until_drained()
+        assert cluster.ring.cancel(move_id) is RingRefusal.UNKNOWN_MOVE
+        move.finish()
+
+
+def test_a_move_that_is_committed_cannot_be_cancelled(cluster):
+    with moving(cluster) as move:
+        with cluster.failpoints.held("move.source.clean"):
+            drain_up_to(move, "move.source.clean")
+            move_id = move_of_first_partition(move).move_id
+            assert cluster.ring.cancel(move_id) is not None
+        move.wait_until_drained()
+        move.finish()
+
+
+@pytest.mark.parametrize(
+    "place", ["move.target.prepare", "move.target.catch-up", "move.target.fenced"]
+)
+def test_a_target_that_dies_for_good_does_not_stop_the_partition(place, cluster):
+    with moving(cluster) as move:
+        with cluster.failpoints.held(place):
+            drain_up_to(move, place)
+            cluster.kill(move.target)
+        # The other partitions are on the one that is dead.
+        move.load.wait_for_acknowledged(5, partitions=[0])
+        assert first_placement(move).owner == move.source
+        cluster.start(move.target)
+        move.wait_until_drained()
+        move.finish()
+
+
+def test_an_old_owner_that_wakes_up_after_the_move_takes_nothing(cluster):
+    with moving(cluster) as move:
+        epoch = first_placement(move).leader_epoch
+        source = cluster.processes[move.source]
+        with cluster.failpoints.held("move.target.installed"):
+            drain_up_to(move, "move.target.installed")
+            source.pause()
+        try:
+            # The new owner serves while the old one sleeps.
+            move.load.wait_for_acknowledged(5, partitions=[0])
+            placement = first_placement(move)
+            assert placement.owner == move.target
+            assert placement.leader_epoch > epoch
+            with grpc.insecure_channel(cluster.grpc_address(move.source)) as channel:
+                append = pb.Append(
+                    topic_id=move.topic_id,
+                    leader_epoch=epoch,
+                    acks=pb.ACKS_ALL,
+                    batch=record_batch(numbered(1)),
+                )
+                answer = PartitionServiceStub(channel).Append.future(
+                    pb.AppendRequest(appends=[append]), timeout=30, wait_for_ready=True
+                )
+                source.resume()
+                (result,) = answer.result().results
+        finally:
+            source.resume()
+        assert result.refused.refusal in NOT_ANY_MORE
+        move.wait_until_drained()
+        move.finish()
+
+
+def test_a_source_that_sleeps_when_it_should_fence_serves_when_it_wakes_up(cluster):
+    with moving(cluster) as move:
+        epoch = first_placement(move).leader_epoch
+        source = cluster.processes[move.source]
+        with cluster.failpoints.held("move.target.fence"):
+            drain_up_to(move, "move.target.fence")
+            source.pause()
+        try:
+            # Rolled back: the fence that it may still be asked for is of an epoch that is over.
+            eventually(
+                lambda: first_placement(move).leader_epoch > epoch, what="a higher leader epoch"
+            )
+            assert first_placement(move).owner == move.source
+        finally:
+            source.resume()
+        move.wait_until_drained()
+        move.finish()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "move.target.prepare",
+        "move.target.catch-up",
+        "move.target.fenced",
+        "move.target.installed",
+        "move.target.committed",
+        "move.source.clean",
+    ],
+)
+def test_a_topic_that_is_deleted_while_it_moves_leaves_nothing_behind(place, cluster):
+    with moving(cluster) as move:
+        move.load.finish().assert_clean()
+        with cluster.failpoints.held(place):
+            drain_up_to(move, place)
+            with RawClient(cluster.bootstrap) as raw:
+                assert raw.delete_topic(move.topic) == 0
+        ring = move.wait_until_drained()
+        assert not ring.moves
+        for member in cluster.members:
+            eventually(
+                lambda member=member: not kept_logs(cluster.data_dir(member)),
+                what=f"{member} without logs",
+            )
+    cluster.assert_running()

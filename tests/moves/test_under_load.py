@@ -1,0 +1,109 @@
+"""Members come and go under load, and clients do not notice: the ring by its command line."""
+
+import json
+import subprocess
+
+import pytest
+
+from common.ports.moves import RingRefusal, RingState
+from tests.support.checked_load import CheckedLoad
+from tests.support.cluster import METADATA, Cluster
+from tests.support.moving import SETTINGS, assert_copies_are_where_they_belong
+from tests.support.processes import RINGLOG
+from tests.support.raw_client import RawClient
+from tests.support.steady_producer import SteadyProducer
+
+pytestmark = pytest.mark.slow
+
+PARTITIONS = 12
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with Cluster(tmp_path, partitions=2, gateways=2, **SETTINGS) as running:
+        yield running
+
+
+def ring(cluster, *words):
+    """The command line; its status, what it said, and its errors and progress."""
+    command = [RINGLOG, "ring", *words, "--metadata", cluster.grpc_address(METADATA)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def owned(cluster):
+    return {one.name: one.partitions for one in cluster.ring.describe().members}
+
+
+def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
+    with RawClient(cluster.kafka_address("gateway-0")) as raw:
+        topic = raw.create_topic(partitions=PARTITIONS)
+        # Sees every answer itself: a client library would try again in silence.
+        plain = [
+            SteadyProducer(
+                lambda: cluster.kafka_address("gateway-1"),
+                topic,
+                partition,
+                acks=-1,
+                identity=raw.init_producer_id(),
+            )
+            for partition in range(3)
+        ]
+    with CheckedLoad(cluster.bootstrap, "checked", partitions=PARTITIONS) as load:
+        for one in plain:
+            one.start()
+        load.wait_for_acknowledged(20)
+
+        new = cluster.add_member()
+        cluster.ring.wait_until_settled()
+        spread = owned(cluster)
+        assert spread[new] == PARTITIONS * 2 // 3
+        load.wait_for_acknowledged(20)
+
+        status, said, told = ring(cluster, "drain", "partition-0", "--wait", "--timeout", "100")
+        assert (status, said) == (0, "partition-0 is being drained\n"), told
+        assert told.splitlines()[-1] == "ringlog ring: partition-0: DRAINED"
+        assert owned(cluster)["partition-0"] == 0
+        assert ring(cluster, "status", "--require-drained", "partition-0")[0] == 0
+        assert ring(cluster, "status", "--require-drained", "partition-1")[0] == 1
+        cluster.kill("partition-0")
+        load.wait_for_acknowledged(20)
+        for one in plain:
+            one.stop()
+        load.finish().assert_clean(unnoticed=True)
+    assert not any(one.refused for one in plain)
+    with RawClient(cluster.kafka_address("gateway-0")) as raw:
+        for one in plain:
+            one.check(raw)
+    for name in (topic, "checked"):
+        assert_copies_are_where_they_belong(cluster, name)
+
+    cluster.ring.wait_until(
+        lambda ring: not any(one.is_alive for one in ring.members if one.name == "partition-0"),
+        what="a member that is not alive",
+    )
+    assert ring(cluster, "remove", "partition-0")[:2] == (0, "partition-0 is forgotten\n")
+    assert "partition-0" not in owned(cluster)
+
+
+def test_what_the_ring_refuses_is_told_and_changes_nothing(cluster):
+    assert ring(cluster, "drain", "nobody")[0] == 1
+    assert ring(cluster, "remove", "partition-0")[0] == 1
+    assert ring(cluster, "cancel", "4711")[0] == 1
+    assert ring(cluster, "drain", "partition-0", "--wait")[0] == 0
+    assert cluster.ring.drain("partition-1") is RingRefusal.LAST_MEMBER
+    status, said, _ = ring(cluster, "status", "--json")
+    states = {one["name"]: one["state"] for one in json.loads(said)["members"]}
+    assert status == 0
+    assert states == {"partition-0": "DRAINED", "partition-1": "JOINED"}
+
+
+def test_a_drained_member_stays_drained_when_it_comes_back(cluster):
+    assert ring(cluster, "drain", "partition-0", "--wait")[0] == 0
+    cluster.restart("partition-0")
+    assert cluster.ring.member("partition-0").state is RingState.DRAINED
+    with RawClient(cluster.kafka_address("gateway-0")) as raw:
+        raw.create_topic(partitions=4)
+    assert owned(cluster) == {"partition-0": 0, "partition-1": 4}
+    assert ring(cluster, "add", "partition-0", "--wait")[0] == 0
+    assert owned(cluster) == {"partition-0": 2, "partition-1": 2}
