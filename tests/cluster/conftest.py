@@ -1,0 +1,86 @@
+"""One engine, one image, one cluster for all tests here, and their logs beside a failure."""
+
+import uuid
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster.composed import NEWCOMER, SERVICES, Composed
+from tests.cluster.engine import Engine, running_engine
+from tests.cluster.images import base_image, client_image, ringlog_image
+from tests.cluster.inside import InsideLoad
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Composed):
+                report.sections.append(("log of the cluster", value.tail()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with running_engine() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def project() -> str:
+    """A name that nobody else has on this engine."""
+    return f"ringlog-test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def base(engine: Engine) -> str:
+    return base_image(engine)
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, base: str, project: str) -> Iterator[str]:
+    with ringlog_image(engine, base=base, tag=f"{project}:latest") as tag:
+        yield tag
+
+
+@pytest.fixture(scope="session")
+def client(engine: Engine, base: str, project: str) -> Iterator[str]:
+    """The image of clients within the network."""
+    with client_image(engine, base=base, tag=f"{project}-client:latest") as tag:
+        yield tag
+
+
+@pytest.fixture(scope="session")
+def started(engine: Engine, image: str, project: str) -> Iterator[Composed]:
+    """The cluster, as compose has started it: on its way, not yet ready."""
+    cluster = Composed(engine, image=image, project=project)
+    try:
+        cluster.up()
+        yield cluster
+    finally:
+        cluster.down()
+
+
+@pytest.fixture
+def cluster(started: Composed) -> Composed:
+    """The cluster, ready; whatever the test before did to it, everyone is back."""
+    started.wait_until_ready(*SERVICES)
+    return started
+
+
+@pytest.fixture(scope="session")
+def inside(started: Composed, client: str) -> Iterator[InsideLoad]:
+    """A load on the listener INTERNAL through all that is done to the cluster."""
+    started.wait_until_ready(*SERVICES)
+    with InsideLoad(started, client) as load:
+        yield load
+
+
+@pytest.fixture(scope="session")
+def newcomer(started: Composed) -> str:
+    """A fourth partition service, on a small disk; it joins at the first test that asks for it."""
+    started.up(NEWCOMER)
+    started.wait_until_ready(NEWCOMER)
+    return NEWCOMER

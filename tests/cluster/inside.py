@@ -1,0 +1,52 @@
+"""A container with a checked load in the network of the cluster."""
+
+import json
+from typing import Any, Self
+
+from tests.cluster.composed import GATEWAYS, Composed
+from tests.support.waiting import eventually
+
+_TOPIC = "from-within"
+#: What the load needs for its end: every answer, then the whole log read again.
+_VERDICT_WITHIN_S = 240
+
+
+class InsideLoad:
+    """Use it in a `with`; ask for the `verdict` once, when all is over."""
+
+    def __init__(self, cluster: Composed, image: str) -> None:
+        bootstrap = ",".join(f"{name}:9092" for name in GATEWAYS)
+        self._container = cluster.engine.client.containers.create(
+            image,
+            ["python", "-m", "tests.cluster.load_inside", bootstrap, _TOPIC],
+            name=f"{cluster.project}-load",
+            network=cluster.network.name,
+        )
+
+    def __enter__(self) -> Self:
+        self._container.start()
+        eventually(self._is_under_way, within_s=60, what="a load within the network")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.remove(force=True)
+
+    def verdict(self) -> dict[str, Any]:
+        """`problems` and how many records were `acknowledged`; ends the load."""
+        self.assert_running()
+        self._container.kill("SIGTERM")
+        status = self._container.wait(timeout=_VERDICT_WITHIN_S)["StatusCode"]
+        assert status == 0, f"the load within the network: {status}\n{self._log}"
+        return dict(json.loads(self._log.splitlines()[-1]))
+
+    def assert_running(self) -> None:
+        self._container.reload()
+        assert self._container.status == "running", f"the load within ended\n{self._log}"
+
+    def _is_under_way(self) -> bool:
+        self.assert_running()
+        return "under way" in self._log
+
+    @property
+    def _log(self) -> str:
+        return str(self._container.logs().decode(errors="replace"))

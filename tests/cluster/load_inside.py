@@ -1,0 +1,36 @@
+"""A checked load from within the network of the cluster: `python -m tests.cluster.load_inside`.
+
+Runs in a container, on the listener INTERNAL, until SIGTERM; then its last line is the verdict.
+"""
+
+import json
+import signal
+import sys
+import threading
+
+from tests.support.checked_load import CheckedLoad
+
+#: A thin trickle: this one goes on through everything that is done to the cluster.
+_PAUSE_S = 0.1
+
+
+def main() -> None:
+    """Arguments: bootstrap servers, topic."""
+    bootstrap, topic = sys.argv[1:]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with CheckedLoad(bootstrap, topic, partitions=6, producers=1, pause_s=_PAUSE_S) as load:
+        load.wait_for_acknowledged(1)
+        tell("under way")
+        stop.wait()
+        verdict = load.finish()
+    tell(json.dumps({"problems": [*verdict.problems], "acknowledged": verdict.acknowledged}))
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

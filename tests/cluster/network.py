@@ -1,0 +1,46 @@
+"""Cutting services off each other, in a network that goes on for everyone else."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.cluster.composed import Composed
+from tests.support.tools import need
+
+
+@contextmanager
+def pair_cut(cluster: Composed, one: str, other: str) -> Iterator[None]:
+    """Within it packets between two services vanish, as behind a broken switch: nobody is told.
+
+    The rules are in the network namespace of `one`, and go when it goes.
+    """
+    need(os.geteuid() == 0, "root to cut a network")
+    for tool in ("nsenter", "iptables"):
+        need(shutil.which(tool), tool)
+    pid, address = cluster.container(one).attrs["State"]["Pid"], cluster.ip(other)
+    rules = (["INPUT", "--source", address], ["OUTPUT", "--destination", address])
+    for rule in rules:
+        _iptables(pid, "--insert", *rule)
+    try:
+        yield
+    finally:
+        for rule in rules:
+            _iptables(pid, "--delete", *rule)
+
+
+@contextmanager
+def cut_off(cluster: Composed, name: str) -> Iterator[None]:
+    """Within it a service reaches nobody, and nobody reaches it."""
+    container = cluster.container(name)
+    cluster.network.disconnect(container)
+    try:
+        yield
+    finally:
+        cluster.network.connect(container, aliases=[name])
+
+
+def _iptables(pid: int, *words: str) -> None:
+    command = ["nsenter", "--target", str(pid), "--net", "iptables", *words, "--jump", "DROP"]
+    subprocess.run(command, check=True, capture_output=True)
