@@ -8,9 +8,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import Final, NamedTuple, NoReturn
 
-from common.ports.metadata import ClusterChange, Metadata, Registration
+from common.ports.metadata import ClusterChange, Metadata, Registration, Watch
 from common.ports.unavailable import BackendUnavailable
 
 log = logging.getLogger(__name__)
@@ -18,32 +18,48 @@ log = logging.getLogger(__name__)
 #: Applies a change. Awaited where it returns something to await: the change counts as applied then.
 OnChange = Callable[[ClusterChange], Awaitable[None] | None]
 
+OnWatch = Callable[[Watch], None]
+
+
+class Backoff(NamedTuple):
+    """The first and the longest pause between two attempts."""
+
+    ms_min: int = 100
+    ms_max: int = 5_000
+
+
+DEFAULT_BACKOFF: Final = Backoff()
+
 
 async def follow(
     metadata: Metadata,
     registration: Registration,
     on_change: OnChange,
     *,
-    backoff_ms_min: int = 100,
-    backoff_ms_max: int = 5_000,
+    on_watch: OnWatch | None = None,
+    backoff: Backoff = DEFAULT_BACKOFF,
 ) -> NoReturn:
     """Registers, and hands every change to `on_change` in order; runs until it is cancelled.
 
-    A lost watch is begun again, with growing pauses between `backoff_ms_min` and `backoff_ms_max`;
-    the next change is a snapshot then. Meanwhile what was applied stays in use. An exception of
+    `on_watch` gets each watch before its first change, to report through it.
+    A lost watch is begun again, with the growing pauses of `backoff`; the next change is a snapshot
+    then. Meanwhile what was applied stays in use. An exception of
     `on_change` comes out of here: a process that cannot apply a change must not go on as if it had.
+
+    Raises:
+        RegistrationRefused: asking again would not help.
     """
-    pauses = _Pauses(backoff_ms_min, backoff_ms_max)
+    pauses = _Pauses(backoff)
     while True:
-        reason = await _watch_once(metadata, registration, on_change, pauses)
+        watch = metadata.watch(registration)
+        if on_watch is not None:
+            on_watch(watch)
+        reason = await _watch_once(watch, on_change, pauses)
         await pauses.wait(reason)
 
 
-async def _watch_once(
-    metadata: Metadata, registration: Registration, on_change: OnChange, pauses: "_Pauses"
-) -> str:
+async def _watch_once(watch: Watch, on_change: OnChange, pauses: "_Pauses") -> str:
     """Follows one watch to its end and says why it ended."""
-    watch = metadata.watch(registration)
     try:
         async for change in watch:
             applying = on_change(change)
@@ -61,9 +77,9 @@ async def _watch_once(
 class _Pauses:
     """How long to wait before the next attempt, and one log line for each outage and its end."""
 
-    def __init__(self, ms_min: int, ms_max: int) -> None:
-        self._s_min = ms_min / 1000
-        self._s_max = ms_max / 1000
+    def __init__(self, backoff: Backoff) -> None:
+        self._s_min = backoff.ms_min / 1000
+        self._s_max = backoff.ms_max / 1000
         self._next_s = self._s_min
         self._is_outage = False
         self._connected_at: float | None = None

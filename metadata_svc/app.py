@@ -9,8 +9,9 @@ from typing import Any
 
 from common.kv.rocks import RocksKvStore
 from common.rpc.server import RpcServer
-from metadata_svc.config import MetadataSettings, broker_configs
+from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
 from metadata_svc.core import MetadataCore
+from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service
 from metadata_svc.topic_creation import Defaults
 
@@ -29,7 +30,9 @@ async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIte
     """
     store = await asyncio.to_thread(RocksKvStore, Path(settings.data_dir))
     defaults = Defaults(settings.num_partitions, settings.default_replication_factor)
-    core = MetadataCore(store, defaults=defaults, lease_ms=settings.lease_ms)
+    core = MetadataCore(
+        store, defaults=defaults, lease_ms=settings.lease_ms, ring_policy=ring_policy(settings)
+    )
     try:
         await core.open(broker_configs=broker_configs(settings, topic_defaults))
         yield core
@@ -45,7 +48,7 @@ async def serve(settings: MetadataSettings, topic_defaults: Any, stop: asyncio.E
         AddressTaken: nothing can listen on `grpc.listen`.
     """
     async with open_core(settings, topic_defaults) as core:
-        server = RpcServer([service(core)], address=settings.grpc_listen)
+        server = RpcServer([service(core), ring_service(core.ring)], address=settings.grpc_listen)
         await server.start()
         try:
             await server.set_ready(True)

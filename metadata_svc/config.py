@@ -12,6 +12,7 @@ from common.config_values import INT_MAX, ConfigType
 from common.settings import as_text, declared, setting, settings, value_of
 from common.topic_config_table import TOPIC_CONFIGS, Synonym, TopicConfig
 from common.topic_configs import check_together
+from metadata_svc.moves.mover import RingPolicy
 from metadata_svc.topic_creation import PARTITIONS_PER_REQUEST_MAX
 
 NUM_PARTITIONS: Final = "num.partitions"
@@ -62,6 +63,46 @@ class MetadataSettings:
         high=INT_MAX,
         unit="ms",
         doc="How long a gateway or a partition service lives without being heard of.",
+    )
+    ring_join: str = setting(
+        "ring.join",
+        default="auto",
+        choices=("auto", "manual"),
+        doc="Whether a partition service that was not known before is in the ring at once, or "
+        "only after `ringlog ring add`. One that was drained stays out in both cases.",
+    )
+    ring_moves_max: int = setting(
+        "ring.moves.max",
+        default=4,
+        low=1,
+        high=1_000,
+        doc="Partitions that are on their way from one partition service to another at once.",
+    )
+    ring_moves_per_member_max: int = setting(
+        "ring.moves.per.member.max",
+        default=2,
+        low=1,
+        high=1_000,
+        doc="How many of them may come from or go to one partition service.",
+    )
+    ring_move_fence_timeout_ms: int = setting(
+        "ring.move.fence.timeout.ms",
+        default=5_000,
+        low=100,
+        high=INT_MAX,
+        unit="ms",
+        doc="How long a moving partition may take no appends before its move is given up and "
+        "tried again later.",
+    )
+
+
+def ring_policy(own: MetadataSettings) -> RingPolicy:
+    """How the ring behaves."""
+    return RingPolicy(
+        joins=own.ring_join == "auto",
+        moves_max=own.ring_moves_max,
+        moves_per_member_max=own.ring_moves_per_member_max,
+        fence_timeout_ms=own.ring_move_fence_timeout_ms,
     )
 
 

@@ -1,5 +1,7 @@
 """The metadata service without a network: implements the port `common.ports.metadata.Metadata`.
 
+Its `ring` implements the port `common.ports.moves.Ring`.
+
 Used directly where everything runs in one process, and by the servicer. All of its state in memory
 is a `ClusterView`, the same that every watcher builds from what it is told.
 """
@@ -21,9 +23,13 @@ from common.ports.metadata import (
     TopicResult,
 )
 from common.ports.unavailable import BackendUnavailable
+from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
+from metadata_svc.moves.mover import Mover, RingPolicy
 from metadata_svc.producer_ids import ProducerIds
-from metadata_svc.revisions import Difference, Revisions
+from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
+from metadata_svc.ring_core import RingCore
 from metadata_svc.store.state import State, StateStore
 from metadata_svc.topic_creation import Creation, Defaults
 from metadata_svc.topic_deletion import decide_deletion
@@ -39,7 +45,14 @@ ACKNOWLEDGE_WAIT_MS_MIN = 500
 class MetadataCore:
     """Open it, use it as `Metadata`, close it. `view` is the cluster as it is now."""
 
-    def __init__(self, store: KvStore, *, defaults: Defaults, lease_ms: int) -> None:
+    def __init__(
+        self,
+        store: KvStore,
+        *,
+        defaults: Defaults,
+        lease_ms: int,
+        ring_policy: RingPolicy | None = None,
+    ) -> None:
         """Nothing is read yet. The store becomes this core's own.
 
         `lease_ms` is how long a watcher lives without being heard of. Hearing is the business of
@@ -49,8 +62,17 @@ class MetadataCore:
         self.view = ClusterView()
         self._defaults = defaults
         self._hub = Hub(self.view)
-        self._revisions = Revisions(StateStore(store), self.view, self._hub)
-        self._members = Members(self.view, self._hub, self._revisions)
+        self._book = RingBook()
+        self._revisions = Revisions(StateStore(store), self.view, self._book, self._hub)
+        policy = ring_policy or RingPolicy()
+        self._members = Members(
+            self.view, self._book, self._hub, self._revisions, joins=policy.joins
+        )
+        self._mover = Mover(self.view, self._book, self._revisions, self._members, policy)
+        self._moving: asyncio.Task[None] | None = None
+        self.ring = RingCore(self.view, self._book, self._revisions, self._members, self._mover)
+        self._members.on_news = self._mover.wake
+        self._members.on_report = self.ring.take_report
         self._producer_ids = ProducerIds(0, self._revisions.save_next_producer_id)
 
     async def open(self, *, broker_configs: Mapping[str, str]) -> None:
@@ -63,7 +85,10 @@ class MetadataCore:
         save = self._revisions.save_next_producer_id
         self._producer_ids = ProducerIds(state.next_producer_id, save)
         self.view.apply(_snapshot(state, broker_configs))
+        self._book.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
+        self._moving = asyncio.create_task(self._mover.run())
+        self._moving.add_done_callback(_tell_of_failure)
         topic_count = len(state.topics)
         log.info(
             "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
@@ -76,6 +101,9 @@ class MetadataCore:
     async def close(self) -> None:
         """Ends every watch, lets changes under way end, and closes the store."""
         self.end_watches()
+        if self._moving is not None:
+            self._moving.cancel()
+            await asyncio.wait([self._moving])
         await self._revisions.close()
 
     def watch(self, registration: Registration) -> RegisteredWatch:
@@ -115,7 +143,8 @@ class MetadataCore:
         creation = Creation(
             self.view,
             self._defaults,
-            live_members=self._members.live_members,
+            owners=self._members.placeable,
+            loads=self._book.loads(),
             live_gateways=self._members.live_gateways,
         )
         return creation.decide(asked)
@@ -128,8 +157,12 @@ class MetadataCore:
     async def _delete(self, names: Sequence[str], topic_ids: Sequence[bytes]) -> list[TopicResult]:
         results = decide_deletion(self.view, names, topic_ids)
         topics = _accepted(results)
-        difference = Difference(topics_gone=topics)
-        return await self._commit(results, difference, f"deleted {_names(topics)}")
+        gone = {topic.topic_id for topic in topics}
+        moves_gone = [move.move_id for move in self.view.moves if move.topic_id in gone]
+        difference = Difference(topics_gone=topics, moves_gone=moves_gone)
+        results = await self._commit(results, difference, f"deleted {_names(topics)}")
+        self._mover.forget_topics(topic.topic_id for topic in _accepted(results))
+        return results
 
     async def _commit(
         self, results: list[TopicResult], difference: Difference, deed: str
@@ -154,6 +187,11 @@ class MetadataCore:
         return _refused(
             results, TopicRefusal.TIMED_OUT, "The change is made, but not yet known everywhere."
         )
+
+
+def _tell_of_failure(moving: asyncio.Task[None]) -> None:
+    if not moving.cancelled() and (error := moving.exception()) is not None:
+        log.critical("nothing moves any more", exc_info=error)
 
 
 def _deadline(timeout_ms: int) -> float:
@@ -197,5 +235,6 @@ def _snapshot(state: State, broker_configs: Mapping[str, str]) -> ClusterChange:
         is_snapshot=True,
         topics=state.topics,
         members=state.members,
+        moves=state.moves,
         broker_configs=broker_configs,
     )

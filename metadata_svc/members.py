@@ -20,10 +20,13 @@ from contextlib import suppress
 from common.cluster_view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
-from common.ports.moves import MemberReport
-from common.ports.unavailable import BackendUnavailable
+from common.ports.moves import MemberReport, RingState
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from metadata_svc.admission import refusal
+from metadata_svc.difference import Difference
 from metadata_svc.registration import describe, identity
-from metadata_svc.revisions import Difference, Revisions
+from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
 from metadata_svc.watching import Hub, WatchEnded, Watcher
 
 log = logging.getLogger(__name__)
@@ -32,18 +35,31 @@ log = logging.getLogger(__name__)
 class Members:
     """Live gateways and partition services, and those who are expected back."""
 
-    def __init__(self, view: ClusterView, hub: Hub, revisions: Revisions) -> None:
+    def __init__(
+        self,
+        view: ClusterView,
+        book: RingBook,
+        hub: Hub,
+        revisions: Revisions,
+        *,
+        joins: bool = True,
+    ) -> None:
+        """`joins`: a partition service that was not known before is in the ring at once."""
         self._view = view
         self._hub = hub
         self._revisions = revisions
         self._watches: dict[str, RegisteredWatch] = {}
+        self._book = book
+        self._joins = joins
         self._expected: set[str] = set()
         self._expected_until = 0.0
         self._is_stopped = False
         #: Takes in what members report; nobody does at first.
         self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
-        # Set and replaced by a new one whenever somebody joins.
-        self._joined = asyncio.Event()
+        #: Called whenever a partition service came or went; nobody listens at first.
+        self.on_news: Callable[[], None] = lambda: None
+        # Set and replaced by a new one whenever those who wait should look again.
+        self._news = asyncio.Event()
 
     @property
     def live_members(self) -> frozenset[str]:
@@ -52,9 +68,18 @@ class Members:
         return frozenset(one.name for one in members if isinstance(one, Member))
 
     @property
+    def placeable(self) -> frozenset[str]:
+        """Names of those that can own new partitions: in the ring, and alive."""
+        return self.live_members & self._book.in_state(RingState.JOINED)
+
+    @property
     def live_gateways(self) -> frozenset[int]:
         """Node ids of the gateways that are alive."""
         return frozenset(gateway.node_id for gateway in self._view.gateways)
+
+    def may_be_alive(self, member: str) -> bool:
+        """Whether a partition service lives, or is expected back since this service started."""
+        return f"member/{member}" in self._live_or_expected()
 
     def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
         """These were alive before this service started: they have a lease's time to return."""
@@ -66,8 +91,13 @@ class Members:
         await self._wait(lambda: not self._expected, min(deadline, self._expected_until))
 
     async def wait_for_owner(self, deadline: float) -> None:
-        """Returns when a partition service lives, or at `deadline` (loop time)."""
-        await self._wait(lambda: bool(self.live_members), deadline)
+        """Returns when somebody can own new partitions, or at `deadline` (loop time)."""
+        await self._wait(lambda: bool(self.placeable), deadline)
+
+    def stir(self) -> None:
+        """Lets whoever waits here look again: somebody came, or may own partitions now."""
+        self._news.set()
+        self._news = asyncio.Event()
 
     def stop(self, reason: str) -> None:
         """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
@@ -79,6 +109,7 @@ class Members:
 
         Raises:
             BackendUnavailable: the registration could not be stored.
+            RegistrationRefused: it is not who it says, or somebody has come after it.
         """
         try:
             await self._revisions.alone(lambda: self._register(watch))
@@ -95,11 +126,9 @@ class Members:
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
 
-    def reported(self, member: str, report: MemberReport) -> None:
-        self.on_report(member, report)
-
     async def _register(self, watch: "RegisteredWatch") -> None:
         own, name = identity(watch.registration), describe(watch.registration)
+        self._check(watch.registration)
         if (difference := self._arrival(watch.registration)) is not None:
             await self._revisions.commit(difference)
         before = self._watches.get(own)
@@ -109,8 +138,8 @@ class Members:
         watch.watcher = self._hub.add(name)
         self._watches[own] = watch
         self._expected.discard(own)
-        self._joined.set()
-        self._joined = asyncio.Event()
+        self.stir()
+        self.on_news()
         log.info("%s joined", name)
 
     async def _unregister(self, watch: "RegisteredWatch") -> None:
@@ -125,6 +154,15 @@ class Members:
             await self._revisions.commit(self._departure(watch.registration))
         except StorageFailed as error:
             log.error("cannot store that %s left: %s", name, error)
+        self.on_news()
+
+    def _check(self, registration: Registration) -> None:
+        if not isinstance(registration, Member):
+            return
+        owned = self._book.owned(registration.name)
+        if (reason := refusal(self._view, registration, owned=owned)) is not None:
+            log.error("registration refused: %s", reason)
+            raise RegistrationRefused(reason)
 
     def _arrival(self, registration: Registration) -> Difference | None:
         """What others must learn, or the store; None where all of it is known already."""
@@ -135,8 +173,18 @@ class Members:
             difference = Difference(gateways=[registration], live=live)
         else:
             is_known = self._view.member(registration.name) == registration
-            difference = Difference(members=[registration], live=live)
+            difference = self._member_arrival(registration, live)
         return None if is_known and own in self._live_or_expected() else difference
+
+    def _member_arrival(self, member: Member, live: set[str]) -> Difference:
+        if self._view.member(member.name) is not None:
+            return Difference(members=[member], live=live)
+        return Difference(
+            members=[member],
+            live=live,
+            ring_states={member.name: RingState.JOINED if self._joins else RingState.OUTSIDE},
+            is_rebalancing=True if self._joins and self._view.topics else None,
+        )
 
     def _departure(self, registration: Registration) -> Difference:
         live = self._live_or_expected()
@@ -152,7 +200,7 @@ class Members:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 while not is_so():
-                    await self._joined.wait()
+                    await self._news.wait()
 
 
 class RegisteredWatch:
@@ -187,7 +235,7 @@ class RegisteredWatch:
     def report(self, report: MemberReport) -> None:
         """Only what a registered member says of itself counts."""
         if isinstance(self.registration, Member) and self.watcher is not None:
-            self._members.reported(self.registration.name, report)
+            self._members.on_report(self.registration.name, report)
 
     async def close(self) -> None:
         self._is_closed = True

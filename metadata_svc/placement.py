@@ -1,19 +1,39 @@
-"""Which partition service owns a new partition.
+"""Which partition services own the partitions of new topics.
 
-One owner holds everything in a cluster with one partition service. Owners are chosen when a topic
-is made and stay: data does not follow a change of mind.
+The ring says, over those of its members that are alive: a member that is down gets nothing new as
+long as another lives, for a topic that cannot be written to is of no use. It keeps what it has, and
+when it is back nothing is moved for that alone: only a change of the ring moves data.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from common.ports.metadata import Placement
+from common.ring import Ring
 
 _FIRST_LEADER_EPOCH = 0
 
 
-def place(partition_count: int, live_members: Collection[str]) -> tuple[Placement, ...] | None:
-    """Placements by partition index, all on the first live member by name; None: nobody lives."""
-    if not live_members:
-        return None
-    placement = Placement(min(live_members), _FIRST_LEADER_EPOCH)
-    return (placement,) * partition_count
+def place(
+    sizes: Sequence[tuple[bytes, int]], candidates: Collection[str], loads: Mapping[str, int]
+) -> list[tuple[Placement, ...]]:
+    """Placements by partition index, for each new topic.
+
+    Args:
+        sizes: topic ids, and how many partitions each has.
+        candidates: the members that may own them; at least one.
+        loads: how many partitions each member owns now.
+    """
+    keys = [(topic_id, partition) for topic_id, count in sizes for partition in range(count)]
+    known = {name: load for name, load in loads.items() if name in candidates}
+    owners = iter(ring_of(frozenset(candidates)).place(keys, known))
+    return [
+        tuple(Placement(next(owners), _FIRST_LEADER_EPOCH) for _ in range(count))
+        for _, count in sizes
+    ]
+
+
+@lru_cache(maxsize=4)
+def ring_of(members: frozenset[str]) -> Ring:
+    """Of a thousand members it takes a second to make."""
+    return Ring(members)

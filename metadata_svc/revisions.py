@@ -6,38 +6,28 @@ before it left, changes run one at a time. Nothing is told to anybody before it 
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import ClusterChange, Gateway, Member, Topic
+from common.failpoints import reach
 from common.ports.unavailable import BackendUnavailable
+from metadata_svc.difference import Difference
+from metadata_svc.ring_book import RingBook
 from metadata_svc.store.state import State, StateStore
 from metadata_svc.watching import Hub
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A `ClusterChange` that has no revision yet, and who lives after it (None: as before it)."""
-
-    topics: Sequence[Topic] = ()
-    topics_gone: Sequence[Topic] = ()
-    gateways: Sequence[Gateway] = ()
-    gateways_gone: Sequence[int] = ()
-    members: Sequence[Member] = ()
-    live: Collection[str] | None = None
-
-
 class Revisions:
-    """The store, and the view and the watchers that learn what was stored."""
+    """The store, and the view, the book and the watchers that learn what was stored."""
 
-    def __init__(self, store: StateStore, view: ClusterView, hub: Hub) -> None:
+    def __init__(self, store: StateStore, view: ClusterView, book: RingBook, hub: Hub) -> None:
         self._store = store
         self._view = view
+        self._book = book
         self._hub = hub
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="metadata-store")
         self._turn = asyncio.Lock()
@@ -61,29 +51,26 @@ class Revisions:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def commit(self, difference: Difference) -> int:
+    async def commit(self, difference: Difference, *, step: str | None = None) -> int:
         """Makes a change durable, known here, and on its way to all; returns its revision.
 
-        Only for use inside `alone`. Raises `StorageFailed`: nobody was told, and whether the
-        change is kept shows at the next start.
+        `step` names it for tests that kill the process before or after the write. Only for use
+        inside `alone`. Raises `StorageFailed`: nobody was told, and whether the change is kept
+        shows at the next start.
         """
-        change = ClusterChange(
-            revision=self._view.revision + 1,
-            cluster_id=self._view.cluster_id,
-            topics=difference.topics,
-            topics_gone=[topic.topic_id for topic in difference.topics_gone],
-            gateways=difference.gateways,
-            gateways_gone=difference.gateways_gone,
-            members=difference.members,
-        )
-        names_gone = [topic.name for topic in difference.topics_gone]
-        save = functools.partial(
-            self._store.save_change, change, topic_names_gone=names_gone, live=difference.live
-        )
-        await self._on_disk(save)
+        revision = self._view.revision + 1
+        save = functools.partial(self._store.save_change, revision, difference)
+        if step is None:
+            await self._on_disk(save)
+        else:
+            await reach(f"{step}.before")
+            await self._on_disk(save)
+            await reach(f"{step}.after")
+        change = difference.as_change(revision=revision, cluster_id=self._view.cluster_id)
+        self._book.apply(difference, self._view)
         self._view.apply(change)
         self._hub.publish(change)
-        return change.revision
+        return revision
 
     async def save_next_producer_id(self, producer_id: int) -> None:
         """Only for use inside `alone`. Raises `StorageFailed`."""

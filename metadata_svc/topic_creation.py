@@ -7,7 +7,7 @@ ControllerApis.createTopics). One differs: two names of one request that collide
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from common.cluster_view import ClusterView
@@ -56,15 +56,20 @@ class Creation:
         view: ClusterView,
         defaults: Defaults,
         *,
-        live_members: Collection[str],
+        owners: Collection[str],
+        loads: Mapping[str, int],
         live_gateways: Collection[int],
     ) -> None:
+        """`owners` may own new partitions, `loads` is how many each member owns now."""
         self._view = view
         self._defaults = defaults
-        self._live_members = live_members
+        self._owners = owners
+        self._loads = loads
         self._live_gateways = live_gateways
         self._partitions_left = PARTITIONS_PER_REQUEST_MAX
         self._names_by_collision_key: dict[str, str] = {}
+        # Of accepted topics: placed together, at the end.
+        self._sizes: list[tuple[bytes, int]] = []
 
     def decide(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
         """A result for each topic, in order: with `topic` as it is to be made, or a refusal."""
@@ -72,7 +77,19 @@ class Creation:
             topics = self._view.topics
             self._names_by_collision_key = {collision_key(one.name): one.name for one in topics}
         times = Counter(topic.name for topic in asked)
-        return [self._result(topic, is_repeated=times[topic.name] > 1) for topic in asked]
+        results = [self._result(topic, is_repeated=times[topic.name] > 1) for topic in asked]
+        return self._placed(results)
+
+    def _placed(self, results: list[TopicResult]) -> list[TopicResult]:
+        if not self._sizes:
+            return results
+        placements = iter(place(self._sizes, self._owners, self._loads))
+        return [
+            one
+            if one.topic is None
+            else replace(one, topic=replace(one.topic, partitions=next(placements)))
+            for one in results
+        ]
 
     def _result(self, asked: NewTopic, *, is_repeated: bool) -> TopicResult:
         try:
@@ -96,13 +113,14 @@ class Creation:
                 TopicRefusal.INVALID_PARTITIONS,
                 f"One request can create at most {PARTITIONS_PER_REQUEST_MAX} partitions.",
             )
-        partitions = place(partition_count, self._live_members)
-        if partitions is None:
+        if not self._owners:
             raise _Refused(TopicRefusal.NO_OWNER, "No partition service is running.")
         self._partitions_left -= partition_count
         self._names_by_collision_key[collision_key(asked.name)] = asked.name
         is_internal = asked.name in INTERNAL_TOPICS
-        return Topic(_new_topic_id(), asked.name, partitions, configs, is_internal)
+        topic = Topic(_new_topic_id(), asked.name, (), configs, is_internal)
+        self._sizes.append((topic.topic_id, partition_count))
+        return topic
 
     def _check_name(self, name: str) -> None:
         if name == _FORBIDDEN_TOPIC:

@@ -24,6 +24,7 @@ from gateway_svc.config import WILDCARD_HOSTS
 from gateway_svc.net.listener import CannotListen
 from metadata_svc.app import open_core as open_metadata
 from metadata_svc.core import MetadataCore
+from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_core as open_partitions
 from partition_svc.app import registration
@@ -97,6 +98,7 @@ async def _grpc(
     offered = [
         partition_service(servicer),
         metadata_service(metadata),
+        ring_service(metadata.ring),
     ]
     server = await _started(offered, services, gateway)
     try:

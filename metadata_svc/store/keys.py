@@ -6,34 +6,75 @@
     r                revision of the last change, 8 bytes
     i                the first producer id that was never given away, 8 bytes
     l                who is alive: identities, as JSON (see `registration.py`)
+    b                1 while partitions are not yet where the ring wants them, else 0, as text
+    n                the first move id that was never given away, 8 bytes
     m<member name>   a partition service: see `rows.py`
-    t<topic name>    a topic with placement and configs: see `rows.py`
+    s<member name>   what it is to the ring: the name of its `RingState`
+    t<topic name>    a topic with configs, and the placement that it was made with: see `rows.py`
+    p<topic id><partition>  where a partition is now whose placement changed since: see `rows.py`
+    v<move id>       a partition on its way: see `rows.py`
 
-Numbers are big-endian. Topics are kept under their names, so that one name can never have two: not
-even where a write failed half way, and was tried again with another topic id.
+Numbers are big-endian, topic ids 16 bytes, partitions 4, move ids 8. A change of placement raises
+the leader epoch above 0, so a partition has a row of its own exactly where its epoch is not 0: a
+move writes a few bytes, whatever the size of the topic.
+
+Topics are kept under their names, so that one name can never have two: not even where a write
+failed half way, and was tried again with another topic id.
 """
 
 from typing import Final
 
-FORMAT: Final = b"1"
+FORMAT: Final = b"2"
+
+#: Without ring states, moves and changed placements: all members hold partitions, none moves.
+FORMAT_BEFORE: Final = b"1"
 
 FORMAT_KEY: Final = b"f"
 CLUSTER_ID_KEY: Final = b"c"
 REVISION_KEY: Final = b"r"
 PRODUCER_IDS_KEY: Final = b"i"
 LIVE_KEY: Final = b"l"
+REBALANCING_KEY: Final = b"b"
+MOVE_IDS_KEY: Final = b"n"
 
-#: Start and end of all members and of all topics, for scans.
+#: Start and end of all rows of a kind, for scans.
 MEMBERS: Final = (b"m", b"n")
+RING_STATES: Final = (b"s", b"t")
 TOPICS: Final = (b"t", b"u")
+PLACEMENTS: Final = (b"p", b"q")
+MOVES: Final = (b"v", b"w")
+
+_TOPIC_ID_BYTES = 16
 
 
 def member_key(name: str) -> bytes:
     return MEMBERS[0] + name.encode()
 
 
+def ring_state_key(name: str) -> bytes:
+    return RING_STATES[0] + name.encode()
+
+
+def member_of(ring_state_key: bytes) -> str:
+    return ring_state_key[1:].decode()
+
+
 def topic_key(name: str) -> bytes:
     return TOPICS[0] + name.encode()
+
+
+def placement_key(topic_id: bytes, partition: int) -> bytes:
+    return PLACEMENTS[0] + topic_id + partition.to_bytes(4, "big")
+
+
+def partition_of(placement_key: bytes) -> tuple[bytes, int]:
+    """Topic id and partition."""
+    end = 1 + _TOPIC_ID_BYTES
+    return placement_key[1:end], int.from_bytes(placement_key[end:], "big")
+
+
+def move_key(move_id: int) -> bytes:
+    return MOVES[0] + encode_number(move_id)
 
 
 def encode_number(number: int) -> bytes:

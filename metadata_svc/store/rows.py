@@ -1,7 +1,10 @@
-"""Topics and members as they are kept: JSON, so that an operator can read a store.
+"""Topics, members and moves as they are kept: JSON, so that an operator can read a store.
 
 A topic: {"id": hex, "name", "owners": [names], "placement": [[index of owner, leader epoch], …],
-"configs": {…}, "internal": bool}. A member: {"name", "address"}. Who is alive: [identities].
+"configs": {…}, "internal": bool}. A placement: [owner, leader epoch].
+A member: {"name", "address", "volume", "incarnation"}.
+A move: {"id", "topic": hex, "partition", "source", "target", "epoch", "phase": name}.
+Who is alive: [identities].
 """
 
 import json
@@ -9,6 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from common.ports.metadata import Member, Placement, Topic
+from common.ports.moves import Move, MovePhase, RingState
 
 
 def encode_topic(topic: Topic) -> bytes:
@@ -39,12 +43,62 @@ def decode_topic(value: bytes) -> Topic:
 
 
 def encode_member(member: Member) -> bytes:
-    return _encode({"name": member.name, "address": member.address})
+    row = {
+        "name": member.name,
+        "address": member.address,
+        "volume": member.volume_id,
+        "incarnation": member.incarnation,
+    }
+    return _encode(row)
 
 
 def decode_member(value: bytes) -> Member:
+    """Rows of format 1 know neither volume nor incarnation."""
     row = json.loads(value)
-    return Member(name=row["name"], address=row["address"])
+    return Member(row["name"], row["address"], row.get("volume", ""), row.get("incarnation", 0))
+
+
+def encode_placement(placement: Placement) -> bytes:
+    return _encode(list(placement))
+
+
+def decode_placement(value: bytes) -> Placement:
+    owner, leader_epoch = json.loads(value)
+    return Placement(owner, leader_epoch)
+
+
+def encode_move(move: Move) -> bytes:
+    row = {
+        "id": move.move_id,
+        "topic": move.topic_id.hex(),
+        "partition": move.partition,
+        "source": move.source,
+        "target": move.target,
+        "epoch": move.leader_epoch,
+        "phase": move.phase.name,
+    }
+    return _encode(row)
+
+
+def decode_move(value: bytes) -> Move:
+    row = json.loads(value)
+    return Move(
+        move_id=row["id"],
+        topic_id=bytes.fromhex(row["topic"]),
+        partition=row["partition"],
+        source=row["source"],
+        target=row["target"],
+        leader_epoch=row["epoch"],
+        phase=MovePhase[row["phase"]],
+    )
+
+
+def encode_ring_state(state: RingState) -> bytes:
+    return state.name.encode()
+
+
+def decode_ring_state(value: bytes) -> RingState:
+    return RingState[value.decode()]
 
 
 def encode_live(identities: Collection[str]) -> bytes:
@@ -55,5 +109,5 @@ def decode_live(value: bytes) -> frozenset[str]:
     return frozenset(json.loads(value))
 
 
-def _encode(row: dict[str, Any] | list[str]) -> bytes:
+def _encode(row: dict[str, Any] | list[Any]) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from common.cluster_view import ClusterView
-from common.following import follow
+from common.following import Backoff, follow
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -66,7 +66,7 @@ async def following(metadata: Metadata, who: Registration) -> AsyncIterator[Clus
         view.apply(change)
         known.set()
 
-    task = asyncio.create_task(follow(metadata, who, on_change, backoff_ms_max=100))
+    task = asyncio.create_task(follow(metadata, who, on_change, backoff=Backoff(ms_max=100)))
     try:
         await known.wait()
         yield view

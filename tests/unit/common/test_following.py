@@ -4,9 +4,9 @@ import logging
 import pytest
 
 from common.cluster_view import ClusterView
-from common.following import follow
+from common.following import Backoff, follow
 from common.ports.metadata import ClusterChange, Member
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from tests.contracts.metadata_contract import until
 
 WHO = Member("p", "a:1")
@@ -70,9 +70,7 @@ def follow_until_idle(metadata, on_change):
 
     async def body():
         async with asyncio.timeout(60):
-            task = asyncio.create_task(
-                follow(metadata, WHO, on_change, backoff_ms_min=0, backoff_ms_max=1)
-            )
+            task = asyncio.create_task(follow(metadata, WHO, on_change, backoff=Backoff(0, 1)))
             await until(lambda: "idle" in metadata.log or task.done())
             task.cancel()
             await task
@@ -183,7 +181,7 @@ def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
 
     async def body():
         loop = asyncio.get_running_loop()
-        follower = follow(metadata, WHO, on_change, backoff_ms_min=100, backoff_ms_max=1_000)
+        follower = follow(metadata, WHO, on_change, backoff=Backoff(100, 1_000))
         with monkeypatch.context() as patch:
             patch.setattr("common.following.asyncio.sleep", sleep)
             patch.setattr("common.following.random.uniform", lambda low, high: high)
@@ -214,3 +212,37 @@ def test_pauses_begin_small_again_after_a_watch_that_lasted(monkeypatch):
 def test_two_that_take_a_registration_from_each_other_slow_down(monkeypatch):
     metadata = ScriptedMetadata([snapshot(1), BackendUnavailable("taken over")])
     assert pauses_ms(monkeypatch, metadata, count=5) == [100, 200, 400, 800, 1000]
+
+
+def test_each_watch_is_handed_out_before_its_first_change():
+    metadata = ScriptedMetadata([snapshot(1), BackendUnavailable("lost")], [snapshot(2), FOREVER])
+    events = []
+
+    async def body():
+        async with asyncio.timeout(60):
+            follower = follow(
+                metadata,
+                WHO,
+                lambda one: events.append(one.revision),
+                on_watch=events.append,
+                backoff=Backoff(0, 1),
+            )
+            task = asyncio.create_task(follower)
+            await until(lambda: "idle" in metadata.log)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(body())
+    first, one, second, two = events
+    assert (one, two) == (1, 2)
+    assert isinstance(first, ScriptedWatch)
+    assert isinstance(second, ScriptedWatch)
+    assert first is not second
+
+
+def test_a_refused_registration_is_not_tried_again():
+    metadata = ScriptedMetadata([RegistrationRefused("the volume is another's")])
+    with pytest.raises(RegistrationRefused, match="another's"):
+        asyncio.run(follow(metadata, WHO, lambda _: None))
+    assert len(metadata.registrations) == 1

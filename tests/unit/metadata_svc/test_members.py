@@ -10,6 +10,7 @@ from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
 from metadata_svc.store.state import StateStore
 from metadata_svc.watching import Hub
 
@@ -31,8 +32,9 @@ class Cluster:
         self.store = Store()
         self.view = ClusterView()
         self.hub = Hub(self.view)
-        self.revisions = Revisions(StateStore(self.store), self.view, self.hub)
-        self.members = Members(self.view, self.hub, self.revisions)
+        self.book = RingBook()
+        self.revisions = Revisions(StateStore(self.store), self.view, self.book, self.hub)
+        self.members = Members(self.view, self.book, self.hub, self.revisions)
 
     async def joined(self, registration):
         watch = RegisteredWatch(self.members, registration)

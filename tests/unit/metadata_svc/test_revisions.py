@@ -9,7 +9,9 @@ from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.unavailable import BackendUnavailable
-from metadata_svc.revisions import Difference, Revisions
+from metadata_svc.difference import Difference
+from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
 from metadata_svc.store.state import StateStore
 from metadata_svc.watching import Hub
 
@@ -39,7 +41,8 @@ class Cluster:
         self.store = store
         self.view = ClusterView()
         self.hub = Hub(self.view)
-        self.revisions = Revisions(StateStore(store), self.view, self.hub)
+        self.book = RingBook()
+        self.revisions = Revisions(StateStore(store), self.view, self.book, self.hub)
 
     async def commit(self, **parts):
         return await self.revisions.alone(lambda: self.revisions.commit(Difference(**parts)))

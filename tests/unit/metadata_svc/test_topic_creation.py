@@ -26,7 +26,9 @@ def decide(
             broker_configs=brokers or {},
         )
     )
-    creation = Creation(view, defaults or Defaults(), live_members=members, live_gateways=gateways)
+    creation = Creation(
+        view, defaults or Defaults(), owners=members, loads={}, live_gateways=gateways
+    )
     return creation.decide(asked)
 
 

@@ -2,22 +2,43 @@ import pytest
 
 from metadata_svc.store import keys
 
+RANGES = (keys.MEMBERS, keys.RING_STATES, keys.TOPICS, keys.PLACEMENTS, keys.MOVES)
+SINGLE = [
+    keys.FORMAT_KEY,
+    keys.CLUSTER_ID_KEY,
+    keys.REVISION_KEY,
+    keys.PRODUCER_IDS_KEY,
+    keys.LIVE_KEY,
+    keys.REBALANCING_KEY,
+    keys.MOVE_IDS_KEY,
+]
+
+
+def ranges_of(key):
+    return [one for one in RANGES if one[0] <= key < one[1]]
+
 
 @pytest.mark.parametrize("name", ["a", "z" * 249, "__consumer_offsets", "-", "é"])
-def test_every_name_lies_within_the_range_of_its_kind_and_no_other_key_does(name):
-    assert keys.TOPICS[0] <= keys.topic_key(name) < keys.TOPICS[1]
-    assert keys.MEMBERS[0] <= keys.member_key(name) < keys.MEMBERS[1]
-    single = [
-        keys.FORMAT_KEY,
-        keys.CLUSTER_ID_KEY,
-        keys.REVISION_KEY,
-        keys.PRODUCER_IDS_KEY,
-        keys.LIVE_KEY,
-    ]
-    assert len(set(single)) == len(single)
-    for key in single:
-        assert not keys.TOPICS[0] <= key < keys.TOPICS[1]
-        assert not keys.MEMBERS[0] <= key < keys.MEMBERS[1]
+def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
+    assert ranges_of(keys.topic_key(name)) == [keys.TOPICS]
+    assert ranges_of(keys.member_key(name)) == [keys.MEMBERS]
+    assert ranges_of(keys.ring_state_key(name)) == [keys.RING_STATES]
+    assert keys.member_of(keys.ring_state_key(name)) == name
+
+
+@pytest.mark.parametrize("topic_id", [bytes(16), b"\xff" * 16])
+def test_partitions_and_moves_lie_within_the_range_of_their_kind_and_no_other(topic_id):
+    for partition in (0, 9_999, 2**31 - 1):
+        key = keys.placement_key(topic_id, partition)
+        assert ranges_of(key) == [keys.PLACEMENTS]
+        assert keys.partition_of(key) == (topic_id, partition)
+    for move_id in (1, 2**62):
+        assert ranges_of(keys.move_key(move_id)) == [keys.MOVES]
+
+
+def test_single_keys_are_in_no_range():
+    assert len(set(SINGLE)) == len(SINGLE)
+    assert not [key for key in SINGLE if ranges_of(key)]
 
 
 def test_numbers_come_back_and_sort_as_numbers():

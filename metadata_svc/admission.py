@@ -1,0 +1,45 @@
+"""Which partition services may register: pure decisions.
+
+A name stands for data. Somebody who comes under it with another directory does not have that data,
+and whoever has the directory under another name holds it twice: both would lose it in silence.
+"""
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import Member
+
+
+def refusal(view: ClusterView, member: Member, *, owned: int) -> str | None:
+    """Why `member`, which owns so many partitions, may not register; None: it may.
+
+    A refusal is for good: the same process asking again is refused again.
+    """
+    known = view.member(member.name)
+    if (other := _holder(view, member)) is not None:
+        return (
+            f"{member.name} comes with the volume of {other.name} ({member.volume_id}): "
+            f"give it its own, or remove {other.name} from the ring"
+        )
+    # Without a volume id nothing was ever said of its directory.
+    if known is None or not known.volume_id:
+        return None
+    if known.volume_id != member.volume_id:
+        if owned == 0:
+            return None
+        return (
+            f"{member.name} owns {owned} partitions on volume {known.volume_id}, and comes with "
+            f"volume {member.volume_id or 'unknown'}, which does not have them"
+        )
+    if member.incarnation < known.incarnation:
+        return (
+            f"{member.name} was opened {known.incarnation} times, this is its process number "
+            f"{member.incarnation}: a later one has its place"
+        )
+    return None
+
+
+def _holder(view: ClusterView, member: Member) -> Member | None:
+    """Another member with the same volume."""
+    if not member.volume_id:
+        return None
+    same = (one for one in view.members if one.volume_id == member.volume_id)
+    return next((one for one in same if one.name != member.name), None)

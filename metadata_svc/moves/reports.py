@@ -1,0 +1,99 @@
+"""What members report: how large and how busy logs are, and how far moves are. In memory only.
+
+After a restart nothing is known until the next reports. Nothing here decides anything but order.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from common.cluster_view import ClusterView
+from common.ports.moves import LogLoad, MemberReport, Move, MoveDescription
+from metadata_svc.moves.planning import PartitionKey
+
+#: How far back a rate looks.
+RATE_WINDOW_S: Final = 15.0
+
+_NOTHING: Final = LogLoad(b"", 0, 0, 0)
+
+
+class _Sample(NamedTuple):
+    time: float
+    copied_bytes: int
+    total_bytes: int
+
+
+class Reports:
+    """The newest word on each log, from its owner, and on each move, from its target."""
+
+    def __init__(self, view: ClusterView) -> None:
+        self._view = view
+        self._loads: dict[PartitionKey, LogLoad] = {}
+        self._progress: dict[int, deque[_Sample]] = {}
+        #: Whether loads came since somebody last put this to False.
+        self.has_news = False
+
+    def take(self, member: str, report: MemberReport, *, now: float) -> None:
+        """What is said of logs that are another's, or of no move of its own, is left out."""
+        for load in report.loads:
+            placement = self._view.placement(load.topic_id, load.partition)
+            if placement is not None and placement.owner == member:
+                self._loads[load.topic_id, load.partition] = load
+                self.has_news = True
+        for move_id, copied, total in report.progress:
+            move = self._view.move(move_id)
+            if move is not None and move.target == member:
+                samples = self._progress.setdefault(move_id, deque())
+                samples.append(_Sample(now, copied, total))
+                _keep_window(samples, now)
+        self._forget_ended_moves()
+
+    def forget_topics(self, topic_ids: Iterable[bytes]) -> None:
+        gone = set(topic_ids)
+        self._loads = {key: one for key, one in self._loads.items() if key[0] not in gone}
+
+    def busy(self, key: PartitionKey) -> tuple[int, ...]:
+        """Greater for a partition that has more to do; the larger of two idle ones is greater."""
+        load = self._loads.get(key, _NOTHING)
+        return load.bytes_per_second, load.size_bytes
+
+    def size_bytes(self, key: PartitionKey) -> int:
+        """0 where nothing was reported yet."""
+        return self._loads.get(key, _NOTHING).size_bytes
+
+    def sizes_by_member(self) -> Counter[str]:
+        """Bytes of the logs that each member owns."""
+        sizes: Counter[str] = Counter()
+        for key, load in self._loads.items():
+            if (placement := self._view.placement(*key)) is not None:
+                sizes[placement.owner] += load.size_bytes
+        return sizes
+
+    def describe(self, move: Move) -> MoveDescription:
+        """A recorded move, with what its target said of it."""
+        topic = self._view.topic_by_id(move.topic_id)
+        name = "" if topic is None else topic.name
+        samples = self._progress.get(move.move_id)
+        if not samples:
+            total = self.size_bytes((move.topic_id, move.partition))
+            return MoveDescription(move, name, total_bytes=total)
+        last = samples[-1]
+        return MoveDescription(move, name, last.copied_bytes, last.total_bytes, _rate(samples))
+
+    def _forget_ended_moves(self) -> None:
+        for move_id in [one for one in self._progress if self._view.move(one) is None]:
+            del self._progress[move_id]
+
+
+def _keep_window(samples: deque[_Sample], now: float) -> None:
+    """Two samples stay however old they are: there is a rate as soon as there can be."""
+    while len(samples) > 2 and samples[0].time < now - RATE_WINDOW_S:
+        samples.popleft()
+
+
+def _rate(samples: deque[_Sample]) -> int:
+    """Bytes per second; 0 where it cannot be said, or where a copy was begun anew."""
+    first, last = samples[0], samples[-1]
+    if last.time <= first.time:
+        return 0
+    return max(0, int((last.copied_bytes - first.copied_bytes) / (last.time - first.time)))

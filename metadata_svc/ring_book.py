@@ -1,0 +1,76 @@
+"""What the metadata service knows of members beyond what it tells everybody.
+
+Kept in step with the view: `revisions.py` applies every change to both.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import Placement
+from common.ports.moves import RingState
+from metadata_svc.difference import Difference
+from metadata_svc.store.state import State
+
+
+class RingBook:
+    """Ring states, how many partitions each member owns, and what is due.
+
+    `next_move_id` is the first that was never given away; `is_rebalancing` says that partitions
+    may not be where the ring wants them.
+    """
+
+    def __init__(self) -> None:
+        self.next_move_id = 1
+        self.is_rebalancing = False
+        self._states: dict[str, RingState] = {}
+        self._owned: Counter[str] = Counter()
+
+    def state(self, member: str) -> RingState:
+        """OUTSIDE also where nobody knows the member."""
+        return self._states.get(member, RingState.OUTSIDE)
+
+    def in_state(self, state: RingState) -> frozenset[str]:
+        """Names of the members in one state."""
+        return frozenset(name for name, one in self._states.items() if one is state)
+
+    def owned(self, member: str) -> int:
+        """How many partitions a member owns."""
+        return self._owned[member]
+
+    def loads(self) -> dict[str, int]:
+        """How many partitions each member owns that owns any."""
+        return {name: count for name, count in self._owned.items() if count > 0}
+
+    def load(self, state: State) -> None:
+        """Begins with what was kept."""
+        self._states = dict(state.ring_states)
+        self.next_move_id = state.next_move_id
+        self.is_rebalancing = state.is_rebalancing
+        self._owned = Counter()
+        for topic in state.topics:
+            self._count(topic.partitions, 1)
+
+    def apply(self, difference: Difference, before: ClusterView) -> None:
+        """Takes over a change that `before` does not hold yet."""
+        for topic in difference.topics_gone:
+            self._count(topic.partitions, -1)
+        for topic in difference.topics:
+            was = before.topic_by_id(topic.topic_id)
+            self._count(topic.partitions, 1)
+            self._count(() if was is None else was.partitions, -1)
+        for topic_id, partition, placement in difference.placements:
+            old = before.placement(topic_id, partition)
+            self._count((placement,), 1)
+            self._count(() if old is None else (old,), -1)
+        for name in difference.members_gone:
+            self._states.pop(name, None)
+        self._states.update(difference.ring_states)
+        if difference.is_rebalancing is not None:
+            self.is_rebalancing = difference.is_rebalancing
+        if difference.next_move_id is not None:
+            self.next_move_id = difference.next_move_id
+
+    def _count(self, placements: Iterable[Placement], weight: int) -> None:
+        for owner, _ in placements:
+            self._owned[owner] += weight

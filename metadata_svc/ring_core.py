@@ -1,0 +1,209 @@
+"""The ring without a network: implements the port `common.ports.moves.Ring`."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from typing import TypeVar
+
+from common.cluster_view import ClusterView
+from common.kv.store import StorageFailed
+from common.ports.moves import (
+    MemberReport,
+    Move,
+    MovePhase,
+    RingDescription,
+    RingMember,
+    RingRefusal,
+    RingResult,
+    RingState,
+)
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc.difference import Difference
+from metadata_svc.members import Members
+from metadata_svc.moves import steps
+from metadata_svc.moves.mover import Mover
+from metadata_svc.moves.planning import moves_to
+from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FAILPOINTS = {
+    MovePhase.CATCH_UP: "move.metadata.catch-up",
+    MovePhase.FENCE: "move.metadata.fence",
+    MovePhase.COMMIT: "move.metadata.commit",
+}
+
+
+class RingCore:
+    """Records what operators and members say of the ring; `mover.py` does what follows from it."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        book: RingBook,
+        revisions: Revisions,
+        members: Members,
+        mover: Mover,
+    ) -> None:
+        self._view = view
+        self._book = book
+        self._revisions = revisions
+        self._members = members
+        self._mover = mover
+
+    def take_report(self, member: str, report: MemberReport) -> None:
+        now = asyncio.get_running_loop().time()
+        self._mover.reports.take(member, report, now=now)
+
+    async def describe_ring(self) -> RingDescription:
+        reports, plan = self._mover.reports, self._mover.plan
+        return RingDescription(
+            revision=self._view.revision,
+            members=self._members_described(),
+            moves=[reports.describe(move) for move in self._view.moves],
+            waiting_moves=len(plan),
+            waiting_bytes=sum(reports.size_bytes(wish.key) for wish in plan),
+        )
+
+    async def add_member(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._add(name))
+
+    async def drain_member(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._drain(name))
+
+    async def remove_member(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._remove(name))
+
+    async def cancel_move(self, move_id: int) -> RingResult:
+        return await self._changed(lambda: self._cancel(move_id))
+
+    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
+        """As the port says. A move comes to COMMIT from FENCE only; else it stays as it is."""
+        return await self._answered(lambda: self._advance(move_id, phase))
+
+    async def end_move(self, move_id: int) -> None:
+        """As the port says. A move that is not committed is not ended by this."""
+        await self._answered(lambda: self._end(move_id))
+
+    async def _add(self, name: str) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        await self._revisions.commit(self._ring_change(name, RingState.JOINED))
+        self._members.stir()
+        self._mover.plan_anew()
+        return RingResult()
+
+    async def _drain(self, name: str) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        if self._book.state(name) is RingState.DRAINED:
+            return RingResult()
+        if not self._book.in_state(RingState.JOINED) - {name}:
+            return RingResult(
+                RingRefusal.LAST_MEMBER, f"Nobody but {name} is in the ring to take its partitions."
+            )
+        change = self._ring_change(name, RingState.DRAINING)
+        await self._give_up(moves_to(self._view, name), change)
+        self._mover.plan_anew()
+        return RingResult()
+
+    async def _remove(self, name: str) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        if self._members.may_be_alive(name):
+            return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
+        if (owned := self._book.owned(name)) > 0:
+            return RingResult(RingRefusal.NOT_EMPTY, f"{name} still holds {owned} partitions.")
+        # What it was to delete is beyond reach with it.
+        unclean = [move.move_id for move in self._view.moves if move.source == name]
+        change = Difference(
+            members_gone=[name],
+            moves_gone=unclean,
+            is_rebalancing=True if self._view.topics else None,
+        )
+        await self._give_up(moves_to(self._view, name), change)
+        self._mover.plan_anew()
+        return RingResult()
+
+    async def _cancel(self, move_id: int) -> RingResult:
+        move = self._view.move(move_id)
+        if move is None or not steps.is_open(move):
+            return RingResult(
+                RingRefusal.UNKNOWN_MOVE, f"There is no move {move_id} that could be cancelled."
+            )
+        await self._give_up([move], Difference())
+        self._mover.on_cancelled(move)
+        return RingResult()
+
+    async def _give_up(self, moves: Collection[Move], change: Difference) -> None:
+        """Rolls moves back, in one write with what else changes."""
+        rolled_back = steps.roll_back(self._view, moves)
+        difference = replace(
+            change,
+            placements=rolled_back.placements,
+            moves_gone=[*change.moves_gone, *rolled_back.moves_gone],
+        )
+        await self._revisions.commit(difference, step="move.metadata.rollback")
+
+    async def _advance(self, move_id: int, phase: MovePhase) -> Move | None:
+        move = self._view.move(move_id)
+        if move is None:
+            return None
+        difference = steps.advance(self._view, move, phase)
+        if difference is not None:
+            await self._revisions.commit(difference, step=_FAILPOINTS[phase])
+            self._mover.wake()
+        return self._view.move(move_id)
+
+    async def _end(self, move_id: int) -> None:
+        move = self._view.move(move_id)
+        if move is None or steps.is_open(move):
+            return
+        await self._revisions.commit(Difference(moves_gone=[move_id]), step="move.metadata.end")
+        self._mover.wake()
+
+    def _ring_change(self, name: str, state: RingState) -> Difference:
+        is_rebalancing = True if self._view.topics else None
+        return Difference(ring_states={name: state}, is_rebalancing=is_rebalancing)
+
+    def _members_described(self) -> list[RingMember]:
+        coming: Counter[str] = Counter()
+        under_way = [move for move in self._view.moves if steps.is_open(move)]
+        for one in (*under_way, *self._mover.plan):
+            coming[one.target] += 1
+            coming[one.source] -= 1
+        sizes = self._mover.reports.sizes_by_member()
+        return [
+            RingMember(
+                name=member.name,
+                address=member.address,
+                state=self._book.state(member.name),
+                is_alive=member.name in self._members.live_members,
+                partitions=(owned := self._book.owned(member.name)),
+                planned=owned + coming[member.name],
+                size_bytes=sizes[member.name],
+            )
+            for member in self._view.members
+        ]
+
+    async def _changed(self, work: Callable[[], Awaitable[RingResult]]) -> RingResult:
+        try:
+            return await self._revisions.alone(work)
+        except StorageFailed as error:
+            log.error("the ring is not changed: %s", error)
+            return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
+
+    async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._revisions.alone(work)
+        except StorageFailed as error:
+            raise BackendUnavailable(f"the move cannot be recorded: {error}") from error
+
+
+def _unknown(name: str) -> RingResult:
+    return RingResult(RingRefusal.UNKNOWN_MEMBER, f"There is no partition service {name}.")

@@ -1,0 +1,90 @@
+"""The ring over gRPC: only translates, to and from `RingCore`."""
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from common.ports.moves import MovePhase, Ring, RingResult
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.ring_messages import move_to_message, ring_result_to_message, ring_to_message
+from common.rpc.server import Service
+from protos.metadata.v1 import ring_pb2 as pb
+from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
+
+T = TypeVar("T")
+
+
+class RingServicer(RingServiceServicer):
+    """One method for each RPC of `protos/metadata/v1/ring.proto`, which says what they do."""
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+
+    async def DescribeRing(  # noqa: N802 - named by the proto
+        self,
+        request: pb.DescribeRingRequest,
+        context: grpc.aio.ServicerContext[pb.DescribeRingRequest, pb.DescribeRingResponse],
+    ) -> pb.DescribeRingResponse:
+        return ring_to_message(await _answered(context, self._ring.describe_ring()))
+
+    async def ChangeRing(  # noqa: N802
+        self,
+        request: pb.ChangeRingRequest,
+        context: grpc.aio.ServicerContext[pb.ChangeRingRequest, pb.ChangeRingResponse],
+    ) -> pb.ChangeRingResponse:
+        changing = self._changing(request)
+        if changing is None:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no change is asked for")
+        return ring_result_to_message(await _answered(context, changing))
+
+    async def AdvanceMove(  # noqa: N802
+        self,
+        request: pb.AdvanceMoveRequest,
+        context: grpc.aio.ServicerContext[pb.AdvanceMoveRequest, pb.AdvanceMoveResponse],
+    ) -> pb.AdvanceMoveResponse:
+        try:
+            phase = MovePhase(request.phase)
+        except ValueError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no phase that a move has")
+        move = await _answered(context, self._ring.advance_move(request.move_id, phase))
+        return pb.AdvanceMoveResponse(move=None if move is None else move_to_message(move))
+
+    async def EndMove(  # noqa: N802
+        self,
+        request: pb.EndMoveRequest,
+        context: grpc.aio.ServicerContext[pb.EndMoveRequest, pb.EndMoveResponse],
+    ) -> pb.EndMoveResponse:
+        await _answered(context, self._ring.end_move(request.move_id))
+        return pb.EndMoveResponse()
+
+    def _changing(self, request: pb.ChangeRingRequest) -> Awaitable[RingResult] | None:
+        match request.WhichOneof("change"):
+            case "add_member":
+                return self._ring.add_member(request.add_member)
+            case "drain_member":
+                return self._ring.drain_member(request.drain_member)
+            case "remove_member":
+                return self._ring.remove_member(request.remove_member)
+            case "cancel_move":
+                return self._ring.cancel_move(request.cancel_move)
+            case _:
+                return None
+
+
+def service(ring: Ring) -> Service:
+    """The servicer, as a gRPC server takes it."""
+    servicer = RingServicer(ring)
+    return Service(
+        "metadata.v1.RingService",
+        lambda server: add_RingServiceServicer_to_server(servicer, server),
+    )
+
+
+async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
+    """The core's answer; where it has none, the call as a whole did not run."""
+    try:
+        return await answer
+    except BackendUnavailable as error:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
