@@ -13,13 +13,14 @@ from common.following import follow
 from common.ports.metadata import ClusterChange, Endpoint, Metadata
 from common.ports.metadata import Gateway as Registration
 from common.ports.partitions import Partitions
-from common.rpc.channels import open_channel
+from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
 from gateway_svc.backends.grpc_partitions import GrpcPartitions
 from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.backends.routed_partitions import RoutedPartitions
+from gateway_svc.backends.submissions import AppendTaker
 from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
 from gateway_svc.handlers.call import Backends, LongPolls
@@ -47,11 +48,14 @@ class Gateway:
         metadata: Metadata,
         partitions: Partitions,
         view: ClusterView,
+        on_change: Callable[[ClusterChange], None] | None = None,
     ) -> None:
+        """`on_change` is told of every change after `view` has it."""
         self._settings = settings
         self._metadata = metadata
         self._partitions = partitions
         self._view = view
+        self._on_change = on_change
         self._is_known = asyncio.Event()
         self._listeners = [Listener(*address) for address in settings.bound]
         self._roster = Roster(
@@ -106,6 +110,8 @@ class Gateway:
 
     def _apply(self, change: ClusterChange) -> None:
         self._view.apply(change)
+        if self._on_change is not None:
+            self._on_change(change)
         self._is_known.set()
 
     def _registration(self) -> Registration:
@@ -161,11 +167,16 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
         AddressTaken: nothing can listen on `grpc.listen`.
     """
     view = ClusterView()
-    partitions = RoutedPartitions(view, Owners(view, partial(_connect, settings)))
+    owners = Owners(view, partial(_connect, settings))
+    partitions = RoutedPartitions(view, owners, hold_s=settings.move_hold_max_ms / 1000)
     server = RpcServer([], address=settings.grpc_listen)
-    async with open_channel(settings.metadata_address) as channel:
+    async with open_leader_channel(settings.metadata_address) as channel:
         gateway = Gateway(
-            settings, metadata=GrpcMetadata(channel), partitions=partitions, view=view
+            settings,
+            metadata=GrpcMetadata(channel),
+            partitions=partitions,
+            view=view,
+            on_change=partitions.view_changed,
         )
         await server.start()
         try:
@@ -176,8 +187,11 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
             await server.stop(grace_s=0)
 
 
-def _connect(settings: GatewaySettings, name: str, address: str) -> GrpcPartitions:
-    return GrpcPartitions(name, address, append_timeout_s=settings.append_timeout_ms / 1000)
+def _connect(
+    settings: GatewaySettings, name: str, address: str, taker: AppendTaker | None
+) -> GrpcPartitions:
+    timeout_s = settings.append_timeout_ms / 1000
+    return GrpcPartitions(name, address, taker, append_timeout_s=timeout_s)
 
 
 def _limits(settings: GatewaySettings) -> SessionLimits:

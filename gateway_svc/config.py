@@ -180,6 +180,13 @@ class GatewaySettings:
         unit="ms",
         doc="A partition service that leaves an append unanswered for this long counts as lost.",
     )
+    move_hold_max_ms: int = setting(
+        "move.hold.max.ms",
+        default=10_000,
+        low=0,
+        unit="ms",
+        doc="How long requests wait for a partition that moves before clients must look for it.",
+    )
 
     def __post_init__(self) -> None:
         names = {one.name for one in self.bound}

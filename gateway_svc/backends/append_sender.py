@@ -3,6 +3,9 @@
 Whatever waits leaves together in the next message, as soon as the one before is written: no timer
 (design: a gRPC message costs the same whatever it holds). Results come in any order and find their
 append by its id. Where the stream breaks, the outcome of everything on it is unknown.
+
+An append that the owner refuses because the placement changed goes back to whoever holds such
+appends (`held_appends.py`); all other results go to the caller.
 """
 
 import asyncio
@@ -10,14 +13,16 @@ import logging
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Final
 
 import grpc.aio
 
-from common.ports.partitions import Append, AppendResult
+from common.ports.partitions import Append, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import unavailable_on_failure
 from gateway_svc.backends.partition_messages import append_request, append_result_from_message
+from gateway_svc.backends.submissions import STALE, AppendTaker, Item, Submission, Tell
 from protos.partition.v1 import partition_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -38,50 +43,37 @@ _BACKOFF_S_MIN: Final = 0.05
 _BACKOFF_S_MAX: Final = 1.0
 
 
-class _Submission:
-    """The appends of one call: done when each has its result."""
+class _Watch:
+    """Somebody wants to know when `remaining` appends of a log have their answers."""
 
-    __slots__ = ("future", "remaining", "results", "since")
+    __slots__ = ("remaining", "tell")
 
-    def __init__(self, future: "Future[list[AppendResult]]", count: int, since: float) -> None:
-        self.future = future
-        self.results: list[AppendResult] = [AppendResult()] * count
-        self.remaining = count
-        self.since = since
-
-    def settle(self, position: int, result: AppendResult) -> None:
-        self.results[position] = result
-        self.remaining -= 1
-        if not self.remaining and not self.future.done():
-            self.future.set_result(self.results)
-
-    def fail(self, error: BackendUnavailable) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class _Item(NamedTuple):
-    """One append on its way."""
-
-    append: Append
-    acks: int
-    submission: _Submission
-    position: int  # within the submission
+    def __init__(self, remaining: int, tell: Tell) -> None:
+        self.remaining = remaining
+        self.tell = tell
 
 
 class AppendSender:
     """Sends from the first append on, and connects again whenever the stream was lost."""
 
     def __init__(
-        self, name: str, open_stream: Callable[[], Stream], *, answer_timeout_s: float
+        self,
+        name: str,
+        open_stream: Callable[[], Stream],
+        *,
+        answer_timeout_s: float,
+        taker: AppendTaker | None = None,
     ) -> None:
+        """Without a `taker` every refusal is the caller's."""
         self._name = name
         self._open_stream = open_stream
         self._answer_timeout_s = answer_timeout_s
+        self._taker = taker
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Item] = deque()
-        self._unanswered: dict[int, _Item] = {}  # by append id, oldest first
+        self._waiting: deque[Item] = deque()
+        self._unanswered: dict[int, Item] = {}  # by append id, oldest first
         self._unanswered_bytes = 0
+        self._watches: dict[LogId, _Watch] = {}
         self._next_id = 0
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -89,16 +81,25 @@ class AppendSender:
 
     def submit(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As `Partitions.append`: reach the stream in the order of the calls."""
-        future: Future[list[AppendResult]] = self._loop.create_future()
-        submission = _Submission(future, len(appends), self._loop.time())
-        if not appends:
-            future.set_result([])
+        submission = Submission(len(appends))
+        now = self._loop.time()
         for position, append in enumerate(appends):
-            self._waiting.append(_Item(append, acks, submission, position))
-        if self._running is None:
-            self._running = self._loop.create_task(self._run())
-        self._wake.set()
-        return future
+            self._waiting.append(Item(append, acks, submission, position, now))
+        self._start()
+        return submission.future
+
+    def send(self, *items: Item) -> None:
+        """The same for appends of several calls."""
+        self._waiting.extend(items)
+        self._start()
+
+    def when_answered(self, log: LogId, tell: Tell) -> bool:
+        """As `AppendPath.when_answered`."""
+        under_way = chain(self._unanswered.values(), self._waiting)
+        remaining = sum(item.append.log == log for item in under_way)
+        if remaining:
+            self._watches[log] = _Watch(remaining, tell)
+        return remaining > 0
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet fails."""
@@ -106,6 +107,11 @@ class AppendSender:
             self._running.cancel()
             await asyncio.wait([self._running])
         self._fail_all(BackendUnavailable(f"{self._name}: the gateway is stopping"))
+
+    def _start(self) -> None:
+        if self._running is None:
+            self._running = self._loop.create_task(self._run())
+        self._wake.set()
 
     async def _run(self) -> None:
         while True:
@@ -178,7 +184,18 @@ class AppendSender:
         if item is None:
             raise BackendUnavailable(f"{self._name}: a result for nothing that was sent")
         self._unanswered_bytes -= len(item.append.batch)
-        item.submission.settle(item.position, append_result_from_message(result))
+        # Before anybody may begin a new watch: that one does not count this append.
+        watch = self._watches.get(item.append.log) if self._watches else None
+        settled = append_result_from_message(result)
+        if settled.refusal is not None and self._taker is not None and settled.refusal in STALE:
+            self._taker.take_back(self, result.append_id, item, settled)
+        else:
+            item.settler.settle(item.position, settled)
+        if watch is not None:
+            watch.remaining -= 1
+            if not watch.remaining:
+                del self._watches[item.append.log]
+                watch.tell()
 
     async def _watch(self) -> None:
         """Ends a stream on which an answer is overdue: the owner hangs, or is cut off."""
@@ -187,13 +204,18 @@ class AppendSender:
             oldest = next(iter(self._unanswered.values()), None)
             if oldest is None:
                 continue
-            if self._loop.time() - oldest.submission.since > self._answer_timeout_s:
+            if self._loop.time() - oldest.since > self._answer_timeout_s:
                 raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
 
     def _fail_all(self, error: BackendUnavailable) -> None:
-        lost = [*self._unanswered.values(), *self._waiting]
+        lost, watches = [*self._unanswered.values(), *self._waiting], [*self._watches.values()]
         self._unanswered.clear()
         self._waiting.clear()
+        self._watches.clear()
         self._unanswered_bytes = 0
+        if self._taker is not None:
+            self._taker.owner_lost(self._name)
         for item in lost:
-            item.submission.fail(error)
+            item.settler.lose(item.position, error)
+        for watch in watches:
+            watch.tell()

@@ -28,6 +28,7 @@ from gateway_svc.backends.partition_messages import (
     offset_queries_to_message,
     offset_results_from_message,
 )
+from gateway_svc.backends.submissions import AppendTaker, Item, Tell
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 
@@ -41,8 +42,18 @@ _FETCH_MARGIN_S: Final = 10.0
 class GrpcPartitions:
     """Implements `common.ports.partitions.Partitions`: appends on one stream, the rest as calls."""
 
-    def __init__(self, name: str, address: str, *, append_timeout_s: float = 30.0) -> None:
-        """`name` is the owner's, for errors, `address` its host:port."""
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        taker: AppendTaker | None = None,
+        *,
+        append_timeout_s: float = 30.0,
+    ) -> None:
+        """`name` is the owner's, for errors, `address` its host:port.
+
+        Without a `taker` every refusal is the caller's.
+        """
         self._name = name
         # Two connections: a megabyte of fetched batches must not delay the answer to an append.
         self._channels = (open_channel(address), open_channel(address))
@@ -57,10 +68,17 @@ class GrpcPartitions:
             name,
             PartitionServiceStub(self._channels[1]).AppendStream,
             answer_timeout_s=append_timeout_s,
+            taker=taker,
         )
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         return self._appends.submit(appends, acks=acks)
+
+    def send(self, *items: Item) -> None:
+        self._appends.send(*items)
+
+    def when_answered(self, log: LogId, tell: Tell) -> bool:
+        return self._appends.when_answered(log, tell)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         with unavailable_on_failure(f"{self._name} Fetch"):

@@ -21,7 +21,7 @@ class _Share:
         self.positions = positions
         partitions = [query.partitions[at] for at in positions]
         self.query = replace(query, partitions=partitions, max_wait_ms=0, min_bytes=0)
-        self.results = [FetchResult(refusal=Refusal.NOT_OWNER)] * len(positions)
+        self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(positions)
 
     @property
     def byte_count(self) -> int:
@@ -32,12 +32,12 @@ class _Share:
         return any(result.refusal is not None for result in self.results)
 
     async def ask(self, *, max_wait_ms: int, min_bytes: int) -> None:
-        """Raises nothing: an owner that is not there keeps the refusal NOT_OWNER."""
+        """Raises nothing: an owner that is not there has the refusal NO_ANSWER."""
         query = replace(self.query, max_wait_ms=max_wait_ms, min_bytes=min_bytes)
         try:
             self.results = await self.owner.fetch(query)
         except BackendUnavailable:
-            self.results = [FetchResult(refusal=Refusal.NOT_OWNER)] * len(self.positions)
+            self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(self.positions)
 
 
 async def joint_fetch(

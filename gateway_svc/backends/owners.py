@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 from common.cluster_view import ClusterView
 from common.ports.partitions import Partitions
+from gateway_svc.backends.submissions import AppendPath, AppendTaker
 
 
-class OwnedPartitions(Partitions, Protocol):
+class OwnedPartitions(Partitions, AppendPath, Protocol):
     """One owner's logs, over a connection."""
 
     async def close(self) -> None: ...
@@ -19,16 +20,21 @@ class _Connected(NamedTuple):
     partitions: OwnedPartitions
 
 
-class Owners:
-    """`connect` makes the connection to an owner from its name and its address (host:port)."""
+#: Makes a connection from an owner's name, its address (host:port), and who takes back appends.
+Connect = Callable[[str, str, AppendTaker | None], OwnedPartitions]
 
-    def __init__(self, view: ClusterView, connect: Callable[[str, str], OwnedPartitions]) -> None:
+
+class Owners:
+    """`taker` gets back what owners refuse; it is set before the first of them is connected."""
+
+    def __init__(self, view: ClusterView, connect: Connect) -> None:
+        self.taker: AppendTaker | None = None
         self._view = view
         self._connect = connect
         self._connected: dict[str, _Connected] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def named(self, name: str) -> Partitions | None:
+    def named(self, name: str) -> OwnedPartitions | None:
         """The owner of that name at its present address; None where it was never heard of."""
         member = self._view.member(name)
         if member is None:
@@ -38,9 +44,14 @@ class Owners:
             return known.partitions
         if known is not None:
             self._close_soon(known.partitions.close())
-        partitions = self._connect(name, member.address)
+        partitions = self._connect(name, member.address, self.taker)
         self._connected[name] = _Connected(member.address, partitions)
         return partitions
+
+    def connected(self, name: str) -> OwnedPartitions | None:
+        """The owner of that name where there is a connection, old or new."""
+        known = self._connected.get(name)
+        return None if known is None else known.partitions
 
     def all(self) -> list[Partitions]:
         found = (self.named(member.name) for member in self._view.members)

@@ -1,16 +1,23 @@
 """The port `Partitions` over all partition services: each log's calls go to its owner.
 
-A call that concerns one owner passes straight through. Logs whose owner is not known get the
-refusal NOT_OWNER, which clients try again. So do, where several owners are concerned, the logs of
-one that does not answer: what the others say must not be lost.
+A call that concerns one owner passes straight through. Every call carries a leader epoch, the
+caller's where it gives one and else ours, so that an owner that was replaced cannot answer. Where
+that shows that the placement changes, appends are held (`held_appends.py`) and questions asked
+again (`asking_again.py`).
+
+Logs whose owner nobody knows get the refusal NOT_OWNER. Where several owners are concerned, the
+logs of one that does not answer get NO_ANSWER: what the others say must not be lost.
 """
 
 import asyncio
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from common.cluster_view import ClusterView
+from common.ports.metadata import ClusterChange
 from common.ports.partitions import (
     Append,
     AppendResult,
@@ -25,61 +32,98 @@ from common.ports.partitions import (
     Partitions,
     Refusal,
 )
-from common.ports.unavailable import BackendUnavailable
+from gateway_svc.backends.asking_again import AskingAgain
+from gateway_svc.backends.gathering import gathered
+from gateway_svc.backends.held_appends import HeldAppends
 from gateway_svc.backends.joint_fetch import joint_fetch
+from gateway_svc.backends.leader_epochs import with_epochs
 from gateway_svc.backends.owners import Owners
+from gateway_svc.backends.submissions import Item, Submission
 
-ResultT = TypeVar("ResultT")
+#: What is held of all clients together; requests in memory are bounded elsewhere too.
+_HELD_BYTES_MAX: Final = 256 << 20
+
 
 #: Positions of a call's items that concern one owner, and that owner.
 _Share = tuple[Partitions, list[int]]
 
 
 class RoutedPartitions:
-    """Implements `common.ports.partitions.Partitions` over `owners`."""
+    """Implements `common.ports.partitions.Partitions` over `owners`.
 
-    def __init__(self, view: ClusterView, owners: Owners) -> None:
+    Whoever changes `view` calls `view_changed` afterwards.
+    """
+
+    def __init__(
+        self,
+        view: ClusterView,
+        owners: Owners,
+        *,
+        hold_s: float = 10.0,
+        held_bytes_max: int = _HELD_BYTES_MAX,
+    ) -> None:
+        """`hold_s` and `held_bytes_max` bound what waits for partitions that move."""
         self._view = view
         self._owners = owners
+        self._hold_ms = int(hold_s * 1000)
+        self._held = HeldAppends(view, owners, hold_s=hold_s, bytes_max=held_bytes_max)
+        self._asking = AskingAgain(view, hold_s=hold_s)
+        owners.taker = self._held
+
+    def view_changed(self, change: ClusterChange) -> None:
+        self._held.view_changed(change)
+        self._asking.view_changed()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         if len(appends) == 1:
             # As most requests of many clients are: worth a short way.
-            owner = self._owner(appends[0].log)
+            placement = self._view.placement(*appends[0].log)
+            if placement is not None and self._held.settled.get(appends[0].log) == placement:
+                owner = self._owners.named(placement.owner)
+                if owner is not None:
+                    return owner.append(appends, acks=acks)
+        return self._append_each(appends, acks)
+
+    def _append_each(self, appends: Sequence[Append], acks: int) -> "Future[list[AppendResult]]":
+        """What can go on its way goes with others to the same owner; the rest is held."""
+        submission = Submission(len(appends))
+        by_owner: dict[str, list[Item]] = {}
+        now = asyncio.get_running_loop().time()
+        for position, append in enumerate(appends):
+            item = Item(append, acks, submission, position, now)
+            placement = self._view.placement(*append.log)
+            if placement is None:
+                submission.settle(position, AppendResult(refusal=Refusal.UNKNOWN_PARTITION))
+            elif self._held.settled.get(append.log) == placement:
+                by_owner.setdefault(placement.owner, []).append(item)
+            else:
+                self._held.add(item)
+        for name, items in by_owner.items():
+            owner = self._owners.named(name)
             if owner is not None:
-                return owner.append(appends, acks=acks)
-        shares, missing = self._shares([one.log for one in appends])
-        if len(shares) == 1 and not missing:
-            return shares[0][0].append(appends, acks=acks)
-        # All are started before any is waited for: they must reach their logs in order.
-        begun = [
-            (owner.append([appends[at] for at in positions], acks=acks), positions)
-            for owner, positions in shares
-        ]
-        return asyncio.ensure_future(_gathered(begun, missing, len(appends), _append_refused))
+                owner.send(*items)
+                continue
+            for item in items:
+                submission.settle(item.position, AppendResult(refusal=Refusal.NOT_OWNER))
+        return submission.future
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        shares, missing = self._shares([one.log for one in query.partitions])
-        if len(shares) == 1 and not missing:
-            return await shares[0][0].fetch(query)
-        return await joint_fetch(query, shares, missing)
+        return await self._asking.ask(
+            partial(self._fetch, query), query.partitions, max_wait_ms=query.max_wait_ms
+        )
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
-        shares, missing = self._shares([one.log for one in queries])
-        begun = [
-            (owner.list_offsets([queries[at] for at in positions]), positions)
-            for owner, positions in shares
-        ]
-        return await _gathered(begun, missing, len(queries), _offset_refused)
+        return await self._asking.ask(
+            lambda _: self._list_offsets(with_epochs(queries, self._view)),
+            queries,
+            max_wait_ms=self._hold_ms,
+        )
 
     async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
-        shares, missing = self._shares([one.log for one in queries])
-        begun = [
-            (owner.epoch_end_offsets([queries[at] for at in positions]), positions)
-            for owner, positions in shares
-        ]
-        return await _gathered(
-            begun, missing, len(queries), lambda _, why: EpochEndOffset(refusal=why)
+        return await self._asking.ask(
+            lambda _: self._epoch_end_offsets(with_epochs(queries, self._view)),
+            queries,
+            max_wait_ms=self._hold_ms,
         )
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
@@ -93,16 +137,43 @@ class RoutedPartitions:
             (owner.describe_logs([logs[at] for at in positions]), positions)
             for owner, positions in shares
         ]
-        return await _gathered(
+        return await gathered(
             begun, missing, len(logs), lambda at, why: LogDescription(logs[at], refusal=why)
         )
 
     async def close(self) -> None:
+        """Fails what has no answer yet."""
+        self._held.close()
         await self._owners.close()
 
-    def _owner(self, log: LogId) -> Partitions | None:
-        placement = self._view.placement(*log)
-        return None if placement is None else self._owners.named(placement.owner)
+    async def _fetch(self, query: FetchQuery, max_wait_ms: int) -> list[FetchResult]:
+        partitions = with_epochs(query.partitions, self._view)
+        if partitions is not query.partitions or max_wait_ms != query.max_wait_ms:
+            query = replace(query, partitions=partitions, max_wait_ms=max_wait_ms)
+        shares, missing = self._shares([one.log for one in partitions])
+        if len(shares) == 1 and not missing:
+            return await shares[0][0].fetch(query)
+        return await joint_fetch(query, shares, missing)
+
+    async def _list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        shares, missing = self._shares([one.log for one in queries])
+        begun = [
+            (owner.list_offsets([queries[at] for at in positions]), positions)
+            for owner, positions in shares
+        ]
+        return await gathered(
+            begun, missing, len(queries), lambda _, why: OffsetResult(refusal=why)
+        )
+
+    async def _epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        shares, missing = self._shares([one.log for one in queries])
+        begun = [
+            (owner.epoch_end_offsets([queries[at] for at in positions]), positions)
+            for owner, positions in shares
+        ]
+        return await gathered(
+            begun, missing, len(queries), lambda _, why: EpochEndOffset(refusal=why)
+        )
 
     def _shares(self, logs: Sequence[LogId]) -> tuple[list[_Share], dict[int, Refusal]]:
         """Who is asked about which positions, and what to say of those about which nobody is."""
@@ -122,43 +193,3 @@ class RoutedPartitions:
             else:
                 shares.append((owner, positions))
         return shares, missing
-
-
-async def _gathered(
-    begun: Sequence[tuple[Awaitable[list[ResultT]], list[int]]],
-    missing: dict[int, Refusal],
-    count: int,
-    refused: Callable[[int, Refusal], ResultT],
-) -> list[ResultT]:
-    """The results of all owners in the order of what was asked.
-
-    Raises:
-        BackendUnavailable: from the only owner concerned, or where none of them answers.
-    """
-    answers = await asyncio.gather(*(one for one, _ in begun), return_exceptions=True)
-    errors = [answer for answer in answers if isinstance(answer, BaseException)]
-    if errors and len(errors) == len(answers):
-        raise errors[0]
-    results = {position: refused(position, why) for position, why in missing.items()}
-    for (_, positions), answer in zip(begun, answers, strict=True):
-        for at, position in enumerate(positions):
-            results[position] = (
-                refused(position, _lost(answer))
-                if isinstance(answer, BaseException)
-                else answer[at]
-            )
-    return [results[position] for position in range(count)]
-
-
-def _lost(error: BaseException) -> Refusal:
-    if not isinstance(error, BackendUnavailable):
-        raise error
-    return Refusal.NOT_OWNER
-
-
-def _append_refused(_: int, refusal: Refusal) -> AppendResult:
-    return AppendResult(refusal=refusal)
-
-
-def _offset_refused(_: int, refusal: Refusal) -> OffsetResult:
-    return OffsetResult(refusal=refusal)

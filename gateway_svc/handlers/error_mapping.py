@@ -23,8 +23,8 @@ PARTITION_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.UNKNOWN_LEADER_EPOCH,
     Refusal.UNSUPPORTED_TIMESTAMP: ErrorCode.UNSUPPORTED_VERSION,
     Refusal.MOVING: ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    # Producers know from it that the records may be there, and send them again.
-    Refusal.NO_ANSWER: ErrorCode.REQUEST_TIMED_OUT,
+    # Retriable: the client refreshes its metadata, and by then the owner may be back.
+    Refusal.NO_ANSWER: ErrorCode.NOT_LEADER_OR_FOLLOWER,
 }
 
 #: The same for appends. The epoch they carry is the gateway's, not the client's: where it is not
@@ -33,6 +33,8 @@ APPEND_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     **PARTITION_ERRORS,
     Refusal.FENCED_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    # Producers know from it that the records may be there, and send them again.
+    Refusal.NO_ANSWER: ErrorCode.REQUEST_TIMED_OUT,
 }
 
 TOPIC_ERRORS: Final[Mapping[TopicRefusal, ErrorCode]] = {

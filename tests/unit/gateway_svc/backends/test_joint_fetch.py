@@ -118,7 +118,7 @@ def test_an_owner_that_is_gone_is_told_at_once():
         gone = Owner(0)
         gone.is_gone = True
         results = await ask({Owner(0): [0], gone: [1]})
-        assert [one.refusal for one in results] == [None, Refusal.NOT_OWNER]
+        assert [one.refusal for one in results] == [None, Refusal.NO_ANSWER]
 
     run(story)
 
@@ -130,7 +130,7 @@ def test_an_owner_that_goes_while_others_wait_ends_the_wait():
         await turns()
         going.is_gone = True
         staying.grow(60)  # ends a round, and the next finds out
-        assert [one.refusal for one in await poll] == [None, Refusal.NOT_OWNER]
+        assert [one.refusal for one in await poll] == [None, Refusal.NO_ANSWER]
 
     run(story)
 

@@ -7,8 +7,8 @@ from tests.unit.gateway_svc.backends.owner import view_of
 
 
 class Connection:
-    def __init__(self, name: str, address: str) -> None:
-        self.name, self.address = name, address
+    def __init__(self, name: str, address: str, taker: object) -> None:
+        self.name, self.address, self.taker = name, address, taker
         self.is_closed = False
 
     async def close(self) -> None:
@@ -27,7 +27,23 @@ def test_an_owner_is_connected_once_at_its_address():
 
 
 def test_nobody_of_that_name_is_none():
-    assert Owners(view_of(), Connection).named("p-9") is None
+    owners = Owners(view_of(), Connection)
+    assert owners.named("p-9") is None
+    assert owners.connected("p-9") is None
+
+
+def test_only_who_was_asked_for_is_connected_and_knows_who_takes_appends_back():
+    async def story() -> None:
+        owners = Owners(view_of(p_0="a:1", p_1="b:2"), Connection)
+        owners.taker = taker = object()
+        assert owners.connected("p-0") is None
+        first = owners.named("p-0")
+        assert owners.connected("p-0") is first
+        assert owners.connected("p-1") is None
+        assert first.taker is taker
+        await owners.close()
+
+    asyncio.run(story())
 
 
 def test_an_owner_that_moved_is_connected_again_and_the_old_connection_closed():

@@ -8,6 +8,8 @@ from common.ports.partitions import (
     ACKS_ALL,
     LATEST_TIMESTAMP,
     Append,
+    FetchPartition,
+    FetchQuery,
     LogId,
     OffsetQuery,
     Refusal,
@@ -17,7 +19,7 @@ from gateway_svc.backends.grpc_partitions import GrpcPartitions
 from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.routed_partitions import RoutedPartitions
 from tests.contracts.partitions_contract import PartitionsContract
-from tests.support.partition_core import batch, batches_of, content, query, topic
+from tests.support.partition_core import LOG, batch, batches_of, content, query, topic
 from tests.unit.gateway_svc.backends.owner import owner, view_of
 
 
@@ -31,6 +33,24 @@ class TestRoutedPartitions(PartitionsContract):
                 yield partitions
             finally:
                 await partitions.close()
+
+    @pytest.mark.parametrize(
+        ("epoch", "refusal"),
+        [(4, Refusal.FENCED_LEADER_EPOCH), (6, Refusal.UNKNOWN_LEADER_EPOCH), (5, None)],
+    )
+    def test_the_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
+        """Save that of appends, which is ours: clients give none with records."""
+
+        async def test(partitions) -> None:
+            (stored,) = await partitions.append([Append(LOG, batch(), epoch)], acks=ACKS_ALL)
+            assert stored.refusal is None
+            asked = FetchPartition(LOG, 0, 1000, leader_epoch=epoch)
+            (fetched,) = await partitions.fetch(FetchQuery([asked], 0, 1, 1000))
+            assert (fetched.refusal, fetched.leader_epoch) == (refusal, 5)
+            (offset,) = await partitions.list_offsets([OffsetQuery(LOG, -2, epoch)])
+            assert offset.refusal is refusal
+
+        run(test, topic(leader_epoch=5))
 
 
 #: Even partitions belong to the service that runs, odd ones to another.
@@ -144,15 +164,15 @@ def test_an_owner_that_is_gone_does_not_take_the_answers_of_the_other_with_it(tm
         appends = [Append(THERE, batch()), Append(HERE, batch())]
         results = await partitions.append(appends, acks=ACKS_ALL)
         assert [(one.refusal, one.base_offset) for one in results] == [
-            (Refusal.NOT_OWNER, -1),
+            (Refusal.NO_ANSWER, -1),
             (None, 0),
         ]
         fetched = await partitions.fetch(query((THERE, 0), (HERE, 0), max_wait_ms=50_000))
-        assert [one.refusal for one in fetched] == [Refusal.NOT_OWNER, None]
+        assert [one.refusal for one in fetched] == [Refusal.NO_ANSWER, None]
         assert batches_of(fetched[1])
         offsets = await partitions.list_offsets([OffsetQuery(log, -1) for log in (THERE, HERE)])
         assert [(one.refusal, one.offset) for one in offsets] == [
-            (Refusal.NOT_OWNER, -1),
+            (Refusal.NO_ANSWER, -1),
             (None, 1),
         ]
         assert len(await partitions.describe_logs([])) == 2
