@@ -118,6 +118,8 @@ class Cluster:
 
     def wait_until_alive(self, *members: str) -> None:
         """The metadata service counts these members as alive."""
+        # A channel that finds nobody backs off: not before there is somebody.
+        self.processes[METADATA].wait_for_line("gRPC on")
 
         def are_alive() -> bool:
             alive = {one.name for one in self.ring.describe().members if one.is_alive}
