@@ -4,11 +4,13 @@ import os
 import sys
 
 from common.command_line import read_settings
+from common.etcd.leadership import LeadershipLost
 from common.kv.store import StorageFailed
 from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from metadata_svc.app import serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
+from metadata_svc.store_config import StoreSettings
 
 
 def main() -> int:
@@ -16,17 +18,18 @@ def main() -> int:
     configuration = read_settings(
         "metadata_svc",
         "The metadata service of ringlog: topics, configs, who is alive, who owns what.",
-        [MetadataSettings, TopicDefaults, ProcessSettings],
+        [MetadataSettings, StoreSettings, TopicDefaults, ProcessSettings],
         arguments=sys.argv[1:],
         environment=os.environ,
     )
     settings = configuration.of(MetadataSettings)
     topic_defaults = configuration.of(TopicDefaults)
+    where = configuration.of(StoreSettings)
     return run(
         "metadata_svc",
-        lambda stop: serve(settings, topic_defaults, stop),
+        lambda stop: serve(settings, topic_defaults, stop, where),
         configuration.of(ProcessSettings),
-        cannot_run=(StorageFailed, AddressTaken),
+        cannot_run=(StorageFailed, AddressTaken, LeadershipLost),
     )
 
 

@@ -2,17 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from common.etcd.client import EtcdClient
 from common.kv.rocks import RocksKvStore
-from common.rpc.server import RpcServer
+from common.kv.store import KvStore, StorageFailed
+from common.rpc.server import RpcServer, Service
 from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
 from metadata_svc.core import MetadataCore
+from metadata_svc.leading import Candidate
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service
+from metadata_svc.store_config import ETCD, StoreSettings
 from metadata_svc.topic_creation import Defaults
 
 log = logging.getLogger(__name__)
@@ -29,10 +33,7 @@ async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIte
         StorageFailed: the store cannot be opened or read; another process may hold it.
     """
     store = await asyncio.to_thread(RocksKvStore, Path(settings.data_dir))
-    defaults = Defaults(settings.num_partitions, settings.default_replication_factor)
-    core = MetadataCore(
-        store, defaults=defaults, lease_ms=settings.lease_ms, ring_policy=ring_policy(settings)
-    )
+    core = _core(settings, store)
     try:
         await core.open(broker_configs=broker_configs(settings, topic_defaults))
         yield core
@@ -40,19 +41,66 @@ async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIte
         await core.close()
 
 
-async def serve(settings: MetadataSettings, topic_defaults: Any, stop: asyncio.Event) -> None:
-    """Runs the service until `stop` is set.
+async def serve(
+    settings: MetadataSettings,
+    topic_defaults: Any,
+    stop: asyncio.Event,
+    where: StoreSettings | None = None,
+) -> None:
+    """Runs the service until `stop` is set. It keeps its state in `data.dir` unless told `where`.
 
     Raises:
         StorageFailed: the store cannot be opened or read.
         AddressTaken: nothing can listen on `grpc.listen`.
+        LeadershipLost: on etcd, another may lead now.
     """
+    if where is not None and where.store == ETCD:
+        await _serve_on_etcd(settings, topic_defaults, stop, where)
+    else:
+        await _serve_alone(settings, topic_defaults, stop)
+
+
+async def _serve_alone(
+    settings: MetadataSettings, topic_defaults: Any, stop: asyncio.Event
+) -> None:
     async with open_core(settings, topic_defaults) as core:
-        server = RpcServer([service(core), ring_service(core.ring)], address=settings.grpc_listen)
+        services = _services(core)
+        server = RpcServer(services, address=settings.grpc_listen)
         await server.start()
         try:
+            for one in services:
+                await server.set_serving(one.name, True)
             await server.set_ready(True)
             await stop.wait()
         finally:
             core.end_watches()
             await server.stop(grace_s=_STOP_GRACE_S)
+
+
+async def _serve_on_etcd(
+    settings: MetadataSettings, topic_defaults: Any, stop: asyncio.Event, where: StoreSettings
+) -> None:
+    try:
+        client = EtcdClient(where.endpoints, where.tls)
+    except OSError as error:
+        raise StorageFailed(f"cannot read a file of etcd.ssl: {error}") from error
+    with client:
+        candidate = Candidate(
+            where,
+            client,
+            address=settings.grpc_listen,
+            make_core=lambda store: _core(settings, store),
+            services=_services,
+        )
+        await candidate.run(stop, broker_configs=broker_configs(settings, topic_defaults))
+
+
+def _core(settings: MetadataSettings, store: KvStore) -> MetadataCore:
+    defaults = Defaults(settings.num_partitions, settings.default_replication_factor)
+    return MetadataCore(
+        store, defaults=defaults, lease_ms=settings.lease_ms, ring_policy=ring_policy(settings)
+    )
+
+
+def _services(core: MetadataCore) -> Sequence[Service]:
+    return [service(core), ring_service(core.ring)]

@@ -6,6 +6,7 @@ import grpc.aio
 
 from common.ports.metadata import NewTopic, ProducerIdBlock, Registration, TopicResult
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.leader import LeaderChannel
 from common.rpc.metadata_messages import new_topic_to_message, result_from_message
 from common.rpc.watch_client import GrpcWatch
 from protos.metadata.v1 import metadata_pb2 as pb
@@ -21,7 +22,7 @@ class GrpcMetadata:
     Calls wait for a service that is restarting, up to their deadline; a watch fails at once.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
         """The channel stays the caller's, to be closed after the last call."""
         self._stub = MetadataServiceStub(channel)
 

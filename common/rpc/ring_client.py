@@ -4,6 +4,7 @@ import grpc.aio
 
 from common.ports.moves import Move, MovePhase, RingDescription, RingResult
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.leader import LeaderChannel
 from common.rpc.ring_messages import (
     move_from_message,
     ring_from_message,
@@ -20,7 +21,7 @@ class GrpcRing:
     `BackendUnavailable` it may have taken effect; every one of them may be made again.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
         """The channel stays the caller's, to be closed after the last call."""
         self._stub = RingServiceStub(channel)
 

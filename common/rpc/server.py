@@ -50,10 +50,18 @@ class Service(NamedTuple):
 class RpcServer:
     """One gRPC server with its services, health and reflection. Start, mark ready, stop."""
 
-    def __init__(self, services: Sequence[Service], *, address: str) -> None:
-        """`address` is host:port; port 0 takes a free one."""
+    def __init__(
+        self,
+        services: Sequence[Service],
+        *,
+        address: str,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        """`address` is host:port; port 0 takes a free one. `interceptors` see a call first."""
         self.address = address
-        self._server = grpc.aio.server(options=_SERVER_OPTIONS, interceptors=[RefuseMalformed()])
+        self._server = grpc.aio.server(
+            options=_SERVER_OPTIONS, interceptors=[*interceptors, RefuseMalformed()]
+        )
         self._health = health.HealthServicer()
         self.port = 0
         for service in services:
@@ -81,6 +89,10 @@ class RpcServer:
     async def set_ready(self, ready: bool) -> None:
         """What health says of "readiness"."""
         await self._health.set(READINESS, _SERVING if ready else _NOT_SERVING)
+
+    async def set_serving(self, service: str, serving: bool) -> None:
+        """What health says of one service, by its full name; nothing before the first call."""
+        await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
     async def stop(self, *, grace_s: float) -> None:
         """Not ready, no new calls; those in flight get `grace_s` to end, then are cancelled."""

@@ -89,7 +89,7 @@ class GrpcWatch:
     async def _send(self, call: _Call) -> None:
         """Registers, then sends what there is to say as it comes, and heartbeats in between."""
         # A broken stream is seen, and told, by whoever reads from it.
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, BackendUnavailable):
             await call.write(_register(self._registration))
             while True:
                 await call.write(await self._next_message())
