@@ -1,26 +1,12 @@
-"""The gateways as brokers: which ones clients of a listener can reach, and which leads a partition.
-
-A gateway can serve every partition, so "leader" is only the one that clients are sent to. It is
-spread evenly and is the same whoever is asked, as long as the same gateways are alive.
-"""
+"""The gateways as brokers: which ones clients of a listener can reach, and at which address."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
-from zlib import crc32
 
 from common.ports.metadata import Gateway
 from common.ports.partitions import NO_LEADER_EPOCH, LogId
 from gateway_svc.config import WILDCARD_HOSTS
 from gateway_svc.handlers.call import Call
-
-
-class Broker(NamedTuple):
-    """A gateway at the address that clients of one listener are told."""
-
-    node_id: int
-    host: str
-    port: int
-    rack: str | None
+from gateway_svc.handlers.leadership import Broker, Leadership
 
 
 def brokers(call: Call) -> list[Broker]:
@@ -38,9 +24,22 @@ def brokers(call: Call) -> list[Broker]:
     return sorted(found)
 
 
-def leader_of(topic_id: bytes, partition: int, among: Sequence[Broker]) -> Broker:
-    """The broker that leads a partition of a topic (16-byte id)."""
-    return among[(crc32(topic_id) + partition) % len(among)]
+def leadership(among: Sequence[Broker], call: Call) -> Leadership:
+    """Who leads what, as the caller is told."""
+    return Leadership(among, rack_of(call.client_id))
+
+
+def rack_of(client_id: str | None) -> str | None:
+    """The rack that a client tells by `rack=NAME` in its client id.
+
+    Clients say in no request but Fetch where they are. The id is read as parts between commas or
+    semicolons, so "orders,rack=a" is in rack "a".
+    """
+    for part in (client_id or "").replace(";", ",").split(","):
+        name, is_told, rack = part.partition("=")
+        if is_told and name.strip() == "rack":
+            return rack.strip() or None
+    return None
 
 
 class Leaders:
@@ -53,12 +52,15 @@ class Leaders:
 
     def of(self, log: LogId, leader_epoch: int) -> tuple[int, int]:
         """The leader's id, and its epoch: the newer of what we and the owner know."""
-        self._among = self._among or brokers(self._call)
-        leader = leader_of(log.topic_id, log.partition, self._among)
-        self.named[leader.node_id] = leader
-        placement = self._call.backends.view.placement(log.topic_id, log.partition)
+        among = self._among = self._among or brokers(self._call)
+        view = self._call.backends.view
+        topic = view.topic_by_id(log.topic_id)
+        count = max(log.partition + 1, len(topic.partitions) if topic else 0)
+        leader = leadership(among, self._call).leader(log.topic_id, count, log.partition)
+        self.named[leader] = next(one for one in among if one.node_id == leader)
+        placement = view.placement(log.topic_id, log.partition)
         known = NO_LEADER_EPOCH if placement is None else placement.leader_epoch
-        return leader.node_id, max(known, leader_epoch)
+        return leader, max(known, leader_epoch)
 
 
 def controller(among: Sequence[Broker]) -> Broker:

@@ -3,7 +3,7 @@
 No session is ever made: each request stands for itself and is told so by session id 0 (KIP-227).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from common.ports.metadata import Topic
@@ -14,6 +14,7 @@ from gateway_svc.handlers.brokers import Leaders
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
 from gateway_svc.handlers.fetched_records import records_for
+from gateway_svc.handlers.read_replicas import Elsewhere, elsewhere
 from gateway_svc.wire.apis.fetch import (
     AbortedTransaction,
     FetchableTopicResponse,
@@ -56,6 +57,8 @@ async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
     asked = _asked(request, call)
+    if (near := elsewhere(request.rack_id, call)) is not None:
+        return await _sent_elsewhere(asked, near)
     with call.backends.answer_room.promised(_bytes_wanted(request, asked, call)) as max_bytes:
         try:
             results = await _poll(_query(request, asked, max_bytes, call), call)
@@ -64,6 +67,19 @@ async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
             asked = [_lost(one) for one in asked]
             results = []
         return await _response(asked, results, call)
+
+
+async def _sent_elsewhere(asked: list[_Asked], near: Elsewhere) -> FetchResponse:
+    try:
+        found = iter(await near.answer([one.log for one in asked if one.log is not None]))
+    except BackendUnavailable:
+        asked = [_lost(one) for one in asked]
+        found = iter(())
+    return FetchResponse(
+        responses=_by_topic(
+            (one, _failed(one, one.error_code) if one.log is None else next(found)) for one in asked
+        )
+    )
 
 
 def _asked(request: FetchRequest, call: Call) -> list[_Asked]:
@@ -146,24 +162,32 @@ async def _response(
 ) -> FetchResponse:
     leaders = Leaders(call)
     remaining = iter(results)
-    topics: dict[tuple[str, bytes], list[PartitionData]] = {}
-    for one in asked:
-        data = (
+    answers = [
+        (
+            one,
             _failed(one, one.error_code)
             if one.log is None
-            else await _partition(one, one.log, next(remaining), call, leaders)
+            else await _partition(one, one.log, next(remaining), call, leaders),
         )
-        topics.setdefault((one.topic.topic, one.topic.topic_id), []).append(data)
+        for one in asked
+    ]
     return FetchResponse(
-        responses=[
-            FetchableTopicResponse(topic=name, topic_id=topic_id, partitions=partitions)
-            for (name, topic_id), partitions in topics.items()
-        ],
+        responses=_by_topic(answers),
         node_endpoints=[
             NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
             for one in leaders.named.values()
         ],
     )
+
+
+def _by_topic(answers: Iterable[tuple[_Asked, PartitionData]]) -> list[FetchableTopicResponse]:
+    topics: dict[tuple[str, bytes], list[PartitionData]] = {}
+    for asked, data in answers:
+        topics.setdefault((asked.topic.topic, asked.topic.topic_id), []).append(data)
+    return [
+        FetchableTopicResponse(topic=name, topic_id=topic_id, partitions=partitions)
+        for (name, topic_id), partitions in topics.items()
+    ]
 
 
 async def _partition(

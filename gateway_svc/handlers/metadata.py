@@ -5,8 +5,9 @@ from typing import Final
 
 from common.ports.metadata import Topic
 from gateway_svc.handlers.auto_create import create_missing
-from gateway_svc.handlers.brokers import Broker, brokers, controller, leader_of
+from gateway_svc.handlers.brokers import brokers, controller, leadership
 from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.leadership import Leadership
 from gateway_svc.handlers.operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 from gateway_svc.wire.apis.metadata import (
     METADATA,
@@ -32,6 +33,7 @@ async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
         return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
     topics = await _topics(request, call)
     among = brokers(call)
+    led_by = leadership(among, call)
     operations = (
         TOPIC_OPERATIONS if request.include_topic_authorized_operations else OPERATIONS_UNKNOWN
     )
@@ -43,7 +45,7 @@ async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
         cluster_id=call.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         topics=[
-            _known(one, among, operations) if isinstance(one, Topic) else one for one in topics
+            _known(one, led_by, operations) if isinstance(one, Topic) else one for one in topics
         ],
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations
@@ -79,26 +81,21 @@ def _topic(
     return view.topic(name) or MetadataResponseTopic(error_code=error_code, name=name)
 
 
-def _known(topic: Topic, among: Sequence[Broker], operations: int) -> MetadataResponseTopic:
+def _known(topic: Topic, led_by: Leadership, operations: int) -> MetadataResponseTopic:
+    led = led_by.of_topic(topic.topic_id, len(topic.partitions))
     return MetadataResponseTopic(
         name=topic.name,
         topic_id=topic.topic_id,
         is_internal=topic.is_internal,
         partitions=[
-            _partition(topic, partition, among) for partition in range(len(topic.partitions))
+            MetadataResponsePartition(
+                partition_index=partition,
+                leader_id=one.leader,
+                leader_epoch=placement.leader_epoch,
+                replica_nodes=one.replicas,
+                isr_nodes=one.replicas,
+            )
+            for partition, (one, placement) in enumerate(zip(led, topic.partitions, strict=True))
         ],
         topic_authorized_operations=operations,
-    )
-
-
-def _partition(topic: Topic, partition: int, among: Sequence[Broker]) -> MetadataResponsePartition:
-    leader = leader_of(topic.topic_id, partition, among)
-    # One copy of each partition: its leader is all there is to replicate.
-    replicas = (leader.node_id,)
-    return MetadataResponsePartition(
-        partition_index=partition,
-        leader_id=leader.node_id,
-        leader_epoch=topic.partitions[partition].leader_epoch,
-        replica_nodes=replicas,
-        isr_nodes=replicas,
     )

@@ -1,8 +1,8 @@
-from collections import Counter
+import pytest
 
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import LogId
-from gateway_svc.handlers.brokers import Leaders, brokers, controller, leader_of
+from gateway_svc.handlers.brokers import Leaders, brokers, controller, leadership, rack_of
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 
@@ -12,23 +12,33 @@ def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
     assert [one.node_id for one in brokers(world.call(9))] == [1]
 
 
-def test_every_gateway_names_the_same_leaders():
+@pytest.mark.parametrize(
+    ("client_id", "rack"),
+    [
+        (None, None),
+        ("", None),
+        ("app", None),
+        ("rack=a", "a"),
+        ("app,rack=eu-1a", "eu-1a"),
+        ("app;rack=a;x=y", "a"),
+        (" rack = a ", "a"),
+        ("app,rack=", None),
+        ("track=a", None),
+        ("rack", None),
+        ("rack=a=b", "a=b"),
+    ],
+)
+def test_a_client_tells_its_rack_by_its_id(client_id, rack):
+    assert rack_of(client_id) == rack
+
+
+def test_who_tells_a_rack_is_sent_there():
     world = World()
-    among = brokers(world.call(9))
-    again = brokers(world.call(9))
-    for partition in range(20):
-        assert leader_of(ORDERS.topic_id, partition, among) == leader_of(
-            ORDERS.topic_id, partition, again
-        )
-
-
-def test_partitions_and_topics_are_spread_over_the_brokers():
-    among = brokers(World().call(9))
-    of_one_topic = Counter(leader_of(ORDERS.topic_id, p, among) for p in range(10))
-    assert set(of_one_topic.values()) == {5}
-    of_many = Counter(leader_of(bytes([n]) * 16, 0, among) for n in range(200))
-    assert len(of_many) == 2
-    assert min(of_many.values()) > 60
+    for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
+        call = world.call(9, client_id=f"app,rack={rack}")
+        led = leadership(brokers(call), call).of_topic(ORDERS.topic_id, 3)
+        assert {one.leader for one in led} == {node_id}
+        assert Leaders(call).of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
 
 
 def test_the_controller_is_a_broker():

@@ -76,7 +76,10 @@ def test_a_topic_is_told_with_its_id_epochs_and_replicas():
     assert (topic.name, topic.topic_id, topic.is_internal) == ("orders", ORDERS.topic_id, False)
     for index, one in enumerate(topic.partitions):
         assert (one.error_code, one.partition_index, one.leader_epoch) == (0, index, 7)
-        assert list(one.replica_nodes) == list(one.isr_nodes) == [one.leader_id]
+        # One in each rack, from where that rack's clients read; the leader first.
+        assert list(one.replica_nodes) == list(one.isr_nodes)
+        assert one.replica_nodes[0] == one.leader_id
+        assert sorted(one.replica_nodes) == [1, 2]
         assert list(one.offline_replicas) == []
     assert response.cluster_id == "the-cluster"
 

@@ -53,12 +53,14 @@ class FakePartitions:
     fetch_results: list[FetchResult] | None = None
     offset_results: list[OffsetResult] | None = None
     epoch_results: list[EpochEndOffset] | None = None
+    descriptions: list[LogDescription] | None = None
     error: Exception | None = None
     appends: list[Append] = field(default_factory=list)
     acks: list[int] = field(default_factory=list)
     fetches: list[FetchQuery] = field(default_factory=list)
     offset_queries: list[OffsetQuery] = field(default_factory=list)
     epoch_queries: list[EpochQuery] = field(default_factory=list)
+    described: list[LogId] = field(default_factory=list)
     on_fetch: Callable[[FetchQuery], Coroutine[Any, Any, list[FetchResult]]] | None = None
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
@@ -99,7 +101,10 @@ class FakePartitions:
         return self.epoch_results or [EpochEndOffset(7, 10 + n) for n in range(len(queries))]
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
-        raise NotImplementedError
+        self.described += logs
+        if self.error is not None:
+            raise self.error
+        return self.descriptions or [LogDescription(one, 3, 10, 12) for one in logs]
 
 
 @dataclass
@@ -205,15 +210,17 @@ class World:
             answer_room=AnswerRoom(64 << 20, lambda: self.memory_used),
         )
 
-    def call(self, version: int, *, listener: str = "INTERNAL") -> Call:
+    def call(
+        self, version: int, *, listener: str = "INTERNAL", client_id: str = "a client"
+    ) -> Call:
         peer = PEER._replace(listener=listener)
-        return Call(version, "a client", peer, self.backends)
+        return Call(version, client_id, peer, self.backends)
 
-    def ask(self, handler: Any, request: Any, version: int, *, listener: str = "INTERNAL") -> Any:
+    def ask(self, handler: Any, request: Any, version: int, **circumstances: str) -> Any:
         """What the handler answers, by whichever of the three ways it takes."""
 
         async def asked() -> Any:
-            begun = handler(request, self.call(version, listener=listener))
+            begun = handler(request, self.call(version, **circumstances))
             if isinstance(begun, Started):
                 await asyncio.wait([begun.future])
                 return _message(begun.respond(), version)
