@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from common.following import follow
 from common.ports.metadata import ClusterChange, Member
-from common.rpc.channels import open_channel
+from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
@@ -85,7 +85,7 @@ async def _follow_until(
             await server.set_ready(True)
 
     member = registration(settings, core, server.port)
-    async with open_channel(settings.metadata_address) as channel:
+    async with open_leader_channel(settings.metadata_address) as channel:
         running = asyncio.create_task(_run(core, follow(GrpcMetadata(channel), member, on_change)))
         stopping = asyncio.create_task(stop.wait())
         try:
