@@ -91,7 +91,7 @@ class GatewaySettings:
         "metadata.address",
         flag="--metadata",
         default="localhost:9392",
-        doc="host:port of the metadata service.",
+        doc="host:port of the metadata service; of each of them, with commas, where it is on etcd.",
     )
     socket_request_max_bytes: int = setting(
         "socket.request.max.bytes",

@@ -14,7 +14,7 @@ from typing import Final
 
 from common.ports.moves import Ring, RingDescription, RingResult, RingState
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import open_channel
+from common.rpc.leader import open_leader_channel
 from common.rpc.ring_client import GrpcRing
 from ringlog.ring_arguments import ring_parser
 from ringlog.ring_json import moves_json, result_json, status_json
@@ -29,7 +29,7 @@ Connect = Callable[[str], AbstractAsyncContextManager[Ring]]
 
 @asynccontextmanager
 async def _connected(address: str) -> AsyncIterator[Ring]:
-    async with open_channel(address) as channel:
+    async with open_leader_channel(address) as channel:
         yield GrpcRing(channel)
 
 

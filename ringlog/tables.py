@@ -13,6 +13,7 @@ from common.settings import Setting, as_text, declared
 from gateway_svc.config import GatewaySettings
 from gateway_svc.handlers.table import ROUTES
 from metadata_svc.config import MetadataSettings, TopicDefaults
+from metadata_svc.store_config import StoreSettings
 from partition_svc.config import PartitionSettings
 from ringlog.config import StandaloneSettings
 
@@ -42,6 +43,7 @@ def _tables() -> dict[str, str]:
         "gateway-settings": _settings(GatewaySettings),
         "partition-settings": _settings(PartitionSettings),
         "metadata-settings": _settings(MetadataSettings),
+        "metadata-store-settings": _settings(StoreSettings),
         "topic-defaults": _settings(TopicDefaults),
         "process-settings": _settings(ProcessSettings),
     }

@@ -8,7 +8,11 @@ from common.settings import declared
 
 #: Where each service declares its settings.
 _SETTINGS = {
-    "metadata": ("metadata_svc.config:MetadataSettings", "metadata_svc.config:TopicDefaults"),
+    "metadata": (
+        "metadata_svc.config:MetadataSettings",
+        "metadata_svc.config:TopicDefaults",
+        "metadata_svc.store_config:StoreSettings",
+    ),
     "partition": ("partition_svc.config:PartitionSettings",),
     "gateway": ("gateway_svc.config:GatewaySettings",),
 }
