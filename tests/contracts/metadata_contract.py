@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from common.cluster_view import ClusterView
-from common.following import Backoff, follow
+from common.following import Backoff, OnWatch, follow
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -58,7 +58,9 @@ def in_cluster(test: Callable[[Any, Metadata], Awaitable[None]]) -> Callable[[An
 
 
 @asynccontextmanager
-async def following(metadata: Metadata, who: Registration) -> AsyncIterator[ClusterView]:
+async def following(
+    metadata: Metadata, who: Registration, on_watch: OnWatch | None = None
+) -> AsyncIterator[ClusterView]:
     """Somebody who watches and acknowledges; their view has its first snapshot."""
     view, known = ClusterView(), asyncio.Event()
 
@@ -66,7 +68,9 @@ async def following(metadata: Metadata, who: Registration) -> AsyncIterator[Clus
         view.apply(change)
         known.set()
 
-    task = asyncio.create_task(follow(metadata, who, on_change, backoff=Backoff(ms_max=100)))
+    task = asyncio.create_task(
+        follow(metadata, who, on_change, on_watch=on_watch, backoff=Backoff(ms_max=100))
+    )
     try:
         await known.wait()
         yield view

@@ -1,0 +1,402 @@
+"""What every `Ring` must do. Subclass it and give `opened`.
+
+The members are played by the test: it watches for them, and takes the steps of their moves.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import Member, Metadata, NewTopic, Placement, Watch
+from common.ports.moves import (
+    LogLoad,
+    MemberReport,
+    MovePhase,
+    MoveProgress,
+    Ring,
+    RingDescription,
+    RingRefusal,
+    RingResult,
+    RingState,
+)
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from tests.contracts.metadata_contract import change_with, following, gateway, until, watching
+
+#: `opened` must allow so many moves at once, and so many with any one member in them; members must
+#: join by themselves, and fences hold for longer than a test takes.
+MOVES_MAX = 3
+MOVES_PER_MEMBER_MAX = 2
+
+_TEST_WITHIN_S = 60
+_PLENTY_MS = 30_000
+
+
+def member(number: int, *, incarnation: int = 1, volume: str = "") -> Member:
+    name = f"p-{number}"
+    return Member(name, f"host-{number}:1", volume or f"volume of {name}", incarnation)
+
+
+class Cluster:
+    """A metadata service with members that watch; `view` is the first gateway's."""
+
+    def __init__(self, metadata: Metadata, ring: Ring, view: ClusterView, stack: AsyncExitStack):
+        self.metadata = metadata
+        self.ring = ring
+        self.view = view
+        self.watches: dict[str, Watch] = {}
+        self._stack = stack
+
+    async def join(self, *members: Member) -> None:
+        """They watch until the test ends."""
+        for one in members:
+            keep = partial(self.watches.__setitem__, one.name)
+            await self._stack.enter_async_context(following(self.metadata, one, keep))
+            await until(lambda name=one.name: self.view.member(name) is not None)
+
+    async def topic(self, name: str = "t", partitions: int = 1) -> bytes:
+        topics = [NewTopic(name, partitions)]
+        [result] = await self.metadata.create_topics(topics, timeout_ms=_PLENTY_MS)
+        assert result.refusal is None, result
+        return result.topic_id
+
+    async def state(self, name: str) -> RingState:
+        members = {one.name: one for one in (await self.ring.describe_ring()).members}
+        return members[name].state
+
+    def owned(self) -> Counter[str]:
+        return Counter(one.owner for topic in self.view.topics for one in topic.partitions)
+
+    async def one_move(self, phase: MovePhase = MovePhase.PREPARE):
+        """A partition on its way from p-0 to p-1, as far as `phase`."""
+        await self.join(member(0))
+        await self.topic(partitions=2)
+        await self.join(member(1))
+        await until(lambda: self.view.moves)
+        [move] = self.view.moves
+        for step in range(MovePhase.PREPARE, phase + 1):
+            move = await self.ring.advance_move(move.move_id, MovePhase(step))
+        await until(lambda: self.view.move(move.move_id) == move)
+        return move
+
+    async def until_ring(self, is_so: Callable[[RingDescription], object]) -> RingDescription:
+        """The ring once it is so; nobody announces what only an operator sees."""
+        while not is_so(ring := await self.ring.describe_ring()):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        return ring
+
+    async def until_state(self, name: str, state: RingState) -> None:
+        await self.until_ring(
+            lambda ring: (name, state) in {(m.name, m.state) for m in ring.members}
+        )
+
+    async def carry_out(self, wanted: dict[str, int]) -> None:
+        """Does what sources and targets do, until each member owns so many and nothing moves."""
+        while True:
+            ring = await self.until_ring(lambda ring: ring.moves or self.owned() == wanted)
+            if not ring.moves and not ring.waiting_moves and self.owned() == wanted:
+                return
+            for one in ring.moves:
+                for phase in (MovePhase.CATCH_UP, MovePhase.FENCE, MovePhase.COMMIT):
+                    await self.ring.advance_move(one.move.move_id, phase)
+                await self.ring.end_move(one.move.move_id)
+
+    async def removed(self, name: str) -> RingResult:
+        """The answer to removing a member, once it is seen to be dead."""
+        result = RingResult(RingRefusal.ALIVE)
+        while result.refusal is RingRefusal.ALIVE:
+            result = await self.ring.remove_member(name)
+        return result
+
+
+def with_ring(test: Callable[[Any, Cluster], Awaitable[None]]) -> Callable[[Any], None]:
+    """Runs `test` with a cluster of one gateway."""
+
+    async def body(self: "RingContract") -> None:
+        async with (
+            asyncio.timeout(_TEST_WITHIN_S),
+            self.opened() as (metadata, ring),
+            following(metadata, gateway(0)) as view,
+            AsyncExitStack() as stack,
+        ):
+            await test(self, Cluster(metadata, ring, view, stack))
+
+    def run(self: "RingContract") -> None:
+        asyncio.run(body(self))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+class RingContract:
+    @abstractmethod
+    def opened(self) -> AbstractAsyncContextManager[tuple[Metadata, Ring]]:
+        """An empty cluster; see the constants of this module for its settings."""
+
+    @with_ring
+    async def test_a_member_that_joins_gets_its_share_and_nothing_else_moves(self, cluster):
+        await cluster.join(member(0), member(1))
+        topic_id = await cluster.topic(partitions=12)
+        before = cluster.view.topic_by_id(topic_id).partitions
+        assert cluster.owned() == {"p-0": 6, "p-1": 6}
+        await cluster.join(member(2))
+        await cluster.carry_out({"p-0": 4, "p-1": 4, "p-2": 4})
+        after = cluster.view.topic_by_id(topic_id).partitions
+        for old, new in zip(before, after, strict=True):
+            assert new in (old, Placement("p-2", old.leader_epoch + 1))
+        assert cluster.view.moves == ()
+
+    @with_ring
+    async def test_new_topics_alone_move_nothing(self, cluster):
+        await cluster.join(member(0), member(1), member(2))
+        for number in range(5):
+            await cluster.topic(f"t{number}", partitions=number + 1)
+        ring = await cluster.ring.describe_ring()
+        assert (len(ring.moves), ring.waiting_moves) == (0, 0)
+        assert sorted(cluster.owned().values()) == [5, 5, 5]
+
+    @with_ring
+    async def test_so_many_move_at_once_and_no_more(self, cluster):
+        await cluster.join(member(0))
+        await cluster.topic(partitions=40)
+        await cluster.join(*(member(number) for number in range(1, 4)))
+        await cluster.ring.drain_member("p-0")
+        await cluster.ring.add_member("p-0")
+        waiting = 30 - MOVES_PER_MEMBER_MAX
+        ring = await cluster.until_ring(lambda ring: ring.waiting_moves == waiting)
+        assert len(ring.moves) == MOVES_PER_MEMBER_MAX
+        planned = {one.name: one.planned for one in ring.members}
+        assert planned == dict.fromkeys(planned, 10)
+        assert {one.name: one.partitions for one in ring.members} == dict.fromkeys(planned, 0) | {
+            "p-0": 40
+        }
+        await cluster.carry_out(dict.fromkeys(planned, 10))
+
+    @with_ring
+    async def test_a_move_takes_its_steps_and_each_may_be_asked_for_again(self, cluster):
+        move = await cluster.one_move()
+        assert (move.source, move.target, move.leader_epoch) == ("p-0", "p-1", 0)
+        for phase in (MovePhase.CATCH_UP, MovePhase.FENCE, MovePhase.COMMIT):
+            for _ in range(2):
+                now = await cluster.ring.advance_move(move.move_id, phase)
+                assert now.phase is phase
+            back = await cluster.ring.advance_move(move.move_id, MovePhase.PREPARE)
+            assert back == now
+        for _ in range(2):
+            await cluster.ring.end_move(move.move_id)
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.COMMIT) is None
+
+    @with_ring
+    async def test_owner_and_epoch_change_with_the_commit_and_not_before(self, cluster):
+        move = await cluster.one_move(MovePhase.FENCE)
+        key = move.topic_id, move.partition
+        assert cluster.view.placement(*key) == Placement("p-0", 0)
+        async with watching(cluster.metadata, gateway(7)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            await cluster.ring.advance_move(move.move_id, MovePhase.COMMIT)
+            change = await change_with(watch, lambda change: change.moves)
+        assert [tuple(one) for one in change.placements] == [(*key, Placement("p-1", 1))]
+        assert change.topics == ()
+        await until(lambda: cluster.view.placement(*key) == Placement("p-1", 1))
+
+    @with_ring
+    async def test_nothing_is_committed_that_was_not_fenced(self, cluster):
+        move = await cluster.one_move(MovePhase.CATCH_UP)
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.COMMIT) == move
+        await cluster.ring.end_move(move.move_id)
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.PREPARE) == move
+
+    @with_ring
+    async def test_a_move_that_nobody_knows_is_none_and_ends_without_an_error(self, cluster):
+        assert await cluster.ring.advance_move(999, MovePhase.FENCE) is None
+        await cluster.ring.end_move(999)
+        result = await cluster.ring.cancel_move(999)
+        assert result.refusal is RingRefusal.UNKNOWN_MOVE
+        assert result.message
+
+    @with_ring
+    async def test_before_its_fence_a_cancelled_move_leaves_the_partition_as_it_was(self, cluster):
+        move = await cluster.one_move(MovePhase.CATCH_UP)
+        assert (await cluster.ring.cancel_move(move.move_id)).refusal is None
+        await until(lambda: not cluster.view.moves)
+        assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-0", 0)
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.FENCE) is None
+
+    @with_ring
+    async def test_behind_its_fence_a_cancelled_move_raises_the_epoch(self, cluster):
+        move = await cluster.one_move(MovePhase.FENCE)
+        assert (await cluster.ring.cancel_move(move.move_id)).refusal is None
+        await until(lambda: not cluster.view.moves)
+        assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-0", 1)
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.COMMIT) is None
+
+    @with_ring
+    async def test_a_committed_move_cannot_be_cancelled(self, cluster):
+        move = await cluster.one_move(MovePhase.COMMIT)
+        result = await cluster.ring.cancel_move(move.move_id)
+        assert result.refusal is RingRefusal.UNKNOWN_MOVE
+        assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-1", 1)
+
+    @with_ring
+    async def test_a_cancelled_move_is_planned_again_when_the_ring_is_asked_for_again(
+        self, cluster
+    ):
+        move = await cluster.one_move()
+        await cluster.ring.cancel_move(move.move_id)
+        await until(lambda: not cluster.view.moves)
+        await cluster.ring.add_member("p-1")
+        await until(lambda: cluster.view.moves)
+        [again] = cluster.view.moves
+        assert again.move_id > move.move_id
+        assert again.target == "p-1"
+
+    @with_ring
+    async def test_a_drained_member_holds_nothing_gets_nothing_and_may_come_back(self, cluster):
+        await cluster.join(member(0), member(1))
+        await cluster.topic(partitions=8)
+        for _ in range(2):
+            assert (await cluster.ring.drain_member("p-1")).refusal is None
+        assert await cluster.state("p-1") is RingState.DRAINING
+        await cluster.topic("u", partitions=4)
+        await cluster.carry_out({"p-0": 12})
+        await cluster.until_state("p-1", RingState.DRAINED)
+        ring = cluster.ring
+        await cluster.join(member(1, incarnation=2))
+        assert await cluster.state("p-1") is RingState.DRAINED
+        assert (await ring.drain_member("p-1")).refusal is None
+        assert await cluster.state("p-1") is RingState.DRAINED
+        assert (await ring.add_member("p-1")).refusal is None
+        assert await cluster.state("p-1") is RingState.JOINED
+        await cluster.carry_out({"p-0": 6, "p-1": 6})
+
+    @with_ring
+    async def test_the_last_member_cannot_be_drained_nor_somebody_unknown(self, cluster):
+        await cluster.join(member(0))
+        result = await cluster.ring.drain_member("p-0")
+        assert result.refusal is RingRefusal.LAST_MEMBER
+        assert result.message
+        assert await cluster.state("p-0") is RingState.JOINED
+        for call in (
+            cluster.ring.drain_member,
+            cluster.ring.add_member,
+            cluster.ring.remove_member,
+        ):
+            assert (await call("nobody")).refusal is RingRefusal.UNKNOWN_MEMBER
+
+    @with_ring
+    async def test_what_was_on_its_way_to_a_drained_member_stays_where_it_was(self, cluster):
+        move = await cluster.one_move(MovePhase.FENCE)
+        await cluster.ring.drain_member("p-1")
+        await until(lambda: not cluster.view.moves)
+        assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-0", 1)
+        await cluster.until_state("p-1", RingState.DRAINED)
+
+    @with_ring
+    async def test_a_member_is_removed_when_it_is_dead_and_empty_and_not_before(self, cluster):
+        await cluster.join(member(0))
+        async with following(cluster.metadata, member(1)):
+            await cluster.topic(partitions=4)
+            result = await cluster.ring.remove_member("p-1")
+            assert result.refusal is RingRefusal.ALIVE
+        assert (await cluster.removed("p-1")).refusal is RingRefusal.NOT_EMPTY
+        await cluster.ring.drain_member("p-1")
+        async with following(cluster.metadata, member(1)):
+            await cluster.carry_out({"p-0": 4})
+        assert (await cluster.removed("p-1")).refusal is None
+        await until(lambda: cluster.view.member("p-1") is None)
+        assert [one.name for one in (await cluster.ring.describe_ring()).members] == ["p-0"]
+
+    @with_ring
+    async def test_a_move_behind_its_fence_is_rolled_back_when_its_target_dies(self, cluster):
+        await cluster.join(member(0))
+        await cluster.topic(partitions=2)
+        async with following(cluster.metadata, member(1)):
+            await until(lambda: cluster.view.moves)
+            [move] = cluster.view.moves
+            await cluster.ring.advance_move(move.move_id, MovePhase.FENCE)
+        await until(lambda: cluster.view.move(move.move_id) is None)
+        assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-0", 1)
+
+    @with_ring
+    async def test_before_its_fence_a_move_waits_for_its_target(self, cluster):
+        await cluster.join(member(0))
+        await cluster.topic(partitions=2)
+        async with following(cluster.metadata, member(1)):
+            await until(lambda: cluster.view.moves)
+            [move] = cluster.view.moves
+            await cluster.ring.advance_move(move.move_id, MovePhase.CATCH_UP)
+        await cluster.join(member(1, incarnation=2))
+        now = await cluster.ring.advance_move(move.move_id, MovePhase.CATCH_UP)
+        assert (now.move_id, now.phase) == (move.move_id, MovePhase.CATCH_UP)
+
+    @with_ring
+    async def test_a_deleted_topic_takes_its_moves_with_it(self, cluster):
+        move = await cluster.one_move(MovePhase.FENCE)
+        async with watching(cluster.metadata, gateway(7)) as watch:
+            await change_with(watch, lambda change: change.is_snapshot)
+            deleting = asyncio.create_task(
+                cluster.metadata.delete_topics(["t"], timeout_ms=_PLENTY_MS)
+            )
+            change = await change_with(watch, lambda change: change.topics_gone)
+            assert list(change.moves_gone) == [move.move_id]
+        await deleting
+        assert await cluster.ring.advance_move(move.move_id, MovePhase.COMMIT) is None
+        ring = await cluster.ring.describe_ring()
+        assert (list(ring.moves), ring.waiting_moves) == ([], 0)
+
+    @with_ring
+    async def test_what_members_report_is_described(self, cluster):
+        await cluster.join(member(0))
+        topic_id = await cluster.topic(partitions=2)
+        loads = [LogLoad(topic_id, number, 1_000, 5) for number in (0, 1)]
+        cluster.watches["p-0"].report(MemberReport(loads))
+        await cluster.until_ring(lambda ring: ring.members[0].size_bytes == 2_000)
+        await cluster.join(member(1))
+        [described] = (await cluster.until_ring(lambda ring: ring.moves)).moves
+        move = described.move
+        assert (described.topic, described.copied_bytes, described.total_bytes) == ("t", 0, 1_000)
+        cluster.watches["p-1"].report(MemberReport([], [MoveProgress(move.move_id, 400, 1_200)]))
+        ring = await cluster.until_ring(lambda ring: ring.moves[0].copied_bytes)
+        assert (ring.moves[0].copied_bytes, ring.moves[0].total_bytes) == (400, 1_200)
+
+    @with_ring
+    async def test_an_owner_that_comes_back_with_another_volume_is_refused_for_good(self, cluster):
+        await cluster.join(member(0))
+        await cluster.topic()
+        for strange in (member(0, volume="empty"), Member("p-0", "host-0:1")):
+            async with watching(cluster.metadata, strange) as watch:
+                with pytest.raises(RegistrationRefused, match="p-0 owns 1 partitions"):
+                    await anext(aiter(watch))
+        assert cluster.view.member("p-0") == member(0)
+
+    @with_ring
+    async def test_who_owns_nothing_may_come_with_a_new_volume(self, cluster):
+        await cluster.join(member(0))
+        await cluster.join(member(0, volume="new"))
+        await until(lambda: cluster.view.member("p-0") == member(0, volume="new"))
+
+    @with_ring
+    async def test_the_volume_of_another_is_refused(self, cluster):
+        await cluster.join(member(0))
+        async with watching(cluster.metadata, member(1, volume="volume of p-0")) as watch:
+            with pytest.raises(RegistrationRefused, match="the volume of p-0"):
+                await anext(aiter(watch))
+        assert cluster.view.member("p-1") is None
+
+    @with_ring
+    async def test_of_two_processes_on_one_volume_the_later_one_stays(self, cluster):
+        async with watching(cluster.metadata, member(0, incarnation=4)) as old:
+            await change_with(old, lambda change: change.is_snapshot)
+            await cluster.join(member(0, incarnation=5))
+            with pytest.raises(BackendUnavailable, match="taken over"):
+                await change_with(old, lambda _: False)
+        async with watching(cluster.metadata, member(0, incarnation=4)) as old:
+            with pytest.raises(RegistrationRefused, match="a later one has its place"):
+                await anext(aiter(old))
+        assert cluster.view.member("p-0") == member(0, incarnation=5)
