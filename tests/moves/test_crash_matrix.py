@@ -7,7 +7,7 @@ nothing acknowledged is lost or doubled, and no copy is left behind.
 
 import pytest
 
-from tests.support.failpoints import PLACES, times_at, wait_until_at
+from tests.support.failpoints import PLACES, ROLL_BACK, times_at, wait_until_at
 from tests.support.moving import moving
 
 pytestmark = pytest.mark.slow
@@ -32,3 +32,22 @@ def test_a_move_survives_the_kill_of(victim, place, cluster):
         move.wait_until_drained()
         move.finish()
     cluster.assert_running()
+
+
+@pytest.mark.parametrize("place", ROLL_BACK)
+def test_a_move_that_is_rolled_back_survives_the_kill_of_the_metadata_service(place, cluster):
+    with moving(cluster) as move:
+        metadata, target = cluster.processes["metadata-0"], cluster.processes[move.target]
+        before, fenced = times_at(metadata, place), times_at(target, "move.target.fenced")
+        with cluster.failpoints.held("move.target.fenced"), cluster.failpoints.held(place):
+            assert cluster.ring.drain(move.source) is None
+            wait_until_at(target, "move.target.fenced", after=fenced)
+            cluster.kill(move.target)
+            wait_until_at(metadata, place, after=before)
+            cluster.kill("metadata-0")
+        cluster.start("metadata-0")
+        # With a target that is still away.
+        move.load.wait_for_acknowledged(5, partitions=[0])
+        cluster.start(move.target)
+        move.wait_until_drained()
+        move.finish()

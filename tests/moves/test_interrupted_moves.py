@@ -55,12 +55,15 @@ def test_a_drain_that_is_taken_back_leaves_the_partition_where_it_was(place, clu
         move.finish(owner=move.source)
 
 
-def test_a_move_that_is_cancelled_in_a_drain_is_made_again(cluster):
+def test_a_move_that_is_cancelled_is_made_again_when_the_drain_is_asked_for_again(cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held("move.target.catch-up"):
             drain_up_to(move, "move.target.catch-up")
             move_id = move_of_first_partition(move).move_id
             assert cluster.ring.cancel(move_id) is None
+        cluster.ring.wait_until(lambda ring: not ring.moves, what="no moves")
+        assert first_placement(move).owner == move.source
+        assert cluster.ring.drain(move.source) is None
         move.wait_until_drained()
         assert cluster.ring.cancel(move_id) is RingRefusal.UNKNOWN_MOVE
         move.finish()

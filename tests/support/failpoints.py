@@ -18,12 +18,14 @@ METADATA = tuple(
     for when in ("before", "after")
 )
 
-#: Every place of a move, in the words of the processes that reach them.
+#: Every place of a move that goes well, in the words of the processes that reach them.
 PLACES = (
     *(f"move.target.{name}" for name in TARGET),
     *(f"move.source.{name}" for name in SOURCE),
     *(f"move.metadata.{name}" for name in METADATA),
 )
+#: Where a move is taken back that its fence stopped.
+ROLL_BACK = ("move.metadata.rollback.before", "move.metadata.rollback.after")
 
 
 class Failpoints:
@@ -36,7 +38,7 @@ class Failpoints:
     @property
     def held_by_files(self) -> str:
         """For the environment variable FAILPOINTS of every process."""
-        return " ".join(f"{place}={self._folder / place}" for place in PLACES)
+        return " ".join(f"{place}={self._folder / place}" for place in (*PLACES, *ROLL_BACK))
 
     @contextmanager
     def held(self, place: str) -> Iterator[None]:

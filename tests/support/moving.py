@@ -13,7 +13,7 @@ from tests.support.raw_client import RawClient
 from tests.support.waiting import eventually
 
 #: A move whose target is away in FENCE is rolled back soon; members are asked for nothing else.
-SETTINGS = {"ring_move_fence_timeout_ms": "1000"}
+SETTINGS = {"ring_move_fence_timeout_ms": "500"}
 
 #: Records of each producer in each partition before and after whatever happens.
 _RECORDS = 5
