@@ -12,8 +12,12 @@ from tests.support.kept_logs import kept_logs
 from tests.support.raw_client import RawClient
 from tests.support.waiting import eventually
 
-#: A move whose target is away in FENCE is rolled back soon; members are asked for nothing else.
-SETTINGS = {"ring_move_fence_timeout_ms": "500"}
+#: A move whose target is away in FENCE is rolled back soon.
+SETTINGS = {
+    "ring_move_fence_timeout_ms": "500",
+    # Small, so that logs of some megabytes have several generations.
+    "log_flush_bytes": "4194304",
+}
 
 #: Records of each producer in each partition before and after whatever happens.
 _RECORDS = 5

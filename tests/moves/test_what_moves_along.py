@@ -1,0 +1,108 @@
+"""A log is more than its records: everything that a client can ask for is the same afterwards."""
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.kio_client import ask
+from tests.support.moving import assert_copies_are_where_they_belong
+from tests.support.raw_client import EARLIEST, LATEST, RawClient
+from tests.support.records import Record
+
+pytestmark = pytest.mark.slow
+
+OFFSET_FOR_LEADER_EPOCH = 23
+BATCHES = 20
+START_MS = 1_700_000_000_000
+OUT_OF_ORDER_SEQUENCE = 45
+
+
+@pytest.fixture
+def raw(cluster):
+    with RawClient(cluster.bootstrap) as client:
+        yield client
+
+
+def batch_of(producer, number):
+    """Three records, a second apart, with the producer's next sequences."""
+    records = [
+        Record(b"%d" % (3 * number + n), timestamp_ms=START_MS + 1000 * (3 * number + n))
+        for n in range(3)
+    ]
+    return record_batch(records, producer=(*producer, 3 * number))
+
+
+def answers(raw, topic):
+    """What clients can learn of the log, save its leader epoch now."""
+    return {
+        "batches": [batch[16:] for batch in raw.fetch_all(topic)],
+        "epochs": [batch[12:16] for batch in raw.fetch_all(topic)],
+        "bounds": (raw.offset_at(topic, EARLIEST), raw.offset_at(topic, LATEST)),
+        "times": [raw.offset_at(topic, START_MS + 1000 * n) for n in range(0, 3 * BATCHES, 7)],
+        "max timestamp": raw.offset_at(topic, -3),
+    }
+
+
+def end_of_epoch(raw, topic, epoch):
+    """(the largest epoch up to `epoch`, where it ends)."""
+    asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": epoch}
+    values = {"replica_id": -1, "topics": [{"topic": topic, "partitions": [asked]}]}
+    (answered,) = ask(raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
+    result = answered.partitions[0]
+    assert result.error_code == 0, result.error_code
+    return result.leader_epoch, result.end_offset
+
+
+def move_away(cluster, topic):
+    """Moves partition 0 to the other member; returns the leader epochs before and after."""
+    before = cluster.ring.topic(topic).partitions[0]
+    assert cluster.ring.drain(before.owner) is None
+    cluster.ring.wait_until_settled()
+    after = cluster.ring.topic(topic).partitions[0]
+    assert after.owner != before.owner
+    assert cluster.ring.add(before.owner) is None
+    return before.leader_epoch, after.leader_epoch
+
+
+def test_offsets_times_sequences_and_epochs_move_with_the_records(cluster, raw):
+    topic, producer = raw.create_topic(), raw.init_producer_id()
+    for number in range(BATCHES):
+        assert raw.produce(topic, batch_of(producer, number)) == (0, 3 * number)
+    before = answers(raw, topic)
+
+    old, new = move_away(cluster, topic)
+    assert answers(raw, topic) == before
+    assert end_of_epoch(raw, topic, old) == (old, 3 * BATCHES)
+    # Sent again, it is recognised; a gap is refused; the next one is taken.
+    assert raw.produce(topic, batch_of(producer, BATCHES - 1)) == (0, 3 * (BATCHES - 1))
+    gap = raw.produce(topic, batch_of(producer, BATCHES + 1))
+    assert gap.error_code == OUT_OF_ORDER_SEQUENCE
+    assert raw.produce(topic, batch_of(producer, BATCHES)) == (0, 3 * BATCHES)
+    assert end_of_epoch(raw, topic, new) == (new, 3 * BATCHES + 3)
+
+    # And back again, to a member that had it before.
+    before = answers(raw, topic)
+    move_away(cluster, topic)
+    assert answers(raw, topic) == before
+    assert end_of_epoch(raw, topic, old) == (old, 3 * BATCHES)
+    assert raw.produce(topic, batch_of(producer, BATCHES)) == (0, 3 * BATCHES)
+    assert_copies_are_where_they_belong(cluster, topic)
+    assert raw.delete_topic(topic) == 0
+
+
+def test_an_empty_log_moves_too(cluster, raw):
+    topic = raw.create_topic()
+    move_away(cluster, topic)
+    assert answers(raw, topic)["bounds"] == (0, 0)
+    assert raw.produce(topic, batch_of(raw.init_producer_id(), 0)) == (0, 0)
+    assert raw.delete_topic(topic) == 0
+
+
+def test_a_log_larger_than_a_chunk_and_a_memtable_moves_whole(cluster, raw):
+    """Thirty batches of a megabyte, over several generations of the store."""
+    topic = raw.create_topic()
+    sent = [record_batch([Record(bytes([number]) * 1_000_000)]) for number in range(30)]
+    for number, batch in enumerate(sent):
+        assert raw.produce(topic, batch, acks=1) == (0, number)
+    move_away(cluster, topic)
+    assert [one[16:] for one in raw.fetch_all(topic)] == [one[16:] for one in sent]
+    assert raw.delete_topic(topic) == 0
