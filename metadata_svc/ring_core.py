@@ -68,6 +68,7 @@ class RingCore:
             moves=[reports.describe(move) for move in self._view.moves],
             waiting_moves=len(plan),
             waiting_bytes=sum(reports.size_bytes(wish.key) for wish in plan),
+            is_rebalancing=self._book.is_rebalancing,
         )
 
     async def add_member(self, name: str) -> RingResult:

@@ -30,6 +30,7 @@ def _moving(ring: RingDescription) -> dict[str, Any]:
         "moves": [_move(one) for one in ring.moves],
         "waiting_moves": ring.waiting_moves,
         "waiting_bytes": ring.waiting_bytes,
+        "is_rebalancing": ring.is_rebalancing,
         "remaining_bytes": remaining_bytes(ring),
         "eta_s": eta_s(ring),
     }

@@ -28,7 +28,7 @@ def moves_text(ring: RingDescription) -> str:
 def progress_line(ring: RingDescription) -> str:
     """One line: moves under way and waiting, bytes that are left, and how long that may take."""
     if not ring.moves and not ring.waiting_moves:
-        return "nothing is moving"
+        return "a plan is being made" if ring.is_rebalancing else "nothing is moving"
     words = [
         f"{len(ring.moves)} moving",
         f"{ring.waiting_moves} waiting",

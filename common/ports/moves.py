@@ -112,13 +112,18 @@ class MoveDescription:
 
 @dataclass(frozen=True, slots=True)
 class RingDescription:
-    """The ring: members by name, recorded moves, and what waits to be moved."""
+    """The ring: members by name, recorded moves, and what waits to be moved.
+
+    `is_rebalancing` from a change of the ring on until everything that follows from it is done,
+    also before it is known what that is.
+    """
 
     revision: int
     members: Sequence[RingMember] = ()
     moves: Sequence[MoveDescription] = ()
     waiting_moves: int = 0
     waiting_bytes: int = 0
+    is_rebalancing: bool = False
 
 
 class RingRefusal(IntEnum):

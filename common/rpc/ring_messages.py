@@ -80,6 +80,7 @@ def ring_to_message(ring: RingDescription) -> pb.DescribeRingResponse:
         moves=map(_description_to_message, ring.moves),
         waiting_moves=ring.waiting_moves,
         waiting_bytes=ring.waiting_bytes,
+        is_rebalancing=ring.is_rebalancing,
     )
 
 
@@ -90,6 +91,7 @@ def ring_from_message(message: pb.DescribeRingResponse) -> RingDescription:
         tuple(map(_description_from_message, message.moves)),
         message.waiting_moves,
         message.waiting_bytes,
+        message.is_rebalancing,
     )
 
 

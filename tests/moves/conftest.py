@@ -1,9 +1,22 @@
 """One cluster for all tests of a module; a test that fails leaves the next one a new one."""
 
+from collections.abc import Generator
+from typing import Any
+
 import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.moving import SETTINGS, put_in_order
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
 
 
 class _Clusters:
@@ -33,14 +46,15 @@ def clusters(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster(clusters):
+def cluster(clusters, request):
     """Two members that are in the ring and hold nothing, and a gateway."""
     running = clusters.running()
-    done = False
+    yield running
+    if _FAILED in request.node.stash:
+        clusters.end()
+        return
     try:
-        yield running
         put_in_order(running)
-        done = True
-    finally:
-        if not done:
-            clusters.end()
+    except BaseException:
+        clusters.end()
+        raise

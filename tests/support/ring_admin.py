@@ -102,5 +102,4 @@ class RingAdmin:
 
 
 def is_settled(ring: RingDescription) -> bool:
-    in_place = all(one.partitions == one.planned for one in ring.members)
-    return in_place and not ring.moves and not ring.waiting_moves
+    return not ring.moves and not ring.waiting_moves and not ring.is_rebalancing

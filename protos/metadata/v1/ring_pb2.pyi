@@ -103,18 +103,20 @@ class DescribeRingRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeRingResponse(_message.Message):
-    __slots__ = ("revision", "members", "moves", "waiting_moves", "waiting_bytes")
+    __slots__ = ("revision", "members", "moves", "waiting_moves", "waiting_bytes", "is_rebalancing")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
     WAITING_MOVES_FIELD_NUMBER: _ClassVar[int]
     WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IS_REBALANCING_FIELD_NUMBER: _ClassVar[int]
     revision: int
     members: _containers.RepeatedCompositeFieldContainer[RingMember]
     moves: _containers.RepeatedCompositeFieldContainer[MoveDescription]
     waiting_moves: int
     waiting_bytes: int
-    def __init__(self, revision: _Optional[int] = ..., members: _Optional[_Iterable[_Union[RingMember, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[MoveDescription, _Mapping]]] = ..., waiting_moves: _Optional[int] = ..., waiting_bytes: _Optional[int] = ...) -> None: ...
+    is_rebalancing: bool
+    def __init__(self, revision: _Optional[int] = ..., members: _Optional[_Iterable[_Union[RingMember, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[MoveDescription, _Mapping]]] = ..., waiting_moves: _Optional[int] = ..., waiting_bytes: _Optional[int] = ..., is_rebalancing: _Optional[bool] = ...) -> None: ...
 
 class RingMember(_message.Message):
     __slots__ = ("name", "address", "state", "is_alive", "partitions", "planned", "size_bytes")

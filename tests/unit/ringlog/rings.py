@@ -21,8 +21,8 @@ def move(copied=0, total=0, rate=0, *, phase=MovePhase.PREPARE, move_id=7):
     return MoveDescription(about, "orders", copied, total, rate)
 
 
-def ring(*members, moves=(), waiting=0, waiting_bytes=0):
-    return RingDescription(9, members, moves, waiting, waiting_bytes)
+def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False):
+    return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing)
 
 
 class TellingRing:

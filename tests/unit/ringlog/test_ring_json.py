@@ -26,6 +26,7 @@ def test_status_holds_members_moves_and_sums():
         }
     ]
     assert (status["waiting_moves"], status["waiting_bytes"]) == (2, 3)
+    assert status["is_rebalancing"] is False
     assert (status["remaining_bytes"], status["eta_s"], status["revision"]) == (6, 3.0, 9)
 
 

@@ -35,6 +35,7 @@ def test_moves_have_bytes_rate_and_time_left():
 def test_where_nothing_moves_that_is_said():
     assert moves_text(ring()) == "nothing is moving\n"
     assert status_text(ring()).endswith("nothing is moving\n")
+    assert moves_text(ring(is_rebalancing=True)) == "a plan is being made\n"
 
 
 def test_no_time_is_promised_where_nothing_flows():

@@ -55,11 +55,11 @@ def test_time_that_is_up_ends_it_with_the_last_that_is_known():
 @pytest.mark.parametrize(
     "unsettled",
     [
-        ring(member("a", partitions=1, planned=2)),
+        ring(member("a"), is_rebalancing=True),
         ring(member("a"), moves=[move()]),
         ring(member("a"), waiting=1),
     ],
-    ids=["not in place", "a move", "a move that waits"],
+    ids=["a plan that is not made yet", "a move", "a move that waits"],
 )
 def test_a_ring_is_settled_when_all_is_in_place_and_nothing_moves(unsettled):
     told = []

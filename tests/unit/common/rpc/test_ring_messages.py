@@ -63,6 +63,7 @@ def test_a_report_comes_through_as_it_was(report):
             (MoveDescription(a_move(), "t", 1, 2**50, 3), MoveDescription(a_move(), "u")),
             waiting_moves=4,
             waiting_bytes=2**45,
+            is_rebalancing=True,
         ),
     ],
 )
