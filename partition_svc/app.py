@@ -2,18 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
 
-from common.following import follow
 from common.ports.metadata import ClusterChange, Member
 from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
+from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.core import PartitionCore
+from partition_svc.membership import live
+from partition_svc.moving.servicer import MovingServicer
+from partition_svc.moving.servicer import service as moving_service
 from partition_svc.servicer import PartitionServicer, service
 from partition_svc.store.log_store import LogStore
 
@@ -50,13 +52,16 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
     """
     async with open_core(settings) as core:
         servicer = PartitionServicer(core)
-        server = RpcServer([service(servicer)], address=settings.grpc_listen)
+        moving = MovingServicer(core.outgoing)
+        services = [service(servicer), moving_service(moving)]
+        server = RpcServer(services, address=settings.grpc_listen)
         await server.start()
         try:
             await _follow_until(stop, core, server, settings)
         finally:
             await server.set_ready(False)
             servicer.end_streams()
+            moving.end_streams()
             await core.drain()
             await server.stop(grace_s=settings.shutdown_grace_ms / 1000)
 
@@ -79,14 +84,20 @@ async def _follow_until(
 ) -> None:
     """Is a registered member, ready as soon as it knows the cluster, until `stop` is set."""
 
-    async def on_change(change: ClusterChange) -> None:
-        core.apply(change)
+    async def on_applied(change: ClusterChange) -> None:
         if change.is_snapshot:
             await server.set_ready(True)
 
-    member = registration(settings, core, server.port)
     async with open_leader_channel(settings.metadata_address) as channel:
-        running = asyncio.create_task(_run(core, follow(GrpcMetadata(channel), member, on_change)))
+        living = live(
+            core,
+            registration(settings, core, server.port),
+            GrpcMetadata(channel),
+            GrpcRing(channel),
+            move_bytes_per_second=settings.move_bytes_per_second,
+            on_applied=on_applied,
+        )
+        running = asyncio.create_task(living)
         stopping = asyncio.create_task(stop.wait())
         try:
             # Only a change that cannot be applied, or a bug, ends the rest by itself.
@@ -96,12 +107,3 @@ async def _follow_until(
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
-
-
-async def _run(core: PartitionCore, following: Coroutine[Any, Any, NoReturn]) -> None:
-    follower = asyncio.create_task(following)
-    try:
-        await asyncio.gather(follower, core.until_broken())
-    finally:
-        follower.cancel()
-        await asyncio.wait([follower])

@@ -31,7 +31,7 @@ class PartitionSettings:
         "metadata.address",
         flag="--metadata",
         default="localhost:9392",
-        doc="host:port of the metadata service.",
+        doc="host:port of the metadata service; of each of them, with commas, where it is on etcd.",
     )
     acks_all_durability: str = setting(
         "log.acks.all.durability",
@@ -75,6 +75,13 @@ class PartitionSettings:
         low=1,
         unit="ms",
         doc="How often silent producers are looked for.",
+    )
+    move_bytes_per_second: int = setting(
+        "ring.move.bytes.per.second",
+        default=50 << 20,
+        low=0,
+        unit="bytes per second",
+        doc="How fast partitions that move here may be copied, all together; 0: without a limit.",
     )
     shutdown_grace_ms: int = setting(
         "shutdown.grace.ms",

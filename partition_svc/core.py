@@ -9,6 +9,7 @@ from asyncio import Future
 from collections.abc import Sequence
 from time import time
 
+from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import (
     ACKS_ALL,
@@ -31,9 +32,12 @@ from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.epochs import EpochLookup
 from partition_svc.log.fetching import Fetching
 from partition_svc.log.housekeeping import Housekeeping
+from partition_svc.log.incoming import IncomingLogs
 from partition_svc.log.offsets import OffsetLookup
+from partition_svc.log.outgoing import Outgoing
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
+from partition_svc.log.sizes import Sizes
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
@@ -49,15 +53,20 @@ class PartitionCore:
         self._store = store
         self._must_sync = settings.acks_all_durability == "sync"
         self._disk = DiskThread()
+        self._committer = Committer(store, self._disk)
+        #: Copies of logs that move here, and the logs that move away, for `moving`.
+        self.incoming = IncomingLogs(self._committer, store)
         cache = TailCache(settings.tail_cache_bytes)
         self._registry = LogRegistry(
             store,
             cache,
             member=settings.member,
             producer_expiration_ms=settings.producer_expiration_ms,
+            marks=self.incoming.marks,
         )
-        self._committer = Committer(store, self._disk)
         self._recovery = Recovery(self._committer, store, self._disk, self._on_recovered)
+        self.outgoing = Outgoing(self._registry, self._committer, self._recovery, store)
+        self.sizes = Sizes(self._registry, self._recovery, store)
         self._fetching = Fetching(
             self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
@@ -79,6 +88,11 @@ class PartitionCore:
         """Which data directory this is, and how often it was opened."""
         return self._store.identity
 
+    @property
+    def view(self) -> ClusterView:
+        """The cluster, as far as `apply` was told."""
+        return self._registry.view
+
     def start(self) -> None:
         self._tasks = [
             self._loop.create_task(self._recovery.run()),
@@ -96,7 +110,23 @@ class PartitionCore:
             self._cluster_id = change.cluster_id
         self._registry.apply(change)
         if change.is_snapshot or change.topics_gone:
-            self._housekeeping.on_topics_gone()
+            self._housekeeping.on_logs_gone()
+
+    def owns(self, log: LogId) -> bool:
+        return self._registry.is_ours(log)
+
+    def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
+        """A move was committed: the log may be served before `apply` is told so."""
+        self._registry.learn(log, leader_epoch)
+
+    async def delete_log(self, log: LogId) -> None:
+        """Deletes what is here of a log that this member does not own.
+
+        Raises:
+            StorageFailed: later, then.
+        """
+        await self.incoming.delete(log)
+        self._housekeeping.on_deleted()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
@@ -176,8 +206,9 @@ class PartitionCore:
 
     def _on_recovered(self) -> None:
         self._registry.reload()
+        self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
-        self._housekeeping.on_topics_gone()
+        self._housekeeping.on_logs_gone()
 
     def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
         if self._committer.failure is not None:

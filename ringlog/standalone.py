@@ -13,7 +13,6 @@ from typing import Final
 
 from common.cluster_view import ClusterView
 from common.command_line import read_settings
-from common.following import follow
 from common.kv.store import StorageFailed as MetadataFailed
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
@@ -29,6 +28,9 @@ from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_core as open_partitions
 from partition_svc.app import registration
 from partition_svc.core import PartitionCore
+from partition_svc.membership import live
+from partition_svc.moving.servicer import MovingServicer
+from partition_svc.moving.servicer import service as moving_service
 from partition_svc.servicer import PartitionServicer
 from partition_svc.servicer import service as partition_service
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
@@ -95,8 +97,10 @@ async def _grpc(
 ) -> AsyncIterator[RpcServer]:
     """The gRPC server with all services. At its end calls in flight are answered first."""
     servicer = PartitionServicer(partitions)
+    moving = MovingServicer(partitions.outgoing)
     offered = [
         partition_service(servicer),
+        moving_service(moving),
         metadata_service(metadata),
         ring_service(metadata.ring),
     ]
@@ -106,6 +110,7 @@ async def _grpc(
     finally:
         await server.set_ready(False)
         servicer.end_streams()
+        moving.end_streams()
         await partitions.drain()
         await server.stop(grace_s=services.partition.shutdown_grace_ms / 1000)
 
@@ -146,20 +151,24 @@ async def _member(
     """
     is_known = asyncio.Event()
 
-    def apply(change: ClusterChange) -> None:
-        partitions.apply(change)
+    async def on_applied(_: ClusterChange) -> None:
         is_known.set()
 
-    async def live() -> None:
-        member = registration(services.partition, partitions, server.port)
+    async def live_until_broken() -> None:
         try:
-            # Neither ever returns; both raise where something is wrong for good.
-            await asyncio.gather(follow(metadata, member, apply), partitions.until_broken())
+            await live(
+                partitions,
+                registration(services.partition, partitions, server.port),
+                metadata,
+                metadata.ring,
+                move_bytes_per_second=services.partition.move_bytes_per_second,
+                on_applied=on_applied,
+            )
         finally:
             is_known.set()
             stop.set()
 
-    living = asyncio.create_task(live())
+    living = asyncio.create_task(live_until_broken())
     try:
         await is_known.wait()
         yield

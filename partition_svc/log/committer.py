@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from common.ports.partitions import Refusal
+from common.ports.partitions import AppendResult, Refusal
 from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged import Staged
+from partition_svc.log.staged import Staged, Submission
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
@@ -46,16 +46,37 @@ class Committer:
         if self._wake_up is not None:
             self._wake()
 
-    def between_groups(self, chore: Callable[[], None]) -> "asyncio.Future[None]":
+    async def settle(self, log: PartitionLog) -> None:
+        """Waits until all that is staged of a log now is written and on its way to be answered.
+
+        Raises:
+            StorageFailed: it is not; the log is back at what the store holds.
+        """
+        if self.failure is not None:
+            raise StorageFailed(self.failure)
+        submission = Submission(asyncio.get_running_loop().create_future())
+        submission.remaining = 1
+        # Like the copy of a duplicate: answered in its place, and nothing to be written.
+        last = Staged(log, None, log.next_offset, log.next_offset, AppendResult())
+        last.submission = submission
+        self.submit(last)
+        await submission.future
+        if last.result.refusal is not None:
+            raise StorageFailed(last.result.message)
+
+    def between_groups(
+        self, chore: Callable[[], None], *, must_sync: bool = False
+    ) -> "asyncio.Future[None]":
         """Runs `chore`, which may write, when nothing else does; done when it has run.
 
-        Where the store fails, the future does too: `StorageFailed`.
+        With `must_sync` it is done when all that was written before it, or by it, survives the loss
+        of power. Where the store fails, the future does too: `StorageFailed`.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.failure is not None:
             done.set_exception(StorageFailed(self.failure))
         else:
-            self._chores.append(_Chore(chore, done))
+            self._chores.append(_Chore(chore, done, must_sync))
             self._wake()
         return done
 
@@ -109,13 +130,15 @@ class Committer:
                 self._unanswered = _answer_the_rest(group)
         # One at a time, so that appends never wait for many.
         if self._chores:
-            self._run_chore(self._chores.popleft())
+            await self._run_chore(self._chores.popleft())
         if self._store.is_roll_due:
             await self._roll()
 
-    def _run_chore(self, chore: "_Chore") -> None:
+    async def _run_chore(self, chore: "_Chore") -> None:
         try:
             chore.work()
+            if chore.must_sync:
+                await self._disk.run(self._store.sync)
         except StorageFailed as error:
             chore.fail(error)
             raise
@@ -184,6 +207,7 @@ class _Chore(NamedTuple):
 
     work: Callable[[], None]
     done: "asyncio.Future[None]"
+    must_sync: bool
 
     def fail(self, error: StorageFailed) -> None:
         if not self.done.done():

@@ -1,4 +1,4 @@
-"""What is done beside requests: data of deleted topics, and producers that fell silent.
+"""What is done beside requests: data that is not ours any more, and producers that fell silent.
 
 Writes go between the committer's groups, one small step at a time; compaction has its own thread.
 """
@@ -37,15 +37,21 @@ class Housekeeping:
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
         self._is_reclaiming = False
-        self._topics_gone = asyncio.Event()
+        self._logs_gone = asyncio.Event()
+        self._space_to_reclaim = asyncio.Event()
 
-    def on_topics_gone(self) -> None:
-        """Topics were deleted, or a snapshot came and they may have been meanwhile."""
-        self._topics_gone.set()
+    def on_logs_gone(self) -> None:
+        """Topics were deleted, or a snapshot came and much may have happened meanwhile."""
+        self._logs_gone.set()
+
+    def on_deleted(self) -> None:
+        """Logs were deleted: their space may be worth a compaction."""
+        self._space_to_reclaim.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delete_logs())
+            tasks.create_task(self._reclaim_space())
             tasks.create_task(self._expire_producers())
 
     def close(self) -> None:
@@ -56,24 +62,33 @@ class Housekeeping:
 
     async def _delete_logs(self) -> None:
         while True:
-            await self._topics_gone.wait()
-            self._topics_gone.clear()
+            await self._logs_gone.wait()
+            self._logs_gone.clear()
             try:
-                await self._delete_what_has_no_topic()
+                await self._delete_what_may_go()
             except StorageFailed as error:
-                log.warning("cannot free the space of deleted topics: %s", error)
+                log.warning("cannot delete logs that are gone: %s", error)
 
-    async def _delete_what_has_no_topic(self) -> None:
-        keys = self._registry.keys_without_topic()
+    async def _delete_what_may_go(self) -> None:
+        keys = self._registry.keys_to_delete()
         for key in keys:
             await self._committer.between_groups(partial(self._store.delete_log, key))
-        if not keys:
-            return
-        log.info("deleted %d logs whose topics are gone", len(keys))
-        reclaimed = await self._reclaim()
-        if reclaimed:
-            await self._committer.between_groups(partial(self._store.note_reclaimed, reclaimed))
-            log.info("freed %d bytes of deleted topics", reclaimed.total())
+        if keys:
+            log.info("deleted %d logs that are gone", len(keys))
+            self.on_deleted()
+
+    async def _reclaim_space(self) -> None:
+        while True:
+            await self._space_to_reclaim.wait()
+            self._space_to_reclaim.clear()
+            try:
+                reclaimed = await self._reclaim()
+                if reclaimed:
+                    noting = partial(self._store.note_reclaimed, reclaimed)
+                    await self._committer.between_groups(noting)
+                    log.info("freed %d bytes of deleted logs", reclaimed.total())
+            except StorageFailed as error:
+                log.warning("cannot free the space of deleted logs: %s", error)
 
     async def _reclaim(self) -> Counter[int]:
         self._is_reclaiming = True

@@ -93,6 +93,11 @@ class PartitionLog:
         #: Whether the partition is being handed over: no append is taken under this epoch any more.
         self.is_fenced = self.leader_epoch <= self._fence_epoch
 
+    def fence(self, leader_epoch: int) -> None:
+        """Takes no append under this epoch or a lower one. Durable once the head is written."""
+        self._fence_epoch = max(self._fence_epoch, leader_epoch)
+        self.adopt(self.leader_epoch)
+
     def put_back(self) -> None:
         """As `reload`, after a failure: what is written but may not survive stays out of sight."""
         high_watermark = self.high_watermark

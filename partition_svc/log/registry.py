@@ -1,6 +1,7 @@
 """Which logs there are here: made known by the metadata service, opened when first used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Placement
@@ -9,7 +10,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
-from partition_svc.store.keys import log_id
+from partition_svc.store.keys import Incoming, LogHead, log_id
 from partition_svc.store.log_store import LogStore
 
 
@@ -17,8 +18,15 @@ class LogRegistry:
     """The logs of one member. `logs` holds the open ones; `find` opens."""
 
     def __init__(
-        self, store: LogStore, cache: TailCache, *, member: str, producer_expiration_ms: int
+        self,
+        store: LogStore,
+        cache: TailCache,
+        *,
+        member: str,
+        producer_expiration_ms: int,
+        marks: Mapping[LogId, Incoming] = MappingProxyType({}),
     ) -> None:
+        """`marks` are those of copies that moves bring here."""
         self.logs: dict[LogId, PartitionLog] = {}
         self.view = ClusterView()
         self._store = store
@@ -26,6 +34,8 @@ class LogRegistry:
         self._member = member
         self._producer_expiration_ms = producer_expiration_ms
         self._configs: dict[bytes, LogConfig] = {}
+        self._marks = marks
+        self._ahead: dict[LogId, Placement] = {}
 
     def find(self, wanted: LogId) -> PartitionLog | Refusal:
         """The log, opened where it is not yet; or why it is not served here.
@@ -39,6 +49,9 @@ class LogRegistry:
         placement = self._placement(wanted)
         if isinstance(placement, Refusal):
             return placement
+        mark = self._marks.get(wanted)
+        if mark is not None and not is_served(mark, placement):
+            return Refusal.MOVING
         log = PartitionLog(
             LogId(*wanted),
             self._store,
@@ -50,9 +63,16 @@ class LogRegistry:
         self.logs[log.id] = log
         return log
 
+    def _forget_what_is_known(self) -> None:
+        """What the view has caught up with."""
+        for wanted, placement in tuple(self._ahead.items()):
+            seen = self.view.placement(*wanted)
+            if seen is None or seen.leader_epoch >= placement.leader_epoch:
+                del self._ahead[wanted]
+
     def _placement(self, wanted: LogId) -> Placement | Refusal:
         """Ours, or why it is not. Nothing is, before it was said what is."""
-        placement = self.view.placement(*wanted)
+        placement = self._ahead.get(wanted) or self.view.placement(*wanted)
         if placement is None:
             return Refusal.UNKNOWN_PARTITION if self.view.is_known else Refusal.NOT_OWNER
         return placement if placement.owner == self._member else Refusal.NOT_OWNER
@@ -68,6 +88,7 @@ class LogRegistry:
         """Takes over a change: new configs and epochs, and an end to logs that went away."""
         affected = self._affected(change)
         self.view.apply(change)
+        self._forget_what_is_known()
         if change.broker_configs is not None or change.is_snapshot:
             self._configs.clear()
         for topic in change.topics:
@@ -75,10 +96,29 @@ class LogRegistry:
         for log in affected:
             self._refresh(log)
 
-    def keys_without_topic(self) -> list[bytes]:
-        """Log keys in the store whose topic is deleted; their data may go."""
-        known = self.view.topic_by_id
-        return [key for key, _ in self._store.heads() if known(log_id(key)[0]) is None]
+    def learn(self, wanted: LogId, leader_epoch: int) -> None:
+        """The metadata service has said that the log is this member's, before the view has it."""
+        placement = self.view.placement(*wanted)
+        if placement is not None and placement.leader_epoch < leader_epoch:
+            self._ahead[wanted] = Placement(self._member, leader_epoch)
+
+    def is_ours(self, wanted: LogId) -> bool:
+        return not isinstance(self._placement(wanted), Refusal)
+
+    def keys_to_delete(self) -> list[bytes]:
+        """Log keys in the store whose data may go: the topic is deleted, or another has the log."""
+        if not self.view.is_known:
+            return []
+        return [key for key, head in self._store.heads() if self._may_go(LogId(*log_id(key)), head)]
+
+    def _may_go(self, log: LogId, head: LogHead) -> bool:
+        placement = self.view.placement(*log)
+        if placement is None:
+            return True
+        # What a move brings or takes away is the move's.
+        if self.is_ours(log) or log in self._marks or self.view.move_of(*log) is not None:
+            return False
+        return placement.leader_epoch > head.leader_epoch
 
     def reload(self) -> None:
         """After the store was opened again: every log is what the store holds."""
@@ -122,3 +162,8 @@ class LogRegistry:
             config = LogConfig.of(topic.configs, self.view.broker_configs)
             self._configs[topic_id] = config
         return config
+
+
+def is_served(mark: Incoming, placement: Placement) -> bool:
+    """Whether what came as a copy is the log, now that this member owns it."""
+    return mark.is_whole and placement.leader_epoch > mark.leader_epoch

@@ -23,7 +23,9 @@ from partition_svc.store.keys import (
     CLUSTER_ID,
     GENERATIONS,
     HEADS,
+    INCOMING,
     GenerationBytes,
+    Incoming,
     LogHead,
     generation_key,
     head_key,
@@ -171,6 +173,20 @@ class LogStore:
         row = self.reader.row(head_key(log_key))
         return LogHead() if row is None else LogHead.unpack(row)
 
+    def incoming(self) -> Iterator[tuple[bytes, Incoming]]:
+        """Log key and mark of every log that is, or was until now, a copy that a move brings."""
+        for key, row in self.reader.rows(INCOMING, INCOMING + b"\xff" * 21):
+            yield key[1:], Incoming.unpack(row)
+
+    def has_room(self, size_bytes: int = 0) -> bool:
+        """Whether the disk has room for so many bytes more, beside what opening writes again.
+
+        Opening writes what the write-ahead log holds a second time, into files.
+        """
+        disk = os.statvfs(self._path)
+        logged = sum(one.stat().st_size for one in self._path.glob("*.log"))
+        return disk.f_bavail * disk.f_frsize > logged + size_bytes + _RESERVE_BYTES
+
     def claim(self, cluster_id: str) -> None:
         """Makes the data that of a cluster, once and for all.
 
@@ -195,7 +211,7 @@ class LogStore:
         Raises:
             StorageFailed: it cannot be written yet; reads go on.
         """
-        if not self._has_room():
+        if not self.has_room():
             raise StorageFailed(f"no room on the disk of {self._path}")
         self._database.close()
         # Iterators and groups that somebody forgot to let go of would keep the lock.
@@ -250,9 +266,3 @@ class LogStore:
         self._bytes = GenerationBytes(0, 0)
         self._bytes_to_flush = 0
         self._must_roll = False
-
-    def _has_room(self) -> bool:
-        """Opening writes what the write-ahead log holds a second time, into files."""
-        disk = os.statvfs(self._path)
-        logged = sum(one.stat().st_size for one in self._path.glob("*.log"))
-        return disk.f_bavail * disk.f_frsize > logged + _RESERVE_BYTES

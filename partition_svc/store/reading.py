@@ -22,6 +22,9 @@ from partition_svc.store.keys import (
     unpack_time_key,
 )
 
+#: A row of state without its log: kind, the rest of the key, value.
+Row = tuple[bytes, bytes, bytes]
+
 
 class Run(NamedTuple):
     """Whole batches one after the other, and the offset after the last of them."""
@@ -126,6 +129,18 @@ class LogReader:
                 yield iterator.key(), iterator.value()
                 iterator.next()
             iterator.status()
+
+    def some_rows(
+        self, start: bytes, end: bytes, bytes_max: int
+    ) -> tuple[list[tuple[bytes, bytes]], bool]:
+        """The first rows with start <= key < end, about `bytes_max` of them, and if that is all."""
+        found: list[tuple[bytes, bytes]] = []
+        for key, row in self.rows(start, end):
+            if bytes_max <= 0:
+                return found, False
+            bytes_max -= len(key) + len(row)
+            found.append((key, row))
+        return found, True
 
     def row(self, key: bytes) -> bytes | None:
         with storage_failures("read"):

@@ -80,16 +80,20 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
 
 
 def test_a_store_that_fails_does_not_end_it(tmp_path, monkeypatch):
-    def fail(*_):
-        raise StorageFailed("broken")
-
     async def test():
         settings = {"producer_expiration_ms": 1, "producer_expiration_check_ms": 1}
         async with running_core(tmp_path, **settings) as core:
-            await append(core, batch(producer=(1, 0, 0)))
+            write = core._store.write
+
+            def write_appends(group, size_bytes):
+                if not size_bytes:
+                    raise StorageFailed("broken")
+                write(group, size_bytes)
+
             log = core._registry.find(LOG)
             with monkeypatch.context() as broken:
-                broken.setattr(core._store, "write", fail)
+                broken.setattr(core._store, "write", write_appends)
+                await append(core, batch(producer=(1, 0, 0)))
                 await until(lambda: core._committer.failure is not None)
             await until(lambda: core._committer.failure is None)
             # The next look finds what the last one could not forget.

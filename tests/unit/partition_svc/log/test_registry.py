@@ -3,12 +3,13 @@ import asyncio
 import pytest
 
 from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.moves import Move, MovePhase
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import FetchWaiter
-from partition_svc.store.keys import log_key
+from partition_svc.store.keys import Incoming, head_key, log_key
 from tests.support.log_stores import opened, store_batches
 from tests.support.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
 
@@ -16,9 +17,14 @@ OTHER_ID = b"another of 16 by"
 
 
 @pytest.fixture
-def registry(tmp_path):
+def store(tmp_path):
     with opened(tmp_path) as store:
-        yield LogRegistry(store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=1000)
+        yield store
+
+
+@pytest.fixture
+def registry(store):
+    return LogRegistry(store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=1000)
 
 
 def change(revision, **what):
@@ -102,11 +108,81 @@ def test_a_log_that_goes_away_says_so(registry, going):
     assert registry.logs == {}
 
 
-def test_only_data_of_deleted_topics_may_go(registry):
-    for topic_id in (TOPIC_ID, OTHER_ID, b"moved elsewhere!"):
+MOVED_ID = b"moved elsewhere!"
+
+
+def test_data_of_deleted_topics_may_go_once_it_is_known_which_there_are(registry):
+    for topic_id in (TOPIC_ID, OTHER_ID):
         store_batches(registry._store, 0, b"x", log=log_key(topic_id, 0))
-    registry.apply(snapshot(topic(), topic(b"moved elsewhere!", owner="partition-1")))
-    assert registry.keys_without_topic() == [log_key(OTHER_ID, 0)]
+    assert registry.keys_to_delete() == []
+    registry.apply(snapshot(topic()))
+    assert registry.keys_to_delete() == [log_key(OTHER_ID, 0)]
+
+
+@pytest.mark.parametrize(
+    ("leader_epoch", "move", "is_copy", "may_go"),
+    [
+        (4, None, False, True),
+        # Whoever says that is behind: this member has served it under that epoch.
+        (3, None, False, False),
+        # The moves' business.
+        (4, Move(1, MOVED_ID, 0, MEMBER, "partition-1", 3, MovePhase.COMMIT), False, False),
+        (4, Move(1, MOVED_ID, 0, "partition-1", MEMBER, 4, MovePhase.PREPARE), False, False),
+        (4, None, True, False),
+    ],
+    ids=["moved", "behind", "committed", "coming", "copy"],
+)
+def test_data_of_another_owner_may_go_where_no_move_needs_it(
+    store, leader_epoch, move, is_copy, may_go
+):
+    marks = {LogId(MOVED_ID, 0): Incoming(1, 3)} if is_copy else {}
+    registry = LogRegistry(
+        store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=10**9, marks=marks
+    )
+    key = log_key(MOVED_ID, 0)
+    store_batches(store, 0, b"x", log=key)
+    group = store.new_group()
+    group.put(head_key(key), store.head(key)._replace(leader_epoch=3).pack())
+    store.write(group, 0)
+    elsewhere = topic(MOVED_ID, owner="partition-1", leader_epoch=leader_epoch)
+    moves = [move] if move else []
+    registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=[elsewhere], moves=moves))
+    assert registry.keys_to_delete() == ([key] if may_go else [])
+
+
+@pytest.mark.parametrize(
+    ("mark", "refusal"),
+    [
+        (Incoming(1, 2), Refusal.MOVING),
+        (Incoming(1, 3, is_whole=True), Refusal.MOVING),
+        (Incoming(1, 2, is_whole=True), None),
+    ],
+    ids=["partial", "not committed", "committed"],
+)
+def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, mark, refusal):
+    registry = LogRegistry(
+        store, TailCache(0), member=MEMBER, producer_expiration_ms=1, marks={LOG: mark}
+    )
+    registry.apply(snapshot(topic(leader_epoch=3)))
+    found = registry.find(LOG)
+    assert (found if isinstance(found, Refusal) else None) is refusal
+
+
+def test_a_log_is_served_before_the_view_knows_of_its_move(registry):
+    registry.apply(snapshot(topic(owner="partition-1", leader_epoch=3)))
+    assert registry.find(LOG) is Refusal.NOT_OWNER
+    registry.learn(LOG, 4)
+    assert registry.find(LOG).leader_epoch == 4
+    # Something else of the topic comes first.
+    registry.apply(change(2, topics=[topic(owner="partition-1", leader_epoch=3)]))
+    assert registry.find(LOG).leader_epoch == 4
+    registry.apply(change(3, topics=[topic(leader_epoch=4)]))
+    assert registry.find(LOG).leader_epoch == 4
+    registry.apply(change(4, topics=[topic(owner="partition-1", leader_epoch=5)]))
+    assert registry.find(LOG) is Refusal.NOT_OWNER
+    # Late, and not true any more.
+    registry.learn(LOG, 4)
+    assert registry.find(LOG) is Refusal.NOT_OWNER
 
 
 def test_all_here_are_the_partitions_that_this_member_owns(registry):

@@ -155,7 +155,7 @@ def test_a_full_disk_does_not_keep_a_store_from_being_read_when_it_is_opened(tmp
 def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         reader = store.reader
-        monkeypatch.setattr(store, "_has_room", lambda: False)
+        monkeypatch.setattr(store, "has_room", lambda: False)
         with pytest.raises(StorageFailed, match="no room"):
             store.recover()
         assert store.reader is reader

@@ -1,0 +1,182 @@
+"""The target's side of a move: copies of logs that others still own.
+
+A copy has a mark in the store, from before its first batch until this member serves it or has
+deleted it. While it has one that does not say "whole" nobody is served from it, whatever happens.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from common.ports.moves import Move, MovePhase
+from common.ports.partitions import LogId, Refusal
+from partition_svc.log.committer import Committer
+from partition_svc.log.incoming_log import IncomingLog
+from partition_svc.log.tail_cache import TailCache
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import (
+    MOVED_KINDS,
+    Incoming,
+    LogHead,
+    head_key,
+    incoming_key,
+    log_id,
+    log_key,
+    range_of,
+)
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Row
+
+log = logging.getLogger(__name__)
+
+#: Written and not synced: few enough that a sync, which others wait for too, is short.
+_UNSYNCED_BYTES_MAX: Final = 4 << 20
+#: So many batches in one turn of the loop, however small they are.
+_BATCHES_PER_TURN: Final = 256
+_ROWS_BYTES: Final = 256 << 10
+
+
+class IncomingLogs:
+    """All copies that moves bring here, by log. All raise `StorageFailed`."""
+
+    def __init__(self, committer: Committer, store: LogStore) -> None:
+        #: Of every copy; one that is served is a copy no more.
+        self.marks: dict[LogId, Incoming] = {}
+        self._open: dict[LogId, IncomingLog] = {}
+        self._committer = committer
+        self._store = store
+        # Nobody reads what is not served: nothing is kept in memory of it.
+        self._cache = TailCache(0)
+        self._read_marks()
+
+    async def begin(self, move: Move) -> IncomingLog:
+        """The copy for a move as far as it is here; what another move left is deleted first.
+
+        A copy that is whole is of use to the hand-over that it was made whole in, and no other.
+        """
+        wanted = LogId(move.topic_id, move.partition)
+        mark = self.marks.get(wanted)
+        is_same = mark is not None and mark.move_id == move.move_id
+        if mark is None or not is_same or (mark.is_whole and move.phase < MovePhase.FENCE):
+            await self._begin_anew(wanted, move)
+        self._let_go(wanted)
+        copy = IncomingLog(wanted, self._store, self._cache, mark=self.marks[wanted])
+        self._open[wanted] = copy
+        return copy
+
+    async def add(self, copy: IncomingLog, batches: bytes) -> None:
+        """Appends batches as they are.
+
+        Raises:
+            CorruptRecords: they are not whole batches that follow each other; none is added.
+        """
+        if self._committer.failure is not None or copy.gone is not None:
+            raise StorageFailed(self._committer.failure or "the copy was let go of")
+        if not self._store.has_room(len(batches)):
+            raise StorageFailed("no room on the disk for a log that moves here")
+        placed = copy.placed(batches)
+        for start in range(0, len(placed), _BATCHES_PER_TURN):
+            for batch, header in placed[start : start + _BATCHES_PER_TURN]:
+                self._committer.submit(copy.take(batch, header))
+            await self._committer.settle(copy)
+        if copy.unsynced_bytes >= _UNSYNCED_BYTES_MAX:
+            await self.sync(copy)
+
+    async def sync(self, copy: IncomingLog) -> None:
+        """What was added survives the loss of power."""
+        await self._committer.between_groups(lambda: None, must_sync=True)
+        copy.unsynced_bytes = 0
+
+    async def clear_rows(self, copy: IncomingLog) -> None:
+        """Forgets rows of state: an earlier attempt may have left some that are gone by now."""
+        for kind in MOVED_KINDS:
+            start, end = range_of(kind, copy.key)
+            is_all = False
+            while not is_all:
+                found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
+                await self._committer.between_groups(
+                    partial(self._delete_rows, [key for key, _ in found])
+                )
+
+    async def add_rows(self, copy: IncomingLog, rows: Sequence[Row]) -> None:
+        """Rows of state as the source has them. After all batches."""
+        await self._committer.between_groups(partial(self._put_rows, copy.key, rows))
+
+    async def complete(self, copy: IncomingLog, head: LogHead) -> None:
+        """Makes the copy whole, durably: it has everything up to `head`, the source's at its fence.
+
+        Raises:
+            CorruptRecords: it has not.
+        """
+        own = copy.completed(head)
+        whole = copy.mark._replace(is_whole=True)
+
+        def write() -> None:
+            group = self._store.new_group()
+            group.put(head_key(copy.key), own.pack())
+            group.put(incoming_key(copy.key), whole.pack())
+            self._store.write(group, 0)
+
+        await self._committer.between_groups(write, must_sync=True)
+        copy.mark = self.marks[copy.id] = whole
+
+    async def adopted(self, wanted: LogId) -> None:
+        """This member owns the log now: it is a copy no more."""
+        self._let_go(wanted)
+        key = log_key(*wanted)
+        await self._committer.between_groups(partial(self._delete_rows, [incoming_key(key)]))
+        self.marks.pop(wanted, None)
+
+    async def delete(self, wanted: LogId) -> None:
+        """The log goes to somebody else, or nowhere."""
+        self._let_go(wanted)
+        key = log_key(*wanted)
+        await self._committer.between_groups(partial(self._store.delete_log, key))
+        self.marks.pop(wanted, None)
+
+    def on_recovered(self) -> None:
+        """After the store was opened again: what is open may be ahead of what it holds."""
+        for wanted in tuple(self._open):
+            self._let_go(wanted)
+        self.marks.clear()
+        self._read_marks()
+
+    def _read_marks(self) -> None:
+        for key, mark in self._store.incoming():
+            self.marks[LogId(*log_id(key))] = mark
+
+    def _let_go(self, wanted: LogId) -> None:
+        """Nothing that an earlier attempt has on its way is written any more."""
+        copy = self._open.pop(wanted, None)
+        if copy is not None:
+            copy.leave(Refusal.MOVING)
+
+    async def _begin_anew(self, wanted: LogId, move: Move) -> None:
+        key = log_key(*wanted)
+        mark = Incoming(move.move_id, move.leader_epoch)
+        head = self._store.head(key)
+        if head.leader_epoch > move.leader_epoch:
+            raise StorageFailed(f"{wanted} is newer here than where it should come from")
+        if head != LogHead() or wanted in self.marks:
+            await self.delete(wanted)
+
+        def write() -> None:
+            group = self._store.new_group()
+            group.put(incoming_key(key), mark.pack())
+            self._store.write(group, 0)
+
+        await self._committer.between_groups(write)
+        self.marks[wanted] = mark
+
+    def _delete_rows(self, keys: Sequence[bytes]) -> None:
+        group = self._store.new_group()
+        for key in keys:
+            group.delete(key)
+        self._store.write(group, 0)
+
+    def _put_rows(self, key: bytes, rows: Sequence[Row]) -> None:
+        group = self._store.new_group()
+        for kind, rest, value in rows:
+            group.put(kind + key + rest, value)
+        self._store.write(group, 0)

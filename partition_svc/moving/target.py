@@ -1,0 +1,173 @@
+"""The steps of one move that brings a log here. Each is recorded by the metadata service.
+
+Interrupted anywhere it goes on from what is recorded, and from what the copy has. Only one thing
+must not be done twice: a copy that is whole is touched no more, for its COMMIT may be on its way.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from itertools import count
+from typing import Final, TypeAlias
+
+import grpc.aio
+
+from common.failpoints import reach
+from common.ports.moves import Move, MovePhase, MoveProgress, Ring
+from common.ports.partitions import LogId, Refusal
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import unavailable_on_failure
+from partition_svc.core import PartitionCore
+from partition_svc.log.incoming_log import IncomingLog
+from partition_svc.log.outgoing import NotSource
+from partition_svc.moving.messages import head_from_message, moved_log, rows_from_message
+from partition_svc.moving.peers import Peers
+from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.store.keys import LogHead
+from protos.partition.v1 import moving_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+#: A tail so short can be handed over while nobody may append.
+_SHORT_BYTES: Final = 1 << 20
+#: After so many rounds what counts as short grows: a log that is appended to as fast as it can be
+#: copied moves all the same.
+_ROUNDS: Final = 8
+_SHORT_BYTES_MAX: Final = 32 << 20
+
+# In quotes: generic for the type checker only.
+_Call: TypeAlias = "grpc.aio.UnaryStreamCall[pb.CopyLogRequest, pb.LogPart]"
+
+
+class MoveGone(Exception):
+    """There is no such move any more: it was rolled back, or is over."""
+
+
+class TargetMove:
+    """One move, as its target. `move` is the newest that is known of it."""
+
+    def __init__(
+        self, move: Move, core: PartitionCore, ring: Ring, peers: Peers, limit: RateLimit
+    ) -> None:
+        self.move = move
+        self._log = LogId(move.topic_id, move.partition)
+        self._core = core
+        self._incoming = core.incoming
+        self._ring = ring
+        self._peers = peers
+        self._limit = limit
+        self._copy: IncomingLog | None = None
+        self._total_bytes = 0
+
+    @property
+    def progress(self) -> MoveProgress:
+        copied_bytes = 0 if self._copy is None else self._copy.head.size_bytes
+        return MoveProgress(self.move.move_id, copied_bytes, max(self._total_bytes, copied_bytes))
+
+    def learn(self, move: Move) -> None:
+        """What the metadata service says of the move; it never goes back."""
+        if move.phase > self.move.phase:
+            self.move = move
+
+    async def attempt(self) -> None:
+        """All steps that are left. Raises what may pass; to be called again then."""
+        try:
+            await self._go_on()
+        except MoveGone:
+            log.info("%s does not move here any more", self._log)
+        else:
+            self._core.learn_ownership(self._log, self.move.leader_epoch + 1)
+
+    async def _go_on(self) -> None:
+        if self.move.phase >= MovePhase.COMMIT:
+            return
+        self._copy = copy = await self._incoming.begin(self.move)
+        if self.move.phase < MovePhase.CATCH_UP:
+            await reach("move.target.prepare")
+            await self._copy_round(copy, self._limit)
+            await self._advance(MovePhase.CATCH_UP)
+        if self.move.phase < MovePhase.FENCE:
+            await reach("move.target.catch-up")
+            await self._catch_up(copy)
+            await self._advance(MovePhase.FENCE)
+        if not copy.mark.is_whole:
+            await reach("move.target.fence")
+            await self._take_over(copy)
+        await reach("move.target.installed")
+        await self._advance(MovePhase.COMMIT)
+        await reach("move.target.committed")
+
+    async def _advance(self, phase: MovePhase) -> None:
+        move = await self._ring.advance_move(self.move.move_id, phase)
+        if move is None:
+            raise MoveGone
+        self.move = move
+        if move.phase < phase:
+            raise BackendUnavailable(f"move {move.move_id} did not come to {phase.name}")
+
+    async def _catch_up(self, copy: IncomingLog) -> None:
+        """Copies the tail until it is short; without a limit where it does not get shorter."""
+        limit, before = self._limit, -1
+        for rounds in count():
+            size = await self._copy_round(copy, limit)
+            if size <= min(_SHORT_BYTES << max(0, rounds - _ROUNDS), _SHORT_BYTES_MAX):
+                return
+            if 0 <= before < 2 * size:
+                limit = NO_LIMIT
+            before = size
+
+    async def _copy_round(self, copy: IncomingLog, limit: RateLimit) -> int:
+        """Copies what the log has now, durably; returns how many bytes that were."""
+        before = copy.head.size_bytes
+        request = pb.CopyLogRequest(log=moved_log(self.move), offset=copy.next_offset)
+        with unavailable_on_failure(f"{self.move.source} CopyLog"):
+            call: _Call = self._peers.stub(self.move.source).CopyLog(request)
+        async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
+            async for part in parts:
+                if part.HasField("head"):
+                    self._total_bytes = part.head.size_bytes
+                else:
+                    await limit.take(len(part.batches))
+                    await self._incoming.add(copy, part.batches)
+        await self._incoming.sync(copy)
+        return copy.head.size_bytes - before
+
+    async def _take_over(self, copy: IncomingLog) -> None:
+        """Ends appends at the source, and makes the copy whole."""
+        request = pb.FenceLogRequest(log=moved_log(self.move), offset=copy.next_offset)
+        with unavailable_on_failure(f"{self.move.source} FenceLog"):
+            call: _Call = self._peers.stub(self.move.source).FenceLog(request)
+        head: LogHead | None = None
+        async with aclosing(_parts(call, f"{self.move.source} FenceLog")) as parts:
+            async for part in parts:
+                if part.HasField("head"):
+                    head = head_from_message(part.head)
+                    await reach("move.target.fenced")
+                    await self._incoming.clear_rows(copy)
+                elif part.HasField("rows"):
+                    await self._incoming.add_rows(copy, rows_from_message(part.rows))
+                else:
+                    await self._incoming.add(copy, part.batches)
+        if head is None:
+            raise BackendUnavailable(f"{self.move.source} FenceLog: no answer")
+        await self._incoming.complete(copy, head)
+
+
+async def _parts(call: _Call, what: str) -> AsyncGenerator[pb.LogPart, None]:
+    """The parts of a stream; it ends with it, however that is left.
+
+    Raises:
+        NotSource: the source refuses.
+        BackendUnavailable: the stream broke off.
+    """
+    try:
+        while True:
+            with unavailable_on_failure(what):
+                part = await call.read()
+            if not isinstance(part, pb.LogPart):
+                return
+            if part.HasField("refusal"):
+                raise NotSource(Refusal(part.refusal))
+            yield part
+    finally:
+        call.cancel()
