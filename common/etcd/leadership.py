@@ -106,17 +106,26 @@ class Leadership:
         self._lease.revoke()
 
     def _keep(self) -> None:
-        pause_s = self._lease.ttl_s / _RENEWALS_PER_LEASE
-        while not self._is_over.wait(pause_s):
-            pause_s = self._lease.ttl_s / _RENEWALS_PER_LEASE
-            trouble = ""
-            try:
-                if time.monotonic() < self._lease.until and not self._lease.renew():
-                    self.lose("etcd says that the lease is over")
-            except EtcdRefused as error:
-                self.lose(f"the lease cannot be renewed: {error}")
-            except EtcdError as error:
-                trouble, pause_s = f": {error}", _RETRY_S
-                log.warning("the lease is not renewed yet%s", trouble)
+        trouble = ""
+        while not self._is_over.wait(self._pause_s(trouble)):
             if time.monotonic() >= self._lease.until:
                 self.lose(f"the lease was not renewed within its {self._lease.ttl_s} s{trouble}")
+                return
+            trouble = self._renew(trouble)
+
+    def _pause_s(self, trouble: str) -> float:
+        left_s = max(self._lease.until - time.monotonic(), 0.0)
+        return min(_RETRY_S if trouble else self._lease.ttl_s / _RENEWALS_PER_LEASE, left_s)
+
+    def _renew(self, trouble: str) -> str:
+        """What went wrong, for when it goes wrong until the lease is over. Logged once."""
+        try:
+            if not self._lease.renew():
+                self.lose("etcd says that the lease is over")
+        except EtcdRefused as error:
+            self.lose(f"the lease cannot be renewed: {error}")
+        except EtcdError as error:
+            if not trouble:
+                log.warning("the lease is not renewed yet: %s", error)
+            return f": {error}"
+        return ""

@@ -1,0 +1,156 @@
+import subprocess
+import threading
+import time
+
+import pytest
+
+from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable, Tls
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.support.etcd import EtcdServer
+from tests.support.ports import ReservedPort
+from tests.support.waiting import eventually
+
+
+def put(key, value=b"", lease=0):
+    entry = pb.PutRequest(key=key, value=value, lease=lease)
+    return pb.TxnRequest(success=[pb.RequestOp(request_put=entry)])
+
+
+def get(client, key):
+    found = client.range(pb.RangeRequest(key=key)).kvs
+    return found[0].value if found else None
+
+
+@pytest.fixture
+def nowhere():
+    """An address where nobody listens."""
+    port = ReservedPort()
+    yield port.address
+    port.release()
+
+
+def test_what_was_put_is_read(client, prefix):
+    assert client.transact(put(prefix + b"a", b"1")).succeeded
+    assert get(client, prefix + b"a") == b"1"
+
+
+def test_after_a_failure_the_next_endpoint_is_asked_and_kept(shared_etcd, nowhere, prefix):
+    with EtcdClient([nowhere, shared_etcd.address]) as client:
+        with pytest.raises(EtcdUnavailable, match=f"Txn at {nowhere}: UNAVAILABLE"):
+            client.transact(put(prefix + b"a"))
+        for _ in range(3):
+            client.transact(put(prefix + b"a"))
+
+
+def test_a_refusal_is_told_apart_and_does_not_change_the_endpoint(shared_etcd, nowhere, prefix):
+    with EtcdClient([shared_etcd.address, nowhere]) as client:
+        shared_etcd.wait_until_ready(client)
+        for _ in range(2):
+            with pytest.raises(EtcdRefused, match="INVALID_ARGUMENT"):
+                client.transact(put(b""))
+        client.transact(put(prefix + b"a"))
+
+
+def test_a_server_that_hangs_costs_a_call_its_time_and_no_more(own_etcd, own_client):
+    own_etcd.pause()
+    begun = time.monotonic()
+    with pytest.raises(EtcdUnavailable, match="DEADLINE_EXCEEDED"):
+        own_client.range(pb.RangeRequest(key=b"a"))
+    assert time.monotonic() - begun < 30
+    own_etcd.resume()
+
+
+def test_a_key_goes_with_its_lease(client, prefix):
+    lease = client.grant_lease(60)
+    assert lease.TTL == 60
+    client.transact(put(prefix + b"a", b"1", lease.ID))
+    assert client.renew_lease(lease.ID, timeout_s=5.0) == 60
+    client.revoke_lease(lease.ID)
+    assert get(client, prefix + b"a") is None
+    assert client.renew_lease(lease.ID, timeout_s=5.0) == 0
+    with pytest.raises(EtcdRefused, match="NOT_FOUND"):
+        client.revoke_lease(lease.ID)
+
+
+def test_a_watch_tells_of_the_deletion_that_came_before_it_began(client, prefix):
+    revision = client.transact(put(prefix + b"a")).header.revision
+    delete = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=prefix + b"a"))
+    client.transact(pb.TxnRequest(success=[delete]))
+    client.watch(prefix + b"a", after_revision=revision, timeout_s=600).wait_for_deletion()
+
+
+def test_a_watch_does_not_end_with_a_change_and_ends_when_it_is_cancelled(client, prefix):
+    revision = client.transact(put(prefix + b"a")).header.revision
+    watch = client.watch(prefix + b"a", after_revision=revision, timeout_s=600)
+    waiting = threading.Thread(target=watch.wait_for_deletion)
+    waiting.start()
+    client.transact(put(prefix + b"a"))
+    client.transact(put(prefix + b"b"))
+    assert waiting.is_alive()
+    watch.cancel()
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
+
+
+def test_a_call_on_a_closed_client_is_a_failure_like_others(shared_etcd):
+    with EtcdClient([shared_etcd.address]) as client:
+        pass
+    with pytest.raises(EtcdUnavailable, match="closed"):
+        client.range(pb.RangeRequest(key=b"a"))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """An authority, and what it signed: for the server and for a client."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    subject = ("-subj", "/CN=ringlog")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key",
+            "-out", "ca.pem", "-days", "2", *subject)  # fmt: skip
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key",
+                "-out", f"{name}.csr", *subject)  # fmt: skip
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-out", f"{name}.pem", "-days", "2",
+                "-extfile", "names")  # fmt: skip
+    return folder
+
+
+def test_over_tls_a_client_shows_its_certificate_and_others_are_not_served(certificates, tmp_path):
+    arguments = [
+        *("--cert-file", str(certificates / "server.pem")),
+        *("--key-file", str(certificates / "server.key")),
+        *("--trusted-ca-file", str(certificates / "ca.pem"), "--client-cert-auth"),
+    ]
+    known = Tls(
+        ca=certificates / "ca.pem",
+        certificate=certificates / "client.pem",
+        key=certificates / "client.key",
+    )
+    with EtcdServer(tmp_path, arguments, scheme="https") as server:
+        with EtcdClient([server.address], known) as client:
+            server.wait_until_ready(client)
+            client.transact(put(b"a", b"1"))
+            assert get(client, b"a") == b"1"
+        for stranger in (None, Tls(ca=certificates / "ca.pem")):
+            with EtcdClient([server.address], stranger) as client, pytest.raises(EtcdUnavailable):
+                get(client, b"a")
+
+
+def test_a_certificate_that_is_not_there_is_an_error_at_once(tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        EtcdClient(["127.0.0.1:1"], Tls(ca=tmp_path / "missing"))
+
+
+def test_a_server_that_comes_back_is_found_again(own_etcd, own_client):
+    own_client.transact(put(b"a", b"1"))
+    own_etcd.kill()
+    with pytest.raises(EtcdUnavailable):
+        get(own_client, b"a")
+    own_etcd.start()
+    own_etcd.wait_until_ready(own_client)
+    assert eventually(lambda: get(own_client, b"a")) == b"1"

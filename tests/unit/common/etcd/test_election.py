@@ -1,0 +1,128 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from common.etcd.client import EtcdClient, EtcdUnavailable
+from common.etcd.election import Election
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.support.etcd import TTL_S, elected
+
+WITHIN_S = 60
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
+class Standby:
+    """A candidate that campaigns in a thread, and knows when it stands by."""
+
+    def __init__(self, pool, client, prefix, name="second"):
+        self.is_standing_by = threading.Event()
+        self.election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
+        self.campaign = pool.submit(self.election.campaign, self.is_standing_by.set)
+
+    def stand_by(self):
+        assert self.is_standing_by.wait(WITHIN_S)
+        assert not self.campaign.done()
+
+
+def test_a_candidate_alone_is_elected_and_its_name_is_there(client, prefix):
+    leadership = elected(client, prefix, "first")
+    (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
+    assert (entry.value, entry.create_revision) == (b"first", leadership.term)
+    leadership.resign()
+
+
+def test_a_second_candidate_stands_by_until_the_leader_resigns(client, prefix, pool):
+    first = elected(client, prefix)
+    standby = Standby(pool, client, prefix)
+    standby.stand_by()
+    assert first.is_held
+    first.resign()
+    second = standby.campaign.result(WITHIN_S)
+    assert second.is_held
+    assert second.term > first.term
+    second.resign()
+
+
+def test_of_many_candidates_one_leads_at_a_time(client, prefix, pool):
+    waiting = [Standby(pool, client, prefix, f"candidate-{n}") for n in range(4)]
+    terms = []
+    while waiting:
+        won = first_to_win(waiting)
+        waiting.remove(won)
+        assert not any(one.campaign.done() for one in waiting)
+        terms.append(won.campaign.result().term)
+        won.campaign.result().resign()
+    assert terms == sorted(set(terms))
+
+
+def first_to_win(waiting):
+    won = threading.Event()
+    for one in waiting:
+        one.campaign.add_done_callback(lambda _: won.set())
+    assert won.wait(WITHIN_S)
+    return next(one for one in waiting if one.campaign.done())
+
+
+def test_a_leader_that_falls_silent_is_followed_when_its_lease_is_over(client, prefix, pool):
+    lease = client.grant_lease(TTL_S)
+    entry = pb.PutRequest(key=prefix + b"leader", value=b"silent", lease=lease.ID)
+    client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
+    standby = Standby(pool, client, prefix)
+    standby.stand_by()
+    standby.campaign.result(WITHIN_S).resign()
+
+
+def test_a_candidate_that_withdraws_leads_never_and_ends_at_once(client, prefix, pool):
+    first = elected(client, prefix)
+    standby = Standby(pool, client, prefix)
+    standby.stand_by()
+    standby.election.withdraw()
+    assert standby.campaign.result(WITHIN_S) is None
+    first.resign()
+
+
+def test_a_candidate_waits_for_an_etcd_that_is_not_there_yet(own_etcd, pool, caplog):
+    caplog.set_level("INFO")
+    own_etcd.kill()
+    with EtcdClient([own_etcd.address]) as client:
+        election = Election(client, prefix=b"/", name="patient", ttl_s=TTL_S)
+        campaign = pool.submit(election.campaign, lambda: None)
+        own_etcd.start()
+        campaign.result(WITHIN_S).resign()
+
+
+def test_a_candidate_that_waits_for_etcd_can_withdraw(own_etcd, pool):
+    own_etcd.kill()
+    with EtcdClient([own_etcd.address]) as client:
+        election = Election(client, prefix=b"/", name="patient", ttl_s=TTL_S)
+        campaign = pool.submit(election.campaign, lambda: None)
+        election.withdraw()
+        assert campaign.result(WITHIN_S) is None
+
+
+def test_a_candidate_that_does_not_know_whether_it_won_lets_go_and_tries_again(client, prefix):
+    class Deaf:
+        """Does not hear the answer to the first transaction."""
+
+        is_deaf = True
+
+        def __getattr__(self, name):
+            return getattr(client, name)
+
+        def transact(self, request):
+            answer = client.transact(request)
+            if self.is_deaf:
+                self.is_deaf = False
+                raise EtcdUnavailable("no answer")
+            return answer
+
+    leadership = elected(Deaf(), prefix)
+    (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
+    assert entry.create_revision == leadership.term
+    leadership.resign()

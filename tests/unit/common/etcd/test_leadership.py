@@ -1,0 +1,123 @@
+import threading
+import time
+
+import pytest
+
+from common.etcd.client import EtcdRefused, EtcdUnavailable
+from common.etcd.leadership import Leadership, Lease
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.support.etcd import elected
+
+WITHIN_S = 60
+
+
+class ScriptedEtcd:
+    """Grants leases, and answers renewals as a test says."""
+
+    def __init__(self, ttl_s=1):
+        self.ttl_s = ttl_s
+        self.answer = lambda: ttl_s
+        self.renewed = threading.Semaphore(0)
+        self.revoked = []
+
+    def grant_lease(self, ttl_s):
+        return pb.LeaseGrantResponse(ID=7, TTL=self.ttl_s)
+
+    def renew_lease(self, lease, timeout_s):
+        assert (lease, 0 < timeout_s <= self.ttl_s) == (7, True)
+        answer = self.answer()
+        self.renewed.release()
+        return answer
+
+    def revoke_lease(self, lease):
+        self.revoked.append(lease)
+
+
+def fail(error):
+    raise error
+
+
+@pytest.fixture
+def etcd():
+    return ScriptedEtcd()
+
+
+@pytest.fixture
+def leadership(etcd):
+    leadership = Leadership(Lease(etcd, 1), b"leader", 5)
+    yield leadership
+    leadership.resign()
+
+
+def test_it_is_held_for_as_long_as_the_lease_is_renewed(etcd, leadership):
+    until = time.monotonic() + 2 * etcd.ttl_s
+    while time.monotonic() < until:
+        assert etcd.renewed.acquire(timeout=WITHIN_S)
+        assert leadership.is_held
+    assert not leadership.lost.done()
+
+
+def test_a_lease_that_is_over_ends_it(etcd, leadership):
+    etcd.answer = lambda: 0
+    assert "is over" in leadership.lost.result(WITHIN_S)
+    assert not leadership.is_held
+
+
+def test_a_renewal_that_is_refused_ends_it(etcd, leadership):
+    etcd.answer = lambda: fail(EtcdRefused("no permission"))
+    assert "no permission" in leadership.lost.result(WITHIN_S)
+
+
+def test_without_answers_it_ends_when_the_lease_may_be_over_and_not_before(etcd, leadership):
+    assert etcd.renewed.acquire(timeout=WITHIN_S)
+    etcd.answer = lambda: fail(EtcdUnavailable("nobody there"))
+    last = time.monotonic()
+    assert "nobody there" in leadership.lost.result(WITHIN_S)
+    # The last renewal began before it was counted here.
+    assert time.monotonic() - last > etcd.ttl_s / 2
+    assert not leadership.is_held
+
+
+def test_one_failed_renewal_is_made_good_by_the_next(etcd, leadership):
+    failures = [EtcdUnavailable("once")]
+    etcd.answer = lambda: fail(failures.pop()) if failures else etcd.ttl_s
+    until = time.monotonic() + 2 * etcd.ttl_s
+    while time.monotonic() < until:
+        assert etcd.renewed.acquire(timeout=WITHIN_S) or failures
+    assert leadership.is_held
+
+
+def test_a_process_that_stood_still_for_longer_than_the_lease_does_not_lead(etcd, monkeypatch):
+    leadership = Leadership(Lease(etcd, 1), b"leader", 5)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 100)
+    # Before any renewal: by the clock alone.
+    assert not leadership.is_held
+    assert "not renewed within its 1 s" in leadership.lost.result(WITHIN_S)
+    leadership.resign()
+
+
+def test_resigning_ends_the_lease_and_is_no_loss(etcd, leadership):
+    leadership.resign()
+    assert (leadership.is_held, leadership.lost.done(), etcd.revoked) == (False, False, [7])
+    assert not leadership.pause(100)
+
+
+def test_only_the_first_reason_for_a_loss_is_told(leadership):
+    leadership.lose("first")
+    leadership.lose("second")
+    assert leadership.lost.result() == "first"
+
+
+def test_its_condition_holds_in_etcd_as_long_as_it_does(client, prefix):
+    def holds(leadership):
+        return client.transact(pb.TxnRequest(compare=[leadership.condition])).succeeded
+
+    first = elected(client, prefix)
+    assert holds(first)
+    first.resign()
+    assert not holds(first)
+    second = elected(client, prefix)
+    assert (holds(first), holds(second)) == (False, True)
+    assert second.term > first.term
+    second.resign()
