@@ -2,7 +2,8 @@ import pytest
 
 from common.settings import WrongSetting, build, declared
 from common.topic_config_table import TOPIC_CONFIGS
-from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs
+from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs, ring_policy
+from metadata_svc.moves.mover import RingPolicy
 
 
 def configs(**given):
@@ -60,8 +61,25 @@ def test_defaults_that_do_not_go_together_are_refused():
         ("num.partitions", "10001"),
         ("default.replication.factor", "0"),
         ("broker.session.timeout.ms", "1"),
+        ("ring.join", "sometimes"),
+        ("ring.moves.max", "0"),
+        ("ring.moves.per.member.max", "0"),
+        ("ring.move.fence.timeout.ms", "0"),
     ],
 )
 def test_settings_out_of_range_are_refused_with_their_name(name, value):
     with pytest.raises(WrongSetting, match=name):
         build(MetadataSettings, {name: value})
+
+
+def test_how_the_ring_behaves_is_set_and_by_default_as_its_policy_says():
+    assert ring_policy(build(MetadataSettings, {})) == RingPolicy()
+    given = {
+        "ring.join": "manual",
+        "ring.moves.max": "7",
+        "ring.moves.per.member.max": "3",
+        "ring.move.fence.timeout.ms": "900",
+    }
+    assert ring_policy(build(MetadataSettings, given)) == RingPolicy(
+        joins=False, moves_max=7, moves_per_member_max=3, fence_timeout_ms=900
+    )

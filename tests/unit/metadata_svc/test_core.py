@@ -6,9 +6,11 @@ import pytest
 from common.kv.memory import MemoryKvStore
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed, WriteBatch
-from common.ports.metadata import NewTopic, TopicRefusal
+from common.ports.metadata import Member, NewTopic, TopicRefusal
+from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc.core import MetadataCore
+from metadata_svc.moves.mover import RingPolicy
 from metadata_svc.store import keys
 from metadata_svc.topic_creation import Defaults
 from tests.contracts.metadata_contract import (
@@ -18,17 +20,21 @@ from tests.contracts.metadata_contract import (
     MetadataContract,
     following,
     gateway,
+    until,
 )
 
 LEASE_MS = 10_000
 
 
 @asynccontextmanager
-async def opened_core(store=None, broker_configs=BROKER_CONFIGS, lease_ms=LEASE_MS):
+async def opened_core(
+    store=None, broker_configs=BROKER_CONFIGS, lease_ms=LEASE_MS, ring_policy=None
+):
     core = MetadataCore(
         MemoryKvStore() if store is None else store,
         defaults=Defaults(DEFAULT_PARTITIONS, 1),
         lease_ms=lease_ms,
+        ring_policy=ring_policy,
     )
     try:
         await core.open(broker_configs=broker_configs)
@@ -151,6 +157,50 @@ def test_what_cannot_be_stored_is_refused_at_once_and_works_when_there_is_space_
             [result] = await core.delete_topics(["t"], timeout_ms=30_000)
             assert result.refusal is TopicRefusal.STORAGE_ERROR
             assert view.topic("t") is not None
+
+    run(body)
+
+
+def test_where_nobody_joins_by_himself_a_topic_waits_for_somebody_to_be_added():
+    async def body():
+        policy = RingPolicy(joins=False)
+        async with opened_core(ring_policy=policy) as core, following(core, PARTITION_0):
+            [result] = await core.create_topics([NewTopic("t")], timeout_ms=1)
+            assert result.refusal is TopicRefusal.NO_OWNER
+            creating = asyncio.create_task(core.create_topics([NewTopic("t")], timeout_ms=30_000))
+            assert (await core.ring.add_member("partition-0")).refusal is None
+            [result] = await creating
+            assert result.refusal is None
+
+    run(body)
+
+
+def test_a_move_survives_a_restart_and_goes_on(tmp_path):
+    async def body():
+        second = Member("partition-1", "b:1")
+        async with (
+            opened_core(RocksKvStore(tmp_path)) as core,
+            following(core, PARTITION_0),
+        ):
+            await core.create_topics([NewTopic("t", 2)], timeout_ms=30_000)
+            async with following(core, second):
+                await until(lambda: core.view.moves)
+                [move] = core.view.moves
+                await core.ring.advance_move(move.move_id, MovePhase.FENCE)
+                before = core.view.moves
+                # Stops while its members are there: they have not left.
+                core.end_watches()
+        async with (
+            opened_core(RocksKvStore(tmp_path)) as core,
+            following(core, PARTITION_0),
+            following(core, second) as view,
+        ):
+            assert view.moves == before
+            committed = await core.ring.advance_move(move.move_id, MovePhase.COMMIT)
+            assert committed.phase is MovePhase.COMMIT
+        async with opened_core(RocksKvStore(tmp_path)) as core:
+            placement = core.view.placement(move.topic_id, move.partition)
+            assert placement == ("partition-1", 1)
 
     run(body)
 

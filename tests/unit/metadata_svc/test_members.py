@@ -7,7 +7,9 @@ from common.cluster_view import ClusterView
 from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
-from common.ports.unavailable import BackendUnavailable
+from common.ports.moves import MemberReport, RingState
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
@@ -202,6 +204,83 @@ def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back
         assert (await cluster.revisions.load()).live == {"gateway/0"}
         await cluster.revisions.close()
         await watch.close()
+
+    run(body)
+
+
+def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
+    async def body(cluster):
+        await cluster.joined(MEMBER)
+        assert cluster.book.state("p") is RingState.JOINED
+        assert cluster.members.placeable == {"p"}
+        cluster.members = Members(
+            cluster.view, cluster.book, cluster.hub, cluster.revisions, joins=False
+        )
+        await cluster.joined(Member("q", "a:2"))
+        assert cluster.book.state("q") is RingState.OUTSIDE
+        assert (await cluster.revisions.load()).ring_states == {
+            "p": RingState.JOINED,
+            "q": RingState.OUTSIDE,
+        }
+        assert cluster.members.placeable == set()
+
+    run(body)
+
+
+def test_a_member_that_was_known_keeps_its_place_in_the_ring():
+    async def body(cluster):
+        await (await cluster.joined(MEMBER)).close()
+        drained = Difference(ring_states={"p": RingState.DRAINED})
+        await cluster.revisions.alone(lambda: cluster.revisions.commit(drained))
+        await cluster.joined(Member("p", "a:2"))
+        assert cluster.book.state("p") is RingState.DRAINED
+        assert cluster.members.placeable == set()
+
+    run(body)
+
+
+def test_a_refused_registration_changes_nothing_and_is_told(caplog):
+    async def body(cluster):
+        known = Member("p", "a:1", "volume", 2)
+        await cluster.joined(known)
+        revision = cluster.view.revision
+        with pytest.raises(RegistrationRefused, match="a later one"):
+            await cluster.joined(Member("p", "a:2", "volume", 1))
+        assert cluster.view.revision == revision
+        assert cluster.members.live_members == {"p"}
+
+    run(body)
+    assert "registration refused: p was opened 2 times" in caplog.text
+
+
+def test_coming_and_going_and_reports_are_passed_on():
+    async def body(cluster):
+        heard = []
+        cluster.members.on_news = lambda: heard.append("news")
+        cluster.members.on_report = lambda member, report: heard.append((member, report))
+        watch = RegisteredWatch(cluster.members, MEMBER)
+        watch.report(MemberReport())
+        assert heard == []
+        await anext(watch)
+        watch.report(MemberReport())
+        gateway = await cluster.joined(GATEWAY)
+        gateway.report(MemberReport())
+        await watch.close()
+        assert heard.count(("p", MemberReport())) == 1
+        assert heard[0] == heard[-1] == "news"
+
+    run(body)
+
+
+def test_who_is_expected_back_may_be_alive():
+    async def body(cluster):
+        assert not cluster.members.may_be_alive("p")
+        cluster.members.expect({"member/p"}, lease_ms=60_000)
+        assert cluster.members.may_be_alive("p")
+        cluster.members.expect({"member/p"}, lease_ms=0)
+        assert not cluster.members.may_be_alive("p")
+        await cluster.joined(MEMBER)
+        assert cluster.members.may_be_alive("p")
 
     run(body)
 

@@ -1,0 +1,292 @@
+"""A metadata service and members that move partitions, in one process and in any order.
+
+The service is the real one on a store in memory; members, their logs and the time are played. Each
+method is one thing that may happen at any moment: a step of one member, a crash, a command. What
+must never happen is asserted where it would.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from common.cluster_view import ClusterView
+from common.kv.memory import MemoryKvStore
+from common.kv.store import WriteBatch
+from common.ports.metadata import ClusterChange, Member, Topic
+from common.ports.moves import Move, MovePhase, RingState
+from metadata_svc.difference import Difference
+from metadata_svc.members import Members, RegisteredWatch
+from metadata_svc.moves.mover import Mover, RingPolicy
+from metadata_svc.moves.planning import wishes
+from metadata_svc.placement import place, ring_of
+from metadata_svc.revisions import Revisions
+from metadata_svc.ring_book import RingBook
+from metadata_svc.ring_core import RingCore
+from metadata_svc.store.state import StateStore
+from metadata_svc.watching import Hub
+
+FENCE_TIMEOUT_S = 5.0
+
+
+class Service:
+    """The metadata service, as long as it is not killed. `store` outlives it."""
+
+    def __init__(self, store, policy):
+        self.view, self.book = ClusterView(), RingBook()
+        self.hub = Hub(self.view)
+        self.revisions = Revisions(StateStore(store), self.view, self.book, self.hub)
+        self.members = Members(self.view, self.book, self.hub, self.revisions)
+        self.mover = Mover(self.view, self.book, self.revisions, self.members, policy)
+        self.ring = RingCore(self.view, self.book, self.revisions, self.members, self.mover)
+
+    async def open(self):
+        state = await self.revisions.load()
+        self.book.load(state)
+        snapshot = ClusterChange(
+            state.revision,
+            state.cluster_id,
+            is_snapshot=True,
+            topics=state.topics,
+            members=state.members,
+            moves=state.moves,
+        )
+        self.view.apply(snapshot)
+
+    async def settle(self, now):
+        return await self.revisions.alone(lambda: self.mover.settle(now))
+
+    async def commit(self, difference):
+        return await self.revisions.alone(lambda: self.revisions.commit(difference))
+
+
+@dataclass
+class Log:
+    """One member's copy of a partition: how many records, and up to which epoch it is fenced."""
+
+    records: int = 0
+    fence: int = -1
+
+
+@dataclass
+class Node:
+    """A member: what is on its disk, what it knows, and what it was just about to do."""
+
+    name: str
+    logs: dict = field(default_factory=dict)
+    view: ClusterView = field(default_factory=ClusterView)
+    watch: RegisteredWatch | None = None
+    #: Moves of which it believes that their fence is recorded.
+    fencing: dict[int, Move] = field(default_factory=dict)
+    #: … and of which it has every record.
+    complete: dict[int, Move] = field(default_factory=dict)
+
+    @property
+    def is_up(self):
+        return self.watch is not None
+
+
+class World:
+    """`acknowledged` counts the records that clients were told are kept, by partition."""
+
+    def __init__(self, seed, *, moves_max=4, moves_per_member_max=2):
+        self.dice = random.Random(seed)
+        self.store = MemoryKvStore()
+        self.policy = RingPolicy(
+            moves_max=moves_max,
+            moves_per_member_max=moves_per_member_max,
+            fence_timeout_ms=int(FENCE_TIMEOUT_S * 1000),
+        )
+        self.service = Service(self.store, self.policy)
+        self.now = 0.0
+        self.nodes: dict[str, Node] = {}
+        self.acknowledged: dict = {}
+        self._writers: dict = {}
+        self._epochs: dict = {}
+
+    # What the service and its operator do.
+
+    async def open(self):
+        await self.service.open()
+
+    async def crash_service(self):
+        """Killed, and started on what its store holds. Everybody has to come back to it."""
+        left, batch = MemoryKvStore(), WriteBatch()
+        for key, value in self.store.scan(b"", b"\xff"):
+            batch.put(key, value)
+        left.write(batch, sync=True)
+        self.service.revisions._disk.shutdown()
+        self.store, self.service = left, Service(left, self.policy)
+        await self.service.open()
+        for node in self.nodes.values():
+            node.watch = None
+
+    async def settle(self):
+        await self.service.settle(self.now)
+        self.check()
+
+    async def pass_time(self, seconds=None):
+        self.now += self.dice.uniform(0, 4) if seconds is None else seconds
+        await self.settle()
+
+    async def make_topic(self, partitions):
+        members = self.service.members.placeable
+        if not members:
+            return
+        topic_id = self.dice.randbytes(16)
+        [placed] = place([(topic_id, partitions)], members, self.service.book.loads())
+        topic = Topic(topic_id, f"t{topic_id.hex()}", placed)
+        await self.service.commit(Difference(topics=[topic]))
+        for partition in range(partitions):
+            self.acknowledged[topic_id, partition] = 0
+
+    async def delete_topic(self):
+        view = self.service.view
+        if view.topics:
+            topic = self.dice.choice(view.topics)
+            gone = [one.move_id for one in view.moves if one.topic_id == topic.topic_id]
+            await self.service.commit(Difference(topics_gone=[topic], moves_gone=gone))
+            self.service.mover.forget_topics([topic.topic_id])
+            for partition in range(len(topic.partitions)):
+                del self.acknowledged[topic.topic_id, partition]
+
+    # What members do.
+
+    async def start(self, name):
+        node = self.nodes.setdefault(name, Node(name))
+        node.watch = self.service.members and RegisteredWatch(
+            self.service.members, Member(name, f"{name}:1", f"volume of {name}", 1)
+        )
+        # What it was about to do is forgotten, what is on its disk is not.
+        node.fencing, node.complete, node.view = {}, {}, ClusterView()
+        await self.learn(node)
+
+    async def kill(self, name):
+        node = self.nodes[name]
+        watch, node.watch = node.watch, None
+        await watch.close()
+
+    async def learn(self, node):
+        """Its view catches up by one change."""
+        if node.view.revision < self.service.view.revision or not node.view.is_known:
+            node.view.apply(await anext(node.watch))
+
+    def append(self, node):
+        """Somebody appends to a log of which the node believes that it owns it."""
+        owned = [
+            (key, placement)
+            for key in self.acknowledged
+            if (placement := node.view.placement(*key)) is not None and placement.owner == node.name
+        ]
+        if not owned:
+            return
+        key, placement = self.dice.choice(owned)
+        log = node.logs.setdefault(key, Log())
+        if placement.leader_epoch <= log.fence:
+            return
+        writer = self._writers.setdefault((key, placement.leader_epoch), node.name)
+        assert writer == node.name, f"two owners in one epoch: {writer}, {node.name}"
+        assert log.records == self.acknowledged[key], "acknowledged records are missing"
+        log.records += 1
+        self.acknowledged[key] += 1
+
+    async def copy(self, node):
+        """A target copies what its source has now, and says how far it is."""
+        moves = [
+            one
+            for one in node.view.moves
+            if one.target == node.name and one.phase < MovePhase.COMMIT
+        ]
+        if not moves:
+            return
+        move = self.dice.choice(moves)
+        source = self.nodes[move.source]
+        key = move.topic_id, move.partition
+        if not source.is_up or key not in self.acknowledged:
+            return
+        node.logs.setdefault(key, Log()).records = source.logs.setdefault(key, Log()).records
+        phase = self.dice.choice([MovePhase.CATCH_UP, MovePhase.FENCE])
+        recorded = await self.service.ring.advance_move(move.move_id, phase)
+        if recorded is not None and recorded.phase is MovePhase.FENCE:
+            node.fencing[move.move_id] = recorded
+
+    def fence(self, node):
+        """A target asks its source for the fence, maybe long after it was given up."""
+        if not node.fencing:
+            return
+        move = self.dice.choice(list(node.fencing.values()))
+        source = self.nodes[move.source]
+        key = move.topic_id, move.partition
+        if not source.is_up or key not in self.acknowledged:
+            return
+        placement = node.view.placement(*key)
+        if (log := source.logs.get(key)) is None or placement is None:
+            return
+        if placement.owner == node.name:
+            return
+        log.fence = max(log.fence, move.leader_epoch)
+        node.logs[key] = Log(log.records)
+        node.complete[move.move_id] = move
+
+    async def commit(self, node):
+        if node.complete:
+            move = self.dice.choice(list(node.complete.values()))
+            await self.service.ring.advance_move(move.move_id, MovePhase.COMMIT)
+
+    async def clean(self, node):
+        """A source deletes what it handed over; a target, what it will not get."""
+        for move in node.view.moves:
+            if move.source == node.name and move.phase is MovePhase.COMMIT:
+                node.logs.pop((move.topic_id, move.partition), None)
+                await self.service.ring.end_move(move.move_id)
+        for key in [*node.logs]:
+            move, placement = node.view.move_of(*key), node.view.placement(*key)
+            is_owner = placement is not None and placement.owner == node.name
+            if not is_owner and (move is None or move.target != node.name):
+                del node.logs[key]
+        for move_id in [*node.fencing]:
+            if node.view.move(move_id) is None and self.dice.random() < 0.5:
+                node.fencing.pop(move_id)
+                node.complete.pop(move_id, None)
+
+    # What must hold.
+
+    def check(self):
+        """The table as it is now: nothing lost, nobody strange, epochs one step at a time."""
+        view = self.service.view
+        for topic in view.topics:
+            for partition, placement in enumerate(topic.partitions):
+                key = topic.topic_id, partition
+                assert view.member(placement.owner) is not None
+                before = self._epochs.get(key, placement)
+                assert placement.leader_epoch >= before.leader_epoch
+                assert placement == before or placement.leader_epoch > before.leader_epoch
+                self._epochs[key] = placement
+        partitions = [(one.topic_id, one.partition) for one in view.moves]
+        assert len(partitions) == len(set(partitions)), "a partition is in two moves"
+        for move in view.moves:
+            owner = move.target if move.phase is MovePhase.COMMIT else move.source
+            assert view.placement(move.topic_id, move.partition).owner == owner
+        under_way = [one for one in view.moves if one.phase < MovePhase.COMMIT]
+        assert len(under_way) <= self.policy.moves_max
+        for name in self.nodes:
+            assert (
+                len([one for one in under_way if name in (one.source, one.target)])
+                <= self.policy.moves_per_member_max
+            )
+
+    def check_end(self):
+        """Nothing moves any more, and everything is where the ring wants it."""
+        service = self.service
+        assert service.view.moves == ()
+        assert len(service.mover.plan) == 0
+        assert not service.book.is_rebalancing
+        assert service.book.in_state(RingState.DRAINING) == frozenset()
+        joined = service.book.in_state(RingState.JOINED)
+        assert wishes(service.view, ring_of(joined)) == []
+        for key, count in self.acknowledged.items():
+            owner, leader_epoch = service.view.placement(*key)
+            assert owner in joined
+            log = self.nodes[owner].logs.get(key, Log())
+            assert log.records == count
+            assert log.fence < leader_epoch, "nobody can append any more"
+            holders = [node.name for node in self.nodes.values() if key in node.logs]
+            assert holders in ([], [owner]), "a copy was left behind"

@@ -1,0 +1,109 @@
+from common.cluster_view import ClusterView
+from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.moves import Move, MovePhase
+from common.ring import Ring
+from metadata_svc.moves.planning import Limits, Plan, Wish, moves_to, wishes
+
+TOPIC_ID = bytes(16)
+ALL = {"a", "b", "c", "d"}
+PLENTY = Limits(100, 100)
+
+
+def view_of(owners, moves=()):
+    view = ClusterView()
+    topic = Topic(TOPIC_ID, "t", tuple(Placement(owner, 0) for owner in owners))
+    view.apply(ClusterChange(0, "c", is_snapshot=True, topics=[topic], moves=moves))
+    return view
+
+
+def wish(partition, source="a", target="b"):
+    return Wish(TOPIC_ID, partition, source, target)
+
+
+def move(partition, source="a", target="b", phase=MovePhase.PREPARE):
+    return Move(partition, TOPIC_ID, partition, source, target, 0, phase)
+
+
+def taken(plan, view, limits=PLENTY, *, alive=ALL, rates=None, now=0.0):
+    busy = (rates or {}).get
+    chosen = plan.take(view, alive, limits, busy=lambda key: (busy(key[1], 0),), now=now)
+    return [one.partition for one in chosen]
+
+
+def test_what_the_ring_wants_elsewhere_is_wished_for_with_where_it_is_now():
+    found = wishes(view_of("aaaa"), Ring(["a", "b"]))
+    assert len(found) == 2
+    assert {(one.source, one.target) for one in found} == {("a", "b")}
+
+
+def test_what_is_where_the_ring_wants_it_is_not_wished_for():
+    assert wishes(view_of("abab"), Ring(["a", "b"])) == []
+
+
+def test_moves_under_way_count_as_done():
+    on_their_way = [move(0), move(1)]
+    assert wishes(view_of("aaaa", on_their_way), Ring(["a", "b"])) == []
+
+
+def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
+    found = wishes(view_of("aaaa", [move(0, target="c")]), Ring(["a", "b"]))
+    assert {(one.source, one.target) for one in found} == {("a", "b")}
+
+
+def test_as_many_begin_as_there_is_room_for_with_those_under_way():
+    plan = Plan(wish(number) for number in range(10))
+    view = view_of("a" * 12, [move(10), move(11, phase=MovePhase.COMMIT)])
+    assert len(taken(plan, view, Limits(4, 100))) == 3
+    assert len(plan) == 7
+
+
+def test_no_member_has_more_than_its_share_of_moves():
+    plan = Plan([wish(0), wish(1), wish(2), wish(3, "c", "d"), wish(4, "c", "b")])
+    assert taken(plan, view_of("aaacc"), Limits(10, 2)) == [4, 3, 0]
+    # a and b have one each with what is under way: there is room for one more between them.
+    plan = Plan([wish(0), wish(1)])
+    assert len(taken(plan, view_of("aaa", [move(2)]), Limits(10, 2))) == 1
+
+
+def test_members_that_are_down_are_passed_over():
+    plan = Plan([wish(0), wish(1, "c", "d"), wish(2, "a", "c")])
+    assert taken(plan, view_of("aca"), alive={"a", "c"}) == [2]
+    assert taken(plan, view_of("aca"), alive=ALL) == [1, 0]
+
+
+def test_the_busiest_of_all_is_first():
+    plan = Plan([wish(0), wish(1), wish(2, "c", "d"), wish(3, "c", "d")])
+    rates = {0: 5, 1: 9, 2: 7, 3: 1}
+    plan.sort(lambda key: (rates[key[1]],))
+    assert taken(plan, view_of("aacc"), rates=rates) == [1, 2, 0, 3]
+
+
+def test_what_is_no_longer_so_is_dropped():
+    plan = Plan([wish(0), wish(1), wish(2), wish(7)])
+    # 0 is another's, 1 is in a move, 7 does not exist.
+    assert taken(plan, view_of("caa", [move(1)])) == [2]
+    assert len(plan) == 0
+
+
+def test_what_is_put_off_comes_back_in_time():
+    plan = Plan()
+    plan.put_off(wish(0), until=10.0)
+    plan.put_off(wish(1), until=5.0)
+    assert (len(plan), plan.next_time) == (2, 5.0)
+    assert taken(plan, view_of("aa"), now=4.9) == []
+    assert taken(plan, view_of("aa"), now=5.0) == [1]
+    assert plan.next_time == 10.0
+    assert [one.partition for one in plan] == [0]
+
+
+def test_deleted_topics_are_forgotten():
+    other = Wish(bytes([1]) * 16, 0, "a", "b")
+    plan = Plan([wish(0), other])
+    plan.put_off(wish(1), until=10.0)
+    plan.forget_topics([TOPIC_ID])
+    assert list(plan) == [other]
+
+
+def test_moves_to_a_member_are_those_that_can_be_given_up():
+    moves = [move(0), move(1, target="c"), move(2, phase=MovePhase.COMMIT)]
+    assert moves_to(view_of("aab", moves), "b") == [moves[0]]

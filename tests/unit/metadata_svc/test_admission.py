@@ -1,0 +1,48 @@
+import pytest
+
+from common.cluster_view import ClusterView
+from common.ports.metadata import ClusterChange, Member
+from metadata_svc.admission import refusal
+
+KNOWN = Member("p-0", "a:1", "volume-0", 5)
+
+
+def asked(member, *, known=KNOWN, owned=3):
+    view = ClusterView()
+    view.apply(ClusterChange(0, "c", is_snapshot=True, members=[known]))
+    return refusal(view, member, owned=owned)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        KNOWN,
+        Member("p-0", "elsewhere:1", "volume-0", 6),
+        Member("p-1", "a:1", "volume-1", 1),
+        Member("p-1", "a:1"),
+    ],
+)
+def test_who_comes_with_its_own_may_register(member):
+    assert asked(member) is None
+
+
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        (Member("p-0", "a:1", "volume-1", 9), "owns 3 partitions on volume volume-0"),
+        (Member("p-0", "a:1"), "comes with volume unknown"),
+        (Member("p-1", "b:1", "volume-0", 6), "the volume of p-0"),
+        (Member("p-0", "a:1", "volume-0", 4), "a later one has its place"),
+    ],
+)
+def test_who_would_lose_data_is_refused_with_the_reason(member, why):
+    assert why in asked(member)
+
+
+def test_who_owns_nothing_may_come_with_another_volume_of_any_age():
+    assert asked(Member("p-0", "a:1", "volume-1", 1), owned=0) is None
+    assert "the volume of p-0" in asked(Member("p-1", "b:1", "volume-0", 6), owned=0)
+
+
+def test_a_member_that_never_named_its_volume_may_name_it():
+    assert asked(Member("p-0", "a:1", "volume-0", 1), known=Member("p-0", "a:1")) is None
