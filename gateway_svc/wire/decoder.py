@@ -86,8 +86,19 @@ class _Decoder:
                 with self._source.unless_null(count, local, nullable=one.is_nullable):
                     self._array(one, one.wire_type, count, local, path)
                 return local
+            case nested if one.is_nullable:
+                return self._nullable_message(one, nested, path)
             case nested:
                 return self.message(nested, path)
+
+    def _nullable_message(self, one: Field, nested: type, path: str) -> str:
+        """A byte goes before it that is negative where there is none (KIP-893)."""
+        is_there = self._source.fixed("b", 1, "is_there")
+        self._source.flush()
+        local = self._source.name(one.name)
+        with self._source.unless_null(is_there, local, nullable=True):
+            self._source.line(f"{local} = {self.message(nested, path)}")
+        return local
 
     def _array(self, one: Field, array: ArrayOf, count: str, into: str, path: str) -> None:
         least = size_min(array.element, self._version, flexible=self._flexible)

@@ -64,7 +64,22 @@ class _Encoder:
             case nested:
                 local = self._source.name("message")
                 self._source.line(f"{local} = {held}")
-                self.message(nested, local)
+                if one.is_nullable:
+                    self._nullable_message(nested, local)
+                else:
+                    self.message(nested, local)
+
+    def _nullable_message(self, nested: type, it: str) -> None:
+        """A byte goes before it: 1, or -1 where there is none (KIP-893)."""
+        source = self._source
+        source.flush()
+        with source.block(f"if {it} is None:"):
+            source.fixed("b", "-1")
+            source.flush()
+        with source.block("else:"):
+            source.fixed("b", "1")
+            self.message(nested, it)
+            source.flush()
 
     def _sized(self, one: Field, sized: Sized, held: str) -> None:
         source = self._source

@@ -65,7 +65,10 @@ RecordChunks = bytes | memoryview | list[bytes] | list[bytes | memoryview] | Non
 
 
 class Placement(NamedTuple):
-    """Where a field is on the wire. Versions are inclusive; `nullable_since` None: never null."""
+    """Where a field is on the wire. Versions are inclusive; `nullable_since` None: never null.
+
+    A nullable message has a byte before it that says whether it is there (KIP-893).
+    """
 
     wire_type: WireType
     since: int
@@ -154,4 +157,10 @@ def size_min(wire_type: WireType, version: int, *, flexible: bool) -> int:
         case _:
             present = layout(wire_type, version).present
             tags = 1 if flexible else 0
-            return tags + sum(size_min(f.wire_type, version, flexible=flexible) for f in present)
+            return tags + sum(_field_size_min(one, version, flexible=flexible) for one in present)
+
+
+def _field_size_min(one: Field, version: int, *, flexible: bool) -> int:
+    if one.is_nullable and isinstance(one.wire_type, type):
+        return 1
+    return size_min(one.wire_type, version, flexible=flexible)

@@ -92,6 +92,8 @@ _OLD_MODULES = {
     0: "produce",
     1: "fetch",
     2: "list_offsets",
+    8: "commit",
+    9: "commit",
     19: "admin",
     20: "admin",
     23: "offset_for_leader_epoch",

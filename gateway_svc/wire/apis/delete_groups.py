@@ -1,0 +1,51 @@
+"""DeleteGroups (key 42), versions 0-2: forgets groups that have no members, with their offsets.
+
+Versions:
+    0: group names
+    1: answered before throttling (KIP-219)
+    2: flexible encoding (KIP-482)
+"""
+
+from collections.abc import Sequence
+
+from gateway_svc.wire.api import Api
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ERROR_CODE, INT32, STRING, ArrayOf, message, wire
+
+
+@message
+class DeleteGroupsRequest:
+    groups_names: Sequence[str] = wire(ArrayOf(STRING))
+
+
+@message
+class DeletableGroupResult:
+    group_id: str = wire(STRING)
+    error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
+
+
+@message
+class DeleteGroupsResponse:
+    throttle_time_ms: int = wire(INT32, default=0)
+    results: Sequence[DeletableGroupResult] = wire(ArrayOf(DeletableGroupResult))
+
+
+def _refuse(request: DeleteGroupsRequest, error_code: ErrorCode) -> DeleteGroupsResponse:
+    return DeleteGroupsResponse(
+        results=[
+            DeletableGroupResult(group_id=group_id, error_code=error_code)
+            for group_id in request.groups_names
+        ]
+    )
+
+
+DELETE_GROUPS = Api(
+    key=42,
+    name="DeleteGroups",
+    version_min=0,
+    version_max=2,
+    flexible_since=2,
+    request=DeleteGroupsRequest,
+    response=DeleteGroupsResponse,
+    refuse=_refuse,
+)

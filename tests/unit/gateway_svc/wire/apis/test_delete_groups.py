@@ -1,0 +1,54 @@
+import pytest
+
+from gateway_svc.wire.apis.delete_groups import (
+    DELETE_GROUPS,
+    DeletableGroupResult,
+    DeleteGroupsRequest,
+    DeleteGroupsResponse,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.support.wire_cases import check_wire_case
+
+
+@pytest.mark.parametrize(
+    ("message", "version", "hex_bytes"),
+    [
+        pytest.param(
+            DeleteGroupsRequest(groups_names=["g"]),
+            0,
+            "00000001 000167",
+            id="request v0",
+        ),
+        pytest.param(
+            DeleteGroupsRequest(groups_names=["g"]),
+            2,
+            "02026700",
+            id="request v2",
+        ),
+        pytest.param(
+            DeleteGroupsResponse(
+                results=[DeletableGroupResult(group_id="g", error_code=ErrorCode.NON_EMPTY_GROUP)]
+            ),
+            1,
+            "00000000 00000001 00016700 44",
+            id="response v1",
+        ),
+        pytest.param(
+            DeleteGroupsResponse(results=[DeletableGroupResult(group_id="g")]),
+            2,
+            "00000000 02026700 000000",
+            id="response v2",
+        ),
+    ],
+)
+def test_wire_image(message, version, hex_bytes):
+    check_wire_case(DELETE_GROUPS, message, version, hex_bytes)
+
+
+def test_a_refusal_bears_its_error_wherever_there_is_a_place_for_it():
+    refusal = DELETE_GROUPS.refuse(
+        DeleteGroupsRequest(groups_names=["g"]), ErrorCode.COORDINATOR_NOT_AVAILABLE
+    )
+    assert refusal == DeleteGroupsResponse(
+        results=[DeletableGroupResult(group_id="g", error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)]
+    )
