@@ -1,4 +1,4 @@
-"""Heartbeat (key 12), versions 0-4: a member of a classic group lives, and asks whether all is well.
+"""Heartbeat (key 12), versions 0-4: a member of a classic group lives, and asks if all is well.
 
 Versions:
     0: group, generation, member

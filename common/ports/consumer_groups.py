@@ -1,0 +1,71 @@
+"""Consumer groups, in which the coordinator assigns (KIP-848)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+
+
+@dataclass(slots=True)
+class OwnedPartitions:
+    """Partitions of one topic of a consumer group, by topic id (16 bytes)."""
+
+    topic_id: bytes
+    partitions: Sequence[int]
+
+
+@dataclass(slots=True)
+class ConsumerHeartbeat:
+    """None and -1 mean: as in the heartbeat before (KIP-848)."""
+
+    group_id: str
+    member_id: str
+    member_epoch: int
+    instance_id: str | None = None
+    rack_id: str | None = None
+    rebalance_timeout_ms: int = -1
+    subscribed_topic_names: Sequence[str] | None = None
+    subscribed_topic_regex: str | None = None
+    server_assignor: str | None = None
+    owned: Sequence[OwnedPartitions] | None = None
+    client: GroupClient = UNKNOWN_CLIENT
+
+
+@dataclass(slots=True)
+class ConsumerHeartbeatTaken:
+    """`assignment` None: as in the answer before."""
+
+    member_id: str = ""
+    member_epoch: int = 0
+    heartbeat_interval_ms: int = 0
+    assignment: Sequence[OwnedPartitions] | None = None
+    refusal: GroupRefusal | None = None
+    message: str | None = None
+
+
+@dataclass(slots=True)
+class ConsumerMember:
+    """`member_type` 0 classic, 1 consumer (KIP-1099)."""
+
+    member_id: str
+    member_epoch: int
+    client: GroupClient
+    instance_id: str | None = None
+    rack_id: str | None = None
+    subscribed_topic_names: Sequence[str] = ()
+    subscribed_topic_regex: str | None = None
+    assignment: Sequence[OwnedPartitions] = ()
+    target: Sequence[OwnedPartitions] = ()
+    member_type: int = 1
+
+
+@dataclass(slots=True)
+class ConsumerGroup:
+    group_id: str
+    state: str = ""
+    group_epoch: int = 0
+    assignment_epoch: int = 0
+    assignor: str = ""
+    members: Sequence[ConsumerMember] = field(default_factory=list)
+    refusal: GroupRefusal | None = None
+    message: str | None = None

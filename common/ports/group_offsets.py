@@ -1,0 +1,93 @@
+"""Committed offsets of a group: to commit, to fetch, to delete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+
+#: Who commits or fetches without being a member.
+NO_GENERATION: Final = -1
+
+
+@dataclass(slots=True)
+class OffsetToCommit:
+    """Topics by name; `topic_id` is set where the gateway knows it (16 bytes), else empty."""
+
+    topic: str
+    partition: int
+    offset: int
+    leader_epoch: int = -1
+    metadata: str = ""
+    topic_id: bytes = b""
+    #: Milliseconds since the epoch after which it may be forgotten (OffsetCommit 1 to 4), or -1.
+    expires_at_ms: int = -1
+
+
+@dataclass(slots=True)
+class CommitOffsets:
+    """`generation_id` is the member epoch in a consumer group; -1 and no member: not a member."""
+
+    group_id: str
+    offsets: Sequence[OffsetToCommit]
+    member_id: str = ""
+    generation_id: int = NO_GENERATION
+    group_instance_id: str | None = None
+    client: GroupClient = UNKNOWN_CLIENT
+
+
+@dataclass(slots=True)
+class CommitResult:
+    """The offsets of one call, in their order; answered once they are durable."""
+
+    refusals: Sequence[GroupRefusal | None] = ()
+    refusal: GroupRefusal | None = None
+
+
+@dataclass(slots=True)
+class TopicPartitions:
+    topic: str
+    partitions: Sequence[int]
+
+
+@dataclass(slots=True)
+class FetchOffsets:
+    """`topics` None: every partition that the group has an offset for."""
+
+    group_id: str
+    topics: Sequence[TopicPartitions] | None = None
+    member_id: str | None = None
+    member_epoch: int = NO_GENERATION
+    require_stable: bool = False
+
+
+@dataclass(slots=True)
+class CommittedOffset:
+    """`offset` -1: nothing was committed."""
+
+    topic: str
+    partition: int
+    offset: int = -1
+    leader_epoch: int = -1
+    metadata: str = ""
+    refusal: GroupRefusal | None = None
+
+
+@dataclass(slots=True)
+class FetchedOffsets:
+    offsets: Sequence[CommittedOffset] = ()
+    refusal: GroupRefusal | None = None
+
+
+@dataclass(slots=True)
+class DeleteOffsets:
+    group_id: str
+    topics: Sequence[TopicPartitions]
+
+
+@dataclass(slots=True)
+class DeletedOffsets:
+    """One refusal or None for each partition asked about, in order."""
+
+    refusals: Sequence[GroupRefusal | None] = ()
+    refusal: GroupRefusal | None = None
