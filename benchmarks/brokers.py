@@ -13,7 +13,7 @@ from benchmarks.throughput import Target
 #: What the services log when they can be reached.
 _KAFKA_ADDRESS = r"Kafka on ([\d.]+):(\d+) "
 _GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
-_PARTITION_SERVICE_JOINED = r"partition service \S+ .*joined"
+_PARTITION_SERVICE_JOINED = r"partition service partition-{} .*joined"
 
 #: Arguments of Python that make it run the module named next. Gets a path of the process's own.
 Run = Callable[[Path], Sequence[str]]
@@ -30,8 +30,11 @@ class Broker:
     def __init__(self, subject: str, processes: Sequence[Process]) -> None:
         self.subject = subject
         self.processes = processes
-        host, port = processes[0].wait_for_line(_KAFKA_ADDRESS).groups()
-        self.target = Target((host, int(port)), self.cpu_seconds)
+        fronts = [one for one in processes if one.name.startswith(("gateway", "ringlog"))]
+        found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
+        #: Where Kafka clients are served, by gateway.
+        self.addresses = [(host, int(port)) for host, port in found]
+        self.target = Target(self.addresses[0], self.cpu_seconds)
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time used so far, by process name."""
@@ -65,26 +68,46 @@ def standalone(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
 @contextmanager
 def three_processes(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The three services apart, on one machine."""
+    with _services(data, run, ["partition"], ["gateway"]) as processes:
+        yield Broker(THREE_PROCESSES, processes)
+
+
+@contextmanager
+def cluster(data: Path, *, partitions: int, gateways: int) -> Iterator[Broker]:
+    """So many of the services, partition-0 … and gateway-0 …, and one metadata service."""
+    members = [f"partition-{number}" for number in range(partitions)]
+    names = [f"gateway-{number}" for number in range(gateways)]
+    with _services(data, plainly, members, names) as processes:
+        yield Broker(f"{partitions} + {gateways}", processes)
+
+
+@contextmanager
+def _services(
+    data: Path, run: Run, members: Sequence[str], gateways: Sequence[str]
+) -> Iterator[list[Process]]:
+    """Gateways first, then partition services, then the metadata service."""
     with ExitStack() as stack:
 
-        def start(name: str, settings: dict[str, str]) -> Process:
+        def start(service: str, name: str, settings: dict[str, str]) -> Process:
+            settings = {"grpc.listen": "127.0.0.1:0", **settings}
             flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
-            process = _start(name, data, [*run(data / name), f"{name}_svc"], flags)
+            process = _start(name, data, [*run(data / name), f"{service}_svc"], flags)
             stack.enter_context(_stopping(process))
             return process
 
-        grpc_listen = {"grpc.listen": "127.0.0.1:0"}
-        metadata = start("metadata", {**grpc_listen, "data.dir": str(data / "metadata")})
-        metadata_address = {"metadata.address": metadata.wait_for_line(_GRPC_ADDRESS)[1]}
-        partition = start(
-            "partition", {**grpc_listen, **metadata_address, "data.dir": str(data / "partition")}
-        )
-        metadata.wait_for_line(_PARTITION_SERVICE_JOINED)
-        gateway = start(
-            "gateway",
-            {**grpc_listen, **metadata_address, "listeners": "PLAINTEXT://127.0.0.1:0"},
-        )
-        yield Broker(THREE_PROCESSES, [gateway, partition, metadata])
+        metadata = start("metadata", "metadata", {"data.dir": str(data / "metadata")})
+        address = {"metadata.address": metadata.wait_for_line(_GRPC_ADDRESS)[1]}
+        owners = []
+        for number, name in enumerate(members):
+            own = {"member.name": f"partition-{number}", "data.dir": str(data / name)}
+            owners.append(start("partition", name, {**address, **own}))
+            metadata.wait_for_line(_PARTITION_SERVICE_JOINED.format(number))
+        own = {"listeners": "PLAINTEXT://127.0.0.1:0"}
+        fronts = [
+            start("gateway", name, {**address, **own, "node.id": str(number)})
+            for number, name in enumerate(gateways)
+        ]
+        yield [*fronts, *owners, metadata]
 
 
 DEPLOYMENTS = (standalone, three_processes)

@@ -179,12 +179,13 @@ class RingCore:
             coming[one.target] += 1
             coming[one.source] -= 1
         sizes = self._mover.reports.sizes_by_member()
+        alive = self._members.live_members
         return [
             RingMember(
                 name=member.name,
                 address=member.address,
                 state=self._book.state(member.name),
-                is_alive=member.name in self._members.live_members,
+                is_alive=member.name in alive,
                 partitions=(owned := self._book.owned(member.name)),
                 planned=owned + coming[member.name],
                 size_bytes=sizes[member.name],

@@ -9,12 +9,12 @@ import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.rpc.metadata_messages import (
-    change_to_message,
     new_topic_from_message,
     result_to_message,
     topic_to_message,
 )
 from common.rpc.server import Service
+from metadata_svc.change_messages import ChangeMessages
 from metadata_svc.core import MetadataCore
 from metadata_svc.hearing import WrongRegistration, hear, registration
 from protos.metadata.v1 import metadata_pb2 as pb
@@ -31,6 +31,7 @@ class MetadataServicer(MetadataServiceServicer):
 
     def __init__(self, core: MetadataCore) -> None:
         self._core = core
+        self._messages = ChangeMessages(lease_ms=core.lease_ms)
 
     async def Watch(  # noqa: N802 - named by the proto
         self,
@@ -45,7 +46,7 @@ class MetadataServicer(MetadataServiceServicer):
         hearing = asyncio.create_task(hear(requests, watch, who=who, lease_ms=self._core.lease_ms))
         try:
             async for change in watch:
-                yield change_to_message(change, lease_ms=self._core.lease_ms)
+                yield self._messages.of(change)
         except RegistrationRefused as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except BackendUnavailable as error:

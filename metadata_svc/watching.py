@@ -7,6 +7,7 @@ loses its queue and gets a snapshot in place of it, so a slow one costs a bounde
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.cluster_view import ClusterView
@@ -25,10 +26,12 @@ class WatchEnded(Exception):
 class Watcher:
     """One watcher's queue. It begins with a snapshot."""
 
-    def __init__(self, name: str, view: ClusterView, *, queue_length_max: int) -> None:
+    def __init__(
+        self, name: str, snapshot: Callable[[], ClusterChange], *, queue_length_max: int
+    ) -> None:
         self.name = name
         self.acknowledged = -1
-        self._view = view
+        self._snapshot = snapshot
         self._queue_length_max = queue_length_max
         self._queue: deque[ClusterChange] = deque()
         self._is_snapshot_due = True
@@ -78,7 +81,7 @@ class Watcher:
             return self._queue.popleft()
         # Made as late as this, so that it holds all that would have been queued meanwhile.
         self._is_snapshot_due = False
-        return self._view.snapshot()
+        return self._snapshot()
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +103,7 @@ class Hub:
 
     def __init__(self, view: ClusterView, *, queue_length_max: int = QUEUE_LENGTH_MAX) -> None:
         self._view = view
+        self._snapshot: ClusterChange | None = None
         self._queue_length_max = queue_length_max
         self._watchers: set[Watcher] = set()
         self._waits: set[_Wait] = set()
@@ -107,12 +111,18 @@ class Hub:
 
     def add(self, name: str) -> Watcher:
         """A new watcher; `name` is for log lines."""
-        watcher = Watcher(name, self._view, queue_length_max=self._queue_length_max)
+        watcher = Watcher(name, self.snapshot, queue_length_max=self._queue_length_max)
         if self._stop_reason is None:
             self._watchers.add(watcher)
         else:
             watcher.end(self._stop_reason)
         return watcher
+
+    def snapshot(self) -> ClusterChange:
+        """All that is known now; the same object for all who ask at one revision."""
+        if self._snapshot is None or self._snapshot.revision != self._view.revision:
+            self._snapshot = self._view.snapshot()
+        return self._snapshot
 
     def remove(self, watcher: Watcher, reason: str) -> None:
         """Ends a watcher: nobody waits for it any longer."""

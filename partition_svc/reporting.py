@@ -14,7 +14,7 @@ from common.ports.partitions import LogId
 from partition_svc.log.sizes import Sizes
 from partition_svc.store.failures import StorageFailed
 
-_INTERVAL_S: Final = 2.0
+INTERVAL_S: Final = 2.0
 
 
 class Reporter:
@@ -25,7 +25,7 @@ class Reporter:
         sizes: Sizes,
         progress: Callable[[], Sequence[MoveProgress]],
         *,
-        interval_s: float = _INTERVAL_S,
+        interval_s: float = INTERVAL_S,
     ) -> None:
         self._sizes = sizes
         self._progress = progress

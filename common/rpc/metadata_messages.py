@@ -3,6 +3,8 @@
 Reading checks nothing: what may be said of a cluster is the metadata service's business.
 """
 
+from collections.abc import Callable
+
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -19,12 +21,18 @@ from common.rpc.ring_messages import move_from_message, move_to_message
 from protos.metadata.v1 import metadata_pb2 as pb
 
 
-def change_to_message(change: ClusterChange, *, lease_ms: int) -> pb.WatchResponse:
+def change_to_message(
+    change: ClusterChange,
+    *,
+    lease_ms: int,
+    to_topic: Callable[[Topic], pb.Topic] | None = None,
+) -> pb.WatchResponse:
+    """`to_topic` is for those who keep messages of topics."""
     message = pb.WatchResponse(
         revision=change.revision,
         cluster_id=change.cluster_id,
         is_snapshot=change.is_snapshot,
-        topics=map(topic_to_message, change.topics),
+        topics=map(to_topic or topic_to_message, change.topics),
         topics_gone=change.topics_gone,
         placements=map(_placement_change_to_message, change.placements),
         gateways=map(gateway_to_message, change.gateways),

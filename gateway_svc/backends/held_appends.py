@@ -9,9 +9,7 @@ They wait in the order of the calls, log by log, and go on when the placement ch
   owner has not heard of its luck, what follows could be accepted a moment later.
 """
 
-import asyncio
 import logging
-from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -22,7 +20,7 @@ from common.ports.partitions import AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.held_log import HeldLog, Probe
 from gateway_svc.backends.owners import Owners
-from gateway_svc.backends.submissions import STALE, AppendPath, Item
+from gateway_svc.backends.submissions import STALE, AppendPath, Item, under
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +135,9 @@ class HeldAppends:
             return
         item = held.waiting.popleft()
         self._bytes -= item.size
-        held.is_out = True
+        held.is_out, held.is_overdue = True, False
         probe = Probe(held, item, placement, self._probed, self._probe_lost)
-        owner.send(*_under(placement, [item._replace(settler=probe)]))
+        owner.send(under(placement, item._replace(settler=probe)))
 
     def _probed(self, probe: Probe, result: AppendResult) -> None:
         """The first append of a log is answered: what waits may follow, or not yet."""
@@ -149,6 +147,8 @@ class HeldAppends:
             held.refused(result, placement)
             held.waiting.appendleft(item)
             self._keep(held, item)
+            if held.is_overdue:
+                self._expire(held)
             self._go_on(held)
             return
         item.settler.settle(item.position, result)
@@ -168,7 +168,7 @@ class HeldAppends:
         items = held.take_all()
         self._bytes -= sum(item.size for item in items)
         self._end(held)
-        owner.send(*_under(placement, items))
+        owner.send(*(under(placement, item) for item in items))
 
     def _probe_lost(self, probe: Probe, error: BackendUnavailable) -> None:
         """Nobody is there. What waits would learn the same, one after the other."""
@@ -180,8 +180,9 @@ class HeldAppends:
     def _expire(self, held: HeldLog) -> None:
         """Tells clients to look for the owner themselves. All of a log, so that none overtakes."""
         held.cancel_timers()
+        held.is_overdue = held.is_out
         if not held.waiting and not held.returned:
-            return  # the first of them is at an owner who does not answer
+            return  # the only one is at an owner now
         topic = self._view.topic_by_id(held.log_id.topic_id)
         log.warning(
             "nobody took appends to %s-%d for %g s: %s",
@@ -224,11 +225,3 @@ class HeldAppends:
         if move is None or move.phase is not MovePhase.FENCE:
             return False
         return (move.source, move.leader_epoch) == placement
-
-
-def _under(placement: Placement, items: Iterable[Item]) -> Iterable[Item]:
-    """The items as they are sent to the owner that `placement` names, now."""
-    now = asyncio.get_running_loop().time()
-    for item in items:
-        item.append.leader_epoch = placement.leader_epoch
-        yield item._replace(since=now)

@@ -19,7 +19,8 @@ _PAUSE_S_MAX: Final = 0.5
 class HeldLog:
     """`waiting` are appends in their order. `returned` ones go before them, by append id.
 
-    `is_out`: an owner has yet to answer appends of this log. `refusal` is the last that was heard.
+    `is_out`: an owner has yet to answer appends of this log, `is_overdue`: for too long already.
+    `refusal` is the last that was heard.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class HeldLog:
         "_retry",
         "_retry_at",
         "is_out",
+        "is_overdue",
         "log_id",
         "refusal",
         "returned",
@@ -40,6 +42,7 @@ class HeldLog:
         self.waiting: deque[Item] = deque()
         self.returned: list[tuple[int, Item]] = []
         self.is_out = False
+        self.is_overdue = False
         self.refusal = AppendResult(refusal=Refusal.NOT_OWNER)
         self._refused_by: Placement | None = None
         self._retry_at = 0.0

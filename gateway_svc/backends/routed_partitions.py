@@ -75,12 +75,14 @@ class RoutedPartitions:
         self._asking.view_changed()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        """As the port has it; under the leader epochs that we know, whatever `appends` say."""
         if len(appends) == 1:
             # As most requests of many clients are: worth a short way.
             placement = self._view.placement(*appends[0].log)
             if placement is not None and self._held.settled.get(appends[0].log) == placement:
                 owner = self._owners.named(placement.owner)
                 if owner is not None:
+                    appends[0].leader_epoch = placement.leader_epoch
                     return owner.append(appends, acks=acks)
         return self._append_each(appends, acks)
 
@@ -95,6 +97,7 @@ class RoutedPartitions:
             if placement is None:
                 submission.settle(position, AppendResult(refusal=Refusal.UNKNOWN_PARTITION))
             elif self._held.settled.get(append.log) == placement:
+                append.leader_epoch = placement.leader_epoch
                 by_owner.setdefault(placement.owner, []).append(item)
             else:
                 self._held.add(item)

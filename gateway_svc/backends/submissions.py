@@ -5,6 +5,7 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from common.ports.metadata import Placement
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 
@@ -45,6 +46,12 @@ class Item(NamedTuple):
     @property
     def size(self) -> int:
         return len(self.append.batch)
+
+
+def under(placement: Placement, item: Item) -> Item:
+    """The item as it is sent, now, to the owner that `placement` names."""
+    item.append.leader_epoch = placement.leader_epoch
+    return item._replace(since=asyncio.get_running_loop().time())
 
 
 class AppendTaker(Protocol):

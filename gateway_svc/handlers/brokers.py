@@ -12,7 +12,9 @@ from gateway_svc.handlers.leadership import Broker, Leadership
 def brokers(call: Call) -> list[Broker]:
     """Everyone whom clients of the call's listener can reach, by node id; never nobody.
 
-    Gateways without that listener are left out: their other addresses may be out of reach.
+    Gateways without that listener are left out: their other addresses may be out of reach. Those
+    that share an address (one load balancer in front of them) are one broker, by the first id, for
+    a client cannot choose between them: it is in a rack only where all of them are.
     """
     own_id = call.backends.settings.node_id
     others = (
@@ -20,8 +22,13 @@ def brokers(call: Call) -> list[Broker]:
         for gateway in call.backends.view.gateways
         if gateway.node_id != own_id
     )
-    found = [_ourselves(call), *(one for one in others if one is not None)]
-    return sorted(found)
+    found = sorted([_ourselves(call), *(one for one in others if one is not None)])
+    by_address: dict[tuple[str, int], Broker] = {}
+    for one in found:
+        first = by_address.setdefault((one.host, one.port), one)
+        if first.rack != one.rack:
+            by_address[one.host, one.port] = first._replace(rack=None)
+    return list(by_address.values())
 
 
 def leadership(among: Sequence[Broker], call: Call) -> Leadership:
@@ -71,7 +78,7 @@ def controller(among: Sequence[Broker]) -> Broker:
 def _broker(gateway: Gateway, call: Call) -> Broker | None:
     for endpoint in gateway.endpoints:
         if endpoint.listener == call.peer.listener:
-            return Broker(gateway.node_id, endpoint.host, endpoint.port, gateway.rack)
+            return Broker(gateway.node_id, endpoint.host, endpoint.port, gateway.rack or None)
     return None
 
 
@@ -80,4 +87,4 @@ def _ourselves(call: Call) -> Broker:
     settings = call.backends.settings
     address = call.backends.addresses[call.peer.listener]
     host = call.peer.local_host if address.host in WILDCARD_HOSTS else address.host
-    return Broker(settings.node_id, host, address.port, settings.broker_rack)
+    return Broker(settings.node_id, host, address.port, settings.broker_rack or None)

@@ -7,6 +7,7 @@ itself is made anew after a start.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ _SORT_EVERY_S: Final = 10.0
 #: How long to wait after the store failed.
 _STORE_PAUSE_S: Final = 1.0
 
-#: A move that did not get through its fence is tried again after so many fence timeouts.
-_PAUSE_FENCES: Final = 4
+#: A move that did not get through its fence in time is tried again after 1, 2, 4 … fence timeouts,
+#: at most so many.
+_PAUSE_FENCES_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ class Mover:
         self._fence_deadlines: dict[int, float] = {}
         #: Whose moves an operator cancelled: they stay where they are until the ring changes.
         self._cancelled: set[PartitionKey] = set()
+        #: How often a partition was given up because its fence lasted too long.
+        self._late: Counter[PartitionKey] = Counter()
         self._planned_for: frozenset[str] | None = None
         self._sorted_at = 0.0
         self._news = asyncio.Event()
@@ -100,6 +104,7 @@ class Mover:
         self.plan.forget_topics(gone)
         self.reports.forget_topics(gone)
         self._cancelled = {key for key in self._cancelled if key[0] not in gone}
+        self._late = Counter({key: n for key, n in self._late.items() if key[0] not in gone})
         self.wake()
 
     async def run(self) -> None:
@@ -149,8 +154,19 @@ class Mover:
         for move in given_up:
             log.warning("given up behind its fence: %s", move)
             del self._fence_deadlines[move.move_id]
-            wish = Wish(move.topic_id, move.partition, move.source, move.target)
-            self.plan.put_off(wish, now + _PAUSE_FENCES * self._fence_timeout_s)
+            self.plan.put_off(_wish(move), now + self._pause_s(move))
+
+    def _pause_s(self, move: Move) -> float:
+        """How long to leave a partition alone whose move was given up behind its fence.
+
+        Where the target is dead there is no need: it must live for the move to begin.
+        """
+        if not self._members.may_be_alive(move.target):
+            return 0.0
+        key = move.topic_id, move.partition
+        times = self._late[key]
+        self._late[key] += 1
+        return self._fence_timeout_s * min(1 << times, _PAUSE_FENCES_MAX)
 
     async def _make_plan(self, now: float) -> None:
         """A new plan where the ring is another, or a plan was due when this service started."""
@@ -160,6 +176,7 @@ class Mover:
             return
         self._planned_for = joined
         self._cancelled.clear()
+        self._late.clear()
         self.plan = Plan()
         if self._book.is_rebalancing:
             await self._plan_for(joined, now)
@@ -220,3 +237,7 @@ class Mover:
         """
         await self._plan_for(self._planned_for or frozenset(), now)
         return bool(self.plan)
+
+
+def _wish(move: Move) -> Wish:
+    return Wish(move.topic_id, move.partition, move.source, move.target)

@@ -84,8 +84,8 @@ class Outgoing:
         fenced: list[LogHead] = []
 
         def write() -> None:
-            # A failure in between has put the log back to what is stored, and that has no fence.
-            if log.is_fenced and log.next_offset == log.head.next_offset:
+            # Not where a new epoch has come in between.
+            if log.is_fenced:
                 group = self._store.new_group()
                 log.write_head(group)
                 self._store.write(group, 0)

@@ -66,6 +66,7 @@ class PartitionLog:
         self._store = store
         self._cache = cache
         self._expiration_ms = producer_expiration_ms
+        self._fence_epoch = -1
         self.reload()
 
     def reload(self) -> None:
@@ -80,7 +81,9 @@ class PartitionLog:
         self._max_timestamp = head.max_timestamp
         self._max_timestamp_offset = head.max_timestamp_offset
         self._written_epoch = head.leader_epoch
-        self._fence_epoch = head.fence_epoch
+        # A fence that could not be stored holds all the same: whoever was refused by it waits for
+        # the next epoch, and nothing may be taken behind his back until then.
+        self._fence_epoch = max(self._fence_epoch, head.fence_epoch)
         self.adopt(self.leader_epoch)
         self._producers: Producers | None = None
         self._segment_generation = -1

@@ -122,6 +122,22 @@ class Composed:
             self.container(name).start()
         self.wait_until_ready(*names)
 
+    def mend(self) -> None:
+        """Brings everyone back, whatever a test that failed has left, until all know each other."""
+        for name in SERVICES:
+            container = self.container(name)
+            if container.status == "paused":
+                container.unpause()
+            elif container.status != "running":
+                container.start()
+        self.wait_until_ready(*SERVICES)
+        eventually(self.all_are_alive, within_s=_READY_WITHIN_S, what="members that are alive")
+
+    def all_are_alive(self) -> bool:
+        """Whether the metadata service hears of every partition service that it started with."""
+        alive = {one["name"] for one in self.ring_status()["members"] if one["is_alive"]}
+        return alive >= set(PARTITIONS)
+
     def wait_until_ready(self, *names: str) -> None:
         """Until each says that it may be given work."""
         for name in names:

@@ -66,7 +66,7 @@ def started(engine: Engine, image: str, project: str) -> Iterator[Composed]:
 @pytest.fixture
 def cluster(started: Composed) -> Composed:
     """The cluster, ready; whatever the test before did to it, everyone is back."""
-    started.wait_until_ready(*SERVICES)
+    started.mend()
     return started
 
 

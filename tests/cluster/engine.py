@@ -7,6 +7,7 @@ are built on the host's network; more is not needed here.
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from tests.support.waiting import eventually
 #: The first answer takes a few seconds; removing what containers left, some more.
 _ANSWERS_WITHIN_S = 60.0
 _ENDS_WITHIN_S = 60.0
+#: A build of an image is one call.
+_CALL_WITHIN_S = 900
 
 
 class Engine(NamedTuple):
@@ -55,10 +58,24 @@ def running_engine() -> Iterator[Engine]:
 
 def _answering() -> Engine | None:
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    client = _connected(host)
+    return None if client is None else Engine(host, client)
+
+
+def _connected(host: str) -> docker.DockerClient | None:
+    """A client, if an engine answers."""
+    # Looked at first: the library leaves a socket open where nobody listens.
+    if host.startswith("unix://") and not _listens(host.removeprefix("unix://")):
+        return None
     try:
-        return Engine(host, docker.DockerClient(base_url=host, timeout=120))
+        return docker.DockerClient(base_url=host, timeout=_CALL_WITHIN_S)
     except DockerException:
         return None
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _own(folder: Path) -> Iterator[Engine]:
@@ -99,11 +116,8 @@ def _command(folder: Path, host: str) -> list[str]:
 
 def _client_of(process: subprocess.Popen[bytes], host: str, log: Path) -> docker.DockerClient:
     def look() -> docker.DockerClient | None:
-        assert process.poll() is None, f"dockerd ended\n{_tail(log)}"
-        try:
-            return docker.DockerClient(base_url=host, timeout=120)
-        except DockerException:
-            return None
+        need(process.poll() is None, f"a Docker engine: dockerd cannot run here\n{_tail(log)}")
+        return _connected(host)
 
     client = eventually(look, within_s=_ANSWERS_WITHIN_S, what="a Docker engine that answers")
     assert client is not None

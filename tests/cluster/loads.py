@@ -12,7 +12,7 @@ _PARTITIONS = 6
 
 @contextmanager
 def loaded(cluster: Composed, name: str, *, partitions: int = _PARTITIONS) -> Iterator[CheckedLoad]:
-    """A load that is under way on every partition of a topic called after `name`."""
+    """A load that is under way on every partition of a topic called after the test `name`."""
     topic = re.sub(r"[^a-z0-9]+", "-", name.removeprefix("test_")).strip("-")
     with CheckedLoad(cluster.bootstrap, topic, partitions=partitions, pause_s=0.02) as load:
         load.wait_for_acknowledged(5)
@@ -27,4 +27,6 @@ def prove(load: CheckedLoad) -> None:
 
 def without(member: str, owners: Sequence[str]) -> list[int]:
     """The partitions that `member` does not have."""
-    return [n for n, owner in enumerate(owners) if owner != member]
+    left = [n for n, owner in enumerate(owners) if owner != member]
+    assert left, f"{member} has every partition: nothing would be shown"
+    return left

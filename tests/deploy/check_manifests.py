@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     rules_network.services,
     rules_network.policies,
     rules_network.paths,
+    rules_network.etcd,
     rules_guard.guard,
 )
 

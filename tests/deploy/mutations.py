@@ -146,7 +146,10 @@ def _in_pods() -> Iterator[Mistake]:
     yield Mistake(headless["selector"][component].goes(), "workloads", "exactly its pods")
     claims = partition["spec"]["volumeClaimTemplates"]
     kept = partition["spec"]["persistentVolumeClaimRetentionPolicy"]
-    yield Mistake(claims.goes(), "volumes", "claims the volumes []")
+    yield Mistake(claims.goes(), "volumes", "mounts 'data', no volume")
+    yield Mistake(claims.goes(), "data", "is on no volume")
+    metadata = _At("StatefulSet", "metadata")["spec"]
+    yield Mistake(metadata["replicas"].becomes(2), "data", "metadata-1: is another cluster")
     yield Mistake(kept["whenScaled"].becomes("Delete"), "volumes", "not retained")
     yield Mistake(kept.goes(), "volumes", "not retained")
     yield Mistake(_container("gateway")["volumeMounts"][0]["name"].becomes("x"), "volumes", "x")
@@ -304,6 +307,7 @@ def _in_network() -> Iterator[Mistake]:
     yield Mistake(
         gateway["ingress"][1]["ports"].goes(), "paths", "a client outside reaches grpc of gateway"
     )
+    yield Mistake(gateway["egress"].becomes([{}]), "etcd", "gateway reaches etcd.etcd.svc:2379")
     dns = _At("NetworkPolicy", "dns")["spec"]["egress"][0]
     yield Mistake(dns["ports"][0]["protocol"].becomes("TCP"), "paths", "names over UDP")
     yield Mistake(

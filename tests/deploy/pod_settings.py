@@ -16,6 +16,7 @@ from unittest.mock import Mock, patch
 from common.command_line import Configuration, read_settings
 from gateway_svc.config import GatewaySettings
 from metadata_svc.config import MetadataSettings
+from metadata_svc.store_config import StoreSettings
 from partition_svc.config import PartitionSettings
 from tests.deploy.manifests import Manifests, Object, Pod
 
@@ -48,6 +49,11 @@ def settings_of(pod: Pod, manifests: Manifests) -> Any:
     """An instance of the settings class of the pod's service. Raises NoSettings."""
     service = service_of(pod)
     return _read(service, environment(pod, manifests)).of(CLASSES[service])
+
+
+def store_of(pod: Pod, manifests: Manifests) -> StoreSettings:
+    """Where a metadata pod keeps its state. Raises NoSettings."""
+    return _read(service_of(pod), environment(pod, manifests)).of(StoreSettings)
 
 
 def environment(pod: Pod, manifests: Manifests) -> dict[str, str]:

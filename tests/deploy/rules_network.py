@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tests.deploy.manifests import Manifests, Object, selects, who
+from tests.deploy.manifests import Manifests, Object, Pod, selects, who
+from tests.deploy.pod_settings import NoSettings, store_of
 
 _NAME = "kubernetes.io/metadata.name"
 
@@ -64,6 +65,25 @@ def paths(manifests: Manifests) -> Iterator[str]:
         for place in _ELSEWHERE:
             if _passes(manifests, source, place, 443, "TCP"):
                 yield f"{source.name} reaches {place.name}"
+
+
+def etcd(manifests: Manifests) -> Iterator[str]:
+    """Where metadata is kept in an etcd, the metadata service gets there; others never do."""
+    endpoints = {one for pod in manifests.pods_of("metadata") for one in _endpoints(pod, manifests)}
+    for endpoint in endpoints or {"etcd.etcd.svc:2379"}:
+        host, _, port = endpoint.rpartition(":")
+        there = Place("etcd", host.removesuffix(".svc").rpartition(".")[2], {"app": "etcd"})
+        for source in _ours(manifests)[0]:
+            is_wanted = bool(endpoints) and source.name == "metadata"
+            if _passes(manifests, source, there, int(port), "TCP") != is_wanted:
+                yield f"{source.name} {'does not reach' if is_wanted else 'reaches'} {endpoint}"
+
+
+def _endpoints(pod: Pod, manifests: Manifests) -> tuple[str, ...]:
+    try:
+        return store_of(pod, manifests).endpoints
+    except NoSettings:
+        return ()  # `readable` tells of it
 
 
 def policies(manifests: Manifests) -> Iterator[str]:

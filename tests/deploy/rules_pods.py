@@ -5,9 +5,6 @@ from typing import Any
 
 from tests.deploy.manifests import Manifests, Object, Pod, selects, who
 
-#: Services with a volume each; the others keep nothing.
-STATEFUL = {"metadata", "partition"}
-
 _HANDLERS = ("exec", "grpc", "httpGet", "sleep", "tcpSocket")
 _HEALTH = {"startupProbe": "", "livenessProbe": "", "readinessProbe": "readiness"}
 #: Less is no generous start: RocksDB may have a long write-ahead log to read.
@@ -49,12 +46,10 @@ def _headless(manifests: Manifests, one: Object) -> Iterator[str]:
 
 
 def volumes(manifests: Manifests) -> Iterator[str]:
-    """Who keeps something has a volume, which outlives both the pod and the StatefulSet."""
+    """A volume that is claimed outlives both the pod and the StatefulSet; all are mounted."""
     for one in manifests.of("StatefulSet"):
         spec = one["spec"]
         claims = {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
-        if bool(claims) != (one["metadata"]["name"] in STATEFUL):
-            yield f"{who(one)}: claims the volumes {sorted(claims)}"
         kept = spec.get("persistentVolumeClaimRetentionPolicy")
         if claims and kept != {"whenDeleted": "Retain", "whenScaled": "Retain"}:
             yield f"{who(one)}: volumes are not retained"

@@ -8,9 +8,10 @@ from typing import Any
 
 from gateway_svc.config import GatewaySettings, ListenerAddress, parse_listener
 from metadata_svc.config import MetadataSettings
+from metadata_svc.store_config import ETCD
 from partition_svc.config import PartitionSettings
 from tests.deploy.manifests import Manifests, Object, Pod, who
-from tests.deploy.pod_settings import NoSettings, settings_of
+from tests.deploy.pod_settings import NoSettings, settings_of, store_of
 from tests.deploy.rules_pods import drain_s
 
 _GENERATED = re.compile(r".+-[a-z0-9]{10}")
@@ -119,15 +120,23 @@ def _lets_in(manifests: Manifests, service: Object, pod: Pod, outside: ListenerA
 
 
 def data(manifests: Manifests) -> Iterator[str]:
-    """What is kept is kept on the volume of the pod."""
+    """What is kept is kept on the volume of the pod, or in an etcd; who keeps nothing has none."""
     for pod, own in _with_settings(manifests):
-        if isinstance(own, GatewaySettings):
-            continue
-        claims = {one["metadata"]["name"] for one in pod.workload["spec"]["volumeClaimTemplates"]}
+        claims = pod.workload["spec"].get("volumeClaimTemplates", [])
+        names = {one["metadata"]["name"] for one in claims}
         mounts = pod.container.get("volumeMounts", [])
-        paths = [Path(one["mountPath"]) for one in mounts if one["name"] in claims]
-        if not any(Path(own.data_dir).is_relative_to(path) for path in paths):
+        paths = [Path(one["mountPath"]) for one in mounts if one["name"] in names]
+        if isinstance(own, GatewaySettings) or _is_on_etcd(pod, own, manifests):
+            if names:
+                yield f"{pod.name}: claims {sorted(names)} and keeps nothing there"
+        elif not any(Path(own.data_dir).is_relative_to(path) for path in paths):
             yield f"{pod.name}: data.dir {own.data_dir} is on no volume"
+        elif isinstance(own, MetadataSettings) and pod.ordinal > 0:
+            yield f"{pod.name}: is another cluster than metadata-0, each on a disk of its own"
+
+
+def _is_on_etcd(pod: Pod, own: object, manifests: Manifests) -> bool:
+    return isinstance(own, MetadataSettings) and store_of(pod, manifests).store == ETCD
 
 
 def draining(manifests: Manifests) -> Iterator[str]:

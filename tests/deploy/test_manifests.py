@@ -44,17 +44,56 @@ def test_what_is_not_of_its_shape_is_a_finding_and_no_crash():
 
 def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
     """As docs/operations.md says: production with the other component, and one name for all."""
-    production = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
-    changed = (
-        production.replace("load-balancer-per-gateway", "single-load-balancer")
-        .replace("gateway-$(RINGLOG_NODE_ID).kafka.example.com", "kafka.example.com")
-        .replace("../../", f"{_up(tmp_path)}{K8S.relative_to('/')}/")
+    objects = _production(
+        tmp_path,
+        ("load-balancer-per-gateway", "single-load-balancer"),
+        ("gateway-$(RINGLOG_NODE_ID).kafka.example.com", "kafka.example.com"),
     )
-    (tmp_path / "kustomization.yaml").write_text(changed)
-    objects = render(tmp_path)
     assert findings(objects) == []
     balancers = [one for one in objects if one.get("spec", {}).get("type") == "LoadBalancer"]
     assert len(balancers) == 1
+
+
+@pytest.fixture
+def on_etcd(tmp_path):
+    """Production, as docs/operations.md says how metadata is kept in an etcd."""
+    component = "components/load-balancer-per-gateway"
+    return _production(
+        tmp_path,
+        (component, f"{component}\n  - ../../components/metadata-on-etcd"),
+        ("name: metadata|partition", "name: partition"),
+    )
+
+
+def test_metadata_on_etcd_has_no_finding(on_etcd):
+    assert findings(on_etcd) == []
+    assert Manifests(on_etcd).find("StatefulSet", "metadata")["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    ("config_map", "variable", "value", "words"),
+    [
+        ("metadata", "RINGLOG_ETCD_ENDPOINTS", "", "metadata.store=etcd needs etcd.endpoints"),
+        ("metadata", "RINGLOG_ETCD_ENDPOINTS", "etcd.db.svc:2379", "does not reach etcd.db"),
+        ("metadata", "RINGLOG_ETCD_ENDPOINTS", "etcd.etcd.svc:2380", "does not reach etcd.etcd"),
+        ("gateway", "RINGLOG_METADATA_ADDRESS", "metadata-0.metadata:9392", "leads to"),
+    ],
+)
+def test_a_mistake_with_etcd_is_found(on_etcd, config_map, variable, value, words):
+    maps = (one for one in on_etcd if one["kind"] == "ConfigMap")
+    found = next(one for one in maps if one["metadata"]["name"].startswith(f"{config_map}-"))
+    found["data"][variable] = value
+    assert [line for line in findings(on_etcd) if words in line]
+
+
+def _production(folder, *changes):
+    """The objects of a copy of the overlay `production`, changed as text."""
+    text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
+    for before, after in (*changes, ("../../", f"{_up(folder)}{K8S.relative_to('/')}/")):
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "kustomization.yaml").write_text(text)
+    return render(folder)
 
 
 def _up(folder):

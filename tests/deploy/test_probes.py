@@ -1,93 +1,13 @@
-"""Real processes, started as the pods start them, and asked what Kubernetes asks them.
+"""Real processes with the settings of the pods, asked what Kubernetes and clients ask them."""
 
-The command and the environment are those of the manifests; only addresses and folders are of this
-machine, as flags, which win over the environment.
-"""
-
-import sys
 from contextlib import ExitStack
 
-import grpc
 import pytest
 from confluent_kafka.admin import AdminClient
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.deploy.manifests import K8S, Manifests, render
-from tests.deploy.pod_settings import environment
-from tests.support.ports import ReservedPort
-from tests.support.processes import BrokerProcess
-from tests.support.service_commands import set_arguments
-from tests.support.waiting import eventually
+from tests.deploy.node import Node
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
 PODS = ("metadata-0", "partition-0", "gateway-0")
-
-
-class Node:
-    """Where the first pod of each StatefulSet runs."""
-
-    def __init__(self, folder, stack):
-        self._manifests = Manifests(render(K8S / "overlays" / "local"))
-        self._folder, self._stack = folder, stack
-        self._ports = {name: self._port() for name in (*PODS, "INTERNAL", "EXTERNAL")}
-        self.processes = {}
-
-    def _port(self):
-        port = ReservedPort()
-        self._stack.callback(port.release)
-        return port
-
-    def address(self, name):
-        return self._ports[name].address
-
-    def start(self, name):
-        pod = self._pod(name)
-        command = [sys.executable, *pod.container["command"][1:], *set_arguments(self._own(name))]
-        process = BrokerProcess(name, command, environment=environment(pod, self._manifests))
-        self._stack.callback(process.kill)
-        self.processes[name] = process
-        return process
-
-    def _pod(self, name):
-        return next(one for one in self._manifests.pods if one.name == name)
-
-    def _own(self, name):
-        own = {"grpc.listen": self.address(name)}
-        if not name.startswith("gateway"):
-            own["data.dir"] = str(self._folder / name)
-        else:
-            own["listeners"] = ",".join(
-                f"{one}://{self.address(one)}" for one in ("INTERNAL", "EXTERNAL")
-            )
-        if not name.startswith("metadata"):
-            own["metadata.address"] = self.address("metadata-0")
-        if name.startswith("partition"):
-            own["grpc.advertised.address"] = self.address(name)
-        return own
-
-    def passes(self, name, probe):
-        """Whether a probe of the pod would pass now."""
-        service = self._pod(name).container[probe]["grpc"]["service"]
-        with grpc.insecure_channel(self.address(name)) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service=service)
-            try:
-                return stub.Check(request, timeout=5).status == SERVING
-            except grpc.RpcError:
-                return False
-
-    def wait_for(self, name, probe):
-        def passes():
-            assert self.processes[name].is_running, self.processes[name].tail
-            return self.passes(name, probe)
-
-        eventually(passes, what=f"{probe} of {name}")
-
-    def brokers(self, listener):
-        """Who a client of a listener is told of: (node id, host:port)."""
-        client = AdminClient({"bootstrap.servers": self.address(listener)})
-        found = client.list_topics(timeout=30).brokers
-        return {(one.id, f"{one.host}:{one.port}") for one in found.values()}
 
 
 @pytest.fixture
@@ -117,8 +37,15 @@ def test_clients_are_told_the_address_of_their_listener(node):
     for name in PODS:
         node.start(name)
     node.wait_for("gateway-0", "readinessProbe")
-    assert node.brokers("INTERNAL") == {(0, "gateway-0.gateway.ringlog.svc:9092")}
-    assert node.brokers("EXTERNAL") == {(0, "localhost:31090")}
+    assert _brokers(node, "INTERNAL") == {(0, "gateway-0.gateway.ringlog.svc:9092")}
+    assert _brokers(node, "EXTERNAL") == {(0, "localhost:31090")}
+
+
+def _brokers(node, listener):
+    """Who a client of a listener is told of: (node id, host:port)."""
+    client = AdminClient({"bootstrap.servers": node.address("gateway-0", listener)})
+    found = client.list_topics(timeout=30).brokers
+    return {(one.id, f"{one.host}:{one.port}") for one in found.values()}
 
 
 def test_a_pod_that_is_stopped_ends_well(node):

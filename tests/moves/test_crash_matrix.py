@@ -38,13 +38,15 @@ def test_a_move_survives_the_kill_of(victim, place, cluster):
 def test_a_move_that_is_rolled_back_survives_the_kill_of_the_metadata_service(place, cluster):
     with moving(cluster) as move:
         metadata, target = cluster.processes["metadata-0"], cluster.processes[move.target]
-        before, fenced = times_at(metadata, place), times_at(target, "move.target.fenced")
-        with cluster.failpoints.held("move.target.fenced"), cluster.failpoints.held(place):
+        fenced = times_at(target, "move.target.fenced")
+        with cluster.failpoints.held("move.target.fenced"):
             assert cluster.ring.drain(move.source) is None
             wait_until_at(target, "move.target.fenced", after=fenced)
-            cluster.kill(move.target)
-            wait_until_at(metadata, place, after=before)
-            cluster.kill("metadata-0")
+            before = times_at(metadata, place)
+            with cluster.failpoints.held(place):
+                cluster.kill(move.target)
+                wait_until_at(metadata, place, after=before)
+                cluster.kill("metadata-0")
         cluster.start("metadata-0")
         # With a target that is still away.
         move.load.wait_for_acknowledged(5, partitions=[0])

@@ -141,9 +141,8 @@ class MovingMember:
             member=self.name,
             bytes_per_second=self._settings.move_bytes_per_second,
         )
-        self._server = RpcServer(
-            [service(MovingServicer(self.core.outgoing))], address="127.0.0.1:0"
-        )
+        self.servicer = MovingServicer(self.core.outgoing)
+        self._server = RpcServer([service(self.servicer)], address="127.0.0.1:0")
         await self._server.start()
         self._moving = asyncio.create_task(self.mover.run())
         address = f"127.0.0.1:{self._server.port}"

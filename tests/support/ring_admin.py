@@ -31,6 +31,7 @@ class RingAdmin:
         ]
         self._channel = grpc.insecure_channel(address, options=options)
         self._stub = RingServiceStub(self._channel)
+        self._asked: grpc.Future[pb.ChangeRingResponse] | None = None
         self._topics = MetadataServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -67,7 +68,10 @@ class RingAdmin:
     def ask_to_drain(self, name: str) -> None:
         """Does not wait for an answer, which a service that is held or killed cannot give."""
         request = pb.ChangeRingRequest(drain_member=name)
-        self._stub.ChangeRing.future(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
+        # Kept: a call that nobody holds is cancelled.
+        self._asked = self._stub.ChangeRing.future(
+            request, timeout=_CALL_WITHIN_S, wait_for_ready=True
+        )
 
     def remove(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(remove_member=name))

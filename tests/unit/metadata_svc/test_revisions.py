@@ -9,6 +9,7 @@ from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.unavailable import BackendUnavailable
+from metadata_svc import revisions
 from metadata_svc.difference import Difference
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
@@ -111,6 +112,26 @@ def test_a_change_that_cannot_be_kept_is_told_to_nobody_and_takes_no_revision():
         assert (await watcher.next()).members == [Member("p", "a:1")]
 
     run(body)
+
+
+def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is_told(monkeypatch):
+    passed = []
+
+    async def body(cluster):
+        async def reach(name):
+            passed.append((name, (await cluster.revisions.load()).revision, cluster.view.revision))
+
+        monkeypatch.setattr(revisions, "reach", reach)
+
+        async def work():
+            difference = Difference(members=[Member("p", "a:1")])
+            await cluster.revisions.commit(difference, step="move.metadata.end")
+
+        await cluster.revisions.alone(work)
+        assert cluster.view.revision == 1
+
+    run(body)
+    assert passed == [("move.metadata.end.before", 0, 0), ("move.metadata.end.after", 1, 0)]
 
 
 def test_what_runs_alone_runs_one_after_the_other():

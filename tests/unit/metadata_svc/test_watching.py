@@ -58,6 +58,18 @@ def test_a_watcher_gets_a_snapshot_then_each_change_in_order():
     run(body)
 
 
+def test_a_snapshot_is_made_once_for_all_who_begin_at_one_revision():
+    async def body():
+        cluster = Cluster()
+        first, second = [await cluster.hub.add(name).next() for name in "ab"]
+        assert first is second
+        cluster.change()
+        third = await cluster.hub.add("c").next()
+        assert (third.revision, len(third.topics)) == (1, 1)
+
+    run(body)
+
+
 def test_a_watcher_waits_for_the_next_change():
     async def body():
         cluster = Cluster()

@@ -1,6 +1,6 @@
 import pytest
 
-from common.ports.metadata import ClusterChange
+from common.ports.metadata import ClusterChange, Endpoint, Gateway
 from common.ports.partitions import LogId
 from gateway_svc.handlers.brokers import Leaders, brokers, controller, leadership, rack_of
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
@@ -10,6 +10,17 @@ def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
     world = World()
     world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(1, 2)))
     assert [one.node_id for one in brokers(world.call(9))] == [1]
+
+
+def test_gateways_behind_one_address_are_one_broker():
+    world = World()
+    shared = Gateway(2, (Endpoint("INTERNAL", "gateway-1", 9092),))
+    elsewhere = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, elsewhere)))
+    among = brokers(world.call(9))
+    assert [(one.node_id, one.port) for one in among] == [(1, 9092), (4, 9093)]
+    led = leadership(among, world.call(9)).of_topic(ORDERS.topic_id, 3)
+    assert {one.leader for one in led} <= {1, 4}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,29 @@ def test_who_tells_a_rack_is_sent_there():
         led = leadership(brokers(call), call).of_topic(ORDERS.topic_id, 3)
         assert {one.leader for one in led} == {node_id}
         assert Leaders(call).of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
+
+
+@pytest.mark.parametrize(("racks", "rack"), [(("rack-a", "rack-a"), "rack-a"), (("b", "c"), None)])
+def test_gateways_at_one_address_are_one_broker(racks, rack):
+    # librdkafka keeps one node id for each address, and would not find the leaders' others.
+    world = World()
+    behind = [
+        Gateway(node_id, (Endpoint("INTERNAL", "gateway-1", 9092),), one)
+        for node_id, one in zip((0, 4), racks, strict=True)
+    ]
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=behind))
+    found = brokers(world.call(9))
+    assert [(one.node_id, one.host, one.rack) for one in found] == [
+        (0, "gateway-1", rack),
+        (2, "gateway-2", "rack-b"),
+    ]
+
+
+def test_an_empty_rack_is_none():
+    world = World()
+    nowhere = Gateway(2, (Endpoint("INTERNAL", "gateway-2", 9092),), "")
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(nowhere,)))
+    assert brokers(world.call(9))[1].rack is None
 
 
 def test_the_controller_is_a_broker():

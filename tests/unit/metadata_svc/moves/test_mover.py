@@ -132,12 +132,30 @@ def test_a_fence_is_given_up_when_its_time_is_over_and_the_move_tried_again_late
         assert world.service.view.moves == ()
         placement = world.service.view.placement(move.topic_id, move.partition)
         assert placement == ("p-0", 1)
-        again_at = await world.service.settle(world.now)
-        assert again_at > world.now
-        await world.pass_time(again_at - world.now)
+        for times, leader_epoch in ((1, 1), (2, 2), (4, 3)):
+            again_at = await world.service.settle(world.now)
+            assert again_at == world.now + times * FENCE_TIMEOUT_S
+            await world.pass_time(again_at - world.now)
+            [again] = world.service.view.moves
+            assert (again.target, again.leader_epoch) == ("p-1", leader_epoch)
+            assert again.move_id > move.move_id
+            await world.service.ring.advance_move(again.move_id, MovePhase.FENCE)
+            await world.settle()
+            await world.pass_time(FENCE_TIMEOUT_S)
+
+    run(body)
+
+
+def test_a_move_whose_target_died_behind_its_fence_begins_again_when_it_is_back():
+    async def body(world):
+        move = await two_members_and_a_move(world, MovePhase.FENCE)
+        await world.kill("p-1")
+        await world.settle()
+        assert world.service.view.moves == ()
+        await world.start("p-1")
+        await world.settle()
         [again] = world.service.view.moves
-        assert (again.target, again.leader_epoch) == ("p-1", 1)
-        assert again.move_id > move.move_id
+        assert (again.partition, again.target) == (move.partition, "p-1")
 
     run(body)
 

@@ -1,0 +1,83 @@
+"""Pods as real processes on this machine.
+
+The command and the environment are those of the manifests; only addresses and folders are of this
+machine, as flags, which win over the environment.
+"""
+
+import sys
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.deploy.manifests import K8S, Manifests, Pod, render
+from tests.deploy.pod_settings import environment
+from tests.support.ports import ReservedPort
+from tests.support.processes import BrokerProcess
+from tests.support.service_commands import set_arguments
+from tests.support.waiting import eventually
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+class Node:
+    """Runs pods of the overlay `local` by name, until `stack` is closed."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._manifests = Manifests(render(K8S / "overlays" / "local"))
+        self._folder, self._stack = folder, stack
+        self._ports: defaultdict[str, ReservedPort] = defaultdict(self._port)
+        self.processes: dict[str, BrokerProcess] = {}
+
+    def _port(self) -> ReservedPort:
+        port = ReservedPort()
+        self._stack.callback(port.release)
+        return port
+
+    def address(self, name: str, listener: str = "grpc") -> str:
+        """Where a pod listens; `listener` may be one of a gateway."""
+        return self._ports[f"{name} {listener}"].address
+
+    def start(self, name: str, **settings: str) -> BrokerProcess:
+        """Starts a pod, with more settings (with _ for . in their names)."""
+        pod = self._pod(name)
+        own = self._own(name) | {key.replace("_", "."): text for key, text in settings.items()}
+        command = [sys.executable, *pod.container["command"][1:], *set_arguments(own)]
+        process = BrokerProcess(name, command, environment=environment(pod, self._manifests))
+        self._stack.callback(process.kill)
+        self.processes[name] = process
+        return process
+
+    def _pod(self, name: str) -> Pod:
+        return next(one for one in self._manifests.pods if one.name == name)
+
+    def _own(self, name: str) -> dict[str, str]:
+        own = {"grpc.listen": self.address(name)}
+        if not name.startswith("metadata"):
+            own["metadata.address"] = self.address("metadata-0")
+        if name.startswith("partition"):
+            own["grpc.advertised.address"] = self.address(name)
+        if not name.startswith("gateway"):
+            return own | {"data.dir": str(self._folder / name)}
+        kafka = [f"{one}://{self.address(name, one)}" for one in ("INTERNAL", "EXTERNAL")]
+        return own | {"listeners": ",".join(kafka)}
+
+    def passes(self, name: str, probe: str) -> bool:
+        """Whether a probe of a pod would pass now."""
+        service = self._pod(name).container[probe]["grpc"]["service"]
+        with grpc.insecure_channel(self.address(name)) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service=service)
+            try:
+                return bool(stub.Check(request, timeout=5).status == _SERVING)
+            except grpc.RpcError:
+                return False
+
+    def wait_for(self, name: str, probe: str) -> None:
+        def passes() -> bool:
+            assert self.processes[name].is_running, self.processes[name].tail
+            return self.passes(name, probe)
+
+        eventually(passes, what=f"{probe} of {name}")

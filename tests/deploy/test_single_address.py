@@ -1,0 +1,120 @@
+"""Two gateways behind one load balancer: to clients they are one broker that is always there."""
+
+from contextlib import ExitStack
+from itertools import count
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.deploy.node import Node
+from tests.support.proxy import Proxy
+
+GATEWAYS = ("gateway-0", "gateway-1")
+PARTITIONS = 4
+RECORDS = 200
+
+
+class LoadBalancer(Proxy):
+    """Sends each connection to the next of its targets: those that are ready."""
+
+    def __init__(self, targets):
+        self.targets = targets
+        self._numbers = count()
+        super().__init__()
+
+    @property
+    def target(self):
+        return self.targets[next(self._numbers) % len(self.targets)]
+
+    @target.setter
+    def target(self, _):
+        """A proxy begins without one."""
+
+
+@pytest.fixture
+def running(tmp_path):
+    """The processes, and what is in front of all gateways: its address is what they advertise."""
+    with ExitStack() as stack:
+        node = Node(tmp_path, stack)
+        balancer = LoadBalancer([node.address(name, "EXTERNAL") for name in GATEWAYS])
+        stack.callback(balancer.close)
+        for name in ("metadata-0", "partition-0"):
+            node.start(name)
+        for name in GATEWAYS:
+            inside = f"INTERNAL://{node.address(name, 'INTERNAL')}"
+            told = f"{inside},EXTERNAL://{balancer.address}"
+            node.start(name, advertised_listeners=told)
+        for name in node.processes:
+            node.wait_for(name, "readinessProbe")
+        yield node, balancer
+
+
+def test_clients_produce_to_and_read_every_partition(running):
+    address = running[1].address
+    assert len(_admin_with_topic(address).list_topics(timeout=30).brokers) == 1
+    producer = _producer(address)
+    assert _read(address, _sent(producer, "one")) == []
+
+
+def test_clients_go_on_where_a_gateway_goes(running):
+    """Which id stands for all is another one then, too."""
+    node, balancer = running
+    address = balancer.address
+    admin = _admin_with_topic(address)
+    producer = _producer(address)
+    before = _sent(producer, "before")
+    node.processes["gateway-0"].kill()
+    balancer.targets = [node.address("gateway-1", "EXTERNAL")]
+    assert _read(address, before | _sent(producer, "after")) == []
+    assert list(admin.list_topics(timeout=30).brokers) == [1]
+
+
+def _admin_with_topic(address):
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    admin.create_topics([NewTopic("t", PARTITIONS, 1)])["t"].result(30)
+    return admin
+
+
+def _producer(address):
+    return Producer({"bootstrap.servers": address, "enable.idempotence": True, "log_level": 0})
+
+
+def _sent(producer, prefix):
+    """Sends records to every partition; returns their values when all are acknowledged."""
+    failed = []
+
+    def on_delivery(error, _):
+        if error is not None:
+            failed.append(error)
+
+    values = {f"{prefix}-{number}".encode() for number in range(RECORDS)}
+    for number, value in enumerate(sorted(values)):
+        producer.produce("t", value, partition=number % PARTITIONS, on_delivery=on_delivery)
+    assert producer.flush(60) == 0
+    assert not failed
+    return values
+
+
+def _read(address, expected):
+    """Reads as many records as are expected; returns those that were not, or are missing."""
+    # Without anything to commit, closing a consumer asks for no coordinator.
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": "never-joined",
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
+    )
+    consumer.assign([TopicPartition("t", number, 0) for number in range(PARTITIONS)])
+    found = []
+    try:
+        while len(found) < len(expected):
+            record = consumer.poll(30)
+            assert record is not None, f"only {len(found)} records"
+            if record.error() is None:
+                found.append(record.value())
+    finally:
+        consumer.close()
+    return sorted(expected.symmetric_difference(found))

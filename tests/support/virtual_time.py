@@ -1,0 +1,42 @@
+"""An event loop whose time passes at once when nothing is left to do: hours in milliseconds.
+
+What waits for timers only is exact and repeatable. Nothing may wait for threads or sockets.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Selector(selectors.SelectSelector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(0)
+        if timeout is None and not found:
+            raise RuntimeError("everybody waits, and nothing will ever happen")
+        if not found and timeout is not None:
+            self.now += max(0.0, timeout)
+        return found
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """`time()` begins at 0."""
+
+    def __init__(self) -> None:
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        return self._virtual.now
+
+
+def run_in_virtual_time(story: Coroutine[Any, Any, T]) -> T:
+    """As `asyncio.run`."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(story)

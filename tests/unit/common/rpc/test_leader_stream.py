@@ -1,0 +1,145 @@
+import asyncio
+
+import grpc.aio
+import pytest
+
+from common.ports.unavailable import BackendUnavailable
+from common.rpc import leader_stream
+from common.rpc.leader_stream import LeaderStream
+from tests.contracts.metadata_contract import until
+
+
+class Call:
+    """A two-way call that a test ends."""
+
+    def __init__(self):
+        self.answers = asyncio.Queue()
+        self.written = []
+        self._end = asyncio.Event()
+
+    async def read(self):
+        reading = asyncio.create_task(self.answers.get())
+        ending = asyncio.create_task(self._end.wait())
+        await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not reading.done():
+            reading.cancel()
+            raise asyncio.CancelledError
+        return reading.result()
+
+    async def write(self, message):
+        self.written.append(message)
+
+    def done(self):
+        return self._end.is_set()
+
+    def cancel(self):
+        is_first = not self._end.is_set()
+        self._end.set()
+        return is_first
+
+
+class Leaders:
+    """What a stream asks for and tells."""
+
+    def __init__(self):
+        self.call = Call()
+        self.begun = 0
+        self.lost = []
+        self.asked = 0
+        self.leads = True
+
+    async def begin(self):
+        self.begun += 1
+        return "leader", self.call
+
+    async def says(self, leader):
+        assert leader == "leader"
+        self.asked += 1
+        return self.leads
+
+    def stream(self):
+        return LeaderStream(self.begin, self.says, lambda leader, why: self.lost.append(leader))
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(60):
+            await body(Leaders())
+
+    asyncio.run(bounded())
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(leader_stream, "_ASK_EVERY_S", 0.0)
+
+
+def test_reading_and_writing_begin_one_call():
+    async def body(leaders):
+        stream = leaders.stream()
+        leaders.call.answers.put_nowait("answer")
+        answer, _ = await asyncio.gather(stream.read(), stream.write("question"))
+        assert (answer, leaders.call.written, leaders.begun) == ("answer", ["question"], 1)
+        stream.cancel()
+
+    run(body)
+
+
+def test_a_leader_that_does_not_say_so_any_more_ends_the_call():
+    async def body(leaders):
+        stream = leaders.stream()
+        reading = asyncio.create_task(stream.read())
+        await until(lambda: leaders.asked >= 3)
+        assert not reading.done()
+        leaders.leads = False
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert "leader" in leaders.lost
+        stream.cancel()
+
+    run(body)
+
+
+def test_the_end_of_the_stream_is_the_end_of_the_leader():
+    async def body(leaders):
+        stream = leaders.stream()
+        leaders.call.answers.put_nowait(grpc.aio.EOF)
+        assert await stream.read() is grpc.aio.EOF
+        assert leaders.lost == ["leader"]
+        stream.cancel()
+
+    run(body)
+
+
+def test_where_nobody_leads_reading_and_writing_say_so():
+    async def nobody():
+        raise BackendUnavailable("nobody leads")
+
+    async def body(leaders):
+        stream = LeaderStream(nobody, leaders.says, lambda *_: None)
+        for call in (stream.read, lambda: stream.write("x")):
+            with pytest.raises(BackendUnavailable):
+                await call()
+        assert stream.cancel()
+
+    run(body)
+
+
+def test_cancelling_ends_the_call_and_the_asking():
+    async def body(leaders):
+        stream = leaders.stream()
+        await stream.write("question")
+        assert stream.cancel()
+        assert leaders.call.done()
+        await asyncio.sleep(0)
+        assert stream._asking.cancelled() or stream._asking.done()
+
+    run(body)
+
+
+def test_cancelling_before_the_call_began_is_no_error():
+    async def body(leaders):
+        assert not leaders.stream().cancel()
+
+    run(body)

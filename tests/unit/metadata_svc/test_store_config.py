@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from common.etcd.client import Tls
+from common.settings import WrongSetting, build
+from metadata_svc.store_config import StoreSettings
+
+ETCD = {"metadata.store": "etcd", "etcd.endpoints": "etcd-0:2379,etcd-1:2379"}
+
+
+def test_by_default_it_is_rocksdb_and_nothing_of_etcd():
+    settings = build(StoreSettings, {})
+    assert (settings.store, settings.endpoints, settings.tls) == ("rocksdb", (), None)
+
+
+def test_etcd_has_endpoints_a_prefix_and_a_lease_in_whole_seconds():
+    settings = build(StoreSettings, {**ETCD, "etcd.session.timeout.ms": "2500"})
+    assert settings.endpoints == ("etcd-0:2379", "etcd-1:2379")
+    assert (settings.prefix, settings.ttl_s, settings.tls) == ("/ringlog/", 3, None)
+
+
+def test_tls_is_made_of_its_files():
+    files = {"etcd.ssl.ca.location": "ca.pem"}
+    assert build(StoreSettings, {**ETCD, **files}).tls == Tls(ca=Path("ca.pem"))
+    files |= {"etcd.ssl.certificate.location": "own.pem", "etcd.ssl.key.location": "own.key"}
+    assert build(StoreSettings, {**ETCD, **files}).tls == Tls(
+        ca=Path("ca.pem"), certificate=Path("own.pem"), key=Path("own.key")
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ({"metadata.store": "zookeeper"}, "metadata.store must be one of rocksdb, etcd"),
+        ({"metadata.store": "etcd"}, "metadata.store=etcd needs etcd.endpoints"),
+        ({"etcd.endpoints": "etcd:2379"}, "need metadata.store=etcd"),
+        ({"etcd.ssl.ca.location": "ca.pem"}, "need metadata.store=etcd"),
+        ({**ETCD, "etcd.endpoints": "http://etcd:2379"}, "'http://etcd:2379' is not host:port"),
+        ({**ETCD, "etcd.endpoints": "etcd"}, "'etcd' is not host:port"),
+        ({**ETCD, "etcd.endpoints": "etcd:"}, "'etcd:' is not host:port"),
+        ({**ETCD, "etcd.prefix": "/ringlog"}, "etcd.prefix: it must end with /"),
+        ({**ETCD, "etcd.session.timeout.ms": "1999"}, "etcd.session.timeout.ms must be"),
+        ({**ETCD, "etcd.ssl.key.location": "own.key"}, "go together"),
+        ({**ETCD, "etcd.ssl.certificate.location": "own.pem"}, "go together"),
+        (
+            {
+                **ETCD,
+                "etcd.ssl.certificate.location": "own.pem",
+                "etcd.ssl.key.location": "own.key",
+            },
+            "needs etcd.ssl.ca.location",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_clear_words(raw, problem):
+    with pytest.raises(WrongSetting, match=problem):
+        build(StoreSettings, raw)

@@ -1,0 +1,238 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.ports.moves import Move, MovePhase
+from common.ports.partitions import LogId
+from common.records.batch import place
+from common.records.errors import CorruptRecords
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import Incoming, LogHead, log_key
+from partition_svc.store.reading import Limits
+from tests.support.partition_core import TOPIC_ID, batch, running_core, topic, until
+
+OTHER = b"another of 16 by"
+LOG = LogId(OTHER, 0)
+KEY = log_key(*LOG)
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+
+def move(move_id=1, phase=MovePhase.PREPARE):
+    return Move(move_id, *LOG, "partition-9", "partition-0", 5, phase)
+
+
+def placed(base_offset, count=1, leader_epoch=5, **more):
+    return place(batch(count, start=base_offset, **more), base_offset, leader_epoch)
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+@asynccontextmanager
+async def member(folder):
+    """A core to which `LOG` is to move."""
+    elsewhere = topic(OTHER, owner="partition-9", leader_epoch=5)
+    async with running_core(folder, topic(TOPIC_ID), elsewhere) as core:
+        yield core
+
+
+def stored(core):
+    return core._store.reader.read(KEY, 0, 1 << 40, EVERYTHING).batches
+
+
+def test_a_copy_goes_on_after_a_restart_where_it_was(tmp_path):
+    async def test():
+        sent = [placed(0, 3), placed(3, 2), placed(5)]
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, b"".join(sent[:2]))
+        async with member(tmp_path) as core:
+            assert core.incoming.marks == {LOG: Incoming(1, 5)}
+            copy = await core.incoming.begin(move())
+            assert copy.next_offset == 5
+            await core.incoming.add(copy, sent[2])
+            assert stored(core) == sent
+            head = LogHead(0, 6, 0, 9, 2, 5)
+            await core.incoming.complete(copy, head)
+            assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
+            size_bytes = sum(map(len, sent))
+            assert core._store.head(KEY) == head._replace(size_bytes=size_bytes, fence_epoch=5)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("later", "is_kept"),
+    [
+        (move(1, MovePhase.FENCE), True),
+        (move(1, MovePhase.CATCH_UP), False),
+        (move(2, MovePhase.FENCE), False),
+    ],
+    ids=["same", "same, before its fence", "another"],
+)
+def test_a_whole_copy_is_of_use_to_its_own_hand_over_only(tmp_path, later, is_kept):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
+            again = await core.incoming.begin(later)
+            assert again.mark == Incoming(later.move_id, 5, is_whole=is_kept)
+            assert again.next_offset == len(stored(core)) == is_kept
+
+    run(test)
+
+
+def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0, leader_epoch=3))
+            await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=3))
+            await core.incoming.adopted(LOG)
+            assert not core.incoming.marks
+            copy = await core.incoming.begin(move(2))
+            assert copy.next_offset == 0
+            await core.incoming.add(copy, placed(0, leader_epoch=7))
+            await core.incoming.adopted(LOG)
+            with pytest.raises(StorageFailed):
+                await core.incoming.begin(move(3))
+            assert len(stored(core)) == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        placed(2)[:-1] + b"?",
+        placed(1),
+        placed(2) + placed(2),
+        placed(2)[:-1],
+        b"something else, and longer than the header of any batch that there is in Kafka",
+    ],
+    ids=["damaged", "there already", "twice", "cut off", "no batch"],
+)
+def test_what_does_not_go_on_is_not_added(tmp_path, batches):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0, 2))
+            with pytest.raises(CorruptRecords):
+                await core.incoming.add(copy, batches)
+            await core.incoming.add(copy, placed(2))
+            assert stored(core) == [placed(0, 2), placed(2)]
+
+    run(test)
+
+
+def test_a_copy_from_which_something_is_missing_is_not_whole(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            with pytest.raises(CorruptRecords):
+                await core.incoming.complete(copy, LogHead(0, 2, leader_epoch=5))
+            assert not core.incoming.marks[LOG].is_whole
+
+    run(test)
+
+
+def test_a_log_begins_where_its_source_says(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            # Its first batch holds the first offset and some before it; one is compacted away.
+            await core.incoming.add(copy, placed(95, 10) + placed(110))
+            await core.incoming.complete(copy, LogHead(100, 111, leader_epoch=5))
+            assert core._store.head(KEY).log_start_offset == 100
+            found = core._store.reader.read(KEY, 107, 111, EVERYTHING)
+            assert found.batches == [placed(110)]
+
+    run(test)
+
+
+def test_a_log_of_which_everything_was_deleted_keeps_its_end(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.complete(copy, LogHead(100, 100, leader_epoch=3))
+            assert core._store.head(KEY).next_offset == 100
+
+    run(test)
+
+
+def test_rows_are_those_of_the_last_attempt(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            for producer_id in (1, 2):
+                await core.incoming.clear_rows(copy)
+                row = (b"P", producer_id.to_bytes(8, "big"), b"state")
+                await core.incoming.add_rows(copy, [row])
+            assert list(core._store.reader.producers(KEY)) == [(2, b"state")]
+            assert list(core._store.reader.epochs(KEY)) == []
+
+    run(test)
+
+
+def test_what_is_deleted_does_not_come_back_with_what_was_on_its_way(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            adding = asyncio.ensure_future(core.incoming.add(copy, placed(0)))
+            await asyncio.sleep(0)
+            deleting = asyncio.ensure_future(core.incoming.delete(LOG))
+            await asyncio.gather(adding, deleting, return_exceptions=True)
+            with pytest.raises(StorageFailed):
+                await core.incoming.add(copy, placed(1))
+            assert stored(core) == []
+            assert not list(core._store.incoming())
+            assert dict(core._store.heads()) == {}
+
+    run(test)
+
+
+def test_after_a_failure_a_copy_is_opened_anew(tmp_path, monkeypatch):
+    def fail(*_):
+        raise StorageFailed("broken")
+
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            with monkeypatch.context() as broken:
+                broken.setattr(core._store, "write", fail)
+                with pytest.raises(StorageFailed):
+                    await core.incoming.add(copy, placed(1))
+            with pytest.raises(StorageFailed):
+                await core.incoming.add(copy, placed(1))
+            await until(lambda: core._committer.failure is None)
+            with pytest.raises(StorageFailed):
+                await core.incoming.add(copy, placed(1))
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(1))
+            assert stored(core) == [placed(0), placed(1)]
+
+    run(test)
+
+
+def test_much_is_never_left_unsynced(tmp_path, monkeypatch):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            sync, syncs = core._store.sync, []
+            monkeypatch.setattr(core._store, "sync", lambda: (syncs.append(1), sync()))
+            for number in range(12):
+                await core.incoming.add(copy, placed(number, size=1_000_000))
+                assert copy.unsynced_bytes < 4 << 20
+            assert len(syncs) == 2
+
+    run(test)

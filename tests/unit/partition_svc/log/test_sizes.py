@@ -1,0 +1,45 @@
+import asyncio
+
+from common.ports.partitions import LogId
+from tests.support.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic
+
+OTHER = LogId(b"another of 16 by", 0)
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def test_all_logs_that_were_written_to_are_known_by_their_bytes(tmp_path):
+    async def test():
+        count = 700
+        async with running_core(tmp_path, topic(partitions=count)) as core:
+            logs = [LogId(TOPIC_ID, number) for number in range(0, count, 2)]
+            waiting = [append(core, batch(size=100), log=log, acks=1) for log in logs]
+            await asyncio.gather(*waiting)
+            size = len(batch(size=100))
+            assert await core.sizes.of_all_logs() == dict.fromkeys(logs, size)
+        async with running_core(tmp_path, topic(partitions=count)) as core:
+            assert core.sizes.of_open_logs() == {}
+            assert await core.sizes.of_all_logs() == dict.fromkeys(logs, size)
+            await append(core, batch(size=100))
+            assert core.sizes.of_open_logs() == {LOG: 2 * size}
+
+    run(test)
+
+
+def test_what_another_owns_does_not_count(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER.topic_id)) as core:
+            await append(core, batch())
+            await append(core, batch(), log=OTHER)
+        # Under an epoch that does not let it be deleted either.
+        elsewhere = topic(OTHER.topic_id, owner="partition-9")
+        async with running_core(tmp_path, topic(), elsewhere) as core:
+            assert set(await core.sizes.of_all_logs()) == {LOG}
+
+    run(test)

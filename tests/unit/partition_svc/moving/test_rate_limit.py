@@ -1,0 +1,34 @@
+import asyncio
+
+from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
+
+
+def test_bytes_come_at_the_rate_that_was_set():
+    limit = RateLimit(1000)
+    pauses = [limit.reserve(500, now_s=100.0) for _ in range(4)]
+    # A little of the time before the first is made up for.
+    assert [round(one, 2) for one in pauses] == [0.0, 0.45, 0.95, 1.45]
+
+
+def test_time_that_was_not_used_is_not_saved_up():
+    limit = RateLimit(1000)
+    limit.reserve(500, now_s=100.0)
+    assert limit.reserve(10_000, now_s=200.0) == 0.0
+    assert round(limit.reserve(1, now_s=200.0), 2) == 9.95
+
+
+def test_no_limit_lets_everything_through():
+    assert NO_LIMIT.reserve(1 << 40, now_s=1.0) == 0.0
+    assert NO_LIMIT.reserve(1 << 40, now_s=1.0) == 0.0
+
+
+def test_who_takes_more_than_there_is_waits():
+    async def test():
+        loop = asyncio.get_running_loop()
+        limit = RateLimit(100_000)
+        began = loop.time()
+        for _ in range(3):
+            await limit.take(10_000)
+        return loop.time() - began
+
+    assert asyncio.run(test()) >= 0.1

@@ -1,0 +1,174 @@
+import asyncio
+
+import pytest
+
+from common.ports.moves import MovePhase, MoveProgress
+from common.ports.partitions import Refusal
+from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.moving.target import TargetMove
+from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
+from tests.support.partition_core import LOG, append, batch, content, read_everything, until
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+@pytest.fixture
+def points(monkeypatch):
+    points = Failpoints()
+    for module in ("mover", "servicer", "target"):
+        monkeypatch.setattr(f"partition_svc.moving.{module}.reach", points.reach)
+    return points
+
+
+async def moved(ring):
+    await until(lambda: ring.placement().owner == TARGET and not ring.moves)
+
+
+def test_batches_that_were_damaged_on_the_way_are_asked_for_again(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            sent = [batch(size=60_000, start=n) for n in range(20)]
+            await append(source.core, *sent)
+            read, damaged = source.core.outgoing.batches, []
+
+            async def batches(*asked):
+                async for found in read(*asked):
+                    if len(damaged) < 2:
+                        damaged.append(found[-1])
+                        found = [*found[:-1], found[-1][:-1] + b"?"]
+                    yield found
+
+            monkeypatch.setattr(source.core.outgoing, "batches", batches)
+            ring.begin()
+            await moved(ring)
+            assert len(damaged) == 2
+            stored = await read_everything(target.core)
+            assert list(map(content, stored)) == list(map(content, sent))
+
+    run(test)
+
+
+def test_nothing_is_copied_to_a_disk_without_room(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch(size=10_000))
+            asked = []
+            with monkeypatch.context() as full:
+                full.setattr(target.store, "has_room", lambda size: asked.append(size))
+                ring.begin()
+                await until(lambda: len(asked) > 2)
+                assert ring.moves[1].phase is MovePhase.PREPARE
+                assert target.core.incoming.marks
+                assert target.core._committer.failure is None
+            await moved(ring)
+            assert len(await read_everything(target.core)) == 1
+
+    run(test)
+
+
+def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch(producer=(1, 0, 0)))
+            points.hold("move.target.installed")
+            ring.begin()
+            await until(lambda: "move.target.installed" in points.reached)
+            await target.crash()
+            # Its COMMIT may come at any time: nothing may be written to make it whole again.
+            await source.crash()
+            await target.start()
+            await until(lambda: points.reached.count("move.target.installed") == 2)
+            points.let_go("move.target.installed")
+            await until(lambda: ring.placement().owner == TARGET)
+            assert points.reached.count("move.source.fence") == 1
+            (result,) = await append(target.core, batch(producer=(1, 0, 0)))
+            assert (result.refusal, result.base_offset) == (None, 0)
+            await source.start()
+            await moved(ring)
+
+    run(test)
+
+
+class Rounds(TargetMove):
+    """A move whose rounds copy so many bytes each."""
+
+    def __init__(self, limit, *sizes):
+        self._limit = limit
+        self._sizes = list(sizes)
+        self.limits = []
+
+    async def _copy_round(self, _, limit):
+        self.limits.append(limit)
+        return self._sizes.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unlimited_from"),
+    [
+        ([10], None),
+        ([100 << 20, 40 << 20, 10 << 20, 2 << 20, 1 << 20], None),
+        ([100 << 20, 60 << 20, 30 << 20, 1 << 20], 2),
+        ([20 << 20] * 14, 2),
+    ],
+    ids=["short", "shrinking", "slow", "never"],
+)
+def test_the_tail_is_copied_until_it_is_short_enough(sizes, unlimited_from):
+    limit = RateLimit(1)
+    rounds = Rounds(limit, *sizes, 0, 0)
+    asyncio.run(rounds._catch_up(None))
+    assert len(rounds.limits) == len(sizes)
+    unlimited = [one is NO_LIMIT for one in rounds.limits]
+    assert unlimited == [
+        unlimited_from is not None and number >= unlimited_from for number in range(len(sizes))
+    ]
+
+
+def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(size=50_000) for _ in range(20)))
+            size = (await source.core.describe_logs([LOG]))[0].size_bytes
+            points.hold("move.target.prepare")
+            ring.begin()
+            await until(lambda: points.reached)
+            assert list(target.mover.progress) == [MoveProgress(1, 0, 0)]
+            points.hold("move.target.catch-up")
+            points.let_go("move.target.prepare")
+            await until(lambda: "move.target.catch-up" in points.reached)
+            assert list(target.mover.progress) == [MoveProgress(1, size, size)]
+            points.let_go("move.target.catch-up")
+            await moved(ring)
+            assert list(target.mover.progress) == []
+
+    run(test)
+
+
+def test_a_commit_that_is_not_recorded_makes_nobody_the_owner(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            advance, refused = ring.advance_move, []
+
+            async def advance_move(move_id, phase):
+                if phase is MovePhase.COMMIT and len(refused) < 3:
+                    refused.append(target.core._registry.find(LOG))
+                    return ring.moves[move_id]
+                return await advance(move_id, phase)
+
+            monkeypatch.setattr(ring, "advance_move", advance_move)
+            ring.begin()
+            await moved(ring)
+            assert refused == [Refusal.NOT_OWNER] * 3
+
+    run(test)
