@@ -10,15 +10,18 @@ from typing import Any
 
 from common.cluster_view import ClusterView
 from common.following import follow
+from common.ports.coordinators import Coordinators
 from common.ports.metadata import ClusterChange, Endpoint, Metadata
 from common.ports.metadata import Gateway as Registration
 from common.ports.partitions import Partitions
 from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
+from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.grpc_partitions import GrpcPartitions
 from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.producer_ids import ProducerIds
+from gateway_svc.backends.routed_coordinators import RoutedCoordinators
 from gateway_svc.backends.routed_partitions import RoutedPartitions
 from gateway_svc.backends.submissions import AppendTaker
 from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
@@ -47,10 +50,14 @@ class Gateway:
         *,
         metadata: Metadata,
         partitions: Partitions,
+        coordinators_of: Callable[[str], Coordinators | None],
         view: ClusterView,
         on_change: Callable[[ClusterChange], None] | None = None,
     ) -> None:
-        """`on_change` is told of every change after `view` has it."""
+        """`coordinators_of` finds those of a partition service by its name.
+
+        `on_change` is told of every change after `view` has it.
+        """
         self._settings = settings
         self._metadata = metadata
         self._partitions = partitions
@@ -63,6 +70,12 @@ class Gateway:
             connections_per_ip_max=settings.max_connections_per_ip,
         )
         self._producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        self._group_topic = GroupTopic(
+            view, metadata, partition_count=settings.offsets_topic_num_partitions
+        )
+        self._coordinators = RoutedCoordinators(
+            view, self._group_topic, coordinators_of, hold_s=settings.move_hold_max_ms / 1000
+        )
         self._long_polls = LongPolls()
 
     @property
@@ -112,6 +125,7 @@ class Gateway:
         self._view.apply(change)
         if self._on_change is not None:
             self._on_change(change)
+        self._coordinators.view_changed()
         self._is_known.set()
 
     def _registration(self) -> Registration:
@@ -145,6 +159,8 @@ class Gateway:
             addresses=self.addresses,
             view=self._view,
             partitions=self._partitions,
+            coordinators=self._coordinators,
+            group_topic=self._group_topic,
             metadata=self._metadata,
             producer_ids=self._producer_ids,
             answer_room=AnswerRoom(memory.bytes_max, lambda: memory.used),
@@ -157,6 +173,7 @@ class Gateway:
         await self._roster.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
         self._roster.stop()
         await self._producer_ids.close()
+        await self._group_topic.close()
 
 
 async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
@@ -175,6 +192,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
             settings,
             metadata=GrpcMetadata(channel),
             partitions=partitions,
+            coordinators_of=owners.coordinators_of,
             view=view,
             on_change=partitions.view_changed,
         )

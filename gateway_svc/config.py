@@ -180,6 +180,13 @@ class GatewaySettings:
         unit="ms",
         doc="A partition service that leaves an append unanswered for this long counts as lost.",
     )
+    offsets_topic_num_partitions: int = setting(
+        "offsets.topic.num.partitions",
+        default=50,
+        low=1,
+        high=10_000,
+        doc="Partitions of the topic that holds consumer groups, when it is created.",
+    )
     move_hold_max_ms: int = setting(
         "move.hold.max.ms",
         default=10_000,

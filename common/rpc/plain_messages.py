@@ -42,7 +42,9 @@ def from_message(message: Message, cls: type[T]) -> T:
     Raises:
         ValueError: an enum has no such number.
     """
-    return cls(*[field.read_from(message) for field in _fields(cls)])
+    kind: Any = cls
+    made: T = kind(*[field.read_from(message) for field in _fields(kind)])
+    return made
 
 
 def _fill(message: Message, value: Any) -> None:

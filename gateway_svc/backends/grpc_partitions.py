@@ -18,6 +18,7 @@ from common.ports.partitions import (
 )
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
 from gateway_svc.backends.append_sender import AppendSender
+from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from gateway_svc.backends.partition_messages import (
     decoded_fetch_response,
     descriptions_from_message,
@@ -70,6 +71,9 @@ class GrpcPartitions:
             answer_timeout_s=append_timeout_s,
             taker=taker,
         )
+
+        # With the appends: what is waited for there is as short.
+        self.coordinators = GrpcCoordinators(name, self._channels[1])
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         return self._appends.submit(appends, acks=acks)

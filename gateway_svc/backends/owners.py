@@ -5,12 +5,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from common.cluster_view import ClusterView
+from common.ports.coordinators import Coordinators
 from common.ports.partitions import Partitions
 from gateway_svc.backends.submissions import AppendPath, AppendTaker
 
 
 class OwnedPartitions(Partitions, AppendPath, Protocol):
-    """One owner's logs, over a connection."""
+    """One owner's logs, over a connection, and the coordinators of its groups."""
+
+    @property
+    def coordinators(self) -> Coordinators: ...
 
     async def close(self) -> None: ...
 
@@ -52,6 +56,11 @@ class Owners:
         """The owner of that name where there is a connection, old or new."""
         known = self._connected.get(name)
         return None if known is None else known.partitions
+
+    def coordinators_of(self, name: str) -> Coordinators | None:
+        """The group coordinators of that owner; None where it was never heard of."""
+        owner = self.named(name)
+        return None if owner is None else owner.coordinators
 
     def all(self) -> list[Partitions]:
         found = (self.named(member.name) for member in self._view.members)

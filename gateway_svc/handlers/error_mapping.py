@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from common.ports.group_refusal import GroupRefusal
 from common.ports.metadata import TopicRefusal
 from common.ports.partitions import Refusal
 from gateway_svc.wire.error_code import ErrorCode
@@ -50,4 +51,10 @@ TOPIC_ERRORS: Final[Mapping[TopicRefusal, ErrorCode]] = {
     TopicRefusal.TIMED_OUT: ErrorCode.REQUEST_TIMED_OUT,
     TopicRefusal.NO_OWNER: ErrorCode.BROKER_NOT_AVAILABLE,
     TopicRefusal.STORAGE_ERROR: ErrorCode.KAFKA_STORAGE_ERROR,
+}
+
+#: Refusals of coordinators have the names of Kafka's errors.
+GROUP_ERRORS: Final[Mapping[GroupRefusal | None, ErrorCode]] = {
+    None: ErrorCode.NONE,
+    **{refusal: ErrorCode[refusal.name] for refusal in GroupRefusal},
 }

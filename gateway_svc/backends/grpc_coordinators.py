@@ -1,0 +1,113 @@
+"""The port `Coordinators` over gRPC, for the groups of one partition service."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from common.ports.classic_groups import (
+    DescribedGroup,
+    GroupHeartbeat,
+    GroupResult,
+    HeartbeatTaken,
+    Joined,
+    JoinGroup,
+    LeaveGroup,
+    Left,
+    ListedGroups,
+    ListGroups,
+    Synced,
+    SyncGroup,
+)
+from common.ports.consumer_groups import ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.group_offsets import (
+    CommitOffsets,
+    CommitResult,
+    DeletedOffsets,
+    DeleteOffsets,
+    FetchedOffsets,
+    FetchOffsets,
+)
+from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.plain_messages import from_message, to_message
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
+
+T = TypeVar("T")
+
+
+class GrpcCoordinators:
+    """Implements `common.ports.coordinators.Coordinators`.
+
+    Joins and syncs have no deadline: they wait for other members as long as the group lets them,
+    and end when the connection breaks or the caller is cancelled.
+    """
+
+    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
+        """`name` is the owner's, for errors. The channel stays the caller's."""
+        self._name = name
+        self._stub = CoordinatorServiceStub(channel)
+
+    async def join_group(self, request: JoinGroup) -> Joined:
+        message = to_message(request, pb.JoinGroupRequest)
+        return await self._ask("JoinGroup", message, Joined, timeout_s=None)
+
+    async def sync_group(self, request: SyncGroup) -> Synced:
+        message = to_message(request, pb.SyncGroupRequest)
+        return await self._ask("SyncGroup", message, Synced, timeout_s=None)
+
+    async def heartbeat(self, request: GroupHeartbeat) -> HeartbeatTaken:
+        return await self._ask("Heartbeat", to_message(request, pb.GroupHeartbeat), HeartbeatTaken)
+
+    async def leave_group(self, request: LeaveGroup) -> Left:
+        return await self._ask("LeaveGroup", to_message(request, pb.LeaveGroupRequest), Left)
+
+    async def commit_offsets(self, request: CommitOffsets) -> CommitResult:
+        message = to_message(request, pb.CommitOffsetsRequest)
+        return await self._ask("CommitOffsets", message, CommitResult)
+
+    async def fetch_offsets(self, request: FetchOffsets) -> FetchedOffsets:
+        message = to_message(request, pb.FetchOffsetsRequest)
+        return await self._ask("FetchOffsets", message, FetchedOffsets)
+
+    async def delete_offsets(self, request: DeleteOffsets) -> DeletedOffsets:
+        message = to_message(request, pb.DeleteOffsetsRequest)
+        return await self._ask("DeleteOffsets", message, DeletedOffsets)
+
+    async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
+        answer = await self._call("DescribeGroups", pb.GroupIds(group_ids=group_ids))
+        return [from_message(one, DescribedGroup) for one in answer.groups]
+
+    async def list_groups(self, request: ListGroups) -> ListedGroups:
+        return await self._ask(
+            "ListGroups", to_message(request, pb.ListGroupsRequest), ListedGroups
+        )
+
+    async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
+        answer = await self._call("DeleteGroups", pb.GroupIds(group_ids=group_ids))
+        return [from_message(one, GroupResult) for one in answer.results]
+
+    async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
+        message = to_message(request, pb.ConsumerHeartbeatRequest)
+        return await self._ask("ConsumerHeartbeat", message, ConsumerHeartbeatTaken)
+
+    async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
+        answer = await self._call("DescribeConsumerGroups", pb.GroupIds(group_ids=group_ids))
+        return [from_message(one, ConsumerGroup) for one in answer.groups]
+
+    async def _ask(
+        self,
+        method: str,
+        message: Message,
+        answer: type[T],
+        *,
+        timeout_s: float | None = CALL_TIMEOUT_S,
+    ) -> T:
+        return from_message(await self._call(method, message, timeout_s=timeout_s), answer)
+
+    async def _call(
+        self, method: str, message: Message, *, timeout_s: float | None = CALL_TIMEOUT_S
+    ) -> Any:
+        with unavailable_on_failure(f"{self._name} {method}"):
+            return await getattr(self._stub, method)(message, timeout=timeout_s)

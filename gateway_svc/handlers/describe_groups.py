@@ -1,0 +1,65 @@
+"""DescribeGroups: state and members of classic groups."""
+
+from typing import Final
+
+from common.ports.classic_groups import DescribedGroup as Found
+from common.ports.group_refusal import GroupRefusal
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.handlers.operations import GROUP_OPERATIONS
+from gateway_svc.wire.apis.describe_groups import (
+    DESCRIBE_GROUPS,
+    OPERATIONS_UNKNOWN,
+    DescribedGroup,
+    DescribedGroupMember,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+from gateway_svc.wire.error_code import ErrorCode
+
+#: Before this version a group that is not there is one in state Dead (KIP-1043).
+_NOT_FOUND_SINCE: Final = 6
+_DEAD: Final = "Dead"
+
+
+@coordinated(DESCRIBE_GROUPS)
+async def describe_groups(request: DescribeGroupsRequest, call: Call) -> DescribeGroupsResponse:
+    found = await call.backends.coordinators.describe_groups(request.groups)
+    operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
+    return DescribeGroupsResponse(groups=[_group(one, operations, call) for one in found])
+
+
+def _group(found: Found, operations: int, call: Call) -> DescribedGroup:
+    if found.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
+        return _not_found(found, operations, call)
+    return DescribedGroup(
+        error_code=GROUP_ERRORS[found.refusal],
+        group_id=found.group_id,
+        group_state=found.state,
+        protocol_type=found.protocol_type,
+        protocol_data=found.protocol_name,
+        members=[
+            DescribedGroupMember(
+                member_id=one.member_id,
+                group_instance_id=one.group_instance_id,
+                client_id=one.client.client_id,
+                client_host=one.client.client_host,
+                member_metadata=one.metadata,
+                member_assignment=one.assignment,
+            )
+            for one in found.members
+        ],
+        authorized_operations=operations,
+    )
+
+
+def _not_found(found: Found, operations: int, call: Call) -> DescribedGroup:
+    is_told = call.api_version >= _NOT_FOUND_SINCE
+    return DescribedGroup(
+        error_code=ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.NONE,
+        error_message=f"Group {found.group_id} not found." if is_told else None,
+        group_id=found.group_id,
+        group_state=_DEAD,
+        authorized_operations=operations,
+    )

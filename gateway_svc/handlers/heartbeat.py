@@ -1,0 +1,20 @@
+"""Heartbeat: a member of a classic group lives."""
+
+from common.ports.classic_groups import GroupHeartbeat
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
+
+
+@coordinated(HEARTBEAT)
+async def heartbeat(request: HeartbeatRequest, call: Call) -> HeartbeatResponse:
+    taken = await call.backends.coordinators.heartbeat(
+        GroupHeartbeat(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            generation_id=request.generation_id,
+            group_instance_id=request.group_instance_id,
+        )
+    )
+    return HeartbeatResponse(error_code=GROUP_ERRORS[taken.refusal])

@@ -1,0 +1,65 @@
+"""JoinGroup: a member enters a classic group. Answered when the generation begins."""
+
+from typing import Final
+
+from common.ports.classic_groups import GroupProtocol, Joined, JoinGroup
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.join_group import (
+    JOIN_GROUP,
+    JoinGroupRequest,
+    JoinGroupResponse,
+    JoinGroupResponseMember,
+)
+
+#: Since this version members ask for their ids first (KIP-394).
+_MEMBER_ID_SINCE: Final = 4
+#: Since this version the protocol's name is null where there is none (KIP-559).
+_NULL_NAME_SINCE: Final = 7
+#: Since this version a leader can be told not to assign (KIP-814).
+_SKIP_SINCE: Final = 9
+
+
+@coordinated(JOIN_GROUP)
+async def join_group(request: JoinGroupRequest, call: Call) -> JoinGroupResponse:
+    joined = await call.backends.coordinators.join_group(
+        JoinGroup(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            protocol_type=request.protocol_type,
+            protocols=[GroupProtocol(one.name, one.metadata) for one in request.protocols],
+            session_timeout_ms=request.session_timeout_ms,
+            # Version 0 has one time-out for both.
+            rebalance_timeout_ms=request.rebalance_timeout_ms
+            if call.api_version > 0
+            else request.session_timeout_ms,
+            group_instance_id=request.group_instance_id,
+            client=client_of(call),
+            reason=request.reason,
+            needs_member_id=call.api_version >= _MEMBER_ID_SINCE,
+            may_skip_assignment=call.api_version >= _SKIP_SINCE,
+        )
+    )
+    return _response(joined, call)
+
+
+def _response(joined: Joined, call: Call) -> JoinGroupResponse:
+    name = joined.protocol_name
+    return JoinGroupResponse(
+        error_code=GROUP_ERRORS[joined.refusal],
+        generation_id=joined.generation_id,
+        protocol_type=joined.protocol_type,
+        protocol_name=name if name or call.api_version >= _NULL_NAME_SINCE else "",
+        leader=joined.leader,
+        skip_assignment=joined.skip_assignment,
+        member_id=joined.member_id,
+        members=[
+            JoinGroupResponseMember(
+                member_id=one.member_id,
+                group_instance_id=one.group_instance_id,
+                metadata=one.metadata,
+            )
+            for one in joined.members
+        ],
+    )

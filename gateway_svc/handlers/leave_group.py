@@ -1,0 +1,55 @@
+"""LeaveGroup: one member leaves, or since version 3 several do."""
+
+from typing import Final
+
+from common.ports.classic_groups import LeaveGroup, LeavingMember, Left
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.leave_group import (
+    LEAVE_GROUP,
+    LeaveGroupRequest,
+    LeaveGroupResponse,
+    MemberResponse,
+)
+
+#: Since this version several members may leave, each with an error of its own (KIP-345).
+_SEVERAL_SINCE: Final = 3
+
+
+@coordinated(LEAVE_GROUP)
+async def leave_group(request: LeaveGroupRequest, call: Call) -> LeaveGroupResponse:
+    several = call.api_version >= _SEVERAL_SINCE
+    left = await call.backends.coordinators.leave_group(
+        LeaveGroup(
+            request.group_id,
+            [
+                LeavingMember(one.member_id, one.group_instance_id, one.reason)
+                for one in request.members
+            ]
+            if several
+            else [LeavingMember(request.member_id)],
+        )
+    )
+    return _of_several(left) if several else _of_one(left)
+
+
+def _of_one(left: Left) -> LeaveGroupResponse:
+    refusal = left.refusal
+    if refusal is None and left.members:
+        refusal = left.members[0].refusal
+    return LeaveGroupResponse(error_code=GROUP_ERRORS[refusal])
+
+
+def _of_several(left: Left) -> LeaveGroupResponse:
+    return LeaveGroupResponse(
+        error_code=GROUP_ERRORS[left.refusal],
+        members=[
+            MemberResponse(
+                member_id=one.member_id,
+                group_instance_id=one.group_instance_id,
+                error_code=GROUP_ERRORS[one.refusal],
+            )
+            for one in left.members
+        ],
+    )

@@ -1,0 +1,34 @@
+"""ListGroups: all groups of the cluster, whichever gateway is asked.
+
+Admin clients ask every broker and put the answers together; the same group from each is one group.
+"""
+
+from common.ports.classic_groups import ListGroups
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.list_groups import (
+    LIST_GROUPS,
+    ListedGroup,
+    ListGroupsRequest,
+    ListGroupsResponse,
+)
+
+
+@coordinated(LIST_GROUPS)
+async def list_groups(request: ListGroupsRequest, call: Call) -> ListGroupsResponse:
+    listed = await call.backends.coordinators.list_groups(
+        ListGroups(request.states_filter, request.types_filter)
+    )
+    return ListGroupsResponse(
+        error_code=GROUP_ERRORS[listed.refusal],
+        groups=[
+            ListedGroup(
+                group_id=one.group_id,
+                protocol_type=one.protocol_type,
+                group_state=one.state,
+                group_type=one.group_type,
+            )
+            for one in listed.groups
+        ],
+    )

@@ -1,0 +1,127 @@
+"""OffsetCommit: where a group will go on reading. Answered when that is durable.
+
+Partitions that do not exist are refused here; the coordinator sees only those that do.
+"""
+
+from collections.abc import Iterator, Sequence
+from time import time
+from typing import Final, NamedTuple
+
+from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
+from common.ports.group_refusal import GroupRefusal
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.offset_commit import (
+    OFFSET_COMMIT,
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+from gateway_svc.wire.error_code import ErrorCode
+
+#: Since this version topics are named by their ids.
+_TOPIC_IDS_SINCE: Final = 10
+#: Refusals of the whole that each partition bears: the response has no other place for them.
+_NOT_SAID: Final = -1
+
+
+class _Asked(NamedTuple):
+    """One partition: what is committed, or why nothing is."""
+
+    partition: int
+    commit: OffsetToCommit | None
+    error_code: ErrorCode = ErrorCode.NONE
+
+
+@coordinated(OFFSET_COMMIT)
+async def offset_commit(request: OffsetCommitRequest, call: Call) -> OffsetCommitResponse:
+    now_ms = int(time() * 1000)
+    asked = [
+        [_asked(topic, one, request, call, now_ms) for one in topic.partitions]
+        for topic in request.topics
+    ]
+    commits = [one.commit for topic in asked for one in topic if one.commit is not None]
+    result = CommitResult()
+    if commits or not request.topics:
+        result = await call.backends.coordinators.commit_offsets(
+            CommitOffsets(
+                group_id=request.group_id,
+                offsets=commits,
+                member_id=request.member_id,
+                generation_id=request.generation_id_or_member_epoch,
+                group_instance_id=request.group_instance_id,
+                client=client_of(call),
+            )
+        )
+    refusals = _each(result, len(commits))
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[_partition(one, refusals) for one in partitions],
+            )
+            for topic, partitions in zip(request.topics, asked, strict=True)
+        ]
+    )
+
+
+def _asked(
+    topic: OffsetCommitRequestTopic,
+    one: OffsetCommitRequestPartition,
+    request: OffsetCommitRequest,
+    call: Call,
+    now_ms: int,
+) -> _Asked:
+    view, index = call.backends.view, one.partition_index
+    if call.api_version >= _TOPIC_IDS_SINCE:
+        found = view.topic_by_id(topic.topic_id)
+        unknown = ErrorCode.UNKNOWN_TOPIC_ID
+    else:
+        found = view.topic(topic.name)
+        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    if found is None:
+        return _Asked(index, None, unknown)
+    if not 0 <= index < len(found.partitions):
+        return _Asked(index, None, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    commit = OffsetToCommit(
+        found.name,
+        index,
+        one.committed_offset,
+        one.committed_leader_epoch,
+        one.committed_metadata or "",
+        found.topic_id,
+        _expires_at_ms(one, request, now_ms),
+    )
+    return _Asked(index, commit)
+
+
+def _expires_at_ms(
+    one: OffsetCommitRequestPartition, request: OffsetCommitRequest, now_ms: int
+) -> int:
+    """Only versions 2 to 4 say how long an offset is to be kept (OffsetMetadataManager)."""
+    if request.retention_time_ms == _NOT_SAID:
+        return _NOT_SAID
+    committed_ms = now_ms if one.commit_timestamp == _NOT_SAID else one.commit_timestamp
+    return committed_ms + request.retention_time_ms
+
+
+def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:
+    """A refusal of the whole is one of each partition."""
+    each: Sequence[GroupRefusal | None] = (
+        result.refusals if result.refusal is None else [result.refusal] * count
+    )
+    return iter(each)
+
+
+def _partition(
+    asked: _Asked, refusals: Iterator[GroupRefusal | None]
+) -> OffsetCommitResponsePartition:
+    error_code = asked.error_code
+    if asked.commit is not None:
+        error_code = GROUP_ERRORS[next(refusals)]
+    return OffsetCommitResponsePartition(partition_index=asked.partition, error_code=error_code)

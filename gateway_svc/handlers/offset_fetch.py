@@ -1,0 +1,148 @@
+"""OffsetFetch: where groups will go on reading; one group up to version 7, several from 8 on."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from common.ports.group_offsets import (
+    CommittedOffset,
+    FetchedOffsets,
+    FetchOffsets,
+    TopicPartitions,
+)
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.offset_fetch import (
+    OFFSET_FETCH,
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.schema import ZERO_UUID
+
+#: Since this version several groups may be asked for (KIP-709).
+_SEVERAL_SINCE: Final = 8
+#: Since this version topics are named by their ids.
+_TOPIC_IDS_SINCE: Final = 10
+
+
+@coordinated(OFFSET_FETCH)
+async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchResponse:
+    if call.api_version >= _SEVERAL_SINCE:
+        groups = await asyncio.gather(
+            *(_group(one, request.require_stable, call) for one in request.groups)
+        )
+        return OffsetFetchResponse(groups=groups)
+    topics = request.topics
+    fetched = await call.backends.coordinators.fetch_offsets(
+        FetchOffsets(
+            request.group_id,
+            None
+            if topics is None
+            else [TopicPartitions(one.name, one.partition_indexes) for one in topics],
+            require_stable=request.require_stable,
+        )
+    )
+    if fetched.refusal is not None:
+        return OFFSET_FETCH.refuse(request, GROUP_ERRORS[fetched.refusal])
+    return OffsetFetchResponse(
+        topics=[
+            OffsetFetchResponseTopic(
+                name=name,
+                partitions=[
+                    OffsetFetchResponsePartition(
+                        partition_index=one.partition,
+                        committed_offset=one.offset,
+                        committed_leader_epoch=one.leader_epoch,
+                        metadata=one.metadata,
+                        error_code=GROUP_ERRORS[one.refusal],
+                    )
+                    for one in offsets
+                ],
+            )
+            for name, offsets in groupby(fetched.offsets, key=lambda one: one.topic)
+        ]
+    )
+
+
+async def _group(
+    asked: OffsetFetchRequestGroup, require_stable: bool, call: Call
+) -> OffsetFetchResponseGroup:
+    unknown = [one for one in asked.topics or () if _name(one, call) is None]
+    fetched = await call.backends.coordinators.fetch_offsets(
+        FetchOffsets(
+            asked.group_id,
+            None if asked.topics is None else _known(asked.topics, call),
+            asked.member_id,
+            asked.member_epoch,
+            require_stable,
+        )
+    )
+    if fetched.refusal is not None:
+        error_code = GROUP_ERRORS[fetched.refusal]
+        return OffsetFetchResponseGroup(group_id=asked.group_id, topics=[], error_code=error_code)
+    return OffsetFetchResponseGroup(
+        group_id=asked.group_id,
+        topics=[*_topics(fetched, call), *(_unknown(one) for one in unknown)],
+    )
+
+
+def _name(asked: OffsetFetchRequestTopics, call: Call) -> str | None:
+    """None for a topic id that no topic has."""
+    if call.api_version < _TOPIC_IDS_SINCE:
+        return asked.name
+    topic = call.backends.view.topic_by_id(asked.topic_id)
+    return None if topic is None else topic.name
+
+
+def _known(topics: Sequence[OffsetFetchRequestTopics], call: Call) -> list[TopicPartitions]:
+    named = ((_name(one, call), one.partition_indexes) for one in topics)
+    return [TopicPartitions(name, indexes) for name, indexes in named if name is not None]
+
+
+def _topics(fetched: FetchedOffsets, call: Call) -> list[OffsetFetchResponseTopics]:
+    found: list[OffsetFetchResponseTopics] = []
+    for name, offsets in groupby(fetched.offsets, key=lambda one: one.topic):
+        topic = call.backends.view.topic(name)
+        if topic is None and call.api_version >= _TOPIC_IDS_SINCE:
+            # Of a topic that was deleted a moment ago: it has no id to be told by.
+            continue
+        found.append(
+            OffsetFetchResponseTopics(
+                name=name,
+                topic_id=ZERO_UUID if topic is None else topic.topic_id,
+                partitions=[_partition(one) for one in offsets],
+            )
+        )
+    return found
+
+
+def _partition(one: CommittedOffset) -> OffsetFetchResponsePartitions:
+    return OffsetFetchResponsePartitions(
+        partition_index=one.partition,
+        committed_offset=one.offset,
+        committed_leader_epoch=one.leader_epoch,
+        metadata=one.metadata,
+        error_code=GROUP_ERRORS[one.refusal],
+    )
+
+
+def _unknown(asked: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics:
+    return OffsetFetchResponseTopics(
+        topic_id=asked.topic_id,
+        partitions=[
+            OffsetFetchResponsePartitions(
+                partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_ID
+            )
+            for index in asked.partition_indexes
+        ],
+    )

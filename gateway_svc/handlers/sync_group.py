@@ -1,0 +1,30 @@
+"""SyncGroup: the leader hands over the assignment. Answered when it did."""
+
+from common.ports.classic_groups import MemberAssignment, SyncGroup
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
+
+
+@coordinated(SYNC_GROUP)
+async def sync_group(request: SyncGroupRequest, call: Call) -> SyncGroupResponse:
+    synced = await call.backends.coordinators.sync_group(
+        SyncGroup(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            generation_id=request.generation_id,
+            group_instance_id=request.group_instance_id,
+            protocol_type=request.protocol_type,
+            protocol_name=request.protocol_name,
+            assignments=[
+                MemberAssignment(one.member_id, one.assignment) for one in request.assignments
+            ],
+        )
+    )
+    return SyncGroupResponse(
+        error_code=GROUP_ERRORS[synced.refusal],
+        protocol_type=synced.protocol_type,
+        protocol_name=synced.protocol_name,
+        assignment=synced.assignment,
+    )
