@@ -1,0 +1,1 @@
+"""Group coordination: what a group is and decides (pure), and the partition that keeps it."""

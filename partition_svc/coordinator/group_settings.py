@@ -1,0 +1,26 @@
+"""The limits that all groups share. Names and defaults are those of Kafka's broker settings."""
+
+from dataclasses import dataclass
+from typing import Final
+
+_MINUTE_MS: Final = 60_000
+
+
+@dataclass(slots=True, frozen=True)
+class GroupSettings:
+    """All times in milliseconds; sizes in members and in characters."""
+
+    #: group.initial.rebalance.delay.ms
+    initial_rebalance_delay_ms: int = 3_000
+    #: group.min.session.timeout.ms
+    min_session_timeout_ms: int = 6_000
+    #: group.max.session.timeout.ms
+    max_session_timeout_ms: int = 30 * _MINUTE_MS
+    #: group.max.size
+    max_size: int = 2**31 - 1
+    #: group.new.member.join.timeout.ms: how long a new member may wait for its first generation.
+    new_member_join_timeout_ms: int = 5 * _MINUTE_MS
+    #: offset.metadata.max.bytes
+    offset_metadata_max: int = 4_096
+    #: offsets.retention.minutes
+    offsets_retention_ms: int = 7 * 24 * 60 * _MINUTE_MS
