@@ -44,7 +44,7 @@ class Gateway:
     It feeds `view` with what it hears from `metadata`; `partitions` may look at the same view.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a gateway is made of, each named by its caller
         self,
         settings: GatewaySettings,
         *,

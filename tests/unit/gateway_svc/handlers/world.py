@@ -29,6 +29,7 @@ from common.ports.partitions import (
     OffsetQuery,
     OffsetResult,
 )
+from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
@@ -166,6 +167,24 @@ class FakeMetadata:
         return ProducerIdBlock(first, 1000)
 
 
+class FakeCoordinators:
+    """Answers each method with `answers[name]`, or raises `error`; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.asked: list[Any] = []
+        self.error: Exception | None = None
+
+    def __getattr__(self, name: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+        async def answer(request: Any) -> Any:
+            self.asked.append(request)
+            if self.error is not None:
+                raise self.error
+            return self.answers[name]
+
+        return answer
+
+
 class World:
     """Gateways 1 (us), 2 and 3; 3 has no listener INTERNAL. Topics `orders` and `payments`."""
 
@@ -195,6 +214,7 @@ class World:
         self.partitions = FakePartitions()
         self.memory_used = 0
         self.metadata = FakeMetadata(self.view)
+        self.coordinators = FakeCoordinators()
         self.backends = Backends(
             settings=GatewaySettings(
                 node_id=1, broker_rack="rack-a", listeners=("INTERNAL://:9092",), **settings
@@ -205,6 +225,8 @@ class World:
             },
             view=self.view,
             partitions=self.partitions,
+            coordinators=self.coordinators,  # type: ignore[arg-type]
+            group_topic=GroupTopic(self.view, self.metadata, partition_count=50),
             metadata=self.metadata,
             producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
             answer_room=AnswerRoom(64 << 20, lambda: self.memory_used),

@@ -1,0 +1,31 @@
+import asyncio
+
+from common.ports.group_refusal import GroupClient
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+REQUEST = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
+
+
+def test_a_coordinator_that_does_not_answer_is_not_available():
+    @coordinated(HEARTBEAT)
+    async def handle(request, call):
+        raise BackendUnavailable("gone")
+
+    response = asyncio.run(handle(REQUEST, World().call(4)))
+    assert response == HeartbeatResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
+
+
+def test_an_answer_passes_as_it_is():
+    @coordinated(HEARTBEAT)
+    async def handle(request, call):
+        return HeartbeatResponse()
+
+    assert asyncio.run(handle(REQUEST, World().call(4))) == HeartbeatResponse()
+
+
+def test_clients_are_named_as_kafka_names_them():
+    assert client_of(World().call(4, client_id="c")) == GroupClient("c", "/10.0.0.9")

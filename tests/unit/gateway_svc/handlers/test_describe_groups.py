@@ -1,0 +1,52 @@
+import pytest
+
+from common.ports.classic_groups import DescribedGroup, DescribedMember
+from common.ports.group_refusal import GroupClient, GroupRefusal
+from gateway_svc.handlers.describe_groups import describe_groups
+from gateway_svc.handlers.operations import GROUP_OPERATIONS
+from gateway_svc.wire.apis.describe_groups import OPERATIONS_UNKNOWN, DescribeGroupsRequest
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+
+def described(answer, version=5, **fields):
+    world = World()
+    world.coordinators.answers["describe_groups"] = [answer]
+    request = DescribeGroupsRequest(groups=["g"], **fields)
+    (one,) = world.ask(describe_groups, request, version).groups
+    return one
+
+
+def test_a_group_with_its_members():
+    member = DescribedMember("m", "i", GroupClient("c", "/h"), b"x", b"y")
+    one = described(DescribedGroup("g", "Stable", "consumer", "range", [member]))
+    assert (one.group_state, one.protocol_type, one.protocol_data) == (
+        "Stable",
+        "consumer",
+        "range",
+    )
+    (found,) = one.members
+    assert (found.client_id, found.client_host) == ("c", "/h")
+    assert (found.member_metadata, found.member_assignment) == (b"x", b"y")
+
+
+@pytest.mark.parametrize(
+    ("version", "error_code", "message"),
+    [(5, ErrorCode.NONE, None), (6, ErrorCode.GROUP_ID_NOT_FOUND, "Group g not found.")],
+)
+def test_a_group_that_is_not_there_is_dead(version, error_code, message):
+    one = described(DescribedGroup("g", refusal=GroupRefusal.GROUP_ID_NOT_FOUND), version)
+    assert (one.error_code, one.error_message) == (error_code, message)
+    assert one.group_state == "Dead"
+
+
+def test_other_refusals_are_errors():
+    one = described(DescribedGroup("g", refusal=GroupRefusal.NOT_COORDINATOR))
+    assert one.error_code is ErrorCode.NOT_COORDINATOR
+
+
+def test_operations_are_told_where_they_are_asked_for():
+    found = DescribedGroup("g", "Empty")
+    assert described(found).authorized_operations == OPERATIONS_UNKNOWN
+    asked = described(found, include_authorized_operations=True)
+    assert asked.authorized_operations == GROUP_OPERATIONS

@@ -1,0 +1,59 @@
+import pytest
+
+from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.find_coordinator import find_coordinator
+from gateway_svc.wire.apis.find_coordinator import FindCoordinatorRequest
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+
+def test_the_first_who_asks_creates_the_topic_and_others_find_it():
+    world = World()
+    for _ in range(2):
+        world.ask(find_coordinator, FindCoordinatorRequest(key="g"), 3)
+    (created,) = world.metadata.created
+    assert (created.name, created.partition_count) == (OFFSETS_TOPIC, 50)
+    assert created.configs == {"cleanup.policy": "compact"}
+
+
+def test_all_members_of_a_group_are_sent_to_one_gateway_and_groups_to_all():
+    world = World()
+    keys = [f"group {n}" for n in range(40)]
+    several = world.ask(find_coordinator, FindCoordinatorRequest(coordinator_keys=keys), 4)
+    found = {one.key: (one.node_id, one.host) for one in several.coordinators}
+    assert set(found.values()) == {(1, "gateway-1"), (2, "gateway-2")}
+    for key in keys:
+        one = world.ask(
+            find_coordinator, FindCoordinatorRequest(key=key), 1, client_id="c,rack=rack-b"
+        )
+        assert (one.node_id, one.host) == found[key]
+
+
+def test_clients_are_told_an_address_of_their_listener():
+    request = FindCoordinatorRequest(key="g")
+    response = World().ask(find_coordinator, request, 2, listener="EXTERNAL")
+    assert response.host in {"10.0.0.1", "kafka.example", "kafka3.example"}
+    assert response.port == 9094
+
+
+@pytest.mark.parametrize("version", [3, 6])
+def test_without_the_topic_there_is_no_coordinator(version):
+    world = World()
+    world.metadata.error = BackendUnavailable("gone")
+    request = FindCoordinatorRequest(key="g", coordinator_keys=["g"])
+    response = world.ask(find_coordinator, request, version)
+    (one,) = response.coordinators
+    assert response.error_code is one.error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE
+
+
+def test_a_transactional_producer_is_sent_to_who_tells_it_that_there_are_no_transactions():
+    response = World().ask(find_coordinator, FindCoordinatorRequest(key="t", key_type=1), 3)
+    assert (response.error_code, response.node_id) == (ErrorCode.NONE, 1)
+
+
+@pytest.mark.parametrize("key_type", [2, 9, -1])
+def test_other_kinds_of_coordinators_are_refused(key_type):
+    request = FindCoordinatorRequest(coordinator_keys=["k"], key_type=key_type)
+    (one,) = World().ask(find_coordinator, request, 6).coordinators
+    assert one.error_code is ErrorCode.INVALID_REQUEST

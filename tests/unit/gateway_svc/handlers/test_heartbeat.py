@@ -1,0 +1,19 @@
+import pytest
+
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
+from common.ports.group_refusal import GroupRefusal
+from gateway_svc.handlers.heartbeat import heartbeat
+from gateway_svc.wire.apis.heartbeat import HeartbeatRequest
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+REQUEST = HeartbeatRequest(group_id="g", generation_id=3, member_id="m", group_instance_id="i")
+
+
+@pytest.mark.parametrize("refusal", [None, *GroupRefusal])
+def test_the_coordinators_word_is_the_answer(refusal):
+    world = World()
+    world.coordinators.answers["heartbeat"] = HeartbeatTaken(refusal)
+    response = world.ask(heartbeat, REQUEST, 4)
+    assert response.error_code is (ErrorCode[refusal.name] if refusal else ErrorCode.NONE)
+    assert world.coordinators.asked == [GroupHeartbeat("g", "m", 3, "i")]

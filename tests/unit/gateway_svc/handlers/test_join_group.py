@@ -1,0 +1,87 @@
+import pytest
+
+from common.ports.classic_groups import GroupProtocol, Joined, JoinedMember, JoinGroup
+from common.ports.group_refusal import GroupClient, GroupRefusal
+from gateway_svc.handlers.join_group import join_group
+from gateway_svc.wire.apis.join_group import (
+    JoinGroupRequest,
+    JoinGroupRequestProtocol,
+    JoinGroupResponse,
+    JoinGroupResponseMember,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+
+def request(**fields):
+    return JoinGroupRequest(
+        group_id="g",
+        session_timeout_ms=10,
+        member_id="m",
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"x")],
+        **fields,
+    )
+
+
+def asked(version, **fields):
+    world = World()
+    world.coordinators.answers["join_group"] = Joined()
+    world.ask(join_group, request(**fields), version)
+    (one,) = world.coordinators.asked
+    return one
+
+
+def test_everything_that_a_member_says_reaches_the_coordinator():
+    one = asked(9, rebalance_timeout_ms=20, group_instance_id="i", reason="why")
+    assert one == JoinGroup(
+        group_id="g",
+        member_id="m",
+        protocol_type="consumer",
+        protocols=[GroupProtocol("range", b"x")],
+        session_timeout_ms=10,
+        rebalance_timeout_ms=20,
+        group_instance_id="i",
+        client=GroupClient("a client", "/10.0.0.9"),
+        reason="why",
+        needs_member_id=True,
+        may_skip_assignment=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "needs_member_id", "may_skip"),
+    [(0, False, False), (3, False, False), (4, True, False), (8, True, False), (9, True, True)],
+)
+def test_what_a_version_can_be_asked_to_do(version, needs_member_id, may_skip):
+    one = asked(version)
+    assert (one.needs_member_id, one.may_skip_assignment) == (needs_member_id, may_skip)
+
+
+def test_version_0_has_one_timeout_for_both():
+    assert asked(0).rebalance_timeout_ms == 10
+
+
+def test_the_leader_gets_the_members():
+    world = World()
+    world.coordinators.answers["join_group"] = Joined(
+        "m", 3, "m", "consumer", "range", [JoinedMember("m", "i", b"x")], skip_assignment=True
+    )
+    assert world.ask(join_group, request(), 9) == JoinGroupResponse(
+        generation_id=3,
+        protocol_type="consumer",
+        protocol_name="range",
+        leader="m",
+        skip_assignment=True,
+        member_id="m",
+        members=[JoinGroupResponseMember(member_id="m", group_instance_id="i", metadata=b"x")],
+    )
+
+
+@pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
+def test_a_refusal_has_no_protocol(version, name):
+    world = World()
+    world.coordinators.answers["join_group"] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
+    response = world.ask(join_group, request(), version)
+    assert (response.error_code, response.member_id) == (ErrorCode.MEMBER_ID_REQUIRED, "m")
+    assert response.protocol_name == name

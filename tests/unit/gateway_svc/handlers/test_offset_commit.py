@@ -1,0 +1,107 @@
+from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
+from common.ports.group_refusal import GroupClient, GroupRefusal
+from gateway_svc.handlers.offset_commit import offset_commit
+from gateway_svc.wire.apis.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
+
+
+def partition(index, offset=9, **fields):
+    return OffsetCommitRequestPartition(
+        partition_index=index, committed_offset=offset, committed_metadata=None, **fields
+    )
+
+
+def request(*partitions, name="orders", **fields):
+    topic = OffsetCommitRequestTopic(name=name, partitions=partitions)
+    return OffsetCommitRequest(group_id="g", topics=[topic], **fields)
+
+
+def errors(response):
+    return [
+        (one.partition_index, one.error_code)
+        for topic in response.topics
+        for one in topic.partitions
+    ]
+
+
+def test_everything_that_is_committed_reaches_the_coordinator():
+    world = World()
+    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    one = OffsetCommitRequestPartition(
+        partition_index=2, committed_offset=9, committed_leader_epoch=4, committed_metadata="why"
+    )
+    asked = request(one, generation_id_or_member_epoch=3, member_id="m", group_instance_id="i")
+    assert errors(world.ask(offset_commit, asked, 9)) == [(2, ErrorCode.NONE)]
+    assert world.coordinators.asked == [
+        CommitOffsets(
+            "g",
+            [OffsetToCommit("orders", 2, 9, 4, "why", ORDERS.topic_id)],
+            "m",
+            3,
+            "i",
+            GroupClient("a client", "/10.0.0.9"),
+        )
+    ]
+
+
+def test_partitions_that_do_not_exist_are_refused_and_the_others_committed():
+    world = World()
+    refused = GroupRefusal.OFFSET_METADATA_TOO_LARGE
+    world.coordinators.answers["commit_offsets"] = CommitResult([None, refused])
+    asked = request(partition(9), partition(0), partition(-1), partition(1))
+    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert errors(world.ask(offset_commit, asked, 5)) == [
+        (9, unknown),
+        (0, ErrorCode.NONE),
+        (-1, unknown),
+        (1, ErrorCode.OFFSET_METADATA_TOO_LARGE),
+    ]
+    (sent,) = world.coordinators.asked
+    assert [one.partition for one in sent.offsets] == [0, 1]
+
+
+def test_a_refusal_of_the_whole_is_one_of_each_partition():
+    world = World()
+    refused = CommitResult(refusal=GroupRefusal.REBALANCE_IN_PROGRESS)
+    world.coordinators.answers["commit_offsets"] = refused
+    response = world.ask(offset_commit, request(partition(0), partition(1)), 8)
+    assert errors(response) == [
+        (0, ErrorCode.REBALANCE_IN_PROGRESS),
+        (1, ErrorCode.REBALANCE_IN_PROGRESS),
+    ]
+
+
+def test_nobody_is_asked_about_topics_that_do_not_exist():
+    world = World()
+    response = world.ask(offset_commit, request(partition(0), name="nowhere"), 8)
+    assert errors(response) == [(0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
+    assert world.coordinators.asked == []
+
+
+def test_topics_are_found_by_their_ids_since_version_10():
+    world = World()
+    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    asked = OffsetCommitRequest(
+        group_id="g",
+        topics=[
+            OffsetCommitRequestTopic(topic_id=NO_SUCH_ID, partitions=[partition(0)]),
+            OffsetCommitRequestTopic(topic_id=ORDERS.topic_id, partitions=[partition(1)]),
+        ],
+    )
+    response = world.ask(offset_commit, asked, 10)
+    assert errors(response) == [(0, ErrorCode.UNKNOWN_TOPIC_ID), (1, ErrorCode.NONE)]
+    assert world.coordinators.asked[0].offsets[0].topic == "orders"
+
+
+def test_old_versions_say_how_long_an_offset_is_to_be_kept():
+    world = World()
+    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.ask(offset_commit, request(partition(0, commit_timestamp=1000), retention_time_ms=5), 2)
+    world.ask(offset_commit, request(partition(0)), 2)
+    expiries = [one.offsets[0].expires_at_ms for one in world.coordinators.asked]
+    assert expiries == [1005, -1]

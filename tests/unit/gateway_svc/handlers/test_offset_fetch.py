@@ -1,0 +1,95 @@
+import pytest
+
+from common.ports.group_offsets import (
+    CommittedOffset,
+    FetchedOffsets,
+    FetchOffsets,
+    TopicPartitions,
+)
+from common.ports.group_refusal import GroupRefusal
+from gateway_svc.handlers.offset_fetch import offset_fetch
+from gateway_svc.wire.apis.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+    OffsetFetchRequestTopics,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
+
+FOUND = FetchedOffsets([CommittedOffset("orders", 0, 9, 4, "why"), CommittedOffset("orders", 1)])
+
+
+def world_with(answer):
+    world = World()
+    world.coordinators.answers["fetch_offsets"] = answer
+    return world
+
+
+def test_offsets_of_one_group():
+    world = world_with(FOUND)
+    topic = OffsetFetchRequestTopic(name="orders", partition_indexes=[0, 1])
+    response = world.ask(offset_fetch, OffsetFetchRequest(group_id="g", topics=[topic]), 5)
+    (found,) = response.topics
+    assert [
+        (one.partition_index, one.committed_offset, one.committed_leader_epoch, one.metadata)
+        for one in found.partitions
+    ] == [(0, 9, 4, "why"), (1, -1, -1, "")]
+    assert world.coordinators.asked == [FetchOffsets("g", [TopicPartitions("orders", [0, 1])])]
+
+
+def test_no_topics_is_all_of_them():
+    world = world_with(FOUND)
+    world.ask(offset_fetch, OffsetFetchRequest(group_id="g", topics=None, require_stable=True), 7)
+    assert world.coordinators.asked == [FetchOffsets("g", None, require_stable=True)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_refusal_is_told_where_the_version_has_a_place_for_it(version):
+    world = world_with(FetchedOffsets(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS))
+    topic = OffsetFetchRequestTopic(name="orders", partition_indexes=[0])
+    response = world.ask(offset_fetch, OffsetFetchRequest(group_id="g", topics=[topic]), version)
+    loading = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
+    assert response.error_code is loading
+    assert response.topics[0].partitions[0].error_code is loading
+
+
+def test_offsets_of_several_groups():
+    world = world_with(FOUND)
+    groups = [OffsetFetchRequestGroup(group_id=name, topics=None) for name in ("g", "h")]
+    response = world.ask(offset_fetch, OffsetFetchRequest(groups=groups), 8)
+    assert [one.group_id for one in response.groups] == ["g", "h"]
+    assert response.groups[0].topics[0].name == "orders"
+    assert len(world.coordinators.asked) == 2
+
+
+def test_one_group_is_refused_and_the_others_are_not():
+    world = world_with(FetchedOffsets(refusal=GroupRefusal.STALE_MEMBER_EPOCH))
+    group = OffsetFetchRequestGroup(group_id="g", topics=None, member_id="m", member_epoch=3)
+    (one,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 9).groups
+    assert one.error_code is ErrorCode.STALE_MEMBER_EPOCH
+    assert world.coordinators.asked == [FetchOffsets("g", None, "m", 3, False)]
+
+
+def test_topics_are_named_by_their_ids_since_version_10():
+    world = world_with(FOUND)
+    topics = [
+        OffsetFetchRequestTopics(topic_id=NO_SUCH_ID, partition_indexes=[5]),
+        OffsetFetchRequestTopics(topic_id=ORDERS.topic_id, partition_indexes=[0, 1]),
+    ]
+    group = OffsetFetchRequestGroup(group_id="g", topics=topics)
+    (one,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 10).groups
+    assert [(topic.topic_id, len(topic.partitions)) for topic in one.topics] == [
+        (ORDERS.topic_id, 2),
+        (NO_SUCH_ID, 1),
+    ]
+    assert one.topics[1].partitions[0].error_code is ErrorCode.UNKNOWN_TOPIC_ID
+    assert world.coordinators.asked[0].topics == [TopicPartitions("orders", [0, 1])]
+
+
+def test_an_offset_of_a_topic_that_is_gone_has_no_id_to_be_told_by():
+    world = world_with(FetchedOffsets([CommittedOffset("gone", 0, 9)]))
+    group = OffsetFetchRequestGroup(group_id="g", topics=None)
+    (by_id,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 10).groups
+    (by_name,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 9).groups
+    assert (len(by_id.topics), by_name.topics[0].name) == (0, "gone")

@@ -1,0 +1,38 @@
+from common.ports.classic_groups import MemberAssignment, Synced, SyncGroup
+from common.ports.group_refusal import GroupRefusal
+from gateway_svc.handlers.sync_group import sync_group
+from gateway_svc.wire.apis.sync_group import (
+    SyncGroupRequest,
+    SyncGroupRequestAssignment,
+    SyncGroupResponse,
+)
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import World
+
+REQUEST = SyncGroupRequest(
+    group_id="g",
+    generation_id=3,
+    member_id="m",
+    group_instance_id="i",
+    protocol_type="consumer",
+    protocol_name="range",
+    assignments=[SyncGroupRequestAssignment(member_id="m", assignment=b"x")],
+)
+
+
+def test_the_assignment_goes_to_the_coordinator_and_comes_back():
+    world = World()
+    world.coordinators.answers["sync_group"] = Synced(b"x", "consumer", "range")
+    assert world.ask(sync_group, REQUEST, 5) == SyncGroupResponse(
+        protocol_type="consumer", protocol_name="range", assignment=b"x"
+    )
+    assert world.coordinators.asked == [
+        SyncGroup("g", "m", 3, "i", "consumer", "range", [MemberAssignment("m", b"x")])
+    ]
+
+
+def test_a_refusal_is_an_error():
+    world = World()
+    world.coordinators.answers["sync_group"] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
+    response = world.ask(sync_group, REQUEST, 3)
+    assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
