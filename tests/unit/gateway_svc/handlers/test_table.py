@@ -7,23 +7,46 @@ from gateway_svc.handlers.reply import Exclusive, Pending
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.apis.create_topics import CreatableTopic, CreateTopicsRequest
+from gateway_svc.wire.apis.delete_groups import DeleteGroupsRequest
 from gateway_svc.wire.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from gateway_svc.wire.apis.describe_cluster import DescribeClusterRequest
 from gateway_svc.wire.apis.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from gateway_svc.wire.apis.describe_groups import DescribeGroupsRequest
 from gateway_svc.wire.apis.fetch import FetchPartition, FetchRequest, FetchTopic
+from gateway_svc.wire.apis.find_coordinator import FindCoordinatorRequest
+from gateway_svc.wire.apis.heartbeat import HeartbeatRequest
 from gateway_svc.wire.apis.init_producer_id import InitProducerIdRequest
+from gateway_svc.wire.apis.join_group import JoinGroupRequest, JoinGroupRequestProtocol
+from gateway_svc.wire.apis.leave_group import LeaveGroupRequest, MemberIdentity
+from gateway_svc.wire.apis.list_groups import ListGroupsRequest
 from gateway_svc.wire.apis.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsRequest,
     ListOffsetsTopic,
 )
 from gateway_svc.wire.apis.metadata import MetadataRequest, MetadataRequestTopic
+from gateway_svc.wire.apis.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from gateway_svc.wire.apis.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
+from gateway_svc.wire.apis.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchRequestTopic,
+)
 from gateway_svc.wire.apis.offset_for_leader_epoch import (
     OffsetForLeaderEpochRequest,
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
 from gateway_svc.wire.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from gateway_svc.wire.apis.sync_group import SyncGroupRequest
 from gateway_svc.wire.codec import decode, encode
 from tests.support.batches import record_batch
 from tests.support.records import numbered
@@ -70,6 +93,48 @@ REQUESTS = {
         ]
     ),
     3: MetadataRequest(topics=[MetadataRequestTopic(name="orders")]),
+    8: OffsetCommitRequest(
+        group_id="g",
+        topics=[
+            OffsetCommitRequestTopic(
+                name="orders",
+                topic_id=ORDERS.topic_id,
+                partitions=[
+                    OffsetCommitRequestPartition(
+                        partition_index=index, committed_offset=1, committed_metadata=None
+                    )
+                    for index in (0, 99)
+                ],
+            )
+        ],
+    ),
+    9: OffsetFetchRequest(
+        group_id="g",
+        topics=[OffsetFetchRequestTopic(name="orders", partition_indexes=[0])],
+        groups=[OffsetFetchRequestGroup(group_id="g", topics=None)],
+    ),
+    10: FindCoordinatorRequest(key="g", coordinator_keys=["g"]),
+    11: JoinGroupRequest(
+        group_id="g",
+        session_timeout_ms=10_000,
+        member_id="m",
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
+    ),
+    12: HeartbeatRequest(group_id="g", generation_id=1, member_id="m"),
+    13: LeaveGroupRequest(group_id="g", member_id="m", members=[MemberIdentity(member_id="m")]),
+    14: SyncGroupRequest(group_id="g", generation_id=1, member_id="m", assignments=[]),
+    15: DescribeGroupsRequest(groups=["g"]),
+    16: ListGroupsRequest(),
+    42: DeleteGroupsRequest(groups_names=["g"]),
+    47: OffsetDeleteRequest(
+        group_id="g",
+        topics=[
+            OffsetDeleteRequestTopic(
+                name="orders", partitions=[OffsetDeleteRequestPartition(partition_index=0)]
+            )
+        ],
+    ),
     18: ApiVersionsRequest(client_software_name="tests", client_software_version="1"),
     19: CreateTopicsRequest(
         topics=[CreatableTopic(name="fresh", num_partitions=1, replication_factor=1)],

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.cluster_view import ClusterView
+from common.ports.classic_groups import (
+    HeartbeatTaken,
+    Joined,
+    Left,
+    LeftMember,
+    ListedGroups,
+    Synced,
+)
+from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -171,7 +180,18 @@ class FakeCoordinators:
     """Answers each method with `answers[name]`, or raises `error`; keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {
+            "join_group": Joined(),
+            "sync_group": Synced(),
+            "heartbeat": HeartbeatTaken(),
+            "leave_group": Left([LeftMember("m")]),
+            "commit_offsets": CommitResult([None]),
+            "fetch_offsets": FetchedOffsets(),
+            "list_groups": ListedGroups(),
+            "describe_groups": [],
+            "delete_groups": [],
+            "delete_offsets": DeletedOffsets([None]),
+        }
         self.asked: list[Any] = []
         self.error: Exception | None = None
 
