@@ -1,0 +1,139 @@
+import asyncio
+
+import pytest
+
+from common.cluster_view import ClusterView
+from common.group_partitions import group_partition
+from common.ports.classic_groups import (
+    DescribedGroup,
+    GroupHeartbeat,
+    HeartbeatTaken,
+    ListedGroup,
+    ListedGroups,
+    ListGroups,
+)
+from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.group_refusal import GroupRefusal
+from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.backends.group_topic import GroupTopic
+from gateway_svc.backends.routed_coordinators import RoutedCoordinators
+from tests.unit.gateway_svc.handlers.world import FakeMetadata
+
+TOPIC_ID = bytes(range(16))
+IN_0 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 0)
+IN_1 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 1)
+
+
+class Owner:
+    """Refuses so many heartbeats first; describes and lists what it is told."""
+
+    def __init__(self, name, *refusals, error=None):
+        self.name, self.refusals, self.error = name, list(refusals), error
+        self.asked = []
+
+    async def heartbeat(self, request):
+        self.asked.append(request.group_id)
+        if self.error is not None:
+            raise self.error
+        return HeartbeatTaken(self.refusals.pop(0) if self.refusals else None)
+
+    async def describe_groups(self, group_ids):
+        return [DescribedGroup(one, self.name) for one in group_ids]
+
+    async def list_groups(self, request):
+        if self.error is not None:
+            raise self.error
+        return ListedGroups([ListedGroup(f"of {self.name}", "consumer", "Stable", "classic")])
+
+
+def routed(*owners, hold_s=30.0):
+    """Coordinators over a topic with a partition on "a" and one on "b"."""
+    view = ClusterView()
+    topic = Topic(TOPIC_ID, OFFSETS_TOPIC, (Placement("a", 0), Placement("b", 0)))
+    view.apply(ClusterChange(1, "c", is_snapshot=True, topics=(topic,)))
+    by_name = {one.name: one for one in owners}
+    group_topic = GroupTopic(view, FakeMetadata(view), partition_count=2)
+    return view, RoutedCoordinators(view, group_topic, by_name.get, hold_s=hold_s)
+
+
+def beat(group_id):
+    return GroupHeartbeat(group_id, "m", 1)
+
+
+def test_each_group_goes_to_the_owner_of_its_partition():
+    a, b = Owner("a"), Owner("b")
+    _, coordinators = routed(a, b)
+
+    async def story():
+        for group_id in (IN_0, IN_1, IN_0):
+            assert (await coordinators.heartbeat(beat(group_id))).refusal is None
+
+    asyncio.run(story())
+    assert (a.asked, b.asked) == ([IN_0, IN_0], [IN_1])
+
+
+@pytest.mark.parametrize(
+    "refusal", [GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS]
+)
+def test_what_passes_by_itself_is_waited_for(refusal):
+    a = Owner("a", refusal, refusal)
+    _, coordinators = routed(a)
+    assert asyncio.run(coordinators.heartbeat(beat(IN_0))).refusal is None
+    assert len(a.asked) == 3
+
+
+def test_other_refusals_are_the_answer():
+    a = Owner("a", GroupRefusal.UNKNOWN_MEMBER_ID)
+    _, coordinators = routed(a)
+    taken = asyncio.run(coordinators.heartbeat(beat(IN_0)))
+    assert taken.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+
+
+def test_a_coordinator_that_moved_is_found_at_its_new_owner():
+    a, b = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99), Owner("b")
+    view, coordinators = routed(a, b)
+
+    async def story():
+        asking = asyncio.create_task(coordinators.heartbeat(beat(IN_0)))
+        while not a.asked:
+            await asyncio.sleep(0)
+        moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
+        view.apply(ClusterChange(2, "c", placements=(moved,)))
+        coordinators.view_changed()
+        assert (await asking).refusal is None
+
+    asyncio.run(story())
+    assert b.asked == [IN_0]
+
+
+def test_what_does_not_pass_in_time_is_the_answer():
+    a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
+    _, coordinators = routed(a, hold_s=0.0)
+    taken = asyncio.run(coordinators.heartbeat(beat(IN_0)))
+    assert taken.refusal is GroupRefusal.NOT_COORDINATOR
+
+
+def test_an_owner_that_does_not_answer_in_time_is_unavailable():
+    for owners in ((Owner("a", error=BackendUnavailable("gone")),), ()):
+        _, coordinators = routed(*owners, hold_s=0.0)
+        with pytest.raises(BackendUnavailable):
+            asyncio.run(coordinators.heartbeat(beat(IN_0)))
+
+
+def test_groups_of_several_owners_are_described_in_the_order_of_the_question():
+    _, coordinators = routed(Owner("a"), Owner("b"))
+    found = asyncio.run(coordinators.describe_groups([IN_1, IN_0]))
+    assert [(one.group_id, one.state) for one in found] == [(IN_1, "b"), (IN_0, "a")]
+
+
+def test_all_owners_are_asked_which_groups_there_are():
+    _, coordinators = routed(Owner("a"), Owner("b"))
+    listed = asyncio.run(coordinators.list_groups(ListGroups()))
+    assert [one.group_id for one in listed.groups] == ["of a", "of b"]
+
+
+def test_a_list_with_holes_is_no_list():
+    _, coordinators = routed(Owner("a"), Owner("b", error=BackendUnavailable("gone")))
+    with pytest.raises(BackendUnavailable):
+        asyncio.run(coordinators.list_groups(ListGroups()))
