@@ -25,13 +25,14 @@ Record: TypeAlias = GroupRecord | OffsetRecord
 
 @dataclass(slots=True)
 class Effects:
-    """What one call to a group comes to.
+    """What one call to a group, made at `now_ms`, comes to.
 
     Records are written in this order, after those of the group's calls before. The replies go out
     when these records and all earlier ones of the group are durable, also where there are none
     here: an answer shows what the group has decided, and that must not be taken back.
     """
 
+    now_ms: int
     replies: list[tuple[Ticket, Reply]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
 

@@ -4,7 +4,6 @@ A record with None for its value is a tombstone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from common.ports.group_refusal import GroupClient
@@ -50,16 +49,14 @@ class StoredOffset(NamedTuple):
     topic_id: bytes = b""
 
 
-@dataclass(slots=True, frozen=True)
-class GroupRecord:
+class GroupRecord(NamedTuple):
     """The group's members, generation and assignment (GroupMetadataKey, version 2)."""
 
     group_id: str
     value: StoredGroup | None
 
 
-@dataclass(slots=True, frozen=True)
-class OffsetRecord:
+class OffsetRecord(NamedTuple):
     """One committed offset (OffsetCommitKey, version 1)."""
 
     group_id: str

@@ -31,9 +31,11 @@ class Owner:
     def __init__(self, name, *refusals, error=None):
         self.name, self.refusals, self.error = name, list(refusals), error
         self.asked = []
+        self.was_asked = asyncio.Event()
 
     async def heartbeat(self, request):
         self.asked.append(request.group_id)
+        self.was_asked.set()
         if self.error is not None:
             raise self.error
         return HeartbeatTaken(self.refusals.pop(0) if self.refusals else None)
@@ -96,8 +98,7 @@ def test_a_coordinator_that_moved_is_found_at_its_new_owner():
 
     async def story():
         asking = asyncio.create_task(coordinators.heartbeat(beat(IN_0)))
-        while not a.asked:
-            await asyncio.sleep(0)
+        await a.was_asked.wait()
         moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
         view.apply(ClusterChange(2, "c", placements=(moved,)))
         coordinators.view_changed()
