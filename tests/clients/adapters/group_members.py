@@ -1,0 +1,153 @@
+"""Members of consumer groups, one for each client library, in threads of their own.
+
+A member commits what it has read after each batch, and keeps what it read and what it was assigned.
+"""
+
+import asyncio
+import threading
+from abc import abstractmethod
+from typing import Any, Self
+
+import aiokafka
+import kafka
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor as AioRange
+from confluent_kafka import Consumer
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+_POLL_S = 0.1
+_BATCH = 100
+
+
+class GroupMember:
+    """Reads `topic` as a member of `group` from `start` on until it is stopped."""
+
+    def __init__(self, address: str, topic: str, group: str, **options: Any) -> None:
+        self.assigned: frozenset[int] = frozenset()
+        #: Partition and offset of everything that was read, in order.
+        self.read: list[tuple[int, int]] = []
+        self.failure: BaseException | None = None
+        #: How often partitions were given to it.
+        self.assignments = 0
+        self._address, self._topic, self._group = address, topic, group
+        self._options = options
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leaves the group; raises what the member failed with."""
+        self._stop.set()
+        self._thread.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as failure:  # noqa: BLE001 - told to whoever stops it
+            self.failure = failure
+
+    @abstractmethod
+    def _work(self) -> None: ...
+
+
+class ConfluentMember(GroupMember):
+    name = "confluent-kafka"
+
+    def _work(self) -> None:
+        settings = {
+            "bootstrap.servers": self._address,
+            "group.id": self._group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 500,
+            "log_level": 0,
+            **self._options,
+        }
+        is_cooperative = settings["partition.assignment.strategy"] == "cooperative-sticky"
+        consumer = Consumer(settings)
+
+        def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
+            self.assignments += 1
+            added = {one.partition for one in partitions}
+            self.assigned = self.assigned | added if is_cooperative else frozenset(added)
+
+        def on_revoke(consumer: Consumer, partitions: list[Any]) -> None:
+            self.assigned -= {one.partition for one in partitions}
+
+        consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke)
+        try:
+            while not self._stop.is_set():
+                messages = consumer.consume(_BATCH, timeout=_POLL_S)
+                found = [one for one in messages if one.error() is None]
+                self.read += [(one.partition(), one.offset()) for one in found]
+                if found:
+                    consumer.commit(asynchronous=False)
+        finally:
+            consumer.close()
+
+
+class AioMember(GroupMember):
+    name = "aiokafka"
+
+    def _work(self) -> None:
+        asyncio.run(self._consume())
+
+    async def _consume(self) -> None:
+        consumer = aiokafka.AIOKafkaConsumer(
+            self._topic,
+            bootstrap_servers=self._address,
+            group_id=self._group,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            partition_assignment_strategy=(AioRange,),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=500,
+            **self._options,
+        )
+        async with consumer:
+            while not self._stop.is_set():
+                batches = await consumer.getmany(timeout_ms=int(_POLL_S * 1000), max_records=_BATCH)
+                self.assigned = frozenset(one.partition for one in consumer.assignment())
+                found = [one for batch in batches.values() for one in batch]
+                self.read += [(one.partition, one.offset) for one in found]
+                if found:
+                    await consumer.commit()
+
+
+class PythonMember(GroupMember):
+    name = "kafka-python"
+
+    def _work(self) -> None:
+        consumer = kafka.KafkaConsumer(
+            self._topic,
+            bootstrap_servers=self._address,
+            group_id=self._group,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=500,
+            **self._options,
+        )
+        try:
+            while not self._stop.is_set():
+                batches = consumer.poll(timeout_ms=int(_POLL_S * 1000), max_records=_BATCH)
+                self.assigned = frozenset(one.partition for one in consumer.assignment())
+                found = [one for batch in batches.values() for one in batch]
+                self.read += [(one.partition, one.offset) for one in found]
+                if found:
+                    consumer.commit()
+        finally:
+            consumer.close()
+
+
+MEMBERS = (ConfluentMember, AioMember, PythonMember)
