@@ -1,0 +1,35 @@
+"""What operators are told of a classic group (DescribeGroups, ListGroups)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from common.ports.classic_groups import DescribedGroup, ListedGroup, ListGroups
+from partition_svc.coordinator.classic_group import ClassicGroup, ClassicState
+
+#: The group type of ListGroups (KIP-848).
+_CLASSIC: Final = "classic"
+
+
+def describe(group: ClassicGroup) -> DescribedGroup:
+    """Protocol, metadata and assignments are told of a Stable group only, as in Kafka."""
+    protocol = group.protocol if group.state is ClassicState.STABLE else None
+    return DescribedGroup(
+        group.group_id,
+        group.state.value,
+        group.protocol_type or "",
+        protocol or "",
+        [one.described(protocol) for one in group.members],
+    )
+
+
+def listed(group: ClassicGroup) -> ListedGroup:
+    return ListedGroup(group.group_id, group.protocol_type or "", group.state.value, _CLASSIC)
+
+
+def is_listed(one: ListedGroup, request: ListGroups) -> bool:
+    """Whether the filters let it through; they compare without regard to case."""
+    return _passes(one.state, request.states) and _passes(one.group_type, request.types)
+
+
+def _passes(value: str, allowed: Sequence[str]) -> bool:
+    return not allowed or value.lower() in (one.lower() for one in allowed)

@@ -1,0 +1,121 @@
+"""Rebuilds what one partition of `__consumer_offsets` says, by reading it from its start.
+
+The last value of each key counts. Only those are decoded, which makes a log that was not compacted
+yet cheaper to load; keys of versions that are not known here are left alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
+from common.records.batch import iter_batches
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.records import Record as LogRecord
+from common.records.records import read_records
+from partition_svc.coordinator.fields import Malformed
+from partition_svc.coordinator.records import Entry, decode
+from partition_svc.coordinator.stored import OffsetRecord, StoredGroup, StoredOffset
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES: Final = 256 << 10
+#: After so many records something else gets its turn: about two milliseconds of work.
+_RECORDS_A_TURN: Final = 500
+
+
+class CannotLoad(Exception):
+    """The log could not be read to its end: `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class LoadedGroup:
+    """What the log says of one group. `offsets`: by topic, then partition."""
+
+    stored: StoredGroup | None = None
+    offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
+
+
+async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
+    """The groups of a partition, by id. Nobody may append to the log meanwhile.
+
+    Raises:
+        CannotLoad: the log is not here (any more), or cannot be read.
+        BackendUnavailable: as `Partitions`.
+    """
+    latest: dict[bytes, Entry] = {}
+    async for records in _turns(_records(partitions, wanted)):
+        for _, _, key, value, headers in records:
+            if key is None:
+                continue
+            if value is None:
+                latest.pop(key, None)
+            else:
+                latest[key] = Entry(key, value, headers)
+    return await _grouped(wanted, latest.values())
+
+
+async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedGroup]:
+    groups: dict[str, LoadedGroup] = {}
+    for number, entry in enumerate(entries):
+        if number % _RECORDS_A_TURN == 0:
+            await asyncio.sleep(0)
+        try:
+            record = decode(entry)
+        except Malformed as error:
+            log.warning("a record of %s cannot be read: %s", wanted, error)
+            continue
+        if record is None:
+            continue
+        group = groups.get(record.group_id)
+        if group is None:
+            group = groups[record.group_id] = LoadedGroup()
+        if not isinstance(record, OffsetRecord):
+            group.stored = record.value
+        elif record.value is not None:
+            group.offsets.setdefault(record.topic, {})[record.partition] = record.value
+    return groups
+
+
+async def _turns(batches: AsyncIterator[bytes]) -> AsyncIterator[list[LogRecord]]:
+    """The records, some at a time, with a pause for others between them."""
+    async for batch in batches:
+        some: list[LogRecord] = []
+        for record in read_records(batch):
+            some.append(record)
+            if len(some) == _RECORDS_A_TURN:
+                yield some
+                some = []
+                await asyncio.sleep(0)
+        yield some
+
+
+async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
+    """Whole batches from the log's start to its end."""
+    (description,) = await partitions.describe_logs([wanted])
+    if description.refusal is not None:
+        raise CannotLoad(description.refusal)
+    offset, end = description.log_start_offset, description.log_end_offset
+    while offset < end:
+        asked = FetchPartition(wanted, offset, _READ_BYTES)
+        (found,) = await partitions.fetch(FetchQuery([asked], 0, 1, _READ_BYTES))
+        if found.refusal is not None:
+            raise CannotLoad(found.refusal)
+        if not found.records:
+            return
+        for chunk in found.records:
+            data = memoryview(chunk)
+            for position, header in iter_batches(data):
+                yield data[position : position + header.size]
+                offset = header.last_offset + 1
+        await asyncio.sleep(0)
+
+
+async def _records(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
+    return _batches(partitions, wanted)
