@@ -73,7 +73,8 @@ class IncomingLogs:
         """
         if self._committer.failure is not None or copy.gone is not None:
             raise StorageFailed(self._committer.failure or "the copy was let go of")
-        if not self._store.has_room(len(batches)):
+        # Asking takes a look at the whole directory.
+        if not copy.unsynced_bytes and not self._store.has_room(_UNSYNCED_BYTES_MAX):
             raise StorageFailed("no room on the disk for a log that moves here")
         placed = copy.placed(batches)
         for start in range(0, len(placed), _BATCHES_PER_TURN):
