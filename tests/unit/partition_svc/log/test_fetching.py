@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.ports.metadata import ClusterChange
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId, Refusal
 from partition_svc.store.failures import StorageFailed
 from tests.support.partition_core import (
@@ -82,8 +82,9 @@ def test_a_log_that_goes_away_while_it_is_read_is_not_waited_for(tmp_path):
         reading = asyncio.ensure_future(core.fetch(asked))
         # Several turns are needed to read it all.
         await asyncio.sleep(0)
-        core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
-        assert (await reading)[0].refusal is Refusal.UNKNOWN_PARTITION
+        moved = PlacementChange(*LOG, Placement("partition-9", 1))
+        core.apply(ClusterChange(2, CLUSTER_ID, placements=[moved]))
+        assert (await reading)[0].refusal is Refusal.NOT_OWNER
 
     run(test, tmp_path, tail_cache_bytes=0)
 
