@@ -53,11 +53,12 @@ class Bench:
         self._memory("no topic, 1 gateway")
         await self._create("1 gateway", [first], self._topics)
         self._memory(f"{self._partitions:,} partitions, 1 gateway")
-        await self._gateways_come(others)
+        if others:
+            await self._gateways_come(others)
         self._memory(f"{self._partitions:,} partitions, {len(self._gateways)} gateways")
-        await self._idle()
         await self._create(f"{len(self._gateways)} gateways", self._gateways, _TOPICS_AGAIN)
         await self._restarts()
+        await self._idle()
         await self._a_member_joins(moves)
         for one in (*self._gateways, self._member, self._newcomer):
             await one.stop()
