@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from common.ports.moves import Move, MovePhase
+from common.ports.moves import Move
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.committer import Committer
 from partition_svc.log.incoming_log import IncomingLog
@@ -53,12 +53,12 @@ class IncomingLogs:
     async def begin(self, move: Move) -> IncomingLog:
         """The copy for a move as far as it is here; what another move left is deleted first.
 
-        A copy that is whole is of use to the hand-over that it was made whole in, and no other.
+        A copy that is whole stays whole for as long as its move is there, for its source is fenced
+        under the only epoch that it can have meanwhile.
         """
         wanted = LogId(move.topic_id, move.partition)
         mark = self.marks.get(wanted)
-        is_same = mark is not None and mark.move_id == move.move_id
-        if mark is None or not is_same or (mark.is_whole and move.phase < MovePhase.FENCE):
+        if mark is None or mark.move_id != move.move_id:
             await self._begin_anew(wanted, move)
         self._let_go(wanted)
         copy = IncomingLog(wanted, self._store, self._cache, mark=self.marks[wanted])
