@@ -196,6 +196,33 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_anot
     assert "append stream lost: p-0 AppendStream" in caplog.text
 
 
+class EndedStream:
+    """What is left of a stream whose end `write` sees before anybody else does: a race."""
+
+    async def write(self, _request: pb.AppendRequest) -> None:
+        raise asyncio.InvalidStateError("RPC already finished.")
+
+    async def __aiter__(self):
+        await asyncio.Event().wait()
+        yield
+
+    def cancel(self) -> None:
+        """Nothing is left to cancel."""
+
+
+def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(caplog):
+    async def story() -> None:
+        sender = AppendSender("p-0", EndedStream, answer_timeout_s=30.0)
+        try:
+            with pytest.raises(BackendUnavailable, match="ended"):
+                await sender.submit(appends(b"one"), acks=ACKS_ALL)
+        finally:
+            await sender.close()
+
+    run(story)
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
 def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
     monkeypatch.setattr(append_sender, "_LOOK_S", 0.001)
 
