@@ -31,14 +31,13 @@ SERVICES = ("gateway", "partition", "metadata")
 
 _PARTITIONS = 6
 _RECORDS, _VALUE = 100, b"v" * 100
-_IN_FLIGHT = 8
 _FETCH_BYTES = 1 << 20
 _PRODUCE = {ACKS_LEADER: "produce, acks=1", ACKS_ALL: "produce, acks=all"}
 _FETCH = "fetch"
 _TOPIC = "cluster"
 
 
-async def measure(found: Results, directory: Path, *, seconds: float) -> None:
+async def measure(found: Results, directory: Path, *, seconds: float, in_flight: int) -> None:
     """One round: every shape once, each on a fresh cluster."""
     for partitions, gateways in SHAPES:
         data = directory / f"{partitions}-{gateways}"
@@ -46,19 +45,23 @@ async def measure(found: Results, directory: Path, *, seconds: float) -> None:
             for acks, case in _PRODUCE.items():
                 topic = f"{_TOPIC}{acks}"
                 await load_client.create_topic(broker.target.address, topic, _PARTITIONS)
-                found.add(case, broker.subject, await _produce(broker, topic, acks, seconds))
+                found.add(
+                    case, broker.subject, await _produce(broker, topic, acks, seconds, in_flight)
+                )
             filled = f"{_TOPIC}{ACKS_LEADER}"
             found.add(_FETCH, broker.subject, await _fetch(broker, filled, seconds))
 
 
-async def _produce(broker: Broker, topic: str, acks: int, seconds: float) -> dict[str, float]:
+async def _produce(
+    broker: Broker, topic: str, acks: int, seconds: float, in_flight: int
+) -> dict[str, float]:
     stored = StoredBatches(partition_count=_PARTITIONS, records_per_batch=_RECORDS)
     batch = kafka_bytes.record_batch(_VALUE, _RECORDS)
     loads = [
         ProduceLoad(
-            ProduceFrames(topic, batch, acks=acks, partitions=own, count=_IN_FLIGHT * len(own)),
+            ProduceFrames(topic, batch, acks=acks, partitions=own, count=in_flight * len(own)),
             stored,
-            in_flight=_IN_FLIGHT,
+            in_flight=in_flight,
         )
         for own in _shares(broker)
     ]
@@ -155,7 +158,12 @@ def _row(found: Results, case: str, shape: tuple[int, int]) -> list[str]:
 async def _run(arguments: argparse.Namespace, directory: Path) -> Results:
     found = Results()
     for number_of_round in range(arguments.rounds):
-        await measure(found, directory / str(number_of_round), seconds=arguments.seconds)
+        await measure(
+            found,
+            directory / str(number_of_round),
+            seconds=arguments.seconds,
+            in_flight=arguments.in_flight,
+        )
     return found
 
 
@@ -163,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--in-flight", type=int, default=8, help="requests, on each connection")
     parser.add_argument("--data-dir", type=Path, help="where (a temporary directory)")
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
@@ -174,7 +183,8 @@ def main() -> None:
         found = runner.run(_run(arguments, Path(name)))
     print("".join(f"- {what}: {words}\n" for what, words in about.items()))
     # Whoever else runs takes the cores, not the CPU time that a megabyte costs.
-    print(f"Load of the machine before: {before:.1f}. Rounds: {arguments.rounds}.\n")
+    print(f"Load of the machine before: {before:.1f}. Rounds: {arguments.rounds}.")
+    print(f"Requests in flight on each connection: {arguments.in_flight}.\n")
     print(render(found))
 
 

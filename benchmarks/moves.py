@@ -3,7 +3,9 @@
 Three partition services, a topic with a partition on each; partition 0 holds the bytes. While one
 client writes to each partition, batch after batch, the member that has partition 0 is drained. The
 longest time between two answers, and the bytes written, are taken over the move and over as long
-after it: the machine has pauses of its own. Afterwards the member is added again, without load.
+after it: the machine has pauses of its own. Beside that stands what the services themselves log:
+from the fence at the old owner to the answer that the new one may serve. Afterwards the member is
+added again, without load.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -67,6 +70,7 @@ class Move:
     mb_per_second: float
     gap_ms: float
     gap_without_ms: float
+    fenced_ms: float
     refused: int
     moved: float
     target: float
@@ -103,7 +107,8 @@ def _measure(cluster: Cluster, options: argparse.Namespace) -> Iterator[Move]:
 
 def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
     owners = [one.owner for one in cluster.ring.topic(_TOPIC).partitions]
-    size_bytes = _size(cluster, owners[0])
+    # Members report now and then.
+    size_bytes = eventually(lambda: _size(cluster, owners[0]), what="a report of its size")
     with _writers(cluster.bootstrap, batch_bytes) as answers:
         eventually(lambda: all(len(one.at) > 50 for one in answers), what="writers that write")
         start = time.perf_counter()
@@ -125,11 +130,26 @@ def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
         mb_per_second=size_bytes / (end - start) / 1e6,
         gap_ms=moved.longest_gap_ms(start, end),
         gap_without_ms=moved.longest_gap_ms(end, after),
+        fenced_ms=_fenced_ms(cluster, owners[0], owners[target]),
         refused=sum(one.refused for one in answers),
         moved=kept(moved),
         target=kept(answers[target]),
         other=kept(answers[other]),
     )
+
+
+def _fenced_ms(cluster: Cluster, source: str, target: str) -> float:
+    """Between the log lines of the two: appends are refused from, and taken again after."""
+    fenced = _logged_at(cluster, source, "move.source.fenced")
+    return (_logged_at(cluster, target, "move.target.committed") - fenced) / timedelta(
+        milliseconds=1
+    )
+
+
+def _logged_at(cluster: Cluster, name: str, place: str) -> datetime:
+    """When a process last came to a place of `common/failpoints.py`; nothing stops it there."""
+    line = cluster.processes[name].lines_with(rf"failpoint {place}$")[-1]
+    return datetime.strptime(" ".join(line.split()[:2]), "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007
 
 
 def _size(cluster: Cluster, name: str) -> int:
@@ -202,6 +222,7 @@ def _table(moves: Sequence[Move], gigabytes: float) -> str:
     rows = [
         row("longest time without an answer, moving partition, ms", [m.gap_ms for m in moves]),
         row("the same without a move, ms", [m.gap_without_ms for m in moves]),
+        row("from the fence to the new owner, ms", [m.fenced_ms for m in moves]),
         row("answers that were refusals", [m.refused for m in moves]),
         row("the move, s", [m.seconds for m in moves]),
         row("the move, MB/s", [m.mb_per_second for m in moves]),

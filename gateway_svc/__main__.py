@@ -4,6 +4,7 @@ import os
 import sys
 
 from common.command_line import read_settings
+from common.ports.unavailable import RegistrationRefused
 from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
 from gateway_svc.app import serve
@@ -25,7 +26,7 @@ def main() -> int:
         "gateway_svc",
         lambda stop: serve(settings, stop),
         configuration.of(ProcessSettings),
-        cannot_run=(AddressTaken, CannotListen),
+        cannot_run=(AddressTaken, CannotListen, RegistrationRefused),
     )
 
 

@@ -1,11 +1,14 @@
-"""Which partition services may register: pure decisions.
+"""Which partition services and gateways may register: pure decisions.
 
 A name stands for data. Somebody who comes under it with another directory does not have that data,
 and whoever has the directory under another name holds it twice: both would lose it in silence.
+
+A gateway's node id stands for its addresses: of two that answer to one id, clients would find one.
 """
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import Member
+from common.ports.metadata import Gateway, Member
+from metadata_svc.registration import describe
 
 
 def refusal(view: ClusterView, member: Member, *, owned: int) -> str | None:
@@ -35,6 +38,19 @@ def refusal(view: ClusterView, member: Member, *, owned: int) -> str | None:
             f"{member.incarnation}: a later one has its place"
         )
     return None
+
+
+def gateway_refusal(live: Gateway, gateway: Gateway) -> str | None:
+    """Why `gateway` may not register while `live`, with its node id, is alive; None: it may.
+
+    At the same addresses it is the same one, which was restarted before anybody missed it.
+    """
+    if live.endpoints == gateway.endpoints:
+        return None
+    return (
+        f"node id {gateway.node_id} is taken by {describe(live)}: "
+        f"{describe(gateway)} needs another node.id"
+    )
 
 
 def _holder(view: ClusterView, member: Member) -> Member | None:

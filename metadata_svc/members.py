@@ -22,7 +22,7 @@ from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
-from metadata_svc.admission import refusal
+from metadata_svc.admission import gateway_refusal, refusal
 from metadata_svc.difference import Difference
 from metadata_svc.registration import describe, identity
 from metadata_svc.revisions import Revisions
@@ -156,11 +156,18 @@ class Members:
             log.error("cannot store that %s left: %s", name, error)
         self.on_news()
 
+    def _reason_against(self, registration: Registration) -> str | None:
+        if isinstance(registration, Member):
+            owned = self._book.owned(registration.name)
+            return refusal(self._view, registration, owned=owned)
+        before = self._watches.get(identity(registration))
+        if before is None or not isinstance(before.registration, Gateway):
+            return None
+        return gateway_refusal(before.registration, registration)
+
     def _check(self, registration: Registration) -> None:
-        if not isinstance(registration, Member):
-            return
-        owned = self._book.owned(registration.name)
-        if (reason := refusal(self._view, registration, owned=owned)) is not None:
+        reason = self._reason_against(registration)
+        if reason is not None:
             log.error("registration refused: %s", reason)
             raise RegistrationRefused(reason)
 

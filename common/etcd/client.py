@@ -24,8 +24,8 @@ T = TypeVar("T")
 #: An etcd that is well answers in milliseconds; one that elects a leader takes a second.
 CALL_TIMEOUT_S: Final = 2.0
 
-#: Answers to scans are cut into pages, but one value may be large.
-_MESSAGE_BYTES_MAX = 16 << 20
+#: A page of a hundred values of a mebibyte, and what wraps them.
+_MESSAGE_BYTES_MAX = 128 << 20
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),

@@ -24,8 +24,8 @@ from protos.etcd.v3 import rpc_pb2 as pb
 OPERATIONS_MAX: Final = 120
 #: etcd takes 1.5 MiB in a request (--max-request-bytes).
 REQUEST_BYTES_MAX: Final = 1 << 20
-#: Entries in a page of a scan.
-_PAGE: Final = 1_000
+#: Entries in a page of a scan: where all are as big as can be, a page is still one answer.
+_PAGE: Final = 100
 
 
 class EtcdKvStore:

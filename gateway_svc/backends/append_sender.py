@@ -149,9 +149,16 @@ class AppendSender:
         while True:
             await self._until_wanted()
             while self._waiting and self._unanswered_bytes < _UNANSWERED_BYTES_MAX:
-                await stream.write(append_request(self._next_items()))
+                await self._write(stream, append_request(self._next_items()))
             self._wake.clear()
             await self._wake.wait()
+
+    async def _write(self, stream: Stream, request: pb.AppendRequest) -> None:
+        try:
+            await stream.write(request)
+        except asyncio.InvalidStateError as error:
+            # It ended a moment ago, and `_receive` has not been told why yet.
+            raise BackendUnavailable(f"{self._name} AppendStream: ended") from error
 
     def _next_items(self) -> Iterator[tuple[int, Append, int]]:
         """As much of what waits as one message may hold; each item now counts as unanswered."""

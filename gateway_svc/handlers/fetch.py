@@ -4,15 +4,16 @@ No session is ever made: each request stands for itself and is told so by sessio
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from common.ports.metadata import Topic
-from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId
+from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from gateway_svc.handlers.brokers import Leaders
 from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.diverging import compared
 from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
+from gateway_svc.handlers.fetch_asked import Asked, asked_partitions, lost
 from gateway_svc.handlers.fetched_records import records_for
 from gateway_svc.handlers.read_replicas import Elsewhere, elsewhere
 from gateway_svc.wire.apis.fetch import (
@@ -20,16 +21,11 @@ from gateway_svc.wire.apis.fetch import (
     FetchableTopicResponse,
     FetchRequest,
     FetchResponse,
-    FetchTopic,
     LeaderIdAndEpoch,
     NodeEndpoint,
     PartitionData,
 )
-from gateway_svc.wire.apis.fetch import FetchPartition as AskedPartition
 from gateway_svc.wire.error_code import ErrorCode
-
-#: Since this version topics are named by their ids (KIP-516).
-_TOPIC_IDS_SINCE: Final = 13
 
 _READ_COMMITTED: Final = 1
 
@@ -44,36 +40,28 @@ _LEADER_ERRORS: Final = (
 )
 
 
-class _Asked(NamedTuple):
-    """One partition asked for: its log, or why there is none."""
-
-    topic: FetchTopic
-    partition: AskedPartition
-    log: LogId | None
-    error_code: ErrorCode = ErrorCode.NONE
-
-
 async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
-    asked = _asked(request, call)
+    asked = asked_partitions(request, call)
     if (near := elsewhere(request.rack_id, call)) is not None:
         return await _sent_elsewhere(asked, near)
     with call.backends.answer_room.promised(_bytes_wanted(request, asked, call)) as max_bytes:
         try:
+            asked = await compared(asked, call)
             results = await _poll(_query(request, asked, max_bytes, call), call)
         except BackendUnavailable:
             # Retriable: the client refreshes its metadata, and by then the owner may be back.
-            asked = [_lost(one) for one in asked]
+            asked = [lost(one) for one in asked]
             results = []
         return await _response(asked, results, call)
 
 
-async def _sent_elsewhere(asked: list[_Asked], near: Elsewhere) -> FetchResponse:
+async def _sent_elsewhere(asked: list[Asked], near: Elsewhere) -> FetchResponse:
     try:
         found = iter(await near.answer([one.log for one in asked if one.log is not None]))
     except BackendUnavailable:
-        asked = [_lost(one) for one in asked]
+        asked = [lost(one) for one in asked]
         found = iter(())
     return FetchResponse(
         responses=_by_topic(
@@ -82,50 +70,17 @@ async def _sent_elsewhere(asked: list[_Asked], near: Elsewhere) -> FetchResponse
     )
 
 
-def _asked(request: FetchRequest, call: Call) -> list[_Asked]:
-    """What is asked for; a partition that is there twice counts once, as the last says."""
-    asked: dict[tuple[str, bytes, int], _Asked] = {}
-    for topic in request.topics:
-        found, unknown = _topic(topic, call)
-        for one in topic.partitions:
-            known = found is not None and 0 <= one.partition < len(found.partitions)
-            key = (topic.topic, topic.topic_id, one.partition)
-            if found is not None and known:
-                asked[key] = _Asked(topic, one, LogId(found.topic_id, one.partition))
-            else:
-                asked[key] = _Asked(topic, one, None, unknown)
-    return list(asked.values())
-
-
-def _topic(asked: FetchTopic, call: Call) -> tuple[Topic | None, ErrorCode]:
-    """The topic, and what to say of partitions that it does not have."""
-    view = call.backends.view
-    if call.api_version < _TOPIC_IDS_SINCE:
-        return view.topic(asked.topic), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    # Never by name: a topic made again under an old name is another topic.
-    topic = view.topic_by_id(asked.topic_id)
-    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if topic else ErrorCode.UNKNOWN_TOPIC_ID
-    return topic, unknown
-
-
-def _lost(asked: _Asked) -> _Asked:
-    if asked.log is None:
-        return asked
-    return asked._replace(log=None, error_code=ErrorCode.NOT_LEADER_OR_FOLLOWER)
-
-
-def _bytes_wanted(request: FetchRequest, asked: Sequence[_Asked], call: Call) -> int:
+def _bytes_wanted(request: FetchRequest, asked: Sequence[Asked], call: Call) -> int:
     in_partitions = sum(max(0, one.partition.partition_max_bytes) for one in asked)
     limit = call.backends.settings.fetch_max_bytes
     return max(0, min(request.max_bytes, limit, in_partitions))
 
 
-def _query(
-    request: FetchRequest, asked: Sequence[_Asked], max_bytes: int, call: Call
-) -> FetchQuery:
+def _query(request: FetchRequest, asked: Sequence[Asked], max_bytes: int, call: Call) -> FetchQuery:
     settings = call.backends.settings
     # An error is told at once, and nobody waits longer than a silent client may be idle.
-    waits = all(one.log is not None for one in asked) and not call.backends.long_polls.is_over
+    told = any(one.log is None or one.diverging is not None for one in asked)
+    waits = not told and not call.backends.long_polls.is_over
     max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0
     return FetchQuery(
         partitions=[
@@ -158,7 +113,7 @@ async def _poll(query: FetchQuery, call: Call) -> list[FetchResult]:
 
 
 async def _response(
-    asked: Sequence[_Asked], results: Sequence[FetchResult], call: Call
+    asked: Sequence[Asked], results: Sequence[FetchResult], call: Call
 ) -> FetchResponse:
     leaders = Leaders(call)
     remaining = iter(results)
@@ -180,7 +135,7 @@ async def _response(
     )
 
 
-def _by_topic(answers: Iterable[tuple[_Asked, PartitionData]]) -> list[FetchableTopicResponse]:
+def _by_topic(answers: Iterable[tuple[Asked, PartitionData]]) -> list[FetchableTopicResponse]:
     topics: dict[tuple[str, bytes], list[PartitionData]] = {}
     for asked, data in answers:
         topics.setdefault((asked.topic.topic, asked.topic.topic_id), []).append(data)
@@ -191,13 +146,17 @@ def _by_topic(answers: Iterable[tuple[_Asked, PartitionData]]) -> list[Fetchable
 
 
 async def _partition(
-    asked: _Asked, log_id: LogId, result: FetchResult, call: Call, leaders: Leaders
+    asked: Asked, log_id: LogId, result: FetchResult, call: Call, leaders: Leaders
 ) -> PartitionData:
-    if result.refusal is not None:
+    # Who has more than the log ever had finds out where it parted, and no error.
+    past_the_end = asked.diverging and result.refusal is Refusal.OFFSET_OUT_OF_RANGE
+    if result.refusal is not None and not past_the_end:
         return _refused(asked, log_id, result, leaders, PARTITION_ERRORS[result.refusal])
     try:
         records = await records_for(
-            call.api_version, result.records, fetch_offset=asked.partition.fetch_offset
+            call.api_version,
+            result.records if asked.diverging is None else [],
+            fetch_offset=asked.partition.fetch_offset,
         )
     except UnsupportedRecords:
         return _failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
@@ -208,6 +167,7 @@ async def _partition(
         high_watermark=result.high_watermark,
         last_stable_offset=result.last_stable_offset,
         log_start_offset=result.log_start_offset,
+        diverging_epoch=asked.diverging,
         aborted_transactions=None
         if result.aborted is None
         else [
@@ -219,7 +179,7 @@ async def _partition(
 
 
 def _refused(
-    asked: _Asked, log_id: LogId, result: FetchResult, leaders: Leaders, error_code: ErrorCode
+    asked: Asked, log_id: LogId, result: FetchResult, leaders: Leaders, error_code: ErrorCode
 ) -> PartitionData:
     if error_code not in _LEADER_ERRORS:
         return _failed(asked, error_code)
@@ -231,5 +191,5 @@ def _refused(
     )
 
 
-def _failed(asked: _Asked, error_code: ErrorCode) -> PartitionData:
+def _failed(asked: Asked, error_code: ErrorCode) -> PartitionData:
     return PartitionData(partition_index=asked.partition.partition, error_code=error_code)

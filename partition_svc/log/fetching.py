@@ -149,9 +149,10 @@ def _must_answer(reads: Sequence[_Read]) -> bool:
 
 
 def _has_grown(reads: Sequence[_Read]) -> bool:
-    """Whether a log has grown since it was read: then nobody would tell the waiter."""
+    """Whether a log has grown, or went away, since it was read: nobody would tell the waiter."""
     return any(
-        read.log is not None and read.log.high_watermark != read.result.high_watermark
+        read.log is not None
+        and (read.log.high_watermark != read.result.high_watermark or read.log.gone is not None)
         for read in reads
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from common.ports.moves import Move, MovePhase
+from common.ports.moves import Move
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.committer import Committer
 from partition_svc.log.incoming_log import IncomingLog
@@ -53,12 +53,12 @@ class IncomingLogs:
     async def begin(self, move: Move) -> IncomingLog:
         """The copy for a move as far as it is here; what another move left is deleted first.
 
-        A copy that is whole is of use to the hand-over that it was made whole in, and no other.
+        A copy that is whole stays whole for as long as its move is there, for its source is fenced
+        under the only epoch that it can have meanwhile.
         """
         wanted = LogId(move.topic_id, move.partition)
         mark = self.marks.get(wanted)
-        is_same = mark is not None and mark.move_id == move.move_id
-        if mark is None or not is_same or (mark.is_whole and move.phase < MovePhase.FENCE):
+        if mark is None or mark.move_id != move.move_id:
             await self._begin_anew(wanted, move)
         self._let_go(wanted)
         copy = IncomingLog(wanted, self._store, self._cache, mark=self.marks[wanted])
@@ -73,7 +73,8 @@ class IncomingLogs:
         """
         if self._committer.failure is not None or copy.gone is not None:
             raise StorageFailed(self._committer.failure or "the copy was let go of")
-        if not self._store.has_room(len(batches)):
+        # Asking takes a look at the whole directory.
+        if not copy.unsynced_bytes and not self._store.has_room(_UNSYNCED_BYTES_MAX):
             raise StorageFailed("no room on the disk for a log that moves here")
         placed = copy.placed(batches)
         for start in range(0, len(placed), _BATCHES_PER_TURN):

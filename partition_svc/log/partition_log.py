@@ -235,6 +235,12 @@ class PartitionLog:
         return Staged(self, None, self.next_offset, self.next_offset, result)
 
     def _begin_segment(self, group: Group, base_offset: int, generation: int) -> None:
+        # A log that was just opened may have a segment of this generation: it goes on then.
+        is_open = self._segment_generation < 0 and generation == self._store.reader.generation(
+            self.key
+        )
         self._segment_generation = generation
         self._prefix = batch_prefix(generation, self.key)
-        group.put(segment_key(self.key, base_offset), pack_segment(generation, self._size_bytes))
+        if not is_open:
+            segment = pack_segment(generation, self._size_bytes)
+            group.put(segment_key(self.key, base_offset), segment)

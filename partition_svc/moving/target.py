@@ -82,13 +82,15 @@ class TargetMove:
         if self.move.phase >= MovePhase.COMMIT:
             return
         self._copy = copy = await self._incoming.begin(self.move)
-        if self.move.phase < MovePhase.CATCH_UP:
+        if self.move.phase < MovePhase.CATCH_UP and not copy.mark.is_whole:
             await reach("move.target.prepare")
             await self._copy_round(copy, self._limit)
             await self._advance(MovePhase.CATCH_UP)
         if self.move.phase < MovePhase.FENCE:
-            await reach("move.target.catch-up")
-            await self._catch_up(copy)
+            # A copy that is whole in a phase before only shows that the view is behind.
+            if not copy.mark.is_whole:
+                await reach("move.target.catch-up")
+                await self._catch_up(copy)
             await self._advance(MovePhase.FENCE)
         if not copy.mark.is_whole:
             await reach("move.target.fence")

@@ -102,6 +102,11 @@ class LogReader:
         for key, row in self.rows(segment_key(log, 0), segment_key(log, LAST)):
             yield (numbered(key), *unpack_segment(row))
 
+    def generation(self, log: bytes) -> int:
+        """That of the last segment of a log; -1 where there is none."""
+        row = self.last_row(segment_key(log, 0), segment_key(log, LAST))
+        return -1 if row is None else unpack_segment(row[1])[0]
+
     def producers(self, log: bytes) -> Iterator[tuple[int, bytes]]:
         """Producer id and row of all producers that a log remembers."""
         for key, row in self.rows(producer_key(log, 0), producer_key(log, LAST)):

@@ -102,6 +102,16 @@ def _own(folder: Path) -> Iterator[Engine]:
             process.wait(_ENDS_WITHIN_S)
         finally:
             process.kill()
+            process.wait()
+            _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """What it leaves mounted: the network namespace of containers on the host's network."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if mount.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", mount], check=False)
 
 
 def _command(folder: Path, host: str) -> list[str]:

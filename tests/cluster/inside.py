@@ -24,8 +24,12 @@ class InsideLoad:
         )
 
     def __enter__(self) -> Self:
-        self._container.start()
-        eventually(self._is_under_way, within_s=60, what="a load within the network")
+        try:
+            self._container.start()
+            eventually(self._is_under_way, within_s=60, what="a load within the network")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from common.ports.metadata import (
     TopicRefusal,
     Watch,
 )
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 
 #: `opened` must tell watchers these broker configs.
 BROKER_CONFIGS = {"num.partitions": "3", "message.max.bytes": "1000"}
@@ -363,21 +364,35 @@ class MetadataContract:
 
     @in_cluster
     async def test_a_registration_goes_to_the_newest_watcher(self, metadata):
+        restarted = replace(gateway(0), rack="r2")
         async with (
             following(metadata, PARTITION_0),
             following(metadata, gateway(1)) as witness,
             watching(metadata, gateway(0)) as before,
         ):
             await change_with(before, lambda change: change.is_snapshot)
-            async with following(metadata, gateway(0, port=9999)) as after:
-                assert after.gateway(0) == gateway(0, port=9999)
+            async with following(metadata, restarted) as after:
+                assert after.gateway(0) == restarted
                 with pytest.raises(BackendUnavailable, match="taken over"):
                     await change_with(before, lambda _: False)
                 # The end of the old watch must not take the new one's gateway away.
                 await before.close()
                 await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
-                assert witness.gateway(0) == gateway(0, port=9999)
+                assert witness.gateway(0) == restarted
                 assert after.topic("t") is not None
+
+    @in_cluster
+    async def test_a_node_id_that_another_gateway_has_is_refused_as_long_as_that_one_lives(
+        self, metadata
+    ):
+        other = gateway(0, port=9999)
+        async with following(metadata, gateway(0)) as view:
+            async with watching(metadata, other) as watch:
+                with pytest.raises(RegistrationRefused, match="node id 0 is taken"):
+                    await change_with(watch, lambda _: False)
+            assert view.gateway(0) == gateway(0)
+        async with following(metadata, other) as view:
+            assert view.gateway(0) == other
 
     @in_cluster
     async def test_a_member_that_comes_back_at_another_address_owns_what_it_owned(self, metadata):

@@ -1,6 +1,7 @@
 """Rendered Kubernetes manifests, as Kubernetes would see them: objects, pods, what selects what."""
 
 import copy
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ K8S = ROOT / "deploy" / "k8s"
 
 Object = dict[str, Any]
 
+#: The first whose kustomize knows components.
+_KUBECTL_MIN = (1, 21)
+
 
 def render(folder: Path) -> list[Object]:
     """The objects of a kustomization; a fresh copy each time, to be changed at will."""
@@ -27,13 +31,23 @@ def render(folder: Path) -> list[Object]:
 
 @cache
 def _rendered(folder: Path) -> list[Object]:
-    kubectl = shutil.which("kubectl")
-    need(kubectl, "kubectl")
+    need(_version() >= _KUBECTL_MIN, f"kubectl of at least {'.'.join(map(str, _KUBECTL_MIN))}")
     done = subprocess.run(
-        [str(kubectl), "kustomize", str(folder)], capture_output=True, text=True, check=False
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
     )
     assert not done.returncode, done.stderr
     return load(done.stdout)
+
+
+def _version() -> tuple[int, int]:
+    """Of the kubectl that is here; (0, 0) where there is none."""
+    if shutil.which("kubectl") is None:
+        return 0, 0
+    done = subprocess.run(
+        ["kubectl", "version", "--client", "--output=json"], capture_output=True, check=True
+    )
+    version = json.loads(done.stdout)["clientVersion"]
+    return int(version["major"]), int(re.match(r"\d+", version["minor"])[0])
 
 
 def load(text: str) -> list[Object]:

@@ -63,14 +63,21 @@ class EtcdCluster(Cluster):
             self.start(name)
         return ended
 
+    def assert_running(self) -> None:
+        """Candidates come and go: one that could not renew its lease in time is restarted."""
+        self.start_those_that_ended()
+        super().assert_running()
+
     def wait_until_alive(self, *members: str) -> None:
-        with RingAdmin(self.grpc_address(self.wait_for_leader())) as ring:
+        def are_alive() -> bool:
+            with RingAdmin(self.grpc_address(self.wait_for_leader())) as ring:
+                try:
+                    described = ring.describe()
+                except grpc.RpcError:
+                    return False
+            return {one.name for one in described.members if one.is_alive}.issuperset(members)
 
-            def are_alive() -> bool:
-                alive = {one.name for one in ring.describe().members if one.is_alive}
-                return alive.issuperset(members)
-
-            self._wait(are_alive, what=f"{members} alive")
+        self._wait(are_alive, what=f"{members} alive")
 
     def wait_for_admin(self) -> None:
         """Until topics could be created through the first gateway, restarting what ended."""

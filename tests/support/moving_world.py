@@ -124,7 +124,7 @@ class World:
         self.check()
 
     async def pass_time(self, seconds=None):
-        self.now += self.dice.uniform(0, 4) if seconds is None else seconds
+        self.now += self.dice.uniform(0, 1.5) if seconds is None else seconds
         await self.settle()
 
     async def make_topic(self, partitions):
@@ -193,7 +193,9 @@ class World:
         moves = [
             one
             for one in node.view.moves
-            if one.target == node.name and one.phase < MovePhase.COMMIT
+            if one.target == node.name
+            and one.phase < MovePhase.COMMIT
+            and one.move_id not in node.complete
         ]
         if not moves:
             return
@@ -209,7 +211,10 @@ class World:
             node.fencing[move.move_id] = recorded
 
     def fence(self, node):
-        """A target asks its source for the fence, maybe long after it was given up."""
+        """A source is asked for the fence, maybe long after the move was given up.
+
+        What it answers counts only for a target that still knows of the move.
+        """
         if not node.fencing:
             return
         move = self.dice.choice(list(node.fencing.values()))
@@ -217,14 +222,13 @@ class World:
         key = move.topic_id, move.partition
         if not source.is_up or key not in self.acknowledged:
             return
-        placement = node.view.placement(*key)
-        if (log := source.logs.get(key)) is None or placement is None:
-            return
-        if placement.owner == node.name:
+        if (log := source.logs.get(key)) is None:
             return
         log.fence = max(log.fence, move.leader_epoch)
-        node.logs[key] = Log(log.records)
-        node.complete[move.move_id] = move
+        known = node.view.move(move.move_id)
+        if known is not None and known.phase < MovePhase.COMMIT:
+            node.logs[key] = Log(log.records)
+            node.complete[move.move_id] = move
 
     async def commit(self, node):
         if node.complete:

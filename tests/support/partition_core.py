@@ -51,7 +51,7 @@ async def running_core(
 ) -> AsyncIterator[PartitionCore]:
     """A core that knows `topics`; settings are fields of `PartitionSettings`."""
     store = LogStore(folder, flush_bytes=flush_bytes)
-    core = PartitionCore(store, PartitionSettings(member=MEMBER, **settings))
+    core = PartitionCore(store, PartitionSettings(**{"member": MEMBER, **settings}))
     core.start()
     try:
         core.apply(snapshot(*topics or (topic(),)))

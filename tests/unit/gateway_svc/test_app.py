@@ -7,15 +7,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from common.cluster_view import ClusterView
 from common.kv.memory import MemoryKvStore
 from common.ports.metadata import Member, NewTopic
-from common.ports.partitions import FetchQuery, FetchResult
+from common.ports.partitions import FetchQuery, FetchResult, Refusal
+from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
 from common.rpc.server import AddressTaken, RpcServer
 from gateway_svc.app import Gateway, serve
 from gateway_svc.config import GatewaySettings
 from gateway_svc.net.listener import CannotListen
+from gateway_svc.wire.apis.describe_cluster import DESCRIBE_CLUSTER, DescribeClusterRequest
 from gateway_svc.wire.apis.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.apis.metadata import METADATA, MetadataRequest
 from gateway_svc.wire.codec import decode, encode
+from gateway_svc.wire.error_code import ErrorCode
 from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topic_creation import Defaults
@@ -190,6 +193,12 @@ def _poll(name: str) -> FetchRequest:
     )
 
 
+def _poll_by_id(topic_id: bytes) -> FetchRequest:
+    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    topics = [FetchTopic(topic_id=topic_id, partitions=[asked])]
+    return FetchRequest(max_wait_ms=0, min_bytes=1, topics=topics)
+
+
 class Unreachable:
     """A metadata service that is not there."""
 
@@ -291,5 +300,95 @@ def test_taken_addresses_are_told():
             await serve(no_grpc, asyncio.Event())
         blocker.close()
         port.release()
+
+    run(story)
+
+
+def two_listeners(node_id: int) -> dict[str, object]:
+    """INTERNAL is advertised as it is in the cluster, EXTERNAL as it is from outside."""
+    return {
+        "node_id": node_id,
+        "broker_rack": f"rack-{node_id}",
+        "listeners": ("INTERNAL://127.0.0.1:0", "EXTERNAL://127.0.0.1:0"),
+        "advertised_listeners": (
+            f"INTERNAL://gateway-{node_id}.cluster:9092",
+            f"EXTERNAL://kafka.example:{9094 + node_id}",
+        ),
+    }
+
+
+def inside(node_id: int) -> tuple[object, ...]:
+    return (node_id, f"gateway-{node_id}.cluster", 9092, f"rack-{node_id}")
+
+
+def outside(node_id: int) -> tuple[object, ...]:
+    return (node_id, "kafka.example", 9094 + node_id, f"rack-{node_id}")
+
+
+class NobodyIsThere:
+    """Partitions of which nobody is the owner."""
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        return [FetchResult(refusal=Refusal.NOT_OWNER) for _ in query.partitions]
+
+
+@pytest.mark.parametrize(
+    ("listener", "told"), [("INTERNAL", inside), ("EXTERNAL", outside)], ids=["in", "out"]
+)
+def test_clients_of_a_listener_are_told_how_it_reaches_every_gateway(listener, told):
+    async def story() -> None:
+        async with (
+            metadata() as core,
+            running(core, NobodyIsThere(), **two_listeners(0)) as (first, _, _),
+            running(core, NobodyIsThere(), **two_listeners(1)) as (second, _, _),
+        ):
+            await until(lambda: len(core.view.gateways) == 2)
+            await _create(core, "t")
+            for gateway in (first, second):
+                bound = next(one for one in gateway._listeners if one.name == listener)
+                client = Client(*await asyncio.open_connection("127.0.0.1", bound.port))
+                listed = await client.ask(METADATA, MetadataRequest(topics=None), 12)
+                assert [(one.node_id, one.host, one.port, one.rack) for one in listed.brokers] == [
+                    told(0),
+                    told(1),
+                ]
+                described = await client.ask(DESCRIBE_CLUSTER, DescribeClusterRequest(), 0)
+                assert [
+                    (one.broker_id, one.host, one.port, one.rack) for one in described.brokers
+                ] == [told(0), told(1)]
+                fetched = await client.ask(FETCH, _poll_by_id(listed.topics[0].topic_id), 16)
+                (partition,) = fetched.responses[0].partitions
+                assert partition.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
+                named = told(partition.current_leader.leader_id)
+                assert [
+                    (one.node_id, one.host, one.port, one.rack) for one in fetched.node_endpoints
+                ] == [named]
+                client.writer.close()
+
+    run(story)
+
+
+def test_a_second_gateway_with_the_same_node_id_ends_and_says_why():
+    async def story() -> None:
+        async with served_metadata() as (core, address):
+            stop, grpc_ports = asyncio.Event(), [ReservedPort(), ReservedPort()]
+            first, second = (
+                GatewaySettings(
+                    node_id=3,
+                    listeners=("PLAINTEXT://127.0.0.1:0",),
+                    grpc_listen=port.address,
+                    metadata_address=address,
+                )
+                for port in grpc_ports
+            )
+            serving = asyncio.create_task(serve(first, stop))
+            await until(lambda: bool(core.view.gateways) or serving.done())
+            with pytest.raises(RegistrationRefused, match="node id 3 is taken by gateway 3"):
+                await serve(second, asyncio.Event())
+            assert not serving.done()
+            stop.set()
+            await serving
+            for port in grpc_ports:
+                port.release()
 
     run(story)

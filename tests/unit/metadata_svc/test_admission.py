@@ -1,8 +1,8 @@
 import pytest
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import ClusterChange, Member
-from metadata_svc.admission import refusal
+from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
+from metadata_svc.admission import gateway_refusal, refusal
 
 KNOWN = Member("p-0", "a:1", "volume-0", 5)
 
@@ -46,3 +46,11 @@ def test_who_owns_nothing_may_come_with_another_volume_of_any_age():
 
 def test_a_member_that_never_named_its_volume_may_name_it():
     assert asked(Member("p-0", "a:1", "volume-0", 1), known=Member("p-0", "a:1")) is None
+
+
+def test_a_node_id_belongs_to_the_addresses_of_the_gateway_that_lives():
+    live = Gateway(4, (Endpoint("INTERNAL", "one", 9092),), "rack")
+    assert gateway_refusal(live, Gateway(4, live.endpoints, "another")) is None
+    assert gateway_refusal(live, Gateway(4, (Endpoint("INTERNAL", "two", 9092),))) == (
+        "node id 4 is taken by gateway 4 (one:9092): gateway 4 (two:9092) needs another node.id"
+    )

@@ -74,7 +74,7 @@ def where(shared_etcd, prefix):
         "metadata.store": "etcd",
         "etcd.endpoints": shared_etcd.address,
         "etcd.prefix": prefix.decode(),
-        "etcd.session.timeout.ms": "2000",
+        "etcd.session.timeout.ms": "60000",
     }
     return build(StoreSettings, raw)
 

@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -158,7 +159,7 @@ def test_an_owner_is_waited_for_until_the_deadline():
 def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
     async def body(cluster):
         old = await cluster.joined(GATEWAY)
-        moved = Gateway(0, (Endpoint("PLAINTEXT", "elsewhere", 1),))
+        moved = replace(GATEWAY, rack="elsewhere")
         await cluster.joined(moved)
         with pytest.raises(BackendUnavailable, match="taken over"):
             await anext(old)
@@ -167,7 +168,22 @@ def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
         assert cluster.view.gateway(0) == moved
 
     run(body)
-    assert "gateway 0 (elsewhere:1): taken over from gateway 0 (h:1)" in caplog.text
+    assert "gateway 0 (h:1): taken over from gateway 0 (h:1)" in caplog.text
+
+
+def test_a_second_gateway_with_the_node_id_of_a_live_one_is_told_so(caplog):
+    async def body(cluster):
+        first = await cluster.joined(GATEWAY)
+        other = Gateway(0, (Endpoint("PLAINTEXT", "elsewhere", 1),))
+        with pytest.raises(RegistrationRefused, match=r"node id 0 is taken by gateway 0 \(h:1\)"):
+            await cluster.joined(other)
+        assert cluster.view.gateway(0) == GATEWAY
+        await first.close()
+        await cluster.joined(other)
+        assert cluster.view.gateway(0) == other
+
+    run(body)
+    assert "gateway 0 (elsewhere:1) needs another node.id" in caplog.text
 
 
 def test_a_registration_that_cannot_be_kept_fails_and_leaves_nobody_behind():

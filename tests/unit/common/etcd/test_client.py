@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import threading
 import time
@@ -8,6 +9,7 @@ from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable, Tls
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.support.etcd import EtcdServer
 from tests.support.ports import ReservedPort
+from tests.support.tools import need
 from tests.support.waiting import eventually
 
 
@@ -102,6 +104,7 @@ def test_a_call_on_a_closed_client_is_a_failure_like_others(shared_etcd):
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """An authority, and what it signed: for the server and for a client."""
+    need(shutil.which("openssl"), "openssl")
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*words):

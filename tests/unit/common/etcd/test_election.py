@@ -70,7 +70,7 @@ def first_to_win(waiting):
 
 
 def test_a_leader_that_falls_silent_is_followed_when_its_lease_is_over(client, prefix, pool):
-    lease = client.grant_lease(TTL_S)
+    lease = client.grant_lease(2)
     entry = pb.PutRequest(key=prefix + b"leader", value=b"silent", lease=lease.ID)
     client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
     standby = Standby(pool, client, prefix)

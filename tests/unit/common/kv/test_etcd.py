@@ -70,6 +70,14 @@ def test_a_batch_of_more_bytes_than_a_request_takes_is_written_and_read_back(sto
     assert dict(everything(store)) == values
 
 
+def test_a_page_of_the_biggest_values_is_read_back(store):
+    for number in range(120):
+        batch = WriteBatch()
+        batch.put(b"%03d" % number, bytes(REQUEST_BYTES_MAX - 100))
+        store.write(batch, sync=True)
+    assert [len(value) for _, value in everything(store)] == [REQUEST_BYTES_MAX - 100] * 120
+
+
 def test_a_value_that_etcd_cannot_take_is_refused_and_changes_nothing(store):
     put(store, a="1")
     batch = WriteBatch()

@@ -1,6 +1,11 @@
+import random
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from common.etcd.client import EtcdRefused, EtcdUnavailable
+from common.etcd.leadership import Leadership, Lease
+from common.kv import etcd_writes
 from common.kv.etcd_writes import LeaderWrites
 from common.kv.store import StorageFailed
 from protos.etcd.v3 import rpc_pb2 as pb
@@ -83,6 +88,48 @@ def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client,
     writes.make([put(key, b"2")])
     assert not client.transact(faulty.late[0]).succeeded
     assert entry(client, key).value == b"2"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_goes_wrong_on_the_way_each_write_is_made_once_and_in_order(
+    writes, faulty, client, key, monkeypatch, seed
+):
+    monkeypatch.setattr(etcd_writes, "_PAUSE_S_MIN", 0.0)
+    chance = random.Random(seed)
+    kinds = [None, None, "lost", "answer lost", "on its way"]
+    for number in range(20):
+        faulty.faults = [chance.choice(kinds) for _ in range(3)]
+        writes.make([put(key, b"%d" % number)])
+        if faulty.late and chance.random() < 0.5:
+            client.transact(faulty.late.pop(chance.randrange(len(faulty.late))))
+    assert history(client, key) == [b"%d" % number for number in range(20)]
+
+
+def history(client, key):
+    """Every value that the key ever had, in order."""
+    values, found = [], client.range(pb.RangeRequest(key=key)).kvs
+    while found:
+        values.append(found[0].value)
+        earlier = pb.RangeRequest(key=key, revision=found[0].mod_revision - 1)
+        found = client.range(earlier).kvs
+    return values[::-1]
+
+
+def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, own_client):
+    lease = Lease(own_client, 60)
+    entry = pb.PutRequest(key=b"/leader", lease=lease.id)
+    made = own_client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
+    leadership = Leadership(lease, b"/leader", made.header.revision)
+    writes = LeaderWrites(own_client, leadership, prefix=b"/")
+    writes.make([put(b"/key", b"1")])
+    own_etcd.kill()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(writes.make, [put(b"/key", b"2")])
+        own_etcd.start()
+        writing.result(timeout=60)
+    assert history(own_client, b"/key") == [b"1", b"2"]
+    assert leadership.is_held
+    leadership.resign()
 
 
 def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leadership, client, key):

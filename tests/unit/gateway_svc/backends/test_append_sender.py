@@ -6,11 +6,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult, LogId
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    Append,
+    AppendResult,
+    LogId,
+    Refusal,
+)
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from gateway_svc.backends import append_sender
 from gateway_svc.backends.append_sender import AppendSender
+from gateway_svc.backends.submissions import STALE
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.ports import ReservedPort
@@ -187,6 +196,33 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_anot
     assert "append stream lost: p-0 AppendStream" in caplog.text
 
 
+class EndedStream:
+    """What is left of a stream whose end `write` sees before anybody else does: a race."""
+
+    async def write(self, _request: pb.AppendRequest) -> None:
+        raise asyncio.InvalidStateError("RPC already finished.")
+
+    async def __aiter__(self):
+        await asyncio.Event().wait()
+        yield
+
+    def cancel(self) -> None:
+        """Nothing is left to cancel."""
+
+
+def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(caplog):
+    async def story() -> None:
+        sender = AppendSender("p-0", EndedStream, answer_timeout_s=30.0)
+        try:
+            with pytest.raises(BackendUnavailable, match="ended"):
+                await sender.submit(appends(b"one"), acks=ACKS_ALL)
+        finally:
+            await sender.close()
+
+    run(story)
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
 def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
     monkeypatch.setattr(append_sender, "_LOOK_S", 0.001)
 
@@ -238,5 +274,82 @@ def test_a_caller_that_gave_up_does_not_hold_up_others():
             owner.answer_all()
             (result,) = await other
             assert result.base_offset == 1
+
+    run(story)
+
+
+class Taker:
+    """Keeps what it is given back."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, bytes, Refusal | None]] = []
+        self.lost: list[str] = []
+
+    def take_back(self, owner, append_id, item, result) -> None:
+        self.taken.append((append_id, item.append.batch, result.refusal))
+
+    def owner_lost(self, name: str) -> None:
+        self.lost.append(name)
+
+
+class Refusing(Owner):
+    """Says of each batch what its name says, and stores the others."""
+
+    def append(self, appends, *, acks):
+        named = Refusal.__members__
+        answers = [named.get(bytes(one.batch).decode()) for one in appends]
+        future = asyncio.get_running_loop().create_future()
+        future.set_result([AppendResult(5, refusal=one) for one in answers])
+        return future
+
+
+@pytest.mark.parametrize("refusal", list(Refusal))
+def test_a_refusal_goes_back_where_it_is_about_the_placement_and_else_to_the_caller(refusal):
+    async def story() -> None:
+        taker = Taker()
+        async with served(Refusing()) as address, sending(address, taker=taker) as sender:
+            asked = sender.submit(appends(refusal.name.encode()), acks=1)
+            assert [one.base_offset for one in await sender.submit(appends(b"x"), acks=1)] == [5]
+            if refusal in STALE:
+                assert taker.taken == [(0, refusal.name.encode(), refusal)]
+                assert not asked.done()
+            else:
+                assert not taker.taken
+                assert (await asked)[0].refusal is refusal
+
+    run(story)
+
+
+def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            told = asyncio.Event()
+            assert not sender.when_answered(LOG, told.set)
+            waiting = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
+            assert sender.when_answered(LOG, told.set)
+            assert not sender.when_answered(LogId(LOG.topic_id, 99), told.set)
+            await owner.until_stored(3)
+            assert not told.is_set()
+            owner.answer_all()
+            await told.wait()
+            assert all(one.done() for one in waiting)
+            assert not sender.when_answered(LOG, told.set)
+
+    run(story)
+
+
+def test_a_stream_that_ends_is_told_to_who_waits_and_to_who_takes_back():
+    async def story() -> None:
+        owner, taker, told = Owner(answers_at_once=False), Taker(), asyncio.Event()
+        async with served(owner) as address, sending(address, taker=taker) as sender:
+            lost = sender.submit(appends(b"a"), acks=1)
+            await owner.until_stored(1)
+            assert sender.when_answered(LOG, told.set)
+            await sender.close()
+            assert told.is_set()
+            assert taker.lost == ["p-0"]
+            with pytest.raises(BackendUnavailable):
+                await lost
 
     run(story)

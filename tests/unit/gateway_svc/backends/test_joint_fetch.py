@@ -1,8 +1,20 @@
 import asyncio
 
-from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId, Refusal
+import pytest
+
+from common.ports.partitions import (
+    ACKS_ALL,
+    Append,
+    FetchPartition,
+    FetchQuery,
+    FetchResult,
+    LogId,
+    Refusal,
+)
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.joint_fetch import joint_fetch
+from tests.support.partition_core import batch, query
+from tests.unit.gateway_svc.backends.real_owners import LOGS, real_owners
 
 _FOREVER_MS = 50_000
 
@@ -180,3 +192,71 @@ def test_a_client_that_leaves_cancels_all_its_waits():
         assert all(task.done() for task in others)
 
     run(story)
+
+
+# The same over real owners.
+
+
+def run_over_real_owners(folder, story) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(60), real_owners(folder) as owners:
+            await story(owners.gateway)
+
+    asyncio.run(within_limits())
+
+
+def byte_count(results) -> int:
+    return sum(sizes(results))
+
+
+async def grow(partitions, log, *, size: int = 1000) -> int:
+    """Appends one batch; its size."""
+    sent = batch(size=size)
+    (result,) = await partitions.append([Append(log, sent)], acks=ACKS_ALL)
+    assert result.refusal is None
+    return len(sent)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 0, 0, 0), (1, 1, 1, 0)], ids=str)
+def test_a_long_poll_ends_when_real_owners_have_enough_together(tmp_path, order):
+    async def story(partitions) -> None:
+        size = len(batch(size=1000))
+        asked = query(
+            *((log, 0) for log in LOGS), max_wait_ms=_FOREVER_MS, min_bytes=len(order) * size
+        )
+        poll = asyncio.create_task(partitions.fetch(asked))
+        for at in order:
+            assert not poll.done(), "together they have too little"
+            await grow(partitions, LOGS[at])
+        assert byte_count(await poll) == len(order) * size
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_the_answer_of_real_owners_keeps_to_its_limit_save_for_the_first_batch(tmp_path):
+    async def story(partitions) -> None:
+        for log in (*LOGS, *LOGS):
+            size = await grow(partitions, log)
+        both = [(log, 0) for log in LOGS]
+        for limit, expected in (
+            (10 * size, [2 * size, 2 * size]),
+            (4 * size, [2 * size, 2 * size]),
+            (3 * size, [2 * size, 0]),
+            (size, [size, 0]),
+            (1, [size, 0]),
+        ):
+            assert sizes(await partitions.fetch(query(*both, max_bytes=limit))) == expected
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_real_owners_with_nothing_new_let_the_time_pass(tmp_path):
+    async def story(partitions) -> None:
+        await grow(partitions, LOGS[0])
+        asked = query((LOGS[0], 1), (LOGS[1], 0), max_wait_ms=50)
+        assert [(one.refusal, one.records) for one in await partitions.fetch(asked)] == [
+            (None, []),
+            (None, []),
+        ]
+
+    run_over_real_owners(tmp_path, story)

@@ -8,6 +8,7 @@ from common.ports.partitions import (
     ACKS_ALL,
     LATEST_TIMESTAMP,
     Append,
+    EpochQuery,
     FetchPartition,
     FetchQuery,
     LogId,
@@ -21,6 +22,7 @@ from gateway_svc.backends.routed_partitions import RoutedPartitions
 from tests.contracts.partitions_contract import PartitionsContract
 from tests.support.partition_core import LOG, batch, batches_of, content, query, topic
 from tests.unit.gateway_svc.backends.owner import owner, view_of
+from tests.unit.gateway_svc.backends.real_owners import LOGS, real_owners
 
 
 class TestRoutedPartitions(PartitionsContract):
@@ -204,3 +206,117 @@ def test_an_owner_of_whom_nothing_is_known_refuses_what_is_his():
         await partitions.close()
 
     asyncio.run(story())
+
+
+# Partitions that change their owner.
+
+
+def run_over_real_owners(folder, story) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(60), real_owners(folder) as owners:
+            await story(owners, owners.gateway)
+
+    asyncio.run(within_limits())
+
+
+def appended(partitions, *numbers: int) -> list:
+    """One call for each number, none waited for."""
+    return [
+        partitions.append([Append(LOGS[0], batch(start=one))], acks=ACKS_ALL) for one in numbers
+    ]
+
+
+def test_appends_follow_their_log_to_its_new_owner_in_order(tmp_path):
+    async def story(owners, partitions) -> None:
+        await asyncio.gather(*appended(partitions, 0))
+        owners.place(0, "partition-1")
+        owners.tell_member("partition-0")
+        on_their_way = appended(partitions, 1, 2, 3)
+        # The old owner refuses them; the new one and the gateway have yet to hear.
+        await partitions.list_offsets([OffsetQuery(LOGS[1], LATEST_TIMESTAMP)])
+        later = appended(partitions, 4, 5)
+        owners.tell_gateway()
+        last = appended(partitions, 6)
+        owners.tell_member("partition-1")
+        results = [one for (one,) in await asyncio.gather(*on_their_way, *later, *last)]
+        assert [(one.refusal, one.base_offset) for one in results] == [
+            (None, offset) for offset in range(6)
+        ]
+        found = await owners.cores["partition-1"].fetch(query((LOGS[0], 0)))
+        assert [content(one) for one in batches_of(found[0])] == [
+            content(batch(start=one)) for one in range(1, 7)
+        ]
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_a_long_poll_that_its_owner_ends_goes_on_at_the_next(tmp_path):
+    async def story(owners, partitions) -> None:
+        asked = query((LOGS[0], 0), max_wait_ms=50_000)
+        poll = asyncio.create_task(partitions.fetch(asked))
+        await partitions.list_offsets([OffsetQuery(LOGS[0], LATEST_TIMESTAMP)])
+        owners.place(0, "partition-1")
+        owners.tell_member("partition-0")
+        owners.tell_gateway()
+        owners.tell_member("partition-1")
+        await asyncio.gather(*appended(partitions, 7))
+        (found,) = await poll
+        assert (found.refusal, found.leader_epoch) == (None, 1)
+        assert [content(one) for one in batches_of(found)] == [content(batch(start=7))]
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_questions_wait_for_the_new_owner(tmp_path):
+    async def story(owners, partitions) -> None:
+        owners.place(0, "partition-1")
+        owners.tell_member("partition-0")
+        asked = [
+            asyncio.create_task(partitions.list_offsets([OffsetQuery(LOGS[0], -1)])),
+            asyncio.create_task(partitions.epoch_end_offsets([EpochQuery(LOGS[0], 1)])),
+            asyncio.create_task(
+                partitions.fetch(query((LOGS[0], 0), max_wait_ms=50_000, min_bytes=0))
+            ),
+        ]
+        await partitions.list_offsets([OffsetQuery(LOGS[1], LATEST_TIMESTAMP)])
+        assert not any(one.done() for one in asked)
+        owners.tell_gateway()
+        owners.tell_member("partition-1")
+        assert [one.refusal for (one,) in await asyncio.gather(*asked)] == [None, None, None]
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_a_client_that_knows_an_older_or_newer_leader_is_told_so(tmp_path):
+    async def story(owners, partitions) -> None:
+        owners.place(0, "partition-1")
+        for name in owners.cores:
+            owners.tell_member(name)
+        owners.tell_gateway()
+        for epoch, refusal in (
+            (0, Refusal.FENCED_LEADER_EPOCH),
+            (1, None),
+            (2, Refusal.UNKNOWN_LEADER_EPOCH),
+        ):
+            asked = FetchPartition(LOGS[0], 0, 1000, epoch)
+            (fetched,) = await partitions.fetch(FetchQuery([asked], 50_000, 0, 1000))
+            (offset,) = await partitions.list_offsets([OffsetQuery(LOGS[0], -1, epoch)])
+            (ends,) = await partitions.epoch_end_offsets([EpochQuery(LOGS[0], 1, epoch)])
+            assert fetched.refusal is offset.refusal is ends.refusal is refusal
+
+    run_over_real_owners(tmp_path, story)
+
+
+def test_a_member_that_comes_back_elsewhere_is_found_there(tmp_path):
+    async def story(owners, partitions) -> None:
+        await asyncio.gather(*appended(partitions, 0))
+        await owners.stop("partition-0")
+        with pytest.raises(BackendUnavailable):
+            await asyncio.gather(*appended(partitions, 1))
+        owners.tell_gateway(await owners.start("partition-0"))
+        (results,) = await asyncio.gather(*appended(partitions, 2))
+        assert [(one.refusal, one.base_offset) for one in results] == [(None, 1)]
+        (found,) = await partitions.fetch(query((LOGS[0], 0)))
+        assert len(batches_of(found)) == 2
+
+    run_over_real_owners(tmp_path, story)

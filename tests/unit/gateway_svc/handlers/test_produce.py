@@ -195,7 +195,13 @@ def test_a_refusal_comes_with_its_words_and_the_records_at_fault():
 
 
 @pytest.mark.parametrize(
-    "refusal", [Refusal.NOT_OWNER, Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EPOCH]
+    "refusal",
+    [
+        Refusal.NOT_OWNER,
+        Refusal.MOVING,
+        Refusal.FENCED_LEADER_EPOCH,
+        Refusal.UNKNOWN_LEADER_EPOCH,
+    ],
 )
 def test_not_the_leader_says_who_is(refusal):
     world = World()
@@ -257,3 +263,17 @@ def test_acks_0_and_a_lost_owner_closes_the_connection():
     world.partitions.error = BackendUnavailable("p-0: gone")
     reason = world.disconnects(produce, request(topic("orders", (0, BATCH)), acks=0), 9)
     assert "REQUEST_TIMED_OUT for partition 0 of orders" in reason
+
+
+def test_an_owner_that_did_not_answer_does_not_take_the_others_along():
+    world = World()
+    world.partitions.append_results = [
+        AppendResult(100, log_start_offset=0),
+        AppendResult(refusal=Refusal.NO_ANSWER, message="gone"),
+    ]
+    batch = record_batch(numbered(1))
+    answered = world.ask(produce, request(topic("orders", (0, batch), (1, batch))), 9).responses[0]
+    stored, lost = answered.partition_responses
+    assert (stored.error_code, stored.base_offset) == (ErrorCode.NONE, 100)
+    # It may be there: only this error says so to producers.
+    assert (lost.error_code, lost.error_message) == (ErrorCode.REQUEST_TIMED_OUT, "gone")

@@ -9,17 +9,17 @@ NAMES = ("p-0", "p-1", "p-2", "p-3")
 
 #: What happens next, and how likely.
 LIKELIHOODS = {
-    "member": 60,
-    "time": 10,
-    "up": 4,
-    "down": 2,
+    "member": 300,
+    "time": 20,
+    "up": 12,
+    "down": 1,
     "topic": 1,
-    "delete": 0.5,
-    "add": 1,
-    "drain": 1,
+    "delete": 0.3,
+    "add": 2,
+    "drain": 1.5,
     "remove": 0.5,
-    "cancel": 2,
-    "crash": 0.7,
+    "cancel": 1,
+    "crash": 0.6,
 }
 
 
@@ -65,11 +65,14 @@ async def anything(world):
 
 async def a_step(world, node):
     dice = world.dice
-    step = dice.choice([world.learn, world.learn, world.copy, world.commit, world.clean, None])
-    if step is not None:
+    step = dice.choice([world.copy, world.commit, world.clean, world.append, world.fence, None])
+    if step in (world.append, world.fence):
+        step(node)
+    elif step is not None:
         await step(node)
     else:
-        dice.choice([world.append, world.fence])(node)
+        for _ in range(dice.randint(1, 10)):
+            await world.learn(node)
 
 
 async def everything_works(world):
@@ -105,7 +108,7 @@ def test_whatever_happens_nothing_is_lost_nobody_owns_twice_and_it_ends(seed):
         for name in NAMES[:2]:
             await world.start(name)
         await world.make_topic(8)
-        for _ in range(400):
+        for _ in range(1_500):
             await anything(world)
         await everything_works(world)
         world.check_end()

@@ -177,6 +177,51 @@ def test_chores_run_between_groups_one_at_a_time(run):
     run(test)
 
 
+def test_a_chore_that_must_be_synced_is_done_after_the_sync(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        ran = []
+        chore = core._committer.between_groups(lambda: ran.append(syncs.count), must_sync=True)
+        await until(lambda: syncs.count == 1)
+        assert (ran, chore.done()) == ([0], False)
+        syncs.let_go()
+        await chore
+
+    run(test)
+
+
+def test_a_log_is_settled_when_what_was_staged_is_written(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        before = core.append([Append(OTHER, batch())], acks=ACKS_ALL)
+        await until(lambda: syncs.count == 1)
+        log = core._registry.find(LOG)
+        answers = [core.append([Append(LOG, batch())], acks=ACKS_LEADER) for _ in range(3)]
+        settling = asyncio.ensure_future(core._committer.settle(log))
+        await asyncio.sleep(0)
+        assert not settling.done()
+        syncs.let_go()
+        await settling
+        assert log.head.next_offset == 3
+        assert all(one.done() for one in (*answers, before))
+
+    run(test)
+
+
+def test_a_log_that_cannot_be_written_is_not_settled(run):
+    async def test(core, monkeypatch):
+        monkeypatch.setattr(core._store, "write", fail)
+        monkeypatch.setattr(core._store, "recover", fail)
+        log = core._registry.find(LOG)
+        core.append([Append(LOG, batch())], acks=ACKS_LEADER)
+        with pytest.raises(StorageFailed):
+            await core._committer.settle(log)
+        with pytest.raises(StorageFailed):
+            await core._committer.settle(log)
+
+    run(test)
+
+
 def test_a_failure_refuses_everything_that_waits(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)

@@ -2,9 +2,11 @@ import asyncio
 
 import pytest
 
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId, Refusal
 from partition_svc.store.failures import StorageFailed
 from tests.support.partition_core import (
+    CLUSTER_ID,
     LOG,
     TOPIC_ID,
     append,
@@ -63,6 +65,26 @@ def test_large_reads_let_others_work_in_between(tmp_path):
         assert counts(await core.fetch(asked)) == [20]
         ticking.cancel()
         assert ticks > 5
+
+    run(test, tmp_path, tail_cache_bytes=0)
+
+
+def test_a_log_that_goes_away_while_it_is_read_is_not_waited_for(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=1_000_000) for _ in range(10)), acks=1)
+        asked = query(
+            (LOG, 0),
+            max_wait_ms=_FOREVER_MS,
+            min_bytes=20 << 20,
+            max_bytes=30 << 20,
+            partition_max_bytes=30 << 20,
+        )
+        reading = asyncio.ensure_future(core.fetch(asked))
+        # Several turns are needed to read it all.
+        await asyncio.sleep(0)
+        moved = PlacementChange(*LOG, Placement("partition-9", 1))
+        core.apply(ClusterChange(2, CLUSTER_ID, placements=[moved]))
+        assert (await reading)[0].refusal is Refusal.NOT_OWNER
 
     run(test, tmp_path, tail_cache_bytes=0)
 

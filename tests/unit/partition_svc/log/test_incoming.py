@@ -71,12 +71,12 @@ def test_a_copy_goes_on_after_a_restart_where_it_was(tmp_path):
     ("later", "is_kept"),
     [
         (move(1, MovePhase.FENCE), True),
-        (move(1, MovePhase.CATCH_UP), False),
+        (move(1, MovePhase.CATCH_UP), True),
         (move(2, MovePhase.FENCE), False),
     ],
-    ids=["same", "same, before its fence", "another"],
+    ids=["same", "same, and the view is behind", "another"],
 )
-def test_a_whole_copy_is_of_use_to_its_own_hand_over_only(tmp_path, later, is_kept):
+def test_a_whole_copy_is_of_use_to_its_own_move_only(tmp_path, later, is_kept):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())

@@ -164,6 +164,17 @@ def test_silent_producers_leave_the_store_too(store):
     assert list(store.reader.producers(log.key)) == []
 
 
+def test_a_log_that_is_opened_again_goes_on_with_its_segment(store):
+    append(store, open_log(store), batch(3))
+    append(store, open_log(store), batch(3))
+    assert list(store.reader.segments(open_log(store).key)) == [(0, store.generation, 0)]
+    store.roll()
+    log = open_log(store)
+    append(store, log, batch(3))
+    assert [base for base, _, _ in store.reader.segments(log.key)] == [0, 6]
+    assert len(stored(store, log)) == 3
+
+
 def test_every_generation_begins_a_segment(store):
     log = open_log(store)
     append(store, log, batch(3), batch(3))

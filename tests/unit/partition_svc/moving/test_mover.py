@@ -11,6 +11,7 @@ from common.ports.partitions import (
     OffsetQuery,
     Refusal,
 )
+from partition_svc.store.failures import StorageFailed
 from tests.support.moving_members import (
     SOURCE,
     TARGET,
@@ -290,6 +291,43 @@ def test_a_move_goes_on_whoever_is_killed_wherever(tmp_path, points, victim, hel
             await assert_kept(target.core, producer)
             assert not heads(source)
             await until(lambda: not target.core.incoming.marks)
+
+    run(test)
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize(
+    "held", ["move.source.copy", "move.target.fence", "move.source.fenced", "move.target.installed"]
+)
+def test_a_move_goes_on_when_a_disk_that_failed_takes_writes_again(
+    tmp_path, monkeypatch, points, side, held
+):
+    def fail(*_):
+        raise StorageFailed("no space")
+
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as members:
+            source, target = members
+            producer = Producer(ring, members, producer_id=1)
+            for _ in range(100):
+                await producer.send()
+            points.hold(held)
+            ring.begin()
+            await until(lambda: held in points.reached)
+            failing = source if side == "source" else target
+            with monkeypatch.context() as full:
+                full.setattr(failing.store, "write", fail)
+                points.let_go(held)
+                # Noticed at once, whatever the move does.
+                chore = failing.core._committer.between_groups(lambda: failing.store.check())
+                await asyncio.wait([chore])
+                assert chore.exception() is not None
+                # It would hold on to the failed database.
+                del chore
+            await moved(ring)
+            await producer.send()
+            await assert_kept(target.core, producer)
 
     run(test)
 

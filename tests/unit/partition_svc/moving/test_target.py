@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from common.ports.metadata import Placement
 from common.ports.moves import MovePhase, MoveProgress
 from common.ports.partitions import Refusal
 from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
@@ -96,6 +97,38 @@ def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
             await moved(ring)
 
     run(test)
+
+
+def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            points.hold("move.target.installed")
+            move = ring.begin()
+            await until(lambda: "move.target.installed" in points.reached)
+            await target.crash()
+            await ring.advance_move(move.move_id, MovePhase.COMMIT)
+            await until(lambda: not ring.moves)
+            # The move as it was before its fence, and as it is not any more.
+            ring.moves[move.move_id] = move
+            owner, ring.placements[0] = ring.placements[0], Placement("partition-0", 5)
+            points.let_go("move.target.installed")
+            before = list(points.reached)
+            ring.advance_move = no_such_move
+            await target.start()
+            await until(lambda: target.mover._ended)
+            assert points.reached == before
+            ring.moves.clear()
+            ring.placements[0] = owner
+            ring.listeners[TARGET](ring.snapshot())
+            assert len(await read_everything(target.core)) == 1
+
+    run(test)
+
+
+async def no_such_move(*_):
+    return None
 
 
 class Rounds(TargetMove):

@@ -1,7 +1,7 @@
 import pytest
 
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import LAST, producer_key, time_key
+from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, time_key
 from partition_svc.store.reading import Limits
 from tests.support.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
@@ -112,3 +112,29 @@ def test_a_closed_database_fails_as_a_broken_one_does(tmp_path):
     ):
         with pytest.raises(StorageFailed):
             call()
+
+
+def test_rows_are_read_in_pieces_of_whole_rows(store):
+    group = store.new_group()
+    keys = [producer_key(LOG_KEY, number) for number in range(5)]
+    for key in keys:
+        group.put(key, b"x" * 71)
+    store.write(group, 0)
+    found, is_all = store.reader.some_rows(keys[0], keys[-1] + b"\0", 150)
+    assert ([key for key, _ in found], is_all) == (keys[:2], False)
+    found, is_all = store.reader.some_rows(keys[2], keys[-1] + b"\0", 300)
+    assert ([key for key, _ in found], is_all) == (keys[2:], True)
+    assert store.reader.some_rows(keys[-1] + b"\0", keys[-1] + b"\1", 300) == ([], True)
+
+
+def test_epochs_are_those_of_the_log(store):
+    group = store.new_group()
+    for log, epoch, start in ((LOG_KEY, 3, 10), (LOG_KEY, 1 << 20, 20), (OTHER_LOG_KEY, 5, 1)):
+        group.put(epoch_key(log, epoch), pack_u64(start))
+    store.write(group, 0)
+    assert list(store.reader.epochs(LOG_KEY)) == [(3, 10), (1 << 20, 20)]
+
+
+def test_the_last_generation_of_a_log_is_that_of_its_last_segment(store):
+    assert store.reader.generation(LOG_KEY) == store.generation - 1
+    assert store.reader.generation(b"?" * 20) == -1

@@ -1,0 +1,143 @@
+"""A client that tries nothing twice sees no error and no other order while its partition moves.
+
+So what is refused on the way is held and sent again by the gateway, and nobody else.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.support.batches import record_batch
+from tests.support.kio_client import ask
+from tests.support.raw_client import FETCH, LIST_OFFSETS, OFFSET_FOR_LEADER_EPOCH, RawClient
+from tests.support.records import numbered
+
+pytestmark = pytest.mark.slow
+
+FENCED, UNKNOWN = 74, 75
+ROUNDS = 3
+
+
+@pytest.fixture
+def raw(cluster):
+    with RawClient(cluster.bootstrap) as client:
+        yield client
+
+
+@pytest.fixture
+def topic(raw):
+    name = raw.create_topic()
+    yield name
+    assert raw.delete_topic(name) == 0
+
+
+def move_away(cluster, topic):
+    """Takes partition 0 to the other member, and lets the first one in again."""
+    before = cluster.ring.topic(topic).partitions[0]
+    assert cluster.ring.drain(before.owner) is None
+    cluster.ring.wait_until_settled()
+    assert cluster.ring.topic(topic).partitions[0].owner != before.owner
+    assert cluster.ring.add(before.owner) is None
+    cluster.ring.wait_until_settled()
+
+
+@pytest.mark.parametrize("acks", ["all", "1"])
+def test_five_requests_in_flight_stay_in_order_without_an_error(cluster, topic, acks):
+    errors, delivered = [], []
+
+    def on_delivery(error, message) -> None:
+        if error is None:
+            delivered.append((message.offset(), int(message.value())))
+        else:
+            errors.append(error)
+
+    producer = Producer(
+        {
+            "bootstrap.servers": cluster.bootstrap,
+            "acks": acks,
+            "retries": 0,
+            "max.in.flight.requests.per.connection": 5,
+            "linger.ms": 0,
+            "batch.num.messages": 1,
+        }
+    )
+    sent = 0
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(lambda: [move_away(cluster, topic) for _ in range(ROUNDS)])
+        while not moving.done():
+            producer.produce(topic, b"%d" % sent, partition=0, on_delivery=on_delivery)
+            sent += 1
+            # So many at a time, that they are on their way when something changes.
+            while len(producer) >= 20:
+                producer.poll(0.1)
+        moving.result()
+    assert producer.flush(60) == 0
+    assert not errors
+    assert delivered == [(n, n) for n in range(sent)]
+    assert cluster.ring.topic(topic).partitions[0].leader_epoch >= ROUNDS
+
+
+def errors_by_api(raw, topic, epoch):
+    """What a client is told that believes in `epoch`, by each API that carries it (KIP-320)."""
+    asked = {"partition": 0, "current_leader_epoch": epoch}
+    fetched = ask(
+        raw,
+        FETCH,
+        12,
+        {
+            "replica_id": -1,
+            "max_wait": 0,
+            "min_bytes": 1,
+            "max_bytes": 1000,
+            "isolation_level": 0,
+            "topics": [
+                {
+                    "topic": topic,
+                    "partitions": [asked | {"fetch_offset": 0, "partition_max_bytes": 1000}],
+                }
+            ],
+            "forgotten_topics_data": [],
+        },
+    )
+    listed = ask(
+        raw,
+        LIST_OFFSETS,
+        6,
+        {
+            "replica_id": -1,
+            "isolation_level": 0,
+            "topics": [
+                {
+                    "name": topic,
+                    "partitions": [
+                        {"partition_index": 0, "current_leader_epoch": epoch, "timestamp": -1}
+                    ],
+                }
+            ],
+        },
+    )
+    ended = ask(
+        raw,
+        OFFSET_FOR_LEADER_EPOCH,
+        4,
+        {
+            "replica_id": -1,
+            "topics": [{"topic": topic, "partitions": [asked | {"leader_epoch": 0}]}],
+        },
+    )
+    return {
+        fetched.responses[0].partitions[0].error_code,
+        listed.topics[0].partitions[0].error_code,
+        ended.topics[0].partitions[0].error_code,
+    }
+
+
+def test_whoever_knows_another_leader_is_told_so_by_every_api(cluster, raw, topic):
+    raw.produce(topic, record_batch(numbered(1)))
+    move_away(cluster, topic)
+    epoch = raw.metadata(topic).topics[0].partitions[0].leader_epoch
+    assert epoch > 0
+    assert errors_by_api(raw, topic, epoch) == {0}
+    assert errors_by_api(raw, topic, epoch - 1) == {FENCED}
+    assert errors_by_api(raw, topic, epoch + 1) == {UNKNOWN}
