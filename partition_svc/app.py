@@ -12,6 +12,9 @@ from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
+from partition_svc.coordinator.coordinators import OwnedCoordinators
+from partition_svc.coordinator_servicer import CoordinatorServicer
+from partition_svc.coordinator_servicer import service as coordinator_service
 from partition_svc.core import PartitionCore
 from partition_svc.membership import live
 from partition_svc.moving.servicer import MovingServicer
@@ -41,6 +44,22 @@ async def open_core(settings: PartitionSettings) -> AsyncIterator[PartitionCore]
         await core.close()
 
 
+@asynccontextmanager
+async def open_coordinators(
+    core: PartitionCore, settings: PartitionSettings
+) -> AsyncIterator[OwnedCoordinators]:
+    """Coordinators of the groups whose partitions `core` has; drained when the context ends."""
+    coordinators = OwnedCoordinators(
+        core, settings.groups, retention_check_ms=settings.offsets_retention_check_ms
+    )
+    core.on_served = coordinators.follow
+    coordinators.start()
+    try:
+        yield coordinators
+    finally:
+        await coordinators.drain()
+
+
 async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
     """Runs the service until `stop` is set; then answers what is in flight and ends.
 
@@ -50,10 +69,11 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         WrongCluster: the metadata service is another cluster's than the data here.
         RegistrationRefused: the name is another volume's or process's.
     """
-    async with open_core(settings) as core:
+    async with open_core(settings) as core, open_coordinators(core, settings) as coordinators:
         servicer = PartitionServicer(core)
         moving = MovingServicer(core.outgoing)
-        services = [service(servicer), moving_service(moving)]
+        groups = CoordinatorServicer(coordinators)
+        services = [service(servicer), moving_service(moving), coordinator_service(groups)]
         server = RpcServer(services, address=settings.grpc_listen)
         await server.start()
         try:
@@ -62,6 +82,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
             await server.set_ready(False)
             servicer.end_streams()
             moving.end_streams()
+            await coordinators.drain()
             await core.drain()
             await server.stop(grace_s=settings.shutdown_grace_ms / 1000)
 

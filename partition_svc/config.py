@@ -1,6 +1,12 @@
 """Settings of a partition service. Names that exist in Apache Kafka have Kafka's meaning."""
 
+from typing import Final
+
 from common.settings import setting, settings
+from partition_svc.coordinator.group_settings import GroupSettings
+
+_MINUTE_MS: Final = 60_000
+_INT_MAX: Final = 2**31 - 1
 
 
 @settings
@@ -76,6 +82,26 @@ class PartitionSettings:
         unit="ms",
         doc="How often silent producers are looked for.",
     )
+    cleaner_enable: bool = setting(
+        "log.cleaner.enable",
+        default=True,
+        doc="Whether topics with cleanup.policy 'compact' are compacted.",
+    )
+    cleaner_backoff_ms: int = setting(
+        "log.cleaner.backoff.ms",
+        default=15_000,
+        low=1,
+        unit="ms",
+        doc="How often logs that are worth compacting are looked for.",
+    )
+    cleaner_buffer_bytes: int = setting(
+        "log.cleaner.dedupe.buffer.size",
+        default=128 << 20,
+        low=0,
+        unit="bytes",
+        doc="Memory for the keys of the log that is being compacted, about 200 bytes each; a log "
+        "with more keys takes several passes.",
+    )
     move_bytes_per_second: int = setting(
         "ring.move.bytes.per.second",
         default=50 << 20,
@@ -90,3 +116,66 @@ class PartitionSettings:
         unit="ms",
         doc="How long requests in flight may take to end when the process is told to stop.",
     )
+    group_initial_rebalance_delay_ms: int = setting(
+        "group.initial.rebalance.delay.ms",
+        default=3_000,
+        low=0,
+        unit="ms",
+        doc="How long an empty group waits for more members after its first one.",
+    )
+    group_min_session_timeout_ms: int = setting(
+        "group.min.session.timeout.ms",
+        default=6_000,
+        low=1,
+        unit="ms",
+        doc="Shortest session timeout that a member may ask for.",
+    )
+    group_max_session_timeout_ms: int = setting(
+        "group.max.session.timeout.ms",
+        default=1_800_000,
+        low=1,
+        unit="ms",
+        doc="Longest session timeout that a member may ask for.",
+    )
+    group_max_size: int = setting(
+        "group.max.size",
+        default=_INT_MAX,
+        low=1,
+        high=_INT_MAX,
+        doc="Members that a group may have.",
+    )
+    offset_metadata_max: int = setting(
+        "offset.metadata.max.bytes",
+        default=4_096,
+        low=0,
+        high=32_767,
+        unit="bytes",
+        doc="Largest text that may be committed with an offset.",
+    )
+    offsets_retention_minutes: int = setting(
+        "offsets.retention.minutes",
+        default=10_080,
+        low=1,
+        high=_INT_MAX,
+        unit="minutes",
+        doc="How long committed offsets outlive the last member of their group.",
+    )
+    offsets_retention_check_ms: int = setting(
+        "offsets.retention.check.interval.ms",
+        default=600_000,
+        low=1,
+        unit="ms",
+        doc="How often offsets that have expired are looked for.",
+    )
+
+    @property
+    def groups(self) -> GroupSettings:
+        """What groups are to know of it."""
+        return GroupSettings(
+            initial_rebalance_delay_ms=self.group_initial_rebalance_delay_ms,
+            min_session_timeout_ms=self.group_min_session_timeout_ms,
+            max_session_timeout_ms=self.group_max_session_timeout_ms,
+            max_size=self.group_max_size,
+            offset_metadata_max=self.offset_metadata_max,
+            offsets_retention_ms=self.offsets_retention_minutes * _MINUTE_MS,
+        )

@@ -6,7 +6,7 @@ Used in process by standalone mode, and by the gRPC servicer. One event loop cal
 import asyncio
 import contextlib
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import time
 
 from common.cluster_view import ClusterView
@@ -65,7 +65,15 @@ class PartitionCore:
             marks=self.incoming.marks,
         )
         self._recovery = Recovery(self._committer, store, self._disk, self._on_recovered)
-        self.outgoing = Outgoing(self._registry, self._committer, self._recovery, store)
+        #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
+        self.on_served: Callable[[], None] = lambda: None
+        self.outgoing = Outgoing(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            on_fenced=lambda: self.on_served(),
+        )
         self.sizes = Sizes(self._registry, self._recovery, store)
         self._fetching = Fetching(
             self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
@@ -111,13 +119,25 @@ class PartitionCore:
         self._registry.apply(change)
         if change.is_snapshot or change.topics_gone:
             self._housekeeping.on_logs_gone()
+        self.on_served()
 
     def owns(self, log: LogId) -> bool:
         return self._registry.is_ours(log)
 
+    def serving_epoch(self, log: LogId) -> int | None:
+        """The leader epoch under which the log takes appends here now; None where it takes none."""
+        try:
+            found = self._registry.find(log)
+        except StorageFailed:
+            return None
+        if isinstance(found, Refusal) or found.is_fenced:
+            return None
+        return found.leader_epoch
+
     def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
         """A move was committed: the log may be served before `apply` is told so."""
         self._registry.learn(log, leader_epoch)
+        self.on_served()
 
     async def delete_log(self, log: LogId) -> None:
         """Deletes what is here of a log that this member does not own.

@@ -14,6 +14,8 @@ from partition_svc.config import PartitionSettings
 #: What somebody else is told in three processes; here the process knows.
 FIXED: Final = ("member.name", "metadata.address")
 
+_REBALANCE_DELAY: Final = "group.initial.rebalance.delay.ms"
+
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):(?P<port>\d{1,5})")
 
 
@@ -61,13 +63,6 @@ class StandaloneSettings:
         check=_address_problem,
         doc="HOST:PORT of the gRPC server; not set: beside Kafka's port, or a free one.",
     )
-    group_initial_rebalance_delay_ms: int = setting(
-        "group.initial.rebalance.delay.ms",
-        default=3000,
-        low=0,
-        unit="ms",
-        doc="Accepted for scripts that set it; there are no consumer groups yet.",
-    )
 
 
 CLASSES: Final[list[type[Any]]] = [
@@ -98,7 +93,13 @@ def settings_of(configuration: Configuration) -> Services:
     gateway = configuration.of(GatewaySettings, _listeners(configuration, own))
     # Only the host counts: others are told the port that the server then has.
     grpc_listen = own.grpc_listen or f"{in_address(gateway.bound[0].host)}:0"
-    partition = {"data.dir": str(folder / "partition"), "grpc.listen": grpc_listen}
+    partition: dict[str, object] = {
+        "data.dir": str(folder / "partition"),
+        "grpc.listen": grpc_listen,
+    }
+    # Whoever starts a broker for a test does not want to wait for members that do not come.
+    if _REBALANCE_DELAY not in configuration.given:
+        partition[_REBALANCE_DELAY] = 0
     return Services(
         own,
         gateway,

@@ -25,8 +25,11 @@ from metadata_svc.app import open_core as open_metadata
 from metadata_svc.core import MetadataCore
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service as metadata_service
+from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
-from partition_svc.app import registration
+from partition_svc.coordinator.coordinators import OwnedCoordinators
+from partition_svc.coordinator_servicer import CoordinatorServicer
+from partition_svc.coordinator_servicer import service as coordinator_service
 from partition_svc.core import PartitionCore
 from partition_svc.membership import live
 from partition_svc.moving.servicer import MovingServicer
@@ -77,10 +80,17 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
     async with (
         open_metadata(services.metadata, services.topic_defaults) as metadata,
         open_partitions(services.partition) as partitions,
+        open_coordinators(partitions, services.partition) as coordinators,
     ):
-        gateway = Gateway(services.gateway, metadata=metadata, partitions=partitions, view=view)
+        gateway = Gateway(
+            services.gateway,
+            metadata=metadata,
+            partitions=partitions,
+            coordinators_of=lambda _: coordinators,
+            view=view,
+        )
         await gateway.bind()
-        async with _grpc(services, gateway, metadata, partitions) as server:
+        async with _grpc(services, gateway, metadata, partitions, coordinators) as server:
 
             async def set_ready(ready: bool) -> None:
                 await server.set_ready(ready)
@@ -93,7 +103,11 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def _grpc(
-    services: Services, gateway: Gateway, metadata: MetadataCore, partitions: PartitionCore
+    services: Services,
+    gateway: Gateway,
+    metadata: MetadataCore,
+    partitions: PartitionCore,
+    coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
     """The gRPC server with all services. At its end calls in flight are answered first."""
     servicer = PartitionServicer(partitions)
@@ -101,6 +115,7 @@ async def _grpc(
     offered = [
         partition_service(servicer),
         moving_service(moving),
+        coordinator_service(CoordinatorServicer(coordinators)),
         metadata_service(metadata),
         ring_service(metadata.ring),
     ]
@@ -111,6 +126,7 @@ async def _grpc(
         await server.set_ready(False)
         servicer.end_streams()
         moving.end_streams()
+        await coordinators.drain()
         await partitions.drain()
         await server.stop(grace_s=services.partition.shutdown_grace_ms / 1000)
 

@@ -13,7 +13,6 @@ from typing import Final
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import Record as LogRecord
 from common.records.records import read_records
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import Entry, decode
@@ -46,24 +45,56 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
     """The groups of a partition, by id. Nobody may append to the log meanwhile.
 
     Raises:
-        CannotLoad: the log is not here (any more), or cannot be read.
+        CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
     latest: dict[bytes, Entry] = {}
-    async for records in _turns(_records(partitions, wanted)):
-        for _, _, key, value, headers in records:
-            if key is None:
-                continue
-            if value is None:
-                latest.pop(key, None)
-            else:
-                latest[key] = Entry(key, value, headers)
+    async for batch in _batches(partitions, wanted):
+        try:
+            await _keep_the_last(latest, batch)
+        except (CorruptRecords, UnsupportedRecords) as error:
+            log.warning("a batch of %s cannot be read: %s", wanted, error)
     return await _grouped(wanted, latest.values())
+
+
+async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
+    """Whole batches from the log's start to its end."""
+    (description,) = await partitions.describe_logs([wanted])
+    if description.refusal is not None:
+        raise CannotLoad(description.refusal)
+    offset, end = description.log_start_offset, description.log_end_offset
+    while offset < end:
+        asked = FetchPartition(wanted, offset, _READ_BYTES)
+        (found,) = await partitions.fetch(FetchQuery([asked], 0, 1, _READ_BYTES))
+        if found.refusal is not None:
+            raise CannotLoad(found.refusal)
+        if not found.records:
+            # There may be no records left up to the end, save for what is not readable yet.
+            if found.high_watermark < end:
+                raise CannotLoad(Refusal.STORAGE_ERROR)
+            return
+        for records in found.records:
+            chunk = memoryview(records)
+            for position, header in iter_batches(chunk):
+                offset = header.last_offset + 1
+                if not header.is_control:
+                    yield chunk[position : position + header.size]
+        await asyncio.sleep(0)
+
+
+async def _keep_the_last(latest: dict[bytes, Entry], batch: memoryview) -> None:
+    for number, (_, _, key, value, headers) in enumerate(read_records(batch), 1):
+        if value is None:
+            latest.pop(key or b"", None)
+        elif key is not None:
+            latest[key] = Entry(key, value, headers)
+        if number % _RECORDS_A_TURN == 0:
+            await asyncio.sleep(0)
 
 
 async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedGroup]:
     groups: dict[str, LoadedGroup] = {}
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(entries, 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
         try:
@@ -81,41 +112,3 @@ async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedG
         elif record.value is not None:
             group.offsets.setdefault(record.topic, {})[record.partition] = record.value
     return groups
-
-
-async def _turns(batches: AsyncIterator[bytes]) -> AsyncIterator[list[LogRecord]]:
-    """The records, some at a time, with a pause for others between them."""
-    async for batch in batches:
-        some: list[LogRecord] = []
-        for record in read_records(batch):
-            some.append(record)
-            if len(some) == _RECORDS_A_TURN:
-                yield some
-                some = []
-                await asyncio.sleep(0)
-        yield some
-
-
-async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
-    """Whole batches from the log's start to its end."""
-    (description,) = await partitions.describe_logs([wanted])
-    if description.refusal is not None:
-        raise CannotLoad(description.refusal)
-    offset, end = description.log_start_offset, description.log_end_offset
-    while offset < end:
-        asked = FetchPartition(wanted, offset, _READ_BYTES)
-        (found,) = await partitions.fetch(FetchQuery([asked], 0, 1, _READ_BYTES))
-        if found.refusal is not None:
-            raise CannotLoad(found.refusal)
-        if not found.records:
-            return
-        for chunk in found.records:
-            data = memoryview(chunk)
-            for position, header in iter_batches(data):
-                yield data[position : position + header.size]
-                offset = header.last_offset + 1
-        await asyncio.sleep(0)
-
-
-async def _records(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
-    return _batches(partitions, wanted)

@@ -5,7 +5,7 @@ than its target holds, and give the same offsets to other records.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from common.ports.partitions import LogId, Refusal
@@ -33,12 +33,20 @@ class Outgoing:
     """Logs of this member, for the targets of moves. All raise `StorageFailed` and `NotSource`."""
 
     def __init__(
-        self, registry: LogRegistry, committer: Committer, recovery: Recovery, store: LogStore
+        self,
+        registry: LogRegistry,
+        committer: Committer,
+        recovery: Recovery,
+        store: LogStore,
+        *,
+        on_fenced: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_fenced` is called as soon as a log takes no more appends."""
         self._registry = registry
         self._committer = committer
         self._recovery = recovery
         self._store = store
+        self._on_fenced = on_fenced
 
     async def find(self, move_id: int, wanted: LogId, leader_epoch: int) -> PartitionLog:
         """The log, where this member owns it under this epoch and knows that it moves."""
@@ -96,6 +104,7 @@ class Outgoing:
             if refusal is not None:
                 raise NotSource(refusal)
             log.fence(leader_epoch)
+            self._on_fenced()
             await self._committer.settle(log)
             await self._committer.between_groups(write, must_sync=True)
         return fenced[0]

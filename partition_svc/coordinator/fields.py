@@ -1,0 +1,131 @@
+"""Kafka's field types as the records of `__consumer_offsets` use them, in both encodings.
+
+Big-endian integers; text and bytes with a length before them, -1 for null. In flexible versions
+(KIP-482) lengths and counts are unsigned varints plus one, and tagged fields follow.
+"""
+
+import struct
+from typing import Final
+
+_INT16: Final = struct.Struct(">h")
+_INT32: Final = struct.Struct(">i")
+_INT64: Final = struct.Struct(">q")
+_TEXT_BYTES_MAX: Final = 0x7FFF
+_VARINT_SHIFT_MAX: Final = 28
+
+_NULL_TEXT: Final = _INT16.pack(-1)
+
+
+class Malformed(ValueError):
+    """Bytes that are not what they should be, or values that have no bytes."""
+
+
+def packed(text: str | None) -> bytes:
+    """A text with its length. Raises `Malformed` where it is longer than 32767 bytes."""
+    if text is None:
+        return _NULL_TEXT
+    data = text.encode()
+    if len(data) > _TEXT_BYTES_MAX:
+        raise Malformed(f"a text of {len(data)} bytes")
+    return _INT16.pack(len(data)) + data
+
+
+def packed_bytes(data: bytes) -> bytes:
+    return _INT32.pack(len(data)) + data
+
+
+class Fields:
+    """Reads one field after the other. Every method raises `Malformed` where the bytes end."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def int16(self) -> int:
+        return self._number(_INT16)
+
+    def int32(self) -> int:
+        return self._number(_INT32)
+
+    def int64(self) -> int:
+        return self._number(_INT64)
+
+    def text(self) -> str:
+        text = self.text_or_none()
+        if text is None:
+            raise Malformed("a text is null that must not be")
+        return text
+
+    def text_or_none(self) -> str | None:
+        size = self._text_size()
+        try:
+            return None if size < 0 else self._take(size).decode()
+        except UnicodeDecodeError as error:
+            raise Malformed("a text is not UTF-8") from error
+
+    def data(self) -> bytes:
+        return self._take(max(0, self._bytes_size()))
+
+    def count(self) -> int:
+        """Elements of an array. Not more than there are bytes left: each takes one at least."""
+        count = max(0, self._bytes_size())
+        if count > len(self._data) - self._at:
+            raise Malformed(f"{count} elements in what is left")
+        return count
+
+    def tags(self) -> dict[int, bytes]:
+        """Tagged fields; there are none where versions are not flexible."""
+        return {}
+
+    def _text_size(self) -> int:
+        return self._number(_INT16)
+
+    def _bytes_size(self) -> int:
+        return self._number(_INT32)
+
+    def _number(self, layout: struct.Struct) -> int:
+        try:
+            number: int = layout.unpack_from(self._data, self._at)[0]
+        except struct.error as error:
+            raise Malformed("the bytes end within a number") from error
+        self._at += layout.size
+        return number
+
+    def _take(self, size: int) -> bytes:
+        end = self._at + size
+        if end > len(self._data):
+            raise Malformed("the bytes end within a field")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
+
+
+class _Flexible(Fields):
+    """Fields of a flexible version. The version before them is the same in both."""
+
+    __slots__ = ()
+
+    def tags(self) -> dict[int, bytes]:
+        return {self._varint(): self._take(self._varint()) for _ in range(self._varint())}
+
+    def _text_size(self) -> int:
+        return self._varint() - 1
+
+    def _bytes_size(self) -> int:
+        return self._varint() - 1
+
+    def _varint(self) -> int:
+        number = 0
+        for shift in range(0, _VARINT_SHIFT_MAX + 1, 7):
+            byte = self._take(1)[0]
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+        raise Malformed("a variable-length number has more than 5 bytes")
+
+
+def flexible(data: bytes) -> Fields:
+    """The fields of a flexible version."""
+    return _Flexible(data)

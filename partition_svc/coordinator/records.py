@@ -1,0 +1,177 @@
+"""The bytes of `__consumer_offsets`: Kafka's own formats, so that Kafka's tools read the topic.
+
+Keys and values begin with a version (int16, big-endian). Written: OffsetCommitKey 1 with
+OffsetCommitValue 3 (1 where an expiry time is set), GroupMetadataKey 2 with GroupMetadataValue 3;
+of the values, versions 0 to 4 are read. The id of an offset's topic, which these versions do not
+have, goes along as a record header that others ignore.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from common.ports.group_refusal import GroupClient
+from common.records.records import Header
+from partition_svc.coordinator.effects import Record
+from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed, packed_bytes
+from partition_svc.coordinator.stored import (
+    GroupRecord,
+    OffsetRecord,
+    StoredGroup,
+    StoredMember,
+    StoredOffset,
+)
+
+_TOPIC_ID: Final = b"topic.id"
+_TOPIC_ID_TAG: Final = 0
+
+_OFFSET_KEY_VERSIONS: Final = (0, 1)
+_GROUP_KEY_VERSION: Final = 2
+_VALUE_VERSION_MAX: Final = 4
+_FLEXIBLE_SINCE: Final = 4
+
+_VERSION: Final = struct.Struct(">h")
+_INT: Final = struct.Struct(">i")
+_LONG: Final = struct.Struct(">q")
+_OFFSET_3: Final = struct.Struct(">hqi")
+_OFFSET_1: Final = struct.Struct(">hq")
+_TWO_LONGS: Final = struct.Struct(">qq")
+_TWO_INTS: Final = struct.Struct(">ii")
+
+_OFFSET_KEY_START: Final = _VERSION.pack(1)
+_GROUP_KEY_START: Final = _VERSION.pack(_GROUP_KEY_VERSION)
+_GROUP_VALUE_START: Final = _VERSION.pack(3)
+
+
+class Entry(NamedTuple):
+    """A record of the topic in bytes. `value` None: a tombstone."""
+
+    key: bytes
+    value: bytes | None
+    headers: tuple[Header, ...] = ()
+
+
+def encode(record: Record) -> Entry:
+    """Raises `Malformed` where a text is longer than the format allows (32767 bytes)."""
+    if isinstance(record, OffsetRecord):
+        key = b"".join(
+            (
+                _OFFSET_KEY_START,
+                packed(record.group_id),
+                packed(record.topic),
+                _INT.pack(record.partition),
+            )
+        )
+        if record.value is None:
+            return Entry(key, None)
+        topic_id = record.value.topic_id
+        return Entry(key, _offset_value(record.value), ((_TOPIC_ID, topic_id),) if topic_id else ())
+    key = _GROUP_KEY_START + packed(record.group_id)
+    return Entry(key, None if record.value is None else _group_value(record.value))
+
+
+def decode(entry: Entry) -> Record | None:
+    """The record, or None where its key is of a version that is not ours to read.
+
+    Raises:
+        Malformed: the bytes are not what their version says.
+    """
+    key = Fields(entry.key)
+    version = key.int16()
+    if version in _OFFSET_KEY_VERSIONS:
+        group_id, topic, partition = key.text(), key.text(), key.int32()
+        value = None if entry.value is None else _read_offset(entry.value, entry.headers)
+        return OffsetRecord(group_id, topic, partition, value)
+    if version == _GROUP_KEY_VERSION:
+        group_id = key.text()
+        return GroupRecord(group_id, None if entry.value is None else _read_group(entry.value))
+    return None
+
+
+def _offset_value(value: StoredOffset) -> bytes:
+    metadata = packed(value.metadata)
+    if value.expires_at_ms >= 0:
+        head = _OFFSET_1.pack(1, value.offset)
+        return head + metadata + _TWO_LONGS.pack(value.committed_at_ms, value.expires_at_ms)
+    head = _OFFSET_3.pack(3, value.offset, value.leader_epoch)
+    return head + metadata + _LONG.pack(value.committed_at_ms)
+
+
+def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
+    fields, version = _value(data)
+    offset = fields.int64()
+    leader_epoch = fields.int32() if version >= 3 else -1
+    metadata = fields.text()
+    committed_at_ms = fields.int64()
+    expires_at_ms = fields.int64() if version == 1 else -1
+    topic_id = b""
+    if version >= _FLEXIBLE_SINCE:
+        topic_id = fields.tags().get(_TOPIC_ID_TAG, b"")
+    elif headers:
+        topic_id = dict(headers).get(_TOPIC_ID) or b""
+    return StoredOffset(offset, leader_epoch, metadata, committed_at_ms, expires_at_ms, topic_id)
+
+
+def _group_value(value: StoredGroup) -> bytes:
+    parts = [
+        _GROUP_VALUE_START,
+        packed(value.protocol_type),
+        _INT.pack(value.generation_id),
+        packed(value.protocol),
+        packed(value.leader),
+        _LONG.pack(value.state_since_ms),
+        _INT.pack(len(value.members)),
+    ]
+    for member in value.members:
+        parts += (
+            packed(member.member_id),
+            packed(member.group_instance_id),
+            packed(member.client.client_id),
+            packed(member.client.client_host),
+            _TWO_INTS.pack(member.rebalance_timeout_ms, member.session_timeout_ms),
+            packed_bytes(member.subscription),
+            packed_bytes(member.assignment),
+        )
+    return b"".join(parts)
+
+
+def _read_group(data: bytes) -> StoredGroup:
+    fields, version = _value(data)
+    protocol_type = fields.text()
+    generation_id = fields.int32()
+    protocol, leader = fields.text_or_none(), fields.text_or_none()
+    state_since_ms = fields.int64() if version >= 2 else -1
+    members = tuple(_read_member(fields, version) for _ in range(fields.count()))
+    if version >= _FLEXIBLE_SINCE:
+        fields.tags()
+    return StoredGroup(protocol_type, generation_id, protocol, leader, state_since_ms, members)
+
+
+def _read_member(fields: Fields, version: int) -> StoredMember:
+    member_id = fields.text()
+    instance_id = fields.text_or_none() if version >= 3 else None
+    client = GroupClient(fields.text(), fields.text())
+    rebalance_timeout_ms = fields.int32() if version >= 1 else -1
+    session_timeout_ms = fields.int32()
+    subscription, assignment = fields.data(), fields.data()
+    if version >= _FLEXIBLE_SINCE:
+        fields.tags()
+    return StoredMember(
+        member_id,
+        instance_id,
+        client,
+        # Version 0 has one time-out for both.
+        rebalance_timeout_ms if rebalance_timeout_ms >= 0 else session_timeout_ms,
+        session_timeout_ms,
+        subscription,
+        assignment,
+    )
+
+
+def _value(data: bytes) -> tuple[Fields, int]:
+    """The fields of a value after its version, and the version."""
+    version = Fields(data).int16()
+    if not 0 <= version <= _VALUE_VERSION_MAX:
+        raise Malformed(f"a value of version {version}")
+    fields = flexible(data) if version >= _FLEXIBLE_SINCE else Fields(data)
+    fields.int16()
+    return fields, version

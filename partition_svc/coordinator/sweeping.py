@@ -1,0 +1,86 @@
+"""Forgets offsets that nobody needs: those that expired, and those of deleted topics."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from common.ports.metadata import Topic
+from partition_svc.coordinator.effects import Effects
+from partition_svc.coordinator.group import Group
+from partition_svc.coordinator.shards import Logs, Shards
+
+
+class Sweeping:
+    """Every now and then, and when topics go. Call `follow` after every change of the view."""
+
+    def __init__(self, logs: Logs, shards: Shards, *, retention_check_ms: int) -> None:
+        self._logs = logs
+        self._shards = shards
+        self._check_s = retention_check_ms / 1000
+        self._topics: tuple[Topic, ...] = ()
+        self._names: dict[bytes, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def start(self) -> None:
+        self._begin(self._run())
+
+    async def close(self) -> None:
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def follow(self) -> None:
+        """Offsets of topics that were there before and are not now are forgotten at once."""
+        view = self._logs.view
+        if self._is_closed or not view.is_known or view.topics is self._topics:
+            return
+        self._topics = view.topics
+        names, self._names = self._names, {one.topic_id: one.name for one in view.topics}
+        gone_ids = names.keys() - self._names.keys()
+        if gone_ids:
+            gone_names = {names[topic_id] for topic_id in gone_ids}
+            self._begin(self._forget(gone_ids, gone_names))
+
+    async def _run(self) -> None:
+        missed: set[bytes] = set()
+        while True:
+            await asyncio.sleep(self._check_s)
+            missed = await self._sweep(missed)
+
+    async def _sweep(self, missed: set[bytes]) -> set[bytes]:
+        """Offsets that expired, and of topics that were deleted while nobody coordinated here.
+
+        A topic that is not known may also be so new that it was not told yet: it must have been
+        missed the last time, too. Returns the ids that are missed now.
+        """
+        still_missed: set[bytes] = set()
+
+        def is_gone(_: str, topic_id: bytes) -> bool:
+            if not topic_id or self._logs.view.topic_by_id(topic_id) is not None:
+                return False
+            still_missed.add(topic_id)
+            return topic_id in missed
+
+        await self._each(Group.expire_offsets)
+        await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        return still_missed
+
+    async def _forget(self, ids: set[bytes], names: set[str]) -> None:
+        def is_gone(name: str, topic_id: bytes) -> bool:
+            return topic_id in ids if topic_id else name in names
+
+        await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+
+    async def _each(self, tell: Callable[[Group, int], Effects]) -> None:
+        """One group after the other, with a pause for others in between."""
+        for shard in self._shards:
+            for group_id in shard.group_ids:
+                shard.tell(group_id, tell)
+                await asyncio.sleep(0)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

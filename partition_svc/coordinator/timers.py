@@ -1,0 +1,62 @@
+"""The deadlines of many groups behind one timer of the event loop."""
+
+import asyncio
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+
+class Deadlines:
+    """Calls `on_due(group_id)` when a group's time has come; it may be early, and is never late.
+
+    A deadline that moves back, as with every heartbeat, costs nothing: the group is called at the
+    time that was noted first, and says then when it wants to be called again.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], on_due: Callable[[str], None]) -> None:
+        self._now_ms = now_ms
+        self._on_due = on_due
+        self._loop = asyncio.get_running_loop()
+        self._heap: list[tuple[int, str]] = []
+        self._noted: dict[str, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, group_id: str, deadline_ms: int | None) -> None:
+        """The group wants to be called at `deadline_ms`, or not at all."""
+        if deadline_ms is None:
+            self._noted.pop(group_id, None)
+            return
+        noted = self._noted.get(group_id)
+        if noted is not None and noted <= deadline_ms:
+            return
+        self._noted[group_id] = deadline_ms
+        heappush(self._heap, (deadline_ms, group_id))
+        if self._heap[0] == (deadline_ms, group_id):
+            self._set_timer()
+
+    def close(self) -> None:
+        """Nobody is called any more."""
+        self._heap.clear()
+        self._noted.clear()
+        self._cancel_timer()
+
+    def _set_timer(self) -> None:
+        self._cancel_timer()
+        if self._heap:
+            delay_s = max(0, self._heap[0][0] - self._now_ms()) / 1000
+            self._timer = self._loop.call_later(delay_s, self._run)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _run(self) -> None:
+        now_ms = self._now_ms()
+        while self._heap and self._heap[0][0] <= now_ms:
+            deadline_ms, group_id = heappop(self._heap)
+            # Else it is noted for an earlier time, or not at all.
+            if self._noted.get(group_id) == deadline_ms:
+                del self._noted[group_id]
+                # Each on its own: what goes wrong in one group is not another's.
+                self._loop.call_soon(self._on_due, group_id)
+        self._set_timer()

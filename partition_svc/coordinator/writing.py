@@ -1,0 +1,201 @@
+"""Writes the records of many groups to their partition, and holds back answers until it is done.
+
+One append at a time: what comes while it is on its way goes together with the next, as with any
+group commit. So records stay in the order in which groups gave them.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from time import time
+from typing import Any, Final
+
+from common.ports.group_refusal import GroupRefusal
+from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, Partitions, Refusal
+from common.ports.unavailable import BackendUnavailable
+from common.records.batch import HEADER_BYTES
+from common.records.records import Record as LogRecord
+from common.records.records import write_batch
+from partition_svc.coordinator.effects import Effects, Reply, Ticket
+from partition_svc.coordinator.records import Entry, encode
+
+#: Of a record: length, attributes, deltas, lengths of key and value, header count.
+_RECORD_BYTES: Final = 40
+#: Writing one batch is one turn of the loop: about 5 ms for so much.
+_BATCH_BYTES: Final = 256 << 10
+
+#: Somebody else has the partition, or will; all else is trouble with the storage here.
+_ELSEWHERE: Final = (
+    Refusal.NOT_OWNER,
+    Refusal.UNKNOWN_PARTITION,
+    Refusal.MOVING,
+    Refusal.FENCED_LEADER_EPOCH,
+    Refusal.UNKNOWN_LEADER_EPOCH,
+)
+
+
+class Refused(Exception):
+    """A request was not decided on, or what was decided could not be written."""
+
+    def __init__(self, refusal: GroupRefusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
+
+
+class _Round:
+    """Records that are written together, and the answers that wait for it."""
+
+    __slots__ = ("entries", "group_ids", "replies")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.group_ids: set[str] = set()
+        self.replies: list[tuple[Ticket, Reply]] = []
+
+
+class Writing:
+    """Of one partition, under one leader epoch. Tickets are futures of replies."""
+
+    def __init__(
+        self,
+        partitions: Partitions,
+        log: LogId,
+        leader_epoch: int,
+        *,
+        batch_bytes_max: int,
+        on_failed: Callable[[GroupRefusal], None],
+    ) -> None:
+        """`on_failed` is told once, with the answer that everybody gets from then on."""
+        self._partitions = partitions
+        self._log = log
+        self._leader_epoch = leader_epoch
+        self._batch_bytes_max = min(batch_bytes_max, _BATCH_BYTES)
+        self._on_failed = on_failed
+        self._loop = asyncio.get_running_loop()
+        self._next = _Round()
+        self._under_way: _Round | None = None
+        self._is_planned = False
+        self._settled: asyncio.Future[None] | None = None
+        self._refusal: GroupRefusal | None = None
+
+    def take(self, group_id: str, effects: Effects) -> None:
+        """Writes the records; gives the replies when all of the group up to here is durable.
+
+        Raises:
+            Malformed: a record has no bytes; nothing is taken.
+        """
+        entries = [encode(record) for record in effects.records]
+        if self._refusal is not None:
+            refuse(effects.replies, self._refusal)
+        elif entries:
+            self._next.entries += entries
+            self._next.group_ids.add(group_id)
+            self._next.replies += effects.replies
+            self._plan()
+        elif group_id in self._next.group_ids:
+            self._next.replies += effects.replies
+        elif self._under_way is not None and group_id in self._under_way.group_ids:
+            self._under_way.replies += effects.replies
+        else:
+            give(effects.replies)
+
+    def fail(self, refusal: GroupRefusal) -> None:
+        """As `close`, by itself: what groups have decided cannot become true."""
+        if self._refusal is None:
+            self.close(refusal)
+            self._on_failed(refusal)
+
+    def close(self, refusal: GroupRefusal) -> None:
+        """Nothing more is written than what is on its way; whoever waits is refused."""
+        if self._refusal is not None:
+            return
+        self._refusal = refusal
+        held, self._next = self._next, _Round()
+        refuse(held.replies, refusal)
+        if self._under_way is not None:
+            refuse(self._under_way.replies, refusal)
+            self._under_way.replies = []
+
+    async def settled(self) -> None:
+        """Waits until nothing is on its way or waits to be written."""
+        while not self._is_idle:
+            if self._settled is None or self._settled.done():
+                self._settled = self._loop.create_future()
+            await asyncio.shield(self._settled)
+
+    def _plan(self) -> None:
+        """Writes when this turn of the loop is over, or what is on its way has arrived."""
+        if self._under_way is None and not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._is_planned = False
+        if not self._next.entries:
+            return
+        self._under_way, self._next = self._next, _Round()
+        appends = [
+            Append(self._log, batch, self._leader_epoch)
+            for batch in _batches(self._under_way.entries, self._batch_bytes_max)
+        ]
+        self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_written)
+
+    def _on_written(self, done: "asyncio.Future[list[AppendResult]]") -> None:
+        assert self._under_way is not None
+        written, self._under_way = self._under_way, None
+        refusal = _refusal_of(done)
+        if refusal is None:
+            give(written.replies)
+            self._write()
+        else:
+            refuse(written.replies, refusal)
+            self.fail(refusal)
+        if self._settled is not None and self._is_idle and not self._settled.done():
+            self._settled.set_result(None)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._under_way is None and not self._next.entries
+
+
+def give(replies: Sequence[tuple[Ticket, Reply]]) -> None:
+    """Callers that went away are not told."""
+    for ticket, reply in replies:
+        future: Any = ticket
+        if not future.done():
+            future.set_result(reply)
+
+
+def refuse(replies: Sequence[tuple[Ticket, Reply]], refusal: GroupRefusal) -> None:
+    """Other answers than those that were decided on: `Refused`."""
+    for ticket, _ in replies:
+        future: Any = ticket
+        if not future.done():
+            future.set_exception(Refused(refusal))
+
+
+def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | None:
+    try:
+        refusals = [one.refusal for one in done.result() if one.refusal is not None]
+    except BackendUnavailable:
+        # The service is stopping; whoever owns the partition next answers.
+        return GroupRefusal.NOT_COORDINATOR
+    if not refusals:
+        return None
+    if refusals[0] in _ELSEWHERE:
+        return GroupRefusal.NOT_COORDINATOR
+    return GroupRefusal.COORDINATOR_NOT_AVAILABLE
+
+
+def _batches(entries: Sequence[Entry], bytes_max: int) -> Iterator[bytes]:
+    """As few batches as `bytes_max` allows; a record that is larger than that is one of its own."""
+    now_ms = int(time() * 1000)
+    records: list[LogRecord] = []
+    size = HEADER_BYTES
+    for key, value, headers in entries:
+        record_size = _RECORD_BYTES + len(key) + len(value or b"") + 64 * len(headers)
+        if records and size + record_size > bytes_max:
+            yield write_batch(records)
+            records, size = [], HEADER_BYTES
+        records.append(LogRecord(len(records), now_ms, key, value, headers))
+        size += record_size
+    yield write_batch(records)
