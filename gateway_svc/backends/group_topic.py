@@ -10,8 +10,8 @@ from common.ports.unavailable import BackendUnavailable
 
 _CREATE_TIMEOUT_MS: Final = 5_000
 
-#: The last value for each group and offset is kept (GroupCoordinatorConfig of Apache Kafka). A group
-#: with what all its members told is one record, and must fit into a batch.
+#: The last value for each group and offset is kept (as GroupCoordinatorConfig of Apache Kafka). A
+#: group, with what all its members told, is one record, and must fit into a batch.
 _CONFIGS: Final = {"cleanup.policy": "compact", "max.message.bytes": str(16 << 20)}
 
 
