@@ -6,16 +6,17 @@ yet cheaper to load; keys of versions that are not known here are left alone.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.records import Record as LogRecord
 from common.records.records import read_records
 from partition_svc.coordinator.fields import Malformed
-from partition_svc.coordinator.records import Entry, decode
+from partition_svc.coordinator.records import decode
 from partition_svc.coordinator.stored import OffsetRecord, StoredGroup, StoredOffset
 
 log = logging.getLogger(__name__)
@@ -48,13 +49,13 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
-    latest: dict[bytes, Entry] = {}
+    latest: dict[bytes, LogRecord] = {}
     async for batch in _batches(partitions, wanted):
         try:
             await _keep_the_last(latest, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return await _grouped(wanted, latest.values())
+    return await _grouped(wanted, latest)
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -82,23 +83,25 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
         await asyncio.sleep(0)
 
 
-async def _keep_the_last(latest: dict[bytes, Entry], batch: memoryview) -> None:
-    for number, (_, _, key, value, headers) in enumerate(read_records(batch), 1):
-        if value is None:
-            latest.pop(key or b"", None)
-        elif key is not None:
-            latest[key] = Entry(key, value, headers)
+async def _keep_the_last(latest: dict[bytes, LogRecord], batch: memoryview) -> None:
+    for number, record in enumerate(read_records(batch), 1):
+        if record.key is None:
+            continue
+        if record.value is None:
+            latest.pop(record.key, None)
+        else:
+            latest[record.key] = record
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
 
 
-async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedGroup]:
+async def _grouped(wanted: LogId, latest: Mapping[bytes, LogRecord]) -> dict[str, LoadedGroup]:
     groups: dict[str, LoadedGroup] = {}
-    for number, entry in enumerate(entries, 1):
+    for number, (key, (_, _, _, value, headers)) in enumerate(latest.items(), 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
         try:
-            record = decode(entry)
+            record = decode(key, value, headers)
         except Malformed as error:
             log.warning("a record of %s cannot be read: %s", wanted, error)
             continue
