@@ -9,11 +9,15 @@ from common.ports.classic_groups import Joined, Synced
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.group import Group
+from partition_svc.coordinator.records import decode, encode
 from partition_svc.coordinator.stored import GroupRecord
 
 
 class GroupShell:
-    """`asked`: tickets that wait for their answer, with their request."""
+    """`asked`: tickets that wait for their answer, with their request.
+
+    `stored`, `offsets`: the last values in the log, as its bytes have them.
+    """
 
     def __init__(self, settings):
         self.settings = settings
@@ -47,7 +51,8 @@ class GroupShell:
         self.group = Group.restored("g", self.settings, self.stored, table, now_ms)
 
     def _append(self, effects):
-        for record in effects.records:
+        for written in effects.records:
+            record = decode(*encode(written))
             if isinstance(record, GroupRecord):
                 self.laws.check_group(self.stored, record.value)
                 self.stored = record.value

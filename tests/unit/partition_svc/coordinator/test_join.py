@@ -178,3 +178,11 @@ def test_the_time_outs_of_a_member_are_those_it_said_last():
     driven.join("a", session_ms=20_000, rebalance_ms=30_000)
     member = driven.stored.members[0]
     assert (member.session_timeout_ms, member.rebalance_timeout_ms) == (20_000, 30_000)
+
+
+def test_ids_that_are_asked_for_without_end_do_not_fill_the_memory():
+    driven = DrivenGroup()
+    for number in range(10_001):
+        driven.join(new_id=f"m{number}", needs_member_id=True)
+    assert driven.answers[driven.join("m0")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.answers[driven.join("m10000")].refusal is None
