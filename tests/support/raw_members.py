@@ -22,6 +22,8 @@ ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCE, ID_REQUIRED = 22, 25, 27, 79
 PASSING = {LOADING, NOT_AVAILABLE, NOT_COORDINATOR}
 
 _PAUSE_S = 0.02
+#: A bound, never a measure.
+_ANSWER_WITHIN_S = 60.0
 _LOST = (OSError, EOFError)
 
 
@@ -244,13 +246,17 @@ async def commit(
 
 
 async def committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
-    """Every offset of a group, by topic and partition; waits for a coordinator."""
-    while True:
-        values = {"group_id": group, "topics": None, "require_stable": False}
-        answer = await connection.ask(OFFSET_FETCH, 7, values)
-        if answer.error_code not in PASSING:
-            break
-        await asyncio.sleep(_PAUSE_S)
+    """Every offset of a group, by topic and partition; waits for a gateway and a coordinator."""
+    values = {"group_id": group, "topics": None, "require_stable": False}
+    async with asyncio.timeout(_ANSWER_WITHIN_S):
+        while True:
+            try:
+                answer = await connection.ask(OFFSET_FETCH, 7, values)
+            except _LOST:
+                answer = None
+            if answer is not None and answer.error_code not in PASSING:
+                break
+            await asyncio.sleep(_PAUSE_S)
     assert answer.error_code == 0, answer.error_code
     return {
         (topic.name, one.partition_index): one.committed_offset
