@@ -1,29 +1,28 @@
 """Rebuilds what one partition of `__consumer_offsets` says, by reading it from its start.
 
-The last value of each key counts. Only those are decoded, which makes a log that was not compacted
-yet cheaper to load; keys of versions that are not known here are left alone.
+The last value of each key counts. Keys of versions that are not known here are left alone.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import Record as LogRecord
 from common.records.records import read_records
+from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import decode
-from partition_svc.coordinator.stored import OffsetRecord, StoredGroup, StoredOffset
+from partition_svc.coordinator.stored import GroupRecord, StoredGroup, StoredOffset
 
 log = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 256 << 10
 #: After so many records something else gets its turn: about two milliseconds of work.
-_RECORDS_A_TURN: Final = 500
+_RECORDS_A_TURN: Final = 250
 
 
 class CannotLoad(Exception):
@@ -49,13 +48,13 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
-    latest: dict[bytes, LogRecord] = {}
+    groups: dict[str, LoadedGroup] = {}
     async for batch in _batches(partitions, wanted):
         try:
-            await _keep_the_last(latest, batch)
+            await _apply_batch(groups, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return await _grouped(wanted, latest)
+    return {group_id: one for group_id, one in groups.items() if one.stored or one.offsets}
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -83,35 +82,30 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
         await asyncio.sleep(0)
 
 
-async def _keep_the_last(latest: dict[bytes, LogRecord], batch: memoryview) -> None:
-    for number, record in enumerate(read_records(batch), 1):
-        if record.key is None:
-            continue
-        if record.value is None:
-            latest.pop(record.key, None)
-        else:
-            latest[record.key] = record
-        if number % _RECORDS_A_TURN == 0:
-            await asyncio.sleep(0)
-
-
-async def _grouped(wanted: LogId, latest: Mapping[bytes, LogRecord]) -> dict[str, LoadedGroup]:
-    groups: dict[str, LoadedGroup] = {}
-    for number, (key, (_, _, _, value, headers)) in enumerate(latest.items(), 1):
+async def _apply_batch(groups: dict[str, LoadedGroup], batch: memoryview) -> None:
+    for number, (offset, _, key, value, headers) in enumerate(read_records(batch), 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
         try:
-            record = decode(key, value, headers)
+            record = None if key is None else decode(key, value, headers)
         except Malformed as error:
-            log.warning("a record of %s cannot be read: %s", wanted, error)
+            log.warning("the record at offset %d cannot be read: %s", offset, error)
             continue
-        if record is None:
-            continue
-        group = groups.get(record.group_id)
-        if group is None:
-            group = groups[record.group_id] = LoadedGroup()
-        if not isinstance(record, OffsetRecord):
-            group.stored = record.value
-        elif record.value is not None:
-            group.offsets.setdefault(record.topic, {})[record.partition] = record.value
-    return groups
+        if record is not None:
+            _apply(groups, record)
+
+
+def _apply(groups: dict[str, LoadedGroup], record: Record) -> None:
+    group = groups.get(record.group_id)
+    if group is None:
+        group = groups[record.group_id] = LoadedGroup()
+    if isinstance(record, GroupRecord):
+        group.stored = record.value
+        return
+    partitions = group.offsets.setdefault(record.topic, {})
+    if record.value is not None:
+        partitions[record.partition] = record.value
+        return
+    partitions.pop(record.partition, None)
+    if not partitions:
+        del group.offsets[record.topic]
