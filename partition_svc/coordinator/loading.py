@@ -14,9 +14,16 @@ from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partition
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import read_records
+from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import Entry, decode
-from partition_svc.coordinator.stored import OffsetRecord, StoredGroup, StoredOffset
+from partition_svc.coordinator.stored import (
+    GroupRecord,
+    OffsetRecord,
+    StoredGroup,
+    StoredOffset,
+)
+from partition_svc.coordinator.stored_consumer import ConsumerRecord
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +42,14 @@ class CannotLoad(Exception):
 
 @dataclass(slots=True)
 class LoadedGroup:
-    """What the log says of one group. `offsets`: by topic, then partition."""
+    """What the log says of one group, as a classic or as a consumer group.
+
+    `offsets`: by topic, then partition.
+    """
 
     stored: StoredGroup | None = None
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
+    consumer: list[ConsumerRecord] = field(default_factory=list)
 
 
 async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
@@ -107,8 +118,14 @@ async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedG
         group = groups.get(record.group_id)
         if group is None:
             group = groups[record.group_id] = LoadedGroup()
-        if not isinstance(record, OffsetRecord):
-            group.stored = record.value
-        elif record.value is not None:
-            group.offsets.setdefault(record.topic, {})[record.partition] = record.value
+        _add(group, record)
     return groups
+
+
+def _add(group: LoadedGroup, record: Record) -> None:
+    if isinstance(record, GroupRecord):
+        group.stored = record.value
+    elif not isinstance(record, OffsetRecord):
+        group.consumer.append(record)
+    elif record.value is not None:
+        group.offsets.setdefault(record.topic, {})[record.partition] = record.value
