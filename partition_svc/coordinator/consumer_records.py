@@ -133,15 +133,21 @@ def _read_subscription(fields: Fields) -> StoredSubscription:
     instance_id, rack_id = fields.text_or_none(), fields.text_or_none()
     client = GroupClient(fields.text(), fields.text())
     names = tuple(fields.text() for _ in range(fields.count()))
-    return StoredSubscription(
-        instance_id,
-        rack_id,
-        client,
-        names,
-        fields.text_or_none(),
-        fields.int32(),
-        fields.text_or_none(),
-    )
+    expression, timeout_ms, assignor = fields.text_or_none(), fields.int32(), fields.text_or_none()
+    fields.tags()
+    return StoredSubscription(instance_id, rack_id, client, names, expression, timeout_ms, assignor)
+
+
+def _read_target_epoch(fields: Fields) -> int:
+    epoch = fields.int32()
+    fields.tags()
+    return epoch
+
+
+def _read_target(fields: Fields) -> Assignment:
+    target = _read_partitions(fields)
+    fields.tags()
+    return target
 
 
 def _read_partitions(fields: Fields) -> Assignment:
@@ -158,6 +164,7 @@ def _read_current(fields: Fields) -> StoredCurrent:
     if state not in _STATES:
         raise Malformed(f"a member in state {state}")
     assigned, revoking = _read_partitions(fields), _read_partitions(fields)
+    fields.tags()
     return StoredCurrent(epoch, previous_epoch, state, assigned, revoking)
 
 
@@ -167,7 +174,7 @@ _STATES: Final = (1, 2, 3)
 _READERS: Final[dict[int, tuple[Any, Callable[[Fields], Any]]]] = {
     3: (EpochRecord, _read_epoch),
     5: (SubscriptionRecord, _read_subscription),
-    6: (TargetEpochRecord, Fields.int32),
-    7: (TargetRecord, _read_partitions),
+    6: (TargetEpochRecord, _read_target_epoch),
+    7: (TargetRecord, _read_target),
     8: (CurrentRecord, _read_current),
 }

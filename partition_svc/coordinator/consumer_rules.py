@@ -8,6 +8,7 @@ from typing import Final
 
 from common.ports.classic_groups import ListedGroup
 from common.ports.consumer_groups import ConsumerGroup as DescribedGroup
+from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.consumer_groups import ConsumerMember as DescribedMember
 from common.ports.group_offsets import CommitOffsets, FetchOffsets
 from common.ports.group_refusal import GroupRefusal
@@ -75,6 +76,19 @@ def describe(group: ConsumerGroup) -> DescribedGroup:
             for one in group.members.values()
         ],
     )
+
+
+def missing(group_id: str, *, is_there: bool) -> DescribedGroup:
+    """The description of what is no consumer group: a classic group, or none at all."""
+    why = "is not a consumer group." if is_there else "not found."
+    refusal = GroupRefusal.GROUP_ID_NOT_FOUND
+    return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
+
+
+def not_a_consumer_group(group_id: str) -> ConsumerHeartbeatTaken:
+    """The answer to a heartbeat in a classic group that has members."""
+    described = missing(group_id, is_there=True)
+    return ConsumerHeartbeatTaken(refusal=described.refusal, message=described.message)
 
 
 def listed(group: ConsumerGroup) -> ListedGroup:

@@ -19,7 +19,7 @@ from common.ports.classic_groups import (
     SyncGroup,
 )
 from common.ports.consumer_groups import ConsumerGroup as DescribedConsumerGroup
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat
 from common.ports.group_offsets import (
     CommitOffsets,
     CommitResult,
@@ -45,7 +45,6 @@ from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.heartbeat import heartbeat
 from partition_svc.coordinator.join import Joining, join
 from partition_svc.coordinator.leave import leave
-from partition_svc.coordinator.member import restored_member
 from partition_svc.coordinator.offset_rules import Subscriptions
 from partition_svc.coordinator.offsets import GroupOffsets, OffsetTable
 from partition_svc.coordinator.stored import GroupRecord, StoredGroup, StoredOffset
@@ -82,26 +81,14 @@ class Group:
         group = cls(group_id, settings)
         group._offsets = GroupOffsets(group_id, offsets)
         if stored is not None:
-            group._restore(stored, now_ms)
+            group._classic.resume(stored)
+            deadlines.restart(group._classic, Effects(now_ms))
         return group
 
     def resume_consumers(self, records: Sequence[ConsumerRecord], now_ms: int) -> None:
         """Goes on as the consumer group that the log has, if it has one: part of being restored."""
         settings = self._classic.settings
         self._consumer = restored_consumer(self.group_id, settings, records, now_ms)
-
-    def _restore(self, stored: StoredGroup, now_ms: int) -> None:
-        classic = self._classic
-        classic.is_stored = True
-        classic.generation_id = stored.generation_id
-        classic.protocol_type = stored.protocol_type or None
-        classic.protocol = stored.protocol
-        classic.state_since_ms = stored.state_since_ms
-        for one in stored.members:
-            classic.members.add(restored_member(one, stored.protocol))
-        if stored.leader in classic.members:
-            classic.members.leader = stored.leader
-        deadlines.restart(classic, Effects(now_ms))
 
     @property
     def is_void(self) -> bool:
@@ -113,6 +100,12 @@ class Group:
             return False
         is_idle = classic.state is ClassicState.EMPTY and classic.is_vacant
         return is_idle and not classic.is_stored and not self._offsets
+
+    @property
+    def _is_empty(self) -> bool:
+        if self._consumer is not None:
+            return not self._consumer.members
+        return self._classic.state is ClassicState.EMPTY
 
     @property
     def next_deadline(self) -> int | None:
@@ -132,14 +125,14 @@ class Group:
     def join(self, request: JoinGroup, ticket: Ticket, now_ms: int, new_member_id: str) -> Effects:
         """`new_member_id` is used where the request has none; it was never used before."""
         effects = Effects(now_ms)
-        if self._consumer is not None:
-            if self._consumer.members:
-                refusal = GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
-                effects.reply(ticket, Joined(request.member_id, refusal=refusal))
-                return effects
+        if self._consumer is not None and self._consumer.members:
+            refusal = GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+            effects.reply(ticket, Joined(request.member_id, refusal=refusal))
+            return effects
+        join(self._classic, Joining(request, ticket, new_member_id), effects)
+        if self._consumer is not None and not self._classic.is_vacant:
             self._consumer.bury(effects)
             self._consumer = None
-        join(self._classic, Joining(request, ticket, new_member_id), effects)
         return effects
 
     def sync(self, request: SyncGroup, ticket: Ticket, now_ms: int) -> Effects:
@@ -162,7 +155,7 @@ class Group:
         """`new_member_id` as in `join`."""
         effects, classic = Effects(now_ms), self._classic
         if classic.state is not ClassicState.EMPTY or not classic.is_vacant:
-            effects.reply(ticket, self._not_a_consumer_group())
+            effects.reply(ticket, consumer_rules.not_a_consumer_group(self.group_id))
             return effects
         if not request.member_id:
             request = replace(request, member_id=new_member_id)
@@ -175,12 +168,6 @@ class Group:
             self._classic = ClassicGroup(self.group_id, classic.settings)
         effects.reply(ticket, taken)
         return effects
-
-    def _not_a_consumer_group(self) -> ConsumerHeartbeatTaken:
-        return ConsumerHeartbeatTaken(
-            refusal=GroupRefusal.GROUP_ID_NOT_FOUND,
-            message=f"Group {self.group_id} is not a consumer group.",
-        )
 
     def leave(self, request: LeaveGroup, ticket: Ticket, now_ms: int) -> Effects:
         effects = Effects(now_ms)
@@ -236,10 +223,7 @@ class Group:
         """Forgets a group without members, and its offsets."""
         effects = Effects(now_ms)
         refusal = self._missing()
-        is_empty = self._classic.state is ClassicState.EMPTY
-        if self._consumer is not None:
-            is_empty = not self._consumer.members
-        if refusal is None and not is_empty:
+        if refusal is None and not self._is_empty:
             refusal = GroupRefusal.NON_EMPTY_GROUP
         if refusal is None:
             self._offsets.delete_where(lambda *_: True, effects)
@@ -255,10 +239,7 @@ class Group:
             is_expired = consumer_rules.expiry_rule(self._consumer, now_ms)
         if is_expired is not None:
             self._offsets.delete_where(is_expired, effects)
-        is_idle = classic.state is ClassicState.EMPTY and classic.is_vacant
-        if self._consumer is not None:
-            is_idle = not self._consumer.members
-        if is_idle and not self._offsets:
+        if self._is_empty and classic.is_vacant and not self._offsets:
             self._bury(effects)
         return effects
 
@@ -287,12 +268,7 @@ class Group:
     def describe_consumer(self) -> DescribedConsumerGroup:
         if self._consumer is not None:
             return consumer_rules.describe(self._consumer)
-        return DescribedConsumerGroup(
-            self.group_id,
-            refusal=GroupRefusal.GROUP_ID_NOT_FOUND,
-            message=f"Group {self.group_id} "
-            + ("not found." if self.is_void else "is not a consumer group."),
-        )
+        return consumer_rules.missing(self.group_id, is_there=not self.is_void)
 
     def listed(self) -> ListedGroup:
         if self._consumer is not None:
