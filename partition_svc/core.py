@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from time import time
 
 from common.cluster_view import ClusterView
@@ -28,11 +29,13 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
 from partition_svc.log.committer import Committer
+from partition_svc.log.compaction_pass import Tools
 from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.epochs import EpochLookup
 from partition_svc.log.fetching import Fetching
 from partition_svc.log.housekeeping import Housekeeping
 from partition_svc.log.incoming import IncomingLogs
+from partition_svc.log.log_cleaner import LogCleaner
 from partition_svc.log.offsets import OffsetLookup
 from partition_svc.log.outgoing import Outgoing
 from partition_svc.log.recovery import Recovery
@@ -86,6 +89,18 @@ class PartitionCore:
             store,
             expiration_check_ms=settings.producer_expiration_check_ms,
         )
+        tools = Tools(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            ThreadPoolExecutor(1, thread_name_prefix="clean"),
+            settings.cleaner_buffer_bytes,
+        )
+        self._cleaner = LogCleaner(
+            tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._housekeeping.on_deleted
+        )
+        self._must_clean = settings.cleaner_enable
         self._cluster_id = ""
         self._is_draining = False
         self._loop = asyncio.get_running_loop()
@@ -106,6 +121,8 @@ class PartitionCore:
             self._loop.create_task(self._recovery.run()),
             self._loop.create_task(self._housekeeping.run()),
         ]
+        if self._must_clean:
+            self._tasks.append(self._loop.create_task(self._cleaner.run()))
 
     def apply(self, change: ClusterChange) -> None:
         """Takes over what the metadata service says: topics, configs, placement.
@@ -221,6 +238,7 @@ class PartitionCore:
     def _close_store(self) -> None:
         with contextlib.suppress(StorageFailed):
             self._store.sync()
+        self._cleaner.close()
         self._housekeeping.close()
         self._store.close()
 

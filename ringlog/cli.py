@@ -7,6 +7,7 @@ _USAGE = """usage: ringlog COMMAND [--help] …
 
 commands:
   ring         which partition services hold partitions: status, add, drain, remove, moves, cancel
+  groups       consumer groups: list, describe, reset-offsets, delete
   standalone   the whole broker in one process
   health       whether a service may be given work
   version      the version of ringlog
@@ -33,6 +34,12 @@ def _ring(arguments: Sequence[str]) -> int:
     return ring(arguments)
 
 
+def _groups(arguments: Sequence[str]) -> int:
+    from ringlog.groups_command import main as groups
+
+    return groups(arguments)
+
+
 def _standalone(arguments: Sequence[str]) -> int:
     from ringlog.standalone import main as standalone
 
@@ -57,6 +64,7 @@ def _version(arguments: Sequence[str]) -> int:
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "ring": _ring,
+    "groups": _groups,
     "standalone": _standalone,
     "health": _health,
     "version": _version,

@@ -4,13 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from common.settings import declared
-from partition_svc.config import PartitionSettings
-
-#: The setting by which services find the metadata service; the command finds it by the same.
-_METADATA: Final = next(
-    one for one in declared(PartitionSettings) if one.name == "metadata.address"
-)
+from ringlog.admin_options import admin_options
 
 _EPILOG: Final = """\
 A change is answered when it is durable; the moves that follow from it take their time.
@@ -27,7 +21,7 @@ def ring_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    common = _common(environment)
+    common = admin_options(environment)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def action(name: str, about: str) -> argparse.ArgumentParser:
@@ -53,29 +47,6 @@ def ring_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     cancel = action("cancel", "Roll a move back that is not committed; it may be planned again.")
     cancel.add_argument("move_id", metavar="ID", type=int, help="as `ringlog ring moves` shows it")
     return parser
-
-
-def _common(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    default = environment.get(_METADATA.environment_name) or str(_METADATA.default)
-    common.add_argument(
-        "--metadata",
-        metavar="HOST:PORT",
-        type=_addresses,
-        default=default,
-        help=f"{_METADATA.doc} Also ${_METADATA.environment_name}; now {default}.",
-    )
-    common.add_argument("--json", action="store_true", help="print one line of JSON")
-    return common
-
-
-def _addresses(text: str) -> str:
-    """One HOST:PORT, or several with commas between, as the services take them."""
-    for one in text.split(","):
-        host, _, port = one.strip().rpartition(":")
-        if not host or not port.isdecimal():
-            raise argparse.ArgumentTypeError(f"{one.strip()!r} is not HOST:PORT")
-    return text
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from common.ports.moves import MoveDescription, MovePhase, RingDescription, RingMember
+from ringlog.text_table import text_table
 
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000
@@ -15,14 +16,14 @@ _MOVE_HEAD: Final = ("MOVE", "PARTITION", "FROM", "TO", "PHASE", "COPIED", "OF",
 def status_text(ring: RingDescription) -> str:
     """All members, and what is on its way between them."""
     rows = [_member_row(one) for one in ring.members]
-    return f"{_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n"
+    return f"{text_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n"
 
 
 def moves_text(ring: RingDescription) -> str:
     """Every recorded move, and how many wait for their turn."""
     if not ring.moves:
         return f"{progress_line(ring)}\n"
-    return f"{_table(_MOVE_HEAD, map(_move_row, ring.moves))}{progress_line(ring)}\n"
+    return f"{text_table(_MOVE_HEAD, map(_move_row, ring.moves))}{progress_line(ring)}\n"
 
 
 def progress_line(ring: RingDescription) -> str:
@@ -115,10 +116,3 @@ def _remaining(one: MoveDescription) -> int:
 
 def _rate(moves: Iterable[MoveDescription]) -> int:
     return sum(one.bytes_per_second for one in moves)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-    return "".join(f"{line}\n" for line in padded)

@@ -10,8 +10,9 @@ from common.ports.unavailable import BackendUnavailable
 
 _CREATE_TIMEOUT_MS: Final = 5_000
 
-#: As GroupCoordinatorConfig of Apache Kafka: the last value for each group and offset is kept.
-_CONFIGS: Final = {"cleanup.policy": "compact"}
+#: The last value for each group and offset is kept (as GroupCoordinatorConfig of Apache Kafka). A
+#: group, with what all its members told, is one record, and must fit into a batch.
+_CONFIGS: Final = {"cleanup.policy": "compact", "max.message.bytes": str(16 << 20)}
 
 
 class GroupTopic:

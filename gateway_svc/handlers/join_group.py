@@ -12,6 +12,7 @@ from gateway_svc.wire.apis.join_group import (
     JoinGroupResponse,
     JoinGroupResponseMember,
 )
+from gateway_svc.wire.error_code import ErrorCode
 
 #: Since this version members ask for their ids first (KIP-394).
 _MEMBER_ID_SINCE: Final = 4
@@ -23,25 +24,32 @@ _SKIP_SINCE: Final = 9
 
 @coordinated(JOIN_GROUP)
 async def join_group(request: JoinGroupRequest, call: Call) -> JoinGroupResponse:
-    joined = await call.backends.coordinators.join_group(
-        JoinGroup(
-            group_id=request.group_id,
-            member_id=request.member_id,
-            protocol_type=request.protocol_type,
-            protocols=[GroupProtocol(one.name, one.metadata) for one in request.protocols],
-            session_timeout_ms=request.session_timeout_ms,
-            # Version 0 has one time-out for both.
-            rebalance_timeout_ms=request.rebalance_timeout_ms
-            if call.api_version > 0
-            else request.session_timeout_ms,
-            group_instance_id=request.group_instance_id,
-            client=client_of(call),
-            reason=request.reason,
-            needs_member_id=call.api_version >= _MEMBER_ID_SINCE,
-            may_skip_assignment=call.api_version >= _SKIP_SINCE,
-        )
-    )
+    joining = call.backends.coordinators.join_group(_joining(request, call))
+    joined = await call.backends.long_polls.wait(joining)
+    if joined is None:
+        # The gateway is about to stop; the member joins again through another.
+        return JOIN_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return _response(joined, call)
+
+
+def _joining(request: JoinGroupRequest, call: Call) -> JoinGroup:
+    # Version 0 has one time-out for both.
+    has_two = call.api_version > 0
+    return JoinGroup(
+        group_id=request.group_id,
+        member_id=request.member_id,
+        protocol_type=request.protocol_type,
+        protocols=[GroupProtocol(one.name, one.metadata) for one in request.protocols],
+        session_timeout_ms=request.session_timeout_ms,
+        rebalance_timeout_ms=request.rebalance_timeout_ms
+        if has_two
+        else request.session_timeout_ms,
+        group_instance_id=request.group_instance_id,
+        client=client_of(call),
+        reason=request.reason,
+        needs_member_id=call.api_version >= _MEMBER_ID_SINCE,
+        may_skip_assignment=call.api_version >= _SKIP_SINCE,
+    )
 
 
 def _response(joined: Joined, call: Call) -> JoinGroupResponse:

@@ -5,11 +5,12 @@ from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.coordinated import coordinated
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
+from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(SYNC_GROUP)
 async def sync_group(request: SyncGroupRequest, call: Call) -> SyncGroupResponse:
-    synced = await call.backends.coordinators.sync_group(
+    syncing = call.backends.coordinators.sync_group(
         SyncGroup(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -22,6 +23,10 @@ async def sync_group(request: SyncGroupRequest, call: Call) -> SyncGroupResponse
             ],
         )
     )
+    synced = await call.backends.long_polls.wait(syncing)
+    if synced is None:
+        # The gateway is about to stop; the member asks another.
+        return SYNC_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return SyncGroupResponse(
         error_code=GROUP_ERRORS[synced.refusal],
         protocol_type=synced.protocol_type,

@@ -78,6 +78,11 @@ class Fields:
             raise Malformed(f"{count} elements in what is left")
         return count
 
+    def end(self) -> None:
+        """All has been read."""
+        if self._at != len(self._data):
+            raise Malformed("there is something after the last field")
+
     def tags(self) -> dict[int, bytes]:
         """Tagged fields; there are none where versions are not flexible."""
         return {}
@@ -109,6 +114,11 @@ class _Flexible(Fields):
     """Fields of a flexible version. The version before them is the same in both."""
 
     __slots__ = ()
+
+    def end(self) -> None:
+        """All has been read."""
+        if self._at != len(self._data):
+            raise Malformed("there is something after the last field")
 
     def tags(self) -> dict[int, bytes]:
         return {self._varint(): self._take(self._varint()) for _ in range(self._varint())}

@@ -4,7 +4,7 @@ Kafka: GroupMetadataManager.classicGroupJoinToClassicGroup and what it calls. KI
 members are given an id first, so that one whose answer was lost does not stay as a ghost.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_refusal import GroupRefusal
@@ -12,6 +12,9 @@ from partition_svc.coordinator import rebalance, static_members
 from partition_svc.coordinator.classic_group import ClassicGroup, ClassicState
 from partition_svc.coordinator.effects import Effects, Ticket
 from partition_svc.coordinator.member import joining_member
+
+#: Member ids that a group gives out before any of them is used: more than a group has members.
+_PENDING_MAX: Final = 10_000
 
 
 class Joining(NamedTuple):
@@ -85,12 +88,19 @@ def _join_without_id(group: ClassicGroup, joining: Joining, effects: Effects) ->
         member = group.members[known_id]
         static_members.replace(group, member, joining, effects)
     elif request.group_instance_id is None and request.needs_member_id:
-        expires_at_ms = effects.now_ms + request.session_timeout_ms
-        group.members.pending[new_member_id] = expires_at_ms
-        group.wake_by(expires_at_ms)
+        _await_return(group, new_member_id, effects.now_ms + request.session_timeout_ms)
         effects.reply(ticket, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
         _enter(group, joining, new_member_id, effects)
+
+
+def _await_return(group: ClassicGroup, member_id: str, until_ms: int) -> None:
+    """Of too many that never return, the oldest are not waited for any more."""
+    pending = group.members.pending
+    if len(pending) >= _PENDING_MAX:
+        del pending[next(iter(pending))]
+    pending[member_id] = until_ms
+    group.wake_by(until_ms)
 
 
 def _enter(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:

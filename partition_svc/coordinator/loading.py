@@ -6,17 +6,18 @@ yet cheaper to load; keys of versions that are not known here are left alone.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.records import Record as LogRecord
 from common.records.records import read_records
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
-from partition_svc.coordinator.records import Entry, decode
+from partition_svc.coordinator.records import decode
 from partition_svc.coordinator.stored import (
     GroupRecord,
     OffsetRecord,
@@ -51,6 +52,14 @@ class LoadedGroup:
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
     consumer: list[ConsumerRecord] = field(default_factory=list)
 
+    def add(self, record: Record) -> None:
+        if isinstance(record, GroupRecord):
+            self.stored = record.value
+        elif not isinstance(record, OffsetRecord):
+            self.consumer.append(record)
+        elif record.value is not None:
+            self.offsets.setdefault(record.topic, {})[record.partition] = record.value
+
 
 async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
     """The groups of a partition, by id. Nobody may append to the log meanwhile.
@@ -59,13 +68,13 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
-    latest: dict[bytes, Entry] = {}
+    latest: dict[bytes, LogRecord] = {}
     async for batch in _batches(partitions, wanted):
         try:
             await _keep_the_last(latest, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return await _grouped(wanted, latest.values())
+    return await _grouped(wanted, latest)
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -93,23 +102,25 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
         await asyncio.sleep(0)
 
 
-async def _keep_the_last(latest: dict[bytes, Entry], batch: memoryview) -> None:
-    for number, (_, _, key, value, headers) in enumerate(read_records(batch), 1):
-        if value is None:
-            latest.pop(key or b"", None)
-        elif key is not None:
-            latest[key] = Entry(key, value, headers)
+async def _keep_the_last(latest: dict[bytes, LogRecord], batch: memoryview) -> None:
+    for number, record in enumerate(read_records(batch), 1):
+        if record.key is None:
+            continue
+        if record.value is None:
+            latest.pop(record.key, None)
+        else:
+            latest[record.key] = record
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
 
 
-async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedGroup]:
+async def _grouped(wanted: LogId, latest: Mapping[bytes, LogRecord]) -> dict[str, LoadedGroup]:
     groups: dict[str, LoadedGroup] = {}
-    for number, entry in enumerate(entries, 1):
+    for number, (key, (_, _, _, value, headers)) in enumerate(latest.items(), 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
         try:
-            record = decode(entry)
+            record = decode(key, value, headers)
         except Malformed as error:
             log.warning("a record of %s cannot be read: %s", wanted, error)
             continue
@@ -118,14 +129,5 @@ async def _grouped(wanted: LogId, entries: Iterable[Entry]) -> dict[str, LoadedG
         group = groups.get(record.group_id)
         if group is None:
             group = groups[record.group_id] = LoadedGroup()
-        _add(group, record)
+        group.add(record)
     return groups
-
-
-def _add(group: LoadedGroup, record: Record) -> None:
-    if isinstance(record, GroupRecord):
-        group.stored = record.value
-    elif not isinstance(record, OffsetRecord):
-        group.consumer.append(record)
-    elif record.value is not None:
-        group.offsets.setdefault(record.topic, {})[record.partition] = record.value

@@ -22,6 +22,11 @@ class LogConfig:
     timestamp_before_max_ms: int = FOREVER
     timestamp_after_max_ms: int = 3_600_000
     is_compacted: bool = False
+    delete_retention_ms: int = 86_400_000
+    compaction_lag_min_ms: int = 0
+    compaction_lag_max_ms: int = FOREVER
+    #: Share of a log that is not yet compacted, from 0 to 1, above which it is.
+    dirty_ratio_min: float = 0.5
     codec: int | None = None
     #: Whether batches must be opened to be checked or changed: the slow path.
     reads_records: bool = field(init=False)
@@ -51,5 +56,9 @@ class LogConfig:
             timestamp_before_max_ms=number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms=number("message.timestamp.after.max.ms"),
             is_compacted="compact" in text("cleanup.policy").split(","),
+            delete_retention_ms=number("delete.retention.ms"),
+            compaction_lag_min_ms=number("min.compaction.lag.ms"),
+            compaction_lag_max_ms=number("max.compaction.lag.ms"),
+            dirty_ratio_min=float(text("min.cleanable.dirty.ratio")),
             codec=_CODECS[text("compression.type")],
         )

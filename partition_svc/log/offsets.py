@@ -17,7 +17,7 @@ from common.ports.partitions import (
     OffsetResult,
     Refusal,
 )
-from common.records.batch import parse_header
+from common.records.batch import NO_TIMESTAMP, parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.search import first_at_or_after, latest
 from partition_svc.log.partition_log import PartitionLog
@@ -57,19 +57,43 @@ class OffsetLookup:
         if timestamp == EARLIEST_TIMESTAMP:
             return OffsetResult(log.log_start_offset, leader_epoch=log.leader_epoch)
         if timestamp == MAX_TIMESTAMP:
-            return self._of_max_timestamp(log)
+            return await self._of_max_timestamp(log)
         if timestamp < 0:
             return OffsetResult(refusal=Refusal.UNSUPPORTED_TIMESTAMP)
         return await self._at_or_after(log, timestamp)
 
-    def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
+    async def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
         """What is not yet readable is no answer, so a batch on its way hides the maximum."""
         head = log.head
         if not 0 <= head.max_timestamp_offset < log.high_watermark:
             return _NO_ANSWER
-        batch = self._read(log, head.max_timestamp_offset)[0]
-        found = latest(batch)
-        return OffsetResult(found.offset, found.timestamp, parse_header(batch).leader_epoch)
+        batches = self._read(log, head.max_timestamp_offset)
+        if head.max_timestamp_offset < self._store.reader.compacted_to(log.key):
+            batches = await self._with_max_timestamp(log, batches, head.max_timestamp)
+        if not batches:
+            return _NO_ANSWER
+        found = latest(batches[0])
+        return OffsetResult(found.offset, found.timestamp, parse_header(batches[0]).leader_epoch)
+
+    async def _with_max_timestamp(
+        self, log: PartitionLog, batches: list[bytes], max_timestamp: int
+    ) -> list[bytes]:
+        """The batch with the largest timestamp, where compaction may have taken the one that was.
+
+        No index says which is next, so that is a look at every batch of the log.
+        """
+        if batches and parse_header(batches[0]).max_timestamp == max_timestamp:
+            return batches[:1]
+        found: list[bytes] = []
+        largest, offset = NO_TIMESTAMP, log.log_start_offset
+        while batches := self._read(log, offset):
+            for batch in batches:
+                header = parse_header(batch)
+                if header.max_timestamp > largest:
+                    largest, found = header.max_timestamp, [batch]
+                offset = header.last_offset + 1
+            await asyncio.sleep(0)
+        return found
 
     async def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
         """The first record whose timestamp is `timestamp` or later."""

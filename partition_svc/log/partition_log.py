@@ -188,6 +188,15 @@ class PartitionLog:
         """Once for each group that the log is in, after its batches."""
         group.put(head_key(self.key), self.head.pack())
 
+    def shrink(self, group: Group, gone_bytes: int) -> None:
+        """Compaction takes so many bytes away, with the group."""
+        self._size_bytes -= gone_bytes
+        self.write_head(group)
+
+    def on_shrunk(self, end_offset: int) -> None:
+        """The store has other batches now before `end_offset` than those in memory."""
+        self._cache.forget_before(self.tail, end_offset)
+
     def on_written(self, staged: Staged) -> None:
         """The batch is in the store: readers may find it as soon as the high watermark allows."""
         assert staged.batch is not None

@@ -36,6 +36,8 @@ class Recovery:
         self._store = store
         self._disk = disk
         self._on_recovered = on_recovered
+        #: How often the store was opened again: what was read before may never have been.
+        self.reopenings = 0
         self._readable = asyncio.Event()
         self._readable.set()
 
@@ -69,6 +71,7 @@ class Recovery:
     async def _try(self) -> bool:
         """Opens the store again in the thread; nobody may read meanwhile."""
         self._readable.clear()
+        self.reopenings += 1
         try:
             await self._disk.run(self._store.recover)
         except StorageFailed as error:

@@ -84,6 +84,17 @@ class LogRegistry:
                 if placement.owner == self._member:
                     yield LogId(topic.topic_id, partition)
 
+    def compacted_here(self) -> list[LogId]:
+        """Partitions of compacted topics that this member owns, save for those that move."""
+        return [
+            LogId(topic.topic_id, partition)
+            for topic in self.view.topics
+            if self._config(topic.topic_id).is_compacted
+            for partition, placement in enumerate(topic.partitions)
+            if placement.owner == self._member
+            and self.view.move_of(topic.topic_id, partition) is None
+        ]
+
     def apply(self, change: ClusterChange) -> None:
         """Takes over a change: new configs and epochs, and an end to logs that went away."""
         affected = self._affected(change)

@@ -34,6 +34,10 @@ class LogTail:
         self._batches.append(batch)
         self._last_offsets.append(last_offset)
 
+    @property
+    def is_filled(self) -> bool:
+        return self._start < len(self._batches)
+
     def evict_first(self) -> int:
         """Forgets the oldest batch; returns the memory that is free now."""
         start = self._start
@@ -100,6 +104,14 @@ class TailCache:
         self._size_bytes += len(batch) + _ENTRY_BYTES
         while self._size_bytes > self._bytes_max:
             self._size_bytes -= self._oldest_first.popleft().evict_first()
+
+    def forget_before(self, tail: LogTail, offset: int) -> None:
+        """Drops the batches of a log before `offset`: the store has others in their place.
+
+        Their places in the queue stay, and free later batches of the log before their turn.
+        """
+        while tail.is_filled and tail.first_offset < offset:
+            self._size_bytes -= tail.evict_first()
 
     def forget(self, tail: LogTail) -> None:
         """Drops all batches of a log, which must not use this tail again."""

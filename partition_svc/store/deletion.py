@@ -6,7 +6,8 @@ Everything is idempotent: what a crash interrupts is found again, because the he
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from rocksdict import CompactOptions
@@ -26,6 +27,7 @@ from partition_svc.store.reading import LogReader
 
 #: Part of a generation that must be deleted before the rest is rewritten.
 _WORTH_IT: Final = 0.5
+_NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 def delete_log(group: Group, reader: LogReader, log: bytes, size_bytes: int) -> Counter[int]:
@@ -44,13 +46,16 @@ def delete_log(group: Group, reader: LogReader, log: bytes, size_bytes: int) -> 
     return deleted
 
 
-def note_deleted(group: Group, reader: LogReader, deleted: Counter[int]) -> None:
-    """Updates the rows of the generations that lost bytes."""
+def note_deleted(
+    group: Group, reader: LogReader, deleted: Counter[int], added: Mapping[int, int] = _NOTHING
+) -> None:
+    """Updates the rows of the generations that lost bytes, and may have got others for them."""
     for generation, size_bytes in deleted.items():
         row = reader.row(generation_key(generation))
         if row is not None:
             before = GenerationBytes.unpack(row)
-            now = before._replace(deleted=before.deleted + size_bytes)
+            appended = before.appended + added.get(generation, 0)
+            now = GenerationBytes(appended, before.deleted + size_bytes)
             group.put(generation_key(generation), now.pack())
 
 

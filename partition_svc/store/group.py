@@ -18,6 +18,9 @@ class Group:
     def put_batch(self, key: bytes, batch: bytes) -> None:
         self.changes.put(key, batch, self._batches)
 
+    def delete_batch(self, key: bytes) -> None:
+        self.changes.delete(key, self._batches)
+
     def delete_rows(self, start: bytes, end: bytes) -> None:
         """All rows of state with start <= key < end."""
         self.changes.delete_range(start, end)

@@ -19,6 +19,7 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
                                          including that offset has a larger timestamp
     "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
     "E" | log | leader epoch u64      →  offset of the first batch of that epoch, u64
+    "K" | log                         →  offset up to which the log is compacted, u64
     "I" | log                         →  the log is a copy that a move brings: see `Incoming`
 
 A log's rows of state are in the same atomic write as the batches that they describe.
@@ -34,9 +35,10 @@ VOLUME: Final = b"V"
 GENERATIONS: Final = b"G"
 HEADS: Final = b"H"
 INCOMING: Final = b"I"
+COMPACTED: Final = b"K"
 
 #: Kinds of rows that go along when a log moves; the others are made anew by its new owner.
-MOVED_KINDS: Final = (b"P", b"E")
+MOVED_KINDS: Final = (b"P", b"E", COMPACTED)
 
 LOG_KEY_BYTES: Final = 20
 #: Larger than any offset, timestamp or producer id; those are never negative here.
@@ -173,6 +175,10 @@ def epoch_key(log: bytes, leader_epoch: int) -> bytes:
 
 def incoming_key(log: bytes) -> bytes:
     return INCOMING + log
+
+
+def compacted_key(log: bytes) -> bytes:
+    return COMPACTED + log
 
 
 def numbered(key: bytes) -> int:

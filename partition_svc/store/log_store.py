@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ from partition_svc.store.keys import (
     head_key,
 )
 from partition_svc.store.reading import LogReader
+from partition_svc.store.replacing import Replacement, replace_batches
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,28 @@ class LogStore:
         self._bytes = self._bytes._replace(deleted=self._bytes.deleted + in_this)
         self.write(group, 0)
         # Reads through a memtable with range tombstones are slow.
+        self._must_roll = True
+
+    def replace(
+        self, group: Group, log_key: bytes, size_bytes: int, replacements: Sequence[Replacement]
+    ) -> int:
+        """Puts batches in the place of others into `group`; returns how much smaller the log gets.
+
+        `size_bytes`: of the log before it. Nothing else may be done to it in the same group.
+        """
+        added, deleted = replaced = replace_batches(
+            group, self.reader, log_key, size_bytes, replacements
+        )
+        gone_bytes = replaced.gone_bytes
+        self._bytes_to_flush += added.total()
+        here = GenerationBytes(added.pop(self._generation, 0), deleted.pop(self._generation, 0))
+        note_deleted(group, self.reader, deleted, added)
+        appended, before = self._bytes
+        self._bytes = GenerationBytes(appended + here.appended, before + here.deleted)
+        return gone_bytes
+
+    def end_generation(self) -> None:
+        """Begins another with the next write, so that changes to older ones come to files."""
         self._must_roll = True
 
     def reclaim(self) -> Counter[int]:

@@ -12,6 +12,7 @@ from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
     LAST,
     batch_prefix,
+    compacted_key,
     epoch_key,
     numbered,
     pack_u64,
@@ -88,10 +89,17 @@ class LogReader:
             iterator.status()
 
     def _generations(self, log: bytes, offset: int) -> Iterator[int]:
-        """Generations of the segments from the one that holds `offset` on."""
+        """Generations of the segments from the one that holds `offset` on.
+
+        The first that there is, where compaction has left nothing of those before it.
+        """
         prefix = segment_key(log, 0)[:-8]
         segments = self._state.iter()
         segments.seek_for_prev(segment_key(log, offset))
+        if not segments.valid() or not segments.key().startswith(prefix):
+            # Nor may an I/O error look like a log that begins later.
+            segments.status()
+            segments.seek(prefix)
         while segments.valid() and segments.key().startswith(prefix):
             yield unpack_segment(segments.value())[0]
             segments.next()
@@ -116,6 +124,11 @@ class LogReader:
         """Leader epoch and offset of its first batch, of all epochs that have written to a log."""
         for key, row in self.rows(epoch_key(log, 0), epoch_key(log, LAST)):
             yield numbered(key), int.from_bytes(row, "big")
+
+    def compacted_to(self, log: bytes) -> int:
+        """The offset before which a log has been compacted."""
+        row = self.row(compacted_key(log))
+        return 0 if row is None else int.from_bytes(row, "big")
 
     def offset_before_time(self, log: bytes, timestamp: int) -> int:
         """An offset up to which no record has `timestamp` or later; -1 where none is known.

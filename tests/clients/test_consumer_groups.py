@@ -43,9 +43,7 @@ def test_the_group_goes_on_after_its_coordinator_was_killed(broker, raw):
     with CoordinatedMember(broker.address, topic, group) as one:
         eventually(lambda: one.assigned == ALL, what="all partitions")
         storage = next(name for name, it in broker.processes.items() if it is broker.storage)
-        broker.kill(storage)
-        broker.start(storage)
-        broker.wait_until_ready()
+        broker.restart(storage)
         ConfluentClient().produce(broker.address, topic, numbered(3), partition=1)
         eventually(lambda: len(one.read) == 3, what="the records since")
     assert one.assignments == 1

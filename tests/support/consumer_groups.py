@@ -10,7 +10,7 @@ from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.consumer_heartbeat import by_topic, flat
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.loading import LoadedGroup, _add
+from partition_svc.coordinator.loading import LoadedGroup
 from partition_svc.coordinator.records import Entry, decode, encode
 
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
@@ -62,7 +62,7 @@ class ConsumerGroupWorld:
     def crash(self) -> None:
         loaded = LoadedGroup()
         for entry in self.log.values():
-            _add(loaded, decode(entry))
+            loaded.add(decode(*entry))
         self.group = Group.restored("g", self.settings, loaded.stored, loaded.offsets, self.now_ms)
         self.group.resume_consumers(loaded.consumer, self.now_ms)
 

@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 #: Kinds of rows that begin with a letter and a log: head, segments, times, producers, epochs,
 #: and the mark of a copy that is not yet whole.
-_KINDS = b"HSTPEI"
+_KINDS = b"HSTPEIK"
 
 
 def kept_logs(data_dir: Path) -> dict[tuple[bytes, int], str]:

@@ -14,7 +14,7 @@ def test_the_first_who_asks_creates_the_topic_and_others_find_it():
         world.ask(find_coordinator, FindCoordinatorRequest(key="g"), 3)
     (created,) = world.metadata.created
     assert (created.name, created.partition_count) == (OFFSETS_TOPIC, 50)
-    assert created.configs == {"cleanup.policy": "compact"}
+    assert created.configs == {"cleanup.policy": "compact", "max.message.bytes": "16777216"}
 
 
 def test_all_members_of_a_group_are_sent_to_one_gateway_and_groups_to_all():

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from common.ports.classic_groups import GroupProtocol, Joined, JoinedMember, JoinGroup
@@ -85,3 +87,22 @@ def test_a_refusal_has_no_protocol(version, name):
     response = world.ask(join_group, request(), version)
     assert (response.error_code, response.member_id) == (ErrorCode.MEMBER_ID_REQUIRED, "m")
     assert response.protocol_name == name
+
+
+def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
+    world = World()
+
+    async def story():
+        asked = asyncio.Event()
+
+        async def wait_for_others(_):
+            asked.set()
+            await asyncio.Event().wait()
+
+        world.coordinators.join_group = wait_for_others
+        waiting = asyncio.create_task(join_group(request(), world.call(5)))
+        await asked.wait()
+        world.backends.long_polls.end()
+        return await waiting
+
+    assert asyncio.run(story()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

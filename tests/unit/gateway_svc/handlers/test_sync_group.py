@@ -1,3 +1,5 @@
+import asyncio
+
 from common.ports.classic_groups import MemberAssignment, Synced, SyncGroup
 from common.ports.group_refusal import GroupRefusal
 from gateway_svc.handlers.sync_group import sync_group
@@ -36,3 +38,22 @@ def test_a_refusal_is_an_error():
     world.coordinators.answers["sync_group"] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
     response = world.ask(sync_group, REQUEST, 3)
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
+
+
+def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
+    world = World()
+
+    async def story():
+        asked = asyncio.Event()
+
+        async def wait_for_others(_):
+            asked.set()
+            await asyncio.Event().wait()
+
+        world.coordinators.sync_group = wait_for_others
+        waiting = asyncio.create_task(sync_group(REQUEST, world.call(5)))
+        await asked.wait()
+        world.backends.long_polls.end()
+        return await waiting
+
+    assert asyncio.run(story()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -2,7 +2,7 @@ import pytest
 
 from common.ports.group_refusal import GroupClient
 from partition_svc.coordinator.fields import Malformed
-from partition_svc.coordinator.records import Entry, decode, encode
+from partition_svc.coordinator.records import decode, encode
 from partition_svc.coordinator.stored_consumer import (
     CurrentRecord,
     EpochRecord,
@@ -38,7 +38,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("record", RECORDS, ids=repr)
 def test_what_is_written_is_read(record):
-    assert decode(encode(record)) == record
+    assert decode(*encode(record)) == record
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def test_cut_bytes_are_malformed(record):
     entry = encode(record)
     for size in range(len(entry.value)):
         with pytest.raises(Malformed):
-            decode(Entry(entry.key, entry.value[:size]))
+            decode(entry.key, entry.value[:size])
 
 
 def test_states_and_versions_that_are_not_known_are_malformed():
     entry = encode(RECORDS[10])
     for value in (entry.value[:10] + b"\x09" + entry.value[11:], b"\0\1" + entry.value[2:]):
         with pytest.raises(Malformed):
-            decode(Entry(entry.key, value))
+            decode(entry.key, value)
 
 
 def test_other_kinds_are_left_alone():
-    assert decode(Entry(bytes.fromhex("0010000167"), b"")) is None
+    assert decode(bytes.fromhex("0010000167"), b"") is None

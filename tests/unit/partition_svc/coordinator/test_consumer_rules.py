@@ -38,7 +38,10 @@ def fetch(world, member_id=None, epoch=-1):
 
 
 def join(world, member_id=""):
-    request = JoinGroup("g", member_id, "consumer", [GroupProtocol("range", b"")], 10_000, 10_000)
+    protocols = [GroupProtocol("range", b"")]
+    request = JoinGroup(
+        "g", member_id, "consumer", protocols, 10_000, 10_000, needs_member_id=False
+    )
     return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
 
 

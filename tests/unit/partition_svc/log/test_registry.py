@@ -205,3 +205,12 @@ def test_after_the_store_was_opened_again_all_logs_are_what_it_holds(registry):
     assert log.next_offset == 0
     registry.reload()
     assert log.next_offset == 10
+
+
+def test_compacted_logs_are_those_of_this_member_that_do_not_move(registry):
+    compacted = topic(OTHER_ID, partitions=2, configs={"cleanup.policy": "delete,compact"})
+    elsewhere = topic(MOVED_ID, owner="partition-1", configs={"cleanup.policy": "compact"})
+    move = Move(1, OTHER_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
+    topics = [topic(), compacted, elsewhere]
+    registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics, moves=[move]))
+    assert registry.compacted_here() == [LogId(OTHER_ID, 1)]

@@ -115,3 +115,19 @@ def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
         run = tails[which].read(offset, ends[which], EVERYTHING)
         if run is not None:
             assert offsets(run) == list(range(offset // 2 * 2, ends[which], 2))
+
+
+def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
+    cache, tail, other = TailCache(3000), LogTail(), LogTail()
+    fill(cache, tail, 5)
+    cache.forget_before(tail, 5)
+    assert tail.read(4, 1000, EVERYTHING) is None
+    assert offsets(tail.read(6, 1000, EVERYTHING)) == [6, 8]
+    assert cache.size_bytes == 600
+    cache.forget_before(tail, 100)
+    cache.forget_before(tail, 100)
+    assert (tail.is_filled, cache.size_bytes) == (False, 0)
+    # Places in the queue that have no batch any more do no harm.
+    fill(cache, other, 20)
+    assert cache.size_bytes <= 3000
+    assert offsets(other.read(38, 1000, EVERYTHING)) == [38]

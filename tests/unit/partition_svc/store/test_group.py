@@ -24,3 +24,12 @@ def test_changes_take_effect_in_their_order(tmp_path):
         group.put(b"row3", b"again")
         store.write(group, 0)
         assert [key for key, _ in store.reader.rows(b"row", b"rox")] == [b"row1", b"row3", b"row4"]
+
+
+def test_a_batch_can_be_deleted(tmp_path):
+    with opened(tmp_path) as store:
+        for change in ("put_batch", "delete_batch"):
+            group = store.new_group()
+            getattr(group, change)(*((b"batch", b"2") if change == "put_batch" else (b"batch",)))
+            store.write(group, 0)
+            assert (store._database.batches.get(b"batch") is None) == (change == "delete_batch")

@@ -1,7 +1,7 @@
 import pytest
 
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, time_key
+from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, segment_key, time_key
 from partition_svc.store.reading import Limits
 from tests.support.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
@@ -138,3 +138,12 @@ def test_epochs_are_those_of_the_log(store):
 def test_the_last_generation_of_a_log_is_that_of_its_last_segment(store):
     assert store.reader.generation(LOG_KEY) == store.generation - 1
     assert store.reader.generation(b"?" * 20) == -1
+
+
+def test_a_read_before_the_first_segment_begins_with_it(store):
+    """Compaction has left nothing of those that came before."""
+    group = store.new_group()
+    group.delete(segment_key(LOG_KEY, 0))
+    store.write(group, 0)
+    assert read(store, 5).batches == [one for x in (b"b", b"c") for one in (x * 10, x * 20)]
+    assert store.reader.read(b"nobody's log of 20 b", 5, 60, EVERYTHING).batches == []

@@ -1,0 +1,92 @@
+"""The records of a batch as compaction sees them: a key, whether there is a value, and the rest.
+
+What is left of a batch keeps its place: base offset, last offset and sequences are those of the
+batch as it was written ("On Compaction" in DefaultRecordBatch.java), whatever is gone from it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from common.records.batch import DELETE_HORIZON, BatchHeader, Bytes, seal
+from common.records.compression import codec_of, compress
+from common.records.errors import CorruptRecords
+from common.records.records import inflate
+from common.records.varint import decode_varint, encode_varint
+
+
+class KeyedRecord(NamedTuple):
+    """`timestamp` is in ms as the record has it; `rest`: its bytes after the timestamp."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    is_tombstone: bool
+    rest: bytes
+
+
+def keyed_records(batch: Bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
+    """The records of one whole batch. The CRC is not looked at, nor what follows a value's length.
+
+    Raises (at once or while iterating):
+        CorruptRecords: garbage inside, or more of it than `batch.inflated_bytes_max`.
+        UnsupportedRecords: an unknown codec.
+    """
+    data = inflate(batch, header)
+    data_end, last_delta = len(data), header.last_offset_delta
+    position = 0
+    try:
+        for _ in range(header.record_count):
+            size, position = decode_varint(data, position)
+            end = position + size
+            timestamp_delta, rest = decode_varint(data, position + 1)
+            offset_delta, position = decode_varint(data, rest)
+            key_bytes, position = decode_varint(data, position)
+            key = None if key_bytes < 0 else data[position : position + key_bytes]
+            value_bytes, position = decode_varint(data, position + max(key_bytes, 0))
+            if not position + value_bytes <= end <= data_end or not 0 <= offset_delta <= last_delta:
+                raise CorruptRecords("a record contradicts its own length or its batch")
+            yield KeyedRecord(
+                header.base_offset + offset_delta,
+                header.base_timestamp + timestamp_delta,
+                key,
+                value_bytes < 0,
+                data[rest:end],
+            )
+            position = end
+    except IndexError as error:
+        raise CorruptRecords("the batch ends within a record") from error
+    if position != data_end:
+        raise CorruptRecords("there are bytes after the last record of the batch")
+
+
+def with_records(
+    header: BatchHeader, records: Sequence[KeyedRecord], *, delete_horizon_ms: int | None = None
+) -> bytes:
+    """The batch of `header` with only `records`, at least one of its own, compressed as it was.
+
+    `delete_horizon_ms` is when its tombstones may go (KIP-534); None: as the batch has it.
+    """
+    attributes, base_timestamp = header.attributes, header.base_timestamp
+    if delete_horizon_ms is not None:
+        attributes, base_timestamp = attributes | DELETE_HORIZON, delete_horizon_ms
+    body = bytearray()
+    for _, timestamp, _, _, rest in records:
+        packed = b"\0" + encode_varint(timestamp - base_timestamp) + rest
+        body += encode_varint(len(packed))
+        body += packed
+    # With the timestamp-type bit the header's time is everybody's.
+    max_timestamp = header.max_timestamp
+    if not header.is_log_append_time:
+        max_timestamp = max(record.timestamp for record in records)
+    changed = header._replace(
+        attributes=attributes,
+        base_timestamp=base_timestamp,
+        max_timestamp=max_timestamp,
+        record_count=len(records),
+    )
+    return seal(changed, compress(codec_of(attributes), body))
+
+
+def delete_horizon_ms(header: BatchHeader) -> int | None:
+    """When the batch's tombstones may go; None where compaction has not yet met them."""
+    return header.base_timestamp if header.attributes & DELETE_HORIZON else None

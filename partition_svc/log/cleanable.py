@@ -1,0 +1,77 @@
+"""Which part of a log may be compacted now, and whether it is worth it.
+
+Rules of LogCleanerManager.cleanableOffsets and grabFilthiestCompactedLog of Apache Kafka, with the
+log's newest segment, what it has of the newest generation, in the place of the active one.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from common.records.batch import parse_header
+from partition_svc.log.log_config import FOREVER
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.store.reading import Limits, LogReader
+
+_FIRST = Limits(bytes_max=0, pause_bytes=0, one=True)
+
+
+class Cleanable(NamedTuple):
+    """What is before `first_dirty` was compacted before; nothing may be touched from `end` on."""
+
+    log: PartitionLog
+    first_dirty: int
+    end: int
+    dirty_bytes: int
+    #: Of all bytes before `end`, from 0 to 1.
+    dirty_ratio: float
+
+
+def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> Cleanable | None:
+    """The part of a log to compact now; None where there is none, or it is not worth it.
+
+    Raises:
+        StorageFailed
+    """
+    segments = list(reader.segments(log.key))
+    if len(segments) < 2:
+        return None
+    end = min(segments[-1][0], log.high_watermark, _aged_end(log, reader, now_ms))
+    first_dirty = max(reader.compacted_to(log.key), log.log_start_offset)
+    if first_dirty >= end:
+        return None
+    log_end = (log.head.next_offset, 0, log.head.size_bytes)
+    clean_bytes = _bytes_before([*segments, log_end], first_dirty)
+    all_bytes = _bytes_before([*segments, log_end], end)
+    dirty_bytes = all_bytes - clean_bytes
+    part = Cleanable(log, first_dirty, end, dirty_bytes, dirty_bytes / max(1, all_bytes))
+    if part.dirty_ratio > log.config.dirty_ratio_min or _is_overdue(part, reader, now_ms):
+        return part
+    return None
+
+
+def _aged_end(log: PartitionLog, reader: LogReader, now_ms: int) -> int:
+    """The offset before which all records are older than min.compaction.lag.ms."""
+    lag_ms = log.config.compaction_lag_min_ms
+    oldest_young_ms = now_ms - lag_ms
+    if not lag_ms or log.head.max_timestamp < oldest_young_ms:
+        return log.next_offset
+    # The index has no times before 1970.
+    return reader.offset_before_time(log.key, max(0, oldest_young_ms)) + 1
+
+
+def _is_overdue(part: Cleanable, reader: LogReader, now_ms: int) -> bool:
+    """Whether its first record has waited for longer than max.compaction.lag.ms."""
+    lag_ms = part.log.config.compaction_lag_max_ms
+    if lag_ms == FOREVER:
+        return False
+    first = reader.read(part.log.key, part.first_dirty, part.end, _FIRST).batches
+    return bool(first) and parse_header(first[0]).max_timestamp < now_ms - lag_ms
+
+
+def _bytes_before(segments: Sequence[tuple[int, int, int]], offset: int) -> int:
+    """Bytes of the log before `offset`: within a segment about as many for each offset."""
+    for (base, _, before), (next_base, _, end) in pairwise(segments):
+        if base <= offset < next_base:
+            return before + (end - before) * (offset - base) // (next_base - base)
+    return 0

@@ -1,0 +1,79 @@
+"""Putting batches in the place of others: what compaction leaves of them, or nothing.
+
+A batch that is left has the last offset that it had, and with it its key, so nothing else changes
+its place. Sizes follow in the same atomic write: those of the segments, and of the generations.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from partition_svc.store.group import Group
+from partition_svc.store.keys import batch_prefix, pack_segment, pack_u64, segment_key
+from partition_svc.store.reading import LogReader
+
+
+class Replacement(NamedTuple):
+    """What a batch of `size_bytes` becomes; `batch` None: it is deleted."""
+
+    last_offset: int
+    size_bytes: int
+    batch: bytes | None
+
+
+class Replaced(NamedTuple):
+    """Bytes by generation: of batches that are put, and of those that they were before."""
+
+    added: Counter[int]
+    deleted: Counter[int]
+
+    @property
+    def gone_bytes(self) -> int:
+        return self.deleted.total() - self.added.total()
+
+
+def replace_batches(
+    group: Group,
+    reader: LogReader,
+    log: bytes,
+    size_bytes: int,
+    replacements: Sequence[Replacement],
+) -> Replaced:
+    """Puts replacements into `group`. `size_bytes`: of the log before it."""
+    segments = list(reader.segments(log))
+    bases = [base for base, _, _ in segments]
+    replaced = Replaced(Counter(), Counter())
+    gone: Counter[int] = Counter()
+    for last_offset, size_before, batch in replacements:
+        index = bisect_right(bases, last_offset) - 1
+        generation = segments[index][1]
+        key = batch_prefix(generation, log) + pack_u64(last_offset)
+        if batch is None:
+            group.delete_batch(key)
+        else:
+            group.put_batch(key, batch)
+        size_now = len(batch or b"")
+        replaced.added[generation] += size_now
+        replaced.deleted[generation] += size_before
+        gone[index] += size_before - size_now
+    _move_segments(group, log, segments, size_bytes, gone)
+    return replaced
+
+
+def _move_segments(
+    group: Group,
+    log: bytes,
+    segments: Sequence[tuple[int, int, int]],
+    size_bytes: int,
+    gone: Counter[int],
+) -> None:
+    """Segments begin earlier by what is gone before them. One without a batch has no row."""
+    ends = [*(before for _, _, before in segments[1:]), size_bytes]
+    gone_before = 0
+    for index, ((base, generation, before), end) in enumerate(zip(segments, ends, strict=True)):
+        if end - before == gone[index] > 0:
+            group.delete(segment_key(log, base))
+        elif gone_before:
+            group.put(segment_key(log, base), pack_segment(generation, before - gone_before))
+        gone_before += gone[index]

@@ -1,0 +1,44 @@
+"""A compacted topic as a real client reads it: last values, at the offsets that they had."""
+
+from tests.clients.adapters.confluent import ConfluentClient
+from tests.support.deployments import standalone
+from tests.support.raw_client import RawClient
+from tests.support.records import Record
+from tests.support.waiting import eventually
+
+#: Small enough that the records of a test fill several generations.
+SETTINGS = {"log_flush_bytes": str(1 << 20), "log_cleaner_backoff_ms": "10"}
+CONFIGS = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
+KEYS = 50
+
+
+def records(version):
+    return [Record(b"%d." % version * 5000, b"%d" % key) for key in range(KEYS)]
+
+
+def test_a_client_reads_on_over_the_gaps_and_after_a_kill(tmp_path):
+    with standalone(tmp_path, **SETTINGS) as broker, RawClient(broker.address) as raw:
+        client = ConfluentClient()
+        topic = raw.create_topic(configs=CONFIGS)
+        versions = 8
+        for version in range(versions):
+            client.produce(broker.address, topic, records(version), codec="lz4", idempotent=True)
+        # What comes last is the active tail: other keys, and more than a generation of them.
+        tail = [Record(b"%08d" % number * 2000, b"t%d" % number) for number in range(300)]
+        for start in range(0, len(tail), 100):
+            client.produce(broker.address, topic, tail[start : start + 100])
+        last = KEYS * versions + len(tail) - 1
+        eventually(
+            lambda: raw.fetch(topic, 0).offsets[0] >= KEYS * (versions - 1),
+            what="the log compacted",
+        )
+        first = client.consume(broker.address, topic, count=KEYS + len(tail))
+        assert client.bounds(broker.address, topic) == (0, last + 1)
+        expected = dict(enumerate([*records(versions - 1), *tail], KEYS * (versions - 1)))
+        assert {one.offset: one.record.value for one in first} == {
+            offset: record.value for offset, record in expected.items()
+        }
+        inside = client.consume(broker.address, topic, count=1, offset=KEYS)
+        assert inside == first[:1]
+        broker.restart()
+        assert client.consume(broker.address, topic, count=len(first)) == first

@@ -1,0 +1,161 @@
+"""Coordinators that move to another member: clients do not notice, and the old owner is none."""
+
+import asyncio
+
+import pytest
+
+from common.group_partitions import group_partition
+from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
+from common.ports.group_refusal import GroupRefusal
+from common.rpc.channels import open_channel
+from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
+from tests.support.checked_load import create_topic
+from tests.support.cluster import Cluster
+from tests.support.failpoints import wait_until_at
+from tests.support.raw_members import (
+    Generations,
+    RawConnection,
+    RawMember,
+    at_work,
+    commit,
+    committed,
+    share_everything,
+    until,
+)
+
+pytestmark = pytest.mark.slow
+
+PARTITIONS = 2
+WITHIN_S = 90
+
+
+def cluster_of_two(folder, *, offsets_partitions):
+    return Cluster(
+        folder,
+        partitions=2,
+        offsets_topic_num_partitions=str(offsets_partitions),
+        group_initial_rebalance_delay_ms="0",
+    )
+
+
+class Group:
+    """Two members, and commits of the first, each one higher than the one before."""
+
+    def __init__(self, cluster, name):
+        self.name, self.generations = name, Generations()
+        self.acknowledged = 0
+        self.members = [
+            RawMember(lambda: cluster.bootstrap, name, self.generations, partitions=PARTITIONS)
+            for _ in range(2)
+        ]
+
+    @property
+    def is_settled(self):
+        return share_everything(self.members, PARTITIONS)
+
+    async def commit(self):
+        code = await self.members[0].commit("orders", {0: self.acknowledged + 1})
+        assert code == 0, code
+        self.acknowledged += 1
+
+    @property
+    def codes(self):
+        return {code for one in self.members for code in one.codes}
+
+
+def owners(cluster):
+    return [one.owner for one in cluster.ring.topic(OFFSETS_TOPIC).partitions]
+
+
+def test_clients_do_not_notice_that_their_coordinators_move(tmp_path):
+    """Heartbeats and commits go on without an error in the generation that there was."""
+    with cluster_of_two(tmp_path, offsets_partitions=4) as cluster:
+        create_topic(cluster.bootstrap, "orders", partitions=1)
+
+        async def move():
+            groups = [Group(cluster, f"group-{number}") for number in range(8)]
+            async with at_work([member for group in groups for member in group.members]):
+                await until(lambda: all(one.is_settled for one in groups), what="groups")
+                for group in groups:
+                    for member in group.members:
+                        member.codes.clear()
+                before = [one.generations.last for one in groups]
+                for leaving in cluster.members:
+                    moved = asyncio.create_task(asyncio.to_thread(drain, cluster, leaving))
+                    while not moved.done():
+                        for group in groups:
+                            await group.commit()
+                    await moved
+                    for group in groups:
+                        await group.commit()
+                assert [one.generations.last for one in groups] == before
+                assert set().union(*(one.codes for one in groups)) == {0}
+            reader = RawConnection(lambda: cluster.bootstrap)
+            for group in groups:
+                assert await committed(reader, group.name) == {("orders", 0): group.acknowledged}
+            reader.close()
+
+        asyncio.run(move())
+
+
+def drain(cluster, member):
+    """Everything away from it; then it may be given partitions again."""
+    assert cluster.ring.drain(member) is None
+    cluster.ring.wait_until(
+        lambda ring: any(one.name == member and not one.partitions for one in ring.members),
+        what=f"{member} drained",
+        within_s=WITHIN_S,
+    )
+    held = owners(cluster)
+    assert cluster.ring.add(member) is None
+    cluster.ring.wait_until_settled()
+    assert member not in held
+
+
+def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
+    with cluster_of_two(tmp_path, offsets_partitions=1) as cluster:
+        create_topic(cluster.bootstrap, "orders", partitions=1)
+
+        async def sleep_over_a_move():
+            client = RawConnection(lambda: cluster.bootstrap)
+            assert await commit(client, "g", "orders", {0: 1}) == 0
+            assert group_partition("g", 1) == 0
+            (source,) = owners(cluster)
+            (target,) = (one for one in cluster.members if one != source)
+            async with open_channel(cluster.grpc_address(source)) as channel:
+                old = GrpcCoordinators(source, channel)
+                assert (await old.fetch_offsets(FetchOffsets("g"))).offsets[0].offset == 1
+                await asyncio.to_thread(move_from_sleeper, cluster, source, target)
+                # The new owner takes commits while the old one sleeps.
+                assert await commit(client, "g", "orders", {0: 7}) == 0
+                # These lie in the socket of the sleeper, to be read when it wakes up.
+                asked = [
+                    asyncio.create_task(old.fetch_offsets(FetchOffsets("g"))),
+                    asyncio.create_task(
+                        old.commit_offsets(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)]))
+                    ),
+                ]
+                await asyncio.wait(asked, timeout=0.2)
+                assert not any(one.done() for one in asked)
+                cluster.processes[source].resume()
+                for answer in await asyncio.gather(*asked):
+                    assert answer.refusal is GroupRefusal.NOT_COORDINATOR
+            assert await committed(client, "g") == {("orders", 0): 7}
+            cluster.ring.wait_until_settled()
+            assert await commit(client, "g", "orders", {0: 8}) == 0
+            assert await committed(client, "g") == {("orders", 0): 8}
+            client.close()
+
+        asyncio.run(sleep_over_a_move())
+
+
+def move_from_sleeper(cluster, source, target):
+    """The source falls asleep when the target has everything and nobody knows of it yet."""
+    with cluster.failpoints.held("move.target.installed"):
+        cluster.ring.ask_to_drain(source)
+        wait_until_at(cluster.processes[target], "move.target.installed")
+        cluster.processes[source].pause()
+    cluster.ring.wait_until(
+        lambda _: owners(cluster) == [target], what="another owner", within_s=WITHIN_S
+    )

@@ -1,0 +1,48 @@
+"""The state machine of classic groups under random members, times and crashes.
+
+A failing run is repeated with its seed: `SEED=17 make test TESTS=tests/simulation`.
+"""
+
+import os
+
+import pytest
+
+from tests.support.group_world import GroupWorld
+
+SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(150)
+STEPS = 1_500
+MEMBER_REFUSALS = ("UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID")
+JOIN_REFUSALS = (
+    None,
+    "FENCED_INSTANCE_ID",
+    "GROUP_MAX_SIZE_REACHED",
+    "INCONSISTENT_GROUP_PROTOCOL",
+    "MEMBER_ID_REQUIRED",
+    "REBALANCE_IN_PROGRESS",
+    "UNKNOWN_MEMBER_ID",
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_laws_of_groups_hold_whatever_members_and_machines_do(seed):
+    world = GroupWorld(seed)
+    try:
+        for _ in range(STEPS):
+            world.step()
+        world.settle()
+    except Exception as error:
+        error.add_note(f"repeat with SEED={seed}")
+        raise
+
+
+def test_the_dice_reach_every_kind_of_answer():
+    seen = set()
+    for seed in range(40):
+        world = GroupWorld(seed)
+        for _ in range(STEPS):
+            world.step()
+        seen |= world.seen
+    wanted = {"crash"} | {("Joined", one) for one in JOIN_REFUSALS}
+    for kind in ("Synced", "HeartbeatTaken", "CommitResult"):
+        wanted |= {(kind, one) for one in (None, *MEMBER_REFUSALS)}
+    assert wanted <= seen

@@ -1,0 +1,134 @@
+"""A group whose caller is a test: requests in one line, time by hand, answers by ticket."""
+
+from itertools import count
+
+from common.ports.classic_groups import (
+    GroupHeartbeat,
+    GroupProtocol,
+    JoinGroup,
+    LeaveGroup,
+    LeavingMember,
+    MemberAssignment,
+    SyncGroup,
+)
+from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
+from common.ports.group_refusal import GroupClient
+from partition_svc.coordinator.group import Group
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.stored import GroupRecord
+
+SESSION_MS, REBALANCE_MS = 10_000, 60_000
+#: ConsumerProtocolSubscription of version 0 to the topic "t", without user data.
+READS_T = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\xff\xff\xff\xff"
+
+
+class DrivenGroup:
+    """`answers`: what came back, by ticket. `records`: all that was to be written."""
+
+    def __init__(self, **settings):
+        settings = {"initial_rebalance_delay_ms": 0, **settings}
+        self.settings = GroupSettings(**settings)
+        self.group = Group("g", self.settings)
+        self.now_ms = 1_000_000
+        self.answers, self.records = {}, []
+        self._tickets = count(1)
+
+    def join(self, member_id="", *, new_id="new", protocols=("range",), metadata=READS_T, **fields):
+        """Returns the ticket. Like a client of before KIP-394, unless it `needs_member_id`."""
+        request = JoinGroup(
+            group_id="g",
+            member_id=member_id,
+            protocol_type=fields.pop("protocol_type", "consumer"),
+            protocols=[GroupProtocol(name, metadata) for name in protocols],
+            session_timeout_ms=fields.pop("session_ms", SESSION_MS),
+            rebalance_timeout_ms=fields.pop("rebalance_ms", REBALANCE_MS),
+            group_instance_id=fields.pop("instance", None),
+            client=GroupClient("client", "/127.0.0.1"),
+            needs_member_id=fields.pop("needs_member_id", False),
+            **fields,
+        )
+        ticket = next(self._tickets)
+        return self._take(ticket, self.group.join(request, ticket, self.now_ms, new_id))
+
+    def sync(self, member_id, generation_id, assignments=None, **fields):
+        """`assignments`: bytes by member id."""
+        given = [MemberAssignment(*one) for one in (assignments or {}).items()]
+        request = SyncGroup("g", member_id, generation_id, assignments=given, **fields)
+        ticket = next(self._tickets)
+        return self._take(ticket, self.group.sync(request, ticket, self.now_ms))
+
+    def heartbeat(self, member_id, generation_id, instance=None):
+        request = GroupHeartbeat("g", member_id, generation_id, instance)
+        ticket = next(self._tickets)
+        self._take(ticket, self.group.heartbeat(request, ticket, self.now_ms))
+        return self.answers[ticket].refusal
+
+    def leave(self, *member_ids):
+        """Ids, or pairs of member id and instance id. Returns the refusals."""
+        pairs = [(one, None) if isinstance(one, str) else one for one in member_ids]
+        request = LeaveGroup("g", [LeavingMember(*one) for one in pairs])
+        ticket = next(self._tickets)
+        self._take(ticket, self.group.leave(request, ticket, self.now_ms))
+        return [one.refusal for one in self.answers[ticket].members]
+
+    def commit(self, offset, member_id="", generation_id=-1, instance=None, **fields):
+        """Commits for partition 0 of "t"; returns the answer."""
+        offsets = [OffsetToCommit("t", 0, offset, **fields)]
+        request = CommitOffsets("g", offsets, member_id, generation_id, instance)
+        ticket = next(self._tickets)
+        self._take(ticket, self.group.commit(request, ticket, self.now_ms))
+        return self.answers[ticket]
+
+    def committed(self):
+        """The offset of partition 0 of "t", or None."""
+        ticket = next(self._tickets)
+        self._take(ticket, self.group.fetch(FetchOffsets("g"), ticket, self.now_ms))
+        offsets = {(one.topic, one.partition): one.offset for one in self.answers[ticket].offsets}
+        return offsets.get(("t", 0))
+
+    def pass_ms(self, passed_ms):
+        """Lets time pass; the alarm is heard at each of its deadlines, in order."""
+        until_ms = self.now_ms + passed_ms
+        while (deadline := self.group.next_deadline) is not None and deadline <= until_ms:
+            self.now_ms = max(deadline, self.now_ms)
+            self._take(None, self.group.on_time(self.now_ms))
+        self.now_ms = until_ms
+
+    def stable(self, *member_ids, **fields):
+        """Brings members into one stable generation, each with its id as assignment; its number.
+
+        The first leads.
+        """
+        tickets = [self.join(new_id=one, **fields) for one in member_ids]
+        tickets = {
+            one: self.join(one, **fields) if self.answers.get(ticket) else ticket
+            for one, ticket in zip(member_ids, tickets, strict=True)
+        }
+        joined = self.answers[tickets[member_ids[0]]]
+        assignments = {one: one.encode() for one in member_ids}
+        for one in reversed(member_ids):
+            self.sync(one, joined.generation_id, assignments)
+        return joined.generation_id
+
+    def restart(self):
+        """The group as its last record says."""
+        self.group = Group.restored("g", self.settings, self.stored, {}, self.now_ms)
+
+    @property
+    def stored(self):
+        return [one.value for one in self.records if isinstance(one, GroupRecord)][-1]
+
+    @property
+    def state(self):
+        return self.group.describe().state
+
+    @property
+    def member_ids(self):
+        return [one.member_id for one in self.group.describe().members]
+
+    def _take(self, ticket, effects):
+        for answered, reply in effects.replies:
+            assert answered not in self.answers
+            self.answers[answered] = reply
+        self.records += effects.records
+        return ticket

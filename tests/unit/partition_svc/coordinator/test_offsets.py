@@ -1,0 +1,83 @@
+from common.ports.group_offsets import CommittedOffset, OffsetToCommit, TopicPartitions
+from common.ports.group_refusal import GroupRefusal
+from partition_svc.coordinator.effects import Effects
+from partition_svc.coordinator.offsets import GroupOffsets
+from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
+
+NOW_MS = 1_000
+METADATA_MAX = 8
+
+
+def committed(*offsets):
+    kept, effects = GroupOffsets("g", {}), Effects(NOW_MS)
+    result = kept.commit(offsets, METADATA_MAX, effects)
+    return kept, result, effects.records
+
+
+def test_what_is_committed_is_fetched_with_all_that_came_with_it():
+    kept, result, _ = committed(OffsetToCommit("t", 1, 7, 3, "meta"))
+    assert result.refusals == [None]
+    assert kept.fetch(None).offsets == [CommittedOffset("t", 1, 7, 3, "meta")]
+
+
+def test_each_commit_is_a_record():
+    _, _, records = committed(
+        OffsetToCommit("t", 1, 7, 3, "meta", bytes(16), 5_000), OffsetToCommit("u", 0, 8)
+    )
+    assert records == [
+        OffsetRecord("g", "t", 1, StoredOffset(7, 3, "meta", NOW_MS, 5_000, bytes(16))),
+        OffsetRecord("g", "u", 0, StoredOffset(8, -1, "", NOW_MS, -1, b"")),
+    ]
+
+
+def test_the_last_commit_holds_also_where_it_goes_back():
+    kept, _, _ = committed(OffsetToCommit("t", 0, 7), OffsetToCommit("t", 0, 5))
+    assert [one.offset for one in kept.fetch(None).offsets] == [5]
+    assert len(kept) == 1
+
+
+def test_metadata_that_is_too_long_refuses_its_offset_alone():
+    kept, result, records = committed(
+        OffsetToCommit("t", 0, 1, metadata="ü" * METADATA_MAX),
+        OffsetToCommit("t", 1, 2, metadata="x" * (METADATA_MAX + 1)),
+    )
+    assert result.refusals == [None, GroupRefusal.OFFSET_METADATA_TOO_LARGE]
+    assert len(kept) == len(records) == 1
+
+
+def test_partitions_are_fetched_as_asked_and_nothing_committed_is_no_refusal():
+    kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2))
+    fetched = kept.fetch([TopicPartitions("u", [3]), TopicPartitions("t", [1, 5])])
+    assert fetched.offsets == [
+        CommittedOffset("u", 3),
+        CommittedOffset("t", 1, 2),
+        CommittedOffset("t", 5),
+    ]
+    assert fetched.offsets[0].offset == -1
+    assert kept.fetch([]).offsets == []
+
+
+def test_what_is_deleted_leaves_a_tombstone_once():
+    kept, _, _ = committed(OffsetToCommit("t", 0, 1))
+    effects = Effects(NOW_MS)
+    for _ in range(2):
+        kept.delete("t", 0, effects)
+    kept.delete("u", 0, effects)
+    assert effects.records == [OffsetRecord("g", "t", 0, None)]
+    assert not kept
+
+
+def test_offsets_are_deleted_by_what_they_are():
+    kept, _, _ = committed(
+        OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2), OffsetToCommit("u", 0, 1)
+    )
+    effects = Effects(NOW_MS)
+    kept.delete_where(lambda topic, partition, stored: stored.offset == 1, effects)
+    assert effects.records == [OffsetRecord("g", "t", 0, None), OffsetRecord("g", "u", 0, None)]
+    assert [one.offset for one in kept.fetch(None).offsets] == [2]
+
+
+def test_a_table_from_the_log_is_taken_over():
+    kept = GroupOffsets("g", {"t": {4: StoredOffset(9, 1, "m", NOW_MS)}})
+    assert kept
+    assert kept.fetch(None).offsets == [CommittedOffset("t", 4, 9, 1, "m")]

@@ -1,0 +1,129 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.records.batch import parse_header, place
+from common.records.keyed import delete_horizon_ms
+from partition_svc.log.compaction import LastOffsets, compact
+from tests.support.batches import CODECS, CONTROL_BIT, record_batch
+from tests.support.compacted_logs import START_MS, keyed_batch, last_values, pairs_by_offset
+from tests.support.records import Record
+
+ROOMY = 1 << 20
+DAY_MS = 86_400_000
+
+
+def placed(*batches):
+    """Batches as a log has them, one after the other."""
+    found, offset = [], 0
+    for batch in batches:
+        found.append(place(batch, offset, 0))
+        offset = parse_header(found[-1]).last_offset + 1
+    return found
+
+
+def after_a_pass(batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY):
+    """The log after one part of it, from batch `first` on, was compacted; and how far it came."""
+    last = LastOffsets(0, buffer_bytes)
+    last.add(batches[first:])
+    taken = [one for one in batches if parse_header(one).last_offset < last.end]
+    by_offset = {parse_header(one).last_offset: one for one in batches}
+    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms):
+        assert len(by_offset.pop(offset)) == size_bytes
+        if batch is not None:
+            by_offset[offset] = batch
+    return [by_offset[offset] for offset in sorted(by_offset)], last
+
+
+def test_the_last_record_of_each_key_stays_at_its_offset():
+    log = placed(
+        keyed_batch([(b"a", b"1"), (b"b", b"1")]),
+        keyed_batch([(b"a", b"2")]),
+        keyed_batch([(b"a", b"3"), (b"c", b"1"), (b"a", b"4")]),
+    )
+    left, _ = after_a_pass(log)
+    assert pairs_by_offset(left) == {1: (b"b", b"1"), 4: (b"c", b"1"), 5: (b"a", b"4")}
+    assert [parse_header(one)[0] for one in left] == [0, 3]
+
+
+def test_batches_of_which_all_stays_are_not_written_again():
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")], codec="gzip"))
+    left, _ = after_a_pass(log)
+    assert left == log
+
+
+def test_a_tombstone_stays_until_its_time_is_over_and_takes_its_key_along():
+    log = placed(keyed_batch([(b"a", b"1")]), keyed_batch([(b"a", None), (b"b", b"1")]))
+    first, _ = after_a_pass(log)
+    assert pairs_by_offset(first) == {1: (b"a", None), 2: (b"b", b"1")}
+    assert delete_horizon_ms(parse_header(first[0])) == START_MS + DAY_MS
+    early, _ = after_a_pass(first, now_ms=START_MS + DAY_MS - 1)
+    assert early == first
+    late, _ = after_a_pass(first, now_ms=START_MS + DAY_MS)
+    assert pairs_by_offset(late) == {2: (b"b", b"1")}
+
+
+def test_a_tombstone_is_not_gone_at_the_first_pass_even_where_it_need_not_stay():
+    log = placed(keyed_batch([(b"a", None)]))
+    first, _ = after_a_pass(log, retention_ms=0)
+    assert pairs_by_offset(first) == {0: (b"a", None)}
+    assert after_a_pass(first, retention_ms=0)[0] == []
+
+
+def test_a_tombstone_with_a_later_record_goes_at_once():
+    left, _ = after_a_pass(placed(keyed_batch([(b"a", None)]), keyed_batch([(b"a", b"1")])))
+    assert pairs_by_offset(left) == {1: (b"a", b"1")}
+
+
+def test_records_without_a_key_go():
+    """A topic may have had them before it became a compacted one."""
+    left, _ = after_a_pass(placed(record_batch([Record(b"x"), Record(b"1", b"a")])))
+    assert pairs_by_offset(left) == {1: (b"a", b"1")}
+
+
+def test_control_batches_and_what_cannot_be_read_stay_as_they_are(caplog):
+    log = placed(
+        record_batch([Record(b"1", b"a")], attributes=CONTROL_BIT),
+        record_batch([Record(b"1", b"a")], payload=b"garbage"),
+        record_batch([Record(b"1", b"a")], attributes=7),
+        keyed_batch([(b"a", b"2")]),
+    )
+    assert after_a_pass(log)[0] == log
+    assert "the batch at offset 1 is not compacted" in caplog.text
+
+
+def test_where_keys_do_not_fit_the_rest_is_for_another_pass():
+    log = placed(*(keyed_batch([(b"%d" % (one % 5), b"%d" % one)]) for one in range(10)))
+    left, last = after_a_pass(log, buffer_bytes=600)
+    assert (last.is_full, last.end) == (True, 3)
+    assert left == log
+    left, last = after_a_pass(log, first=5, buffer_bytes=600)
+    assert (last.is_full, last.end) == (True, 8)
+    assert list(pairs_by_offset(left)) == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_batch_with_more_keys_than_fit_is_compacted_all_the_same():
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1"), (b"a", b"2")]))
+    left, last = after_a_pass(log, buffer_bytes=0)
+    assert (last.end, list(pairs_by_offset(left))) == (3, [1, 2])
+
+
+KEYS = st.sampled_from([b"a", b"b", b"c", b"a key that is longer than its digest"])
+PAIRS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=5)), min_size=1, max_size=4)
+BATCHES = st.lists(st.tuples(PAIRS, st.sampled_from(sorted(CODECS))), min_size=1, max_size=12)
+
+
+@given(BATCHES, st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 2 * DAY_MS)), max_size=5))
+def test_whatever_is_compacted_the_log_says_the_same(written, passes):
+    original = placed(*(keyed_batch(pairs, codec=codec) for pairs, codec in written))
+    expected, before = last_values(original), pairs_by_offset(original)
+    log, dirty, now_ms = original, 0, START_MS
+    for buffer_bytes, elapsed_ms in passes:
+        now_ms += elapsed_ms
+        first = sum(parse_header(one).last_offset < dirty for one in log)
+        log, last = after_a_pass(log, first=first, now_ms=now_ms, buffer_bytes=buffer_bytes)
+        dirty = max(dirty, last.end)
+        left = pairs_by_offset(log)
+        assert last_values(log) == expected
+        assert left.items() <= before.items()
+        keys = [key for offset, (key, _) in left.items() if offset < dirty]
+        assert len(keys) == len(set(keys))

@@ -1,0 +1,140 @@
+import asyncio
+
+from common.ports.metadata import ClusterChange
+from common.ports.moves import Move, MovePhase
+from common.ports.partitions import MAX_TIMESTAMP, LogId, OffsetQuery
+from tests.support.compacted_logs import (
+    EAGER,
+    START_MS,
+    begin_segment,
+    fill,
+    keyed_batch,
+    last_values,
+    pairs_by_offset,
+)
+from tests.support.log_stores import batch_files
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    MEMBER,
+    TOPIC_ID,
+    append,
+    batches_of,
+    end_offset,
+    fetch,
+    read_everything,
+    running_core,
+    topic,
+    until,
+)
+
+OTHER_ID = b"another of 16 by"
+OTHER = LogId(OTHER_ID, 0)
+AT_ONCE = {"cleaner_backoff_ms": 1}
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(120):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+async def fill_two_segments(core, log=LOG):
+    for number in range(5):
+        await append(core, keyed_batch([(b"a", b"%d" % number)]), log=log)
+    await begin_segment(core)
+    await append(core, keyed_batch([(b"b", b"")]), log=log)
+
+
+def test_compacted_topics_are_compacted_and_others_are_not(tmp_path):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID)]
+        async with running_core(tmp_path, *topics, **AT_ONCE) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+            await until(lambda: core._store.reader.compacted_to(core._registry.find(LOG).key) == 5)
+            assert len(await read_everything(core)) == 2
+            assert len(await read_everything(core, OTHER)) == 6
+
+    run(test)
+
+
+def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_back(tmp_path):
+    async def test():
+        keys, rounds = 20, 40
+        settings = {"flush_bytes": 1 << 20, **AT_ONCE}
+        async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
+            read = asyncio.create_task(follow(core, keys * rounds))
+            for number in range(rounds):
+                pairs = [(b"%d" % key, b"%d" % number + b"." * 5000) for key in range(keys)]
+                await fill(core, *(pairs[start : start + 4] for start in range(0, keys, 4)))
+            known = await read
+            assert {value.rstrip(b".") for value in known.values()} == {b"%d" % (rounds - 1)}
+            await begin_segment(core)
+            await fill(core, [(b"end", b"")])
+            await until(lambda: core._registry.find(LOG).head.size_bytes < 300_000)
+            await until(lambda: sum(one["size"] for one in batch_files(core._store)) < 500_000)
+            assert last_values(await read_everything(core)) == {**known, b"end": b""}
+
+    run(test)
+
+
+async def follow(core, end):
+    """Reads to offset `end`; what its reader knows then."""
+    known, offset = {}, 0
+    while offset < end:
+        found = batches_of(await fetch(core, offset))
+        known |= dict(pairs_by_offset(found).values())
+        offset = end_offset(found[-1]) if found else offset
+        await asyncio.sleep(0)
+    return known
+
+
+def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
+            await fill(core, [(b"b", b"")], at_ms=START_MS + 5)
+            await fill(core, [(b"a", b"1")], at_ms=START_MS + 10)
+            await fill(core, [(b"a", b"2")], at_ms=START_MS + 3)
+            await begin_segment(core)
+            await fill(core, [(b"c", b"")], at_ms=START_MS + 1)
+            asked = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
+            before = await core.list_offsets(asked)
+            assert [one.offset for one in before] == [1, 0]
+            await core._cleaner.clean_what_is_dirty()
+            after = await core.list_offsets(asked)
+            assert [(one.offset, one.timestamp) for one in after] == [(0, START_MS + 5)] * 2
+
+    run(test)
+
+
+def test_a_log_that_moves_rests(tmp_path):
+    """Its copy must not miss a tombstone of a record that it has."""
+
+    async def test():
+        compacted = topic(configs=EAGER)
+        async with running_core(tmp_path, compacted, cleaner_enable=False) as core:
+            await fill_two_segments(core)
+            move = Move(1, TOPIC_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
+            moving = ClusterChange(
+                2, CLUSTER_ID, is_snapshot=True, topics=[compacted], moves=[move]
+            )
+            core.apply(moving)
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 6
+            core.apply(ClusterChange(3, CLUSTER_ID, is_snapshot=True, topics=[compacted]))
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 2
+
+    run(test)
+
+
+def test_it_can_be_switched_off(tmp_path):
+    async def test():
+        settings = {"cleaner_enable": False, **AT_ONCE}
+        async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
+            assert not any("cleaner" in repr(task) for task in core._tasks)
+
+    run(test)
