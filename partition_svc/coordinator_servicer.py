@@ -152,9 +152,7 @@ async def _refuse(context: _Context, why: str) -> None:
 def _texts(message: Message) -> Iterator[str]:
     """Every text in a message, those of its parts as well."""
     for _, value in message.ListFields():
-        many = (
-            value if not isinstance(value, str | bytes) and hasattr(value, "__iter__") else [value]
-        )
+        many = [value] if isinstance(value, str | bytes | int | Message) else value
         for one in many:
             if isinstance(one, str):
                 yield one

@@ -1,19 +1,17 @@
 """Rebuilds what one partition of `__consumer_offsets` says, by reading it from its start.
 
-The last value of each key counts. Only those are decoded, which makes a log that was not compacted
-yet cheaper to load; keys of versions that are not known here are left alone.
+The last value of each key counts. Keys of versions that are not known here are left alone.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import Record as LogRecord
 from common.records.records import read_records
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
@@ -30,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 256 << 10
 #: After so many records something else gets its turn: about two milliseconds of work.
-_RECORDS_A_TURN: Final = 500
+_RECORDS_A_TURN: Final = 250
 
 
 class CannotLoad(Exception):
@@ -45,20 +43,33 @@ class CannotLoad(Exception):
 class LoadedGroup:
     """What the log says of one group, as a classic or as a consumer group.
 
-    `offsets`: by topic, then partition.
+    `offsets`: by topic, then partition; `consumer`: by kind of record, and member.
     """
 
     stored: StoredGroup | None = None
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
-    consumer: list[ConsumerRecord] = field(default_factory=list)
+    consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
+        """Takes over the next record: a tombstone ends what came before under its key."""
         if isinstance(record, GroupRecord):
             self.stored = record.value
-        elif not isinstance(record, OffsetRecord):
-            self.consumer.append(record)
-        elif record.value is not None:
-            self.offsets.setdefault(record.topic, {})[record.partition] = record.value
+        elif isinstance(record, OffsetRecord):
+            self._add_offset(record)
+        else:
+            key = (type(record).__name__, *record[1:-1])
+            self.consumer[key] = record
+            if record.value is None:
+                del self.consumer[key]
+
+    def _add_offset(self, record: OffsetRecord) -> None:
+        partitions = self.offsets.setdefault(record.topic, {})
+        if record.value is not None:
+            partitions[record.partition] = record.value
+            return
+        partitions.pop(record.partition, None)
+        if not partitions:
+            del self.offsets[record.topic]
 
 
 async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
@@ -68,13 +79,13 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
-    latest: dict[bytes, LogRecord] = {}
+    groups: dict[str, LoadedGroup] = {}
     async for batch in _batches(partitions, wanted):
         try:
-            await _keep_the_last(latest, batch)
+            await _apply_batch(groups, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return await _grouped(wanted, latest)
+    return {group_id: one for group_id, one in groups.items() if one.stored or one.offsets}
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -102,32 +113,14 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
         await asyncio.sleep(0)
 
 
-async def _keep_the_last(latest: dict[bytes, LogRecord], batch: memoryview) -> None:
-    for number, record in enumerate(read_records(batch), 1):
-        if record.key is None:
-            continue
-        if record.value is None:
-            latest.pop(record.key, None)
-        else:
-            latest[record.key] = record
-        if number % _RECORDS_A_TURN == 0:
-            await asyncio.sleep(0)
-
-
-async def _grouped(wanted: LogId, latest: Mapping[bytes, LogRecord]) -> dict[str, LoadedGroup]:
-    groups: dict[str, LoadedGroup] = {}
-    for number, (key, (_, _, _, value, headers)) in enumerate(latest.items(), 1):
+async def _apply_batch(groups: dict[str, LoadedGroup], batch: memoryview) -> None:
+    for number, (offset, _, key, value, headers) in enumerate(read_records(batch), 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
         try:
-            record = decode(key, value, headers)
+            record = None if key is None else decode(key, value, headers)
         except Malformed as error:
-            log.warning("a record of %s cannot be read: %s", wanted, error)
+            log.warning("the record at offset %d cannot be read: %s", offset, error)
             continue
-        if record is None:
-            continue
-        group = groups.get(record.group_id)
-        if group is None:
-            group = groups[record.group_id] = LoadedGroup()
-        group.add(record)
-    return groups
+        if record is not None:
+            groups.setdefault(record.group_id, LoadedGroup()).add(record)

@@ -90,6 +90,8 @@ def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) ->
         partition = int.from_bytes(key[-4:], "big", signed=True)
         stored = None if value is None else _read_offset(value, headers)
         return OffsetRecord(group_id, topic, partition, stored)
+    if len(version) < _VERSION.size:
+        return None
     fields = Fields(key)
     kind = fields.int16()
     if version == _GROUP_KEY_START:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from common.ports.classic_groups import GroupProtocol, Joined, ListedGroup, ListGroups
+from common.ports.classic_groups import GroupProtocol, ListedGroup, ListGroups
 from common.ports.coordinators import Coordinators
 from common.ports.group_offsets import (
     CommitOffsets,
@@ -36,6 +36,7 @@ from tests.support.groups import (
     joining,
     leaving,
     new_member_id,
+    rebalancing,
     settled_alone,
     syncing,
 )
@@ -83,7 +84,7 @@ class CoordinatorsContract:
             first = await settled_alone(to)
             second_id = await new_member_id(to)
             second = asyncio.create_task(to.join_group(joining(second_id)))
-            await _rebalancing(to, first)
+            await rebalancing(to, first)
             assert not second.done()
             first = await to.join_group(joining(first.member_id))
             joined = await second
@@ -102,7 +103,7 @@ class CoordinatorsContract:
             first = await settled_alone(to)
             second_id = await new_member_id(to)
             second = asyncio.create_task(to.join_group(joining(second_id)))
-            await _rebalancing(to, first)
+            await rebalancing(to, first)
             second.cancel()
             await asyncio.wait([second])
             again = asyncio.create_task(to.join_group(joining(second_id)))
@@ -295,9 +296,3 @@ class CoordinatorsContract:
             assert again.generation_id > joined.generation_id
 
         run(after)
-
-
-async def _rebalancing(to: Coordinators, member: Joined) -> None:
-    """Until the group of a member rebalances."""
-    while (await to.heartbeat(beating(member))).refusal is None:
-        await asyncio.sleep(0.005)

@@ -12,7 +12,7 @@ PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")
 #: Modules without a test file of their own, and why.
 UNTESTED_ALONE = {
     "common/ports/classic_groups.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/consumer_groups.py": "declarations; tests/contracts tests what implements them",
+    "common/ports/consumer_groups.py": "declarations; tests/contracts tests what they are for",
     "common/ports/coordinators.py": "declarations; tests/contracts tests what implements them",
     "common/ports/group_offsets.py": "declarations; tests/contracts tests what implements them",
     "common/ports/group_refusal.py": "declarations; tests/contracts tests what implements them",
@@ -21,7 +21,7 @@ UNTESTED_ALONE = {
     "common/ports/partitions.py": "declarations; tests/contracts tests what implements them",
     "common/ports/unavailable.py": "declares one exception",
     "gateway_svc/wire/violations.py": "declares one exception",
-    "partition_svc/coordinator/effects.py": "declarations; tests/simulation holds them to their law",
+    "partition_svc/coordinator/effects.py": "declarations; the simulation holds them to their law",
     "partition_svc/coordinator/group_settings.py": "declares limits; each is tested where it holds",
     "partition_svc/coordinator/stored_consumer.py": "declarations; test_consumer_records.py",
     "partition_svc/coordinator/stored.py": "declarations; test_records.py turns them into bytes",

@@ -64,7 +64,7 @@ class ConsumerGroupWorld:
         for entry in self.log.values():
             loaded.add(decode(*entry))
         self.group = Group.restored("g", self.settings, loaded.stored, loaded.offsets, self.now_ms)
-        self.group.resume_consumers(loaded.consumer, self.now_ms)
+        self.group.resume_consumers(list(loaded.consumer.values()), self.now_ms)
 
     def sleep(self, ms: int) -> None:
         self.now_ms += ms

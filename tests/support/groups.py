@@ -56,10 +56,12 @@ async def running_coordinators(
 ) -> AsyncIterator[tuple[PartitionCore, OwnedCoordinators]]:
     """Settings are fields of `PartitionSettings`. Groups do not wait for more members first."""
     chosen = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
-    async with running_core(folder, *topics or (offsets_topic(), data_topic())) as core:
-        async with open_coordinators(core, chosen) as coordinators:
-            coordinators.follow()
-            yield core, coordinators
+    async with (
+        running_core(folder, *topics or (offsets_topic(), data_topic())) as core,
+        open_coordinators(core, chosen) as coordinators,
+    ):
+        coordinators.follow()
+        yield core, coordinators
 
 
 async def asked(ask):
@@ -93,7 +95,8 @@ async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     """The only member of a group, which leads it."""
     member_id = await new_member_id(to, group_id)
     joined = await to.join_group(joining(member_id, group_id))
-    assert joined.refusal is None and joined.leader == member_id
+    assert joined.refusal is None
+    assert joined.leader == member_id
     return joined
 
 
@@ -101,7 +104,8 @@ async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     """The only member of a Stable group."""
     joined = await joined_alone(to, group_id)
     synced = await to.sync_group(syncing(joined, {joined.member_id: b"all"}, group_id))
-    assert synced.refusal is None and synced.assignment == b"all"
+    assert synced.refusal is None
+    assert synced.assignment == b"all"
     return joined
 
 
@@ -118,8 +122,8 @@ def leaving(joined: Joined, group_id: str = GROUP) -> LeaveGroup:
     return LeaveGroup(group_id, [LeavingMember(joined.member_id)])
 
 
-def committing(offset: int, group_id: str = GROUP, *, joined: Joined | None = None, **more):
-    one = OffsetToCommit(DATA, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
+def committing(offset: int, group_id: str = GROUP, *, joined=None, topic: str = DATA, **more):
+    one = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
     if joined is None:
         return CommitOffsets(group_id, [one])
     return CommitOffsets(group_id, [one], joined.member_id, joined.generation_id)
@@ -131,6 +135,12 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
     assert fetched.refusal is None, fetched.refusal
     offsets = [one.offset for one in fetched.offsets if (one.topic, one.partition) == (DATA, 0)]
     return offsets[0] if offsets else -1
+
+
+async def rebalancing(to: Coordinators, member: Joined) -> None:
+    """Until the group of a member rebalances."""
+    while (await to.heartbeat(beating(member))).refusal is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def parked(tasks: Sequence[asyncio.Task]) -> None:

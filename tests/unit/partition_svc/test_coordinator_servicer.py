@@ -1,11 +1,18 @@
+import asyncio
 from contextlib import asynccontextmanager
 
+import grpc
+import pytest
+
+from common.ports.group_refusal import GroupRefusal
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
 from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from partition_svc.coordinator_servicer import CoordinatorServicer, service
+from protos.coordinator.v1 import coordinator_pb2 as pb
+from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
 from tests.contracts.coordinators_contract import CoordinatorsContract
-from tests.support.groups import running_coordinators
+from tests.support.groups import joining, new_member_id, parked, running_coordinators, settled_alone
 
 
 @asynccontextmanager
@@ -29,3 +36,45 @@ class TestCoordinatorsOverGrpc(CoordinatorsContract):
             served(coordinators) as channel,
         ):
             yield GrpcCoordinators("partition-0", channel)
+
+
+def test_what_could_not_be_written_is_refused_before_anything_happens(tmp_path):
+    wrong = pb.CommitOffsetsRequest(group_id="g", offsets=[pb.OffsetToCommit(topic_id=b"short")])
+    long = "x" * 40_000
+    request = pb.JoinGroupRequest(group_id="g", protocols=[pb.GroupProtocol(name=long)])
+
+    async def test():
+        async with (
+            asyncio.timeout(60),
+            running_coordinators(tmp_path) as (_, coordinators),
+            served(coordinators) as channel,
+        ):
+            stub = CoordinatorServiceStub(channel)
+            calls = [
+                stub.CommitOffsets(wrong),
+                stub.JoinGroup(request),
+                stub.DescribeGroups(pb.GroupIds(group_ids=["a", long])),
+            ]
+            for call in calls:
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await call
+                assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+    asyncio.run(test())
+
+
+def test_who_waits_is_answered_when_the_service_stops(tmp_path):
+    async def test():
+        async with (
+            asyncio.timeout(60),
+            running_coordinators(tmp_path) as (_, coordinators),
+            served(coordinators) as channel,
+        ):
+            to = GrpcCoordinators("partition-0", channel)
+            await settled_alone(to)
+            waiting = asyncio.create_task(to.join_group(joining(await new_member_id(to))))
+            await parked([waiting])
+            await coordinators.drain()
+            assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
+
+    asyncio.run(test())

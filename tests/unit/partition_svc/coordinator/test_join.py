@@ -186,3 +186,11 @@ def test_ids_that_are_asked_for_without_end_do_not_fill_the_memory():
         driven.join(new_id=f"m{number}", needs_member_id=True)
     assert driven.answers[driven.join("m0")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     assert driven.answers[driven.join("m10000")].refusal is None
+
+
+def test_a_protocol_that_a_member_gave_up_is_not_common_any_more():
+    driven = DrivenGroup()
+    driven.stable("a", protocols=["range", "sticky"])
+    assert driven.answers[driven.join("a", protocols=["sticky"])].protocol_name == "sticky"
+    joined = driven.answers[driven.join(new_id="b", protocols=["range"])]
+    assert joined.refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL

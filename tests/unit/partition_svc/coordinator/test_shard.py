@@ -1,0 +1,133 @@
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from common.ports.group_offsets import FetchOffsets
+from common.ports.group_refusal import GroupRefusal
+from common.ports.partitions import LogId
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.loading import load
+from partition_svc.coordinator.shard import Shard
+from partition_svc.coordinator.writing import Refused, Writing
+from tests.support.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
+from tests.support.partition_core import running_core
+
+LOG = LogId(OFFSETS_TOPIC_ID, 0)
+SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
+
+
+class Kept:
+    """A shard on a real core."""
+
+    def __init__(self, core, settings=SETTINGS):
+        self.core = core
+        self.failures = []
+        writing = Writing(core, LOG, 0, batch_bytes_max=1 << 20, on_failed=self.failures.append)
+        loop = asyncio.get_running_loop()
+        self.shard = Shard(settings, writing, now_ms=lambda: int(loop.time() * 1000))
+
+    def join(self, member_id, group_id="g"):
+        request = joining(member_id, group_id, needs_member_id=False)
+
+        def join(group, ticket, now_ms):
+            return group.join(request, ticket, now_ms, f"{uuid4()}")
+
+        return self.shard.ask(group_id, join)
+
+    def commit(self, group_id, offset=1, **more):
+        request = committing(offset, group_id, **more)
+        return self.shard.ask(group_id, lambda group, *rest: group.commit(request, *rest))
+
+    def fetch(self, group_id):
+        request = FetchOffsets(group_id)
+        return self.shard.ask(group_id, lambda group, *rest: group.fetch(request, *rest))
+
+
+def run(test, folder, settings=SETTINGS):
+    async def within_limits():
+        async with asyncio.timeout(60), running_core(folder, offsets_topic()) as core:
+            await test(Kept(core, settings))
+
+    asyncio.run(within_limits())
+
+
+def test_groups_come_with_what_they_keep_and_go_without_it(tmp_path):
+    async def test(kept):
+        assert not (await kept.fetch("nobody")).offsets
+        assert kept.shard.group_ids == []
+        await kept.commit("g")
+        assert kept.shard.group_ids == ["g"]
+        await kept.shard.ask("g", lambda group, *rest: group.delete(*rest))
+        assert kept.shard.group_ids == []
+        assert await load(kept.core, LOG) == {}
+
+    run(test, tmp_path)
+
+
+def test_it_goes_on_with_what_the_log_has(tmp_path):
+    async def test(kept):
+        await kept.commit("g", 7)
+        other = Kept(kept.core)
+        other.shard.restore(await load(kept.core, LOG))
+        assert [one.offset for one in (await other.fetch("g")).offsets] == [7]
+
+    run(test, tmp_path)
+
+
+def test_an_answer_shows_nothing_that_is_not_durable(tmp_path):
+    async def test(kept):
+        commit = asyncio.create_task(kept.commit("g", 7))
+        fetch = asyncio.create_task(kept.fetch("g"))
+        await fetch
+        assert commit.done() or (await load(kept.core, LOG))["g"].offsets
+
+    run(test, tmp_path)
+
+
+def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
+    async def test(kept):
+        await kept.join("")
+        waiting = asyncio.create_task(kept.join(""))
+        await parked([waiting])
+        kept.shard.close(GroupRefusal.NOT_COORDINATOR)
+        for call in (waiting, kept.fetch("g")):
+            with pytest.raises(Refused) as raised:
+                await call
+            assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
+
+    run(test, tmp_path)
+
+
+def test_at_its_end_writes_are_answered(tmp_path):
+    async def test(kept):
+        commit = asyncio.create_task(kept.commit("g"))
+        await asyncio.sleep(0)
+        kept.shard.end(GroupRefusal.NOT_COORDINATOR)
+        assert (await commit).refusal is None
+        await kept.shard.settled()
+        with pytest.raises(Refused):
+            await kept.commit("g")
+
+    run(test, tmp_path)
+
+
+def test_time_passes_for_groups(tmp_path):
+    settings = GroupSettings(initial_rebalance_delay_ms=30)
+
+    async def test(kept):
+        # Answered by the timer: nobody else comes.
+        joined = await kept.join("")
+        assert joined.generation_id == 1
+        assert (await load(kept.core, LOG))["g"].stored.generation_id == 1
+
+    run(test, tmp_path, settings)
+
+
+def test_what_cannot_be_written_ends_it(tmp_path):
+    async def test(kept):
+        with pytest.raises(Refused):
+            await kept.commit("g", metadata="x" * 40_000)
+        assert kept.failures == [GroupRefusal.COORDINATOR_NOT_AVAILABLE]
+
+    run(test, tmp_path, GroupSettings(offset_metadata_max=50_000))
