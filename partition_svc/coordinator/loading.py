@@ -50,6 +50,11 @@ class LoadedGroup:
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
     consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is left of it."""
+        return bool(self.stored or self.offsets or self.consumer)
+
     def add(self, record: Record) -> None:
         """Takes over the next record: a tombstone ends what came before under its key."""
         if isinstance(record, GroupRecord):
@@ -85,7 +90,7 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
             await _apply_batch(groups, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return {group_id: one for group_id, one in groups.items() if one.stored or one.offsets}
+    return {group_id: one for group_id, one in groups.items() if one.is_there}
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
