@@ -144,6 +144,22 @@ class PartitionSettings:
         high=_INT_MAX,
         doc="Members that a group may have.",
     )
+    group_consumer_heartbeat_interval_ms: int = setting(
+        "group.consumer.heartbeat.interval.ms",
+        default=5_000,
+        low=1,
+        high=_INT_MAX,
+        unit="ms",
+        doc="How often members of consumer groups are told to send heartbeats.",
+    )
+    group_consumer_session_timeout_ms: int = setting(
+        "group.consumer.session.timeout.ms",
+        default=45_000,
+        low=1,
+        high=_INT_MAX,
+        unit="ms",
+        doc="How long a member of a consumer group may be silent.",
+    )
     offset_metadata_max: int = setting(
         "offset.metadata.max.bytes",
         default=4_096,
@@ -176,6 +192,8 @@ class PartitionSettings:
             min_session_timeout_ms=self.group_min_session_timeout_ms,
             max_session_timeout_ms=self.group_max_session_timeout_ms,
             max_size=self.group_max_size,
+            consumer_heartbeat_interval_ms=self.group_consumer_heartbeat_interval_ms,
+            consumer_session_timeout_ms=self.group_consumer_session_timeout_ms,
             offset_metadata_max=self.offset_metadata_max,
             offsets_retention_ms=self.offsets_retention_minutes * _MINUTE_MS,
         )

@@ -1,4 +1,8 @@
-"""ApiVersions: tells what is served. No features are told of, for there are none."""
+"""ApiVersions: tells what is served, and the features that clients look for.
+
+Features (KIP-584) with minimum 0 are told of as supported from version 4 on only: earlier clients
+stumble on them. What is finalized they all may know.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,11 +10,26 @@ from typing import Any, Final
 
 from gateway_svc.handlers.call import Call
 from gateway_svc.wire.api import Api
-from gateway_svc.wire.apis.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from gateway_svc.wire.apis.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
 from gateway_svc.wire.error_code import ErrorCode
 
 #: Since this version clients say what they are (KIP-511).
 _SOFTWARE_SINCE: Final = 3
+
+#: Since this version the smallest version of a feature may be 0.
+_ZERO_SINCE: Final = 4
+
+#: Consumer groups (KIP-848) are there.
+_SUPPORTED: Final = (SupportedFeatureKey(name="group.version", min_version=0, max_version=1),)
+_FINALIZED: Final = (
+    FinalizedFeatureKey(name="group.version", min_version_level=1, max_version_level=1),
+)
 
 #: ApiVersionsRequest.isValid.
 _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
@@ -28,7 +47,12 @@ def api_versions_of(
     async def api_versions(request: ApiVersionsRequest, call: Call) -> ApiVersionsResponse:
         if call.api_version >= _SOFTWARE_SINCE and not _is_named_well(request):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
-        return ApiVersionsResponse(api_keys=served)
+        return ApiVersionsResponse(
+            api_keys=served,
+            supported_features=_SUPPORTED if call.api_version >= _ZERO_SINCE else (),
+            finalized_features_epoch=0,
+            finalized_features=_FINALIZED,
+        )
 
     return api_versions
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway_svc.handlers.api_versions import api_versions_of
+from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
+from gateway_svc.handlers.consumer_group_heartbeat import consumer_group_heartbeat
 from gateway_svc.handlers.create_topics import create_topics
 from gateway_svc.handlers.delete_groups import delete_groups
 from gateway_svc.handlers.delete_topics import delete_topics
@@ -27,6 +29,8 @@ from gateway_svc.handlers.produce import is_answered, produce
 from gateway_svc.handlers.route import Route, overlapping_route, route
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
+from gateway_svc.wire.apis.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
+from gateway_svc.wire.apis.consumer_group_heartbeat import CONSUMER_GROUP_HEARTBEAT
 from gateway_svc.wire.apis.create_topics import CREATE_TOPICS
 from gateway_svc.wire.apis.delete_groups import DELETE_GROUPS
 from gateway_svc.wire.apis.delete_topics import DELETE_TOPICS
@@ -71,6 +75,8 @@ _SERVED: Final = (
     route(DESCRIBE_GROUPS, describe_groups),
     route(DELETE_GROUPS, delete_groups),
     route(OFFSET_DELETE, offset_delete),
+    route(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat),
+    route(CONSUMER_GROUP_DESCRIBE, consumer_group_describe),
 )
 
 _API_VERSIONS: Final = route(

@@ -9,7 +9,7 @@ from typing import Final
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.member import Member
+from partition_svc.coordinator.member import Member, restored_member
 from partition_svc.coordinator.members import Members
 from partition_svc.coordinator.stored import GroupRecord, StoredGroup
 
@@ -82,6 +82,18 @@ class ClassicGroup:
     def is_vacant(self) -> bool:
         """Nobody is in it, and nobody was given an id to come with."""
         return not self.members and not self.members.pending
+
+    def resume(self, stored: StoredGroup) -> None:
+        """Becomes what the log has of it, without deadlines."""
+        self.is_stored = True
+        self.generation_id = stored.generation_id
+        self.protocol_type = stored.protocol_type or None
+        self.protocol = stored.protocol
+        self.state_since_ms = stored.state_since_ms
+        for one in stored.members:
+            self.members.add(restored_member(one, stored.protocol))
+        if stored.leader in self.members:
+            self.members.leader = stored.leader
 
     def become(self, state: ClassicState, now_ms: int) -> None:
         self.state = state

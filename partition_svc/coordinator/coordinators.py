@@ -53,6 +53,7 @@ class OwnedCoordinators:
 
     def __init__(self, logs: Logs, settings: GroupSettings, *, retention_check_ms: int) -> None:
         self._now_ms = _clock()
+        self._logs = logs
         self._shards = Shards(logs, settings, now_ms=self._now_ms)
         self._sweeping = Sweeping(logs, self._shards, retention_check_ms=retention_check_ms)
 
@@ -133,13 +134,17 @@ class OwnedCoordinators:
         return ListedGroups([one for one in listed if is_listed(one, request)])
 
     async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
-        return ConsumerHeartbeatTaken(
-            refusal=GroupRefusal.INVALID_REQUEST, message="there are classic groups only"
+        view, new_member_id = self._logs.view, str(uuid4())
+        return await self._ask(
+            request.group_id,
+            lambda group, ticket, now_ms: group.consumer_heartbeat(
+                request, view, ticket, now_ms, new_member_id
+            ),
+            lambda refusal: ConsumerHeartbeatTaken(refusal=refusal),
         )
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
-        missing = GroupRefusal.GROUP_ID_NOT_FOUND
-        return [ConsumerGroup(group_id, refusal=missing) for group_id in group_ids]
+        return await asyncio.gather(*map(self._describe_consumer, group_ids))
 
     async def _describe(self, group_id: str) -> DescribedGroup:
         def describe(group: Group, ticket: Ticket, now_ms: int) -> Effects:
@@ -148,6 +153,15 @@ class OwnedCoordinators:
 
         return await self._ask(
             group_id, describe, lambda refusal: DescribedGroup(group_id, refusal=refusal)
+        )
+
+    async def _describe_consumer(self, group_id: str) -> ConsumerGroup:
+        def describe(group: Group, ticket: Ticket, now_ms: int) -> Effects:
+            description: Any = group.describe_consumer()
+            return Effects(now_ms, [(ticket, description)])
+
+        return await self._ask(
+            group_id, describe, lambda refusal: ConsumerGroup(group_id, refusal=refusal)
         )
 
     async def _delete(self, group_id: str) -> GroupResult:

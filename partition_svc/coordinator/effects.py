@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from common.ports.classic_groups import GroupResult, HeartbeatTaken, Joined, Left, Synced
+from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from partition_svc.coordinator.stored import GroupRecord, OffsetRecord
+from partition_svc.coordinator.stored_consumer import ConsumerRecord
 
 #: Names a request until it is answered, exactly once. A group only keeps it and gives it back.
 Ticket: TypeAlias = object
@@ -19,8 +21,9 @@ Reply: TypeAlias = (
     | CommitResult
     | FetchedOffsets
     | DeletedOffsets
+    | ConsumerHeartbeatTaken
 )
-Record: TypeAlias = GroupRecord | OffsetRecord
+Record: TypeAlias = GroupRecord | OffsetRecord | ConsumerRecord
 
 
 @dataclass(slots=True)

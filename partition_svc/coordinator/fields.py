@@ -68,6 +68,9 @@ class Fields:
     def data(self) -> bytes:
         return self._take(max(0, self._bytes_size()))
 
+    def raw(self, size: int) -> bytes:
+        return self._take(size)
+
     def count(self) -> int:
         """Elements of an array. Not more than there are bytes left: each takes one at least."""
         count = max(0, self._bytes_size())

@@ -20,6 +20,10 @@ class GroupSettings:
     max_size: int = 2**31 - 1
     #: group.new.member.join.timeout.ms: how long a new member may wait for its first generation.
     new_member_join_timeout_ms: int = 5 * _MINUTE_MS
+    #: group.consumer.heartbeat.interval.ms
+    consumer_heartbeat_interval_ms: int = 5_000
+    #: group.consumer.session.timeout.ms
+    consumer_session_timeout_ms: int = 45_000
     #: offset.metadata.max.bytes
     offset_metadata_max: int = 4_096
     #: offsets.retention.minutes

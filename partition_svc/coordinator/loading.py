@@ -16,7 +16,13 @@ from common.records.records import read_records
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import decode
-from partition_svc.coordinator.stored import GroupRecord, StoredGroup, StoredOffset
+from partition_svc.coordinator.stored import (
+    GroupRecord,
+    OffsetRecord,
+    StoredGroup,
+    StoredOffset,
+)
+from partition_svc.coordinator.stored_consumer import ConsumerRecord
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +41,40 @@ class CannotLoad(Exception):
 
 @dataclass(slots=True)
 class LoadedGroup:
-    """What the log says of one group. `offsets`: by topic, then partition."""
+    """What the log says of one group, as a classic or as a consumer group.
+
+    `offsets`: by topic, then partition; `consumer`: by kind of record, and member.
+    """
 
     stored: StoredGroup | None = None
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
+    consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is left of it."""
+        return bool(self.stored or self.offsets or self.consumer)
+
+    def add(self, record: Record) -> None:
+        """Takes over the next record: a tombstone ends what came before under its key."""
+        if isinstance(record, GroupRecord):
+            self.stored = record.value
+        elif isinstance(record, OffsetRecord):
+            self._add_offset(record)
+        else:
+            key = (type(record).__name__, *record[1:-1])
+            self.consumer[key] = record
+            if record.value is None:
+                del self.consumer[key]
+
+    def _add_offset(self, record: OffsetRecord) -> None:
+        partitions = self.offsets.setdefault(record.topic, {})
+        if record.value is not None:
+            partitions[record.partition] = record.value
+            return
+        partitions.pop(record.partition, None)
+        if not partitions:
+            del self.offsets[record.topic]
 
 
 async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
@@ -54,7 +90,7 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
             await _apply_batch(groups, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return {group_id: one for group_id, one in groups.items() if one.stored or one.offsets}
+    return {group_id: one for group_id, one in groups.items() if one.is_there}
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -92,20 +128,4 @@ async def _apply_batch(groups: dict[str, LoadedGroup], batch: memoryview) -> Non
             log.warning("the record at offset %d cannot be read: %s", offset, error)
             continue
         if record is not None:
-            _apply(groups, record)
-
-
-def _apply(groups: dict[str, LoadedGroup], record: Record) -> None:
-    group = groups.get(record.group_id)
-    if group is None:
-        group = groups[record.group_id] = LoadedGroup()
-    if isinstance(record, GroupRecord):
-        group.stored = record.value
-        return
-    partitions = group.offsets.setdefault(record.topic, {})
-    if record.value is not None:
-        partitions[record.partition] = record.value
-        return
-    partitions.pop(record.partition, None)
-    if not partitions:
-        del group.offsets[record.topic]
+            groups.setdefault(record.group_id, LoadedGroup()).add(record)

@@ -3,7 +3,8 @@
 Keys and values begin with a version (int16, big-endian). Written: OffsetCommitKey 1 with
 OffsetCommitValue 3 (1 where an expiry time is set), GroupMetadataKey 2 with GroupMetadataValue 3;
 of the values, versions 0 to 4 are read. The id of an offset's topic, which these versions do not
-have, goes along as a record header that others ignore.
+have, goes along as a record header that others ignore. Those of consumer groups are in
+`consumer_records.py`.
 """
 
 import struct
@@ -12,6 +13,7 @@ from typing import Final, NamedTuple
 
 from common.ports.group_refusal import GroupClient
 from common.records.records import Header
+from partition_svc.coordinator.consumer_records import decode_consumer, encode_consumer
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed, packed_bytes
 from partition_svc.coordinator.stored import (
@@ -70,6 +72,8 @@ def encode(record: Record) -> Entry:
             return Entry(key, None)
         topic_id = record.value.topic_id
         return Entry(key, _offset_value(record.value), ((_TOPIC_ID, topic_id),) if topic_id else ())
+    if not isinstance(record, GroupRecord):
+        return Entry(*encode_consumer(record))
     key = _GROUP_KEY_START + packed(record.group_id)
     return Entry(key, None if record.value is None else _group_value(record.value))
 
@@ -86,11 +90,13 @@ def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) ->
         partition = int.from_bytes(key[-4:], "big", signed=True)
         stored = None if value is None else _read_offset(value, headers)
         return OffsetRecord(group_id, topic, partition, stored)
+    if len(version) < _VERSION.size:
+        return None
+    fields = Fields(key)
+    kind = fields.int16()
     if version == _GROUP_KEY_START:
-        fields = Fields(key)
-        fields.int16()
         return GroupRecord(fields.text(), None if value is None else _read_group(value))
-    return None
+    return decode_consumer(kind, fields, value)
 
 
 @lru_cache(maxsize=1024)

@@ -45,6 +45,7 @@ class Shard:
             group = Group.restored(
                 group_id, self._settings, one.stored, one.offsets, self._now_ms()
             )
+            group.resume_consumers(list(one.consumer.values()), self._now_ms())
             self._keep(group_id, group)
 
     async def ask(self, group_id: str, ask: Ask) -> Any:

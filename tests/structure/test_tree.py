@@ -23,6 +23,7 @@ UNTESTED_ALONE = {
     "gateway_svc/wire/violations.py": "declares one exception",
     "partition_svc/coordinator/effects.py": "declarations; the simulation holds them to their law",
     "partition_svc/coordinator/group_settings.py": "declares limits; each is tested where it holds",
+    "partition_svc/coordinator/stored_consumer.py": "declarations; test_consumer_records.py",
     "partition_svc/coordinator/stored.py": "declarations; test_records.py turns them into bytes",
     "common/records/errors.py": "declares two exceptions",
 }

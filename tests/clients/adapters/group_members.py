@@ -6,7 +6,7 @@ A member commits what it has read after each batch, and keeps what it read and w
 import asyncio
 import threading
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import aiokafka
 import kafka
@@ -59,6 +59,11 @@ class GroupMember:
 
 class ConfluentMember(GroupMember):
     name = "confluent-kafka"
+    _protocol: ClassVar[dict[str, Any]] = {
+        "partition.assignment.strategy": "range",
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 500,
+    }
 
     def _work(self) -> None:
         settings = {
@@ -66,13 +71,12 @@ class ConfluentMember(GroupMember):
             "group.id": self._group,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
-            "partition.assignment.strategy": "range",
-            "session.timeout.ms": 10_000,
-            "heartbeat.interval.ms": 500,
             "log_level": 0,
+            **self._protocol,
             **self._options,
         }
-        is_cooperative = settings["partition.assignment.strategy"] == "cooperative-sticky"
+        strategy = settings.get("partition.assignment.strategy")
+        is_cooperative = strategy in (None, "cooperative-sticky")
         consumer = Consumer(settings)
 
         def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
@@ -93,6 +97,13 @@ class ConfluentMember(GroupMember):
                     consumer.commit(asynchronous=False)
         finally:
             consumer.close()
+
+
+class CoordinatedMember(ConfluentMember):
+    """Is assigned its partitions by the coordinator (KIP-848). `topic` "^...": an expression."""
+
+    name = "confluent-kafka, group.protocol=consumer"
+    _protocol: ClassVar[dict[str, Any]] = {"group.protocol": "consumer"}
 
 
 class AioMember(GroupMember):
@@ -150,4 +161,4 @@ class PythonMember(GroupMember):
             consumer.close()
 
 
-MEMBERS = (ConfluentMember, AioMember, PythonMember)
+MEMBERS = (ConfluentMember, CoordinatedMember, AioMember, PythonMember)

@@ -22,11 +22,15 @@ def test_the_apis_are_told_by_key_with_their_versions():
     assert response.error_code is ErrorCode.NONE
 
 
-def test_there_are_no_features():
-    response = World().ask(HANDLER, request(), 4)
-    assert not response.supported_features
-    assert not response.finalized_features
-    assert response.finalized_features_epoch == -1
+@pytest.mark.parametrize(("version", "supported"), [(3, []), (4, [("group.version", 0, 1)])])
+def test_consumer_groups_are_a_feature_that_is_on(version, supported):
+    response = World().ask(HANDLER, request(), version)
+    assert [
+        (one.name, one.min_version, one.max_version) for one in response.supported_features
+    ] == supported
+    (on,) = response.finalized_features
+    assert (on.name, on.min_version_level, on.max_version_level) == ("group.version", 1, 1)
+    assert response.finalized_features_epoch == 0
 
 
 @pytest.mark.parametrize(

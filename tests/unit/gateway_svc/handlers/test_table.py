@@ -6,6 +6,8 @@ from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.reply import Exclusive, Pending
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
+from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
+from gateway_svc.wire.apis.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from gateway_svc.wire.apis.create_topics import CreatableTopic, CreateTopicsRequest
 from gateway_svc.wire.apis.delete_groups import DeleteGroupsRequest
 from gateway_svc.wire.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
@@ -135,6 +137,8 @@ REQUESTS = {
             )
         ],
     ),
+    68: ConsumerGroupHeartbeatRequest(group_id="g", member_id="m", member_epoch=1),
+    69: ConsumerGroupDescribeRequest(group_ids=["g"]),
     18: ApiVersionsRequest(client_software_name="tests", client_software_version="1"),
     19: CreateTopicsRequest(
         topics=[CreatableTopic(name="fresh", num_partitions=1, replication_factor=1)],

@@ -15,6 +15,7 @@ from common.ports.classic_groups import (
     ListedGroups,
     Synced,
 )
+from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from common.ports.metadata import (
     ClusterChange,
@@ -191,6 +192,8 @@ class FakeCoordinators:
             "describe_groups": [],
             "delete_groups": [],
             "delete_offsets": DeletedOffsets([None]),
+            "consumer_heartbeat": ConsumerHeartbeatTaken(),
+            "describe_consumer_groups": [],
         }
         self.asked: list[Any] = []
         self.error: Exception | None = None

@@ -15,6 +15,7 @@ from partition_svc.coordinator.stored import (
     StoredMember,
     StoredOffset,
 )
+from partition_svc.coordinator.stored_consumer import TargetEpochRecord
 from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.partition_core import running_core
 
@@ -105,7 +106,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, caplog):
     async def test(core):
         await append(
             core,
-            (b"\0\3\0\1g", b"of a newer version"),
+            (b"\0\x63\0\1g", b"of a newer version"),
             (b"\0\1 garbage", b""),
             OffsetRecord("g", "t", 0, stored(1)),
         )
@@ -120,5 +121,16 @@ def test_a_log_of_somebody_else_cannot_be_loaded(tmp_path):
         with pytest.raises(CannotLoad) as raised:
             await load(core, LogId(OFFSETS_TOPIC_ID, 99))
         assert raised.value.refusal is Refusal.UNKNOWN_PARTITION
+
+    run(test, tmp_path)
+
+
+def test_a_consumer_group_is_there_until_the_last_of_its_records_is_deleted(tmp_path):
+    async def test(core):
+        await append(core, TargetEpochRecord("g", 1), TargetEpochRecord("g", 2))
+        loaded = await load(core, LOG)
+        assert list(loaded["g"].consumer.values()) == [TargetEpochRecord("g", 2)]
+        await append(core, TargetEpochRecord("g", None))
+        assert not await load(core, LOG)
 
     run(test, tmp_path)

@@ -119,7 +119,7 @@ def test_a_tombstone_has_no_value(tombstone):
 
 
 def test_keys_of_other_versions_are_left_alone():
-    assert decode(b"\0\3\0\1g", b"\0\0") is None
+    assert decode(b"\0\x63\0\1g", b"\0\0") is None
     assert decode(b"", b"") is None
 
 

@@ -1,0 +1,78 @@
+"""ConsumerGroupDescribe: state and members of consumer groups."""
+
+from collections.abc import Sequence
+
+from common.cluster_view import ClusterView
+from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.handlers.operations import GROUP_OPERATIONS
+from gateway_svc.wire.apis.consumer_group_describe import (
+    CONSUMER_GROUP_DESCRIBE,
+    OPERATIONS_UNKNOWN,
+    Assignment,
+    ConsumerGroupDescribeRequest,
+    ConsumerGroupDescribeResponse,
+    DescribedGroup,
+    Member,
+    TopicPartitions,
+)
+
+
+@coordinated(CONSUMER_GROUP_DESCRIBE)
+async def consumer_group_describe(
+    request: ConsumerGroupDescribeRequest, call: Call
+) -> ConsumerGroupDescribeResponse:
+    found = await call.backends.coordinators.describe_consumer_groups(request.group_ids)
+    operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
+    view = call.backends.view
+    return ConsumerGroupDescribeResponse(groups=[_group(one, operations, view) for one in found])
+
+
+def _group(found: ConsumerGroup, operations: int, view: ClusterView) -> DescribedGroup:
+    if found.refusal is not None:
+        return DescribedGroup(
+            error_code=GROUP_ERRORS[found.refusal],
+            error_message=found.message,
+            group_id=found.group_id,
+        )
+    return DescribedGroup(
+        group_id=found.group_id,
+        group_state=found.state,
+        group_epoch=found.group_epoch,
+        assignment_epoch=found.assignment_epoch,
+        assignor_name=found.assignor,
+        members=[_member(one, view) for one in found.members],
+        authorized_operations=operations,
+    )
+
+
+def _member(one: ConsumerMember, view: ClusterView) -> Member:
+    return Member(
+        member_id=one.member_id,
+        instance_id=one.instance_id,
+        rack_id=one.rack_id,
+        member_epoch=one.member_epoch,
+        client_id=one.client.client_id,
+        client_host=one.client.client_host,
+        subscribed_topic_names=one.subscribed_topic_names,
+        subscribed_topic_regex=one.subscribed_topic_regex,
+        assignment=_assignment(one.assignment, view),
+        target_assignment=_assignment(one.target, view),
+        member_type=one.member_type,
+    )
+
+
+def _assignment(owned: Sequence[OwnedPartitions], view: ClusterView) -> Assignment:
+    """Without topics that are gone: there is no name to say."""
+    topics = [(view.topic_by_id(one.topic_id), one) for one in owned]
+    return Assignment(
+        topic_partitions=[
+            TopicPartitions(
+                topic_id=topic.topic_id, topic_name=topic.name, partitions=one.partitions
+            )
+            for topic, one in topics
+            if topic is not None
+        ]
+    )

@@ -1,0 +1,77 @@
+"""ConsumerGroupHeartbeat: a member of a consumer group lives, and is told what it is to read."""
+
+from typing import Final
+
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
+from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.wire.apis.consumer_group_heartbeat import (
+    CONSUMER_GROUP_HEARTBEAT,
+    Assignment,
+    ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse,
+    TopicPartitions,
+)
+from gateway_svc.wire.error_code import ErrorCode
+
+#: Since this version members make their ids themselves (KIP-1082).
+_OWN_ID_SINCE: Final = 1
+
+
+@coordinated(CONSUMER_GROUP_HEARTBEAT)
+async def consumer_group_heartbeat(
+    request: ConsumerGroupHeartbeatRequest, call: Call
+) -> ConsumerGroupHeartbeatResponse:
+    missing = _missing(request, call)
+    if missing is not None:
+        return ConsumerGroupHeartbeatResponse(
+            error_code=ErrorCode.INVALID_REQUEST, error_message=f"{missing} can't be empty."
+        )
+    taken = await call.backends.coordinators.consumer_heartbeat(
+        ConsumerHeartbeat(
+            group_id=request.group_id,
+            member_id=request.member_id,
+            member_epoch=request.member_epoch,
+            instance_id=request.instance_id,
+            rack_id=request.rack_id,
+            rebalance_timeout_ms=request.rebalance_timeout_ms,
+            subscribed_topic_names=request.subscribed_topic_names,
+            subscribed_topic_regex=request.subscribed_topic_regex,
+            server_assignor=request.server_assignor,
+            owned=None
+            if request.topic_partitions is None
+            else [
+                OwnedPartitions(one.topic_id, one.partitions) for one in request.topic_partitions
+            ],
+            client=client_of(call),
+        )
+    )
+    return _response(taken)
+
+
+def _missing(request: ConsumerGroupHeartbeatRequest, call: Call) -> str | None:
+    if not request.group_id:
+        return "GroupId"
+    needs_member_id = call.api_version >= _OWN_ID_SINCE or request.member_epoch != 0
+    return "MemberId" if needs_member_id and not request.member_id else None
+
+
+def _response(taken: ConsumerHeartbeatTaken) -> ConsumerGroupHeartbeatResponse:
+    if taken.refusal is not None:
+        return ConsumerGroupHeartbeatResponse(
+            error_code=GROUP_ERRORS[taken.refusal], error_message=taken.message
+        )
+    assignment = None
+    if taken.assignment is not None:
+        partitions = [
+            TopicPartitions(topic_id=one.topic_id, partitions=one.partitions)
+            for one in taken.assignment
+        ]
+        assignment = Assignment(topic_partitions=partitions)
+    return ConsumerGroupHeartbeatResponse(
+        member_id=taken.member_id,
+        member_epoch=taken.member_epoch,
+        heartbeat_interval_ms=taken.heartbeat_interval_ms,
+        assignment=assignment,
+    )

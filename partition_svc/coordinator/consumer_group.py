@@ -1,0 +1,148 @@
+"""What a consumer group (KIP-848) is at one moment: its epochs, members, targets and holders.
+
+What happens to it is in the modules beside this one: `consumer_heartbeat.py`,
+`consumer_targets.py`, `consumer_deadlines.py`. Kafka: ConsumerGroup, GroupMetadataManager.
+"""
+
+from collections.abc import Callable
+
+from common.ports.metadata import Topic
+from partition_svc.coordinator.assignors import NOTHING, Assignment, TopicPartition
+from partition_svc.coordinator.classic_group import NEVER
+from partition_svc.coordinator.consumer_member import ConsumerMember
+from partition_svc.coordinator.effects import Effects
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.stored_consumer import (
+    ConsumerRecord,
+    CurrentRecord,
+    EpochRecord,
+    StoredEpoch,
+    SubscriptionRecord,
+    TargetEpochRecord,
+    TargetRecord,
+)
+
+
+class ConsumerGroup:
+    """Times are in milliseconds on one clock that never goes back.
+
+    `epoch` rises when members, subscriptions or topics change; `assignment_epoch` is the one that
+    `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision`.
+    `alarm_ms`: nothing is to be done before this; it may be early.
+    """
+
+    __slots__ = (
+        "_holders",
+        "alarm_ms",
+        "assignment_epoch",
+        "epoch",
+        "group_id",
+        "is_stored",
+        "members",
+        "metadata_hash",
+        "revision",
+        "settings",
+        "targets",
+        "topics",
+    )
+
+    def __init__(self, group_id: str, settings: GroupSettings) -> None:
+        self.group_id = group_id
+        self.settings = settings
+        self.epoch = 0
+        self.assignment_epoch = 0
+        self.members: dict[str, ConsumerMember] = {}
+        self.targets: dict[str, Assignment] = {}
+        self.topics: dict[str, Topic] = {}
+        self.metadata_hash = 0
+        self.revision = -1
+        self.alarm_ms = NEVER
+        self.is_stored = False
+        self._holders: dict[TopicPartition, str] = {}
+
+    @property
+    def state(self) -> str:
+        """Kafka's name (ConsumerGroupState)."""
+        if not self.members:
+            return "Empty"
+        if self.epoch > self.assignment_epoch:
+            return "Assigning"
+        reconciled = (one.is_reconciled(self.assignment_epoch) for one in self.members.values())
+        return "Stable" if all(reconciled) else "Reconciling"
+
+    def static_member(self, instance_id: str) -> ConsumerMember | None:
+        return next((one for one in self.members.values() if one.instance_id == instance_id), None)
+
+    def target(self, member: ConsumerMember) -> Assignment:
+        return self.targets.get(member.member_id, NOTHING)
+
+    def is_free_for(self, member: ConsumerMember) -> Callable[[TopicPartition], bool]:
+        """Whether nobody else has a partition."""
+        allowed = (None, member.member_id)
+        return lambda one: self._holders.get(one) in allowed
+
+    def is_subscribed(self, topic: str) -> bool:
+        return bool(self.members) and topic in self.topics
+
+    def wake_by(self, at_ms: int) -> None:
+        self.alarm_ms = min(self.alarm_ms, at_ms)
+
+    def extend_session(self, member: ConsumerMember, now_ms: int) -> None:
+        member.deadline_ms = now_ms + self.settings.consumer_session_timeout_ms
+        self.wake_by(member.deadline_ms)
+
+    def bump(self, effects: Effects) -> None:
+        self.epoch += 1
+        self.store_epoch(effects)
+
+    def store_epoch(self, effects: Effects) -> None:
+        self.is_stored = True
+        stored = StoredEpoch(self.epoch, self.metadata_hash)
+        effects.records.append(EpochRecord(self.group_id, stored))
+
+    def store_member(self, member: ConsumerMember, effects: Effects) -> None:
+        record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
+        effects.records.append(record)
+
+    def set_target(self, member_id: str, target: Assignment, effects: Effects) -> None:
+        self.targets[member_id] = target
+        effects.records.append(TargetRecord(self.group_id, member_id, target))
+
+    def hold(self, member: ConsumerMember, before: Assignment) -> None:
+        """Keeps in mind what a member has now; it had `before`."""
+        for one in before - member.held:
+            if self._holders.get(one) == member.member_id:
+                del self._holders[one]
+        for one in member.held:
+            self._holders[one] = member.member_id
+
+    def store_current(self, member: ConsumerMember, effects: Effects) -> None:
+        record = CurrentRecord(self.group_id, member.member_id, member.current())
+        effects.records.append(record)
+
+    def remove(self, member: ConsumerMember, effects: Effects) -> None:
+        """Without a new epoch: see `bump`. Its partitions are free at once."""
+        self.members.pop(member.member_id)
+        self.targets.pop(member.member_id, None)
+        for one in member.held:
+            if self._holders.get(one) == member.member_id:
+                del self._holders[one]
+        tombstones: tuple[ConsumerRecord, ...] = (
+            CurrentRecord(self.group_id, member.member_id, None),
+            TargetRecord(self.group_id, member.member_id, None),
+            SubscriptionRecord(self.group_id, member.member_id, None),
+        )
+        effects.records += tombstones
+
+    def put_out(self, member: ConsumerMember, effects: Effects) -> None:
+        self.remove(member, effects)
+        self.bump(effects)
+
+    def bury(self, effects: Effects) -> None:
+        """The group has no members, and is to be forgotten."""
+        if self.is_stored:
+            effects.records += (
+                TargetEpochRecord(self.group_id, None),
+                EpochRecord(self.group_id, None),
+            )
+        self.is_stored = False

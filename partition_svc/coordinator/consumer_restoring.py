@@ -1,0 +1,54 @@
+"""A consumer group as the log has it."""
+
+from collections.abc import Sequence
+
+from partition_svc.coordinator.assignors import NOTHING
+from partition_svc.coordinator.consumer_deadlines import restart
+from partition_svc.coordinator.consumer_group import ConsumerGroup
+from partition_svc.coordinator.consumer_member import ConsumerMember
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.stored_consumer import (
+    ConsumerRecord,
+    CurrentRecord,
+    EpochRecord,
+    SubscriptionRecord,
+    TargetEpochRecord,
+    TargetRecord,
+)
+
+
+def restored(
+    group_id: str, settings: GroupSettings, records: Sequence[ConsumerRecord], now_ms: int
+) -> ConsumerGroup | None:
+    """None where the log does not have it. `records`: the last of each key, in any order.
+
+    Topics are looked at with the next heartbeat, and change the epoch only where they have changed.
+    """
+    group = ConsumerGroup(group_id, settings)
+    for one in records:
+        if isinstance(one, SubscriptionRecord) and one.value is not None:
+            member = group.members[one.member_id] = ConsumerMember(one.member_id)
+            member.subscribe(one.value)
+    for one in records:
+        _take(group, one)
+    if not group.is_stored:
+        return None
+    for member in group.members.values():
+        group.hold(member, NOTHING)
+    restart(group, now_ms)
+    return group
+
+
+def _take(group: ConsumerGroup, record: ConsumerRecord) -> None:
+    match record:
+        case EpochRecord(_, stored) if stored is not None:
+            group.is_stored = True
+            group.epoch, group.metadata_hash = stored
+        case TargetEpochRecord(_, epoch) if epoch is not None:
+            group.assignment_epoch = epoch
+        case TargetRecord(_, member_id, target) if target is not None:
+            if member_id in group.members:
+                group.targets[member_id] = target
+        case CurrentRecord(_, member_id, current) if current is not None:
+            if member_id in group.members:
+                group.members[member_id].resume(current)

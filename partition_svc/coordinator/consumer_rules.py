@@ -1,0 +1,95 @@
+"""Who may commit, fetch and keep offsets in a consumer group, and what operators are told of it.
+
+Kafka: ConsumerGroup.validateOffsetCommit, validateOffsetFetch, asDescribedGroup.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from common.ports.classic_groups import ListedGroup
+from common.ports.consumer_groups import ConsumerGroup as DescribedGroup
+from common.ports.consumer_groups import ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerMember as DescribedMember
+from common.ports.group_offsets import CommitOffsets, FetchOffsets
+from common.ports.group_refusal import GroupRefusal
+from partition_svc.coordinator.classic_group import CONSUMER_PROTOCOL_TYPE
+from partition_svc.coordinator.consumer_group import ConsumerGroup
+from partition_svc.coordinator.consumer_heartbeat import by_topic
+from partition_svc.coordinator.consumer_targets import assignor
+from partition_svc.coordinator.stored import StoredOffset
+
+#: The group type of ListGroups.
+_CONSUMER: Final = "consumer"
+
+
+def commit_refusal(group: ConsumerGroup, request: CommitOffsets) -> GroupRefusal | None:
+    """Without members anybody commits, else members do in their epoch."""
+    if request.generation_id < 0 and not group.members:
+        return None
+    return _member_refusal(group, request.member_id, request.generation_id)
+
+
+def fetch_refusal(group: ConsumerGroup, request: FetchOffsets) -> GroupRefusal | None:
+    """Who does not say who it is may look."""
+    if request.member_id is None and request.member_epoch < 0:
+        return None
+    return _member_refusal(group, request.member_id or "", request.member_epoch)
+
+
+def _member_refusal(group: ConsumerGroup, member_id: str, epoch: int) -> GroupRefusal | None:
+    member = group.members.get(member_id)
+    if member is None:
+        return GroupRefusal.UNKNOWN_MEMBER_ID
+    return None if epoch == member.epoch else GroupRefusal.STALE_MEMBER_EPOCH
+
+
+def expiry_rule(group: ConsumerGroup, now_ms: int) -> Callable[[str, int, StoredOffset], bool]:
+    """Which offsets have expired: those of topics that nobody reads, counted from their commit."""
+    retention_ms = group.settings.offsets_retention_ms
+
+    def is_expired(topic: str, partition: int, stored: StoredOffset) -> bool:
+        is_old = now_ms - stored.committed_at_ms >= retention_ms
+        return is_old and not group.is_subscribed(topic)
+
+    return is_expired
+
+
+def describe(group: ConsumerGroup) -> DescribedGroup:
+    return DescribedGroup(
+        group.group_id,
+        group.state,
+        group.epoch,
+        group.assignment_epoch,
+        assignor(group),
+        [
+            DescribedMember(
+                one.member_id,
+                one.epoch,
+                one.client,
+                one.instance_id,
+                one.rack_id,
+                one.topic_names,
+                one.topic_regex,
+                by_topic(one.assigned),
+                by_topic(group.target(one)),
+            )
+            for one in group.members.values()
+        ],
+    )
+
+
+def missing(group_id: str, *, is_there: bool) -> DescribedGroup:
+    """The description of what is no consumer group: a classic group, or none at all."""
+    why = "is not a consumer group." if is_there else "not found."
+    refusal = GroupRefusal.GROUP_ID_NOT_FOUND
+    return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
+
+
+def not_a_consumer_group(group_id: str) -> ConsumerHeartbeatTaken:
+    """The answer to a heartbeat in a classic group that has members."""
+    described = missing(group_id, is_there=True)
+    return ConsumerHeartbeatTaken(refusal=described.refusal, message=described.message)
+
+
+def listed(group: ConsumerGroup) -> ListedGroup:
+    return ListedGroup(group.group_id, CONSUMER_PROTOCOL_TYPE, group.state, _CONSUMER)

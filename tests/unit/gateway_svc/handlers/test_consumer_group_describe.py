@@ -1,0 +1,51 @@
+from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.group_refusal import GroupClient, GroupRefusal
+from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
+from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.world import ORDERS, World
+
+MEMBER = ConsumerMember(
+    "m",
+    3,
+    GroupClient("c", "/h"),
+    "i",
+    "r",
+    ["orders"],
+    "x",
+    [OwnedPartitions(ORDERS.topic_id, [0]), OwnedPartitions(b"?" * 16, [0])],
+    [OwnedPartitions(ORDERS.topic_id, [0, 1])],
+)
+
+
+def ask(*found, **fields):
+    world = World()
+    world.coordinators.answers["describe_consumer_groups"] = list(found)
+    request = ConsumerGroupDescribeRequest(group_ids=[one.group_id for one in found], **fields)
+    return world.ask(consumer_group_describe, request, 1).groups
+
+
+def test_a_group_is_described_with_its_members():
+    (group,) = ask(ConsumerGroup("g", "Stable", 5, 4, "uniform", [MEMBER]))
+    assert (group.group_state, group.group_epoch, group.assignment_epoch) == ("Stable", 5, 4)
+    assert (group.assignor_name, group.authorized_operations) == ("uniform", -(2**31))
+    (member,) = group.members
+    assert (member.member_id, member.member_epoch, member.member_type) == ("m", 3, 1)
+    assert (member.instance_id, member.rack_id) == ("i", "r")
+    assert (member.client_id, member.client_host) == ("c", "/h")
+    assert (member.subscribed_topic_names, member.subscribed_topic_regex) == (["orders"], "x")
+    assert [one.partitions for one in member.target_assignment.topic_partitions] == [[0, 1]]
+
+
+def test_topics_have_their_names_and_those_that_are_gone_are_left_out():
+    (group,) = ask(ConsumerGroup("g", members=[MEMBER]))
+    (given,) = group.members[0].assignment.topic_partitions
+    assert (given.topic_name, given.topic_id, given.partitions) == ("orders", ORDERS.topic_id, [0])
+
+
+def test_each_group_has_an_answer_of_its_own():
+    missing = ConsumerGroup("h", refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message="no h")
+    there, gone = ask(ConsumerGroup("g", "Empty"), missing, include_authorized_operations=True)
+    assert there.error_code is ErrorCode.NONE
+    assert there.authorized_operations > 0
+    assert (gone.error_code, gone.error_message) == (ErrorCode.GROUP_ID_NOT_FOUND, "no h")

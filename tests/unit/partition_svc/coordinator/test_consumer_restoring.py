@@ -1,0 +1,61 @@
+import pytest
+
+from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+
+
+@pytest.fixture
+def world():
+    return ConsumerGroupWorld(a=4)
+
+
+def test_a_group_goes_on_as_it_was(world):
+    one, two = Reader(world, "m1", instance_id="i"), Reader(world, "m2", [], regex="a")
+    settle(one)
+    settle(two, one)
+    before = world.group.describe_consumer()
+    world.crash()
+    log = dict(world.log)
+    one.beat()
+    two.beat()
+    assert world.group.describe_consumer() == before
+    assert world.log == log, "nothing had to be written anew"
+
+
+def test_what_was_being_revoked_is_still(world):
+    one, two = Reader(world, "m1"), Reader(world, "m2")
+    settle(one)
+    two.beat()
+    world.beat(one.request())
+    world.crash()
+    assert two.beat().assignment == []
+    world.sleep(10_000)
+    assert set(world.members) == {"m2"}, "its time began again"
+
+
+def test_sessions_begin_anew(world):
+    Reader(world, "m1").beat()
+    world.sleep(44_000)
+    world.crash()
+    world.sleep(44_000)
+    assert set(world.members) == {"m1"}
+    world.sleep(1_000)
+    assert not world.members
+
+
+def test_what_was_deleted_stays_so(world):
+    one = Reader(world, "m1")
+    one.beat()
+    one.leave()
+    world.do(lambda: world.group.delete("t", world.now_ms))
+    assert not world.log
+    world.crash()
+    assert world.group.is_void
+
+
+def test_topics_that_grew_meanwhile_are_seen(world):
+    one = Reader(world, "m1")
+    settle(one)
+    world.crash()
+    world.set_topics(a=5)
+    settle(one)
+    assert len(one.partitions) == 5

@@ -1,0 +1,42 @@
+import pytest
+
+from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+
+
+@pytest.fixture
+def world():
+    return ConsumerGroupWorld(a=3, b=3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "used"),
+    [
+        ([None, None], "uniform"),
+        (["range", None], "range"),
+        (["range", "uniform", "range"], "range"),
+        (["range", "uniform", "uniform"], "uniform"),
+    ],
+)
+def test_the_assignor_that_most_want_is_used(world, wanted, used):
+    for number, assignor in enumerate(wanted):
+        Reader(world, f"m{number}", assignor=assignor).beat()
+    assert world.group.describe_consumer().assignor == used
+
+
+def test_targets_are_of_the_groups_epoch(world):
+    one = Reader(world, "m1")
+    one.beat()
+    two = Reader(world, "m2")
+    two.beat()
+    described = world.group.describe_consumer()
+    assert (described.group_epoch, described.assignment_epoch) == (2, 2)
+    two.leave()
+    assert world.state == "Assigning"
+    settle(one)
+    assert world.state == "Stable"
+
+
+def test_names_and_expressions_add_up(world):
+    one = Reader(world, "m1", ["a"], regex="b")
+    settle(one)
+    assert {topic for topic, _ in one.partitions} == {"a", "b"}
