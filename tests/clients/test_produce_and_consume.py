@@ -35,14 +35,8 @@ def test_every_client_reads_what_a_client_wrote(client, codec, broker, topic):
 
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
-def test_batches_are_stored_in_the_codec_of_the_producer(
-    client, codec, broker, raw, topic, request
-):
-    if (client.name, codec) == ("confluent-kafka", "lz4"):
-        # librdkafka asks for FindCoordinator before it believes that a broker knows LZ4, and
-        # sends records uncompressed to one that does not (rdkafka_feature.c).
-        reason = "the APIs of consumer groups are not there yet"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def test_batches_are_stored_in_the_codec_of_the_producer(client, codec, broker, raw, topic):
+    # librdkafka believes in LZ4 where a broker has FindCoordinator (rdkafka_feature.c).
     client.produce(broker.address, topic, [Record(b"compressible " * 200)] * 20, codec=codec)
     stored = {batch[22] & 0x07 for batch in raw.fetch_all(topic)}
     assert stored == {CODECS[codec]}
