@@ -22,7 +22,9 @@ def test_all_who_come_first_share_one_creation():
         topic = GroupTopic(metadata.view, metadata, partition_count=5)
         found = await asyncio.gather(*(topic.get() for _ in range(9)))
         assert {one.name for one in found} == {OFFSETS_TOPIC}
-        assert [one.partition_count for one in metadata.created] == [5]
+        (created,) = metadata.created
+        assert created.partition_count == 5
+        assert created.configs == {"cleanup.policy": "compact", "max.message.bytes": "16777216"}
         await topic.close()
 
     asyncio.run(story())

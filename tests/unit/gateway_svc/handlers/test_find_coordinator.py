@@ -1,6 +1,5 @@
 import pytest
 
-from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.find_coordinator import find_coordinator
 from gateway_svc.wire.apis.find_coordinator import FindCoordinatorRequest
@@ -8,13 +7,12 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import World
 
 
-def test_the_first_who_asks_creates_the_topic_and_others_find_it():
+def test_nothing_is_created_for_consumers_that_assign_themselves():
     world = World()
-    for _ in range(2):
-        world.ask(find_coordinator, FindCoordinatorRequest(key="g"), 3)
-    (created,) = world.metadata.created
-    assert (created.name, created.partition_count) == (OFFSETS_TOPIC, 50)
-    assert created.configs == {"cleanup.policy": "compact", "max.message.bytes": "16777216"}
+    world.metadata.error = BackendUnavailable("gone")
+    response = world.ask(find_coordinator, FindCoordinatorRequest(key="g"), 3)
+    assert response.error_code is ErrorCode.NONE
+    assert world.metadata.created == []
 
 
 def test_all_members_of_a_group_are_sent_to_one_gateway_and_groups_to_all():
@@ -35,16 +33,6 @@ def test_clients_are_told_an_address_of_their_listener():
     response = World().ask(find_coordinator, request, 2, listener="EXTERNAL")
     assert response.host in {"10.0.0.1", "kafka.example", "kafka3.example"}
     assert response.port == 9094
-
-
-@pytest.mark.parametrize("version", [3, 6])
-def test_without_the_topic_there_is_no_coordinator(version):
-    world = World()
-    world.metadata.error = BackendUnavailable("gone")
-    request = FindCoordinatorRequest(key="g", coordinator_keys=["g"])
-    response = world.ask(find_coordinator, request, version)
-    (one,) = response.coordinators
-    assert response.error_code is one.error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
 def test_a_transactional_producer_is_sent_to_who_tells_it_that_there_are_no_transactions():
