@@ -61,7 +61,11 @@ async def running(core, partitions, **settings):
     """A gateway over ports in process, and what it says of its readiness."""
     settings.setdefault("listeners", ("PLAINTEXT://127.0.0.1:0",))
     gateway = Gateway(
-        GatewaySettings(**settings), metadata=core, partitions=partitions, view=ClusterView()
+        GatewaySettings(**settings),
+        metadata=core,
+        partitions=partitions,
+        coordinators_of=lambda _: None,
+        view=ClusterView(),
     )
     ready, stop = Ready(), asyncio.Event()
     await gateway.bind()

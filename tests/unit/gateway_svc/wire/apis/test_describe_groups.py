@@ -56,7 +56,10 @@ from tests.support.wire_cases import check_wire_case
             DescribeGroupsResponse(
                 groups=[
                     DescribedGroup(
-                        error_code=ErrorCode.GROUP_ID_NOT_FOUND, error_message="no", group_id="g"
+                        error_code=ErrorCode.GROUP_ID_NOT_FOUND,
+                        error_message="no",
+                        group_id="g",
+                        members=[],
                     )
                 ]
             ),
