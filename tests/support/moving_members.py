@@ -160,7 +160,7 @@ class MovingMember:
     async def crash(self) -> None:
         """What is on the disk now is all that the next start finds."""
         left = self.folder.with_name(self.folder.name + "+")
-        shutil.copytree(self.folder, left)
+        copied(self.folder, left)
         self.folder = left
         await self.stop()
 
@@ -237,3 +237,14 @@ class Failpoints:
         self.reached.append(name)
         if name in self._held:
             await self._held[name].wait()
+
+
+def copied(source: Path, target: Path) -> None:
+    """As the folder is at one time: begun again where RocksDB tidies a file up meanwhile."""
+    while True:
+        try:
+            shutil.copytree(source, target)
+        except shutil.Error:
+            shutil.rmtree(target)
+        else:
+            return
