@@ -144,8 +144,11 @@ def test_a_leader_that_died_is_not_called_again():
         async with candidates(2) as (them, channel):
             await them[0].say(leads=True)
             await asked(GrpcMetadata(channel))
+            first = await channel.leader(asyncio.get_running_loop().time() + 60)
             await them[1].say(leads=True)
             await them[0].die()
+            # A call before the end of the connection is known fails: it may have taken effect.
+            await first.wait_for_state_change(grpc.ChannelConnectivity.READY)
             assert await asked(GrpcMetadata(channel)) == them[1].port.port
 
     run(body)
