@@ -14,7 +14,8 @@ CLIENTS = (ConfluentClient(), AioClient(), PythonClient())
 @pytest.fixture(scope="session", params=DEPLOYMENTS)
 def broker(request, tmp_path_factory):
     """A running broker, shared by all tests: each works on topics of its own."""
-    with DEPLOYMENTS[request.param](tmp_path_factory.mktemp(request.param)) as deployment:
+    start, folder = DEPLOYMENTS[request.param], tmp_path_factory.mktemp(request.param)
+    with start(folder, group_initial_rebalance_delay_ms="0") as deployment:
         yield deployment
 
 

@@ -1,17 +1,15 @@
 """Every advertised API in every advertised version: a real exchange with a codec that is not ours.
 
 kio encodes and decodes the versions of Apache Kafka 4; the older ones are in
-`test_oldest_versions.py`. The answer must decode to its last byte and say the right thing.
+`test_oldest_versions.py`, groups in `test_every_group_version.py`. The answer must decode to its
+last byte and say the right thing.
 """
-
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.advertised import ADVERTISED
 from tests.support.batches import record_batch
+from tests.support.exchanges import Exchange, Scene, versions_of
 from tests.support.kio_client import ask
 from tests.support.raw_client import (
     API_VERSIONS,
@@ -26,47 +24,11 @@ from tests.support.raw_client import (
     METADATA,
     OFFSET_FOR_LEADER_EPOCH,
     PRODUCE,
-    RawClient,
 )
 from tests.support.records import numbered
 
 BATCH = record_batch(numbered(3))
 DESCRIBED_TOPIC = 2  # ConfigResource.Type.TOPIC
-
-#: What is advertised, by API key: lowest and highest version.
-ADVERTISED = {
-    PRODUCE: (0, 13),
-    FETCH: (0, 18),
-    LIST_OFFSETS: (0, 11),
-    METADATA: (0, 13),
-    API_VERSIONS: (0, 4),
-    CREATE_TOPICS: (0, 7),
-    DELETE_TOPICS: (0, 6),
-    INIT_PRODUCER_ID: (0, 5),
-    OFFSET_FOR_LEADER_EPOCH: (0, 4),
-    DESCRIBE_CONFIGS: (0, 4),
-    DESCRIBE_CLUSTER: (0, 2),
-}
-#: The first version that kio knows; the ones below are tested in `test_oldest_versions.py`.
-KIO_FROM = {PRODUCE: 3, FETCH: 4, LIST_OFFSETS: 1, CREATE_TOPICS: 2, DELETE_TOPICS: 1}
-KIO_FROM |= {DESCRIBE_CONFIGS: 1, OFFSET_FOR_LEADER_EPOCH: 2}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A topic with `BATCH` in it, and what asks about it."""
-
-    raw: RawClient
-    topic: str
-    topic_id: uuid.UUID
-    version: int
-
-
-class Exchange(NamedTuple):
-    """One API: what to ask, and what must be true of the answer."""
-
-    values: Callable[[Scene], dict[str, Any]]
-    check: Callable[[Any, Scene], None]
 
 
 def produce_values(scene):
@@ -265,14 +227,7 @@ EXCHANGES = {
 }
 
 
-def all_versions():
-    for key, (lowest, highest) in ADVERTISED.items():
-        name = EXCHANGES[key].check.__name__.removesuffix("_check")
-        for version in range(max(lowest, KIO_FROM.get(key, 0)), highest + 1):
-            yield pytest.param(key, version, id=f"{name}-v{version}")
-
-
-@pytest.mark.parametrize(("key", "version"), list(all_versions()))
+@pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
 def test_an_exchange_in_every_version(key, version, raw, topic):
     assert raw.produce(topic, BATCH).base_offset == 0
     scene = Scene(raw, topic, raw.topic_id(topic), version)

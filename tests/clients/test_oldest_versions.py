@@ -4,10 +4,19 @@ Message sets of magic 0 and 1, plain and compressed, go in and come out as their
 """
 
 import pytest
-from kafka.protocol.old import admin, fetch, list_offsets, offset_for_leader_epoch, produce
+from kafka.protocol.old import (
+    admin,
+    commit,
+    fetch,
+    list_offsets,
+    offset_for_leader_epoch,
+    produce,
+)
 
 from tests.clients.adapters.confluent import ConfluentClient
-from tests.clients.test_every_version import ADVERTISED, KIO_FROM
+from tests.clients.test_every_group_version import EXCHANGES as OF_GROUPS
+from tests.clients.test_every_version import EXCHANGES as OTHERS
+from tests.support.advertised import ADVERTISED, KIO_FROM
 from tests.support.batches import record_batch
 from tests.support.kio_client import ask_old
 from tests.support.message_sets import message_set, unpack_message_set
@@ -179,7 +188,20 @@ def test_offset_for_leader_epoch_as_it_was_first(version, raw, topic):
     assert epoch == ([listed.leader_epoch] if version else [])
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_offsets_are_committed_and_fetched_as_they_were_first(version, raw, topic):
+    group = f"of-{topic}"
+    cls = getattr(commit, f"OffsetCommitRequest_v{version}")
+    since_1 = [(-1, ""), (-1,)] if version else [(), ()]
+    asked = [(topic, [(0, 7, *since_1[1], "so far")])]
+    response = ask_old(raw, cls(group, *since_1[0], asked))
+    assert response.topics == [(topic, [(0, 0)])]
+    fetched = ask_old(raw, commit.OffsetFetchRequest_v0(group, [(topic, [0])]))
+    assert fetched.topics == [(topic, [(0, 7, "so far", 0)])]
+
+
 def test_no_advertised_version_is_left_untested():
-    tested_here = {0: {0, 1, 2}, 1: {0, 1, 2, 3}, 2: {0}, 19: {0, 1}, 20: {0}, 23: {0, 1}, 32: {0}}
-    below = {key: set(range(KIO_FROM.get(key, 0))) for key in ADVERTISED}
-    assert {key: versions for key, versions in below.items() if versions} == tested_here
+    assert {*OTHERS, *OF_GROUPS} == {*ADVERTISED}
+    tested_here = {0: {0, 1, 2}, 1: {0, 1, 2, 3}, 2: {0}, 8: {0, 1}, 9: {0}, 19: {0, 1}, 20: {0}}
+    tested_here |= {23: {0, 1}, 32: {0}}
+    assert {key: {*range(first)} for key, first in KIO_FROM.items()} == tested_here

@@ -1,0 +1,235 @@
+"""The same as `test_every_version.py` for groups: every API in every version, with kio's codec."""
+
+import pytest
+
+from tests.support.exchanges import Exchange, versions_of
+from tests.support.group_apis import (
+    CONSUMER_GROUP_DESCRIBE,
+    CONSUMER_GROUP_HEARTBEAT,
+    DELETE_GROUPS,
+    DESCRIBE_GROUPS,
+    FIND_COORDINATOR,
+    GROUP_ID_NOT_FOUND,
+    HEARTBEAT,
+    JOIN_GROUP,
+    LEAVE_GROUP,
+    LIST_GROUPS,
+    MEMBER_ID_REQUIRED,
+    OFFSET_COMMIT,
+    OFFSET_DELETE,
+    OFFSET_FETCH,
+    SYNC_GROUP,
+    UNKNOWN_MEMBER_ID,
+    assignment,
+    subscription,
+)
+from tests.support.group_scene import (
+    GroupScene,
+    commit_error,
+    commit_of,
+    committed,
+    consumer_of,
+    fetch_of,
+    join_of,
+    leave_an_empty_group,
+    leave_of,
+    sync_of,
+)
+from tests.support.kio_client import ask
+
+UNSAID_OPERATIONS = -(2**31)
+MEMBER_TYPE_CONSUMER = 1
+
+
+def find_coordinator_values(scene):
+    return {"key": scene.group, "key_type": 0, "coordinator_keys": [scene.group]}
+
+
+def find_coordinator_check(response, scene):
+    found = response.coordinators[0] if scene.version >= 4 else response
+    assert found.error_code == 0
+    assert (found.host, found.port) == scene.raw.socket.getpeername()
+
+
+def join_group_values(scene):
+    return join_of(scene.topic, scene.group, scene.member_id)
+
+
+def join_group_check(response, scene):
+    # The leader's joining begins the next generation, whatever it says.
+    assert (response.error_code, response.generation_id) == (0, scene.generation + 1)
+    assert (response.leader, response.protocol_name) == (scene.member_id, "range")
+    (member,) = response.members
+    assert (member.member_id, member.metadata) == (scene.member_id, subscription(scene.topic))
+    if scene.version >= 7:
+        assert response.protocol_type == "consumer"
+    new = scene.ask(JOIN_GROUP, scene.version, join_of(scene.topic, scene.group + "-new"))
+    assert new.error_code == (MEMBER_ID_REQUIRED if scene.version >= 4 else 0)
+    assert new.member_id
+
+
+def sync_group_check(response, scene):
+    assert (response.error_code, response.assignment) == (0, assignment(scene.topic, 0))
+    if scene.version >= 5:
+        assert (response.protocol_type, response.protocol_name) == ("consumer", "range")
+
+
+def heartbeat_values(scene):
+    return scene.in_generation
+
+
+def heartbeat_check(response, scene):
+    assert response.error_code == 0
+    stranger = scene.in_generation | {"member_id": "stranger"}
+    assert scene.ask(HEARTBEAT, scene.version, stranger).error_code == UNKNOWN_MEMBER_ID
+
+
+def leave_group_check(response, scene):
+    assert response.error_code == 0
+    if scene.version >= 3:
+        assert [(one.member_id, one.error_code) for one in response.members] == [
+            (scene.member_id, 0)
+        ]
+    assert scene.ask(HEARTBEAT, 4, scene.in_generation).error_code == UNKNOWN_MEMBER_ID
+
+
+def offset_commit_values(scene):
+    return commit_of(scene, 2)
+
+
+def offset_commit_check(response, scene):
+    assert commit_error(response) == 0
+    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (2, "so far", 0)
+
+
+def offset_fetch_values(scene):
+    assert commit_error(scene.ask(OFFSET_COMMIT, 9, commit_of(scene, 1))) == 0
+    return fetch_of(scene)
+
+
+def offset_fetch_check(response, scene):
+    assert committed(response, scene.version) == (1, "so far", 0)
+
+
+def describe_groups_values(scene):
+    return {"groups": [scene.group], "include_authorized_operations": False}
+
+
+def describe_groups_check(response, scene):
+    (group,) = response.groups
+    assert (group.error_code, group.group_id, group.group_state) == (0, scene.group, "Stable")
+    assert (group.protocol_type, group.protocol_data) == ("consumer", "range")
+    (member,) = group.members
+    assert (member.member_id, member.client_id) == (scene.member_id, "tests")
+    assert member.member_metadata == subscription(scene.topic)
+    assert member.member_assignment == assignment(scene.topic, 0)
+    if scene.version >= 3:
+        assert group.authorized_operations == UNSAID_OPERATIONS
+
+
+def list_groups_values(scene):
+    return {"states_filter": ["stable"], "types_filter": ["classic"]}
+
+
+def list_groups_check(response, scene):
+    assert response.error_code == 0
+    (listed,) = (one for one in response.groups if one.group_id == scene.group)
+    assert listed.protocol_type == "consumer"
+    if scene.version >= 4:
+        assert {one.group_state for one in response.groups} == {"Stable"}
+    if scene.version >= 5:
+        assert {one.group_type for one in response.groups} == {"classic"}
+
+
+def delete_groups_values(scene):
+    leave_an_empty_group(scene)
+    return {"groups_names": [scene.group, scene.group + "-unknown"]}
+
+
+def delete_groups_check(response, scene):
+    assert {one.group_id: one.error_code for one in response.results} == {
+        scene.group: 0,
+        scene.group + "-unknown": GROUP_ID_NOT_FOUND,
+    }
+    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (-1, "", 0)
+
+
+def offset_delete_values(scene):
+    leave_an_empty_group(scene)
+    topic = {"name": scene.topic, "partitions": [{"partition_index": 0}]}
+    return {"group_id": scene.group, "topics": [topic]}
+
+
+def offset_delete_check(response, scene):
+    assert response.error_code == 0
+    assert commit_error(response) == 0
+    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (-1, "", 0)
+
+
+def consumer_group_heartbeat_check(response, scene):
+    assert (response.error_code, response.error_message) == (0, None)
+    assert response.member_epoch > 0
+    (assigned,) = response.assignment.topic_partitions
+    assert (assigned.topic_id, assigned.partitions) == (scene.topic_id, (0,))
+
+
+def consumer_group_describe_values(scene):
+    joined = scene.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_of(scene))
+    assert joined.error_code == 0
+    return {"group_ids": [scene.group + "-848"], "include_authorized_operations": False}
+
+
+def consumer_group_describe_check(response, scene):
+    (group,) = response.groups
+    assert (group.error_code, group.group_state, group.assignor_name) == (0, "Stable", "range")
+    (member,) = group.members
+    assert member.subscribed_topic_names == (scene.topic,)
+    (assigned,) = member.assignment.topic_partitions
+    assert (assigned.topic_name, assigned.partitions) == (scene.topic, (0,))
+    assert member.assignment == member.target_assignment
+    if scene.version >= 1:
+        assert member.member_type == MEMBER_TYPE_CONSUMER
+
+
+EXCHANGES = {
+    FIND_COORDINATOR: Exchange(find_coordinator_values, find_coordinator_check),
+    JOIN_GROUP: Exchange(join_group_values, join_group_check),
+    SYNC_GROUP: Exchange(sync_of, sync_group_check),
+    HEARTBEAT: Exchange(heartbeat_values, heartbeat_check),
+    LEAVE_GROUP: Exchange(leave_of, leave_group_check),
+    OFFSET_COMMIT: Exchange(offset_commit_values, offset_commit_check),
+    OFFSET_FETCH: Exchange(offset_fetch_values, offset_fetch_check),
+    DESCRIBE_GROUPS: Exchange(describe_groups_values, describe_groups_check),
+    LIST_GROUPS: Exchange(list_groups_values, list_groups_check),
+    DELETE_GROUPS: Exchange(delete_groups_values, delete_groups_check),
+    OFFSET_DELETE: Exchange(offset_delete_values, offset_delete_check),
+    CONSUMER_GROUP_HEARTBEAT: Exchange(consumer_of, consumer_group_heartbeat_check),
+    CONSUMER_GROUP_DESCRIBE: Exchange(
+        consumer_group_describe_values, consumer_group_describe_check
+    ),
+}
+
+
+@pytest.fixture
+def scene(raw, topic, request):
+    """Made anew for each exchange; `version` is the test's."""
+    group = f"of-{topic}"
+    asked = ask(raw, JOIN_GROUP, 9, join_of(topic, group))
+    joined = ask(raw, JOIN_GROUP, 9, join_of(topic, group, asked.member_id))
+    made = GroupScene(
+        raw=raw,
+        topic=topic,
+        topic_id=raw.topic_id(topic),
+        version=request.getfixturevalue("version"),
+        group=group,
+        member_id=joined.member_id,
+        generation=joined.generation_id,
+    )
+    assert made.ask(SYNC_GROUP, 5, sync_of(made)).error_code == 0
+    return made
+
+
+@pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
+def test_an_exchange_in_every_version(key, version, scene):
+    exchange = EXCHANGES[key]
+    exchange.check(scene.ask(key, version, exchange.values(scene)), scene)
