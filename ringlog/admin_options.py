@@ -11,18 +11,21 @@ from partition_svc.config import PartitionSettings
 _METADATA: Final = next(
     one for one in declared(PartitionSettings) if one.name == "metadata.address"
 )
+#: Where `make run` has its gRPC: beside Kafka's default port.
+_STANDALONE: Final = "localhost:9093"
 
 
 def admin_options(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     """A parent for the parsers of actions: parses to `metadata` and `json`."""
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    default = environment.get(_METADATA.environment_name) or str(_METADATA.default)
+    default = environment.get(_METADATA.environment_name) or f"{_METADATA.default},{_STANDALONE}"
     common.add_argument(
         "--metadata",
         metavar="HOST:PORT",
         type=_addresses,
         default=default,
-        help=f"{_METADATA.doc} Also ${_METADATA.environment_name}; now {default}.",
+        help=f"{_METADATA.doc} Or of `ringlog standalone` (its gRPC). Also "
+        f"${_METADATA.environment_name}; now {default}.",
     )
     common.add_argument("--json", action="store_true", help="print one line of JSON")
     return common

@@ -120,6 +120,8 @@ async def _grpc(
         ring_service(metadata.ring),
     ]
     server = await _started(offered, services, gateway)
+    for one in offered:
+        await server.set_serving(one.name, True)
     try:
         yield server
     finally:

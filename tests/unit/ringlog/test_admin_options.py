@@ -3,8 +3,11 @@ import pytest
 from ringlog.admin_options import admin_options
 
 
-def test_the_setting_of_the_services_is_the_default():
-    assert admin_options({}).parse_args([]).metadata == "localhost:9392"
+def test_the_default_is_where_a_metadata_service_or_a_standalone_broker_is_by_default():
+    assert admin_options({}).parse_args([]).metadata == "localhost:9392,localhost:9093"
+
+
+def test_the_setting_of_the_services_goes_before():
     found = admin_options({"RINGLOG_METADATA_ADDRESS": "a:1,b:2"}).parse_args(["--json"])
     assert (found.metadata, found.json) == ("a:1,b:2", True)
 

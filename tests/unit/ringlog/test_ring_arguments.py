@@ -10,7 +10,7 @@ def parse(*words, **environment):
 
 
 def test_the_metadata_service_is_found_as_services_find_it():
-    assert parse("status").metadata == "localhost:9392"
+    assert parse("status").metadata == "localhost:9392,localhost:9093"
     assert parse("status", RINGLOG_METADATA_ADDRESS="m:1").metadata == "m:1"
     assert parse("status", "--metadata", "n:2", RINGLOG_METADATA_ADDRESS="m:1").metadata == "n:2"
     assert parse("status", "--metadata", "a:1,[::1]:2").metadata == "a:1,[::1]:2"

@@ -188,3 +188,13 @@ def test_a_setting_reaches_the_service_that_knows_it():
 def test_listeners_that_are_named_take_the_place_of_listen():
     services = _services("--set", "listeners=A://127.0.0.1:1,B://127.0.0.1:2")
     assert [one.port for one in services.gateway.bound] == [1, 2]
+
+
+def test_commands_find_it_among_addresses_where_nobody_listens(start):
+    broker = start("--listen", "127.0.0.1:0").addresses()
+    nobody = ReservedPort()
+    addresses = f"{nobody.address},{broker.grpc}"
+    command = [sys.executable, "-m", "ringlog", "ring", "status", "--metadata", addresses]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    nobody.release()
+    assert "partition-0" in done.stdout, done.stderr
