@@ -236,7 +236,8 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "segment.bytes", _INT, str(1024**3), _log("segment.bytes"), between(1024**2, INT_MAX),
-        "Size of a segment file." + _NO_EFFECT,
+        "Bytes after which a compacted partition begins another segment, at most 16 MiB; the "
+        "newest segment is not compacted. Has no effect without 'compact' in cleanup.policy.",
     ),
     TopicConfig(
         "segment.index.bytes", _INT, str(10 * 1024**2), _log("index.size.max.bytes"), at_least(4),
@@ -250,7 +251,8 @@ _ROWS: Final = (
     TopicConfig(
         "segment.ms", _LONG, str(7 * _DAY_MS), _log("roll.ms", Synonym("roll.hours", _HOURS)),
         at_least(1),
-        "Age at which a segment file is closed." + _NO_EFFECT,
+        "Milliseconds, by the records' timestamps, after which a compacted partition begins "
+        "another segment. Has no effect without 'compact' in cleanup.policy.",
     ),
     TopicConfig(
         "unclean.leader.election.enable", _BOOLEAN, "false",

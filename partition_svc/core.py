@@ -58,7 +58,9 @@ class PartitionCore:
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
         #: Copies of logs that move here, and the logs that move away, for `moving`.
-        self.incoming = IncomingLogs(self._committer, store)
+        self.incoming = IncomingLogs(
+            self._committer, store, lambda topic_id: self._registry.config(topic_id)
+        )
         cache = TailCache(settings.tail_cache_bytes)
         self._registry = LogRegistry(
             store,

@@ -11,8 +11,13 @@ from common.ports.unavailable import BackendUnavailable
 _CREATE_TIMEOUT_MS: Final = 5_000
 
 #: The last value for each group and offset is kept (as GroupCoordinatorConfig of Apache Kafka). A
-#: group, with what all its members told, is one record, and must fit into a batch.
-_CONFIGS: Final = {"cleanup.policy": "compact", "max.message.bytes": str(16 << 20)}
+#: group, with what all its members told, is one record, and must fit into a batch. What is in small
+#: segments is compacted soon, so that there is little to be read when a coordinator is loaded.
+_CONFIGS: Final = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": str(16 << 20),
+    "segment.bytes": str(1 << 20),
+}
 
 
 class GroupTopic:

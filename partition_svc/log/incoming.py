@@ -5,7 +5,7 @@ deleted it. While it has one that does not say "whole" nobody is served from it,
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,7 @@ from common.ports.moves import Move
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.committer import Committer
 from partition_svc.log.incoming_log import IncomingLog
+from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
@@ -40,12 +41,19 @@ _ROWS_BYTES: Final = 256 << 10
 class IncomingLogs:
     """All copies that moves bring here, by log. All raise `StorageFailed`."""
 
-    def __init__(self, committer: Committer, store: LogStore) -> None:
+    def __init__(
+        self,
+        committer: Committer,
+        store: LogStore,
+        config_of: Callable[[bytes], LogConfig] = lambda _: LogConfig(),
+    ) -> None:
+        """`config_of`: by topic id."""
         #: Of every copy; one that is served is a copy no more.
         self.marks: dict[LogId, Incoming] = {}
         self._open: dict[LogId, IncomingLog] = {}
         self._committer = committer
         self._store = store
+        self._config_of = config_of
         # Nobody reads what is not served: nothing is kept in memory of it.
         self._cache = TailCache(0)
         self._read_marks()
@@ -61,7 +69,13 @@ class IncomingLogs:
         if mark is None or mark.move_id != move.move_id:
             await self._begin_anew(wanted, move)
         self._let_go(wanted)
-        copy = IncomingLog(wanted, self._store, self._cache, mark=self.marks[wanted])
+        copy = IncomingLog(
+            wanted,
+            self._store,
+            self._cache,
+            mark=self.marks[wanted],
+            config=self._config_of(move.topic_id),
+        )
         self._open[wanted] = copy
         return copy
 

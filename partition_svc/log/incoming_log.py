@@ -29,12 +29,20 @@ class IncomingLog(PartitionLog):
 
     __slots__ = ("mark", "unsynced_bytes")
 
-    def __init__(self, log_id: LogId, store: LogStore, cache: TailCache, *, mark: Incoming) -> None:
+    def __init__(
+        self,
+        log_id: LogId,
+        store: LogStore,
+        cache: TailCache,
+        *,
+        mark: Incoming,
+        config: LogConfig,
+    ) -> None:
         super().__init__(
             log_id,
             store,
             cache,
-            config=LogConfig(),
+            config=config,
             leader_epoch=mark.leader_epoch,
             producer_expiration_ms=0,
         )

@@ -55,7 +55,6 @@ class LogCleaner:
                 log.debug("compaction of %s was interrupted", part.log.id)
             replaced += one.replaced
         if replaced:
-            await self._tools.committer.between_groups(self._tools.store.end_generation)
             log.info("compaction changed %d batches in %d logs", replaced, len(parts))
             self._on_cleaned()
 

@@ -11,6 +11,7 @@ from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusa
 from common.records.batch import BatchHeader, place
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
+from partition_svc.log.segment import Segment
 from partition_svc.log.staged import Staged
 from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.log.validation import validate
@@ -18,14 +19,11 @@ from partition_svc.log.waiters import FetchWaiter, wake_all
 from partition_svc.store.group import Group
 from partition_svc.store.keys import (
     LogHead,
-    batch_prefix,
     epoch_key,
     head_key,
     log_key,
-    pack_segment,
     pack_u64,
     producer_key,
-    segment_key,
     time_key,
 )
 from partition_svc.store.log_store import LogStore
@@ -39,9 +37,9 @@ class PartitionLog:
 
     __slots__ = (
         "_bytes_since_index", "_cache", "_expiration_ms", "_fence_epoch", "_max_timestamp",
-        "_max_timestamp_offset", "_prefix", "_producers", "_segment_generation", "_size_bytes",
-        "_store", "_written_end", "_written_epoch", "config", "gone", "high_watermark", "id",
-        "is_fenced", "key", "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
+        "_max_timestamp_offset", "_producers", "_segment", "_size_bytes", "_store", "_written_end",
+        "_written_epoch", "config", "gone", "high_watermark", "id", "is_fenced", "key",
+        "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -86,8 +84,7 @@ class PartitionLog:
         self._fence_epoch = max(self._fence_epoch, head.fence_epoch)
         self.adopt(self.leader_epoch)
         self._producers: Producers | None = None
-        self._segment_generation = -1
-        self._prefix = b""
+        self._segment = Segment()
         self._bytes_since_index = 0
 
     def adopt(self, leader_epoch: int) -> None:
@@ -163,17 +160,18 @@ class PartitionLog:
         """Adds a staged batch to a group that is about to be written, with what goes along."""
         batch = staged.batch
         assert batch is not None
-        if self._segment_generation != generation:
-            self._begin_segment(group, staged.base_offset, generation)
+        size = len(batch)
+        if not self._segment.takes(generation, size, staged.max_timestamp, self.config):
+            self._begin_segment(group, staged, generation)
+        self._segment.add(group, size, staged.max_timestamp)
         if staged.leader_epoch > self._written_epoch:
             # Not when it is adopted: an epoch without a batch has nothing to be remembered for.
             self._written_epoch = staged.leader_epoch
             group.put(epoch_key(self.key, staged.leader_epoch), pack_u64(staged.base_offset))
         last_offset = staged.next_offset - 1
-        group.put_batch(self._prefix + pack_u64(last_offset), batch)
+        group.put_batch(self._segment.prefix + pack_u64(last_offset), batch)
         if staged.producer_row is not None:
             group.put(*staged.producer_row)
-        size = len(batch)
         self._written_end = staged.next_offset
         self._size_bytes += size
         self._bytes_since_index += size
@@ -243,13 +241,13 @@ class PartitionLog:
         result = AppendResult(verdict.base_offset, -1, self.log_start_offset)
         return Staged(self, None, self.next_offset, self.next_offset, result)
 
-    def _begin_segment(self, group: Group, base_offset: int, generation: int) -> None:
-        # A log that was just opened may have a segment of this generation: it goes on then.
-        is_open = self._segment_generation < 0 and generation == self._store.reader.generation(
-            self.key
+    def _begin_segment(self, group: Group, staged: Staged, generation: int) -> None:
+        self._segment = self._segment.next(
+            group,
+            self._store.reader,
+            self.key,
+            generation=generation,
+            base_offset=staged.base_offset,
+            bytes_before=self._size_bytes,
+            config=self.config,
         )
-        self._segment_generation = generation
-        self._prefix = batch_prefix(generation, self.key)
-        if not is_open:
-            segment = pack_segment(generation, self._size_bytes)
-            group.put(segment_key(self.key, base_offset), segment)

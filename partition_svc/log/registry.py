@@ -56,7 +56,7 @@ class LogRegistry:
             LogId(*wanted),
             self._store,
             self._cache,
-            config=self._config(wanted.topic_id),
+            config=self.config(wanted.topic_id),
             leader_epoch=placement.leader_epoch,
             producer_expiration_ms=self._producer_expiration_ms,
         )
@@ -89,7 +89,7 @@ class LogRegistry:
         return [
             LogId(topic.topic_id, partition)
             for topic in self.view.topics
-            if self._config(topic.topic_id).is_compacted
+            if self.config(topic.topic_id).is_compacted
             for partition, placement in enumerate(topic.partitions)
             if placement.owner == self._member
             and self.view.move_of(topic.topic_id, partition) is None
@@ -160,16 +160,18 @@ class LogRegistry:
             del self.logs[log.id]
             log.leave(placement)
             return
-        log.config = self._config(log.id.topic_id)
+        log.config = self.config(log.id.topic_id)
         if log.leader_epoch != placement.leader_epoch:
             log.adopt(placement.leader_epoch)
             wake_all(tuple(log.waiters))
 
-    def _config(self, topic_id: bytes) -> LogConfig:
+    def config(self, topic_id: bytes) -> LogConfig:
+        """What is in force for a topic; for one that is not known, what usually is."""
         config = self._configs.get(topic_id)
         if config is None:
             topic = self.view.topic_by_id(topic_id)
-            assert topic is not None
+            if topic is None:
+                return LogConfig()
             config = LogConfig.of(topic.configs, self.view.broker_configs)
             self._configs[topic_id] = config
         return config

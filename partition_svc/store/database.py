@@ -1,4 +1,4 @@
-"""One RocksDB with its two column families, opened and closed with care.
+"""One RocksDB with its column families, opened and closed with care.
 
 RocksDB's own lock keeps a second process out. A database that failed a write is closed and opened
 again; where the disk has no room even for that, it is opened read-only so that reads go on.
@@ -12,7 +12,7 @@ from typing import Final
 from rocksdict import AccessType, Rdict
 
 from partition_svc.store.failures import StorageFailed, StoreInUse
-from partition_svc.store.keys import BATCHES
+from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
 from partition_svc.store.options import database_options, family_options
 
 #: What RocksDB says where somebody else, or this process itself, holds the lock.
@@ -20,7 +20,7 @@ _LOCKED: Final = ("While lock file", "lock hold by current process")
 
 
 class Database:
-    """`state` and `batches` are the column families, `batches_handle` names one in a group."""
+    """`state` has the rows, `batch_families` what `family_of` counts; groups use the handles."""
 
     def __init__(
         self, path: Path, *, is_writable: bool = True, with_statistics: bool = False
@@ -37,8 +37,9 @@ class Database:
         with _failures_of_opening(path):
             path.mkdir(parents=True, exist_ok=True)
             self.state = Rdict(str(path), self._options, family_options(), access)
-            self.batches = self.state.get_column_family(BATCHES)
-            self.batches_handle = self.state.get_column_family_handle(BATCHES)
+            names = BATCHES, COMPACTED_BATCHES
+            self.batch_families = [self.state.get_column_family(one) for one in names]
+            self.batch_handles = [self.state.get_column_family_handle(one) for one in names]
 
     def cancel_background_work(self) -> None:
         """Flushes and compactions end without having done anything, and none begins."""
@@ -46,9 +47,9 @@ class Database:
 
     def close(self) -> None:
         """Gives up the lock. Never fails: a database with an error cannot flush, but can go."""
-        del self.batches_handle
+        del self.batch_handles
         # The families first: each keeps the database, and with it the lock, open.
-        for family in (self.batches, self.state):
+        for family in (*self.batch_families, self.state):
             with contextlib.suppress(Exception):
                 family.close()
 
@@ -57,8 +58,8 @@ class Database:
         return self._options.get_statistics() or ""
 
     def number(self, name: str) -> int:
-        """An integer property of column family `batches`, for instance "rocksdb.num-…"."""
-        return self.batches.property_int_value(name) or 0
+        """An integer property, for instance "rocksdb.num-…", where it is largest."""
+        return max(one.property_int_value(name) or 0 for one in self.batch_families)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 Deleting is a few range tombstones. They give no space back until files are compacted, and that
 rewrites what else is in those files; so a generation is compacted once half of it is deleted.
+Those of the family `compacted` wait until they are many: RocksDB merges them by itself too.
 Everything is idempotent: what a crash interrupts is found again, because the head goes last.
 """
 
@@ -15,9 +16,11 @@ from rocksdict import CompactOptions
 from partition_svc.store.database import Database
 from partition_svc.store.group import Group
 from partition_svc.store.keys import (
+    COMPACTED_BIT,
     GENERATIONS,
     GenerationBytes,
     batch_prefix,
+    family_of,
     generation_key,
     generation_start,
     head_key,
@@ -37,9 +40,10 @@ def delete_log(group: Group, reader: LogReader, log: bytes, size_bytes: int) -> 
     ends = [*(bytes_before for _, _, bytes_before in segments[1:]), size_bytes]
     # A log that was never written to has no segment, but an end.
     for (_, generation, bytes_before), end in zip(segments, ends, strict=False):
+        deleted[generation] += end - bytes_before
+    for generation in deleted:
         prefix = batch_prefix(generation, log)
         group.delete_batches(prefix, prefix + b"\xff" * 8)
-        deleted[generation] += end - bytes_before
     for start, end_key in ranges_of(log):
         group.delete_rows(start, end_key)
     group.delete(head_key(log))
@@ -59,18 +63,24 @@ def note_deleted(
             group.put(generation_key(generation), now.pack())
 
 
-def reclaim(database: Database, reader: LogReader, before: int) -> Counter[int]:
+def reclaim(
+    database: Database, reader: LogReader, before: int, compacted_bytes_min: int
+) -> Counter[int]:
     """Rewrites the files of mostly deleted generations older than `before`. Frees the lock.
 
-    Returns what was deleted in them and is gone now.
+    Those of the family `compacted` only where that gives back `compacted_bytes_min`. Returns what
+    was deleted in them and is gone now.
     """
-    worth_it = _mostly_deleted(reader, before)
+    worth_it = _mostly_deleted(reader, 0, before)
+    compacted = _mostly_deleted(reader, COMPACTED_BIT, COMPACTED_BIT | before)
+    if compacted.total() >= compacted_bytes_min:
+        worth_it += compacted
     options = CompactOptions()
     # What RocksDB does by itself must not wait for this.
     options.set_exclusive_manual_compaction(False)
     for first, last in _runs(worth_it):
         start, end = generation_start(first), generation_start(last + 1)
-        database.batches.compact_range(start, end, options)
+        database.batch_families[family_of(start)].compact_range(start, end, options)
     return worth_it
 
 
@@ -84,10 +94,10 @@ def note_reclaimed(group: Group, reader: LogReader, reclaimed: Counter[int]) -> 
             group.put(generation_key(generation), now.pack())
 
 
-def _mostly_deleted(reader: LogReader, before: int) -> Counter[int]:
-    """Deleted bytes of the generations older than `before` of which most is deleted."""
+def _mostly_deleted(reader: LogReader, first: int, before: int) -> Counter[int]:
+    """Deleted bytes of the generations from `first` to `before` of which most is deleted."""
     found: Counter[int] = Counter()
-    for key, row in reader.rows(generation_key(0), generation_key(before)):
+    for key, row in reader.rows(generation_key(first), generation_key(before)):
         appended, deleted = GenerationBytes.unpack(row)
         if 0 < deleted >= appended * _WORTH_IT:
             found[int.from_bytes(key[len(GENERATIONS) :], "big")] = deleted

@@ -8,13 +8,17 @@ Column family `batches`: the logs themselves.
     two SST files overlap and compaction has nothing to merge: files are moved, not rewritten.
     Within a generation a seek to (log, offset) lands on the batch that contains the offset.
 
+Column family `compacted`: the same for segments of compacted topics, whose batches change after
+they were written. Their generations have the highest bit set; files of several may overlap.
+
 Column family `default`: small rows of state, `log` being topic id 16 | partition u32.
 
     "C"                               →  cluster id, text: whose data this is
     "V"                               →  incarnation u64, then the volume id, text
     "G" | generation u32              →  bytes appended u64, bytes deleted u64
     "H" | log                         →  head: see LogHead
-    "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64
+    "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64;
+                                         a log may have several in one generation
     "T" | log | timestamp u64 | last offset u64  →  (empty) time index: no record up to and
                                          including that offset has a larger timestamp
     "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
@@ -29,6 +33,10 @@ import struct
 from typing import Final, NamedTuple
 
 BATCHES: Final = "batches"
+COMPACTED_BATCHES: Final = "compacted"
+
+#: Set in the generations of segments that are in the family `compacted`.
+COMPACTED_BIT: Final = 1 << 31
 
 CLUSTER_ID: Final = b"C"
 VOLUME: Final = b"V"
@@ -104,6 +112,9 @@ class GenerationBytes(NamedTuple):
     appended: int
     deleted: int
 
+    def plus(self, appended: int) -> "GenerationBytes":
+        return GenerationBytes(self.appended + appended, self.deleted)
+
     def pack(self) -> bytes:
         return _GENERATION_ROW.pack(*self)
 
@@ -126,6 +137,11 @@ def log_id(key: bytes) -> tuple[bytes, int]:
 def batch_prefix(generation: int, log: bytes) -> bytes:
     """What all batches of a log in a generation begin with; `pack_u64(last_offset)` follows."""
     return _GENERATION_PREFIX.pack(generation, log)
+
+
+def family_of(batch_key: bytes) -> int:
+    """The place of a batch's column family in `Database.batch_families`."""
+    return batch_key[0] >> 7
 
 
 def generation_key(generation: int) -> bytes:

@@ -17,14 +17,15 @@ from typing import Final
 from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_log, note_deleted, note_reclaimed, reclaim
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster, storage_failures
+from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.group import Group
 from partition_svc.store.identity import Identity, count_opening, read_identity
 from partition_svc.store.keys import (
     CLUSTER_ID,
+    COMPACTED_BIT,
     GENERATIONS,
     HEADS,
     INCOMING,
-    GenerationBytes,
     Incoming,
     LogHead,
     generation_key,
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 #: The store waits with more of these, long before RocksDB would stall a write.
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
 _LEVEL0_FILES_MAX: Final = 30
+
+#: Deleted space of the family `compacted` is given back once it is so large a part of a generation.
+_COMPACTED_PART: Final = 4
 
 #: Room beside the data for what RocksDB writes about it.
 _RESERVE_BYTES: Final = 4 << 20
@@ -61,18 +65,13 @@ class LogStore:
         self._path = path
         self._flush_bytes = flush_bytes
         self._with_statistics = with_statistics
-        self._generation = 0
-        self._generation_key = b""
-        self._bytes = GenerationBytes(0, 0)
-        self._bytes_to_flush = 0
-        self._must_roll = False
         self._use(self._open())
         self.identity = self._identify()
 
     @property
     def generation(self) -> int:
         """The generation that batches are written to now."""
-        return self._generation
+        return self._open_generation.number
 
     @property
     def is_writable(self) -> bool:
@@ -81,7 +80,7 @@ class LogStore:
     @property
     def is_roll_due(self) -> bool:
         """Whether the generation is full: call `roll` before the next write."""
-        return self._bytes_to_flush >= self._flush_bytes or self._must_roll
+        return self._open_generation.is_full
 
     @property
     def is_behind(self) -> bool:
@@ -93,7 +92,7 @@ class LogStore:
         )
 
     def new_group(self) -> Group:
-        return Group(self._database.batches_handle)
+        return Group(self._database.batch_handles)
 
     def write(self, group: Group, appended_bytes: int) -> None:
         """Writes a group to the write-ahead log of the OS: it survives the process.
@@ -101,12 +100,12 @@ class LogStore:
         Raises:
             StorageFailed: nothing of it is stored.
         """
-        bytes_now = GenerationBytes(self._bytes.appended + appended_bytes, self._bytes.deleted)
-        group.put(self._generation_key, bytes_now.pack())
+        rows = self._open_generation.rows_with(appended_bytes, group.compacted_bytes)
+        for generation, row in rows.items():
+            group.put(generation_key(generation), row.pack())
         with storage_failures("write"):
             self._database.state.write(group.changes)
-        self._bytes = bytes_now
-        self._bytes_to_flush += appended_bytes
+        self._open_generation.take(rows, appended_bytes)
 
     def check(self) -> None:
         """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""
@@ -128,9 +127,9 @@ class LogStore:
             StorageFailed
         """
         with storage_failures("flush"):
-            self._database.batches.flush(wait=False)
-            self._database.state.flush(wait=False)
-        self._begin_generation(self._generation + 1)
+            for family in (*self._database.batch_families, self._database.state):
+                family.flush(wait=False)
+        self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
         """Deletes all of a log, in one write. Its space comes back with `reclaim`.
@@ -140,12 +139,10 @@ class LogStore:
         """
         group = self.new_group()
         deleted = delete_log(group, self.reader, log_key, self.head(log_key).size_bytes)
-        in_this = deleted.pop(self._generation, 0)
-        note_deleted(group, self.reader, deleted)
-        self._bytes = self._bytes._replace(deleted=self._bytes.deleted + in_this)
+        self._note_replaced(group, Counter(), deleted)
         self.write(group, 0)
         # Reads through a memtable with range tombstones are slow.
-        self._must_roll = True
+        self._open_generation.must_end = True
 
     def replace(
         self, group: Group, log_key: bytes, size_bytes: int, replacements: Sequence[Replacement]
@@ -158,24 +155,17 @@ class LogStore:
             group, self.reader, log_key, size_bytes, replacements
         )
         gone_bytes = replaced.gone_bytes
-        self._bytes_to_flush += added.total()
-        here = GenerationBytes(added.pop(self._generation, 0), deleted.pop(self._generation, 0))
-        note_deleted(group, self.reader, deleted, added)
-        appended, before = self._bytes
-        self._bytes = GenerationBytes(appended + here.appended, before + here.deleted)
+        self._note_replaced(group, added, deleted)
         return gone_bytes
-
-    def end_generation(self) -> None:
-        """Begins another with the next write, so that changes to older ones come to files."""
-        self._must_roll = True
 
     def reclaim(self) -> Counter[int]:
         """Gives back the space of generations of which most is deleted. Blocks for long.
 
         Returns the deleted bytes that are really gone now, by generation, for `note_reclaimed`.
         """
+        worth_it = self._flush_bytes // _COMPACTED_PART
         with storage_failures("compact"):
-            return reclaim(self._database, self.reader, self._generation)
+            return reclaim(self._database, self.reader, self.generation, worth_it)
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
@@ -279,13 +269,14 @@ class LogStore:
     def _use(self, database: Database) -> None:
         self._database = database
         self.reader = LogReader(database)
-        last = self.reader.last_row(GENERATIONS, GENERATIONS + b"\xff" * 5)
+        last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
         # What a memtable held is flushed by opening, so a generation never goes on after that.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
 
     def _begin_generation(self, generation: int) -> None:
-        self._generation = generation
-        self._generation_key = generation_key(generation)
-        self._bytes = GenerationBytes(0, 0)
-        self._bytes_to_flush = 0
-        self._must_roll = False
+        self._open_generation = OpenGeneration(generation, self._flush_bytes)
+
+    def _note_replaced(self, group: Group, added: Counter[int], deleted: Counter[int]) -> None:
+        """Bytes by generation. Those of the open one are written with the group, in any case."""
+        self._open_generation.replace(added, deleted)
+        note_deleted(group, self.reader, deleted, added)

@@ -9,6 +9,8 @@ from typing import Final
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
 
+from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
+
 #: The store flushes long before a memtable is this full.
 _MEMTABLE_BYTES: Final = 256 << 20
 _MEMTABLES_MAX: Final = 8
@@ -40,7 +42,7 @@ def database_options(*, with_statistics: bool = False) -> Options:
 def family_options() -> dict[str, Options]:
     """For each column family."""
     cache = Cache(_BLOCK_CACHE_BYTES)
-    return {"default": _family(cache), "batches": _family(cache)}
+    return {name: _family(cache) for name in ("default", BATCHES, COMPACTED_BATCHES)}
 
 
 def _family(cache: Cache) -> Options:

@@ -7,6 +7,8 @@ to the next segment where it needs more.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from rocksdict import RdictIter
+
 from partition_svc.store.database import Database
 from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
@@ -14,6 +16,7 @@ from partition_svc.store.keys import (
     batch_prefix,
     compacted_key,
     epoch_key,
+    family_of,
     numbered,
     pack_u64,
     producer_key,
@@ -51,7 +54,7 @@ class LogReader:
 
     def __init__(self, database: Database) -> None:
         self._state = database.state
-        self._batches = database.batches
+        self._families = database.batch_families
 
     def read(self, log: bytes, offset: int, end_offset: int, limits: Limits) -> Run:
         """Batches from the one that holds `offset` on, before `end_offset`."""
@@ -72,24 +75,31 @@ class LogReader:
 
     def _from(self, log: bytes, offset: int, end_offset: int) -> Iterator[tuple[int, bytes]]:
         """Last offset and bytes of each batch from `offset` to `end_offset`."""
-        iterator = self._batches.iter()
-        for generation in self._generations(log, offset):
+        iterators: list[RdictIter | None] = [None] * len(self._families)
+        for base, segment_end, generation in self._segments_from(log, offset):
             prefix = batch_prefix(generation, log)
+            family = family_of(prefix)
+            iterator = iterators[family]
+            if iterator is None:
+                iterator = iterators[family] = self._families[family].iter()
+            offset = max(offset, base)
             iterator.seek(prefix + pack_u64(offset))
-            while iterator.valid():
+            # Never a step beyond the segment: it may lead over many that compaction took away.
+            while offset < segment_end and iterator.valid():
                 key = iterator.key()
-                if not key.startswith(prefix):
-                    break
                 last_offset = int.from_bytes(key[-8:], "big")
+                if not key.startswith(prefix) or last_offset >= segment_end:
+                    break
                 if last_offset >= end_offset:
                     return
                 yield last_offset, iterator.value()
                 offset = last_offset + 1
-                iterator.next()
+                if offset < segment_end:
+                    iterator.next()
             iterator.status()
 
-    def _generations(self, log: bytes, offset: int) -> Iterator[int]:
-        """Generations of the segments from the one that holds `offset` on.
+    def _segments_from(self, log: bytes, offset: int) -> Iterator[tuple[int, int, int]]:
+        """Base offset, end and generation of the segments from the one that holds `offset` on.
 
         The first that there is, where compaction has left nothing of those before it.
         """
@@ -100,20 +110,26 @@ class LogReader:
             # Nor may an I/O error look like a log that begins later.
             segments.status()
             segments.seek(prefix)
+        found: tuple[int, int] | None = None
         while segments.valid() and segments.key().startswith(prefix):
-            yield unpack_segment(segments.value())[0]
+            base = numbered(segments.key())
+            if found is not None:
+                yield found[0], base, found[1]
+            found = base, unpack_segment(segments.value())[0]
             segments.next()
         segments.status()
+        if found is not None:
+            yield found[0], LAST, found[1]
 
     def segments(self, log: bytes) -> Iterator[tuple[int, int, int]]:
         """Base offset, generation and bytes before, of all segments of a log."""
         for key, row in self.rows(segment_key(log, 0), segment_key(log, LAST)):
             yield (numbered(key), *unpack_segment(row))
 
-    def generation(self, log: bytes) -> int:
-        """That of the last segment of a log; -1 where there is none."""
+    def last_segment(self, log: bytes) -> tuple[int, int]:
+        """Generation of the last segment of a log, -1 where there is none, and bytes before it."""
         row = self.last_row(segment_key(log, 0), segment_key(log, LAST))
-        return -1 if row is None else unpack_segment(row[1])[0]
+        return (-1, 0) if row is None else unpack_segment(row[1])
 
     def producers(self, log: bytes) -> Iterator[tuple[int, bytes]]:
         """Producer id and row of all producers that a log remembers."""

@@ -40,7 +40,7 @@ async def fill(core: PartitionCore, *batches: Sequence[Pair], **values: object) 
 
 async def begin_segment(core: PartitionCore) -> None:
     """What is in the log now is no active tail any more, once something is appended."""
-    await core._committer.between_groups(core._store.end_generation)
+    core._store._open_generation.must_end = True
     await core._committer.between_groups(lambda: None)
     while core._store._database.number("rocksdb.num-immutable-mem-table"):
         await core._committer.between_groups(lambda: None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from partition_svc.store.keys import (
+    COMPACTED_BIT,
     LogHead,
     batch_prefix,
     head_key,
@@ -39,20 +40,28 @@ def roll(store: LogStore) -> None:
 
 
 def batch_files(store: LogStore) -> list[dict[str, Any]]:
-    """RocksDB's account of the files of `batches`: a generation comes first in their keys."""
+    """RocksDB's account of the files of batches: a generation comes first in their keys."""
     files = store._database.state.live_files()
-    return [one for one in files if one["start_key"][:1] == bytes(1)]
+    return [one for one in files if one["start_key"][:1] in (b"\x00", b"\x80")]
 
 
-def store_batches(store: LogStore, base_offset: int, *batches: bytes, log: bytes = LOG_KEY) -> int:
+def store_batches(
+    store: LogStore,
+    base_offset: int,
+    *batches: bytes,
+    log: bytes = LOG_KEY,
+    is_compacted: bool = False,
+) -> int:
     """Stores batches of ten offsets each as a segment of this generation; returns the log end."""
     group = store.new_group()
     size_before = store.head(log).size_bytes
-    group.put(segment_key(log, base_offset), pack_segment(store.generation, size_before))
+    generation = store.generation | COMPACTED_BIT if is_compacted else store.generation
+    group.put(segment_key(log, base_offset), pack_segment(generation, size_before))
     for batch in batches:
         base_offset += 10
-        group.put_batch(batch_prefix(store.generation, log) + pack_u64(base_offset - 1), batch)
+        group.put_batch(batch_prefix(generation, log) + pack_u64(base_offset - 1), batch)
     size = sum(map(len, batches))
+    group.compacted_bytes = size if is_compacted else 0
     group.put(head_key(log), LogHead(0, base_offset, size_before + size).pack())
     store.write(group, size)
     return base_offset

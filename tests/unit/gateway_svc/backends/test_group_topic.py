@@ -24,7 +24,11 @@ def test_all_who_come_first_share_one_creation():
         assert {one.name for one in found} == {OFFSETS_TOPIC}
         (created,) = metadata.created
         assert created.partition_count == 5
-        assert created.configs == {"cleanup.policy": "compact", "max.message.bytes": "16777216"}
+        assert created.configs == {
+            "cleanup.policy": "compact",
+            "max.message.bytes": "16777216",
+            "segment.bytes": "1048576",
+        }
         await topic.close()
 
     asyncio.run(story())

@@ -4,6 +4,7 @@ from common.ports.partitions import LogId
 from common.records.batch import place
 from common.records.errors import CorruptRecords
 from partition_svc.log.incoming_log import IncomingLog
+from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, LogHead
 from tests.support.log_stores import opened
@@ -20,7 +21,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def copy(store):
-    return IncomingLog(LOG, store, TailCache(0), mark=Incoming(1, 5))
+    return IncomingLog(LOG, store, TailCache(0), mark=Incoming(1, 5), config=LogConfig())
 
 
 def write(store, copy, *batches):

@@ -81,6 +81,23 @@ def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_
     run(test)
 
 
+def test_a_busy_log_stays_small_while_the_generation_goes_on(tmp_path):
+    """As `__consumer_offsets`: few keys, many small batches, segments of a megabyte."""
+
+    async def test():
+        configs = {**EAGER, "segment.bytes": str(1 << 20)}
+        async with running_core(tmp_path, topic(configs=configs), **AT_ONCE) as core:
+            for number in range(10):
+                for _ in range(30):
+                    await fill(core, [(b"%d" % key, b"%d" % number * 5000) for key in range(10)])
+                await until(lambda: core._registry.find(LOG).head.size_bytes < 2 << 20)
+            assert core._store.generation == 0
+            known = last_values(await read_everything(core))
+            assert known == {b"%d" % key: b"9" * 5000 for key in range(10)}
+
+    run(test)
+
+
 async def follow(core, end):
     """Reads to offset `end`; what its reader knows then."""
     known, offset = {}, 0

@@ -1,7 +1,7 @@
 import pytest
 
 from common.topic_config_table import TOPIC_CONFIGS
-from partition_svc.log.log_config import LogConfig
+from partition_svc.log.log_config import FOREVER, LogConfig
 
 
 def test_the_defaults_are_those_of_the_table():
@@ -30,6 +30,22 @@ def test_the_defaults_are_those_of_the_table():
 )
 def test_a_topic_config_reaches_the_log(name, value, field, expected):
     assert getattr(LogConfig.of({name: value}, {}), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("configs", "segment_bytes", "segment_ms"),
+    [
+        ({}, 16 << 20, 604_800_000),
+        ({"segment.bytes": "1048576", "segment.ms": "100"}, 1 << 20, 100),
+        ({"max.compaction.lag.ms": "5000"}, 16 << 20, 5000),
+    ],
+)
+def test_segments_of_compacted_logs_end_early(configs, segment_bytes, segment_ms):
+    config = LogConfig.of({"cleanup.policy": "compact", **configs}, {})
+    assert (config.segment_bytes, config.segment_ms) == (segment_bytes, segment_ms)
+    assert (
+        LogConfig.of(configs, {}).segment_bytes == LogConfig.of(configs, {}).segment_ms == FOREVER
+    )
 
 
 def test_broker_configs_count_where_the_topic_says_nothing():

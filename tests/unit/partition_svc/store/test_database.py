@@ -38,9 +38,9 @@ def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
 
 def test_background_work_can_be_cancelled_before_closing(tmp_path):
     database = Database(tmp_path)
-    database.batches.put(b"a", b"1")
+    database.batch_families[0].put(b"a", b"1")
     database.cancel_background_work()
     database.close()
     again = Database(tmp_path)
-    assert again.batches.get(b"a") == b"1"
+    assert again.batch_families[0].get(b"a") == b"1"
     again.close()

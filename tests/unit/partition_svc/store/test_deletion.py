@@ -1,6 +1,7 @@
 from collections import Counter
 
 from partition_svc.store.keys import (
+    COMPACTED_BIT,
     GenerationBytes,
     LogHead,
     generation_key,
@@ -117,3 +118,32 @@ def test_the_generation_in_memory_is_not_compacted(tmp_path):
         store.delete_log(LOG_KEY)
         assert store.reclaim() == Counter()
         assert store.reader.row(segment_key(LOG_KEY, 0)) is None
+
+
+def test_a_log_in_both_families_is_deleted_from_both(tmp_path):
+    with opened(tmp_path) as store:
+        end = store_batches(store, 0, b"x" * 100)
+        for size in (30, 50):
+            end = store_batches(store, end, b"y" * size, is_compacted=True)
+        store.delete_log(LOG_KEY)
+        assert deleted_bytes(store, 0) == (100, 100)
+        assert deleted_bytes(store, COMPACTED_BIT) == (80, 80)
+        for family in store._database.batch_families:
+            assert list(family.keys()) == []
+
+
+def test_the_space_of_compacted_logs_comes_back_once_it_is_much(tmp_path):
+    with opened(tmp_path, flush_bytes=16_000_000) as store:
+        for log in (LOG_KEY, OTHER_LOG_KEY):
+            store_batches(store, 0, b"x" * 3_000_000, log=log, is_compacted=True)
+            roll(store)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        assert store.reclaim() == Counter()
+        store.delete_log(OTHER_LOG_KEY)
+        roll(store)
+        reclaimed = store.reclaim()
+        assert reclaimed.keys() == {COMPACTED_BIT, COMPACTED_BIT + 1}
+        assert files_bytes(store) < 100_000
+        store.note_reclaimed(reclaimed)
+        assert store.reclaim() == Counter()

@@ -32,4 +32,23 @@ def test_a_batch_can_be_deleted(tmp_path):
             group = store.new_group()
             getattr(group, change)(*((b"batch", b"2") if change == "put_batch" else (b"batch",)))
             store.write(group, 0)
-            assert (store._database.batches.get(b"batch") is None) == (change == "delete_batch")
+            assert (family_get(store, b"batch") is None) == (change == "delete_batch")
+
+
+def test_batches_go_to_the_family_that_their_generation_names(tmp_path):
+    with opened(tmp_path) as store:
+        group = store.new_group()
+        group.put_batch(b"\x00plain", b"1")
+        group.put_batch(b"\x80compacted", b"2")
+        store.write(group, 3)
+        plain, compacted = (dict(one.items()) for one in store._database.batch_families)
+        assert (plain, compacted) == ({b"\x00plain": b"1"}, {b"\x80compacted": b"2"})
+        group = store.new_group()
+        group.delete_batches(b"\x80", b"\x81")
+        store.write(group, 0)
+        plain, compacted = (dict(one.items()) for one in store._database.batch_families)
+        assert (plain, compacted) == ({b"\x00plain": b"1"}, {})
+
+
+def family_get(store, key):
+    return store._database.batch_families[0].get(key)

@@ -68,6 +68,18 @@ def test_a_generation_that_has_two_segments_of_a_log_is_read_once(tmp_path):
         assert read(store, 20).batches == [b"third"]
 
 
+def test_a_log_is_read_through_both_families(tmp_path):
+    """Its topic became compacted, and that was taken back, within one generation."""
+    with opened(tmp_path) as store:
+        end = store_batches(store, 0, b"plain")
+        end = store_batches(store, end, b"compacted", is_compacted=True)
+        store_batches(store, end, b"plain again")
+        assert read(store, 0).batches == [b"plain", b"compacted", b"plain again"]
+        assert read(store, 15).batches == [b"compacted", b"plain again"]
+        assert read(store, 20).batches == [b"plain again"]
+        assert read(store, 0, end_offset=20).batches == [b"plain", b"compacted"]
+
+
 def test_segments_tell_their_generation_and_the_bytes_before_them(store):
     assert list(store.reader.segments(LOG_KEY)) == [(0, 0, 0), (20, 1, 30), (40, 2, 60)]
 
@@ -135,9 +147,9 @@ def test_epochs_are_those_of_the_log(store):
     assert list(store.reader.epochs(LOG_KEY)) == [(3, 10), (1 << 20, 20)]
 
 
-def test_the_last_generation_of_a_log_is_that_of_its_last_segment(store):
-    assert store.reader.generation(LOG_KEY) == store.generation - 1
-    assert store.reader.generation(b"?" * 20) == -1
+def test_the_last_segment_of_a_log_tells_its_generation_and_the_bytes_before_it(store):
+    assert store.reader.last_segment(LOG_KEY) == (store.generation - 1, 60)
+    assert store.reader.last_segment(b"?" * 20) == (-1, 0)
 
 
 def test_a_read_before_the_first_segment_begins_with_it(store):
