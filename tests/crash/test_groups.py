@@ -1,8 +1,11 @@
 """Groups while the processes that keep them are killed: what was acknowledged is there, each record
 is processed, and no partition has two owners in one generation.
+
+`ROUNDS=100 make test TESTS=tests/crash/test_groups.py` goes on for minutes.
 """
 
 import asyncio
+import os
 import random
 from contextlib import contextmanager
 
@@ -29,7 +32,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 SEED = 848
-ROUNDS = 3
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PARTITIONS = 6
 #: A member that died is missed soon; groups with many members begin at once.
 SETTINGS = {
