@@ -17,6 +17,8 @@ from tests.support.records import Record, numbered
 
 NOW_MS = 1_800_000_000_000
 PLAIN = LogConfig()
+#: Where a batch's header has it.
+MAX_TIMESTAMP_AT = 35
 STAMPED = LogConfig(is_log_append_time=True)
 
 
@@ -106,6 +108,40 @@ def test_timestamps_in_the_future_are_refused_beyond_a_limit(ahead_ms, expected)
 
 def test_a_batch_without_timestamps_is_accepted():
     assert refusal(batch(timestamp_ms=-1)) is None
+
+
+def without_max_timestamp(one: bytes) -> bytes:
+    """As sarama sends it before 1.45.1."""
+    at = MAX_TIMESTAMP_AT
+    return with_valid_crc(one[:at] + (-1).to_bytes(8, "big", signed=True) + one[at + 8 :])
+
+
+TIMED = [Record(b"a", timestamp_ms=5000), Record(b"b", timestamp_ms=7000), Record(b"c")]
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+@pytest.mark.parametrize("attributes", [0, TIMESTAMP_TYPE_BIT])
+def test_a_time_that_the_producer_did_not_fill_in_is_that_of_the_newest_record(codec, attributes):
+    told = record_batch(TIMED, codec=codec, base_timestamp_ms=5000)
+    untold = record_batch(TIMED, codec=codec, base_timestamp_ms=5000, attributes=attributes)
+    stored = accepted(without_max_timestamp(untold))
+    assert parse_header(stored).max_timestamp == 7000
+    assert stored == told
+
+
+def test_records_behind_an_empty_time_may_not_be_of_the_future_either():
+    sent = without_max_timestamp(batch(timestamp_ms=NOW_MS + 1001))
+    assert refusal(sent, LogConfig(timestamp_after_max_ms=1000)) is Refusal.INVALID_TIMESTAMP
+
+
+def test_garbage_behind_an_empty_time_is_refused():
+    lying = record_batch(numbered(2), codec="gzip", payload=b"no gzip at all")
+    assert refusal(without_max_timestamp(lying)) is Refusal.CORRUPT_BATCH
+
+
+def test_an_empty_time_is_stamped_as_any_other():
+    stored = accepted(without_max_timestamp(batch(2)), STAMPED)
+    assert parse_header(stored).max_timestamp == NOW_MS
 
 
 def test_log_append_time_is_stamped_and_the_crc_made_new():
