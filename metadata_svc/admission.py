@@ -6,16 +6,31 @@ and whoever has the directory under another name holds it twice: both would lose
 A gateway's node id stands for its addresses: of two that answer to one id, clients would find one.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from common.cluster_view import ClusterView
 from common.ports.metadata import Gateway, Member
 from metadata_svc.registration import describe
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
-def refusal(view: ClusterView, member: Member, *, owned: int) -> str | None:
+
+def refusal(
+    view: ClusterView, member: Member, *, owned: int, lost_volumes: Mapping[str, str] = _NONE
+) -> str | None:
     """Why `member`, which owns so many partitions, may not register; None: it may.
 
-    A refusal is for good: the same process asking again is refused again.
+    A refusal is for good: the same process asking again is refused again. `lost_volumes` are those
+    that were given up, and whose they were.
     """
+    if (former := lost_volumes.get(member.volume_id)) is not None:
+        # Let in it would delete what it has, and that may be all there is of those records.
+        return (
+            f"{member.name} comes with volume {member.volume_id}, which was given up for lost when "
+            f"{former} was removed: its partitions have begun anew; give it an empty one"
+        )
     known = view.member(member.name)
     if (other := _holder(view, member)) is not None:
         return (

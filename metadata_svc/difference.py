@@ -13,7 +13,8 @@ class Difference:
 
     `live` are the identities of those who live after it, `is_rebalancing` says whether partitions
     are where the ring wants them, `next_move_id` is the first that was never given away; None: as
-    before. `ring_states` holds the members whose state changes.
+    before. `ring_states` holds the members whose state changes, `lost_volumes` the names of the
+    members that had those volumes, which must never come back.
     """
 
     topics: Sequence[Topic] = ()
@@ -26,6 +27,7 @@ class Difference:
     moves: Sequence[Move] = ()
     moves_gone: Sequence[int] = ()
     ring_states: Mapping[str, RingState] = field(default_factory=dict)
+    lost_volumes: Mapping[str, str] = field(default_factory=dict)
     is_rebalancing: bool | None = None
     next_move_id: int | None = None
     live: Collection[str] | None = None

@@ -158,8 +158,8 @@ class Members:
 
     def _reason_against(self, registration: Registration) -> str | None:
         if isinstance(registration, Member):
-            owned = self._book.owned(registration.name)
-            return refusal(self._view, registration, owned=owned)
+            owned, lost = self._book.owned(registration.name), self._book.lost_volumes
+            return refusal(self._view, registration, owned=owned, lost_volumes=lost)
         before = self._watches.get(identity(registration))
         if before is None or not isinstance(before.registration, Gateway):
             return None

@@ -25,12 +25,19 @@ def place(
         loads: how many partitions each member owns now.
     """
     keys = [(topic_id, partition) for topic_id, count in sizes for partition in range(count)]
-    known = {name: load for name, load in loads.items() if name in candidates}
-    owners = iter(ring_of(frozenset(candidates)).place(keys, known))
+    owners = iter(owners_of(keys, candidates, loads))
     return [
         tuple(Placement(next(owners), _FIRST_LEADER_EPOCH) for _ in range(count))
         for _, count in sizes
     ]
+
+
+def owners_of(
+    keys: Sequence[tuple[bytes, int]], candidates: Collection[str], loads: Mapping[str, int]
+) -> Sequence[str]:
+    """The owner of each partition, given as topic id and index; the rest is as in `place`."""
+    known = {name: load for name, load in loads.items() if name in candidates}
+    return ring_of(frozenset(candidates)).place(keys, known)
 
 
 @lru_cache(maxsize=4)

@@ -17,12 +17,14 @@ class RingBook:
     """Ring states, how many partitions each member owns, and what is due.
 
     `next_move_id` is the first that was never given away; `is_rebalancing` says that partitions
-    may not be where the ring wants them.
+    may not be where the ring wants them; `lost_volumes` has the member's name for each volume that
+    was given up for lost.
     """
 
     def __init__(self) -> None:
         self.next_move_id = 1
         self.is_rebalancing = False
+        self.lost_volumes: dict[str, str] = {}
         self._states: dict[str, RingState] = {}
         self._owned: Counter[str] = Counter()
 
@@ -47,6 +49,7 @@ class RingBook:
         self._states = dict(state.ring_states)
         self.next_move_id = state.next_move_id
         self.is_rebalancing = state.is_rebalancing
+        self.lost_volumes = dict(state.lost_volumes)
         self._owned = Counter()
         for topic in state.topics:
             self._count(topic.partitions, 1)
@@ -66,6 +69,7 @@ class RingBook:
         for name in difference.members_gone:
             self._states.pop(name, None)
         self._states.update(difference.ring_states)
+        self.lost_volumes.update(difference.lost_volumes)
         if difference.is_rebalancing is not None:
             self.is_rebalancing = difference.is_rebalancing
         if difference.next_move_id is not None:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TypeVar
 
 from common.cluster_view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.moves import (
+    LostPartitions,
     MemberReport,
     Move,
     MovePhase,
@@ -24,7 +26,8 @@ from metadata_svc.difference import Difference
 from metadata_svc.members import Members
 from metadata_svc.moves import steps
 from metadata_svc.moves.mover import Mover
-from metadata_svc.moves.planning import moves_to
+from metadata_svc.moves.planning import PartitionKey, moves_to
+from metadata_svc.removal import held_by, removal
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
 
@@ -77,8 +80,8 @@ class RingCore:
     async def drain_member(self, name: str) -> RingResult:
         return await self._changed(lambda: self._drain(name))
 
-    async def remove_member(self, name: str) -> RingResult:
-        return await self._changed(lambda: self._remove(name))
+    async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
+        return await self._changed(lambda: self._remove(name, accept_data_loss))
 
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._changed(lambda: self._cancel(move_id))
@@ -113,23 +116,27 @@ class RingCore:
         self._mover.plan_anew()
         return RingResult()
 
-    async def _remove(self, name: str) -> RingResult:
+    async def _remove(self, name: str, accept_data_loss: bool) -> RingResult:
         if self._view.member(name) is None:
             return _unknown(name)
         if self._members.may_be_alive(name):
             return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
-        if (owned := self._book.owned(name)) > 0:
-            return RingResult(RingRefusal.NOT_EMPTY, f"{name} still holds {owned} partitions.")
-        # What it was to delete is beyond reach with it.
-        unclean = [move.move_id for move in self._view.moves if move.source == name]
-        change = Difference(
-            members_gone=[name],
-            moves_gone=unclean,
-            is_rebalancing=True if self._view.topics else None,
-        )
-        await self._give_up(moves_to(self._view, name), change)
+        keys = held_by(self._view, name) if self._book.owned(name) else []
+        lost = self._described(keys)
+        heirs = self._members.placeable
+        if keys and not accept_data_loss:
+            held = f"{name} still holds {len(keys)} partitions."
+            return RingResult(RingRefusal.NOT_EMPTY, held, lost)
+        if keys and not heirs:
+            nobody = f"No other member is alive and in the ring to take what {name} holds."
+            return RingResult(RingRefusal.LAST_MEMBER, nobody, lost)
+        change = removal(self._view, name, keys, heirs=heirs, loads=self._book.loads())
+        await self._revisions.commit(change, step="ring.metadata.remove")
+        self._mover.reports.forget_logs(keys)
         self._mover.plan_anew()
-        return RingResult()
+        if keys:
+            log.warning("%s is removed: %d partitions begin anew, empty", name, len(keys))
+        return RingResult(lost=lost)
 
     async def _cancel(self, move_id: int) -> RingResult:
         move = self._view.move(move_id)
@@ -171,6 +178,17 @@ class RingCore:
     def _ring_change(self, name: str, state: RingState) -> Difference:
         is_rebalancing = True if self._view.topics else None
         return Difference(ring_states={name: state}, is_rebalancing=is_rebalancing)
+
+    def _described(self, lost: Sequence[PartitionKey]) -> list[LostPartitions]:
+        """By topic, in the order of their names."""
+        found: list[LostPartitions] = []
+        for topic_id, keys in groupby(lost, key=lambda key: key[0]):
+            topic = self._view.topic_by_id(topic_id)
+            partitions = [partition for _, partition in keys]
+            sizes = (self._mover.reports.size_bytes((topic_id, one)) for one in partitions)
+            name = "" if topic is None else topic.name
+            found.append(LostPartitions(topic_id, name, partitions, sum(sizes)))
+        return found
 
     def _members_described(self) -> list[RingMember]:
         coming: Counter[str] = Counter()

@@ -66,7 +66,9 @@ class RingServicer(RingServiceServicer):
             case "drain_member":
                 return self._ring.drain_member(request.drain_member)
             case "remove_member":
-                return self._ring.remove_member(request.remove_member)
+                return self._ring.remove_member(
+                    request.remove_member, accept_data_loss=request.accept_data_loss
+                )
             case "cancel_move":
                 return self._ring.cancel_move(request.cancel_move)
             case _:

@@ -159,13 +159,15 @@ class PartitionCore:
         self.on_served()
 
     async def delete_log(self, log: LogId) -> None:
-        """Deletes what is here of a log that this member does not own.
+        """Deletes what is here of a log, unless this member is to serve it by then.
 
         Raises:
             StorageFailed: later, then.
         """
-        await self.incoming.delete(log)
+        await self.incoming.delete(log, unless=lambda: self._registry.is_served_from_here(log))
         self._housekeeping.on_deleted()
+        # A part of a copy may have been in the way of the log.
+        self.on_served()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""

@@ -41,7 +41,14 @@ def ring_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     drain = action("drain", "Move every partition away from a member.")
     _add_name(drain)
     _add_waiting(drain, "until it holds nothing, and show how far it is")
-    _add_name(action("remove", "Forget a member that holds nothing and is not alive."))
+    remove = action("remove", "Forget a member that holds nothing and is not alive.")
+    _add_name(remove)
+    remove.add_argument(
+        "--accept-data-loss",
+        action="store_true",
+        help="also where it holds partitions and its volume is lost for good: they begin anew, "
+        "empty, on live members, and the volume is never let in again",
+    )
     moves = action("moves", "Every move under way: bytes, rate, time left.")
     _add_waiting(moves, "until nothing moves any more")
     cancel = action("cancel", "Roll a move back that is not committed; it may be planned again.")

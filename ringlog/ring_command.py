@@ -12,17 +12,19 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
-from common.ports.moves import Ring, RingDescription, RingResult, RingState
+from common.ports.moves import Ring, RingDescription, RingRefusal, RingResult, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.leader import open_leader_channel
 from common.rpc.ring_client import GrpcRing
 from ringlog.ring_arguments import ring_parser
 from ringlog.ring_json import moves_json, result_json, status_json
-from ringlog.ring_text import moves_text, status_text
+from ringlog.ring_text import lost_text, moves_text, status_text
 from ringlog.ring_waiting import DidNotHappen, member_of, until_drained, until_settled
 
 #: As shells tell of a process that was interrupted.
 _INTERRUPTED: Final = 130
+
+_REMOVE_LOST: Final = "ringlog ring remove {} --accept-data-loss"
 
 Connect = Callable[[str], AbstractAsyncContextManager[Ring]]
 
@@ -105,7 +107,14 @@ async def _drain(ring: Ring, options: argparse.Namespace) -> int:
 
 
 async def _remove(ring: Ring, options: argparse.Namespace) -> int:
-    return _told(await ring.remove_member(options.name), f"{options.name} is forgotten", options)
+    accepts = options.accept_data_loss
+    result = await ring.remove_member(options.name, accept_data_loss=accepts)
+    if result.lost and not options.json:
+        sys.stdout.write(lost_text(result.lost))
+    status = _told(result, f"{options.name} is forgotten", options)
+    if result.refusal is RingRefusal.NOT_EMPTY:
+        _tell(f"if its volume is lost for good: {_REMOVE_LOST.format(options.name)}")
+    return status
 
 
 async def _cancel(ring: Ring, options: argparse.Namespace) -> int:

@@ -19,9 +19,18 @@ def moves_json(ring: RingDescription) -> str:
 
 
 def result_json(result: RingResult) -> str:
-    """`refusal` is null where it was done."""
+    """`refusal` is null where it was done; `lost` goes with a member that is removed."""
     refusal = result.refusal.name if result.refusal else None
-    return _line({"refusal": refusal, "message": result.message})
+    lost = [
+        {
+            "topic": one.topic,
+            "topic_id": _uuid(one.topic_id),
+            "partitions": list(one.partitions),
+            "size_bytes": one.size_bytes,
+        }
+        for one in result.lost
+    ]
+    return _line({"refusal": refusal, "message": result.message, "lost": lost})
 
 
 def _moving(ring: RingDescription) -> dict[str, Any]:
@@ -53,8 +62,7 @@ def _move(one: MoveDescription) -> dict[str, Any]:
     return {
         "move_id": move.move_id,
         "topic": one.topic,
-        # As Kafka's own tools print a Uuid.
-        "topic_id": urlsafe_b64encode(move.topic_id).rstrip(b"=").decode(),
+        "topic_id": _uuid(move.topic_id),
         "partition": move.partition,
         "source": move.source,
         "target": move.target,
@@ -64,6 +72,11 @@ def _move(one: MoveDescription) -> dict[str, Any]:
         "total_bytes": one.total_bytes,
         "bytes_per_second": one.bytes_per_second,
     }
+
+
+def _uuid(topic_id: bytes) -> str:
+    """As Kafka's own tools print it."""
+    return urlsafe_b64encode(topic_id).rstrip(b"=").decode()
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from common.ports.moves import MoveDescription, MovePhase, RingDescription, RingMember
+from common.ports.moves import (
+    LostPartitions,
+    MoveDescription,
+    MovePhase,
+    RingDescription,
+    RingMember,
+)
 from ringlog.text_table import text_table
 
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000
 
 _MEMBER_HEAD: Final = ("MEMBER", "STATE", "ALIVE", "PARTITIONS", "PLANNED", "SIZE", "ADDRESS")
+_LOST_HEAD: Final = ("TOPIC", "SIZE", "PARTITIONS")
 _MOVE_HEAD: Final = ("MOVE", "PARTITION", "FROM", "TO", "PHASE", "COPIED", "OF", "RATE", "ETA")
 
 
@@ -24,6 +31,11 @@ def moves_text(ring: RingDescription) -> str:
     if not ring.moves:
         return f"{progress_line(ring)}\n"
     return f"{text_table(_MOVE_HEAD, map(_move_row, ring.moves))}{progress_line(ring)}\n"
+
+
+def lost_text(lost: Sequence[LostPartitions]) -> str:
+    """What goes with a member: one line for each topic."""
+    return text_table(_LOST_HEAD, map(_lost_row, lost))
 
 
 def progress_line(ring: RingDescription) -> str:
@@ -106,6 +118,21 @@ def _move_row(one: MoveDescription) -> Sequence[str]:
         f"{size_text(rate)}/s",
         duration_text(left_s),
     )
+
+
+def _lost_row(one: LostPartitions) -> Sequence[str]:
+    return one.topic, size_text(one.size_bytes), _runs(one.partitions)
+
+
+def _runs(partitions: Sequence[int]) -> str:
+    """For instance 0-3,7,9-10."""
+    runs: list[list[int]] = []
+    for one in sorted(partitions):
+        if runs and runs[-1][-1] == one - 1:
+            runs[-1][1:] = [one]
+        else:
+            runs.append([one])
+    return ",".join("-".join(map(str, run)) for run in runs)
 
 
 def _remaining(one: MoveDescription) -> int:

@@ -141,11 +141,25 @@ class RingRefusal(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LostPartitions:
+    """Partitions of one topic whose records are nowhere but on a member that is lost."""
+
+    topic_id: bytes
+    topic: str
+    partitions: Sequence[int]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RingResult:
-    """`refusal` None: done and durable. Moves that follow from it take their time."""
+    """`refusal` None: done and durable. Moves that follow from it take their time.
+
+    `lost` is what is lost with a member that is removed, or would be where that was refused.
+    """
 
     refusal: RingRefusal | None = None
     message: str | None = field(default=None)
+    lost: Sequence[LostPartitions] = ()
 
 
 class Ring(Protocol):
@@ -161,8 +175,12 @@ class Ring(Protocol):
         """Moves everything away from a member. Idempotent."""
         ...
 
-    async def remove_member(self, name: str) -> RingResult:
-        """Forgets a member that holds nothing and is not alive."""
+    async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
+        """Forgets a member that is not alive, and holds nothing.
+
+        With `accept_data_loss` also one that holds partitions: each begins anew, empty, on a live
+        member of the ring, under a higher leader epoch. The volume never comes back.
+        """
         ...
 
     async def cancel_move(self, move_id: int) -> RingResult:

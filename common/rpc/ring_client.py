@@ -38,8 +38,9 @@ class GrpcRing:
     async def drain_member(self, name: str) -> RingResult:
         return await self._change(pb.ChangeRingRequest(drain_member=name))
 
-    async def remove_member(self, name: str) -> RingResult:
-        return await self._change(pb.ChangeRingRequest(remove_member=name))
+    async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
+        request = pb.ChangeRingRequest(remove_member=name, accept_data_loss=accept_data_loss)
+        return await self._change(request)
 
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._change(pb.ChangeRingRequest(cancel_move=move_id))

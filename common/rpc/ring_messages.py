@@ -2,6 +2,7 @@
 
 from common.ports.moves import (
     LogLoad,
+    LostPartitions,
     MemberReport,
     Move,
     MoveDescription,
@@ -99,12 +100,29 @@ def ring_result_to_message(result: RingResult) -> pb.ChangeRingResponse:
     return pb.ChangeRingResponse(
         refusal="RING_REFUSAL_" + (result.refusal.name if result.refusal else "UNSPECIFIED"),
         message=result.message or "",
+        lost=map(_lost_to_message, result.lost),
     )
 
 
 def ring_result_from_message(message: pb.ChangeRingResponse) -> RingResult:
     refusal = RingRefusal(message.refusal) if message.refusal else None
-    return RingResult(refusal, message.message or None)
+    lost = tuple(map(_lost_from_message, message.lost))
+    return RingResult(refusal, message.message or None, lost)
+
+
+def _lost_to_message(lost: LostPartitions) -> pb.LostPartitions:
+    return pb.LostPartitions(
+        topic_id=lost.topic_id,
+        topic=lost.topic,
+        partitions=lost.partitions,
+        size_bytes=lost.size_bytes,
+    )
+
+
+def _lost_from_message(message: pb.LostPartitions) -> LostPartitions:
+    return LostPartitions(
+        message.topic_id, message.topic, tuple(message.partitions), message.size_bytes
+    )
 
 
 def _member_to_message(member: RingMember) -> pb.RingMember:

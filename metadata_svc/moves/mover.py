@@ -136,8 +136,15 @@ class Mover:
         return min((one for one in times if one is not None), default=None)
 
     async def _give_up_fences(self, now: float) -> None:
-        """Rolls back what is fenced for too long, or has lost its target."""
-        fenced = [move for move in self._view.moves if move.phase is MovePhase.FENCE]
+        """Rolls back what is fenced for too long, or has lost its target.
+
+        Not to a source that is dead: nobody could append there, and its target may have it all.
+        """
+        fenced = [
+            move
+            for move in self._view.moves
+            if move.phase is MovePhase.FENCE and self._members.may_be_alive(move.source)
+        ]
         known = self._fence_deadlines
         deadline = now + self._fence_timeout_s
         self._fence_deadlines = {one.move_id: known.get(one.move_id, deadline) for one in fenced}

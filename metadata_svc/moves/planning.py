@@ -99,9 +99,16 @@ class Plan:
         busy: Callable[[PartitionKey], tuple[int, ...]],
         now: float,
     ) -> list[Wish]:
-        """Takes out what may begin now: as many as there is room for, between live members."""
+        """Takes out what may begin now: as many as there is room for, between live members.
+
+        A move that stands still because a member of it is down takes nobody's room.
+        """
         self._come_back(now)
-        moves = [move for move in view.moves if move.phase < MovePhase.COMMIT]
+        moves = [
+            move
+            for move in view.moves
+            if move.phase < MovePhase.COMMIT and move.source in alive and move.target in alive
+        ]
         room = limits.moves_max - len(moves)
         members = Counter(chain.from_iterable((one.source, one.target) for one in moves))
         taken: list[Wish] = []

@@ -52,6 +52,11 @@ class Reports:
         gone = set(topic_ids)
         self._loads = {key: one for key, one in self._loads.items() if key[0] not in gone}
 
+    def forget_logs(self, keys: Iterable[PartitionKey]) -> None:
+        """These have begun anew: what was said of them is of others."""
+        for key in keys:
+            self._loads.pop(key, None)
+
     def busy(self, key: PartitionKey) -> tuple[int, ...]:
         """Greater for a partition that has more to do; the larger of two idle ones is greater."""
         load = self._loads.get(key, _NOTHING)

@@ -13,6 +13,7 @@
     t<topic name>    a topic with configs, and the placement that it was made with: see `rows.py`
     p<topic id><partition>  where a partition is now whose placement changed since: see `rows.py`
     v<move id>       a partition on its way: see `rows.py`
+    x<volume id>     a volume that was given up for lost: the member that had it, as text
 
 Numbers are big-endian, topic ids 16 bytes, partitions 4, move ids 8. A change of placement raises
 the leader epoch above 0, so a partition has a row of its own exactly where its epoch is not 0: a
@@ -43,6 +44,7 @@ RING_STATES: Final = (b"s", b"t")
 TOPICS: Final = (b"t", b"u")
 PLACEMENTS: Final = (b"p", b"q")
 MOVES: Final = (b"v", b"w")
+LOST_VOLUMES: Final = (b"x", b"y")
 
 _TOPIC_ID_BYTES = 16
 
@@ -75,6 +77,14 @@ def partition_of(placement_key: bytes) -> tuple[bytes, int]:
 
 def move_key(move_id: int) -> bytes:
     return MOVES[0] + encode_number(move_id)
+
+
+def lost_volume_key(volume_id: str) -> bytes:
+    return LOST_VOLUMES[0] + volume_id.encode()
+
+
+def volume_of(lost_volume_key: bytes) -> str:
+    return lost_volume_key[1:].decode()
 
 
 def encode_number(number: int) -> bytes:

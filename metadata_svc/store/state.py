@@ -29,6 +29,7 @@ class State:
     moves: tuple[Move, ...] = ()
     next_move_id: int = 1
     is_rebalancing: bool = False
+    lost_volumes: Mapping[str, str] = field(default_factory=dict)
     live: frozenset[str] = frozenset()
 
 
@@ -63,6 +64,10 @@ class StateStore:
             moves=tuple(rows.decode_move(row) for _, row in self._store.scan(*keys.MOVES)),
             next_move_id=keys.decode_number(self._must_get(keys.MOVE_IDS_KEY)),
             is_rebalancing=self._must_get(keys.REBALANCING_KEY) == b"1",
+            lost_volumes={
+                keys.volume_of(key): row.decode()
+                for key, row in self._store.scan(*keys.LOST_VOLUMES)
+            },
             live=rows.decode_live(self._must_get(keys.LIVE_KEY)),
         )
 
@@ -150,6 +155,8 @@ def _put_members(batch: WriteBatch, difference: Difference) -> None:
         batch.put(keys.member_key(member.name), rows.encode_member(member))
     for name, state in difference.ring_states.items():
         batch.put(keys.ring_state_key(name), rows.encode_ring_state(state))
+    for volume_id, name in difference.lost_volumes.items():
+        batch.put(keys.lost_volume_key(volume_id), name.encode())
     if difference.live is not None:
         batch.put(keys.LIVE_KEY, rows.encode_live(difference.live))
 

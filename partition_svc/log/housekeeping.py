@@ -72,10 +72,15 @@ class Housekeeping:
     async def _delete_what_may_go(self) -> None:
         keys = self._registry.keys_to_delete()
         for key in keys:
-            await self._committer.between_groups(partial(self._store.delete_log, key))
+            await self._committer.between_groups(partial(self._delete, key))
         if keys:
             log.info("deleted %d logs that are gone", len(keys))
             self.on_deleted()
+
+    def _delete(self, key: bytes) -> None:
+        # Looked at again: while others were deleted a move may have begun to bring this one.
+        if self._registry.may_go(key):
+            self._store.delete_log(key)
 
     async def _reclaim_space(self) -> None:
         while True:

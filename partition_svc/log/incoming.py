@@ -143,12 +143,19 @@ class IncomingLogs:
         await self._committer.between_groups(partial(self._delete_rows, [incoming_key(key)]))
         self.marks.pop(wanted, None)
 
-    async def delete(self, wanted: LogId) -> None:
-        """The log goes to somebody else, or nowhere."""
+    async def delete(self, wanted: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """The log goes to somebody else, or nowhere.
+
+        `unless` is asked when it comes to that: whose the log is may have changed meanwhile.
+        """
         self._let_go(wanted)
-        key = log_key(*wanted)
-        await self._committer.between_groups(partial(self._store.delete_log, key))
-        self.marks.pop(wanted, None)
+
+        def delete() -> None:
+            if not unless():
+                self._store.delete_log(log_key(*wanted))
+                self.marks.pop(wanted, None)
+
+        await self._committer.between_groups(delete)
 
     def on_recovered(self) -> None:
         """After the store was opened again: what is open may be ahead of what it holds."""

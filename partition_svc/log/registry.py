@@ -116,11 +116,23 @@ class LogRegistry:
     def is_ours(self, wanted: LogId) -> bool:
         return not isinstance(self._placement(wanted), Refusal)
 
+    def is_served_from_here(self, wanted: LogId) -> bool:
+        """Whether what is in the store is the log, and not a copy of it or what is left of one."""
+        placement = self._placement(wanted)
+        if isinstance(placement, Refusal):
+            return False
+        mark = self._marks.get(wanted)
+        return mark is None or is_served(mark, placement)
+
     def keys_to_delete(self) -> list[bytes]:
         """Log keys in the store whose data may go: the topic is deleted, or another has the log."""
         if not self.view.is_known:
             return []
         return [key for key, head in self._store.heads() if self._may_go(LogId(*log_id(key)), head)]
+
+    def may_go(self, key: bytes) -> bool:
+        """Whether that is so for one log key now."""
+        return self.view.is_known and self._may_go(LogId(*log_id(key)), self._store.head(key))
 
     def _may_go(self, log: LogId, head: LogHead) -> bool:
         placement = self.view.placement(*log)

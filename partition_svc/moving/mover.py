@@ -102,10 +102,14 @@ class Mover:
         placement = view.placement(*wanted)
         if move is not None and move.target == self._member:
             return False
+        if placement is None:
+            return True
+        is_over = placement.leader_epoch > mark.leader_epoch
         # A whole copy may be all that is left of the log, until somebody has it with a new epoch.
-        if placement is not None and mark.is_whole:
-            return placement.leader_epoch > mark.leader_epoch
-        return not self._core.owns(wanted)
+        if mark.is_whole:
+            return is_over
+        # With a part of it nobody can become the owner, save where the rest is lost for good.
+        return is_over or not self._core.owns(wanted)
 
     def _start(
         self, tasks: asyncio.TaskGroup, wanted: LogId, work: Coroutine[Any, Any, None]

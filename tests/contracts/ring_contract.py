@@ -313,6 +313,54 @@ class RingContract:
         assert [one.name for one in (await cluster.ring.describe_ring()).members] == ["p-0"]
 
     @with_ring
+    async def test_what_a_lost_member_held_begins_anew_under_a_higher_epoch(self, cluster):
+        await cluster.join(member(0))
+        async with following(cluster.metadata, member(1)) as lost:
+            topic_id = await cluster.topic(partitions=4)
+            alive = await cluster.ring.remove_member("p-1", accept_data_loss=True)
+            assert (alive.refusal, list(alive.lost)) == (RingRefusal.ALIVE, [])
+            before = lost.topic_by_id(topic_id).partitions
+        its = [number for number, one in enumerate(before) if one.owner == "p-1"]
+        held = await cluster.removed("p-1")
+        assert held.refusal is RingRefusal.NOT_EMPTY
+        assert [(one.topic_id, one.topic) for one in held.lost] == [(topic_id, "t")]
+        assert list(held.lost[0].partitions) == its
+        done = await cluster.ring.remove_member("p-1", accept_data_loss=True)
+        assert (done.refusal, done.lost) == (None, held.lost)
+        await until(lambda: cluster.view.member("p-1") is None)
+        after = cluster.view.topic_by_id(topic_id).partitions
+        assert [number for number, one in enumerate(after) if one == Placement("p-0", 1)] == its
+        assert all(one == before[number] for number, one in enumerate(after) if number not in its)
+
+    @with_ring
+    async def test_a_lost_volume_is_refused_and_the_name_may_come_with_another(self, cluster):
+        await cluster.join(member(0))
+        async with following(cluster.metadata, member(1)):
+            await cluster.topic(partitions=4)
+        assert (await cluster.removed("p-1")).refusal is RingRefusal.NOT_EMPTY
+        await cluster.ring.remove_member("p-1", accept_data_loss=True)
+        for name in (1, 5):
+            async with watching(
+                cluster.metadata, member(name, incarnation=9, volume="volume of p-1")
+            ) as watch:
+                with pytest.raises(RegistrationRefused, match="given up for lost"):
+                    await anext(aiter(watch))
+        await cluster.join(member(1, volume="new"))
+        assert await cluster.state("p-1") is RingState.JOINED
+        await cluster.carry_out({"p-0": 2, "p-1": 2})
+
+    @with_ring
+    async def test_nobody_is_given_up_while_there_is_nobody_to_begin_anew(self, cluster):
+        async with following(cluster.metadata, member(0)):
+            await cluster.topic(partitions=2)
+        assert (await cluster.removed("p-0")).refusal is RingRefusal.NOT_EMPTY
+        result = await cluster.ring.remove_member("p-0", accept_data_loss=True)
+        assert result.refusal is RingRefusal.LAST_MEMBER
+        assert result.message
+        assert cluster.owned() == {"p-0": 2}
+        assert cluster.view.member("p-0") == member(0)
+
+    @with_ring
     async def test_a_move_behind_its_fence_is_rolled_back_when_its_target_dies(self, cluster):
         await cluster.join(member(0))
         await cluster.topic(partitions=2)

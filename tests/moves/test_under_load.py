@@ -1,16 +1,15 @@
 """Members come and go under load, and clients do not notice: the ring by its command line."""
 
 import json
-import subprocess
 
 import pytest
 
 from common.ports.moves import RingRefusal, RingState
 from tests.support.checked_load import CheckedLoad
-from tests.support.cluster import METADATA, Cluster
+from tests.support.cluster import Cluster
 from tests.support.moving import SETTINGS, assert_copies_are_where_they_belong
-from tests.support.processes import RINGLOG
 from tests.support.raw_client import RawClient
+from tests.support.ring_command import ring
 from tests.support.steady_producer import SteadyProducer
 
 pytestmark = pytest.mark.slow
@@ -22,13 +21,6 @@ PARTITIONS = 12
 def cluster(tmp_path):
     with Cluster(tmp_path, partitions=2, gateways=2, **SETTINGS) as running:
         yield running
-
-
-def ring(cluster, *words):
-    """The command line; its status, what it said, and its errors and progress."""
-    command = [RINGLOG, "ring", *words, "--metadata", cluster.grpc_address(METADATA)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def owned(cluster):

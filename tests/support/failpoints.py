@@ -26,6 +26,8 @@ PLACES = (
 )
 #: Where a move is taken back that its fence stopped.
 ROLL_BACK = ("move.metadata.rollback.before", "move.metadata.rollback.after")
+#: Where a member is removed.
+REMOVAL = ("ring.metadata.remove.before", "ring.metadata.remove.after")
 
 
 class Failpoints:
@@ -38,7 +40,9 @@ class Failpoints:
     @property
     def held_by_files(self) -> str:
         """For the environment variable FAILPOINTS of every process."""
-        return " ".join(f"{place}={self._folder / place}" for place in (*PLACES, *ROLL_BACK))
+        return " ".join(
+            f"{place}={self._folder / place}" for place in (*PLACES, *ROLL_BACK, *REMOVAL)
+        )
 
     @contextmanager
     def held(self, place: str) -> Iterator[None]:

@@ -82,6 +82,18 @@ class TellingRing:
             placements = [self._place(move, move.source)]
         self._tell(placements=placements, moves_gone=[move_id])
 
+    def begin_anew(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
+        """What the log's owner had is lost, and it is another's now.
+
+        Where the source has it still to be cleaned the record of the move stays.
+        """
+        move = self.moves[move_id]
+        if is_cleaned:
+            del self.moves[move_id]
+        self._tell(
+            placements=[self._place(move, owner)], moves_gone=[move_id] if is_cleaned else []
+        )
+
     def delete_topic(self) -> None:
         gone = list(self.moves)
         self.moves.clear()

@@ -12,7 +12,7 @@ from common.cluster_view import ClusterView
 from common.kv.memory import MemoryKvStore
 from common.kv.store import WriteBatch
 from common.ports.metadata import ClusterChange, Member, Topic
-from common.ports.moves import Move, MovePhase, RingState
+from common.ports.moves import Move, MovePhase, RingRefusal, RingState
 from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.moves.mover import Mover, RingPolicy
@@ -60,10 +60,14 @@ class Service:
 
 @dataclass
 class Log:
-    """One member's copy of a partition: how many records, and up to which epoch it is fenced."""
+    """One member's copy of a partition: how many records, and up to which epoch it is fenced.
+
+    `is_part`: a move is bringing it, and has not brought all of it.
+    """
 
     records: int = 0
     fence: int = -1
+    is_part: bool = False
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Node:
     """A member: what is on its disk, what it knows, and what it was just about to do."""
 
     name: str
+    volumes: int = 0
     logs: dict = field(default_factory=dict)
     view: ClusterView = field(default_factory=ClusterView)
     watch: RegisteredWatch | None = None
@@ -85,7 +90,10 @@ class Node:
 
 
 class World:
-    """`acknowledged` counts the records that clients were told are kept, by partition."""
+    """`acknowledged` counts the records that clients were told are kept, by partition.
+
+    None where its owner was lost, and nobody has looked what is left.
+    """
 
     def __init__(self, seed, *, moves_max=4, moves_per_member_max=2):
         self.dice = random.Random(seed)
@@ -101,6 +109,7 @@ class World:
         self.acknowledged: dict = {}
         self._writers: dict = {}
         self._epochs: dict = {}
+        self._known_moves: set[int] = set()
 
     # What the service and its operator do.
 
@@ -152,9 +161,8 @@ class World:
 
     async def start(self, name):
         node = self.nodes.setdefault(name, Node(name))
-        node.watch = self.service.members and RegisteredWatch(
-            self.service.members, Member(name, f"{name}:1", f"volume of {name}", 1)
-        )
+        volume = f"volume {node.volumes} of {name}"
+        node.watch = RegisteredWatch(self.service.members, Member(name, f"{name}:1", volume, 1))
         # What it was about to do is forgotten, what is on its disk is not.
         node.fencing, node.complete, node.view = {}, {}, ClusterView()
         await self.learn(node)
@@ -163,6 +171,27 @@ class World:
         node = self.nodes[name]
         watch, node.watch = node.watch, None
         await watch.close()
+
+    async def lose(self, name):
+        """A member dies with its volume, and is removed: what it had begins anew elsewhere."""
+        node, view = self.nodes[name], self.service.view
+        owned = [key for key in self.acknowledged if view.placement(*key).owner == name]
+        heirs = self.service.members.placeable - {name}
+        if view.member(name) is None or (owned and not heirs):
+            return
+        if node.is_up:
+            await self.kill(name)
+        refused = await self.service.ring.remove_member(name)
+        assert (refused.refusal is RingRefusal.NOT_EMPTY) is bool(owned)
+        if not owned:
+            return
+        result = await self.service.ring.remove_member(name, accept_data_loss=True)
+        assert result.refusal is None
+        lost = [(one.topic_id, partition) for one in result.lost for partition in one.partitions]
+        assert sorted(lost) == sorted(owned)
+        assert all(self.service.view.placement(*key).owner in heirs for key in owned)
+        node.logs, node.volumes = {}, node.volumes + 1
+        self.acknowledged |= dict.fromkeys(owned)
 
     async def learn(self, node):
         """Its view catches up by one change."""
@@ -180,10 +209,12 @@ class World:
             return
         key, placement = self.dice.choice(owned)
         log = node.logs.setdefault(key, Log())
-        if placement.leader_epoch <= log.fence:
+        if placement.leader_epoch <= log.fence or log.is_part:
             return
         writer = self._writers.setdefault((key, placement.leader_epoch), node.name)
         assert writer == node.name, f"two owners in one epoch: {writer}, {node.name}"
+        if self.acknowledged[key] is None:
+            self.acknowledged[key] = log.records
         assert log.records == self.acknowledged[key], "acknowledged records are missing"
         log.records += 1
         self.acknowledged[key] += 1
@@ -204,7 +235,7 @@ class World:
         key = move.topic_id, move.partition
         if not source.is_up or key not in self.acknowledged:
             return
-        node.logs.setdefault(key, Log()).records = source.logs.setdefault(key, Log()).records
+        node.logs[key] = Log(source.logs.setdefault(key, Log()).records, is_part=True)
         phase = self.dice.choice([MovePhase.CATCH_UP, MovePhase.FENCE])
         recorded = await self.service.ring.advance_move(move.move_id, phase)
         if recorded is not None and recorded.phase is MovePhase.FENCE:
@@ -239,12 +270,15 @@ class World:
         """A source deletes what it handed over; a target, what it will not get."""
         for move in node.view.moves:
             if move.source == node.name and move.phase is MovePhase.COMMIT:
-                node.logs.pop((move.topic_id, move.partition), None)
+                placement = node.view.placement(move.topic_id, move.partition)
+                if placement.owner != node.name:
+                    node.logs.pop((move.topic_id, move.partition), None)
                 await self.service.ring.end_move(move.move_id)
         for key in [*node.logs]:
             move, placement = node.view.move_of(*key), node.view.placement(*key)
             is_owner = placement is not None and placement.owner == node.name
-            if not is_owner and (move is None or move.target != node.name):
+            is_useless = node.logs[key].is_part if is_owner else True
+            if is_useless and (move is None or move.target != node.name):
                 del node.logs[key]
         for move_id in [*node.fencing]:
             if node.view.move(move_id) is None and self.dice.random() < 0.5:
@@ -267,15 +301,28 @@ class World:
         partitions = [(one.topic_id, one.partition) for one in view.moves]
         assert len(partitions) == len(set(partitions)), "a partition is in two moves"
         for move in view.moves:
-            owner = move.target if move.phase is MovePhase.COMMIT else move.source
-            assert view.placement(move.topic_id, move.partition).owner == owner
-        under_way = [one for one in view.moves if one.phase < MovePhase.COMMIT]
-        assert len(under_way) <= self.policy.moves_max
-        for name in self.nodes:
-            assert (
-                len([one for one in under_way if name in (one.source, one.target)])
-                <= self.policy.moves_per_member_max
-            )
+            placement = view.placement(move.topic_id, move.partition)
+            if move.phase is MovePhase.COMMIT:
+                # Where the target is lost the record lives until the source has cleaned up.
+                assert placement.leader_epoch > move.leader_epoch
+            else:
+                assert placement == (move.source, move.leader_epoch)
+        self._check_limits()
+
+    def _check_limits(self):
+        """More than that are under way only where somebody has come back to a move."""
+        live = self.service.members.live_members
+        under_way = {
+            one.move_id: {one.source, one.target}
+            for one in self.service.view.moves
+            if one.phase < MovePhase.COMMIT and {one.source, one.target} <= live
+        }
+        begun = under_way.keys() - self._known_moves
+        self._known_moves |= {one.move_id for one in self.service.view.moves}
+        assert not begun or len(under_way) <= self.policy.moves_max
+        for name in set().union(*(under_way[move_id] for move_id in begun)):
+            count = sum(name in pair for pair in under_way.values())
+            assert count <= self.policy.moves_per_member_max
 
     def check_end(self):
         """Nothing moves any more, and everything is where the ring wants it."""
@@ -290,7 +337,8 @@ class World:
             owner, leader_epoch = service.view.placement(*key)
             assert owner in joined
             log = self.nodes[owner].logs.get(key, Log())
-            assert log.records == count
+            assert count is None or log.records == count
+            assert not log.is_part
             assert log.fence < leader_epoch, "nobody can append any more"
             holders = [node.name for node in self.nodes.values() if key in node.logs]
             assert holders in ([], [owner]), "a copy was left behind"

@@ -67,14 +67,29 @@ class RingAdmin:
 
     def ask_to_drain(self, name: str) -> None:
         """Does not wait for an answer, which a service that is held or killed cannot give."""
-        request = pb.ChangeRingRequest(drain_member=name)
+        self._ask(pb.ChangeRingRequest(drain_member=name))
+
+    def ask_to_remove(self, name: str) -> None:
+        """The same for a member whose volume is lost."""
+        self._ask(pb.ChangeRingRequest(remove_member=name, accept_data_loss=True))
+
+    def _ask(self, request: pb.ChangeRingRequest) -> None:
         # Kept: a call that nobody holds is cancelled.
         self._asked = self._stub.ChangeRing.future(
             request, timeout=_CALL_WITHIN_S, wait_for_ready=True
         )
 
-    def remove(self, name: str) -> RingRefusal | None:
-        return self._change(pb.ChangeRingRequest(remove_member=name))
+    def remove(self, name: str, *, accept_data_loss: bool = False) -> RingRefusal | None:
+        request = pb.ChangeRingRequest(remove_member=name, accept_data_loss=accept_data_loss)
+        return self._change(request)
+
+    def wait_until_dead(self, name: str) -> None:
+        """Until the metadata service knows that a member is not alive."""
+
+        def is_dead(ring: RingDescription) -> bool:
+            return not any(one.is_alive for one in ring.members if one.name == name)
+
+        self.wait_until(is_dead, what=f"{name} that is not alive")
 
     def cancel(self, move_id: int) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(cancel_move=move_id))

@@ -151,24 +151,40 @@ class MoveDescription(_message.Message):
     def __init__(self, move: _Optional[_Union[Move, _Mapping]] = ..., topic: _Optional[str] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., bytes_per_second: _Optional[int] = ...) -> None: ...
 
 class ChangeRingRequest(_message.Message):
-    __slots__ = ("add_member", "drain_member", "remove_member", "cancel_move")
+    __slots__ = ("add_member", "drain_member", "remove_member", "cancel_move", "accept_data_loss")
     ADD_MEMBER_FIELD_NUMBER: _ClassVar[int]
     DRAIN_MEMBER_FIELD_NUMBER: _ClassVar[int]
     REMOVE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     CANCEL_MOVE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_DATA_LOSS_FIELD_NUMBER: _ClassVar[int]
     add_member: str
     drain_member: str
     remove_member: str
     cancel_move: int
-    def __init__(self, add_member: _Optional[str] = ..., drain_member: _Optional[str] = ..., remove_member: _Optional[str] = ..., cancel_move: _Optional[int] = ...) -> None: ...
+    accept_data_loss: bool
+    def __init__(self, add_member: _Optional[str] = ..., drain_member: _Optional[str] = ..., remove_member: _Optional[str] = ..., cancel_move: _Optional[int] = ..., accept_data_loss: _Optional[bool] = ...) -> None: ...
 
 class ChangeRingResponse(_message.Message):
-    __slots__ = ("refusal", "message")
+    __slots__ = ("refusal", "message", "lost")
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     refusal: RingRefusal
     message: str
-    def __init__(self, refusal: _Optional[_Union[RingRefusal, str]] = ..., message: _Optional[str] = ...) -> None: ...
+    lost: _containers.RepeatedCompositeFieldContainer[LostPartitions]
+    def __init__(self, refusal: _Optional[_Union[RingRefusal, str]] = ..., message: _Optional[str] = ..., lost: _Optional[_Iterable[_Union[LostPartitions, _Mapping]]] = ...) -> None: ...
+
+class LostPartitions(_message.Message):
+    __slots__ = ("topic_id", "topic", "partitions", "size_bytes")
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    topic_id: bytes
+    topic: str
+    partitions: _containers.RepeatedScalarFieldContainer[int]
+    size_bytes: int
+    def __init__(self, topic_id: _Optional[bytes] = ..., topic: _Optional[str] = ..., partitions: _Optional[_Iterable[int]] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class AdvanceMoveRequest(_message.Message):
     __slots__ = ("move_id", "phase")

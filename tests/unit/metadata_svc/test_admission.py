@@ -48,6 +48,18 @@ def test_a_member_that_never_named_its_volume_may_name_it():
     assert asked(Member("p-0", "a:1", "volume-0", 1), known=Member("p-0", "a:1")) is None
 
 
+@pytest.mark.parametrize("name", ["p-0", "p-1", "p-7"])
+def test_a_volume_that_was_given_up_for_lost_never_comes_back(name):
+    view = ClusterView()
+    view.apply(ClusterChange(0, "c", is_snapshot=True, members=[KNOWN]))
+    lost = {"volume-7": "p-7"}
+    why = refusal(view, Member(name, "a:1", "volume-7", 9), owned=0, lost_volumes=lost)
+    assert "given up for lost when p-7 was removed" in why
+    assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
+    # An older release, of which nothing is known, is none of them.
+    assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None
+
+
 def test_a_node_id_belongs_to_the_addresses_of_the_gateway_that_lives():
     live = Gateway(4, (Endpoint("INTERNAL", "one", 9092),), "rack")
     assert gateway_refusal(live, Gateway(4, live.endpoints, "another")) is None

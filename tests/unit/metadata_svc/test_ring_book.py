@@ -50,6 +50,14 @@ def test_states_change_and_go_with_the_member():
     assert (book.is_rebalancing, book.next_move_id) == (True, 4)
 
 
+def test_lost_volumes_are_remembered():
+    book = RingBook()
+    book.load(State(cluster_id="c", lost_volumes={"v-1": "a"}))
+    view = ClusterView()
+    book.apply(Difference(members_gone=["b"], lost_volumes={"v-2": "b"}), view)
+    assert book.lost_volumes == {"v-1": "a", "v-2": "b"}
+
+
 def test_partitions_are_counted_through_every_kind_of_change():
     dice = random.Random(5)
     book, view = RingBook(), ClusterView()

@@ -45,8 +45,8 @@ class TellingRing:
     async def drain_member(self, name):
         return self._noted("drain", name)
 
-    async def remove_member(self, name):
-        return self._noted("remove", name)
+    async def remove_member(self, name, *, accept_data_loss=False):
+        return self._noted("remove", name, *(["lossy"] if accept_data_loss else []))
 
     async def cancel_move(self, move_id):
         return self._noted("cancel", move_id)

@@ -47,6 +47,8 @@ def test_a_wrong_address_in_the_environment_is_told_too(capsys):
 def test_every_action_takes_its_own_words():
     assert parse("drain", "partition-3", "--wait", "--timeout", "5").timeout == 5.0
     assert parse("cancel", "17").move_id == 17
+    assert parse("remove", "partition-3", "--accept-data-loss").accept_data_loss is True
+    assert parse("remove", "partition-3").accept_data_loss is False
     assert parse("status", "--require-drained", "partition-3").require_drained == "partition-3"
     assert parse("moves", "--json").json is True
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from common.ports.moves import RingRefusal, RingResult, RingState
+from common.ports.moves import LostPartitions, RingRefusal, RingResult, RingState
 from common.ports.unavailable import BackendUnavailable
 from ringlog.ring_command import main
 from tests.unit.ringlog.rings import TellingRing, member, move, ring
@@ -32,6 +32,7 @@ def run(telling, *words):
         (["add", "a"], ("add", "a"), "a is in the ring\n"),
         (["drain", "a"], ("drain", "a"), "a is being drained\n"),
         (["remove", "a"], ("remove", "a"), "a is forgotten\n"),
+        (["remove", "a", "--accept-data-loss"], ("remove", "a", "lossy"), "a is forgotten\n"),
         (["cancel", "17"], ("cancel", 17), "move 17 is rolled back\n"),
     ],
 )
@@ -50,6 +51,29 @@ def test_a_refusal_is_told_with_its_reason_and_ends_with_1(capsys, words):
     assert run(refused, *words) == 1
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "ringlog ring: no member a\n")
+
+
+LOST = [LostPartitions(bytes(16), "orders", (0, 1, 2, 7), 1_500)]
+LOST_TABLE = "TOPIC   SIZE    PARTITIONS\norders  1.5 KB  0-2,7\n"
+
+
+def test_what_would_be_lost_is_shown_with_the_way_to_accept_it(capsys):
+    held = RingResult(RingRefusal.NOT_EMPTY, "a still holds 4 partitions.", LOST)
+    assert run(TellingRing(result=held), "remove", "a") == 1
+    told = capsys.readouterr()
+    assert told.out == LOST_TABLE
+    assert told.err.splitlines() == [
+        "ringlog ring: a still holds 4 partitions.",
+        "ringlog ring: if its volume is lost for good: ringlog ring remove a --accept-data-loss",
+    ]
+
+
+def test_what_is_lost_is_shown(capsys):
+    done = TellingRing(result=RingResult(lost=LOST))
+    assert run(done, "remove", "a", "--accept-data-loss") == 0
+    assert capsys.readouterr().out == f"{LOST_TABLE}a is forgotten\n"
+    assert run(done, "remove", "a", "--accept-data-loss", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["lost"][0]["partitions"] == [0, 1, 2, 7]
 
 
 def test_a_refusal_as_json(capsys):

@@ -2,7 +2,7 @@
 
 import json
 
-from common.ports.moves import RingRefusal, RingResult
+from common.ports.moves import LostPartitions, RingRefusal, RingResult
 from ringlog.ring_json import moves_json, result_json, status_json
 from tests.unit.ringlog.rings import member, move, ring
 
@@ -42,9 +42,19 @@ def test_moves_are_told_without_members():
 
 
 def test_a_result_is_null_or_a_refusal_with_its_reason():
-    assert json.loads(result_json(RingResult())) == {"refusal": None, "message": None}
-    refused = RingResult(RingRefusal.LAST_MEMBER, "nobody left")
+    nothing = {"refusal": None, "message": None, "lost": []}
+    assert json.loads(result_json(RingResult())) == nothing
+    lost = LostPartitions(b"\xff" * 16, "orders", (0, 3), 700)
+    refused = RingResult(RingRefusal.NOT_EMPTY, "it holds two", [lost])
     assert json.loads(result_json(refused)) == {
-        "refusal": "LAST_MEMBER",
-        "message": "nobody left",
+        "refusal": "NOT_EMPTY",
+        "message": "it holds two",
+        "lost": [
+            {
+                "topic": "orders",
+                "topic_id": "_" * 21 + "w",
+                "partitions": [0, 3],
+                "size_bytes": 700,
+            }
+        ],
     }

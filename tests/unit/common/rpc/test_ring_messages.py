@@ -2,6 +2,7 @@ import pytest
 
 from common.ports.moves import (
     LogLoad,
+    LostPartitions,
     MemberReport,
     Move,
     MoveDescription,
@@ -72,7 +73,12 @@ def test_a_description_comes_through_as_it_was(ring):
 
 
 @pytest.mark.parametrize(
-    "result", [RingResult(), *(RingResult(refusal, "why") for refusal in RingRefusal)]
+    "result",
+    [
+        RingResult(),
+        RingResult(lost=(LostPartitions(bytes(16), "t", (0, 7), 9),)),
+        *(RingResult(refusal, "why") for refusal in RingRefusal),
+    ],
 )
 def test_a_result_comes_through_as_it_was(result):
     message = over_the_wire(messages.ring_result_to_message(result))

@@ -20,6 +20,7 @@ LIKELIHOODS = {
     "remove": 0.5,
     "cancel": 1,
     "crash": 0.6,
+    "lose": 0.5,
 }
 
 
@@ -50,14 +51,14 @@ async def anything(world):
         await world.kill(name)
     elif what == "topic" and len(world.acknowledged) < 40:
         await world.make_topic(dice.randint(1, 8))
-    elif what == "delete":
-        await world.delete_topic()
+    elif what in ("delete", "crash"):
+        await (world.delete_topic() if what == "delete" else world.crash_service())
     elif what in ("add", "drain", "remove"):
         await getattr(ring, f"{what}_member")(name)
     elif what == "cancel" and world.service.view.moves:
         await ring.cancel_move(dice.choice(world.service.view.moves).move_id)
-    elif what == "crash":
-        await world.crash_service()
+    elif what == "lose" and node is not None:
+        await world.lose(name)
     elif what == "member" and node is not None and node.is_up:
         await a_step(world, node)
     world.check()
@@ -231,6 +232,52 @@ def test_nothing_begins_between_members_of_which_one_is_down():
         await world.start("p-1")
         await world.settle()
         assert len(world.service.view.moves) == 2
+
+    run(body)
+
+
+def test_what_stands_still_because_a_member_is_down_takes_nobodys_room():
+    async def body(world):
+        await world.start("p-0")
+        await world.make_topic(12)
+        await world.start("p-1")
+        await world.settle()
+        assert [one.target for one in world.service.view.moves] == ["p-1", "p-1"]
+        await world.kill("p-1")
+        await world.start("p-2")
+        await world.settle()
+        targets = [one.target for one in world.service.view.moves]
+        assert targets == ["p-1", "p-1", "p-2", "p-2"]
+
+    run(body, moves_max=2)
+
+
+def test_behind_its_fence_a_move_waits_for_a_source_that_is_down():
+    """Its target may have every record; nobody could append at the source."""
+
+    async def body(world):
+        move = await two_members_and_a_move(world, MovePhase.FENCE)
+        await world.kill("p-0")
+        await world.kill("p-1")
+        await world.pass_time(10 * FENCE_TIMEOUT_S)
+        assert world.service.view.moves == (move,)
+        await world.start("p-0")
+        await world.settle()
+        assert world.service.view.moves == ()
+
+    run(body)
+
+
+def test_a_source_that_comes_back_has_the_whole_time_of_a_fence():
+    async def body(world):
+        move = await two_members_and_a_move(world, MovePhase.FENCE)
+        await world.kill("p-0")
+        await world.pass_time(10 * FENCE_TIMEOUT_S)
+        await world.start("p-0")
+        await world.pass_time(FENCE_TIMEOUT_S - 0.1)
+        assert world.service.view.moves == (move,)
+        committed = await world.service.ring.advance_move(move.move_id, MovePhase.COMMIT)
+        assert committed.phase is MovePhase.COMMIT
 
     run(body)
 

@@ -65,6 +65,16 @@ def test_no_member_has_more_than_its_share_of_moves():
     assert len(taken(plan, view_of("aaa", [move(2)]), Limits(10, 2))) == 1
 
 
+def test_moves_of_members_that_are_down_take_no_room():
+    under_way = [move(4), move(5, "c", "b"), move(6, "d", "b")]
+    view = view_of("aaaaacd", under_way)
+    for alive, count in ((ALL, 0), ({"a", "b", "c"}, 0), ({"a", "b"}, 1)):
+        plan = Plan(wish(number) for number in range(4))
+        assert len(taken(plan, view, Limits(100, 2), alive=alive)) == count
+    plan = Plan([wish(0), wish(1)])
+    assert len(taken(plan, view, Limits(2, 100), alive={"a", "b"})) == 1
+
+
 def test_members_that_are_down_are_passed_over():
     plan = Plan([wish(0), wish(1, "c", "d"), wish(2, "a", "c")])
     assert taken(plan, view_of("aca"), alive={"a", "c"}) == [2]

@@ -30,6 +30,14 @@ def test_the_newest_word_of_the_owner_counts():
     assert reports.size_bytes((TOPIC.topic_id, 0)) == 11
 
 
+def test_what_has_begun_anew_is_of_no_size():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 10)]), now=0)
+    reports.forget_logs([(TOPIC.topic_id, 0), (TOPIC.topic_id, 1)])
+    assert reports.size_bytes((TOPIC.topic_id, 0)) == 0
+    assert reports.sizes_by_member().total() == 0
+
+
 def test_logs_that_nobody_has_are_left_out():
     reports, _ = opened()
     reports.take("a", MemberReport([LogLoad(b"x" * 16, 0, 5, 5), load(9)]), now=0)

@@ -2,7 +2,14 @@ import pytest
 
 from metadata_svc.store import keys
 
-RANGES = (keys.MEMBERS, keys.RING_STATES, keys.TOPICS, keys.PLACEMENTS, keys.MOVES)
+RANGES = (
+    keys.MEMBERS,
+    keys.RING_STATES,
+    keys.TOPICS,
+    keys.PLACEMENTS,
+    keys.MOVES,
+    keys.LOST_VOLUMES,
+)
 SINGLE = [
     keys.FORMAT_KEY,
     keys.CLUSTER_ID_KEY,
@@ -24,6 +31,8 @@ def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
     assert ranges_of(keys.member_key(name)) == [keys.MEMBERS]
     assert ranges_of(keys.ring_state_key(name)) == [keys.RING_STATES]
     assert keys.member_of(keys.ring_state_key(name)) == name
+    assert ranges_of(keys.lost_volume_key(name)) == [keys.LOST_VOLUMES]
+    assert keys.volume_of(keys.lost_volume_key(name)) == name
 
 
 @pytest.mark.parametrize("topic_id", [bytes(16), b"\xff" * 16])

@@ -54,6 +54,15 @@ def test_what_is_gone_is_kept_no_longer():
     assert (kept.revision, kept.topics, kept.members) == (2, (), ())
 
 
+def test_lost_volumes_are_kept_for_good():
+    store = MemoryKvStore()
+    state = opened(store)
+    state.save_change(1, Difference(members_gone=["p"], lost_volumes={"v-1": "p"}))
+    state.save_change(2, Difference(members_gone=["q"], lost_volumes={"v-2": "q"}))
+    state.save_change(3, Difference(members=[MEMBER]))
+    assert StateStore(store).load().lost_volumes == {"v-1": "p", "v-2": "q"}
+
+
 def test_who_is_alive_is_kept_until_a_change_says_otherwise():
     store = MemoryKvStore()
     state = opened(store)

@@ -1,17 +1,19 @@
 import asyncio
 
-from common.ports.metadata import ClusterChange
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId
 from partition_svc.store.failures import StorageFailed
 from tests.support.log_stores import batch_files
 from tests.support.partition_core import (
     CLUSTER_ID,
     LOG,
+    MEMBER,
     TOPIC_ID,
     append,
     batch,
     read_everything,
     running_core,
+    snapshot,
     topic,
     until,
 )
@@ -75,6 +77,27 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
                 (result,) = await append(core, batch(), log=OTHER)
                 assert result.base_offset == number
             await until(lambda: len(heads(core)) == 1)
+
+    run(test)
+
+
+def test_what_begins_to_come_back_while_others_are_deleted_stays(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(partitions=3)) as core:
+            for partition in range(3):
+                await append(core, batch(), log=LogId(TOPIC_ID, partition))
+            core.apply(snapshot(topic(partitions=3, owner="another", leader_epoch=9)))
+            # The next chore comes when the first one deletes.
+            back = PlacementChange(TOPIC_ID, 2, Placement(MEMBER, 10))
+            delete_log = core._store.delete_log
+
+            def deleted(key):
+                delete_log(key)
+                core.apply(ClusterChange(3, CLUSTER_ID, placements=[back]))
+
+            core._store.delete_log = deleted
+            await until(lambda: len(heads(core)) == 1)
+            assert len(await read_everything(core, LogId(TOPIC_ID, 2))) == 1
 
     run(test)
 

@@ -148,6 +148,8 @@ def test_data_of_another_owner_may_go_where_no_move_needs_it(
     moves = [move] if move else []
     registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=[elsewhere], moves=moves))
     assert registry.keys_to_delete() == ([key] if may_go else [])
+    assert registry.may_go(key) is may_go
+    assert not registry.is_served_from_here(LogId(MOVED_ID, 0))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,7 @@ def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, mark, refu
     registry.apply(snapshot(topic(leader_epoch=3)))
     found = registry.find(LOG)
     assert (found if isinstance(found, Refusal) else None) is refusal
+    assert registry.is_served_from_here(LOG) is (refusal is None)
 
 
 def test_a_log_is_served_before_the_view_knows_of_its_move(registry):

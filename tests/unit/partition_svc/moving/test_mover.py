@@ -248,6 +248,76 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
     run(test)
 
 
+@pytest.mark.parametrize("step", ["prepare", "catch-up", "fence", "fenced"])
+def test_where_the_source_is_lost_a_part_of_the_log_is_not_the_log(tmp_path, points, step):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            for _ in range(5):
+                await append(source.core, batch())
+            served = []
+            target.core.on_served = lambda: served.append(target.core.serving_epoch(LOG))
+            points.hold(f"move.target.{step}")
+            ring.begin()
+            await until(lambda: f"move.target.{step}" in points.reached)
+            ring.begin_anew(1, TARGET)
+            assert served[-1] is None
+            points.let_go(f"move.target.{step}")
+            # Whoever follows what is served here, a coordinator, is told.
+            await until(lambda: served[-1] == 6)
+            (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
+            assert (result.refusal, result.base_offset) == (None, 0)
+            assert len(await read_everything(target.core)) == 1
+            assert not target.core.incoming.marks
+            # The same after the next start.
+            await target.crash()
+            await target.start()
+            assert len(await read_everything(target.core)) == 1
+
+    run(test)
+
+
+def test_where_the_source_is_lost_a_log_that_is_whole_is_kept(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            for _ in range(5):
+                await append(source.core, batch())
+            points.hold("move.target.installed")
+            ring.begin()
+            await until(lambda: "move.target.installed" in points.reached)
+            ring.begin_anew(1, TARGET)
+            points.let_go("move.target.installed")
+            await until(lambda: not target.core.incoming.marks)
+            assert len(await read_everything(target.core)) == 5
+
+    run(test)
+
+
+@pytest.mark.parametrize("held", ["move.source.clean", "move.source.cleaned"])
+def test_where_the_target_is_lost_the_source_deletes_nothing_of_what_is_its_own_again(
+    tmp_path, points, held
+):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, _):
+            await append(source.core, batch())
+            points.hold(held)
+            ring.begin()
+            await until(lambda: held in points.reached)
+            ring.begin_anew(1, SOURCE, is_cleaned=False)
+            (taken,) = await source.core.append([Append(LOG, batch(), 7)], acks=ACKS_ALL)
+            assert taken.refusal is None
+            points.let_go(held)
+            await until(lambda: not ring.moves)
+            # What it had up to the fence, unless that was deleted before it got the log again.
+            had = 1 if held == "move.source.clean" else 0
+            assert taken.base_offset == had
+            assert len(await read_everything(source.core)) == had + 1
+
+    run(test)
+
+
 #: Where each side may be killed, and what is held for it: every step.
 TARGET_STEPS = ["prepare", "catch-up", "fence", "fenced", "installed", "committed"]
 SOURCE_STEPS = ["copy", "fence", "fenced", "clean", "cleaned"]

@@ -1,0 +1,271 @@
+"""A member whose volume is lost for good is removed: what it had begins anew, all else is kept."""
+
+import shutil
+
+import pytest
+
+from common.ports.moves import RingRefusal, RingState
+from tests.support.batches import record_batch
+from tests.support.failpoints import REMOVAL, times_at, wait_until_at
+from tests.support.kept_logs import kept_logs
+from tests.support.kio_client import ask
+from tests.support.moving import assert_copies_are_where_they_belong
+from tests.support.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
+from tests.support.records import numbered
+from tests.support.ring_command import ring
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+OFFSET_OUT_OF_RANGE = 1
+REQUEST_TIMED_OUT = 7
+LOST = "partition-0"
+BATCH = record_batch(numbered(3))
+
+
+class World:
+    """A topic with three records in each of its partitions, of which some are on each member."""
+
+    def __init__(self, cluster, raw):
+        self.cluster, self.raw = cluster, raw
+        self.topic = raw.create_topic(partitions=4)
+        self.assert_takes(at=dict.fromkeys(range(4), 0))
+        self.before = self.placements()
+
+    def placements(self):
+        return self.cluster.ring.topic(self.topic).partitions
+
+    def of(self, member):
+        return [number for number, one in enumerate(self.before) if one.owner == member]
+
+    def die(self, member=LOST):
+        """For good: with its volume."""
+        self.cluster.kill(member)
+        shutil.rmtree(self.cluster.data_dir(member))
+        self.cluster.ring.wait_until_dead(member)
+
+    def assert_holds(self, partitions, batches):
+        for partition in partitions:
+            found = self.raw.fetch_all(self.topic, partition=partition)
+            assert [one[16:] for one in found] == [one[16:] for one in batches], partition
+
+    def assert_takes(self, *, at):
+        """Appends go on, in partition n at offset `at[n]`, once the gateway knows of it."""
+        for partition, offset in at.items():
+            eventually(
+                lambda partition=partition: self.produced(partition),
+                what=f"an append to {partition}",
+            )
+            end = self.raw.offset_at(self.topic, LATEST, partition=partition)
+            assert end == offset + 3
+
+    def produced(self, partition):
+        """False where the owner that the gateway knows is dead: nobody has it then."""
+        error_code, _ = self.raw.produce(self.topic, BATCH, partition=partition)
+        assert error_code in (0, REQUEST_TIMED_OUT)
+        return error_code == 0
+
+
+@pytest.fixture
+def world(cluster):
+    with RawClient(cluster.bootstrap) as raw:
+        world = World(cluster, raw)
+        yield world
+        assert raw.delete_topic(world.topic) == 0
+
+
+def end_of_epoch(world, partition, epoch):
+    """(the largest epoch up to `epoch`, where it ends)."""
+    asked = {"partition": partition, "current_leader_epoch": -1, "leader_epoch": epoch}
+    values = {"replica_id": -1, "topics": [{"topic": world.topic, "partitions": [asked]}]}
+    (answered,) = ask(world.raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
+    result = answered.partitions[0]
+    assert result.error_code == 0
+    return result.leader_epoch, result.end_offset
+
+
+def test_its_partitions_begin_anew_and_the_others_are_kept(cluster, world):
+    lost, kept = world.of(LOST), world.of("partition-1")
+    producer = world.raw.init_producer_id()
+    first, second = (record_batch(numbered(2), producer=(*producer, n)) for n in (0, 2))
+    assert world.raw.produce(world.topic, first, partition=lost[0]) == (0, 3)
+    world.die()
+
+    refused = ring(cluster, "remove", LOST)
+    assert refused.status == 1
+    assert f"{LOST} still holds {len(lost)} partitions" in refused.err
+    assert "--accept-data-loss" in refused.err
+    assert world.topic in refused.out
+    assert world.placements() == world.before
+
+    done = ring(cluster, "remove", LOST, "--accept-data-loss")
+    assert done.status == 0, done.err
+    assert world.topic in done.out
+    assert done.out.endswith(f"{LOST} is forgotten\n")
+    now = world.placements()
+    for partition in lost:
+        assert now[partition] == ("partition-1", world.before[partition].leader_epoch + 1)
+        assert world.raw.offset_at(world.topic, LATEST, partition=partition) == 0
+        assert world.raw.fetch(world.topic, 3, partition=partition).error_code == (
+            OFFSET_OUT_OF_RANGE
+        )
+        # What tells a client that its offsets were of another log (KIP-320).
+        epoch = world.before[partition].leader_epoch
+        assert end_of_epoch(world, partition, epoch) == (epoch, 0)
+    world.assert_holds(kept, [BATCH])
+    # A producer that goes on is none that has lost something in between.
+    assert world.raw.produce(world.topic, second, partition=lost[0]) == (0, 0)
+    world.assert_takes(at=dict.fromkeys(lost[1:], 0) | dict.fromkeys(kept, 3))
+    world.assert_holds(lost[1:], [BATCH])
+    world.assert_holds(kept, [BATCH, BATCH])
+
+    # Whoever comes under its name, with a new volume, is a new member.
+    cluster.start(LOST)
+    cluster.wait_until_ready()
+    assert cluster.ring.member(LOST).state is RingState.JOINED
+    cluster.ring.wait_until_settled()
+    assert cluster.ring.member(LOST).partitions == 2
+    world.assert_holds(kept, [BATCH, BATCH])
+    assert_copies_are_where_they_belong(cluster, world.topic)
+
+
+def test_its_volume_is_not_let_in_again_and_not_touched(cluster, world, tmp_path):
+    world.cluster.kill(LOST)
+    cluster.ring.wait_until_dead(LOST)
+    had = kept_logs(cluster.data_dir(LOST))
+    assert had
+    assert cluster.ring.remove(LOST, accept_data_loss=True) is None
+    cluster.kill("metadata-0")
+    cluster.start("metadata-0")
+    process = cluster.start(LOST)
+    assert process.wait_for_exit() == 1, process.tail
+    assert process.lines_with("given up for lost"), process.tail
+    assert kept_logs(cluster.data_dir(LOST)) == had
+    assert cluster.ring.member(LOST) is None
+    shutil.rmtree(cluster.data_dir(LOST))
+
+
+def test_who_is_alive_keeps_what_it_has_and_somebody_must_be_left(cluster, world):
+    assert cluster.ring.remove(LOST, accept_data_loss=True) is RingRefusal.ALIVE
+    cluster.kill(*cluster.members)
+    for member in cluster.members:
+        cluster.ring.wait_until_dead(member)
+    assert cluster.ring.remove(LOST, accept_data_loss=True) is RingRefusal.LAST_MEMBER
+    for member in cluster.members:
+        cluster.start(member)
+    cluster.wait_until_ready()
+    assert world.placements() == world.before
+    world.assert_holds(range(4), [BATCH])
+
+
+@pytest.mark.parametrize("place", REMOVAL)
+def test_a_removal_is_whole_or_was_never_asked_for(place, cluster, world):
+    lost, metadata = world.of(LOST), cluster.processes["metadata-0"]
+    world.die()
+    before = times_at(metadata, place)
+    with cluster.failpoints.held(place):
+        cluster.ring.ask_to_remove(LOST)
+        wait_until_at(metadata, place, after=before)
+        cluster.kill("metadata-0")
+    cluster.start("metadata-0")
+    cluster.ring.wait_until(
+        lambda now: any(one.is_alive for one in now.members), what="partition-1 alive"
+    )
+    is_done = place.endswith("after")
+    assert (cluster.ring.member(LOST) is None) is is_done
+    assert ("partition-1" in {world.placements()[one].owner for one in lost}) is is_done
+    cluster.ring.wait_until_dead(LOST)
+    again = cluster.ring.remove(LOST, accept_data_loss=True)
+    assert again is (RingRefusal.UNKNOWN_MEMBER if is_done else None)
+    world.assert_takes(at=dict.fromkeys(lost, 0))
+    world.assert_holds(world.of("partition-1"), [BATCH])
+
+
+def assert_no_copy_is_left(cluster, member):
+    """Each log there is the member's own: none has the mark of one that a move brings."""
+    eventually(
+        lambda: not any("I" in rows for rows in kept_logs(cluster.data_dir(member)).values()),
+        what=f"{member} without copies",
+    )
+
+
+def hold_a_move(cluster, world, place, source):
+    """Until `place` is reached in the move of one of the source's partitions; returns which."""
+    (target,) = (one for one in cluster.members if one != source)
+    process = cluster.processes[{"source": source, "target": target}[place.split(".")[1]]]
+    before = times_at(process, place)
+    assert cluster.ring.drain(source) is None
+    wait_until_at(process, place, after=before)
+    topic_id = cluster.ring.topic(world.topic).topic_id
+    return {
+        one.move.partition
+        for one in cluster.ring.describe().moves
+        if one.move.topic_id == topic_id and one.move.source == source
+    }
+
+
+@pytest.mark.parametrize("step", ["prepare", "catch-up", "fence", "fenced"])
+def test_a_part_of_a_log_that_was_on_its_way_does_not_pass_for_the_log(step, cluster, world):
+    lost = world.of(LOST)
+    with cluster.failpoints.held(f"move.target.{step}"):
+        assert hold_a_move(cluster, world, f"move.target.{step}", LOST)
+        world.die()
+        assert cluster.ring.remove(LOST, accept_data_loss=True) is None
+        # While the target still believes in the move.
+        assert {world.placements()[one].owner for one in lost} == {"partition-1"}
+    world.assert_takes(at=dict.fromkeys(lost, 0))
+    world.assert_holds(lost, [BATCH])
+    world.assert_holds(world.of("partition-1"), [BATCH])
+    assert_no_copy_is_left(cluster, "partition-1")
+
+
+def test_a_log_that_has_come_over_whole_is_kept(cluster, world):
+    with cluster.failpoints.held("move.target.installed"):
+        moved = hold_a_move(cluster, world, "move.target.installed", LOST)
+        reached = {
+            one.move.partition
+            for one in cluster.ring.describe().moves
+            if one.move.phase.name == "FENCE"
+        }
+        world.die()
+        assert cluster.ring.remove(LOST, accept_data_loss=True) is None
+    assert reached <= moved
+    whole = [one for one in reached if world.raw.offset_at(world.topic, LATEST, partition=one)]
+    assert whole
+    world.assert_holds(whole, [BATCH])
+    world.assert_takes(at=dict.fromkeys(whole, 3))
+    assert_no_copy_is_left(cluster, "partition-1")
+
+
+@pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
+def test_what_was_on_its_way_to_a_lost_member_stays_where_it_was(step, cluster, world):
+    place = f"move.target.{step}"
+    with cluster.failpoints.held(place):
+        moving = hold_a_move(cluster, world, place, "partition-1")
+        world.die()
+        # What a drain had begun is over with its target.
+        assert cluster.ring.add("partition-1") is None
+        assert cluster.ring.remove(LOST, accept_data_loss=True) is None
+    world.assert_holds(moving, [BATCH])
+    world.assert_takes(at=dict.fromkeys(moving, 3))
+    world.assert_takes(at=dict.fromkeys(world.of(LOST), 0))
+
+
+def test_a_source_that_has_not_deleted_yet_what_it_handed_over_takes_it_back(cluster, world):
+    """Its copy is the log up to the fence, and so is what it goes on with."""
+    with cluster.failpoints.held("move.source.clean"):
+        hold_a_move(cluster, world, "move.source.clean", "partition-1")
+        committed = {
+            one.move.partition
+            for one in cluster.ring.describe().moves
+            if one.move.phase.name == "COMMIT"
+        }
+        world.die()
+        assert cluster.ring.add("partition-1") is None
+        assert cluster.ring.remove(LOST, accept_data_loss=True) is None
+        at = {one: world.raw.offset_at(world.topic, LATEST, partition=one) for one in committed}
+        world.assert_takes(at=at)
+    cluster.ring.wait_until_settled()
+    assert committed
+    assert set(at.values()) == {3}
+    world.assert_holds(committed, [BATCH, BATCH])
