@@ -23,6 +23,7 @@ from confluent_kafka import Consumer, Producer
 from benchmarks import machine, markdown
 from benchmarks.group_load import Rate, rate
 from benchmarks.markdown import number
+from common.cluster_view import ClusterView
 from common.ports.classic_groups import GroupProtocol, JoinGroup
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
@@ -176,7 +177,7 @@ async def _memory(broker: Deployment, found: Found) -> None:
 
 def _member_bytes(count: int) -> float:
     """What Python allocates for one more member of a group, in the coordinator's state."""
-    group = Group("g", GroupSettings())
+    group = Group("g", GroupSettings(), ClusterView())
     tracemalloc.start()
     for n in range(count):
         protocol = GroupProtocol("range", bytes(40))

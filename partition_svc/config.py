@@ -160,6 +160,12 @@ class PartitionSettings:
         unit="ms",
         doc="How long a member of a consumer group may be silent.",
     )
+    group_consumer_migration_policy: str = setting(
+        "group.consumer.migration.policy",
+        default="bidirectional",
+        choices=("bidirectional", "upgrade", "downgrade", "disabled"),
+        doc="Which groups with members change protocol: upgrade from classic, downgrade to it.",
+    )
     offset_metadata_max: int = setting(
         "offset.metadata.max.bytes",
         default=4_096,
@@ -187,6 +193,7 @@ class PartitionSettings:
     @property
     def groups(self) -> GroupSettings:
         """What groups are to know of it."""
+        policy = self.group_consumer_migration_policy
         return GroupSettings(
             initial_rebalance_delay_ms=self.group_initial_rebalance_delay_ms,
             min_session_timeout_ms=self.group_min_session_timeout_ms,
@@ -194,6 +201,8 @@ class PartitionSettings:
             max_size=self.group_max_size,
             consumer_heartbeat_interval_ms=self.group_consumer_heartbeat_interval_ms,
             consumer_session_timeout_ms=self.group_consumer_session_timeout_ms,
+            may_upgrade=policy in ("bidirectional", "upgrade"),
+            may_downgrade=policy in ("bidirectional", "downgrade"),
             offset_metadata_max=self.offset_metadata_max,
             offsets_retention_ms=self.offsets_retention_minutes * _MINUTE_MS,
         )

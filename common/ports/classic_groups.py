@@ -145,6 +145,7 @@ class DescribedGroup:
     protocol_name: str = ""
     members: Sequence[DescribedMember] = ()
     refusal: GroupRefusal | None = None
+    message: str | None = None
 
 
 @dataclass(slots=True)

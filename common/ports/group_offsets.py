@@ -26,7 +26,10 @@ class OffsetToCommit:
 
 @dataclass(slots=True)
 class CommitOffsets:
-    """`generation_id` is the member epoch in a consumer group; -1 and no member: not a member."""
+    """`generation_id` is the member epoch in a consumer group; -1 and no member: not a member.
+
+    `predates_epochs`: the client knows neither stale epochs nor missing groups (OffsetCommit 0-8).
+    """
 
     group_id: str
     offsets: Sequence[OffsetToCommit]
@@ -34,6 +37,7 @@ class CommitOffsets:
     generation_id: int = NO_GENERATION
     group_instance_id: str | None = None
     client: GroupClient = UNKNOWN_CLIENT
+    predates_epochs: bool = False
 
 
 @dataclass(slots=True)

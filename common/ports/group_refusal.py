@@ -35,6 +35,7 @@ class GroupRefusal(IntEnum):
     UNSUPPORTED_ASSIGNOR = 23
     INVALID_REGULAR_EXPRESSION = 24
     INVALID_REQUEST = 25
+    UNSUPPORTED_VERSION = 26
 
 
 class GroupClient(NamedTuple):

@@ -58,7 +58,7 @@ def _not_found(found: Found, operations: int, call: Call) -> DescribedGroup:
     is_told = call.api_version >= _NOT_FOUND_SINCE
     return DescribedGroup(
         error_code=ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.NONE,
-        error_message=f"Group {found.group_id} not found." if is_told else None,
+        error_message=found.message if is_told else None,
         group_id=found.group_id,
         group_state=_DEAD,
         authorized_operations=operations,

@@ -23,6 +23,8 @@ from gateway_svc.wire.apis.offset_commit import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
+#: Since this version clients know of member epochs (KIP-848).
+_EPOCHS_SINCE: Final = 9
 #: Since this version topics are named by their ids.
 _TOPIC_IDS_SINCE: Final = 10
 #: Refusals of the whole that each partition bears: the response has no other place for them.
@@ -55,6 +57,7 @@ async def offset_commit(request: OffsetCommitRequest, call: Call) -> OffsetCommi
                 generation_id=request.generation_id_or_member_epoch,
                 group_instance_id=request.group_instance_id,
                 client=client_of(call),
+                predates_epochs=call.api_version < _EPOCHS_SINCE,
             )
         )
     refusals = _each(result, len(commits))

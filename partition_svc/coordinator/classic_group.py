@@ -92,8 +92,7 @@ class ClassicGroup:
         self.state_since_ms = stored.state_since_ms
         for one in stored.members:
             self.members.add(restored_member(one, stored.protocol))
-        if stored.leader in self.members:
-            self.members.leader = stored.leader
+        self.members.leader = stored.leader if stored.leader in self.members else None
 
     def become(self, state: ClassicState, now_ms: int) -> None:
         self.state = state

@@ -1,10 +1,11 @@
 """What a consumer group (KIP-848) is at one moment: its epochs, members, targets and holders.
 
 What happens to it is in the modules beside this one: `consumer_heartbeat.py`,
-`consumer_targets.py`, `consumer_deadlines.py`. Kafka: ConsumerGroup, GroupMetadataManager.
+`consumer_targets.py`, `consumer_deadlines.py`, and for members that speak the classic protocol
+`classic_face.py`. Kafka: ConsumerGroup, GroupMetadataManager.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from common.ports.metadata import Topic
 from partition_svc.coordinator.assignors import NOTHING, Assignment, TopicPartition
@@ -13,7 +14,6 @@ from partition_svc.coordinator.consumer_member import ConsumerMember
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.stored_consumer import (
-    ConsumerRecord,
     CurrentRecord,
     EpochRecord,
     StoredEpoch,
@@ -21,13 +21,15 @@ from partition_svc.coordinator.stored_consumer import (
     TargetEpochRecord,
     TargetRecord,
 )
+from partition_svc.coordinator.topic_patterns import Topics
 
 
 class ConsumerGroup:
     """Times are in milliseconds on one clock that never goes back.
 
     `epoch` rises when members, subscriptions or topics change; `assignment_epoch` is the one that
-    `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision`.
+    `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision` of
+    `view`, which is what there is now.
     `alarm_ms`: nothing is to be done before this; it may be early.
     """
 
@@ -44,11 +46,13 @@ class ConsumerGroup:
         "settings",
         "targets",
         "topics",
+        "view",
     )
 
-    def __init__(self, group_id: str, settings: GroupSettings) -> None:
+    def __init__(self, group_id: str, settings: GroupSettings, view: Topics) -> None:
         self.group_id = group_id
         self.settings = settings
+        self.view = view
         self.epoch = 0
         self.assignment_epoch = 0
         self.members: dict[str, ConsumerMember] = {}
@@ -70,6 +74,13 @@ class ConsumerGroup:
         reconciled = (one.is_reconciled(self.assignment_epoch) for one in self.members.values())
         return "Stable" if all(reconciled) else "Reconciling"
 
+    @property
+    def is_to_be_classic(self) -> bool:
+        """Nobody is left who speaks the consumer protocol, and it may be a classic group again."""
+        settings = self.settings
+        is_fit = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
+        return is_fit and all(one.classic is not None for one in self.members.values())
+
     def static_member(self, instance_id: str) -> ConsumerMember | None:
         return next((one for one in self.members.values() if one.instance_id == instance_id), None)
 
@@ -82,13 +93,17 @@ class ConsumerGroup:
         return lambda one: self._holders.get(one) in allowed
 
     def is_subscribed(self, topic: str) -> bool:
-        return bool(self.members) and topic in self.topics
+        """By name, or by an expression that matched it when topics were last looked at."""
+        is_named = any(topic in one.topic_names for one in self.members.values())
+        return is_named or (bool(self.members) and topic in self.topics)
 
     def wake_by(self, at_ms: int) -> None:
         self.alarm_ms = min(self.alarm_ms, at_ms)
 
     def extend_session(self, member: ConsumerMember, now_ms: int) -> None:
-        member.deadline_ms = now_ms + self.settings.consumer_session_timeout_ms
+        classic = member.classic
+        timeout_ms = self.settings.consumer_session_timeout_ms
+        member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
         self.wake_by(member.deadline_ms)
 
     def bump(self, effects: Effects) -> None:
@@ -127,22 +142,27 @@ class ConsumerGroup:
         for one in member.held:
             if self._holders.get(one) == member.member_id:
                 del self._holders[one]
-        tombstones: tuple[ConsumerRecord, ...] = (
+        effects.records += (
             CurrentRecord(self.group_id, member.member_id, None),
             TargetRecord(self.group_id, member.member_id, None),
             SubscriptionRecord(self.group_id, member.member_id, None),
         )
-        effects.records += tombstones
 
-    def put_out(self, member: ConsumerMember, effects: Effects) -> None:
-        self.remove(member, effects)
-        self.bump(effects)
+    def put_out(self, members: Iterable[ConsumerMember], effects: Effects) -> None:
+        """In a new epoch; unless the group `is_to_be_classic` now, which its generation is of."""
+        for member in members:
+            self.remove(member, effects)
+        if not self.is_to_be_classic:
+            self.bump(effects)
 
     def bury(self, effects: Effects) -> None:
-        """The group has no members, and is to be forgotten."""
+        """The group is to be forgotten, and whoever is in it."""
+        ids = list(self.members)
+        effects.records += [CurrentRecord(self.group_id, one, None) for one in ids]
+        effects.records += [TargetRecord(self.group_id, one, None) for one in ids]
         if self.is_stored:
-            effects.records += (
-                TargetEpochRecord(self.group_id, None),
-                EpochRecord(self.group_id, None),
-            )
+            effects.records.append(TargetEpochRecord(self.group_id, None))
+        effects.records += [SubscriptionRecord(self.group_id, one, None) for one in ids]
+        if self.is_stored:
+            effects.records.append(EpochRecord(self.group_id, None))
         self.is_stored = False

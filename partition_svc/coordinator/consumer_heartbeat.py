@@ -4,7 +4,6 @@ Kafka: GroupMetadataManager.consumerGroupHeartbeat.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
 from common.ports.group_refusal import GroupRefusal
@@ -18,10 +17,10 @@ from partition_svc.coordinator.consumer_member import (
     ConsumerMember,
     MemberState,
 )
-from partition_svc.coordinator.consumer_targets import assign, look_at_topics
+from partition_svc.coordinator.consumer_reconciling import reconcile, subscribe
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.stored_consumer import StoredSubscription
-from partition_svc.coordinator.topic_patterns import InvalidPattern, Topics, compiled
+from partition_svc.coordinator.topic_patterns import InvalidPattern, compiled
 
 
 class _Refusal(Exception):
@@ -31,14 +30,17 @@ class _Refusal(Exception):
 
 
 def consumer_heartbeat(
-    group: ConsumerGroup, request: ConsumerHeartbeat, topics: Topics, effects: Effects
+    group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
-    """A refused heartbeat changes nothing. `request.member_id` is there."""
+    """A refused heartbeat changes nothing. `request.member_id` is there.
+
+    When somebody leaves, the group may be one that `is_to_be_classic`.
+    """
     try:
         _check(request)
         if request.member_epoch in (LEAVES, LEAVES_FOR_A_WHILE):
             return _leave(group, request, effects)
-        return _stay(group, request, topics, effects)
+        return _stay(group, request, effects)
     except _Refusal as refusal:
         return refusal.taken
 
@@ -88,25 +90,23 @@ def _wrong_with_join(request: ConsumerHeartbeat) -> str | None:
 
 
 def _stay(
-    group: ConsumerGroup, request: ConsumerHeartbeat, topics: Topics, effects: Effects
+    group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
     owned = None if request.owned is None else flat(request.owned)
-    known = _known(group, request, owned)
-    before = ConsumerMember(request.member_id) if known is None else known
+    before = _known(group, request, owned) or ConsumerMember(request.member_id)
     wanted = _wanted(before, request)
-    is_other = known is None or _choice(before.subscription()) != _choice(wanted)
-    if before.subscription() != wanted or before.member_id != request.member_id:
-        member = _taken_over(group, before, request.member_id, effects)
-        member.subscribe(wanted)
-        group.store_member(member, effects)
-    else:
-        member = before
-    if is_other or group.revision != topics.revision:
-        is_other |= look_at_topics(group, topics)
-    if is_other:
-        group.bump(effects)
-    assign(group, effects)
-    return _reconciled(group, request, member, owned, effects)
+    if before.classic is not None:
+        before.join_by_ms = before.sync_by_ms = NEVER
+    member = subscribe(group, before, request.member_id, wanted, effects)
+    is_new = request.member_epoch == JOINS
+    is_changed = reconcile(group, member, owned, effects, is_new=is_new)
+    is_told = is_new or is_changed or _is_full(request) or request.member_epoch != member.epoch
+    return ConsumerHeartbeatTaken(
+        member.member_id,
+        member.epoch,
+        group.settings.consumer_heartbeat_interval_ms,
+        by_topic(member.assigned) if is_told else None,
+    )
 
 
 def _known(
@@ -127,7 +127,10 @@ def _known(
                 f"{group.settings.max_size} members.",
             )
         return None
-    is_back = request.member_epoch == JOINS and known.is_away
+    may_be_replaced = known.is_away or (
+        known.classic is not None and known.member_id != request.member_id
+    )
+    is_back = request.member_epoch == JOINS and may_be_replaced
     if known.member_id != request.member_id and not is_back:
         raise _taken(known, request)
     if not is_back:
@@ -197,55 +200,6 @@ def _wanted(member: ConsumerMember, request: ConsumerHeartbeat) -> StoredSubscri
     )
 
 
-def _choice(one: StoredSubscription) -> tuple[object, ...]:
-    """What assignments are made of."""
-    return one.rack_id, one.topic_names, one.topic_regex, one.server_assignor
-
-
-def _taken_over(
-    group: ConsumerGroup, before: ConsumerMember, member_id: str, effects: Effects
-) -> ConsumerMember:
-    """The member under `member_id`, with what it had under another one."""
-    if before.member_id == member_id:
-        group.members[member_id] = before
-        return before
-    target = group.target(before)
-    group.remove(before, effects)
-    member = replace(before, member_id=member_id)
-    group.members[member_id] = member
-    group.hold(member, NOTHING)
-    group.set_target(member_id, target, effects)
-    return member
-
-
-def _reconciled(
-    group: ConsumerGroup,
-    request: ConsumerHeartbeat,
-    member: ConsumerMember,
-    owned: Assignment | None,
-    effects: Effects,
-) -> ConsumerHeartbeatTaken:
-    before, held = member.current(), member.held
-    if member.is_away:
-        member.epoch = member.previous_epoch = JOINS
-    member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
-    group.hold(member, held)
-    is_new = request.member_epoch == JOINS
-    if is_new or member.current() != before:
-        group.store_current(member, effects)
-        is_revoking = member.state is MemberState.UNREVOKED
-        member.revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms if is_revoking else NEVER
-        group.wake_by(member.revoke_by_ms)
-    group.extend_session(member, effects.now_ms)
-    is_told = is_new or _is_full(request) or request.member_epoch != member.epoch
-    return ConsumerHeartbeatTaken(
-        member.member_id,
-        member.epoch,
-        group.settings.consumer_heartbeat_interval_ms,
-        by_topic(member.assigned) if is_told or member.assigned != before.assigned else None,
-    )
-
-
 def _is_full(request: ConsumerHeartbeat) -> bool:
     """Whether it says everything, and wants to be told everything."""
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
@@ -275,5 +229,5 @@ def _leave(
         group.hold(member, held)
         group.store_current(member, effects)
     else:
-        group.put_out(member, effects)
+        group.put_out([member], effects)
     return ConsumerHeartbeatTaken(request.member_id, request.member_epoch)

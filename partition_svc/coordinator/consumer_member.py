@@ -11,7 +11,11 @@ from typing import Final
 from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient
 from partition_svc.coordinator.assignors import NOTHING, Assignment, TopicPartition
 from partition_svc.coordinator.classic_group import NEVER
-from partition_svc.coordinator.stored_consumer import StoredCurrent, StoredSubscription
+from partition_svc.coordinator.stored_consumer import (
+    StoredClassic,
+    StoredCurrent,
+    StoredSubscription,
+)
 
 #: Member epochs that say something else (KIP-848).
 JOINS: Final = 0
@@ -34,8 +38,11 @@ class MemberState(IntEnum):
 class ConsumerMember:
     """`assigned` and `revoking` together are what it may be reading.
 
+    `classic`: None, or what it said with JoinGroup: it speaks the classic protocol, and its epoch
+    is what it knows as the generation.
+
     Deadlines are in milliseconds since the epoch: `deadline_ms` of the session, `revoke_by_ms` of
-    what is being revoked.
+    what is being revoked; of classic members `join_by_ms` and `sync_by_ms`, where they are to.
     """
 
     member_id: str
@@ -46,6 +53,7 @@ class ConsumerMember:
     topic_regex: str | None = None
     rebalance_timeout_ms: int = -1
     server_assignor: str | None = None
+    classic: StoredClassic | None = None
     epoch: int = JOINS
     previous_epoch: int = JOINS
     state: MemberState = MemberState.STABLE
@@ -53,6 +61,12 @@ class ConsumerMember:
     revoking: Assignment = NOTHING
     deadline_ms: int = NEVER
     revoke_by_ms: int = NEVER
+    join_by_ms: int = NEVER
+    sync_by_ms: int = NEVER
+
+    @property
+    def next_deadline_ms(self) -> int:
+        return min(self.deadline_ms, self.revoke_by_ms, self.join_by_ms, self.sync_by_ms)
 
     @property
     def held(self) -> Assignment:
@@ -75,13 +89,14 @@ class ConsumerMember:
             self.topic_regex,
             self.rebalance_timeout_ms,
             self.server_assignor,
+            self.classic,
         )
 
     def subscribe(self, wanted: StoredSubscription) -> None:
         self.instance_id, self.rack_id, self.client = wanted[:3]
         self.topic_names, self.topic_regex = wanted.topic_names, wanted.topic_regex
         self.rebalance_timeout_ms = wanted.rebalance_timeout_ms
-        self.server_assignor = wanted.server_assignor
+        self.server_assignor, self.classic = wanted.server_assignor, wanted.classic
 
     def current(self) -> StoredCurrent:
         return StoredCurrent(

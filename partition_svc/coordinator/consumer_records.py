@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
+from common.ports.classic_groups import GroupProtocol
 from common.ports.group_refusal import GroupClient
 from partition_svc.coordinator.assignors import Assignment
 from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed
@@ -16,6 +17,7 @@ from partition_svc.coordinator.stored_consumer import (
     ConsumerRecord,
     CurrentRecord,
     EpochRecord,
+    StoredClassic,
     StoredCurrent,
     StoredEpoch,
     StoredSubscription,
@@ -31,6 +33,7 @@ _CURRENT: Final = struct.Struct(">iib")
 _ZERO: Final = _VERSION.pack(0)
 _NO_TAGS: Final = b"\0"
 _HASH_TAG: Final = 0
+_CLASSIC_TAG: Final = 0
 _UUID_BYTES: Final = 16
 
 _KINDS: Final[dict[type[Any], int]] = {
@@ -91,8 +94,21 @@ def _subscription(one: StoredSubscription) -> bytes:
     parts.append(_varint(len(one.topic_names) + 1))
     parts += [_text(name) for name in one.topic_names]
     parts += (_text(one.topic_regex), _INT.pack(one.rebalance_timeout_ms))
-    parts += (_text(one.server_assignor), _NO_TAGS)
+    parts += (_text(one.server_assignor), _classic(one.classic))
     return b"".join(parts)
+
+
+def _classic(one: StoredClassic | None) -> bytes:
+    """A tagged structure that may be null: a one before it says that it is not."""
+    if one is None:
+        return _NO_TAGS
+    parts = [b"\1", _INT.pack(one.session_timeout_ms), _varint(len(one.protocols) + 1)]
+    for protocol in one.protocols:
+        parts += (_text(protocol.name), _varint(len(protocol.metadata) + 1), protocol.metadata)
+        parts.append(_NO_TAGS)
+    parts.append(_NO_TAGS)
+    data = b"".join(parts)
+    return bytes((1, _CLASSIC_TAG)) + _varint(len(data)) + data
 
 
 def _partitions(assignment: Assignment) -> bytes:
@@ -134,8 +150,21 @@ def _read_subscription(fields: Fields) -> StoredSubscription:
     client = GroupClient(fields.text(), fields.text())
     names = tuple(fields.text() for _ in range(fields.count()))
     expression, timeout_ms, assignor = fields.text_or_none(), fields.int32(), fields.text_or_none()
-    fields.tags()
-    return StoredSubscription(instance_id, rack_id, client, names, expression, timeout_ms, assignor)
+    classic = _read_classic(fields.tags().get(_CLASSIC_TAG, b"\0"))
+    return StoredSubscription(
+        instance_id, rack_id, client, names, expression, timeout_ms, assignor, classic
+    )
+
+
+def _read_classic(data: bytes) -> StoredClassic | None:
+    fields = flexible(data)
+    if fields.raw(1) == b"\0":
+        return None
+    session_timeout_ms, protocols = fields.int32(), list[GroupProtocol]()
+    for _ in range(fields.count()):
+        protocols.append(GroupProtocol(fields.text(), fields.data()))
+        fields.tags()
+    return StoredClassic(session_timeout_ms, tuple(protocols))
 
 
 def _read_target_epoch(fields: Fields) -> int:

@@ -6,6 +6,7 @@ from partition_svc.coordinator.assignors import NOTHING
 from partition_svc.coordinator.consumer_deadlines import restart
 from partition_svc.coordinator.consumer_group import ConsumerGroup
 from partition_svc.coordinator.consumer_member import ConsumerMember
+from partition_svc.coordinator.consumer_targets import subscribed
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.stored_consumer import (
     ConsumerRecord,
@@ -15,16 +16,21 @@ from partition_svc.coordinator.stored_consumer import (
     TargetEpochRecord,
     TargetRecord,
 )
+from partition_svc.coordinator.topic_patterns import Topics
 
 
 def restored(
-    group_id: str, settings: GroupSettings, records: Sequence[ConsumerRecord], now_ms: int
+    group_id: str,
+    settings: GroupSettings,
+    view: Topics,
+    records: Sequence[ConsumerRecord],
+    now_ms: int,
 ) -> ConsumerGroup | None:
     """None where the log does not have it. `records`: the last of each key, in any order.
 
-    Topics are looked at with the next heartbeat, and change the epoch only where they have changed.
+    The epoch changes with the next heartbeat, where topics have changed since.
     """
-    group = ConsumerGroup(group_id, settings)
+    group = ConsumerGroup(group_id, settings, view)
     for one in records:
         if isinstance(one, SubscriptionRecord) and one.value is not None:
             member = group.members[one.member_id] = ConsumerMember(one.member_id)
@@ -33,6 +39,7 @@ def restored(
         _take(group, one)
     if not group.is_stored:
         return None
+    group.topics = subscribed(group)
     for member in group.members.values():
         group.hold(member, NOTHING)
     restart(group, now_ms)

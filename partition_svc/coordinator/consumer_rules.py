@@ -8,39 +8,51 @@ from typing import Final
 
 from common.ports.classic_groups import ListedGroup
 from common.ports.consumer_groups import ConsumerGroup as DescribedGroup
-from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.consumer_groups import ConsumerMember as DescribedMember
 from common.ports.group_offsets import CommitOffsets, FetchOffsets
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.classic_group import CONSUMER_PROTOCOL_TYPE
 from partition_svc.coordinator.consumer_group import ConsumerGroup
 from partition_svc.coordinator.consumer_heartbeat import by_topic
+from partition_svc.coordinator.consumer_member import ConsumerMember
 from partition_svc.coordinator.consumer_targets import assignor
 from partition_svc.coordinator.stored import StoredOffset
 
 #: The group type of ListGroups.
 _CONSUMER: Final = "consumer"
+#: Member types of ConsumerGroupDescribe (KIP-1099).
+_CLASSIC_MEMBER: Final = 0
+_CONSUMER_MEMBER: Final = 1
 
 
 def commit_refusal(group: ConsumerGroup, request: CommitOffsets) -> GroupRefusal | None:
     """Without members anybody commits, else members do in their epoch."""
     if request.generation_id < 0 and not group.members:
         return None
-    return _member_refusal(group, request.member_id, request.generation_id)
+    member = group.members.get(request.member_id)
+    if member is None:
+        return GroupRefusal.UNKNOWN_MEMBER_ID
+    if request.predates_epochs and member.classic is None:
+        return GroupRefusal.UNSUPPORTED_VERSION
+    return _epoch_refusal(member, request.generation_id)
 
 
 def fetch_refusal(group: ConsumerGroup, request: FetchOffsets) -> GroupRefusal | None:
     """Who does not say who it is may look."""
     if request.member_id is None and request.member_epoch < 0:
         return None
-    return _member_refusal(group, request.member_id or "", request.member_epoch)
-
-
-def _member_refusal(group: ConsumerGroup, member_id: str, epoch: int) -> GroupRefusal | None:
-    member = group.members.get(member_id)
+    member = group.members.get(request.member_id or "")
     if member is None:
         return GroupRefusal.UNKNOWN_MEMBER_ID
-    return None if epoch == member.epoch else GroupRefusal.STALE_MEMBER_EPOCH
+    return _epoch_refusal(member, request.member_epoch)
+
+
+def _epoch_refusal(member: ConsumerMember, epoch: int) -> GroupRefusal | None:
+    """In the words of the member's protocol."""
+    if epoch == member.epoch:
+        return None
+    is_classic = member.classic is not None
+    return GroupRefusal.ILLEGAL_GENERATION if is_classic else GroupRefusal.STALE_MEMBER_EPOCH
 
 
 def expiry_rule(group: ConsumerGroup, now_ms: int) -> Callable[[str, int, StoredOffset], bool]:
@@ -72,6 +84,7 @@ def describe(group: ConsumerGroup) -> DescribedGroup:
                 one.topic_regex,
                 by_topic(one.assigned),
                 by_topic(group.target(one)),
+                _CLASSIC_MEMBER if one.classic is not None else _CONSUMER_MEMBER,
             )
             for one in group.members.values()
         ],
@@ -83,12 +96,6 @@ def missing(group_id: str, *, is_there: bool) -> DescribedGroup:
     why = "is not a consumer group." if is_there else "not found."
     refusal = GroupRefusal.GROUP_ID_NOT_FOUND
     return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
-
-
-def not_a_consumer_group(group_id: str) -> ConsumerHeartbeatTaken:
-    """The answer to a heartbeat in a classic group that has members."""
-    described = missing(group_id, is_there=True)
-    return ConsumerHeartbeatTaken(refusal=described.refusal, message=described.message)
 
 
 def listed(group: ConsumerGroup) -> ListedGroup:

@@ -6,21 +6,26 @@ Kafka: TargetAssignmentBuilder, GroupMetadataManager.updateTargetAssignment.
 from collections import Counter
 from collections.abc import Iterable
 
+from common.ports.metadata import Topic
 from partition_svc.coordinator.assignors import ASSIGNORS, NOTHING, Subscriber
 from partition_svc.coordinator.consumer_group import ConsumerGroup
 from partition_svc.coordinator.consumer_member import ConsumerMember
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.stored_consumer import TargetEpochRecord
-from partition_svc.coordinator.topic_patterns import Topics, compiled, found, metadata_hash
+from partition_svc.coordinator.topic_patterns import compiled, found, metadata_hash
 
 
-def look_at_topics(group: ConsumerGroup, topics: Topics) -> bool:
-    """Takes over what there is now. Whether it differs from what the targets were made for."""
+def subscribed(group: ConsumerGroup) -> dict[str, Topic]:
+    """By name, those existing topics that somebody in the group reads."""
     members = group.members.values()
     names = {name for one in members for name in one.topic_names}
-    expressions = {one.topic_regex for one in members if one.topic_regex}
-    group.topics = found(topics, names, expressions)
-    group.revision = topics.revision
+    return found(group.view, names, {one.topic_regex for one in members if one.topic_regex})
+
+
+def look_at_topics(group: ConsumerGroup) -> bool:
+    """Takes over what there is now. Whether it differs from what the targets were made for."""
+    group.topics = subscribed(group)
+    group.revision = group.view.revision
     now = metadata_hash(group.topics)
     differs, group.metadata_hash = now != group.metadata_hash, now
     return differs

@@ -134,11 +134,11 @@ class OwnedCoordinators:
         return ListedGroups([one for one in listed if is_listed(one, request)])
 
     async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
-        view, new_member_id = self._logs.view, str(uuid4())
+        new_member_id = str(uuid4())
         return await self._ask(
             request.group_id,
             lambda group, ticket, now_ms: group.consumer_heartbeat(
-                request, view, ticket, now_ms, new_member_id
+                request, ticket, now_ms, new_member_id
             ),
             lambda refusal: ConsumerHeartbeatTaken(refusal=refusal),
         )

@@ -53,12 +53,13 @@ def _next(group: ClassicGroup) -> int:
 def restart(group: ClassicGroup, effects: Effects) -> None:
     """After loading: everybody has a fresh session; what was not settled begins again.
 
-    A generation whose assignment was never stored is such, and so is a group that has grown over
-    its limit meanwhile (GroupMetadataManager.onLoaded).
+    A generation whose assignment was never stored is such, one that nobody leads (`downgrade.py`),
+    and a group that has grown over its limit meanwhile (GroupMetadataManager.onLoaded).
     """
     for member in group.members:
         group.extend_session(member, effects.now_ms)
-    is_assigned = any(one.assignment for one in group.members)
+    is_led = group.members.leader is not None
+    is_assigned = is_led and any(one.assignment for one in group.members)
     is_over_limit = len(group.members) > group.settings.max_size
     if group.members:
         group.state = ClassicState.STABLE

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from common.ports.classic_groups import DescribedGroup, ListedGroup, ListGroups
+from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.classic_group import ClassicGroup, ClassicState
 
 #: The group type of ListGroups (KIP-848).
@@ -20,6 +21,13 @@ def describe(group: ClassicGroup) -> DescribedGroup:
         protocol or "",
         [one.described(protocol) for one in group.members],
     )
+
+
+def missing(group_id: str, *, is_there: bool) -> DescribedGroup:
+    """The description of what is no classic group: a consumer group, or none at all."""
+    why = "is not a classic group." if is_there else "not found."
+    refusal = GroupRefusal.GROUP_ID_NOT_FOUND
+    return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
 
 
 def listed(group: ClassicGroup) -> ListedGroup:

@@ -24,6 +24,10 @@ class GroupSettings:
     consumer_heartbeat_interval_ms: int = 5_000
     #: group.consumer.session.timeout.ms
     consumer_session_timeout_ms: int = 45_000
+    #: group.consumer.migration.policy: whether a classic group with members becomes a consumer
+    #: group when one of the consumer protocol comes, and a classic one again when the last leaves.
+    may_upgrade: bool = True
+    may_downgrade: bool = True
     #: offset.metadata.max.bytes
     offset_metadata_max: int = 4_096
     #: offsets.retention.minutes

@@ -12,17 +12,23 @@ from partition_svc.coordinator.classic_group import (
     ClassicGroup,
     ClassicState,
 )
+from partition_svc.coordinator.consumer_protocol import subscribed_topics
 from partition_svc.coordinator.stored import StoredOffset
-from partition_svc.coordinator.subscription import subscribed_topics
 
 
-def commit_refusal(group: ClassicGroup, request: CommitOffsets) -> GroupRefusal | None:
-    """Without members anybody commits; else members do, in their generation, once it is stable."""
+def commit_refusal(
+    group: ClassicGroup, request: CommitOffsets, *, is_there: bool
+) -> GroupRefusal | None:
+    """Without members anybody commits; else members do, in their generation, once it is stable.
+
+    `is_there` False: nothing is known of the group (OffsetMetadataManager.validateOffsetCommit).
+    """
     has_generation = request.generation_id >= 0
     if not has_generation and group.state is ClassicState.EMPTY:
         return None
-    if has_generation and group.is_vacant and not group.is_stored:
-        return GroupRefusal.ILLEGAL_GENERATION
+    if has_generation and not is_there:
+        is_old = request.predates_epochs
+        return GroupRefusal.ILLEGAL_GENERATION if is_old else GroupRefusal.GROUP_ID_NOT_FOUND
     if not has_generation and not request.member_id and request.group_instance_id is None:
         return GroupRefusal.UNKNOWN_MEMBER_ID
     refusal = group.members.check(request.member_id, request.group_instance_id)

@@ -15,6 +15,7 @@ from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.loading import LoadedGroup
 from partition_svc.coordinator.timers import Deadlines
+from partition_svc.coordinator.topic_patterns import Topics
 from partition_svc.coordinator.writing import Refused, Writing, refuse
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,11 @@ class Shard:
     """Made of what the log says. Once it has ended, it answers nobody; another takes its place."""
 
     def __init__(
-        self, settings: GroupSettings, writing: Writing, *, now_ms: Callable[[], int]
+        self, settings: GroupSettings, view: Topics, writing: Writing, *, now_ms: Callable[[], int]
     ) -> None:
-        """`now_ms` never goes back."""
+        """`view`: the topics that there are, at any time. `now_ms` never goes back."""
         self._settings = settings
+        self._view = view
         self._writing = writing
         self._now_ms = now_ms
         self._groups: dict[str, Group] = {}
@@ -42,10 +44,9 @@ class Shard:
     def restore(self, loaded: Mapping[str, LoadedGroup]) -> None:
         """Goes on with groups as the log has them."""
         for group_id, one in loaded.items():
-            group = Group.restored(
-                group_id, self._settings, one.stored, one.offsets, self._now_ms()
-            )
-            group.resume_consumers(list(one.consumer.values()), self._now_ms())
+            group = Group(group_id, self._settings, self._view)
+            consumer = list(one.consumer.values())
+            group.resume(one.stored, consumer, one.offsets, self._now_ms())
             self._keep(group_id, group)
 
     async def ask(self, group_id: str, ask: Ask) -> Any:
@@ -57,7 +58,7 @@ class Shard:
         if self.refusal is not None:
             raise Refused(self.refusal)
         ticket: asyncio.Future[Any] = self._loop.create_future()
-        group = self._groups.get(group_id) or Group(group_id, self._settings)
+        group = self._groups.get(group_id) or Group(group_id, self._settings, self._view)
         self._take(group_id, group, ask(group, ticket, self._now_ms()))
         return await ticket
 

@@ -178,5 +178,5 @@ class Shards:
             batch_bytes_max=effective_int("max.message.bytes", configs, view.broker_configs),
             on_failed=on_failed,
         )
-        shard = Shard(self._settings, writing, now_ms=self._now_ms)
+        shard = Shard(self._settings, self._logs.view, writing, now_ms=self._now_ms)
         return shard

@@ -5,6 +5,7 @@ A record with None for its value is a tombstone.
 
 from typing import NamedTuple, TypeAlias
 
+from common.ports.classic_groups import GroupProtocol
 from common.ports.group_refusal import GroupClient
 from partition_svc.coordinator.assignors import Assignment
 
@@ -16,8 +17,15 @@ class StoredEpoch(NamedTuple):
     metadata_hash: int = 0
 
 
+class StoredClassic(NamedTuple):
+    """ClassicMemberMetadata: of a member that speaks the classic protocol in a consumer group."""
+
+    session_timeout_ms: int
+    protocols: tuple[GroupProtocol, ...]
+
+
 class StoredSubscription(NamedTuple):
-    """ConsumerGroupMemberMetadataValue, of a member that speaks the consumer protocol."""
+    """ConsumerGroupMemberMetadataValue. `classic` None: it speaks the consumer protocol."""
 
     instance_id: str | None
     rack_id: str | None
@@ -26,6 +34,7 @@ class StoredSubscription(NamedTuple):
     topic_regex: str | None
     rebalance_timeout_ms: int
     server_assignor: str | None
+    classic: StoredClassic | None = None
 
 
 class StoredCurrent(NamedTuple):

@@ -33,6 +33,8 @@ class Topics(Protocol):
 
     def topic(self, name: str) -> Topic | None: ...
 
+    def topic_by_id(self, topic_id: bytes) -> Topic | None: ...
+
 
 @lru_cache(_PATTERNS_KEPT)
 def compiled(expression: str) -> Any:

@@ -1,5 +1,8 @@
 """The state machine of consumer groups under random members, lost answers, topics and crashes.
 
+Members of the classic protocol come and go as well, so that groups change from one kind to the
+other and back in the middle of whatever goes on.
+
 A failing run is repeated with its seed: `SEED=17 make test TESTS=tests/simulation`.
 """
 
@@ -8,7 +11,8 @@ import random
 
 import pytest
 
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
+from tests.support.consumer_groups import ConsumerGroupWorld, Reader
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(100)
 STEPS = 300
@@ -16,8 +20,13 @@ READERS_MAX = 6
 
 
 class Simulation:
-    def __init__(self, seed):
+    """`mixed`: with clients of the classic protocol. `goal`: what they are becoming, one by one."""
+
+    def __init__(self, seed, *, mixed):
         self.dice = random.Random(seed)
+        self.mixed = mixed
+        self.goal = Reader
+        self.strategies = self.dice.choice([(EAGER,), (COOPERATIVE,), (COOPERATIVE, EAGER)])
         self.sizes = {"a": 5, "b": 3}
         self.world = ConsumerGroupWorld(**self.sizes)
         self.readers = []
@@ -28,6 +37,9 @@ class Simulation:
         acts = [self.beat] * 12 + [self.join] * 2
         acts += [self.leave, self.kill, self.lose, self.repeat, self.crash, self.grow]
         acts += [self.change, self.go_and_return, self.wait]
+        if self.mixed:
+            acts += [self.join_classic] * 2 + [self.migrate] * 3
+            self.goal = self.dice.choice((Reader, ClassicReader, *[self.goal] * 60))
         self.dice.choice(acts)()
         self.check()
 
@@ -47,6 +59,9 @@ class Simulation:
 
     def beat(self, reader=None):
         reader = reader or self.some()
+        if isinstance(reader, ClassicReader):
+            reader.act()
+            return
         taken = reader.beat()
         self.seen.add(taken.refusal.name if taken.refusal else None)
         if taken.refusal is not None and reader in self.readers:
@@ -65,6 +80,33 @@ class Simulation:
             self.beat(reader)
         return reader
 
+    def join_classic(self):
+        self.made += 1
+        names = self.dice.choice([["a"], ["a", "b"], ["b"]])
+        instance_id = f"i{self.made}" if self.dice.random() < 0.3 else None
+        reader = ClassicReader(self.world, names, self.strategies, instance_id=instance_id)
+        if len(self.readers) < READERS_MAX:
+            self.readers.append(reader)
+            self.beat(reader)
+
+    def migrate(self):
+        """One stops, and comes again with the other protocol; a static one as who it was."""
+        reader = next((one for one in self.readers if not isinstance(one, self.goal)), None)
+        if reader is None:
+            return
+        self.readers.remove(reader)
+        self.made += 1
+        instance_id = reader.instance_id
+        if isinstance(reader, ClassicReader):
+            if instance_id is None:
+                reader.leave()
+            other = Reader(self.world, f"m{self.made}", instance_id=instance_id)
+        else:
+            reader.leave(-1 if instance_id is None else -2)
+            other = ClassicReader(self.world, ["a"], self.strategies, instance_id=instance_id)
+        self.readers.append(other)
+        self.beat(other)
+
     def leave(self):
         reader = self.some()
         if reader in self.readers:
@@ -80,20 +122,36 @@ class Simulation:
     def lose(self):
         """The answer is lost, and the client asks again."""
         reader = self.some()
+        if isinstance(reader, ClassicReader):
+            self.lose_classic(reader)
+            return
         self.world.beat(reader.request())
         self.beat(reader)
+
+    def lose_classic(self, reader):
+        """Of whatever it asked last; and then it joins again, as after a broken connection."""
+        reader.act()
+        reader.break_off()
+        reader.act()
 
     def crash(self):
         """Half of the time while something is being written: nobody knows of that."""
         reader = self.some()
         if self.dice.random() < 0.5:
-            self.world.group.consumer_heartbeat(
-                reader.request(), self.world.view, "t", self.world.now_ms, "n"
-            )
+            self.unwritten(reader)
         self.world.crash()
+
+    def unwritten(self, reader):
+        group, now_ms = self.world.group, self.world.now_ms
+        if isinstance(reader, ClassicReader):
+            group.join(reader.join_request(), "t", now_ms, "n")
+        else:
+            group.consumer_heartbeat(reader.request(), "t", now_ms, "n")
 
     def repeat(self):
         reader = self.some()
+        if isinstance(reader, ClassicReader):
+            return
         request = reader.request()
         self.world.beat(request)
         taken = self.world.beat(request)
@@ -106,10 +164,15 @@ class Simulation:
 
     def change(self):
         reader = self.some()
+        if isinstance(reader, ClassicReader):
+            reader.names, reader.wants_join = self.dice.choice([["b"], ["a", "b"], ["a"]]), True
+            return
         reader.names, reader.regex = self.dice.choice([(["b"], ""), (["a", "b"], ""), ([], "a")])
 
     def go_and_return(self):
         reader = self.some()
+        if isinstance(reader, ClassicReader):
+            return
         if reader.instance_id is not None and reader in self.readers:
             reader.leave(-2)
             self.made += 1
@@ -127,22 +190,24 @@ class Simulation:
             for reader in list(self.readers):
                 self.beat(reader)
             self.world.sleep(9_000)
-        self.join()
-        settle(*self.readers)
-        assert self.world.state == "Stable"
+        if self.dice.random() < 0.5 or not self.readers:
+            self.join()
+        run(*self.readers)
+        assert self.world.group.listed().state == "Stable"
         read = {part for one in self.readers for part in one.partitions}
         wanted = {
             name
             for one in self.readers
             for name in "ab"
-            if name in one.names or name in (one.regex or "").split("|")
+            if name in one.names or name in (getattr(one, "regex", None) or "").split("|")
         }
         assert read == {(name, part) for name in wanted for part in range(self.sizes[name])}
 
 
+@pytest.mark.parametrize("mixed", [False, True], ids=["consumer", "mixed"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_read(seed):
-    simulation = Simulation(seed)
+def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_read(seed, mixed):
+    simulation = Simulation(seed, mixed=mixed)
     try:
         for _ in range(STEPS):
             simulation.step()
@@ -150,3 +215,17 @@ def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_re
     except Exception as error:
         error.add_note(f"repeat with SEED={seed}")
         raise
+
+
+def test_the_dice_make_both_kinds_of_group_of_one():
+    changes = 0
+    for seed in range(10):
+        simulation = Simulation(seed, mixed=True)
+        before = None
+        for _ in range(STEPS):
+            simulation.step()
+            listed = simulation.world.group.listed()
+            if listed.state != "Empty":
+                changes += before not in (None, listed.group_type)
+                before = listed.group_type
+    assert changes > 20

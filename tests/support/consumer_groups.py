@@ -29,7 +29,10 @@ class ConsumerGroupWorld:
         self.settings = settings
         self.view = ClusterView()
         self.log: dict[bytes, Entry] = {}
-        self.group = Group("g", settings)
+        self.group = Group("g", settings, self.view)
+        #: By ticket, of whoever comes for them later.
+        self.answers: dict[Any, Any] = {}
+        self.crashes = 0
         self._ids = count()
         self.set_topics(**topics)
 
@@ -42,15 +45,14 @@ class ConsumerGroupWorld:
 
     def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
         new_id = f"new-{next(self._ids)}"
-        return self.do(
-            lambda: self.group.consumer_heartbeat(request, self.view, "t", self.now_ms, new_id)
-        )
+        return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
 
     def do(self, call: Any) -> Any:
-        """The one answer of a call, whose records are in the log."""
+        """The answer to the ticket "t" of a call, whose records are in the log."""
         effects = call()
         self.write(effects.records)
-        return effects.replies[0][1] if effects.replies else None
+        self.answers |= dict(effects.replies)
+        return self.answers.pop("t", None)
 
     def write(self, records: Any) -> None:
         for record in records:
@@ -60,11 +62,14 @@ class ConsumerGroupWorld:
                 self.log[entry.key] = entry
 
     def crash(self) -> None:
+        self.crashes += 1
+        self.answers.clear()
         loaded = LoadedGroup()
         for entry in self.log.values():
             loaded.add(decode(*entry))
-        self.group = Group.restored("g", self.settings, loaded.stored, loaded.offsets, self.now_ms)
-        self.group.resume_consumers(list(loaded.consumer.values()), self.now_ms)
+        self.group = Group("g", self.settings, self.view)
+        consumer = list(loaded.consumer.values())
+        self.group.resume(loaded.stored, consumer, loaded.offsets, self.now_ms)
 
     def sleep(self, ms: int) -> None:
         self.now_ms += ms

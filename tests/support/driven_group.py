@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from common.cluster_view import ClusterView
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
@@ -28,10 +29,13 @@ class DrivenGroup:
     def __init__(self, **settings):
         settings = {"initial_rebalance_delay_ms": 0, **settings}
         self.settings = GroupSettings(**settings)
-        self.group = Group("g", self.settings)
+        self.group = self.group_of("g")
         self.now_ms = 1_000_000
         self.answers, self.records = {}, []
         self._tickets = count(1)
+
+    def group_of(self, group_id):
+        return Group(group_id, self.settings, ClusterView())
 
     def join(self, member_id="", *, new_id="new", protocols=("range",), metadata=READS_T, **fields):
         """Returns the ticket. Like a client of before KIP-394, unless it `needs_member_id`."""
@@ -71,10 +75,21 @@ class DrivenGroup:
         self._take(ticket, self.group.leave(request, ticket, self.now_ms))
         return [one.refusal for one in self.answers[ticket].members]
 
-    def commit(self, offset, member_id="", generation_id=-1, instance=None, **fields):
+    def commit(
+        self,
+        offset,
+        member_id="",
+        generation_id=-1,
+        instance=None,
+        *,
+        predates_epochs=False,
+        **fields,
+    ):
         """Commits for partition 0 of "t"; returns the answer."""
         offsets = [OffsetToCommit("t", 0, offset, **fields)]
-        request = CommitOffsets("g", offsets, member_id, generation_id, instance)
+        request = CommitOffsets(
+            "g", offsets, member_id, generation_id, instance, predates_epochs=predates_epochs
+        )
         ticket = next(self._tickets)
         self._take(ticket, self.group.commit(request, ticket, self.now_ms))
         return self.answers[ticket]
@@ -112,7 +127,8 @@ class DrivenGroup:
 
     def restart(self):
         """The group as its last record says."""
-        self.group = Group.restored("g", self.settings, self.stored, {}, self.now_ms)
+        self.group = self.group_of("g")
+        self.group.resume(self.stored, [], {}, self.now_ms)
 
     @property
     def stored(self):

@@ -5,6 +5,7 @@ Everything that a group answers passes `GroupShell.write`, which holds it to the
 
 from collections import deque
 
+from common.cluster_view import ClusterView
 from common.ports.classic_groups import Joined, Synced
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
 from partition_svc.coordinator.effects import Effects
@@ -21,7 +22,7 @@ class GroupShell:
 
     def __init__(self, settings):
         self.settings = settings
-        self.group = Group("g", settings)
+        self.group = Group("g", settings, ClusterView())
         self.asked = {}
         self.unwritten = deque()
         self.stored, self.offsets = None, {}
@@ -31,7 +32,7 @@ class GroupShell:
         """What a call came to waits for its write; a group of which nothing is left is dropped."""
         self.unwritten.append(effects)
         if self.group.is_void:
-            self.group = Group("g", self.settings)
+            self.group = Group("g", self.settings, ClusterView())
 
     def write(self):
         """Writes the oldest and returns its answers as (ticket, request, reply)."""
@@ -48,7 +49,8 @@ class GroupShell:
         table = {}
         for (topic, partition), value in self.offsets.items():
             table.setdefault(topic, {})[partition] = value
-        self.group = Group.restored("g", self.settings, self.stored, table, now_ms)
+        self.group = Group("g", self.settings, ClusterView())
+        self.group.resume(self.stored, [], table, now_ms)
 
     def _append(self, effects):
         for written in effects.records:

@@ -35,6 +35,7 @@ class GroupRefusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GROUP_REFUSAL_UNSUPPORTED_ASSIGNOR: _ClassVar[GroupRefusal]
     GROUP_REFUSAL_INVALID_REGULAR_EXPRESSION: _ClassVar[GroupRefusal]
     GROUP_REFUSAL_INVALID_REQUEST: _ClassVar[GroupRefusal]
+    GROUP_REFUSAL_UNSUPPORTED_VERSION: _ClassVar[GroupRefusal]
 GROUP_REFUSAL_UNSPECIFIED: GroupRefusal
 GROUP_REFUSAL_NOT_COORDINATOR: GroupRefusal
 GROUP_REFUSAL_COORDINATOR_LOAD_IN_PROGRESS: GroupRefusal
@@ -61,6 +62,7 @@ GROUP_REFUSAL_UNRELEASED_INSTANCE_ID: GroupRefusal
 GROUP_REFUSAL_UNSUPPORTED_ASSIGNOR: GroupRefusal
 GROUP_REFUSAL_INVALID_REGULAR_EXPRESSION: GroupRefusal
 GROUP_REFUSAL_INVALID_REQUEST: GroupRefusal
+GROUP_REFUSAL_UNSUPPORTED_VERSION: GroupRefusal
 
 class GroupClient(_message.Message):
     __slots__ = ("client_id", "client_host")
@@ -245,20 +247,22 @@ class OffsetToCommit(_message.Message):
     def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., metadata: _Optional[str] = ..., topic_id: _Optional[bytes] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class CommitOffsetsRequest(_message.Message):
-    __slots__ = ("group_id", "offsets", "member_id", "generation_id", "group_instance_id", "client")
+    __slots__ = ("group_id", "offsets", "member_id", "generation_id", "group_instance_id", "client", "predates_epochs")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     OFFSETS_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_ID_FIELD_NUMBER: _ClassVar[int]
     GROUP_INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    PREDATES_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     offsets: _containers.RepeatedCompositeFieldContainer[OffsetToCommit]
     member_id: str
     generation_id: int
     group_instance_id: str
     client: GroupClient
-    def __init__(self, group_id: _Optional[str] = ..., offsets: _Optional[_Iterable[_Union[OffsetToCommit, _Mapping]]] = ..., member_id: _Optional[str] = ..., generation_id: _Optional[int] = ..., group_instance_id: _Optional[str] = ..., client: _Optional[_Union[GroupClient, _Mapping]] = ...) -> None: ...
+    predates_epochs: bool
+    def __init__(self, group_id: _Optional[str] = ..., offsets: _Optional[_Iterable[_Union[OffsetToCommit, _Mapping]]] = ..., member_id: _Optional[str] = ..., generation_id: _Optional[int] = ..., group_instance_id: _Optional[str] = ..., client: _Optional[_Union[GroupClient, _Mapping]] = ..., predates_epochs: _Optional[bool] = ...) -> None: ...
 
 class CommitResult(_message.Message):
     __slots__ = ("refusals", "refusal")
@@ -357,20 +361,22 @@ class DescribedMember(_message.Message):
     def __init__(self, member_id: _Optional[str] = ..., group_instance_id: _Optional[str] = ..., client: _Optional[_Union[GroupClient, _Mapping]] = ..., metadata: _Optional[bytes] = ..., assignment: _Optional[bytes] = ...) -> None: ...
 
 class DescribedGroup(_message.Message):
-    __slots__ = ("group_id", "state", "protocol_type", "protocol_name", "members", "refusal")
+    __slots__ = ("group_id", "state", "protocol_type", "protocol_name", "members", "refusal", "message")
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_TYPE_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_NAME_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
     group_id: str
     state: str
     protocol_type: str
     protocol_name: str
     members: _containers.RepeatedCompositeFieldContainer[DescribedMember]
     refusal: GroupRefusal
-    def __init__(self, group_id: _Optional[str] = ..., state: _Optional[str] = ..., protocol_type: _Optional[str] = ..., protocol_name: _Optional[str] = ..., members: _Optional[_Iterable[_Union[DescribedMember, _Mapping]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ...) -> None: ...
+    message: str
+    def __init__(self, group_id: _Optional[str] = ..., state: _Optional[str] = ..., protocol_type: _Optional[str] = ..., protocol_name: _Optional[str] = ..., members: _Optional[_Iterable[_Union[DescribedMember, _Mapping]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class DescribedGroups(_message.Message):
     __slots__ = ("groups",)

@@ -11,17 +11,29 @@ from typing import Any, ClassVar, Self
 import aiokafka
 import kafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor as AioRange
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+
+from tests.support.owners import Owners
 
 _POLL_S = 0.1
 _BATCH = 100
+#: What a member that reads on while its group rebalances may be told of a commit.
+_OVERTAKEN = (
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.STALE_MEMBER_EPOCH,
+)
 
 
 class GroupMember:
     """Reads `topic` as a member of `group` from `start` on until it is stopped."""
 
-    def __init__(self, address: str, topic: str, group: str, **options: Any) -> None:
+    def __init__(
+        self, address: str, topic: str, group: str, *, owners: Owners | None = None, **options: Any
+    ) -> None:
+        """`owners` is told when partitions come and go, as the client tells it."""
+        self.owners = owners or Owners()
         self.assigned: frozenset[int] = frozenset()
         #: Partition and offset of everything that was read, in order.
         self.read: list[tuple[int, int]] = []
@@ -82,10 +94,12 @@ class ConfluentMember(GroupMember):
         def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
             self.assignments += 1
             added = {one.partition for one in partitions}
+            self.owners.took(self, added)
             self.assigned = self.assigned | added if is_cooperative else frozenset(added)
 
         def on_revoke(consumer: Consumer, partitions: list[Any]) -> None:
             self.assigned -= {one.partition for one in partitions}
+            self.owners.gave_up(self, {one.partition for one in partitions})
 
         consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke)
         try:
@@ -94,9 +108,18 @@ class ConfluentMember(GroupMember):
                 found = [one for one in messages if one.error() is None]
                 self.read += [(one.partition(), one.offset()) for one in found]
                 if found:
-                    consumer.commit(asynchronous=False)
+                    self._commit(consumer)
         finally:
             consumer.close()
+            self.owners.gave_up(self, self.assigned)
+
+    def _commit(self, consumer: Consumer) -> None:
+        try:
+            consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            # On its way while the group went on: it is read again by whoever has the partition.
+            if error.args[0].code() not in _OVERTAKEN:
+                raise
 
 
 class CoordinatedMember(ConfluentMember):

@@ -29,3 +29,17 @@ def test_names_are_given_once_and_say_what_they_mean():
 def test_wrong_values_are_refused_by_name(name, raw):
     with pytest.raises(WrongSetting, match=name):
         build(PartitionSettings, {name: raw})
+
+
+@pytest.mark.parametrize(
+    ("policy", "may"),
+    [
+        ("bidirectional", (True, True)),
+        ("upgrade", (True, False)),
+        ("downgrade", (False, True)),
+        ("disabled", (False, False)),
+    ],
+)
+def test_groups_are_told_which_way_they_may_migrate(policy, may):
+    settings = build(PartitionSettings, {"group.consumer.migration.policy": policy})
+    assert (settings.groups.may_upgrade, settings.groups.may_downgrade) == may

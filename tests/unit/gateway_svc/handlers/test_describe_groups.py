@@ -35,7 +35,9 @@ def test_a_group_with_its_members():
     [(5, ErrorCode.NONE, None), (6, ErrorCode.GROUP_ID_NOT_FOUND, "Group g not found.")],
 )
 def test_a_group_that_is_not_there_is_dead(version, error_code, message):
-    one = described(DescribedGroup("g", refusal=GroupRefusal.GROUP_ID_NOT_FOUND), version)
+    missing = GroupRefusal.GROUP_ID_NOT_FOUND
+    found = DescribedGroup("g", refusal=missing, message="Group g not found.")
+    one = described(found, version)
     assert (one.error_code, one.error_message) == (error_code, message)
     assert one.group_state == "Dead"
 

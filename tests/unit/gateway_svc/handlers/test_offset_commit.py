@@ -1,3 +1,5 @@
+import pytest
+
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
 from common.ports.group_refusal import GroupClient, GroupRefusal
 from gateway_svc.handlers.offset_commit import offset_commit
@@ -47,6 +49,14 @@ def test_everything_that_is_committed_reaches_the_coordinator():
             GroupClient("a client", "/10.0.0.9"),
         )
     ]
+
+
+@pytest.mark.parametrize(("version", "predates"), [(8, True), (9, False)])
+def test_the_coordinator_is_told_what_the_client_knows_of_epochs(version, predates):
+    world = World()
+    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.ask(offset_commit, request(partition(0)), version)
+    assert world.coordinators.asked[0].predates_epochs is predates
 
 
 def test_partitions_that_do_not_exist_are_refused_and_the_others_committed():

@@ -1,3 +1,4 @@
+from common.cluster_view import ClusterView
 from partition_svc.coordinator.consumer_group import ConsumerGroup
 from partition_svc.coordinator.consumer_member import ConsumerMember
 from partition_svc.coordinator.effects import Effects
@@ -15,7 +16,7 @@ PART = (b"t" * 16, 0)
 
 
 def group_of(*members):
-    group = ConsumerGroup("g", GroupSettings())
+    group = ConsumerGroup("g", GroupSettings(), ClusterView())
     for one in members:
         group.members[one.member_id] = one
         group.hold(one, frozenset())
@@ -37,7 +38,7 @@ def test_what_is_being_given_up_is_not_free():
 def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
     one, two = ConsumerMember("m1", assigned=frozenset({PART})), ConsumerMember("m2")
     group, effects = group_of(one, two), Effects(0)
-    group.put_out(one, effects)
+    group.put_out([one], effects)
     assert group.is_free_for(two)(PART)
     assert effects.records == [
         CurrentRecord("g", "m1", None),

@@ -1,11 +1,13 @@
 import pytest
 
+from common.ports.classic_groups import GroupProtocol
 from common.ports.group_refusal import GroupClient
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import decode, encode
 from partition_svc.coordinator.stored_consumer import (
     CurrentRecord,
     EpochRecord,
+    StoredClassic,
     StoredCurrent,
     StoredEpoch,
     StoredSubscription,
@@ -26,6 +28,20 @@ RECORDS = [
         "g", "m", StoredSubscription("i", "r", CLIENT, ("a", "b" * 200), "x.*", 300, "uniform")
     ),
     SubscriptionRecord("g", "m", StoredSubscription(None, None, CLIENT, (), None, -1, None)),
+    SubscriptionRecord(
+        "g",
+        "m",
+        StoredSubscription(
+            None,
+            None,
+            CLIENT,
+            ("a",),
+            None,
+            60_000,
+            None,
+            StoredClassic(45_000, (GroupProtocol("range", b"x" * 200), GroupProtocol("rr", b""))),
+        ),
+    ),
     SubscriptionRecord("g", "m", None),
     TargetEpochRecord("g", 3),
     TargetEpochRecord("g", None),
@@ -46,11 +62,45 @@ def test_what_is_written_is_read(record):
     [
         (RECORDS[0], "0003000167", "00000000000700"),
         (RECORDS[1], "0003000167", "000000000007010008fffffffffffffffb"),
-        (RECORDS[6], "0006000167", "00000000000300"),
+        (RECORDS[7], "0006000167", "00000000000300"),
         (
             TargetRecord("g", "m", frozenset({(TOPIC, 1)})),
             "000700016700016d",
             "0000" + "02" + TOPIC.hex() + "0200000001" + "0000",
+        ),
+        (
+            SubscriptionRecord(
+                "g",
+                "m",
+                StoredSubscription(
+                    None,
+                    None,
+                    GroupClient("c", "h"),
+                    (),
+                    None,
+                    5,
+                    None,
+                    StoredClassic(9, (GroupProtocol("p", b"xyz"),)),
+                ),
+            ),
+            "000500016700016d",
+            "0000"
+            + "0000"
+            + "0263"
+            + "0268"
+            + "01"
+            + "00"
+            + "00000005"
+            + "00"
+            # One tagged field 0 of 14 bytes: it is there, session, one protocol.
+            + "01000e"
+            + "01"
+            + "00000009"
+            + "02"
+            + "0270"
+            + "0478797a"
+            + "00"
+            + "00",
         ),
         (
             CurrentRecord("g", "m", StoredCurrent(2, 1, 1, frozenset(), frozenset())),
@@ -73,7 +123,7 @@ def test_cut_bytes_are_malformed(record):
 
 
 def test_states_and_versions_that_are_not_known_are_malformed():
-    entry = encode(RECORDS[10])
+    entry = encode(RECORDS[11])
     for value in (entry.value[:10] + b"\x09" + entry.value[11:], b"\0\1" + entry.value[2:]):
         with pytest.raises(Malformed):
             decode(entry.key, value)

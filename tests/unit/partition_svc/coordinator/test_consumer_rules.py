@@ -27,8 +27,8 @@ def one(world):
     return reader
 
 
-def commit(world, topic="a", member_id="", epoch=-1):
-    request = CommitOffsets("g", [OffsetToCommit(topic, 0, 5)], member_id, epoch)
+def commit(world, topic="a", member_id="", epoch=-1, **fields):
+    request = CommitOffsets("g", [OffsetToCommit(topic, 0, 5)], member_id, epoch, **fields)
     return world.do(lambda: world.group.commit(request, "t", world.now_ms)).refusal
 
 
@@ -50,6 +50,8 @@ def test_members_commit_and_fetch_in_their_epoch(world, one):
     assert commit(world, "a", "m1", one.epoch + 1) is GroupRefusal.STALE_MEMBER_EPOCH
     assert commit(world, "a", "m2", one.epoch) is GroupRefusal.UNKNOWN_MEMBER_ID
     assert commit(world) is GroupRefusal.UNKNOWN_MEMBER_ID
+    old = GroupRefusal.UNSUPPORTED_VERSION
+    assert commit(world, "a", "m1", one.epoch, predates_epochs=True) is old
     assert [found.offset for found in fetch(world, "m1", one.epoch).offsets] == [5]
     assert [found.offset for found in fetch(world).offsets] == [5]
     assert fetch(world, "m1", 0).refusal is GroupRefusal.STALE_MEMBER_EPOCH
@@ -59,6 +61,17 @@ def test_members_commit_and_fetch_in_their_epoch(world, one):
 def test_anybody_commits_where_there_are_no_members(world, one):
     one.leave()
     assert commit(world) is None
+
+
+def test_what_is_read_is_known_before_anybody_was_heard_of(world, one):
+    """The coordinator was loaded a moment ago."""
+    regex = Reader(world, "m2", [], "b")
+    settle(one, regex)
+    world.crash()
+    for topic in "ab":
+        request = DeleteOffsets("g", [TopicPartitions(topic, [0])])
+        deleted = world.do(lambda r=request: world.group.delete_offsets(r, "t", world.now_ms))
+        assert list(deleted.refusals) == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC]
 
 
 def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
@@ -103,7 +116,9 @@ def test_groups_are_described_and_listed(world, one):
 
 
 def test_each_kind_is_missing_among_the_other(world, one):
-    assert world.group.describe().refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    described = world.group.describe()
+    assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    assert described.message == "Group g is not a classic group."
     one.leave()
     assert join(world).refusal is None
     described = world.group.describe_consumer()
@@ -113,13 +128,12 @@ def test_each_kind_is_missing_among_the_other(world, one):
 
 def test_a_group_without_members_becomes_the_other_kind_and_keeps_its_offsets(world, one):
     commit(world, "a", "m1", one.epoch)
-    assert join(world).refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
     one.leave()
     assert join(world, "stranger").refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     assert world.group.listed().group_type == "consumer"
     assert join(world).refusal is None
     taken = Reader(world, "m2").beat()
-    assert taken.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    assert taken.refusal is GroupRefusal.GROUP_ID_NOT_FOUND, "what it subscribes to is not readable"
     world.sleep(10_000)
     back = Reader(world, "m2")
     settle(back)

@@ -1,5 +1,6 @@
 import pytest
 
+from common.cluster_view import ClusterView
 from common.ports.classic_groups import DescribedGroup, GroupResult
 from common.ports.group_offsets import CommittedOffset, FetchOffsets
 from common.ports.group_refusal import GroupRefusal
@@ -17,7 +18,9 @@ def test_a_fresh_group_is_void_and_answers_like_one_that_is_not_there():
     assert driven.group.next_deadline is None
     assert driven.committed() is None
     missing = GroupRefusal.GROUP_ID_NOT_FOUND
-    assert driven.group.describe() == DescribedGroup("g", refusal=missing)
+    assert driven.group.describe() == DescribedGroup(
+        "g", refusal=missing, message="Group g not found."
+    )
     assert driven.group.delete(1, 0).replies == [(1, GroupResult("g", missing))]
     assert driven.group.is_void
     assert not driven.records
@@ -91,7 +94,8 @@ def test_a_group_comes_back_as_the_log_has_it():
     generation = driven.stable("a", "b")
     described = driven.group.describe()
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
-    group = Group.restored("g", driven.settings, driven.stored, offsets, driven.now_ms)
+    group = Group("g", driven.settings, ClusterView())
+    group.resume(driven.stored, [], offsets, driven.now_ms)
     assert group.describe() == described
     assert group.next_deadline == driven.now_ms + SESSION_MS
     [(_, fetched)] = group.fetch(FetchOffsets("g"), 1, 0).replies
@@ -118,7 +122,8 @@ def test_an_empty_group_and_offsets_alone_come_back_too():
     assert not driven.group.is_void
     assert driven.answers[driven.join(new_id="b")].generation_id == driven.stored.generation_id
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
-    alone = Group.restored("g", GroupSettings(), None, offsets, 0)
+    alone = Group("g", GroupSettings(), ClusterView())
+    alone.resume(None, [], offsets, 0)
     assert (alone.is_void, alone.next_deadline) == (False, None)
 
 

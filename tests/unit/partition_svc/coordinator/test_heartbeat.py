@@ -49,5 +49,5 @@ def test_who_was_replaced_is_fenced():
 def test_nobody_lives_in_a_group_that_is_not_there():
     driven = DrivenGroup()
     assert driven.heartbeat("a", 1) is GroupRefusal.UNKNOWN_MEMBER_ID
-    driven.group = type(driven.group)("", driven.settings)
+    driven.group = driven.group_of("")
     assert driven.heartbeat("a", 1) is GroupRefusal.INVALID_GROUP_ID

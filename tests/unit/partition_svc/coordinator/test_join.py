@@ -168,7 +168,7 @@ def test_a_join_sent_twice_answers_both():
 
 def test_a_groups_name_is_not_empty():
     driven = DrivenGroup()
-    driven.group = type(driven.group)("", driven.settings)
+    driven.group = driven.group_of("")
     assert driven.answers[driven.join()].refusal is GroupRefusal.INVALID_GROUP_ID
 
 

@@ -64,6 +64,6 @@ def test_nobody_leaves_a_group_that_is_not_there():
     driven = DrivenGroup()
     assert driven.leave("a") == [GroupRefusal.UNKNOWN_MEMBER_ID]
     assert driven.group.is_void
-    unnamed = type(driven.group)("", driven.settings)
+    unnamed = driven.group_of("")
     [(_, left)] = unnamed.leave(LeaveGroup("", []), 1, 0).replies
     assert left.refusal is GroupRefusal.INVALID_GROUP_ID

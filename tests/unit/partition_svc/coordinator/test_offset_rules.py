@@ -75,8 +75,12 @@ def test_members_commit_while_a_rebalance_begins_but_not_before_their_assignment
 
 def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
     driven = driven_group()
-    assert driven.commit(5, "a", 1).refusal is GroupRefusal.ILLEGAL_GENERATION
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    refused = driven.commit(5, "a", 1, predates_epochs=True)
+    assert refused.refusal is GroupRefusal.ILLEGAL_GENERATION
     assert driven.group.is_void
+    driven.commit(5)
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
 def test_a_commit_keeps_the_session():

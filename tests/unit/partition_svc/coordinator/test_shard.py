@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from common.cluster_view import ClusterView
 from common.ports.group_offsets import FetchOffsets
 from common.ports.group_refusal import GroupRefusal
 from common.ports.partitions import LogId
@@ -25,7 +26,7 @@ class Kept:
         self.failures = []
         writing = Writing(core, LOG, 0, batch_bytes_max=1 << 20, on_failed=self.failures.append)
         loop = asyncio.get_running_loop()
-        self.shard = Shard(settings, writing, now_ms=lambda: int(loop.time() * 1000))
+        self.shard = Shard(settings, ClusterView(), writing, now_ms=lambda: int(loop.time() * 1000))
 
     def join(self, member_id, group_id="g"):
         request = joining(member_id, group_id, needs_member_id=False)

@@ -107,5 +107,5 @@ def test_a_member_that_leaves_while_it_waits_is_answered():
 def test_nobody_syncs_in_a_group_that_is_not_there():
     driven = DrivenGroup()
     assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    driven.group = type(driven.group)("", driven.settings)
+    driven.group = driven.group_of("")
     assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.INVALID_GROUP_ID
