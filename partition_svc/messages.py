@@ -14,9 +14,6 @@ from common.ports.partitions import (
     AppendResult,
     EpochEndOffset,
     EpochQuery,
-    FetchPartition,
-    FetchQuery,
-    FetchResult,
     LogDescription,
     LogId,
     OffsetQuery,
@@ -24,7 +21,6 @@ from common.ports.partitions import (
     Refusal,
 )
 from common.records.records import Record, write_batch
-from common.rpc.wire_format import delimited_head
 from protos.partition.v1 import partition_pb2 as pb
 
 _ACKS = {
@@ -34,7 +30,7 @@ _ACKS = {
     pb.ACKS_NONE: ACKS_NONE,
 }
 #: By name, though the numbers are the same: a refusal that the proto lacks fails at import.
-_REFUSALS: dict[Refusal | None, pb.Refusal] = {
+REFUSALS: dict[Refusal | None, pb.Refusal] = {
     None: pb.REFUSAL_UNSPECIFIED,
     **{one: getattr(pb, f"REFUSAL_{one.name}") for one in Refusal},
 }
@@ -72,10 +68,10 @@ def append_from_message(message: pb.Append, now_ms: int) -> Append:
         if message.ByteSize() > _RECORDS_BYTES_MAX:
             raise Malformed(f"records of one append may have {_RECORDS_BYTES_MAX} bytes")
         batch = _batch(message.records, now_ms)
-    return Append(log_from_message(message), batch, _leader_epoch(message))
+    return Append(log_from_message(message), batch, leader_epoch_from_message(message))
 
 
-def _leader_epoch(message: pb.Append | pb.FetchPartition | pb.OffsetQuery) -> int:
+def leader_epoch_from_message(message: pb.Append | pb.FetchPartition | pb.OffsetQuery) -> int:
     return message.leader_epoch if message.HasField("leader_epoch") else NO_LEADER_EPOCH
 
 
@@ -110,7 +106,7 @@ def append_response(results: Iterable[tuple[int, AppendResult]]) -> pb.AppendRes
 
 def _refused(result: AppendResult, refusal: Refusal) -> pb.Refused:
     return pb.Refused(
-        refusal=_REFUSALS[refusal],
+        refusal=REFUSALS[refusal],
         message=result.message or "",
         record_errors=[
             pb.RecordError(batch_index=one.batch_index, message=one.message or "")
@@ -120,82 +116,18 @@ def _refused(result: AppendResult, refusal: Refusal) -> pb.Refused:
     )
 
 
-def fetch_query_from_message(message: pb.FetchRequest) -> FetchQuery:
-    return FetchQuery(
-        [
-            FetchPartition(
-                log_from_message(one), one.fetch_offset, one.max_bytes, _leader_epoch(one)
-            )
-            for one in message.partitions
-        ],
-        message.max_wait_ms,
-        message.min_bytes,
-        message.max_bytes,
-        message.read_committed,
-    )
-
-
-def encoded_fetch_response(results: Sequence[FetchResult]) -> bytes:
-    """A FetchResponse as bytes, with the batches copied once."""
-    pieces: list[bytes | memoryview] = []
-    for result in results:
-        one = fetch_result_to_message(result).SerializeToString()
-        size = sum(map(len, result.records))
-        if size:
-            one += delimited_head(pb.FetchResult.BATCHES_FIELD_NUMBER, size)
-        pieces.append(delimited_head(pb.FetchResponse.RESULTS_FIELD_NUMBER, len(one) + size))
-        pieces.append(one)
-        pieces += result.records
-    return b"".join(pieces)
-
-
-def fetch_result_to_message(
-    result: FetchResult, *, records: Sequence[Record] = ()
-) -> pb.FetchResult:
-    """All but the batches; `records` are what the caller made of them."""
-    return pb.FetchResult(
-        refusal=_REFUSALS[result.refusal],
-        high_watermark=result.high_watermark,
-        last_stable_offset=result.last_stable_offset,
-        log_start_offset=result.log_start_offset,
-        leader_epoch=result.leader_epoch,
-        records=map(_record_to_message, records),
-        aborted=_aborted(result),
-    )
-
-
-def _aborted(result: FetchResult) -> pb.AbortedTransactions | None:
-    if result.aborted is None:
-        return None
-    return pb.AbortedTransactions(
-        transactions=[
-            pb.AbortedTransaction(producer_id=one.producer_id, first_offset=one.first_offset)
-            for one in result.aborted
-        ]
-    )
-
-
-def _record_to_message(record: Record) -> pb.Record:
-    return pb.Record(
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        # Kafka does not promise text; protobuf asks for it.
-        headers=[pb.Header(key=k.decode(errors="replace"), value=v) for k, v in record.headers],
-    )
-
-
 def offset_queries_from_message(message: pb.ListOffsetsRequest) -> list[OffsetQuery]:
     return [
-        OffsetQuery(log_from_message(one), one.timestamp, _leader_epoch(one), one.read_committed)
+        OffsetQuery(
+            log_from_message(one), one.timestamp, leader_epoch_from_message(one), one.read_committed
+        )
         for one in message.queries
     ]
 
 
 def offset_result_to_message(result: OffsetResult) -> pb.OffsetResult:
     return pb.OffsetResult(
-        refusal=_REFUSALS[result.refusal],
+        refusal=REFUSALS[result.refusal],
         offset=result.offset,
         timestamp=result.timestamp,
         leader_epoch=result.leader_epoch,
@@ -215,7 +147,7 @@ def epoch_queries_from_message(message: pb.OffsetsForLeaderEpochRequest) -> list
 
 def epoch_end_offset_to_message(result: EpochEndOffset) -> pb.EpochEndOffset:
     return pb.EpochEndOffset(
-        refusal=_REFUSALS[result.refusal],
+        refusal=REFUSALS[result.refusal],
         leader_epoch=result.leader_epoch,
         end_offset=result.end_offset,
     )
@@ -225,7 +157,7 @@ def description_to_message(one: LogDescription) -> pb.LogDescription:
     return pb.LogDescription(
         topic_id=one.log.topic_id,
         partition=one.log.partition,
-        refusal=_REFUSALS[one.refusal],
+        refusal=REFUSALS[one.refusal],
         log_start_offset=one.log_start_offset,
         high_watermark=one.high_watermark,
         log_end_offset=one.log_end_offset,

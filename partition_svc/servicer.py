@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import groupby
 from time import time
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -14,17 +14,20 @@ from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.rpc.server import Service
 from partition_svc.append_stream import AppendStream
+from partition_svc.fetch_messages import (
+    encoded_fetch_response,
+    fetch_query_from_message,
+    fetch_result_to_message,
+)
+from partition_svc.fetch_stream import FetchStream
 from partition_svc.messages import (
     Malformed,
     acks_from_message,
     append_from_message,
     append_response,
     description_to_message,
-    encoded_fetch_response,
     epoch_end_offset_to_message,
     epoch_queries_from_message,
-    fetch_query_from_message,
-    fetch_result_to_message,
     log_from_message,
     offset_queries_from_message,
     offset_result_to_message,
@@ -37,9 +40,23 @@ from protos.partition.v1.partition_pb2_grpc import (
 )
 
 T = TypeVar("T")
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 
 #: What one stream may have unanswered; the gateway bounds its own side too.
 _STREAM_BYTES_MAX: Final = 64 << 20
+
+
+class _Stream(Protocol[RequestT_contra, ResponseT_co]):
+    """Answers the requests of one stream."""
+
+    failure: Exception | None
+
+    def end(self, failure: Exception) -> None: ...
+
+    def responses(
+        self, requests: AsyncIterator[RequestT_contra]
+    ) -> AsyncIterator[ResponseT_co]: ...
 
 
 class PartitionServicer(PartitionServiceServicer):
@@ -47,12 +64,14 @@ class PartitionServicer(PartitionServiceServicer):
 
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
-        self._streams: set[AppendStream] = set()
+        self._streams: set[_Stream[Any, Any]] = set()
+        self._ending: BackendUnavailable | None = None
 
     def end_streams(self) -> None:
         """The service is stopping: streams end once what is in flight is answered."""
+        self._ending = BackendUnavailable("the partition service is stopping")
         for stream in tuple(self._streams):
-            stream.end(BackendUnavailable("the partition service is stopping"))
+            stream.end(self._ending)
 
     async def Append(  # noqa: N802 - named by the proto
         self,
@@ -81,14 +100,8 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
     ) -> AsyncIterator[pb.AppendResponse]:
         stream = AppendStream(self._partitions, bytes_in_flight_max=_STREAM_BYTES_MAX)
-        self._streams.add(stream)
-        try:
-            async for response in stream.responses(requests):
-                yield response
-        finally:
-            self._streams.discard(stream)
-        if stream.failure is not None:
-            await _refuse(context, stream.failure)
+        async for response in self._answers(stream, requests, context):
+            yield response
 
     async def Fetch(  # noqa: N802
         self,
@@ -103,6 +116,14 @@ class PartitionServicer(PartitionServiceServicer):
         if request.decode_records:
             return await _decoded(query, results)
         return encoded_fetch_response(results)
+
+    async def FetchStream(  # noqa: N802
+        self,
+        requests: AsyncIterator[pb.FetchStreamRequest],
+        context: grpc.aio.ServicerContext[pb.FetchStreamRequest, pb.FetchStreamResponse],
+    ) -> AsyncIterator[bytes]:
+        async for response in self._answers(FetchStream(self._partitions), requests, context):
+            yield response
 
     async def ListOffsets(  # noqa: N802
         self,
@@ -141,6 +162,24 @@ class PartitionServicer(PartitionServiceServicer):
             await _refuse(context, error)
         descriptions = await _answered(context, self._partitions.describe_logs(logs))
         return pb.DescribeLogResponse(logs=map(description_to_message, descriptions))
+
+    async def _answers(
+        self,
+        stream: "_Stream[RequestT_contra, ResponseT_co]",
+        requests: AsyncIterator[RequestT_contra],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[ResponseT_co]:
+        """What the stream answers, until it ends; then why, where it is not the caller's end."""
+        if self._ending is not None:
+            await _refuse(context, self._ending)
+        self._streams.add(stream)
+        try:
+            async for response in stream.responses(requests):
+                yield response
+        finally:
+            self._streams.discard(stream)
+        if stream.failure is not None:
+            await _refuse(context, stream.failure)
 
 
 def service(servicer: PartitionServicer) -> Service:

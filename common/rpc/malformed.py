@@ -28,7 +28,11 @@ class RefuseMalformed(grpc.aio.ServerInterceptor):
     ) -> "_Handler | None":
         handler = await continuation(handler_call_details)
         # None: there is no such method.
-        if handler is None or handler.request_streaming or handler.response_streaming:
+        if handler is None:
+            return None
+        if handler.request_streaming and handler.response_streaming:
+            return _stream_handler(handler)
+        if handler.request_streaming or handler.response_streaming:
             return handler
         return _unary_handler(handler)
 
@@ -42,6 +46,14 @@ def _unary_handler(handler: Any) -> _Handler:
     return grpc.unary_unary_rpc_method_handler(
         answer,
         request_deserializer=_lenient(handler.request_deserializer),
+        response_serializer=_unless_ready(handler.response_serializer),
+    )
+
+
+def _stream_handler(handler: Any) -> _Handler:
+    return grpc.stream_stream_rpc_method_handler(
+        handler.stream_stream,
+        request_deserializer=handler.request_deserializer,
         response_serializer=_unless_ready(handler.response_serializer),
     )
 

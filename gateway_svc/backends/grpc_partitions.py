@@ -16,8 +16,10 @@ from common.ports.partitions import (
     OffsetQuery,
     OffsetResult,
 )
+from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
 from gateway_svc.backends.append_sender import AppendSender
+from gateway_svc.backends.fetch_sender import FETCH_MARGIN_S, FetchSender, NoStream
 from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from gateway_svc.backends.partition_messages import (
     decoded_fetch_response,
@@ -35,9 +37,7 @@ from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 
 _SERVICE: Final = pb.DESCRIPTOR.services_by_name["PartitionService"]
 _FETCH: Final = f"/{_SERVICE.full_name}/Fetch"
-
-#: What a fetch may take on top of the time that it waits for data.
-_FETCH_MARGIN_S: Final = 10.0
+_FETCH_STREAM: Final = f"/{_SERVICE.full_name}/FetchStream"
 
 
 class GrpcPartitions:
@@ -65,6 +65,11 @@ class GrpcPartitions:
             request_serializer=pb.FetchRequest.SerializeToString,
             response_deserializer=decoded_fetch_response,
         )
+        open_stream: Any = self._channels[0].stream_stream(
+            _FETCH_STREAM, request_serializer=pb.FetchStreamRequest.SerializeToString
+        )
+        self._fetches = FetchSender(name, open_stream)
+        self._has_stream = True
         self._appends = AppendSender(
             name,
             PartitionServiceStub(self._channels[1]).AppendStream,
@@ -85,12 +90,17 @@ class GrpcPartitions:
         return self._appends.when_answered(log, tell)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        with unavailable_on_failure(f"{self._name} Fetch"):
-            results: list[FetchResult] = await self._fetch(
-                fetch_query_to_message(query),
-                timeout=query.max_wait_ms / 1000 + _FETCH_MARGIN_S,
-            )
-        return results
+        if self._has_stream:
+            try:
+                return await self._fetches.fetch(query)
+            except NoStream:
+                # While services are updated one by one. A newer one comes with another connection.
+                self._has_stream = False
+        try:
+            return await self._fetch_by_call(query)
+        except BackendUnavailable:
+            self._has_stream = True
+            raise
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         with unavailable_on_failure(f"{self._name} ListOffsets"):
@@ -114,7 +124,15 @@ class GrpcPartitions:
         return descriptions_from_message(answer)
 
     async def close(self) -> None:
-        """Ends the append stream and all calls; what has no answer yet fails."""
+        """Ends the streams and all calls; what has no answer yet fails."""
+        await self._fetches.close()
         await self._appends.close()
         for channel in self._channels:
             await channel.close()
+
+    async def _fetch_by_call(self, query: FetchQuery) -> list[FetchResult]:
+        with unavailable_on_failure(f"{self._name} Fetch"):
+            results: list[FetchResult] = await self._fetch(
+                fetch_query_to_message(query), timeout=query.max_wait_ms / 1000 + FETCH_MARGIN_S
+            )
+        return results

@@ -4,7 +4,7 @@ Only translates. Refusals have the same numbers on both sides; 0 in a message is
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from common.ports.partitions import (
     ACKS_ALL,
@@ -35,6 +35,9 @@ _ACKS: Final = {
     # So what became of its append must be known: ACKS_NONE would leave that open.
     ACKS_NONE: pb.ACKS_LEADER,
 }
+
+#: Copying less than this costs less than looking at it in Python.
+_SMALL_BYTES: Final = 8 << 10
 
 
 def append_request(appends: Iterable[tuple[int, Append, int]]) -> pb.AppendRequest:
@@ -101,13 +104,52 @@ def decoded_fetch_response(data: bytes) -> list[FetchResult]:
     return [_fetch_result(one) for one in results]
 
 
+class FetchPiece(NamedTuple):
+    """A part of an answer on a stream, as in the proto."""
+
+    fetch_id: int
+    results: list[FetchResult]
+    continues: bool
+    is_last: bool
+
+
+def fetch_pieces(data: bytes) -> list[FetchPiece]:
+    """The pieces of an encoded FetchStreamResponse. Large records are views of it, not copies.
+
+    Raises:
+        DecodeError: it is none.
+    """
+    if len(data) <= _SMALL_BYTES:
+        return [
+            FetchPiece(one.fetch_id, [*map(_small_result, one.results)], one.continues, one.is_last)
+            for one in pb.FetchStreamResponse.FromString(data).pieces
+        ]
+    _, pieces = split(memoryview(data), pb.FetchStreamResponse.PIECES_FIELD_NUMBER)
+    return [_fetch_piece(one) for one in pieces]
+
+
+def _fetch_piece(data: memoryview) -> FetchPiece:
+    rest, results = split(data, pb.FetchPiece.RESULTS_FIELD_NUMBER)
+    message = pb.FetchPiece.FromString(rest)
+    return FetchPiece(
+        message.fetch_id, [*map(_fetch_result, results)], message.continues, message.is_last
+    )
+
+
 def _fetch_result(data: memoryview) -> FetchResult:
     rest, batches = split(data, pb.FetchResult.BATCHES_FIELD_NUMBER)
-    message = pb.FetchResult.FromString(rest)
+    # The last where there are more, as protobuf has it.
+    return _result_of(pb.FetchResult.FromString(rest), batches[-1] if batches else b"")
+
+
+def _small_result(message: pb.FetchResult) -> FetchResult:
+    return _result_of(message, message.batches)
+
+
+def _result_of(message: pb.FetchResult, batches: bytes | memoryview) -> FetchResult:
     aborted = message.aborted.transactions if message.HasField("aborted") else None
     return FetchResult(
-        # The last where there are more, as protobuf has it.
-        records=[*batches[-1:]] if batches and batches[-1] else [],
+        records=[batches] if batches else [],
         high_watermark=message.high_watermark,
         last_stable_offset=message.last_stable_offset,
         log_start_offset=message.log_start_offset,

@@ -217,6 +217,38 @@ class AbortedTransaction(_message.Message):
     first_offset: int
     def __init__(self, producer_id: _Optional[int] = ..., first_offset: _Optional[int] = ...) -> None: ...
 
+class FetchStreamRequest(_message.Message):
+    __slots__ = ("calls",)
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[FetchCall]
+    def __init__(self, calls: _Optional[_Iterable[_Union[FetchCall, _Mapping]]] = ...) -> None: ...
+
+class FetchCall(_message.Message):
+    __slots__ = ("fetch_id", "fetch")
+    FETCH_ID_FIELD_NUMBER: _ClassVar[int]
+    FETCH_FIELD_NUMBER: _ClassVar[int]
+    fetch_id: int
+    fetch: FetchRequest
+    def __init__(self, fetch_id: _Optional[int] = ..., fetch: _Optional[_Union[FetchRequest, _Mapping]] = ...) -> None: ...
+
+class FetchStreamResponse(_message.Message):
+    __slots__ = ("pieces",)
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    pieces: _containers.RepeatedCompositeFieldContainer[FetchPiece]
+    def __init__(self, pieces: _Optional[_Iterable[_Union[FetchPiece, _Mapping]]] = ...) -> None: ...
+
+class FetchPiece(_message.Message):
+    __slots__ = ("results", "fetch_id", "continues", "is_last")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    FETCH_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[FetchResult]
+    fetch_id: int
+    continues: bool
+    is_last: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[FetchResult, _Mapping]]] = ..., fetch_id: _Optional[int] = ..., continues: _Optional[bool] = ..., is_last: _Optional[bool] = ...) -> None: ...
+
 class ListOffsetsRequest(_message.Message):
     __slots__ = ("queries",)
     QUERIES_FIELD_NUMBER: _ClassVar[int]

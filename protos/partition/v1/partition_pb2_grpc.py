@@ -54,6 +54,11 @@ class PartitionServiceStub:
                 request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchRequest.SerializeToString,
                 response_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchResponse.FromString,
                 _registered_method=True)
+        self.FetchStream = channel.stream_stream(
+                '/partition.v1.PartitionService/FetchStream',
+                request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamRequest.SerializeToString,
+                response_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamResponse.FromString,
+                _registered_method=True)
         self.ListOffsets = channel.unary_unary(
                 '/partition.v1.PartitionService/ListOffsets',
                 request_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.ListOffsetsRequest.SerializeToString,
@@ -105,6 +110,15 @@ class PartitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchStream(self, request_iterator, context):
+        """The same for a long-lived stream: many fetches at a time, each answered when it can be. Large
+        answers come in pieces, between those of others. Both sides put everything that is waiting into
+        the next message. `decode_records` is for Fetch only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListOffsets(self, request, context):
         """Finds offsets by time. Results are in the order of the queries.
         """
@@ -143,6 +157,11 @@ def add_PartitionServiceServicer_to_server(servicer, server):
                     servicer.Fetch,
                     request_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchRequest.FromString,
                     response_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchResponse.SerializeToString,
+            ),
+            'FetchStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.FetchStream,
+                    request_deserializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamRequest.FromString,
+                    response_serializer=protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamResponse.SerializeToString,
             ),
             'ListOffsets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOffsets,
@@ -246,6 +265,33 @@ class PartitionService:
             '/partition.v1.PartitionService/Fetch',
             protos_dot_partition_dot_v1_dot_partition__pb2.FetchRequest.SerializeToString,
             protos_dot_partition_dot_v1_dot_partition__pb2.FetchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/partition.v1.PartitionService/FetchStream',
+            protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamRequest.SerializeToString,
+            protos_dot_partition_dot_v1_dot_partition__pb2.FetchStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

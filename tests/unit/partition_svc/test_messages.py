@@ -5,12 +5,8 @@ from common.ports.partitions import (
     ACKS_LEADER,
     ACKS_NONE,
     NO_LEADER_EPOCH,
-    AbortedTransaction,
     Append,
     AppendResult,
-    FetchPartition,
-    FetchQuery,
-    FetchResult,
     LogDescription,
     OffsetQuery,
     OffsetResult,
@@ -112,53 +108,6 @@ def test_results_of_appends():
             leader_epoch=-1,
         ),
     )
-
-
-def test_a_fetch_query():
-    message = pb.FetchRequest(
-        partitions=[
-            pb.FetchPartition(
-                topic_id=TOPIC_ID, partition=0, fetch_offset=5, max_bytes=6, leader_epoch=0
-            )
-        ],
-        max_wait_ms=1,
-        min_bytes=2,
-        max_bytes=3,
-        read_committed=True,
-    )
-    expected = FetchQuery([FetchPartition(LOG, 5, 6, 0)], 1, 2, 3, read_committed=True)
-    assert messages.fetch_query_from_message(message) == expected
-
-
-def test_results_of_fetches():
-    result = FetchResult([], 10, 9, 8, 7, aborted=[AbortedTransaction(1, 2)])
-    message = messages.fetch_result_to_message(
-        result, records=[Record(3, 4, None, b"", ((b"\xff", None),))]
-    )
-    assert (message.high_watermark, message.last_stable_offset) == (10, 9)
-    assert (message.log_start_offset, message.leader_epoch) == (8, 7)
-    assert message.aborted.transactions[0].producer_id == 1
-    (record,) = message.records
-    assert (record.offset, record.timestamp_ms, record.value) == (3, 4, b"")
-    assert not record.HasField("key")
-    # A name that is no text cannot be said in protobuf as it is.
-    assert record.headers[0].key == "\N{REPLACEMENT CHARACTER}"
-    refused = messages.fetch_result_to_message(FetchResult(refusal=Refusal.NOT_OWNER))
-    assert refused.refusal == pb.REFUSAL_NOT_OWNER
-    assert not refused.HasField("aborted")
-
-
-def test_any_protobuf_reads_an_encoded_answer_to_a_fetch():
-    results = [
-        FetchResult([b"some ", memoryview(b"batches")], 10, 9, 8, 7),
-        FetchResult(refusal=Refusal.NOT_OWNER),
-        FetchResult([b"x" * 300], aborted=[]),
-    ]
-    message = pb.FetchResponse.FromString(messages.encoded_fetch_response(results))
-    assert [one.batches for one in message.results] == [b"some batches", b"", b"x" * 300]
-    assert message.results[0].high_watermark == 10
-    assert message.results[1].refusal == pb.REFUSAL_NOT_OWNER
-    assert message.results[2].HasField("aborted")
 
 
 def test_offset_queries_and_their_results():

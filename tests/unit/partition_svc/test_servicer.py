@@ -184,6 +184,34 @@ def test_a_poll_whose_caller_left_is_taken_away(tmp_path, leave):
     run(test, tmp_path)
 
 
+def test_fetches_on_a_stream_are_answered_when_they_can_be(tmp_path):
+    async def test(core, _, stub):
+        stream = stub.FetchStream()
+        polls = [
+            pb.FetchRequest(
+                partitions=[partition(number=number)],
+                max_wait_ms=_FOREVER_MS,
+                min_bytes=1,
+                max_bytes=1000,
+            )
+            for number in range(2)
+        ]
+        calls = [pb.FetchCall(fetch_id=n, fetch=one) for n, one in enumerate(polls)]
+        await stream.write(pb.FetchStreamRequest(calls=calls))
+        logs = [core._registry.find(LOG._replace(partition=number)) for number in range(2)]
+        await until(lambda: all(log.waiters for log in logs))
+        await append(core, batch(), log=logs[1].id)
+        (piece,) = (await stream.read()).pieces
+        assert (piece.fetch_id, piece.is_last) == (1, True)
+        assert len(piece.results[0].batches) == len(batch())
+        await stream.write(pb.FetchStreamRequest(calls=[pb.FetchCall(fetch_id=0)]))
+        await until(lambda: not logs[0].waiters)
+        await stream.done_writing()
+        assert await stream.read() is grpc.aio.EOF
+
+    run(test, tmp_path)
+
+
 def test_offsets_and_descriptions(tmp_path):
     async def test(core, _, stub):
         await append(core, batch(3, timestamp_ms=500))
@@ -206,9 +234,11 @@ def test_a_stopping_service_ends_streams_and_refuses_calls(tmp_path):
         await stream.read()
         servicer.end_streams()
         await core.drain()
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stream.read()
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        # Nor is there a new one, which would keep the service from stopping.
+        for one in (stream, stub.AppendStream(), stub.FetchStream()):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await one.read()
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Append(pb.AppendRequest(appends=[item(2)]))
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -1,11 +1,13 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 
 from common.ports.partitions import ACKS_ALL, Append, FetchQuery, OffsetQuery
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.grpc_partitions import GrpcPartitions
+from partition_svc.servicer import PartitionServicer
 from tests.contracts.partitions_contract import PartitionsContract
 from tests.support.partition_core import LOG, batch, query
 from tests.support.ports import ReservedPort
@@ -58,5 +60,23 @@ def test_closing_fails_what_has_no_answer_yet(tmp_path):
             await partitions.close()
             with pytest.raises(BackendUnavailable):
                 await waiting
+
+    asyncio.run(story())
+
+
+def test_an_owner_that_is_older_than_the_stream_is_asked_by_calls(tmp_path, monkeypatch):
+    async def unimplemented(_self, _requests, context):
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "what is that?")
+        yield b""
+
+    monkeypatch.setattr(PartitionServicer, "FetchStream", unimplemented)
+
+    async def story() -> None:
+        async with asyncio.timeout(60), owner(tmp_path) as address:
+            partitions = GrpcPartitions("partition-0", address)
+            for _ in range(2):
+                (result,) = await partitions.fetch(query((LOG, 0)))
+                assert result.high_watermark == 0
+            await partitions.close()
 
     asyncio.run(story())

@@ -23,18 +23,23 @@ from gateway_svc.backends.partition_messages import (
     append_result_from_message,
     decoded_fetch_response,
     descriptions_from_message,
+    fetch_pieces,
     fetch_query_to_message,
     logs_to_message,
     offset_queries_to_message,
     offset_results_from_message,
 )
+from partition_svc.fetch_messages import (
+    encoded_fetch_response,
+    encoded_pieces,
+    fetch_query_from_message,
+)
+from partition_svc.fetch_messages import fetch_pieces as pieces_made
 from partition_svc.messages import (
     acks_from_message,
     append_from_message,
     append_response,
     description_to_message,
-    encoded_fetch_response,
-    fetch_query_from_message,
     log_from_message,
     offset_queries_from_message,
     offset_result_to_message,
@@ -101,6 +106,17 @@ def test_a_fetch_query():
 )
 def test_fetch_results(result):
     assert decoded_fetch_response(encoded_fetch_response([result, result])) == [result, result]
+
+
+@pytest.mark.parametrize("size", [10, 100_000], ids=["small", "large"])
+def test_pieces_of_an_answer_on_a_stream(size):
+    results = [FetchResult([b"x" * size], 10, 9, 8, 7), FetchResult(refusal=Refusal.MOVING)]
+    data = encoded_pieces([*pieces_made(5, results), *pieces_made(6, results)])
+    pieces = fetch_pieces(data)
+    assert [(one.fetch_id, one.results) for one in pieces] == [(5, results), (6, results)]
+    assert all(one.is_last and not one.continues for one in pieces)
+    with pytest.raises(DecodeError):
+        fetch_pieces(data[:-1])
 
 
 def test_an_answer_to_a_fetch_as_any_protobuf_writes_it():

@@ -1,0 +1,269 @@
+import asyncio
+
+import pytest
+from google.protobuf.message import DecodeError
+
+from common.ports.partitions import FetchResult
+from common.ports.unavailable import BackendUnavailable
+from partition_svc import fetch_stream
+from partition_svc.fetch_stream import FetchStream
+from partition_svc.messages import Malformed
+from protos.partition.v1 import partition_pb2 as pb
+from tests.support.partition_core import TOPIC_ID, until
+
+_MIB = 1 << 20
+
+
+class Partitions:
+    """Answers fetches when the test says so, by their offset."""
+
+    def __init__(self):
+        self.asked = {}
+
+    async def fetch(self, query):
+        offset = query.partitions[0].fetch_offset
+        future = self.asked[offset] = asyncio.get_running_loop().create_future()
+        return await future
+
+    async def answer(self, offset, result=None, error=None):
+        await until(lambda: offset in self.asked)
+        if error is not None:
+            self.asked[offset].set_exception(error)
+        else:
+            self.asked[offset].set_result([result or FetchResult([b"x"], offset)])
+
+
+class Requests:
+    """What a caller sends, as it comes."""
+
+    def __init__(self):
+        self._queue = asyncio.Queue()
+        self.taken = 0
+
+    def fetch(self, *fetch_ids, topic_id=TOPIC_ID, **more):
+        """Each asks for the offset that is its id."""
+        calls = [
+            pb.FetchCall(
+                fetch_id=one,
+                fetch=pb.FetchRequest(
+                    partitions=[pb.FetchPartition(topic_id=topic_id, fetch_offset=one)], **more
+                ),
+            )
+            for one in fetch_ids
+        ]
+        self._queue.put_nowait(pb.FetchStreamRequest(calls=calls))
+
+    def drop(self, fetch_id):
+        self._queue.put_nowait(pb.FetchStreamRequest(calls=[pb.FetchCall(fetch_id=fetch_id)]))
+
+    def end(self, error=None):
+        self._queue.put_nowait(error)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        request = await self._queue.get()
+        if request is None:
+            raise StopAsyncIteration
+        if isinstance(request, Exception):
+            raise request
+        self.taken += 1
+        return request
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            partitions, requests = Partitions(), Requests()
+            await test(partitions, requests, FetchStream(partitions))
+
+    asyncio.run(within_limits())
+
+
+def pieces_in(message):
+    return pb.FetchStreamResponse.FromString(message).pieces
+
+
+async def ids_of(responses):
+    return [piece.fetch_id async for one in responses for piece in pieces_in(one)]
+
+
+def test_answers_come_as_they_are_known_and_the_end_waits_for_all():
+    async def test(partitions, requests, stream):
+        requests.fetch(1, 2)
+        requests.fetch(3)
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        for fetch_id in (2, 3):
+            await partitions.answer(fetch_id)
+        await asyncio.sleep(0)
+        assert not reading.done()
+        await partitions.answer(1)
+        assert sorted(await reading) == [1, 2, 3]
+        assert stream.failure is None
+
+    run(test)
+
+
+def test_a_small_answer_does_not_wait_behind_a_large_one():
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        requests.fetch(1, 2)
+        requests.end()
+        first = asyncio.ensure_future(anext(responses))
+        await partitions.answer(1, FetchResult([bytes(_MIB)] * 8))
+        (piece,) = pieces_in(await first)
+        assert (piece.fetch_id, piece.is_last) == (1, False)
+        await partitions.answer(2)
+        await until(lambda: 2 in stream._ready)
+        ids = await ids_of(responses)
+        assert ids.index(2) <= 1
+        assert ids.count(1) == 7
+
+    run(test)
+
+
+def test_answers_that_are_ready_leave_in_one_message():
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        requests.fetch(*range(300))
+        requests.end()
+        await until(lambda: len(partitions.asked) == 300)
+        for fetch_id in range(300):
+            await partitions.answer(fetch_id)
+        sizes = [len(pieces_in(await first))]
+        sizes += [len(pieces_in(one)) async for one in responses]
+        assert sum(sizes) == 300
+        assert len(sizes) <= 3
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_answered", [False, True], ids=["waiting", "leaving"])
+def test_an_answer_that_is_not_wanted_any_more_does_not_come(is_answered):
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        requests.fetch(1)
+        first = asyncio.ensure_future(anext(responses, None))
+        await until(lambda: 1 in partitions.asked)
+        if is_answered:
+            await partitions.answer(1, FetchResult([bytes(_MIB)] * 3))
+            await first
+        requests.drop(1)
+        requests.drop(99)
+        requests.end()
+        if not is_answered:
+            assert await first is None
+            assert partitions.asked[1].cancelled()
+        await until(lambda: requests.taken == 3)
+        assert await ids_of(responses) == []
+
+    run(test)
+
+
+def test_a_caller_that_does_not_read_is_not_read_from(monkeypatch):
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        requests.fetch(0, 1, 2, 3)
+        await partitions.answer(0)
+        await first
+        for fetch_id in (1, 2, 3):
+            await partitions.answer(fetch_id)
+        await until(lambda: len(stream._ready) > 2)
+        requests.fetch(4)
+        requests.fetch(5)
+        requests.end()
+        await until(lambda: 4 in partitions.asked)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert 5 not in partitions.asked
+        reading = asyncio.ensure_future(ids_of(responses))
+        for fetch_id in (4, 5):
+            await partitions.answer(fetch_id)
+        assert sorted(await reading) == [1, 2, 3, 4, 5]
+
+    monkeypatch.setattr(fetch_stream, "_READY_MAX", 2)
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda requests: requests.fetch(2, topic_id=b"short"),
+        lambda requests: requests.fetch(1),
+        lambda requests: requests.fetch(2, decode_records=True),
+        lambda requests: requests.end(DecodeError("no message")),
+    ],
+    ids=["topic id", "id in use", "records", "bytes"],
+)
+def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
+    async def test(partitions, requests, stream):
+        requests.fetch(1)
+        send(requests)
+        requests.fetch(4)
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: stream.failure is not None)
+        assert isinstance(stream.failure, Malformed)
+        await partitions.answer(1)
+        assert await reading == [1]
+        assert 4 not in partitions.asked
+
+    run(test)
+
+
+def test_a_service_that_stops_answers_what_is_under_way():
+    async def test(partitions, requests, stream):
+        requests.fetch(1)
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: 1 in partitions.asked)
+        stream.end(BackendUnavailable("stopping"))
+        stream.end(BackendUnavailable("a later reason"))
+        await partitions.answer(1)
+        assert await reading == [1]
+        assert str(stream.failure) == "stopping"
+
+    run(test)
+
+
+def test_partitions_that_are_not_there_end_the_stream():
+    async def test(partitions, requests, stream):
+        requests.fetch(1)
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await partitions.answer(1, error=BackendUnavailable("gone"))
+        assert await reading == []
+        assert isinstance(stream.failure, BackendUnavailable)
+
+    run(test)
+
+
+@pytest.mark.parametrize("where", ["reading", "fetching"])
+def test_a_bug_is_not_hidden_and_waits_for_nobody(where):
+    async def test(partitions, requests, stream):
+        requests.fetch(1, 2)
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        bug = ZeroDivisionError("a bug")
+        if where == "reading":
+            requests.end(bug)
+        else:
+            await partitions.answer(1, error=bug)
+        with pytest.raises(ZeroDivisionError):
+            await reading
+        assert partitions.asked[2].cancelled()
+
+    run(test)
+
+
+def test_a_caller_that_leaves_takes_its_fetches_along():
+    async def test(partitions, requests, stream):
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        requests.fetch(1)
+        await until(lambda: 1 in partitions.asked)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert partitions.asked[1].cancelled()
+
+    run(test)
