@@ -102,6 +102,13 @@ class PartitionSettings:
         doc="Memory for the keys of the log that is being compacted, about 200 bytes each; a log "
         "with more keys takes several passes.",
     )
+    cleaner_bytes_per_second: int = setting(
+        "log.cleaner.io.max.bytes.per.second",
+        default=0,
+        low=0,
+        unit="bytes per second",
+        doc="How fast compaction may read and write, both together; 0: without a limit.",
+    )
     move_bytes_per_second: int = setting(
         "ring.move.bytes.per.second",
         default=50 << 20,

@@ -38,6 +38,7 @@ from partition_svc.log.incoming import IncomingLogs
 from partition_svc.log.log_cleaner import LogCleaner
 from partition_svc.log.offsets import OffsetLookup
 from partition_svc.log.outgoing import Outgoing
+from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.sizes import Sizes
@@ -98,6 +99,7 @@ class PartitionCore:
             store,
             ThreadPoolExecutor(1, thread_name_prefix="clean"),
             settings.cleaner_buffer_bytes,
+            RateLimit(settings.cleaner_bytes_per_second),
         )
         self._cleaner = LogCleaner(
             tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._housekeeping.on_deleted

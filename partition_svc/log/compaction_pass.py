@@ -13,9 +13,11 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
+from common.failpoints import reach
 from partition_svc.log.cleanable import Cleanable
 from partition_svc.log.committer import Committer
 from partition_svc.log.compaction import LastOffsets, compact
+from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.keys import compacted_key, pack_u64
@@ -34,7 +36,10 @@ class Interrupted(Exception):
 
 
 class Tools(NamedTuple):
-    """What a pass works with. `thread` is for work on records, `buffer_bytes` for keys."""
+    """What a pass works with. `thread` is for work on records, `buffer_bytes` for keys.
+
+    `limit` is for what is read and written.
+    """
 
     registry: LogRegistry
     committer: Committer
@@ -42,6 +47,7 @@ class Tools(NamedTuple):
     store: LogStore
     thread: Executor
     buffer_bytes: int
+    limit: RateLimit
 
 
 class CompactionPass:
@@ -64,10 +70,13 @@ class CompactionPass:
         """
         start, end = self._part.first_dirty, self._part.end
         while start < end:
+            await reach("clean.begin")
             last_offsets = await self._last_offsets(start, end)
             await self._compact_before(last_offsets)
             start = last_offsets.end
+            await reach("clean.note")
             await self._write(partial(self._note, start))
+            await reach("clean.noted")
 
     async def _last_offsets(self, start: int, end: int) -> LastOffsets:
         """Of the keys from `start` on, up to `end` or as many as there is room for."""
@@ -90,14 +99,19 @@ class CompactionPass:
             work = partial(compact, run.batches, last_offsets, self._now_ms, retention_ms)
             replacements = await self._in_thread(work)
             if replacements:
+                await reach("clean.replace")
                 await self._write(partial(self._replace, replacements))
+                await reach("clean.replaced")
+                await self._tools.limit.take(_put_bytes(replacements))
             offset = run.next_offset
 
     async def _read(self, offset: int, end: int) -> Run:
         """Not while the store is being opened again."""
         await self._tools.recovery.until_readable()
         self._check()
-        return self._tools.store.reader.read(self._log.key, offset, end, _PIECE)
+        run = self._tools.store.reader.read(self._log.key, offset, end, _PIECE)
+        await self._tools.limit.take(run.size_bytes)
+        return run
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._tools.thread, work)
@@ -145,3 +159,7 @@ class CompactionPass:
             and registry.view.move_of(*one.id) is None
             and one.config.is_compacted
         )
+
+
+def _put_bytes(replacements: Sequence[Replacement]) -> int:
+    return sum(len(one.batch) for one in replacements if one.batch is not None)

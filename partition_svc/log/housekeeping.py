@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from time import time
 
+from common.failpoints import reach
 from partition_svc.log.committer import Committer
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.registry import LogRegistry
@@ -89,9 +90,10 @@ class Housekeeping:
             try:
                 reclaimed = await self._reclaim()
                 if reclaimed:
+                    await reach("reclaim.note")
                     noting = partial(self._store.note_reclaimed, reclaimed)
                     await self._committer.between_groups(noting)
-                    log.info("freed %d bytes of deleted logs", reclaimed.total())
+                    log.info("freed %d bytes of what was deleted", reclaimed.total())
             except StorageFailed as error:
                 log.warning("cannot free the space of deleted logs: %s", error)
 

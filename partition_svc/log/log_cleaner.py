@@ -9,6 +9,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from time import time
 
+from common.failpoints import reach
 from partition_svc.log.cleanable import Cleanable, cleanable
 from partition_svc.log.compaction_pass import CompactionPass, Interrupted, Tools
 from partition_svc.log.partition_log import PartitionLog
@@ -44,6 +45,7 @@ class LogCleaner:
         Raises:
             StorageFailed: it ends before it is through; the next goes on.
         """
+        await reach("clean.round")
         now_ms = int(time() * 1000)
         parts = await self._parts(now_ms)
         replaced = 0

@@ -14,8 +14,8 @@ from common.failpoints import reach
 from common.ports.moves import Move, MovePhase, MoveProgress, Ring
 from common.ports.partitions import LogId
 from partition_svc.core import PartitionCore
+from partition_svc.log.rate_limit import RateLimit
 from partition_svc.moving.peers import Peers
-from partition_svc.moving.rate_limit import RateLimit
 from partition_svc.moving.retrying import keep_trying
 from partition_svc.moving.target import TargetMove
 from partition_svc.store.keys import Incoming

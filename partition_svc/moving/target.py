@@ -20,9 +20,9 @@ from common.rpc.channels import unavailable_on_failure
 from partition_svc.core import PartitionCore
 from partition_svc.log.incoming_log import IncomingLog
 from partition_svc.log.outgoing import NotSource
+from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.moving.messages import head_from_message, moved_log, rows_from_message
 from partition_svc.moving.peers import Peers
-from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.store.keys import LogHead
 from protos.partition.v1 import moving_pb2 as pb
 

@@ -78,8 +78,10 @@ class Deployment:
         for port in (self.place.kafka, *self.place.grpc.values()):
             port.release()
 
-    def start(self, name: str) -> None:
-        self.processes[name] = BrokerProcess(name, self.commands[name])
+    def start(self, name: str, *, failpoints: str = "") -> None:
+        """Starts one process, which stays or dies at `failpoints` (`name=kill …`)."""
+        environment = {"FAILPOINTS": failpoints}
+        self.processes[name] = BrokerProcess(name, self.commands[name], environment=environment)
 
     def kill(self, *names: str) -> None:
         """SIGKILL; all of them where none is named."""

@@ -29,6 +29,10 @@ ROLL_BACK = ("move.metadata.rollback.before", "move.metadata.rollback.after")
 #: Where a member is removed.
 REMOVAL = ("ring.metadata.remove.before", "ring.metadata.remove.after")
 
+#: Where logs are compacted: a round over all of them, and a pass over one that has work.
+ROUND = "clean.round"
+CLEANING = tuple(f"clean.{name}" for name in ("begin", "replace", "replaced", "note", "noted"))
+
 
 class Failpoints:
     """The files, below a folder of the test."""
@@ -40,9 +44,8 @@ class Failpoints:
     @property
     def held_by_files(self) -> str:
         """For the environment variable FAILPOINTS of every process."""
-        return " ".join(
-            f"{place}={self._folder / place}" for place in (*PLACES, *ROLL_BACK, *REMOVAL)
-        )
+        places = (*PLACES, *ROLL_BACK, *REMOVAL, ROUND, *CLEANING)
+        return " ".join(f"{place}={self._folder / place}" for place in places)
 
     @contextmanager
     def held(self, place: str) -> Iterator[None]:

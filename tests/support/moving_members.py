@@ -5,7 +5,6 @@ directory as it was at that moment, which is what a killed process leaves; the n
 """
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,6 +20,7 @@ from partition_svc.moving.mover import Mover
 from partition_svc.moving.peers import Peers
 from partition_svc.moving.servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
+from tests.support.live_copies import copied
 from tests.support.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch
 
 SOURCE, TARGET = "partition-0", "partition-1"
@@ -249,14 +249,3 @@ class Failpoints:
         self.reached.append(name)
         if name in self._held:
             await self._held[name].wait()
-
-
-def copied(source: Path, target: Path) -> None:
-    """As the folder is at one time: begun again where RocksDB tidies a file up meanwhile."""
-    while True:
-        try:
-            shutil.copytree(source, target)
-        except shutil.Error:
-            shutil.rmtree(target)
-        else:
-            return

@@ -1,6 +1,5 @@
 import asyncio
 import random
-import shutil
 
 import pytest
 
@@ -22,6 +21,7 @@ from tests.support.compacted_logs import (
     pairs_by_offset,
     stored,
 )
+from tests.support.live_copies import copied
 from tests.support.partition_core import (
     CLUSTER_ID,
     LOG,
@@ -123,17 +123,6 @@ def copy_after_each_write(core, folder, monkeypatch):
 
     monkeypatch.setattr(core._store, "write", write_and_copy)
     return copies
-
-
-def copied(source, target):
-    """All of the folder as it is at one time: begun again where a file goes while it is copied."""
-    while True:
-        try:
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("LOCK"))
-        except shutil.Error:
-            shutil.rmtree(target)
-        else:
-            return
 
 
 def test_nothing_of_the_newest_segment_changes(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from common.ports.metadata import Placement
 from common.ports.moves import MovePhase, MoveProgress
 from common.ports.partitions import Refusal
-from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.moving.target import TargetMove
 from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
 from tests.support.partition_core import LOG, append, batch, content, read_everything, until

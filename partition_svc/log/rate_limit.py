@@ -1,4 +1,4 @@
-"""How fast logs may be copied to this member, all of them together."""
+"""How many bytes a second may be copied to this member, or be read and written to compact logs."""
 
 import asyncio
 from typing import Final

@@ -1,6 +1,6 @@
 import asyncio
 
-from partition_svc.moving.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 
 
 def test_bytes_come_at_the_rate_that_was_set():

@@ -1,0 +1,99 @@
+"""SIGKILL at each step of compaction, while records come in.
+
+The process kills itself where it gets there. Then the log says what it said: the last acknowledged
+record of each key, tombstones among them, where it was; and the next process finishes.
+"""
+
+import signal
+from itertools import count
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.compacted_logs import pairs_by_offset
+from tests.support.deployments import standalone
+from tests.support.failpoints import CLEANING
+from tests.support.raw_client import LATEST, RawClient
+from tests.support.records import Record
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = {
+    "log_cleaner_backoff_ms": "20",
+    # So that generations end, and space is given back.
+    "log_flush_bytes": str(1 << 20),
+}
+CONFIGS = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0",
+    "segment.bytes": str(1 << 20),
+}
+KEYS = 7
+BATCHES_MAX = 2_000
+PLACES = (*CLEANING, "reclaim.note")
+
+
+def pairs_of(number):
+    """Three records; every tenth is a tombstone."""
+    return [
+        (b"%d" % (n % KEYS), None if n % 10 == 0 else b"%d." % n * 5000)
+        for n in range(3 * number, 3 * number + 3)
+    ]
+
+
+def batch_of(pairs):
+    return record_batch([Record(value, key) for key, value in pairs])
+
+
+def produce_until_killed(raw, topic):
+    """What was acknowledged, by offset, and what may be there beside it."""
+    acknowledged = {}
+    for number in count():
+        assert number < BATCHES_MAX, "nobody was killed"
+        pairs = pairs_of(number)
+        try:
+            produced = raw.produce(topic, batch_of(pairs))
+        except OSError:
+            return acknowledged, dict(enumerate(pairs, len(acknowledged)))
+        assert produced == (0, len(acknowledged))
+        acknowledged |= dict(enumerate(pairs, produced.base_offset))
+    raise AssertionError
+
+
+def last_offsets(pairs_by_offset):
+    return {key: offset for offset, (key, _) in pairs_by_offset.items()}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_kill_loses_nothing_that_compaction_was_to_keep(place, tmp_path):
+    with standalone(tmp_path, **SETTINGS) as broker:
+        with RawClient(broker.address) as raw:
+            topic = raw.create_topic(configs=CONFIGS)
+        broker.kill("standalone")
+        broker.start("standalone", failpoints=f"{place}=kill")
+        broker.wait_until_ready()
+        with RawClient(broker.address) as raw:
+            acknowledged, unanswered = produce_until_killed(raw, topic)
+        assert broker.processes["standalone"].wait_for_exit() == -signal.SIGKILL
+        assert broker.processes["standalone"].lines_with(f"failpoint {place}$")
+        broker.start("standalone")
+        broker.wait_until_ready()
+        with RawClient(broker.address) as raw:
+            end = raw.offset_at(topic, LATEST)
+            sent = acknowledged if end == len(acknowledged) else acknowledged | unanswered
+            assert end == len(sent)
+            assert_is_there(raw, topic, sent)
+            # It begins a segment, so all before it may be compacted.
+            assert raw.produce(topic, batch_of([(b"tail", b"")])) == (0, end)
+            sent[end] = (b"tail", b"")
+            kept = {offset: sent[offset] for offset in last_offsets(sent).values()}
+            eventually(lambda: pairs_by_offset(raw.fetch_all(topic)) == kept, what="compaction")
+            assert raw.offset_at(topic, LATEST) == end + 1
+
+
+def assert_is_there(raw, topic, sent):
+    found = pairs_by_offset(raw.fetch_all(topic))
+    assert found.items() <= sent.items()
+    for key, offset in last_offsets(sent).items():
+        assert found[offset] == sent[offset], (key, offset)

@@ -1,0 +1,163 @@
+"""A compacted log that moves: the same records at the same offsets, whatever compaction is at.
+
+While it moves it is not compacted, for a copy could miss the tombstone of a record that it has.
+"""
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.cluster import Cluster
+from tests.support.compacted_logs import pairs_by_offset
+from tests.support.failpoints import ROUND, times_at, wait_until_at
+from tests.support.moving import SETTINGS, assert_copies_are_where_they_belong, put_in_order
+from tests.support.raw_client import EARLIEST, LATEST, RawClient
+from tests.support.records import Record
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+CONFIGS = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0",
+    "segment.bytes": str(1 << 20),
+}
+KEYS = 7
+
+
+@pytest.fixture(scope="module")
+def compacting(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compacting")
+    with Cluster(folder, partitions=2, log_cleaner_backoff_ms="200", **SETTINGS) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(compacting):
+    put_in_order(compacting)
+    return compacting
+
+
+class Compacted:
+    """A log with one partition; `sent` is all that was appended, by offset."""
+
+    def __init__(self, cluster, raw):
+        self.topic = raw.create_topic(configs=CONFIGS)
+        self.sent = {}
+        self._cluster = cluster
+        self._raw = raw
+
+    @property
+    def owner(self):
+        return self._cluster.ring.topic(self.topic).partitions[0].owner
+
+    @property
+    def kept(self):
+        """What is left when all is compacted."""
+        last = {key: offset for offset, (key, _) in self.sent.items()}
+        return {offset: self.sent[offset] for offset in last.values()}
+
+    def append(self, *pairs):
+        batch = record_batch([Record(value, key) for key, value in pairs])
+        assert self._raw.produce(self.topic, batch) == (0, len(self.sent))
+        self.sent |= dict(enumerate(pairs, len(self.sent)))
+
+    def fill(self, mark):
+        """A segment and more, of few keys, every tenth record a tombstone."""
+        for n in range(0, 120, 3):
+            self.append(
+                *(
+                    (b"%d" % (m % KEYS), None if m % 10 == 0 else mark * 10_000)
+                    for m in range(n, n + 3)
+                )
+            )
+
+    def read(self):
+        return pairs_by_offset(self._raw.fetch_all(self.topic))
+
+    def end(self):
+        """Records of other keys, which begin a segment: all before them may be compacted."""
+        for number in range(2):
+            self.append((b"end %d at %d" % (number, len(self.sent)), b"x" * 600_000))
+
+    def wait_until_compacted(self):
+        eventually(lambda: self.read() == self.kept, what="a log that is compacted")
+
+    def assert_says_the_same(self):
+        found = self.read()
+        assert found.items() <= self.sent.items()
+        assert self.kept.items() <= found.items()
+        bounds = [self._raw.offset_at(self.topic, one) for one in (EARLIEST, LATEST)]
+        assert bounds == [0, len(self.sent)]
+
+
+@pytest.fixture
+def log(cluster):
+    with RawClient(cluster.bootstrap) as raw:
+        log = Compacted(cluster, raw)
+        yield log
+        assert raw.delete_topic(log.topic) == 0
+
+
+def test_a_compacted_log_is_the_same_elsewhere_and_goes_on_being_compacted(cluster, log):
+    for mark in (b"a", b"b"):
+        log.fill(mark)
+    log.end()
+    log.wait_until_compacted()
+    for mark in (b"c", b"d"):
+        # To the other member, and back to one that had it before.
+        source = log.owner
+        assert cluster.ring.drain(source) is None
+        cluster.ring.wait_until_settled()
+        assert log.owner != source
+        assert log.read() == log.kept
+        assert_copies_are_where_they_belong(cluster, log.topic)
+        assert cluster.ring.add(source) is None
+        log.fill(mark)
+        log.end()
+        log.wait_until_compacted()
+        log.assert_says_the_same()
+
+
+@pytest.mark.parametrize("place", ["clean.begin", "clean.replace", "clean.replaced", "clean.note"])
+def test_a_move_that_begins_during_a_pass_ends_it(place, cluster, log):
+    source = log.owner
+    process = cluster.processes[source]
+    before = times_at(process, place)
+    with cluster.failpoints.held(place):
+        log.fill(b"a")
+        log.fill(b"b")
+        wait_until_at(process, place, after=before)
+        assert cluster.ring.drain(source) is None
+        cluster.ring.wait_until_settled()
+        assert log.owner != source
+        log.assert_says_the_same()
+    rounds = times_at(process, ROUND)
+    # It goes on with other work, and nothing comes back of the log.
+    wait_until_at(process, ROUND, after=rounds)
+    assert_copies_are_where_they_belong(cluster, log.topic)
+    log.end()
+    log.wait_until_compacted()
+    log.assert_says_the_same()
+    cluster.assert_running()
+
+
+@pytest.mark.parametrize("place", ["move.target.prepare", "move.target.catch-up"])
+def test_no_pass_begins_while_a_log_moves(place, cluster, log):
+    source = log.owner
+    (target,) = (one for one in cluster.members if one != source)
+    process = cluster.processes[target]
+    before = times_at(process, place)
+    with cluster.failpoints.held(place):
+        assert cluster.ring.drain(source) is None
+        wait_until_at(process, place, after=before)
+        log.fill(b"a")
+        log.fill(b"b")
+        rounds = times_at(cluster.processes[source], ROUND)
+        # The first may have begun before the last append.
+        wait_until_at(cluster.processes[source], ROUND, after=rounds + 2)
+        assert log.read() == log.sent
+    cluster.ring.wait_until_settled()
+    assert log.owner == target
+    log.end()
+    log.wait_until_compacted()
+    log.assert_says_the_same()
