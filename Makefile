@@ -1,6 +1,7 @@
 # ringlog. `make` shows what there is.
 PYTHON ?= python3
 TESTS ?= tests
+WORKERS ?= auto
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog
@@ -35,8 +36,8 @@ up: ## Start a cluster in containers, on localhost:9092 and localhost:9093
 down: ## Stop it; its data stays (docker volume ls)
 	$(COMPOSE) --profile grow down
 
-test: dev ## All tests (TESTS=tests/unit for some)
-	$(BIN)/python -m pytest $(TESTS)
+test: dev ## All tests, a process for each core (TESTS=tests/unit for some, WORKERS=0 in one process)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
 
 check: lint types layers check-protos ## Everything that needs no running
 

@@ -1,4 +1,4 @@
-"""What all tests share: the log of the broker under test beside a failure."""
+"""What all tests share: the log of the broker under test beside a failure, and processes."""
 
 from collections.abc import Generator
 from typing import Any
@@ -12,6 +12,14 @@ from tests.support.deployments import Deployment
 # No deadline: how long an example takes says something about the machine, not about the code.
 settings.register_profile("ringlog", deadline=None)
 settings.load_profile("ringlog")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `make test`, which spreads tests over processes."""
+    from tests.support.spreading import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -52,7 +52,7 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=repr)
+@pytest.mark.parametrize("record", RECORDS)
 def test_what_is_written_is_read(record):
     assert decode(*encode(record)) == record
 
@@ -114,7 +114,7 @@ def test_the_bytes_are_those_of_kafkas_formats(record, key, value):
     assert (entry.key.hex(), entry.value.hex()) == (key, value)
 
 
-@pytest.mark.parametrize("record", [one for one in RECORDS if one.value is not None], ids=repr)
+@pytest.mark.parametrize("record", [one for one in RECORDS if one.value is not None])
 def test_cut_bytes_are_malformed(record):
     entry = encode(record)
     for size in range(len(entry.value)):
