@@ -1,7 +1,8 @@
 """Writes the records of many groups to their partition, and holds back answers until it is done.
 
 One append at a time: what comes while it is on its way goes together with the next, as with any
-group commit. So records stay in the order in which groups gave them.
+group commit. So records stay in the order in which groups gave them. What one call to a group came
+to is in one batch as far as a batch may be so large: the log has all of it or nothing.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from partition_svc.coordinator.records import Entry, encode
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
 _RECORD_BYTES: Final = 40
-#: Writing one batch is one turn of the loop: about 5 ms for so much.
+#: Writing one batch is one turn of the loop: about 5 ms for so much. A larger one is of one call.
 _BATCH_BYTES: Final = 256 << 10
 
 #: Somebody else has the partition, or will; all else is trouble with the storage here.
@@ -42,12 +43,12 @@ class Refused(Exception):
 
 
 class _Round:
-    """Records that are written together, and the answers that wait for it."""
+    """Records that are written together, call by call, and the answers that wait for it."""
 
-    __slots__ = ("entries", "group_ids", "replies")
+    __slots__ = ("calls", "group_ids", "replies")
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.calls: list[list[Entry]] = []
         self.group_ids: set[str] = set()
         self.replies: list[tuple[Ticket, Reply]] = []
 
@@ -68,7 +69,7 @@ class Writing:
         self._partitions = partitions
         self._log = log
         self._leader_epoch = leader_epoch
-        self._batch_bytes_max = min(batch_bytes_max, _BATCH_BYTES)
+        self._batch_bytes_max = batch_bytes_max
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
         self._next = _Round()
@@ -87,7 +88,7 @@ class Writing:
         if self._refusal is not None:
             refuse(effects.replies, self._refusal)
         elif entries:
-            self._next.entries += entries
+            self._next.calls.append(entries)
             self._next.group_ids.add(group_id)
             self._next.replies += effects.replies
             self._plan()
@@ -130,12 +131,12 @@ class Writing:
 
     def _write(self) -> None:
         self._is_planned = False
-        if not self._next.entries:
+        if not self._next.calls:
             return
         self._under_way, self._next = self._next, _Round()
         appends = [
             Append(self._log, batch, self._leader_epoch)
-            for batch in _batches(self._under_way.entries, self._batch_bytes_max)
+            for batch in _batches(self._under_way.calls, self._batch_bytes_max)
         ]
         self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_written)
 
@@ -154,7 +155,7 @@ class Writing:
 
     @property
     def _is_idle(self) -> bool:
-        return self._under_way is None and not self._next.entries
+        return self._under_way is None and not self._next.calls
 
 
 def give(replies: Sequence[tuple[Ticket, Reply]]) -> None:
@@ -186,16 +187,28 @@ def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | No
     return GroupRefusal.COORDINATOR_NOT_AVAILABLE
 
 
-def _batches(entries: Sequence[Entry], bytes_max: int) -> Iterator[bytes]:
-    """As few batches as `bytes_max` allows; a record that is larger than that is one of its own."""
+def _batches(calls: Sequence[Sequence[Entry]], bytes_max: int) -> Iterator[bytes]:
+    """Batches of several calls up to a good size, or of one up to `bytes_max`.
+
+    A record that is larger than that is one of its own.
+    """
     now_ms = int(time() * 1000)
+    good_size = min(bytes_max, _BATCH_BYTES)
     records: list[LogRecord] = []
     size = HEADER_BYTES
-    for key, value, headers in entries:
-        record_size = _RECORD_BYTES + len(key) + len(value or b"") + 64 * len(headers)
-        if records and size + record_size > bytes_max:
+    for entries in calls:
+        sizes = [_size(one) for one in entries]
+        if records and size + sum(sizes) > good_size:
             yield write_batch(records)
             records, size = [], HEADER_BYTES
-        records.append(LogRecord(len(records), now_ms, key, value, headers))
-        size += record_size
+        for (key, value, headers), record_size in zip(entries, sizes, strict=True):
+            if records and size + record_size > bytes_max:
+                yield write_batch(records)
+                records, size = [], HEADER_BYTES
+            records.append(LogRecord(len(records), now_ms, key, value, headers))
+            size += record_size
     yield write_batch(records)
+
+
+def _size(one: Entry) -> int:
+    return _RECORD_BYTES + len(one.key) + len(one.value or b"") + 64 * len(one.headers)

@@ -5,6 +5,7 @@ import pytest
 from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_refusal import GroupRefusal
 from common.ports.partitions import LogId
+from common.records.batch import iter_batches
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.loading import load
@@ -46,8 +47,8 @@ def run(test, folder, **more):
     asyncio.run(within_limits())
 
 
-def record(offset=1, group_id="g"):
-    return OffsetRecord(group_id, "t", 0, StoredOffset(offset, -1, "", 0))
+def record(offset=1, group_id="g", metadata=""):
+    return OffsetRecord(group_id, "t", 0, StoredOffset(offset, -1, metadata, 0))
 
 
 def test_who_has_nothing_to_write_is_answered_at_once_unless_his_group_has(tmp_path):
@@ -101,6 +102,23 @@ def test_batches_are_not_larger_than_the_topic_takes(tmp_path):
         assert all(len(one) <= 2000 for one in batches)
 
     run(test, tmp_path, batch_bytes_max=2000)
+
+
+def test_what_one_call_came_to_is_in_one_batch(tmp_path):
+    async def test(written):
+        sizes = [2, 6, 20, 6, 6, 1]
+        tickets = [
+            written.take(
+                f"group-{number}", *(record(n, metadata="x" * 25_000) for n in range(size))
+            )
+            for number, size in enumerate(sizes)
+        ]
+        await asyncio.gather(*tickets)
+        batches = await read_everything(written.core, LOG)
+        counts = [header.record_count for one in batches for _, header in iter_batches(one)]
+        assert counts == [8, 20, 6, 7]
+
+    run(test, tmp_path)
 
 
 def test_a_caller_that_went_away_is_not_told(tmp_path):
