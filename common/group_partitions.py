@@ -4,15 +4,26 @@
 that read the topic find groups where they expect them.
 """
 
+from functools import lru_cache
 from typing import Final
 
 _HASH_MASK: Final = 0xFFFFFFFF
 _SIGN: Final = 1 << 31
 
+#: Each call about a group asks twice for its hash. Longer ids are rare and not kept.
+_KEPT_IDS: Final = 4096
+_KEPT_ID_CHARACTERS: Final = 256
+
 
 def group_partition(group_id: str, partition_count: int) -> int:
     """The index of the group's partition among `partition_count`, which is 1 or more."""
-    return _abs(_java_hash(group_id)) % partition_count
+    hash_of = _java_hash if len(group_id) > _KEPT_ID_CHARACTERS else _kept_hash
+    return _abs(hash_of(group_id)) % partition_count
+
+
+@lru_cache(maxsize=_KEPT_IDS)
+def _kept_hash(text: str) -> int:
+    return _java_hash(text)
 
 
 def _java_hash(text: str) -> int:

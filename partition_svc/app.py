@@ -83,6 +83,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
             servicer.end_streams()
             moving.end_streams()
             await coordinators.drain()
+            groups.end_streams()
             await core.drain()
             await server.stop(grace_s=settings.shutdown_grace_ms / 1000)
 

@@ -1,6 +1,6 @@
 """coordinator.v1 over gRPC: only translates, to and from the port `Coordinators`."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
@@ -20,6 +20,8 @@ from common.ports.group_offsets import CommitOffsets, DeleteOffsets, FetchOffset
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.plain_messages import from_message, to_message
 from common.rpc.server import Service
+from partition_svc.coordinator_checks import Malformed, check_commit, check_texts
+from partition_svc.coordinator_stream import CallStream
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import (
     CoordinatorServiceServicer,
@@ -30,8 +32,9 @@ T = TypeVar("T")
 MessageT = TypeVar("MessageT", bound=Message)
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-#: What Kafka's formats have room for in one text.
-_TEXT_BYTES_MAX: Final = 0x7FFF
+#: What one stream may have unanswered; the gateway bounds its own side too.
+_STREAM_BYTES_MAX: Final = 16 << 20
+_STOPPING: Final = "the partition service is stopping"
 
 
 class CoordinatorServicer(CoordinatorServiceServicer):
@@ -39,6 +42,14 @@ class CoordinatorServicer(CoordinatorServiceServicer):
 
     def __init__(self, coordinators: Coordinators) -> None:
         self._to = coordinators
+        self._streams: set[CallStream] = set()
+        self._is_stopping = False
+
+    def end_streams(self) -> None:
+        """The service is stopping: streams end once what is in flight is answered."""
+        self._is_stopping = True
+        for stream in tuple(self._streams):
+            stream.end(BackendUnavailable(_STOPPING))
 
     async def JoinGroup(self, request: pb.JoinGroupRequest, context: _Context) -> pb.Joined:  # noqa: N802 - named by the proto
         return await _one(self._to.join_group, request, JoinGroup, pb.Joined, context)
@@ -55,8 +66,6 @@ class CoordinatorServicer(CoordinatorServiceServicer):
     async def CommitOffsets(  # noqa: N802
         self, request: pb.CommitOffsetsRequest, context: _Context
     ) -> pb.CommitResult:
-        if any(len(one.topic_id) not in (0, 16) for one in request.offsets):
-            await _refuse(context, "a topic id has 16 bytes")
         return await _one(self._to.commit_offsets, request, CommitOffsets, pb.CommitResult, context)
 
     async def FetchOffsets(  # noqa: N802
@@ -101,6 +110,23 @@ class CoordinatorServicer(CoordinatorServiceServicer):
         groups = await _many(self._to.describe_consumer_groups, request, pb.ConsumerGroup, context)
         return pb.ConsumerGroups(groups=groups)
 
+    async def CallStream(  # noqa: N802
+        self, requests: AsyncIterator[pb.GroupCalls], context: _Context
+    ) -> AsyncIterator[pb.GroupAnswers]:
+        stream = CallStream(self._to, bytes_in_flight_max=_STREAM_BYTES_MAX)
+        if self._is_stopping:
+            stream.end(BackendUnavailable(_STOPPING))
+        self._streams.add(stream)
+        try:
+            async for answers in stream.answers(requests):
+                yield answers
+        finally:
+            self._streams.discard(stream)
+        if isinstance(stream.failure, Malformed):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(stream.failure))
+        if stream.failure is not None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(stream.failure))
+
 
 def service(servicer: CoordinatorServicer) -> Service:
     """The servicer, as a gRPC server takes it."""
@@ -141,20 +167,10 @@ async def _answered(answer: Awaitable[T], context: _Context) -> T:
 
 
 async def _check(request: Message, context: _Context) -> None:
-    if any(len(text.encode()) > _TEXT_BYTES_MAX for text in _texts(request)):
-        await _refuse(context, f"a text is longer than {_TEXT_BYTES_MAX} bytes")
-
-
-async def _refuse(context: _Context, why: str) -> None:
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, why)
-
-
-def _texts(message: Message) -> Iterator[str]:
-    """Every text in a message, those of its parts as well."""
-    for _, value in message.ListFields():
-        many = [value] if isinstance(value, str | bytes | int | Message) else value
-        for one in many:
-            if isinstance(one, str):
-                yield one
-            elif isinstance(one, Message):
-                yield from _texts(one)
+    try:
+        if isinstance(request, pb.CommitOffsetsRequest):
+            check_commit(request)
+        else:
+            check_texts(request)
+    except Malformed as error:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))

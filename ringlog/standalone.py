@@ -112,10 +112,11 @@ async def _grpc(
     """The gRPC server with all services. At its end calls in flight are answered first."""
     servicer = PartitionServicer(partitions)
     moving = MovingServicer(partitions.outgoing)
+    groups = CoordinatorServicer(coordinators)
     offered = [
         partition_service(servicer),
         moving_service(moving),
-        coordinator_service(CoordinatorServicer(coordinators)),
+        coordinator_service(groups),
         metadata_service(metadata),
         ring_service(metadata.ring),
     ]
@@ -129,6 +130,7 @@ async def _grpc(
         servicer.end_streams()
         moving.end_streams()
         await coordinators.drain()
+        groups.end_streams()
         await partitions.drain()
         await server.stop(grace_s=services.partition.shutdown_grace_ms / 1000)
 

@@ -6,6 +6,7 @@ group, a member or a partition is data (`refusal`); the only exception is `Backe
 a call that as a whole got no answer.
 """
 
+from asyncio import Future
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -41,18 +42,19 @@ class Coordinators(Protocol):
     """Group coordinators, wherever they live. Every method raises `BackendUnavailable`.
 
     Calls about one group reach its coordinator in the order in which they were made as far as
-    their callers wait for them; a join or a sync may wait for other members.
+    their callers wait for them; a join or a sync may wait for other members. Those that members
+    make again and again are no coroutine functions: they have begun when they return.
     """
 
     async def join_group(self, request: JoinGroup) -> Joined: ...
 
     async def sync_group(self, request: SyncGroup) -> Synced: ...
 
-    async def heartbeat(self, request: GroupHeartbeat) -> HeartbeatTaken: ...
+    def heartbeat(self, request: GroupHeartbeat) -> "Future[HeartbeatTaken]": ...
 
     async def leave_group(self, request: LeaveGroup) -> Left: ...
 
-    async def commit_offsets(self, request: CommitOffsets) -> CommitResult: ...
+    def commit_offsets(self, request: CommitOffsets) -> "Future[CommitResult]": ...
 
     async def fetch_offsets(self, request: FetchOffsets) -> FetchedOffsets: ...
 
@@ -64,6 +66,8 @@ class Coordinators(Protocol):
 
     async def delete_offsets(self, request: DeleteOffsets) -> DeletedOffsets: ...
 
-    async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken: ...
+    def consumer_heartbeat(
+        self, request: ConsumerHeartbeat
+    ) -> "Future[ConsumerHeartbeatTaken]": ...
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]: ...

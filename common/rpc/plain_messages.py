@@ -32,7 +32,7 @@ class _Field(NamedTuple):
 def to_message(value: Any, message_type: type[MessageT]) -> MessageT:
     """`value` (a dataclass or named tuple) as a message that has its fields."""
     message = message_type()
-    _fill(message, value)
+    fill_message(message, value)
     return message
 
 
@@ -47,7 +47,7 @@ def from_message(message: Message, cls: type[T]) -> T:
     return made
 
 
-def _fill(message: Message, value: Any) -> None:
+def fill_message(message: Message, value: Any) -> None:
     kind: Any = type(value)
     for field in _fields(kind):
         field.set_into(message, getattr(value, field.name))
@@ -107,7 +107,7 @@ def _nested(name: str, cls: type) -> _Field:
     def set_into(message: Message, value: Any) -> None:
         part = getattr(message, name)
         part.SetInParent()
-        _fill(part, value)
+        fill_message(part, value)
 
     return _Field(name, set_into, lambda message: from_message(getattr(message, name), cls))
 
@@ -143,7 +143,7 @@ def _elements(element: Any) -> tuple[Callable[[Any, Any], None], _Convert]:
 
         def add(repeated: Any, values: Any) -> None:
             for value in values:
-                _fill(repeated.add(), value)
+                fill_message(repeated.add(), value)
 
         return add, lambda repeated: [from_message(one, inner) for one in repeated]
     if issubclass(inner, IntEnum):

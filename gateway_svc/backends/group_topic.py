@@ -30,6 +30,11 @@ class GroupTopic:
         self._partition_count = partition_count
         self._creating: asyncio.Task[None] | None = None
 
+    @property
+    def known(self) -> Topic | None:
+        """The topic, where it is there."""
+        return self._view.topic(OFFSETS_TOPIC)
+
     async def get(self) -> Topic:
         """The topic, which is there from the first use on. Raises `BackendUnavailable`."""
         topic = self._view.topic(OFFSETS_TOPIC)

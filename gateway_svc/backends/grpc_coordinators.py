@@ -1,5 +1,9 @@
-"""The port `Coordinators` over gRPC, for the groups of one partition service."""
+"""The port `Coordinators` over gRPC, for the groups of one partition service.
 
+What members ask again and again goes over one stream (`group_calls.py`), the rest as calls.
+"""
+
+from asyncio import Future
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -30,7 +34,16 @@ from common.ports.group_offsets import (
     FetchOffsets,
 )
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.group_messages import (
+    commit_result_of,
+    commit_to_call,
+    consumer_heartbeat_to_call,
+    consumer_taken_of,
+    heartbeat_taken_of,
+    heartbeat_to_call,
+)
 from common.rpc.plain_messages import from_message, to_message
+from gateway_svc.backends.group_calls import GroupCalls, open_call_stream
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
 
@@ -48,6 +61,11 @@ class GrpcCoordinators:
         """`name` is the owner's, for errors. The channel stays the caller's."""
         self._name = name
         self._stub = CoordinatorServiceStub(channel)
+        self._calls = GroupCalls(name, lambda: open_call_stream(channel))
+
+    async def close(self) -> None:
+        """Ends the stream; what has no answer yet fails."""
+        await self._calls.close()
 
     async def join_group(self, request: JoinGroup) -> Joined:
         message = to_message(request, pb.JoinGroupRequest)
@@ -57,15 +75,14 @@ class GrpcCoordinators:
         message = to_message(request, pb.SyncGroupRequest)
         return await self._ask("SyncGroup", message, Synced, timeout_s=None)
 
-    async def heartbeat(self, request: GroupHeartbeat) -> HeartbeatTaken:
-        return await self._ask("Heartbeat", to_message(request, pb.GroupHeartbeat), HeartbeatTaken)
+    def heartbeat(self, request: GroupHeartbeat) -> Future[HeartbeatTaken]:
+        return self._calls.submit(heartbeat_to_call(request), heartbeat_taken_of)
 
     async def leave_group(self, request: LeaveGroup) -> Left:
         return await self._ask("LeaveGroup", to_message(request, pb.LeaveGroupRequest), Left)
 
-    async def commit_offsets(self, request: CommitOffsets) -> CommitResult:
-        message = to_message(request, pb.CommitOffsetsRequest)
-        return await self._ask("CommitOffsets", message, CommitResult)
+    def commit_offsets(self, request: CommitOffsets) -> Future[CommitResult]:
+        return self._calls.submit(commit_to_call(request), commit_result_of)
 
     async def fetch_offsets(self, request: FetchOffsets) -> FetchedOffsets:
         message = to_message(request, pb.FetchOffsetsRequest)
@@ -88,9 +105,8 @@ class GrpcCoordinators:
         answer = await self._call("DeleteGroups", pb.GroupIds(group_ids=group_ids))
         return [from_message(one, GroupResult) for one in answer.results]
 
-    async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
-        message = to_message(request, pb.ConsumerHeartbeatRequest)
-        return await self._ask("ConsumerHeartbeat", message, ConsumerHeartbeatTaken)
+    def consumer_heartbeat(self, request: ConsumerHeartbeat) -> Future[ConsumerHeartbeatTaken]:
+        return self._calls.submit(consumer_heartbeat_to_call(request), consumer_taken_of)
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
         answer = await self._call("DescribeConsumerGroups", pb.GroupIds(group_ids=group_ids))

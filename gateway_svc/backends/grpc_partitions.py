@@ -127,6 +127,7 @@ class GrpcPartitions:
         """Ends the streams and all calls; what has no answer yet fails."""
         await self._fetches.close()
         await self._appends.close()
+        await self.coordinators.close()
         for channel in self._channels:
             await channel.close()
 

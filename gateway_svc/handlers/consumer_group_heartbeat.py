@@ -4,7 +4,7 @@ from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.coordinated import Coordinating, client_of
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_heartbeat import (
     CONSUMER_GROUP_HEARTBEAT,
@@ -19,16 +19,15 @@ from gateway_svc.wire.error_code import ErrorCode
 _OWN_ID_SINCE: Final = 1
 
 
-@coordinated(CONSUMER_GROUP_HEARTBEAT)
-async def consumer_group_heartbeat(
+def consumer_group_heartbeat(
     request: ConsumerGroupHeartbeatRequest, call: Call
-) -> ConsumerGroupHeartbeatResponse:
+) -> ConsumerGroupHeartbeatResponse | Coordinating[ConsumerGroupHeartbeatResponse]:
     missing = _missing(request, call)
     if missing is not None:
         return ConsumerGroupHeartbeatResponse(
             error_code=ErrorCode.INVALID_REQUEST, error_message=f"{missing} can't be empty."
         )
-    taken = await call.backends.coordinators.consumer_heartbeat(
+    taken = call.backends.coordinators.consumer_heartbeat(
         ConsumerHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -47,7 +46,7 @@ async def consumer_group_heartbeat(
             client=client_of(call),
         )
     )
-    return _response(taken)
+    return Coordinating(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
 
 
 def _missing(request: ConsumerGroupHeartbeatRequest, call: Call) -> str | None:

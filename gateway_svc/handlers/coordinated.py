@@ -1,17 +1,22 @@
 """What the handlers of all group APIs share."""
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from common.ports.group_refusal import GroupClient
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.route import Started
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.error_code import ErrorCode
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+
+#: None beside those of whoever looks for the coordinator, as with `coordinated`.
+_NO_TIMEOUT_MS: Final = 1 << 40
 
 Handler = Callable[[RequestT, Call], Awaitable[ResponseT]]
 
@@ -35,6 +40,33 @@ def coordinated(
         return handle
 
     return decorate
+
+
+class Coordinating(Started[ResponseT]):
+    """As `coordinated`, for what needs no task: a request that waits for one answer."""
+
+    __slots__ = ("_api", "_request", "_respond")
+
+    def __init__(
+        self,
+        api: Api[Any, ResponseT],
+        request: object,
+        answer: "Future[Any]",
+        respond: Callable[[Any], ResponseT],
+    ) -> None:
+        """`respond` makes the response of the coordinator's answer."""
+        self.future = answer
+        self.timeout_ms = _NO_TIMEOUT_MS
+        self._api = api
+        self._request = request
+        self._respond = respond
+
+    def respond(self) -> ResponseT:
+        try:
+            answer = self.future.result()
+        except BackendUnavailable:
+            return self._api.refuse(self._request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        return self._respond(answer)
 
 
 def client_of(call: Call) -> GroupClient:

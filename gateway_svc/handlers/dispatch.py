@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gateway_svc.handlers.call import Backends, Call, Peer
-from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending, Reply
+from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
 from gateway_svc.handlers.route import Alone, Route, Started
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -79,11 +79,15 @@ class _Request(Pending):
         self.request = request
 
     def start(self, call: Call) -> Reply:
-        handle = self.route.handle
-        if not self.route.may_overlap:
-            return _ExclusiveRequest(self, partial(handle, self.request, call))
+        route = self.route
+        if route.is_task:
+            return _ExclusiveRequest(self, partial(route.handle, self.request, call))
+        return self.begin(call) if route.may_overlap else _RequestInTurn(self, call)
+
+    def begin(self, call: Call) -> Parts | Pending | Exclusive | None:
+        """Starts it now, where its handler is no coroutine function."""
         try:
-            begun = handle(self.request, call)
+            begun = self.route.handle(self.request, call)
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
@@ -135,6 +139,17 @@ class _Request(Pending):
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
         response = api.refuse(self.request, error_code)
         return write_response(api, header.api_version, header.correlation_id, response)
+
+
+class _RequestInTurn(InTurn):
+    __slots__ = ("_call", "_request")
+
+    def __init__(self, request: _Request, call: Call) -> None:
+        self._request = request
+        self._call = call
+
+    def start(self) -> Parts | Pending | Exclusive | None:
+        return self._request.begin(self._call)
 
 
 class _ExclusiveRequest(Exclusive):

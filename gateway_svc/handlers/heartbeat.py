@@ -1,15 +1,14 @@
 """Heartbeat: a member of a classic group lives."""
 
-from common.ports.classic_groups import GroupHeartbeat
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.coordinated import Coordinating
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 
 
-@coordinated(HEARTBEAT)
-async def heartbeat(request: HeartbeatRequest, call: Call) -> HeartbeatResponse:
-    taken = await call.backends.coordinators.heartbeat(
+def heartbeat(request: HeartbeatRequest, call: Call) -> Coordinating[HeartbeatResponse]:
+    taken = call.backends.coordinators.heartbeat(
         GroupHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -17,4 +16,8 @@ async def heartbeat(request: HeartbeatRequest, call: Call) -> HeartbeatResponse:
             group_instance_id=request.group_instance_id,
         )
     )
+    return Coordinating(HEARTBEAT, request, taken, _response)
+
+
+def _response(taken: HeartbeatTaken) -> HeartbeatResponse:
     return HeartbeatResponse(error_code=GROUP_ERRORS[taken.refusal])

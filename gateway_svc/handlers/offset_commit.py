@@ -4,13 +4,14 @@ Partitions that do not exist are refused here; the coordinator sees only those t
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import time
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
 from common.ports.group_refusal import GroupRefusal
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.coordinated import Coordinating, client_of
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_commit import (
     OFFSET_COMMIT,
@@ -39,28 +40,38 @@ class _Asked(NamedTuple):
     error_code: ErrorCode = ErrorCode.NONE
 
 
-@coordinated(OFFSET_COMMIT)
-async def offset_commit(request: OffsetCommitRequest, call: Call) -> OffsetCommitResponse:
+_Topics: TypeAlias = list[list[_Asked]]
+
+
+def offset_commit(
+    request: OffsetCommitRequest, call: Call
+) -> OffsetCommitResponse | Coordinating[OffsetCommitResponse]:
     now_ms = int(time() * 1000)
     asked = [
         [_asked(topic, one, request, call, now_ms) for one in topic.partitions]
         for topic in request.topics
     ]
     commits = [one.commit for topic in asked for one in topic if one.commit is not None]
-    result = CommitResult()
-    if commits or not request.topics:
-        result = await call.backends.coordinators.commit_offsets(
-            CommitOffsets(
-                group_id=request.group_id,
-                offsets=commits,
-                member_id=request.member_id,
-                generation_id=request.generation_id_or_member_epoch,
-                group_instance_id=request.group_instance_id,
-                client=client_of(call),
-                predates_epochs=call.api_version < _EPOCHS_SINCE,
-            )
+    if not commits and request.topics:
+        return _response(request, asked, CommitResult())
+    committed = call.backends.coordinators.commit_offsets(
+        CommitOffsets(
+            group_id=request.group_id,
+            offsets=commits,
+            member_id=request.member_id,
+            generation_id=request.generation_id_or_member_epoch,
+            group_instance_id=request.group_instance_id,
+            client=client_of(call),
+            predates_epochs=call.api_version < _EPOCHS_SINCE,
         )
-    refusals = _each(result, len(commits))
+    )
+    return Coordinating(OFFSET_COMMIT, request, committed, partial(_response, request, asked))
+
+
+def _response(
+    request: OffsetCommitRequest, asked: _Topics, result: CommitResult
+) -> OffsetCommitResponse:
+    refusals = _each(result, sum(map(len, asked)))
     return OffsetCommitResponse(
         topics=[
             OffsetCommitResponseTopic(

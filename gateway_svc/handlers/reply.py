@@ -42,5 +42,15 @@ class Exclusive:
         raise NotImplementedError
 
 
-#: An answer at once (None: there is none), or one of the two ways to get there.
-Reply = Parts | Pending | Exclusive | None
+class InTurn:
+    """As `Exclusive`, for a request that needs no task of its own: it only waits for a future."""
+
+    __slots__ = ()
+
+    def start(self) -> Parts | Pending | Exclusive | None:
+        """Called when its turn has come; later requests wait for what it gives."""
+        raise NotImplementedError
+
+
+#: An answer at once (None: there is none), or one of the three ways to get there.
+Reply = Parts | Pending | Exclusive | InTurn | None

@@ -38,13 +38,15 @@ class Alone(Generic[ResponseT]):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`may_overlap`: `handle` is no coroutine function, and says itself how it goes on.
+    """`is_task`: `handle` is a coroutine function; else it says itself how it goes on.
 
-    `is_answered` tells the requests that expect a response; None where all do.
+    `may_overlap`: the connection's next request may start meanwhile. `is_answered` tells the
+    requests that expect a response; None where all do.
     """
 
     api: Api[Any, Any]
     handle: Callable[[Any, Call], Any]
+    is_task: bool = True
     may_overlap: bool = False
     is_answered: Callable[[Any], bool] | None = None
 
@@ -63,4 +65,12 @@ def overlapping_route(
     is_answered: Callable[[RequestT], bool],
 ) -> Route:
     """The next request of the connection may start while this one is under way."""
-    return Route(api, start, may_overlap=True, is_answered=is_answered)
+    return Route(api, start, is_task=False, may_overlap=True, is_answered=is_answered)
+
+
+def started_route(
+    api: Api[RequestT, ResponseT],
+    start: Callable[[RequestT, Call], ResponseT | Started[ResponseT]],
+) -> Route:
+    """As `route`, for requests that are so many that a task for each would cost too much."""
+    return Route(api, start, is_task=False)

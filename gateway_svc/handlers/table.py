@@ -26,7 +26,7 @@ from gateway_svc.handlers.offset_delete import offset_delete
 from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
 from gateway_svc.handlers.produce import is_answered, produce
-from gateway_svc.handlers.route import Route, overlapping_route, route
+from gateway_svc.handlers.route import Route, overlapping_route, route, started_route
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
 from gateway_svc.wire.apis.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
@@ -67,15 +67,15 @@ _SERVED: Final = (
     route(FIND_COORDINATOR, find_coordinator),
     route(JOIN_GROUP, join_group),
     route(SYNC_GROUP, sync_group),
-    route(HEARTBEAT, heartbeat),
+    started_route(HEARTBEAT, heartbeat),
     route(LEAVE_GROUP, leave_group),
-    route(OFFSET_COMMIT, offset_commit),
+    started_route(OFFSET_COMMIT, offset_commit),
     route(OFFSET_FETCH, offset_fetch),
     route(LIST_GROUPS, list_groups),
     route(DESCRIBE_GROUPS, describe_groups),
     route(DELETE_GROUPS, delete_groups),
     route(OFFSET_DELETE, offset_delete),
-    route(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat),
+    started_route(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat),
     route(CONSUMER_GROUP_DESCRIBE, consumer_group_describe),
 )
 

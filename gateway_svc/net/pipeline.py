@@ -1,8 +1,8 @@
 """The requests of one connection: started in order, answered in order.
 
 Requests that may overlap (`Pending`) are started one after the other without waiting; one that
-runs alone (`Exclusive`) waits until everything before it is answered, and holds back what comes
-after it, as Apache Kafka does with every request. Knows no sockets: answers leave through a
+runs alone (`Exclusive`, `InTurn`) waits until everything before it is answered, and holds back what
+comes after it, as Apache Kafka does with every request. Knows no sockets: answers leave through a
 `Sink`.
 """
 
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending, Reply
+from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
 from gateway_svc.net.frame_receiver import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -56,7 +56,7 @@ class _Slot:
         self.parts: Parts | None = None
         self.is_done = False
         self.pending: Pending | None = None
-        self.exclusive: Exclusive | None = None
+        self.exclusive: Exclusive | InTurn | None = None
         self.deadline = 0.0
 
     def pending_done(self, future: asyncio.Future[Any]) -> None:
@@ -192,7 +192,7 @@ class Pipeline:
             slot.pending = reply
             slot.deadline = self._loop.time() + reply.timeout_ms / 1000
             reply.future.add_done_callback(slot.pending_done)
-        elif isinstance(reply, Exclusive):
+        elif isinstance(reply, Exclusive | InTurn):
             slot.exclusive = reply
             self._exclusive = slot
             self._run_if_alone()
@@ -203,8 +203,11 @@ class Pipeline:
         slot = self._exclusive
         if slot is None or slot.exclusive is None or slot is not self._slots[0] or self._is_held:
             return
-        self._task = self._loop.create_task(slot.exclusive.run())
-        slot.exclusive = None
+        exclusive, slot.exclusive = slot.exclusive, None
+        if isinstance(exclusive, InTurn):
+            self._place(slot, exclusive.start())
+            return
+        self._task = self._loop.create_task(exclusive.run())
         self._task.add_done_callback(slot.exclusive_done)
 
     def _flush(self) -> None:

@@ -4,6 +4,7 @@ Used in process by standalone mode, and by the gRPC servicer. One event loop cal
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Callable, Sequence
 from time import time
 from typing import Any, TypeVar
@@ -54,6 +55,7 @@ class OwnedCoordinators:
     def __init__(self, logs: Logs, settings: GroupSettings, *, retention_check_ms: int) -> None:
         self._now_ms = _clock()
         self._logs = logs
+        self._loop = asyncio.get_running_loop()
         self._shards = Shards(logs, settings, now_ms=self._now_ms)
         self._sweeping = Sweeping(logs, self._shards, retention_check_ms=retention_check_ms)
 
@@ -85,8 +87,8 @@ class OwnedCoordinators:
             lambda refusal: Synced(refusal=refusal),
         )
 
-    async def heartbeat(self, request: GroupHeartbeat) -> HeartbeatTaken:
-        return await self._ask(
+    def heartbeat(self, request: GroupHeartbeat) -> Future[HeartbeatTaken]:
+        return self._ask(
             request.group_id,
             lambda group, ticket, now_ms: group.heartbeat(request, ticket, now_ms),
             lambda refusal: HeartbeatTaken(refusal=refusal),
@@ -99,8 +101,8 @@ class OwnedCoordinators:
             lambda refusal: Left(refusal=refusal),
         )
 
-    async def commit_offsets(self, request: CommitOffsets) -> CommitResult:
-        return await self._ask(
+    def commit_offsets(self, request: CommitOffsets) -> Future[CommitResult]:
+        return self._ask(
             request.group_id,
             lambda group, ticket, now_ms: group.commit(request, ticket, now_ms),
             lambda refusal: CommitResult(refusal=refusal),
@@ -133,9 +135,9 @@ class OwnedCoordinators:
         listed = [group.listed() for shard in self._shards for group in shard.groups()]
         return ListedGroups([one for one in listed if is_listed(one, request)])
 
-    async def consumer_heartbeat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
+    def consumer_heartbeat(self, request: ConsumerHeartbeat) -> Future[ConsumerHeartbeatTaken]:
         new_member_id = str(uuid4())
-        return await self._ask(
+        return self._ask(
             request.group_id,
             lambda group, ticket, now_ms: group.consumer_heartbeat(
                 request, ticket, now_ms, new_member_id
@@ -171,13 +173,15 @@ class OwnedCoordinators:
             lambda refusal: GroupResult(group_id, refusal),
         )
 
-    async def _ask(self, group_id: str, ask: Ask, refused: Callable[[GroupRefusal], T]) -> T:
+    def _ask(self, group_id: str, ask: Ask, refused: Callable[[GroupRefusal], T]) -> Future[T]:
         """The group's reply; `refused` makes one where no group could be asked."""
         try:
-            answer: T = await self._shards.of(group_id).ask(group_id, ask)
+            shard = self._shards.of(group_id)
         except Refused as error:
-            return refused(error.refusal)
-        return answer
+            answer: Future[T] = self._loop.create_future()
+            answer.set_result(refused(error.refusal))
+            return answer
+        return shard.ask(group_id, ask, refused)
 
 
 def _clock() -> Callable[[], int]:

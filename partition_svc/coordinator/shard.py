@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from common.ports.group_refusal import GroupRefusal
-from partition_svc.coordinator.effects import Effects, Ticket
+from partition_svc.coordinator.effects import Effects
+from partition_svc.coordinator.effects import Ticket as AnyTicket
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.loading import LoadedGroup
 from partition_svc.coordinator.timers import Deadlines
 from partition_svc.coordinator.topic_patterns import Topics
-from partition_svc.coordinator.writing import Refused, Writing, refuse
+from partition_svc.coordinator.writing import Ticket, Writing, refuse
 
 log = logging.getLogger(__name__)
 
 #: What is asked of a group: with the ticket for the answer, and the time in ms.
-Ask: TypeAlias = Callable[[Group, Ticket, int], Effects]
+Ask: TypeAlias = Callable[[Group, AnyTicket, int], Effects]
 
 
 class Shard:
@@ -39,7 +40,6 @@ class Shard:
         self._deadlines = Deadlines(now_ms, self._on_due)
         #: Why nobody is answered any more.
         self.refusal: GroupRefusal | None = None
-        self._loop = asyncio.get_running_loop()
 
     def restore(self, loaded: Mapping[str, LoadedGroup]) -> None:
         """Goes on with groups as the log has them."""
@@ -49,18 +49,24 @@ class Shard:
             group.resume(one.stored, consumer, one.offsets, self._now_ms())
             self._keep(group_id, group)
 
-    async def ask(self, group_id: str, ask: Ask) -> Any:
+    def ask(
+        self,
+        group_id: str,
+        ask: Ask,
+        refused: Callable[[GroupRefusal], Any] | None = None,
+    ) -> asyncio.Future[Any]:
         """The group's reply, once it holds. A caller that goes away takes nothing back.
 
-        Raises:
-            Refused: the shard was closed, or could not write.
+        Where the shard was closed or could not write, it is what `refused` makes of that, or
+        `Refused` is raised.
         """
+        ticket = Ticket(refused)
         if self.refusal is not None:
-            raise Refused(self.refusal)
-        ticket: asyncio.Future[Any] = self._loop.create_future()
+            ticket.refuse(self.refusal)
+            return ticket
         group = self._groups.get(group_id) or Group(group_id, self._settings, self._view)
         self._take(group_id, group, ask(group, ticket, self._now_ms()))
-        return await ticket
+        return ticket
 
     def tell(self, group_id: str, tell: Callable[[Group, int], Effects]) -> None:
         """Something happens to a group that nobody has asked for."""

@@ -16,7 +16,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.records.batch import HEADER_BYTES
 from common.records.records import Record as LogRecord
 from common.records.records import write_batch
-from partition_svc.coordinator.effects import Effects, Reply, Ticket
+from partition_svc.coordinator.effects import Effects, Reply
 from partition_svc.coordinator.records import Entry, encode
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
@@ -42,6 +42,29 @@ class Refused(Exception):
         self.refusal = refusal
 
 
+class Ticket(asyncio.Future[Any]):
+    """Names a request to its group, and is done with the reply."""
+
+    def __init__(self, refused: Callable[[GroupRefusal], Any] | None = None) -> None:
+        """`refused` makes the reply of a refusal; without it, that is raised as `Refused`."""
+        super().__init__()
+        self._refused = refused
+
+    def give(self, reply: Reply) -> None:
+        """A caller that went away is not told."""
+        if not self.done():
+            self.set_result(reply)
+
+    def refuse(self, refusal: GroupRefusal) -> None:
+        """Another answer than the one that was decided on."""
+        if self.done():
+            return
+        if self._refused is None:
+            self.set_exception(Refused(refusal))
+        else:
+            self.set_result(self._refused(refusal))
+
+
 class _Round:
     """Records that are written together, call by call, and the answers that wait for it."""
 
@@ -50,11 +73,11 @@ class _Round:
     def __init__(self) -> None:
         self.calls: list[list[Entry]] = []
         self.group_ids: set[str] = set()
-        self.replies: list[tuple[Ticket, Reply]] = []
+        self.replies: list[tuple[object, Reply]] = []
 
 
 class Writing:
-    """Of one partition, under one leader epoch. Tickets are futures of replies."""
+    """Of one partition, under one leader epoch. Tickets are `Ticket`s."""
 
     def __init__(
         self,
@@ -158,20 +181,16 @@ class Writing:
         return self._under_way is None and not self._next.calls
 
 
-def give(replies: Sequence[tuple[Ticket, Reply]]) -> None:
-    """Callers that went away are not told."""
+def give(replies: Sequence[tuple[object, Reply]]) -> None:
     for ticket, reply in replies:
-        future: Any = ticket
-        if not future.done():
-            future.set_result(reply)
+        assert isinstance(ticket, Ticket)
+        ticket.give(reply)
 
 
-def refuse(replies: Sequence[tuple[Ticket, Reply]], refusal: GroupRefusal) -> None:
-    """Other answers than those that were decided on: `Refused`."""
+def refuse(replies: Sequence[tuple[object, Reply]], refusal: GroupRefusal) -> None:
     for ticket, _ in replies:
-        future: Any = ticket
-        if not future.done():
-            future.set_exception(Refused(refusal))
+        assert isinstance(ticket, Ticket)
+        ticket.refuse(refusal)
 
 
 def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | None:

@@ -64,6 +64,42 @@ GROUP_REFUSAL_INVALID_REGULAR_EXPRESSION: GroupRefusal
 GROUP_REFUSAL_INVALID_REQUEST: GroupRefusal
 GROUP_REFUSAL_UNSUPPORTED_VERSION: GroupRefusal
 
+class GroupCalls(_message.Message):
+    __slots__ = ("calls",)
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[GroupCall]
+    def __init__(self, calls: _Optional[_Iterable[_Union[GroupCall, _Mapping]]] = ...) -> None: ...
+
+class GroupCall(_message.Message):
+    __slots__ = ("call_id", "commit_offsets", "heartbeat", "consumer_heartbeat")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    CONSUMER_HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    call_id: int
+    commit_offsets: CommitOffsetsRequest
+    heartbeat: GroupHeartbeat
+    consumer_heartbeat: ConsumerHeartbeatRequest
+    def __init__(self, call_id: _Optional[int] = ..., commit_offsets: _Optional[_Union[CommitOffsetsRequest, _Mapping]] = ..., heartbeat: _Optional[_Union[GroupHeartbeat, _Mapping]] = ..., consumer_heartbeat: _Optional[_Union[ConsumerHeartbeatRequest, _Mapping]] = ...) -> None: ...
+
+class GroupAnswers(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[GroupAnswer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[GroupAnswer, _Mapping]]] = ...) -> None: ...
+
+class GroupAnswer(_message.Message):
+    __slots__ = ("call_id", "commit_offsets", "heartbeat", "consumer_heartbeat")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_OFFSETS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    CONSUMER_HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    call_id: int
+    commit_offsets: CommitResult
+    heartbeat: HeartbeatTaken
+    consumer_heartbeat: ConsumerHeartbeatTaken
+    def __init__(self, call_id: _Optional[int] = ..., commit_offsets: _Optional[_Union[CommitResult, _Mapping]] = ..., heartbeat: _Optional[_Union[HeartbeatTaken, _Mapping]] = ..., consumer_heartbeat: _Optional[_Union[ConsumerHeartbeatTaken, _Mapping]] = ...) -> None: ...
+
 class GroupClient(_message.Message):
     __slots__ = ("client_id", "client_host")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -99,6 +99,11 @@ class CoordinatorServiceStub:
                 request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupIds.SerializeToString,
                 response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ConsumerGroups.FromString,
                 _registered_method=True)
+        self.CallStream = channel.stream_stream(
+                '/coordinator.v1.CoordinatorService/CallStream',
+                request_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupCalls.SerializeToString,
+                response_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupAnswers.FromString,
+                _registered_method=True)
 
 
 class CoordinatorServiceServicer:
@@ -187,6 +192,16 @@ class CoordinatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CallStream(self, request_iterator, context):
+        """The calls that members make again and again, many in a message: what they mean is said above.
+        They begin in the order in which they come; answers come in any order. A malformed message ends
+        the stream with INVALID_ARGUMENT, and none of its calls begins; a service that drains ends it
+        with UNAVAILABLE. What has no answer when a stream ends may have happened or not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CoordinatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -249,6 +264,11 @@ def add_CoordinatorServiceServicer_to_server(servicer, server):
                     servicer.DescribeConsumerGroups,
                     request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupIds.FromString,
                     response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ConsumerGroups.SerializeToString,
+            ),
+            'CallStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.CallStream,
+                    request_deserializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupCalls.FromString,
+                    response_serializer=protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupAnswers.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -580,6 +600,33 @@ class CoordinatorService:
             '/coordinator.v1.CoordinatorService/DescribeConsumerGroups',
             protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupIds.SerializeToString,
             protos_dot_coordinator_dot_v1_dot_coordinator__pb2.ConsumerGroups.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/coordinator.v1.CoordinatorService/CallStream',
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupCalls.SerializeToString,
+            protos_dot_coordinator_dot_v1_dot_coordinator__pb2.GroupAnswers.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,7 @@ from common.ports.metadata import ClusterChange, Placement, PlacementChange, Top
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.routed_coordinators import RoutedCoordinators
+from tests.support.partition_core import until
 from tests.unit.gateway_svc.handlers.world import FakeMetadata
 
 TOPIC_ID = bytes(range(16))
@@ -33,12 +34,15 @@ class Owner:
         self.asked = []
         self.was_asked = asyncio.Event()
 
-    async def heartbeat(self, request):
+    def heartbeat(self, request):
         self.asked.append(request.group_id)
         self.was_asked.set()
+        answer = asyncio.get_running_loop().create_future()
         if self.error is not None:
-            raise self.error
-        return HeartbeatTaken(self.refusals.pop(0) if self.refusals else None)
+            answer.set_exception(self.error)
+        else:
+            answer.set_result(HeartbeatTaken(self.refusals.pop(0) if self.refusals else None))
+        return answer
 
     async def describe_groups(self, group_ids):
         return [DescribedGroup(one, self.name) for one in group_ids]
@@ -63,6 +67,15 @@ def beat(group_id):
     return GroupHeartbeat(group_id, "m", 1)
 
 
+def asked(coordinators):
+    """The answer to a heartbeat."""
+
+    async def ask():
+        return await coordinators.heartbeat(beat(IN_0))
+
+    return asyncio.run(ask())
+
+
 def test_each_group_goes_to_the_owner_of_its_partition():
     a, b = Owner("a"), Owner("b")
     _, coordinators = routed(a, b)
@@ -81,14 +94,14 @@ def test_each_group_goes_to_the_owner_of_its_partition():
 def test_what_passes_by_itself_is_waited_for(refusal):
     a = Owner("a", refusal, refusal)
     _, coordinators = routed(a)
-    assert asyncio.run(coordinators.heartbeat(beat(IN_0))).refusal is None
+    assert asked(coordinators).refusal is None
     assert len(a.asked) == 3
 
 
 def test_other_refusals_are_the_answer():
     a = Owner("a", GroupRefusal.UNKNOWN_MEMBER_ID)
     _, coordinators = routed(a)
-    taken = asyncio.run(coordinators.heartbeat(beat(IN_0)))
+    taken = asked(coordinators)
     assert taken.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
@@ -97,7 +110,7 @@ def test_a_coordinator_that_moved_is_found_at_its_new_owner():
     view, coordinators = routed(a, b)
 
     async def story():
-        asking = asyncio.create_task(coordinators.heartbeat(beat(IN_0)))
+        asking = asyncio.ensure_future(coordinators.heartbeat(beat(IN_0)))
         await a.was_asked.wait()
         moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
         view.apply(ClusterChange(2, "c", placements=(moved,)))
@@ -111,7 +124,7 @@ def test_a_coordinator_that_moved_is_found_at_its_new_owner():
 def test_what_does_not_pass_in_time_is_the_answer():
     a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
     _, coordinators = routed(a, hold_s=0.0)
-    taken = asyncio.run(coordinators.heartbeat(beat(IN_0)))
+    taken = asked(coordinators)
     assert taken.refusal is GroupRefusal.NOT_COORDINATOR
 
 
@@ -119,7 +132,39 @@ def test_an_owner_that_does_not_answer_in_time_is_unavailable():
     for owners in ((Owner("a", error=BackendUnavailable("gone")),), ()):
         _, coordinators = routed(*owners, hold_s=0.0)
         with pytest.raises(BackendUnavailable):
-            asyncio.run(coordinators.heartbeat(beat(IN_0)))
+            asked(coordinators)
+
+
+def test_a_caller_that_goes_away_is_not_asked_for_again():
+    async def story():
+        a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
+        _, coordinators = routed(a)
+        asking = coordinators.heartbeat(beat(IN_0))
+        await until(lambda: len(a.asked) == 2)
+        assert coordinators._asking
+        asking.cancel()
+        await until(lambda: not coordinators._asking)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_the_topic_is_made_for_whoever_asks_first():
+    async def story():
+        view, a = ClusterView(), Owner("p-0")
+        metadata = FakeMetadata(view)
+        topic = GroupTopic(view, metadata, partition_count=2)
+        coordinators = RoutedCoordinators(view, topic, {"p-0": a}.get)
+        answers = [coordinators.heartbeat(beat(one)) for one in (IN_0, IN_1)]
+        assert [(await one).refusal for one in answers] == [None, None]
+        assert [one.name for one in metadata.created] == [OFFSETS_TOPIC]
+
+    asyncio.run(story())
+
+
+def test_a_bug_is_told_to_the_caller():
+    _, coordinators = routed(Owner("a", error=RuntimeError("oops")))
+    with pytest.raises(RuntimeError, match="oops"):
+        asked(coordinators)
 
 
 def test_groups_of_several_owners_are_described_in_the_order_of_the_question():

@@ -2,7 +2,7 @@ import asyncio
 
 from common.ports.group_refusal import GroupClient
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.coordinated import client_of, coordinated
+from gateway_svc.handlers.coordinated import Coordinating, client_of, coordinated
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import World
@@ -25,6 +25,22 @@ def test_an_answer_passes_as_it_is():
         return HeartbeatResponse()
 
     assert asyncio.run(handle(REQUEST, World().call(4))) == HeartbeatResponse()
+
+
+def test_what_waits_without_a_task_is_refused_and_answered_alike():
+    async def story():
+        gone, here = (asyncio.get_running_loop().create_future() for _ in range(2))
+        gone.set_exception(BackendUnavailable("gone"))
+        here.set_result(ErrorCode.ILLEGAL_GENERATION)
+        return [
+            Coordinating(
+                HEARTBEAT, REQUEST, one, lambda code: HeartbeatResponse(error_code=code)
+            ).respond()
+            for one in (gone, here)
+        ]
+
+    codes = [one.error_code for one in asyncio.run(story())]
+    assert codes == [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.ILLEGAL_GENERATION]
 
 
 def test_clients_are_named_as_kafka_names_them():

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from gateway_svc.handlers.reply import Exclusive, Pending
+from gateway_svc.handlers.reply import Exclusive, InTurn, Pending
 
 
 def test_a_way_to_an_answer_says_itself_how_it_ends():
     pending = Pending()
-    for end in (pending.finish, pending.expire):
+    for end in (pending.finish, pending.expire, InTurn().start):
         with pytest.raises(NotImplementedError):
             end()
     with pytest.raises(NotImplementedError):

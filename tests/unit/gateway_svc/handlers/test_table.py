@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway_svc.handlers.dispatch import Dispatch
-from gateway_svc.handlers.reply import Exclusive, Pending
+from gateway_svc.handlers.reply import Exclusive, InTurn, Pending
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
@@ -184,6 +184,8 @@ def frame(key: int, version: int) -> bytes:
 
 async def bytes_answered(world: World, sent: bytes) -> bytes:
     reply = Dispatch(ROUTES, world.backends).connect(PEER)(sent)
+    if isinstance(reply, InTurn):
+        reply = reply.start()
     if isinstance(reply, Pending):
         await asyncio.wait([reply.future])
         reply = reply.finish()

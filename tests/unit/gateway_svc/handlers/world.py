@@ -197,14 +197,14 @@ class FakeCoordinators:
         self.asked: list[Any] = []
         self.error: Exception | None = None
 
-    def __getattr__(self, name: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+    def __getattr__(self, name: str) -> Callable[[Any], Future[Any]]:
         async def answer(request: Any) -> Any:
             self.asked.append(request)
             if self.error is not None:
                 raise self.error
             return self.answers[name]
 
-        return answer
+        return lambda request: asyncio.ensure_future(answer(request))
 
 
 class World:

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway_svc.handlers.reply import Disconnect, Exclusive, Parts, Pending
+from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending
 from gateway_svc.net.pipeline import TURN_BYTES, TURN_REQUESTS, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -34,8 +34,16 @@ class ExclusiveAnswer(Exclusive):
         return [self.frame]
 
 
+class AnswerInTurn(InTurn):
+    def __init__(self, start: Callable[[], PendingAnswer]) -> None:
+        self.start = start  # type: ignore[method-assign]
+
+
 class World:
-    """A pipeline whose frames say what they are: `pending…`, `silent…`, `alone…`, `now…`, `bad`."""
+    """A pipeline whose frames say what they are.
+
+    They begin with `pending`, `silent`, `alone`, `turn` or `now`, or are `bad`.
+    """
 
     def __init__(self) -> None:
         self.started: list[bytes] = []
@@ -53,6 +61,8 @@ class World:
         if frame.startswith((b"pending", b"silent")):
             self.pending[frame] = PendingAnswer(frame)
             return self.pending[frame]
+        if frame.startswith(b"turn"):
+            return AnswerInTurn(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
         if frame.startswith(b"alone"):
             self.gates[frame] = asyncio.get_running_loop().create_future()
             return ExclusiveAnswer(frame, self.gates[frame])
@@ -283,5 +293,32 @@ def test_unanswered_counts_requests_until_their_answer_has_left():
         assert world.pipeline.unanswered == 3
         await world.finish(b"pending1")
         assert world.pipeline.unanswered == 2
+
+    in_world(story)
+
+
+def test_a_request_in_turn_waits_for_those_before_it_and_holds_back_those_after_it():
+    async def story(world: World) -> None:
+        await world.ask(b"pending-1", b"turn-2", b"turn-3", b"now-4")
+        assert b"turn-2" not in world.pending
+        await world.finish(b"pending-1")
+        assert world.started == [b"pending-1", b"turn-2"]
+        await world.finish(b"turn-2")
+        assert world.started == [b"pending-1", b"turn-2", b"turn-3"]
+        assert world.sent == [b"pending-1", b"turn-2"]
+        await world.finish(b"turn-3")
+        assert world.sent == [b"pending-1", b"turn-2", b"turn-3", b"now-4"]
+
+    in_world(story)
+
+
+def test_what_comes_of_a_request_in_turn_is_nobodys_when_its_client_is_gone():
+    async def story(world: World) -> None:
+        await world.ask(b"turn-1", b"turn-2")
+        world.pipeline.cancel()
+        world.pending[b"turn-1"].future.set_exception(RuntimeError("late"))
+        await settle()
+        assert world.sent == []
+        assert list(world.pending) == [b"turn-1"]
 
     in_world(story)

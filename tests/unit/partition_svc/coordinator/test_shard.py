@@ -78,8 +78,8 @@ def test_it_goes_on_with_what_the_log_has(tmp_path):
 
 def test_an_answer_shows_nothing_that_is_not_durable(tmp_path):
     async def test(kept):
-        commit = asyncio.create_task(kept.commit("g", 7))
-        fetch = asyncio.create_task(kept.fetch("g"))
+        commit = asyncio.ensure_future(kept.commit("g", 7))
+        fetch = asyncio.ensure_future(kept.fetch("g"))
         await fetch
         assert commit.done() or (await load(kept.core, LOG))["g"].offsets
 
@@ -89,7 +89,7 @@ def test_an_answer_shows_nothing_that_is_not_durable(tmp_path):
 def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
     async def test(kept):
         await kept.join("")
-        waiting = asyncio.create_task(kept.join(""))
+        waiting = asyncio.ensure_future(kept.join(""))
         await parked([waiting])
         kept.shard.close(GroupRefusal.NOT_COORDINATOR)
         for call in (waiting, kept.fetch("g")):
@@ -102,7 +102,7 @@ def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
 
 def test_at_its_end_writes_are_answered(tmp_path):
     async def test(kept):
-        commit = asyncio.create_task(kept.commit("g"))
+        commit = asyncio.ensure_future(kept.commit("g"))
         await asyncio.sleep(0)
         kept.shard.end(GroupRefusal.NOT_COORDINATOR)
         assert (await commit).refusal is None

@@ -107,7 +107,7 @@ def test_a_write_under_way_is_in_the_log_before_the_next_epoch_loads_it(tmp_path
     async def test(core, to):
         await commit(to, 1)
         for n in range(1, 20):
-            result = asyncio.create_task(to.commit_offsets(committing(100 + n)))
+            result = asyncio.ensure_future(to.commit_offsets(committing(100 + n)))
             # At another moment of the write each time.
             for _ in range(n % 7):
                 await asyncio.sleep(0)

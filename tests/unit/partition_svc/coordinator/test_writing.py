@@ -10,7 +10,7 @@ from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.loading import load
 from partition_svc.coordinator.stored import GroupRecord, OffsetRecord, StoredOffset
-from partition_svc.coordinator.writing import Refused, Writing
+from partition_svc.coordinator.writing import Refused, Ticket, Writing
 from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.partition_core import read_everything, running_core
 
@@ -34,7 +34,7 @@ class Written:
 
     def take(self, group_id, *records):
         """The future of the reply."""
-        ticket = asyncio.get_running_loop().create_future()
+        ticket = Ticket()
         self.writing.take(group_id, Effects(0, [(ticket, REPLY)], list(records)))
         return ticket
 
