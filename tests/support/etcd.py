@@ -12,6 +12,7 @@ from common.etcd.election import Election
 from common.etcd.leadership import Leadership
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.support.ports import ReservedPort
+from tests.support.processes import stop
 from tests.support.tools import need
 from tests.support.waiting import eventually
 
@@ -65,7 +66,7 @@ class EtcdServer:
 
     def pause(self) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process)
 
     def resume(self) -> None:
         assert self._process is not None

@@ -86,7 +86,7 @@ class BrokerProcess:
 
     def pause(self) -> None:
         """SIGSTOP: it keeps its sockets and answers nothing."""
-        self._popen.send_signal(signal.SIGSTOP)
+        stop(self._popen)
 
     def resume(self) -> None:
         self._popen.send_signal(signal.SIGCONT)
@@ -121,3 +121,13 @@ class BrokerProcess:
         found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
         assert found is not None
         return int(found[1]) * 1024
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """SIGSTOP to a child; returns when each of its threads stands still.
+
+    On a busy machine a thread that did not get its turn yet may still answer somebody.
+    """
+    process.send_signal(signal.SIGSTOP)
+    # Whoever has ended stays there to be waited for.
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)

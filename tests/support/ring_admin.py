@@ -1,9 +1,10 @@
 """The ring as an operator sees and changes it, for tests: calls that block until the answer."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import grpc
+from google.protobuf.message import Message
 
 from common.ports.metadata import Topic
 from common.ports.moves import RingDescription, RingMember, RingRefusal
@@ -15,7 +16,7 @@ from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
 from tests.support.waiting import eventually
 
-_CALL_WITHIN_S = 10.0
+_CALL_WITHIN_S = 30.0
 _MOVED_WITHIN_S = 60.0
 
 
@@ -42,21 +43,15 @@ class RingAdmin:
 
     def describe(self) -> RingDescription:
         """Waits for a service that is restarting."""
-        answer = self._stub.DescribeRing(
-            pb.DescribeRingRequest(), timeout=_CALL_WITHIN_S, wait_for_ready=True
-        )
-        return ring_from_message(answer)
+        return ring_from_message(_answer(self._stub.DescribeRing, pb.DescribeRingRequest()))
 
     def member(self, name: str) -> RingMember | None:
         return next((one for one in self.describe().members if one.name == name), None)
 
     def topic(self, name: str) -> Topic:
         """With the owner and the leader epoch of each partition."""
-        (answer,) = self._topics.DescribeTopics(
-            metadata_pb2.DescribeTopicsRequest(names=[name]),
-            timeout=_CALL_WITHIN_S,
-            wait_for_ready=True,
-        ).topics
+        request = metadata_pb2.DescribeTopicsRequest(names=[name])
+        (answer,) = _answer(self._topics.DescribeTopics, request).topics
         return topic_from_message(answer)
 
     def add(self, name: str) -> RingRefusal | None:
@@ -95,8 +90,7 @@ class RingAdmin:
         return self._change(pb.ChangeRingRequest(cancel_move=move_id))
 
     def _change(self, request: pb.ChangeRingRequest) -> RingRefusal | None:
-        answer = self._stub.ChangeRing(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
-        return ring_result_from_message(answer).refusal
+        return ring_result_from_message(_answer(self._stub.ChangeRing, request)).refusal
 
     def wait_until(
         self, holds: Callable[[RingDescription], bool], *, what: str, within_s: float | None = None
@@ -118,6 +112,23 @@ class RingAdmin:
     def wait_until_settled(self) -> RingDescription:
         """Until every member has what it should have, and no move is left."""
         return self.wait_until(is_settled, what="a ring without moves")
+
+
+def _answer(method: Callable[..., Any], request: Message) -> Any:
+    """The answer to a call that may be made again.
+
+    A call may still go out on the connection to a service that was killed, before that is noticed.
+    """
+
+    def look() -> Any:
+        try:
+            return method(request, timeout=_CALL_WITHIN_S, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                return None
+            raise
+
+    return eventually(look, within_s=_CALL_WITHIN_S, what=f"an answer to {request!r}")
 
 
 def is_settled(ring: RingDescription) -> bool:
