@@ -19,6 +19,7 @@ from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from ringlog.health_command import ask
 from tests.cluster.engine import Engine
+from tests.support.cpu import busy_s
 from tests.support.ports import ReservedPort
 from tests.support.processes import REPOSITORY
 from tests.support.tools import need
@@ -43,8 +44,8 @@ class Composed:
     def __init__(self, engine: Engine, *, image: str, project: str) -> None:
         self.engine, self.project = engine, project
         self._compose = compose_command(engine)
-        #: How long compose took until it had started everyone.
-        self.up_took_s = 0.0
+        #: When compose was told to start it, and how busy the machine had been until then.
+        self.began, self.busy_when_it_began_s = 0.0, 0.0
         self._ports = {name: ReservedPort() for name in GATEWAYS}
         self._environment = {
             **engine.environment,
@@ -55,9 +56,9 @@ class Composed:
 
     def up(self, *services: str) -> None:
         """Starts the cluster, or adds services of a profile. Returns before they are ready."""
-        began = time.monotonic()
+        if not self.began:
+            self.began, self.busy_when_it_began_s = time.monotonic(), busy_s()
         self._run("up", "--detach", *services)
-        self.up_took_s = time.monotonic() - began
 
     def down(self) -> None:
         """Ends it, and removes everything that it made."""
@@ -104,6 +105,12 @@ class Composed:
 
     def grpc_address(self, name: str) -> str:
         return f"{self.ip(name)}:{_GRPC_PORTS[name.partition('-')[0]]}"
+
+    def cpu_s(self) -> float:
+        """What all of its containers have had of the processors."""
+        api = self.engine.client.api
+        used = (api.stats(self.container(one).id, stream=False, one_shot=True) for one in SERVICES)
+        return sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in used) / 1e9
 
     def names(self) -> list[str]:
         """Of the services that have a container."""

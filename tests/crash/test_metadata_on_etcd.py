@@ -66,7 +66,7 @@ def test_a_killed_leader_is_followed_by_another_and_no_client_notices(cluster, l
     # Waits for the election, within the time that the request gives.
     after = create_topic(cluster, "gateway-1")
     second = cluster.wait_for_leader(other_than=leader)
-    assert cluster.processes[second].lines_with("elected, term")
+    cluster.processes[second].wait_for_line("elected, term")
     # Who comes back stands by.
     cluster.start(leader)
     cluster.processes[leader].wait_for_line(f"standing by: .*:{port(cluster, second)} leads")
