@@ -1,8 +1,9 @@
 """Appends to one partition service over one long-lived stream.
 
 Whatever waits leaves together in the next message, as soon as the one before is written: no timer
-(design: a gRPC message costs the same whatever it holds). Results come in any order and find their
-append by its id. Where the stream breaks, the outcome of everything on it is unknown.
+(design: a gRPC message costs the same whatever it holds). Only while much is under way a message
+has to be worth its cost. Results come in any order and find their append by its id. Where the
+stream breaks, the outcome of everything on it is unknown.
 
 An append that the owner refuses because the placement changed goes back to whoever holds such
 appends (`held_appends.py`); all other results go to the caller.
@@ -35,6 +36,10 @@ _MESSAGE_APPENDS_MAX: Final = 256
 
 #: What may be on its way to the owner without an answer. More waits here.
 _UNANSWERED_BYTES_MAX: Final = 32 << 20
+
+#: While the owner has so much to do, a message is not sent before it holds so much: it would wait
+#: there as well, and each costs the same.
+_GATHERED_BYTES: Final = 256 << 10
 
 #: How often overdue answers are looked for.
 _LOOK_S: Final = 1.0
@@ -148,10 +153,20 @@ class AppendSender:
     async def _send(self, stream: Stream) -> None:
         while True:
             await self._until_wanted()
-            while self._waiting and self._unanswered_bytes < _UNANSWERED_BYTES_MAX:
+            while self._waiting and self._may_send():
                 await self._write(stream, append_request(self._next_items()))
             self._wake.clear()
             await self._wake.wait()
+
+    def _may_send(self) -> bool:
+        if self._unanswered_bytes < _GATHERED_BYTES:
+            return True
+        return self._unanswered_bytes < _UNANSWERED_BYTES_MAX and self._is_message_full()
+
+    def _is_message_full(self) -> bool:
+        if len(self._waiting) >= _MESSAGE_APPENDS_MAX:
+            return True
+        return sum(item.size for item in self._waiting) >= _GATHERED_BYTES
 
     async def _write(self, stream: Stream, request: pb.AppendRequest) -> None:
         try:

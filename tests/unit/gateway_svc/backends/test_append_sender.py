@@ -137,6 +137,40 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
     run(story)
 
 
+@pytest.mark.parametrize("more", ["bytes", "appends", "an answer"])
+def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, more):
+    messages = []
+    real = append_sender.append_request
+
+    def counted(items):
+        message = real(items)
+        messages.append(len(message.appends))
+        return message
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            monkeypatch.setattr(append_sender, "append_request", counted)
+            begun = [sender.submit(appends(bytes(300_000)), acks=1)]
+            await owner.until_stored(1)
+            begun.append(sender.submit(appends(bytes(100_000)), acks=1))
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert messages == [1]
+            if more == "bytes":
+                begun += [sender.submit(appends(bytes(100_000)), acks=1) for _ in range(2)]
+            elif more == "appends":
+                begun += [sender.submit(appends(b"x"), acks=1) for _ in range(255)]
+            else:
+                owner.answer_all()
+            await owner.until_stored(len(begun))
+            assert messages == [1, len(begun) - 1]
+            owner.answer_all()
+            await asyncio.gather(*begun)
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("acks", "told"), [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)]
 )
