@@ -126,8 +126,8 @@ def _sync_refusal(
 
 
 def _is_to_join(group: ConsumerGroup, member: ConsumerMember) -> bool:
-    """There are new targets; it is to give something up; or all that it waits for is free."""
-    if member.epoch < group.epoch or member.state is MemberState.UNREVOKED:
+    """There are new targets, or it has not followed the last; or all that it waits for is free."""
+    if member.epoch < group.epoch:
         return True
     missing = group.target(member) - member.assigned
     return member.state is MemberState.UNRELEASED and all(map(group.is_free_for(member), missing))

@@ -71,6 +71,9 @@ def test_a_cooperative_member_keeps_what_it_has_and_gives_up_the_rest_first(worl
     assert two.beat().assignment is None or not two.owned
     one.act()
     assert (len(one.owned), one.wants_join) == (2, True)
+    one.wants_join = False
+    one.act()
+    assert one.refusal is GroupRefusal.REBALANCE_IN_PROGRESS, "it is asked to, if it does not"
     two.beat()
     assert not two.owned, "that it gave them up it says by joining"
     one.act()

@@ -178,6 +178,26 @@ def test_where_it_may_not_be_the_group_stays_as_it_is(settings, reader, refusal)
     assert one.refusal is None
 
 
+class Careless(ClassicReader):
+    """Gives everything to everybody, when it leads."""
+
+    def _assign(self, joined):
+        everything = [("a", partition) for partition in range(4)]
+        return {one.member_id: everything for one in joined.members}
+
+
+def test_what_a_leader_gave_to_two_one_of_them_keeps(world):
+    one, two = Careless(world), Careless(world)
+    run(one, two)
+    assert one.owned == two.owned
+    three = Reader(world, "m3")
+    three.beat()
+    held = [len(part.partitions) for each in world.members.values() for part in each.assignment]
+    assert held == [4]
+    run(one, two, three)
+    assert len(one.owned) + len(two.owned) + len(three.owned) == 4
+
+
 def test_only_who_joins_upgrades(world):
     run(ClassicReader(world))
     taken = Reader(world, "m2", epoch=1).beat()
