@@ -12,7 +12,7 @@ from typing import Final
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import read_records
+from common.records.records import Header, read_records
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import decode
@@ -37,6 +37,10 @@ class CannotLoad(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
         self.refusal = refusal
+
+
+#: Offset, value and headers of a record.
+_Last = tuple[int, bytes, tuple[Header, ...]]
 
 
 @dataclass(slots=True)
@@ -84,13 +88,13 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
         BackendUnavailable: as `Partitions`.
     """
-    groups: dict[str, LoadedGroup] = {}
+    last: dict[bytes, _Last] = {}
     async for batch in _batches(partitions, wanted):
         try:
-            await _apply_batch(groups, batch)
+            await _note_batch(last, batch)
         except (CorruptRecords, UnsupportedRecords) as error:
             log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return {group_id: one for group_id, one in groups.items() if one.is_there}
+    return await _decoded(last)
 
 
 async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
@@ -118,14 +122,32 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
         await asyncio.sleep(0)
 
 
-async def _apply_batch(groups: dict[str, LoadedGroup], batch: memoryview) -> None:
+async def _note_batch(last: dict[bytes, _Last], batch: memoryview) -> None:
     for number, (offset, _, key, value, headers) in enumerate(read_records(batch), 1):
         if number % _RECORDS_A_TURN == 0:
             await asyncio.sleep(0)
+        if key is None:
+            continue
+        if value is None:
+            last.pop(key, None)
+        else:
+            last[key] = offset, value, headers
+
+
+async def _decoded(last: dict[bytes, _Last]) -> dict[str, LoadedGroup]:
+    """Each key's last value, which is not a tombstone."""
+    groups: dict[str, LoadedGroup] = {}
+    for number, (key, (offset, value, headers)) in enumerate(last.items(), 1):
+        if number % _RECORDS_A_TURN == 0:
+            await asyncio.sleep(0)
         try:
-            record = None if key is None else decode(key, value, headers)
+            record = decode(key, value, headers)
         except Malformed as error:
             log.warning("the record at offset %d cannot be read: %s", offset, error)
             continue
         if record is not None:
-            groups.setdefault(record.group_id, LoadedGroup()).add(record)
+            group = groups.get(record.group_id)
+            if group is None:
+                group = groups[record.group_id] = LoadedGroup()
+            group.add(record)
+    return groups

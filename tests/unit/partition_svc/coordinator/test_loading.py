@@ -72,6 +72,18 @@ def test_the_last_value_of_each_key_counts(tmp_path, codec):
     run(test, tmp_path)
 
 
+def test_what_is_overwritten_need_not_be_readable(tmp_path, caplog):
+    async def test(core):
+        entry = encode(OffsetRecord("g", "t", 0, stored(2)))
+        await append(core, (entry.key, b"\0\3 garbage"), (entry.key, entry.value))
+        assert (await load(core, LOG))["g"].offsets == {"t": {0: stored(2)}}
+        await append(core, (entry.key, None), OffsetRecord("g", "u", 1, stored(3)))
+        assert (await load(core, LOG))["g"].offsets == {"u": {1: stored(3)}}
+
+    run(test, tmp_path)
+    assert not caplog.text
+
+
 def test_many_batches_are_read_to_their_end(tmp_path):
     async def test(core):
         for n in range(0, 3000, 600):
