@@ -29,6 +29,7 @@ from common.config_values import (
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _NO_EFFECT = " Accepted for the sake of tools; has no effect in ringlog."
+_NOT_YET = " Kept and told, and not yet acted on: ringlog deletes no records by age or size."
 
 
 class Synonym(NamedTuple):
@@ -96,7 +97,8 @@ _INT, _LONG, _DOUBLE = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE
 _ROWS: Final = (
     TopicConfig(
         "cleanup.policy", _LIST, "delete", _log("cleanup.policy"), each_of("compact", "delete"),
-        "What happens to old records: 'delete' removes them by retention.ms and retention.bytes, "
+        "What happens to old records: 'delete' is to remove them by retention.ms and "
+        "retention.bytes, which ringlog does not do yet: they stay; "
         "'compact' keeps the newest record of each key and asks every record to have one, both "
         "together do both, and an empty list keeps everything.",
     ),
@@ -222,7 +224,7 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "retention.bytes", _LONG, "-1", _log("retention.bytes"), None,
-        "Bytes that a partition keeps with cleanup.policy 'delete'; -1: no limit.",
+        "Bytes that a partition keeps with cleanup.policy 'delete'; -1: no limit." + _NOT_YET,
     ),
     TopicConfig(
         "retention.ms", _LONG, str(7 * _DAY_MS),
@@ -232,7 +234,7 @@ _ROWS: Final = (
         ),
         at_least(-1),
         "Milliseconds for which a partition keeps records with cleanup.policy 'delete'; -1: no "
-        "limit.",
+        "limit." + _NOT_YET,
     ),
     TopicConfig(
         "segment.bytes", _INT, str(1024**3), _log("segment.bytes"), between(1024**2, INT_MAX),

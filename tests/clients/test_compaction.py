@@ -1,6 +1,8 @@
 """A compacted topic as a real client reads it: last values, at the offsets that they had."""
 
 from tests.clients.adapters.confluent import ConfluentClient
+from tests.support.batches import record_batch
+from tests.support.compacted_logs import pairs_by_offset
 from tests.support.deployments import standalone
 from tests.support.raw_client import RawClient
 from tests.support.records import Record
@@ -10,6 +12,7 @@ from tests.support.waiting import eventually
 SETTINGS = {"log_flush_bytes": str(1 << 20), "log_cleaner_backoff_ms": "10"}
 CONFIGS = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
 KEYS = 50
+INVALID_RECORD = 87
 
 
 def records(version):
@@ -42,3 +45,17 @@ def test_a_client_reads_on_over_the_gaps_and_after_a_kill(tmp_path):
         assert inside == first[:1]
         broker.restart()
         assert client.consume(broker.address, topic, count=len(first)) == first
+
+
+def test_compact_and_delete_together_compact_and_ask_for_keys(tmp_path):
+    configs = {**CONFIGS, "cleanup.policy": "compact,delete", "segment.ms": "100"}
+    with standalone(tmp_path, **SETTINGS) as broker, RawClient(broker.address) as raw:
+        topic = raw.create_topic(configs=configs)
+        keyless = record_batch([Record(b"1", b"a"), Record(b"2")])
+        assert raw.produce(topic, keyless).error_code == INVALID_RECORD
+        # The well-known way to see compaction at work: segments by the age of records.
+        for number in range(3):
+            batch = record_batch([Record(b"%d" % number, b"a", timestamp_ms=1000 * number)])
+            assert raw.produce(topic, batch) == (0, number)
+        left = {1: (b"a", b"1"), 2: (b"a", b"2")}
+        eventually(lambda: pairs_by_offset(raw.fetch_all(topic)) == left, what="compaction")
