@@ -81,7 +81,7 @@ async def _fill(core: PartitionCore, *, batch: bytes, count: int, partitions: in
         await room.acquire()
 
 
-def _written(store: LogStore) -> dict[str, int]:
+def written_bytes(store: LogStore) -> dict[str, int]:
     """Bytes that RocksDB wrote, by reason."""
     text = store.statistics()
     names = {"WAL": "wal.bytes", "flush": "flush.write.bytes", "compaction": "compact.write.bytes"}
@@ -127,8 +127,8 @@ async def _sustained(folder: Path, *, gigabytes: float, partitions: int, batch: 
             f"  event loop late by {late[len(late) // 2]:.2f} ms (median), "
             f"{late[int(len(late) * 0.999)]:.1f} ms (99.9 %), {late[-1]:.1f} ms (longest)"
         )
-        await _until_quiet(store)
-        written = _written(store)
+        await until_quiet(store)
+        written = written_bytes(store)
         shares = ", ".join(f"{reason} {size / appended:.2f}" for reason, size in written.items())
         print(f"  RocksDB wrote {sum(written.values()) / appended:.2f} bytes per byte: {shares}")
         described = await core.describe_logs([])
@@ -140,10 +140,10 @@ async def _sustained(folder: Path, *, gigabytes: float, partitions: int, batch: 
         )
 
 
-async def _until_quiet(store: LogStore) -> None:
+async def until_quiet(store: LogStore) -> None:
     """Until compaction has done what it wants to, so that it is counted."""
     before: dict[str, int] = {}
-    while (now := _written(store)) != before:
+    while (now := written_bytes(store)) != before:
         before = now
         await asyncio.sleep(2)
 
@@ -180,7 +180,7 @@ def _plain_puts(folder: Path, *, batch: bytes, gigabytes: float) -> None:
     )
 
 
-def _batch(size: int) -> bytes:
+def random_batch(size: int) -> bytes:
     """One record that makes a batch of about `size` bytes; random, so nothing can shrink it."""
     value = random.Random(0).randbytes(max(0, size - 80))
     return write_batch([Record(0, int(time.time() * 1000), None, value)])
@@ -190,8 +190,8 @@ async def _run(arguments: argparse.Namespace, folder: Path) -> None:
     print("\n".join(f"{name}: {what}" for name, what in machine.describe(folder).items()))
     # Whoever else runs on the machine makes the pauses below longer.
     print(f"load before: {os.getloadavg()[0]:.1f}")
-    batch = _batch(arguments.batch_bytes)
-    await _many_partitions(folder / "many", batch=_batch(200))
+    batch = random_batch(arguments.batch_bytes)
+    await _many_partitions(folder / "many", batch=random_batch(200))
     _plain_puts(folder / "plain", batch=batch, gigabytes=min(1.0, arguments.gigabytes))
     await _sustained(
         folder / "sustained",
