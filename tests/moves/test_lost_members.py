@@ -219,6 +219,25 @@ def test_a_part_of_a_log_that_was_on_its_way_does_not_pass_for_the_log(step, clu
     assert_no_copy_is_left(cluster, "partition-1")
 
 
+@pytest.fixture
+def patience(cluster):
+    """A fence may last: the source must be seen to die before its move is given up."""
+    restart_metadata(cluster, ring_move_fence_timeout_ms="600000")
+    yield
+    restart_metadata(cluster)
+
+
+def restart_metadata(cluster, **settings):
+    def alive(ring):
+        return {one.name for one in ring.members if one.is_alive}
+
+    before = alive(cluster.ring.describe())
+    cluster.kill("metadata-0")
+    cluster.start("metadata-0", **settings)
+    cluster.ring.wait_until(lambda now: alive(now) == before, what=f"{before} alive")
+
+
+@pytest.mark.usefixtures("patience")
 def test_a_log_that_has_come_over_whole_is_kept(cluster, world):
     with cluster.failpoints.held("move.target.installed"):
         moved = hold_a_move(cluster, world, "move.target.installed", LOST)

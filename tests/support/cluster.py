@@ -80,9 +80,9 @@ class Cluster:
 
     def start(self, name: str, *, failpoints: str = "", **settings: str) -> BrokerProcess:
         """Starts one process, with settings of its own and more failpoints (`name=kill …`)."""
-        command = service_command(
-            name.partition("-")[0], {**self._own(name), **dotted(settings)}, self._settings
-        )
+        own = dotted(settings)
+        shared = {name: value for name, value in self._settings.items() if name not in own}
+        command = service_command(name.partition("-")[0], {**self._own(name), **own}, shared)
         environment = {"FAILPOINTS": f"{self.failpoints.held_by_files} {failpoints}"}
         self.processes[name] = BrokerProcess(name, command, environment=environment)
         return self.processes[name]
