@@ -6,6 +6,7 @@ import pytest
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import Refusal
 from partition_svc.log.compaction_pass import Interrupted
+from partition_svc.log.rate_limit import RateLimit
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import log_key
 from partition_svc.store.log_store import LogStore
@@ -186,6 +187,29 @@ def test_a_producer_is_known_after_its_batches_are_gone(tmp_path):
             await fill(core, [(b"a", b"1")], producer=(9, 0, 0))
             await fill(core, [(b"a", b"5")], producer=(9, 0, 1))
             assert list(pairs_by_offset(await read_everything(core))) == [1, 2, 3]
+
+    run(test)
+
+
+def test_what_a_pass_reads_and_writes_is_limited(tmp_path):
+    class Recorded(RateLimit):
+        taken = 0
+
+        async def take(self, size_bytes):
+            self.taken += size_bytes
+
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await fill(core, [(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")])
+            await begin_segment(core)
+            await fill(core, [(b"c", b"")])
+            before = stored(core._store, KEY)
+            limit = Recorded(0)
+            core._cleaner._tools = core._cleaner._tools._replace(limit=limit)
+            await compacted(core, now_ms=START_MS)
+            after = stored(core._store, KEY)
+            # Both batches twice, for keys and for records, and what the first has become.
+            assert limit.taken == 2 * sum(map(len, before[:2])) + len(after[0])
 
     run(test)
 

@@ -8,7 +8,7 @@ from common.ports.partitions import LogId
 from common.records.batch import place
 from common.records.errors import CorruptRecords
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import Incoming, LogHead, log_key
+from partition_svc.store.keys import COMPACTED_BIT, Incoming, LogHead, log_key
 from partition_svc.store.reading import Limits
 from tests.support.partition_core import TOPIC_ID, batch, running_core, topic, until
 
@@ -35,9 +35,9 @@ def run(test):
 
 
 @asynccontextmanager
-async def member(folder):
+async def member(folder, **configs):
     """A core to which `LOG` is to move."""
-    elsewhere = topic(OTHER, owner="partition-9", leader_epoch=5)
+    elsewhere = topic(OTHER, owner="partition-9", leader_epoch=5, configs=configs)
     async with running_core(folder, topic(TOPIC_ID), elsewhere) as core:
         yield core
 
@@ -63,6 +63,16 @@ def test_a_copy_goes_on_after_a_restart_where_it_was(tmp_path):
             assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
             size_bytes = sum(map(len, sent))
             assert core._store.head(KEY) == head._replace(size_bytes=size_bytes, fence_epoch=5)
+
+    run(test)
+
+
+def test_a_copy_of_a_compacted_log_has_segments_as_such_logs_have(tmp_path):
+    async def test():
+        async with member(tmp_path, **{"cleanup.policy": "compact"}) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0, 3))
+            assert core._store.reader.last_segment(KEY) == (COMPACTED_BIT, 0)
 
     run(test)
 
