@@ -100,6 +100,11 @@ def test_a_partition_service_that_is_away_is_a_retriable_error(tmp_path):
             lambda: raw.produce(topic, record_batch(numbered(1))).error_code == 0,
             what="a partition service that is back",
         )
+        # Fetches have a connection of their own, which may come back a moment later.
+        eventually(
+            lambda: raw.fetch(topic, 0).error_code == 0,
+            what="a connection for fetches that is back",
+        )
         assert len(raw.fetch(topic, 0).offsets) == 2
 
 
