@@ -1,6 +1,7 @@
 """One request again and again over many connections, each the next when the last was answered.
 
-The request is encoded once, and an answer is compared with the first: the client costs little.
+The request is encoded once and sent as it is, its correlation id too, and an answer is compared
+with the first: what the client costs, which shares the machine, is told beside the rest.
 """
 
 import asyncio
@@ -18,10 +19,11 @@ _TICKS_PER_SECOND = 100
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Answers a second, and CPU seconds of the broker's processes for each of them."""
+    """Answers a second; and CPU time of the broker's processes, and of the client, for each."""
 
     per_second: float
     broker_cpu_us: float
+    client_cpu_us: float
 
     @property
     def per_core(self) -> float:
@@ -89,14 +91,15 @@ async def rate(
         askers.append(asker)
     await asyncio.sleep(seconds / 4)
     counts, cpu, start = sum(one.count for one in askers), _cpu_s(pids), time.perf_counter()
+    own = time.process_time()
     await asyncio.sleep(seconds)
     done, used = sum(one.count for one in askers) - counts, _cpu_s(pids) - cpu
-    elapsed = time.perf_counter() - start
+    elapsed, own = time.perf_counter() - start, time.process_time() - own
     for one in askers:
         one.close()
         assert one.wrong is None, one.wrong
         assert not _error(read_response(one.first, *api)[1])
-    return Rate(done / elapsed, used * 1e6 / done)
+    return Rate(done / elapsed, used * 1e6 / done, own * 1e6 / done)
 
 
 def _error(answer: object) -> int:

@@ -2,8 +2,8 @@
 
 First record: confluent-kafka from its first poll in a new group of a topic with records. Rebalance:
 from the join of one more member to the assignment of all; the others join as soon as they could
-know. Commits and heartbeats: one request at a time on each of 64 connections. The client, which is
-Python too, shares the machine with the broker.
+know. Commits of one offset, and heartbeats: one request at a time on each of 64 or 256 connections.
+The client, which is Python too, shares the machine with the broker: its CPU time is told.
 """
 
 import argparse
@@ -43,6 +43,7 @@ from tests.support.raw_members import (
 
 _TOPIC: Final = "orders"
 _CONNECTIONS: Final = 64
+_MANY: Final = 256
 _SETTINGS: Final = {"group_initial_rebalance_delay_ms": "0"}
 _SESSION_MS: Final = 300_000
 _MEMORY_GROUPS: Final = 2_000
@@ -146,13 +147,15 @@ async def _loads(broker: Deployment, found: Found, seconds: float, turn: int) ->
         one = await rate(broker.address, api, requests, pids, seconds=seconds)
         found[what, "a second"].append(one.per_second)
         found[what, "a second and core of the broker"].append(one.per_core)
+        found[what, "client CPU us"].append(one.client_cpu_us)
         return one
 
     commit = (OFFSET_COMMIT, 8)
     same = [_commit(f"one-{turn}") for _ in range(_CONNECTIONS)]
     await measure("durable commits, one group", commit, same)
-    many = [_commit(f"storm-{turn}-{n}") for n in range(_CONNECTIONS)]
-    await measure("durable commits, 64 groups", commit, many)
+    for count in (_CONNECTIONS, _MANY):
+        many = [_commit(f"storm-{turn}-{n}") for n in range(count)]
+        await measure(f"durable commits, {count} groups", commit, many)
     members = [_lone_member(broker, f"beat-{turn}-{n}") for n in range(_CONNECTIONS)]
     for one in members:
         assert await one.join()

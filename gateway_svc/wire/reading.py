@@ -11,6 +11,9 @@ from gateway_svc.wire.schema import Records, Sized
 from gateway_svc.wire.source import Source
 from gateway_svc.wire.varints import oversized, read_uvarint
 
+#: Of one text, also where a compact length could say more (as Kafka's generated messages).
+_TEXT_BYTES_MAX = 0x7FFF
+
 
 class ReadSource(Source):
     """A decoder's source. Values are read in the order of the calls."""
@@ -63,7 +66,9 @@ class ReadSource(Source):
         """Reads `size` bytes, which must be there, as what `wire_type` says."""
         stop = self.name("stop")
         self.line(f"{stop} = pos + {size}")
-        self.refuse_if(f"{size} < 0 or {stop} > end", path, size)
+        is_text = isinstance(wire_type, Sized) and wire_type.is_text
+        too_long = f" or {size} > {_TEXT_BYTES_MAX}" if is_text and self._flexible else ""
+        self.refuse_if(f"{size} < 0 or {stop} > end{too_long}", path, size)
         if isinstance(wire_type, Records):
             self.opening("view = memoryview(data)")
             self.line(f"{into} = view[pos:{stop}]")

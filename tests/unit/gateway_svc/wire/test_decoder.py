@@ -155,3 +155,19 @@ def test_refusing_a_count_takes_no_memory():
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+@message
+class Named:
+    name: str = wire(STRING)
+
+
+def test_a_text_is_not_longer_in_flexible_versions_than_in_others():
+    read = decoder_of(Named, 1, flexible=True)
+    for size in (0x7FFF, 0x8000):
+        data = b"".join((uvarint(size + 1), b"x" * size, b"\0"))
+        if size == 0x7FFF:
+            assert read(data, 0, len(data))[0].name == "x" * size
+        else:
+            with pytest.raises(ProtocolViolation, match=r"name: 32768 announced"):
+                read(data, 0, len(data))
