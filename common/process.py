@@ -5,6 +5,7 @@ Knows no service. `run` is called once, by a `__main__` or by the command line.
 
 import asyncio
 import ctypes
+import gc
 import logging
 import signal
 import sys
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 #: mallopt's parameters (malloc.h).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+
+#: The collector looks after so many new objects, and after so many passes at those that stayed.
+_YOUNG_OBJECTS = 10_000
+_YOUNG_PASSES = _OLD_PASSES = 20
 
 _LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -51,6 +56,7 @@ def run(
         The exit status: 0, or 1 where `main` raised one of `cannot_run`, which is told on stderr.
     """
     keep_freed_memory()
+    collect_less_often()
     set_up_logging(own.log_level)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -73,6 +79,17 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, 64 << 20)
     mallopt(_M_TRIM_THRESHOLD, 512 << 20)
+
+
+def collect_less_often() -> None:
+    """Has Python's collector leave alone what is there now, and look at the rest less often.
+
+    What waits for a sync looks like garbage to be checked: looking after every 700 new objects, and
+    often at all there are, took a third of the time of many small requests. Cycles, which are few,
+    stay a little longer.
+    """
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_PASSES, _OLD_PASSES)
 
 
 def set_up_logging(level: str) -> None:

@@ -1,10 +1,13 @@
 """A process as a whole: what signals do to it, and which loop it runs on."""
 
+import gc
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from common.process import collect_less_often
 
 PROGRAM = """
 import asyncio, sys
@@ -74,3 +77,15 @@ def test_what_keeps_it_from_running_is_told_in_a_line(start):
     assert first_line == "ended"
     assert err == "program: no room\n"
     assert process.returncode == 1
+
+
+def test_the_collector_leaves_alone_what_is_there_and_looks_at_the_rest_less_often():
+    before = gc.get_threshold()
+    try:
+        collect_less_often()
+        assert gc.get_freeze_count() > 0
+        assert gc.isenabled()
+        assert all(now > then for now, then in zip(gc.get_threshold(), before, strict=True))
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
