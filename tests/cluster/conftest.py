@@ -1,4 +1,7 @@
-"""One engine, one image, one cluster for all tests here, and their logs beside a failure."""
+"""One engine, one image, one cluster for all tests here, and their logs beside a failure.
+
+They end with the last test of the folder: health checks alone take a good part of a core.
+"""
 
 import uuid
 from collections.abc import Generator, Iterator
@@ -22,37 +25,37 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engine() -> Iterator[Engine]:
     with running_engine() as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project() -> str:
     """A name that nobody else has on this engine."""
     return f"ringlog-test-{uuid.uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def base(engine: Engine) -> str:
     return base_image(engine)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def image(engine: Engine, base: str, project: str) -> Iterator[str]:
     with ringlog_image(engine, base=base, tag=f"{project}:latest") as tag:
         yield tag
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(engine: Engine, base: str, project: str) -> Iterator[str]:
     """The image of clients within the network."""
     with client_image(engine, base=base, tag=f"{project}-client:latest") as tag:
         yield tag
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def started(engine: Engine, image: str, project: str) -> Iterator[Composed]:
     """The cluster, as compose has started it: on its way, not yet ready."""
     cluster = Composed(engine, image=image, project=project)
@@ -70,7 +73,7 @@ def cluster(started: Composed) -> Composed:
     return started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def inside(started: Composed, client: str) -> Iterator[InsideLoad]:
     """A load on the listener INTERNAL through all that is done to the cluster."""
     started.wait_until_ready(*SERVICES)
@@ -78,7 +81,7 @@ def inside(started: Composed, client: str) -> Iterator[InsideLoad]:
         yield load
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def newcomer(started: Composed) -> str:
     """A fourth partition service, on a small disk; it joins at the first test that asks for it."""
     started.up(NEWCOMER)

@@ -200,6 +200,10 @@ def test_killed_at_each_step_of_a_migration_the_group_is_as_it_was_and_goes_on(b
         assert group.committed() == [8]
 
 
+#: For clients whose broker comes back at once.
+SOON = {"reconnect.backoff.max.ms": 500}
+
+
 class Patient:
     """What it could not commit is read again by whoever has the partition then."""
 
@@ -222,7 +226,7 @@ class PatientCoordinated(Patient, CoordinatedMember):
 
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
 def test_real_members_migrate_there_and_back_while_services_are_killed(broker, strategy):
-    classic = {"partition.assignment.strategy": strategy, "session.timeout.ms": 30_000}
+    classic = {"partition.assignment.strategy": strategy, "session.timeout.ms": 10_000, **SOON}
     victims = ["partition", "gateway", "partition"]
     with ExitStack() as stack:
         group = RollingGroup(broker, "orders", stack)
@@ -230,7 +234,9 @@ def test_real_members_migrate_there_and_back_while_services_are_killed(broker, s
             group.add(PatientClassic, **classic)
         group.settle()
         for victim in victims:
-            group.replace(PatientCoordinated, meanwhile=lambda one=victim: broker.restart(one))
+            group.replace(
+                PatientCoordinated, meanwhile=lambda one=victim: broker.restart(one), **SOON
+            )
         assert group.described().type is ConsumerGroupType.CONSUMER
         for victim in victims:
             group.replace(

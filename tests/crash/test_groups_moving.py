@@ -132,9 +132,7 @@ def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
                 # These lie in the socket of the sleeper, to be read when it wakes up.
                 asked = [
                     asyncio.create_task(old.fetch_offsets(FetchOffsets("g"))),
-                    asyncio.create_task(
-                        old.commit_offsets(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)]))
-                    ),
+                    old.commit_offsets(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)])),
                 ]
                 await asyncio.wait(asked, timeout=0.2)
                 assert not any(one.done() for one in asked)

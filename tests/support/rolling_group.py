@@ -59,9 +59,12 @@ class RollingGroup:
         assert not self.producer.failures
         everything = {(one.partition, one.offset) for one in self.producer.acknowledged}
         everybody = [*self.gone, *self.members]
-        eventually(
-            lambda: everything <= {part for one in everybody for part in one.read},
-            within_s=60,
-            what="all records",
-        )
+
+        def missing():
+            return everything - {part for one in everybody for part in one.read}
+
+        try:
+            eventually(lambda: not missing(), within_s=60, what="all records")
+        finally:
+            assert not missing(), f"{sorted(missing())[:20]} of {len(everything)} were not read"
         assert not self.owners.conflicts
