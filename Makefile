@@ -2,6 +2,8 @@
 PYTHON ?= python3
 TESTS ?= tests
 WORKERS ?= auto
+# What takes the whole machine for itself, and so comes last.
+ALONE := $(if $(filter tests,$(TESTS)),tests/cluster)
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog
@@ -37,7 +39,10 @@ down: ## Stop it; its data stays (docker volume ls)
 	$(COMPOSE) --profile grow down
 
 test: dev ## All tests, a process for each core (TESTS=tests/unit for some, WORKERS=0 in one process)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+	@status=0; \
+	  $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS) $(addprefix --ignore ,$(ALONE)) || status=1; \
+	  for folder in $(ALONE); do $(BIN)/python -m pytest $$folder || status=1; done; \
+	  exit $$status
 
 check: lint types layers check-protos ## Everything that needs no running
 

@@ -22,7 +22,7 @@ class RollingGroup:
     def __init__(self, broker, topic, stack):
         create_topic(broker.address, topic, partitions=PARTITIONS)
         self.producer = NumberingProducer(
-            broker.address, topic, name=topic, partitions=PARTITIONS, pause_s=0.02
+            broker.address, topic, name=topic, partitions=PARTITIONS, pause_s=0.2
         )
         self.producer.start()
         stack.callback(self.producer.stop)
@@ -53,7 +53,7 @@ class RollingGroup:
 
     def check(self):
         """Each record was processed by somebody, and no partition by two at a time."""
-        enough = 100 * PARTITIONS
+        enough = 20 * PARTITIONS
         eventually(lambda: len(self.producer.acknowledged) > enough, within_s=60, what="a load")
         self.producer.finish(within_s=60)
         assert not self.producer.failures
