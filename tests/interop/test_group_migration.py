@@ -17,7 +17,7 @@ def wait_until_shared(members):
         dealt = sorted(one for each in members for one in each.assigned)
         return dealt == list(range(PARTITIONS)) and all(each.assigned for each in members)
 
-    eventually(is_shared, within_s=90, what="one owner for each partition")
+    eventually(is_shared, within_s=240, what="one owner for each partition")
 
 
 def test_members_of_both_protocols_share_a_group(broker, raw):
@@ -58,6 +58,6 @@ def test_javas_members_change_protocol_one_by_one_and_back(broker, raw):
             wait_until_shared(members)
         eventually(
             lambda: set(everything) <= {place for one in (*gone, *members) for place in one.read},
-            within_s=90,
+            within_s=240,
             what="all records",
         )
