@@ -9,8 +9,11 @@ from tests.interop.program import Place
 from tests.support.batches import record_batch
 from tests.support.raw_client import RawClient
 from tests.support.records import Record
+from tests.support.waiting import eventually
 
 GROUP_IS_NOT_THERE, TOPIC_IS_THERE, NO_TRANSACTIONS = 69, 36, 35
+#: REQUEST_TIMED_OUT and NOT_LEADER_OR_FOLLOWER: producers try again.
+NOT_YET = (7, 6)
 COUNT = 20
 
 
@@ -27,10 +30,21 @@ def appended(raw, topic, partitions):
     batch = record_batch(
         [Record(b"value %d" % n, b"key %d" % n, [("kind", b"interop")]) for n in range(COUNT)]
     )
+
+    def stored(partition):
+        """Where they are. A gateway that was just started may not have reached the owner yet."""
+
+        def look():
+            produced = raw.produce(topic, batch, partition=partition)
+            assert produced.error_code in (0, *NOT_YET)
+            return None if produced.error_code else produced
+
+        return eventually(look, what="an owner that answers").base_offset
+
     return [
         Place(partition, base_offset + n)
         for partition in range(partitions)
-        for base_offset in [raw.produce(topic, batch, partition=partition).base_offset]
+        for base_offset in [stored(partition)]
         for n in range(COUNT)
     ]
 
