@@ -54,8 +54,14 @@ class _Connection:
         api = route.api
         if not api.version_min <= header.api_version <= api.version_max:
             return _refuse_version(api, header)
-        request = read_request(api, header, frame)
-        return _Request(route, header, request).start(self._call(header))
+        call = self._call(header)
+        if route.shortcut is not None:
+            begun = route.shortcut(frame, header, call)
+            if begun is not None:
+                return _Request(route, header, frame).under_way(begun)
+        request = _Request(route, header, frame)
+        request.decode()
+        return request.start(call)
 
     def _call(self, header: RequestHeader) -> Call:
         if header.client_id != self._client_id:
@@ -71,35 +77,45 @@ class _Connection:
 class _Request(Pending):
     """One request of a served version, on its way to a response; `Pending` once it is started."""
 
-    __slots__ = ("_started", "header", "request", "route")
+    __slots__ = ("_frame", "_request", "_started", "header", "route")
 
-    def __init__(self, route: Route, header: RequestHeader, request: object) -> None:
+    def __init__(self, route: Route, header: RequestHeader, frame: bytes | memoryview) -> None:
         self.route = route
         self.header = header
-        self.request = request
+        self._frame = frame
+        self._request: object = None
+
+    def decode(self) -> object:
+        """The request, decoded at the first call. Raises `ProtocolViolation` then."""
+        if self._request is None:
+            self._request = read_request(self.route.api, self.header, self._frame)
+        return self._request
 
     def start(self, call: Call) -> Reply:
         route = self.route
         if route.is_task:
-            return _ExclusiveRequest(self, partial(route.handle, self.request, call))
+            return _ExclusiveRequest(self, partial(route.handle, self._request, call))
         return self.begin(call) if route.may_overlap else _RequestInTurn(self, call)
 
     def begin(self, call: Call) -> Parts | Pending | Exclusive | None:
         """Starts it now, where its handler is no coroutine function."""
         try:
-            begun = self.route.handle(self.request, call)
+            begun = self.route.handle(self._request, call)
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
             return self.failed(error)
         if isinstance(begun, Started):
-            self._started: Started[object] = begun
-            self.future = begun.future
-            self.timeout_ms = begun.timeout_ms
-            return self
+            return self.under_way(begun)
         if isinstance(begun, Alone):
             return _ExclusiveRequest(self, begun.run)
         return self.encoded(lambda: begun)
+
+    def under_way(self, begun: Started[Any]) -> Pending:
+        self._started = begun
+        self.future = begun.future
+        self.timeout_ms = begun.timeout_ms
+        return self
 
     def finish(self) -> Parts | None:
         return self.encoded(self._started.respond)
@@ -135,9 +151,10 @@ class _Request(Pending):
     def refused(self, error_code: ErrorCode) -> Parts:
         """The error wherever the response has a place for one."""
         api, header, is_answered = self.route.api, self.header, self.route.is_answered
-        if is_answered is not None and not is_answered(self.request):
+        request = self.decode()
+        if is_answered is not None and not is_answered(request):
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
-        response = api.refuse(self.request, error_code)
+        response = api.refuse(request, error_code)
         return write_response(api, header.api_version, header.correlation_id, response)
 
 

@@ -6,6 +6,7 @@ their connection for themselves.
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Final
@@ -63,7 +64,7 @@ def produce(
         return _spoken(request, PRODUCE.refuse(request, refused))
     if call.api_version < _BATCHES_SINCE:
         return Alone(lambda: _produce_converted(request, call))
-    return _Appending(request, call).start()
+    return Appending(request, call).start()
 
 
 async def _produce_converted(
@@ -71,8 +72,8 @@ async def _produce_converted(
 ) -> ProduceResponse | Encoded | None:
     # In a thread: a compressed set may hold a million records.
     batches = await asyncio.to_thread(lambda: [*converted_batches(request, call.api_version)])
-    begun = _Appending(request, call, iter(batches)).start()
-    if not isinstance(begun, _Appending):
+    begun = Appending(request, call, iter(batches)).start()
+    if not isinstance(begun, Appending):
         return begun
     await asyncio.wait([begun.future], timeout=begun.timeout_ms / 1000)
     if not begun.future.done():
@@ -89,7 +90,7 @@ def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
     return None
 
 
-class _Appending(Started[ProduceResponse]):
+class Appending(Started[ProduceResponse]):
     """Appends under way, and what is known already of the partitions that need none."""
 
     __slots__ = ("_appends", "_call", "_converted", "_early", "_request")
@@ -107,11 +108,20 @@ class _Appending(Started[ProduceResponse]):
         for topic in request.topic_data:
             self._begin_topic(topic)
 
-    def start(self) -> "_Appending | ProduceResponse | None":
+    @staticmethod
+    def under_way(
+        request: ProduceRequest, call: Call, future: "Future[list[AppendResult]]"
+    ) -> "Appending":
+        """The same where all of it was begun already: `future` has what comes of it."""
+        begun = Appending(request, call)
+        begun.future = future
+        return begun
+
+    def start(self) -> "Appending | ProduceResponse | None":
         """Starts the appends, or answers where there are none."""
         if not self._appends:
             return _spoken(self._request, self._response([]))
-        self.timeout_ms = max(self._request.timeout_ms, _TIMEOUT_MS_MIN)
+        self.timeout_ms = timeout_ms(self._request.timeout_ms)
         partitions = self._call.backends.partitions
         self.future = partitions.append(self._appends, acks=self._request.acks)
         return self
@@ -170,6 +180,11 @@ class _Appending(Started[ProduceResponse]):
                 )
             )
         return ProduceResponse(responses=topics, node_endpoints=_endpoints(leaders))
+
+
+def timeout_ms(asked: int) -> int:
+    """How long appends are waited for, where a request says so."""
+    return max(asked, _TIMEOUT_MS_MIN)
 
 
 def _topic(asked: TopicProduceData, call: Call) -> tuple[Topic | None, NotAppended]:

@@ -3,11 +3,11 @@
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, TypeAlias
 
 from gateway_svc.handlers.call import Call
 from gateway_svc.wire.api import Api, RequestT, ResponseT
-from gateway_svc.wire.envelope import Encoded
+from gateway_svc.wire.envelope import Encoded, RequestHeader
 
 
 class Started(Generic[ResponseT]):
@@ -36,12 +36,17 @@ class Alone(Generic[ResponseT]):
         self.run = run
 
 
+#: Starts a request from its frame where that is of the usual shape; None: it is to be decoded.
+Shortcut: TypeAlias = Callable[[bytes | memoryview, RequestHeader, Call], Started[Any] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """`is_task`: `handle` is a coroutine function; else it says itself how it goes on.
 
     `may_overlap`: the connection's next request may start meanwhile. `is_answered` tells the
-    requests that expect a response; None where all do.
+    requests that expect a response; None where all do. A `shortcut` does what `handle` does for
+    the requests that it takes, all of which expect a response.
     """
 
     api: Api[Any, Any]
@@ -49,6 +54,7 @@ class Route:
     is_task: bool = True
     may_overlap: bool = False
     is_answered: Callable[[Any], bool] | None = None
+    shortcut: Shortcut | None = None
 
 
 def route(
@@ -63,9 +69,10 @@ def overlapping_route(
     start: Callable[[RequestT, Call], ResponseT | Started[ResponseT] | Alone[ResponseT] | None],
     *,
     is_answered: Callable[[RequestT], bool],
+    shortcut: Shortcut | None = None,
 ) -> Route:
     """The next request of the connection may start while this one is under way."""
-    return Route(api, start, is_task=False, may_overlap=True, is_answered=is_answered)
+    return Route(api, start, False, True, is_answered, shortcut)
 
 
 def started_route(

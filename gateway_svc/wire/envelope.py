@@ -98,11 +98,13 @@ def write_response(
     `response` is a message, or `Encoded`.
     """
     flexible = api.is_flexible(version)
-    if isinstance(response, bytes):
-        parts: list[bytes | memoryview] = [response]
-    else:
-        parts = encode(response, version, flexible)
     has_tags = flexible and api.key != API_VERSIONS.key
+    if isinstance(response, bytes):
+        start = _RESPONSE_START.pack(
+            _CORRELATION_ID_BYTES + has_tags + len(response), correlation_id
+        )
+        return [b"%b\0%b" % (start, response) if has_tags else start + response]
+    parts = encode(response, version, flexible)
     size = _CORRELATION_ID_BYTES + has_tags + sum(map(len, parts))
     start = _RESPONSE_START.pack(size, correlation_id)
     parts[0] = b"".join((start, b"\0", parts[0]) if has_tags else (start, parts[0]))

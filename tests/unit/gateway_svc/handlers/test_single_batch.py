@@ -1,0 +1,125 @@
+"""The short way says what the long one says, byte by byte, and asks the owners for the same."""
+
+import asyncio
+
+import pytest
+
+from common.ports.partitions import AppendResult, RecordError, Refusal
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers.dispatch import Dispatch
+from gateway_svc.handlers.produce import is_answered, produce
+from gateway_svc.handlers.reply import Pending
+from gateway_svc.handlers.route import overlapping_route
+from gateway_svc.handlers.single_batch import produce_single_batch
+from gateway_svc.wire.apis.produce import (
+    PRODUCE,
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
+from gateway_svc.wire.codec import encode
+from tests.support.batches import TRANSACTIONAL_BIT, record_batch
+from tests.support.records import numbered
+from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
+
+BATCH = record_batch(numbered(3))
+VERSIONS = range(9, PRODUCE.version_max + 1)
+LONG = overlapping_route(PRODUCE, produce, is_answered=is_answered)
+SHORT = overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcut=produce_single_batch)
+
+
+def frame(version, *, known=True, partition=1, records=BATCH, acks=-1, timeout_ms=1500, tags=b"\0"):
+    topic = TopicProduceData(
+        name=("orders" if known else "nowhere") if version < 13 else "",
+        topic_id=(ORDERS.topic_id if known else NO_SUCH_ID) if version >= 13 else bytes(16),
+        partition_data=[PartitionProduceData(index=partition, records=records)],
+    )
+    request = ProduceRequest(acks=acks, timeout_ms=timeout_ms, topic_data=[topic])
+    head = bytes(2) + version.to_bytes(2, "big") + (7).to_bytes(4, "big") + b"\0\1c" + tags
+    return head + b"".join(encode(request, version, True))
+
+
+def answered(route, sent, *, results=None, error=None, is_late=False):
+    """The response's bytes, and what the owners were asked."""
+
+    async def story():
+        world = World()
+        world.partitions.append_results, world.partitions.error = results, error
+        reply = Dispatch({0: route}, world.backends).connect(PEER)(sent)
+        if isinstance(reply, Pending):
+            timeout_ms = reply.timeout_ms
+            await asyncio.wait([reply.future])
+            reply = reply.expire() if is_late else reply.finish()
+        else:
+            timeout_ms = None
+        reply = b"".join(reply)
+        return reply, world.partitions.appends, world.partitions.acks, timeout_ms
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("acks", [-1, 1])
+@pytest.mark.parametrize("timeout_ms", [0, 1500])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {},
+        {"results": [AppendResult(5, 1_700_000_000_000, 3)]},
+        {"results": [AppendResult(refusal=Refusal.NOT_OWNER, leader_epoch=9)]},
+        {
+            "results": [
+                AppendResult(
+                    refusal=Refusal.INVALID_RECORD, message="m", record_errors=[RecordError(1, "r")]
+                )
+            ]
+        },
+        {"error": BackendUnavailable("gone")},
+        {"is_late": True},
+    ],
+    ids=["stored", "stamped", "not owner", "invalid", "unavailable", "late"],
+)
+def test_every_outcome_is_answered_alike(version, acks, timeout_ms, outcome):
+    sent = frame(version, acks=acks, timeout_ms=timeout_ms)
+    assert answered(SHORT, sent, **outcome) == answered(LONG, sent, **outcome)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"known": False},
+        {"partition": -1},
+        {"partition": 3},
+        {"acks": 2},
+        {"records": None},
+        {"records": record_batch(numbered(1), attributes=TRANSACTIONAL_BIT)},
+        {"records": b"x"},
+        {"tags": b"\1\0\1x"},
+    ],
+    ids=["topic", "negative", "partition", "acks", "null", "transaction", "corrupt", "tags"],
+)
+def test_what_is_not_usual_is_answered_alike(version, asked):
+    sent = frame(version, **asked)
+    assert answered(SHORT, sent) == answered(LONG, sent)
+
+
+def test_acks_0_has_no_answer_this_way_either():
+    async def story():
+        world = World()
+        reply = Dispatch({0: SHORT}, world.backends).connect(PEER)(frame(9, acks=0))
+        await asyncio.wait([reply.future])
+        return reply.finish(), world.partitions.acks
+
+    assert asyncio.run(story()) == (None, [0])
+
+
+def test_the_usual_request_takes_the_short_way():
+    def never(request, call):
+        raise AssertionError("decoded")
+
+    route = overlapping_route(
+        PRODUCE, never, is_answered=is_answered, shortcut=produce_single_batch
+    )
+    for version in VERSIONS:
+        assert answered(route, frame(version)) == answered(LONG, frame(version))
