@@ -7,13 +7,16 @@ from pathlib import Path
 
 from benchmarks import kafka_answers, kafka_bytes, load_client
 from benchmarks.processes import Memory, Process
-from benchmarks.results import STANDALONE, THREE_PROCESSES
+from benchmarks.results import PROTOTYPE, PROTOTYPE_HOP, STANDALONE, THREE_PROCESSES
 from benchmarks.throughput import Target
 
 #: What the services log when they can be reached.
 _KAFKA_ADDRESS = r"Kafka on ([\d.]+):(\d+) "
 _GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
 _PARTITION_SERVICE_JOINED = r"partition service partition-{} .*joined"
+
+#: Names of the processes that clients connect to begin so.
+_FRONTS = ("gateway", "ringlog", "prototype")
 
 #: Arguments of Python that make it run the module named next. Gets a path of the process's own.
 Run = Callable[[Path], Sequence[str]]
@@ -30,7 +33,7 @@ class Broker:
     def __init__(self, subject: str, processes: Sequence[Process]) -> None:
         self.subject = subject
         self.processes = processes
-        fronts = [one for one in processes if one.name.startswith(("gateway", "ringlog"))]
+        fronts = [one for one in processes if one.name.startswith(_FRONTS)]
         found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
         #: Where Kafka clients are served, by gateway.
         self.addresses = [(host, int(port)) for host, port in found]
@@ -110,7 +113,31 @@ def _services(
         yield [*fronts, *owners, metadata]
 
 
+@contextmanager
+def prototype(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """The design without features, in one process."""
+    command = [*run(data / "prototype"), "benchmarks.prototype", "in-process"]
+    process = _start("prototype", data, command, [str(data / "logs")])
+    with _stopping(process):
+        yield Broker(PROTOTYPE, [process])
+
+
+@contextmanager
+def prototype_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """The same with its logs in a process of their own, behind gRPC."""
+    command = [*run(data / "owner"), "benchmarks.prototype", "owner"]
+    owner = _start("owner", data, command, [str(data / "logs")])
+    with _stopping(owner):
+        address = owner.wait_for_line(_GRPC_ADDRESS)[1]
+        command = [*run(data / "prototype"), "benchmarks.prototype", "gateway"]
+        gateway = _start("prototype", data, command, [address])
+        with _stopping(gateway):
+            yield Broker(PROTOTYPE_HOP, [gateway, owner])
+
+
 DEPLOYMENTS = (standalone, three_processes)
+#: What each of them is held against, in the same order.
+PEERS = (prototype, prototype_hop)
 
 
 def _start(name: str, data: Path, command: Sequence[str], flags: Sequence[str]) -> Process:

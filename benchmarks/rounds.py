@@ -76,12 +76,13 @@ def chosen_jobs(plan: Plan) -> list[Job]:
 
 async def _run_jobs(found: Results, directory: Path, jobs: Sequence[Job]) -> None:
     with ExitStack() as stack:
-        both = [
-            stack.enter_context(start(directory / start.__name__)) for start in brokers.DEPLOYMENTS
+        everyone = [
+            stack.enter_context(start(directory / start.__name__))
+            for start in (*brokers.DEPLOYMENTS, *brokers.PEERS)
         ]
-        for broker in both:
+        for broker in everyone:
             await broker.first_answer()
-        for number, (job, broker) in enumerate(product(jobs, both)):
+        for number, (job, broker) in enumerate(product(jobs, everyone)):
             await run_job(found, job, broker, f"bench-{number}")
 
 
