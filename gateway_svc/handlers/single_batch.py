@@ -19,6 +19,7 @@ from gateway_svc.wire.schema import ZERO_UUID
 from gateway_svc.wire.single_batch import SingleBatch, read_single_batch
 
 _ANSWERED: Final = (ACKS_ALL, ACKS_LEADER)
+_new_tuple: Final = tuple.__new__
 
 
 def produce_single_batch(
@@ -41,7 +42,8 @@ def produce_single_batch(
     if isinstance(batch, NotAppended):
         return None
     epoch = topic.partitions[asked.partition].leader_epoch
-    append = Append(LogId(topic.topic_id, asked.partition), batch, epoch)
+    log = _new_tuple(LogId, (topic.topic_id, asked.partition))
+    append = Append(log, batch, epoch)
     return _SingleAppend(frame, header, call, asked, append)
 
 

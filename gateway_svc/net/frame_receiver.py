@@ -4,6 +4,7 @@ No sockets here. The caller receives into `buffer()` and says how much arrived; 
 what arrived, never with what a length announces.
 """
 
+from struct import Struct
 from typing import Final
 
 from gateway_svc.wire.violations import ProtocolViolation
@@ -12,6 +13,7 @@ from gateway_svc.wire.violations import ProtocolViolation
 Frame = bytes | memoryview
 
 LENGTH_BYTES: Final = 4
+_unpack_length: Final = Struct(">i").unpack_from
 
 #: What is set aside at a time for the rest of a frame: as much as has arrived, within these bounds.
 #: Connections that may receive again all at once hold no more than this above the common limit.
@@ -89,7 +91,7 @@ class FrameReceiver:
         position = 0
         while end - position >= LENGTH_BYTES:
             start = position + LENGTH_BYTES
-            length = int.from_bytes(scratch[position:start], "big", signed=True)
+            (length,) = _unpack_length(scratch, position)
             if not 0 <= length <= self._frame_bytes_max:
                 raise ProtocolViolation(f"a frame of {length} bytes, limit {self._frame_bytes_max}")
             position = start + length

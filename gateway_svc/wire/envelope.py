@@ -6,10 +6,9 @@ versions, tagged fields. The client id has a classic int16 length even there. Re
 ApiVersions never has them (KIP-511), because its client does not know yet what we speak.
 """
 
-from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from gateway_svc.wire.api import Api, RequestT
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
@@ -24,10 +23,11 @@ Encoded = bytes
 _REQUEST_START = Struct(">hhih")
 _RESPONSE_START = Struct(">ii")
 _CORRELATION_ID_BYTES = 4
+_unpack_start: Final = _REQUEST_START.unpack_from
+_new_tuple: Final = tuple.__new__
 
 
-@dataclass(slots=True)
-class RequestHeader:
+class RequestHeader(NamedTuple):
     """The header up to the client id; `body_offset` is where what follows begins.
 
     That is the body, in flexible versions after the header's tagged fields: only who knows the API
@@ -48,14 +48,15 @@ def read_header(frame: bytes | memoryview) -> RequestHeader:
         ProtocolViolation: the frame ends inside it, or the client id is not UTF-8.
     """
     try:
-        key, version, correlation_id, size = _REQUEST_START.unpack_from(frame)
+        key, version, correlation_id, size = _unpack_start(frame)
         start = _REQUEST_START.size
         if size < 0:
             return RequestHeader(key, version, correlation_id, None, start)
         end = start + size
         if end > len(frame):
             raise oversized("client id", size, len(frame) - start)
-        return RequestHeader(key, version, correlation_id, str(frame[start:end], "utf-8"), end)
+        client_id = str(frame[start:end], "utf-8")
+        return _new_tuple(RequestHeader, (key, version, correlation_id, client_id, end))
     except (struct_error, UnicodeDecodeError) as error:
         raise ProtocolViolation(f"request header: {error}") from None
 

@@ -68,7 +68,11 @@ def read_single_batch(frame: bytes | memoryview, offset: int, version: int) -> S
         start = end + 6
         size = frame[end + 5]
         if size > 0x7F:
-            size, start = read_uvarint(frame, end + 5)
+            second = frame[start]
+            if second < 0x80:
+                size, start = size & 0x7F | second << 7, start + 1
+            else:
+                size, start = read_uvarint(frame, end + 5)
     except _MALFORMED:
         return None
     end = start + size - 1
