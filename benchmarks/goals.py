@@ -1,19 +1,38 @@
 """What ringlog sets out to reach, and which raw limit each number is held against."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks import client_alone, latency, raw_grpc, raw_limits, results, throughput
 from benchmarks.results import STANDALONE, THREE_PROCESSES, Key
 from benchmarks.throughput import ACKS_ALL, ACKS_LEADER
 
+#: The prototype that a deployment is held against, and what part of it there shall be.
+PEERS: Final = {
+    results.STANDALONE: results.PROTOTYPE,
+    results.THREE_PROCESSES: results.PROTOTYPE_HOP,
+}
+PEER_PART: Final = 2 / 3
+
 
 class Goal(NamedTuple):
-    """`measured` shall be at least `target`; at most, where it is a latency."""
+    """`measured` shall be at least `target`; at most, where it is a latency.
+
+    Targets are two thirds of what a prototype gave on another machine; what the prototype gives on
+    this one is measured in the same run.
+    """
 
     measured: Key
     target: float
     #: The same with every batch synced to disk before its answer; shown beside it.
     synced: Key | None = None
+
+    @property
+    def peer(self) -> str:
+        """The subject that has no features."""
+        return PEERS[self.measured.subject]
+
+    def measures(self, case: str) -> bool:
+        return case in (self.measured.case, self.synced.case if self.synced else None)
 
     @property
     def is_upper_limit(self) -> bool:

@@ -45,7 +45,10 @@ def replace_section(page: Path, rendered: str) -> None:
 
 def _goals(found: Results) -> str:
     rows = [row for goal in goals.GOALS for row in _goal(found, goal)]
-    header = ("goal", "deployment", "unit", "goal", "measured", "reached", "same, acks=all")
+    header = (
+        *("goal", "deployment", "unit", "goal", "measured", "reached"),
+        *("prototype here", "part of it", "same, acks=all", "part of it"),
+    )
     return markdown.table(header, rows) if rows else ""
 
 
@@ -57,7 +60,15 @@ def _goal(found: Results, goal: Goal) -> Iterator[tuple[str, ...]]:
     limit = ("at most " if goal.is_upper_limit else "") + number(goal.target)
     synced = found.median(*goal.synced) if goal.synced else None
     reached = "yes" if goal.is_reached(value) else f"no, {value / goal.target:.2f} of it"
-    yield case, subject, unit, limit, number(value), reached, number(synced)
+    peer = number(found.median(case, goal.peer, unit))
+    ratios = [
+        number(found.ratio(key, goal.peer)) if key else MISSING
+        for key in (goal.measured, goal.synced)
+    ]
+    yield (
+        *(case, subject, unit, limit, number(value), reached),
+        *(peer, ratios[0], number(synced), ratios[1]),
+    )
 
 
 def _produce(found: Results) -> str:

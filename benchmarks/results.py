@@ -52,6 +52,16 @@ class Results:
         values = self._values.get(Key(case, subject, metric))
         return (min(values), max(values)) if values else None
 
+    def ratio(self, measured: Key, peer: str) -> float | None:
+        """Of a cell over the same of `peer`: the median over rounds, each round's pair by itself.
+
+        So that a machine that is fast in one round and slow in another does not count.
+        """
+        ours = self._values.get(measured, [])
+        theirs = self._values.get(measured._replace(subject=peer), [])
+        ratios = [one / other for one, other in zip(ours, theirs, strict=False)]
+        return statistics.median(ratios) if ratios else None
+
     def cases(self, metric: str) -> list[str]:
         """Cases that have this metric, in the order in which they were first measured."""
         return list(dict.fromkeys(key.case for key in self._values if key.metric == metric))

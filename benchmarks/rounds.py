@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from benchmarks import brokers, client_alone, latency, load_client, raw_limits, results, throughput
 from benchmarks.brokers import Broker
+from benchmarks.goals import GOALS
 from benchmarks.latency import LatencyCase
 from benchmarks.results import Results
 from benchmarks.throughput import PARTITION_COUNT, Pace, ProduceCase, Target
@@ -47,10 +48,18 @@ Measured = Mapping[str, Mapping[str, float]]
 
 
 class Job(NamedTuple):
-    """One measurement of a broker, on an empty topic of four partitions that it has for itself."""
+    """One measurement of a broker, on an empty topic of four partitions that it has for itself.
+
+    `cases` are those that it measures.
+    """
 
     name: str
     measure: Callable[[Target, str], Awaitable[Measured]]
+    cases: Sequence[str]
+
+    @property
+    def has_goal(self) -> bool:
+        return any(goal.measures(case) for case in self.cases for goal in GOALS)
 
 
 async def run_round(found: Results, directory: Path, plan: Plan) -> None:
@@ -76,14 +85,15 @@ def chosen_jobs(plan: Plan) -> list[Job]:
 
 async def _run_jobs(found: Results, directory: Path, jobs: Sequence[Job]) -> None:
     with ExitStack() as stack:
-        everyone = [
-            stack.enter_context(start(directory / start.__name__))
-            for start in (*brokers.DEPLOYMENTS, *brokers.PEERS)
-        ]
-        for broker in everyone:
+        ours, peers = (
+            [stack.enter_context(start(directory / start.__name__)) for start in starts]
+            for starts in (brokers.DEPLOYMENTS, brokers.PEERS)
+        )
+        for broker in (*ours, *peers):
             await broker.first_answer()
-        for number, (job, broker) in enumerate(product(jobs, everyone)):
-            await run_job(found, job, broker, f"bench-{number}")
+        for number, job in enumerate(jobs):
+            for broker in (*ours, *(peers if job.has_goal else ())):
+                await run_job(found, job, broker, f"bench-{number}")
 
 
 async def run_job(found: Results, job: Job, broker: Broker, topic: str) -> None:
@@ -105,7 +115,8 @@ async def _raw_grpc(found: Results, seconds: float) -> None:
 
 def _produce_jobs(plan: Plan) -> Iterator[Job]:
     for case, acks in product(throughput.PRODUCE_CASES, throughput.EVERY_ACKS):
-        yield Job(case.with_acks(acks), partial(_produce, case, acks, plan.pace))
+        name = case.with_acks(acks)
+        yield Job(name, partial(_produce, case, acks, plan.pace), [name])
 
 
 async def _produce(
@@ -117,7 +128,8 @@ async def _produce(
 
 def _fetch_jobs(plan: Plan) -> Iterator[Job]:
     for records in dict.fromkeys(case.records for case in throughput.FETCH_CASES):
-        yield Job(f"fetch, batches of {records}", partial(_fetch, records, plan.pace))
+        cases = [case.name for case in throughput.FETCH_CASES if case.records == records]
+        yield Job(f"fetch, batches of {records}", partial(_fetch, records, plan.pace), cases)
 
 
 async def _fetch(records: int, pace: Pace, target: Target, topic: str) -> Measured:
@@ -131,7 +143,8 @@ async def _fetch(records: int, pace: Pace, target: Target, topic: str) -> Measur
 
 def _latency_jobs(plan: Plan) -> Iterator[Job]:
     for case in latency.CASES:
-        yield Job(f"latency, {case}", partial(_latency, case, plan.latency_seconds))
+        cases = [case.name(latency.PRODUCED), case.name(latency.CONSUMED)]
+        yield Job(f"latency, {case}", partial(_latency, case, plan.latency_seconds), cases)
 
 
 async def _latency(case: LatencyCase, seconds: float, target: Target, topic: str) -> Measured:
