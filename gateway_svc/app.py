@@ -31,6 +31,7 @@ from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.net.frame_receiver import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
+from gateway_svc.net.pipeline import SHORT_TURN, Turn
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.net.roster import Roster
 from gateway_svc.net.session import Session, SessionLimits, Shared
@@ -53,11 +54,13 @@ class Gateway:
         coordinators_of: Callable[[str], Coordinators | None],
         view: ClusterView,
         on_change: Callable[[ClusterChange], None] | None = None,
+        turn: Turn = SHORT_TURN,
     ) -> None:
         """`coordinators_of` finds those of a partition service by its name.
 
-        `on_change` is told of every change after `view` has it.
+        `on_change` is told of every change after `view` has it. `turn`: see `Turn`.
         """
+        self._turn = turn
         self._settings = settings
         self._metadata = metadata
         self._partitions = partitions
@@ -147,6 +150,7 @@ class Gateway:
             connect=Dispatch(ROUTES, self._backends(memory)).connect,
             admit=self._roster.admit,
             leave=self._roster.leave,
+            turn=self._turn,
         )
         self._roster.start()
         for listener in self._listeners:

@@ -9,17 +9,28 @@ comes after it, as Apache Kafka does with every request. Knows no sockets: answe
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
 from gateway_svc.net.frame_receiver import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
-#: So many requests of a connection, or so many bytes of them and one more, start in one turn of the
-#: event loop. Others get their turn, and owners work on what has started while the rest is read.
-#: Measured with four partitions and 32 small or 8 medium requests in flight.
-TURN_REQUESTS: Final = 16
-TURN_BYTES: Final = 48 << 10
+
+class Turn(NamedTuple):
+    """What of one connection may start in one turn of the event loop; others get their turn.
+
+    So many requests, or so many bytes of them and one more.
+    """
+
+    requests: int
+    request_bytes: int
+
+
+#: Owners elsewhere work on what has started while the rest is read. Measured with four partitions
+#: and 32 small or 8 medium requests in flight.
+SHORT_TURN: Final = Turn(16, 48 << 10)
+#: An owner in this process works when the turn is over, and gains by larger groups.
+LONG_TURN: Final = Turn(64, 256 << 10)
 
 #: What a request gets, or `ProtocolViolation` or `Disconnect` where it ends its connection.
 Answerer = Callable[[Frame], Reply]
@@ -88,13 +99,15 @@ class Pipeline:
         "_slots",
         "_start_is_due",
         "_task",
+        "_turn",
         "_waiting",
         "is_cancelled",
     )
 
-    def __init__(self, answer: Answerer, sink: Sink) -> None:
+    def __init__(self, answer: Answerer, sink: Sink, turn: Turn = SHORT_TURN) -> None:
         self._answer = answer
         self._sink = sink
+        self._turn = turn
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Frame] = deque()
         self._slots: deque[_Slot] = deque()
@@ -115,7 +128,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Starts every request whose turn it is, some now and the rest soon."""
-        requests_left, bytes_left = TURN_REQUESTS, TURN_BYTES
+        requests_left, bytes_left = self._turn
         while self._waiting and self._exclusive is None and not self._is_held:
             if requests_left == 0 or bytes_left <= 0:
                 self._start_soon()

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from gateway_svc.handlers.call import Peer
 from gateway_svc.handlers.reply import Disconnect, Parts
 from gateway_svc.net.frame_receiver import LENGTH_BYTES, FrameReceiver
-from gateway_svc.net.pipeline import Answerer, Pipeline
+from gateway_svc.net.pipeline import SHORT_TURN, Answerer, Pipeline, Turn
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -51,6 +51,7 @@ class Shared(NamedTuple):
     connect: Callable[[Peer], Answerer]
     admit: Callable[["Session"], bool]
     leave: Callable[["Session"], None]
+    turn: Turn = SHORT_TURN
 
 
 class Session(asyncio.BufferedProtocol):
@@ -77,7 +78,7 @@ class Session(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername") or ("an unknown address",)
         local = transport.get_extra_info("sockname") or ("",)
         self.peer = Peer(self._listener, host=peer[0], port=(*peer, 0)[1], local_host=local[0])
-        self._pipeline = Pipeline(self._shared.connect(self.peer), self)
+        self._pipeline = Pipeline(self._shared.connect(self.peer), self, self._shared.turn)
         if not self._shared.admit(self):
             transport.abort()
             return

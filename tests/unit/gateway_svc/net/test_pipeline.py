@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending
-from gateway_svc.net.pipeline import TURN_BYTES, TURN_REQUESTS, Pipeline
+from gateway_svc.net.pipeline import LONG_TURN, SHORT_TURN, Pipeline, Turn
 from gateway_svc.wire.violations import ProtocolViolation
 
 
@@ -45,14 +45,15 @@ class World:
     They begin with `pending`, `silent`, `alone`, `turn` or `now`, or are `bad`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn = SHORT_TURN) -> None:
+        self.turn = turn
         self.started: list[bytes] = []
         self.pending: dict[bytes, PendingAnswer] = {}
         self.gates: dict[bytes, asyncio.Future[None]] = {}
         self.writes: list[list[bytes]] = []
         self.answered_bytes = 0
         self.errors: list[Exception] = []
-        self.pipeline = Pipeline(self.answer, self)
+        self.pipeline = Pipeline(self.answer, self, turn)
 
     def answer(self, frame):
         self.started.append(frame)
@@ -99,31 +100,33 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def in_world(story: Callable[[World], Awaitable[None]]) -> None:
+def in_world(story: Callable[[World], Awaitable[None]], turn: Turn = SHORT_TURN) -> None:
     async def tell() -> None:
-        await story(World())
+        await story(World(turn))
 
     asyncio.run(tell())
 
 
-def test_many_requests_start_in_order_over_several_turns_of_the_loop():
+@pytest.mark.parametrize("turn", [SHORT_TURN, LONG_TURN])
+def test_many_requests_start_in_order_over_several_turns_of_the_loop(turn):
     async def story(world: World) -> None:
-        frames = [b"pending%d" % number for number in range(2 * TURN_REQUESTS + 1)]
+        frames = [b"pending%d" % number for number in range(2 * turn.requests + 1)]
         for frame in frames:
             world.pipeline.accept(frame)
         world.pipeline.start()
-        assert world.started == frames[:TURN_REQUESTS]
+        assert world.started == frames[: turn.requests]
         # More may come in, and start again, before the rest has had its turn.
         world.pipeline.accept(b"pending-last")
         await settle()
         assert world.started == [*frames, b"pending-last"]
 
-    in_world(story)
+    in_world(story, turn)
 
 
-def test_large_requests_start_fewer_at_a_time():
+@pytest.mark.parametrize("turn", [SHORT_TURN, LONG_TURN])
+def test_large_requests_start_fewer_at_a_time(turn):
     async def story(world: World) -> None:
-        half = b"pending" + bytes(TURN_BYTES // 2)
+        half = b"pending" + bytes(turn.request_bytes // 2)
         for _ in range(4):
             world.pipeline.accept(half)
         world.pipeline.start()
@@ -131,18 +134,18 @@ def test_large_requests_start_fewer_at_a_time():
         await settle()
         assert len(world.started) == 4
 
-    in_world(story)
+    in_world(story, turn)
 
 
 def test_what_has_not_started_when_the_client_leaves_never_does():
     async def story(world: World) -> None:
         await world.ask(b"pending0")
-        for number in range(TURN_REQUESTS + 1):
+        for number in range(SHORT_TURN.requests + 1):
             world.pipeline.accept(b"now%d" % number)
         world.pipeline.start()
         world.pipeline.cancel()
         await settle()
-        assert len(world.started) == 1 + TURN_REQUESTS
+        assert len(world.started) == 1 + SHORT_TURN.requests
 
     in_world(story)
 
