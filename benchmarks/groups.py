@@ -1,9 +1,9 @@
 """Consumer groups in numbers: `python -m benchmarks.groups --rounds 3 --seconds 3`.
 
-First record: confluent-kafka from its first poll in a new group of a topic with records. Rebalance:
-from the join of one more member to the assignment of all; the others join as soon as they could
-know. Commits of one offset, and heartbeats: one request at a time on each of 64 or 256 connections.
-The client, which is Python too, shares the machine with the broker: its CPU time is told.
+First record: from the first poll in a new group (`first_record.py`). Rebalance: from the join of
+one more member to the assignment of all; the others join as soon as they could know. Commits of one
+offset, and heartbeats: one request at a time on each of 64 or 256 connections. The client, which is
+Python too, shares the machine with the broker: its CPU time is told.
 """
 
 import argparse
@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
 
 from benchmarks import machine, markdown
+from benchmarks.first_record import LIBRARIES, confluent
 from benchmarks.group_load import Rate, rate
 from benchmarks.markdown import number
 from common.cluster_view import ClusterView
@@ -73,14 +74,18 @@ def _measure(broker: Deployment, options: argparse.Namespace) -> Found:
     found: Found = defaultdict(list)
     with RawClient(broker.address) as raw:
         raw.create_topic(name=_TOPIC, partitions=1)
-    producer = Producer({"bootstrap.servers": broker.address})
-    producer.produce(_TOPIC, b"first")
-    producer.flush()
-    found["first record, the first group of all", "ms"].append(_first_record(broker, "first"))
+    _produce(broker)
+    found["first record, the first group of all", "ms"].append(
+        confluent(broker.address, _TOPIC, "first")
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for turn in range(options.rounds):
-            latency = _first_record(broker, f"first-{turn}")
-            found["first record", "ms"].append(latency)
+            for name, first_record in LIBRARIES.items():
+                taken = first_record(broker.address, _TOPIC, f"{name}-{turn}")
+                found[f"first record, {name}", "ms"].append(taken)
+            _produce(broker)
+            taken = confluent(broker.address, _TOPIC, f"confluent-kafka-{turn}")
+            found["first record, confluent-kafka, after a commit", "ms"].append(taken)
             for count in options.members:
                 taken = runner.run(_rebalance(broker, f"many-{count}-{turn}", count))
                 found[f"rebalance, {count} members", "ms"].append(taken)
@@ -89,23 +94,11 @@ def _measure(broker: Deployment, options: argparse.Namespace) -> Found:
     return found
 
 
-def _first_record(broker: Deployment, group: str) -> float:
-    consumer = Consumer(
-        {
-            "bootstrap.servers": broker.address,
-            "group.id": group,
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.subscribe([_TOPIC])
-    start = time.perf_counter()
-    record = consumer.poll(60)
-    taken = time.perf_counter() - start
-    assert record is not None
-    assert record.error() is None
-    consumer.close()
-    return taken * 1e3
+def _produce(broker: Deployment) -> None:
+    """One record more."""
+    producer = Producer({"bootstrap.servers": broker.address})
+    producer.produce(_TOPIC, b"a record")
+    producer.flush()
 
 
 async def _rebalance(broker: Deployment, group: str, count: int) -> float:
