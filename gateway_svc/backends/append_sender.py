@@ -1,16 +1,14 @@
-"""Appends to one partition service over one long-lived stream.
+"""Appends to one partition service over one long-lived stream (`long_stream.py`).
 
-Whatever waits leaves together in the next message, as soon as the one before is written: no timer
-(design: a gRPC message costs the same whatever it holds). Only while much is under way a message
-has to be worth its cost. Results come in any order and find their append by its id. Where the
-stream breaks, the outcome of everything on it is unknown.
+Only while much is under way a message has to be worth its cost; else whatever waits leaves with the
+next. Results come in any order and find their append by its id. Where the stream breaks, the
+outcome of everything on it is unknown.
 
 An append that the owner refuses because the placement changed goes back to whoever holds such
 appends (`held_appends.py`); all other results go to the caller.
 """
 
 import asyncio
-import logging
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +19,10 @@ import grpc.aio
 
 from common.ports.partitions import Append, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import unavailable_on_failure
+from gateway_svc.backends.long_stream import LongStream
 from gateway_svc.backends.partition_messages import append_request, append_result_from_message
 from gateway_svc.backends.submissions import STALE, AppendTaker, Item, Submission, Tell
 from protos.partition.v1 import partition_pb2 as pb
-
-log = logging.getLogger(__name__)
 
 Stream = grpc.aio.StreamStreamCall[pb.AppendRequest, pb.AppendResponse]
 
@@ -41,12 +37,6 @@ _UNANSWERED_BYTES_MAX: Final = 32 << 20
 #: there as well, and each costs the same.
 _GATHERED_BYTES: Final = 256 << 10
 
-#: How often overdue answers are looked for.
-_LOOK_S: Final = 1.0
-
-_BACKOFF_S_MIN: Final = 0.05
-_BACKOFF_S_MAX: Final = 1.0
-
 
 class _Watch:
     """Somebody wants to know when `remaining` appends of a log have their answers."""
@@ -59,7 +49,7 @@ class _Watch:
 
 
 class AppendSender:
-    """Sends from the first append on, and connects again whenever the stream was lost."""
+    """Sends from the first append on. A `Traffic` of its stream."""
 
     def __init__(
         self,
@@ -71,7 +61,7 @@ class AppendSender:
     ) -> None:
         """Without a `taker` every refusal is the caller's."""
         self._name = name
-        self._open_stream = open_stream
+        self._stream = LongStream(name, "AppendStream", open_stream, self)
         self._answer_timeout_s = answer_timeout_s
         self._taker = taker
         self._loop = asyncio.get_running_loop()
@@ -80,9 +70,6 @@ class AppendSender:
         self._unanswered_bytes = 0
         self._watches: dict[LogId, _Watch] = {}
         self._next_id = 0
-        self._wake = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
-        self._backoff_s = _BACKOFF_S_MIN
 
     def submit(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As `Partitions.append`: reach the stream in the order of the calls."""
@@ -90,13 +77,13 @@ class AppendSender:
         now = self._loop.time()
         for position, append in enumerate(appends):
             self._waiting.append(Item(append, acks, submission, position, now))
-        self._start()
+        self._stream.wake()
         return submission.future
 
     def send(self, *items: Item) -> None:
         """The same for appends of several calls."""
         self._waiting.extend(items)
-        self._start()
+        self._stream.wake()
 
     def when_answered(self, log: LogId, tell: Tell) -> bool:
         """As `AppendPath.when_answered`."""
@@ -108,55 +95,39 @@ class AppendSender:
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet fails."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
-        self._fail_all(BackendUnavailable(f"{self._name}: the gateway is stopping"))
+        await self._stream.close()
 
-    def _start(self) -> None:
-        if self._running is None:
-            self._running = self._loop.create_task(self._run())
-        self._wake.set()
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
 
-    async def _run(self) -> None:
-        while True:
-            await self._until_wanted()
-            try:
-                with unavailable_on_failure(f"{self._name} AppendStream"):
-                    await self._run_stream(self._open_stream())
-            except BackendUnavailable as error:
-                log.warning("append stream lost: %s", error)
-                self._fail_all(error)
-            except Exception as error:
-                log.exception("append stream to %s failed", self._name)
-                self._fail_all(BackendUnavailable(f"{self._name}: {error!r}"))
-            await asyncio.sleep(self._backoff_s)
-            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
+    def next_message(self) -> pb.AppendRequest | None:
+        if self._waiting and self._may_send():
+            return append_request(self._next_items())
+        return None
 
-    async def _until_wanted(self) -> None:
-        while not self._waiting:
-            self._wake.clear()
-            await self._wake.wait()
+    def received(self, response: pb.AppendResponse) -> None:
+        for result in response.results:
+            self._settle(result)
 
-    async def _run_stream(self, stream: Stream) -> None:
-        """Sends and receives until the stream ends, which raises."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(stream))
-                group.create_task(self._watch())
-                await self._receive(stream)
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        finally:
-            stream.cancel()
+    def look(self) -> None:
+        """Ends a stream on which an answer is overdue: the owner hangs, or is cut off."""
+        oldest = next(iter(self._unanswered.values()), None)
+        if oldest is not None and self._loop.time() - oldest.since > self._answer_timeout_s:
+            raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
 
-    async def _send(self, stream: Stream) -> None:
-        while True:
-            await self._until_wanted()
-            while self._waiting and self._may_send():
-                await self._write(stream, append_request(self._next_items()))
-            self._wake.clear()
-            await self._wake.wait()
+    def lost(self, error: BackendUnavailable) -> None:
+        lost, watches = [*self._unanswered.values(), *self._waiting], [*self._watches.values()]
+        self._unanswered.clear()
+        self._waiting.clear()
+        self._watches.clear()
+        self._unanswered_bytes = 0
+        if self._taker is not None:
+            self._taker.owner_lost(self._name)
+        for item in lost:
+            item.settler.lose(item.position, error)
+        for watch in watches:
+            watch.tell()
 
     def _may_send(self) -> bool:
         if self._unanswered_bytes < _GATHERED_BYTES:
@@ -167,13 +138,6 @@ class AppendSender:
         if len(self._waiting) >= _MESSAGE_APPENDS_MAX:
             return True
         return sum(item.size for item in self._waiting) >= _GATHERED_BYTES
-
-    async def _write(self, stream: Stream, request: pb.AppendRequest) -> None:
-        try:
-            await stream.write(request)
-        except asyncio.InvalidStateError as error:
-            # It ended a moment ago, and `_receive` has not been told why yet.
-            raise BackendUnavailable(f"{self._name} AppendStream: ended") from error
 
     def _next_items(self) -> Iterator[tuple[int, Append, int]]:
         """As much of what waits as one message may hold; each item now counts as unanswered."""
@@ -192,15 +156,6 @@ class AppendSender:
             self._unanswered_bytes += size
             yield append_id, item.append, item.acks
 
-    async def _receive(self, stream: Stream) -> None:
-        async for response in stream:
-            self._backoff_s = _BACKOFF_S_MIN
-            for result in response.results:
-                self._settle(result)
-            if self._waiting:
-                self._wake.set()
-        raise BackendUnavailable(f"{self._name} AppendStream: ended by the owner")
-
     def _settle(self, result: pb.AppendResult) -> None:
         item = self._unanswered.pop(result.append_id, None)
         if item is None:
@@ -218,26 +173,3 @@ class AppendSender:
             if not watch.remaining:
                 del self._watches[item.append.log]
                 watch.tell()
-
-    async def _watch(self) -> None:
-        """Ends a stream on which an answer is overdue: the owner hangs, or is cut off."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            oldest = next(iter(self._unanswered.values()), None)
-            if oldest is None:
-                continue
-            if self._loop.time() - oldest.since > self._answer_timeout_s:
-                raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
-
-    def _fail_all(self, error: BackendUnavailable) -> None:
-        lost, watches = [*self._unanswered.values(), *self._waiting], [*self._watches.values()]
-        self._unanswered.clear()
-        self._waiting.clear()
-        self._watches.clear()
-        self._unanswered_bytes = 0
-        if self._taker is not None:
-            self._taker.owner_lost(self._name)
-        for item in lost:
-            item.settler.lose(item.position, error)
-        for watch in watches:
-            watch.tell()

@@ -118,7 +118,8 @@ def is_alive(cluster, name):
 
 
 def noticed(cluster, gateway):
-    return sum("append stream lost" in line for line in cluster.lines(gateway))
+    lines = cluster.lines(gateway)
+    return sum("stream lost: " in line and " AppendStream: " in line for line in lines)
 
 
 def lost_and_back(cluster, name):

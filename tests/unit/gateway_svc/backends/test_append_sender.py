@@ -17,7 +17,7 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
-from gateway_svc.backends import append_sender
+from gateway_svc.backends import append_sender, long_stream
 from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.submissions import STALE
 from protos.partition.v1 import partition_pb2 as pb
@@ -227,7 +227,7 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_anot
 
     with caplog.at_level(logging.WARNING):
         run(story)
-    assert "append stream lost: p-0 AppendStream" in caplog.text
+    assert "stream lost: p-0 AppendStream" in caplog.text
 
 
 class EndedStream:
@@ -258,7 +258,7 @@ def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(caplog):
 
 
 def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
-    monkeypatch.setattr(append_sender, "_LOOK_S", 0.001)
+    monkeypatch.setattr(long_stream, "_LOOK_S", 0.001)
 
     async def story() -> None:
         owner = Owner(answers_at_once=False)

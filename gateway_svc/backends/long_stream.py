@@ -1,0 +1,154 @@
+"""One long-lived stream to an owner, over which many small things travel in few messages.
+
+Whatever waits leaves together in the next message, as soon as the one before is written: no timer
+(design: a gRPC message costs the same whatever it holds). The stream is opened when there is
+something to send for the first time, and again whenever it was lost. What travels, and what becomes
+of it, is the business of a `Traffic`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+import grpc.aio
+
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import unavailable_on_failure
+
+log = logging.getLogger(__name__)
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+_RequestT_co = TypeVar("_RequestT_co", covariant=True)
+_ResponseT_contra = TypeVar("_ResponseT_contra", contravariant=True)
+
+#: How often overdue answers are looked for.
+_LOOK_S: Final = 1.0
+
+_BACKOFF_S_MIN: Final = 0.05
+_BACKOFF_S_MAX: Final = 1.0
+
+
+class Traffic(Protocol[_RequestT_co, _ResponseT_contra]):
+    """What goes over a stream and comes back. Where a method raises, the stream is lost."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits to be sent."""
+        ...
+
+    def next_message(self) -> _RequestT_co | None:
+        """What waits; None where it has to wait longer, until something was received."""
+        ...
+
+    def received(self, response: _ResponseT_contra) -> None: ...
+
+    def look(self) -> None:
+        """Called once a second. Raises `BackendUnavailable` where the owner seems to hang."""
+        ...
+
+    def lost(self, error: BackendUnavailable) -> None:
+        """The outcome of all that is under way is not known, and nothing that waits will go."""
+        ...
+
+
+class LongStream(Generic[RequestT, ResponseT]):
+    """Runs from the first `wake` on until `close`."""
+
+    def __init__(
+        self,
+        name: str,
+        method: str,
+        open_stream: Callable[[], grpc.aio.StreamStreamCall[RequestT, ResponseT]],
+        traffic: Traffic[RequestT, ResponseT],
+        *,
+        lost_level: int = logging.WARNING,
+    ) -> None:
+        """`name` is the owner's, `method` the call's, for errors and log lines.
+
+        `lost_level`: of the line that says that the stream was lost.
+        """
+        self._name = name
+        self._what = f"{name} {method}"
+        self._open_stream = open_stream
+        self._traffic = traffic
+        self._lost_level = lost_level
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._backoff_s = _BACKOFF_S_MIN
+
+    def wake(self) -> None:
+        """Something waits to be sent, or may be sent now."""
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Ends the stream. What has no answer yet is lost."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        self._traffic.lost(BackendUnavailable(f"{self._name}: the gateway is stopping"))
+
+    async def _run(self) -> None:
+        while True:
+            await self._until_wanted()
+            try:
+                with unavailable_on_failure(self._what):
+                    await self._run_stream(self._open_stream())
+            except BackendUnavailable as error:
+                log.log(self._lost_level, "stream lost: %s", error)
+                self._traffic.lost(error)
+            except Exception as error:
+                log.exception("%s failed", self._what)
+                self._traffic.lost(BackendUnavailable(f"{self._name}: {error!r}"))
+            await asyncio.sleep(self._backoff_s)
+            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
+
+    async def _until_wanted(self) -> None:
+        while not self._traffic.is_waiting:
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _run_stream(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
+        """Sends and receives until the stream ends, which raises."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send(stream))
+                group.create_task(self._look())
+                await self._receive(stream)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            stream.cancel()
+
+    async def _send(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
+        while True:
+            await self._until_wanted()
+            while (message := self._traffic.next_message()) is not None:
+                await self._write(stream, message)
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _write(
+        self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT], message: RequestT
+    ) -> None:
+        try:
+            await stream.write(message)
+        except asyncio.InvalidStateError as error:
+            # It ended a moment ago, and `_receive` has not been told why yet.
+            raise BackendUnavailable(f"{self._what}: ended") from error
+
+    async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
+        async for response in stream:
+            self._backoff_s = _BACKOFF_S_MIN
+            self._traffic.received(response)
+            if self._traffic.is_waiting:
+                self._wake.set()
+        raise BackendUnavailable(f"{self._what}: ended by the owner")
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self._traffic.look()
