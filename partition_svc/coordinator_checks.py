@@ -5,6 +5,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from partition_svc.messages import Malformed
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 #: What Kafka's formats have room for in one text.
@@ -12,10 +13,6 @@ TEXT_BYTES_MAX: Final = 0x7FFF
 #: A text of so few characters has room whatever they are.
 _SURELY_SHORT: Final = TEXT_BYTES_MAX // 4
 _TOPIC_ID_BYTES: Final = (0, 16)
-
-
-class Malformed(ValueError):
-    """A request that cannot be meant."""
 
 
 def check_texts(message: Message) -> None:

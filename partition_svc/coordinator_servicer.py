@@ -20,8 +20,9 @@ from common.ports.group_offsets import CommitOffsets, DeleteOffsets, FetchOffset
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.plain_messages import from_message, to_message
 from common.rpc.server import Service
-from partition_svc.coordinator_checks import Malformed, check_commit, check_texts
+from partition_svc.coordinator_checks import check_commit, check_texts
 from partition_svc.coordinator_stream import CallStream
+from partition_svc.messages import Malformed
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import (
     CoordinatorServiceServicer,
@@ -118,7 +119,7 @@ class CoordinatorServicer(CoordinatorServiceServicer):
             stream.end(BackendUnavailable(_STOPPING))
         self._streams.add(stream)
         try:
-            async for answers in stream.answers(requests):
+            async for answers in stream.responses(requests):
                 yield answers
         finally:
             self._streams.discard(stream)

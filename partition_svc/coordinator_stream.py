@@ -1,17 +1,10 @@
-"""One CallStream: calls about groups in the order of arrival, answers as they come.
-
-Both directions put whatever waits into the next message; there is no timer. What is in flight is
-bounded: a caller that sends faster than the disk writes, or does not read its answers, is not read
-from.
-"""
+"""One CallStream: calls about groups in the order of arrival, answers as they come."""
 
 import asyncio
 import logging
 from asyncio import Future
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
-
-from google.protobuf.message import DecodeError
 
 from common.ports.classic_groups import HeartbeatTaken
 from common.ports.consumer_groups import ConsumerHeartbeatTaken
@@ -27,7 +20,9 @@ from common.rpc.group_messages import (
     heartbeat_from_message,
     heartbeat_taken_into,
 )
-from partition_svc.coordinator_checks import Malformed, check_commit, check_texts
+from partition_svc.bounded_stream import BoundedStream
+from partition_svc.coordinator_checks import check_commit, check_texts
+from partition_svc.messages import Malformed
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -54,67 +49,24 @@ class _Call(NamedTuple):
     size: int
 
 
-class CallStream:
-    """Reads calls, begins them, and hands out answers. One for each stream."""
-
+class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
     def __init__(self, coordinators: Coordinators, *, bytes_in_flight_max: int) -> None:
+        super().__init__(bytes_in_flight_max=bytes_in_flight_max)
         self._to = coordinators
-        self._bytes_in_flight_max = bytes_in_flight_max
-        self._bytes_in_flight = 0
-        self._calls_in_flight = 0
         self._done: list[tuple[_Call, Any]] = []
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._has_ended = False
-        #: Why the stream cannot go on, for its status; None where the caller ended it.
-        self.failure: Exception | None = None
 
-    def end(self, failure: Exception) -> None:
-        """No more calls; what is in flight is still answered. The first reason counts."""
-        self.failure = self.failure or failure
-        self._has_ended = True
-        self._changed.set()
-        self._room.set()
+    def _take(self, request: pb.GroupCalls) -> None:
+        # All translated before any is begun: a malformed message takes no effect.
+        for call in [self._call(one) for one in request.calls]:
+            self._begin(call)
 
-    async def answers(
-        self, requests: AsyncIterator[pb.GroupCalls]
-    ) -> AsyncIterator[pb.GroupAnswers]:
-        """All answers, until the requests end or `end` was called, and all is answered."""
-        reading = asyncio.create_task(self._read(requests))
-        try:
-            while self._calls_in_flight or self._done or not self._has_ended:
-                if not self._done:
-                    self._changed.clear()
-                    await self._changed.wait()
-                    continue
-                now, self._done = self._done[:_ANSWERS_MAX], self._done[_ANSWERS_MAX:]
-                yield _message(now)
-                self._release(now)
-            if reading.done():
-                # Raises what went wrong there, if anything did: that is a bug.
-                reading.result()
-        finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+    @property
+    def _is_answered(self) -> bool:
+        return bool(self._done)
 
-    async def _read(self, requests: AsyncIterator[pb.GroupCalls]) -> None:
-        try:
-            async for request in requests:
-                if self._has_ended:
-                    return
-                # All translated before any is begun: a malformed message takes no effect.
-                for call in [self._call(one) for one in request.calls]:
-                    self._begin(call)
-                while self._bytes_in_flight > self._bytes_in_flight_max and not self._has_ended:
-                    self._room.clear()
-                    await self._room.wait()
-        except Malformed as error:
-            self.end(error)
-        except DecodeError:
-            self.end(Malformed("a request is not of its message type"))
-        finally:
-            self._has_ended = True
-            self._changed.set()
+    def _next_response(self) -> tuple[pb.GroupAnswers, int]:
+        now, self._done = self._done[:_ANSWERS_MAX], self._done[_ANSWERS_MAX:]
+        return _message(now), sum(call.size for call, _ in now)
 
     def _call(self, call: pb.GroupCall) -> _Call:
         """Raises `Malformed`."""
@@ -141,8 +93,7 @@ class CallStream:
         return _Call(call.call_id, begin, request, put, failed, size)
 
     def _begin(self, call: _Call) -> None:
-        self._calls_in_flight += 1
-        self._bytes_in_flight += call.size
+        self._began(call.size)
         try:
             answer = call.begin(call.request)
         except Exception:
@@ -155,7 +106,7 @@ class CallStream:
         try:
             result = answer.result()
         except BackendUnavailable as error:
-            self._calls_in_flight -= 1
+            self._ended()
             self.end(error)
             return
         except (Exception, asyncio.CancelledError):
@@ -164,14 +115,8 @@ class CallStream:
         self._settle(call, result)
 
     def _settle(self, call: _Call, result: Any) -> None:
-        self._calls_in_flight -= 1
         self._done.append((call, result))
-        self._changed.set()
-
-    def _release(self, answered: list[tuple[_Call, Any]]) -> None:
-        self._bytes_in_flight -= sum(call.size for call, _ in answered)
-        if self._bytes_in_flight <= self._bytes_in_flight_max:
-            self._room.set()
+        self._ended()
 
 
 def _message(done: list[tuple[_Call, Any]]) -> pb.GroupAnswers:

@@ -1,6 +1,7 @@
 import pytest
 
-from partition_svc.coordinator_checks import TEXT_BYTES_MAX, Malformed, check_commit, check_texts
+from partition_svc.coordinator_checks import TEXT_BYTES_MAX, check_commit, check_texts
+from partition_svc.messages import Malformed
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 LONG = "é" * (TEXT_BYTES_MAX // 2 + 1)

@@ -7,8 +7,8 @@ from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_offsets import CommitResult
 from common.ports.group_refusal import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
-from partition_svc.coordinator_checks import Malformed
 from partition_svc.coordinator_stream import CallStream
+from partition_svc.messages import Malformed
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from tests.support.partition_core import until
 
@@ -80,7 +80,7 @@ def run(test, *, bytes_in_flight_max=1 << 20):
 
 
 async def answered(stream, requests):
-    return [list(one.answers) async for one in stream.answers(requests)]
+    return [list(one.answers) async for one in stream.responses(requests)]
 
 
 def test_calls_begin_in_order_and_answers_come_as_they_are_known():
@@ -175,7 +175,7 @@ def test_coordinators_that_give_no_answer_end_the_stream_when_the_rest_is_answer
 
 def test_a_caller_that_does_not_read_its_answers_is_not_read_from():
     async def test(coordinators, requests, stream):
-        answers = stream.answers(requests)
+        answers = stream.responses(requests)
         for number in range(5):
             requests.send(beat(number, f"g{number}"))
         reading = asyncio.ensure_future(anext(answers))
