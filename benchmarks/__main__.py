@@ -1,4 +1,4 @@
-"""`make bench`: everything, in rounds, in about ten minutes. `--help` lists what can be chosen.
+"""`make bench`: everything, in rounds, in a quarter of an hour. `--help` lists what can be chosen.
 
 A round starts fresh brokers and measures every case once on each of them, one after the other, so
 that whatever else the machine does at that time touches both. The report gives medians of rounds.

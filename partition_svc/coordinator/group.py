@@ -71,10 +71,10 @@ class Group:
         classic = self._members.classic
         if classic.state is ClassicState.DEAD:
             return True
-        if self._members.consumer is not None:
+        if self._offsets or self._members.consumer is not None:
             return False
         is_idle = classic.state is ClassicState.EMPTY and classic.is_vacant
-        return is_idle and not classic.is_stored and not self._offsets
+        return is_idle and not classic.is_stored
 
     @property
     def next_deadline(self) -> int | None:

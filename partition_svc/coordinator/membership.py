@@ -68,10 +68,9 @@ class Membership:
 
     @property
     def alarm_ms(self) -> int:
-        alarms = [self.classic.alarm_ms]
-        if self.consumer is not None:
-            alarms.append(self.consumer.alarm_ms)
-        return min(alarms)
+        if self.consumer is None:
+            return self.classic.alarm_ms
+        return min(self.classic.alarm_ms, self.consumer.alarm_ms)
 
     def on_time(self, effects: Effects) -> None:
         deadlines.on_time(self.classic, effects)
