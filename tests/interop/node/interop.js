@@ -44,26 +44,32 @@ async function consume(kafka, [topic, groupId]) {
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     print({ assigned: payload.memberAssignment[topic] ?? [] });
   });
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: async ({ batch, heartbeat, isRunning, isStale }) => {
-      if (!isRunning() || isStale()) return;
-      for (const { offset, key, value, headers } of batch.messages) {
-        print({
-          partition: batch.partition,
-          offset: Number(offset),
-          key: key.toString(),
-          value: value.toString(),
-          kind: headers.kind.toString(),
-        });
-      }
-      const next = String(Number(batch.lastOffset()) + 1);
-      await consumer.commitOffsets([{ topic, partition: batch.partition, offset: next }]);
-      await heartbeat();
-    },
+  const eachBatch = async ({ batch, heartbeat, isRunning, isStale }) => {
+    if (!isRunning() || isStale()) return;
+    for (const { offset, key, value, headers } of batch.messages) {
+      print({
+        partition: batch.partition,
+        offset: Number(offset),
+        key: key.toString(),
+        value: value.toString(),
+        kind: headers.kind.toString(),
+      });
+    }
+    const next = String(Number(batch.lastOffset()) + 1);
+    await consumer.commitOffsets([{ topic, partition: batch.partition, offset: next }]);
+    await heartbeat();
+  };
+  const start = async () => {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachBatch });
+  };
+  // Where the broker goes while it looks for its coordinator, it leaves it to its user to go on.
+  const startAgain = () => start().catch(() => setTimeout(startAgain, 300));
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) setTimeout(startAgain, 300);
   });
+  await start();
   process.stdin.resume().on("end", () => consumer.disconnect());
 }
 
