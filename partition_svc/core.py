@@ -261,7 +261,7 @@ class PartitionCore:
             log = self._registry.logs.get(one.log) or self._registry.find(one.log)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage(one.batch, one.leader_epoch, now_ms)
+            return log.stage(one.batch, one.leader_epoch, now_ms, has_keys=one.has_keys)
         except StorageFailed as error:
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))
 

@@ -56,11 +56,15 @@ class LogId(NamedTuple):
 
 @dataclass(slots=True)
 class Append:
-    """One record batch (v2, as the client sent it) for the end of one log."""
+    """One record batch (v2, as the client sent it) for the end of one log.
+
+    `has_keys`: this process made the batch, and knows that none of its records is without a key.
+    """
 
     log: LogId
     batch: bytes | memoryview
     leader_epoch: int = NO_LEADER_EPOCH
+    has_keys: bool = False
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.route import Started
 from gateway_svc.wire.api import Api
+from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
 
 RequestT = TypeVar("RequestT")
@@ -54,7 +55,7 @@ class Coordinating(Started[ResponseT]):
         api: Api[Any, ResponseT],
         request: object,
         answer: "Future[Any]",
-        respond: Callable[[Any], ResponseT],
+        respond: Callable[[Any], ResponseT | Encoded],
     ) -> None:
         """`respond` makes the response of the coordinator's answer."""
         self.future = answer
@@ -63,7 +64,7 @@ class Coordinating(Started[ResponseT]):
         self._request = request
         self._respond = respond
 
-    def respond(self) -> ResponseT:
+    def respond(self) -> ResponseT | Encoded:
         try:
             answer = self.future.result()
         except BackendUnavailable:

@@ -4,7 +4,7 @@ Partitions that do not exist are refused here; the coordinator sees only those t
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from time import time
 from typing import Final, NamedTuple, TypeAlias
 
@@ -22,6 +22,8 @@ from gateway_svc.wire.apis.offset_commit import (
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 )
+from gateway_svc.wire.codec import encode
+from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
 
 #: Since this version clients know of member epochs (KIP-848).
@@ -30,6 +32,9 @@ _EPOCHS_SINCE: Final = 9
 _TOPIC_IDS_SINCE: Final = 10
 #: Refusals of the whole that each partition bears: the response has no other place for them.
 _NOT_SAID: Final = -1
+#: So many responses are remembered, of so many partitions at most.
+_REMEMBERED_MAX: Final = 4096
+_REMEMBERED_PARTITIONS_MAX: Final = 16
 
 
 class _Asked(NamedTuple):
@@ -65,7 +70,39 @@ def offset_commit(
             predates_epochs=call.api_version < _EPOCHS_SINCE,
         )
     )
-    return Coordinating(OFFSET_COMMIT, request, committed, partial(_response, request, asked))
+    respond = partial(_answer, request, asked, call.api_version)
+    return Coordinating(OFFSET_COMMIT, request, committed, respond)
+
+
+def _answer(
+    request: OffsetCommitRequest, asked: _Topics, version: int, result: CommitResult
+) -> OffsetCommitResponse | Encoded:
+    """Most commits are taken whole, and members commit the same partitions again and again."""
+    count = sum(map(len, asked))
+    taken = result.refusal is None and len(result.refusals) == count and not any(result.refusals)
+    if not taken or count > _REMEMBERED_PARTITIONS_MAX:
+        return _response(request, asked, result)
+    partitions = [
+        (topic.name, topic.topic_id, tuple([one.partition for one in partitions]))
+        for topic, partitions in zip(request.topics, asked, strict=True)
+    ]
+    return _taken(version, tuple(partitions))
+
+
+@lru_cache(_REMEMBERED_MAX)
+def _taken(version: int, topics: tuple[tuple[str, bytes, tuple[int, ...]], ...]) -> Encoded:
+    """The response to a commit of these partitions: topics by name, id and indexes."""
+    response = OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=name,
+                topic_id=topic_id,
+                partitions=[OffsetCommitResponsePartition(partition_index=one) for one in indexes],
+            )
+            for name, topic_id, indexes in topics
+        ]
+    )
+    return b"".join(encode(response, version, OFFSET_COMMIT.is_flexible(version)))
 
 
 def _response(

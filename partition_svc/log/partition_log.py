@@ -130,7 +130,7 @@ class PartitionLog:
         return self._producers
 
     def stage(
-        self, batch: bytes | memoryview, leader_epoch: int, now_ms: int
+        self, batch: bytes | memoryview, leader_epoch: int, now_ms: int, *, has_keys: bool = False
     ) -> Staged | AppendResult:
         """Gives a batch its offsets, or says why not. What it returns must go to the committer."""
         if leader_epoch != NO_LEADER_EPOCH and leader_epoch != self.leader_epoch:
@@ -139,7 +139,7 @@ class PartitionLog:
             )
         if self.is_fenced:
             return AppendResult(refusal=Refusal.MOVING, leader_epoch=self.leader_epoch)
-        accepted = validate(batch, self.config, now_ms)
+        accepted = validate(batch, self.config, now_ms, has_keys=has_keys)
         if isinstance(accepted, AppendResult):
             return accepted
         batch, header = accepted

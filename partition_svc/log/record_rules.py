@@ -15,11 +15,16 @@ _Bytes = bytes | memoryview
 
 
 def apply_record_rules(
-    batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int
+    batch: _Bytes,
+    header: BatchHeader,
+    config: LogConfig,
+    now_ms: int,
+    *,
+    has_keys: bool = False,
 ) -> _Bytes | AppendResult:
     """The batch as the topic wants it, or why the whole of it is refused (LogValidator)."""
     try:
-        if config.is_compacted and (indexes := null_key_indexes(batch)):
+        if config.is_compacted and not has_keys and (indexes := null_key_indexes(batch)):
             return _keys_are_missing(indexes)
         if config.timestamp_before_max_ms < FOREVER and not config.is_log_append_time:
             indexes = _wrong_times(batch, config, now_ms)

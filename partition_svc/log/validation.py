@@ -38,8 +38,13 @@ _REFUSALS: Final = {
 }
 
 
-def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | AppendResult:
-    """The batch to store, which is `batch` itself unless the topic changes batches; or why not."""
+def validate(
+    batch: _Bytes, config: LogConfig, now_ms: int, *, has_keys: bool = False
+) -> Accepted | AppendResult:
+    """The batch to store, which is `batch` itself unless the topic changes batches; or why not.
+
+    With `has_keys` it is known that no record is without a key.
+    """
     if len(batch) > config.message_bytes_max:
         return _too_large(len(batch), config)
     header = check(batch)
@@ -54,7 +59,7 @@ def validate(batch: _Bytes, config: LogConfig, now_ms: int) -> Accepted | Append
     if config.is_plain and header.max_timestamp <= latest_ms and not header.attributes & _UNUSUAL:
         return batch, header
     refusal = _refusal_by_header(header, config, now_ms)
-    return refusal or _changed(batch, header, config, now_ms)
+    return refusal or _changed(batch, header, config, now_ms, has_keys=has_keys)
 
 
 def _refusal_by_header(header: BatchHeader, config: LogConfig, now_ms: int) -> AppendResult | None:
@@ -73,11 +78,11 @@ def refused(refusal: Refusal, message: str | None = None) -> AppendResult:
 
 
 def _changed(
-    batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int
+    batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool
 ) -> Accepted | AppendResult:
     """The slow path: what the topic checks inside of batches, and changes in them."""
     if config.reads_records:
-        outcome = apply_record_rules(batch, header, config, now_ms)
+        outcome = apply_record_rules(batch, header, config, now_ms, has_keys=has_keys)
         if isinstance(outcome, AppendResult):
             return outcome
         batch = outcome

@@ -4,6 +4,7 @@ from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToComm
 from common.ports.group_refusal import GroupClient, GroupRefusal
 from gateway_svc.handlers.offset_commit import offset_commit
 from gateway_svc.wire.apis.offset_commit import (
+    OFFSET_COMMIT,
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
@@ -115,3 +116,22 @@ def test_old_versions_say_how_long_an_offset_is_to_be_kept():
     world.ask(offset_commit, request(partition(0)), 2)
     expiries = [one.offsets[0].expires_at_ms for one in world.coordinators.asked]
     assert expiries == [1005, -1]
+
+
+@pytest.mark.parametrize("version", range(OFFSET_COMMIT.version_min, OFFSET_COMMIT.version_max + 1))
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_what_is_taken_whole_is_answered_as_the_codec_writes_it(version, count):
+    world = World()
+    world.coordinators.answers["commit_offsets"] = CommitResult([None] * count)
+    # The same partitions again and again: one that was named before must not be remembered wrong.
+    for index in (0, 2, 0):
+        topic = OffsetCommitRequestTopic(
+            name="orders" if version < 10 else "",
+            topic_id=ORDERS.topic_id if version >= 10 else bytes(16),
+            partitions=[partition(index)] * count,
+        )
+        asked = OffsetCommitRequest(group_id="g", topics=[topic])
+        response = world.ask(offset_commit, asked, version)
+        assert errors(response) == [(index, ErrorCode.NONE)] * count
+        (answered,) = response.topics
+        assert (answered.name, answered.topic_id) == (topic.name, topic.topic_id)

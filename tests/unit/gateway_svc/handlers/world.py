@@ -45,6 +45,7 @@ from gateway_svc.handlers.answer_room import AnswerRoom
 from gateway_svc.handlers.call import Backends, Call, Peer
 from gateway_svc.handlers.reply import Disconnect
 from gateway_svc.handlers.route import Alone, Started
+from gateway_svc.wire.apis.offset_commit import OFFSET_COMMIT
 from gateway_svc.wire.apis.produce import PRODUCE
 from gateway_svc.wire.codec import decode
 
@@ -266,7 +267,7 @@ class World:
             begun = handler(request, self.call(version, **circumstances))
             if isinstance(begun, Started):
                 await asyncio.wait([begun.future])
-                return _message(begun.respond(), version)
+                return _message(begun.respond(), request, version)
             if isinstance(begun, Alone):
                 return await begun.run()
             return await begun if asyncio.iscoroutine(begun) else begun
@@ -282,11 +283,12 @@ class World:
         raise AssertionError(f"answered {answer}")
 
 
-def _message(response: Any, version: int) -> Any:
-    """The response as a message: Produce knows the bytes of some already."""
+def _message(response: Any, request: Any, version: int) -> Any:
+    """The response as a message: some handlers know the bytes of some already."""
     if not isinstance(response, bytes):
         return response
-    message, end = decode(PRODUCE.response, response, 0, version, PRODUCE.is_flexible(version))
+    (api,) = (one for one in (PRODUCE, OFFSET_COMMIT) if isinstance(request, one.request))
+    message, end = decode(api.response, response, 0, version, api.is_flexible(version))
     assert end == len(response)
     return message
 

@@ -87,3 +87,14 @@ def test_an_unknown_codec_is_not_supported():
     outcome = applied(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.UNSUPPORTED_COMPRESSION
+
+
+def test_a_batch_of_which_the_keys_are_known_is_not_opened():
+    sent = record_batch([Record(b"a", key=b"k")])
+    damaged = sent[:61] + b"\xff" * (len(sent) - 61)
+    header = parse_header(damaged)
+    config = LogConfig(is_compacted=True)
+    assert apply_record_rules(damaged, header, config, NOW_MS, has_keys=True) is damaged
+    refused = apply_record_rules(damaged, header, config, NOW_MS)
+    assert isinstance(refused, AppendResult)
+    assert refused.refusal is Refusal.CORRUPT_BATCH
