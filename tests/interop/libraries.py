@@ -4,10 +4,13 @@ Each language's folder is copied to build/interop and built there, unless it was
 sources before; then nothing is downloaded.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,18 +35,29 @@ class Language(NamedTuple):
             need(shutil.which(tool), tool)
         target = _BUILT / self.folder
         stamp, state = target / "built", self._state()
-        if not stamp.is_file() or stamp.read_text() != state:
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(_SOURCES / self.folder, target)
-            for step in self.steps:
-                _run(step, target)
-            stamp.write_text(state)
+        # Tests run in several processes, and the first of them builds.
+        with _alone(target.with_suffix(".lock")):
+            if not stamp.is_file() or stamp.read_text() != state:
+                shutil.rmtree(target, ignore_errors=True)
+                shutil.copytree(_SOURCES / self.folder, target)
+                for step in self.steps:
+                    _run(step, target)
+                stamp.write_text(state)
         return target
 
     def _state(self) -> str:
         sources = sorted(path for path in (_SOURCES / self.folder).rglob("*") if path.is_file())
         told = b"".join(path.read_bytes() for path in sources) + repr(self.steps).encode()
         return hashlib.sha256(told).hexdigest()
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keeps other processes out that use the same file for it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _run(step: str, folder: Path) -> None:
