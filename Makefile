@@ -2,8 +2,9 @@
 PYTHON ?= python3
 TESTS ?= tests
 WORKERS ?= auto
-# What takes the whole machine for itself, and so comes last.
-ALONE := $(if $(filter tests,$(TESTS)),tests/cluster)
+# What takes the whole machine for itself, and so comes last: many clients of many languages with ideas
+# of their own about time, and a cluster in containers.
+ALONE := $(if $(filter tests,$(TESTS)),tests/interop tests/cluster)
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog

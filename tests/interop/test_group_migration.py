@@ -17,7 +17,11 @@ def wait_until_shared(members):
         dealt = sorted(one for each in members for one in each.assigned)
         return dealt == list(range(PARTITIONS)) and all(each.assigned for each in members)
 
-    eventually(is_shared, within_s=240, what="one owner for each partition")
+    try:
+        eventually(is_shared, within_s=240, what="one owner for each partition")
+    except AssertionError as error:
+        seen = "\n".join(f"{one.assignments}\n{one.tail}" for one in members)
+        raise AssertionError(f"{error}\n{seen}") from None
 
 
 def test_members_of_both_protocols_share_a_group(broker, raw):

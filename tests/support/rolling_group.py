@@ -43,8 +43,11 @@ class RollingGroup:
         self.settle()
 
     def settle(self):
+        # Who leaves while the coordinator is away is missed for a session, which is 45 s.
         eventually(
-            lambda: share_everything(self.members), within_s=90, what="one owner for each partition"
+            lambda: share_everything(self.members),
+            within_s=240,
+            what="one owner for each partition",
         )
 
     def described(self):

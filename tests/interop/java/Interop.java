@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.TreeSet;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -17,6 +18,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -92,6 +94,7 @@ public final class Interop {
       consumer.subscribe(List.of(rest.get(0)), new Told(consumer));
       Thread listener = new Thread(Interop::waitForEndOfInput);
       listener.start();
+      boolean isCommitted = true;
       while (listener.isAlive()) {
         ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(50));
         for (ConsumerRecord<String, String> record : records) {
@@ -103,10 +106,18 @@ public final class Interop {
                   "value", record.value(),
                   "kind", new String(record.headers().lastHeader("kind").value())));
         }
-        if (!records.isEmpty()) {
-          consumer.commitSync();
-        }
+        isCommitted = (isCommitted && records.isEmpty()) || isCommittedNow(consumer);
       }
+    }
+  }
+
+  /** Not while the group rebalances: then it is tried again, or read again by the next owner. */
+  private static boolean isCommittedNow(KafkaConsumer<String, String> consumer) {
+    try {
+      consumer.commitSync();
+      return true;
+    } catch (CommitFailedException | RebalanceInProgressException error) {
+      return false;
     }
   }
 
