@@ -171,9 +171,9 @@ def test_a_stream_that_was_lost_is_told_of_and_opened_again(message, said, level
             assert [str(one) for one in traffic.errors] == [said]
 
     run(story)
-    assert [(one.levelno, one.message) for one in caplog.records] == [
-        (level, f"stream lost: {said}")
-    ]
+    # gRPC has lines of its own where several event loops follow each other.
+    ours = [one for one in caplog.records if one.name == long_stream.__name__]
+    assert [(one.levelno, one.message) for one in ours] == [(level, f"stream lost: {said}")]
 
 
 def test_an_owner_that_is_not_there_is_lost_and_found_when_it_comes():
