@@ -78,10 +78,8 @@ def read_log(
     Fails where not all of it is there within the time.
     """
     deadline = time.monotonic() + within_s
+    bounds = {n: _bounds(bootstrap, TopicPartition(topic, n), deadline) for n in range(partitions)}
     with _consumer(bootstrap, on_error=lambda _: None) as consumer:
-        bounds = {
-            n: _bounds(consumer, TopicPartition(topic, n), deadline) for n in range(partitions)
-        }
         count = sum(end - start for start, end in bounds.values())
         consumer.assign([TopicPartition(topic, n, start) for n, (start, _) in bounds.items()])
         read: list[Stored] = []
@@ -92,15 +90,17 @@ def read_log(
     return bounds, sorted(read)
 
 
-def _bounds(consumer: Consumer, where: TopicPartition, deadline: float) -> tuple[int, int]:
+def _bounds(bootstrap: str, where: TopicPartition, deadline: float) -> tuple[int, int]:
     while True:
-        try:
-            low, high = consumer.get_watermark_offsets(where, timeout=10, cached=False)
-        except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            return low, high
+        # A new one each time: what it heard of a cluster that was just killed may stay with it.
+        with _consumer(bootstrap, on_error=lambda _: None) as consumer:
+            try:
+                low, high = consumer.get_watermark_offsets(where, timeout=10, cached=False)
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return low, high
 
 
 @contextmanager
