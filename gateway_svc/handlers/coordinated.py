@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, Final, TypeVar
 
 from common.ports.group_refusal import GroupClient
@@ -18,8 +18,6 @@ ResponseT = TypeVar("ResponseT")
 
 #: None beside those of whoever looks for the coordinator, as with `coordinated`.
 _NO_TIMEOUT_MS: Final = 1 << 40
-#: So many are not made anew for each of their requests.
-_CLIENTS_MAX: Final = 1024
 
 Handler = Callable[[RequestT, Call], Awaitable[ResponseT]]
 
@@ -74,9 +72,4 @@ class Coordinating(Started[ResponseT]):
 
 def client_of(call: Call) -> GroupClient:
     """Who is asking, as groups are described: hosts begin with a slash, as InetAddress writes."""
-    return _client(call.client_id or "", call.peer.host)
-
-
-@lru_cache(_CLIENTS_MAX)
-def _client(client_id: str, host: str) -> GroupClient:
-    return GroupClient(client_id, f"/{host}")
+    return GroupClient(call.client_id or "", f"/{call.peer.host}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway_svc.handlers.call import Backends, Call, Peer
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
-from gateway_svc.handlers.route import Alone, Route, Started
+from gateway_svc.handlers.route import Alone, Route, Shortcut, Started
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.envelope import RequestHeader, read_header, read_request, write_response
@@ -54,14 +54,7 @@ class _Connection:
         api = route.api
         if not api.version_min <= header.api_version <= api.version_max:
             return _refuse_version(api, header)
-        call = self._call(header)
-        if route.shortcut is not None:
-            begun = route.shortcut(frame, header, call)
-            if begun is not None:
-                return _Request(route, header, frame).under_way(begun)
-        request = _Request(route, header, frame)
-        request.decode()
-        return request.start(call)
+        return _Request(route, header, frame).start(self._call(header))
 
     def _call(self, header: RequestHeader) -> Call:
         if header.client_id != self._client_id:
@@ -85,22 +78,38 @@ class _Request(Pending):
         self._frame = frame
         self._request: object = None
 
-    def decode(self) -> object:
-        """The request, decoded at the first call. Raises `ProtocolViolation` then."""
+    def start(self, call: Call) -> Reply:
+        """Raises `ProtocolViolation`: the frame is not that request."""
+        route = self.route
+        if route.shortcut is not None:
+            reply = self._start_short(route.shortcut, call)
+            if reply is not None:
+                return reply
+        request = self._decoded()
+        if route.is_task:
+            return _ExclusiveRequest(self, partial(route.handle, request, call))
+        return self.begin(call) if route.may_overlap else _RequestInTurn(self, call)
+
+    def _start_short(self, shortcut: Shortcut, call: Call) -> Parts | Pending | None:
+        """None: it is to go the long way."""
+        try:
+            begun = shortcut(self._frame, self.header, call)
+        except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
+            return self.failed(error)
+        return None if begun is None else self.under_way(begun)
+
+    def _decoded(self) -> object:
+        """Decoded at the first call, which may raise `ProtocolViolation`."""
         if self._request is None:
             self._request = read_request(self.route.api, self.header, self._frame)
+            # What it has of the frame it has views of.
+            self._frame = b""
         return self._request
-
-    def start(self, call: Call) -> Reply:
-        route = self.route
-        if route.is_task:
-            return _ExclusiveRequest(self, partial(route.handle, self._request, call))
-        return self.begin(call) if route.may_overlap else _RequestInTurn(self, call)
 
     def begin(self, call: Call) -> Parts | Pending | Exclusive | None:
         """Starts it now, where its handler is no coroutine function."""
         try:
-            begun = self.route.handle(self._request, call)
+            begun = self.route.handle(self._decoded(), call)
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
@@ -151,7 +160,7 @@ class _Request(Pending):
     def refused(self, error_code: ErrorCode) -> Parts:
         """The error wherever the response has a place for one."""
         api, header, is_answered = self.route.api, self.header, self.route.is_answered
-        request = self.decode()
+        request = self._decoded()
         if is_answered is not None and not is_answered(request):
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
         response = api.refuse(request, error_code)

@@ -123,3 +123,17 @@ def test_the_usual_request_takes_the_short_way():
     )
     for version in VERSIONS:
         assert answered(route, frame(version)) == answered(LONG, frame(version))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, caplog):
+    def broken(frame, header, call):
+        raise RuntimeError("a bug")
+
+    def broken_too(request, call):
+        raise RuntimeError("a bug")
+
+    short = overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcut=broken)
+    long = overlapping_route(PRODUCE, broken_too, is_answered=is_answered)
+    assert answered(short, frame(version)) == answered(long, frame(version))
+    assert [one.message for one in caplog.records] == [f"Produce v{version} from 'c' failed"] * 2
