@@ -32,8 +32,8 @@ from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
 from partition_svc.core import PartitionCore
 from partition_svc.store.log_store import LogStore
 
-_OFFSETS_ID: Final = b"offsets, 16 byte"
-_USERS_ID: Final = b"users of 16 byte"
+OFFSETS_ID: Final = b"offsets, 16 byte"
+USERS_ID: Final = b"users of 16 byte"
 #: As the gateway creates `__consumer_offsets`.
 _CONFIGS: Final = {"cleanup.policy": "compact", "segment.bytes": str(1 << 20)}
 _GROUPS: Final = 100
@@ -45,7 +45,7 @@ _USER_LOGS: Final = 100
 
 
 @asynccontextmanager
-async def _core(
+async def offsets_core(
     folder: Path, settings: PartitionSettings
 ) -> AsyncIterator[tuple[PartitionCore, LogStore]]:
     """A core with one log of offsets and many of users, and its store."""
@@ -54,8 +54,8 @@ async def _core(
     core.start()
     here = Placement(settings.member, 0)
     topics = [
-        Topic(_OFFSETS_ID, "offsets", (here,), _CONFIGS),
-        Topic(_USERS_ID, "users", (here,) * _USER_LOGS),
+        Topic(OFFSETS_ID, "offsets", (here,), _CONFIGS),
+        Topic(USERS_ID, "users", (here,) * _USER_LOGS),
     ]
     core.apply(ClusterChange(1, "benchmark", is_snapshot=True, topics=topics))
     try:
@@ -69,21 +69,21 @@ def _commits(chance: random.Random, first: int) -> Append:
     now_ms = int(time.time() * 1000)
     records = []
     for number in range(_A_BATCH):
-        value = StoredOffset(first + number, -1, "", now_ms, -1, _USERS_ID)
+        value = StoredOffset(first + number, -1, "", now_ms, -1, USERS_ID)
         group_id = f"group-{chance.randrange(_GROUPS)}"
         entry = encode(OffsetRecord(group_id, "users", chance.randrange(_PARTITIONS), value))
         records.append(Record(number, now_ms, *entry))
-    return Append(LogId(_OFFSETS_ID, 0), write_batch(records))
+    return Append(LogId(OFFSETS_ID, 0), write_batch(records))
 
 
 async def _size(core: PartitionCore) -> int:
-    (described,) = await core.describe_logs([LogId(_OFFSETS_ID, 0)])
+    (described,) = await core.describe_logs([LogId(OFFSETS_ID, 0)])
     return described.size_bytes
 
 
 async def _commit(folder: Path, *, commits: int, must_clean: bool) -> None:
     settings = replace(PartitionSettings(), cleaner_enable=must_clean)
-    async with _core(folder, settings) as (core, store):
+    async with offsets_core(folder, settings) as (core, store):
         sizes: list[int] = []
 
         async def look() -> None:
@@ -109,7 +109,7 @@ async def _commit(folder: Path, *, commits: int, must_clean: bool) -> None:
         print(f"  event loop late by {late[int(len(late) * 0.999)]:.1f} ms (99.9 %)")
         print(f"  RocksDB wrote MB: {_megabytes(store)}")
         cpu = time.process_time()
-        groups = await load(core, LogId(_OFFSETS_ID, 0))
+        groups = await load(core, LogId(OFFSETS_ID, 0))
         print(f"  loading {len(groups)} groups: {time.process_time() - cpu:.2f} s of CPU")
 
 
@@ -121,7 +121,7 @@ async def _beside_users(folder: Path, *, gigabytes: float) -> None:
     """One batch of offsets beside ten of users."""
     batch, chance = random_batch(16_384), random.Random(1)
     count = int(gigabytes * 1e9 / len(batch))
-    async with _core(folder, replace(PartitionSettings(), cleaner_backoff_ms=5_000)) as (
+    async with offsets_core(folder, replace(PartitionSettings(), cleaner_backoff_ms=5_000)) as (
         core,
         store,
     ):
@@ -129,7 +129,7 @@ async def _beside_users(folder: Path, *, gigabytes: float) -> None:
         size = 0
         for number in range(count):
             await room.acquire()
-            appends = [Append(LogId(_USERS_ID, number % _USER_LOGS), batch)]
+            appends = [Append(LogId(USERS_ID, number % _USER_LOGS), batch)]
             if number % 10 == 0:
                 appends.append(_commits(chance, number))
             size += sum(len(one.batch) for one in appends)

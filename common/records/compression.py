@@ -28,16 +28,21 @@ class Codec(IntEnum):
     ZSTD = 4
 
 
+#: By number: calling the enum takes ten times as long.
+_CODECS: Final = tuple(Codec)
+_LAST: Final = max(Codec)
+
+
 def codec_of(attributes: int) -> Codec:
     """The codec that a batch's or a message's attributes name.
 
     Raises:
         UnsupportedRecords: there is no such codec.
     """
-    try:
-        return Codec(attributes & 0x07)
-    except ValueError as error:
-        raise UnsupportedRecords(f"unknown compression codec {attributes & 0x07}") from error
+    number = attributes & 0x07
+    if number > _LAST:
+        raise UnsupportedRecords(f"unknown compression codec {number}")
+    return _CODECS[number]
 
 
 def compress(codec: Codec, data: Bytes, *, magic: int = MAGIC) -> bytes:

@@ -64,6 +64,11 @@ def read_records(batch: Bytes) -> Iterator[Record]:
     header = parse_header(batch)
     if header.magic != MAGIC or header.size != len(batch):
         raise CorruptRecords("the bytes are not one whole v2 batch")
+    return records_under(header, batch)
+
+
+def records_under(header: BatchHeader, batch: Bytes) -> Iterator[Record]:
+    """As `read_records`, where the batch's header was read and is that of the whole of it."""
     return _decode(inflate(batch, header), header)
 
 

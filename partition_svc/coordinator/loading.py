@@ -5,14 +5,14 @@ The last value of each key counts. Keys of versions that are not known here are 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import Header, read_records
+from common.records.records import Header, records_under
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.records import decode
@@ -89,16 +89,6 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         BackendUnavailable: as `Partitions`.
     """
     last: dict[bytes, _Last] = {}
-    async for batch in _batches(partitions, wanted):
-        try:
-            await _note_batch(last, batch)
-        except (CorruptRecords, UnsupportedRecords) as error:
-            log.warning("a batch of %s cannot be read: %s", wanted, error)
-    return await _decoded(last)
-
-
-async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memoryview]:
-    """Whole batches from the log's start to its end."""
     (description,) = await partitions.describe_logs([wanted])
     if description.refusal is not None:
         raise CannotLoad(description.refusal)
@@ -112,26 +102,35 @@ async def _batches(partitions: Partitions, wanted: LogId) -> AsyncIterator[memor
             # There may be no records left up to the end, save for what is not readable yet.
             if found.high_watermark < end:
                 raise CannotLoad(Refusal.STORAGE_ERROR)
-            return
-        for records in found.records:
-            chunk = memoryview(records)
-            for position, header in iter_batches(chunk):
-                offset = header.last_offset + 1
-                if not header.is_control:
-                    yield chunk[position : position + header.size]
-        await asyncio.sleep(0)
+            break
+        offset = await _note(last, found.records, wanted)
+    return await _decoded(last)
 
 
-async def _note_batch(last: dict[bytes, _Last], batch: memoryview) -> None:
-    for number, (offset, _, key, value, headers) in enumerate(read_records(batch), 1):
-        if number % _RECORDS_A_TURN == 0:
-            await asyncio.sleep(0)
-        if key is None:
-            continue
-        if value is None:
-            last.pop(key, None)
-        else:
-            last[key] = offset, value, headers
+async def _note(
+    last: dict[bytes, _Last], chunks: Sequence[bytes | memoryview], wanted: LogId
+) -> int:
+    """Notes what whole batches say last of each key; the offset after them."""
+    offset, left_of_turn = -1, _RECORDS_A_TURN
+    for chunk in chunks:
+        for position, header in iter_batches(chunk):
+            offset = header.last_offset + 1
+            if header.is_control:
+                continue
+            batch = memoryview(chunk)[position : position + header.size]
+            try:
+                for at, _, key, value, headers in records_under(header, batch):
+                    if value is not None and key is not None:
+                        last[key] = at, value, headers
+                    elif key is not None:
+                        last.pop(key, None)
+                    left_of_turn -= 1
+                    if not left_of_turn:
+                        left_of_turn = _RECORDS_A_TURN
+                        await asyncio.sleep(0)
+            except (CorruptRecords, UnsupportedRecords) as error:
+                log.warning("a batch of %s cannot be read: %s", wanted, error)
+    return offset
 
 
 async def _decoded(last: dict[bytes, _Last]) -> dict[str, LoadedGroup]:
