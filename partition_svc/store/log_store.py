@@ -197,8 +197,8 @@ class LogStore:
         Opening writes what the write-ahead log holds a second time, into files.
         """
         disk = os.statvfs(self._path)
-        logged = sum(one.stat().st_size for one in self._path.glob("*.log"))
-        return disk.f_bavail * disk.f_frsize > logged + size_bytes + _RESERVE_BYTES
+        free_bytes = disk.f_bavail * disk.f_frsize
+        return free_bytes > _logged_bytes(self._path) + size_bytes + _RESERVE_BYTES
 
     def claim(self, cluster_id: str) -> None:
         """Makes the data that of a cluster, once and for all.
@@ -280,3 +280,12 @@ class LogStore:
         """Bytes by generation. Those of the open one are written with the group, in any case."""
         self._open_generation.replace(added, deleted)
         note_deleted(group, self.reader, deleted, added)
+
+
+def _logged_bytes(path: Path) -> int:
+    """Of the write-ahead log's files. RocksDB removes one at any time, in a thread of its own."""
+    logged = 0
+    for one in path.glob("*.log"):
+        with contextlib.suppress(FileNotFoundError):
+            logged += one.stat().st_size
+    return logged

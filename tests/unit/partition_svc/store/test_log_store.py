@@ -1,4 +1,5 @@
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -160,6 +161,25 @@ def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeyp
             store.recover()
         assert store.reader is reader
         store_batches(store, 0, b"still open")
+
+
+def test_a_file_that_rocksdb_removes_meanwhile_takes_no_room(tmp_path):
+    with opened(tmp_path) as store:
+        listed_and_gone = tmp_path / "000099.log"
+        listed_and_gone.symlink_to(tmp_path / "removed")
+        assert store.has_room()
+        listed_and_gone.unlink()
+
+
+def test_what_opening_would_write_again_is_no_room(tmp_path):
+    with opened(tmp_path) as store:
+        free_bytes = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+        logged = tmp_path / "000099.log"
+        logged.touch()
+        os.truncate(logged, free_bytes + (1 << 30))
+        assert not store.has_room()
+        logged.unlink()
+        assert store.has_room()
 
 
 def test_a_failed_flush_is_told_to_who_waits_for_it(tmp_path):
