@@ -31,6 +31,7 @@ MEMBERS = 3
 SETTINGS = {
     "group_initial_rebalance_delay_ms": "0",
     "group_consumer_heartbeat_interval_ms": "200",
+    "group_consumer_session_timeout_ms": "10000",
 }
 PASSING = (LOADING, NOT_AVAILABLE, NOT_COORDINATOR)
 NOBODY = {"group_instance_id": None}
@@ -226,7 +227,7 @@ class PatientCoordinated(Patient, CoordinatedMember):
 
 @pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
 def test_real_members_migrate_there_and_back_while_services_are_killed(broker, strategy):
-    classic = {"partition.assignment.strategy": strategy, "session.timeout.ms": 20_000, **SOON}
+    classic = {"partition.assignment.strategy": strategy, "session.timeout.ms": 10_000, **SOON}
     kills = [lambda: broker.restart("partition"), lambda: broker.restart("gateway"), lambda: None]
     with ExitStack() as stack:
         group = RollingGroup(broker, "orders", stack)
