@@ -39,7 +39,8 @@ async function produce(kafka, [topic, count, ...codecs]) {
 
 // It knows one assignor and no static members.
 async function consume(kafka, [topic, groupId]) {
-  const timing = { heartbeatInterval: 200, maxWaitTimeInMs: 500 };
+  // It comes back from a lost connection as a new member, and the old one is waited for.
+  const timing = { heartbeatInterval: 200, maxWaitTimeInMs: 500, sessionTimeout: 10_000 };
   const consumer = kafka.consumer({ groupId, ...timing });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     print({ assigned: payload.memberAssignment[topic] ?? [] });
