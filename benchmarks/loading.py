@@ -31,6 +31,7 @@ _LOG: Final = LogId(OFFSETS_ID, 0)
 _GROUPS: Final = 1_000
 _PARTITIONS: Final = 100
 _TOGETHER: Final = (1, 10, 100)
+_SETTINGS: Final = replace(PartitionSettings(), cleaner_enable=False)
 
 
 def _offsets(now_ms: int) -> Iterator[Entry]:
@@ -41,23 +42,29 @@ def _offsets(now_ms: int) -> Iterator[Entry]:
 
 
 async def _measure(folder: Path, together: int, loads: int) -> list[tuple[float, float]]:
-    """Wall and CPU seconds of each load."""
+    """Wall and CPU seconds of each load, by a process that has just begun: all is on disk."""
+    await _fill(folder, together)
+    return [await _load(folder) for _ in range(loads)]
+
+
+async def _fill(folder: Path, together: int) -> None:
     now_ms = int(time.time() * 1000)
     entries = list(_offsets(now_ms))
-    found = []
-    settings = replace(PartitionSettings(), cleaner_enable=False)
-    async with offsets_core(folder, settings) as (core, _):
+    async with offsets_core(folder, _SETTINGS) as (core, _):
         for first in range(0, len(entries), together):
             now = enumerate(entries[first : first + together])
             batch = write_batch([Record(n, now_ms, *one) for n, one in now])
             await core.append([Append(_LOG, batch)], acks=ACKS_LEADER)
-        for _ in range(loads):
-            wall, cpu = time.perf_counter(), time.process_time()
-            groups = await load(core, _LOG)
-            found.append((time.perf_counter() - wall, time.process_time() - cpu))
-            assert len(groups) == _GROUPS
-            assert all(len(one.offsets["orders"]) == _PARTITIONS for one in groups.values())
-    return found
+
+
+async def _load(folder: Path) -> tuple[float, float]:
+    async with offsets_core(folder, _SETTINGS) as (core, _):
+        wall, cpu = time.perf_counter(), time.process_time()
+        groups = await load(core, _LOG)
+        took = time.perf_counter() - wall, time.process_time() - cpu
+    assert len(groups) == _GROUPS
+    assert all(len(one.offsets["orders"]) == _PARTITIONS for one in groups.values())
+    return took
 
 
 def main() -> None:

@@ -235,8 +235,9 @@ def iter_batches(buffer: Bytes) -> Iterator[tuple[int, BatchHeader]]:
     position, end = 0, len(buffer)
     while position < end:
         header = parse_header(buffer, position)
-        batch_end = position + header.size
-        if header.magic != MAGIC or header.size < HEADER_BYTES or batch_end > end:
+        size = header.size
+        batch_end = position + size
+        if header.magic != MAGIC or size < HEADER_BYTES or batch_end > end:
             raise CorruptRecords(f"no whole v2 batch at byte {position} of {end}")
         yield position, header
         position = batch_end

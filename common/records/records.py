@@ -6,6 +6,7 @@ length -1 stands for null. Compression covers all records of the batch together.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from common.records.batch import (
@@ -30,6 +31,8 @@ Header = tuple[bytes, bytes | None]
 
 _NULL: Final = encode_varint(-1)
 _NO_HEADERS: Final = encode_varint(0)
+#: Headers of so many bytes, with their count, are remembered for the records that follow.
+_REMEMBERED_BYTES_MAX: Final = 128
 _new_tuple: Final = tuple.__new__
 
 
@@ -106,15 +109,16 @@ def recompress(batch: Bytes, codec: Codec) -> bytes:
 
 def inflate(batch: Bytes, header: BatchHeader) -> bytes:
     """The bytes of all records, decompressed. Raises as `read_records` does."""
-    body = memoryview(batch)[HEADER_BYTES:]
-    return decompress(codec_of(header.attributes), body)
+    if not header.attributes & CODEC_MASK:
+        return bytes(batch[HEADER_BYTES:])
+    return decompress(codec_of(header.attributes), memoryview(batch)[HEADER_BYTES:])
 
 
 def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
     base_offset, last_delta = header.base_offset, header.last_offset_delta
     # With the timestamp-type bit the header's time is everybody's (DefaultRecordBatch.java).
     stamp = header.max_timestamp if header.is_log_append_time else None
-    position = 0
+    position, data_end = 0, len(data)
     try:
         for _ in range(header.record_count):
             record_bytes, position = decode_varint(data, position)
@@ -132,23 +136,30 @@ def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
             if size >= 0:
                 value = data[position : position + size]
                 position += size
-            count, position = decode_varint(data, position)
-            headers: tuple[Header, ...] = ()
-            if count:
-                headers, position = _decode_headers(data, position, count)
-            # A length that lied about any part of the record shows here: positions only grow.
-            if position != record_end or not 0 <= delta <= last_delta:
+            # A length that lied about any part of the record shows here: positions only grow, and
+            # the headers have to fill what the others left.
+            if not position < record_end <= data_end or not 0 <= delta <= last_delta:
                 raise CorruptRecords("a record contradicts its own length or its batch")
+            packed = data[position:record_end]
+            headers = () if packed == _NO_HEADERS else _headers(packed)
+            position = record_end
             yield _new_tuple(Record, (base_offset + delta, timestamp, key, value, headers))
     except IndexError as error:
         raise CorruptRecords("the batch ends within a record") from error
-    if position != len(data):
+    if position != data_end:
         raise CorruptRecords("there are bytes after the last record of the batch")
 
 
-def _decode_headers(data: bytes, position: int, count: int) -> tuple[tuple[Header, ...], int]:
-    """`count` is not trusted: every header read takes bytes, so it ends with the data at last."""
+def _headers(packed: bytes) -> tuple[Header, ...]:
+    """Those of a record are often those of the one before."""
+    small = len(packed) <= _REMEMBERED_BYTES_MAX
+    return _remembered_headers(packed) if small else _decode_headers(packed)
+
+
+def _decode_headers(data: bytes) -> tuple[Header, ...]:
+    """All of `data`. Their count is not trusted: every header read takes bytes, so it ends."""
     headers: list[Header] = []
+    count, position = decode_varint(data, 0)
     if count < 0:
         raise CorruptRecords("a record has a negative number of headers")
     while len(headers) < count:
@@ -163,7 +174,12 @@ def _decode_headers(data: bytes, position: int, count: int) -> tuple[tuple[Heade
             value = data[position : position + value_size]
             position += value_size
         headers.append((key, value))
-    return tuple(headers), position
+    if position != len(data):
+        raise CorruptRecords("a record contradicts its own length")
+    return tuple(headers)
+
+
+_remembered_headers: Final = lru_cache(maxsize=256)(_decode_headers)
 
 
 def pack_records(records: Iterable[Record]) -> tuple[BatchHeader, bytearray]:

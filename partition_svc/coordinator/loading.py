@@ -72,13 +72,16 @@ class LoadedGroup:
                 del self.consumer[key]
 
     def _add_offset(self, record: OffsetRecord) -> None:
-        partitions = self.offsets.setdefault(record.topic, {})
-        if record.value is not None:
-            partitions[record.partition] = record.value
+        _, topic, partition, value = record
+        partitions = self.offsets.get(topic)
+        if partitions is None:
+            partitions = self.offsets[topic] = {}
+        if value is not None:
+            partitions[partition] = value
             return
-        partitions.pop(record.partition, None)
+        partitions.pop(partition, None)
         if not partitions:
-            del self.offsets[record.topic]
+            del self.offsets[topic]
 
 
 async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
@@ -117,7 +120,9 @@ async def _note(
             offset = header.last_offset + 1
             if header.is_control:
                 continue
-            batch = memoryview(chunk)[position : position + header.size]
+            size = header.size
+            is_whole = size == len(chunk)
+            batch = chunk if is_whole else memoryview(chunk)[position : position + size]
             try:
                 for at, _, key, value, headers in records_under(header, batch):
                     if value is not None and key is not None:

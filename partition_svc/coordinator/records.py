@@ -43,6 +43,8 @@ _TWO_INTS: Final = struct.Struct(">ii")
 _USUAL_OFFSET: Final = struct.Struct(">hqihq")
 _USUAL_START: Final = _VERSION.pack(3)
 
+_new_tuple: Final = tuple.__new__
+
 _OFFSET_KEY_START: Final = _VERSION.pack(1)
 _OFFSET_KEYS: Final = (_OFFSET_KEY_START, _VERSION.pack(0))
 _GROUP_KEY_START: Final = _VERSION.pack(_GROUP_KEY_VERSION)
@@ -89,7 +91,7 @@ def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) ->
         group_id, topic = _names(key[2:-4])
         partition = int.from_bytes(key[-4:], "big", signed=True)
         stored = None if value is None else _read_offset(value, headers)
-        return OffsetRecord(group_id, topic, partition, stored)
+        return _new_tuple(OffsetRecord, (group_id, topic, partition, stored))
     if len(version) < _VERSION.size:
         return None
     fields = Fields(key)
@@ -122,8 +124,9 @@ def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
         # Nearly all are so, and there may be 100,000 of them to be read at once.
         _, offset, leader_epoch, size, committed_at_ms = _USUAL_OFFSET.unpack(data)
         if size == 0:
-            topic_id = _topic_id(headers)
-            return StoredOffset(offset, leader_epoch, "", committed_at_ms, -1, topic_id)
+            topic_id = _topic_id(headers) if headers else b""
+            usual = offset, leader_epoch, "", committed_at_ms, -1, topic_id
+            return _new_tuple(StoredOffset, usual)
     fields, version = _value(data)
     offset = fields.int64()
     leader_epoch = fields.int32() if version >= 3 else -1

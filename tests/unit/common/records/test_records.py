@@ -163,6 +163,25 @@ def test_a_count_far_beyond_the_records_ends_with_the_records():
         list(read_records(_batch_of(SOUND, count=HUGE)))
 
 
+@pytest.mark.parametrize("length", [-len(SOUND), -1, 0, len(SOUND) - 2, len(SOUND), 10_000])
+def test_a_record_in_the_middle_that_lies_about_its_length_is_not_read(length):
+    """Nor are those after it, wherever it says that they begin."""
+    lying = encode_varint(length) + SOUND[1:]
+    reading = read_records(_batch_of(SOUND + lying + SOUND * 2, count=4))
+    assert next(reading).value == b"v"
+    with pytest.raises(CorruptRecords):
+        next(reading)
+
+
+@pytest.mark.parametrize("size", [0, 1, 50, 100, 130, 5_000])
+def test_headers_of_any_size_come_back_for_each_record(size):
+    records = [
+        Record(offset, NOW, None, b"v", ((b"h", bytes([offset % 3]) * size), (b"null", None)))
+        for offset in range(9)
+    ]
+    assert list(read_records(write_batch(records))) == records
+
+
 @pytest.mark.parametrize("codec", list(Codec))
 @given(body=st.binary(max_size=100))
 def test_random_bytes_are_corrupt_or_records_but_never_another_error(codec, body):
