@@ -60,12 +60,12 @@ class Gateway:
 
         `on_change` is told of every change after `view` has it. `turn`: see `Turn`.
         """
-        self._turn = turn
         self._settings = settings
         self._metadata = metadata
         self._partitions = partitions
         self._view = view
         self._on_change = on_change
+        self._turn = turn
         self._is_known = asyncio.Event()
         self._listeners = [Listener(*address) for address in settings.bound]
         self._roster = Roster(

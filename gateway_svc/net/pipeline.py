@@ -104,7 +104,7 @@ class Pipeline:
         "is_cancelled",
     )
 
-    def __init__(self, answer: Answerer, sink: Sink, turn: Turn = SHORT_TURN) -> None:
+    def __init__(self, answer: Answerer, sink: Sink, turn: Turn) -> None:
         self._answer = answer
         self._sink = sink
         self._turn = turn

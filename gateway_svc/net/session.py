@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from gateway_svc.handlers.call import Peer
 from gateway_svc.handlers.reply import Disconnect, Parts
 from gateway_svc.net.frame_receiver import LENGTH_BYTES, FrameReceiver
-from gateway_svc.net.pipeline import SHORT_TURN, Answerer, Pipeline, Turn
+from gateway_svc.net.pipeline import Answerer, Pipeline, Turn
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -51,7 +51,7 @@ class Shared(NamedTuple):
     connect: Callable[[Peer], Answerer]
     admit: Callable[["Session"], bool]
     leave: Callable[["Session"], None]
-    turn: Turn = SHORT_TURN
+    turn: Turn
 
 
 class Session(asyncio.BufferedProtocol):

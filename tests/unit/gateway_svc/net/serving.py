@@ -10,7 +10,7 @@ import uvloop
 from gateway_svc.handlers.reply import Pending
 from gateway_svc.net.frame_receiver import new_scratch
 from gateway_svc.net.listener import Listener
-from gateway_svc.net.pipeline import Answerer
+from gateway_svc.net.pipeline import SHORT_TURN, Answerer
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.net.roster import Roster
 from gateway_svc.net.session import Session, SessionLimits, Shared
@@ -76,6 +76,7 @@ async def serving(
         connect=lambda peer: answer,
         admit=roster.admit,
         leave=roster.leave,
+        turn=SHORT_TURN,
     )
 
     def make_session() -> Session:
