@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
+import grpc
 import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable
@@ -25,6 +26,8 @@ _ResponseT_contra = TypeVar("_ResponseT_contra", contravariant=True)
 
 #: How often overdue answers are looked for.
 _LOOK_S: Final = 1.0
+
+_ENDED: Final = "ended by the owner"
 
 _BACKOFF_S_MIN: Final = 0.05
 _BACKOFF_S_MAX: Final = 1.0
@@ -77,6 +80,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._backoff_s = _BACKOFF_S_MIN
+        self._is_closed = False
 
     def wake(self) -> None:
         """Something waits to be sent, or may be sent now."""
@@ -86,6 +90,7 @@ class LongStream(Generic[RequestT, ResponseT]):
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet is lost."""
+        self._is_closed = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
@@ -103,6 +108,9 @@ class LongStream(Generic[RequestT, ResponseT]):
             except Exception as error:
                 log.exception("%s failed", self._what)
                 self._traffic.lost(BackendUnavailable(f"{self._name}: {error!r}"))
+            if self._is_closed:
+                # A task group that fails just then forgets that it was cancelled (Python 3.11).
+                return
             await asyncio.sleep(self._backoff_s)
             self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
 
@@ -138,7 +146,7 @@ class LongStream(Generic[RequestT, ResponseT]):
             await stream.write(message)
         except asyncio.InvalidStateError as error:
             # It ended a moment ago, and `_receive` has not been told why yet.
-            raise BackendUnavailable(f"{self._what}: ended") from error
+            raise BackendUnavailable(f"{self._what}: {await _end_of(stream)}") from error
 
     async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         async for response in stream:
@@ -146,9 +154,15 @@ class LongStream(Generic[RequestT, ResponseT]):
             self._traffic.received(response)
             if self._traffic.is_waiting:
                 self._wake.set()
-        raise BackendUnavailable(f"{self._what}: ended by the owner")
+        raise BackendUnavailable(f"{self._what}: {_ENDED}")
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             self._traffic.look()
+
+
+async def _end_of(stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> str:
+    """Why a stream has ended."""
+    code = await stream.code()
+    return _ENDED if code is grpc.StatusCode.OK else f"{code.name}: {await stream.details()}"

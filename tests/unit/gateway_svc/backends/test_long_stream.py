@@ -43,7 +43,7 @@ class Waiting:
         self.answers = []
         self.errors = []
         self.changed = asyncio.Event()
-        self.on_look = lambda: None
+        self.on_look = self.on_trouble = lambda: None
 
     @property
     def is_waiting(self):
@@ -60,6 +60,7 @@ class Waiting:
         self.answers.append(response)
         self.changed.set()
         if response == b"trouble":
+            self.on_trouble()
             raise ValueError("an answer that is a bug")
 
     def look(self):
@@ -191,6 +192,22 @@ def test_an_owner_that_is_not_there_is_lost_and_found_when_it_comes():
                     await traffic.until(lambda: traffic.answers or traffic.errors)
         port.release()
         assert traffic.answers[0] == b"b"
+
+    run(story)
+
+
+def test_who_closes_while_the_stream_breaks_is_not_kept_waiting():
+    """A task group that is about to raise an error forgets that it was cancelled meanwhile."""
+
+    async def story():
+        owner, traffic = Owner(), Waiting()
+        async with served(owner) as address, streaming(address, traffic) as stream:
+            closing = []
+            traffic.on_trouble = lambda: closing.append(asyncio.create_task(stream.close()))
+            traffic.waiting.append(b"trouble")
+            stream.wake()
+            await traffic.until(lambda: traffic.errors)
+            await closing[0]
 
     run(story)
 
