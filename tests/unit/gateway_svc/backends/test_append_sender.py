@@ -4,6 +4,7 @@ from asyncio import Future
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 
 from common.ports.partitions import (
@@ -233,6 +234,9 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_anot
 class EndedStream:
     """What is left of a stream whose end `write` sees before anybody else does: a race."""
 
+    def __init__(self, status: grpc.StatusCode) -> None:
+        self.status = status
+
     async def write(self, _request: pb.AppendRequest) -> None:
         raise asyncio.InvalidStateError("RPC already finished.")
 
@@ -240,15 +244,28 @@ class EndedStream:
         await asyncio.Event().wait()
         yield
 
+    async def code(self) -> grpc.StatusCode:
+        return self.status
+
+    async def details(self) -> str:
+        return "stopping"
+
     def cancel(self) -> None:
         """Nothing is left to cancel."""
 
 
-def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(caplog):
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (grpc.StatusCode.OK, "AppendStream: ended by the owner"),
+        (grpc.StatusCode.UNAVAILABLE, "AppendStream: UNAVAILABLE: stopping"),
+    ],
+)
+def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, caplog):
     async def story() -> None:
-        sender = AppendSender("p-0", EndedStream, answer_timeout_s=30.0)
+        sender = AppendSender("p-0", lambda: EndedStream(status), answer_timeout_s=30.0)
         try:
-            with pytest.raises(BackendUnavailable, match="ended"):
+            with pytest.raises(BackendUnavailable, match=told):
                 await sender.submit(appends(b"one"), acks=ACKS_ALL)
         finally:
             await sender.close()
