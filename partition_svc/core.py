@@ -8,12 +8,10 @@ import contextlib
 from asyncio import Future
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from time import time
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import (
-    ACKS_ALL,
     Append,
     AppendResult,
     EpochEndOffset,
@@ -24,10 +22,11 @@ from common.ports.partitions import (
     LogId,
     OffsetQuery,
     OffsetResult,
+    OneAppend,
     Refusal,
 )
-from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
+from partition_svc.log.appending import Appending
 from partition_svc.log.committer import Committer
 from partition_svc.log.compaction_pass import Tools
 from partition_svc.log.disk_thread import DiskThread
@@ -42,7 +41,6 @@ from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.sizes import Sizes
-from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
 from partition_svc.store.failures import StorageFailed
@@ -55,7 +53,6 @@ class PartitionCore:
 
     def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
         self._store = store
-        self._must_sync = settings.acks_all_durability == "sync"
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
         #: Copies of logs that move here, and the logs that move away, for `moving`.
@@ -69,6 +66,11 @@ class PartitionCore:
             member=settings.member,
             producer_expiration_ms=settings.producer_expiration_ms,
             marks=self.incoming.marks,
+        )
+        self._appending = Appending(
+            self._registry,
+            self._committer,
+            must_sync=settings.acks_all_durability == "sync",
         )
         self._recovery = Recovery(self._committer, store, self._disk, self._on_recovered)
         #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
@@ -106,7 +108,6 @@ class PartitionCore:
         )
         self._must_clean = settings.cleaner_enable
         self._cluster_id = ""
-        self._is_draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -173,28 +174,11 @@ class PartitionCore:
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
-        future: Future[list[AppendResult]] = self._loop.create_future()
-        if self._is_draining:
-            future.set_exception(BackendUnavailable("the partition service is stopping"))
-            return future
-        submission = Submission(future)
-        submission.remaining = len(appends)
-        results, submit = submission.results, self._committer.submit
-        must_sync = self._must_sync and acks == ACKS_ALL
-        now_ms = int(time() * 1000)
-        refused = 0
-        for one in appends:
-            outcome = self._stage(one, now_ms)
-            if isinstance(outcome, Staged):
-                outcome.must_sync = must_sync
-                outcome.submission = submission
-                results.append(outcome.result)
-                submit(outcome)
-            else:
-                results.append(outcome)
-                refused += 1
-        submission.settle(refused)
-        return future
+        return self._appending.append(appends, acks=acks)
+
+    def append_one(self, append: Append, *, acks: int) -> OneAppend:
+        """As the port has it. Assigns the offset now."""
+        return self._appending.append_one(append, acks=acks)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         return await self._fetching.fetch(query)
@@ -221,7 +205,7 @@ class PartitionCore:
 
     async def drain(self) -> None:
         """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
-        self._is_draining = True
+        self._appending.is_draining = True
         self._fetching.stop_waiting()
         for one in self._registry.logs.values():
             wake_all(tuple(one.waiters))
@@ -253,17 +237,6 @@ class PartitionCore:
         self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
         self._housekeeping.on_logs_gone()
-
-    def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
-        if self._committer.failure is not None:
-            return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.failure)
-        try:
-            log = self._registry.logs.get(one.log) or self._registry.find(one.log)
-            if isinstance(log, Refusal):
-                return AppendResult(refusal=log)
-            return log.stage(one.batch, one.leader_epoch, now_ms, has_keys=one.has_keys)
-        except StorageFailed as error:
-            return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))
 
     def _describe(self, log_id: LogId) -> LogDescription:
         try:

@@ -84,7 +84,7 @@ class AppendResult:
     log_start_offset: int = -1
     refusal: Refusal | None = None
     message: str | None = None
-    record_errors: list[RecordError] = field(default_factory=list)
+    record_errors: tuple[RecordError, ...] = ()
     leader_epoch: int = NO_LEADER_EPOCH
 
 
@@ -188,6 +188,16 @@ class LogDescription:
     refusal: Refusal | None = None
 
 
+class OneAppend(NamedTuple):
+    """A batch that is being appended: its result has `position` in what `future` gives.
+
+    Others may wait for the same future, so nobody may cancel it.
+    """
+
+    future: "Future[list[AppendResult]]"
+    position: int
+
+
 class Partitions(Protocol):
     """Partition logs, wherever they live. Results come in the order of what was asked."""
 
@@ -199,6 +209,10 @@ class Partitions(Protocol):
         `BackendUnavailable` where the outcome is not known.
         """
         ...
+
+    def append_one(self, append: Append, *, acks: int) -> OneAppend:
+        """As `append` of one batch, in order with that."""
+        return OneAppend(self.append([append], acks=acks), 0)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         """Raises `BackendUnavailable`. Cancelling it takes the waiter away from the logs."""

@@ -15,6 +15,7 @@ from common.ports.partitions import (
     LogId,
     OffsetQuery,
     OffsetResult,
+    Partitions,
 )
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
@@ -40,8 +41,8 @@ _FETCH: Final = f"/{_SERVICE.full_name}/Fetch"
 _FETCH_STREAM: Final = f"/{_SERVICE.full_name}/FetchStream"
 
 
-class GrpcPartitions:
-    """Implements `common.ports.partitions.Partitions`: appends on one stream, the rest as calls."""
+class GrpcPartitions(Partitions):
+    """Appends on one stream, the rest as calls."""
 
     def __init__(
         self,

@@ -68,9 +68,9 @@ def append_result_from_message(message: pb.AppendResult) -> AppendResult:
     return AppendResult(
         refusal=Refusal(refused.refusal),
         message=refused.message or None,
-        record_errors=[
+        record_errors=tuple(
             RecordError(one.batch_index, one.message or None) for one in refused.record_errors
-        ],
+        ),
         leader_epoch=refused.leader_epoch,
     )
 

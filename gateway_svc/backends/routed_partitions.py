@@ -48,11 +48,8 @@ _HELD_BYTES_MAX: Final = 256 << 20
 _Share = tuple[Partitions, list[int]]
 
 
-class RoutedPartitions:
-    """Implements `common.ports.partitions.Partitions` over `owners`.
-
-    Whoever changes `view` calls `view_changed` afterwards.
-    """
+class RoutedPartitions(Partitions):
+    """Over `owners`. Whoever changes `view` calls `view_changed` afterwards."""
 
     def __init__(
         self,

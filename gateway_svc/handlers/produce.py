@@ -6,7 +6,6 @@ their connection for themselves.
 """
 
 import asyncio
-from asyncio import Future
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Final
@@ -108,15 +107,6 @@ class Appending(Started[ProduceResponse]):
         for topic in request.topic_data:
             self._begin_topic(topic)
 
-    @staticmethod
-    def under_way(
-        request: ProduceRequest, call: Call, future: "Future[list[AppendResult]]"
-    ) -> "Appending":
-        """The same where all of it was begun already: `future` has what comes of it."""
-        begun = Appending(request, call)
-        begun.future = future
-        return begun
-
     def start(self) -> "Appending | ProduceResponse | None":
         """Starts the appends, or answers where there are none."""
         if not self._appends:
@@ -145,10 +135,17 @@ class Appending(Started[ProduceResponse]):
         try:
             results: list[AppendResult] = self.future.result()
         except BackendUnavailable as error:
-            # Not known whether it was stored, as after any time-out: producers try again.
-            lost = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
-            self._early = [known or lost for known in self._early]
-            results = []
+            return self.lost(error)
+        return self.done(results)
+
+    def lost(self, error: BackendUnavailable) -> ProduceResponse | None:
+        """Not known whether it was stored, as after any time-out: producers try again."""
+        lost = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
+        self._early = [known or lost for known in self._early]
+        return _spoken(self._request, self._response([]))
+
+    def done(self, results: Sequence[AppendResult]) -> ProduceResponse | Encoded | None:
+        """With what became of the appends, in their order."""
         if len(results) == len(self._early) == 1 and results[0].refusal is None:
             return self._stored(results[0])
         return _spoken(self._request, self._response(results))

@@ -48,7 +48,7 @@ def produce_single_batch(
 
 
 class _SingleAppend(Started[ProduceResponse]):
-    __slots__ = ("_asked", "_call", "_frame", "_header")
+    __slots__ = ("_asked", "_call", "_frame", "_header", "_position")
 
     def __init__(
         self,
@@ -63,21 +63,19 @@ class _SingleAppend(Started[ProduceResponse]):
         self._call = call
         self._asked = asked
         self.timeout_ms = timeout_ms(asked.timeout_ms)
-        self.future = call.backends.partitions.append([append], acks=asked.acks)
+        self.future, self._position = call.backends.partitions.append_one(append, acks=asked.acks)
 
     def respond(self) -> ProduceResponse | Encoded | None:
         asked, version = self._asked, self._header.api_version
-        stored = self._stored()
-        if stored is None:
-            request = read_request(PRODUCE, self._header, self._frame)
-            return Appending.under_way(request, self._call, self.future).respond()
+        try:
+            stored: AppendResult = self.future.result()[self._position]
+        except BackendUnavailable as error:
+            return self._long_way().lost(error)
+        if stored.refusal is not None:
+            return self._long_way().done([stored])
         if isinstance(asked.topic, str):
             return stored_response(version, asked.topic, ZERO_UUID, asked.partition, stored)
         return stored_response(version, "", asked.topic, asked.partition, stored)
 
-    def _stored(self) -> AppendResult | None:
-        try:
-            result: AppendResult = self.future.result()[0]
-        except BackendUnavailable:
-            return None
-        return result if result.refusal is None else None
+    def _long_way(self) -> Appending:
+        return Appending(read_request(PRODUCE, self._header, self._frame), self._call)

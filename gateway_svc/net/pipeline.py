@@ -9,6 +9,7 @@ comes after it, as Apache Kafka does with every request. Knows no sockets: answe
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
@@ -70,14 +71,6 @@ class _Slot:
         self.exclusive: Exclusive | InTurn | None = None
         self.deadline = 0.0
 
-    def pending_done(self, future: asyncio.Future[Any]) -> None:
-        """Callback of the pending answer's future."""
-        if self.pending is not None and not self.is_done and not self.pipeline.is_cancelled:
-            self.pipeline.settle(self, self.pending.finish)
-        elif not future.cancelled():
-            # Nobody waits any more. Looked at, so that asyncio does not report it as lost.
-            future.exception()
-
     def exclusive_done(self, task: asyncio.Task[Parts | None]) -> None:
         """Callback of the exclusive request's task."""
         if not task.cancelled():
@@ -91,6 +84,7 @@ class Pipeline:
 
     __slots__ = (
         "_answer",
+        "_awaited",
         "_exclusive",
         "_flush_is_due",
         "_is_held",
@@ -100,6 +94,7 @@ class Pipeline:
         "_start_is_due",
         "_task",
         "_turn",
+        "_waiters",
         "_waiting",
         "is_cancelled",
     )
@@ -116,6 +111,8 @@ class Pipeline:
         self._flush_is_due = False
         self._start_is_due = False
         self._is_held = False
+        self._awaited: asyncio.Future[Any] | None = None
+        self._waiters: list[_Slot] = []  # for `_awaited`
         self.is_cancelled = False
 
     @property
@@ -204,13 +201,31 @@ class Pipeline:
         if isinstance(reply, Pending):
             slot.pending = reply
             slot.deadline = self._loop.time() + reply.timeout_ms / 1000
-            reply.future.add_done_callback(slot.pending_done)
+            self._wait(slot, reply.future)
         elif isinstance(reply, Exclusive | InTurn):
             slot.exclusive = reply
             self._exclusive = slot
             self._run_if_alone()
         else:
             self.settle(slot, lambda: reply)
+
+    def _wait(self, slot: _Slot, future: asyncio.Future[Any]) -> None:
+        """Many small requests may wait for the same: those in a row are told in one callback."""
+        if future is self._awaited and not future.done():
+            self._waiters.append(slot)
+            return
+        self._awaited, self._waiters = future, [slot]
+        future.add_done_callback(partial(self._tell, self._waiters))
+
+    def _tell(self, slots: list[_Slot], future: asyncio.Future[Any]) -> None:
+        if future is self._awaited:
+            self._awaited, self._waiters = None, []
+        for slot in slots:
+            if slot.pending is not None and not slot.is_done and not self.is_cancelled:
+                self.settle(slot, slot.pending.finish)
+            elif not future.cancelled():
+                # Nobody waits any more. Looked at, so that asyncio does not report it as lost.
+                future.exception()
 
     def _run_if_alone(self) -> None:
         slot = self._exclusive

@@ -32,6 +32,8 @@ class Committer:
 
     def __init__(self, store: LogStore, disk: DiskThread) -> None:
         self.failure: str | None = None
+        #: Number of the group that gathers: what is submitted now will be in it, or in a later one.
+        self.group = 0
         self._store = store
         self._disk = disk
         self._queue: deque[Staged] = deque()
@@ -147,6 +149,7 @@ class Committer:
 
     def _take_group(self) -> list[Staged]:
         queue = self._queue
+        self.group += 1
         group: list[Staged] = []
         size = 0
         while queue and size < _GROUP_BYTES_MAX:
@@ -188,6 +191,7 @@ class Committer:
 
     def _refuse_all(self) -> None:
         """Everything unanswered: the logs go back to what the store holds."""
+        self.group += 1
         refused = [*self._unanswered, *self._queue]
         self._unanswered = []
         self._queue.clear()

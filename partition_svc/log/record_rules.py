@@ -54,7 +54,7 @@ def _keys_are_missing(indexes: list[int]) -> AppendResult:
     return AppendResult(
         refusal=Refusal.INVALID_RECORD,
         message=message,
-        record_errors=[RecordError(index, message) for index in indexes],
+        record_errors=tuple(RecordError(index, message) for index in indexes),
     )
 
 
@@ -66,5 +66,5 @@ def _times_are_wrong(indexes: list[int], config: LogConfig) -> AppendResult:
     return AppendResult(
         refusal=Refusal.INVALID_TIMESTAMP,
         message=message,
-        record_errors=[RecordError(index, message) for index in indexes],
+        record_errors=tuple(RecordError(index, message) for index in indexes),
     )

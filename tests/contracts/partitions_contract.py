@@ -8,6 +8,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from common.ports.partitions import (
     FetchResult,
     LogId,
     OffsetQuery,
+    OneAppend,
     Partitions,
     Refusal,
 )
@@ -102,6 +104,27 @@ class PartitionsContract:
             results = await one_by_one(logs, sent)
             assert [one.base_offset for one in results] == list(range(50))
             assert [content(one) for one in await read_everything(logs)] == list(map(content, sent))
+
+        run(test)
+
+    def test_single_appends_are_in_order_with_others_and_each_has_its_own_result(self, run):
+        async def test(logs: Partitions) -> None:
+            asked, expected, offsets = [], [], count()
+            for number in range(60):
+                acks = (ACKS_ALL, ACKS_LEADER)[number // 3 % 2]
+                if number % 5 == 1:
+                    asked.append(logs.append_one(Append(LOG, batch()[:-1]), acks=acks))
+                    expected.append((Refusal.CORRUPT_BATCH, -1))
+                elif number % 7 == 2:
+                    pair = logs.append([Append(LOG, batch())] * 2, acks=acks)
+                    asked += [OneAppend(pair, 0), OneAppend(pair, 1)]
+                    expected += [(None, next(offsets)), (None, next(offsets))]
+                else:
+                    asked.append(logs.append_one(Append(LOG, batch()), acks=acks))
+                    expected.append((None, next(offsets)))
+            results = [(await one.future)[one.position] for one in asked]
+            assert [(one.refusal, one.base_offset) for one in results] == expected
+            assert len(await read_everything(logs)) == next(offsets)
 
         run(test)
 

@@ -77,7 +77,7 @@ def test_acks(acks, arrives):
         AppendResult(
             refusal=Refusal.INVALID_RECORD,
             message="words",
-            record_errors=[RecordError(2, "no key"), RecordError(3)],
+            record_errors=(RecordError(2, "no key"), RecordError(3)),
         ),
     ],
     ids=str,

@@ -38,6 +38,7 @@ from common.ports.partitions import (
     LogId,
     OffsetQuery,
     OffsetResult,
+    Partitions,
 )
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
@@ -57,7 +58,7 @@ PEER = Peer("INTERNAL", "10.0.0.9", 40_000, "10.0.0.1")
 
 
 @dataclass
-class FakePartitions:
+class FakePartitions(Partitions):
     """Answers with `results`, or raises `error`; keeps what it was asked."""
 
     append_results: list[AppendResult] | None = None

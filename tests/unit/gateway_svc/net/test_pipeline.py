@@ -11,8 +11,14 @@ from gateway_svc.wire.violations import ProtocolViolation
 class PendingAnswer(Pending):
     """Echoes its frame when its future is done; silent ones are not answered."""
 
-    def __init__(self, frame: bytes, *, timeout_ms: int = 1000) -> None:
-        self.future = asyncio.get_running_loop().create_future()
+    def __init__(
+        self,
+        frame: bytes,
+        *,
+        timeout_ms: int = 1000,
+        future: asyncio.Future[None] | None = None,
+    ) -> None:
+        self.future = future or asyncio.get_running_loop().create_future()
         self.timeout_ms = timeout_ms
         self.frame = frame
 
@@ -42,13 +48,15 @@ class AnswerInTurn(InTurn):
 class World:
     """A pipeline whose frames say what they are.
 
-    They begin with `pending`, `silent`, `alone`, `turn` or `now`, or are `bad`.
+    They begin with `pending`, `silent`, `shared`, `alone`, `turn` or `now`, or are `bad`. All that
+    are `shared` wait for the same future.
     """
 
     def __init__(self, turn: Turn = SHORT_TURN) -> None:
         self.turn = turn
         self.started: list[bytes] = []
         self.pending: dict[bytes, PendingAnswer] = {}
+        self.shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gates: dict[bytes, asyncio.Future[None]] = {}
         self.writes: list[list[bytes]] = []
         self.answered_bytes = 0
@@ -62,6 +70,8 @@ class World:
         if frame.startswith((b"pending", b"silent")):
             self.pending[frame] = PendingAnswer(frame)
             return self.pending[frame]
+        if frame.startswith(b"shared"):
+            return PendingAnswer(frame, future=self.shared)
         if frame.startswith(b"turn"):
             return AnswerInTurn(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
         if frame.startswith(b"alone"):
@@ -146,6 +156,63 @@ def test_what_has_not_started_when_the_client_leaves_never_does():
         world.pipeline.cancel()
         await settle()
         assert len(world.started) == 1 + SHORT_TURN.requests
+
+    in_world(story)
+
+
+def test_requests_that_wait_for_the_same_are_answered_together_and_in_order():
+    async def story(world: World) -> None:
+        frames = [b"shared1", b"shared2", b"pending1", b"shared3"]
+        await world.ask(*frames)
+        world.shared.set_result(None)
+        await settle()
+        assert world.writes == [[b"shared1", b"shared2"]]
+        await world.finish(b"pending1")
+        assert world.writes[1:] == [[b"pending1", b"shared3"]]
+        # It is done and told already: nobody may be added to those.
+        await world.ask(b"shared4", b"shared5")
+        assert world.writes[2:] == [[b"shared4", b"shared5"]]
+
+    in_world(story)
+
+
+def test_a_request_that_comes_when_what_it_waits_for_is_done_but_not_told_is_answered():
+    async def story(world: World) -> None:
+        await world.ask(b"shared1")
+        world.shared.set_result(None)
+        await world.ask(b"shared2")
+        assert world.sent == [b"shared1", b"shared2"]
+
+    in_world(story)
+
+
+def test_of_requests_that_wait_for_the_same_each_has_its_own_deadline():
+    async def story(world: World) -> None:
+        await world.ask(b"shared1", b"shared2")
+        now = asyncio.get_running_loop().time()
+        world.pipeline.expire(now)
+        assert world.sent == []
+        world.pipeline._slots[1].deadline += 100
+        world.pipeline.expire(now + 2)
+        assert world.sent == [b"late shared1"]
+        world.shared.set_result(None)
+        await settle()
+        assert world.sent == [b"late shared1", b"shared2"]
+
+    in_world(story)
+
+
+def test_who_left_is_not_answered_though_others_wait_for_the_same():
+    async def story(world: World) -> None:
+        other = World()
+        other.shared = world.shared
+        await world.ask(b"shared1")
+        await other.ask(b"shared1", b"shared2")
+        world.pipeline.cancel()
+        world.shared.set_result(None)
+        await settle()
+        assert world.sent == []
+        assert other.sent == [b"shared1", b"shared2"]
 
     in_world(story)
 

@@ -1,10 +1,10 @@
 import asyncio
-import threading
 
 import pytest
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from partition_svc.store.failures import StorageFailed
+from tests.support.held_syncs import Syncs
 from tests.support.partition_core import (
     LOG,
     TOPIC_ID,
@@ -18,24 +18,6 @@ from tests.support.partition_core import (
 )
 
 OTHER = LogId(TOPIC_ID, 1)
-
-
-class Syncs:
-    """Syncs of a store that wait to be let through, each in its thread."""
-
-    def __init__(self, store, monkeypatch):
-        self.count = 0
-        self._may_go = threading.Event()
-        self._sync = store.sync
-        monkeypatch.setattr(store, "sync", self._hold)
-
-    def let_go(self):
-        self._may_go.set()
-
-    def _hold(self):
-        self.count += 1
-        assert self._may_go.wait(60)
-        self._sync()
 
 
 @pytest.fixture
