@@ -107,6 +107,7 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
                 raise CannotLoad(Refusal.STORAGE_ERROR)
             break
         offset = await _note(last, found.records, wanted)
+        await asyncio.sleep(0)
     return await _decoded(last)
 
 

@@ -95,9 +95,14 @@ def test_many_batches_are_read_to_their_end(tmp_path):
     run(test, tmp_path)
 
 
-def test_others_get_their_turns_meanwhile(tmp_path):
+@pytest.mark.parametrize("size", ["many records", "few large records"])
+def test_others_get_their_turns_meanwhile(tmp_path, size):
     async def test(core):
-        await append(core, *[OffsetRecord("g", "t", n, stored(n)) for n in range(5000)])
+        if size == "many records":
+            await append(core, *[OffsetRecord("g", "t", n, stored(n)) for n in range(5000)])
+        else:
+            for n in range(40):
+                await append(core, (b"\0\x63%d" % n, bytes(200_000)))
         turns = 0
 
         async def count():
