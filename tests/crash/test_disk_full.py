@@ -37,7 +37,8 @@ def largest_file(folder):
     sizes = [0]
     for path in Path(folder).rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # RocksDB removes some meanwhile
-            sizes.append(path.stat().st_size)
+            if path.is_file():
+                sizes.append(path.stat().st_size)
     return max(sizes)
 
 

@@ -43,7 +43,7 @@ class RollingGroup:
         self.settle()
 
     def settle(self):
-        # Who leaves while the coordinator is away is missed for a session, which is 45 s.
+        # Who leaves while the coordinator is away is missed for a session: 45 s by default.
         eventually(
             lambda: share_everything(self.members),
             within_s=240,

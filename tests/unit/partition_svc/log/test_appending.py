@@ -4,24 +4,11 @@ import pytest
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
-from partition_svc.store.failures import StorageFailed
-from tests.support.held_syncs import Syncs
-from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, running_core, until
+from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
+from tests.support.troubled_stores import Syncs, fail
 
 OTHER = LogId(TOPIC_ID, 1)
 UNKNOWN = LogId(b"no such topic id", 0)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    def run(test, **settings):
-        async def within_limits():
-            async with asyncio.timeout(60), running_core(tmp_path, **settings) as core:
-                await test(core, monkeypatch)
-
-        asyncio.run(within_limits())
-
-    return run
 
 
 def one(core, log=LOG, *, acks=ACKS_LEADER):
@@ -111,10 +98,6 @@ def test_a_failure_is_told_to_all_who_share_and_those_after_it_begin_anew(run):
         assert (await fetch(core)).high_watermark == 1
 
     run(test)
-
-
-def fail(*_):
-    raise StorageFailed("broken")
 
 
 def test_who_stopped_waiting_is_no_trouble_for_the_others(run):

@@ -4,7 +4,6 @@ import pytest
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from partition_svc.store.failures import StorageFailed
-from tests.support.held_syncs import Syncs
 from tests.support.partition_core import (
     LOG,
     TOPIC_ID,
@@ -13,23 +12,11 @@ from tests.support.partition_core import (
     fetch,
     one_by_one,
     read_everything,
-    running_core,
     until,
 )
+from tests.support.troubled_stores import Syncs, fail
 
 OTHER = LogId(TOPIC_ID, 1)
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    def run(test, **settings):
-        async def within_limits():
-            async with asyncio.timeout(60), running_core(tmp_path, **settings) as core:
-                await test(core, monkeypatch)
-
-        asyncio.run(within_limits())
-
-    return run
 
 
 def test_acks_all_waits_for_the_sync_and_acks_1_does_not(run):
@@ -219,10 +206,6 @@ def test_a_failure_refuses_everything_that_waits(run):
         assert (await fetch(core)).high_watermark == 1
 
     run(test)
-
-
-def fail(*_):
-    raise StorageFailed("broken")
 
 
 def test_a_chore_that_fails_is_told_so_and_those_after_it(run):

@@ -1,6 +1,8 @@
-"""A store whose syncs wait until a test lets them go."""
+"""Stores whose syncs wait until a test lets them go, and stores that break."""
 
 import threading
+
+from partition_svc.store.failures import StorageFailed
 
 
 class Syncs:
@@ -19,3 +21,8 @@ class Syncs:
         self.count += 1
         assert self._may_go.wait(60)
         self._sync()
+
+
+def fail(*_):
+    """In place of a method of a store."""
+    raise StorageFailed("broken")
