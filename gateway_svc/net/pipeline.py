@@ -9,7 +9,6 @@ comes after it, as Apache Kafka does with every request. Knows no sockets: answe
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
@@ -49,52 +48,69 @@ class Sink(Protocol):
         ...
 
 
-class _Slot:
-    """One request's place in the order of answers."""
+class _Answered:
+    """An answer that only waits for its turn."""
 
-    __slots__ = (
-        "deadline",
-        "exclusive",
-        "is_done",
-        "parts",
-        "pending",
-        "pipeline",
-        "request_bytes",
-    )
+    __slots__ = ("_parts",)
 
-    def __init__(self, pipeline: "Pipeline", request_bytes: int) -> None:
-        self.pipeline = pipeline
-        self.request_bytes = request_bytes
-        self.parts: Parts | None = None
-        self.is_done = False
-        self.pending: Pending | None = None
-        self.exclusive: Exclusive | InTurn | None = None
-        self.deadline = 0.0
+    def __init__(self, parts: Parts | None) -> None:
+        self._parts = parts
 
-    def exclusive_done(self, task: asyncio.Task[Parts | None]) -> None:
-        """Callback of the exclusive request's task."""
-        if not task.cancelled():
-            self.pipeline.settle(self, task.result)
-        elif not self.pipeline.is_cancelled:
-            self.pipeline.fail(Disconnect("its request was cancelled"))
+    def finish(self) -> Parts | None:
+        return self._parts
+
+
+class _Alone:
+    """A request that runs, or is to run, while no other of its connection does."""
+
+    __slots__ = ("_task", "request")
+
+    def __init__(self, request: Exclusive | InTurn) -> None:
+        self.request = request
+        self._task: asyncio.Task[Parts | None] | None = None
+
+    def run(self, request: Exclusive) -> "asyncio.Task[Parts | None]":
+        self._task = asyncio.get_running_loop().create_task(request.run())
+        return self._task
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def finish(self) -> Parts | None:
+        assert self._task is not None
+        if self._task.cancelled():
+            raise Disconnect("its request was cancelled")
+        return self._task.result()
+
+
+class _Place(NamedTuple):
+    """Of a request, in the order of answers."""
+
+    reply: Pending | _Answered | _Alone
+    future: "asyncio.Future[Any] | None"  # done when there is an answer; None: it does not run yet
+    request_bytes: int
+    started_at: float
+
+
+_new_tuple: Final = tuple.__new__
 
 
 class Pipeline:
     """Feed it frames with `accept`, then `start`. All methods run on the event loop's thread."""
 
     __slots__ = (
+        "_alone",
         "_answer",
         "_awaited",
-        "_exclusive",
+        "_done",
         "_flush_is_due",
         "_is_held",
         "_loop",
+        "_places",
         "_sink",
-        "_slots",
         "_start_is_due",
-        "_task",
         "_turn",
-        "_waiters",
         "_waiting",
         "is_cancelled",
     )
@@ -104,21 +120,21 @@ class Pipeline:
         self._sink = sink
         self._turn = turn
         self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[Any] = self._loop.create_future()
+        self._done.set_result(None)
         self._waiting: deque[Frame] = deque()
-        self._slots: deque[_Slot] = deque()
-        self._exclusive: _Slot | None = None  # started or waiting to run alone
-        self._task: asyncio.Task[Parts | None] | None = None
+        self._places: deque[_Place] = deque()
+        self._alone: _Alone | None = None  # is the last of `_places`, until it is answered
         self._flush_is_due = False
         self._start_is_due = False
         self._is_held = False
         self._awaited: asyncio.Future[Any] | None = None
-        self._waiters: list[_Slot] = []  # for `_awaited`
         self.is_cancelled = False
 
     @property
     def unanswered(self) -> int:
         """Requests that are held in memory: waiting, running, or answered out of turn."""
-        return len(self._waiting) + len(self._slots)
+        return len(self._waiting) + len(self._places)
 
     def accept(self, frame: Frame) -> None:
         self._waiting.append(frame)
@@ -126,21 +142,23 @@ class Pipeline:
     def start(self) -> None:
         """Starts every request whose turn it is, some now and the rest soon."""
         requests_left, bytes_left = self._turn
-        while self._waiting and self._exclusive is None and not self._is_held:
+        now = self._loop.time()
+        while self._waiting and self._alone is None and not self._is_held:
             if requests_left == 0 or bytes_left <= 0:
                 self._start_soon()
                 return
             frame = self._waiting.popleft()
+            size = len(frame)
             requests_left -= 1
-            bytes_left -= len(frame)
-            slot = _Slot(self, len(frame))
-            self._slots.append(slot)
+            bytes_left -= size
             try:
                 reply = self._answer(frame)
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return
-            self._place(slot, reply)
+            self._places.append(self._place(reply, size, now))
+            if self._alone is not None:
+                self._run_if_first()
 
     def _start_soon(self) -> None:
         if not self._start_is_due:
@@ -157,101 +175,111 @@ class Pipeline:
 
     def release(self) -> None:
         self._is_held = False
-        self._run_if_alone()
+        self._run_if_first()
         self.start()
 
     def expire(self, now: float) -> None:
         """Answers pending requests whose time is up, once they are next in turn."""
-        while self._slots:
-            slot = self._slots[0]
-            if slot.is_done or slot.pending is None or now < slot.deadline:
+        while self._places:
+            reply, future, size, started_at = self._places[0]
+            if not isinstance(reply, Pending) or future is None or future.done():
                 return
-            self.settle(slot, slot.pending.expire)
+            if now < started_at + reply.timeout_ms / 1000:
+                return
+            try:
+                answer = _Answered(reply.expire())
+            except (ProtocolViolation, Disconnect) as error:
+                self.fail(error)
+                return
+            self._places[0] = _Place(answer, self._done, size, started_at)
             self._flush()
 
     def cancel(self) -> None:
         """Drops everything: the client is gone. Pending answers come to nothing."""
         self.is_cancelled = True
         self._waiting.clear()
-        self._slots.clear()
-        if self._task is not None:
-            self._task.cancel()
+        self._places.clear()
+        if self._alone is not None:
+            self._alone.cancel()
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
         """Drops everything and ends the connection."""
         self.cancel()
         self._sink.fail(error)
 
-    def settle(self, slot: _Slot, result: Callable[[], Parts | None]) -> None:
-        """Puts an answer into its place; it leaves when it is next in turn."""
-        if self.is_cancelled:
+    def _place(self, reply: Reply, request_bytes: int, now: float) -> _Place:
+        """Of what is started, or has to wait until it is alone."""
+        if isinstance(reply, Pending):
+            future = reply.future
+            if future is not self._awaited:
+                # Many small requests may wait for the same: told once for those in a row.
+                self._awaited = future
+                future.add_done_callback(self._on_done)
+            return _new_tuple(_Place, (reply, future, request_bytes, now))
+        if isinstance(reply, Exclusive | InTurn):
+            self._alone = _Alone(reply)
+            return _Place(self._alone, None, request_bytes, now)
+        self._flush_soon()
+        return _Place(_Answered(reply), self._done, request_bytes, now)
+
+    def _run_if_first(self) -> None:
+        """Starts who is to be alone, once everything before it is answered."""
+        if self._alone is None or self._is_held or len(self._places) > 1:
             return
-        try:
-            slot.parts = result()
-        except (ProtocolViolation, Disconnect) as error:
-            self.fail(error)
+        first, future, size, started_at = self._places[0]
+        if future is not None:
             return
-        slot.is_done = True
-        if not self._flush_is_due:
-            # Answers that become ready in the same turn of the event loop leave in one write.
+        request = self._alone.request
+        if isinstance(request, Exclusive):
+            task = self._alone.run(request)
+            task.add_done_callback(self._on_done)
+            self._places[0] = _Place(first, task, size, started_at)
+        else:
+            self._places[0] = self._place(request.start(), size, self._loop.time())
+            # It may have become an exclusive one.
+            self._run_if_first()
+
+    def _on_done(self, future: "asyncio.Future[Any]") -> None:
+        if future is self._awaited:
+            self._awaited = None
+        if not future.cancelled():
+            # Looked at, so that asyncio does not report it as lost where nobody waits any more.
+            future.exception()
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        # Answers that become ready in the same turn of the event loop leave in one write.
+        if not self._flush_is_due and not self.is_cancelled:
             self._flush_is_due = True
             self._loop.call_soon(self._flush)
 
-    def _place(self, slot: _Slot, reply: Reply) -> None:
-        if isinstance(reply, Pending):
-            slot.pending = reply
-            slot.deadline = self._loop.time() + reply.timeout_ms / 1000
-            self._wait(slot, reply.future)
-        elif isinstance(reply, Exclusive | InTurn):
-            slot.exclusive = reply
-            self._exclusive = slot
-            self._run_if_alone()
-        else:
-            self.settle(slot, lambda: reply)
-
-    def _wait(self, slot: _Slot, future: asyncio.Future[Any]) -> None:
-        """Many small requests may wait for the same: those in a row are told in one callback."""
-        if future is self._awaited and not future.done():
-            self._waiters.append(slot)
-            return
-        self._awaited, self._waiters = future, [slot]
-        future.add_done_callback(partial(self._tell, self._waiters))
-
-    def _tell(self, slots: list[_Slot], future: asyncio.Future[Any]) -> None:
-        if future is self._awaited:
-            self._awaited, self._waiters = None, []
-        for slot in slots:
-            if slot.pending is not None and not slot.is_done and not self.is_cancelled:
-                self.settle(slot, slot.pending.finish)
-            elif not future.cancelled():
-                # Nobody waits any more. Looked at, so that asyncio does not report it as lost.
-                future.exception()
-
-    def _run_if_alone(self) -> None:
-        slot = self._exclusive
-        if slot is None or slot.exclusive is None or slot is not self._slots[0] or self._is_held:
-            return
-        exclusive, slot.exclusive = slot.exclusive, None
-        if isinstance(exclusive, InTurn):
-            self._place(slot, exclusive.start())
-            return
-        self._task = self._loop.create_task(exclusive.run())
-        self._task.add_done_callback(slot.exclusive_done)
-
     def _flush(self) -> None:
+        """Sends what is answered, as far as nothing before it is not."""
         self._flush_is_due = False
-        slots = self._slots
+        places = self._places
         parts: Parts = []
         answered_bytes = 0
-        while slots and slots[0].is_done:
-            slot = slots.popleft()
-            answered_bytes += slot.request_bytes
-            if slot.parts is not None:
-                parts += slot.parts
-            if slot is self._exclusive:
-                self._exclusive = self._task = None
+        failure: ProtocolViolation | Disconnect | None = None
+        while places:
+            reply, future, size, _ = places[0]
+            if future is None or not future.done():
+                break
+            places.popleft()
+            answered_bytes += size
+            try:
+                answer = reply.finish()
+            except (ProtocolViolation, Disconnect) as error:
+                failure = error
+                break
+            if answer is not None:
+                parts += answer
         self._sink.send(parts, answered_bytes)
-        if self._exclusive is not None:
-            self._run_if_alone()
-        elif self._waiting:
+        if failure is not None:
+            self.fail(failure)
+            return
+        if self._alone is not None and not places:
+            # Nothing was started after it.
+            self._alone = None
+        self._run_if_first()
+        if self._waiting:
             self.start()
