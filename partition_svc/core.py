@@ -176,9 +176,11 @@ class PartitionCore:
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
         return self._appending.append(appends, acks=acks)
 
-    def append_one(self, append: Append, *, acks: int) -> OneAppend:
+    def append_one(
+        self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
+    ) -> OneAppend:
         """As the port has it. Assigns the offset now."""
-        return self._appending.append_one(append, acks=acks)
+        return self._appending.append_one(log, batch, leader_epoch, acks=acks)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         return await self._fetching.fetch(query)

@@ -210,9 +210,11 @@ class Partitions(Protocol):
         """
         ...
 
-    def append_one(self, append: Append, *, acks: int) -> OneAppend:
+    def append_one(
+        self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
+    ) -> OneAppend:
         """As `append` of one batch, in order with that."""
-        return OneAppend(self.append([append], acks=acks), 0)
+        return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         """Raises `BackendUnavailable`. Cancelling it takes the waiter away from the logs."""

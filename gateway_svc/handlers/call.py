@@ -12,6 +12,7 @@ from common.ports.partitions import Partitions
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
+from gateway_svc.wire.envelope import RequestHeader
 
 T = TypeVar("T")
 
@@ -84,3 +85,23 @@ class Call:
     client_id: str | None
     peer: Peer
     backends: Backends
+
+
+class Caller:
+    """Who asks on one connection, which clients name once and for all."""
+
+    def __init__(self, peer: Peer, backends: Backends) -> None:
+        self._peer = peer
+        self._backends = backends
+        self._client_id: str | None = None
+        self._calls: dict[int, Call] = {}  # by version, all of `_client_id`
+
+    def call(self, header: RequestHeader) -> Call:
+        if header.client_id != self._client_id:
+            self._calls.clear()
+            self._client_id = header.client_id
+        call = self._calls.get(header.api_version)
+        if call is None:
+            call = Call(header.api_version, header.client_id, self._peer, self._backends)
+            self._calls[header.api_version] = call
+        return call

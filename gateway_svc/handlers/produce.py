@@ -157,7 +157,8 @@ class Appending(Started[ProduceResponse]):
             return _spoken(self._request, self._response([result]))
         (topic,) = self._request.topic_data
         (partition,) = topic.partition_data
-        return stored_response(version, topic.name, topic.topic_id, partition.index, result)
+        response = stored_response(version, topic.name, topic.topic_id, partition.index)
+        return response.body(result)
 
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
         leaders = Leaders(self._call)

@@ -1,13 +1,14 @@
 """An API and what answers it, paired so that the type checker checks that they fit."""
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias
 
-from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.call import Backends, Call, Caller
+from gateway_svc.handlers.reply import Pending
 from gateway_svc.wire.api import Api, RequestT, ResponseT
-from gateway_svc.wire.envelope import Encoded, RequestHeader
+from gateway_svc.wire.envelope import Encoded
 
 
 class Started(Generic[ResponseT]):
@@ -37,7 +38,7 @@ class Alone(Generic[ResponseT]):
 
 
 #: Starts a request from its frame where that is of the usual shape; None: it is to be decoded.
-Shortcut: TypeAlias = Callable[[bytes | memoryview, RequestHeader, Call], Started[Any] | None]
+Shortcut: TypeAlias = Callable[[bytes, Caller], Pending | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Route:
     """`is_task`: `handle` is a coroutine function; else it says itself how it goes on.
 
     `may_overlap`: the connection's next request may start meanwhile. `is_answered` tells the
-    requests that expect a response; None where all do. A `shortcut` does what `handle` does for
-    the requests that it takes, all of which expect a response.
+    requests that expect a response; None where all do. `shortcuts` makes, by version, what does the
+    same as `handle` for the requests that it takes.
     """
 
     api: Api[Any, Any]
@@ -54,7 +55,7 @@ class Route:
     is_task: bool = True
     may_overlap: bool = False
     is_answered: Callable[[Any], bool] | None = None
-    shortcut: Shortcut | None = None
+    shortcuts: "Callable[[Route, Backends], Mapping[int, Shortcut]] | None" = None
 
 
 def route(
@@ -69,10 +70,10 @@ def overlapping_route(
     start: Callable[[RequestT, Call], ResponseT | Started[ResponseT] | Alone[ResponseT] | None],
     *,
     is_answered: Callable[[RequestT], bool],
-    shortcut: Shortcut | None = None,
+    shortcuts: Callable[[Route, Backends], Mapping[int, Shortcut]] | None = None,
 ) -> Route:
     """The next request of the connection may start while this one is under way."""
-    return Route(api, start, False, True, is_answered, shortcut)
+    return Route(api, start, False, True, is_answered, shortcuts)
 
 
 def started_route(

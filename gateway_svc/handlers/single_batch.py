@@ -4,78 +4,148 @@ It says what `produce` says. Whatever is not usual is left to that: requests of 
 the start, and the response where the batch is not stored.
 """
 
-from typing import Final
+from asyncio import Future
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, AppendResult, LogId
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
+from gateway_svc.handlers.call import Backends, Call, Caller
 from gateway_svc.handlers.produce import Appending, timeout_ms
-from gateway_svc.handlers.produced_records import NotAppended, checked_batch
-from gateway_svc.handlers.route import Started
-from gateway_svc.handlers.stored_response import stored_response
-from gateway_svc.wire.apis.produce import PRODUCE, ProduceResponse
-from gateway_svc.wire.envelope import Encoded, RequestHeader, read_request
+from gateway_svc.handlers.produced_records import is_usual
+from gateway_svc.handlers.reply import Parts, Pending
+from gateway_svc.handlers.request import Request
+from gateway_svc.handlers.route import Route
+from gateway_svc.handlers.stored_response import StoredResponse, stored_response
+from gateway_svc.wire.apis.produce import ProduceResponse
+from gateway_svc.wire.envelope import Encoded, correlation_id, read_header
 from gateway_svc.wire.schema import ZERO_UUID
-from gateway_svc.wire.single_batch import SingleBatch, read_single_batch
+from gateway_svc.wire.single_batch import (
+    OPENING_START,
+    SINGLE_BATCH_VERSIONS,
+    Opening,
+    opening_end,
+    read_batch,
+    read_opening,
+)
 
 _ANSWERED: Final = (ACKS_ALL, ACKS_LEADER)
-_new_tuple: Final = tuple.__new__
+#: Openings that are remembered for each version; they have some dozen bytes, less than 500.
+_KNOWN_MAX: Final = 4096
 
 
-def produce_single_batch(
-    frame: bytes | memoryview, header: RequestHeader, call: Call
-) -> Started[ProduceResponse] | None:
-    """The append under way; None where `produce` is to take the request."""
-    offset = header.body_offset
-    # Tagged fields of the header, of which there are none.
-    if frame[offset : offset + 1] != b"\0":
-        return None
-    asked = read_single_batch(frame, offset + 1, header.api_version)
-    if asked is None or asked.acks not in _ANSWERED:
-        return None
-    name = asked.topic
-    view = call.backends.view
-    topic = view.topic(name) if isinstance(name, str) else view.topic_by_id(name)
-    if topic is None or not 0 <= asked.partition < len(topic.partitions):
-        return None
-    batch = checked_batch(asked.records, header.api_version)
-    if isinstance(batch, NotAppended):
-        return None
-    epoch = topic.partitions[asked.partition].leader_epoch
-    log = _new_tuple(LogId, (topic.topic_id, asked.partition))
-    append = Append(log, batch, epoch)
-    return _SingleAppend(frame, header, call, asked, append)
+def single_batch_shortcuts(route: Route, backends: Backends) -> Mapping[int, "SingleBatches"]:
+    """By version."""
+    return {version: SingleBatches(version, route, backends) for version in SINGLE_BATCH_VERSIONS}
 
 
-class _SingleAppend(Started[ProduceResponse]):
-    __slots__ = ("_asked", "_call", "_frame", "_header", "_position")
+class _Known(NamedTuple):
+    """What follows from the opening of a request, as long as the view has this `edition`."""
 
-    def __init__(
-        self,
-        frame: bytes | memoryview,
-        header: RequestHeader,
-        call: Call,
-        asked: SingleBatch,
-        append: Append,
-    ) -> None:
-        self._frame = frame
-        self._header = header
-        self._call = call
-        self._asked = asked
-        self.timeout_ms = timeout_ms(asked.timeout_ms)
-        self.future, self._position = call.backends.partitions.append_one(append, acks=asked.acks)
+    edition: int
+    log: LogId
+    leader_epoch: int
+    acks: int
+    timeout_ms: int
+    response: StoredResponse
 
-    def respond(self) -> ProduceResponse | Encoded | None:
-        asked, version = self._asked, self._header.api_version
+
+class SingleBatches:
+    """Such requests of one version, on all connections."""
+
+    def __init__(self, version: int, route: Route, backends: Backends) -> None:
+        self._version = version
+        self._route = route
+        self._view = backends.view
+        self._partitions = backends.partitions
+        self._known: dict[bytes, _Known] = {}
+
+    def __call__(self, frame: bytes, caller: Caller) -> "_OneBatch | None":
+        """The append under way; None where the request is to go the long way."""
         try:
-            stored: AppendResult = self.future.result()[self._position]
-        except BackendUnavailable as error:
-            return self._long_way().lost(error)
-        if stored.refusal is not None:
-            return self._long_way().done([stored])
-        if isinstance(asked.topic, str):
-            return stored_response(version, asked.topic, ZERO_UUID, asked.partition, stored)
-        return stored_response(version, "", asked.topic, asked.partition, stored)
+            end = opening_end(frame, self._version)
+        except IndexError:
+            return None
+        known = self._known.get(frame[OPENING_START:end])
+        if known is None or known.edition != self._view.edition:
+            known = self._learn(frame, end)
+            if known is None:
+                return None
+        batch = read_batch(frame, end)
+        if batch is None or not is_usual(batch):
+            return None
+        _, log, leader_epoch, acks, _, _ = known
+        future, position = self._partitions.append_one(log, batch, leader_epoch, acks=acks)
+        return _OneBatch(self._route, caller, frame, known, future, position)
 
-    def _long_way(self) -> Appending:
-        return Appending(read_request(PRODUCE, self._header, self._frame), self._call)
+    def _learn(self, frame: bytes, end: int) -> _Known | None:
+        opening = read_opening(frame, self._version)
+        if opening is None or opening.acks not in _ANSWERED:
+            return None
+        known = self._understood(opening)
+        if known is not None:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[frame[OPENING_START:end]] = known
+        return known
+
+    def _understood(self, opening: Opening) -> _Known | None:
+        """None where there is no such partition."""
+        acks, asked_ms, name, partition = opening
+        view = self._view
+        topic = view.topic(name) if isinstance(name, str) else view.topic_by_id(name)
+        if topic is None or not 0 <= partition < len(topic.partitions):
+            return None
+        if isinstance(name, str):
+            response = stored_response(self._version, name, ZERO_UUID, partition)
+        else:
+            response = stored_response(self._version, "", name, partition)
+        log = LogId(topic.topic_id, partition)
+        leader_epoch = topic.partitions[partition].leader_epoch
+        return _Known(view.edition, log, leader_epoch, acks, timeout_ms(asked_ms), response)
+
+
+class _OneBatch(Pending):
+    """An append under way."""
+
+    __slots__ = ("_caller", "_frame", "_position", "_response", "_route")
+
+    def __init__(  # noqa: PLR0913 - what the answer needs, each once
+        self,
+        route: Route,
+        caller: Caller,
+        frame: bytes,
+        known: _Known,
+        future: "Future[list[AppendResult]]",
+        position: int,
+    ) -> None:
+        self._route = route
+        self._caller = caller
+        self._frame = frame
+        self._response = known.response
+        self.timeout_ms = known.timeout_ms
+        self.future = future
+        self._position = position
+
+    def finish(self) -> Parts | None:
+        try:
+            stored = self.future.result()[self._position]
+            if stored.refusal is None:
+                return [self._response.frame(correlation_id(self._frame), stored)]
+        except Exception:  # noqa: BLE001, S110 - the long way meets it too, and tells it
+            pass
+        request, call = self._long_way()
+        return request.encoded(lambda: self._told(Appending(request.decoded(), call)))
+
+    def expire(self) -> Parts:
+        return self._long_way()[0].expire()
+
+    def _long_way(self) -> tuple[Request, Call]:
+        header = read_header(self._frame)
+        return Request(self._route, header, self._frame), self._caller.call(header)
+
+    def _told(self, appending: Appending) -> ProduceResponse | Encoded | None:
+        try:
+            return appending.done([self.future.result()[self._position]])
+        except BackendUnavailable as error:
+            return appending.lost(error)

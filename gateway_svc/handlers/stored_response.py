@@ -17,7 +17,7 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceResponse,
 )
 from gateway_svc.wire.codec import encode
-from gateway_svc.wire.envelope import Encoded
+from gateway_svc.wire.envelope import CORRELATION_END, CORRELATION_START, Encoded, write_response
 
 #: From this version on the response ends its numbers with log_start_offset (KIP-107).
 STORED_RESPONSE_SINCE: Final = 5
@@ -27,29 +27,47 @@ _NUMBERS: Final = Struct(">qqq")
 #: Stands for them in what is written once. No topic's name or id can hold it.
 _MARK: Final = (0x6D61726B_00000001, 0x6D61726B_00000002, 0x6D61726B_00000003)
 _REMEMBERED_MAX: Final = 4096
+_pack_numbers: Final = _NUMBERS.pack
 
 
-def stored_response(
-    version: int, name: str, topic_id: bytes, partition: int, result: AppendResult
-) -> Encoded:
+class StoredResponse:
     """For a request that named its topic `name` or `topic_id`, whichever `version` has."""
-    before, after = _around(version, name, topic_id, partition)
-    numbers = _NUMBERS.pack(result.base_offset, result.log_append_time_ms, result.log_start_offset)
-    return before + numbers + after
+
+    __slots__ = ("_after", "_before", "_frame_before", "_frame_size")
+
+    def __init__(self, version: int, name: str, topic_id: bytes, partition: int) -> None:
+        base_offset, log_append_time_ms, log_start_offset = _MARK
+        stored = PartitionProduceResponse(
+            index=partition,
+            base_offset=base_offset,
+            log_append_time_ms=log_append_time_ms,
+            log_start_offset=log_start_offset,
+        )
+        topic = TopicProduceResponse(name=name, topic_id=topic_id, partition_responses=[stored])
+        response = ProduceResponse(responses=[topic])
+        body = b"".join(encode(response, version, PRODUCE.is_flexible(version)))
+        self._before, mark, self._after = body.partition(_NUMBERS.pack(*_MARK))
+        assert mark, f"Produce v{version} does not hold its numbers side by side"
+        frame = b"".join(write_response(PRODUCE, version, 0, body))
+        self._frame_size = frame[:CORRELATION_START]
+        self._frame_before = frame[CORRELATION_END : -len(body)] + self._before
+
+    def body(self, stored: AppendResult) -> Encoded:
+        """The response alone."""
+        numbers = _pack_numbers(
+            stored.base_offset, stored.log_append_time_ms, stored.log_start_offset
+        )
+        return self._before + numbers + self._after
+
+    def frame(self, correlation_id: bytes, stored: AppendResult) -> bytes:
+        """The response with its header and the length prefix; `correlation_id` as it was sent."""
+        numbers = _pack_numbers(
+            stored.base_offset, stored.log_append_time_ms, stored.log_start_offset
+        )
+        return b"".join(
+            (self._frame_size, correlation_id, self._frame_before, numbers, self._after)
+        )
 
 
-@lru_cache(_REMEMBERED_MAX)
-def _around(version: int, name: str, topic_id: bytes, partition: int) -> tuple[bytes, bytes]:
-    """The bytes of the response before and after the three numbers."""
-    base_offset, log_append_time_ms, log_start_offset = _MARK
-    stored = PartitionProduceResponse(
-        index=partition,
-        base_offset=base_offset,
-        log_append_time_ms=log_append_time_ms,
-        log_start_offset=log_start_offset,
-    )
-    topic = TopicProduceResponse(name=name, topic_id=topic_id, partition_responses=[stored])
-    written = encode(ProduceResponse(responses=[topic]), version, PRODUCE.is_flexible(version))
-    before, mark, after = b"".join(written).partition(_NUMBERS.pack(*_MARK))
-    assert mark, f"Produce v{version} does not hold its numbers side by side"
-    return before, after
+#: The one to use again: as `StoredResponse`.
+stored_response: Final = lru_cache(_REMEMBERED_MAX)(StoredResponse)

@@ -27,7 +27,7 @@ from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
 from gateway_svc.handlers.produce import is_answered, produce
 from gateway_svc.handlers.route import Route, overlapping_route, route, started_route
-from gateway_svc.handlers.single_batch import produce_single_batch
+from gateway_svc.handlers.single_batch import single_batch_shortcuts
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
 from gateway_svc.wire.apis.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
@@ -55,7 +55,7 @@ from gateway_svc.wire.apis.produce import PRODUCE
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP
 
 _SERVED: Final = (
-    overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcut=produce_single_batch),
+    overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcuts=single_batch_shortcuts),
     route(FETCH, fetch),
     route(LIST_OFFSETS, list_offsets),
     route(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch),

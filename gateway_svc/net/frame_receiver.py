@@ -10,7 +10,7 @@ from typing import Final
 from gateway_svc.wire.violations import ProtocolViolation
 
 #: A whole request without its length.
-Frame = bytes | memoryview
+Frame = bytes
 
 LENGTH_BYTES: Final = 4
 _unpack_length: Final = Struct(">i").unpack_from

@@ -156,8 +156,9 @@ class Pipeline:
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return
-            self._places.append(self._place(reply, size, now))
-            if self._alone is not None:
+            place = self._place(reply, size, now)
+            self._places.append(place)
+            if place.future is None:
                 self._run_if_first()
 
     def _start_soon(self) -> None:

@@ -22,7 +22,11 @@ Encoded = bytes
 
 _REQUEST_START = Struct(">hhih")
 _RESPONSE_START = Struct(">ii")
+_KIND: Final = Struct(">hh")
 _CORRELATION_ID_BYTES = 4
+#: Where a response has its correlation id, behind its length.
+CORRELATION_START: Final = 4
+CORRELATION_END: Final = CORRELATION_START + _CORRELATION_ID_BYTES
 _unpack_start: Final = _REQUEST_START.unpack_from
 _new_tuple: Final = tuple.__new__
 
@@ -39,6 +43,16 @@ class RequestHeader(NamedTuple):
     correlation_id: int
     client_id: str | None
     body_offset: int
+
+
+def kind_of(api_key: int, version: int) -> bytes:
+    """What every frame of the API and version begins with."""
+    return _KIND.pack(api_key, version)
+
+
+def correlation_id(frame: bytes) -> bytes:
+    """Of a request, as it was sent: four bytes."""
+    return frame[4:8]
 
 
 def read_header(frame: bytes | memoryview) -> RequestHeader:

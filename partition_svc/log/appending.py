@@ -9,7 +9,7 @@ from asyncio import Future
 from collections.abc import Sequence
 from time import time
 
-from common.ports.partitions import ACKS_ALL, Append, AppendResult, OneAppend, Refusal
+from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, OneAppend, Refusal
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log.committer import Committer
 from partition_svc.log.registry import LogRegistry
@@ -44,7 +44,9 @@ class Appending:
         now_ms = int(time() * 1000)
         refused = 0
         for one in appends:
-            outcome = self._stage(one, now_ms)
+            outcome = self._stage(
+                one.log, one.batch, one.leader_epoch, now_ms, has_keys=one.has_keys
+            )
             if isinstance(outcome, Staged):
                 outcome.must_sync = must_sync
                 outcome.submission = submission
@@ -56,11 +58,13 @@ class Appending:
         submission.settle(refused)
         return future
 
-    def append_one(self, append: Append, *, acks: int) -> OneAppend:
+    def append_one(
+        self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
+    ) -> OneAppend:
         """As the port has it. Assigns the offset now."""
         if self.is_draining:
-            return OneAppend(self.append([append], acks=acks), 0)
-        outcome = self._stage(append, int(time() * 1000))
+            return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
+        outcome = self._stage(log, batch, leader_epoch, int(time() * 1000))
         if not isinstance(outcome, Staged):
             refused: Future[list[AppendResult]] = self._loop.create_future()
             refused.set_result([outcome])
@@ -83,13 +87,21 @@ class Appending:
         self._shared_group = self._committer.group
         self._shared_must_sync = must_sync
 
-    def _stage(self, one: Append, now_ms: int) -> Staged | AppendResult:
+    def _stage(
+        self,
+        log_id: LogId,
+        batch: bytes | memoryview,
+        leader_epoch: int,
+        now_ms: int,
+        *,
+        has_keys: bool = False,
+    ) -> Staged | AppendResult:
         if self._committer.failure is not None:
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.failure)
         try:
-            log = self._registry.logs.get(one.log) or self._registry.find(one.log)
+            log = self._registry.logs.get(log_id) or self._registry.find(log_id)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage(one.batch, one.leader_epoch, now_ms, has_keys=one.has_keys)
+            return log.stage(batch, leader_epoch, now_ms, has_keys=has_keys)
         except StorageFailed as error:
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))

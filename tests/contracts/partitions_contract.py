@@ -113,14 +113,14 @@ class PartitionsContract:
             for number in range(60):
                 acks = (ACKS_ALL, ACKS_LEADER)[number // 3 % 2]
                 if number % 5 == 1:
-                    asked.append(logs.append_one(Append(LOG, batch()[:-1]), acks=acks))
+                    asked.append(logs.append_one(LOG, batch()[:-1], -1, acks=acks))
                     expected.append((Refusal.CORRUPT_BATCH, -1))
                 elif number % 7 == 2:
                     pair = logs.append([Append(LOG, batch())] * 2, acks=acks)
                     asked += [OneAppend(pair, 0), OneAppend(pair, 1)]
                     expected += [(None, next(offsets)), (None, next(offsets))]
                 else:
-                    asked.append(logs.append_one(Append(LOG, batch()), acks=acks))
+                    asked.append(logs.append_one(LOG, batch(), -1, acks=acks))
                     expected.append((None, next(offsets)))
             results = [(await one.future)[one.position] for one in asked]
             assert [(one.refusal, one.base_offset) for one in results] == expected

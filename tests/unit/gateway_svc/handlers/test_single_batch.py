@@ -4,13 +4,15 @@ import asyncio
 
 import pytest
 
+from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import AppendResult, RecordError, Refusal
 from common.ports.unavailable import BackendUnavailable
+from gateway_svc.handlers import single_batch
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.produce import is_answered, produce
 from gateway_svc.handlers.reply import Pending
 from gateway_svc.handlers.route import overlapping_route
-from gateway_svc.handlers.single_batch import produce_single_batch
+from gateway_svc.handlers.single_batch import single_batch_shortcuts
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -18,6 +20,7 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceData,
 )
 from gateway_svc.wire.codec import encode
+from gateway_svc.wire.envelope import kind_of
 from tests.support.batches import TRANSACTIONAL_BIT, record_batch
 from tests.support.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
@@ -25,18 +28,40 @@ from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, Worl
 BATCH = record_batch(numbered(3))
 VERSIONS = range(9, PRODUCE.version_max + 1)
 LONG = overlapping_route(PRODUCE, produce, is_answered=is_answered)
-SHORT = overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcut=produce_single_batch)
+SHORT = overlapping_route(
+    PRODUCE, produce, is_answered=is_answered, shortcuts=single_batch_shortcuts
+)
 
 
-def frame(version, *, known=True, partition=1, records=BATCH, acks=-1, timeout_ms=1500, tags=b"\0"):
+def frame(
+    version,
+    *,
+    known=True,
+    partition=1,
+    records=BATCH,
+    acks=-1,
+    timeout_ms=1500,
+    tags=b"\0",
+    correlation_id=7,
+):
     topic = TopicProduceData(
         name=("orders" if known else "nowhere") if version < 13 else "",
         topic_id=(ORDERS.topic_id if known else NO_SUCH_ID) if version >= 13 else bytes(16),
         partition_data=[PartitionProduceData(index=partition, records=records)],
     )
     request = ProduceRequest(acks=acks, timeout_ms=timeout_ms, topic_data=[topic])
-    head = bytes(2) + version.to_bytes(2, "big") + (7).to_bytes(4, "big") + b"\0\1c" + tags
+    head = bytes(2) + version.to_bytes(2, "big") + correlation_id.to_bytes(4, "big")
+    head += b"\0\1c" + tags
     return head + b"".join(encode(request, version, True))
+
+
+async def told(answer, sent):
+    """The response of one connection to one frame."""
+    reply = answer(sent)
+    if isinstance(reply, Pending):
+        await asyncio.wait([reply.future])
+        reply = reply.finish()
+    return b"".join(reply)
 
 
 def answered(route, sent, *, results=None, error=None, is_late=False):
@@ -119,7 +144,7 @@ def test_the_usual_request_takes_the_short_way():
         raise AssertionError("decoded")
 
     route = overlapping_route(
-        PRODUCE, never, is_answered=is_answered, shortcut=produce_single_batch
+        PRODUCE, never, is_answered=is_answered, shortcuts=single_batch_shortcuts
     )
     for version in VERSIONS:
         assert answered(route, frame(version)) == answered(LONG, frame(version))
@@ -127,13 +152,83 @@ def test_the_usual_request_takes_the_short_way():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, caplog):
-    def broken(frame, header, call):
+    def broken(frame, caller):
         raise RuntimeError("a bug")
 
     def broken_too(request, call):
         raise RuntimeError("a bug")
 
-    short = overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcut=broken)
+    short = overlapping_route(
+        PRODUCE, produce, is_answered=is_answered, shortcuts=lambda *_: {version: broken}
+    )
     long = overlapping_route(PRODUCE, broken_too, is_answered=is_answered)
     assert answered(short, frame(version)) == answered(long, frame(version))
     assert [one.message for one in caplog.records] == [f"Produce v{version} from 'c' failed"] * 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_requests_that_begin_alike_are_answered_each_for_itself(version):
+    sent = [
+        frame(version, correlation_id=1),
+        frame(version, correlation_id=2, records=record_batch(numbered(1))),
+        frame(version, correlation_id=3, records=record_batch(numbered(100))),
+        frame(version, correlation_id=4, partition=0),
+        frame(version, correlation_id=5, acks=1),
+        frame(version, correlation_id=6),
+    ]
+
+    async def story(route):
+        world = World()
+        dispatch = Dispatch({0: route}, world.backends)
+        # Of two connections, whose peers are told different things in errors.
+        answers = [dispatch.connect(PEER), dispatch.connect(PEER._replace(listener="EXTERNAL"))]
+        responses = [await told(answers[number % 2], one) for number, one in enumerate(sent)]
+        world.partitions.append_results = [AppendResult(refusal=Refusal.NOT_OWNER, leader_epoch=9)]
+        responses += [await told(answer, sent[0]) for answer in answers]
+        return responses, world.partitions.appends, world.partitions.acks
+
+    assert asyncio.run(story(SHORT)) == asyncio.run(story(LONG))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_known_of_requests_ends_with_the_view_that_it_came_from(version):
+    moved = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),) * 3)
+    fewer = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),))
+    again = Topic(b"orders again----", "orders", (Placement("p-1", 0),) * 3)
+    changes = [
+        {"topics": [moved]},
+        {"topics": [fewer]},
+        {"topics": [moved]},
+        {"topics_gone": [ORDERS.topic_id]},
+        {"topics": [again]},
+    ]
+
+    async def story(route):
+        world = World()
+        view = world.backends.view
+        answer = Dispatch({0: route}, world.backends).connect(PEER)
+        responses = [await told(answer, frame(version))]
+        for revision, change in enumerate(changes, view.revision + 1):
+            view.apply(ClusterChange(revision, view.cluster_id, **change))
+            responses.append(await told(answer, frame(version)))
+        return responses, world.partitions.appends
+
+    short, long = asyncio.run(story(SHORT)), asyncio.run(story(LONG))
+    assert short == long
+    epochs = [(one.log.topic_id, one.leader_epoch) for one in short[1]]
+    expected = [(ORDERS.topic_id, 7), (ORDERS.topic_id, 8), (ORDERS.topic_id, 8)]
+    assert epochs == expected + ([(again.topic_id, 0)] if version < 13 else [])
+
+
+def test_what_is_known_of_requests_is_bounded(monkeypatch):
+    monkeypatch.setattr(single_batch, "_KNOWN_MAX", 3)
+
+    async def story():
+        world = World()
+        dispatch = Dispatch({0: SHORT}, world.backends)
+        answer = dispatch.connect(PEER)
+        for timeout_ms in range(1000, 1020):
+            assert await told(answer, frame(9, timeout_ms=timeout_ms))
+        return len(dispatch.shortcuts[kind_of(0, 9)]._known)
+
+    assert 0 < asyncio.run(story()) <= 3

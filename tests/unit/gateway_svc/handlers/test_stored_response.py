@@ -9,6 +9,7 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceResponse,
 )
 from gateway_svc.wire.codec import encode
+from gateway_svc.wire.envelope import write_response
 
 TOPIC_ID = bytes(range(16))
 RESULTS = (AppendResult(0, -1, 0), AppendResult(2**63 - 1, 1_700_000_000_000, 2**40))
@@ -28,4 +29,12 @@ def test_it_is_what_the_codec_writes(version, partition, name):
         topic = TopicProduceResponse(name=name, topic_id=TOPIC_ID, partition_responses=[stored])
         message = ProduceResponse(responses=[topic])
         expected = b"".join(encode(message, version, PRODUCE.is_flexible(version)))
-        assert stored_response(version, name, TOPIC_ID, partition, result) == expected
+        response = stored_response(version, name, TOPIC_ID, partition)
+        assert response.body(result) == expected
+        sent = b"".join(write_response(PRODUCE, version, -7, message))
+        assert response.frame((-7).to_bytes(4, "big", signed=True), result) == sent
+
+
+def test_it_is_remembered():
+    assert stored_response(9, "orders", TOPIC_ID, 1) is stored_response(9, "orders", TOPIC_ID, 1)
+    assert stored_response(9, "orders", TOPIC_ID, 1) is not stored_response(9, "o", TOPIC_ID, 1)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, NO_LEADER_EPOCH, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
 from tests.support.troubled_stores import Syncs, fail
@@ -12,7 +12,7 @@ UNKNOWN = LogId(b"no such topic id", 0)
 
 
 def one(core, log=LOG, *, acks=ACKS_LEADER):
-    return core.append_one(Append(log, batch()), acks=acks)
+    return core.append_one(log, batch(), NO_LEADER_EPOCH, acks=acks)
 
 
 async def result(asked):

@@ -1,0 +1,77 @@
+"""Requests of one small API on their way through a dispatch, and what becomes of them."""
+
+import asyncio
+from typing import Any
+
+from gateway_svc.handlers.dispatch import Dispatch
+from gateway_svc.handlers.reply import Exclusive, Parts, Pending
+from gateway_svc.handlers.route import Route, Started, overlapping_route
+from gateway_svc.wire.apis.init_producer_id import (
+    INIT_PRODUCER_ID,
+    InitProducerIdRequest,
+    InitProducerIdResponse,
+)
+from gateway_svc.wire.codec import decode, encode
+from tests.unit.gateway_svc.handlers.world import PEER, World
+
+KEY = INIT_PRODUCER_ID.key
+
+
+def frame(version: int = 1, *, key: int = KEY, correlation_id: int = 7, client: str = "c") -> bytes:
+    head = key.to_bytes(2, "big", signed=True) + version.to_bytes(2, "big", signed=True)
+    head += correlation_id.to_bytes(4, "big") + len(client).to_bytes(2, "big") + client.encode()
+    request = InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=5)
+    tags = b"\0" if version >= 2 else b""
+    return head + tags + b"".join(encode(request, version, version >= 2))
+
+
+def answered(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
+    """The response in `parts`, whose length and correlation id are checked on the way."""
+    assert parts is not None
+    data = b"".join(parts)
+    assert int.from_bytes(data[:4], "big") == len(data) - 4
+    assert int.from_bytes(data[4:8], "big") == 7
+    begin = 9 if version >= 2 else 8
+    response, end = decode(InitProducerIdResponse, data, begin, version, version >= 2)
+    assert end == len(data)
+    return response
+
+
+def asked(route: Route, *frames: bytes) -> list[Any]:
+    """What becomes of `frames` on one connection."""
+
+    async def story() -> list[Any]:
+        answer = Dispatch({KEY: route}, World().backends).connect(PEER)
+        ended = []
+        for one in frames:
+            reply = answer(one)
+            if isinstance(reply, Pending):
+                await asyncio.wait([reply.future])
+                reply = reply.finish()
+            elif isinstance(reply, Exclusive):
+                reply = await reply.run()
+            ended.append(reply)
+        return ended
+
+    return asyncio.run(story())
+
+
+class Soon(Started[InitProducerIdResponse]):
+    def __init__(self, response: InitProducerIdResponse | Exception | None) -> None:
+        self.future = asyncio.get_running_loop().create_future()
+        self.future.set_result(None)
+        self.timeout_ms = 1000
+        self.response = response
+
+    def respond(self) -> InitProducerIdResponse | None:
+        if isinstance(self.response, Exception):
+            raise self.response
+        return self.response
+
+
+def overlapping(start: Any, *, is_answered: bool = True) -> Route:
+    return overlapping_route(INIT_PRODUCER_ID, start, is_answered=lambda request: is_answered)
+
+
+async def broken(*_: object) -> InitProducerIdResponse:
+    raise RuntimeError("a bug")
