@@ -75,8 +75,7 @@ class RecordError:
     message: str | None = None
 
 
-@dataclass(slots=True)
-class AppendResult:
+class AppendResult(NamedTuple):
     """Where a batch was stored, or why not: `refusal` is None exactly when it is in the log."""
 
     base_offset: int = -1

@@ -8,6 +8,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import Sequence
 from time import time
+from typing import Final
 
 from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, OneAppend, Refusal
 from common.ports.unavailable import BackendUnavailable
@@ -15,6 +16,8 @@ from partition_svc.log.committer import Committer
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.store.failures import StorageFailed
+
+_new_tuple: Final = tuple.__new__
 
 
 class Appending:
@@ -29,7 +32,6 @@ class Appending:
         #: What single batches share now, as long as `_shared_group` gathers.
         self._shared = Submission(self._loop.create_future())
         self._shared_group = -1
-        self._shared_must_sync = False
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
@@ -37,25 +39,18 @@ class Appending:
         if self.is_draining:
             future.set_exception(BackendUnavailable("the partition service is stopping"))
             return future
-        submission = Submission(future)
-        submission.remaining = len(appends)
-        results, submit = submission.results, self._committer.submit
-        must_sync = self._must_sync and acks == ACKS_ALL
+        submission = Submission(future, must_sync=self._must_sync and acks == ACKS_ALL)
         now_ms = int(time() * 1000)
-        refused = 0
         for one in appends:
             outcome = self._stage(
-                one.log, one.batch, one.leader_epoch, now_ms, has_keys=one.has_keys
+                one.log, one.batch, one.leader_epoch, now_ms, submission, has_keys=one.has_keys
             )
             if isinstance(outcome, Staged):
-                outcome.must_sync = must_sync
-                outcome.submission = submission
-                results.append(outcome.result)
-                submit(outcome)
+                self._committer.submit(outcome)
             else:
-                results.append(outcome)
-                refused += 1
-        submission.settle(refused)
+                submission.results.append(outcome)
+        # Where all are refused nobody else does.
+        submission.settle(0)
         return future
 
     def append_one(
@@ -64,35 +59,30 @@ class Appending:
         """As the port has it. Assigns the offset now."""
         if self.is_draining:
             return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
-        outcome = self._stage(log, batch, leader_epoch, int(time() * 1000))
+        must_sync = self._must_sync and acks == ACKS_ALL
+        submission = self._shared
+        if self._shared_group != self._committer.group or submission.must_sync != must_sync:
+            submission = self._share_anew(must_sync=must_sync)
+        outcome = self._stage(log, batch, leader_epoch, int(time() * 1000), submission)
         if not isinstance(outcome, Staged):
             refused: Future[list[AppendResult]] = self._loop.create_future()
             refused.set_result([outcome])
             return OneAppend(refused, 0)
-        must_sync = self._must_sync and acks == ACKS_ALL
-        if self._shared_group != self._committer.group or self._shared_must_sync != must_sync:
-            self._share_anew(must_sync)
-        submission = self._shared
-        results = submission.results
-        position = len(results)
-        submission.remaining += 1
-        results.append(outcome.result)
-        outcome.must_sync = must_sync
-        outcome.submission = submission
         self._committer.submit(outcome)
-        return OneAppend(submission.future, position)
+        return _new_tuple(OneAppend, (submission.future, outcome.position))
 
-    def _share_anew(self, must_sync: bool) -> None:
-        self._shared = Submission(self._loop.create_future())
+    def _share_anew(self, *, must_sync: bool) -> Submission:
+        self._shared = Submission(self._loop.create_future(), must_sync=must_sync)
         self._shared_group = self._committer.group
-        self._shared_must_sync = must_sync
+        return self._shared
 
-    def _stage(
+    def _stage(  # noqa: PLR0913 - an append in its parts
         self,
         log_id: LogId,
         batch: bytes | memoryview,
         leader_epoch: int,
         now_ms: int,
+        submission: Submission,
         *,
         has_keys: bool = False,
     ) -> Staged | AppendResult:
@@ -102,6 +92,6 @@ class Appending:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage(batch, leader_epoch, now_ms, has_keys=has_keys)
+            return log.stage(batch, leader_epoch, now_ms, submission, has_keys=has_keys)
         except StorageFailed as error:
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from common.ports.partitions import AppendResult, Refusal
+from partition_svc.log.commit_group import CommitGroup
 from partition_svc.log.disk_thread import DiskThread
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged import Staged, Submission
@@ -38,7 +39,7 @@ class Committer:
         self._disk = disk
         self._queue: deque[Staged] = deque()
         self._chores: deque[_Chore] = deque()
-        self._unanswered: list[Staged] = []
+        self._committing: CommitGroup | None = None
         self._wake_up: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
@@ -57,14 +58,11 @@ class Committer:
         if self.failure is not None:
             raise StorageFailed(self.failure)
         submission = Submission(asyncio.get_running_loop().create_future())
-        submission.remaining = 1
         # Like the copy of a duplicate: answered in its place, and nothing to be written.
-        last = Staged(log, None, log.next_offset, log.next_offset, AppendResult())
-        last.submission = submission
-        self.submit(last)
-        await submission.future
-        if last.result.refusal is not None:
-            raise StorageFailed(last.result.message)
+        self.submit(log.staged_nothing(AppendResult(), submission))
+        (result,) = await submission.future
+        if result.refusal is not None:
+            raise StorageFailed(result.message)
 
     def between_groups(
         self, chore: Callable[[], None], *, must_sync: bool = False
@@ -122,14 +120,15 @@ class Committer:
 
     async def _commit_one(self) -> None:
         """One group, then what must happen between groups."""
-        group = self._take_group()
+        self.group += 1
+        group = self._committing = CommitGroup(self._queue, _GROUP_BYTES_MAX)
         if group:
-            self._unanswered = group
-            self._write(group)
-            self._unanswered = _answer_what_needs_no_sync(group)
-            if self._unanswered:
+            group.write(self._store)
+            group.answer_written()
+            if not group.is_answered:
                 await self._disk.run(self._store.sync)
-                self._unanswered = _answer_the_rest(group)
+                group.answer_synced()
+        self._committing = None
         # One at a time, so that appends never wait for many.
         if self._chores:
             await self._run_chore(self._chores.popleft())
@@ -147,40 +146,6 @@ class Committer:
         if not chore.done.done():
             chore.done.set_result(None)
 
-    def _take_group(self) -> list[Staged]:
-        queue = self._queue
-        self.group += 1
-        group: list[Staged] = []
-        size = 0
-        while queue and size < _GROUP_BYTES_MAX:
-            staged = queue.popleft()
-            if staged.log.gone is not None:
-                staged.fail(staged.log.gone, "the partition is gone")
-                continue
-            group.append(staged)
-            if staged.batch is not None:
-                size += len(staged.batch)
-        return group
-
-    def _write(self, stageds: list[Staged]) -> None:
-        group = self._store.new_group()
-        generation = self._store.generation
-        appended_bytes = 0
-        logs: set[PartitionLog] = set()
-        for staged in stageds:
-            if staged.batch is not None:
-                appended_bytes += len(staged.batch)
-                staged.log.write(group, staged, generation)
-                logs.add(staged.log)
-        if not logs:
-            return
-        for one in logs:
-            one.write_head(group)
-        self._store.write(group, appended_bytes)
-        for staged in stageds:
-            if staged.batch is not None:
-                staged.log.on_written(staged)
-
     async def _roll(self) -> None:
         """Begins a generation, then waits for flushes here rather than in RocksDB's writes."""
         await self._disk.run(self._store.roll)
@@ -192,8 +157,9 @@ class Committer:
     def _refuse_all(self) -> None:
         """Everything unanswered: the logs go back to what the store holds."""
         self.group += 1
-        refused = [*self._unanswered, *self._queue]
-        self._unanswered = []
+        committing = () if self._committing is None else self._committing.unanswered()
+        refused = [*committing, *self._queue]
+        self._committing = None
         self._queue.clear()
         for staged in refused:
             staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
@@ -216,27 +182,3 @@ class _Chore(NamedTuple):
     def fail(self, error: StorageFailed) -> None:
         if not self.done.done():
             self.done.set_exception(error)
-
-
-def _answer_what_needs_no_sync(group: list[Staged]) -> list[Staged]:
-    """Answers acks=1 and 0; returns the rest, which is answered after the sync."""
-    rest: list[Staged] = []
-    for staged in group:
-        if staged.must_sync:
-            rest.append(staged)
-            continue
-        # Not where a batch before it in the log still waits for the sync.
-        if staged.log.high_watermark == staged.base_offset:
-            staged.log.make_readable(staged)
-        staged.settle()
-    return rest
-
-
-def _answer_the_rest(group: list[Staged]) -> list[Staged]:
-    """Answers acks=all; all of the group is readable now. Returns what is left: nothing."""
-    for staged in group:
-        if staged.next_offset > staged.log.high_watermark:
-            staged.log.make_readable(staged)
-        if staged.must_sync:
-            staged.settle()
-    return []

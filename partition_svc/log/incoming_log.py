@@ -8,7 +8,7 @@ from typing import Final
 
 from crc32c import crc32c
 
-from common.ports.partitions import AppendResult, LogId
+from common.ports.partitions import LogId, Refusal
 from common.records.batch import BatchHeader, iter_batches
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
@@ -73,11 +73,17 @@ class IncomingLog(PartitionLog):
         """Stages a batch at the place that it has. What it returns must go to the committer."""
         self.next_offset = header.last_offset + 1
         self.unsynced_bytes += len(batch)
-        staged = Staged(self, batch, header.base_offset, self.next_offset, AppendResult())
-        staged.max_timestamp = header.max_timestamp
-        staged.leader_epoch = header.leader_epoch
-        staged.submission = _NOBODY
-        return staged
+        return Staged(
+            self,
+            batch,
+            header.base_offset,
+            self.next_offset,
+            header.max_timestamp,
+            header.leader_epoch,
+            None,
+            _NOBODY,
+            0,
+        )
 
     def completed(self, head: LogHead) -> LogHead:
         """The head of the whole log, where `head` is its source's; fenced for its source's epoch.
@@ -97,10 +103,12 @@ class _Nobody(Submission):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self.results = []
-        self.remaining = 0
+        self.must_sync = False
 
     def settle(self, count: int = 1) -> None:
+        pass
+
+    def fail(self, position: int, refusal: Refusal, message: str) -> None:
         pass
 
 

@@ -5,41 +5,32 @@ An append passes through three states: *staged* (has its offsets; nothing is sto
 logs from one to the next; nothing here waits.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal
 from common.records.batch import BatchHeader, place
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
-from partition_svc.log.segment import Segment
-from partition_svc.log.staged import Staged
+from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.log.validation import validate
 from partition_svc.log.waiters import FetchWaiter, wake_all
+from partition_svc.log.written_log import WrittenLog
 from partition_svc.store.group import Group
-from partition_svc.store.keys import (
-    LogHead,
-    epoch_key,
-    head_key,
-    log_key,
-    pack_u64,
-    producer_key,
-    time_key,
-)
+from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
 from partition_svc.store.log_store import LogStore
 
-#: At most one time-index entry for so many bytes (Kafka's index.interval.bytes).
-INDEX_INTERVAL_BYTES: Final = 4096
+_new_tuple: Final = tuple.__new__
 
 
 class PartitionLog:
     """A log in use. Opening it reads one row; its producers are read when one of them appends."""
 
     __slots__ = (
-        "_bytes_since_index", "_cache", "_expiration_ms", "_fence_epoch", "_max_timestamp",
-        "_max_timestamp_offset", "_producers", "_segment", "_size_bytes", "_store", "_written_end",
-        "_written_epoch", "config", "gone", "high_watermark", "id", "is_fenced", "key",
-        "leader_epoch", "log_start_offset", "next_offset", "tail", "waiters",
+        "_cache", "_expiration_ms", "_fence_epoch", "_producers", "_store", "_written", "config",
+        "gone", "high_watermark", "id", "is_fenced", "key", "leader_epoch", "log_start_offset",
+        "next_offset", "tail", "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -74,22 +65,17 @@ class PartitionLog:
         head = self._store.head(self.key)
         self.log_start_offset = head.log_start_offset
         #: The next offset to be given out, and the first that consumers may not see yet.
-        self.next_offset = self.high_watermark = self._written_end = head.next_offset
-        self._size_bytes = head.size_bytes
-        self._max_timestamp = head.max_timestamp
-        self._max_timestamp_offset = head.max_timestamp_offset
-        self._written_epoch = head.leader_epoch
+        self.next_offset = self.high_watermark = head.next_offset
+        self._written = WrittenLog(self.key, self._store, head)
         # A fence that could not be stored holds all the same: whoever was refused by it waits for
         # the next epoch, and nothing may be taken behind his back until then.
         self._fence_epoch = max(self._fence_epoch, head.fence_epoch)
         self.adopt(self.leader_epoch)
         self._producers: Producers | None = None
-        self._segment = Segment()
-        self._bytes_since_index = 0
 
     def adopt(self, leader_epoch: int) -> None:
         """Goes on under a leader epoch that the placement names. Never back to an earlier one."""
-        self.leader_epoch = max(leader_epoch, self._written_epoch)
+        self.leader_epoch = max(leader_epoch, self._written.leader_epoch)
         #: Whether the partition is being handed over: no append is taken under this epoch any more.
         self.is_fenced = self.leader_epoch <= self._fence_epoch
 
@@ -107,15 +93,7 @@ class PartitionLog:
     @property
     def head(self) -> LogHead:
         """What is written of this log so far."""
-        return LogHead(
-            self.log_start_offset,
-            self._written_end,
-            self._size_bytes,
-            self._max_timestamp,
-            self._max_timestamp_offset,
-            self._written_epoch,
-            self._fence_epoch,
-        )
+        return self._written.head(self.log_start_offset, self._fence_epoch)
 
     @property
     def has_producers(self) -> bool:
@@ -130,9 +108,18 @@ class PartitionLog:
         return self._producers
 
     def stage(
-        self, batch: bytes | memoryview, leader_epoch: int, now_ms: int, *, has_keys: bool = False
+        self,
+        batch: bytes | memoryview,
+        leader_epoch: int,
+        now_ms: int,
+        submission: Submission,
+        *,
+        has_keys: bool = False,
     ) -> Staged | AppendResult:
-        """Gives a batch its offsets, or says why not. What it returns must go to the committer."""
+        """Gives a batch its offsets, or says why not.
+
+        What is staged is expected by `submission`, and must go to the committer.
+        """
         if leader_epoch != NO_LEADER_EPOCH and leader_epoch != self.leader_epoch:
             return AppendResult(
                 refusal=self.epoch_refusal(leader_epoch), leader_epoch=self.leader_epoch
@@ -146,8 +133,8 @@ class PartitionLog:
         if header.producer_id >= 0:
             verdict = self.producers.check(header, now_ms)
             if verdict is not None:
-                return self._not_next(verdict)
-        return self._place(batch, header, now_ms)
+                return self._not_next(verdict, submission)
+        return self._place(batch, header, now_ms, submission)
 
     def epoch_refusal(self, leader_epoch: int) -> Refusal | None:
         """What is wrong with the leader epoch that a caller believes in (KIP-320)."""
@@ -156,56 +143,42 @@ class PartitionLog:
         is_old = leader_epoch < self.leader_epoch
         return Refusal.FENCED_LEADER_EPOCH if is_old else Refusal.UNKNOWN_LEADER_EPOCH
 
-    def write(self, group: Group, staged: Staged, generation: int) -> None:
-        """Adds a staged batch to a group that is about to be written, with what goes along."""
-        batch = staged.batch
-        assert batch is not None
-        size = len(batch)
-        if not self._segment.takes(generation, size, staged.max_timestamp, self.config):
-            self._begin_segment(group, staged, generation)
-        self._segment.add(group, size, staged.max_timestamp)
-        if staged.leader_epoch > self._written_epoch:
-            # Not when it is adopted: an epoch without a batch has nothing to be remembered for.
-            self._written_epoch = staged.leader_epoch
-            group.put(epoch_key(self.key, staged.leader_epoch), pack_u64(staged.base_offset))
-        last_offset = staged.next_offset - 1
-        group.put_batch(self._segment.prefix + pack_u64(last_offset), batch)
-        if staged.producer_row is not None:
-            group.put(*staged.producer_row)
-        self._written_end = staged.next_offset
-        self._size_bytes += size
-        self._bytes_since_index += size
-        if staged.max_timestamp > self._max_timestamp:
-            self._max_timestamp = staged.max_timestamp
-            self._max_timestamp_offset = last_offset
-            if self._bytes_since_index >= INDEX_INTERVAL_BYTES:
-                group.put(time_key(self.key, staged.max_timestamp, last_offset), b"")
-                self._bytes_since_index = 0
+    def write(self, group: Group, staged: Sequence[Staged], generation: int) -> None:
+        """Adds staged batches to a group that is about to be written, with what goes along."""
+        self._written.write(group, staged, generation, self.config)
+        self.write_head(group)
 
     def write_head(self, group: Group) -> None:
-        """Once for each group that the log is in, after its batches."""
+        """What is written of the log so far."""
         group.put(head_key(self.key), self.head.pack())
 
     def shrink(self, group: Group, gone_bytes: int) -> None:
         """Compaction takes so many bytes away, with the group."""
-        self._size_bytes -= gone_bytes
+        self._written.size_bytes -= gone_bytes
         self.write_head(group)
 
     def on_shrunk(self, end_offset: int) -> None:
         """The store has other batches now before `end_offset` than those in memory."""
         self._cache.forget_before(self.tail, end_offset)
 
-    def on_written(self, staged: Staged) -> None:
-        """The batch is in the store: readers may find it as soon as the high watermark allows."""
-        assert staged.batch is not None
-        self._cache.add(self.tail, staged.base_offset, staged.next_offset - 1, staged.batch)
+    def on_written(self, staged: Sequence[Staged]) -> None:
+        """Batches are in the store: readers find them as soon as the high watermark allows."""
+        self._cache.add(
+            self.tail,
+            staged[0].base_offset,
+            [one.next_offset - 1 for one in staged],
+            [one.batch for one in staged if one.batch is not None],
+        )
 
-    def make_readable(self, staged: Staged) -> None:
-        """Moves the high watermark past the batch and wakes who waits for it."""
-        self.high_watermark = staged.next_offset
-        if self.waiters and staged.batch is not None:
+    def make_readable(self, staged: Sequence[Staged]) -> None:
+        """Moves the high watermark past batches and wakes who waits for it."""
+        before = self.high_watermark
+        self.high_watermark = staged[-1].next_offset
+        if self.waiters:
+            batches = [one.batch for one in staged if one.next_offset > before]
+            size = sum(len(one) for one in batches if one is not None)
             for waiter in tuple(self.waiters):
-                waiter.on_readable(self, len(staged.batch))
+                waiter.on_readable(self, size)
 
     def leave(self, why: Refusal) -> None:
         """The partition is deleted, or not ours any more."""
@@ -220,34 +193,38 @@ class PartitionLog:
             group.delete(producer_key(self.key, producer_id))
         return len(gone)
 
-    def _place(self, batch: bytes | memoryview, header: BatchHeader, now_ms: int) -> Staged:
+    def staged_nothing(self, result: AppendResult, submission: Submission) -> Staged:
+        """Nothing to be stored: its result is final when all that was staged before it is."""
+        end = self.next_offset
+        return Staged(self, None, end, end, -1, -1, None, submission, submission.expect(result))
+
+    def _place(
+        self, batch: bytes | memoryview, header: BatchHeader, now_ms: int, submission: Submission
+    ) -> Staged:
         base_offset = self.next_offset
         self.next_offset = next_offset = base_offset + header.record_count
-        stamp_ms = header.max_timestamp if self.config.is_log_append_time else -1
-        result = AppendResult(base_offset, stamp_ms, self.log_start_offset)
-        placed = place(batch, base_offset, self.leader_epoch)
-        staged = Staged(self, placed, base_offset, next_offset, result)
-        staged.max_timestamp = header.max_timestamp
-        staged.leader_epoch = self.leader_epoch
+        epoch, max_timestamp = self.leader_epoch, header.max_timestamp
+        stamp_ms = max_timestamp if self.config.is_log_append_time else -1
+        producer_row = None
         if header.producer_id >= 0:
             row = self.producers.remember(header, base_offset, now_ms)
-            staged.producer_row = (producer_key(self.key, header.producer_id), row)
-        return staged
+            producer_row = producer_key(self.key, header.producer_id), row
+        result = (base_offset, stamp_ms, self.log_start_offset, None, None, (), NO_LEADER_EPOCH)
+        position = submission.expect(_new_tuple(AppendResult, result))
+        placed = place(batch, base_offset, epoch)
+        return _new_tuple(
+            Staged,
+            (
+                self, placed, base_offset, next_offset, max_timestamp, epoch, producer_row,
+                submission, position,
+            ),
+        )  # fmt: skip
 
-    def _not_next(self, verdict: Duplicate | OutOfSequence) -> Staged | AppendResult:
+    def _not_next(
+        self, verdict: Duplicate | OutOfSequence, submission: Submission
+    ) -> Staged | AppendResult:
         if isinstance(verdict, OutOfSequence):
             return AppendResult(refusal=verdict.refusal, message=verdict.message)
         # Staged as well: the original may not be stored yet, and is answered before its copy.
         result = AppendResult(verdict.base_offset, -1, self.log_start_offset)
-        return Staged(self, None, self.next_offset, self.next_offset, result)
-
-    def _begin_segment(self, group: Group, staged: Staged, generation: int) -> None:
-        self._segment = self._segment.next(
-            group,
-            self._store.reader,
-            self.key,
-            generation=generation,
-            base_offset=staged.base_offset,
-            bytes_before=self._size_bytes,
-            config=self.config,
-        )
+        return self.staged_nothing(result, submission)

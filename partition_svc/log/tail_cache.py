@@ -28,28 +28,30 @@ class LogTail:
         #: The first offset that is cached; what comes before is in the store.
         self.first_offset = 0
 
-    def add(self, base_offset: int, last_offset: int, batch: bytes) -> None:
+    def add(self, base_offset: int, last_offsets: list[int], batches: list[bytes]) -> None:
         if self._start == len(self._batches):
             self.first_offset = base_offset
-        self._batches.append(batch)
-        self._last_offsets.append(last_offset)
+        self._batches += batches
+        self._last_offsets += last_offsets
 
     @property
     def is_filled(self) -> bool:
         return self._start < len(self._batches)
 
-    def evict_first(self) -> int:
-        """Forgets the oldest batch; returns the memory that is free now."""
-        start = self._start
-        if start == len(self._batches):
+    def evict_first(self, count: int = 1) -> int:
+        """Forgets the oldest `count` batches; returns the memory that is free now."""
+        batches, start = self._batches, self._start
+        end = min(start + count, len(batches))
+        count = end - start
+        if not count:
             return 0
-        size = len(self._batches[start])
-        self._batches[start] = b""
-        self.first_offset = self._last_offsets[start] + 1
-        self._start = start + 1
-        if self._start >= _CUT_AFTER and self._start * 2 > len(self._batches):
+        size = sum(map(len, batches[start:end]))
+        batches[start:end] = [b""] * count
+        self.first_offset = self._last_offsets[end - 1] + 1
+        self._start = end
+        if end >= _CUT_AFTER and end * 2 > len(batches):
             self._cut()
-        return size + _ENTRY_BYTES
+        return size + count * _ENTRY_BYTES
 
     def clear(self) -> int:
         """Forgets all of them; returns the memory that is free now."""
@@ -91,19 +93,26 @@ class TailCache:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._size_bytes = 0
-        self._oldest_first: deque[LogTail] = deque()
+        self._oldest_first: deque[tuple[LogTail, int]] = deque()
 
     @property
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    def add(self, tail: LogTail, base_offset: int, last_offset: int, batch: bytes) -> None:
-        """Adds the newest batch of a log; others leave where there is no room."""
-        tail.add(base_offset, last_offset, batch)
-        self._oldest_first.append(tail)
-        self._size_bytes += len(batch) + _ENTRY_BYTES
+    def add(
+        self, tail: LogTail, base_offset: int, last_offsets: list[int], batches: list[bytes]
+    ) -> None:
+        """Adds the newest batches of a log, of which the first has `base_offset`.
+
+        Others leave where there is no room, those together that came together.
+        """
+        tail.add(base_offset, last_offsets, batches)
+        count = len(batches)
+        self._oldest_first.append((tail, count))
+        self._size_bytes += sum(map(len, batches)) + count * _ENTRY_BYTES
         while self._size_bytes > self._bytes_max:
-            self._size_bytes -= self._oldest_first.popleft().evict_first()
+            oldest, count = self._oldest_first.popleft()
+            self._size_bytes -= oldest.evict_first(count)
 
     def forget_before(self, tail: LogTail, offset: int) -> None:
         """Drops the batches of a log before `offset`: the store has others in their place.

@@ -25,6 +25,10 @@ class Group:
     def put_batch(self, key: bytes, batch: bytes) -> None:
         self.changes.put(key, batch, self._families[family_of(key)])
 
+    def family(self, prefix: bytes) -> ColumnFamily:
+        """Of batches whose keys begin with `prefix`, for `put(key, batch, family)`."""
+        return self._families[family_of(prefix)]
+
     def delete_batch(self, key: bytes) -> None:
         self.changes.delete(key, self._families[family_of(key)])
 

@@ -26,9 +26,8 @@ def copy(store):
 
 def write(store, copy, *batches):
     group = store.new_group()
-    for one, header in copy.placed(b"".join(batches)):
-        copy.write(group, copy.take(one, header), store.generation)
-    copy.write_head(group)
+    taken = [copy.take(one, header) for one, header in copy.placed(b"".join(batches))]
+    copy.write(group, taken, store.generation)
     store.write(group, 0)
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from common.ports.partitions import AppendResult, Refusal
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.partition_log import INDEX_INTERVAL_BYTES, PartitionLog
-from partition_svc.log.staged import Staged
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import FetchWaiter
-from partition_svc.store.keys import LAST, LogHead, head_key
+from partition_svc.store.keys import LogHead, head_key
 from partition_svc.store.reading import Limits
 from tests.support.log_stores import opened
 from tests.support.partition_core import LOG, base_offset, batch, content
@@ -34,8 +34,17 @@ def open_log(store, *, leader_epoch=3, expiration_ms=10**9):
     )
 
 
+def attempt(log, one, leader_epoch=-1):
+    """What becomes of a batch: staged, or refused. Nobody waits for it."""
+    return log.stage(one, leader_epoch, NOW_MS, Submission(None))
+
+
+def result(staged):
+    return staged.submission.results[staged.position]
+
+
 def stage(log, one, leader_epoch=-1):
-    staged = log.stage(one, leader_epoch, NOW_MS)
+    staged = attempt(log, one, leader_epoch)
     assert isinstance(staged, Staged), staged
     return staged
 
@@ -43,13 +52,10 @@ def stage(log, one, leader_epoch=-1):
 def commit(store, log, *stageds):
     """What the committer does, all in one group."""
     group = store.new_group()
-    for staged in stageds:
-        log.write(group, staged, store.generation)
-    log.write_head(group)
+    log.write(group, stageds, store.generation)
     store.write(group, sum(len(staged.batch) for staged in stageds))
-    for staged in stageds:
-        log.on_written(staged)
-        log.make_readable(staged)
+    log.on_written(stageds)
+    log.make_readable(stageds)
 
 
 def append(store, log, *batches):
@@ -67,7 +73,7 @@ def test_a_staged_batch_has_its_offsets_and_nobody_sees_it(store):
     assert (first.base_offset, first.next_offset) == (0, 3)
     assert (second.base_offset, second.next_offset) == (3, 5)
     assert (log.next_offset, log.high_watermark) == (5, 0)
-    assert first.result == AppendResult(0, -1, 0)
+    assert result(first) == AppendResult(0, -1, 0)
     assert log.head == LogHead()
 
 
@@ -111,8 +117,7 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     append(store, log, batch(3))
     staged = stage(log, batch(2))
     group = store.new_group()
-    log.write(group, staged, store.generation)
-    log.write_head(group)
+    log.write(group, [staged], store.generation)
     store.write(group, 1)
     log.put_back()
     assert (log.next_offset, log.high_watermark) == (5, 3)
@@ -123,7 +128,7 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     [(2, Refusal.FENCED_LEADER_EPOCH), (4, Refusal.UNKNOWN_LEADER_EPOCH)],
 )
 def test_a_caller_with_another_epoch_is_told_the_right_one(store, epoch, refusal):
-    outcome = open_log(store, leader_epoch=3).stage(batch(), epoch, NOW_MS)
+    outcome = attempt(open_log(store, leader_epoch=3), batch(), epoch)
     assert isinstance(outcome, AppendResult)
     assert (outcome.refusal, outcome.leader_epoch) == (refusal, 3)
 
@@ -133,14 +138,14 @@ def test_a_duplicate_is_staged_without_a_batch_behind_its_original(store):
     original = stage(log, batch(3, producer=(1, 0, 0)))
     copy = stage(log, batch(3, producer=(1, 0, 0)))
     assert copy.batch is None
-    assert copy.result.base_offset == original.base_offset
+    assert result(copy).base_offset == original.base_offset
     assert log.next_offset == 3
 
 
 def test_a_refused_sequence_takes_no_offset(store):
     log = open_log(store)
     stage(log, batch(3, producer=(1, 0, 0)))
-    outcome = log.stage(batch(3, producer=(1, 0, 99)), -1, NOW_MS)
+    outcome = attempt(log, batch(3, producer=(1, 0, 99)))
     assert isinstance(outcome, AppendResult)
     assert outcome.refusal is Refusal.OUT_OF_ORDER_SEQUENCE
     assert log.next_offset == 3
@@ -162,46 +167,6 @@ def test_silent_producers_leave_the_store_too(store):
     assert log.expire_producers(group, NOW_MS + 100) == 1
     store.write(group, 0)
     assert list(store.reader.producers(log.key)) == []
-
-
-def test_a_log_that_is_opened_again_goes_on_with_its_segment(store):
-    append(store, open_log(store), batch(3))
-    append(store, open_log(store), batch(3))
-    assert list(store.reader.segments(open_log(store).key)) == [(0, store.generation, 0)]
-    store.roll()
-    log = open_log(store)
-    append(store, log, batch(3))
-    assert [base for base, _, _ in store.reader.segments(log.key)] == [0, 6]
-    assert len(stored(store, log)) == 3
-
-
-def test_every_generation_begins_a_segment(store):
-    log = open_log(store)
-    append(store, log, batch(3), batch(3))
-    store.roll()
-    append(store, log, batch(3))
-    size = len(batch(3))
-    assert list(store.reader.segments(log.key)) == [(0, 0, 0), (6, 1, 2 * size)]
-    assert len(stored(store, log)) == 3
-
-
-def test_the_time_index_has_at_most_one_entry_for_each_interval(store):
-    log = open_log(store)
-    for number in range(100):
-        append(store, log, batch(size=400, timestamp_ms=1000 + number))
-    entries = log.head.size_bytes // INDEX_INTERVAL_BYTES
-    assert entries > 5
-    before = {store.reader.offset_before_time(log.key, 1000 + number) for number in range(101)}
-    assert 0.7 * entries < len(before) <= entries + 1
-
-
-def test_the_time_index_grows_only_where_time_does(store):
-    log = open_log(store)
-    append(store, log, batch(size=INDEX_INTERVAL_BYTES, timestamp_ms=1000))
-    for _ in range(5):
-        append(store, log, batch(size=INDEX_INTERVAL_BYTES, timestamp_ms=900))
-    assert store.reader.offset_before_time(log.key, LAST) == 0
-    assert (log.head.max_timestamp, log.head.max_timestamp_offset) == (1000, 0)
 
 
 def test_readers_find_the_tail_in_memory(store):
@@ -238,9 +203,9 @@ def test_a_fenced_log_takes_nothing_until_a_higher_epoch(store):
     group.put(head_key(log.key), log.head._replace(fence_epoch=3).pack())
     store.write(group, 0)
     again = open_log(store, leader_epoch=3)
-    refused = again.stage(batch(), 3, NOW_MS)
+    refused = attempt(again, batch(), 3)
     assert (refused.refusal, refused.leader_epoch) == (Refusal.MOVING, 3)
-    assert again.stage(batch(), 2, NOW_MS).refusal is Refusal.FENCED_LEADER_EPOCH
+    assert attempt(again, batch(), 2).refusal is Refusal.FENCED_LEADER_EPOCH
     again.adopt(4)
     append(store, again, batch())
     assert (

@@ -12,7 +12,7 @@ def fill(cache, tail, count, *, start=0, size=100):
     """Batches of two offsets each."""
     for number in range(count):
         base = start + number * 2
-        cache.add(tail, base, base + 1, b"%05d" % base + b"." * (size - 5))
+        cache.add(tail, base, [base + 1], [b"%05d" % base + b"." * (size - 5)])
 
 
 def offsets(run):
@@ -108,8 +108,10 @@ def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
     ends = [0, 0, 0]
     for _ in range(1000):
         which = chance.randrange(3)
-        fill(cache, tails[which], 1, start=ends[which], size=chance.randrange(10, 400))
-        ends[which] += 2
+        bases = range(ends[which], ends[which] + 2 * chance.randrange(1, 6), 2)
+        batches = [b"%05d" % base + b"." * chance.randrange(10, 400) for base in bases]
+        cache.add(tails[which], bases[0], [base + 1 for base in bases], batches)
+        ends[which] = bases[-1] + 2
         assert cache.size_bytes <= 30_000
         offset = chance.randrange(ends[which] + 1)
         run = tails[which].read(offset, ends[which], EVERYTHING)
@@ -131,3 +133,20 @@ def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
     fill(cache, other, 20)
     assert cache.size_bytes <= 3000
     assert offsets(other.read(38, 1000, EVERYTHING)) == [38]
+
+
+def test_batches_that_came_together_leave_together():
+    cache, tail, other = TailCache(1500), LogTail(), LogTail()
+    cache.add(tail, 0, [1, 3, 5], [b"00000", b"00002", b"00004"])
+    fill(cache, other, 2)
+    assert tail.is_filled
+    fill(cache, other, 2, start=4)
+    assert not tail.is_filled
+    assert cache.size_bytes == 1200
+    # Where some of them are gone already, those that are left do, and nobody else's.
+    cache = TailCache(1500)
+    cache.add(tail := LogTail(), 0, [1, 3, 5], [b"00000", b"00002", b"00004"])
+    cache.forget_before(tail, 4)
+    fill(cache, other := LogTail(), 5)
+    assert (tail.is_filled, cache.size_bytes) == (False, 1500)
+    assert other.first_offset == 0

@@ -39,7 +39,7 @@ def test_batches_go_to_the_family_that_their_generation_names(tmp_path):
     with opened(tmp_path) as store:
         group = store.new_group()
         group.put_batch(b"\x00plain", b"1")
-        group.put_batch(b"\x80compacted", b"2")
+        group.put(b"\x80compacted", b"2", group.family(b"\x80"))
         store.write(group, 3)
         plain, compacted = (dict(one.items()) for one in store._database.batch_families)
         assert (plain, compacted) == ({b"\x00plain": b"1"}, {b"\x80compacted": b"2"})
