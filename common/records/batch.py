@@ -40,6 +40,8 @@ CODEC_LAST: Final = 4
 _LOOK_CLOSER: Final = CONTROL | CODEC_MASK
 _MAGIC_POSITION: Final = 16
 _CRC_START: Final = 21
+#: Fewer bytes are copied faster than viewed.
+_COPIED_MAX: Final = 1024
 #: length, attributes, timestamp, offset, key length, value length, header count: a byte each.
 _RECORD_BYTES_MIN: Final = 7
 
@@ -151,7 +153,8 @@ def check(batch: Bytes) -> BatchHeader | Flaw:
     _, length, _, magic, crc, attributes, last_delta, _, _, producer_id, _, sequence, count = header
     if magic != MAGIC or length + LENGTH_OVERHEAD != size:
         return _flaw_of_shape(batch)
-    if crc32c(memoryview(batch)[_CRC_START:]) != crc:
+    checked = batch if size < _COPIED_MAX else memoryview(batch)
+    if crc32c(checked[_CRC_START:]) != crc:
         return Flaw.CRC_MISMATCH
     if count <= 0 or last_delta + 1 != count:
         return Flaw.WRONG_COUNT
@@ -201,7 +204,8 @@ def _flaw_of_shape(batch: Bytes) -> Flaw:
 def place(batch: Bytes, base_offset: int, leader_epoch: int) -> bytes:
     """A copy of one whole batch at its place in the log. The CRC stays as it was."""
     head = _PLACE.pack(base_offset, len(batch) - LENGTH_OVERHEAD, leader_epoch)
-    return head + memoryview(batch)[_MAGIC_POSITION:]
+    kept = batch if len(batch) < _COPIED_MAX else memoryview(batch)
+    return head + kept[_MAGIC_POSITION:]
 
 
 def stamp_log_append_time(batch: Bytes, now_ms: int) -> bytes:

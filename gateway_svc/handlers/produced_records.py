@@ -60,15 +60,6 @@ def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
     return records
 
 
-def is_usual(records: bytes | memoryview) -> bool:
-    """Whether `checked_batch` has nothing to say against it, from version 7 on."""
-    return (
-        len(records) >= HEADER_BYTES
-        and records[_MAGIC_POSITION] == MAGIC
-        and not records[_FLAGS_POSITION] & TRANSACTIONAL
-    )
-
-
 def converted_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
     """One for each partition of a request below version 3. Takes its time: records are opened."""
     for topic in request.topic_data:

@@ -12,13 +12,12 @@ from common.ports.partitions import ACKS_ALL, ACKS_LEADER, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Backends, Call, Caller
 from gateway_svc.handlers.produce import Appending, timeout_ms
-from gateway_svc.handlers.produced_records import is_usual
 from gateway_svc.handlers.reply import Parts, Pending
 from gateway_svc.handlers.request import Request
-from gateway_svc.handlers.route import Route
+from gateway_svc.handlers.route import Route, Shortcut
 from gateway_svc.handlers.stored_response import StoredResponse, stored_response
 from gateway_svc.wire.apis.produce import ProduceResponse
-from gateway_svc.wire.envelope import Encoded, correlation_id, read_header
+from gateway_svc.wire.envelope import Encoded, read_header
 from gateway_svc.wire.schema import ZERO_UUID
 from gateway_svc.wire.single_batch import (
     OPENING_START,
@@ -34,9 +33,11 @@ _ANSWERED: Final = (ACKS_ALL, ACKS_LEADER)
 _KNOWN_MAX: Final = 4096
 
 
-def single_batch_shortcuts(route: Route, backends: Backends) -> Mapping[int, "SingleBatches"]:
+def single_batch_shortcuts(route: Route, backends: Backends) -> Mapping[int, Shortcut]:
     """By version."""
-    return {version: SingleBatches(version, route, backends) for version in SINGLE_BATCH_VERSIONS}
+    return {
+        version: _SingleBatches(version, route, backends).start for version in SINGLE_BATCH_VERSIONS
+    }
 
 
 class _Known(NamedTuple):
@@ -50,7 +51,7 @@ class _Known(NamedTuple):
     response: StoredResponse
 
 
-class SingleBatches:
+class _SingleBatches:
     """Such requests of one version, on all connections."""
 
     def __init__(self, version: int, route: Route, backends: Backends) -> None:
@@ -60,7 +61,7 @@ class SingleBatches:
         self._partitions = backends.partitions
         self._known: dict[bytes, _Known] = {}
 
-    def __call__(self, frame: bytes, caller: Caller) -> "_OneBatch | None":
+    def start(self, frame: bytes, caller: Caller) -> "_OneBatch | None":
         """The append under way; None where the request is to go the long way."""
         try:
             end = opening_end(frame, self._version)
@@ -72,8 +73,9 @@ class SingleBatches:
             if known is None:
                 return None
         batch = read_batch(frame, end)
-        if batch is None or not is_usual(batch):
+        if batch is None:
             return None
+        # What only the gateway refuses the owner refuses too, if with other words.
         _, log, leader_epoch, acks, _, _ = known
         future, position = self._partitions.append_one(log, batch, leader_epoch, acks=acks)
         return _OneBatch(self._route, caller, frame, known, future, position)
@@ -131,7 +133,7 @@ class _OneBatch(Pending):
         try:
             stored = self.future.result()[self._position]
             if stored.refusal is None:
-                return [self._response.frame(correlation_id(self._frame), stored)]
+                return [self._response.frame(self._frame, stored)]
         except Exception:  # noqa: BLE001, S110 - the long way meets it too, and tells it
             pass
         request, call = self._long_way()

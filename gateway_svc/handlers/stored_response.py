@@ -59,13 +59,19 @@ class StoredResponse:
         )
         return self._before + numbers + self._after
 
-    def frame(self, correlation_id: bytes, stored: AppendResult) -> bytes:
-        """The response with its header and the length prefix; `correlation_id` as it was sent."""
+    def frame(self, request: bytes, stored: AppendResult) -> bytes:
+        """The response with its header and the length prefix, to the request in a frame."""
         numbers = _pack_numbers(
             stored.base_offset, stored.log_append_time_ms, stored.log_start_offset
         )
         return b"".join(
-            (self._frame_size, correlation_id, self._frame_before, numbers, self._after)
+            (
+                self._frame_size,
+                request[CORRELATION_START:CORRELATION_END],
+                self._frame_before,
+                numbers,
+                self._after,
+            )
         )
 
 

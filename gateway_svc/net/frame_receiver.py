@@ -19,6 +19,8 @@ _unpack_length: Final = Struct(">i").unpack_from
 #: Connections that may receive again all at once hold no more than this above the common limit.
 _SET_ASIDE_MIN: Final = 1024
 _SET_ASIDE_MAX: Final = 128 << 10
+#: Of so few bytes one copy, to be cut, costs less than a view for each frame.
+_COPIED_MAX: Final = 16 << 10
 
 
 def new_scratch(byte_count: int = 256 << 10) -> memoryview:
@@ -87,7 +89,9 @@ class FrameReceiver:
 
     def _cut(self, end: int) -> list[Frame]:
         frames: list[Frame] = []
-        scratch = self._scratch
+        scratch: bytes | memoryview = self._scratch
+        if end <= _COPIED_MAX:
+            scratch = bytes(scratch[:end])
         position = 0
         while end - position >= LENGTH_BYTES:
             start = position + LENGTH_BYTES

@@ -8,7 +8,7 @@ comes after it, as Apache Kafka does with every request. Knows no sockets: answe
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
@@ -136,8 +136,8 @@ class Pipeline:
         """Requests that are held in memory: waiting, running, or answered out of turn."""
         return len(self._waiting) + len(self._places)
 
-    def accept(self, frame: Frame) -> None:
-        self._waiting.append(frame)
+    def accept(self, frames: Iterable[Frame]) -> None:
+        self._waiting.extend(frames)
 
     def start(self) -> None:
         """Starts every request whose turn it is, some now and the rest soon."""
@@ -246,7 +246,9 @@ class Pipeline:
         if not future.cancelled():
             # Looked at, so that asyncio does not report it as lost where nobody waits any more.
             future.exception()
-        self._flush_soon()
+        # Others that became ready in the same turn are done already, and leave in the same write.
+        if self._places and not self._flush_is_due:
+            self._flush()
 
     def _flush_soon(self) -> None:
         # Answers that become ready in the same turn of the event loop leave in one write.

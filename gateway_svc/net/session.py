@@ -112,8 +112,7 @@ class Session(asyncio.BufferedProtocol):
             self._pipeline.fail(violation)
             return
         if frames:
-            for frame in frames:
-                self._pipeline.accept(frame)
+            self._pipeline.accept(frames)
             self._release(LENGTH_BYTES * len(frames))
             self._pipeline.start()
         if self._held > ALLOWANCE_BYTES or self._pipeline.unanswered >= UNANSWERED_MAX:

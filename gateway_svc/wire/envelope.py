@@ -24,7 +24,7 @@ _REQUEST_START = Struct(">hhih")
 _RESPONSE_START = Struct(">ii")
 _KIND: Final = Struct(">hh")
 _CORRELATION_ID_BYTES = 4
-#: Where a response has its correlation id, behind its length.
+#: Where a frame has its correlation id: a request's without its length, a response's behind it.
 CORRELATION_START: Final = 4
 CORRELATION_END: Final = CORRELATION_START + _CORRELATION_ID_BYTES
 _unpack_start: Final = _REQUEST_START.unpack_from
@@ -48,11 +48,6 @@ class RequestHeader(NamedTuple):
 def kind_of(api_key: int, version: int) -> bytes:
     """What every frame of the API and version begins with."""
     return _KIND.pack(api_key, version)
-
-
-def correlation_id(frame: bytes) -> bytes:
-    """Of a request, as it was sent: four bytes."""
-    return frame[4:8]
 
 
 def read_header(frame: bytes | memoryview) -> RequestHeader:

@@ -7,7 +7,7 @@ small requests under way, a future for each costs more than storing it.
 import asyncio
 from asyncio import Future
 from collections.abc import Sequence
-from time import time
+from time import time_ns
 from typing import Final
 
 from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, OneAppend, Refusal
@@ -40,7 +40,7 @@ class Appending:
             future.set_exception(BackendUnavailable("the partition service is stopping"))
             return future
         submission = Submission(future, must_sync=self._must_sync and acks == ACKS_ALL)
-        now_ms = int(time() * 1000)
+        now_ms = time_ns() // 1_000_000
         for one in appends:
             outcome = self._stage(
                 one.log, one.batch, one.leader_epoch, now_ms, submission, has_keys=one.has_keys
@@ -63,7 +63,7 @@ class Appending:
         submission = self._shared
         if self._shared_group != self._committer.group or submission.must_sync != must_sync:
             submission = self._share_anew(must_sync=must_sync)
-        outcome = self._stage(log, batch, leader_epoch, int(time() * 1000), submission)
+        outcome = self._stage(log, batch, leader_epoch, time_ns() // 1_000_000, submission)
         if not isinstance(outcome, Staged):
             refused: Future[list[AppendResult]] = self._loop.create_future()
             refused.set_result([outcome])

@@ -115,8 +115,9 @@ class Committer:
             self._idle.set_result(None)
 
     def _wake(self) -> None:
-        if self._wake_up is not None and not self._wake_up.done():
-            self._wake_up.set_result(None)
+        wake_up, self._wake_up = self._wake_up, None
+        if wake_up is not None and not wake_up.done():
+            wake_up.set_result(None)
 
     async def _commit_one(self) -> None:
         """One group, then what must happen between groups."""

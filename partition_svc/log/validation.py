@@ -50,13 +50,15 @@ def validate(
     header = check(batch)
     if isinstance(header, Flaw):
         return refused(_REFUSALS.get(header, Refusal.INVALID_RECORD), header.value)
-    if header.max_timestamp < header.base_timestamp and not config.is_log_append_time:
+    _, _, _, _, _, attributes, _, base_timestamp, max_timestamp, _, _, _, _ = header
+    if max_timestamp < base_timestamp and not config.is_log_append_time:
         told = _with_max_timestamp(batch, header)
         if isinstance(told, AppendResult):
             return told
         batch, header = told
+        max_timestamp = header.max_timestamp
     latest_ms = now_ms + config.timestamp_after_max_ms
-    if config.is_plain and header.max_timestamp <= latest_ms and not header.attributes & _UNUSUAL:
+    if config.is_plain and max_timestamp <= latest_ms and not attributes & _UNUSUAL:
         return batch, header
     refusal = _refusal_by_header(header, config, now_ms)
     return refusal or _changed(batch, header, config, now_ms, has_keys=has_keys)

@@ -1,7 +1,6 @@
 """What can go wrong with the store, in words that the rest of the service understands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 
 class StorageFailed(Exception):
@@ -11,15 +10,30 @@ class StorageFailed(Exception):
     """
 
 
-@contextmanager
-def storage_failures(what: str) -> Iterator[None]:
+class _Failures:
+    """As a generator would do it, in a third of the time: every write and every read has one."""
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, StorageFailed):
+            raise StorageFailed(f"{self._what}: {error}") from error
+
+
+def storage_failures(what: str) -> _Failures:
     """Around calls to rocksdict, which raises plain `Exception`s for all that goes wrong."""
-    try:
-        yield
-    except StorageFailed:
-        raise
-    except Exception as error:
-        raise StorageFailed(f"{what}: {error}") from error
+    return _Failures(what)
 
 
 class StoreInUse(Exception):

@@ -118,15 +118,32 @@ def test_every_outcome_is_answered_alike(version, acks, timeout_ms, outcome):
         {"partition": 3},
         {"acks": 2},
         {"records": None},
-        {"records": record_batch(numbered(1), attributes=TRANSACTIONAL_BIT)},
-        {"records": b"x"},
         {"tags": b"\1\0\1x"},
     ],
-    ids=["topic", "negative", "partition", "acks", "null", "transaction", "corrupt", "tags"],
+    ids=["topic", "negative", "partition", "acks", "null", "tags"],
 )
 def test_what_is_not_usual_is_answered_alike(version, asked):
     sent = frame(version, **asked)
     assert answered(SHORT, sent) == answered(LONG, sent)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "records",
+    [
+        record_batch(numbered(1), attributes=TRANSACTIONAL_BIT),
+        BATCH[:16] + b"\1" + BATCH[17:],
+        BATCH[:60],
+        b"x",
+    ],
+    ids=["transaction", "magic", "cut", "corrupt"],
+)
+def test_what_the_owner_refuses_first_is_told_in_the_same_words(version, records):
+    refused = [AppendResult(refusal=Refusal.CORRUPT_BATCH, message="said by the owner")]
+    sent = frame(version, records=records)
+    short, *_ = answered(SHORT, sent, results=refused)
+    long, *_ = answered(LONG, sent, results=refused)
+    assert short == long
 
 
 def test_acks_0_has_no_answer_this_way_either():
@@ -229,6 +246,6 @@ def test_what_is_known_of_requests_is_bounded(monkeypatch):
         answer = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
             assert await told(answer, frame(9, timeout_ms=timeout_ms))
-        return len(dispatch.shortcuts[kind_of(0, 9)]._known)
+        return len(dispatch.shortcuts[kind_of(0, 9)].__self__._known)
 
     assert 0 < asyncio.run(story()) <= 3

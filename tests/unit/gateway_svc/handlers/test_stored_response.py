@@ -32,7 +32,9 @@ def test_it_is_what_the_codec_writes(version, partition, name):
         response = stored_response(version, name, TOPIC_ID, partition)
         assert response.body(result) == expected
         sent = b"".join(write_response(PRODUCE, version, -7, message))
-        assert response.frame((-7).to_bytes(4, "big", signed=True), result) == sent
+        assert (
+            response.frame(b"KIND" + (-7).to_bytes(4, "big", signed=True) + b"any", result) == sent
+        )
 
 
 def test_it_is_remembered():

@@ -93,8 +93,7 @@ class World:
         return [part for parts in self.writes for part in parts]
 
     async def ask(self, *frames: bytes) -> None:
-        for frame in frames:
-            self.pipeline.accept(frame)
+        self.pipeline.accept(frames)
         self.pipeline.start()
         await settle()
 
@@ -122,12 +121,11 @@ def in_world(story: Callable[[World], Awaitable[None]], turn: Turn = SHORT_TURN)
 def test_many_requests_start_in_order_over_several_turns_of_the_loop(turn):
     async def story(world: World) -> None:
         frames = [b"pending%d" % number for number in range(2 * turn.requests + 1)]
-        for frame in frames:
-            world.pipeline.accept(frame)
+        world.pipeline.accept(frames)
         world.pipeline.start()
         assert world.started == frames[: turn.requests]
         # More may come in, and start again, before the rest has had its turn.
-        world.pipeline.accept(b"pending-last")
+        world.pipeline.accept([b"pending-last"])
         await settle()
         assert world.started == [*frames, b"pending-last"]
 
@@ -138,8 +136,7 @@ def test_many_requests_start_in_order_over_several_turns_of_the_loop(turn):
 def test_large_requests_start_fewer_at_a_time(turn):
     async def story(world: World) -> None:
         half = b"pending" + bytes(turn.request_bytes // 2)
-        for _ in range(4):
-            world.pipeline.accept(half)
+        world.pipeline.accept([half] * 4)
         world.pipeline.start()
         assert len(world.started) == 2
         await settle()
@@ -151,8 +148,7 @@ def test_large_requests_start_fewer_at_a_time(turn):
 def test_what_has_not_started_when_the_client_leaves_never_does():
     async def story(world: World) -> None:
         await world.ask(b"pending0")
-        for number in range(SHORT_TURN.requests + 1):
-            world.pipeline.accept(b"now%d" % number)
+        world.pipeline.accept(b"now%d" % number for number in range(SHORT_TURN.requests + 1))
         world.pipeline.start()
         world.pipeline.cancel()
         await settle()
