@@ -89,7 +89,14 @@ class Committer:
                     await asyncio.sleep(0)
                 else:
                     await self._work()
-                await self._commit_one()
+                self._write_group()
+                if self._committing is not None:
+                    await self._sync_group(self._committing)
+                # One at a time, so that appends never wait for many.
+                if self._chores:
+                    await self._run_chore(self._chores.popleft())
+                if self._store.is_roll_due:
+                    await self._roll()
         except StorageFailed as error:
             self.failure = str(error)
             self._refuse_all()
@@ -104,11 +111,8 @@ class Committer:
 
     async def _work(self) -> None:
         self._tell_idle()
-        self._wake_up = asyncio.get_running_loop().create_future()
-        try:
-            await self._wake_up
-        finally:
-            self._wake_up = None
+        wake_up = self._wake_up = asyncio.get_running_loop().create_future()
+        await wake_up
 
     def _tell_idle(self) -> None:
         if self._idle is not None and not self._idle.done():
@@ -119,22 +123,19 @@ class Committer:
         if wake_up is not None and not wake_up.done():
             wake_up.set_result(None)
 
-    async def _commit_one(self) -> None:
-        """One group, then what must happen between groups."""
+    def _write_group(self) -> None:
+        """Writes what is queued; `_committing` is what of it has to be synced."""
         self.group += 1
         group = self._committing = CommitGroup(self._queue, _GROUP_BYTES_MAX)
-        if group:
-            group.write(self._store)
-            group.answer_written()
-            if not group.is_answered:
-                await self._disk.run(self._store.sync)
-                group.answer_synced()
+        group.write(self._store)
+        group.answer_written()
+        if group.is_answered:
+            self._committing = None
+
+    async def _sync_group(self, group: CommitGroup) -> None:
+        await self._disk.run(self._store.sync)
+        group.answer_synced()
         self._committing = None
-        # One at a time, so that appends never wait for many.
-        if self._chores:
-            await self._run_chore(self._chores.popleft())
-        if self._store.is_roll_due:
-            await self._roll()
 
     async def _run_chore(self, chore: "_Chore") -> None:
         try:

@@ -18,7 +18,7 @@ from partition_svc.log.validation import validate
 from partition_svc.log.waiters import FetchWaiter, wake_all
 from partition_svc.log.written_log import WrittenLog
 from partition_svc.store.group import Group
-from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
+from partition_svc.store.keys import LogHead, log_key, producer_key
 from partition_svc.store.log_store import LogStore
 
 _new_tuple: Final = tuple.__new__
@@ -150,7 +150,7 @@ class PartitionLog:
 
     def write_head(self, group: Group) -> None:
         """What is written of the log so far."""
-        group.put(head_key(self.key), self.head.pack())
+        self._written.put_head(group, self.log_start_offset, self._fence_epoch)
 
     def shrink(self, group: Group, gone_bytes: int) -> None:
         """Compaction takes so many bytes away, with the group."""

@@ -5,6 +5,7 @@ All logs begin another with each generation of the store.
 """
 
 from partition_svc.log.log_config import LogConfig
+from partition_svc.log.staged import Staged
 from partition_svc.store.group import Group
 from partition_svc.store.keys import COMPACTED_BIT, batch_prefix, pack_segment, segment_key
 from partition_svc.store.reading import LogReader
@@ -21,16 +22,19 @@ class Segment:
         self._size_bytes = size_bytes
         self._began_ms = -1
 
-    def takes(self, generation: int, size_bytes: int, timestamp: int, config: LogConfig) -> bool:
+    def takes(self, generation: int, staged: Staged, config: LogConfig) -> bool:
         """Whether a batch belongs here still, and not to the next: LogSegment.shouldRoll of Kafka.
 
-        `timestamp` is the batch's largest; `generation` that of the store.
+        `generation` is that of the store.
         """
-        if self._generation != _generation_of(config, generation):
+        if not config.is_compacted:
+            return self._generation == generation
+        if self._generation != generation | COMPACTED_BIT:
             return False
-        if self._size_bytes + size_bytes > config.segment_bytes:
+        assert staged.batch is not None
+        if self._size_bytes + len(staged.batch) > config.segment_bytes:
             return False
-        return not 0 <= self._began_ms < timestamp - config.segment_ms
+        return not 0 <= self._began_ms < staged.max_timestamp - config.segment_ms
 
     def add(self, group: Group, size_bytes: int, timestamp: int) -> None:
         """A batch goes into it, with the group."""
@@ -55,7 +59,9 @@ class Segment:
 
         A log that was just opened may have one of this generation: that goes on then.
         """
-        generation = _generation_of(config, generation)
+        if config.is_compacted:
+            # They have a column family of their own.
+            generation |= COMPACTED_BIT
         prefix = batch_prefix(generation, log_key)
         if self._generation < 0:
             last_generation, before = reader.last_segment(log_key)
@@ -63,8 +69,3 @@ class Segment:
                 return Segment(generation, prefix, bytes_before - before)
         group.put(segment_key(log_key, base_offset), pack_segment(generation, bytes_before))
         return Segment(generation, prefix)
-
-
-def _generation_of(config: LogConfig, generation: int) -> int:
-    """Segments of compacted logs have a column family of their own."""
-    return generation | COMPACTED_BIT if config.is_compacted else generation

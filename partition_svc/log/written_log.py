@@ -7,7 +7,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
 from partition_svc.log.staged import Staged
 from partition_svc.store.group import Group
-from partition_svc.store.keys import LogHead, epoch_key, pack_u64, time_key
+from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_head, pack_u64, time_key
 from partition_svc.store.log_store import LogStore
 
 #: At most one time-index entry for so many bytes (Kafka's index.interval.bytes).
@@ -19,6 +19,7 @@ class WrittenLog:
 
     __slots__ = (
         "_bytes_since_index",
+        "_head_key",
         "_key",
         "_segment",
         "_store",
@@ -31,6 +32,7 @@ class WrittenLog:
 
     def __init__(self, log_key: bytes, store: LogStore, head: LogHead) -> None:
         self._key = log_key
+        self._head_key = head_key(log_key)
         self._store = store
         self.next_offset = head.next_offset
         self.size_bytes = head.size_bytes
@@ -52,6 +54,21 @@ class WrittenLog:
             fence_epoch,
         )
 
+    def put_head(self, group: Group, log_start_offset: int, fence_epoch: int) -> None:
+        """As `head` says."""
+        group.put(
+            self._head_key,
+            pack_head(
+                log_start_offset,
+                self.next_offset,
+                self.size_bytes,
+                self.max_timestamp,
+                self.max_timestamp_offset,
+                self.leader_epoch,
+                fence_epoch,
+            ),
+        )
+
     def write(
         self, group: Group, staged: Sequence[Staged], generation: int, config: LogConfig
     ) -> None:
@@ -67,7 +84,10 @@ class WrittenLog:
         self, group: Group, staged: Sequence[Staged], generation: int, config: LogConfig
     ) -> None:
         """Batches of which only the first may begin a segment."""
-        segment = self._segment_for(group, staged[0], generation, config)
+        first = staged[0]
+        if not self._segment.takes(generation, first, config):
+            self._begin_segment(group, first, generation, config)
+        segment = self._segment
         put, prefix = group.put, segment.prefix
         family = group.family(prefix)
         size_before = self.size_bytes
@@ -92,22 +112,17 @@ class WrittenLog:
                     put(time_key(self._key, max_timestamp, last_offset), b"")
                     self._bytes_since_index = 0
         self.next_offset = staged[-1].next_offset
-        segment.add(group, self.size_bytes - size_before, staged[0].max_timestamp)
+        segment.add(group, self.size_bytes - size_before, first.max_timestamp)
 
-    def _segment_for(
-        self, group: Group, staged: Staged, generation: int, config: LogConfig
-    ) -> Segment:
-        """The one that the batch belongs to."""
-        batch, max_timestamp = staged.batch, staged.max_timestamp
-        assert batch is not None
-        if not self._segment.takes(generation, len(batch), max_timestamp, config):
-            self._segment = self._segment.next(
-                group,
-                self._store.reader,
-                self._key,
-                generation=generation,
-                base_offset=staged.base_offset,
-                bytes_before=self.size_bytes,
-                config=config,
-            )
-        return self._segment
+    def _begin_segment(
+        self, group: Group, first: Staged, generation: int, config: LogConfig
+    ) -> None:
+        self._segment = self._segment.next(
+            group,
+            self._store.reader,
+            self._key,
+            generation=generation,
+            base_offset=first.base_offset,
+            bytes_before=self.size_bytes,
+            config=config,
+        )

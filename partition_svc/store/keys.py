@@ -65,6 +65,10 @@ _INCOMING: Final = struct.Struct(">Qq?")
 _CODED: Final = struct.Struct(">c20sQ")
 
 pack_u64 = _U64.pack
+#: A row of `LogHead`, whose fields it takes in their order.
+pack_head = _HEAD.pack
+#: A row of `GenerationBytes`, as well.
+pack_generation = _GENERATION_ROW.pack
 
 
 class LogHead(NamedTuple):
@@ -111,9 +115,6 @@ class GenerationBytes(NamedTuple):
 
     appended: int
     deleted: int
-
-    def plus(self, appended: int) -> "GenerationBytes":
-        return GenerationBytes(self.appended + appended, self.deleted)
 
     def pack(self) -> bytes:
         return _GENERATION_ROW.pack(*self)

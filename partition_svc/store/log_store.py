@@ -100,12 +100,9 @@ class LogStore:
         Raises:
             StorageFailed: nothing of it is stored.
         """
-        rows = self._open_generation.rows_with(appended_bytes, group.compacted_bytes)
-        for generation, row in rows.items():
-            group.put(generation_key(generation), row.pack())
+        self._open_generation.add(appended_bytes, group.compacted_bytes, group.put)
         with storage_failures("write"):
             self._database.state.write(group.changes)
-        self._open_generation.take(rows, appended_bytes)
 
     def check(self) -> None:
         """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""

@@ -2,6 +2,7 @@ import pytest
 
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
+from partition_svc.log.staged import Staged
 from partition_svc.store.keys import COMPACTED_BIT
 from tests.support.log_stores import LOG_KEY, opened
 
@@ -31,7 +32,8 @@ def follow(store, segment, base_offset, bytes_before, config=COMPACTED):
 
 
 def takes(store, segment, size_bytes, timestamp, config=COMPACTED):
-    return segment.takes(store.generation, size_bytes, timestamp, config)
+    batch = Staged(None, bytes(size_bytes), 0, 1, timestamp, 0, None, None, 0)
+    return segment.takes(store.generation, batch, config)
 
 
 def test_a_segment_of_a_compacted_log_ends_by_size_and_by_age(store):
@@ -54,7 +56,7 @@ def test_others_end_with_the_generation_alone(store):
     group = store.new_group()
     segment.add(group, 1 << 40, 0)
     assert group.compacted_bytes == 0
-    assert takes(store, segment, 1 << 40, 1 << 60, PLAIN)
+    assert takes(store, segment, 1 << 20, 1 << 60, PLAIN)
     store.roll()
     assert not takes(store, segment, 1, 1, PLAIN)
 

@@ -3,12 +3,17 @@ from collections import Counter
 import pytest
 
 from partition_svc.store.generation import OpenGeneration
-from partition_svc.store.keys import COMPACTED_BIT
+from partition_svc.store.keys import COMPACTED_BIT, GenerationBytes
 
 
 def write(generation, appended_bytes, compacted_bytes=0):
-    rows = generation.rows_with(appended_bytes, compacted_bytes)
-    generation.take(rows, appended_bytes)
+    """The rows to be stored, by generation."""
+    rows = {}
+
+    def put(key, row):
+        rows[int.from_bytes(key[1:], "big")] = GenerationBytes.unpack(row)
+
+    generation.add(appended_bytes, compacted_bytes, put)
     return rows
 
 
