@@ -225,7 +225,7 @@ class Pipeline:
 
     def _run_if_first(self) -> None:
         """Starts who is to be alone, once everything before it is answered."""
-        if self._alone is None or self._is_held or len(self._places) > 1:
+        if self._alone is None or self._is_held or len(self._places) != 1:
             return
         first, future, size, started_at = self._places[0]
         if future is not None:
@@ -246,8 +246,8 @@ class Pipeline:
         if not future.cancelled():
             # Looked at, so that asyncio does not report it as lost where nobody waits any more.
             future.exception()
-        # Others that became ready in the same turn are done already, and leave in the same write.
-        if self._places and not self._flush_is_due:
+        if not self._flush_is_due:
+            # Others that are ready in the same turn are done already, and leave in the same write.
             self._flush()
 
     def _flush_soon(self) -> None:
@@ -263,11 +263,13 @@ class Pipeline:
         parts: Parts = []
         answered_bytes = 0
         failure: ProtocolViolation | Disconnect | None = None
+        is_stuck = True
         while places:
             reply, future, size, _ = places[0]
             if future is None or not future.done():
                 break
             places.popleft()
+            is_stuck = False
             answered_bytes += size
             try:
                 answer = reply.finish()
@@ -276,6 +278,8 @@ class Pipeline:
                 break
             if answer is not None:
                 parts += answer
+        if is_stuck:
+            return
         self._sink.send(parts, answered_bytes)
         if failure is not None:
             self.fail(failure)

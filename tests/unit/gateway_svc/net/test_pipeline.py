@@ -294,6 +294,48 @@ def test_a_request_that_can_only_be_answered_by_closing_closes(frame):
     in_world(story)
 
 
+def test_answers_before_one_that_closes_the_connection_still_leave():
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", b"pending2", b"pending3")
+        world.pending[b"pending2"].future.set_exception(Disconnect("no"))
+        world.pending[b"pending3"].future.set_result(None)
+        await settle()
+        assert (world.sent, world.errors) == ([], [])
+        await world.finish(b"pending1")
+        assert world.sent == [b"pending1"]
+        assert [str(error) for error in world.errors] == ["no"]
+
+    in_world(story)
+
+
+def test_what_is_ready_out_of_turn_is_no_reason_to_send():
+    async def story(world: World) -> None:
+        sends = []
+        world.send = lambda parts, answered_bytes: sends.append(answered_bytes)
+        await world.ask(b"pending1", b"pending2", b"pending3")
+        await world.finish(b"pending3")
+        await world.finish(b"pending2")
+        assert sends == []
+        await world.finish(b"pending1")
+        assert sends == [24]
+
+    in_world(story)
+
+
+@pytest.mark.parametrize("frame", [b"alone2", b"turn2"])
+def test_a_peer_that_reads_again_when_all_is_over_starts_nothing(frame):
+    async def story(world: World) -> None:
+        await world.ask(b"pending1", frame)
+        world.pipeline.hold()
+        world.pipeline.fail(Disconnect("enough"))
+        world.pipeline.release()
+        await settle()
+        assert world.sent == []
+        assert list(world.pending) == [b"pending1"]
+
+    in_world(story)
+
+
 def test_nothing_starts_while_the_peer_does_not_read():
     async def story(world: World) -> None:
         world.pipeline.hold()
