@@ -50,6 +50,7 @@ _INFLATION: Final = 32
 
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _PLACE: Final = struct.Struct(">qii")
+_OFFSETS: Final = struct.Struct(">q15xi")
 _CHECKED: Final = struct.Struct(">hiqqqhii")
 _HEAD: Final = struct.Struct(">qiibI")
 _unpack_header: Final = _HEADER.unpack_from
@@ -138,6 +139,12 @@ def parse_header(buffer: Bytes, position: int = 0) -> BatchHeader:
         return _new_tuple(BatchHeader, _unpack_header(buffer, position))
     except struct.error as error:
         raise CorruptRecords("the bytes end within a batch header") from error
+
+
+def last_offset_of(batch: Bytes) -> int:
+    """Of one whole batch in its place."""
+    base_offset, last_offset_delta = _OFFSETS.unpack_from(batch)
+    return int(base_offset + last_offset_delta)
 
 
 def check(batch: Bytes) -> BatchHeader | Flaw:

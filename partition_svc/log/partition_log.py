@@ -163,12 +163,8 @@ class PartitionLog:
 
     def on_written(self, staged: Sequence[Staged]) -> None:
         """Batches are in the store: readers find them as soon as the high watermark allows."""
-        self._cache.add(
-            self.tail,
-            staged[0].base_offset,
-            [one.next_offset - 1 for one in staged],
-            [one.batch for one in staged if one.batch is not None],
-        )
+        run = [one.batch for one in staged if one.batch is not None]
+        self._cache.add(self.tail, staged[0].base_offset, staged[-1].next_offset - 1, run)
 
     def make_readable(self, staged: Sequence[Staged]) -> None:
         """Moves the high watermark past batches and wakes who waits for it."""

@@ -8,15 +8,20 @@ from partition_svc.store.reading import Limits
 EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
 
 
+def two_records(base_offset, size):
+    """As much of a batch as the cache looks at."""
+    return base_offset.to_bytes(8, "big") + bytes(15) + (1).to_bytes(4, "big") + bytes(size - 27)
+
+
 def fill(cache, tail, count, *, start=0, size=100):
     """Batches of two offsets each."""
     for number in range(count):
         base = start + number * 2
-        cache.add(tail, base, [base + 1], [b"%05d" % base + b"." * (size - 5)])
+        cache.add(tail, base, base + 1, [two_records(base, size)])
 
 
 def offsets(run):
-    return [int(one[:5]) for one in run.batches]
+    return [int.from_bytes(one[:8], "big") for one in run.batches]
 
 
 def test_the_newest_batches_are_found_from_any_offset():
@@ -109,8 +114,8 @@ def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
     for _ in range(1000):
         which = chance.randrange(3)
         bases = range(ends[which], ends[which] + 2 * chance.randrange(1, 6), 2)
-        batches = [b"%05d" % base + b"." * chance.randrange(10, 400) for base in bases]
-        cache.add(tails[which], bases[0], [base + 1 for base in bases], batches)
+        batches = [two_records(base, chance.randrange(30, 400)) for base in bases]
+        cache.add(tails[which], bases[0], bases[-1] + 1, batches)
         ends[which] = bases[-1] + 2
         assert cache.size_bytes <= 30_000
         offset = chance.randrange(ends[which] + 1)
@@ -137,16 +142,32 @@ def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
 
 def test_batches_that_came_together_leave_together():
     cache, tail, other = TailCache(1500), LogTail(), LogTail()
-    cache.add(tail, 0, [1, 3, 5], [b"00000", b"00002", b"00004"])
+    cache.add(tail, 0, 5, [two_records(base, 100) for base in (0, 2, 4)])
     fill(cache, other, 2)
     assert tail.is_filled
-    fill(cache, other, 2, start=4)
-    assert not tail.is_filled
-    assert cache.size_bytes == 1200
-    # Where some of them are gone already, those that are left do, and nobody else's.
-    cache = TailCache(1500)
-    cache.add(tail := LogTail(), 0, [1, 3, 5], [b"00000", b"00002", b"00004"])
-    cache.forget_before(tail, 4)
-    fill(cache, other := LogTail(), 5)
-    assert (tail.is_filled, cache.size_bytes) == (False, 1500)
-    assert other.first_offset == 0
+    fill(cache, other, 1, start=4)
+    assert (tail.is_filled, cache.size_bytes) == (False, 900)
+    # Also where only some of them are to go; nobody else goes for what is gone already.
+    cache.add(tail := LogTail(), 0, 3, [two_records(base, 100) for base in (0, 2)])
+    cache.forget_before(tail, 1)
+    assert (tail.is_filled, cache.size_bytes) == (False, 900)
+    fill(cache, other, 2, start=6)
+    assert (other.first_offset, cache.size_bytes) == (0, 1500)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
+    chance = random.Random(seed)
+    cache, together, apart = TailCache(1 << 20), LogTail(), LogTail()
+    end = 0
+    for _ in range(50):
+        run = [two_records(end + 2 * n, chance.randrange(30, 300)) for n in range(1 + _ % 7)]
+        cache.add(together, end, end + 2 * len(run) - 1, run)
+        for one in run:
+            cache.add(apart, end, end + 1, [one])
+            end += 2
+    for _ in range(500):
+        bytes_max, pause = chance.randrange(5000), chance.randrange(5000)
+        limits = Limits(bytes_max, pause, one=chance.random() < 0.5)
+        asked = chance.randrange(end), chance.randrange(end + 1), limits
+        assert together.read(*asked) == apart.read(*asked)
