@@ -2,9 +2,12 @@
 PYTHON ?= python3
 TESTS ?= tests
 WORKERS ?= auto
+# Real clients, and services that are killed: CLIENT_WORKERS=0 takes them one after the other.
+CLIENT_WORKERS ?= $(WORKERS)
+CLIENTS := tests/clients tests/crash tests/hostile tests/moves
 # What takes the whole machine for itself, and so comes last: many clients of many languages with ideas
 # of their own about time, and a cluster in containers.
-ALONE := $(if $(filter tests,$(TESTS)),tests/interop tests/cluster)
+ALONE := tests/interop tests/cluster
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog
@@ -40,9 +43,12 @@ down: ## Stop it; its data stays (docker volume ls)
 	$(COMPOSE) --profile grow down
 
 test: dev ## All tests, a process for each core (TESTS=tests/unit for some, WORKERS=0 in one process)
-	@status=0; \
-	  $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS) $(addprefix --ignore ,$(ALONE)) || status=1; \
-	  for folder in $(ALONE); do $(BIN)/python -m pytest $$folder || status=1; done; \
+	@status=0; run() { $(BIN)/python -m pytest --numprocesses "$$@" || status=1; }; \
+	  if [ "$(TESTS)" != tests ]; then run $(WORKERS) $(TESTS); else \
+	    run $(WORKERS) tests $(addprefix --ignore ,$(CLIENTS) $(ALONE)); \
+	    run $(CLIENT_WORKERS) $(CLIENTS); \
+	    for folder in $(ALONE); do run 0 $$folder; done; \
+	  fi; \
 	  exit $$status
 
 check: lint types layers check-protos ## Everything that needs no running

@@ -9,7 +9,7 @@ from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 #: Kafka's `acks`: answer after the WAL is synced (-1), written to the OS (1), or never (0).
 ACKS_ALL = -1
@@ -23,6 +23,8 @@ MAX_TIMESTAMP = -3
 
 #: "Do not check the caller's leader epoch" (KIP-320).
 NO_LEADER_EPOCH = -1
+
+_new_tuple: Final = tuple.__new__
 
 
 class Refusal(IntEnum):
@@ -85,6 +87,12 @@ class AppendResult(NamedTuple):
     message: str | None = None
     record_errors: tuple[RecordError, ...] = ()
     leader_epoch: int = NO_LEADER_EPOCH
+
+
+def stored(base_offset: int, log_append_time_ms: int, log_start_offset: int) -> AppendResult:
+    """What most appends get, made in a third of the time."""
+    fields = (base_offset, log_append_time_ms, log_start_offset, None, None, (), NO_LEADER_EPOCH)
+    return _new_tuple(AppendResult, fields)
 
 
 @dataclass(slots=True)
@@ -213,7 +221,8 @@ class Partitions(Protocol):
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
     ) -> OneAppend:
         """As `append` of one batch, in order with that."""
-        return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
+        future = self.append([Append(log, batch, leader_epoch)], acks=acks)
+        return _new_tuple(OneAppend, (future, 0))
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         """Raises `BackendUnavailable`. Cancelling it takes the waiter away from the logs."""

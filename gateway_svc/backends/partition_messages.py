@@ -24,6 +24,7 @@ from common.ports.partitions import (
     OffsetResult,
     RecordError,
     Refusal,
+    stored,
 )
 from common.rpc.wire_format import split
 from protos.partition.v1 import partition_pb2 as pb
@@ -62,8 +63,8 @@ def append_request(appends: Iterable[tuple[int, Append, int]]) -> pb.AppendReque
 
 def append_result_from_message(message: pb.AppendResult) -> AppendResult:
     if message.HasField("stored"):
-        stored = message.stored
-        return AppendResult(stored.base_offset, stored.log_append_time_ms, stored.log_start_offset)
+        at = message.stored
+        return stored(at.base_offset, at.log_append_time_ms, at.log_start_offset)
     refused = message.refused
     return AppendResult(
         refusal=Refusal(refused.refusal),

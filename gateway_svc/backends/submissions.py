@@ -81,6 +81,9 @@ class AppendPath(Protocol):
         ...
 
 
+_UNANSWERED: Final = AppendResult()
+
+
 class Submission:
     """The appends of one call: `future` is done when each has its result, in their order.
 
@@ -92,7 +95,7 @@ class Submission:
 
     def __init__(self, count: int) -> None:
         self.future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
-        self._results: list[AppendResult] = [AppendResult()] * count
+        self._results = [_UNANSWERED] * count
         self._remaining = count
         self._lost = 0
         if not count:

@@ -8,7 +8,7 @@ logs from one to the next; nothing here waits.
 from collections.abc import Sequence
 from typing import Final
 
-from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal
+from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
 from common.records.batch import BatchHeader, place
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
@@ -205,8 +205,7 @@ class PartitionLog:
         if header.producer_id >= 0:
             row = self.producers.remember(header, base_offset, now_ms)
             producer_row = producer_key(self.key, header.producer_id), row
-        result = (base_offset, stamp_ms, self.log_start_offset, None, None, (), NO_LEADER_EPOCH)
-        position = submission.expect(_new_tuple(AppendResult, result))
+        position = submission.expect(stored(base_offset, stamp_ms, self.log_start_offset))
         placed = place(batch, base_offset, epoch)
         return _new_tuple(
             Staged,
@@ -222,5 +221,5 @@ class PartitionLog:
         if isinstance(verdict, OutOfSequence):
             return AppendResult(refusal=verdict.refusal, message=verdict.message)
         # Staged as well: the original may not be stored yet, and is answered before its copy.
-        result = AppendResult(verdict.base_offset, -1, self.log_start_offset)
+        result = stored(verdict.base_offset, -1, self.log_start_offset)
         return self.staged_nothing(result, submission)
