@@ -1,6 +1,9 @@
 """The short way says what the long one says, byte by byte, and asks the owners for the same."""
 
 import asyncio
+import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +13,7 @@ from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers import single_batch
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.produce import is_answered, produce
-from gateway_svc.handlers.reply import Pending
+from gateway_svc.handlers.reply import Disconnect, Exclusive, Pending
 from gateway_svc.handlers.route import overlapping_route
 from gateway_svc.handlers.single_batch import single_batch_shortcuts
 from gateway_svc.wire.apis.produce import (
@@ -21,7 +24,9 @@ from gateway_svc.wire.apis.produce import (
 )
 from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import kind_of
+from gateway_svc.wire.violations import ProtocolViolation
 from tests.support.batches import TRANSACTIONAL_BIT, record_batch
+from tests.support.partition_core import LOG, read_everything, running_core, snapshot, topic
 from tests.support.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
 
@@ -56,12 +61,17 @@ def frame(
 
 
 async def told(answer, sent):
-    """The response of one connection to one frame."""
-    reply = answer(sent)
-    if isinstance(reply, Pending):
-        await asyncio.wait([reply.future])
-        reply = reply.finish()
-    return b"".join(reply)
+    """The response of one connection to one frame, None, or why the connection ends."""
+    try:
+        reply = answer(sent)
+        if isinstance(reply, Exclusive):
+            reply = await reply.run()
+        if isinstance(reply, Pending):
+            await asyncio.wait([reply.future])
+            reply = reply.finish()
+        return None if reply is None else b"".join(reply)
+    except (ProtocolViolation, Disconnect) as error:
+        return type(error), str(error)
 
 
 def answered(route, sent, *, results=None, error=None, is_late=False):
@@ -249,3 +259,63 @@ def test_what_is_known_of_requests_is_bounded(monkeypatch):
         return len(dispatch.shortcuts[kind_of(0, 9)].__self__._known)
 
     assert 0 < asyncio.run(story()) <= 3
+
+
+TOPIC = replace(topic(), name="orders", partitions=topic().partitions[:3])
+
+
+def connected(route, core):
+    world = World()
+    world.view.apply(snapshot(TOPIC, revision=2))
+    backends = replace(world.backends, partitions=core)
+    return Dispatch({0: route}, backends).connect(PEER)
+
+
+def somehow_wrong(chance):
+    """Most frames: a few bytes of the first changed, its end missing, or more behind it."""
+    producer = (chance.randrange(3), 0, chance.randrange(20)) if chance.random() < 0.5 else None
+    batch = record_batch(
+        numbered(chance.randrange(1, 4), size=chance.choice((10, 300, 1500))),
+        producer=producer or (-1, -1, -1),
+        base_timestamp_ms=1_700_000_000_000,
+    )
+    sent = bytearray(
+        frame(
+            chance.choice(VERSIONS),
+            partition=chance.randrange(4),
+            acks=chance.choice((-1, 1, 1, 0)),
+            correlation_id=chance.randrange(1 << 31),
+            records=batch,
+        ).replace(ORDERS.topic_id, TOPIC.topic_id)
+    )
+    for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
+        # From the version on; the API stays Produce.
+        position = chance.randrange(2, min(len(sent), 130))
+        sent[position] = chance.choice((sent[position] ^ 1 << chance.randrange(8), 0, 255))
+    if chance.random() < 0.1:
+        del sent[chance.randrange(len(sent)) :]
+    return bytes(sent) + chance.randbytes(chance.choice((0,) * 19 + (3,)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_comes_is_answered_and_stored_alike(tmp_path, seed):
+    async def story():
+        chance, kinds = random.Random(seed), Counter()
+        async with (
+            running_core(tmp_path / "short", TOPIC) as core,
+            running_core(tmp_path / "long", TOPIC) as other,
+        ):
+            short, long = connected(SHORT, core), connected(LONG, other)
+            for _ in range(500):
+                sent = somehow_wrong(chance)
+                answer = await told(short, sent)
+                assert answer == await told(long, sent), sent[:200]
+                kinds[answer[0] if isinstance(answer, tuple) else type(answer)] += 1
+            for partition in range(3):
+                log = LOG._replace(partition=partition)
+                batches = await read_everything(core, log)
+                assert len(batches) > 10
+                assert batches == await read_everything(other, log)
+        return kinds
+
+    assert {bytes, type(None), ProtocolViolation, Disconnect} == set(asyncio.run(story()))
