@@ -9,7 +9,7 @@ attributes on, so base offset and leader epoch may be rewritten without touching
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -18,6 +18,8 @@ from crc32c import crc32c
 from common.records.errors import CorruptRecords
 
 Bytes = bytes | bytearray | memoryview
+#: What `BatchHeader` is made of.
+HeaderFields = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 
 MAGIC: Final = 2
 HEADER_BYTES: Final = 61
@@ -53,7 +55,7 @@ _PLACE: Final = struct.Struct(">qii")
 _OFFSETS: Final = struct.Struct(">q15xi")
 _CHECKED: Final = struct.Struct(">hiqqqhii")
 _HEAD: Final = struct.Struct(">qiibI")
-_unpack_header: Final = _HEADER.unpack_from
+_unpack_header: Final[Callable[..., HeaderFields]] = _HEADER.unpack_from
 _new_tuple: Final = tuple.__new__
 
 
@@ -145,6 +147,29 @@ def last_offset_of(batch: Bytes) -> int:
     """Of one whole batch in its place."""
     base_offset, last_offset_delta = _OFFSETS.unpack_from(batch)
     return int(base_offset + last_offset_delta)
+
+
+def usual_header(batch: Bytes) -> HeaderFields | None:
+    """The fields of `BatchHeader` where `check` has nothing to say and nothing is compressed.
+
+    What most batches are, in half of the time. None: `check` says what it is.
+    """
+    size = len(batch)
+    if size < HEADER_BYTES:
+        return None
+    fields = _unpack_header(batch)
+    _, length, _, magic, crc, attributes, last_delta, _, _, producer_id, _, sequence, count = fields
+    if (
+        attributes
+        or magic != MAGIC
+        or length + LENGTH_OVERHEAD != size
+        or not 0 < count == last_delta + 1
+        or count * _RECORD_BYTES_MIN > size - HEADER_BYTES
+        or producer_id >= 0 > sequence
+    ):
+        return None
+    checked = batch if size < _COPIED_MAX else memoryview(batch)
+    return fields if crc32c(checked[_CRC_START:]) == crc else None
 
 
 def check(batch: Bytes) -> BatchHeader | Flaw:

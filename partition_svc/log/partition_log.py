@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
-from common.records.batch import BatchHeader, place
+from common.records.batch import BatchHeader, HeaderFields, place
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import LogTail, TailCache
-from partition_svc.log.validation import validate
+from partition_svc.log.validation import validate, validate_usual
 from partition_svc.log.waiters import FetchWaiter, wake_all
 from partition_svc.log.written_log import WrittenLog
 from partition_svc.store.group import Group
@@ -126,15 +126,14 @@ class PartitionLog:
             )
         if self.is_fenced:
             return AppendResult(refusal=Refusal.MOVING, leader_epoch=self.leader_epoch)
+        fields = validate_usual(batch, self.config, now_ms)
+        if fields is not None:
+            return self._take(batch, fields, now_ms, submission)
         accepted = validate(batch, self.config, now_ms, has_keys=has_keys)
         if isinstance(accepted, AppendResult):
             return accepted
         batch, header = accepted
-        if header.producer_id >= 0:
-            verdict = self.producers.check(header, now_ms)
-            if verdict is not None:
-                return self._not_next(verdict, submission)
-        return self._place(batch, header, now_ms, submission)
+        return self._take(batch, header, now_ms, submission)
 
     def epoch_refusal(self, leader_epoch: int) -> Refusal | None:
         """What is wrong with the leader epoch that a caller believes in (KIP-320)."""
@@ -194,17 +193,23 @@ class PartitionLog:
         end = self.next_offset
         return Staged(self, None, end, end, -1, -1, None, submission, submission.expect(result))
 
-    def _place(
-        self, batch: bytes | memoryview, header: BatchHeader, now_ms: int, submission: Submission
-    ) -> Staged:
+    def _take(
+        self, batch: bytes | memoryview, fields: HeaderFields, now_ms: int, submission: Submission
+    ) -> Staged | AppendResult:
+        """A batch that is valid gets its place, unless its sequence is not the next."""
+        _, _, _, _, _, _, _, _, max_timestamp, producer_id, _, _, record_count = fields
         base_offset = self.next_offset
-        self.next_offset = next_offset = base_offset + header.record_count
-        epoch, max_timestamp = self.leader_epoch, header.max_timestamp
-        stamp_ms = max_timestamp if self.config.is_log_append_time else -1
         producer_row = None
-        if header.producer_id >= 0:
+        if producer_id >= 0:
+            header = BatchHeader(*fields)
+            verdict = self.producers.check(header, now_ms)
+            if verdict is not None:
+                return self._not_next(verdict, submission)
             row = self.producers.remember(header, base_offset, now_ms)
-            producer_row = producer_key(self.key, header.producer_id), row
+            producer_row = producer_key(self.key, producer_id), row
+        self.next_offset = next_offset = base_offset + record_count
+        epoch = self.leader_epoch
+        stamp_ms = max_timestamp if self.config.is_log_append_time else -1
         position = submission.expect(stored(base_offset, stamp_ms, self.log_start_offset))
         placed = place(batch, base_offset, epoch)
         return _new_tuple(

@@ -13,10 +13,12 @@ from common.records.batch import (
     TRANSACTIONAL,
     BatchHeader,
     Flaw,
+    HeaderFields,
     check,
     parse_header,
     seal,
     stamp_log_append_time,
+    usual_header,
 )
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.search import latest
@@ -38,6 +40,21 @@ _REFUSALS: Final = {
 }
 
 
+def validate_usual(batch: _Bytes, config: LogConfig, now_ms: int) -> HeaderFields | None:
+    """The header of a batch that may be stored as it is; what most are, in half of the time.
+
+    None: `validate` says what becomes of it.
+    """
+    if not config.is_plain or len(batch) > config.message_bytes_max:
+        return None
+    fields = usual_header(batch)
+    if fields is None:
+        return None
+    base_timestamp, max_timestamp = fields[7:9]
+    latest_ms = now_ms + config.timestamp_after_max_ms
+    return fields if base_timestamp <= max_timestamp <= latest_ms else None
+
+
 def validate(
     batch: _Bytes, config: LogConfig, now_ms: int, *, has_keys: bool = False
 ) -> Accepted | AppendResult:
@@ -50,15 +67,13 @@ def validate(
     header = check(batch)
     if isinstance(header, Flaw):
         return refused(_REFUSALS.get(header, Refusal.INVALID_RECORD), header.value)
-    _, _, _, _, _, attributes, _, base_timestamp, max_timestamp, _, _, _, _ = header
-    if max_timestamp < base_timestamp and not config.is_log_append_time:
+    if header.max_timestamp < header.base_timestamp and not config.is_log_append_time:
         told = _with_max_timestamp(batch, header)
         if isinstance(told, AppendResult):
             return told
         batch, header = told
-        max_timestamp = header.max_timestamp
     latest_ms = now_ms + config.timestamp_after_max_ms
-    if config.is_plain and max_timestamp <= latest_ms and not attributes & _UNUSUAL:
+    if config.is_plain and header.max_timestamp <= latest_ms and not header.attributes & _UNUSUAL:
         return batch, header
     refusal = _refusal_by_header(header, config, now_ms)
     return refusal or _changed(batch, header, config, now_ms, has_keys=has_keys)

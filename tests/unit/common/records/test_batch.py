@@ -1,5 +1,7 @@
 import pytest
 from crc32c import crc32c
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.records import batch as batches
 from common.records.batch import (
@@ -12,7 +14,9 @@ from common.records.batch import (
     place,
     seal,
     stamp_log_append_time,
+    usual_header,
 )
+from common.records.compression import Codec
 from common.records.errors import CorruptRecords
 from common.records.records import Producer, Record, write_batch
 from tests.support.record_oracles import READERS
@@ -137,6 +141,33 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
 )
 def test_what_is_not_one_sound_batch_is_named(batch, flaw):
     assert check(batch) is flaw
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("count", [1, 100])
+def test_the_usual_batch_is_told_at_once(kind, count):
+    records = [Record(offset, 1_700_000_000_000, b"key", b"value") for offset in range(count)]
+    for producer in (Producer(7, 1, 40), Producer(-1, -1, -1)):
+        batch = write_batch(records, producer=producer)
+        assert usual_header(kind(batch)) == check(batch)
+    assert usual_header(kind(write_batch(records, codec=Codec.GZIP))) is None
+
+
+@given(st.data())
+def test_whatever_is_told_at_once_is_what_a_closer_look_says(data):
+    """Batches with any byte of the header changed, and a CRC that fits most of them."""
+    batch = bytearray(BATCH)
+    for _ in range(data.draw(st.integers(0, 3))):
+        position = data.draw(st.integers(0, batches.HEADER_BYTES - 1))
+        batch[position] = data.draw(st.sampled_from((0, 1, 2, 0x7F, 0x80, 0xFF)))
+    if data.draw(st.booleans()):
+        batch[17:21] = crc32c(batch[21:]).to_bytes(4, "big")
+    cut = bytes(batch[: data.draw(st.integers(0, len(batch)) | st.just(len(batch)))])
+    usual = usual_header(cut)
+    if usual is not None:
+        assert usual == check(cut)
+    elif not isinstance(check(cut), Flaw):
+        assert check(cut).attributes
 
 
 def test_as_many_records_as_bytes_allow_are_believed():

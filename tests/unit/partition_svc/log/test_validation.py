@@ -4,7 +4,7 @@ from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.validation import refused, validate
+from partition_svc.log.validation import refused, validate, validate_usual
 from tests.support.batches import (
     CONTROL_BIT,
     TIMESTAMP_TYPE_BIT,
@@ -22,8 +22,16 @@ MAX_TIMESTAMP_AT = 35
 STAMPED = LogConfig(is_log_append_time=True)
 
 
-def accepted(one: bytes, config: LogConfig = PLAIN) -> bytes:
+def validated(one: bytes, config: LogConfig = PLAIN):
+    """What `validate` says; where the header alone tells, it says the same."""
     outcome = validate(one, config, NOW_MS)
+    fields = validate_usual(one, config, NOW_MS)
+    assert fields is None or outcome == (one, fields)
+    return outcome
+
+
+def accepted(one: bytes, config: LogConfig = PLAIN) -> bytes:
+    outcome = validated(one, config)
     assert not isinstance(outcome, AppendResult), outcome
     stored, header = outcome
     assert header == parse_header(stored)
@@ -31,7 +39,7 @@ def accepted(one: bytes, config: LogConfig = PLAIN) -> bytes:
 
 
 def refusal(one: bytes, config: LogConfig = PLAIN) -> Refusal | None:
-    outcome = validate(one, config, NOW_MS)
+    outcome = validated(one, config)
     return outcome.refusal if isinstance(outcome, AppendResult) else None
 
 
@@ -41,8 +49,25 @@ def flipped(one: bytes, position: int) -> bytes:
 
 def test_the_usual_batch_is_kept_as_it_came():
     sent = batch(3)
-    stored, _ = validate(sent, PLAIN, NOW_MS)
+    stored, header = validated(sent)
     assert stored is sent
+    assert validate_usual(sent, PLAIN, NOW_MS) == header
+
+
+@pytest.mark.parametrize(
+    ("sent", "config"),
+    [
+        (batch(), STAMPED),
+        (batch(), LogConfig(is_compacted=True)),
+        (batch(), LogConfig(message_bytes_max=50)),
+        (record_batch(numbered(1), attributes=TRANSACTIONAL_BIT), PLAIN),
+        (batch(timestamp_ms=NOW_MS + 3_600_001), PLAIN),
+        (batch()[:-1], PLAIN),
+    ],
+    ids=["stamped", "compacted", "too large", "transaction", "future", "cut"],
+)
+def test_more_than_the_header_is_needed_for_the_rest(sent, config):
+    assert validate_usual(sent, config, NOW_MS) is None
 
 
 @pytest.mark.parametrize(
