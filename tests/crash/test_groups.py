@@ -122,8 +122,16 @@ def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker
 def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
     async def rebalance():
         generations = Generations()
+        # They hear of it one after the other: a rebalance that all join at once is over in no time.
         members = [
-            RawMember(address_of(broker), "g", generations, partitions=PARTITIONS) for _ in range(4)
+            RawMember(
+                address_of(broker),
+                "g",
+                generations,
+                partitions=PARTITIONS,
+                heartbeat_s=0.1 * number,
+            )
+            for number in range(1, 5)
         ]
         newcomer = RawMember(address_of(broker), "g", generations, partitions=PARTITIONS)
         async with at_work(members):

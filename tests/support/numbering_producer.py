@@ -1,6 +1,7 @@
 """An idempotent confluent-kafka producer that numbers its records and writes down every answer."""
 
 import threading
+import time
 from collections import Counter
 from itertools import count
 
@@ -17,9 +18,21 @@ class NumberingProducer:
     """Sends to every partition, a record for each key in each round, in a thread of its own."""
 
     def __init__(
-        self, bootstrap: str, topic: str, *, name: str, partitions: int, pause_s: float
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        name: str,
+        partitions: int,
+        pause_s: float,
+        is_steady: bool = False,
     ) -> None:
+        """`pause_s` is how long a round waits for an answer at most.
+
+        With `is_steady` it is how long a round takes, however soon the broker answers.
+        """
         self.name, self._topic, self._pause_s = name, topic, pause_s
+        self._is_steady = is_steady
         self._keys = [
             (f"{name}/{partition}.{n}", partition)
             for partition in range(partitions)
@@ -75,7 +88,13 @@ class NumberingProducer:
                     self._topic, value, key, partition=partition, on_delivery=self._on_delivery
                 )
             # The pace of the load, and where answers are taken.
+            due = time.monotonic() + self._pause_s
             self._producer.poll(self._pause_s)
+            while self._is_steady and not self._stop.is_set():
+                left = due - time.monotonic()
+                if left <= 0:
+                    break
+                self._producer.poll(left)
             while len(self._producer) > _UNANSWERED_MAX and not self._stop.is_set():
                 self._producer.poll(self._pause_s)
             if self._stop.is_set():

@@ -22,7 +22,12 @@ class RollingGroup:
     def __init__(self, broker, topic, stack):
         create_topic(broker.address, topic, partitions=PARTITIONS)
         self.producer = NumberingProducer(
-            broker.address, topic, name=topic, partitions=PARTITIONS, pause_s=0.2
+            broker.address,
+            topic,
+            name=topic,
+            partitions=PARTITIONS,
+            pause_s=0.05,
+            is_steady=True,
         )
         self.producer.start()
         stack.callback(self.producer.stop)
@@ -70,4 +75,4 @@ class RollingGroup:
             eventually(lambda: not missing(), within_s=60, what="all records")
         finally:
             assert not missing(), f"{sorted(missing())[:20]} of {len(everything)} were not read"
-        assert not self.owners.conflicts
+        assert not self.owners.conflicts, self.owners.conflicts

@@ -1,113 +1,12 @@
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending
-from gateway_svc.net.pipeline import LONG_TURN, SHORT_TURN, Pipeline, Turn
-from gateway_svc.wire.violations import ProtocolViolation
-
-
-class PendingAnswer(Pending):
-    """Echoes its frame when its future is done; silent ones are not answered."""
-
-    def __init__(
-        self,
-        frame: bytes,
-        *,
-        timeout_ms: int = 1000,
-        future: asyncio.Future[None] | None = None,
-    ) -> None:
-        self.future = future or asyncio.get_running_loop().create_future()
-        self.timeout_ms = timeout_ms
-        self.frame = frame
-
-    def finish(self) -> Parts | None:
-        self.future.result()
-        return None if self.frame.startswith(b"silent") else [self.frame]
-
-    def expire(self) -> Parts | None:
-        return [b"late " + self.frame]
-
-
-class ExclusiveAnswer(Exclusive):
-    def __init__(self, frame: bytes, gate: Awaitable[object]) -> None:
-        self.frame = frame
-        self.gate = gate
-
-    async def run(self) -> Parts | None:
-        await self.gate
-        return [self.frame]
-
-
-class AnswerInTurn(InTurn):
-    def __init__(self, start: Callable[[], PendingAnswer]) -> None:
-        self.start = start  # type: ignore[method-assign]
-
-
-class World:
-    """A pipeline whose frames say what they are.
-
-    They begin with `pending`, `silent`, `shared`, `alone`, `turn` or `now`, or are `bad`. All that
-    are `shared` wait for the same future.
-    """
-
-    def __init__(self, turn: Turn = SHORT_TURN) -> None:
-        self.turn = turn
-        self.started: list[bytes] = []
-        self.pending: dict[bytes, PendingAnswer] = {}
-        self.shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gates: dict[bytes, asyncio.Future[None]] = {}
-        self.writes: list[list[bytes]] = []
-        self.answered_bytes = 0
-        self.errors: list[Exception] = []
-        self.pipeline = Pipeline(self.answer, self, turn)
-
-    def answer(self, frame):
-        self.started.append(frame)
-        if frame == b"bad":
-            raise ProtocolViolation("not Kafka")
-        if frame.startswith((b"pending", b"silent")):
-            self.pending[frame] = PendingAnswer(frame)
-            return self.pending[frame]
-        if frame.startswith(b"shared"):
-            timeout_ms = 100_000 if frame.endswith(b"patient") else 1000
-            return PendingAnswer(frame, timeout_ms=timeout_ms, future=self.shared)
-        if frame.startswith(b"turn"):
-            return AnswerInTurn(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
-        if frame.startswith(b"alone"):
-            self.gates[frame] = asyncio.get_running_loop().create_future()
-            return ExclusiveAnswer(frame, self.gates[frame])
-        return [frame]
-
-    def send(self, parts: Parts, answered_bytes: int) -> None:
-        if parts:
-            self.writes.append([bytes(part) for part in parts])
-        self.answered_bytes += answered_bytes
-
-    def fail(self, error: Exception) -> None:
-        self.errors.append(error)
-
-    @property
-    def sent(self) -> list[bytes]:
-        return [part for parts in self.writes for part in parts]
-
-    async def ask(self, *frames: bytes) -> None:
-        self.pipeline.accept(frames)
-        self.pipeline.start()
-        await settle()
-
-    async def finish(self, *frames: bytes) -> None:
-        for frame in frames:
-            future = self.gates.get(frame) or self.pending[frame].future
-            future.set_result(None)
-        await settle()
-
-
-async def settle() -> None:
-    """Lets everything run that can run."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+from gateway_svc.handlers.reply import Disconnect
+from gateway_svc.net.pipeline import LONG_TURN, SHORT_TURN, Turn
+from tests.unit.gateway_svc.net.pipeline_world import ChanceWorld, World, settle
 
 
 def in_world(story: Callable[[World], Awaitable[None]], turn: Turn = SHORT_TURN) -> None:
@@ -430,3 +329,20 @@ def test_what_comes_of_a_request_in_turn_is_nobodys_when_its_client_is_gone():
         assert list(world.pending) == [b"turn-1"]
 
     in_world(story)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_in_whatever_order_every_request_is_answered_in_its_turn(seed):
+    chance = random.Random(seed)
+    kinds = (b"pending", b"alone", b"turn", b"now", b"silent", b"shared", b"later")
+    frames = [b"%s-%d" % (chance.choice(kinds), number) for number in range(60)]
+
+    async def tell() -> None:
+        world = ChanceWorld(chance, frames)
+        await world.happen()
+        await world.end()
+        assert world.started == frames
+        assert world.sent == [one for one in frames if not one.startswith(b"silent")]
+        assert world.answered_bytes == sum(map(len, frames))
+
+    asyncio.run(tell())
