@@ -44,7 +44,16 @@ class WrittenLog:
         self._bytes_since_index = 0
 
     def head(self, log_start_offset: int, fence_epoch: int) -> LogHead:
-        return LogHead(
+        return LogHead(*self._head_fields(log_start_offset, fence_epoch))
+
+    def put_head(self, group: Group, log_start_offset: int, fence_epoch: int) -> None:
+        """As `head` says."""
+        group.put(self._head_key, pack_head(*self._head_fields(log_start_offset, fence_epoch)))
+
+    def _head_fields(
+        self, log_start_offset: int, fence_epoch: int
+    ) -> tuple[int, int, int, int, int, int, int]:
+        return (
             log_start_offset,
             self.next_offset,
             self.size_bytes,
@@ -52,21 +61,6 @@ class WrittenLog:
             self.max_timestamp_offset,
             self.leader_epoch,
             fence_epoch,
-        )
-
-    def put_head(self, group: Group, log_start_offset: int, fence_epoch: int) -> None:
-        """As `head` says."""
-        group.put(
-            self._head_key,
-            pack_head(
-                log_start_offset,
-                self.next_offset,
-                self.size_bytes,
-                self.max_timestamp,
-                self.max_timestamp_offset,
-                self.leader_epoch,
-                fence_epoch,
-            ),
         )
 
     def write(
