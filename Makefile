@@ -43,12 +43,11 @@ down: ## Stop it; its data stays (docker volume ls)
 	$(COMPOSE) --profile grow down
 
 test: dev ## All tests, a process for each core (TESTS=tests/unit for some, WORKERS=0 in one process)
-	@status=0; run() { $(BIN)/python -m pytest --numprocesses "$$@" || status=1; }; \
-	  if [ "$(TESTS)" != tests ]; then run $(WORKERS) $(TESTS); else \
-	    run $(WORKERS) tests $(addprefix --ignore ,$(CLIENTS) $(ALONE)); \
-	    run $(CLIENT_WORKERS) $(CLIENTS); \
-	    for folder in $(ALONE); do run 0 $$folder; done; \
-	  fi; \
+	@if [ "$(TESTS)" != tests ]; then $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS); exit; fi; \
+	  status=0; \
+	  $(BIN)/python -m pytest --numprocesses $(WORKERS) tests $(addprefix --ignore ,$(CLIENTS) $(ALONE)) || status=1; \
+	  $(BIN)/python -m tests.support.flaky_runs --numprocesses $(CLIENT_WORKERS) $(CLIENTS) \
+	    $(foreach folder,$(ALONE),-- --numprocesses 0 $(folder)) || status=1; \
 	  exit $$status
 
 check: lint types layers check-protos ## Everything that needs no running

@@ -1,0 +1,101 @@
+"""Runs pytest several times, and runs each failed test once more, alone in a process of its own.
+
+    python -m tests.support.flaky_runs ARGUMENTS [-- ARGUMENTS …]
+
+Each group of arguments is one run of pytest. For tests with real clients or killed processes,
+which have timeouts of their own: a test that passes when it is alone is listed as flaky, with the
+output of both runs, and does not fail the whole. More than three flaky tests do, as does a test
+that fails twice. Every test that is listed is a bug to be found.
+"""
+
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FLAKY_MAX: Final = 3
+
+_PYTEST: Final = (sys.executable, "-m", "pytest", "-p", "tests.support.failure_report")
+#: pytest's exit codes: all passed, some failed. Any other is not about a test.
+_PASSED: Final = 0
+_FAILED: Final = 1
+
+_print = functools.partial(print, flush=True)
+
+
+@dataclass(frozen=True)
+class Failure:
+    test: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Flaky:
+    """A test that failed among others and passed alone; `output` is of both runs."""
+
+    test: str
+    output: str
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status of the whole: 0 where all passed, flaky ones included."""
+    status = _PASSED
+    flaky: list[Flaky] = []
+    for run in _split(arguments):
+        code, failures = _run(run)
+        if code not in (_PASSED, _FAILED):
+            status = code
+        # Of many failures some are real: there is nothing to be learnt from running all again.
+        elif len(failures) + len(flaky) > FLAKY_MAX:
+            _print(f"{len(failures)} tests failed, too many to run again")
+            status = _FAILED
+        else:
+            for failure in failures:
+                if not _is_flaky(failure, flaky):
+                    status = _FAILED
+    for found in flaky:
+        _print(f"\n===== flaky: {found.test} =====\n{found.output}")
+    for found in flaky:
+        _print(f"FLAKY {found.test}")
+    return status
+
+
+def _split(arguments: Sequence[str]) -> list[list[str]]:
+    runs: list[list[str]] = [[]]
+    for argument in arguments:
+        if argument == "--":
+            runs.append([])
+        else:
+            runs[-1].append(argument)
+    return runs
+
+
+def _run(arguments: Sequence[str]) -> tuple[int, list[Failure]]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "failures.json")
+        command = [*_PYTEST, "--failure-report", str(report), *arguments]
+        code = subprocess.run(command, check=False).returncode
+        failures = json.loads(report.read_text(encoding="utf-8")) if report.exists() else []
+    return code, [Failure(**failure) for failure in failures]
+
+
+def _is_flaky(failure: Failure, flaky: list[Flaky]) -> bool:
+    """Runs the test alone; appends it to `flaky` and returns True where it passes now."""
+    _print(f"\nrunning {failure.test} again, alone")
+    command = [*_PYTEST, "-n", "0", "-rA", failure.test]
+    again = subprocess.run(command, check=False, capture_output=True, text=True)
+    if again.returncode != _PASSED:
+        _print(f"{again.stdout}{again.stderr}")
+        return False
+    output = f"{failure.output}\n----- alone -----\n{again.stdout}{again.stderr}"
+    flaky.append(Flaky(failure.test, output))
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
