@@ -16,7 +16,7 @@ class Guard:
 
     def __init__(self):
         rendered = Manifests(render(K8S / "overlays" / "production"))
-        self._spec = rendered.find("ValidatingAdmissionPolicy", "ringlog-scale-down")["spec"]
+        self._spec = rendered.of("ValidatingAdmissionPolicy")[0]["spec"]
         self.stateful_set = rendered.find("StatefulSet", "partition")
 
     def refusal(self, old, new, *, request):

@@ -20,8 +20,8 @@ K8S = ROOT / "deploy" / "k8s"
 
 Object = dict[str, Any]
 
-#: The first whose kustomize knows components.
-_KUBECTL_MIN = (1, 21)
+#: The first whose kustomize has replacements.
+_KUBECTL_MIN = (1, 22)
 
 
 def render(folder: Path) -> list[Object]:

@@ -114,7 +114,7 @@ def _in_objects() -> Iterator[Mistake]:
     yield Mistake(_twice("Service", "kafka"), "names", "defined twice")
     yield Mistake(_At("Service", "kafka")["metadata"]["name"].becomes("Kafka_1"), "names", "DNS")
     yield Mistake(_At("Service", "kafka")["metadata"]["namespace"].becomes("x"), "names", "x")
-    guard = _At("ValidatingAdmissionPolicy", "ringlog-scale-down")
+    guard = _At("ValidatingAdmissionPolicy", "ringlog-scale-down-ringlog")
     yield Mistake(guard["metadata"]["namespace"].becomes("ringlog"), "names", "no namespace")
     policy = _container("gateway")["imagePullPolicy"]
     yield Mistake(policy.becomes("Allways"), "values", "Allways")
@@ -318,7 +318,7 @@ def _in_network() -> Iterator[Mistake]:
 
 
 def _in_guard() -> Iterator[Mistake]:
-    name = "ringlog-scale-down"
+    name = "ringlog-scale-down-ringlog"
     policy = _At("ValidatingAdmissionPolicy", name)["spec"]
     rule = policy["matchConstraints"]["resourceRules"][0]
     yield Mistake(_without("ValidatingAdmissionPolicy", name), "guard", "no Validating")
@@ -328,3 +328,9 @@ def _in_guard() -> Iterator[Mistake]:
     yield Mistake(rule["resourceNames"].becomes(["partitions"]), "guard", "no StatefulSet")
     binding = _At("ValidatingAdmissionPolicyBinding", name)["spec"]
     yield Mistake(binding["validationActions"].becomes(["Warn"]), "guard", "no binding")
+    selector = binding["matchResources"]["namespaceSelector"]["matchLabels"]
+    other = {"kubernetes.io/metadata.name": "other"}
+    yield Mistake(selector.becomes(other), "guard", "does not select namespace ringlog")
+    yield Mistake(binding["matchResources"].goes(), "guard", "selects every namespace")
+    metadata = _At("ValidatingAdmissionPolicyBinding", name)["metadata"]
+    yield Mistake(metadata["name"].becomes("scale-down"), "guard", "does not have the namespace")

@@ -1,8 +1,8 @@
 """What must hold of the guard of scaling down: it is there, in force, and about our StatefulSet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tests.deploy.manifests import Manifests, who
+from tests.deploy.manifests import Manifests, Object, selects, who
 
 
 def guard(manifests: Manifests) -> Iterator[str]:
@@ -24,3 +24,19 @@ def guard(manifests: Manifests) -> Iterator[str]:
         bound = [one for one in bindings if one["spec"]["policyName"] == policy["metadata"]["name"]]
         if [one["spec"]["validationActions"] for one in bound] != [["Deny"]]:
             yield f"{who(policy)}: no binding makes it deny"
+    namespaces = {one["metadata"]["namespace"] for one in manifests.of("StatefulSet")}
+    for namespace in namespaces:
+        yield from _of_one_namespace([*policies, *bindings], namespace)
+
+
+def _of_one_namespace(objects: Sequence[Object], namespace: str) -> Iterator[str]:
+    """Checks that another installation has a guard of another name, and that both stay apart."""
+    for found in objects:
+        if not found["metadata"]["name"].endswith(f"-{namespace}"):
+            yield f"{who(found)}: does not have the namespace {namespace} in its name"
+        if found["kind"] == "ValidatingAdmissionPolicyBinding":
+            selector = found["spec"].get("matchResources", {}).get("namespaceSelector")
+            if not selector:
+                yield f"{who(found)}: selects every namespace"
+            elif not selects(selector, {"kubernetes.io/metadata.name": namespace}):
+                yield f"{who(found)}: does not select namespace {namespace}"

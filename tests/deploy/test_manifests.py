@@ -86,6 +86,39 @@ def test_a_mistake_with_etcd_is_found(on_etcd, config_map, variable, value, word
     assert [line for line in findings(on_etcd) if words in line]
 
 
+def test_two_installations_share_no_object_of_the_whole_kubernetes_cluster(tmp_path):
+    """Deleting the second one must not take the guard of the first."""
+    objects = _production(tmp_path, ("namespace: ringlog", "namespace: other"))
+    assert findings(objects) == []
+    first = _cluster_wide(render(K8S / "overlays" / "production"))
+    second = _cluster_wide(objects)
+    assert len(first) == len(second) == 2
+    assert not first & second
+
+
+def _cluster_wide(objects):
+    return {
+        (one["kind"], one["metadata"]["name"])
+        for one in objects
+        if "namespace" not in one["metadata"]
+    }
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_lists_that_are_replaced_as_a_whole_have_the_api_servers_defaults(overlay):
+    """`kubectl apply` compares such lists item by item: a default that is left out is a change."""
+    manifests = Manifests(render(K8S / "overlays" / overlay))
+    for policy in manifests.of("NetworkPolicy"):
+        rules = [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]
+        assert all("protocol" in port for rule in rules for port in rule.get("ports", []))
+    for workload in manifests.of("StatefulSet"):
+        for claim in workload["spec"].get("volumeClaimTemplates", []):
+            assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+            assert claim["spec"]["volumeMode"] == "Filesystem"
+    for policy in manifests.of("ValidatingAdmissionPolicy"):
+        assert all("scope" in rule for rule in policy["spec"]["matchConstraints"]["resourceRules"])
+
+
 def _production(folder, *changes):
     """The objects of a copy of the overlay `production`, changed as text."""
     text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
