@@ -70,7 +70,9 @@ class Committer:
         """Runs `chore`, which may write, when nothing else does; done when it has run.
 
         With `must_sync` it is done when all that was written before it, or by it, survives the loss
-        of power. Where the store fails, the future does too: `StorageFailed`.
+        of power. Where the store fails, the future does too: `StorageFailed`. A chore whose future
+        is cancelled before its turn does not run. One that has begun cannot be stopped, so it must
+        change the state in memory itself: its caller may be cancelled before it resumes.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.failure is not None:
@@ -138,6 +140,8 @@ class Committer:
         self._committing = None
 
     async def _run_chore(self, chore: "_Chore") -> None:
+        if chore.done.cancelled():
+            return
         try:
             chore.work()
             if chore.must_sync:

@@ -2,6 +2,8 @@
 
 A copy has a mark in the store, from before its first batch until this member serves it or has
 deleted it. While it has one that does not say "whole" nobody is served from it, whatever happens.
+The marks in memory change inside the chores that change those in the store: a move can be cancelled
+at any time, and a mark that only the store has makes the next process delete a log that is served.
 """
 
 import logging
@@ -62,7 +64,8 @@ class IncomingLogs:
         """The copy for a move as far as it is here; what another move left is deleted first.
 
         A copy that is whole stays whole for as long as its move is there, for its source is fenced
-        under the only epoch that it can have meanwhile.
+        under the only epoch that it can have meanwhile. It is durable when this returns: the
+        attempt that completed it may have ended during its sync.
         """
         wanted = LogId(move.topic_id, move.partition)
         mark = self.marks.get(wanted)
@@ -77,6 +80,8 @@ class IncomingLogs:
             config=self._config_of(move.topic_id),
         )
         self._open[wanted] = copy
+        if copy.mark.is_whole:
+            await self.sync(copy)
         return copy
 
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
@@ -110,13 +115,11 @@ class IncomingLogs:
             is_all = False
             while not is_all:
                 found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
-                await self._committer.between_groups(
-                    partial(self._delete_rows, [key for key, _ in found])
-                )
+                await self._change(copy, partial(self._delete_rows, [key for key, _ in found]))
 
     async def add_rows(self, copy: IncomingLog, rows: Sequence[Row]) -> None:
         """Rows of state as the source has them. After all batches."""
-        await self._committer.between_groups(partial(self._put_rows, copy.key, rows))
+        await self._change(copy, partial(self._put_rows, copy.key, rows))
 
     async def complete(self, copy: IncomingLog, head: LogHead) -> None:
         """Makes the copy whole, durably: it has everything up to `head`, the source's at its fence.
@@ -132,16 +135,19 @@ class IncomingLogs:
             group.put(head_key(copy.key), own.pack())
             group.put(incoming_key(copy.key), whole.pack())
             self._store.write(group, 0)
+            copy.mark = self.marks[copy.id] = whole
 
-        await self._committer.between_groups(write, must_sync=True)
-        copy.mark = self.marks[copy.id] = whole
+        await self._change(copy, write, must_sync=True)
 
     async def adopted(self, wanted: LogId) -> None:
         """This member owns the log now: it is a copy no more."""
         self._let_go(wanted)
-        key = log_key(*wanted)
-        await self._committer.between_groups(partial(self._delete_rows, [incoming_key(key)]))
-        self.marks.pop(wanted, None)
+
+        def delete_mark() -> None:
+            self._delete_rows([incoming_key(log_key(*wanted))])
+            self.marks.pop(wanted, None)
+
+        await self._committer.between_groups(delete_mark)
 
     async def delete(self, wanted: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
         """The log goes to somebody else, or nowhere.
@@ -166,7 +172,10 @@ class IncomingLogs:
 
     def _read_marks(self) -> None:
         for key, mark in self._store.incoming():
-            self.marks[LogId(*log_id(key))] = mark
+            # Batches of a later epoch were appended here: the mark was left behind by a move that
+            # was cancelled (earlier releases did), and the log is no copy.
+            is_whole = mark.is_whole or self._store.head(key).leader_epoch > mark.leader_epoch
+            self.marks[LogId(*log_id(key))] = mark._replace(is_whole=is_whole)
 
     def _let_go(self, wanted: LogId) -> None:
         """Nothing that an earlier attempt has on its way is written any more."""
@@ -187,9 +196,25 @@ class IncomingLogs:
             group = self._store.new_group()
             group.put(incoming_key(key), mark.pack())
             self._store.write(group, 0)
+            self.marks[wanted] = mark
 
         await self._committer.between_groups(write)
-        self.marks[wanted] = mark
+
+    async def _change(
+        self, copy: IncomingLog, work: Callable[[], None], *, must_sync: bool = False
+    ) -> None:
+        """Runs `work` between groups, unless the copy was let go of by then.
+
+        After the store was opened again a copy in memory may be ahead of what the store holds.
+        """
+
+        def change() -> None:
+            if copy.gone is None:
+                work()
+
+        await self._committer.between_groups(change, must_sync=must_sync)
+        if copy.gone is not None:
+            raise StorageFailed("the copy was let go of")
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
         group = self._store.new_group()

@@ -1,6 +1,8 @@
-"""Stores whose syncs wait until a test lets them go, and stores that break."""
+"""Stores whose syncs wait until a test lets them go or that break, and cancelled chores."""
 
+import asyncio
 import threading
+from collections.abc import Callable
 
 from partition_svc.store.failures import StorageFailed
 
@@ -26,3 +28,47 @@ class Syncs:
 def fail(*_):
     """In place of a method of a store."""
     raise StorageFailed("broken")
+
+
+class CancelledChore:
+    """Cancels the task that asks for chore `number` of a committer, before or after the chore runs.
+
+    `when` is "queued" (the chore waits for its turn) or "run" (it has run; nobody was told yet).
+    `on_cancelled` is called at that moment.
+    """
+
+    def __init__(
+        self,
+        committer,
+        monkeypatch,
+        *,
+        number: int,
+        when: str,
+        on_cancelled: Callable[[], None] = lambda: None,
+    ):
+        self.has_cancelled = False
+        self._left = number
+        self._when = when
+        self._between_groups = committer.between_groups
+        self._on_cancelled = on_cancelled
+        monkeypatch.setattr(committer, "between_groups", self._ask)
+
+    def _ask(self, chore, *, must_sync=False):
+        is_victim, self._left = self._left == 0, self._left - 1
+        if not is_victim:
+            return self._between_groups(chore, must_sync=must_sync)
+        task = asyncio.current_task()
+
+        def run():
+            chore()
+            if self._when == "run":
+                self._cancel(task)
+
+        if self._when == "queued":
+            self._cancel(task)
+        return self._between_groups(run, must_sync=must_sync)
+
+    def _cancel(self, task):
+        self.has_cancelled = True
+        task.cancel()
+        self._on_cancelled()

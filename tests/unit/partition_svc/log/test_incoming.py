@@ -8,9 +8,18 @@ from common.ports.partitions import LogId
 from common.records.batch import place
 from common.records.errors import CorruptRecords
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import COMPACTED_BIT, Incoming, LogHead, log_key
+from partition_svc.store.keys import COMPACTED_BIT, Incoming, LogHead, incoming_key, log_key
 from partition_svc.store.reading import Limits
-from tests.support.partition_core import TOPIC_ID, batch, running_core, topic, until
+from tests.support.partition_core import (
+    TOPIC_ID,
+    append,
+    batch,
+    read_everything,
+    running_core,
+    topic,
+    until,
+)
+from tests.support.troubled_stores import CancelledChore
 
 OTHER = b"another of 16 by"
 LOG = LogId(OTHER, 0)
@@ -244,5 +253,121 @@ def test_much_is_never_left_unsynced(tmp_path, monkeypatch):
                 await core.incoming.add(copy, placed(number, size=1_000_000))
                 assert copy.unsynced_bytes < 4 << 20
             assert len(syncs) == 2
+
+    run(test)
+
+
+async def whole_move(core, *, is_committed):
+    """Everything that a target asks of its copy, once, and its end either way."""
+    copy = await core.incoming.begin(move())
+    await core.incoming.add(copy, placed(0))
+    await core.incoming.sync(copy)
+    await core.incoming.clear_rows(copy)
+    await core.incoming.add_rows(copy, [(b"P", (1).to_bytes(8, "big"), b"state")])
+    await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
+    await core.incoming.begin(move())
+    await (core.incoming.adopted(LOG) if is_committed else core.incoming.delete(LOG))
+
+
+#: Ten chores: the first deletes the copy of an earlier move.
+CHORES = range(10)
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["adopted", "deleted"])
+@pytest.mark.parametrize("when", ["queued", "run"])
+@pytest.mark.parametrize("number", CHORES)
+def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
+    tmp_path, monkeypatch, number, when, is_committed
+):
+    async def test():
+        async with member(tmp_path) as core:
+            await core.incoming.begin(move(0))
+            with monkeypatch.context() as patched:
+                chore = CancelledChore(core._committer, patched, number=number, when=when)
+                moving = asyncio.create_task(whole_move(core, is_committed=is_committed))
+                await asyncio.wait([moving])
+            assert chore.has_cancelled
+            assert moving.cancelled()
+            # Everything that was queued has had its turn after this.
+            await core._committer.between_groups(lambda: None)
+            assert core.incoming.marks == {
+                LogId(OTHER, int.from_bytes(key[-4:], "big")): mark
+                for key, mark in core._store.incoming()
+            }
+
+    run(test)
+
+
+def test_a_chore_of_a_cancelled_move_that_has_not_run_never_runs(tmp_path, monkeypatch):
+    async def test():
+        async with member(tmp_path) as core:
+            chore = CancelledChore(core._committer, monkeypatch, number=0, when="queued")
+            moving = asyncio.create_task(core.incoming.begin(move()))
+            await asyncio.wait([moving])
+            assert chore.has_cancelled
+            await core._committer.between_groups(lambda: None)
+            assert not list(core._store.incoming())
+
+    run(test)
+
+
+def test_a_whole_copy_is_taken_up_again_only_when_it_is_durable(tmp_path, monkeypatch):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            with monkeypatch.context() as patched:
+                CancelledChore(core._committer, patched, number=0, when="run")
+                head = LogHead(0, 1, leader_epoch=5)
+                completing = asyncio.create_task(core.incoming.complete(copy, head))
+                await asyncio.wait([completing])
+            assert core.incoming.marks[LOG].is_whole
+            sync, syncs = core._store.sync, []
+            monkeypatch.setattr(core._store, "sync", lambda: (syncs.append(1), sync()))
+            await core.incoming.begin(move())
+            assert syncs
+
+    run(test)
+
+
+def test_a_copy_that_was_let_go_of_is_not_made_whole(tmp_path):
+    async def test():
+        async with member(tmp_path) as core:
+            copy = await core.incoming.begin(move())
+            await core.incoming.add(copy, placed(0))
+            # The store was opened again: it may hold less than the copy in memory.
+            core.incoming.on_recovered()
+            for change in (
+                core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5)),
+                core.incoming.add_rows(copy, [(b"P", bytes(8), b"state")]),
+            ):
+                with pytest.raises(StorageFailed):
+                    await change
+            assert dict(core._store.incoming()) == {KEY: Incoming(1, 5)}
+            assert not list(core._store.reader.producers(KEY))
+
+    run(test)
+
+
+def put_mark(store, mark):
+    group = store.new_group()
+    group.put(incoming_key(KEY), mark.pack())
+    store.write(group, 0)
+
+
+def test_a_mark_that_an_earlier_release_left_does_not_take_a_log_away(tmp_path):
+    """Such a log was appended to under a later epoch than the mark's."""
+
+    async def test():
+        owned = topic(OTHER, leader_epoch=6)
+        async with running_core(tmp_path, owned) as core:
+            await append(core, batch(), log=LOG)
+            put_mark(core._store, Incoming(1, 5))
+        async with running_core(tmp_path, owned) as core:
+            assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
+            await core.delete_log(LOG)
+            assert len(await read_everything(core, LOG)) == 1
+            await core.incoming.adopted(LOG)
+            assert not list(core._store.incoming())
 
     run(test)

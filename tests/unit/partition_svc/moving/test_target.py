@@ -4,11 +4,12 @@ import pytest
 
 from common.ports.metadata import Placement
 from common.ports.moves import MovePhase, MoveProgress
-from common.ports.partitions import Refusal
+from common.ports.partitions import ACKS_ALL, Append, Refusal
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.moving.target import TargetMove
 from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
 from tests.support.partition_core import LOG, append, batch, content, read_everything, until
+from tests.support.troubled_stores import CancelledChore
 
 
 def run(test):
@@ -203,5 +204,38 @@ def test_a_commit_that_is_not_recorded_makes_nobody_the_owner(tmp_path, monkeypa
             ring.begin()
             await moved(ring)
             assert refused == [Refusal.NOT_OWNER] * 3
+
+    run(test)
+
+
+@pytest.mark.parametrize("when", ["queued", "run"])
+@pytest.mark.parametrize("number", range(8))
+def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
+    tmp_path, monkeypatch, number, when
+):
+    """Its target gets the log by another way than the move, is appended to, and starts again."""
+
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            with monkeypatch.context() as patched:
+                chore = CancelledChore(
+                    target.core._committer,
+                    patched,
+                    number=number,
+                    when=when,
+                    on_cancelled=lambda: ring.begin_anew(1, TARGET),
+                )
+                ring.begin()
+                await until(lambda: chore.has_cancelled)
+            await until(lambda: target.core.serving_epoch(LOG) == 6)
+            (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
+            assert result.refusal is None
+            await target.crash()
+            await target.start()
+            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: target.core.serving_epoch(LOG) == 6)
+            assert len(await read_everything(target.core)) == result.base_offset + 1
 
     run(test)
