@@ -119,6 +119,16 @@ def test_lists_that_are_replaced_as_a_whole_have_the_api_servers_defaults(overla
         assert all("scope" in rule for rule in policy["spec"]["matchConstraints"]["resourceRules"])
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_autoscaler_may_remove_a_node_with_a_pod_that_has_temporary_files(overlay):
+    """It leaves nodes with local volumes alone, unless an annotation names each of them."""
+    for workload in Manifests(render(K8S / "overlays" / overlay)).of("StatefulSet"):
+        template = workload["spec"]["template"]
+        local = [one["name"] for one in template["spec"]["volumes"] if "emptyDir" in one]
+        annotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+        assert template["metadata"].get("annotations", {}).get(annotation, "") == ",".join(local)
+
+
 def _production(folder, *changes):
     """The objects of a copy of the overlay `production`, changed as text."""
     text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
