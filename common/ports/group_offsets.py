@@ -50,13 +50,20 @@ class CommitResult:
 
 @dataclass(slots=True)
 class TopicPartitions:
+    """`topic_id`: 16 bytes, or empty where the topic is named only."""
+
     topic: str
     partitions: Sequence[int]
+    topic_id: bytes = b""
 
 
 @dataclass(slots=True)
 class FetchOffsets:
-    """`topics` None: every partition that the group has an offset for."""
+    """`topics` None: every partition that the group has an offset for.
+
+    An offset that was committed for another topic id than the topic has now does not count
+    (KAFKA-19154).
+    """
 
     group_id: str
     topics: Sequence[TopicPartitions] | None = None

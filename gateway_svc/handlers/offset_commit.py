@@ -58,7 +58,7 @@ def offset_commit(
     ]
     commits = [one.commit for topic in asked for one in topic if one.commit is not None]
     if not commits and request.topics:
-        return _response(request, asked, CommitResult())
+        return _response(request, asked, call.api_version, CommitResult())
     committed = call.backends.coordinators.commit_offsets(
         CommitOffsets(
             group_id=request.group_id,
@@ -81,7 +81,7 @@ def _answer(
     count = sum(map(len, asked))
     taken = result.refusal is None and len(result.refusals) == count and not any(result.refusals)
     if not taken or count > _REMEMBERED_PARTITIONS_MAX:
-        return _response(request, asked, result)
+        return _response(request, asked, version, result)
     partitions = [
         (topic.name, topic.topic_id, tuple([one.partition for one in partitions]))
         for topic, partitions in zip(request.topics, asked, strict=True)
@@ -106,15 +106,19 @@ def _taken(version: int, topics: tuple[tuple[str, bytes, tuple[int, ...]], ...])
 
 
 def _response(
-    request: OffsetCommitRequest, asked: _Topics, result: CommitResult
+    request: OffsetCommitRequest, asked: _Topics, version: int, result: CommitResult
 ) -> OffsetCommitResponse:
-    refusals = _each(result, sum(map(len, asked)))
+    errors = (GROUP_ERRORS[one] for one in _each(result, sum(map(len, asked))))
+    if version >= _TOPIC_IDS_SINCE:
+        # The topic that has the name now is not the one that the client means.
+        unknown, unknown_id = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID
+        errors = (unknown_id if one is unknown else one for one in errors)
     return OffsetCommitResponse(
         topics=[
             OffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[_partition(one, refusals) for one in partitions],
+                partitions=[_partition(one, errors) for one in partitions],
             )
             for topic, partitions in zip(request.topics, asked, strict=True)
         ]
@@ -169,10 +173,8 @@ def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:
     return iter(each)
 
 
-def _partition(
-    asked: _Asked, refusals: Iterator[GroupRefusal | None]
-) -> OffsetCommitResponsePartition:
+def _partition(asked: _Asked, errors: Iterator[ErrorCode]) -> OffsetCommitResponsePartition:
     error_code = asked.error_code
     if asked.commit is not None:
-        error_code = GROUP_ERRORS[next(refusals)]
+        error_code = next(errors)
     return OffsetCommitResponsePartition(partition_index=asked.partition, error_code=error_code)

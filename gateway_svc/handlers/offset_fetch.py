@@ -48,7 +48,10 @@ async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchRe
             request.group_id,
             None
             if topics is None
-            else [TopicPartitions(one.name, one.partition_indexes) for one in topics],
+            else [
+                TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, call))
+                for one in topics
+            ],
             require_stable=request.require_stable,
         )
     )
@@ -106,7 +109,17 @@ def _name(asked: OffsetFetchRequestTopics, call: Call) -> str | None:
 
 def _known(topics: Sequence[OffsetFetchRequestTopics], call: Call) -> list[TopicPartitions]:
     named = ((_name(one, call), one.partition_indexes) for one in topics)
-    return [TopicPartitions(name, indexes) for name, indexes in named if name is not None]
+    return [
+        TopicPartitions(name, indexes, _topic_id(name, call))
+        for name, indexes in named
+        if name is not None
+    ]
+
+
+def _topic_id(name: str, call: Call) -> bytes:
+    """The id for which offsets of the topic count; empty where it is not known here."""
+    topic = call.backends.view.topic(name)
+    return b"" if topic is None else topic.topic_id
 
 
 def _topics(fetched: FetchedOffsets, call: Call) -> list[OffsetFetchResponseTopics]:

@@ -13,6 +13,7 @@ from common.ports.classic_groups import GroupProtocol
 from common.ports.group_refusal import GroupClient
 from partition_svc.coordinator.assignors import Assignment
 from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed
+from partition_svc.coordinator.fields import packed_varint as _varint
 from partition_svc.coordinator.stored_consumer import (
     ConsumerRecord,
     CurrentRecord,
@@ -128,15 +129,6 @@ def _text(text: str | None) -> bytes:
         return _varint(0)
     data = text.encode()
     return _varint(len(data) + 1) + data
-
-
-def _varint(number: int) -> bytes:
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
 
 
 def _read_epoch(fields: Fields) -> StoredEpoch:

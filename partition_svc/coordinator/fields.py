@@ -30,6 +30,24 @@ def packed(text: str | None) -> bytes:
     return _INT16.pack(len(data)) + data
 
 
+def packed_compact(text: str) -> bytes:
+    """A text of a flexible version, with its length. Raises `Malformed` as `packed`."""
+    data = text.encode()
+    if len(data) > _TEXT_BYTES_MAX:
+        raise Malformed(f"a text of {len(data)} bytes")
+    return packed_varint(len(data) + 1) + data
+
+
+def packed_varint(number: int) -> bytes:
+    """An unsigned number, seven bits a byte, the lowest first."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)
+
+
 def packed_bytes(data: bytes) -> bytes:
     return _INT32.pack(len(data)) + data
 

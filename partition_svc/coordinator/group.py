@@ -44,13 +44,14 @@ class Group:
     A call changes the group at once; see `Effects` for when others may learn of it.
     """
 
-    __slots__ = ("_members", "_offsets", "group_id")
+    __slots__ = ("_members", "_offsets", "_view", "group_id")
 
     def __init__(self, group_id: str, settings: GroupSettings, view: Topics) -> None:
         """`view`: the topics that there are, now and whenever the group looks at it."""
         self.group_id = group_id
+        self._view = view
         self._members = Membership(group_id, settings, view)
-        self._offsets = GroupOffsets(group_id, {})
+        self._offsets = GroupOffsets(group_id, {}, view)
 
     def resume(
         self,
@@ -60,7 +61,7 @@ class Group:
         now_ms: int,
     ) -> None:
         """Goes on as the log has it. Sessions begin anew; what was not settled rebalances."""
-        self._offsets = GroupOffsets(self.group_id, offsets)
+        self._offsets = GroupOffsets(self.group_id, offsets, self._view)
         if stored is not None:
             self._members.resume_classic(stored, now_ms)
         self._members.resume_consumer(consumer, now_ms)

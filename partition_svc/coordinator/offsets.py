@@ -1,6 +1,7 @@
 """The committed offsets of one group, whoever its members are.
 
-Kafka: OffsetMetadataManager. An offset changes by a commit only, and goes by a tombstone only.
+Kafka: OffsetMetadataManager. An offset changes by a commit only, and goes by a tombstone only. It
+counts as long as the topic has the id that it was committed for (KAFKA-19154).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +17,24 @@ from common.ports.group_offsets import (
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
+from partition_svc.coordinator.topic_patterns import Topics
 
 #: By topic name and partition.
 OffsetTable: TypeAlias = dict[str, dict[int, StoredOffset]]
 
 _TOO_LARGE: Final = GroupRefusal.OFFSET_METADATA_TOO_LARGE
+_UNKNOWN_TOPIC: Final = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
 
 
 class GroupOffsets:
-    """`table` is taken over, not copied."""
+    """`table` is taken over, not copied. `view`: the topics that exist at any time."""
 
-    __slots__ = ("_group_id", "_table")
+    __slots__ = ("_group_id", "_table", "_view")
 
-    def __init__(self, group_id: str, table: OffsetTable) -> None:
+    def __init__(self, group_id: str, table: OffsetTable, view: Topics) -> None:
         self._group_id = group_id
         self._table = table
+        self._view = view
 
     def __len__(self) -> int:
         return sum(len(partitions) for partitions in self._table.values())
@@ -41,7 +45,11 @@ class GroupOffsets:
     def commit(
         self, offsets: Sequence[OffsetToCommit], metadata_max: int, effects: Effects
     ) -> CommitResult:
-        """Takes each offset whose metadata is not longer than `metadata_max` characters."""
+        """Takes each offset whose metadata is not longer than `metadata_max` characters.
+
+        Refuses offsets of a topic that was deleted and made again since the client, or its gateway,
+        looked it up: the new topic's offset must not be overwritten.
+        """
         return CommitResult([self._commit(one, metadata_max, effects) for one in offsets])
 
     def _commit(
@@ -49,26 +57,36 @@ class GroupOffsets:
     ) -> GroupRefusal | None:
         if len(one.metadata) > metadata_max:
             return _TOO_LARGE
+        topic_id = self._topic_id(one.topic)
+        if topic_id and one.topic_id not in (b"", topic_id):
+            return _UNKNOWN_TOPIC
         value = StoredOffset(
             one.offset,
             one.leader_epoch,
             one.metadata,
             effects.now_ms,
             one.expires_at_ms,
-            one.topic_id,
+            one.topic_id or topic_id,
         )
         self._table.setdefault(one.topic, {})[one.partition] = value
         effects.records.append(OffsetRecord(self._group_id, one.topic, one.partition, value))
         return None
 
     def fetch(self, topics: Sequence[TopicPartitions] | None) -> FetchedOffsets:
-        """In the order asked for; of `topics` None all that there are."""
+        """In the order asked for; of `topics` None all that count."""
         if topics is None:
-            return FetchedOffsets([_committed(*one) for one in self._each()])
+            ids = {name: self._topic_id(name) for name in self._table}
+            counting = (one for one in self._each() if _counts(one[2], ids[one[0]]))
+            return FetchedOffsets([_committed(*one) for one in counting])
         found: list[CommittedOffset] = []
         for asked in topics:
+            topic_id = asked.topic_id or self._topic_id(asked.topic)
             partitions = self._table.get(asked.topic, {})
-            found += [_committed(asked.topic, one, partitions.get(one)) for one in asked.partitions]
+            for index in asked.partitions:
+                stored = partitions.get(index)
+                if stored is not None and not _counts(stored, topic_id):
+                    stored = None
+                found.append(_committed(asked.topic, index, stored))
         return FetchedOffsets(found)
 
     def delete(self, topic: str, partition: int, effects: Effects) -> None:
@@ -90,10 +108,23 @@ class GroupOffsets:
         for topic, partition in gone:
             self.delete(topic, partition, effects)
 
+    def _topic_id(self, name: str) -> bytes:
+        """Empty where no topic has the name."""
+        topic = self._view.topic(name)
+        return b"" if topic is None else topic.topic_id
+
     def _each(self) -> Iterator[tuple[str, int, StoredOffset]]:
         for topic, partitions in self._table.items():
             for partition, stored in partitions.items():
                 yield topic, partition, stored
+
+
+def _counts(stored: StoredOffset, topic_id: bytes) -> bool:
+    """An id that is not known agrees with every other (OffsetMetadataManager.isMismatchedTopicId).
+
+    Commits before version 4 of Kafka's record have none, and a topic may be too new for the view.
+    """
+    return not stored.topic_id or not topic_id or stored.topic_id == topic_id
 
 
 def _committed(topic: str, partition: int, stored: StoredOffset | None) -> CommittedOffset:

@@ -1,10 +1,10 @@
 """The bytes of `__consumer_offsets`: Kafka's own formats, so that Kafka's tools read the topic.
 
 Keys and values begin with a version (int16, big-endian). Written: OffsetCommitKey 1 with
-OffsetCommitValue 3 (1 where an expiry time is set), GroupMetadataKey 2 with GroupMetadataValue 3;
-of the values, versions 0 to 4 are read. The id of an offset's topic, which these versions do not
-have, goes along as a record header that others ignore. Those of consumer groups are in
-`consumer_records.py`.
+OffsetCommitValue 4 (1 where an expiry time is set), GroupMetadataKey 2 with GroupMetadataValue 3;
+of the values, versions 0 to 4 are read. The id of an offset's topic is a tagged field of version 4.
+With a value of version 1, and with the values of version 3 that earlier releases wrote, it is a
+record header that other readers ignore. Records of consumer groups are in `consumer_records.py`.
 """
 
 import struct
@@ -15,7 +15,14 @@ from common.ports.group_refusal import GroupClient
 from common.records.records import Header
 from partition_svc.coordinator.consumer_records import decode_consumer, encode_consumer
 from partition_svc.coordinator.effects import Record
-from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed, packed_bytes
+from partition_svc.coordinator.fields import (
+    Fields,
+    Malformed,
+    flexible,
+    packed,
+    packed_bytes,
+    packed_compact,
+)
 from partition_svc.coordinator.stored import (
     GroupRecord,
     OffsetRecord,
@@ -34,14 +41,18 @@ _FLEXIBLE_SINCE: Final = 4
 _VERSION: Final = struct.Struct(">h")
 _INT: Final = struct.Struct(">i")
 _LONG: Final = struct.Struct(">q")
-_OFFSET_3: Final = struct.Struct(">hqi")
+_OFFSET_4: Final = struct.Struct(">hqi")
 _OFFSET_1: Final = struct.Struct(">hq")
 _TWO_LONGS: Final = struct.Struct(">qq")
 _TWO_INTS: Final = struct.Struct(">ii")
 
-#: OffsetCommitValue 3 without metadata.
-_USUAL_OFFSET: Final = struct.Struct(">hqihq")
-_USUAL_START: Final = _VERSION.pack(3)
+#: OffsetCommitValue 4 with an empty metadata (one byte) and a topic id (a tagged field).
+_USUAL_OFFSET: Final = struct.Struct(">hqibq3s16s")
+_USUAL_START: Final = _VERSION.pack(4)
+_NO_METADATA: Final = 1
+#: One tagged field, its number, its size.
+_TOPIC_ID_FOLLOWS: Final = bytes((1, _TOPIC_ID_TAG, 16))
+_NO_TAGS: Final = b"\0"
 
 _new_tuple: Final = tuple.__new__
 
@@ -72,8 +83,7 @@ def encode(record: Record) -> Entry:
         )
         if record.value is None:
             return Entry(key, None)
-        topic_id = record.value.topic_id
-        return Entry(key, _offset_value(record.value), ((_TOPIC_ID, topic_id),) if topic_id else ())
+        return _offset_entry(key, record.value)
     if not isinstance(record, GroupRecord):
         return Entry(*encode_consumer(record))
     key = _GROUP_KEY_START + packed(record.group_id)
@@ -110,21 +120,26 @@ def _names(data: bytes) -> tuple[str, str]:
     return names
 
 
-def _offset_value(value: StoredOffset) -> bytes:
-    metadata = packed(value.metadata)
+def _offset_entry(key: bytes, value: StoredOffset) -> Entry:
+    topic_id = value.topic_id
     if value.expires_at_ms >= 0:
-        head = _OFFSET_1.pack(1, value.offset)
-        return head + metadata + _TWO_LONGS.pack(value.committed_at_ms, value.expires_at_ms)
-    head = _OFFSET_3.pack(3, value.offset, value.leader_epoch)
-    return head + metadata + _LONG.pack(value.committed_at_ms)
+        head = _OFFSET_1.pack(1, value.offset) + packed(value.metadata)
+        times = _TWO_LONGS.pack(value.committed_at_ms, value.expires_at_ms)
+        return Entry(key, head + times, ((_TOPIC_ID, topic_id),) if topic_id else ())
+    parts = (
+        _OFFSET_4.pack(4, value.offset, value.leader_epoch),
+        packed_compact(value.metadata),
+        _LONG.pack(value.committed_at_ms),
+        _TOPIC_ID_FOLLOWS + topic_id if topic_id else _NO_TAGS,
+    )
+    return Entry(key, b"".join(parts))
 
 
 def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
     if len(data) == _USUAL_OFFSET.size and data[:2] == _USUAL_START:
         # Nearly all are so, and there may be 100,000 of them to be read at once.
-        _, offset, leader_epoch, size, committed_at_ms = _USUAL_OFFSET.unpack(data)
-        if size == 0:
-            topic_id = _topic_id(headers) if headers else b""
+        _, offset, leader_epoch, size, committed_at_ms, tag, topic_id = _USUAL_OFFSET.unpack(data)
+        if size == _NO_METADATA and tag == _TOPIC_ID_FOLLOWS:
             usual = offset, leader_epoch, "", committed_at_ms, -1, topic_id
             return _new_tuple(StoredOffset, usual)
     fields, version = _value(data)

@@ -44,24 +44,27 @@ class Sweeping:
             self._begin(self._forget(gone_ids, gone_names))
 
     async def _run(self) -> None:
-        missed: set[bytes] = set()
+        missed: set[bytes | str] = set()
         while True:
             await asyncio.sleep(self._check_s)
             missed = await self._sweep(missed)
 
-    async def _sweep(self, missed: set[bytes]) -> set[bytes]:
+    async def _sweep(self, missed: set[bytes | str]) -> set[bytes | str]:
         """Offsets that expired, and of topics that were deleted while nobody coordinated here.
 
         A topic that is not known may also be so new that it was not told yet: it must have been
-        missed the last time, too. Returns the ids that are missed now.
+        missed the last time, too. Returns what is missed now: ids, and names of topics whose
+        offsets say no id.
         """
-        still_missed: set[bytes] = set()
+        still_missed: set[bytes | str] = set()
 
-        def is_gone(_: str, topic_id: bytes) -> bool:
-            if not topic_id or self._logs.view.topic_by_id(topic_id) is not None:
+        def is_gone(name: str, topic_id: bytes) -> bool:
+            view = self._logs.view
+            known = view.topic_by_id(topic_id) if topic_id else view.topic(name)
+            if known is not None:
                 return False
-            still_missed.add(topic_id)
-            return topic_id in missed
+            still_missed.add(topic_id or name)
+            return (topic_id or name) in missed
 
         await self._each(Group.expire_offsets)
         await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))

@@ -309,12 +309,14 @@ class CommitResult(_message.Message):
     def __init__(self, refusals: _Optional[_Iterable[_Union[GroupRefusal, str]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ...) -> None: ...
 
 class TopicPartitions(_message.Message):
-    __slots__ = ("topic", "partitions")
+    __slots__ = ("topic", "partitions", "topic_id")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
     topic: str
     partitions: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, topic: _Optional[str] = ..., partitions: _Optional[_Iterable[int]] = ...) -> None: ...
+    topic_id: bytes
+    def __init__(self, topic: _Optional[str] = ..., partitions: _Optional[_Iterable[int]] = ..., topic_id: _Optional[bytes] = ...) -> None: ...
 
 class TopicPartitionsList(_message.Message):
     __slots__ = ("items",)

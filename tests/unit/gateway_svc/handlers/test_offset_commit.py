@@ -135,3 +135,18 @@ def test_what_is_taken_whole_is_answered_as_the_codec_writes_it(version, count):
         assert errors(response) == [(index, ErrorCode.NONE)] * count
         (answered,) = response.topics
         assert (answered.name, answered.topic_id) == (topic.name, topic.topic_id)
+
+
+@pytest.mark.parametrize(
+    ("version", "error"),
+    [(9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), (10, ErrorCode.UNKNOWN_TOPIC_ID)],
+)
+def test_a_topic_that_was_made_again_meanwhile_is_unknown_under_its_id(version, error):
+    world = World()
+    refused = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
+    world.coordinators.answers["commit_offsets"] = CommitResult([refused])
+    topic = OffsetCommitRequestTopic(
+        name="orders", topic_id=ORDERS.topic_id, partitions=[partition(0)]
+    )
+    asked = OffsetCommitRequest(group_id="g", topics=[topic])
+    assert errors(world.ask(offset_commit, asked, version)) == [(0, error)]

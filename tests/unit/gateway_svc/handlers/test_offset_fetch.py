@@ -35,7 +35,9 @@ def test_offsets_of_one_group():
         (one.partition_index, one.committed_offset, one.committed_leader_epoch, one.metadata)
         for one in found.partitions
     ] == [(0, 9, 4, "why"), (1, -1, -1, "")]
-    assert world.coordinators.asked == [FetchOffsets("g", [TopicPartitions("orders", [0, 1])])]
+    assert world.coordinators.asked == [
+        FetchOffsets("g", [TopicPartitions("orders", [0, 1], ORDERS.topic_id)])
+    ]
 
 
 def test_no_topics_is_all_of_them():
@@ -84,7 +86,9 @@ def test_topics_are_named_by_their_ids_since_version_10():
         (NO_SUCH_ID, 1),
     ]
     assert one.topics[1].partitions[0].error_code is ErrorCode.UNKNOWN_TOPIC_ID
-    assert world.coordinators.asked[0].topics == [TopicPartitions("orders", [0, 1])]
+    assert world.coordinators.asked[0].topics == [
+        TopicPartitions("orders", [0, 1], ORDERS.topic_id)
+    ]
 
 
 def test_an_offset_of_a_topic_that_is_gone_has_no_id_to_be_told_by():

@@ -1,6 +1,13 @@
 import pytest
 
-from partition_svc.coordinator.fields import Fields, Malformed, flexible, packed, packed_bytes
+from partition_svc.coordinator.fields import (
+    Fields,
+    Malformed,
+    flexible,
+    packed,
+    packed_bytes,
+    packed_compact,
+)
 
 
 def test_texts_and_bytes_have_their_length_before_them():
@@ -52,3 +59,10 @@ def test_what_is_not_whole_is_malformed(data, read):
 def test_a_varint_without_end_is_malformed():
     with pytest.raises(Malformed, match="5 bytes"):
         flexible(b"\xff" * 10).count()
+
+
+def test_texts_of_flexible_versions_come_back():
+    for text in ("", "é", "x" * 0x7FFF):
+        assert flexible(packed_compact(text)).text() == text
+    with pytest.raises(Malformed, match="32768 bytes"):
+        packed_compact("x" * 0x8000)

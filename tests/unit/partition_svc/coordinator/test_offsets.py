@@ -1,15 +1,28 @@
+import pytest
+
+from common.cluster_view import ClusterView
 from common.ports.group_offsets import CommittedOffset, OffsetToCommit, TopicPartitions
 from common.ports.group_refusal import GroupRefusal
+from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.offsets import GroupOffsets
 from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
 
 NOW_MS = 1_000
 METADATA_MAX = 8
+OLD_ID, NEW_ID = b"old topic with t", b"new topic with t"
+
+
+def view(topic_id=None):
+    """With a topic t of this id."""
+    topics = [] if topic_id is None else [Topic(topic_id, "t", (Placement("m", 0),))]
+    known = ClusterView()
+    known.apply(ClusterChange(1, "cluster", is_snapshot=True, topics=topics))
+    return known
 
 
 def committed(*offsets):
-    kept, effects = GroupOffsets("g", {}), Effects(NOW_MS)
+    kept, effects = GroupOffsets("g", {}, view()), Effects(NOW_MS)
     result = kept.commit(offsets, METADATA_MAX, effects)
     return kept, result, effects.records
 
@@ -78,6 +91,49 @@ def test_offsets_are_deleted_by_what_they_are():
 
 
 def test_a_table_from_the_log_is_taken_over():
-    kept = GroupOffsets("g", {"t": {4: StoredOffset(9, 1, "m", NOW_MS)}})
+    kept = GroupOffsets("g", {"t": {4: StoredOffset(9, 1, "m", NOW_MS)}}, view())
     assert kept
     assert kept.fetch(None).offsets == [CommittedOffset("t", 4, 9, 1, "m")]
+
+
+def kept_of(topic_id, now_id):
+    stored = StoredOffset(9, 1, "m", NOW_MS, -1, topic_id)
+    return GroupOffsets("g", {"t": {0: stored}}, view(now_id))
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "now", "counts"),
+    [
+        (OLD_ID, b"", OLD_ID, True),
+        (OLD_ID, b"", NEW_ID, False),
+        (OLD_ID, NEW_ID, None, False),
+        # The gateway knows the new topic before its coordinator does.
+        (NEW_ID, NEW_ID, OLD_ID, True),
+        (OLD_ID, b"", None, True),
+        (b"", NEW_ID, NEW_ID, True),
+    ],
+)
+def test_an_offset_counts_while_its_topic_id_is_that_of_the_topic(stored, asked, now, counts):
+    kept = kept_of(stored, now)
+    (found,) = kept.fetch([TopicPartitions("t", [0], asked)]).offsets
+    assert found == (CommittedOffset("t", 0, 9, 1, "m") if counts else CommittedOffset("t", 0))
+
+
+@pytest.mark.parametrize(("now", "count"), [(OLD_ID, 1), (NEW_ID, 0), (None, 1)])
+def test_all_offsets_are_those_that_count(now, count):
+    assert len(kept_of(OLD_ID, now).fetch(None).offsets) == count
+
+
+def test_a_commit_for_a_topic_that_was_made_again_since_overwrites_nothing():
+    kept, effects = kept_of(NEW_ID, NEW_ID), Effects(NOW_MS)
+    result = kept.commit([OffsetToCommit("t", 0, 1, topic_id=OLD_ID)], METADATA_MAX, effects)
+    assert result.refusals == [GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION]
+    assert [one.offset for one in kept.fetch(None).offsets] == [9]
+    assert effects.records == []
+
+
+def test_a_commit_by_name_is_for_the_topic_of_that_name():
+    kept, effects = kept_of(OLD_ID, NEW_ID), Effects(NOW_MS)
+    kept.commit([OffsetToCommit("t", 0, 1)], METADATA_MAX, effects)
+    assert effects.records[0].value.topic_id == NEW_ID
+    assert [one.offset for one in kept.fetch(None).offsets] == [1]

@@ -18,6 +18,8 @@ TOPIC_ID = bytes(range(16))
 OFFSET_KEY = b"\0\1\0\1g\0\2to\0\0\0\7"
 #: Version, offset 258, leader epoch 3, metadata "m", time 1000.
 OFFSET_VALUE_3 = b"\0\3\0\0\0\0\0\0\1\2\0\0\0\3\0\1m\0\0\0\0\0\0\3\xe8"
+#: As 3, with a text of varint length and the tagged topic id.
+OFFSET_VALUE_4 = b"\0\4\0\0\0\0\0\0\1\2\0\0\0\3\2m\0\0\0\0\0\0\3\xe8\1\0\x10" + TOPIC_ID
 OFFSET_VALUE_1 = b"\0\1\0\0\0\0\0\0\1\2\0\1m\0\0\0\0\0\0\3\xe8\0\0\0\0\0\0\7\xd0"
 GROUP_KEY = b"\0\2\0\1g"
 
@@ -45,9 +47,12 @@ def record(value):
     return OffsetRecord("g", "to", 7, value)
 
 
-def test_an_offset_is_of_version_3():
-    assert encode(record(offset())) == Entry(OFFSET_KEY, OFFSET_VALUE_3)
-    assert decode(OFFSET_KEY, OFFSET_VALUE_3) == record(offset())
+def test_an_offset_is_of_version_4_with_the_topic_id_in_a_tag():
+    assert encode(record(offset(topic_id=TOPIC_ID))) == Entry(OFFSET_KEY, OFFSET_VALUE_4)
+    assert decode(OFFSET_KEY, OFFSET_VALUE_4) == record(offset(topic_id=TOPIC_ID))
+    without_id = OFFSET_VALUE_4[:-19] + b"\0"
+    assert encode(record(offset())) == Entry(OFFSET_KEY, without_id)
+    assert decode(OFFSET_KEY, without_id) == record(offset())
 
 
 def test_an_offset_with_an_expiry_time_is_of_version_1_which_has_no_epoch():
@@ -55,11 +60,14 @@ def test_an_offset_with_an_expiry_time_is_of_version_1_which_has_no_epoch():
     assert decode(OFFSET_KEY, OFFSET_VALUE_1) == record(StoredOffset(258, -1, "m", 1000, 2000))
 
 
-def test_the_topic_id_goes_along_as_a_header():
-    key, value, headers = encode(record(offset(topic_id=TOPIC_ID)))
-    assert (key, value, headers) == (OFFSET_KEY, OFFSET_VALUE_3, ((b"topic.id", TOPIC_ID),))
-    assert decode(key, value, headers) == record(offset(topic_id=TOPIC_ID))
-    assert decode(key, value, ((b"of somebody else", None),)) == record(offset())
+def test_versions_without_a_topic_id_have_it_as_a_header():
+    header = ((b"topic.id", TOPIC_ID),)
+    key, value, headers = encode(record(offset(topic_id=TOPIC_ID, expires_at_ms=2000)))
+    assert (key, value, headers) == (OFFSET_KEY, OFFSET_VALUE_1, header)
+    assert decode(key, value, headers).value.topic_id == TOPIC_ID
+    # Version 3 is what earlier releases wrote.
+    assert decode(key, OFFSET_VALUE_3, header) == record(offset(topic_id=TOPIC_ID))
+    assert decode(key, OFFSET_VALUE_3, ((b"of somebody else", None),)) == record(offset())
 
 
 @pytest.mark.parametrize("metadata", ["", "é", "x" * 4096])
@@ -73,8 +81,10 @@ def test_older_and_newer_offsets_are_read():
     for version in (b"\0\0", b"\0\2"):
         value = version + start + b"\0\1m" + time
         assert decode(OFFSET_KEY, value) == record(StoredOffset(258, -1, "m", 1000))
-    value = b"\0\4" + start + b"\0\0\0\3" + b"\2m" + time + b"\1\0\x10" + TOPIC_ID
-    assert decode(OFFSET_KEY, value) == record(offset(topic_id=TOPIC_ID))
+    unknown_tag = OFFSET_VALUE_4[:-19] + b"\1\7\x10" + TOPIC_ID
+    assert decode(OFFSET_KEY, unknown_tag) == record(offset())
+    value = b"\0\4" + start + b"\0\0\0\3" + b"\1" + time + b"\1\7\x10" + TOPIC_ID
+    assert decode(OFFSET_KEY, value) == record(StoredOffset(258, 3, "", 1000))
     assert decode(b"\0\0" + OFFSET_KEY[2:], OFFSET_VALUE_3) == record(offset())
 
 

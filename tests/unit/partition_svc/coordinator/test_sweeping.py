@@ -1,11 +1,15 @@
 import asyncio
+from dataclasses import replace
 
-from common.ports.group_offsets import FetchOffsets
+from common.ports.classic_groups import ListGroups
+from common.ports.group_offsets import FetchOffsets, TopicPartitions
 from tests.support.groups import (
+    DATA,
     DATA_TOPIC_ID,
     asked,
     committed,
     committing,
+    data_topic,
     offsets_topic,
     running_coordinators,
     settled_alone,
@@ -56,6 +60,26 @@ def test_a_topic_that_went_while_nobody_was_here_is_noticed(tmp_path):
         await until_none_is_left(to)
 
     run(after, tmp_path, offsets_topic(), offsets_retention_check_ms=5)
+
+
+def test_a_topic_made_again_while_nobody_was_here_has_no_offset(tmp_path):
+    made_again = replace(data_topic(), topic_id=b"the id of a copy")
+
+    async def before(core, to):
+        await commit(to)
+        assert await committed(to) == 1
+
+    run(before, tmp_path)
+
+    async def after(core, to):
+        assert await committed(to) == -1
+        asking = FetchOffsets("a-group", [TopicPartitions(DATA, [0], made_again.topic_id)])
+        assert [one.offset for one in (await to.fetch_offsets(asking)).offsets] == [-1]
+        # Until then the old offset is there, and keeps its group.
+        while (await to.list_groups(ListGroups())).groups:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+    run(after, tmp_path, offsets_topic(), made_again, offsets_retention_check_ms=5)
 
 
 def test_offsets_expire(tmp_path):
