@@ -2,16 +2,22 @@
 
 rocksdict says everything that goes wrong with a plain `Exception`, so the calls to it are the one
 place where that is caught, and turned into `StorageFailed`.
+
+A write or sync that fails ends the process. RocksDB accepts no write after it, and a change whose
+sync failed may or may not be there at the next start: a process that went on would answer from a
+memory that contradicts its store. The next start reads what is really there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 from rocksdict import DbClosedError, Options, Rdict, ReadOptions
 from rocksdict import WriteBatch as RocksBatch
 
 from common.kv.store import StorageFailed, WriteBatch
+from common.process import end_process
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
 _MEMTABLE_BYTES = 4 << 20
@@ -22,13 +28,18 @@ _INFO_LOG_BYTES_MAX = 1 << 20
 class RocksKvStore:
     """Implements `KvStore`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, on_failed_write: Callable[[str], NoReturn] = end_process
+    ) -> None:
         """Opens the store at `path`, making the folder where it is missing.
+
+        `on_failed_write` gets the reason when a write or sync fails, and must not return.
 
         Raises:
             StorageFailed: another process holds it, it is damaged, or the disk says no.
         """
         self._path = path
+        self._on_failed_write = on_failed_write
         with self._failures("open"):
             path.mkdir(parents=True, exist_ok=True)
             self._db = Rdict(str(path), _options())
@@ -47,11 +58,18 @@ class RocksKvStore:
             return [(key, value) for key, value in items if isinstance(key, bytes)]
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
+        """As the port has it; `StorageFailed` only before anything is written."""
         with self._failures("write"):
-            self._db.write(_rocks_batch(batch))
+            changes = _rocks_batch(batch)
+        try:
+            self._db.write(changes)
             if sync:
                 # Not a synced write: that holds the GIL until the disk answers, this does not.
                 self._db.flush_wal(True)
+        except DbClosedError as error:
+            raise StorageFailed(f"cannot write {self._path}: it is closed") from error
+        except Exception as error:  # noqa: BLE001 - rocksdict raises nothing more specific
+            self._on_failed_write(f"cannot write the metadata store {self._path}: {error}")
 
     def close(self) -> None:
         with self._failures("close"), suppress(DbClosedError):

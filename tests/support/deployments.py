@@ -42,6 +42,8 @@ class Deployment:
         self.place = Place(folder, ReservedPort(), {n: ReservedPort() for n in names}, settings)
         self.commands = commands(self.place)
         self.processes: dict[str, BrokerProcess] = {}
+        #: Variables that every process started from now on gets.
+        self.environment: Mapping[str, str] = {}
 
     @property
     def address(self) -> str:
@@ -80,7 +82,7 @@ class Deployment:
 
     def start(self, name: str, *, failpoints: str = "") -> None:
         """Starts one process, which stays or dies at `failpoints` (`name=kill …`)."""
-        environment = {"FAILPOINTS": failpoints}
+        environment = {"FAILPOINTS": failpoints, **self.environment}
         self.processes[name] = BrokerProcess(name, self.commands[name], environment=environment)
 
     def kill(self, *names: str) -> None:

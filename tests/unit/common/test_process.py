@@ -52,6 +52,22 @@ def start():
         process.communicate()
 
 
+def test_a_process_that_is_ended_from_a_thread_tells_why_and_runs_nothing_more():
+    program = """
+import atexit, threading
+from common.process import end_process, set_up_logging
+set_up_logging("ERROR")
+atexit.register(print, "at exit")
+thread = threading.Thread(target=end_process, args=("the disk is broken",))
+thread.start()
+thread.join()
+print("after it")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "CRITICAL common.process: ending the process: the disk is broken" in ended.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
 def test_a_signal_stops_the_process_politely(start, number):
     process, loop = start("polite")

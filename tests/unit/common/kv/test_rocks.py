@@ -2,12 +2,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from tests.contracts.kv_store_contract import KvStoreContract, put
+from tests.support.full_disk import files_limited_to
 
 #: Writes one batch of two keys after the other and says so only when each is durable.
 WRITE_UNTIL_KILLED = """
@@ -73,6 +75,30 @@ def test_a_batch_with_a_wrong_type_changes_nothing(tmp_path):
     with pytest.raises(StorageFailed):
         store.write(batch, sync=True)
     assert store.get(b"a") is None
+    store.close()
+
+
+class Ended(Exception):
+    """In place of the end of the process."""
+
+
+def end(reason):
+    raise Ended(reason)
+
+
+@pytest.mark.parametrize("must_sync", [True, False])
+def test_a_write_that_the_disk_refuses_ends_the_process(tmp_path, must_sync):
+    store = RocksKvStore(tmp_path, on_failed_write=end)
+    put(store, a="1")
+    batch = WriteBatch()
+    batch.put(b"b", b"2" * 100_000)
+    with files_limited_to(10_000), pytest.raises(Ended, match=r"cannot write .*File too large"):
+        store.write(batch, sync=must_sync)
+    # RocksDB tells of the failed write once more, and is closed all the same.
+    with suppress(StorageFailed):
+        store.close()
+    store = RocksKvStore(tmp_path)
+    assert (store.get(b"a"), store.get(b"b")) == (b"1", None)
     store.close()
 
 

@@ -1,0 +1,80 @@
+"""The metadata service on a disk that fails: it answers nothing that its store does not hold.
+
+A write or sync that fails there ends the process before anybody is answered, and the next start
+tells what was really kept.
+"""
+
+import errno
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.batches import record_batch
+from tests.support.deployments import standalone, three_processes
+from tests.support.faulty_disk import SYNC, WRITE, FaultyDisk
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+NONE, UNKNOWN_TOPIC_OR_PARTITION = 0, 3
+FAULTS = [(WRITE, errno.EIO), (WRITE, errno.EDQUOT), (SYNC, errno.EIO)]
+BATCH = record_batch(numbered(1))
+
+
+def is_whole_or_gone(raw, topic):
+    """Whether a topic works in all respects or is not there at all."""
+    (found,) = raw.metadata(topic).topics
+    if found.error_code == UNKNOWN_TOPIC_OR_PARTITION:
+        return raw.produce(topic, BATCH).error_code == UNKNOWN_TOPIC_OR_PARTITION
+    return raw.produce(topic, BATCH).error_code == found.error_code == NONE
+
+
+def test_a_failed_write_or_sync_ends_the_broker_before_it_answers(tmp_path):
+    disk = FaultyDisk(tmp_path / "data" / "metadata", tmp_path / "faults")
+    broker = standalone(tmp_path)
+    broker.environment = disk.environment
+    with broker:
+        for operation, error in FAULTS:
+            with RawClient(broker.address) as raw:
+                topic = raw.create_topic()
+                assert raw.produce(topic, BATCH).error_code == NONE
+                disk.fail(operation, error=error, times=1, suffix=".log")
+                with pytest.raises(ConnectionError):
+                    raw.delete_topic(topic)
+            assert broker.storage.wait_for_exit() == 1
+            assert broker.storage.lines_with("CRITICAL.*cannot write the metadata store")
+            disk.heal()
+            broker.start("standalone")
+            broker.wait_until_ready()
+            with RawClient(broker.address) as raw:
+                found = is_there(raw, topic)
+                assert is_whole_or_gone(raw, topic)
+            broker.restart("standalone")  # the next start finds what this one has found
+            with RawClient(broker.address) as raw:
+                assert is_there(raw, topic) == found
+                assert len(raw.fetch_all(topic)) == 2 if found else is_whole_or_gone(raw, topic)
+
+
+def is_there(raw, topic):
+    return raw.metadata(topic).topics[0].error_code == NONE
+
+
+def test_a_failed_sync_ends_a_metadata_service_of_its_own(tmp_path):
+    disk = FaultyDisk(tmp_path / "metadata", tmp_path / "faults")
+    broker = three_processes(tmp_path)
+    broker.environment = disk.environment
+    with broker, ThreadPoolExecutor(1) as caller, RawClient(broker.address) as raw:
+        topic = raw.create_topic()
+        disk.fail(SYNC, times=1, suffix=".log")
+        answer = caller.submit(raw.delete_topic, topic)
+        assert broker.processes["metadata"].wait_for_exit() == 1
+        assert broker.processes["metadata"].lines_with("CRITICAL.*cannot write")
+        broker.start("metadata")
+        error_code = answer.result(60)
+        broker.wait_until_ready()
+        with RawClient(broker.address) as other:
+            # Gateway and partition service hear of it one after the other.
+            eventually(lambda: is_whole_or_gone(other, topic), what="one account of the topic")
+            assert error_code != NONE or not is_there(other, topic)
