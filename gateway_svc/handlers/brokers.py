@@ -22,13 +22,21 @@ def brokers(call: Call) -> list[Broker]:
         for gateway in call.backends.view.gateways
         if gateway.node_id != own_id
     )
-    found = sorted([_ourselves(call), *(one for one in others if one is not None)])
+    found = sorted([own_broker(call), *(one for one in others if one is not None)])
     by_address: dict[tuple[str, int], Broker] = {}
     for one in found:
         first = by_address.setdefault((one.host, one.port), one)
         if first.rack != one.rack:
             by_address[one.host, one.port] = first._replace(rack=None)
     return list(by_address.values())
+
+
+def own_broker(call: Call) -> Broker:
+    """This gateway, at its advertised address or else at the one that this client reached."""
+    settings = call.backends.settings
+    address = call.backends.addresses[call.peer.listener]
+    host = call.peer.local_host if address.host in WILDCARD_HOSTS else address.host
+    return Broker(settings.node_id, host, address.port, settings.broker_rack or None)
 
 
 def leadership(among: Sequence[Broker], call: Call) -> Leadership:
@@ -80,11 +88,3 @@ def _broker(gateway: Gateway, call: Call) -> Broker | None:
         if endpoint.listener == call.peer.listener:
             return Broker(gateway.node_id, endpoint.host, endpoint.port, gateway.rack or None)
     return None
-
-
-def _ourselves(call: Call) -> Broker:
-    """At the advertised address; where there is none, at the one that this client reached."""
-    settings = call.backends.settings
-    address = call.backends.addresses[call.peer.listener]
-    host = call.peer.local_host if address.host in WILDCARD_HOSTS else address.host
-    return Broker(settings.node_id, host, address.port, settings.broker_rack or None)

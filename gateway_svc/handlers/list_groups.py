@@ -1,12 +1,15 @@
-"""ListGroups: all groups of the cluster, whichever gateway is asked.
+"""ListGroups: the groups for which FindCoordinator sends clients to this gateway.
 
-Admin clients ask every broker and put the answers together; the same group from each is one group.
+Clients ask every broker and put the answers together (GroupCoordinatorService.listGroups), and some
+fail where two brokers list the same group. Groups whose coordinators do not answer are left out, as
+those of offline partitions are in Apache Kafka.
 """
 
 from common.ports.classic_groups import ListGroups
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.coordinated import coordinated
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.handlers.group_brokers import GroupBrokers
 from gateway_svc.wire.apis.list_groups import (
     LIST_GROUPS,
     ListedGroup,
@@ -20,6 +23,7 @@ async def list_groups(request: ListGroupsRequest, call: Call) -> ListGroupsRespo
     listed = await call.backends.coordinators.list_groups(
         ListGroups(request.states_filter, request.types_filter)
     )
+    group_brokers = GroupBrokers(call)
     return ListGroupsResponse(
         error_code=GROUP_ERRORS[listed.refusal],
         groups=[
@@ -30,5 +34,6 @@ async def list_groups(request: ListGroupsRequest, call: Call) -> ListGroupsRespo
                 group_type=one.group_type,
             )
             for one in listed.groups
+            if group_brokers.is_own(one.group_id)
         ],
     )

@@ -241,7 +241,12 @@ class World:
         self.coordinators = FakeCoordinators()
         self.backends = Backends(
             settings=GatewaySettings(
-                node_id=1, broker_rack="rack-a", listeners=("INTERNAL://:9092",), **settings
+                **{
+                    "node_id": 1,
+                    "broker_rack": "rack-a",
+                    "listeners": ("INTERNAL://:9092",),
+                    **settings,
+                }
             ),
             addresses={
                 "INTERNAL": ListenerAddress("INTERNAL", "gateway-1", 9092),
