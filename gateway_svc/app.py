@@ -77,7 +77,7 @@ class Gateway:
             view, metadata, partition_count=settings.offsets_topic_num_partitions
         )
         self._coordinators = RoutedCoordinators(
-            view, self._group_topic, coordinators_of, hold_s=settings.move_hold_max_ms / 1000
+            self._group_topic, coordinators_of, hold_s=settings.move_hold_max_ms / 1000
         )
         self._long_polls = LongPolls()
 

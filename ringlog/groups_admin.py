@@ -5,7 +5,7 @@ from typing import Final
 
 from common.cluster_view import ClusterView
 from common.group_partitions import group_partition
-from common.ports.classic_groups import ListedGroup, ListGroups
+from common.ports.classic_groups import ListedGroups, ListGroups
 from common.ports.coordinators import OFFSETS_TOPIC, Coordinators
 from common.ports.group_offsets import CommitOffsets, CommittedOffset, FetchOffsets, OffsetToCommit
 from common.ports.group_refusal import GroupRefusal
@@ -52,13 +52,16 @@ class GroupsAdmin:
         self._coordinators = coordinators
         self._partitions = partitions
 
-    async def listed(self, states: Sequence[str]) -> Sequence[ListedGroup]:
-        """All groups by id; only those in one of `states` where some are given."""
+    async def listed(self, states: Sequence[str]) -> ListedGroups:
+        """All groups by id; only those in one of `states` where some are given.
+
+        Members that do not answer are named in `unanswered`.
+        """
         if self._view.topic(OFFSETS_TOPIC) is None:
-            return []
+            return ListedGroups()
         answer = await self._coordinators.list_groups(ListGroups(states))
         _must_be_done(answer.refusal, "groups were not listed")
-        return answer.groups
+        return answer
 
     async def describe(self, group_id: str) -> GroupReport:
         """Raises `NotDone` where there is no such group."""

@@ -21,6 +21,15 @@ from ringlog.groups_text import describe_text, list_text, reset_text
 #: As shells tell of a process that was interrupted.
 _INTERRUPTED: Final = 130
 
+
+class _Incomplete(Exception):
+    """A result that lacks something. The text says what, and why."""
+
+    def __init__(self, result: str, missing: str) -> None:
+        super().__init__(missing)
+        self.result = result
+
+
 Connect = Callable[[str], AbstractAsyncContextManager[GroupsAdmin]]
 
 
@@ -44,6 +53,9 @@ async def _run(options: argparse.Namespace, connect: Connect) -> int:
         async with connect(options.metadata) as groups:
             sys.stdout.write(await _ACTIONS[options.action](groups, options))
             return 0
+    except _Incomplete as error:
+        sys.stdout.write(error.result)
+        _tell(str(error))
     except BackendUnavailable as error:
         _tell(f"no answer from the cluster of {options.metadata}: {error}")
     except NotDone as error:
@@ -53,7 +65,11 @@ async def _run(options: argparse.Namespace, connect: Connect) -> int:
 
 async def _list(groups: GroupsAdmin, options: argparse.Namespace) -> str:
     found = await groups.listed(options.state)
-    return list_json(found) if options.json else list_text(found)
+    result = list_json(found) if options.json else list_text(found.groups)
+    if found.unanswered:
+        members = ", ".join(found.unanswered)
+        raise _Incomplete(result, f"groups coordinated by {members} are missing: no answer")
+    return result
 
 
 async def _describe(groups: GroupsAdmin, options: argparse.Namespace) -> str:

@@ -48,7 +48,7 @@ async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
             GrpcMetadata(channel),
             partition_count=GatewaySettings().offsets_topic_num_partitions,
         )
-        coordinators = RoutedCoordinators(view, topic, owners.coordinators_of)
+        coordinators = RoutedCoordinators(topic, owners.coordinators_of)
         view.apply(await current_cluster(channel))
 
         async def keep_current() -> None:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from common.ports.classic_groups import ListedGroup
+from common.ports.classic_groups import ListedGroups
 from ringlog.groups_report import GroupReport, MemberReport, PartitionLag
 from ringlog.groups_reset import NewOffset
 
 
-def list_json(groups: Iterable[ListedGroup]) -> str:
-    """All groups, as one object on one line."""
+def list_json(listed: ListedGroups) -> str:
+    """All groups, as one object on one line, and the members whose groups are missing."""
     return _line(
         {
             "groups": [
@@ -20,8 +20,9 @@ def list_json(groups: Iterable[ListedGroup]) -> str:
                     "type": one.group_type,
                     "protocol_type": one.protocol_type,
                 }
-                for one in groups
-            ]
+                for one in listed.groups
+            ],
+            "unanswered": list(listed.unanswered),
         }
     )
 

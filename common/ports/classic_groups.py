@@ -168,8 +168,11 @@ class ListedGroup:
 
 @dataclass(slots=True)
 class ListedGroups:
+    """`unanswered`: members whose groups are missing because they did not answer."""
+
     groups: Sequence[ListedGroup] = ()
     refusal: GroupRefusal | None = None
+    unanswered: Sequence[str] = ()
 
 
 @dataclass(slots=True)

@@ -8,6 +8,10 @@ class BackendUnavailable(Exception):
     """
 
 
+class CallNotSent(BackendUnavailable):
+    """The call did not leave this process, so it certainly had no effect and may be made again."""
+
+
 class RegistrationRefused(Exception):
     """The metadata service does not take this gateway or partition service, and says why.
 

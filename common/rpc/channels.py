@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import grpc
 import grpc.aio
 
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, CallNotSent
 
 #: One request may carry a whole Produce: socket.request.max.bytes (100 MiB) and what wraps it.
 MESSAGE_BYTES_MAX = 128 << 20
@@ -34,6 +35,9 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 
+#: How gRPC's status begins where a call found no connection.
+_NOT_CONNECTED = "failed to connect to all addresses"
+
 
 def open_channel(address: str) -> grpc.aio.Channel:
     """A channel to `host:port`. Connects at the first call and again whenever it is lost."""
@@ -49,7 +53,7 @@ def unavailable_on_failure(what: str) -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise unavailable(what, error) from error
+        raise failed_call(what, error.code(), error.details()) from error
     except grpc.aio.UsageError as error:
         raise BackendUnavailable(f"{what}: {error}") from error
     except asyncio.CancelledError as error:
@@ -60,6 +64,14 @@ def unavailable_on_failure(what: str) -> Iterator[None]:
         raise BackendUnavailable(f"{what}: channel closed") from error
 
 
-def unavailable(what: str, error: grpc.aio.AioRpcError) -> BackendUnavailable:
-    """The same for callers that hold the error of a stream."""
-    return BackendUnavailable(f"{what}: {error.code().name}: {error.details()}")
+def failed_call(what: str, code: grpc.StatusCode, details: str | None) -> BackendUnavailable:
+    """What a call that ended with this status raises.
+
+    `CallNotSent` where gRPC found no connection to send it over (pick_first's status while a
+    channel is in TRANSIENT_FAILURE); any other status says nothing about the call's effect.
+    """
+    was_not_sent = code is grpc.StatusCode.UNAVAILABLE and (details or "").startswith(
+        _NOT_CONNECTED
+    )
+    kind = CallNotSent if was_not_sent else BackendUnavailable
+    return kind(f"{what}: {code.name}: {details}")

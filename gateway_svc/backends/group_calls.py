@@ -1,7 +1,8 @@
 """Small calls about groups to one partition service, over one long-lived stream (`long_stream.py`).
 
 Calls begin at the owner in the order in which they were submitted; answers come in any order and
-find their call by its id. Where the stream breaks, the outcome of everything on it is unknown.
+find their call by its id. Where the stream breaks, the outcome of everything on it is unknown; what
+has not been sent fails with `CallNotSent`.
 """
 
 import asyncio
@@ -9,12 +10,11 @@ import logging
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, Final, NamedTuple, TypeVar
 
 import grpc.aio
 
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S
 from common.rpc.wire_format import delimited_head
 from gateway_svc.backends.long_stream import LongStream
@@ -127,19 +127,22 @@ class GroupCalls:
         for call in late:
             del self._unanswered[call.call_id]
             self._unanswered_bytes -= len(call.encoded)
+        unsent: list[_Call] = []
         while self._waiting and self._waiting[0].since < overdue_since:
-            late.append(self._waiting.popleft())
+            unsent.append(self._waiting.popleft())
         _fail(late, BackendUnavailable(f"{self._name}: no answer in time"))
-        if late:
+        _fail(unsent, CallNotSent(f"{self._name}: could not be sent in time"))
+        if late or unsent:
             self._stream.wake()
 
     def lost(self, error: BackendUnavailable) -> None:
-        lost = list(chain(self._unanswered.values(), self._waiting))
+        in_doubt, unsent = list(self._unanswered.values()), list(self._waiting)
         self._unanswered.clear()
         self._waiting.clear()
         self._unanswered_bytes = 0
         self._answered_at = 0.0
-        _fail(lost, error)
+        _fail(in_doubt, error)
+        _fail(unsent, CallNotSent(str(error)))
 
     def _settle(self, answer: pb.GroupAnswer) -> None:
         call = self._unanswered.pop(answer.call_id, None)

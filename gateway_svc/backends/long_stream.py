@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import unavailable_on_failure
+from common.rpc.channels import failed_call, unavailable_on_failure
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,10 @@ class Traffic(Protocol[_RequestT_co, _ResponseT_contra]):
         ...
 
     def lost(self, error: BackendUnavailable) -> None:
-        """The outcome of all that is under way is not known, and nothing that waits will go."""
+        """The outcome of all that is under way is not known, and nothing that waits will go.
+
+        Where `error` is a `CallNotSent`, nothing of what is under way has left either.
+        """
         ...
 
 
@@ -146,7 +149,16 @@ class LongStream(Generic[RequestT, ResponseT]):
             await stream.write(message)
         except asyncio.InvalidStateError as error:
             # It ended a moment ago, and `_receive` has not been told why yet.
-            raise BackendUnavailable(f"{self._what}: {await _end_of(stream)}") from error
+            raise await self._end_of(stream) from error
+
+    async def _end_of(
+        self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]
+    ) -> BackendUnavailable:
+        """Why a stream has ended."""
+        code = await stream.code()
+        if code is grpc.StatusCode.OK:
+            return BackendUnavailable(f"{self._what}: {_ENDED}")
+        return failed_call(self._what, code, await stream.details())
 
     async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         async for response in stream:
@@ -160,9 +172,3 @@ class LongStream(Generic[RequestT, ResponseT]):
         while True:
             await asyncio.sleep(_LOOK_S)
             self._traffic.look()
-
-
-async def _end_of(stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> str:
-    """Why a stream has ended."""
-    code = await stream.code()
-    return _ENDED if code is grpc.StatusCode.OK else f"{code.name}: {await stream.details()}"

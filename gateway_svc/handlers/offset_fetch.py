@@ -11,6 +11,8 @@ from common.ports.group_offsets import (
     FetchOffsets,
     TopicPartitions,
 )
+from common.ports.group_refusal import GroupRefusal
+from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.coordinated import coordinated
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
@@ -81,14 +83,15 @@ async def _group(
     asked: OffsetFetchRequestGroup, require_stable: bool, call: Call
 ) -> OffsetFetchResponseGroup:
     unknown = [one for one in asked.topics or () if _name(one, call) is None]
-    fetched = await call.backends.coordinators.fetch_offsets(
+    fetched = await _fetched(
         FetchOffsets(
             asked.group_id,
             None if asked.topics is None else _known(asked.topics, call),
             asked.member_id,
             asked.member_epoch,
             require_stable,
-        )
+        ),
+        call,
     )
     if fetched.refusal is not None:
         error_code = GROUP_ERRORS[fetched.refusal]
@@ -97,6 +100,14 @@ async def _group(
         group_id=asked.group_id,
         topics=[*_topics(fetched, call), *(_unknown(one) for one in unknown)],
     )
+
+
+async def _fetched(asked: FetchOffsets, call: Call) -> FetchedOffsets:
+    """A coordinator that does not answer is the trouble of its own groups only."""
+    try:
+        return await call.backends.coordinators.fetch_offsets(asked)
+    except BackendUnavailable:
+        return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
 
 def _name(asked: OffsetFetchRequestTopics, call: Call) -> str | None:

@@ -129,15 +129,16 @@ class Writing:
             self._on_failed(refusal)
 
     def close(self, refusal: GroupRefusal) -> None:
-        """Nothing more is written than what is on its way; whoever waits is refused."""
+        """Writes nothing more than what is on its way, and refuses what waits to be written.
+
+        What is on its way is answered by its outcome. To be refused with NOT_COORDINATOR means
+        that a request had no effect: gateways then make it again at the next coordinator.
+        """
         if self._refusal is not None:
             return
         self._refusal = refusal
         held, self._next = self._next, _Round()
         refuse(held.replies, refusal)
-        if self._under_way is not None:
-            refuse(self._under_way.replies, refusal)
-            self._under_way.replies = []
 
     async def settled(self) -> None:
         """Waits until nothing is on its way or waits to be written."""

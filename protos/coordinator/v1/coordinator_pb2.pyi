@@ -443,12 +443,14 @@ class ListedGroup(_message.Message):
     def __init__(self, group_id: _Optional[str] = ..., protocol_type: _Optional[str] = ..., state: _Optional[str] = ..., group_type: _Optional[str] = ...) -> None: ...
 
 class ListedGroups(_message.Message):
-    __slots__ = ("groups", "refusal")
+    __slots__ = ("groups", "refusal", "unanswered")
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    UNANSWERED_FIELD_NUMBER: _ClassVar[int]
     groups: _containers.RepeatedCompositeFieldContainer[ListedGroup]
     refusal: GroupRefusal
-    def __init__(self, groups: _Optional[_Iterable[_Union[ListedGroup, _Mapping]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ...) -> None: ...
+    unanswered: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, groups: _Optional[_Iterable[_Union[ListedGroup, _Mapping]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ..., unanswered: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GroupResult(_message.Message):
     __slots__ = ("group_id", "refusal")

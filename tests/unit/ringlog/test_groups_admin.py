@@ -76,7 +76,7 @@ def run(call):
 
 def test_groups_are_listed_by_state():
     told = Told()
-    assert [one.group_id for one in run(admin(told).listed(["Empty"]))] == ["readers"]
+    assert [one.group_id for one in run(admin(told).listed(["Empty"])).groups] == ["readers"]
     assert told.listed[0].states == ["Empty"]
 
 
@@ -89,7 +89,7 @@ def test_a_list_that_is_not_whole_is_none():
 
 def test_where_nobody_has_used_groups_there_are_none():
     groups = admin(Told(STABLE), names=["orders"])
-    assert run(groups.listed([])) == []
+    assert run(groups.listed([])) == ListedGroups()
     with pytest.raises(NotDone, match="no group 'readers'"):
         run(groups.describe("readers"))
     with pytest.raises(NotDone, match="no group 'readers'"):

@@ -70,6 +70,18 @@ def test_a_cluster_that_does_not_answer_is_named(capsys):
     assert "no answer from the cluster of m:1: partition-0 ListGroups: UNAVAILABLE" in said
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_rest_is_listed_where_a_member_does_not_answer(capsys, form):
+    told = Told()
+    told.list_answer.unanswered = ["partition-1"]
+    assert run(told, "list", *form) == 1
+    said = capsys.readouterr()
+    assert "readers" in said.out
+    assert said.err == (
+        "ringlog groups: groups coordinated by partition-1 are missing: no answer\n"
+    )
+
+
 def test_an_interrupt_ends_with_130(capsys):
     class Interrupted(Told):
         async def list_groups(self, request):

@@ -2,7 +2,7 @@
 
 import json
 
-from common.ports.classic_groups import ListedGroup
+from common.ports.classic_groups import ListedGroup, ListedGroups
 from ringlog.groups_json import describe_json, list_json, reset_json
 from ringlog.groups_report import classic_group, report
 from ringlog.groups_reset import NewOffset
@@ -10,12 +10,15 @@ from tests.unit.ringlog.group_samples import COMMITTED, ENDS, STABLE
 
 
 def test_groups():
-    listed = list_json([ListedGroup("g", "consumer", "Stable", "classic")])
+    listed = list_json(
+        ListedGroups([ListedGroup("g", "consumer", "Stable", "classic")], unanswered=["p-1"])
+    )
     assert listed.count("\n") == 1
     assert json.loads(listed) == {
         "groups": [
             {"group": "g", "state": "Stable", "type": "classic", "protocol_type": "consumer"}
-        ]
+        ],
+        "unanswered": ["p-1"],
     }
 
 

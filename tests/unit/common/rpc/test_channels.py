@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel, unavailable_on_failure
 from common.rpc.server import RpcServer, Service
 from protos.partition.v1 import partition_pb2, partition_pb2_grpc
+from tests.support.ports import ReservedPort
 
 REQUEST = partition_pb2.DescribeLogRequest()
 
@@ -122,3 +123,29 @@ def test_a_closed_channel_is_unavailable():
 
     with pytest.raises(BackendUnavailable):
         asyncio.run(case())
+
+
+def test_a_call_without_a_connection_was_not_sent():
+    async def call(port):
+        channel = open_channel(f"127.0.0.1:{port}")
+        try:
+            with unavailable_on_failure("DescribeLog"):
+                await partition_pb2_grpc.PartitionServiceStub(channel).DescribeLog(REQUEST)
+        finally:
+            await channel.close()
+
+    reserved = ReservedPort()
+    with pytest.raises(CallNotSent, match="UNAVAILABLE"):
+        asyncio.run(call(reserved.port))
+    reserved.release()
+
+
+def test_a_call_that_its_server_ends_may_have_had_an_effect():
+    async def case():
+        async with _stub(Partitions()) as (stub, _):
+            with unavailable_on_failure("DescribeLog"):
+                await stub.DescribeLog(REQUEST)
+
+    with pytest.raises(BackendUnavailable) as raised:
+        asyncio.run(case())
+    assert not isinstance(raised.value, CallNotSent)

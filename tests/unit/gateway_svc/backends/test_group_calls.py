@@ -6,7 +6,7 @@ import pytest
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from common.ports.group_refusal import GroupRefusal
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel
 from common.rpc.group_messages import heartbeat_taken_of, heartbeat_to_call
 from common.rpc.server import RpcServer
@@ -173,6 +173,29 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_call_opens_anothe
     with caplog.at_level(logging.INFO):
         run(story)
     assert "stream lost: p-0 CallStream" in caplog.text
+
+
+def test_calls_that_never_left_say_so(monkeypatch):
+    monkeypatch.setattr(group_calls, "_UNANSWERED_BYTES_MAX", 1)
+    monkeypatch.setattr(group_calls, "_MESSAGE_CALLS_MAX", 1)
+
+    async def story():
+        port = ReservedPort()
+        owner = Coordinators(answers_at_once=False)
+        async with calling(port.address) as calls:
+            with pytest.raises(CallNotSent):
+                await beat(calls)
+            async with served(owner, port.address):
+                while not owner.asked:
+                    # Until the channel has connected again.
+                    sent, waiting = beat(calls, "sent"), beat(calls, "waiting")
+                    await until(lambda one=sent: one.done() or owner.asked)
+            errors = await asyncio.gather(sent, waiting, return_exceptions=True)
+            assert [type(one) for one in errors] == [BackendUnavailable, CallNotSent]
+        assert owner.asked == ["sent"]
+        port.release()
+
+    run(story)
 
 
 def test_a_service_that_stops_answers_first_and_then_ends_its_streams():

@@ -7,11 +7,13 @@ from common.group_partitions import group_partition
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupHeartbeat,
+    GroupResult,
     HeartbeatTaken,
     ListedGroup,
     ListedGroups,
     ListGroups,
 )
+from common.ports.consumer_groups import ConsumerGroup
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_refusal import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
@@ -60,7 +62,7 @@ def routed(*owners, hold_s=30.0):
     view.apply(ClusterChange(1, "c", is_snapshot=True, topics=(topic,)))
     by_name = {one.name: one for one in owners}
     group_topic = GroupTopic(view, FakeMetadata(view), partition_count=2)
-    return view, RoutedCoordinators(view, group_topic, by_name.get, hold_s=hold_s)
+    return view, RoutedCoordinators(group_topic, by_name.get, hold_s=hold_s)
 
 
 def beat(group_id):
@@ -141,9 +143,9 @@ def test_a_caller_that_goes_away_is_not_asked_for_again():
         _, coordinators = routed(a)
         asking = coordinators.heartbeat(beat(IN_0))
         await until(lambda: len(a.asked) == 2)
-        assert coordinators._asking
+        assert coordinators._retries._retries
         asking.cancel()
-        await until(lambda: not coordinators._asking)
+        await until(lambda: not coordinators._retries._retries)
 
     asyncio.run(asyncio.wait_for(story(), 60))
 
@@ -153,7 +155,7 @@ def test_the_topic_is_made_for_whoever_asks_first():
         view, a = ClusterView(), Owner("p-0")
         metadata = FakeMetadata(view)
         topic = GroupTopic(view, metadata, partition_count=2)
-        coordinators = RoutedCoordinators(view, topic, {"p-0": a}.get)
+        coordinators = RoutedCoordinators(topic, {"p-0": a}.get)
         answers = [coordinators.heartbeat(beat(one)) for one in (IN_0, IN_1)]
         assert [(await one).refusal for one in answers] == [None, None]
         assert [one.name for one in metadata.created] == [OFFSETS_TOPIC]
@@ -179,7 +181,56 @@ def test_all_owners_are_asked_which_groups_there_are():
     assert [one.group_id for one in listed.groups] == ["of a", "of b"]
 
 
-def test_a_list_with_holes_is_no_list():
-    _, coordinators = routed(Owner("a"), Owner("b", error=BackendUnavailable("gone")))
-    with pytest.raises(BackendUnavailable):
-        asyncio.run(coordinators.list_groups(ListGroups()))
+def test_a_list_names_owners_that_do_not_answer_and_has_the_groups_of_the_rest():
+    owners = [Owner("a"), Owner("b", error=BackendUnavailable("gone"))]
+    for among in (owners, owners[:1]):
+        _, coordinators = routed(*among)
+        listed = asyncio.run(coordinators.list_groups(ListGroups()))
+        assert [one.group_id for one in listed.groups] == ["of a"]
+        assert (listed.refusal, listed.unanswered) == (None, ["b"])
+
+
+def test_a_list_waits_for_groups_that_are_being_loaded():
+    class Loading(Owner):
+        async def list_groups(self, request):
+            if self.refusals:
+                return ListedGroups(refusal=self.refusals.pop())
+            return await super().list_groups(request)
+
+    _, coordinators = routed(Loading("a", GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS), Owner("b"))
+    listed = asyncio.run(coordinators.list_groups(ListGroups()))
+    assert [one.group_id for one in listed.groups] == ["of a", "of b"]
+    assert listed.refusal is None
+
+
+def test_listing_does_not_create_the_topic():
+    view = ClusterView()
+    metadata = FakeMetadata(view)
+    topic = GroupTopic(view, metadata, partition_count=2)
+    listed = asyncio.run(RoutedCoordinators(topic, {}.get).list_groups(ListGroups()))
+    assert (listed, metadata.created) == (ListedGroups(), [])
+
+
+def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
+    class Deleting(Owner):
+        async def delete_groups(self, group_ids):
+            return [GroupResult(one) for one in group_ids]
+
+        async def describe_consumer_groups(self, group_ids):
+            return [ConsumerGroup(one, self.name) for one in group_ids]
+
+    _, coordinators = routed(Deleting("a"), hold_s=0.0)
+
+    async def story():
+        for ask in (
+            coordinators.delete_groups,
+            coordinators.describe_groups,
+            coordinators.describe_consumer_groups,
+        ):
+            found = await ask([IN_1, IN_0])
+            assert [(one.group_id, one.refusal) for one in found] == [
+                (IN_1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
+                (IN_0, None),
+            ]
+
+    asyncio.run(story())

@@ -7,6 +7,7 @@ from common.ports.group_offsets import (
     TopicPartitions,
 )
 from common.ports.group_refusal import GroupRefusal
+from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.wire.apis.offset_fetch import (
     OffsetFetchRequest,
@@ -97,3 +98,18 @@ def test_an_offset_of_a_topic_that_is_gone_has_no_id_to_be_told_by():
     (by_id,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 10).groups
     (by_name,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 9).groups
     assert (len(by_id.topics), by_name.topics[0].name) == (0, "gone")
+
+
+def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
+    world = World()
+
+    async def fetch_offsets(request):
+        if request.group_id == "lost":
+            raise BackendUnavailable("gone")
+        return FOUND
+
+    world.coordinators.fetch_offsets = fetch_offsets
+    groups = [OffsetFetchRequestGroup(group_id=name, topics=None) for name in ("lost", "kept")]
+    lost, kept = world.ask(offset_fetch, OffsetFetchRequest(groups=groups), 8).groups
+    assert (lost.group_id, lost.error_code) == ("lost", ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    assert (kept.error_code, len(kept.topics)) == (ErrorCode.NONE, 1)

@@ -149,15 +149,16 @@ def test_with_another_epoch_everybody_is_refused_and_it_is_told_once(tmp_path):
     run(test, tmp_path, leader_epoch=7)
 
 
-def test_closed_it_refuses_at_once_and_what_is_on_its_way_arrives(tmp_path):
+def test_closing_refuses_what_waits_and_answers_what_is_on_its_way_by_its_outcome(tmp_path):
     async def test(written):
         under_way = written.take("g", record(1))
         await asyncio.sleep(0)
         waiting = written.take("g", record(2))
         written.writing.close(GroupRefusal.NOT_COORDINATOR)
-        assert isinstance(under_way.exception(), Refused)
         assert isinstance(waiting.exception(), Refused)
+        assert not under_way.done()
         await written.writing.settled()
+        assert under_way.result() is REPLY
         assert (await load(written.core, LOG))["g"].offsets["t"][0].offset == 1
         assert not written.failures
 

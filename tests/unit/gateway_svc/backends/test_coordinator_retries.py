@@ -1,0 +1,86 @@
+import asyncio
+
+import pytest
+
+from common.ports.classic_groups import HeartbeatTaken
+from common.ports.group_refusal import GroupRefusal
+from common.ports.unavailable import BackendUnavailable, CallNotSent
+from gateway_svc.backends.coordinator_calls import CoordinatorCall
+from gateway_svc.backends.coordinator_retries import CoordinatorRetries
+
+IN_DOUBT, NOT_SENT = BackendUnavailable("stream broke"), CallNotSent("not connected")
+MOVED = HeartbeatTaken(GroupRefusal.NOT_COORDINATOR)
+LOADING = HeartbeatTaken(GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+GONE = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
+DONE = HeartbeatTaken()
+
+
+class Story:
+    """A call whose attempts come to `outcomes`, in this order."""
+
+    def __init__(self, *outcomes, hold_s=30.0, **how):
+        self.outcomes, self.attempts = list(outcomes), 0
+        self.call = CoordinatorCall(self.attempt, **how)
+        self.hold_s = hold_s
+
+    async def attempt(self, owner):
+        self.attempts += 1
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def result(self, *, by_future=False):
+        return asyncio.run(self._result(by_future))
+
+    async def _result(self, by_future):
+        retries = CoordinatorRetries(self.hold_s)
+        if not by_future:
+            return await retries.call(find, self.call)
+        first = asyncio.ensure_future(self.attempt(None))
+        return await retries.follow_up(find, self.call, first)
+
+
+async def find():
+    return None
+
+
+@pytest.mark.parametrize("by_future", [False, True])
+class TestBothWays:
+    @pytest.mark.parametrize("outcome", [IN_DOUBT, NOT_SENT, MOVED, LOADING])
+    def test_a_repeatable_call_is_made_again(self, outcome, by_future):
+        story = Story(outcome, outcome, DONE)
+        assert story.result(by_future=by_future) is DONE
+        assert story.attempts == 3
+
+    def test_a_call_in_doubt_is_not_made_again_where_that_would_differ(self, by_future):
+        story = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, repeat_in_doubt=False)
+        with pytest.raises(BackendUnavailable, match="stream broke"):
+            story.result(by_future=by_future)
+        assert story.attempts == 4
+
+    def test_the_answer_to_a_repetition_stands_for_both(self, by_future):
+        story = Story(IN_DOUBT, MOVED, GONE, recognise=lambda _: DONE)
+        assert story.result(by_future=by_future) is DONE
+
+    @pytest.mark.parametrize("before", [[], [MOVED], [NOT_SENT]])
+    def test_an_answer_stands_for_itself_where_nothing_else_was_done(self, before, by_future):
+        story = Story(*before, GONE, recognise=lambda _: DONE)
+        assert story.result(by_future=by_future) is GONE
+
+
+def test_what_lasts_is_the_answer():
+    assert Story(MOVED, hold_s=0.0).result() is MOVED
+    with pytest.raises(CallNotSent):
+        Story(NOT_SENT, hold_s=0.0).result()
+
+
+def test_a_coordinator_that_is_not_found_was_not_called():
+    async def story():
+        async def nowhere():
+            raise BackendUnavailable("no topic yet")
+
+        with pytest.raises(CallNotSent, match="no topic yet"):
+            await CoordinatorRetries(0.0).call(nowhere, Story().call)
+
+    asyncio.run(story())
