@@ -16,6 +16,7 @@ from typing import NoReturn
 from rocksdict import DbClosedError, Options, Rdict, ReadOptions
 from rocksdict import WriteBatch as RocksBatch
 
+from common.data_directory import DataDirectory
 from common.kv.store import StorageFailed, WriteBatch
 from common.process import end_process
 
@@ -40,9 +41,14 @@ class RocksKvStore:
         """
         self._path = path
         self._on_failed_write = on_failed_write
+        self._directory: DataDirectory | None = None
         with self._failures("open"):
-            path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), _options())
+            self._directory = DataDirectory(path)
+            try:
+                self._db = Rdict(str(self._directory.stable_path), _options())
+            except BaseException:
+                self._directory.close()
+                raise
 
     def get(self, key: bytes) -> bytes | None:
         with self._failures("read"):
@@ -69,18 +75,28 @@ class RocksKvStore:
         except DbClosedError as error:
             raise StorageFailed(f"cannot write {self._path}: it is closed") from error
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing more specific
-            self._on_failed_write(f"cannot write the metadata store {self._path}: {error}")
+            self._on_failed_write(
+                f"cannot write the metadata store {self._path}: {self._told(error)}"
+            )
 
     def close(self) -> None:
-        with self._failures("close"), suppress(DbClosedError):
-            self._db.close()
+        try:
+            with self._failures("close"), suppress(DbClosedError):
+                self._db.close()
+        finally:
+            if self._directory is not None:
+                self._directory.close()
 
     @contextmanager
     def _failures(self, what: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            raise StorageFailed(f"cannot {what} {self._path}: {_reason(error)}") from error
+            raise StorageFailed(f"cannot {what} {self._path}: {self._told(error)}") from error
+
+    def _told(self, error: Exception) -> str:
+        text = str(error)
+        return text if self._directory is None else self._directory.with_path(text)
 
 
 def _options() -> Options:
@@ -100,10 +116,3 @@ def _rocks_batch(batch: WriteBatch) -> RocksBatch:
         else:
             changes.put(key, value)
     return changes
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "/LOCK:" in text:
-        return f"in use by another process ({text})"
-    return text

@@ -38,6 +38,7 @@ class Recovery:
         self._on_recovered = on_recovered
         #: How often the store was opened again: what was read before may never have been.
         self.reopenings = 0
+        self._reason = ""
         self._readable = asyncio.Event()
         self._readable.set()
 
@@ -56,6 +57,7 @@ class Recovery:
                 await self._committer.commit_until_failure()
             log.error("appends are refused: %s", self._committer.failure)
             await self._recover()
+            self._reason = ""
             log.info("appends are accepted again")
 
     async def _recover(self) -> None:
@@ -75,7 +77,10 @@ class Recovery:
         try:
             await self._disk.run(self._store.recover)
         except StorageFailed as error:
-            log.debug("the store cannot be written yet: %s", error)
+            # Once for each reason: it is tried every few seconds.
+            if str(error) != self._reason:
+                self._reason = str(error)
+                log.warning("cannot open the store for writing yet: %s", error)
             return False
         finally:
             self._readable.set()

@@ -23,19 +23,25 @@ class Database:
     """`state` has the rows, `batch_families` what `family_of` counts; groups use the handles."""
 
     def __init__(
-        self, path: Path, *, is_writable: bool = True, with_statistics: bool = False
+        self,
+        path: Path,
+        *,
+        is_writable: bool = True,
+        may_create: bool = True,
+        with_statistics: bool = False,
     ) -> None:
-        """Opens, and creates where nothing is. Blocks on disk.
+        """Opens, and with `may_create` creates where nothing is. Blocks on disk.
 
         Raises:
             StoreInUse: another process has it open.
             StorageFailed: it cannot be opened for writing, or cannot be read.
         """
         self.is_writable = is_writable
-        self._options = database_options(with_statistics=with_statistics)
+        self._options = database_options(may_create=may_create, with_statistics=with_statistics)
         access = AccessType.read_write() if is_writable else AccessType.read_only(False)
         with _failures_of_opening(path):
-            path.mkdir(parents=True, exist_ok=True)
+            if may_create:
+                path.mkdir(parents=True, exist_ok=True)
             self.state = Rdict(str(path), self._options, family_options(), access)
             names = BATCHES, COMPACTED_BATCHES
             self.batch_families = [self.state.get_column_family(one) for one in names]
@@ -46,8 +52,11 @@ class Database:
         self.state.cancel_all_background(True)
 
     def close(self) -> None:
-        """Gives up the lock. Never fails: a database with an error cannot flush, but can go."""
-        del self.batch_handles
+        """Gives up the lock. Never fails: a database with an error cannot flush, but can go.
+
+        Closing twice is no error; whatever is asked of it afterwards fails.
+        """
+        self.batch_handles = []
         # The families first: each keeps the database, and with it the lock, open.
         for family in (*self.batch_families, self.state):
             with contextlib.suppress(Exception):

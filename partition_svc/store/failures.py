@@ -1,5 +1,6 @@
 """What can go wrong with the store, in words that the rest of the service understands."""
 
+from collections.abc import Callable
 from types import TracebackType
 
 
@@ -10,13 +11,18 @@ class StorageFailed(Exception):
     """
 
 
+class WrongVolume(StorageFailed):
+    """The data directory holds other data than this process has opened: nothing of it is used."""
+
+
 class _Failures:
     """As a generator would do it, in a third of the time: every write and every read has one."""
 
-    __slots__ = ("_what",)
+    __slots__ = ("_in_words", "_what")
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, in_words: Callable[[str], str]) -> None:
         self._what = what
+        self._in_words = in_words
 
     def __enter__(self) -> None:
         pass
@@ -28,12 +34,15 @@ class _Failures:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, StorageFailed):
-            raise StorageFailed(f"{self._what}: {error}") from error
+            raise StorageFailed(f"{self._what}: {self._in_words(str(error))}") from error
 
 
-def storage_failures(what: str) -> _Failures:
-    """Around calls to rocksdict, which raises plain `Exception`s for all that goes wrong."""
-    return _Failures(what)
+def storage_failures(what: str, in_words: Callable[[str], str] = str) -> _Failures:
+    """Around calls to rocksdict, which raises plain `Exception`s for all that goes wrong.
+
+    `in_words` makes the text of an error one for users. May be kept and used many times.
+    """
+    return _Failures(what, in_words)
 
 
 class StoreInUse(Exception):

@@ -49,3 +49,12 @@ def count_opening(database: Database) -> Identity:
         database.state.put(VOLUME, now.pack())
         database.state.flush_wal(True)
     return now
+
+
+def was_opened_as(database: Database, identity: Identity) -> bool:
+    """Whether the opening that was counted last is `identity`.
+
+    False for another volume, and for an older or newer state of this one. A directory that was
+    never counted has no row to compare. Raises `StorageFailed`.
+    """
+    return identity.incarnation == 0 or read_identity(database) == identity

@@ -5,10 +5,8 @@ may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller s
 nothing writes meanwhile. What keys and values look like is written in `keys.py`.
 """
 
-import contextlib
 import gc
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +14,13 @@ from typing import Final
 
 from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_log, note_deleted, note_reclaimed, reclaim
-from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster, storage_failures
+from partition_svc.store.failures import (
+    StorageFailed,
+    StoreInUse,
+    WrongCluster,
+    WrongVolume,
+    storage_failures,
+)
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.group import Group
 from partition_svc.store.identity import Identity, count_opening, read_identity
@@ -31,8 +35,10 @@ from partition_svc.store.keys import (
     generation_key,
     head_key,
 )
+from partition_svc.store.opening import Opening
 from partition_svc.store.reading import LogReader
 from partition_svc.store.replacing import Replacement, replace_batches
+from partition_svc.store.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +48,6 @@ _LEVEL0_FILES_MAX: Final = 30
 
 #: Deleted space of the family `compacted` is given back once it is so large a part of a generation.
 _COMPACTED_PART: Final = 4
-
-#: Room beside the data for what RocksDB writes about it.
-_RESERVE_BYTES: Final = 4 << 20
 
 
 class LogStore:
@@ -64,9 +67,19 @@ class LogStore:
         """
         self._path = path
         self._flush_bytes = flush_bytes
-        self._with_statistics = with_statistics
-        self._use(self._open())
-        self.identity = self._identify()
+        self._opening = Opening(path, with_statistics=with_statistics)
+        self._room = Room(self._opening.directory)
+        in_words = self._opening.directory.with_path
+        #: Why the data here must not be used any more.
+        self._wrong_volume: str | None = None
+        self._write_failures = storage_failures("write", in_words)
+        self._sync_failures = storage_failures("sync", in_words)
+        try:
+            self._use(self._opening.first())
+            self.identity = self._identify()
+        except BaseException:
+            self._opening.close()
+            raise
 
     @property
     def generation(self) -> int:
@@ -101,7 +114,7 @@ class LogStore:
             StorageFailed: nothing of it is stored.
         """
         self._open_generation.add(appended_bytes, group.compacted_bytes, group.put)
-        with storage_failures("write"):
+        with self._write_failures:
             self._database.state.write(group.changes)
 
     def check(self) -> None:
@@ -114,7 +127,7 @@ class LogStore:
         Raises:
             StorageFailed: what was written since the last sync may not survive.
         """
-        with storage_failures("sync"):
+        with self._sync_failures:
             self._database.state.flush_wal(True)
 
     def roll(self) -> None:
@@ -191,11 +204,10 @@ class LogStore:
     def has_room(self, size_bytes: int = 0) -> bool:
         """Whether the disk has room for so many bytes more, beside what opening writes again.
 
-        Opening writes what the write-ahead log holds a second time, into files.
+        Opening writes what the write-ahead log holds a second time, into files. Raises
+        `StorageFailed`.
         """
-        disk = os.statvfs(self._path)
-        free_bytes = disk.f_bavail * disk.f_frsize
-        return free_bytes > _logged_bytes(self._path) + size_bytes + _RESERVE_BYTES
+        return self._room.is_enough(size_bytes)
 
     def claim(self, cluster_id: str) -> None:
         """Makes the data that of a cluster, once and for all.
@@ -221,38 +233,40 @@ class LogStore:
         Raises:
             StorageFailed: it cannot be written yet; reads go on.
         """
-        if not self.has_room():
-            raise StorageFailed(f"no room on the disk of {self._path}")
-        self._database.close()
-        # Iterators and groups that somebody forgot to let go of would keep the lock.
-        gc.collect()
         try:
-            self._use(Database(self._path, with_statistics=self._with_statistics))
-        except (StorageFailed, StoreInUse) as error:
-            self._use(Database(self._path, is_writable=False))
-            raise StorageFailed(str(error)) from error
+            self._opening.check()
+            if self._wrong_volume is not None:
+                raise StorageFailed(self._wrong_volume)
+            if not self.has_room():
+                raise StorageFailed(f"no room on the disk of {self._path}")
+            self._open_again()
+        except StorageFailed:
+            raise
+        except Exception as error:
+            raise StorageFailed(f"cannot open {self._path} again: {error!r}") from error
 
     def statistics(self) -> str:
         """RocksDB's counters as text; empty without `with_statistics`."""
         return self._database.statistics()
 
     def close(self) -> None:
-        """Blocks; gives up the directory."""
+        """Blocks; gives up the directory. Closing twice is no error."""
         self._database.close()
+        self._opening.close()
 
-    def _open(self) -> Database:
-        """Read-only where it cannot be written: the first write fails then, and leads to recovery.
-
-        Raises `StorageFailed` where there is nothing to read either.
-        """
+    def _open_again(self) -> None:
+        """Raises `StorageFailed`; then what can be read is open."""
+        self._database.close()
+        # Iterators and groups that somebody forgot to let go of would keep the lock.
+        gc.collect()
         try:
-            return Database(self._path, with_statistics=self._with_statistics)
-        except StorageFailed as error:
-            with contextlib.suppress(StorageFailed):
-                database = Database(self._path, is_writable=False)
-                log.error("%s; reading only", error)
-                return database
+            self._use(self._opening.again(self.identity))
+        except WrongVolume as error:
+            self._wrong_volume = str(error)
             raise
+        except (StorageFailed, StoreInUse) as error:
+            self._use(self._opening.read_only())
+            raise StorageFailed(str(error)) from error
 
     def _identify(self) -> Identity:
         """Where it cannot be counted this process is as the last one was, which nobody refuses."""
@@ -277,12 +291,3 @@ class LogStore:
         """Bytes by generation. Those of the open one are written with the group, in any case."""
         self._open_generation.replace(added, deleted)
         note_deleted(group, self.reader, deleted, added)
-
-
-def _logged_bytes(path: Path) -> int:
-    """Of the write-ahead log's files. RocksDB removes one at any time, in a thread of its own."""
-    logged = 0
-    for one in path.glob("*.log"):
-        with contextlib.suppress(FileNotFoundError):
-            logged += one.stat().st_size
-    return logged

@@ -20,10 +20,10 @@ _LEVEL0_SLOWDOWN_FILES: Final = 60
 _LEVEL0_STOP_FILES: Final = 80
 
 
-def database_options(*, with_statistics: bool = False) -> Options:
-    """For the database as a whole."""
+def database_options(*, may_create: bool = True, with_statistics: bool = False) -> Options:
+    """For the database as a whole. With `may_create` it is made where there is none."""
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
+    options.create_if_missing(may_create)
     options.create_missing_column_families(True)
     options.set_max_background_jobs(3)
     options.set_max_total_wal_size(1 << 30)

@@ -44,3 +44,18 @@ def test_background_work_can_be_cancelled_before_closing(tmp_path):
     again = Database(tmp_path)
     assert again.batch_families[0].get(b"a") == b"1"
     again.close()
+
+
+def test_closing_twice_is_no_error_and_everything_asked_afterwards_fails(tmp_path):
+    database = Database(tmp_path)
+    database.close()
+    database.close()
+    with pytest.raises(Exception, match="closed"):
+        database.state.get(b"a")
+
+
+def test_where_it_may_not_be_made_nothing_is(tmp_path):
+    with pytest.raises(StorageFailed):
+        Database(tmp_path / "none", may_create=False)
+    Database(tmp_path).close()
+    Database(tmp_path, may_create=False).close()

@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.identity import count_opening, read_identity
+from partition_svc.store.identity import count_opening, read_identity, was_opened_as
 from partition_svc.store.log_store import LogStore
 from tests.support.log_stores import opened
 
@@ -61,3 +61,15 @@ def test_a_failure_to_write_is_told(tmp_path, monkeypatch, broken):
     monkeypatch.setattr(database, "state", spy)
     with pytest.raises(StorageFailed):
         count_opening(database)
+
+
+def test_only_the_opening_that_was_counted_last_is_known_again(tmp_path):
+    database = Database(tmp_path)
+    assert was_opened_as(database, read_identity(database))  # never counted
+    first = count_opening(database)
+    assert was_opened_as(database, first)
+    second = count_opening(database)
+    assert was_opened_as(database, second)
+    assert not was_opened_as(database, first)
+    assert not was_opened_as(database, second._replace(volume_id="another"))
+    database.close()

@@ -1,0 +1,133 @@
+"""Opening a store again: only what was opened before, and only where it was."""
+
+import pytest
+
+from partition_svc.store.database import Database
+from partition_svc.store.failures import StorageFailed, StoreInUse
+from partition_svc.store.identity import read_identity
+from partition_svc.store.keys import VOLUME
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.opening import Opening
+from partition_svc.store.reading import Limits
+from tests.support.log_stores import LOG_KEY, opened, roll, store_batches
+
+EVERYTHING = Limits(1 << 30, 1 << 30, True)
+
+
+def stored(store):
+    return store.reader.read(LOG_KEY, 0, 1000, EVERYTHING).batches
+
+
+@pytest.fixture
+def store(tmp_path):
+    with opened(tmp_path / "data") as store:
+        store_batches(store, 0, b"first")
+        yield store
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data"
+
+
+def lose(path):
+    """As where the volume is unmounted: the path leads to an empty directory."""
+    path.rename(path.with_name("volume"))
+    path.mkdir()
+
+
+def bring_back(path):
+    path.rmdir()
+    path.with_name("volume").rename(path)
+
+
+def test_another_directory_at_the_path_is_left_alone_until_the_volume_is_back(store, path):
+    lose(path)
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match=f"{path} is another directory"):
+            store.recover()
+    assert not any(path.iterdir())
+    assert stored(store) == [b"first"]
+    bring_back(path)
+    store.recover()
+    store_batches(store, 10, b"second")
+    assert stored(store) == [b"first", b"second"]
+
+
+def test_what_is_written_while_the_path_leads_elsewhere_stays_on_the_volume(store, path):
+    lose(path)
+    store_batches(store, 10, b"second")
+    roll(store)
+    store_batches(store, 20, b"third")
+    store.sync()
+    store.close()
+    assert not any(path.iterdir())
+    bring_back(path)
+    with opened(path) as again:
+        assert stored(again) == [b"first", b"second", b"third"]
+
+
+def test_a_store_without_its_files_fails_as_often_as_it_is_opened_again(store, path):
+    store._database.close()
+    for file in path.iterdir():
+        if file.name not in ("LOCK", "LOG"):
+            file.unlink()
+    for _ in range(3):
+        with pytest.raises(StorageFailed):
+            store.recover()
+    with pytest.raises(StorageFailed):
+        stored(store)
+    assert not (path / "CURRENT").exists()
+
+
+def test_other_data_at_the_same_place_is_refused_for_good(store, path):
+    store._database.close()
+    other = Database(path)
+    other.state.put(VOLUME, store.identity._replace(incarnation=99).pack())
+    other.close()
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match=r"not what this process has opened.*restart"):
+            store.recover()
+    with pytest.raises(StorageFailed):
+        stored(store)
+
+
+def test_whatever_goes_wrong_when_opening_again_is_a_storage_failure(store, monkeypatch):
+    def broken(_):
+        raise ValueError("unforeseen")
+
+    monkeypatch.setattr("partition_svc.store.log_store.LogReader", broken)
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match="unforeseen"):
+            store.recover()
+
+
+def test_a_first_opening_makes_no_database_beside_the_files_of_one(tmp_path):
+    LogStore(tmp_path).close()
+    (tmp_path / "000042.sst").write_bytes(b"a file of batches")
+    (tmp_path / "CURRENT").rename(tmp_path / "kept")
+    with pytest.raises(StorageFailed, match=f"{tmp_path}"):
+        LogStore(tmp_path)
+    assert (tmp_path / "000042.sst").exists()
+    (tmp_path / "000042.sst").unlink()
+    (tmp_path / "kept").rename(tmp_path / "CURRENT")
+    LogStore(tmp_path).close()
+
+
+def test_one_store_at_a_time_and_a_failed_opening_gives_up_the_directory(tmp_path):
+    opening = Opening(tmp_path / "data", with_statistics=False)
+    with pytest.raises(StoreInUse):
+        LogStore(tmp_path / "data")
+    opening.close()
+    (tmp_path / "data" / "CURRENT").write_text("nonsense")
+    for _ in range(2):
+        with pytest.raises(StorageFailed):
+            LogStore(tmp_path / "data")
+
+
+def test_a_store_may_be_closed_twice(tmp_path):
+    store = LogStore(tmp_path)
+    store.close()
+    store.close()
+    with opened(tmp_path) as again:
+        assert read_identity(again._database) == again.identity
