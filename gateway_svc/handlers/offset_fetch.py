@@ -1,8 +1,8 @@
 """OffsetFetch: where groups will go on reading; one group up to version 7, several from 8 on."""
 
 import asyncio
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
 from typing import Final
 
 from common.ports.group_offsets import (
@@ -44,18 +44,16 @@ async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchRe
             *(_group(one, request.require_stable, call) for one in request.groups)
         )
         return OffsetFetchResponse(groups=groups)
-    topics = request.topics
+    asked = (
+        None
+        if request.topics is None
+        else [
+            TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, call))
+            for one in request.topics
+        ]
+    )
     fetched = await call.backends.coordinators.fetch_offsets(
-        FetchOffsets(
-            request.group_id,
-            None
-            if topics is None
-            else [
-                TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, call))
-                for one in topics
-            ],
-            require_stable=request.require_stable,
-        )
+        FetchOffsets(request.group_id, asked, require_stable=request.require_stable)
     )
     if fetched.refusal is not None:
         return OFFSET_FETCH.refuse(request, GROUP_ERRORS[fetched.refusal])
@@ -74,7 +72,7 @@ async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchRe
                     for one in offsets
                 ],
             )
-            for name, offsets in groupby(fetched.offsets, key=lambda one: one.topic)
+            for name, offsets in _by_topic(asked, fetched)
         ]
     )
 
@@ -83,10 +81,11 @@ async def _group(
     asked: OffsetFetchRequestGroup, require_stable: bool, call: Call
 ) -> OffsetFetchResponseGroup:
     unknown = [one for one in asked.topics or () if _name(one, call) is None]
+    known = None if asked.topics is None else _known(asked.topics, call)
     fetched = await _fetched(
         FetchOffsets(
             asked.group_id,
-            None if asked.topics is None else _known(asked.topics, call),
+            known,
             asked.member_id,
             asked.member_epoch,
             require_stable,
@@ -98,7 +97,7 @@ async def _group(
         return OffsetFetchResponseGroup(group_id=asked.group_id, topics=[], error_code=error_code)
     return OffsetFetchResponseGroup(
         group_id=asked.group_id,
-        topics=[*_topics(fetched, call), *(_unknown(one) for one in unknown)],
+        topics=[*_topics(known, fetched, call), *(_unknown(one) for one in unknown)],
     )
 
 
@@ -133,9 +132,24 @@ def _topic_id(name: str, call: Call) -> bytes:
     return b"" if topic is None else topic.topic_id
 
 
-def _topics(fetched: FetchedOffsets, call: Call) -> list[OffsetFetchResponseTopics]:
+def _by_topic(
+    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets
+) -> Iterator[tuple[str, list[CommittedOffset]]]:
+    """Each topic that was asked for, also without partitions (KafkaApis); all for None."""
+    if asked is None:
+        for name, of_topic in groupby(fetched.offsets, key=lambda one: one.topic):
+            yield name, list(of_topic)
+        return
+    offsets = iter(fetched.offsets)
+    for topic in asked:
+        yield topic.topic, list(islice(offsets, len(topic.partitions)))
+
+
+def _topics(
+    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, call: Call
+) -> list[OffsetFetchResponseTopics]:
     found: list[OffsetFetchResponseTopics] = []
-    for name, offsets in groupby(fetched.offsets, key=lambda one: one.topic):
+    for name, offsets in _by_topic(asked, fetched):
         topic = call.backends.view.topic(name)
         if topic is None and call.api_version >= _TOPIC_IDS_SINCE:
             # Of a topic that was deleted a moment ago: it has no id to be told by.

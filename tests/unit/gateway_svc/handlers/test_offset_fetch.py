@@ -113,3 +113,19 @@ def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
     lost, kept = world.ask(offset_fetch, OffsetFetchRequest(groups=groups), 8).groups
     assert (lost.group_id, lost.error_code) == ("lost", ErrorCode.COORDINATOR_NOT_AVAILABLE)
     assert (kept.error_code, len(kept.topics)) == (ErrorCode.NONE, 1)
+
+
+@pytest.mark.parametrize("version", [7, 9])
+def test_topics_are_answered_as_they_are_asked_for_also_without_partitions(version):
+    world = world_with(FOUND)
+    asked = [("orders", [0]), ("empty", []), ("orders", [1])]
+    topic = OffsetFetchRequestTopics if version >= 8 else OffsetFetchRequestTopic
+    topics = [topic(name=name, partition_indexes=indexes) for name, indexes in asked]
+    if version >= 8:
+        request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)])
+        found = world.ask(offset_fetch, request, version).groups[0].topics
+    else:
+        request = OffsetFetchRequest(group_id="g", topics=topics)
+        found = world.ask(offset_fetch, request, version).topics
+    answered = [(one.name, [each.partition_index for each in one.partitions]) for one in found]
+    assert answered == asked
