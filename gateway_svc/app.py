@@ -164,6 +164,7 @@ class Gateway:
             view=self._view,
             partitions=self._partitions,
             coordinators=self._coordinators,
+            group_topic=self._group_topic,
             metadata=self._metadata,
             producer_ids=self._producer_ids,
             answer_room=AnswerRoom(memory.bytes_max, lambda: memory.used),

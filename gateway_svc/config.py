@@ -187,6 +187,14 @@ class GatewaySettings:
         high=10_000,
         doc="Partitions of the topic that holds consumer groups, when it is created.",
     )
+    offsets_retention_minutes: int = setting(
+        "offsets.retention.minutes",
+        default=10_080,
+        low=1,
+        high=_INT_MAX,
+        unit="minutes",
+        doc="What clients are told of it; the partition services apply theirs of the same name.",
+    )
     move_hold_max_ms: int = setting(
         "move.hold.max.ms",
         default=10_000,

@@ -5,6 +5,7 @@ Answers when the topics can be used: clients of Apache Kafka are told to try aga
 
 from collections.abc import Iterable
 
+from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
 from common.topic_names import INTERNAL_TOPICS, invalid_name_reason
@@ -29,6 +30,8 @@ async def create_missing(
         for name, error_code in missing.items()
         if error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and name not in INTERNAL_TOPICS
     ]
+    if OFFSETS_TOPIC in missing:
+        missing |= await _create_offsets_topic(call)
     return {**missing, **await _create(creatable, call)} if creatable else missing
 
 
@@ -36,6 +39,15 @@ def _reason(name: str) -> ErrorCode:
     if invalid_name_reason(name) is not None:
         return ErrorCode.INVALID_TOPIC_EXCEPTION
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+async def _create_offsets_topic(call: Call) -> dict[str, ErrorCode]:
+    """As the first group would create it: its configs are not those of other topics."""
+    try:
+        await call.backends.group_topic.get()
+    except BackendUnavailable:
+        return {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}
+    return {}
 
 
 async def _create(names: list[str], call: Call) -> dict[str, ErrorCode]:

@@ -9,6 +9,7 @@ from common.cluster_view import ClusterView
 from common.ports.coordinators import Coordinators
 from common.ports.metadata import Metadata
 from common.ports.partitions import Partitions
+from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
@@ -71,6 +72,7 @@ class Backends:
     view: ClusterView
     partitions: Partitions
     coordinators: Coordinators
+    group_topic: GroupTopic
     metadata: Metadata
     producer_ids: ProducerIds
     answer_room: AnswerRoom

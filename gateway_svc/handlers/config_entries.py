@@ -54,6 +54,7 @@ def broker_entries(settings: GatewaySettings, broker_configs: Mapping[str, str])
     for name, value in broker_configs.items():
         entries.setdefault(name, _cluster_entry(name, value))
     entries.update({one.name: _setting_entry(one, settings) for one in declared(GatewaySettings)})
+    entries.update({one.name: one for one in _fixed_entries(settings)})
     return [entry for _, entry in sorted(entries.items())]
 
 
@@ -93,6 +94,33 @@ def _topic_defaults(broker_configs: Mapping[str, str]) -> list[Entry]:
         )
         for config in TOPIC_CONFIGS.values()
         for synonym in config.synonyms
+    ]
+
+
+def _fixed_entries(settings: GatewaySettings) -> list[Entry]:
+    """Configs of Apache Kafka's brokers that tools read, and that are no settings here."""
+    return [
+        _broker_entry(
+            "broker.id",
+            str(settings.node_id),
+            "-1",
+            ConfigType.INT,
+            "The same as node.id.",
+        ),
+        _broker_entry(
+            "log.dirs",
+            "",
+            None,
+            ConfigType.STRING,
+            "None: a gateway keeps no logs, the partition services do.",
+        ),
+        _broker_entry(
+            "offsets.topic.replication.factor",
+            "1",
+            "1",
+            ConfigType.SHORT,
+            "Every partition has one durable owner.",
+        ),
     ]
 
 

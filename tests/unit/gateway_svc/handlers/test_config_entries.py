@@ -46,3 +46,15 @@ def test_types_are_those_of_the_settings():
     assert types["auto.create.topics.enable"] is ConfigType.BOOLEAN
     assert types["metadata.address"] is ConfigType.STRING
     assert types["connections.max.idle.ms"] is ConfigType.LONG
+
+
+def test_a_broker_has_what_tools_of_apache_kafka_ask_for():
+    settings = GatewaySettings(node_id=7, offsets_retention_minutes=60)
+    values = {one.name: one.value for one in broker_entries(settings, {})}
+    assert {
+        "broker.id": "7",
+        "log.dirs": "",
+        "offsets.retention.minutes": "60",
+        "offsets.topic.replication.factor": "1",
+        "delete.topic.enable": "true",
+    }.items() <= values.items()

@@ -117,10 +117,14 @@ def test_a_name_that_cannot_be_is_invalid_whether_or_not_it_would_be_created(wis
     assert not world.metadata.created
 
 
-def test_topics_of_the_cluster_itself_are_not_created_on_the_way():
-    world = World()
-    response = world.ask(metadata, request("__consumer_offsets"), 9)
-    assert told(response) == [("__consumer_offsets", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
+def test_the_topic_of_groups_is_there_for_tools_that_ask_before_the_first_group():
+    response = World().ask(metadata, request("__consumer_offsets"), 9)
+    assert told(response) == [("__consumer_offsets", ErrorCode.NONE)]
+
+
+def test_the_topic_of_transactions_is_not_created_on_the_way():
+    response = World().ask(metadata, request("__transaction_state"), 9)
+    assert told(response) == [("__transaction_state", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
 
 
 def test_a_topic_that_is_not_there_yet_is_to_be_asked_for_again():

@@ -40,6 +40,7 @@ from common.ports.partitions import (
     OffsetResult,
     Partitions,
 )
+from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
@@ -255,6 +256,7 @@ class World:
             view=self.view,
             partitions=self.partitions,
             coordinators=self.coordinators,  # type: ignore[arg-type]
+            group_topic=GroupTopic(self.view, self.metadata, partition_count=5),
             metadata=self.metadata,
             producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
             answer_room=AnswerRoom(64 << 20, lambda: self.memory_used),
