@@ -4,6 +4,7 @@ A producer without a transactional id gets a fresh id and epoch 0 whatever it ha
 (TransactionCoordinator.handleInitProducerId); KIP-360's bump of an epoch is for transactions.
 """
 
+import logging
 from typing import Final
 
 from common.ports.unavailable import BackendUnavailable
@@ -15,11 +16,13 @@ from gateway_svc.wire.apis.init_producer_id import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
+log = logging.getLogger(__name__)
+
 _NONE: Final = -1
 
 
 async def init_producer_id(request: InitProducerIdRequest, call: Call) -> InitProducerIdResponse:
-    error_code = _refusal(request)
+    error_code = _refusal(request, call)
     if error_code is not ErrorCode.NONE:
         return INIT_PRODUCER_ID.refuse(request, error_code)
     try:
@@ -30,12 +33,18 @@ async def init_producer_id(request: InitProducerIdRequest, call: Call) -> InitPr
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
 
 
-def _refusal(request: InitProducerIdRequest) -> ErrorCode:
+def _refusal(request: InitProducerIdRequest, call: Call) -> ErrorCode:
     if request.transactional_id == "":
         return ErrorCode.INVALID_REQUEST
     if request.transactional_id is not None:
-        # Fatal for the clients that know an answer to this API: transactions need another broker.
-        return ErrorCode.UNSUPPORTED_VERSION
+        # Fatal for all clients. librdkafka takes most others, such as UNSUPPORTED_VERSION, for
+        # passing and asks for ever (rdkafka_idempotence.c, rd_kafka_idemp_check_error).
+        log.info(
+            "Refuses the transactional producer %r of %s: transactions are not supported",
+            request.transactional_id,
+            call.peer,
+        )
+        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     if (request.producer_id == _NONE) != (request.producer_epoch == _NONE):
         return ErrorCode.INVALID_REQUEST
     return ErrorCode.NONE

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tests.support.batches import batch_values, record_batch
 from tests.support.deployments import DEPLOYMENTS
@@ -10,6 +11,8 @@ from tests.support.proxy import Proxy
 from tests.support.raw_client import RawClient
 from tests.support.records import Record, numbered
 
+#: Longer than any test may take.
+NEVER_S = 1000
 OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH = 45, 47
 
 
@@ -107,3 +110,15 @@ def test_every_producer_gets_an_id_of_its_own(raw):
     ids = [raw.init_producer_id() for _ in range(2500)]
     assert len({one.producer_id for one in ids}) == 2500
     assert {one.epoch for one in ids} == {0}
+
+
+def test_a_transactional_producer_of_librdkafka_is_told_at_once_that_there_are_no_transactions(
+    broker,
+):
+    # An error that it takes for passing would be repeated until the time is up.
+    producer = Producer({"bootstrap.servers": broker.proxy.address, "transactional.id": "mine"})
+    with pytest.raises(KafkaException) as raised:
+        producer.init_transactions(NEVER_S)
+    error = raised.value.args[0]
+    assert error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    assert (error.fatal(), error.retriable()) == (True, False)

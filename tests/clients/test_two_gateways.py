@@ -5,6 +5,7 @@ No client here tries anything twice: raw requests, and librdkafka with its retri
 
 import pytest
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from tests.support.batches import record_batch
 from tests.support.cluster import Cluster
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 TOPICS = 500
 UNKNOWN_TOPIC_OR_PARTITION = 3
+OFFSET_COMMIT, LIST_GROUPS = 8, 16
+WITHIN_S = 60
 BATCH = record_batch(numbered(1))
 
 
@@ -103,3 +106,35 @@ def test_librdkafka_without_retries_finds_every_new_topic_behind_the_other(clust
     refused = [KafkaException(error) for error in errors if error is not None]
     assert not refused
     assert len(errors) == 100
+
+
+def test_every_group_is_listed_by_one_of_them_and_once_by_clients(cluster, gateways):
+    here, _ = gateways
+    topic = here.create_topic()
+    names = {f"listed-{number}" for number in range(20)}
+    for name in names:
+        partition = {
+            "partition_index": 0,
+            "committed_offset": 1,
+            "committed_leader_epoch": -1,
+            "committed_metadata": "",
+        }
+        values = {
+            "group_id": name,
+            "generation_id_or_member_epoch": -1,
+            "member_id": "",
+            "group_instance_id": None,
+            "topics": [{"name": topic, "partitions": [partition]}],
+        }
+        (answer,) = ask(here, OFFSET_COMMIT, 8, values).topics
+        assert answer.partitions[0].error_code == 0
+    asked = {"states_filter": [], "types_filter": []}
+    listed = [
+        {one.group_id for one in ask(gateway, LIST_GROUPS, 5, asked).groups} & names
+        for gateway in gateways
+    ]
+    assert all(listed)
+    assert (listed[0] | listed[1], listed[0] & listed[1]) == (names, set())
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    found = admin.list_consumer_groups().result(WITHIN_S).valid
+    assert sorted(one.group_id for one in found if one.group_id in names) == sorted(names)

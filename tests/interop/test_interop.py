@@ -11,7 +11,7 @@ from tests.support.raw_client import RawClient
 from tests.support.records import Record
 from tests.support.waiting import eventually
 
-GROUP_IS_NOT_THERE, TOPIC_IS_THERE, NO_TRANSACTIONS = 69, 36, 35
+GROUP_IS_NOT_THERE, TOPIC_IS_THERE, NO_TRANSACTIONS = 69, 36, 53
 #: REQUEST_TIMED_OUT and NOT_LEADER_OR_FOLLOWER: producers try again.
 NOT_YET = (7, 6)
 COUNT = 20

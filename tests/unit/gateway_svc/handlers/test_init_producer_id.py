@@ -28,7 +28,7 @@ def test_an_idempotent_producer_gets_a_fresh_id_each_time(asked):
 @pytest.mark.parametrize(
     ("asked", "error_code"),
     [
-        (request("mine"), ErrorCode.UNSUPPORTED_VERSION),
+        (request("mine"), ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
         (request(""), ErrorCode.INVALID_REQUEST),
         (request(producer_id=7), ErrorCode.INVALID_REQUEST),
         (request(producer_epoch=7), ErrorCode.INVALID_REQUEST),
