@@ -42,7 +42,6 @@ from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.sizes import Sizes
 from partition_svc.log.tail_cache import TailCache
-from partition_svc.log.waiters import wake_all
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import Identity
 from partition_svc.store.log_store import LogStore
@@ -210,7 +209,8 @@ class PartitionCore:
         self._appending.is_draining = True
         self._fetching.stop_waiting()
         for one in self._registry.logs.values():
-            wake_all(tuple(one.waiters))
+            for waiter in one.waiters:
+                waiter.wake()
         if not self._tasks:
             return
         # A committer that a bug has ended will never be done.

@@ -4,7 +4,7 @@ Rules of ReplicaManager.fetchMessages, readFromLog and DelayedFetch of Apache Ka
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId, Refusal
@@ -18,6 +18,9 @@ from partition_svc.store.reading import Limits, Run
 #: After so much from the store the loop may do something else.
 _PAUSE_BYTES: Final = 1 << 20
 
+#: After so many partitions as well.
+_LOOKS_PER_TURN: Final = 512
+
 _NOTHING: Final = Limits(0, 0, one=False)
 
 Find = Callable[[LogId], PartitionLog | Refusal]
@@ -30,6 +33,57 @@ class _Read(NamedTuple):
     log: PartitionLog | None = None
     size_bytes: int = 0
     has_more: bool = False
+
+
+class _Poll:
+    """One query under way: what was read of each partition so far."""
+
+    __slots__ = (
+        "_needed",
+        "bytes_max",
+        "first",
+        "must_answer",
+        "partitions",
+        "reads",
+        "size_bytes",
+    )
+
+    def __init__(self, query: FetchQuery, bytes_max: int) -> None:
+        self.partitions = query.partitions
+        self.bytes_max = bytes_max
+        self.reads: list[_Read] = []
+        self.size_bytes = 0
+        #: Whether waiting is out of the question, or would bring nothing.
+        self.must_answer = not query.partitions
+        #: Position of each log; a partition that is listed twice is served once.
+        self.first: dict[LogId, int] = {}
+        self._needed = min(query.min_bytes, bytes_max)
+
+    @property
+    def lacking_bytes(self) -> int:
+        return self._needed - self.size_bytes
+
+    def limits(self, position: int, others_bytes: int) -> Limits:
+        """How much to read of a partition; the first batch found may exceed it (KIP-74)."""
+        asked = self.partitions[position]
+        if self.first[asked.log] != position:
+            return _NOTHING
+        room = min(asked.max_bytes, self.bytes_max - others_bytes)
+        return Limits(room, room, not others_bytes)
+
+    def add(self, read: _Read) -> None:
+        self.reads.append(read)
+        self._count(read)
+
+    def replace(self, position: int, read: _Read) -> None:
+        self.size_bytes -= self.reads[position].size_bytes
+        self.reads[position] = read
+        self._count(read)
+
+    def _count(self, read: _Read) -> None:
+        self.size_bytes += read.size_bytes
+        if read.has_more or read.result.refusal is not None:
+            self.must_answer = True
 
 
 class Fetching:
@@ -52,40 +106,53 @@ class Fetching:
         """One result for each partition asked for, in that order."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + query.max_wait_ms / 1000
-        bytes_max = min(query.max_bytes, self._fetch_bytes_max)
-        while True:
-            reads = await self._read(query.partitions, bytes_max)
-            lacking = min(query.min_bytes, bytes_max) - sum(read.size_bytes for read in reads)
-            if lacking <= 0 or _must_answer(reads) or self._is_draining or not reads:
-                break
-            if deadline <= loop.time():
-                break
-            if not _has_grown(reads):
-                await _wait(reads, query.partitions, lacking, deadline)
-        results = [read.result for read in reads]
+        poll = _Poll(query, min(query.max_bytes, self._fetch_bytes_max))
+        await self._read_all(poll)
+        if self._waits(poll, deadline):
+            await self._wait(poll, deadline)
+        results = [read.result for read in poll.reads]
         if query.read_committed:
             for result in results:
                 result.aborted = []
         return results
 
-    async def _read(self, partitions: Sequence[FetchPartition], bytes_max: int) -> list[_Read]:
-        """Reads partition by partition. The first batch found may exceed all limits (KIP-74)."""
-        reads: list[_Read] = []
-        seen: set[LogId] = set()
-        left = bytes_max
-        for asked in partitions:
-            room = min(asked.max_bytes, left)
-            limits = Limits(room, room, left == bytes_max)
-            # A partition that is listed twice is served once.
-            read = await self._read_one(asked, _NOTHING if asked.log in seen else limits)
-            seen.add(asked.log)
-            left -= read.size_bytes
-            reads.append(read)
-        return reads
+    def _waits(self, poll: _Poll, deadline: float) -> bool:
+        is_enough = poll.lacking_bytes <= 0 or poll.must_answer or self._is_draining
+        return not is_enough and asyncio.get_running_loop().time() < deadline
 
-    async def _read_one(self, asked: FetchPartition, limits: Limits) -> _Read:
+    async def _read_all(self, poll: _Poll) -> None:
+        """Reads partition by partition."""
+        for position, asked in enumerate(poll.partitions):
+            poll.first.setdefault(asked.log, position)
+            poll.add(await self._read_one(poll, position, poll.size_bytes))
+            if position % _LOOKS_PER_TURN == _LOOKS_PER_TURN - 1:
+                await asyncio.sleep(0)
+
+    async def _wait(self, poll: _Poll, deadline: float) -> None:
+        """Waits for more, and reads the logs that changed: they alone can have more."""
+        with FetchWaiter() as waiter:
+            for position in poll.first.values():
+                _watch(waiter, poll, position)
+            while True:
+                await waiter.wait(poll.lacking_bytes, deadline)
+                changed = tuple(waiter.changed)
+                waiter.changed.clear()
+                await self._read_again(poll, sorted(poll.first[log.id] for log in changed))
+                if not self._waits(poll, deadline):
+                    return
+                for log in changed:
+                    _watch(waiter, poll, poll.first[log.id])
+
+    async def _read_again(self, poll: _Poll, positions: Iterable[int]) -> None:
+        for position in positions:
+            others_bytes = poll.size_bytes - poll.reads[position].size_bytes
+            poll.replace(position, await self._read_one(poll, position, others_bytes))
+
+    async def _read_one(self, poll: _Poll, position: int, others_bytes: int) -> _Read:
+        """One partition, where the others have `others_bytes` of the answer."""
         if not self._recovery.is_readable:
             await self._recovery.until_readable()
+        asked = poll.partitions[position]
         try:
             log = self._find(asked.log)
             if isinstance(log, Refusal):
@@ -93,6 +160,9 @@ class Fetching:
             refusal = log.epoch_refusal(asked.leader_epoch) or _range_refusal(log, asked)
             if refusal is not None:
                 return _Read(_result(log, [], refusal))
+            if asked.fetch_offset >= log.high_watermark:
+                return _Read(_result(log, []), log)
+            limits = poll.limits(position, others_bytes)
             return await self._batches(log, asked.fetch_offset, limits)
         except StorageFailed:
             return _Read(FetchResult(refusal=Refusal.STORAGE_ERROR))
@@ -143,34 +213,13 @@ def _range_refusal(log: PartitionLog, asked: FetchPartition) -> Refusal | None:
     return Refusal.OFFSET_OUT_OF_RANGE
 
 
-def _must_answer(reads: Sequence[_Read]) -> bool:
-    """Whether waiting is out of the question, or would bring nothing."""
-    return any(read.result.refusal is not None or read.has_more for read in reads)
-
-
-def _has_grown(reads: Sequence[_Read]) -> bool:
-    """Whether a log has grown, or went away, since it was read: nobody would tell the waiter."""
-    return any(
-        read.log is not None
-        and (read.log.high_watermark != read.result.high_watermark or read.log.gone is not None)
-        for read in reads
-    )
-
-
-async def _wait(
-    reads: Sequence[_Read], partitions: Sequence[FetchPartition], lacking: int, deadline: float
-) -> None:
-    """Until `lacking` more bytes came to the logs, one of them went away, or the time is up."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-    rooms = [
-        (read.log, max(0, asked.max_bytes - read.size_bytes))
-        for read, asked in zip(reads, partitions, strict=True)
-        if read.log is not None
-    ]
-    with FetchWaiter(future, rooms, lacking) as waiter:
-        timer = loop.call_at(deadline, waiter.wake)
-        try:
-            await future
-        finally:
-            timer.cancel()
+def _watch(waiter: FetchWaiter, poll: _Poll, position: int) -> None:
+    """Lets `waiter` wait for the log at `position`, which may have changed since it was read."""
+    read = poll.reads[position]
+    log, result = read.log, read.result
+    if log is None:
+        return
+    waiter.watch(log, max(0, poll.partitions[position].max_bytes - read.size_bytes))
+    is_changed = log.high_watermark != result.high_watermark or log.gone is not None
+    if is_changed or log.leader_epoch != result.leader_epoch:
+        waiter.changed.add(log)

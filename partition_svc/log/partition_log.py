@@ -179,7 +179,7 @@ class PartitionLog:
         """The partition is deleted, or not ours any more."""
         self.gone = why
         self._cache.forget(self.tail)
-        wake_all(tuple(self.waiters))
+        wake_all(self)
 
     def expire_producers(self, group: Group, now_ms: int) -> int:
         """Forgets silent producers, in memory and with `group` in the store; how many."""

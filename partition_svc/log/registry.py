@@ -148,7 +148,7 @@ class LogRegistry:
         for log in self.logs.values():
             log.reload()
             # What was out of sight after a failed sync can be read now.
-            wake_all(tuple(log.waiters))
+            wake_all(log)
 
     def _affected(self, change: ClusterChange) -> list[PartitionLog]:
         """Open logs that a change may be about; must be asked before the change is applied."""
@@ -175,7 +175,7 @@ class LogRegistry:
         log.config = self.config(log.id.topic_id)
         if log.leader_epoch != placement.leader_epoch:
             log.adopt(placement.leader_epoch)
-            wake_all(tuple(log.waiters))
+            wake_all(log)
 
     def config(self, topic_id: bytes) -> LogConfig:
         """What is in force for a topic; for one that is not known, what usually is."""

@@ -122,7 +122,8 @@ def test_waiters_hear_of_each_byte_once(store):
         for size, submission in zip(sizes, [call(), call(must_sync=True), call()], strict=True):
             stage(queue, log, submission, size=size)
         staged = [len(one.batch) for one in queue]
-        with Waiter(asyncio.get_running_loop().create_future(), [(log, MUCH)], MUCH):
+        with Waiter() as waiter:
+            waiter.watch(log, MUCH)
             group = CommitGroup(queue, MUCH)
             group.write(store)
             group.answer_written()

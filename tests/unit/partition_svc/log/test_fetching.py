@@ -228,3 +228,53 @@ def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
             assert counts(await waiting) == [0, 1]
 
     run(test, tmp_path)
+
+
+@pytest.mark.parametrize("change", ["append", "epoch", "deadline"])
+def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch, change):
+    async def test(core):
+        looked = []
+        find = core._fetching._find
+        monkeypatch.setattr(core._fetching, "_find", lambda log: looked.append(log) or find(log))
+        asked = query(
+            *((log, 0) for log in LOGS),
+            max_wait_ms=20 if change == "deadline" else _FOREVER_MS,
+            min_bytes=len(batch()) + 1,
+        )
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await until(lambda: core._registry.find(LOGS[3]).waiters)
+        assert looked == LOGS
+        looked.clear()
+        if change == "append":
+            await append(core, batch(), log=LOGS[1], acks=1)
+            await append(core, batch(), log=LOGS[1], acks=1)
+        if change == "epoch":
+            raised = PlacementChange(*LOGS[2], Placement("partition-0", 1))
+            core.apply(ClusterChange(2, CLUSTER_ID, placements=[raised]))
+            await until(lambda: looked)
+            polling.cancel()
+        results = (await asyncio.gather(polling, return_exceptions=True))[0]
+        assert looked == {"append": [LOGS[1]], "epoch": [LOGS[2]], "deadline": []}[change]
+        if change == "append":
+            assert counts(results) == [0, 2, 0, 0]
+
+    run(test, tmp_path)
+
+
+def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one, log=LOGS[1])
+        asked = query(
+            *((log, 0) for log in (LOGS[0], LOGS[1], LOGS[0])),
+            max_wait_ms=_FOREVER_MS,
+            min_bytes=3 * len(one),
+            max_bytes=3 * len(one),
+        )
+        polling = asyncio.ensure_future(core.fetch(asked))
+        for _ in range(4):
+            await append(core, one, acks=1)
+        # Log 0 is there twice and served once.
+        assert counts(await polling) == [2, 1, 0]
+
+    run(test, tmp_path)

@@ -180,17 +180,21 @@ def test_readers_find_the_tail_in_memory(store):
 def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
     async def test():
         log = open_log(store)
-        futures = [asyncio.get_running_loop().create_future() for _ in range(2)]
-        with (
-            FetchWaiter(futures[0], [(log, 1 << 20)], lacking_bytes=1),
-            FetchWaiter(futures[1], [(log, 1 << 20)], lacking_bytes=1 << 20),
-        ):
+        deadline = asyncio.get_running_loop().time() + 60
+        with FetchWaiter() as patient, FetchWaiter() as eager:
+            waits = []
+            for waiter, lacking_bytes in ((eager, 1), (patient, 1 << 20)):
+                waiter.watch(log, 1 << 20)
+                waits.append(asyncio.create_task(waiter.wait(lacking_bytes, deadline)))
+            await asyncio.sleep(0)
             staged = stage(log, batch())
-            assert not futures[0].done()
+            await asyncio.sleep(0)
+            assert not waits[0].done()
             commit(store, log, staged)
-            assert [one.done() for one in futures] == [True, False]
+            await waits[0]
+            assert not waits[1].done()
             log.leave(Refusal.NOT_OWNER)
-            assert futures[1].done()
+            await waits[1]
             assert log.gone
 
     asyncio.run(test())

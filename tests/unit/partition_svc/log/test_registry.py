@@ -81,10 +81,10 @@ def test_a_new_epoch_wakes_who_waits(registry):
     async def test():
         registry.apply(snapshot(topic()))
         log = registry.find(LOG)
-        future = asyncio.get_running_loop().create_future()
-        with FetchWaiter(future, [(log, 100)], lacking_bytes=1):
+        with FetchWaiter() as waiter:
+            waiter.watch(log, 100)
             registry.apply(change(2, topics=[topic(leader_epoch=1)]))
-            assert future.done()
+            assert waiter.changed == {log}
         assert registry.find(LOG) is log
         assert log.leader_epoch == 1
 
