@@ -123,7 +123,7 @@ class AppendSender:
         self._watches.clear()
         self._unanswered_bytes = 0
         if self._taker is not None:
-            self._taker.owner_lost(self._name)
+            self._taker.owner_lost(self._name, lost)
         for item in lost:
             item.settler.lose(item.position, error)
         for watch in watches:

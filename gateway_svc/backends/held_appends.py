@@ -7,9 +7,13 @@ They wait in the order of the calls, log by log, and go on when the placement ch
   and what the owner refused goes before what came later.
 * The first append to an owner that has not taken one yet goes alone. If it is refused, because the
   owner has not heard of its luck, what follows could be accepted a moment later.
+* When appends are lost with their stream, the producer's later appends must not overtake its
+  retries: those that are held are refused with the lost ones, and later ones are refused until the
+  first lost one comes again (`common/sequence_gaps.py`).
 """
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -20,24 +24,30 @@ from common.ports.partitions import AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.held_log import HeldLog, Probe
 from gateway_svc.backends.owners import Owners
+from gateway_svc.backends.producer_gaps import ProducerGaps, producer_id_of
 from gateway_svc.backends.submissions import STALE, AppendPath, Item, under
 
 log = logging.getLogger(__name__)
 
 _UNKNOWN: Final = AppendResult(refusal=Refusal.UNKNOWN_PARTITION)
 _NOBODY: Final = AppendResult(refusal=Refusal.NOT_OWNER)
+_AFTER_LOST: Final = AppendResult(
+    refusal=Refusal.NOT_OWNER, message="an earlier batch was lost and is to come first"
+)
 
 
 class HeldAppends:
     """Implements `AppendTaker`. Tell it of every change of the view, after the view has it.
 
     `settled` are the logs whose appends may be sent as they come, and the placement for which that
-    holds. Appends of others are added here.
+    holds. Appends of others are added here. `_guarded` are the same for logs with sequence gaps.
     """
 
     def __init__(self, view: ClusterView, owners: Owners, *, hold_s: float, bytes_max: int) -> None:
         """Past `bytes_max` of held batches in all, what comes is refused at once."""
         self.settled: dict[LogId, Placement] = {}
+        self._guarded: dict[LogId, Placement] = {}
+        self._gaps = ProducerGaps()
         self._view = view
         self._owners = owners
         self._hold_s = hold_s
@@ -47,8 +57,17 @@ class HeldAppends:
 
     def add(self, item: Item) -> None:
         """Sends it when its turn has come; that may be now."""
-        held = self._logs.get(item.append.log) or self._unsettle(item.append.log)
+        log_id = item.append.log
+        if not self._gaps.admit(item):
+            item.settler.settle(item.position, _AFTER_LOST)
+            return
+        held = self._logs.get(log_id)
+        if held is None:
+            if self._send_guarded(item):
+                return
+            held = self._unsettle(log_id)
         if self._bytes + item.size > self._bytes_max:
+            self._gaps.open([item])
             item.settler.settle(item.position, held.refusal)
         else:
             held.waiting.append(item)
@@ -65,7 +84,7 @@ class HeldAppends:
         log_id = item.append.log
         held = self._logs.get(log_id)
         if held is None:
-            self.settled.pop(log_id, None)
+            self._forget_placement(log_id)
             held = self._logs[log_id] = HeldLog(log_id)
             held.is_out = owner.when_answered(log_id, partial(self._answered, held))
         placement = self._view.placement(*log_id)
@@ -75,20 +94,33 @@ class HeldAppends:
         self._keep(held, item)
         self._go_on(held)
 
-    def owner_lost(self, name: str) -> None:
+    def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
         """As `AppendTaker.owner_lost`: it may not know yet what it owns when it is back."""
-        for gone in [one for one, known in self.settled.items() if known.owner == name]:
-            del self.settled[gone]
+        for placements in (self.settled, self._guarded):
+            for log_id in [log_id for log_id, known in placements.items() if known.owner == name]:
+                del placements[log_id]
+        self._gaps.expire()
+        self._gaps.open(lost)
+        producers_of: dict[LogId, set[int]] = {}
+        for item in lost:
+            producers_of.setdefault(item.append.log, set()).add(producer_id_of(item))
+        for log_id, producer_ids in producers_of.items():
+            held = self._logs.get(log_id)
+            if held is not None:
+                self._settle_all(self._taken_out(held, producer_ids), _AFTER_LOST)
 
     def view_changed(self, change: ClusterChange) -> None:
         """Goes on with what waits, and stops what is about to be refused."""
         for move in change.moves:
             log_id = LogId(move.topic_id, move.partition)
-            if move.phase is MovePhase.FENCE and log_id in self.settled:
+            is_open = log_id in self.settled or log_id in self._guarded
+            if move.phase is MovePhase.FENCE and is_open:
                 self._go_on(self._unsettle(log_id))
         if change.topics_gone or change.is_snapshot:
-            for gone in [one for one in self.settled if self._view.placement(*one) is None]:
-                del self.settled[gone]
+            self._gaps.forget(self._is_unknown)
+            for placements in (self.settled, self._guarded):
+                for log_id in filter(self._is_unknown, [*placements]):
+                    del placements[log_id]
         for held in tuple(self._logs.values()):
             self._go_on(held)
 
@@ -100,7 +132,7 @@ class HeldAppends:
 
     def _unsettle(self, log_id: LogId) -> HeldLog:
         """Holds a log from now on; it goes on when its last owner has answered everything."""
-        before = self.settled.pop(log_id, None)
+        before = self._forget_placement(log_id)
         held = self._logs[log_id] = HeldLog(log_id)
         owner = None if before is None else self._owners.connected(before.owner)
         if owner is not None:
@@ -164,17 +196,18 @@ class HeldAppends:
         if owner is None or self._is_fenced(held.log_id, placement):
             self._go_on(held)
             return
-        self.settled[held.log_id] = placement
+        placements = self._guarded if self._gaps.exist_in(held.log_id) else self.settled
+        placements[held.log_id] = placement
         items = held.take_all()
         self._bytes -= sum(item.size for item in items)
         self._end(held)
         owner.send(*(under(placement, item) for item in items))
 
     def _probe_lost(self, probe: Probe, error: BackendUnavailable) -> None:
-        """Nobody is there. What waits would learn the same, one after the other."""
+        """Nobody is there. What waits was never sent, and would learn the same one by one."""
         probe.held.is_out = False
         probe.item.settler.lose(probe.item.position, error)
-        self._lose(probe.held, error)
+        self._refuse(probe.held, _NOBODY)
         self._go_on(probe.held)
 
     def _expire(self, held: HeldLog) -> None:
@@ -194,19 +227,45 @@ class HeldAppends:
         self._refuse(held, held.refusal)
 
     def _refuse(self, held: HeldLog, result: AppendResult) -> None:
-        for item in self._taken_out(held):
-            item.settler.settle(item.position, result)
+        self._settle_all(self._taken_out(held), result)
         if not held.is_out:
             self._end(held)
+
+    def _settle_all(self, items: Sequence[Item], result: AppendResult) -> None:
+        self._gaps.open(items)
+        for item in items:
+            item.settler.settle(item.position, result)
 
     def _lose(self, held: HeldLog, error: BackendUnavailable) -> None:
         for item in self._taken_out(held):
             item.settler.lose(item.position, error)
 
-    def _taken_out(self, held: HeldLog) -> list[Item]:
-        items = held.take_all()
+    def _taken_out(self, held: HeldLog, producer_ids: set[int] | None = None) -> list[Item]:
+        """Takes out what is held, of these producers or of all, in order."""
+        if producer_ids is None:
+            items = held.take_all()
+        else:
+            items = held.take(lambda item: producer_id_of(item) in producer_ids)
         self._bytes -= sum(item.size for item in items)
         return items
+
+    def _send_guarded(self, item: Item) -> bool:
+        """Sends an append that was admitted, where its log needs no probe."""
+        log_id = item.append.log
+        placement = self._guarded.get(log_id)
+        if placement is None or self._view.placement(*log_id) != placement:
+            return False
+        owner = self._owners.named(placement.owner)
+        if owner is None:
+            return False
+        if not self._gaps.exist_in(log_id):
+            self.settled[log_id] = self._guarded.pop(log_id)
+        owner.send(under(placement, item))
+        return True
+
+    def _forget_placement(self, log_id: LogId) -> Placement | None:
+        """Returns the placement under which appends were sent as they came."""
+        return self.settled.pop(log_id, None) or self._guarded.pop(log_id, None)
 
     def _keep(self, held: HeldLog, item: Item) -> None:
         self._bytes += item.size
@@ -216,6 +275,9 @@ class HeldAppends:
         held.cancel_timers()
         if self._is_held(held):
             del self._logs[held.log_id]
+
+    def _is_unknown(self, log_id: LogId) -> bool:
+        return self._view.placement(*log_id) is None
 
     def _is_held(self, held: HeldLog) -> bool:
         return self._logs.get(held.log_id) is held

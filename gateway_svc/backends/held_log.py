@@ -79,6 +79,15 @@ class HeldLog:
         self.waiting.clear()
         return items
 
+    def take(self, is_taken: Callable[[Item], bool]) -> list[Item]:
+        """Takes out the appends for which `is_taken` is true, in order; the others stay."""
+        self.returned.sort(key=itemgetter(0))
+        returned = [item for _, item in self.returned if is_taken(item)]
+        taken = returned + [item for item in self.waiting if is_taken(item)]
+        self.returned = [(at, item) for at, item in self.returned if not is_taken(item)]
+        self.waiting = deque(item for item in self.waiting if not is_taken(item))
+        return taken
+
     def retry_in(self, pause_s: float, retry: Callable[[], None]) -> None:
         if self._retry is not None:
             self._retry.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from common.ports.metadata import Placement
@@ -63,8 +63,11 @@ class AppendTaker(Protocol):
         """`append_id` grows with the order in which the owner was sent its appends."""
         ...
 
-    def owner_lost(self, name: str) -> None:
-        """The connection broke: the owner may be another process from now on."""
+    def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
+        """The connection broke: the owner may be another process from now on.
+
+        `lost` are the appends without an answer, in order. Their settlers are called afterwards.
+        """
         ...
 
 

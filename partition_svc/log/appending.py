@@ -87,6 +87,8 @@ class Appending:
         has_keys: bool = False,
     ) -> Staged | AppendResult:
         if self._committer.failure is not None:
+            if (known := self._registry.logs.get(log_id)) is not None:
+                known.note_failed(batch, now_ms)
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.failure)
         try:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from time import time_ns
 from typing import Final, NamedTuple
 
 from common.ports.partitions import AppendResult, Refusal
@@ -167,7 +168,10 @@ class Committer:
         refused = [*committing, *self._queue]
         self._committing = None
         self._queue.clear()
+        now_ms = time_ns() // 1_000_000
         for staged in refused:
+            if staged.batch is not None:
+                staged.log.note_failed(staged.batch, now_ms)
             staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
         for one in {staged.log for staged in refused}:
             # Where it cannot even be read, recovery puts it back.

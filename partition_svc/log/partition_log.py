@@ -10,8 +10,9 @@ from typing import Final
 
 from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
 from common.records.batch import BatchHeader, HeaderFields, place
+from common.sequence_gaps import ProducerBatch, SequenceGaps, producer_batch
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.producers import Duplicate, OutOfSequence, Producers
+from partition_svc.log.producers import SEQUENCE_MASK, Duplicate, OutOfSequence, Producers
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.log.validation import validate, validate_usual
@@ -22,15 +23,18 @@ from partition_svc.store.keys import LogHead, log_key, producer_key
 from partition_svc.store.log_store import LogStore
 
 _new_tuple: Final = tuple.__new__
+_AFTER_FAILED: Final = AppendResult(
+    refusal=Refusal.STORAGE_ERROR, message="an earlier batch of the producer is to come first"
+)
 
 
 class PartitionLog:
     """A log in use. Opening it reads one row; its producers are read when one of them appends."""
 
     __slots__ = (
-        "_cache", "_expiration_ms", "_fence_epoch", "_producers", "_store", "_written", "config",
-        "gone", "high_watermark", "id", "is_fenced", "key", "leader_epoch", "log_start_offset",
-        "next_offset", "tail", "waiters",
+        "_cache", "_expiration_ms", "_fence_epoch", "_gaps", "_producers", "_store", "_written",
+        "config", "gone", "high_watermark", "id", "is_fenced", "key", "leader_epoch",
+        "log_start_offset", "next_offset", "tail", "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -56,6 +60,7 @@ class PartitionLog:
         self._cache = cache
         self._expiration_ms = producer_expiration_ms
         self._fence_epoch = -1
+        self._gaps: SequenceGaps | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -89,6 +94,13 @@ class PartitionLog:
         high_watermark = self.high_watermark
         self.reload()
         self.high_watermark = min(high_watermark, self.next_offset)
+
+    def note_failed(self, batch: bytes | memoryview, now_ms: int) -> None:
+        """Notes a batch that the disk refused: the producer's later ones must not overtake it."""
+        failed = producer_batch(batch)
+        if failed is not None:
+            self._gaps = self._gaps or SequenceGaps()
+            self._gaps.open(failed, now_ms / 1000)
 
     @property
     def head(self) -> LogHead:
@@ -202,6 +214,8 @@ class PartitionLog:
         producer_row = None
         if producer_id >= 0:
             header = BatchHeader(*fields)
+            if self._gaps and not self._gaps.admit(_named(header), now_ms / 1000):
+                return _AFTER_FAILED
             verdict = self.producers.check(header, now_ms)
             if verdict is not None:
                 return self._not_next(verdict, submission)
@@ -228,3 +242,10 @@ class PartitionLog:
         # Staged as well: the original may not be stored yet, and is answered before its copy.
         result = stored(verdict.base_offset, -1, self.log_start_offset)
         return self.staged_nothing(result, submission)
+
+
+def _named(header: BatchHeader) -> ProducerBatch:
+    next_sequence = (header.last_sequence + 1) & SEQUENCE_MASK
+    return ProducerBatch(
+        header.producer_id, header.producer_epoch, header.base_sequence, next_sequence
+    )

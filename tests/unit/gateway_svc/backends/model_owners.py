@@ -16,6 +16,7 @@ from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
+from common.sequence_gaps import producer_batch
 from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.routed_partitions import RoutedPartitions
@@ -36,6 +37,7 @@ class ModelStream:
         self._owner = owner
         self._answers: asyncio.Queue[pb.AppendResult | None] = asyncio.Queue()
         self._requests: asyncio.Queue[pb.AppendRequest] = asyncio.Queue()
+        self._last: dict[int, asyncio.Task[None]] = {}  # by partition: the answer to come last
         self._tasks = {asyncio.create_task(self._work())}
 
     async def write(self, request: pb.AppendRequest) -> None:
@@ -62,11 +64,20 @@ class ModelStream:
             request = await self._requests.get()
             await self._owner.delay()
             for one in request.appends:
-                self._tasks.add(asyncio.create_task(self._answer(self._owner.decide(one))))
+                if self._owner.is_mute:
+                    continue
+                result = self._owner.decide(one)
+                before = self._last.get(one.partition)
+                task = asyncio.create_task(self._answer(result, before))
+                if result.HasField("stored"):
+                    self._last[one.partition] = task
+                self._tasks.add(task)
 
-    async def _answer(self, result: pb.AppendResult) -> None:
-        """Each on its own: answers overtake each other."""
+    async def _answer(self, result: pb.AppendResult, before: asyncio.Task[None] | None) -> None:
+        """Answers overtake each other, except those of what one log has stored."""
         await self._owner.delay()
+        if before is not None and result.HasField("stored"):
+            await asyncio.wait([before])
         self._answers.put_nowait(result)
 
 
@@ -76,6 +87,7 @@ class ModelOwner:
     def __init__(self, cluster: "ModelCluster") -> None:
         self.epochs: dict[LogId, int] = {}
         self.refused = 0
+        self.is_mute = False  # takes appends and does nothing
         self._cluster = cluster
         self._streams: list[ModelStream] = []
 
@@ -92,14 +104,11 @@ class ModelOwner:
         if refusal is not None:
             self.refused += 1
             return pb.AppendResult(append_id=append.append_id, refused=pb.Refused(refusal=refusal))
-        stored = self._cluster.stored[log]
-        stored.append(append.batch)
-        return pb.AppendResult(
-            append_id=append.append_id, stored=pb.Stored(base_offset=len(stored) - 1)
-        )
+        return self._cluster.store(log, append)
 
     def restart(self) -> None:
         """What was on its way is lost, answered or not."""
+        self.is_mute = False
         for stream in self._streams:
             stream.break_off()
         self._streams.clear()
@@ -131,6 +140,10 @@ class ModelCluster:
         self.random = Random(seed)
         self._fence_s_max = fence_s_max
         self.stored: dict[LogId, list[bytes]] = defaultdict(list)
+        # Of idempotent producers, by log and producer id: what the last five batches began with,
+        # and what comes next. Both are stored with the log.
+        self._sequences: dict[tuple[LogId, int], dict[int, int]] = defaultdict(dict)
+        self._next_sequence: dict[tuple[LogId, int], int] = defaultdict(int)
         self.owners = {name: ModelOwner(self) for name in NAMES}
         self.placements = [Placement(self.random.choice(NAMES), 0) for _ in range(partitions)]
         self.view = ClusterView()
@@ -149,6 +162,27 @@ class ModelCluster:
         self.gateway = RoutedPartitions(
             self.view, Owners(self.view, self._connect), **{"hold_s": 10.0, **options}
         )
+
+    def store(self, log: LogId, append: pb.Append) -> pb.AppendResult:
+        """Stores a batch, unless its producer has stored it already or has to send another."""
+        stored, batch = self.stored[log], producer_batch(append.batch)
+        offset = len(stored)
+        if batch is not None:
+            known = self._sequences[log, batch.producer_id]
+            if batch.base_sequence in known:
+                offset = known[batch.base_sequence]
+                return pb.AppendResult(
+                    append_id=append.append_id, stored=pb.Stored(base_offset=offset)
+                )
+            if batch.base_sequence != self._next_sequence[log, batch.producer_id]:
+                refused = pb.Refused(refusal=Refusal.OUT_OF_ORDER_SEQUENCE)
+                return pb.AppendResult(append_id=append.append_id, refused=refused)
+            known[batch.base_sequence] = offset
+            self._next_sequence[log, batch.producer_id] = batch.next_sequence
+            if len(known) > 5:
+                del known[min(known)]
+        stored.append(append.batch)
+        return pb.AppendResult(append_id=append.append_id, stored=pb.Stored(base_offset=offset))
 
     async def delay(self, s_max: float = DELAY_S_MAX) -> None:
         # Often at once: what happens in one turn of the loop goes wrong most easily.

@@ -20,7 +20,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from gateway_svc.backends import append_sender, long_stream
 from gateway_svc.backends.append_sender import AppendSender
-from gateway_svc.backends.submissions import STALE
+from gateway_svc.backends.submissions import STALE, Item
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.ports import ReservedPort
@@ -339,7 +339,7 @@ class Taker:
     def take_back(self, owner, append_id, item, result) -> None:
         self.taken.append((append_id, item.append.batch, result.refusal))
 
-    def owner_lost(self, name: str) -> None:
+    def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
         self.lost.append(name)
 
 

@@ -16,6 +16,7 @@ from tests.unit.gateway_svc.backends.model_owners import (
     TOPIC_ID,
     ModelCluster,
 )
+from tests.unit.gateway_svc.backends.model_producers import ModelProducer, batch_of
 
 HOLD_S = 10.0
 LOG = LogId(TOPIC_ID, 0)
@@ -126,6 +127,90 @@ def test_all_are_answered_by_the_bound_and_in_order_still(first_seed):
         # On its way to an owner and back, held, and once more to an owner and back.
         assert max(witness.took) <= hold_s + 10 * DELAY_S_MAX, f"seed {seed}"
     assert refused > 0
+
+
+async def disturb(cluster: ModelCluster, *, until: asyncio.Future[Any]) -> None:
+    """Partitions move, and owners are killed, mostly at the same time."""
+    random = cluster.random
+    while not until.done():
+        events = [
+            cluster.move(partition) for partition in range(PARTITIONS) if random.random() < 0.6
+        ]
+        events += [cluster.restart(name) for name in NAMES if random.random() < 0.5]
+        await asyncio.gather(*events)
+        await cluster.delay(4 * DELAY_S_MAX)
+
+
+def produced_by_idempotent_producers(seed: int) -> tuple[ModelCluster, list[ModelProducer]]:
+    async def story() -> tuple[ModelCluster, list[ModelProducer]]:
+        cluster = ModelCluster(seed, partitions=PARTITIONS, hold_s=HOLD_S)
+        producers = [ModelProducer(cluster, 70 + n, n % PARTITIONS, 60) for n in range(4)]
+        producing = asyncio.gather(*(producer.run() for producer in producers))
+        disturbing = asyncio.create_task(disturb(cluster, until=producing))
+        async with asyncio.timeout(600):
+            await producing
+        await disturbing
+        await cluster.gateway.close()
+        return cluster, producers
+
+    return run_in_virtual_time(story())
+
+
+@pytest.mark.parametrize("first_seed", range(3000, 3060, 20))
+def test_an_idempotent_producer_needs_no_new_epoch_however_owners_die(first_seed):
+    for seed in range(first_seed, first_seed + 20):
+        cluster, producers = produced_by_idempotent_producers(seed)
+        for producer in producers:
+            assert not producer.violations, f"seed {seed}"
+            stored = cluster.stored[LogId(TOPIC_ID, producer.partition)]
+            ours = [batch for batch in stored if batch in set(producer.batches)]
+            assert ours == producer.batches, f"seed {seed}"
+            for sequence, offset in producer.acknowledged.items():
+                assert stored[offset] == producer.batches[sequence // 2], f"seed {seed}"
+
+
+def test_held_appends_fail_with_the_lost_ones_of_their_producer_only():
+    async def story() -> None:
+        cluster = ModelCluster(1)
+        await cluster.append(batch_of(7, 0))
+        await cluster.append(batch_of(8, 0))
+        # The owner gets an append and never answers it; then the fence begins.
+        owner = cluster.owners[cluster.placements[0].owner]
+        owner.is_mute = True
+        lost = cluster.append(batch_of(7, 1))
+        await asyncio.sleep(1)
+        cluster.tell(moves=[cluster.fence(0)])
+        held = cluster.append(batch_of(7, 2))
+        bystander = cluster.append(batch_of(8, 1))
+        await cluster.restart(cluster.placements[0].owner)
+        with pytest.raises(BackendUnavailable):
+            await lost
+        assert (await held)[0].refusal is Refusal.NOT_OWNER
+        assert not bystander.done()
+        # Also what is sent before the producer has heard of the loss.
+        assert (await cluster.append(batch_of(7, 3)))[0].refusal is Refusal.NOT_OWNER
+        await cluster.gateway.close()
+
+    run(story())
+
+
+def test_appends_without_producer_ids_fail_with_lost_ones_too():
+    async def story() -> None:
+        cluster = ModelCluster(1)
+        await cluster.append(number(0))
+        owner = cluster.owners[cluster.placements[0].owner]
+        owner.is_mute = True
+        lost = cluster.append(number(1))
+        await asyncio.sleep(1)
+        cluster.tell(moves=[cluster.fence(0)])
+        held = cluster.append(number(2))
+        await cluster.restart(cluster.placements[0].owner)
+        with pytest.raises(BackendUnavailable):
+            await lost
+        assert (await held)[0].refusal is Refusal.NOT_OWNER
+        await cluster.gateway.close()
+
+    run(story())
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:

@@ -28,6 +28,18 @@ def test_what_came_back_goes_before_what_never_left_in_the_order_of_sending():
     run_in_virtual_time(story())
 
 
+def test_some_appends_are_taken_out_and_the_others_keep_their_order():
+    async def story() -> None:
+        held = HeldLog(LOG)
+        held.waiting.extend([item(b"c1"), item(b"d2"), item(b"e1")])
+        held.returned += [(7, item(b"b2")), (3, item(b"a1"))]
+        taken = held.take(lambda one: one.append.batch.endswith(b"1"))
+        assert [one.append.batch for one in taken] == [b"a1", b"c1", b"e1"]
+        assert [one.append.batch for one in held.take_all()] == [b"b2", b"d2"]
+
+    run_in_virtual_time(story())
+
+
 def test_who_refused_is_left_alone_for_a_while_longer_each_time():
     async def story() -> None:
         held = HeldLog(LOG)

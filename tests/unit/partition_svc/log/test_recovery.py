@@ -120,6 +120,25 @@ def test_a_failed_sync_refuses_acks_all_and_hides_what_may_be_lost(tmp_path, mon
     run(test, tmp_path)
 
 
+def test_later_batches_of_a_producer_do_not_overtake_what_the_disk_refused(tmp_path, monkeypatch):
+    async def test(core):
+        (first,) = await append(core, numbered(0))
+        assert first.refusal is None
+        with monkeypatch.context() as broken:
+            broken.setattr(core._store, "sync", fail)
+            # The first is stored and yet refused, the second is refused without being tried.
+            refused = [(await append(core, numbered(n)))[0].refusal for n in (1, 2)]
+        assert refused == [Refusal.STORAGE_ERROR] * 2
+        # The disk works again, and others may append; a batch that was on its way comes too early.
+        await append_when_possible(core, batch())
+        (early,) = await append(core, numbered(3))
+        assert early.refusal is Refusal.STORAGE_ERROR
+        offsets = [(await append(core, numbered(n)))[0].base_offset for n in (1, 2, 3)]
+        assert offsets == [1, 3, 4]
+
+    run(test, tmp_path)
+
+
 def fail():
     from partition_svc.store.failures import StorageFailed
 
