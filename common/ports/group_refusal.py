@@ -36,6 +36,7 @@ class GroupRefusal(IntEnum):
     INVALID_REGULAR_EXPRESSION = 24
     INVALID_REQUEST = 25
     UNSUPPORTED_VERSION = 26
+    UNKNOWN_SERVER_ERROR = 27
 
 
 class GroupClient(NamedTuple):

@@ -7,7 +7,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import Callable, Sequence
 from time import time
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from common.ports.classic_groups import (
@@ -45,6 +45,10 @@ from partition_svc.coordinator.writing import Refused
 
 T = TypeVar("T")
 
+#: Of a client's or an instance's id, in the member id that is made of it. A member id must fit
+#: into records, and into responses, whose texts have 32767 bytes at most.
+_OWNER_CHARS_MAX: Final = 4096
+
 
 class OwnedCoordinators:
     """Implements `common.ports.coordinators.Coordinators`. `start` it, `drain` it at the end.
@@ -73,7 +77,7 @@ class OwnedCoordinators:
 
     async def join_group(self, request: JoinGroup) -> Joined:
         owner = request.group_instance_id or request.client.client_id
-        new_member_id = f"{owner}-{uuid4()}"
+        new_member_id = f"{owner[:_OWNER_CHARS_MAX]}-{uuid4()}"
         return await self._ask(
             request.group_id,
             lambda group, ticket, now_ms: group.join(request, ticket, now_ms, new_member_id),

@@ -52,6 +52,12 @@ def packed_bytes(data: bytes) -> bytes:
     return _INT32.pack(len(data)) + data
 
 
+def fits(text: str) -> bool:
+    """Whether a text is not longer than the formats allow."""
+    is_short = len(text) <= _TEXT_BYTES_MAX // 4
+    return is_short or len(text.encode()) <= _TEXT_BYTES_MAX
+
+
 class Fields:
     """Reads one field after the other. Every method raises `Malformed` where the bytes end."""
 

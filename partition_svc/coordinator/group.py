@@ -2,6 +2,8 @@
 
 Pure: time and new member ids come as arguments. A group that is not there is a fresh `Group`, which
 answers what Kafka answers for unknown groups; after any call, one that `is_void` may be dropped.
+A call is followed by `confirm` where its effects were taken, else by `roll_back`: a call that fails
+halfway leaves nothing that the log does not say.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,12 +30,13 @@ from common.ports.group_offsets import (
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator import consumer_rules, describing, offset_rules
 from partition_svc.coordinator.classic_group import NEVER, ClassicState
-from partition_svc.coordinator.effects import Effects, Ticket
+from partition_svc.coordinator.effects import Effects, Record, Ticket
 from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.logged_members import LoggedMembers, logged_members
 from partition_svc.coordinator.membership import Membership
 from partition_svc.coordinator.offset_rules import Subscriptions
 from partition_svc.coordinator.offsets import GroupOffsets, OffsetTable
-from partition_svc.coordinator.stored import StoredGroup, StoredOffset
+from partition_svc.coordinator.stored import OffsetRecord, StoredGroup, StoredOffset
 from partition_svc.coordinator.stored_consumer import ConsumerRecord
 from partition_svc.coordinator.topic_patterns import Topics
 
@@ -44,12 +47,13 @@ class Group:
     A call changes the group at once; see `Effects` for when others may learn of it.
     """
 
-    __slots__ = ("_members", "_offsets", "_view", "group_id")
+    __slots__ = ("_logged", "_members", "_offsets", "_settings", "_view", "group_id")
 
     def __init__(self, group_id: str, settings: GroupSettings, view: Topics) -> None:
         """`view`: the topics that there are, now and whenever the group looks at it."""
         self.group_id = group_id
-        self._view = view
+        self._settings, self._view = settings, view
+        self._logged = LoggedMembers()
         self._members = Membership(group_id, settings, view)
         self._offsets = GroupOffsets(group_id, {}, view)
 
@@ -62,9 +66,35 @@ class Group:
     ) -> None:
         """Goes on as the log has it. Sessions begin anew; what was not settled rebalances."""
         self._offsets = GroupOffsets(self.group_id, offsets, self._view)
-        if stored is not None:
-            self._members.resume_classic(stored, now_ms)
-        self._members.resume_consumer(consumer, now_ms)
+        self._logged = logged_members(stored, consumer)
+        self._members = self._restored(now_ms)
+
+    def confirm(self, records: Sequence[Record]) -> None:
+        """The records of the last call are given to the log, in their order."""
+        self._offsets.confirm()
+        for one in records:
+            if not isinstance(one, OffsetRecord):
+                self._logged.add_members(one)
+
+    def roll_back(self, now_ms: int) -> None:
+        """Goes back to what its confirmed records say, as after a load.
+
+        Whatever waits is forgotten: its caller is to be answered by others.
+        """
+        self._offsets.roll_back()
+        self._members = self._restored(now_ms)
+
+    def begin_without_members(self, now_ms: int) -> Effects:
+        """Forgets the members, where those that the log has cannot be restored. Offsets stay."""
+        self._members = Membership(self.group_id, self._settings, self._view)
+        return Effects(now_ms, records=[*self._logged.tombstones(self.group_id)])
+
+    def _restored(self, now_ms: int) -> Membership:
+        members = Membership(self.group_id, self._settings, self._view)
+        if self._logged.stored is not None:
+            members.resume_classic(self._logged.stored, now_ms)
+        members.resume_consumer(list(self._logged.consumer.values()), now_ms)
+        return members
 
     @property
     def is_void(self) -> bool:

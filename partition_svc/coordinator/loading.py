@@ -15,14 +15,9 @@ from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Header, records_under
 from partition_svc.coordinator.effects import Record
 from partition_svc.coordinator.fields import Malformed
+from partition_svc.coordinator.logged_members import LoggedMembers
 from partition_svc.coordinator.records import decode
-from partition_svc.coordinator.stored import (
-    GroupRecord,
-    OffsetRecord,
-    StoredGroup,
-    StoredOffset,
-)
-from partition_svc.coordinator.stored_consumer import ConsumerRecord
+from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +39,10 @@ _Last = tuple[int, bytes, tuple[Header, ...]]
 
 
 @dataclass(slots=True)
-class LoadedGroup:
-    """What the log says of one group, as a classic or as a consumer group.
+class LoadedGroup(LoggedMembers):
+    """What the log says of one group. `offsets`: by topic, then partition."""
 
-    `offsets`: by topic, then partition; `consumer`: by kind of record, and member.
-    """
-
-    stored: StoredGroup | None = None
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
-    consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
 
     @property
     def is_there(self) -> bool:
@@ -61,15 +51,10 @@ class LoadedGroup:
 
     def add(self, record: Record) -> None:
         """Takes over the next record: a tombstone ends what came before under its key."""
-        if isinstance(record, GroupRecord):
-            self.stored = record.value
-        elif isinstance(record, OffsetRecord):
+        if isinstance(record, OffsetRecord):
             self._add_offset(record)
         else:
-            key = (type(record).__name__, *record[1:-1])
-            self.consumer[key] = record
-            if record.value is None:
-                del self.consumer[key]
+            self.add_members(record)
 
     def _add_offset(self, record: OffsetRecord) -> None:
         _, topic, partition, value = record

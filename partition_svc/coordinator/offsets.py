@@ -16,6 +16,7 @@ from common.ports.group_offsets import (
 )
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.effects import Effects
+from partition_svc.coordinator.fields import fits
 from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
 from partition_svc.coordinator.topic_patterns import Topics
 
@@ -29,12 +30,14 @@ _UNKNOWN_TOPIC: Final = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
 class GroupOffsets:
     """`table` is taken over, not copied. `view`: the topics that exist at any time."""
 
-    __slots__ = ("_group_id", "_table", "_view")
+    __slots__ = ("_before", "_group_id", "_table", "_view")
 
     def __init__(self, group_id: str, table: OffsetTable, view: Topics) -> None:
         self._group_id = group_id
         self._table = table
         self._view = view
+        #: What has changed since the last `confirm`, as it was before.
+        self._before: list[tuple[str, int, StoredOffset | None]] = []
 
     def __len__(self) -> int:
         return sum(len(partitions) for partitions in self._table.values())
@@ -55,7 +58,7 @@ class GroupOffsets:
     def _commit(
         self, one: OffsetToCommit, metadata_max: int, effects: Effects
     ) -> GroupRefusal | None:
-        if len(one.metadata) > metadata_max:
+        if len(one.metadata) > metadata_max or not fits(one.metadata):
             return _TOO_LARGE
         topic_id = self._topic_id(one.topic)
         if topic_id and one.topic_id not in (b"", topic_id):
@@ -68,7 +71,7 @@ class GroupOffsets:
             one.expires_at_ms,
             one.topic_id or topic_id,
         )
-        self._table.setdefault(one.topic, {})[one.partition] = value
+        self._set(one.topic, one.partition, value)
         effects.records.append(OffsetRecord(self._group_id, one.topic, one.partition, value))
         return None
 
@@ -91,11 +94,9 @@ class GroupOffsets:
 
     def delete(self, topic: str, partition: int, effects: Effects) -> None:
         """Writes nothing where there is no offset."""
-        partitions = self._table.get(topic, {})
-        if partitions.pop(partition, None) is not None:
+        if partition in self._table.get(topic, {}):
+            self._set(topic, partition, None)
             effects.records.append(OffsetRecord(self._group_id, topic, partition, None))
-        if not partitions:
-            self._table.pop(topic, None)
 
     def delete_where(
         self, is_gone: Callable[[str, int, StoredOffset], bool], effects: Effects
@@ -107,6 +108,27 @@ class GroupOffsets:
         ]
         for topic, partition in gone:
             self.delete(topic, partition, effects)
+
+    def confirm(self) -> None:
+        """What has changed is given to the log, and stays."""
+        self._before.clear()
+
+    def roll_back(self) -> None:
+        """Takes back what has changed since the last `confirm`."""
+        changes, self._before = self._before, []
+        for topic, partition, before in reversed(changes):
+            self._set(topic, partition, before)
+        self._before.clear()
+
+    def _set(self, topic: str, partition: int, value: StoredOffset | None) -> None:
+        partitions = self._table.setdefault(topic, {})
+        self._before.append((topic, partition, partitions.get(partition)))
+        if value is not None:
+            partitions[partition] = value
+            return
+        partitions.pop(partition, None)
+        if not partitions:
+            del self._table[topic]
 
     def _topic_id(self, name: str) -> bytes:
         """Empty where no topic has the name."""

@@ -1,12 +1,14 @@
 """All groups of one partition of `__consumer_offsets`, under one leader epoch.
 
-Groups decide (`group.py`), `writing.py` makes it durable, and only then is anybody answered.
+Groups decide (`group.py`), `writing.py` makes it durable, and only then is anybody answered. A call
+that raises, or decides what cannot be written, is refused and its group rolled back to what the log
+says of it. The other groups do not notice.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.effects import Effects
@@ -17,9 +19,12 @@ from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.loading import LoadedGroup
 from partition_svc.coordinator.timers import Deadlines
 from partition_svc.coordinator.topic_patterns import Topics
-from partition_svc.coordinator.writing import Ticket, Writing, refuse
+from partition_svc.coordinator.writing import RecordTooLarge, Ticket, Writing
 
 log = logging.getLogger(__name__)
+
+#: Of a group's id, in log lines: clients choose it.
+_LOGGED_CHARS: Final = 200
 
 #: What is asked of a group: with the ticket for the answer, and the time in ms.
 Ask: TypeAlias = Callable[[Group, AnyTicket, int], Effects]
@@ -37,6 +42,8 @@ class Shard:
         self._writing = writing
         self._now_ms = now_ms
         self._groups: dict[str, Group] = {}
+        #: Requests that wait for other members, by group.
+        self._waiting: dict[str, set[AnyTicket]] = {}
         self._deadlines = Deadlines(now_ms, self._on_due)
         #: Why nobody is answered any more.
         self.refusal: GroupRefusal | None = None
@@ -46,7 +53,11 @@ class Shard:
         for group_id, one in loaded.items():
             group = Group(group_id, self._settings, self._view)
             consumer = list(one.consumer.values())
-            group.resume(one.stored, consumer, one.offsets, self._now_ms())
+            try:
+                group.resume(one.stored, consumer, one.offsets, self._now_ms())
+            except Exception:
+                log.exception("cannot restore the members of group %r", group_id)
+                self._begin_without_members(group_id, group)
             self._keep(group_id, group)
 
     def ask(
@@ -57,22 +68,29 @@ class Shard:
     ) -> asyncio.Future[Any]:
         """The group's reply, once it holds. A caller that goes away takes nothing back.
 
-        Where the shard was closed or could not write, it is what `refused` makes of that, or
-        `Refused` is raised.
+        Where the shard was closed or could not write, or the group failed, it is what `refused`
+        makes of that, or `Refused` is raised.
         """
         ticket = Ticket(refused)
         if self.refusal is not None:
             ticket.refuse(self.refusal)
             return ticket
         group = self._groups.get(group_id) or Group(group_id, self._settings, self._view)
-        self._take(group_id, group, ask(group, ticket, self._now_ms()))
+        effects = self._call(group_id, group, ask, ticket, self._now_ms())
+        if effects is None:
+            ticket.refuse(GroupRefusal.UNKNOWN_SERVER_ERROR)
+        else:
+            self._note_waiting(group_id, ticket, effects)
         return ticket
 
     def tell(self, group_id: str, tell: Callable[[Group, int], Effects]) -> None:
         """Something happens to a group that nobody has asked for."""
         group = self._groups.get(group_id)
-        if group is not None and self.refusal is None:
-            self._take(group_id, group, tell(group, self._now_ms()))
+        if group is None or self.refusal is not None:
+            return
+        effects = self._call(group_id, group, tell, self._now_ms())
+        if effects is not None:
+            self._note_waiting(group_id, None, effects)
 
     @property
     def group_ids(self) -> list[str]:
@@ -99,15 +117,52 @@ class Shard:
         for group_id, group in self._groups.items():
             self._writing.take(group_id, group.abandon(refusal, self._now_ms()))
 
-    def _take(self, group_id: str, group: Group, effects: Effects) -> None:
-        self._keep(group_id, group)
+    def _call(
+        self, group_id: str, group: Group, call: Callable[..., Effects], *args: Any
+    ) -> Effects | None:
+        """What `call` came to, which is written; None: it failed, and the group is rolled back."""
         try:
+            effects = call(group, *args)
             self._writing.take(group_id, effects)
-        except Malformed as error:
-            # Requests are checked before; the log knows what the group was.
-            log.error("group %r cannot be written: %s", group_id, error)
-            self._writing.fail(GroupRefusal.COORDINATOR_NOT_AVAILABLE)
-            refuse(effects.replies, GroupRefusal.COORDINATOR_NOT_AVAILABLE)
+        except (Malformed, RecordTooLarge) as error:
+            log.warning("refuses a request to group %r: %s", group_id[:_LOGGED_CHARS], error)
+        except Exception:
+            log.exception("a request to group %r failed", group_id[:_LOGGED_CHARS])
+        else:
+            group.confirm(effects.records)
+            self._keep(group_id, group)
+            return effects
+        self._roll_back(group_id, group)
+        return None
+
+    def _note_waiting(self, group_id: str, ticket: Ticket | None, effects: Effects) -> None:
+        """Knows which requests have no reply yet; nearly all have one at once."""
+        replies = effects.replies
+        if len(replies) == 1 and replies[0][0] is ticket:
+            return
+        waiting = self._waiting.setdefault(group_id, set())
+        if ticket is not None:
+            waiting.add(ticket)
+        waiting.difference_update(answered for answered, _ in replies)
+        if not waiting:
+            del self._waiting[group_id]
+
+    def _roll_back(self, group_id: str, group: Group) -> None:
+        """The group is again what its log says. Who waits for its members is to join again."""
+        for ticket in self._waiting.pop(group_id, ()):
+            assert isinstance(ticket, Ticket)
+            ticket.refuse(GroupRefusal.REBALANCE_IN_PROGRESS)
+        try:
+            group.roll_back(self._now_ms())
+        except Exception:
+            log.exception("cannot restore the members of group %r", group_id)
+            self._begin_without_members(group_id, group)
+        self._keep(group_id, group)
+
+    def _begin_without_members(self, group_id: str, group: Group) -> None:
+        effects = group.begin_without_members(self._now_ms())
+        self._writing.take(group_id, effects)
+        group.confirm(effects.records)
 
     def _keep(self, group_id: str, group: Group) -> None:
         if group.is_void:

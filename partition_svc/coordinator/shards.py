@@ -160,9 +160,12 @@ class Shards:
 
     def _new_shard(self, wanted: LogId, leader_epoch: int) -> Shard:
         view = self._logs.view
-        topic = view.topic_by_id(wanted.topic_id)
-        configs = {} if topic is None else topic.configs
         shard: Shard
+
+        def batch_bytes_max() -> int:
+            topic = view.topic_by_id(wanted.topic_id)
+            configs = {} if topic is None else topic.configs
+            return effective_int("max.message.bytes", configs, view.broker_configs)
 
         def on_failed(refusal: GroupRefusal) -> None:
             slot = self._slots.get(wanted)
@@ -175,7 +178,7 @@ class Shards:
             self._logs,
             wanted,
             leader_epoch,
-            batch_bytes_max=effective_int("max.message.bytes", configs, view.broker_configs),
+            batch_bytes_max=batch_bytes_max,
             on_failed=on_failed,
         )
         shard = Shard(self._settings, self._logs.view, writing, now_ms=self._now_ms)

@@ -21,6 +21,8 @@ from partition_svc.coordinator.records import Entry, encode
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
 _RECORD_BYTES: Final = 40
+#: A record of so many bytes is never too large for the topic.
+_SURELY_FITS: Final = 4 << 10
 #: Writing one batch is one turn of the loop: about 5 ms for so much. A larger one is of one call.
 _BATCH_BYTES: Final = 256 << 10
 
@@ -40,6 +42,13 @@ class Refused(Exception):
     def __init__(self, refusal: GroupRefusal) -> None:
         super().__init__(refusal.name)
         self.refusal = refusal
+
+
+class RecordTooLarge(Exception):
+    """A record for which the topic has no room (max.message.bytes)."""
+
+    def __init__(self, size: int, size_max: int) -> None:
+        super().__init__(f"a record takes {size} bytes, a batch of the topic {size_max} at most")
 
 
 class Ticket(asyncio.Future[Any]):
@@ -85,10 +94,13 @@ class Writing:
         log: LogId,
         leader_epoch: int,
         *,
-        batch_bytes_max: int,
+        batch_bytes_max: Callable[[], int],
         on_failed: Callable[[GroupRefusal], None],
     ) -> None:
-        """`on_failed` is told once, with the answer that everybody gets from then on."""
+        """`on_failed` is called once, with the answer to everybody from then on.
+
+        `batch_bytes_max`: the topic's max.message.bytes, which may change.
+        """
         self._partitions = partitions
         self._log = log
         self._leader_epoch = leader_epoch
@@ -106,8 +118,10 @@ class Writing:
 
         Raises:
             Malformed: a record has no bytes; nothing is taken.
+            RecordTooLarge: a record does not fit into any batch; nothing is taken.
         """
         entries = [encode(record) for record in effects.records]
+        self._check_sizes(entries)
         if self._refusal is not None:
             refuse(effects.replies, self._refusal)
         elif entries:
@@ -147,6 +161,12 @@ class Writing:
                 self._settled = self._loop.create_future()
             await asyncio.shield(self._settled)
 
+    def _check_sizes(self, entries: Sequence[Entry]) -> None:
+        for one in entries:
+            size = HEADER_BYTES + _size(one)
+            if size > _SURELY_FITS and size > (size_max := self._batch_bytes_max()):
+                raise RecordTooLarge(size, size_max)
+
     def _plan(self) -> None:
         """Writes when this turn of the loop is over, or what is on its way has arrived."""
         if self._under_way is None and not self._is_planned:
@@ -160,7 +180,7 @@ class Writing:
         self._under_way, self._next = self._next, _Round()
         appends = [
             Append(self._log, batch, self._leader_epoch, has_keys=True)
-            for batch in _batches(self._under_way.calls, self._batch_bytes_max)
+            for batch in _batches(self._under_way.calls, self._batch_bytes_max())
         ]
         self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_written)
 

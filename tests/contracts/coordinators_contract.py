@@ -23,7 +23,7 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_refusal import GroupClient, GroupRefusal
 from tests.support.groups import (
     CLIENT,
     DATA,
@@ -296,3 +296,17 @@ class CoordinatorsContract:
             assert again.generation_id > joined.generation_id
 
         run(after)
+
+    def test_ids_of_clients_may_be_as_long_as_they_can_be_sent(self, run):
+        """A member id is made of them, and must fit into a record."""
+
+        async def test(to):
+            client = GroupClient("c" * 32_767, "/h")
+            for asking in ({"client": client}, {"group_instance_id": "é" * 16_383}):
+                asked_for = joining(**asking, needs_member_id=False)
+                joined = await asked(lambda asked_for=asked_for: to.join_group(asked_for))
+                assert joined.refusal is None
+                assert len(joined.member_id.encode()) < 32_767
+                await to.leave_group(leaving(joined))
+
+        run(test)

@@ -42,7 +42,7 @@ def test_the_dice_reach_every_kind_of_answer():
         for _ in range(STEPS):
             world.step()
         seen |= world.seen
-    wanted = {"crash"} | {("Joined", one) for one in JOIN_REFUSALS}
+    wanted = {"crash", "interruption"} | {("Joined", one) for one in JOIN_REFUSALS}
     for kind in ("Synced", "HeartbeatTaken", "CommitResult"):
         wanted |= {(kind, one) for one in (None, *MEMBER_REFUSALS)}
     assert wanted <= seen

@@ -31,11 +31,13 @@ class Simulation:
         self.world = ConsumerGroupWorld(**self.sizes)
         self.readers = []
         self.made = 0
+        self.interrupted = 0
         self.seen = set()
 
     def step(self):
         acts = [self.beat] * 12 + [self.join] * 2
         acts += [self.leave, self.kill, self.lose, self.repeat, self.crash, self.grow]
+        acts += [self.interrupt]
         acts += [self.change, self.go_and_return, self.wait]
         if self.mixed:
             acts += [self.join_classic] * 2 + [self.migrate] * 3
@@ -144,9 +146,8 @@ class Simulation:
     def unwritten(self, reader):
         group, now_ms = self.world.group, self.world.now_ms
         if isinstance(reader, ClassicReader):
-            group.join(reader.join_request(), "t", now_ms, "n")
-        else:
-            group.consumer_heartbeat(reader.request(), "t", now_ms, "n")
+            return group.join(reader.join_request(), "t", now_ms, "n")
+        return group.consumer_heartbeat(reader.request(), "t", now_ms, "n")
 
     def repeat(self):
         reader = self.some()
@@ -157,6 +158,13 @@ class Simulation:
         taken = self.world.beat(request)
         if taken.refusal is None:
             reader.take(taken)
+
+    def interrupt(self):
+        """A bug, or a record that cannot be written: the call raises somewhere in the middle."""
+        reader = self.some()
+        self.interrupted += self.world.interrupt(
+            lambda: self.unwritten(reader), self.dice.randrange(200)
+        )
 
     def grow(self):
         self.sizes[self.dice.choice("ab")] += self.dice.choice([0, 1, 1])
@@ -217,8 +225,8 @@ def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_re
         raise
 
 
-def test_the_dice_make_both_kinds_of_group_of_one():
-    changes = 0
+def test_the_dice_make_both_kinds_of_group_of_one_and_interrupt_it():
+    changes = interrupted = 0
     for seed in range(10):
         simulation = Simulation(seed, mixed=True)
         before = None
@@ -228,4 +236,6 @@ def test_the_dice_make_both_kinds_of_group_of_one():
             if listed.state != "Empty":
                 changes += before not in (None, listed.group_type)
                 before = listed.group_type
+        interrupted += simulation.interrupted
     assert changes > 20
+    assert interrupted > 20

@@ -12,6 +12,7 @@ from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.loading import LoadedGroup
 from partition_svc.coordinator.records import Entry, decode, encode
+from tests.support.interruptions import Interrupted, interrupted_after, seen
 
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
 PLACEMENT = Placement("partition-0", 1)
@@ -50,6 +51,7 @@ class ConsumerGroupWorld:
     def do(self, call: Any) -> Any:
         """The answer to the ticket "t" of a call, whose records are in the log."""
         effects = call()
+        self.group.confirm(effects.records)
         self.write(effects.records)
         self.answers |= dict(effects.replies)
         return self.answers.pop("t", None)
@@ -64,12 +66,34 @@ class ConsumerGroupWorld:
     def crash(self) -> None:
         self.crashes += 1
         self.answers.clear()
+        self.group = self.loaded()
+
+    def loaded(self) -> Group:
+        """The group as the log has it."""
         loaded = LoadedGroup()
         for entry in self.log.values():
             loaded.add(decode(*entry))
-        self.group = Group("g", self.settings, self.view)
+        group = Group("g", self.settings, self.view)
         consumer = list(loaded.consumer.values())
-        self.group.resume(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        group.resume(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        return group
+
+    def interrupt(self, call: Any, lines: int) -> bool:
+        """A call that raises after so many lines is taken back; whether it did.
+
+        To clients it is as a crash: who waits is to ask again.
+        """
+        try:
+            with interrupted_after(lines):
+                effects = call()
+        except Interrupted:
+            self.group.roll_back(self.now_ms)
+            assert seen(self.group) == seen(self.loaded())
+            self.crashes += 1
+            self.answers.clear()
+            return True
+        self.do(lambda: effects)
+        return False
 
     def sleep(self, ms: int) -> None:
         self.now_ms += ms

@@ -12,6 +12,7 @@ from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.records import decode, encode
 from partition_svc.coordinator.stored import GroupRecord
+from tests.support.interruptions import seen
 
 
 class GroupShell:
@@ -30,6 +31,7 @@ class GroupShell:
 
     def take(self, effects: Effects):
         """What a call came to waits for its write; a group of which nothing is left is dropped."""
+        self.group.confirm(effects.records)
         self.unwritten.append(effects)
         if self.group.is_void:
             self.group = Group("g", self.settings, ClusterView())
@@ -46,11 +48,24 @@ class GroupShell:
             self._append(effects)
         self.unwritten.clear()
         self.asked.clear()
-        table = {}
-        for (topic, partition), value in self.offsets.items():
-            table.setdefault(topic, {})[partition] = value
-        self.group = Group("g", self.settings, ClusterView())
-        self.group.resume(self.stored, [], table, now_ms)
+        self.group = _restored(self.settings, self.stored, self.offsets, now_ms)
+
+    def roll_back(self, now_ms):
+        """A call raised. Returns the tickets that are not answered any more: they waited.
+
+        The group is what a load would make of all that it has given out.
+        """
+        self.group.roll_back(now_ms)
+        stored, offsets = self.stored, dict(self.offsets)
+        for record in [record for one in self.unwritten for record in one.records]:
+            if isinstance(record, GroupRecord):
+                stored = record.value
+            else:
+                offsets[record.topic, record.partition] = record.value
+        offsets = {where: one for where, one in offsets.items() if one is not None}
+        assert seen(self.group) == seen(_restored(self.settings, stored, offsets, now_ms))
+        answered = {ticket for one in self.unwritten for ticket, _ in one.replies}
+        return [ticket for ticket in self.asked if ticket not in answered]
 
     def _append(self, effects):
         for written in effects.records:
@@ -68,6 +83,16 @@ class GroupShell:
         request = self.asked.pop(ticket)  # fails for what was answered before
         self.laws.check_reply(request, reply, self.stored, self.offsets)
         return ticket, request, reply
+
+
+def _restored(settings, stored, offsets, now_ms):
+    """A group as a log has it. `offsets`: by topic and partition."""
+    table = {}
+    for (topic, partition), value in offsets.items():
+        table.setdefault(topic, {})[partition] = value
+    group = Group("g", settings, ClusterView())
+    group.resume(stored, [], table, now_ms)
+    return group
 
 
 class Laws:

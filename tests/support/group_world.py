@@ -1,5 +1,6 @@
 """Members of one group that come, go, die and repeat themselves, by the dice of a seed."""
 
+from contextlib import nullcontext
 from itertools import count
 from random import Random
 
@@ -24,6 +25,7 @@ from common.ports.group_offsets import (
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.group_settings import GroupSettings
 from tests.support.group_shell import GroupShell
+from tests.support.interruptions import Interrupted, interrupted_after
 
 SESSION_MS = 10_000
 REBALANCE_MS = 30_000
@@ -156,14 +158,14 @@ class GroupWorld:
         shell, ticket = self.shell, self._ticket(None, "admin")
         fetch = FetchOffsets("g", None)
         delete = DeleteOffsets("g", [TopicPartitions("u", [0])])
-        shell.take(
+        self._call(
             self.random.choice(
                 [
                     lambda: shell.group.fetch(fetch, ticket, self.now_ms),
                     lambda: shell.group.delete(ticket, self.now_ms),
                     lambda: shell.group.delete_offsets(delete, ticket, self.now_ms),
                 ]
-            )()
+            )
         )
 
     def _send(self, client, request):
@@ -177,7 +179,22 @@ class GroupWorld:
             CommitOffsets: lambda: group.commit(request, ticket, self.now_ms),
             LeaveGroup: lambda: group.leave(request, ticket, self.now_ms),
         }
-        self.shell.take(calls[type(request)]())
+        self._call(calls[type(request)])
+
+    def _call(self, call):
+        """One in some hundreds raises in the middle, and is taken back."""
+        lines = self.random.randrange(150) if self.random.random() < 0.005 else 10**9
+        try:
+            with interrupted_after(lines) if lines < 10**9 else nullcontext():
+                effects = call()
+        except Interrupted:
+            self.seen.add("interruption")
+            for ticket in self.shell.roll_back(self.now_ms):
+                client, request = self.callers.pop(ticket), self.shell.asked.pop(ticket)
+                if isinstance(request, JoinGroup | SyncGroup) and client is not None:
+                    client.joined, client.wants_join = None, True
+            return
+        self.shell.take(effects)
 
     def _ticket(self, client, request):
         ticket = next(self.numbers)
@@ -192,7 +209,7 @@ class GroupWorld:
     def _ring(self):
         deadline = self.shell.group.next_deadline
         if deadline is not None and deadline <= self.now_ms:
-            self.shell.take(self.shell.group.on_time(self.now_ms))
+            self._call(lambda: self.shell.group.on_time(self.now_ms))
             deadline = self.shell.group.next_deadline
             assert deadline is None or deadline > self.now_ms
 

@@ -36,6 +36,7 @@ class GroupRefusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GROUP_REFUSAL_INVALID_REGULAR_EXPRESSION: _ClassVar[GroupRefusal]
     GROUP_REFUSAL_INVALID_REQUEST: _ClassVar[GroupRefusal]
     GROUP_REFUSAL_UNSUPPORTED_VERSION: _ClassVar[GroupRefusal]
+    GROUP_REFUSAL_UNKNOWN_SERVER_ERROR: _ClassVar[GroupRefusal]
 GROUP_REFUSAL_UNSPECIFIED: GroupRefusal
 GROUP_REFUSAL_NOT_COORDINATOR: GroupRefusal
 GROUP_REFUSAL_COORDINATOR_LOAD_IN_PROGRESS: GroupRefusal
@@ -63,6 +64,7 @@ GROUP_REFUSAL_UNSUPPORTED_ASSIGNOR: GroupRefusal
 GROUP_REFUSAL_INVALID_REGULAR_EXPRESSION: GroupRefusal
 GROUP_REFUSAL_INVALID_REQUEST: GroupRefusal
 GROUP_REFUSAL_UNSUPPORTED_VERSION: GroupRefusal
+GROUP_REFUSAL_UNKNOWN_SERVER_ERROR: GroupRefusal
 
 class GroupCalls(_message.Message):
     __slots__ = ("calls",)

@@ -1,13 +1,20 @@
 import pytest
 
 from common.cluster_view import ClusterView
-from common.ports.classic_groups import DescribedGroup, GroupResult
+from common.ports.classic_groups import (
+    DescribedGroup,
+    GroupResult,
+    Joined,
+    LeaveGroup,
+    LeavingMember,
+)
 from common.ports.group_offsets import CommittedOffset, FetchOffsets
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
 from partition_svc.coordinator.stored import GroupRecord, OffsetRecord, StoredOffset
 from tests.support.driven_group import SESSION_MS, DrivenGroup
+from tests.support.groups import committing, joining
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 
@@ -146,3 +153,20 @@ def test_generations_grow_over_restarts_at_any_moment():
         driven.restart()
         driven.leave("a")
     assert generations == sorted(set(generations))
+
+
+def test_a_call_that_was_not_confirmed_is_taken_back():
+    driven = DrivenGroup()
+    driven.commit(5)
+    member = Joined("a", driven.stable("a"))
+    group, now_ms = driven.group, driven.now_ms
+    group.confirm(driven.records)
+    described = group.describe()
+    group.commit(committing(6, "g", topic="t", joined=member), "t", now_ms)
+    assert driven.committed() == 6
+    group.join(joining("", "g"), "t", now_ms, "b")
+    group.leave(LeaveGroup("g", [LeavingMember("a")]), "t", now_ms)
+    group.roll_back(now_ms)
+    assert group.describe() == described
+    assert driven.committed() == 5
+    assert group.next_deadline == now_ms + SESSION_MS

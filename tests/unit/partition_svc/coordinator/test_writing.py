@@ -10,7 +10,7 @@ from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.fields import Malformed
 from partition_svc.coordinator.loading import load
 from partition_svc.coordinator.stored import GroupRecord, OffsetRecord, StoredOffset
-from partition_svc.coordinator.writing import Refused, Ticket, Writing
+from partition_svc.coordinator.writing import RecordTooLarge, Refused, Ticket, Writing
 from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.partition_core import read_everything, running_core
 
@@ -28,7 +28,7 @@ class Written:
             core,
             LOG,
             leader_epoch,
-            batch_bytes_max=batch_bytes_max,
+            batch_bytes_max=lambda: batch_bytes_max,
             on_failed=self.failures.append,
         )
 
@@ -173,6 +173,16 @@ def test_a_service_that_stops_is_not_the_coordinator_any_more(tmp_path):
         assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
+
+
+def test_a_record_that_fits_into_no_batch_is_not_taken(tmp_path):
+    async def test(written):
+        with pytest.raises(RecordTooLarge, match="5000"):
+            written.take("g", record(), record(metadata="x" * 5000))
+        assert await written.take("g", record(metadata="x" * 4500)) is REPLY
+        assert written.failures == []
+
+    run(test, tmp_path, batch_bytes_max=5000)
 
 
 def test_what_has_no_bytes_is_not_taken(tmp_path):
