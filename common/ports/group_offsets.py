@@ -20,8 +20,10 @@ class OffsetToCommit:
     leader_epoch: int = -1
     metadata: str = ""
     topic_id: bytes = b""
-    #: Milliseconds since the epoch after which it may be forgotten (OffsetCommit 1 to 4), or -1.
+    #: Milliseconds since the epoch after which it may be forgotten (OffsetCommit 2 to 4), or -1.
     expires_at_ms: int = -1
+    #: Milliseconds since the epoch (OffsetCommit 1), or 0: when the coordinator takes it.
+    committed_at_ms: int = 0
 
 
 @dataclass(slots=True)

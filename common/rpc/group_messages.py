@@ -40,6 +40,8 @@ def commit_to_call(request: CommitOffsets) -> pb.GroupCall:
         offset.metadata = one.metadata
         offset.topic_id = one.topic_id
         offset.expires_at_ms = one.expires_at_ms
+        if one.committed_at_ms:
+            offset.committed_at_ms = one.committed_at_ms
     return call
 
 
@@ -57,6 +59,7 @@ def commit_from_message(message: pb.CommitOffsetsRequest) -> CommitOffsets:
                 one.metadata,
                 one.topic_id,
                 one.expires_at_ms,
+                one.committed_at_ms,
             )
             for one in message.offsets
         ],

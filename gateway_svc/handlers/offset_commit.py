@@ -32,6 +32,8 @@ _EPOCHS_SINCE: Final = 9
 _TOPIC_IDS_SINCE: Final = 10
 #: Refusals of the whole that each partition bears: the response has no other place for them.
 _NOT_SAID: Final = -1
+#: The last moment that 64 bits can say.
+_TIME_MAX_MS: Final = 2**63 - 1
 #: So many responses are remembered, of so many partitions at most.
 _REMEMBERED_MAX: Final = 4096
 _REMEMBERED_PARTITIONS_MAX: Final = 16
@@ -150,19 +152,21 @@ def _asked(
         one.committed_leader_epoch,
         one.committed_metadata or "",
         found.topic_id,
-        _expires_at_ms(one, request, now_ms),
+        _expires_at_ms(request.retention_time_ms, now_ms),
+        max(one.commit_timestamp, 0),
     )
     return _Asked(index, commit)
 
 
-def _expires_at_ms(
-    one: OffsetCommitRequestPartition, request: OffsetCommitRequest, now_ms: int
-) -> int:
-    """Only versions 2 to 4 say how long an offset is to be kept (OffsetMetadataManager)."""
-    if request.retention_time_ms == _NOT_SAID:
+def _expires_at_ms(retention_ms: int, now_ms: int) -> int:
+    """Only versions 2 to 4 say how long an offset is to be kept (OffsetMetadataManager).
+
+    Kafka's sum wraps around, so that a retention of Long.MAX_VALUE ends in the past; here it lasts
+    for ever.
+    """
+    if retention_ms == _NOT_SAID:
         return _NOT_SAID
-    committed_ms = now_ms if one.commit_timestamp == _NOT_SAID else one.commit_timestamp
-    return committed_ms + request.retention_time_ms
+    return min(max(now_ms + retention_ms, 0), _TIME_MAX_MS)
 
 
 def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:

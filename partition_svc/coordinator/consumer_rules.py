@@ -56,11 +56,17 @@ def _epoch_refusal(member: ConsumerMember, epoch: int) -> GroupRefusal | None:
 
 
 def expiry_rule(group: ConsumerGroup, now_ms: int) -> Callable[[str, int, StoredOffset], bool]:
-    """Which offsets have expired: those of topics that nobody reads, counted from their commit."""
+    """Which offsets have expired: those of topics that nobody reads, counted from their commit.
+
+    Old clients say how long (OffsetCommit 2-4).
+    """
     retention_ms = group.settings.offsets_retention_ms
 
     def is_expired(topic: str, partition: int, stored: StoredOffset) -> bool:
-        is_old = now_ms - stored.committed_at_ms >= retention_ms
+        if stored.expires_at_ms >= 0:
+            is_old = now_ms >= stored.expires_at_ms
+        else:
+            is_old = now_ms - stored.committed_at_ms >= retention_ms
         return is_old and not group.is_subscribed(topic)
 
     return is_expired

@@ -63,12 +63,14 @@ class GroupOffsets:
         topic_id = self._topic_id(one.topic)
         if topic_id and one.topic_id not in (b"", topic_id):
             return _UNKNOWN_TOPIC
+        expires = one.expires_at_ms >= 0
         value = StoredOffset(
             one.offset,
-            one.leader_epoch,
+            # The record of an offset that expires has no room for it.
+            -1 if expires else one.leader_epoch,
             one.metadata,
-            effects.now_ms,
-            one.expires_at_ms,
+            one.committed_at_ms if one.committed_at_ms > 0 else effects.now_ms,
+            one.expires_at_ms if expires else -1,
             one.topic_id or topic_id,
         )
         self._set(one.topic, one.partition, value)

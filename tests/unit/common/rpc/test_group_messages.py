@@ -10,7 +10,7 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 ID = bytes(range(16))
 CLIENT = GroupClient("a client", "/10.0.0.1")
 OFFSETS = [
-    OffsetToCommit("orders", 3, 2**40, 7, "why", ID, 99),
+    OffsetToCommit("orders", 3, 2**40, 7, "why", ID, 99, 98),
     OffsetToCommit("payments", 0, 0),
 ]
 

@@ -89,6 +89,18 @@ def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
     assert not world.log
 
 
+def test_an_offset_may_say_itself_when_it_expires(world, one):
+    """OffsetCommit 2 to 4, of a client that is no member any more."""
+    one.leave()
+    for partition, expires_at_ms in enumerate([world.now_ms + 10, world.now_ms + 2 * WEEK_MS]):
+        offset = OffsetToCommit("b", partition, 1, expires_at_ms=expires_at_ms)
+        request = CommitOffsets("g", [offset])
+        world.do(lambda asked=request: world.group.commit(asked, "t", world.now_ms))
+    for after_ms, count in ((9, 2), (10, 1), (WEEK_MS, 1), (2 * WEEK_MS, 0)):
+        world.do(lambda ms=after_ms: world.group.expire_offsets(world.now_ms + ms))
+        assert len(fetch(world).offsets) == count
+
+
 def test_a_group_with_members_is_not_deleted(world, one):
     def delete():
         return world.do(lambda: world.group.delete("t", world.now_ms)).refusal

@@ -6,6 +6,7 @@ from common.ports.group_refusal import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.offsets import GroupOffsets
+from partition_svc.coordinator.records import decode, encode
 from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
 
 NOW_MS = 1_000
@@ -35,10 +36,10 @@ def test_what_is_committed_is_fetched_with_all_that_came_with_it():
 
 def test_each_commit_is_a_record():
     _, _, records = committed(
-        OffsetToCommit("t", 1, 7, 3, "meta", bytes(16), 5_000), OffsetToCommit("u", 0, 8)
+        OffsetToCommit("t", 1, 7, 3, "meta", bytes(16), -1), OffsetToCommit("u", 0, 8)
     )
     assert records == [
-        OffsetRecord("g", "t", 1, StoredOffset(7, 3, "meta", NOW_MS, 5_000, bytes(16))),
+        OffsetRecord("g", "t", 1, StoredOffset(7, 3, "meta", NOW_MS, -1, bytes(16))),
         OffsetRecord("g", "u", 0, StoredOffset(8, -1, "", NOW_MS, -1, b"")),
     ]
 
@@ -137,3 +138,22 @@ def test_a_commit_by_name_is_for_the_topic_of_that_name():
     kept.commit([OffsetToCommit("t", 0, 1)], METADATA_MAX, effects)
     assert effects.records[0].value.topic_id == NEW_ID
     assert [one.offset for one in kept.fetch(None).offsets] == [1]
+
+
+@pytest.mark.parametrize(
+    ("one", "stored"),
+    [
+        (OffsetToCommit("t", 0, 7, committed_at_ms=500), StoredOffset(7, -1, "", 500)),
+        (OffsetToCommit("t", 0, 7, committed_at_ms=-500), StoredOffset(7, -1, "", NOW_MS)),
+        (OffsetToCommit("t", 0, 7, 3, expires_at_ms=-9), StoredOffset(7, 3, "", NOW_MS, -1)),
+        (OffsetToCommit("t", 0, 7, 3, expires_at_ms=9), StoredOffset(7, -1, "", NOW_MS, 9)),
+        (
+            OffsetToCommit("t", 0, 2**63 - 1, -1, "é" * 8),
+            StoredOffset(2**63 - 1, -1, "é" * 8, NOW_MS),
+        ),
+    ],
+)
+def test_what_is_kept_in_memory_is_what_the_log_has(one, stored):
+    _, _, (record,) = committed(one)
+    assert record.value == stored
+    assert decode(*encode(record)) == record
