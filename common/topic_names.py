@@ -9,10 +9,17 @@ from typing import Final
 
 TOPIC_NAME_LENGTH_MAX: Final = 249
 
-#: Topics that hold the cluster's own state; clients are told they are internal.
-INTERNAL_TOPICS: Final = frozenset({"__consumer_offsets", "__transaction_state"})
+#: Topics that hold the cluster's own state (Topic.INTERNAL_TOPICS of Apache Kafka).
+_INTERNAL_TOPICS: Final = frozenset(
+    {"__consumer_offsets", "__transaction_state", "__share_group_state"}
+)
 
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
+
+
+def is_internal(name: str) -> bool:
+    """True where the topic of that name is written by coordinators alone, never by clients."""
+    return name in _INTERNAL_TOPICS
 
 
 def invalid_name_reason(name: str) -> str | None:

@@ -13,12 +13,7 @@ from typing import Final
 from common.cluster_view import ClusterView
 from common.ports.metadata import NewTopic, Topic, TopicRefusal, TopicResult
 from common.topic_configs import check, check_together, normalised
-from common.topic_names import (
-    INTERNAL_TOPICS,
-    can_collide,
-    collision_key,
-    invalid_name_reason,
-)
+from common.topic_names import can_collide, collision_key, invalid_name_reason, is_internal
 from metadata_svc.placement import place
 
 #: Partitions that one request may make; as MAX_PARTITIONS_PER_BATCH of Kafka's controller.
@@ -117,8 +112,7 @@ class Creation:
             raise _Refused(TopicRefusal.NO_OWNER, "No partition service is running.")
         self._partitions_left -= partition_count
         self._names_by_collision_key[collision_key(asked.name)] = asked.name
-        is_internal = asked.name in INTERNAL_TOPICS
-        topic = Topic(_new_topic_id(), asked.name, (), configs, is_internal)
+        topic = Topic(_new_topic_id(), asked.name, (), configs, is_internal(asked.name))
         self._sizes.append((topic.topic_id, partition_count))
         return topic
 

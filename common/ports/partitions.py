@@ -47,6 +47,8 @@ class Refusal(IntEnum):
     MOVING = 15
     #: The owner did not answer: it is not known whether what was asked for was done.
     NO_ANSWER = 16
+    #: The topic is internal: only coordinators append to it.
+    INVALID_TOPIC = 17
 
 
 class LogId(NamedTuple):
@@ -60,13 +62,14 @@ class LogId(NamedTuple):
 class Append:
     """One record batch (v2, as the client sent it) for the end of one log.
 
-    `has_keys`: this process made the batch, and knows that none of its records is without a key.
+    `by_coordinator`: a coordinator of this process made the batch, so none of its records is
+    without a key. Internal topics accept no other. Nothing that arrives from outside may set it.
     """
 
     log: LogId
     batch: bytes | memoryview
     leader_epoch: int = NO_LEADER_EPOCH
-    has_keys: bool = False
+    by_coordinator: bool = False
 
 
 @dataclass(slots=True)

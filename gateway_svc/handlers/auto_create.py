@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
-from common.topic_names import INTERNAL_TOPICS, invalid_name_reason
+from common.topic_names import invalid_name_reason, is_internal
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.error_mapping import TOPIC_ERRORS
 from gateway_svc.wire.error_code import ErrorCode
@@ -28,7 +28,7 @@ async def create_missing(
     creatable = [
         name
         for name, error_code in missing.items()
-        if error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and name not in INTERNAL_TOPICS
+        if error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and not is_internal(name)
     ]
     if OFFSETS_TOPIC in missing:
         missing |= await _create_offsets_topic(call)

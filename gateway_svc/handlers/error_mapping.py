@@ -26,6 +26,7 @@ PARTITION_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.MOVING: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     # Retriable: the client refreshes its metadata, and by then the owner may be back.
     Refusal.NO_ANSWER: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    Refusal.INVALID_TOPIC: ErrorCode.INVALID_TOPIC_EXCEPTION,
 }
 
 #: The same for appends. The epoch they carry is the gateway's, not the client's: where it is not

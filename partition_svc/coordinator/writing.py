@@ -179,7 +179,7 @@ class Writing:
             return
         self._under_way, self._next = self._next, _Round()
         appends = [
-            Append(self._log, batch, self._leader_epoch, has_keys=True)
+            Append(self._log, batch, self._leader_epoch, by_coordinator=True)
             for batch in _batches(self._under_way.calls, self._batch_bytes_max())
         ]
         self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_written)

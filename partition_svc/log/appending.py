@@ -43,7 +43,12 @@ class Appending:
         now_ms = time_ns() // 1_000_000
         for one in appends:
             outcome = self._stage(
-                one.log, one.batch, one.leader_epoch, now_ms, submission, has_keys=one.has_keys
+                one.log,
+                one.batch,
+                one.leader_epoch,
+                now_ms,
+                submission,
+                by_coordinator=one.by_coordinator,
             )
             if isinstance(outcome, Staged):
                 self._committer.submit(outcome)
@@ -84,7 +89,7 @@ class Appending:
         now_ms: int,
         submission: Submission,
         *,
-        has_keys: bool = False,
+        by_coordinator: bool = False,
     ) -> Staged | AppendResult:
         if self._committer.failure is not None:
             if (known := self._registry.logs.get(log_id)) is not None:
@@ -94,6 +99,6 @@ class Appending:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage(batch, leader_epoch, now_ms, submission, has_keys=has_keys)
+            return log.stage(batch, leader_epoch, now_ms, submission, by_coordinator=by_coordinator)
         except StorageFailed as error:
             return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))

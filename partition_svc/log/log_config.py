@@ -34,6 +34,8 @@ class LogConfig:
     #: Share of a log that is not yet compacted, from 0 to 1, above which it is.
     dirty_ratio_min: float = 0.5
     codec: int | None = None
+    #: Whether only coordinators may append.
+    is_internal: bool = False
     #: Whether batches must be opened to be checked or changed: the slow path.
     reads_records: bool = field(init=False)
     #: Whether a usual batch is acceptable by its header, and stored as it came: the fast path.
@@ -44,10 +46,17 @@ class LogConfig:
         has_times = self.timestamp_before_max_ms < FOREVER
         reads_records = self.is_compacted or self.codec is not None or has_times
         object.__setattr__(self, "reads_records", reads_records)
-        object.__setattr__(self, "is_plain", not (reads_records or self.is_log_append_time))
+        is_plain = not (reads_records or self.is_log_append_time or self.is_internal)
+        object.__setattr__(self, "is_plain", is_plain)
 
     @classmethod
-    def of(cls, configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> "LogConfig":
+    def of(
+        cls,
+        configs: Mapping[str, str],
+        broker_configs: Mapping[str, str],
+        *,
+        is_internal: bool = False,
+    ) -> "LogConfig":
         """What is in force for a topic with `configs` of its own."""
 
         def text(name: str) -> str:
@@ -75,4 +84,5 @@ class LogConfig:
             segment_ms=segment_ms,
             dirty_ratio_min=float(text("min.cleanable.dirty.ratio")),
             codec=_CODECS[text("compression.type")],
+            is_internal=is_internal,
         )

@@ -126,7 +126,7 @@ class PartitionLog:
         now_ms: int,
         submission: Submission,
         *,
-        has_keys: bool = False,
+        by_coordinator: bool = False,
     ) -> Staged | AppendResult:
         """Gives a batch its offsets, or says why not.
 
@@ -141,7 +141,9 @@ class PartitionLog:
         fields = validate_usual(batch, self.config, now_ms)
         if fields is not None:
             return self._take(batch, fields, now_ms, submission)
-        accepted = validate(batch, self.config, now_ms, has_keys=has_keys)
+        if self.config.is_internal and not by_coordinator:
+            return AppendResult(refusal=Refusal.INVALID_TOPIC)
+        accepted = validate(batch, self.config, now_ms, has_keys=by_coordinator)
         if isinstance(accepted, AppendResult):
             return accepted
         batch, header = accepted

@@ -184,7 +184,9 @@ class LogRegistry:
             topic = self.view.topic_by_id(topic_id)
             if topic is None:
                 return LogConfig()
-            config = LogConfig.of(topic.configs, self.view.broker_configs)
+            config = LogConfig.of(
+                topic.configs, self.view.broker_configs, is_internal=topic.is_internal
+            )
             self._configs[topic_id] = config
         return config
 

@@ -36,9 +36,10 @@ def topic(
     owner: str = MEMBER,
     leader_epoch: int = 0,
     configs: Mapping[str, str] | None = None,
+    is_internal: bool = False,
 ) -> Topic:
     placement = Placement(owner, leader_epoch)
-    return Topic(topic_id, topic_id.hex(), (placement,) * partitions, configs or {})
+    return Topic(topic_id, topic_id.hex(), (placement,) * partitions, configs or {}, is_internal)
 
 
 def snapshot(*topics: Topic, revision: int = 1, cluster_id: str = CLUSTER_ID) -> ClusterChange:

@@ -26,6 +26,7 @@ class Refusal(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_UNSUPPORTED_TIMESTAMP: _ClassVar[Refusal]
     REFUSAL_MOVING: _ClassVar[Refusal]
     REFUSAL_NO_ANSWER: _ClassVar[Refusal]
+    REFUSAL_INVALID_TOPIC: _ClassVar[Refusal]
 
 class Acks(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -50,6 +51,7 @@ REFUSAL_UNKNOWN_LEADER_EPOCH: Refusal
 REFUSAL_UNSUPPORTED_TIMESTAMP: Refusal
 REFUSAL_MOVING: Refusal
 REFUSAL_NO_ANSWER: Refusal
+REFUSAL_INVALID_TOPIC: Refusal
 ACKS_UNSPECIFIED: Acks
 ACKS_ALL: Acks
 ACKS_LEADER: Acks

@@ -5,7 +5,14 @@ from common.topic_names import (
     can_collide,
     collision_key,
     invalid_name_reason,
+    is_internal,
 )
+
+
+def test_the_topics_that_only_coordinators_write_are_internal():
+    names = ["__consumer_offsets", "__transaction_state", "__share_group_state"]
+    assert all(map(is_internal, names))
+    assert not any(map(is_internal, ["orders", "__consumer_offset", "__CONSUMER_OFFSETS", ""]))
 
 
 @pytest.mark.parametrize(

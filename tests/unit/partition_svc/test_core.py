@@ -49,6 +49,30 @@ def test_another_clusters_data_is_not_touched(tmp_path):
     run(test)
 
 
+def test_internal_topics_refuse_every_append_from_outside(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(is_internal=True)) as core:
+            results = await append(core, batch(), batch()[:-1])
+            future, position = core.append_one(LOG, batch(), 0, acks=ACKS_ALL)
+            results.append((await future)[position])
+            assert [one.refusal for one in results] == [Refusal.INVALID_TOPIC] * 3
+            assert await read_everything(core) == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("configs", [{}, {"cleanup.policy": "compact"}], ids=["plain", "compact"])
+def test_a_coordinator_of_this_process_appends_to_internal_topics(tmp_path, configs):
+    async def test():
+        async with running_core(tmp_path, topic(is_internal=True, configs=configs)) as core:
+            sent = Append(LOG, batch(), by_coordinator=True)
+            (result,) = await core.append([sent], acks=ACKS_ALL)
+            assert result.refusal is None
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
 def test_a_deleted_topic_is_unknown_at_once_and_its_waiters_are_told(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:

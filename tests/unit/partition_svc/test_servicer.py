@@ -6,6 +6,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from common.ports.partitions import LogId
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
 from partition_svc.servicer import PartitionServicer, service
@@ -19,6 +20,8 @@ from tests.support.partition_core import (
     batch,
     read_everything,
     running_core,
+    snapshot,
+    topic,
     until,
 )
 from tests.support.records import numbered
@@ -75,6 +78,36 @@ def test_appends_of_one_call_are_answered_in_their_order_whatever_their_acks(tmp
         assert [one.stored.base_offset for one in answer.results[:4]] == [0, 1, 2, 3]
         assert answer.results[4].refused.refusal == pb.REFUSAL_UNKNOWN_PARTITION
         assert len(await read_everything(core)) == 4
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("acks", [pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE])
+def test_internal_topics_refuse_batches_and_records_of_callers(tmp_path, acks):
+    async def test(core, _, stub):
+        internal = topic(b"internal topic !", is_internal=True)
+        core.apply(snapshot(topic(), internal, revision=2))
+        forged = [
+            item(1, acks=acks, topic_id=internal.topic_id),
+            pb.Append(
+                append_id=2, topic_id=internal.topic_id, acks=acks, records=[pb.Record(key=b"k")]
+            ),
+            item(3, topic_id=TOPIC_ID),
+        ]
+        request = pb.AppendRequest(appends=forged)
+
+        async def requests():
+            yield request
+
+        unary = list((await stub.Append(request)).results)
+        streamed = [one async for part in stub.AppendStream(requests()) for one in part.results]
+        for results in (unary, sorted(streamed, key=lambda one: one.append_id)):
+            assert [one.refused.refusal for one in results] == [
+                pb.REFUSAL_INVALID_TOPIC,
+                pb.REFUSAL_INVALID_TOPIC,
+                pb.REFUSAL_UNSPECIFIED,
+            ]
+        assert await read_everything(core, LogId(internal.topic_id, 0)) == []
 
     run(test, tmp_path)
 

@@ -39,7 +39,7 @@ async def append(core, *records, codec=Codec.NONE):
     """Records of groups, or pairs of key and value, in one batch."""
     entries = [one if type(one) is tuple else encode(one)[:2] for one in records]
     batch = write_batch([Record(n, 1, *one) for n, one in enumerate(entries)], codec=codec)
-    (result,) = await core.append([Append(LOG, batch)], acks=ACKS_ALL)
+    (result,) = await core.append([Append(LOG, batch, by_coordinator=True)], acks=ACKS_ALL)
     assert result.refusal is None, result.refusal
 
 

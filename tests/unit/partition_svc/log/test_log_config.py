@@ -58,6 +58,7 @@ def test_broker_configs_count_where_the_topic_says_nothing():
     ("config", "reads_records", "is_plain"),
     [
         (LogConfig(), False, True),
+        (LogConfig(is_internal=True), False, False),
         (LogConfig(message_bytes_max=1, timestamp_after_max_ms=1), False, True),
         (LogConfig(is_log_append_time=True), False, False),
         (LogConfig(is_compacted=True), True, False),
