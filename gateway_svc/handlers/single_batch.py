@@ -4,6 +4,7 @@ It says what `produce` says. Whatever is not usual is left to that: requests of 
 the start, and the response where the batch is not stored.
 """
 
+import logging
 from asyncio import Future
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -27,6 +28,8 @@ from gateway_svc.wire.single_batch import (
     read_batch,
     read_opening,
 )
+
+log = logging.getLogger(__name__)
 
 _ANSWERED: Final = (ACKS_ALL, ACKS_LEADER)
 #: Openings that are remembered for each version; they have some dozen bytes, less than 500.
@@ -130,17 +133,24 @@ class _OneBatch(Pending):
         self._position = position
 
     def finish(self) -> Parts | None:
-        try:
-            stored = self.future.result()[self._position]
-            if stored.refusal is None:
-                return [self._response.frame(self._frame, stored)]
-        except Exception:  # noqa: BLE001, S110 - the long way meets it too, and tells it
-            pass
+        # Where the append itself failed, the slow path meets that error, and responds or logs it.
+        if self.future.exception() is None:
+            try:
+                stored = self.future.result()[self._position]
+                if stored.refusal is None:
+                    return [self._response.frame(self._frame, stored)]
+            except Exception:
+                # A bug of the fast path: nobody else reports it, for the slow path may not have it.
+                log.exception("the fast path failed to respond to Produce v%d", self._version)
         request, call = self._long_way()
         return request.encoded(lambda: self._told(Appending(request.decoded(), call)))
 
     def expire(self) -> Parts:
         return self._long_way()[0].expire()
+
+    @property
+    def _version(self) -> int:
+        return read_header(self._frame).api_version
 
     def _long_way(self) -> tuple[Request, Call]:
         header = read_header(self._frame)

@@ -16,6 +16,7 @@ from gateway_svc.handlers.produce import is_answered, produce
 from gateway_svc.handlers.reply import Disconnect, Exclusive, Pending
 from gateway_svc.handlers.route import overlapping_route
 from gateway_svc.handlers.single_batch import single_batch_shortcuts
+from gateway_svc.handlers.stored_response import StoredResponse
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -191,6 +192,29 @@ def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, 
     long = overlapping_route(PRODUCE, broken_too, is_answered=is_answered)
     assert answered(short, frame(version)) == answered(long, frame(version))
     assert [one.message for one in caplog.records] == [f"Produce v{version} from 'c' failed"] * 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_bug_of_the_fast_response_is_logged_once_and_the_slow_path_responds(
+    version, caplog, monkeypatch
+):
+    def broken(self, request_frame, stored):
+        raise RuntimeError("a bug")
+
+    sent = frame(version)
+    expected = answered(LONG, sent)
+    monkeypatch.setattr(StoredResponse, "frame", broken)
+    assert answered(SHORT, sent) == expected
+    (record,) = caplog.records
+    assert record.message == f"the fast path failed to respond to Produce v{version}"
+    assert str(record.exc_info[1]) == "a bug"
+
+
+def test_a_bug_of_the_owner_is_logged_once_whichever_path_responds(caplog):
+    sent = frame(9)
+    short = answered(SHORT, sent, error=RuntimeError("a bug"))
+    assert [one.message for one in caplog.records] == ["Produce v9 from 'c' failed"]
+    assert short == answered(LONG, sent, error=RuntimeError("a bug"))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
