@@ -15,6 +15,7 @@ from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
 from metadata_svc.core import MetadataCore
 from metadata_svc.leading import Candidate
 from metadata_svc.ring_servicer import service as ring_service
+from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service
 from metadata_svc.store_config import ETCD, StoreSettings
 from metadata_svc.topic_creation import Defaults
@@ -70,6 +71,7 @@ async def _serve_alone(
         try:
             for one in services:
                 await server.set_serving(one.name, True)
+            tell_of_moves(core, server)
             await server.set_ready(True)
             await stop.wait()
         finally:

@@ -8,7 +8,7 @@ is a `ClusterView`, the same that every watcher builds from what it is told.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from common.cluster_view import ClusterView
@@ -88,11 +88,15 @@ class MetadataCore:
         self._book.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
         self._moving = asyncio.create_task(self._mover.run())
-        self._moving.add_done_callback(_tell_of_failure)
         topic_count = len(state.topics)
         log.info(
             "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
         )
+
+    def on_moves_working(self, tell: Callable[[bool], None]) -> None:
+        """Calls `tell` now, and whenever moves stop to be planned and recorded or work again."""
+        self._mover.on_trouble = lambda trouble: tell(not trouble)
+        tell(not self._mover.trouble)
 
     def end_watches(self) -> None:
         """To be called before whoever watches is cut off: that would look as if they had left."""
@@ -187,11 +191,6 @@ class MetadataCore:
         return _refused(
             results, TopicRefusal.TIMED_OUT, "The change is made, but not yet known everywhere."
         )
-
-
-def _tell_of_failure(moving: asyncio.Task[None]) -> None:
-    if not moving.cancelled() and (error := moving.exception()) is not None:
-        log.critical("nothing moves any more", exc_info=error)
 
 
 def _deadline(timeout_ms: int) -> float:

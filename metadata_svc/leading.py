@@ -17,6 +17,7 @@ from common.kv.store import KvStore, StorageFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.core import MetadataCore
 from metadata_svc.leader_gate import LeaderGate
+from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.store_config import StoreSettings
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Candidate:
             await self._core.open(broker_configs=broker_configs)
             self._gate.open(lambda: leadership.is_held)
             await self._tell(leads=True)
+            tell_of_moves(self._core, self._server)
             await _first(stop, leadership)
         except StorageFailed:
             if not leadership.lost.done():

@@ -1,7 +1,7 @@
 """The ring over gRPC: only translates, to and from `RingCore`."""
 
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 import grpc.aio
@@ -9,11 +9,14 @@ import grpc.aio
 from common.ports.moves import MovePhase, Ring, RingResult
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.ring_messages import move_to_message, ring_result_to_message, ring_to_message
-from common.rpc.server import Service
+from common.rpc.server import RpcServer, Service
+from metadata_svc.core import MetadataCore
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
 
 T = TypeVar("T")
+
+RING_SERVICE: Final = "metadata.v1.RingService"
 
 
 class RingServicer(RingServiceServicer):
@@ -78,10 +81,12 @@ class RingServicer(RingServiceServicer):
 def service(ring: Ring) -> Service:
     """The servicer, as a gRPC server takes it."""
     servicer = RingServicer(ring)
-    return Service(
-        "metadata.v1.RingService",
-        lambda server: add_RingServiceServicer_to_server(servicer, server),
-    )
+    return Service(RING_SERVICE, lambda server: add_RingServiceServicer_to_server(servicer, server))
+
+
+def tell_of_moves(core: MetadataCore, server: RpcServer) -> None:
+    """Lets the health of RingService say whether moves work. The process stays ready."""
+    core.on_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))
 
 
 async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:

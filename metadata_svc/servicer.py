@@ -1,6 +1,7 @@
 """metadata.v1 over gRPC: only translates, to and from `MetadataCore`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ from protos.metadata.v1.metadata_pb2_grpc import (
 )
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class MetadataServicer(MetadataServiceServicer):
@@ -54,6 +57,8 @@ class MetadataServicer(MetadataServiceServicer):
         finally:
             hearing.cancel()
             await asyncio.wait([hearing])
+            if not hearing.cancelled() and (bug := hearing.exception()) is not None:
+                log.error("the watch of %s ended by a bug", who, exc_info=bug)
             await watch.close()
 
     async def CreateTopics(  # noqa: N802

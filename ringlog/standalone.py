@@ -25,6 +25,7 @@ from gateway_svc.net.pipeline import LONG_TURN
 from metadata_svc.app import open_core as open_metadata
 from metadata_svc.core import MetadataCore
 from metadata_svc.ring_servicer import service as ring_service
+from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
@@ -125,6 +126,7 @@ async def _grpc(
     server = await _started(offered, services, gateway)
     for one in offered:
         await server.set_serving(one.name, True)
+    tell_of_moves(metadata, server)
     try:
         yield server
     finally:

@@ -106,6 +106,14 @@ class Leadership:
         self._lease.revoke()
 
     def _keep(self) -> None:
+        try:
+            self._keep_renewing()
+        except Exception as bug:
+            # Else this process would go on as a leader that may not write.
+            log.exception("the lease is not renewed any more")
+            self.lose(f"the lease is not renewed any more: {bug!r}")
+
+    def _keep_renewing(self) -> None:
         trouble = ""
         while not self._is_over.wait(self._pause_s(trouble)):
             if time.monotonic() >= self._lease.until:

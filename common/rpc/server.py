@@ -4,6 +4,7 @@ Health is grpc.health.v1 with two names: "" says that the process is alive, "rea
 may be given work. Reflection is always on, so that tools can call any method by name.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -63,6 +64,7 @@ class RpcServer:
             options=_SERVER_OPTIONS, interceptors=[*interceptors, RefuseMalformed()]
         )
         self._health = health.HealthServicer()
+        self._telling: set[asyncio.Task[None]] = set()
         self.port = 0
         for service in services:
             service.add(self._server)
@@ -93,6 +95,12 @@ class RpcServer:
     async def set_serving(self, service: str, serving: bool) -> None:
         """What health says of one service, by its full name; nothing before the first call."""
         await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    def set_serving_soon(self, service: str, serving: bool) -> None:
+        """As `set_serving`, for callers that cannot wait. Calls take effect in their order."""
+        task = asyncio.get_running_loop().create_task(self.set_serving(service, serving))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def stop(self, *, grace_s: float) -> None:
         """Not ready, no new calls; those in flight get `grace_s` to end, then are cancelled."""

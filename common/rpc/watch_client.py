@@ -1,6 +1,7 @@
 """A watch over gRPC: changes come in; acknowledgements, reports and heartbeats go out."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from common.rpc.metadata_messages import (
 from common.rpc.ring_messages import report_to_message
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
+
+log = logging.getLogger(__name__)
 
 #: Until the service has said how long its lease is.
 _FIRST_HEARTBEAT_S = 1.0
@@ -81,6 +84,7 @@ class GrpcWatch:
             if self._call is None:
                 self._call = self._stub.Watch()
                 self._sender = asyncio.create_task(self._send(self._call))
+                self._sender.add_done_callback(self._on_sender_ended)
             message = await _read_from(self._call)
         if not isinstance(message, pb.WatchResponse):
             raise BackendUnavailable("metadata Watch: ended by the service")
@@ -93,6 +97,13 @@ class GrpcWatch:
             await call.write(_register(self._registration))
             while True:
                 await call.write(await self._next_message())
+
+    def _on_sender_ended(self, sender: "asyncio.Task[None]") -> None:
+        """Ends the watch after a bug: silent, it would go on until the service ended the lease."""
+        if not sender.cancelled() and (bug := sender.exception()) is not None:
+            log.error("a watch of the metadata service failed by a bug", exc_info=bug)
+            if self._call is not None:
+                self._call.cancel()
 
     async def _next_message(self) -> pb.WatchRequest:
         if self._sent == self._acknowledged and self._report is None:

@@ -78,10 +78,14 @@ class Roster:
             self._sweep_timer.cancel()
 
     def _sweep(self) -> None:
+        # First of all: sessions that nobody looks after would stay for ever.
+        self.start()
         now = asyncio.get_running_loop().time()
         for session in list(self._sessions):
-            session.sweep(now)
-        self.start()
+            try:
+                session.sweep(now)
+            except Exception:
+                log.exception("cannot check the idle time of %s", session.peer)
 
     def _reason_to_refuse(self, host: str) -> str | None:
         if len(self._sessions) >= self._connections_max:

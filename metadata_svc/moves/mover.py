@@ -8,7 +8,7 @@ itself is made anew after a start.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +33,10 @@ _SORT_EVERY_S: Final = 10.0
 
 #: How long to wait after the store failed.
 _STORE_PAUSE_S: Final = 1.0
+
+#: How long to wait after a bug: 1, 2, 4 … seconds, at most so many.
+_BUG_PAUSE_S_MIN: Final = 1.0
+_BUG_PAUSE_S_MAX: Final = 60.0
 
 #: A move that did not get through its fence in time is tried again after 1, 2, 4 … fence timeouts,
 #: at most so many.
@@ -70,6 +74,10 @@ class Mover:
     ) -> None:
         self.reports = Reports(view)
         self.plan = Plan()
+        #: Why nothing is planned, begun or given up at the moment; "" where that works.
+        self.trouble = ""
+        #: Called with `trouble` when it changes between "" and something.
+        self.on_trouble: Callable[[str], None] = lambda _trouble: None
         self._view = view
         self._book = book
         self._revisions = revisions
@@ -82,6 +90,7 @@ class Mover:
         #: How often a partition was given up because its fence lasted too long.
         self._late: Counter[PartitionKey] = Counter()
         self._planned_for: frozenset[str] | None = None
+        self._is_plan_lost = False
         self._sorted_at = 0.0
         self._news = asyncio.Event()
 
@@ -108,20 +117,42 @@ class Mover:
         self.wake()
 
     async def run(self) -> None:
-        """Until the service stops."""
+        """Until the service stops.
+
+        A bug does not end it: topics and members need this process even where moves do not work.
+        """
         loop = asyncio.get_running_loop()
+        pause_s = _BUG_PAUSE_S_MIN
         while True:
             self._news.clear()
             try:
                 next_time = await self._revisions.alone(lambda: self.settle(loop.time()))
             except StorageFailed as error:
                 log.error("moves stand still: %s", error)
+                self._set_trouble(str(error))
                 next_time = loop.time() + _STORE_PAUSE_S
             except BackendUnavailable:
                 return
+            except Exception as bug:
+                log.exception("moves are stopped by a bug, tried again in %g s", pause_s)
+                self._set_trouble(repr(bug))
+                # Some of the plan may have been taken out of it and not begun.
+                self._is_plan_lost = True
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _BUG_PAUSE_S_MAX)
+                continue
+            else:
+                self._set_trouble("")
+                pause_s = _BUG_PAUSE_S_MIN
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(next_time):
                     await self._news.wait()
+
+    def _set_trouble(self, trouble: str) -> None:
+        has_changed = bool(trouble) != bool(self.trouble)
+        self.trouble = trouble
+        if has_changed:
+            self.on_trouble(trouble)
 
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.
@@ -178,12 +209,14 @@ class Mover:
     async def _make_plan(self, now: float) -> None:
         """A new plan where the ring is another, or a plan was due when this service started."""
         joined = self._book.in_state(RingState.JOINED)
-        if joined == self._planned_for:
+        if joined == self._planned_for and not self._is_plan_lost:
             self._sort_sometimes(now)
             return
-        self._planned_for = joined
-        self._cancelled.clear()
-        self._late.clear()
+        if joined != self._planned_for:
+            self._planned_for = joined
+            self._cancelled.clear()
+            self._late.clear()
+        self._is_plan_lost = False
         self.plan = Plan()
         if self._book.is_rebalancing:
             await self._plan_for(joined, now)

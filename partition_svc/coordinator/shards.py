@@ -18,7 +18,7 @@ from common.ports.partitions import LogId, Partitions
 from common.ports.unavailable import BackendUnavailable
 from common.topic_configs import effective_int
 from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.loading import CannotLoad, LoadedGroup, load
+from partition_svc.coordinator.loading import CannotLoad, load
 from partition_svc.coordinator.shard import Shard
 from partition_svc.coordinator.writing import Refused, Writing
 
@@ -143,18 +143,22 @@ class Shards:
             if before.refusal is GroupRefusal.COORDINATOR_NOT_AVAILABLE:
                 # The disk will hardly take the next write either.
                 await asyncio.sleep(_AFTER_FAILURE_S)
-        groups = await self._loaded(wanted)
-        shard = self._new_shard(wanted, slot.leader_epoch)
-        shard.restore(groups)
-        slot.shard, slot.loading = shard, None
+        slot.shard, slot.loading = await self._loaded(wanted, slot.leader_epoch), None
 
-    async def _loaded(self, wanted: LogId) -> dict[str, LoadedGroup]:
+    async def _loaded(self, wanted: LogId, leader_epoch: int) -> Shard:
         pause_s = _PAUSE_S_MIN
         while True:
             try:
-                return await load(self._logs, wanted)
+                groups = await load(self._logs, wanted)
+                shard = self._new_shard(wanted, leader_epoch)
+                shard.restore(groups)
+                return shard
             except (CannotLoad, BackendUnavailable) as error:
                 log.debug("cannot load the groups of %s yet: %s", wanted, error)
+            except Exception:
+                # Their clients are told to wait, for as long as nothing else helps.
+                log.exception("cannot load the groups of %s by a bug; trying again", wanted)
+                pause_s = _PAUSE_S_MAX
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
 

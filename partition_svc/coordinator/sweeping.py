@@ -1,12 +1,15 @@
 """Forgets offsets that nobody needs: those that expired, and those of deleted topics."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 
 from common.ports.metadata import Topic
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.shards import Logs, Shards
+
+log = logging.getLogger(__name__)
 
 
 class Sweeping:
@@ -47,7 +50,11 @@ class Sweeping:
         missed: set[bytes | str] = set()
         while True:
             await asyncio.sleep(self._check_s)
-            missed = await self._sweep(missed)
+            try:
+                missed = await self._sweep(missed)
+            except Exception:
+                # Offsets that stay too long are better than ones that stay for ever.
+                log.exception("cannot forget expired offsets; trying again in %g s", self._check_s)
 
     async def _sweep(self, missed: set[bytes | str]) -> set[bytes | str]:
         """Offsets that expired, and of topics that were deleted while nobody coordinated here.
@@ -74,7 +81,11 @@ class Sweeping:
         def is_gone(name: str, topic_id: bytes) -> bool:
             return topic_id in ids if topic_id else name in names
 
-        await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        try:
+            await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        except Exception:
+            # The next sweep finds the topics missing.
+            log.exception("cannot forget the offsets of deleted topics yet")
 
     async def _each(self, tell: Callable[[Group, int], Effects]) -> None:
         """One group after the other, with a pause for others in between."""

@@ -131,3 +131,9 @@ def test_its_condition_holds_in_etcd_as_long_as_it_does(client, prefix):
     assert (holds(first), holds(second)) == (False, True)
     assert second.term > first.term
     second.resign()
+
+
+def test_a_bug_in_its_thread_ends_it(etcd, leadership):
+    etcd.answer = lambda: fail(ZeroDivisionError("a bug"))
+    assert "a bug" in leadership.lost.result(WITHIN_S)
+    assert not leadership.is_held

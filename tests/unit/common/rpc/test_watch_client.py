@@ -150,3 +150,19 @@ def test_a_refused_registration_is_told_apart_from_a_service_that_is_away():
             await watch.close()
 
     run(body)
+
+
+def test_a_bug_in_what_is_sent_ends_the_watch_at_once(caplog):
+    async def body():
+        service = ScriptedService()
+        async with served(service) as address, open_channel(address) as channel:
+            watch = GrpcMetadata(channel).watch(GATEWAY)
+            changes = aiter(watch)
+            await anext(changes)
+            watch.report(MemberReport([LogLoad(b"", 0, 1 << 70, 0)]))
+            with pytest.raises(BackendUnavailable):
+                await anext(changes)
+            await watch.close()
+
+    run(body)
+    assert "failed by a bug" in caplog.text

@@ -119,3 +119,29 @@ def test_the_watch_on_time_looks_at_every_session_again_and_again(monkeypatch):
             writer.close()
 
     run(story)
+
+
+def test_a_bug_in_one_session_stops_no_other_from_being_looked_after(caplog, monkeypatch):
+    async def story() -> None:
+        monkeypatch.setattr(roster_module, "SWEEP_S", 0.001)
+        swept: list[str] = []
+
+        class Looked:
+            def __init__(self, name: str) -> None:
+                self.peer = name
+
+            def sweep(self, _: float) -> None:
+                swept.append(self.peer)
+                if self.peer == "bad":
+                    raise ZeroDivisionError
+
+        roster = roster_module.Roster(connections_max=10, connections_per_ip_max=10)
+        roster._sessions = dict.fromkeys([Looked("bad"), Looked("good")])  # type: ignore[arg-type]
+        roster.start()
+        await until(lambda: swept.count("good") > 1)
+        roster._sessions = {}
+        assert roster._sweep_timer is not None
+        roster._sweep_timer.cancel()
+
+    run(story)
+    assert "cannot check the idle time of bad" in caplog.text

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from common.ports.moves import LogLoad, MemberReport, MovePhase, RingState
+from metadata_svc.moves import mover, steps
 from tests.support.moving_world import FENCE_TIMEOUT_S, World
 
 NAMES = ("p-0", "p-1", "p-2", "p-3")
@@ -314,3 +315,44 @@ def test_a_cancelled_move_does_not_come_back_by_itself():
         assert not world.service.book.is_rebalancing
 
     run(body)
+
+
+def test_a_bug_stops_moves_for_a_while_and_never_for_good(monkeypatch, caplog):
+    async def body(world):
+        monkeypatch.setattr(mover, "_BUG_PAUSE_S_MIN", 0.001)
+        await world.start("p-0")
+        await world.make_topic(8)
+        cancelled = await two_moves_of_which_one_is_cancelled(world)
+        service, begin, states = world.service, steps.begin, []
+
+        def fail(*_, **__):
+            monkeypatch.setattr(steps, "begin", begin)
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr(steps, "begin", fail)
+        service.mover.on_trouble = lambda trouble: states.append(trouble)
+        for move in service.view.moves:
+            await service.commit(steps.roll_back(service.view, [move]))
+        running = asyncio.create_task(service.mover.run())
+        while len(states) < 2 or not service.view.moves:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        assert states == ["ZeroDivisionError('a bug')", ""]
+        # Nothing of the plan is lost with the attempt, and what an operator cancelled stays.
+        wanted = {(one.topic_id, one.partition) for one in service.view.moves}
+        wanted |= {one.key for one in service.mover.plan}
+        assert len(wanted) == 3
+        assert (cancelled.topic_id, cancelled.partition) not in wanted
+        running.cancel()
+        await asyncio.wait([running])
+
+    run(body)
+    (line,) = [one for one in caplog.records if one.exc_info]
+    assert line.exc_info[0] is ZeroDivisionError
+
+
+async def two_moves_of_which_one_is_cancelled(world):
+    await world.start("p-1")
+    await world.settle()
+    cancelled, _ = world.service.view.moves
+    await world.service.ring.cancel_move(cancelled.move_id)
+    return cancelled

@@ -6,6 +6,7 @@ import pytest
 from common.ports.group_refusal import GroupRefusal
 from common.ports.metadata import Placement, PlacementChange
 from common.ports.partitions import AppendResult, LogId, Refusal
+from partition_svc.coordinator import shards
 from tests.support.groups import (
     GROUP,
     OFFSETS_TOPIC_ID,
@@ -160,3 +161,28 @@ def test_at_its_end_everybody_is_told(tmp_path):
         assert (await to.commit_offsets(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
+
+
+@pytest.mark.parametrize("step", ["load", "restore"])
+def test_a_bug_in_loading_does_not_leave_groups_loading_for_good(
+    tmp_path, monkeypatch, caplog, step
+):
+    async def test(core, to):
+        assert (await commit(to)).refusal is None
+        monkeypatch.setattr(shards, "_PAUSE_S_MAX", 0.001)
+        failures = [ZeroDivisionError("a bug")]
+        where, name = (shards, "load") if step == "load" else (shards.Shard, "restore")
+        done = getattr(where, name)
+
+        def fail_once(*given):
+            if failures:
+                raise failures.pop()
+            return done(*given)
+
+        monkeypatch.setattr(where, name, fail_once)
+        core.apply(placed(MEMBER, 1))
+        assert await committed(to) == 1
+        assert not failures
+
+    run(test, tmp_path)
+    assert "cannot load the groups" in caplog.text

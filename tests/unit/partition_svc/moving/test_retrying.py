@@ -2,9 +2,8 @@ import asyncio
 import gc
 import weakref
 
-import pytest
-
 from common.ports.unavailable import BackendUnavailable
+from partition_svc.moving import retrying
 from partition_svc.moving.retrying import keep_trying
 from partition_svc.store.failures import StorageFailed
 
@@ -32,9 +31,20 @@ def test_what_passes_is_tried_again_and_told_once(caplog):
     ]
 
 
-def test_a_bug_is_not_tried_again():
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(keep_trying("moving", Attempts(ZeroDivisionError())))
+def test_a_bug_is_logged_with_its_traceback_and_tried_again_with_long_pauses(caplog, monkeypatch):
+    pauses, reasons = [], []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(retrying.asyncio, "sleep", sleep)
+    attempts = Attempts(*(ZeroDivisionError(n) for n in range(8)), StorageFailed("full"))
+    asyncio.run(keep_trying("moving", attempts, on_failure=reasons.append))
+    assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert pauses[8] <= 1
+    assert reasons[0] == "ZeroDivisionError(0)"
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+    assert reasons[-1] == "StorageFailed full"
 
 
 def test_nothing_holds_on_to_a_failure_while_it_waits():

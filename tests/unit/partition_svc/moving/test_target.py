@@ -4,11 +4,19 @@ import pytest
 
 from common.ports.metadata import Placement
 from common.ports.moves import MovePhase, MoveProgress
-from common.ports.partitions import ACKS_ALL, Append, Refusal
+from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.moving.target import TargetMove
 from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
-from tests.support.partition_core import LOG, append, batch, content, read_everything, until
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    content,
+    read_everything,
+    until,
+)
 from tests.support.troubled_stores import CancelledChore
 
 
@@ -237,5 +245,29 @@ def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
             await until(lambda: not target.core.incoming.marks)
             await until(lambda: target.core.serving_epoch(LOG) == 6)
             assert len(await read_everything(target.core)) == result.base_offset + 1
+
+    run(test)
+
+
+def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monkeypatch, caplog):
+    async def test():
+        ring = TellingRing()
+        broken = LogId(TOPIC_ID, 1)
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            begin = target.core.incoming.begin
+
+            async def begin_or_fail(move):
+                if move.partition == broken.partition:
+                    raise ZeroDivisionError("a bug")
+                return await begin(move)
+
+            monkeypatch.setattr(target.core.incoming, "begin", begin_or_fail)
+            ring.begin(broken)
+            await until(lambda: "ZeroDivisionError" in caplog.text)
+            ring.begin()
+            await until(lambda: ring.placement().owner == TARGET and 2 not in ring.moves)
+            assert not target._moving.done()
+            assert ring.moves[1].phase is MovePhase.PREPARE
 
     run(test)
