@@ -1,5 +1,11 @@
-"""OffsetDelete: forgets committed offsets of topics that no member of the group reads."""
+"""OffsetDelete: forgets committed offsets of topics that no member of the group reads.
 
+Partitions that do not exist are refused here; the coordinator sees only those that do.
+"""
+
+from collections.abc import Collection, Iterator
+
+from common.cluster_view import ClusterView
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.coordinated import coordinated
@@ -7,16 +13,18 @@ from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_delete import (
     OFFSET_DELETE,
     OffsetDeleteRequest,
+    OffsetDeleteRequestTopic,
     OffsetDeleteResponse,
     OffsetDeleteResponsePartition,
     OffsetDeleteResponseTopic,
 )
+from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(OFFSET_DELETE)
 async def offset_delete(request: OffsetDeleteRequest, call: Call) -> OffsetDeleteResponse:
     topics = [
-        TopicPartitions(topic.name, [one.partition_index for one in topic.partitions])
+        TopicPartitions(topic.name, _existing(topic, call.backends.view))
         for topic in request.topics
     ]
     deleted = await call.backends.coordinators.delete_offsets(
@@ -24,18 +32,37 @@ async def offset_delete(request: OffsetDeleteRequest, call: Call) -> OffsetDelet
     )
     if deleted.refusal is not None:
         return OFFSET_DELETE.refuse(request, GROUP_ERRORS[deleted.refusal])
-    refusals = iter(deleted.refusals)
+    errors = (GROUP_ERRORS[one] for one in deleted.refusals)
     return OffsetDeleteResponse(
         topics=[
             OffsetDeleteResponseTopic(
-                name=topic.topic,
-                partitions=[
-                    OffsetDeleteResponsePartition(
-                        partition_index=index, error_code=GROUP_ERRORS[next(refusals)]
-                    )
-                    for index in topic.partitions
-                ],
+                name=topic.name, partitions=_answered(topic, known.partitions, errors)
             )
-            for topic in topics
+            for topic, known in zip(request.topics, topics, strict=True)
         ]
     )
+
+
+def _existing(topic: OffsetDeleteRequestTopic, view: ClusterView) -> list[int]:
+    found = view.topic(topic.name)
+    count = 0 if found is None else len(found.partitions)
+    indexes = (one.partition_index for one in topic.partitions)
+    return [index for index in indexes if 0 <= index < count]
+
+
+def _answered(
+    topic: OffsetDeleteRequestTopic, existing: Collection[int], errors: Iterator[ErrorCode]
+) -> list[OffsetDeleteResponsePartition]:
+    """`errors`: one for each of the existing partitions, in order."""
+    known = frozenset(existing)
+    return [
+        OffsetDeleteResponsePartition(
+            partition_index=one.partition_index,
+            error_code=(
+                next(errors)
+                if one.partition_index in known
+                else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            ),
+        )
+        for one in topic.partitions
+    ]

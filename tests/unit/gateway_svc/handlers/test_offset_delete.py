@@ -39,3 +39,22 @@ def test_a_refusal_of_the_whole_is_told():
     world.coordinators.answers["delete_offsets"] = refused
     response = world.ask(offset_delete, REQUEST, 0)
     assert (response.error_code, response.topics) == (ErrorCode.GROUP_ID_NOT_FOUND, ())
+
+
+def test_partitions_that_do_not_exist_are_refused_and_the_others_deleted():
+    world = World()
+    world.coordinators.answers["delete_offsets"] = DeletedOffsets([None, None])
+    topics = [
+        OffsetDeleteRequestTopic(
+            name=name, partitions=[OffsetDeleteRequestPartition(partition_index=n) for n in indexes]
+        )
+        for name, indexes in (("nowhere", [0]), ("orders", [0, 99, -1, 1]), ("orders", []))
+    ]
+    response = world.ask(offset_delete, OffsetDeleteRequest(group_id="g", topics=topics), 0)
+    unknown, none = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.NONE
+    assert [
+        [(one.partition_index, one.error_code) for one in topic.partitions]
+        for topic in response.topics
+    ] == [[(0, unknown)], [(0, none), (99, unknown), (-1, unknown), (1, none)], []]
+    (sent,) = world.coordinators.asked
+    assert [one.partitions for one in sent.topics] == [[], [0, 1], []]
