@@ -112,15 +112,19 @@ def _stay(
 def _known(
     group: ConsumerGroup, request: ConsumerHeartbeat, owned: Assignment | None
 ) -> ConsumerMember | None:
-    """Who is talking; None: somebody new. A static member may be known by another id."""
-    if request.instance_id is not None:
-        known = group.static_member(request.instance_id)
-    else:
+    """Who is talking; None: somebody new. A static member may be known by another id.
+
+    A member may join again and keeps its assignment: the answer was lost, or it was fenced by
+    somebody else (KAFKA-19233). Then it may give an instance id for the first time.
+    """
+    joins = request.member_epoch == JOINS
+    known = None if request.instance_id is None else group.static_member(request.instance_id)
+    if known is None and (request.instance_id is None or joins):
         known = group.members.get(request.member_id)
     if known is None:
-        if request.member_epoch != JOINS:
+        if not joins:
             raise _unknown(group, request)
-        if request.member_id not in group.members and len(group.members) >= group.settings.max_size:
+        if len(group.members) >= group.settings.max_size:
             raise _Refusal(
                 GroupRefusal.GROUP_MAX_SIZE_REACHED,
                 "The consumer group has reached its maximum capacity of "
@@ -130,10 +134,9 @@ def _known(
     may_be_replaced = known.is_away or (
         known.classic is not None and known.member_id != request.member_id
     )
-    is_back = request.member_epoch == JOINS and may_be_replaced
-    if known.member_id != request.member_id and not is_back:
+    if known.member_id != request.member_id and not (joins and may_be_replaced):
         raise _taken(known, request)
-    if not is_back:
+    if not joins:
         _check_epoch(known, request, owned)
     return known
 

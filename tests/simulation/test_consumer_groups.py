@@ -37,7 +37,7 @@ class Simulation:
     def step(self):
         acts = [self.beat] * 12 + [self.join] * 2
         acts += [self.leave, self.kill, self.lose, self.repeat, self.crash, self.grow]
-        acts += [self.interrupt]
+        acts += [self.interrupt, self.join_again]
         acts += [self.change, self.go_and_return, self.wait]
         if self.mixed:
             acts += [self.join_classic] * 2 + [self.migrate] * 3
@@ -158,6 +158,13 @@ class Simulation:
         taken = self.world.beat(request)
         if taken.refusal is None:
             reader.take(taken)
+
+    def join_again(self):
+        """It gives everything up and begins anew under its member id (KAFKA-19233)."""
+        reader = self.some()
+        if isinstance(reader, Reader) and reader in self.readers:
+            reader.epoch, reader.owned = 0, frozenset()
+            assert reader.beat().refusal is None
 
     def interrupt(self):
         """A bug, or a record that cannot be written: the call raises somewhere in the middle."""
