@@ -37,10 +37,13 @@ def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
         _turn_away(group, member_id, effects)
     elif not member_id:
         _join_without_id(group, joining, effects)
-    elif member_id in group.members.pending:
-        _enter(group, joining, member_id, effects)
-    else:
+    elif member_id not in group.members.pending:
         _join_again(group, joining, effects)
+    elif request.group_instance_id is not None:
+        # Kafka raises an IllegalStateException: static members are not given ids to come back with.
+        effects.reply(ticket, Joined(member_id, refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
+    else:
+        _enter(group, joining, member_id, effects)
 
 
 def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
@@ -128,7 +131,8 @@ def _join_again(group: ClassicGroup, joining: Joining, effects: Effects) -> None
     leads = group.members.leader == member.member_id
     is_joining = group.state is ClassicState.PREPARING_REBALANCE
     asks_anew = leads and group.state is ClassicState.STABLE
-    if not is_joining and not asks_anew and member.protocols == request.protocols:
+    is_same = tuple(member.protocols) == tuple(request.protocols)
+    if not is_joining and not asks_anew and is_same:
         effects.reply(ticket, rebalance.current_generation(group, member, leads=leads))
         return
     group.members.set_protocols(member, request.protocols)

@@ -65,8 +65,8 @@ class Members:
 
     def remove(self, member: Member) -> None:
         del self._by_id[member.member_id]
-        if member.group_instance_id is not None:
-            del self._member_ids[member.group_instance_id]
+        if self.id_of(member.group_instance_id) == member.member_id:
+            self._member_ids.pop(member.group_instance_id or "")
         self._support.subtract(_names(member.protocols))
         self._support = +self._support
         self.not_synced.discard(member.member_id)

@@ -162,6 +162,20 @@ def test_a_static_member_goes_back_to_the_classic_protocol(world, is_settled):
     assert (back.owned == had) is is_settled
 
 
+def test_a_follower_that_changes_nothing_after_a_downgrade_is_told_the_generation(world):
+    readers = [ClassicReader(world), ClassicReader(world)]
+    run(*readers)
+    run(*readers, Reader(world, "m2", instance_id="i"))
+    back = ClassicReader(world, instance_id="i")
+    back.act()
+    leader_id = world.group.describe().members[0].member_id
+    (follower,) = [one for one in readers if one.member_id != leader_id]
+    follower.break_off()
+    follower.act()
+    assert follower.joined.generation_id == follower.generation
+    assert world.group.listed().state == "Stable"
+
+
 def test_a_static_member_that_may_not_join_changes_nothing(world):
     one = ClassicReader(world)
     run(one)

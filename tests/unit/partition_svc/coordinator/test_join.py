@@ -39,6 +39,19 @@ def test_static_members_are_not_sent_back_for_their_id():
     assert joined.members[0].group_instance_id == "i"
 
 
+@pytest.mark.parametrize("instance", ["i", "another"])
+def test_an_id_to_come_back_with_is_not_for_a_static_member(instance):
+    """Kafka raises an IllegalStateException."""
+    driven = DrivenGroup()
+    driven.stable("a", instance="i")
+    driven.join(new_id="b", needs_member_id=True)
+    joined = driven.answers[driven.join("b", instance=instance)]
+    assert joined.refusal is GroupRefusal.UNKNOWN_SERVER_ERROR
+    assert (driven.state, driven.member_ids) == ("Stable", ["a"])
+    driven.pass_ms(SESSION_MS)
+    assert driven.member_ids == []
+
+
 def test_a_rebalance_waits_for_who_was_given_an_id():
     driven = DrivenGroup()
     generation = driven.stable("a")
