@@ -29,8 +29,15 @@ Assign: TypeAlias = Callable[[Sequence[Subscriber], Mapping[bytes, int]], dict[s
 def assign_ranges(
     subscribers: Sequence[Subscriber], counts: Mapping[bytes, int]
 ) -> dict[str, Assignment]:
-    """Of each topic a run of partitions for each member, by instance id or else member id."""
-    ordered = sorted(subscribers, key=lambda one: (one.instance_id or "", one.member_id))
+    """Of each topic a run of partitions for each member: static ones first, by instance id.
+
+    Kafka: RangeAssignor.sortMemberIds.
+    """
+
+    def rank(one: Subscriber) -> tuple[bool, str, str]:
+        return one.instance_id is None, one.instance_id or "", one.member_id
+
+    ordered = sorted(subscribers, key=rank)
     given: dict[str, set[TopicPartition]] = {one.member_id: set() for one in ordered}
     for topic_id, count in counts.items():
         readers = [one.member_id for one in ordered if topic_id in one.topic_ids]

@@ -30,6 +30,12 @@ def test_ranges_of_static_members_go_by_instance_id():
     assert assign_ranges(members, {A: 2}) == {"y": {(A, 0)}, "x": {(A, 1)}}
 
 
+def test_ranges_of_static_members_come_before_those_of_others():
+    members = [subscriber("a", A), subscriber("z", A, instance_id="9"), subscriber("b", A)]
+    given = assign_ranges(members, {A: 3})
+    assert given == {"z": {(A, 0)}, "a": {(A, 1)}, "b": {(A, 2)}}
+
+
 def test_uniform_shares_differ_by_one_at_most():
     given = assign_uniformly([subscriber(name, A, B) for name in "xyz"], {A: 5, B: 2})
     assert sorted(map(len, given.values())) == [2, 2, 3]
