@@ -4,12 +4,13 @@ The key hangs on a lease, so it goes when its leader resigns, or when it has not
 in time. Candidates that came too late watch it go and try again.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from typing import Final
 
-from common.etcd.client import EtcdClient, EtcdError, KeyWatch
+from common.etcd.client import EtcdClient, EtcdError, EtcdRefused, KeyWatch
 from common.etcd.leadership import Leadership, Lease
 from protos.etcd.v3 import rpc_pb2 as pb
 
@@ -24,7 +25,11 @@ class Election:
     """One candidate. `campaign` blocks in a thread; `withdraw` may be called from any."""
 
     def __init__(self, client: EtcdClient, *, prefix: bytes, name: str, ttl_s: int) -> None:
-        """`name` is how others see this candidate in their logs."""
+        """`name` must be the same after a restart, and no other candidate's.
+
+        A candidate that finds its own name as leader ends that session instead of waiting until the
+        lease is over: it belongs to an earlier process, which was killed.
+        """
         self._client = client
         self._key = prefix + b"leader"
         self._name = name
@@ -48,6 +53,8 @@ class Election:
                     won = self._stand()
                     if won is not None:
                         return won
+                elif leader.kvs[0].value == self._name.encode():
+                    self._end_session(leader.kvs[0].lease)
                 else:
                     self._stand_by(leader, on_standby)
                 pause_s = _PAUSE_S_MIN
@@ -84,6 +91,16 @@ class Election:
             lease.revoke()
             return None
         return Leadership(lease, self._key, answer.header.revision)
+
+    def _end_session(self, lease: int) -> None:
+        """Revokes the lease of an earlier process of this name. Raises `EtcdError`.
+
+        Safe even if that process still runs: its writes compare the key's create revision.
+        """
+        log.info("ending the session of an earlier leader %s", self._name)
+        with contextlib.suppress(EtcdRefused):
+            # Refused: the lease is over already.
+            self._client.revoke_lease(lease)
 
     def _stand_by(self, leader: pb.RangeResponse, on_standby: Callable[[], None]) -> None:
         """Waits until there is no leader any more, or for one lease's time, to look again then."""

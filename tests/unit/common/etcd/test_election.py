@@ -78,6 +78,29 @@ def test_a_leader_that_falls_silent_is_followed_when_its_lease_is_over(client, p
     standby.campaign.result(WITHIN_S).resign()
 
 
+def test_a_killed_leader_that_is_back_does_not_wait_for_its_own_old_session(client, prefix, pool):
+    lease = client.grant_lease(600)
+    entry = pb.PutRequest(key=prefix + b"leader", value=b"metadata-0:9392", lease=lease.ID)
+    client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
+    standby = Standby(pool, client, prefix, "metadata-1:9392")
+    standby.stand_by()
+    back = Standby(pool, client, prefix, "metadata-0:9392")
+    winner = first_to_win([standby, back])
+    winner.campaign.result().resign()
+    for one in (standby, back):
+        one.campaign.result(WITHIN_S).resign()
+
+
+def test_a_leader_whose_session_was_ended_by_its_successor_knows_it(client, prefix):
+    first = elected(client, prefix, "same")
+    second = elected(client, prefix, "same")
+    answer = client.transact(pb.TxnRequest(compare=[first.condition]))
+    assert not answer.succeeded
+    assert second.is_held
+    second.resign()
+    first.resign()
+
+
 def test_a_candidate_that_withdraws_leads_never_and_ends_at_once(client, prefix, pool):
     first = elected(client, prefix)
     standby = Standby(pool, client, prefix)
