@@ -12,6 +12,7 @@ from typing import Final
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import Gateway, Member
+from common.ports.moves import MemberProcess
 from metadata_svc.registration import describe
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -52,6 +53,23 @@ def refusal(
             f"{member.name} was opened {known.incarnation} times, this is its process number "
             f"{member.incarnation}: a later one has its place"
         )
+    return None
+
+
+def process_refusal(view: ClusterView, member: str, process: MemberProcess | None) -> str | None:
+    """Why `process` may not act for `member`; None: it is the process that registered last.
+
+    A process that was replaced does not know what its successor has, or has not: it could commit a
+    move whose copy its successor does not hold.
+    """
+    known = view.member(member)
+    opening_id = "" if known is None else known.opening_id
+    if process is None:
+        return f"the caller does not say which process of {member} it is" if opening_id else None
+    if process.name != member:
+        return f"this is for {member} to do, not for {process.name}"
+    if process.opening_id != opening_id:
+        return f"another process of {member} has registered since this one did"
     return None
 
 

@@ -12,6 +12,7 @@ from common.cluster_view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.moves import (
     LostPartitions,
+    MemberProcess,
     MemberReport,
     Move,
     MovePhase,
@@ -21,7 +22,8 @@ from common.ports.moves import (
     RingResult,
     RingState,
 )
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, ProcessReplaced
+from metadata_svc.admission import process_refusal
 from metadata_svc.difference import Difference
 from metadata_svc.members import Members
 from metadata_svc.moves import steps
@@ -86,13 +88,15 @@ class RingCore:
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._changed(lambda: self._cancel(move_id))
 
-    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
         """As the port says. A move comes to COMMIT from FENCE only; else it stays as it is."""
-        return await self._answered(lambda: self._advance(move_id, phase))
+        return await self._answered(lambda: self._advance(move_id, phase, process))
 
-    async def end_move(self, move_id: int) -> None:
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
         """As the port says. A move that is not committed is not ended by this."""
-        await self._answered(lambda: self._end(move_id))
+        await self._answered(lambda: self._end(move_id, process))
 
     async def _add(self, name: str) -> RingResult:
         if self._view.member(name) is None:
@@ -158,22 +162,33 @@ class RingCore:
         )
         await self._revisions.commit(difference, step="move.metadata.rollback")
 
-    async def _advance(self, move_id: int, phase: MovePhase) -> Move | None:
+    async def _advance(
+        self, move_id: int, phase: MovePhase, process: MemberProcess | None
+    ) -> Move | None:
         move = self._view.move(move_id)
         if move is None:
             return None
+        self._check_process(move, move.target, process)
         difference = steps.advance(self._view, move, phase)
         if difference is not None:
             await self._revisions.commit(difference, step=_FAILPOINTS[phase])
             self._mover.wake()
         return self._view.move(move_id)
 
-    async def _end(self, move_id: int) -> None:
+    async def _end(self, move_id: int, process: MemberProcess | None) -> None:
         move = self._view.move(move_id)
         if move is None or steps.is_open(move):
             return
+        self._check_process(move, move.source, process)
         await self._revisions.commit(Difference(moves_gone=[move_id]), step="move.metadata.end")
         self._mover.wake()
+
+    def _check_process(self, move: Move, member: str, process: MemberProcess | None) -> None:
+        """Raises `ProcessReplaced` unless `process` is the registered one of `member`."""
+        reason = process_refusal(self._view, member, process)
+        if reason is not None:
+            log.warning("move %d is not changed: %s", move.move_id, reason)
+            raise ProcessReplaced(reason)
 
     def _ring_change(self, name: str, state: RingState) -> Difference:
         is_rebalancing = True if self._view.topics else None

@@ -6,9 +6,14 @@ from typing import Any, Final, TypeVar
 import grpc
 import grpc.aio
 
-from common.ports.moves import MovePhase, Ring, RingResult
-from common.ports.unavailable import BackendUnavailable
-from common.rpc.ring_messages import move_to_message, ring_result_to_message, ring_to_message
+from common.ports.moves import MemberProcess, MovePhase, Ring, RingResult
+from common.ports.unavailable import BackendUnavailable, ProcessReplaced
+from common.rpc.ring_messages import (
+    move_to_message,
+    process_from_message,
+    ring_result_to_message,
+    ring_to_message,
+)
 from common.rpc.server import RpcServer, Service
 from metadata_svc.core import MetadataCore
 from protos.metadata.v1 import ring_pb2 as pb
@@ -51,7 +56,8 @@ class RingServicer(RingServiceServicer):
             phase = MovePhase(request.phase)
         except ValueError:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no phase that a move has")
-        move = await _answered(context, self._ring.advance_move(request.move_id, phase))
+        advancing = self._ring.advance_move(request.move_id, phase, process=_process(request))
+        move = await _answered(context, advancing)
         return pb.AdvanceMoveResponse(move=None if move is None else move_to_message(move))
 
     async def EndMove(  # noqa: N802
@@ -59,7 +65,8 @@ class RingServicer(RingServiceServicer):
         request: pb.EndMoveRequest,
         context: grpc.aio.ServicerContext[pb.EndMoveRequest, pb.EndMoveResponse],
     ) -> pb.EndMoveResponse:
-        await _answered(context, self._ring.end_move(request.move_id))
+        process = _process(request)
+        await _answered(context, self._ring.end_move(request.move_id, process=process))
         return pb.EndMoveResponse()
 
     def _changing(self, request: pb.ChangeRingRequest) -> Awaitable[RingResult] | None:
@@ -78,6 +85,10 @@ class RingServicer(RingServiceServicer):
                 return None
 
 
+def _process(request: pb.AdvanceMoveRequest | pb.EndMoveRequest) -> MemberProcess | None:
+    return process_from_message(request.process) if request.HasField("process") else None
+
+
 def service(ring: Ring) -> Service:
     """The servicer, as a gRPC server takes it."""
     servicer = RingServicer(ring)
@@ -93,5 +104,7 @@ async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitab
     """The core's answer; where it has none, the call as a whole did not run."""
     try:
         return await answer
+    except ProcessReplaced as error:
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
     except BackendUnavailable as error:
         await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange
+from common.ports.moves import MemberProcess
 from common.ports.partitions import (
     Append,
     AppendResult,
@@ -52,6 +53,7 @@ class PartitionCore:
 
     def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
         self._store = store
+        self._member = settings.member
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
         #: Copies of logs that move here, and the logs that move away, for `moving`.
@@ -114,6 +116,11 @@ class PartitionCore:
     def identity(self) -> Identity:
         """Which data directory this is, and how often it was opened."""
         return self._store.identity
+
+    @property
+    def process(self) -> MemberProcess:
+        """This process of the member, for calls that only the registered one may make."""
+        return MemberProcess(self._member, self.identity.opening_id)
 
     @property
     def view(self) -> ClusterView:

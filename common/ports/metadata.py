@@ -78,12 +78,15 @@ class Member:
 
     `volume_id` names its data directory, `incarnation` counts how often that was opened: what was
     there before under the same name must be the same volume, and of two processes the later holds.
+    `opening_id` is random and new at each opening, so it names one process; empty where a release
+    before it registered.
     """
 
     name: str
     address: str
     volume_id: str = ""
     incarnation: int = 0
+    opening_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,13 @@ class Move:
     phase: MovePhase
 
 
+class MemberProcess(NamedTuple):
+    """One process of a member: calls that change a move say from which process they come."""
+
+    name: str
+    opening_id: str
+
+
 class MoveProgress(NamedTuple):
     """What a target has of a log's bytes so far."""
 
@@ -187,15 +194,26 @@ class Ring(Protocol):
         """Rolls a move back that is not committed. It may be planned again later."""
         ...
 
-    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
         """Records that a move has come to `phase`, durably, and returns it as it is now.
 
         Called by the target up to COMMIT, which changes owner and epoch in the same write.
         Idempotent: a move that is further on is returned as it is. None: there is no such move (any
         more); whoever was its target has nothing to keep.
+
+        `process` is the caller. None comes from releases that do not name it, and is enough only
+        where the registered target does not name its opening either.
+
+        Raises:
+            BackendUnavailable: also where `process` is not the registered process of the target.
         """
         ...
 
-    async def end_move(self, move_id: int) -> None:
-        """Called by the source once its copy is deleted: the record goes. Idempotent."""
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
+        """Called by the source once its copy is deleted: the record goes. Idempotent.
+
+        `process` as in `advance_move`, of the source.
+        """
         ...

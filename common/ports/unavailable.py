@@ -12,6 +12,14 @@ class CallNotSent(BackendUnavailable):
     """The call did not leave this process, so it certainly had no effect and may be made again."""
 
 
+class ProcessReplaced(BackendUnavailable):
+    """The caller is not the registered process of its member; another one may have its place.
+
+    Retrying helps a process that is about to register again. One that was replaced learns it from
+    its next registration, which is refused.
+    """
+
+
 class RegistrationRefused(Exception):
     """The metadata service does not take this gateway or partition service, and says why.
 

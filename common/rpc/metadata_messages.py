@@ -129,11 +129,18 @@ def member_to_message(member: Member) -> pb.Member:
         address=member.address,
         volume_id=member.volume_id,
         incarnation=member.incarnation,
+        opening_id=member.opening_id,
     )
 
 
 def member_from_message(message: pb.Member) -> Member:
-    return Member(message.name, message.address, message.volume_id, message.incarnation)
+    return Member(
+        message.name,
+        message.address,
+        message.volume_id,
+        message.incarnation,
+        message.opening_id,
+    )
 
 
 def new_topic_to_message(topic: NewTopic) -> pb.NewTopic:

@@ -2,11 +2,12 @@
 
 import grpc.aio
 
-from common.ports.moves import Move, MovePhase, RingDescription, RingResult
+from common.ports.moves import MemberProcess, Move, MovePhase, RingDescription, RingResult
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.leader import LeaderChannel
 from common.rpc.ring_messages import (
     move_from_message,
+    process_to_message,
     ring_from_message,
     ring_result_from_message,
 )
@@ -45,19 +46,24 @@ class GrpcRing:
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._change(pb.ChangeRingRequest(cancel_move=move_id))
 
-    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
-        request = pb.AdvanceMoveRequest(move_id=move_id, phase="MOVE_PHASE_" + phase.name)
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
+        request = pb.AdvanceMoveRequest(
+            move_id=move_id,
+            phase="MOVE_PHASE_" + phase.name,
+            process=process_to_message(process),
+        )
         with unavailable_on_failure("metadata AdvanceMove"):
             answer: pb.AdvanceMoveResponse = await self._stub.AdvanceMove(
                 request, timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
         return move_from_message(answer.move) if answer.HasField("move") else None
 
-    async def end_move(self, move_id: int) -> None:
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
+        request = pb.EndMoveRequest(move_id=move_id, process=process_to_message(process))
         with unavailable_on_failure("metadata EndMove"):
-            await self._stub.EndMove(
-                pb.EndMoveRequest(move_id=move_id), timeout=CALL_TIMEOUT_S, wait_for_ready=True
-            )
+            await self._stub.EndMove(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
 
     async def _change(self, request: pb.ChangeRingRequest) -> RingResult:
         with unavailable_on_failure("metadata ChangeRing"):

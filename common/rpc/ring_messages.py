@@ -3,6 +3,7 @@
 from common.ports.moves import (
     LogLoad,
     LostPartitions,
+    MemberProcess,
     MemberReport,
     Move,
     MoveDescription,
@@ -40,6 +41,16 @@ def move_from_message(message: pb.Move) -> Move:
         message.leader_epoch,
         MovePhase(message.phase),
     )
+
+
+def process_to_message(process: MemberProcess | None) -> pb.MemberProcess | None:
+    if process is None:
+        return None
+    return pb.MemberProcess(name=process.name, opening_id=process.opening_id)
+
+
+def process_from_message(message: pb.MemberProcess) -> MemberProcess:
+    return MemberProcess(message.name, message.opening_id)
 
 
 def report_to_message(report: MemberReport) -> pb.MemberReport:

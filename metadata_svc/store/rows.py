@@ -2,7 +2,7 @@
 
 A topic: {"id": hex, "name", "owners": [names], "placement": [[index of owner, leader epoch], …],
 "configs": {…}, "internal": bool}. A placement: [owner, leader epoch].
-A member: {"name", "address", "volume", "incarnation"}.
+A member: {"name", "address", "volume", "incarnation", "opening"}.
 A move: {"id", "topic": hex, "partition", "source", "target", "epoch", "phase": name}.
 Who is alive: [identities].
 """
@@ -48,14 +48,21 @@ def encode_member(member: Member) -> bytes:
         "address": member.address,
         "volume": member.volume_id,
         "incarnation": member.incarnation,
+        "opening": member.opening_id,
     }
     return _encode(row)
 
 
 def decode_member(value: bytes) -> Member:
-    """Rows of format 1 know neither volume nor incarnation."""
+    """Rows of format 1 know neither volume nor incarnation; openings came later still."""
     row = json.loads(value)
-    return Member(row["name"], row["address"], row.get("volume", ""), row.get("incarnation", 0))
+    return Member(
+        row["name"],
+        row["address"],
+        row.get("volume", ""),
+        row.get("incarnation", 0),
+        row.get("opening", ""),
+    )
 
 
 def encode_placement(placement: Placement) -> bytes:

@@ -138,7 +138,7 @@ class Mover:
         await reach("move.source.clean")
         await keep_trying("deleting a log that moved", partial(self._core.delete_log, wanted))
         await reach("move.source.cleaned")
-        ending = partial(self._ring.end_move, move.move_id)
+        ending = partial(self._ring.end_move, move.move_id, process=self._core.process)
         await keep_trying(f"ending move {move.move_id}", ending)
         self._ended.add(move.move_id)
 

@@ -100,7 +100,8 @@ class TargetMove:
         await reach("move.target.committed")
 
     async def _advance(self, phase: MovePhase) -> None:
-        move = await self._ring.advance_move(self.move.move_id, phase)
+        process = self._core.process
+        move = await self._ring.advance_move(self.move.move_id, phase, process=process)
         if move is None:
             raise MoveGone
         self.move = move

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.ports.metadata import ClusterChange, Member, Placement, PlacementChange, Topic
-from common.ports.moves import Move, MovePhase
+from common.ports.moves import MemberProcess, Move, MovePhase
 from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
@@ -45,6 +45,8 @@ class TellingRing:
         self.listeners: dict[str, Callable[[ClusterChange], None]] = {}
         self.topic_is_there = True
         self.ended: list[int] = []
+        #: Which process made each call that changes a move.
+        self.processes: list[MemberProcess | None] = []
         self._revision = 0
         self._move_ids = 0
 
@@ -100,7 +102,10 @@ class TellingRing:
         self.topic_is_there = False
         self._tell(topics_gone=[TOPIC_ID], moves_gone=gone)
 
-    async def advance_move(self, move_id: int, phase: MovePhase) -> Move | None:
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
+        self.processes.append(process)
         move = self.moves.get(move_id)
         if move is None:
             return None
@@ -111,7 +116,8 @@ class TellingRing:
             self._record(replace(move, phase=phase), placements)
         return self.moves[move_id]
 
-    async def end_move(self, move_id: int) -> None:
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
+        self.processes.append(process)
         self.ended.append(move_id)
         if self.moves.pop(move_id, None) is not None:
             self._tell(moves_gone=[move_id])

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protos.metadata.v1 import ring_pb2 as protos_dot_metadata_dot_v1_dot_ring__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/metadata/v1/metadata.proto\x12\x0bmetadata.v1\x1a\x1dprotos/metadata/v1/ring.proto\"\xf4\x01\n\x0cWatchRequest\x12\x30\n\x10register_gateway\x18\x01 \x01(\x0b\x32\x14.metadata.v1.GatewayH\x00\x12.\n\x0fregister_member\x18\x02 \x01(\x0b\x32\x13.metadata.v1.MemberH\x00\x12\x1f\n\x15\x61\x63knowledged_revision\x18\x03 \x01(\x03H\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.metadata.v1.HeartbeatH\x00\x12+\n\x06report\x18\x05 \x01(\x0b\x32\x19.metadata.v1.MemberReportH\x00\x42\x07\n\x05\x65vent\"\x0b\n\tHeartbeat\"\xa6\x03\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x13\n\x0bis_snapshot\x18\x03 \x01(\x08\x12\"\n\x06topics\x18\x04 \x03(\x0b\x32\x12.metadata.v1.Topic\x12\x13\n\x0btopics_gone\x18\x05 \x03(\x0c\x12&\n\x08gateways\x18\x06 \x03(\x0b\x32\x14.metadata.v1.Gateway\x12\x15\n\rgateways_gone\x18\x07 \x03(\x05\x12$\n\x07members\x18\x08 \x03(\x0b\x32\x13.metadata.v1.Member\x12\x14\n\x0cmembers_gone\x18\t \x03(\t\x12,\n\x0e\x62roker_configs\x18\n \x01(\x0b\x32\x14.metadata.v1.Configs\x12\x10\n\x08lease_ms\x18\x0b \x01(\x05\x12 \n\x05moves\x18\x0c \x03(\x0b\x32\x11.metadata.v1.Move\x12\x12\n\nmoves_gone\x18\r \x03(\x03\x12\x30\n\nplacements\x18\x0e \x03(\x0b\x32\x1c.metadata.v1.PlacementChange\"m\n\x07\x43onfigs\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.metadata.v1.Configs.EntriesEntry\x1a.\n\x0c\x45ntriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x01\n\x05Topic\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12*\n\npartitions\x18\x03 \x03(\x0b\x32\x16.metadata.v1.Placement\x12\x30\n\x07\x63onfigs\x18\x04 \x03(\x0b\x32\x1f.metadata.v1.Topic.ConfigsEntry\x12\x13\n\x0bis_internal\x18\x05 \x01(\x08\x1a.\n\x0c\x43onfigsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\tPlacement\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x14\n\x0cleader_epoch\x18\x02 \x01(\x05\"a\n\x0fPlacementChange\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12)\n\tplacement\x18\x03 \x01(\x0b\x32\x16.metadata.v1.Placement\"`\n\x07Gateway\x12\x0f\n\x07node_id\x18\x01 \x01(\x05\x12(\n\tendpoints\x18\x02 \x03(\x0b\x32\x15.metadata.v1.Endpoint\x12\x11\n\x04rack\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_rack\"8\n\x08\x45ndpoint\x12\x10\n\x08listener\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\x05\"O\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tvolume_id\x18\x03 \x01(\t\x12\x13\n\x0bincarnation\x18\x04 \x01(\x03\"g\n\x13\x43reateTopicsRequest\x12%\n\x06topics\x18\x01 \x03(\x0b\x32\x15.metadata.v1.NewTopic\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x05\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x80\x02\n\x08NewTopic\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fpartition_count\x18\x02 \x01(\x05\x12\x1a\n\x12replication_factor\x18\x03 \x01(\x05\x12;\n\x0b\x61ssignments\x18\x04 \x03(\x0b\x32&.metadata.v1.NewTopic.AssignmentsEntry\x12)\n\x07\x63onfigs\x18\x05 \x03(\x0b\x32\x18.metadata.v1.ConfigEntry\x1aI\n\x10\x41ssignmentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.metadata.v1.Replicas:\x02\x38\x01\"\x1c\n\x08Replicas\x12\x10\n\x08node_ids\x18\x01 \x03(\x05\"9\n\x0b\x43onfigEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_value\"A\n\x14\x43reateTopicsResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.metadata.v1.TopicResult\"\xbc\x01\n\x0bTopicResult\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08topic_id\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12&\n\x05topic\x18\x03 \x01(\x0b\x32\x12.metadata.v1.TopicH\x02\x88\x01\x01\x12*\n\x07refusal\x18\x04 \x01(\x0e\x32\x19.metadata.v1.TopicRefusal\x12\x0f\n\x07message\x18\x05 \x01(\tB\x07\n\x05_nameB\x0b\n\t_topic_idB\x08\n\x06_topic\"K\n\x13\x44\x65leteTopicsRequest\x12\r\n\x05names\x18\x01 \x03(\t\x12\x11\n\ttopic_ids\x18\x02 \x03(\x0c\x12\x12\n\ntimeout_ms\x18\x03 \x01(\x05\"A\n\x14\x44\x65leteTopicsResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.metadata.v1.TopicResult\"&\n\x15\x44\x65scribeTopicsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"N\n\x16\x44\x65scribeTopicsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\"\n\x06topics\x18\x02 \x03(\x0b\x32\x12.metadata.v1.Topic\"\x1c\n\x1a\x41llocateProducerIdsRequest\"G\n\x1b\x41llocateProducerIdsResponse\x12\x19\n\x11\x66irst_producer_id\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x05*\xe1\x03\n\x0cTopicRefusal\x12\x1d\n\x19TOPIC_REFUSAL_UNSPECIFIED\x10\x00\x12&\n\"TOPIC_REFUSAL_TOPIC_ALREADY_EXISTS\x10\x01\x12$\n TOPIC_REFUSAL_INVALID_TOPIC_NAME\x10\x02\x12$\n TOPIC_REFUSAL_INVALID_PARTITIONS\x10\x03\x12,\n(TOPIC_REFUSAL_INVALID_REPLICATION_FACTOR\x10\x04\x12,\n(TOPIC_REFUSAL_INVALID_REPLICA_ASSIGNMENT\x10\x05\x12 \n\x1cTOPIC_REFUSAL_INVALID_CONFIG\x10\x06\x12!\n\x1dTOPIC_REFUSAL_INVALID_REQUEST\x10\x07\x12\x1f\n\x1bTOPIC_REFUSAL_UNKNOWN_TOPIC\x10\x08\x12\"\n\x1eTOPIC_REFUSAL_UNKNOWN_TOPIC_ID\x10\t\x12\x1b\n\x17TOPIC_REFUSAL_TIMED_OUT\x10\n\x12\x1a\n\x16TOPIC_REFUSAL_NO_OWNER\x10\x0b\x12\x1f\n\x1bTOPIC_REFUSAL_STORAGE_ERROR\x10\x0c\x32\xc4\x03\n\x0fMetadataService\x12\x42\n\x05Watch\x12\x19.metadata.v1.WatchRequest\x1a\x1a.metadata.v1.WatchResponse(\x01\x30\x01\x12S\n\x0c\x43reateTopics\x12 .metadata.v1.CreateTopicsRequest\x1a!.metadata.v1.CreateTopicsResponse\x12S\n\x0c\x44\x65leteTopics\x12 .metadata.v1.DeleteTopicsRequest\x1a!.metadata.v1.DeleteTopicsResponse\x12Y\n\x0e\x44\x65scribeTopics\x12\".metadata.v1.DescribeTopicsRequest\x1a#.metadata.v1.DescribeTopicsResponse\x12h\n\x13\x41llocateProducerIds\x12\'.metadata.v1.AllocateProducerIdsRequest\x1a(.metadata.v1.AllocateProducerIdsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!protos/metadata/v1/metadata.proto\x12\x0bmetadata.v1\x1a\x1dprotos/metadata/v1/ring.proto\"\xf4\x01\n\x0cWatchRequest\x12\x30\n\x10register_gateway\x18\x01 \x01(\x0b\x32\x14.metadata.v1.GatewayH\x00\x12.\n\x0fregister_member\x18\x02 \x01(\x0b\x32\x13.metadata.v1.MemberH\x00\x12\x1f\n\x15\x61\x63knowledged_revision\x18\x03 \x01(\x03H\x00\x12+\n\theartbeat\x18\x04 \x01(\x0b\x32\x16.metadata.v1.HeartbeatH\x00\x12+\n\x06report\x18\x05 \x01(\x0b\x32\x19.metadata.v1.MemberReportH\x00\x42\x07\n\x05\x65vent\"\x0b\n\tHeartbeat\"\xa6\x03\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x13\n\x0bis_snapshot\x18\x03 \x01(\x08\x12\"\n\x06topics\x18\x04 \x03(\x0b\x32\x12.metadata.v1.Topic\x12\x13\n\x0btopics_gone\x18\x05 \x03(\x0c\x12&\n\x08gateways\x18\x06 \x03(\x0b\x32\x14.metadata.v1.Gateway\x12\x15\n\rgateways_gone\x18\x07 \x03(\x05\x12$\n\x07members\x18\x08 \x03(\x0b\x32\x13.metadata.v1.Member\x12\x14\n\x0cmembers_gone\x18\t \x03(\t\x12,\n\x0e\x62roker_configs\x18\n \x01(\x0b\x32\x14.metadata.v1.Configs\x12\x10\n\x08lease_ms\x18\x0b \x01(\x05\x12 \n\x05moves\x18\x0c \x03(\x0b\x32\x11.metadata.v1.Move\x12\x12\n\nmoves_gone\x18\r \x03(\x03\x12\x30\n\nplacements\x18\x0e \x03(\x0b\x32\x1c.metadata.v1.PlacementChange\"m\n\x07\x43onfigs\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.metadata.v1.Configs.EntriesEntry\x1a.\n\x0c\x45ntriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x01\n\x05Topic\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12*\n\npartitions\x18\x03 \x03(\x0b\x32\x16.metadata.v1.Placement\x12\x30\n\x07\x63onfigs\x18\x04 \x03(\x0b\x32\x1f.metadata.v1.Topic.ConfigsEntry\x12\x13\n\x0bis_internal\x18\x05 \x01(\x08\x1a.\n\x0c\x43onfigsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\tPlacement\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x14\n\x0cleader_epoch\x18\x02 \x01(\x05\"a\n\x0fPlacementChange\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12)\n\tplacement\x18\x03 \x01(\x0b\x32\x16.metadata.v1.Placement\"`\n\x07Gateway\x12\x0f\n\x07node_id\x18\x01 \x01(\x05\x12(\n\tendpoints\x18\x02 \x03(\x0b\x32\x15.metadata.v1.Endpoint\x12\x11\n\x04rack\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_rack\"8\n\x08\x45ndpoint\x12\x10\n\x08listener\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\x05\"c\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\tvolume_id\x18\x03 \x01(\t\x12\x13\n\x0bincarnation\x18\x04 \x01(\x03\x12\x12\n\nopening_id\x18\x05 \x01(\t\"g\n\x13\x43reateTopicsRequest\x12%\n\x06topics\x18\x01 \x03(\x0b\x32\x15.metadata.v1.NewTopic\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x05\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x80\x02\n\x08NewTopic\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fpartition_count\x18\x02 \x01(\x05\x12\x1a\n\x12replication_factor\x18\x03 \x01(\x05\x12;\n\x0b\x61ssignments\x18\x04 \x03(\x0b\x32&.metadata.v1.NewTopic.AssignmentsEntry\x12)\n\x07\x63onfigs\x18\x05 \x03(\x0b\x32\x18.metadata.v1.ConfigEntry\x1aI\n\x10\x41ssignmentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.metadata.v1.Replicas:\x02\x38\x01\"\x1c\n\x08Replicas\x12\x10\n\x08node_ids\x18\x01 \x03(\x05\"9\n\x0b\x43onfigEntry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_value\"A\n\x14\x43reateTopicsResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.metadata.v1.TopicResult\"\xbc\x01\n\x0bTopicResult\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08topic_id\x18\x02 \x01(\x0cH\x01\x88\x01\x01\x12&\n\x05topic\x18\x03 \x01(\x0b\x32\x12.metadata.v1.TopicH\x02\x88\x01\x01\x12*\n\x07refusal\x18\x04 \x01(\x0e\x32\x19.metadata.v1.TopicRefusal\x12\x0f\n\x07message\x18\x05 \x01(\tB\x07\n\x05_nameB\x0b\n\t_topic_idB\x08\n\x06_topic\"K\n\x13\x44\x65leteTopicsRequest\x12\r\n\x05names\x18\x01 \x03(\t\x12\x11\n\ttopic_ids\x18\x02 \x03(\x0c\x12\x12\n\ntimeout_ms\x18\x03 \x01(\x05\"A\n\x14\x44\x65leteTopicsResponse\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.metadata.v1.TopicResult\"&\n\x15\x44\x65scribeTopicsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"N\n\x16\x44\x65scribeTopicsResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\"\n\x06topics\x18\x02 \x03(\x0b\x32\x12.metadata.v1.Topic\"\x1c\n\x1a\x41llocateProducerIdsRequest\"G\n\x1b\x41llocateProducerIdsResponse\x12\x19\n\x11\x66irst_producer_id\x18\x01 \x01(\x03\x12\r\n\x05\x63ount\x18\x02 \x01(\x05*\xe1\x03\n\x0cTopicRefusal\x12\x1d\n\x19TOPIC_REFUSAL_UNSPECIFIED\x10\x00\x12&\n\"TOPIC_REFUSAL_TOPIC_ALREADY_EXISTS\x10\x01\x12$\n TOPIC_REFUSAL_INVALID_TOPIC_NAME\x10\x02\x12$\n TOPIC_REFUSAL_INVALID_PARTITIONS\x10\x03\x12,\n(TOPIC_REFUSAL_INVALID_REPLICATION_FACTOR\x10\x04\x12,\n(TOPIC_REFUSAL_INVALID_REPLICA_ASSIGNMENT\x10\x05\x12 \n\x1cTOPIC_REFUSAL_INVALID_CONFIG\x10\x06\x12!\n\x1dTOPIC_REFUSAL_INVALID_REQUEST\x10\x07\x12\x1f\n\x1bTOPIC_REFUSAL_UNKNOWN_TOPIC\x10\x08\x12\"\n\x1eTOPIC_REFUSAL_UNKNOWN_TOPIC_ID\x10\t\x12\x1b\n\x17TOPIC_REFUSAL_TIMED_OUT\x10\n\x12\x1a\n\x16TOPIC_REFUSAL_NO_OWNER\x10\x0b\x12\x1f\n\x1bTOPIC_REFUSAL_STORAGE_ERROR\x10\x0c\x32\xc4\x03\n\x0fMetadataService\x12\x42\n\x05Watch\x12\x19.metadata.v1.WatchRequest\x1a\x1a.metadata.v1.WatchResponse(\x01\x30\x01\x12S\n\x0c\x43reateTopics\x12 .metadata.v1.CreateTopicsRequest\x1a!.metadata.v1.CreateTopicsResponse\x12S\n\x0c\x44\x65leteTopics\x12 .metadata.v1.DeleteTopicsRequest\x1a!.metadata.v1.DeleteTopicsResponse\x12Y\n\x0e\x44\x65scribeTopics\x12\".metadata.v1.DescribeTopicsRequest\x1a#.metadata.v1.DescribeTopicsResponse\x12h\n\x13\x41llocateProducerIds\x12\'.metadata.v1.AllocateProducerIdsRequest\x1a(.metadata.v1.AllocateProducerIdsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOPIC_CONFIGSENTRY']._serialized_options = b'8\001'
   _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._loaded_options = None
   _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._serialized_options = b'8\001'
-  _globals['_TOPICREFUSAL']._serialized_start=2547
-  _globals['_TOPICREFUSAL']._serialized_end=3028
+  _globals['_TOPICREFUSAL']._serialized_start=2567
+  _globals['_TOPICREFUSAL']._serialized_end=3048
   _globals['_WATCHREQUEST']._serialized_start=82
   _globals['_WATCHREQUEST']._serialized_end=326
   _globals['_HEARTBEAT']._serialized_start=328
@@ -63,33 +63,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENDPOINT']._serialized_start=1329
   _globals['_ENDPOINT']._serialized_end=1385
   _globals['_MEMBER']._serialized_start=1387
-  _globals['_MEMBER']._serialized_end=1466
-  _globals['_CREATETOPICSREQUEST']._serialized_start=1468
-  _globals['_CREATETOPICSREQUEST']._serialized_end=1571
-  _globals['_NEWTOPIC']._serialized_start=1574
-  _globals['_NEWTOPIC']._serialized_end=1830
-  _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._serialized_start=1757
-  _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._serialized_end=1830
-  _globals['_REPLICAS']._serialized_start=1832
-  _globals['_REPLICAS']._serialized_end=1860
-  _globals['_CONFIGENTRY']._serialized_start=1862
-  _globals['_CONFIGENTRY']._serialized_end=1919
-  _globals['_CREATETOPICSRESPONSE']._serialized_start=1921
-  _globals['_CREATETOPICSRESPONSE']._serialized_end=1986
-  _globals['_TOPICRESULT']._serialized_start=1989
-  _globals['_TOPICRESULT']._serialized_end=2177
-  _globals['_DELETETOPICSREQUEST']._serialized_start=2179
-  _globals['_DELETETOPICSREQUEST']._serialized_end=2254
-  _globals['_DELETETOPICSRESPONSE']._serialized_start=2256
-  _globals['_DELETETOPICSRESPONSE']._serialized_end=2321
-  _globals['_DESCRIBETOPICSREQUEST']._serialized_start=2323
-  _globals['_DESCRIBETOPICSREQUEST']._serialized_end=2361
-  _globals['_DESCRIBETOPICSRESPONSE']._serialized_start=2363
-  _globals['_DESCRIBETOPICSRESPONSE']._serialized_end=2441
-  _globals['_ALLOCATEPRODUCERIDSREQUEST']._serialized_start=2443
-  _globals['_ALLOCATEPRODUCERIDSREQUEST']._serialized_end=2471
-  _globals['_ALLOCATEPRODUCERIDSRESPONSE']._serialized_start=2473
-  _globals['_ALLOCATEPRODUCERIDSRESPONSE']._serialized_end=2544
-  _globals['_METADATASERVICE']._serialized_start=3031
-  _globals['_METADATASERVICE']._serialized_end=3483
+  _globals['_MEMBER']._serialized_end=1486
+  _globals['_CREATETOPICSREQUEST']._serialized_start=1488
+  _globals['_CREATETOPICSREQUEST']._serialized_end=1591
+  _globals['_NEWTOPIC']._serialized_start=1594
+  _globals['_NEWTOPIC']._serialized_end=1850
+  _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._serialized_start=1777
+  _globals['_NEWTOPIC_ASSIGNMENTSENTRY']._serialized_end=1850
+  _globals['_REPLICAS']._serialized_start=1852
+  _globals['_REPLICAS']._serialized_end=1880
+  _globals['_CONFIGENTRY']._serialized_start=1882
+  _globals['_CONFIGENTRY']._serialized_end=1939
+  _globals['_CREATETOPICSRESPONSE']._serialized_start=1941
+  _globals['_CREATETOPICSRESPONSE']._serialized_end=2006
+  _globals['_TOPICRESULT']._serialized_start=2009
+  _globals['_TOPICRESULT']._serialized_end=2197
+  _globals['_DELETETOPICSREQUEST']._serialized_start=2199
+  _globals['_DELETETOPICSREQUEST']._serialized_end=2274
+  _globals['_DELETETOPICSRESPONSE']._serialized_start=2276
+  _globals['_DELETETOPICSRESPONSE']._serialized_end=2341
+  _globals['_DESCRIBETOPICSREQUEST']._serialized_start=2343
+  _globals['_DESCRIBETOPICSREQUEST']._serialized_end=2381
+  _globals['_DESCRIBETOPICSRESPONSE']._serialized_start=2383
+  _globals['_DESCRIBETOPICSRESPONSE']._serialized_end=2461
+  _globals['_ALLOCATEPRODUCERIDSREQUEST']._serialized_start=2463
+  _globals['_ALLOCATEPRODUCERIDSREQUEST']._serialized_end=2491
+  _globals['_ALLOCATEPRODUCERIDSRESPONSE']._serialized_start=2493
+  _globals['_ALLOCATEPRODUCERIDSRESPONSE']._serialized_end=2564
+  _globals['_METADATASERVICE']._serialized_start=3051
+  _globals['_METADATASERVICE']._serialized_end=3503
 # @@protoc_insertion_point(module_scope)

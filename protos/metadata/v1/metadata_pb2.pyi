@@ -160,16 +160,18 @@ class Endpoint(_message.Message):
     def __init__(self, listener: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class Member(_message.Message):
-    __slots__ = ("name", "address", "volume_id", "incarnation")
+    __slots__ = ("name", "address", "volume_id", "incarnation", "opening_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    OPENING_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     volume_id: str
     incarnation: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ...) -> None: ...
+    opening_id: str
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., opening_id: _Optional[str] = ...) -> None: ...
 
 class CreateTopicsRequest(_message.Message):
     __slots__ = ("topics", "timeout_ms", "validate_only")

@@ -186,13 +186,23 @@ class LostPartitions(_message.Message):
     size_bytes: int
     def __init__(self, topic_id: _Optional[bytes] = ..., topic: _Optional[str] = ..., partitions: _Optional[_Iterable[int]] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
+class MemberProcess(_message.Message):
+    __slots__ = ("name", "opening_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OPENING_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    opening_id: str
+    def __init__(self, name: _Optional[str] = ..., opening_id: _Optional[str] = ...) -> None: ...
+
 class AdvanceMoveRequest(_message.Message):
-    __slots__ = ("move_id", "phase")
+    __slots__ = ("move_id", "phase", "process")
     MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
     move_id: int
     phase: MovePhase
-    def __init__(self, move_id: _Optional[int] = ..., phase: _Optional[_Union[MovePhase, str]] = ...) -> None: ...
+    process: MemberProcess
+    def __init__(self, move_id: _Optional[int] = ..., phase: _Optional[_Union[MovePhase, str]] = ..., process: _Optional[_Union[MemberProcess, _Mapping]] = ...) -> None: ...
 
 class AdvanceMoveResponse(_message.Message):
     __slots__ = ("move",)
@@ -201,10 +211,12 @@ class AdvanceMoveResponse(_message.Message):
     def __init__(self, move: _Optional[_Union[Move, _Mapping]] = ...) -> None: ...
 
 class EndMoveRequest(_message.Message):
-    __slots__ = ("move_id",)
+    __slots__ = ("move_id", "process")
     MOVE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
     move_id: int
-    def __init__(self, move_id: _Optional[int] = ...) -> None: ...
+    process: MemberProcess
+    def __init__(self, move_id: _Optional[int] = ..., process: _Optional[_Union[MemberProcess, _Mapping]] = ...) -> None: ...
 
 class EndMoveResponse(_message.Message):
     __slots__ = ()

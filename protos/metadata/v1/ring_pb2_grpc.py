@@ -76,14 +76,16 @@ class RingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdvanceMove(self, request, context):
-        """For members: records that a move has come to a phase. Idempotent.
+        """For members: records that a move has come to a phase. Idempotent. A process of the target that
+        another one has replaced is refused (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndMove(self, request, context):
-        """For members: the source of a committed move has deleted its copy. Idempotent.
+        """For members: the source of a committed move has deleted its copy. Idempotent. A process of the
+        source that another one has replaced is refused (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

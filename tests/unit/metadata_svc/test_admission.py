@@ -2,7 +2,8 @@ import pytest
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
-from metadata_svc.admission import gateway_refusal, refusal
+from common.ports.moves import MemberProcess
+from metadata_svc.admission import gateway_refusal, process_refusal, refusal
 
 KNOWN = Member("p-0", "a:1", "volume-0", 5)
 
@@ -58,6 +59,25 @@ def test_a_volume_that_was_given_up_for_lost_never_comes_back(name):
     assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
     # An older release, of which nothing is known, is none of them.
     assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "process", "why"),
+    [
+        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), None),
+        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "first"), "another process"),
+        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", ""), "another process"),
+        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-1", "second"), "not for p-1"),
+        (Member("p-0", "a:1", "v", 2, "second"), None, "does not say which process"),
+        (Member("p-0", "a:1", "v", 2), None, None),
+        (Member("p-7", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), "another process"),
+    ],
+)
+def test_only_the_process_that_registered_last_acts_for_its_member(known, process, why):
+    view = ClusterView()
+    view.apply(ClusterChange(0, "c", is_snapshot=True, members=[known]))
+    reason = process_refusal(view, "p-0", process)
+    assert reason is None if why is None else why in reason
 
 
 def test_a_node_id_belongs_to_the_addresses_of_the_gateway_that_lives():

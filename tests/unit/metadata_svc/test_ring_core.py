@@ -4,6 +4,7 @@ from common.kv.memory import MemoryKvStore
 from metadata_svc.core import MetadataCore
 from metadata_svc.moves.mover import RingPolicy
 from metadata_svc.topic_creation import Defaults
+from tests.contracts.member_process_contract import MemberProcessContract
 from tests.contracts.ring_contract import MOVES_MAX, MOVES_PER_MEMBER_MAX, RingContract
 
 POLICY = RingPolicy(
@@ -26,7 +27,7 @@ async def opened_ring(store=None, policy=POLICY):
         await core.close()
 
 
-class TestRingCore(RingContract):
+class TestRingCore(RingContract, MemberProcessContract):
     @asynccontextmanager
     async def opened(self):
         async with opened_ring() as core:

@@ -3,6 +3,7 @@ import pytest
 from common.ports.moves import (
     LogLoad,
     LostPartitions,
+    MemberProcess,
     MemberReport,
     Move,
     MoveDescription,
@@ -30,6 +31,13 @@ def a_move(phase=MovePhase.PREPARE):
 def test_a_move_comes_through_as_it_was(phase):
     message = over_the_wire(messages.move_to_message(a_move(phase)))
     assert messages.move_from_message(message) == a_move(phase)
+
+
+def test_a_process_comes_through_as_it_was():
+    process = MemberProcess("p-0", "0123456789abcdef")
+    message = over_the_wire(messages.process_to_message(process))
+    assert messages.process_from_message(message) == process
+    assert messages.process_to_message(None) is None
 
 
 def test_a_phase_of_a_later_release_is_an_error():

@@ -31,7 +31,7 @@ def test_a_topic_s_row_is_what_its_description_says():
 
 
 def test_a_member_comes_back_as_it_was():
-    member = Member("partition-0", "[::1]:9292", "volume", 2**40)
+    member = Member("partition-0", "[::1]:9292", "volume", 2**40, "opening")
     assert rows.decode_member(rows.encode_member(member)) == member
 
 

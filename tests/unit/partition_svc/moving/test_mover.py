@@ -96,6 +96,8 @@ def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(t
             await assert_kept(target.core, *producers)
             assert not heads(source)
             assert ring.ended == [1]
+            # Each call says which process makes it: the target's steps, then the source's end.
+            assert ring.processes == [*[target.core.process] * 3, source.core.process]
             assert not target.core.incoming.marks
 
     run(test)

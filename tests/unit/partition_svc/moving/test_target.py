@@ -136,7 +136,7 @@ def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path,
     run(test)
 
 
-async def no_such_move(*_):
+async def no_such_move(*_, process):
     return None
 
 
@@ -202,11 +202,11 @@ def test_a_commit_that_is_not_recorded_makes_nobody_the_owner(tmp_path, monkeypa
             await append(source.core, batch())
             advance, refused = ring.advance_move, []
 
-            async def advance_move(move_id, phase):
+            async def advance_move(move_id, phase, *, process):
                 if phase is MovePhase.COMMIT and len(refused) < 3:
                     refused.append(target.core._registry.find(LOG))
                     return ring.moves[move_id]
-                return await advance(move_id, phase)
+                return await advance(move_id, phase, process=process)
 
             monkeypatch.setattr(ring, "advance_move", advance_move)
             ring.begin()
