@@ -18,7 +18,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
-from common.ports.classic_groups import GroupResult, Joined, JoinGroup, LeaveGroup, Left, LeftMember
+from common.ports.classic_groups import (
+    GroupResult,
+    Joined,
+    JoinGroup,
+    LeaveGroup,
+    Left,
+    LeftMember,
+    Synced,
+    SyncGroup,
+)
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.coordinators import Coordinators
 from common.ports.group_refusal import GroupRefusal
@@ -42,18 +51,26 @@ class CoordinatorCall(Generic[AnswerT]):
     """How a group's coordinator is called, and what a repetition means.
 
     `repeat_in_doubt`: whether the call may be made again after one whose outcome is unknown.
+    `waits_for_members`: whether a coordinator may keep the call for minutes before it answers.
     `recognise` makes of the answer to such a repetition the answer to both.
     """
 
     make: Callable[[Coordinators], Awaitable[AnswerT]]
     repeat_in_doubt: bool = True
     recognise: Callable[[AnswerT], AnswerT] | None = None
+    waits_for_members: bool = False
 
 
 def join_call(request: JoinGroup) -> CoordinatorCall[Joined]:
     """A second JoinGroup without any id would leave a member behind that nobody speaks for."""
     has_id = bool(request.member_id) or request.group_instance_id is not None
-    return CoordinatorCall(lambda owner: owner.join_group(request), repeat_in_doubt=has_id)
+    return CoordinatorCall(
+        lambda owner: owner.join_group(request), repeat_in_doubt=has_id, waits_for_members=True
+    )
+
+
+def sync_call(request: SyncGroup) -> CoordinatorCall[Synced]:
+    return CoordinatorCall(lambda owner: owner.sync_group(request), waits_for_members=True)
 
 
 def leave_call(request: LeaveGroup) -> CoordinatorCall[Left]:

@@ -18,6 +18,9 @@ from gateway_svc.backends.view_changes import ViewChanges
 #: They end by themselves, mostly within milliseconds. The call had no effect.
 _PASSING: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
 
+#: A coordinator that answers later than this has kept the call waiting for other members.
+_KEPT_S: Final = 1.0
+
 _PAUSE_S_MIN: Final = 0.02
 _PAUSE_S_MAX: Final = 0.5
 
@@ -29,7 +32,11 @@ class CoordinatorRetries:
     """Whoever changes the cluster's view calls `view_changed` afterwards."""
 
     def __init__(self, hold_s: float) -> None:
-        """A call is not made again later than `hold_s` after it was made first."""
+        """A call is not made again later than `hold_s` after it was made first.
+
+        For one that its coordinator kept waiting for other members, that time begins anew when the
+        coordinator gives it up: its partition moved, or its service was lost.
+        """
         self._hold_s = hold_s
         self._changes = ViewChanges()
         self._retries: set[asyncio.Task[Any]] = set()
@@ -52,6 +59,7 @@ class CoordinatorRetries:
         answer: Future[AnswerT] = asyncio.get_running_loop().create_future()
         begun = partial(self._on_first, answer, find, call, self._deadline())
         first.add_done_callback(begun)
+        answer.add_done_callback(partial(_give_up, first))
         return answer
 
     def _on_first(
@@ -84,19 +92,27 @@ class CoordinatorRetries:
     ) -> AnswerT:
         time, pause_s, is_in_doubt = asyncio.get_running_loop().time, _PAUSE_S_MIN, False
         while True:
+            began = time()
             try:
                 answer = await attempt
             except BackendUnavailable as error:
                 was_sent = not isinstance(error, CallNotSent)
+                deadline = self._extended(deadline, call, began)
                 if time() >= deadline or (was_sent and not call.repeat_in_doubt):
                     raise
                 is_in_doubt = is_in_doubt or was_sent
             else:
+                deadline = self._extended(deadline, call, began)
                 if answer.refusal not in _PASSING or time() >= deadline:
                     return call.recognise(answer) if is_in_doubt and call.recognise else answer
             await self._changes.wait(min(pause_s, max(0.0, deadline - time())))
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
             attempt = _attempt(find, call)
+
+    def _extended(self, deadline: float, call: CoordinatorCall[Any], began: float) -> float:
+        """The deadline after an attempt: a new one where the coordinator kept the call waiting."""
+        waited_s = asyncio.get_running_loop().time() - began
+        return self._deadline() if call.waits_for_members and waited_s > _KEPT_S else deadline
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._hold_s
@@ -108,6 +124,12 @@ async def _attempt(find: Find, call: CoordinatorCall[AnswerT]) -> AnswerT:
     except BackendUnavailable as error:
         raise CallNotSent(str(error)) from error
     return await call.make(owner)
+
+
+def _give_up(first: "Future[Any]", answer: "Future[Any]") -> None:
+    """Whoever called does not want an answer any more: what was not sent yet need not be."""
+    if answer.cancelled():
+        first.cancel()
 
 
 def _hand_over(answer: "Future[AnswerT]", task: "asyncio.Task[AnswerT]") -> None:

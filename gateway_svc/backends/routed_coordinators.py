@@ -47,6 +47,7 @@ from gateway_svc.backends.coordinator_calls import (
     delete_call,
     join_call,
     leave_call,
+    sync_call,
 )
 from gateway_svc.backends.coordinator_retries import CoordinatorRetries
 from gateway_svc.backends.group_topic import GroupTopic
@@ -81,8 +82,7 @@ class RoutedCoordinators:
         return await self._call(request.group_id, join_call(request))
 
     async def sync_group(self, request: SyncGroup) -> Synced:
-        call = CoordinatorCall(lambda owner: owner.sync_group(request))
-        return await self._call(request.group_id, call)
+        return await self._call(request.group_id, sync_call(request))
 
     def heartbeat(self, request: GroupHeartbeat) -> Future[HeartbeatTaken]:
         call = CoordinatorCall(lambda owner: owner.heartbeat(request))

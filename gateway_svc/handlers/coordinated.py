@@ -62,6 +62,10 @@ class Coordinating(Started[ResponseT]):
         self._request = request
         self._respond = respond
 
+    def abandon(self) -> None:
+        """Ends retries: a commit must not overwrite one that its client makes elsewhere."""
+        self.future.cancel()
+
     def respond(self) -> ResponseT | Encoded:
         try:
             answer = self.future.result()

@@ -29,6 +29,9 @@ class Pending:
     def expire(self) -> Parts | None:
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """The client left. What the request has begun may go on, unless it says otherwise."""
+
 
 class Exclusive:
     """A request that runs alone: after all earlier ones are answered, and before any later one.

@@ -64,6 +64,9 @@ class Request(Pending):
     def finish(self) -> Parts | None:
         return self.encoded(self._started.respond)
 
+    def abandon(self) -> None:
+        self._started.abandon()
+
     def expire(self) -> Parts:
         return self.refused(ErrorCode.REQUEST_TIMED_OUT)
 

@@ -27,6 +27,9 @@ class Started(Generic[ResponseT]):
     def respond(self) -> ResponseT | Encoded | None:
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """The client left: nobody will call `respond`."""
+
 
 class Alone(Generic[ResponseT]):
     """A request that turned out to need the connection for itself: `run` answers it."""

@@ -199,7 +199,10 @@ class Pipeline:
         """Drops everything: the client is gone. Pending answers come to nothing."""
         self.is_cancelled = True
         self._waiting.clear()
-        self._places.clear()
+        places, self._places = self._places, deque()
+        for place in places:
+            if isinstance(place.reply, Pending):
+                place.reply.abandon()
         if self._alone is not None:
             self._alone.cancel()
 

@@ -7,6 +7,7 @@ from common.ports.group_refusal import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from gateway_svc.backends.coordinator_calls import CoordinatorCall
 from gateway_svc.backends.coordinator_retries import CoordinatorRetries
+from tests.support.virtual_time import run_in_virtual_time
 
 IN_DOUBT, NOT_SENT = BackendUnavailable("stream broke"), CallNotSent("not connected")
 MOVED = HeartbeatTaken(GroupRefusal.NOT_COORDINATOR)
@@ -73,6 +74,67 @@ def test_what_lasts_is_the_answer():
     assert Story(MOVED, hold_s=0.0).result() is MOVED
     with pytest.raises(CallNotSent):
         Story(NOT_SENT, hold_s=0.0).result()
+
+
+async def kept_for(seconds, *refusals, **how):
+    """The answer to a call that the first coordinator refuses after so long, and those after it."""
+    outcomes = [*refusals, DONE]
+
+    async def attempt(owner):
+        if len(outcomes) == len(refusals) + 1:
+            await asyncio.sleep(seconds)
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return await CoordinatorRetries(10.0).call(find, CoordinatorCall(attempt, **how))
+
+
+@pytest.mark.parametrize("refusal", [MOVED, IN_DOUBT])
+def test_a_call_that_waited_for_members_is_made_again_however_long_it_waited(refusal):
+    story = kept_for(60, refusal, LOADING, LOADING, waits_for_members=True)
+    assert run_in_virtual_time(story) is DONE
+
+
+def test_a_call_that_does_not_wait_for_members_is_not_made_again_too_late():
+    assert run_in_virtual_time(kept_for(60, MOVED)) is MOVED
+
+
+def test_a_call_that_waits_for_members_is_not_made_again_for_ever():
+    refusals = [MOVED] * 1000
+    assert run_in_virtual_time(kept_for(60, *refusals, waits_for_members=True)) is MOVED
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_call_whose_caller_left_is_not_made_again(attempts):
+    async def story():
+        made = []
+
+        async def attempt(owner):
+            made.append(owner)
+            if len(made) == attempts:
+                answer.cancel()
+            return MOVED
+
+        retries, call = CoordinatorRetries(30.0), CoordinatorCall(attempt)
+        answer = retries.follow_up(find, call, asyncio.ensure_future(attempt(None)))
+        await asyncio.wait([answer])
+        await asyncio.sleep(60)
+        assert len(made) == attempts
+
+    run_in_virtual_time(story())
+
+
+def test_a_call_whose_caller_left_need_not_be_sent():
+    async def story():
+        first = asyncio.get_running_loop().create_future()
+        answer = CoordinatorRetries(30.0).follow_up(find, Story().call, first)
+        answer.cancel()
+        await asyncio.wait([first])
+        assert first.cancelled()
+
+    run_in_virtual_time(story())
 
 
 def test_a_coordinator_that_is_not_found_was_not_called():

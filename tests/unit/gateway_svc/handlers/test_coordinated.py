@@ -43,5 +43,14 @@ def test_what_waits_without_a_task_is_refused_and_answered_alike():
     assert codes == [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.ILLEGAL_GENERATION]
 
 
+def test_the_request_of_a_client_that_left_is_cancelled():
+    async def story():
+        answer = asyncio.get_running_loop().create_future()
+        Coordinating(HEARTBEAT, REQUEST, answer, lambda _: HeartbeatResponse()).abandon()
+        return answer.cancelled()
+
+    assert asyncio.run(story())
+
+
 def test_clients_are_named_as_kafka_names_them():
     assert client_of(World().call(4, client_id="c")) == GroupClient("c", "/10.0.0.9")

@@ -103,3 +103,21 @@ def test_a_request_whose_time_is_up_is_refused():
         return reply.expire()
 
     assert answered(asyncio.run(story())).error_code is ErrorCode.REQUEST_TIMED_OUT
+
+
+def test_a_request_whose_client_left_is_abandoned():
+    class Abandonable(Soon):
+        def abandon(self) -> None:
+            abandoned.append(self)
+
+    abandoned: list[Soon] = []
+
+    async def story() -> None:
+        for start in (Abandonable, Soon):
+            route = overlapping(lambda request, call, start=start: start(None))
+            reply = Dispatch({KEY: route}, World().backends).connect(PEER)(frame())
+            assert isinstance(reply, Pending)
+            reply.abandon()
+
+    asyncio.run(story())
+    assert [type(one) for one in abandoned] == [Abandonable]

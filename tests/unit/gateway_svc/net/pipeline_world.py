@@ -22,6 +22,10 @@ class PendingAnswer(Pending):
         self.future = future or asyncio.get_running_loop().create_future()
         self.timeout_ms = timeout_ms
         self.frame = frame
+        self.is_abandoned = False
+
+    def abandon(self) -> None:
+        self.is_abandoned = True
 
     def finish(self) -> Parts | None:
         self.future.result()

@@ -283,6 +283,18 @@ def test_what_comes_after_a_client_left_goes_nowhere():
     in_world(story)
 
 
+def test_what_is_under_way_learns_that_its_client_left():
+    async def story(world: World) -> None:
+        await world.ask(b"pending0", b"pending1", b"turn2")
+        await world.finish(b"pending0")
+        await world.finish(b"pending1")
+        await world.ask(b"pending3")
+        world.pipeline.cancel()
+        assert [name for name, one in world.pending.items() if one.is_abandoned] == [b"turn2"]
+
+    in_world(story)
+
+
 def test_a_running_request_is_cancelled_when_its_client_leaves():
     async def story(world: World) -> None:
         await world.ask(b"alone1")
