@@ -26,6 +26,7 @@ from common.ports.unavailable import BackendUnavailable
 from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.moves.mover import Mover, RingPolicy
+from metadata_svc.pauses import Pauses
 from metadata_svc.producer_ids import ProducerIds
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
@@ -59,6 +60,7 @@ class MetadataCore:
         whoever puts this on a network; inside a process a watcher lives until it is closed.
         """
         self.lease_ms = lease_ms
+        self.pauses = Pauses(lease_ms=lease_ms)
         self.view = ClusterView()
         self._defaults = defaults
         self._hub = Hub(self.view)
@@ -66,10 +68,15 @@ class MetadataCore:
         self._revisions = Revisions(StateStore(store), self.view, self._book, self._hub)
         policy = ring_policy or RingPolicy()
         self._members = Members(
-            self.view, self._book, self._hub, self._revisions, joins=policy.joins
+            self.view,
+            self._book,
+            self._hub,
+            self._revisions,
+            pauses=self.pauses,
+            joins=policy.joins,
         )
         self._mover = Mover(self.view, self._book, self._revisions, self._members, policy)
-        self._moving: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.ring = RingCore(self.view, self._book, self._revisions, self._members, self._mover)
         self._members.on_news = self._mover.wake
         self._members.on_report = self.ring.take_report
@@ -87,7 +94,10 @@ class MetadataCore:
         self.view.apply(_snapshot(state, broker_configs))
         self._book.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
-        self._moving = asyncio.create_task(self._mover.run())
+        self._tasks = [
+            asyncio.create_task(self._mover.run()),
+            asyncio.create_task(self.pauses.run()),
+        ]
         topic_count = len(state.topics)
         log.info(
             "cluster %s: revision %d, %d topics", state.cluster_id, state.revision, topic_count
@@ -105,9 +115,10 @@ class MetadataCore:
     async def close(self) -> None:
         """Ends every watch, lets changes under way end, and closes the store."""
         self.end_watches()
-        if self._moving is not None:
-            self._moving.cancel()
-            await asyncio.wait([self._moving])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self._revisions.close()
 
     def watch(self, registration: Registration) -> RegisteredWatch:

@@ -24,6 +24,7 @@ from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from metadata_svc.admission import gateway_refusal, refusal
 from metadata_svc.difference import Difference
+from metadata_svc.pauses import Pauses
 from metadata_svc.registration import describe, identity
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
@@ -35,16 +36,18 @@ log = logging.getLogger(__name__)
 class Members:
     """Live gateways and partition services, and those who are expected back."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what members are kept in, each named by its caller
         self,
         view: ClusterView,
         book: RingBook,
         hub: Hub,
         revisions: Revisions,
         *,
+        pauses: Pauses | None = None,
         joins: bool = True,
     ) -> None:
         """`joins`: a partition service that was not known before is in the ring at once."""
+        self.pauses = pauses or Pauses(lease_ms=0)
         self._view = view
         self._hub = hub
         self._revisions = revisions
@@ -52,7 +55,8 @@ class Members:
         self._book = book
         self._joins = joins
         self._expected: set[str] = set()
-        self._expected_until = 0.0
+        self._expected_end = 0.0
+        self._departures: set[asyncio.Task[None]] = set()
         self._is_stopped = False
         #: Takes in what members report; nobody does at first.
         self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
@@ -84,11 +88,13 @@ class Members:
     def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
         """These were alive before this service started: they have a lease's time to return."""
         self._expected = set(identities)
-        self._expected_until = asyncio.get_running_loop().time() + lease_ms / 1000
+        self._expected_end = asyncio.get_running_loop().time() + lease_ms / 1000
 
     async def wait_for_expected(self, deadline: float) -> None:
         """Returns when all expected are back, their time is over, or at `deadline` (loop time)."""
-        await self._wait(lambda: not self._expected, min(deadline, self._expected_until))
+        loop = asyncio.get_running_loop()
+        while self._expected and (end := min(deadline, self._expected_until())) > loop.time():
+            await self._wait(lambda: not self._expected, end)
 
     async def wait_for_owner(self, deadline: float) -> None:
         """Returns when somebody can own new partitions, or at `deadline` (loop time)."""
@@ -102,6 +108,8 @@ class Members:
     def stop(self, reason: str) -> None:
         """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
         self._is_stopped = True
+        for task in self._departures:
+            task.cancel()
         self._hub.stop(reason)
 
     async def register(self, watch: "RegisteredWatch") -> None:
@@ -117,11 +125,26 @@ class Members:
             raise BackendUnavailable(f"cannot register: {error}") from error
 
     async def unregister(self, watch: "RegisteredWatch") -> None:
-        """Ends a watch. It is over for whoever waits for acknowledgements at once."""
+        """Ends a watch. It is over for whoever waits for acknowledgements at once.
+
+        Where this process was paused, clients have given up their connections meanwhile. They are
+        about to come back, so they count as alive until they had a lease's time to do so.
+        """
         if watch.watcher is not None:
             self._hub.remove(watch.watcher, "closed")
-        if not self._is_stopped:
+        self.pauses.check()
+        if self.pauses.grace_until > asyncio.get_running_loop().time():
+            task = asyncio.create_task(self._unregister_after_grace(watch))
+            self._departures.add(task)
+            task.add_done_callback(self._departures.discard)
+        elif not self._is_stopped:
             await self._revisions.alone(lambda: self._unregister(watch))
+
+    async def _unregister_after_grace(self, watch: "RegisteredWatch") -> None:
+        await self.pauses.wait_for_grace()
+        if not self._is_stopped:
+            with suppress(BackendUnavailable):
+                await self._revisions.alone(lambda: self._unregister(watch))
 
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
@@ -200,8 +223,12 @@ class Members:
         return Difference(live=live)
 
     def _live_or_expected(self) -> set[str]:
-        is_time_over = asyncio.get_running_loop().time() >= self._expected_until
+        is_time_over = asyncio.get_running_loop().time() >= self._expected_until()
         return set(self._watches) | (set() if is_time_over else self._expected)
+
+    def _expected_until(self) -> float:
+        self.pauses.check()
+        return max(self._expected_end, self.pauses.grace_until)
 
     async def _wait(self, is_so: Callable[[], bool], deadline: float) -> None:
         with suppress(TimeoutError):

@@ -42,11 +42,11 @@ class MetadataServicer(MetadataServiceServicer):
         context: grpc.aio.ServicerContext[pb.WatchRequest, pb.WatchResponse],
     ) -> AsyncIterator[pb.WatchResponse]:
         try:
-            who = await registration(requests, lease_ms=self._core.lease_ms)
+            who = await registration(requests, pauses=self._core.pauses)
         except WrongRegistration as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         watch = self._core.watch(who)
-        hearing = asyncio.create_task(hear(requests, watch, who=who, lease_ms=self._core.lease_ms))
+        hearing = asyncio.create_task(hear(requests, watch, who=who, pauses=self._core.pauses))
         try:
             async for change in watch:
                 yield self._messages.of(change)

@@ -178,7 +178,12 @@ class Mover:
         ]
         known = self._fence_deadlines
         deadline = now + self._fence_timeout_s
-        self._fence_deadlines = {one.move_id: known.get(one.move_id, deadline) for one in fenced}
+        self._members.pauses.check()
+        # Nothing of a move was recorded while this process stood still.
+        earliest = self._members.pauses.resumed_at + self._fence_timeout_s
+        self._fence_deadlines = {
+            one.move_id: max(known.get(one.move_id, deadline), earliest) for one in fenced
+        }
         given_up = [
             move
             for move in fenced

@@ -5,6 +5,7 @@ import pytest
 from common.ports.metadata import Endpoint, Gateway, Member
 from common.ports.moves import LogLoad, MemberReport
 from metadata_svc.hearing import WrongRegistration, hear, registration
+from metadata_svc.pauses import Pauses
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1 import ring_pb2 as pb_ring
 
@@ -34,12 +35,12 @@ class Watched:
 
 
 def registered(*requests, **how):
-    return asyncio.run(registration(saying(*requests, **how), lease_ms=20))
+    return asyncio.run(registration(saying(*requests, **how), pauses=Pauses(lease_ms=20)))
 
 
 def heard(*requests, **how):
     watch = Watched()
-    asyncio.run(hear(saying(*requests, **how), watch, who=WHO, lease_ms=20))
+    asyncio.run(hear(saying(*requests, **how), watch, who=WHO, pauses=Pauses(lease_ms=20)))
     return watch.log
 
 
@@ -85,8 +86,41 @@ def test_reports_are_passed_on():
 
 def test_silence_for_longer_than_the_lease_closes_the_watch_and_is_told(caplog):
     assert heard(pb.WatchRequest(acknowledged_revision=1), then_silent=True) == [1, "closed"]
-    assert "nothing heard for 20 ms" in caplog.text
+    assert "nothing heard for 0.02 s" in caplog.text
 
 
 def test_a_second_registration_on_the_same_watch_changes_nothing():
     assert heard(pb.WatchRequest(register_gateway=GATEWAY)) == ["closed"]
+
+
+def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
+    """As after SIGSTOP: the clock is ahead by many leases, and the message is there to be read."""
+
+    async def body():
+        loop, pauses, watch = asyncio.get_running_loop(), Pauses(lease_ms=60_000), Watched()
+        await asyncio.sleep(0)
+        checking = asyncio.create_task(pauses.run())
+        arrived = asyncio.Event()
+
+        async def requests():
+            await arrived.wait()
+            yield pb.WatchRequest(acknowledged_revision=7)
+
+        hearing = asyncio.create_task(hear(requests(), watch, who=WHO, pauses=pauses))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + 600)
+        # Every timer that came due fires before the message is read.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert pauses.resumed_at > 0
+        assert not hearing.done()
+        arrived.set()
+        await hearing
+        checking.cancel()
+        return watch.log
+
+    assert asyncio.run(body()) == [7, "closed"]
+    assert "stood still" in caplog.text
+    assert "nothing heard" not in caplog.text

@@ -306,3 +306,28 @@ def test_an_acknowledgement_before_the_first_change_is_nothing():
         RegisteredWatch(cluster.members, GATEWAY).acknowledge(5)
 
     run(body)
+
+
+def test_connections_that_were_lost_in_a_pause_do_not_end_a_registration(monkeypatch):
+    """Clients gave up on a process that stood still, and come back to the one that continues."""
+
+    async def body(cluster):
+        loop, pauses = asyncio.get_running_loop(), cluster.members.pauses
+        pauses.lease_s = 0.2
+        checking = asyncio.create_task(pauses.run())
+        await asyncio.sleep(0)
+        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + 30)
+        await gateway.close()
+        await member.close()
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == {"p"}
+        # The gateway comes back; the lease of the member is over.
+        await cluster.joined(GATEWAY)
+        await asyncio.gather(*cluster.members._departures)
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == set()
+        checking.cancel()
+
+    run(body)
