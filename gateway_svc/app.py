@@ -27,6 +27,7 @@ from gateway_svc.backends.submissions import AppendTaker
 from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
 from gateway_svc.handlers.call import Backends, LongPolls
+from gateway_svc.handlers.conversions import Conversions
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.table import ROUTES
 from gateway_svc.net.frame_receiver import new_scratch
@@ -168,6 +169,7 @@ class Gateway:
             metadata=self._metadata,
             producer_ids=self._producer_ids,
             answer_room=AnswerRoom(memory.bytes_max, lambda: memory.used),
+            conversions=Conversions(memory.take, memory.give),
             long_polls=self._long_polls,
         )
 

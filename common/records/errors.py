@@ -1,4 +1,4 @@
-"""What can be wrong with the bytes of records, as exceptions: two, and nothing else leaves here."""
+"""What can be wrong with the bytes of records, as exceptions: three, and no other."""
 
 
 class CorruptRecords(Exception):
@@ -7,3 +7,7 @@ class CorruptRecords(Exception):
 
 class UnsupportedRecords(Exception):
     """The records are sound, but cannot be read or written in the form that was asked for."""
+
+
+class RecordsTooLarge(Exception):
+    """A message has more bytes than its topic accepts; it was not opened."""

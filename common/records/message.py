@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from common.records.batch import LOG_APPEND_TIME, NO_TIMESTAMP
-from common.records.errors import CorruptRecords
+from common.records.errors import CorruptRecords, RecordsTooLarge
 
 #: The magic byte stands at the same place in messages and in v2 batches.
 MAGIC_POSITION: Final = 16
@@ -30,6 +30,7 @@ _MAGIC_0_BODY: Final = struct.Struct(">bbi")
 _MAGIC_1_BODY: Final = struct.Struct(">bbqi")
 
 _magic_1_front: Final = _MAGIC_1_FRONT.unpack_from
+_unpack_entry: Final = struct.Struct(">qi").unpack_from
 _unpack_length: Final = _LENGTH.unpack_from
 _new_tuple: Final = tuple.__new__
 
@@ -83,6 +84,26 @@ def read_messages(data: bytes, magic: int) -> Iterator[Message]:
             yield _new_tuple(Message, (offset, attributes, timestamp, key, value))
     except struct.error as error:
         raise CorruptRecords("the message set ends within a message") from error
+
+
+def check_sizes(message_set: bytes, message_bytes_max: int) -> None:
+    """Looks at the outer messages of a set alone, and opens none (UnifiedLog.analyzeAndValidate).
+
+    Raises:
+        RecordsTooLarge: one of them is larger than `message_bytes_max`, offset and size included.
+    """
+    position, last = 0, len(message_set) - _LENGTH_OVERHEAD
+    while position <= last:
+        _, size = _unpack_entry(message_set, position)
+        size += _LENGTH_OVERHEAD
+        if size > message_bytes_max:
+            raise RecordsTooLarge(
+                f"a message has {size} bytes, max.message.bytes is {message_bytes_max}"
+            )
+        # Such a size is corrupt, which reading the set will report.
+        if size < _LENGTH_OVERHEAD:
+            return
+        position += size
 
 
 def _magic_0_front(data: bytes, position: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ absolute with magic 0, and with magic 1 count from the first record, the wrapper
 offset of the last one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from common.records.batch import (
@@ -22,21 +22,37 @@ from common.records.batch import (
 )
 from common.records.compression import Codec, codec_of, compress, decompress
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.message import MAGIC_POSITION, Message, read_messages, write_message
+from common.records.message import (
+    MAGIC_POSITION,
+    Message,
+    check_sizes,
+    read_messages,
+    write_message,
+)
 from common.records.records import Record, pack_records, read_records
 
 _MAGIC_1: Final = 1
 _new_tuple: Final = tuple.__new__
 
 
-def up_convert(message_set: Bytes) -> bytes | None:
+def up_convert(
+    message_set: Bytes,
+    *,
+    message_bytes_max: int | None = None,
+    on_inflated: Callable[[int], None] = lambda _: None,
+) -> bytes | None:
     """One v2 batch with every record of a produced message set, or None where it is empty.
 
     One batch even for several wrappers, as in LogValidator.java, so that the set is stored whole
     or not at all; its codec is that of the last compressed message. Offsets of the producer are
     not looked at, brokers assign new ones. What is of magic 2 already comes back as it is.
 
+    With `message_bytes_max` the outer messages are measured before any is opened, and the set
+    inflates to no more than a batch of that size may. `on_inflated` is told the bytes of each
+    wrapper's set; the batch takes about as many again.
+
     Raises:
+        RecordsTooLarge: an outer message is larger than `message_bytes_max`.
         CorruptRecords: cut, a CRC fails, garbage inside, or all wrappers together inflate to
             more than `batch.inflated_bytes_max`.
         UnsupportedRecords: a codec that messages cannot have.
@@ -51,21 +67,33 @@ def up_convert(message_set: Bytes) -> bytes | None:
         return data
     if magic > _MAGIC_1:
         raise CorruptRecords(f"a message set of magic {magic}")
-    opened = _OpenedSet(data, magic)
+    if message_bytes_max is not None:
+        check_sizes(data, message_bytes_max)
+    opened = _OpenedSet(data, magic, _inflated_bytes_max(len(data), message_bytes_max), on_inflated)
     header, body = pack_records(opened.records())
     header = header._replace(attributes=opened.codec | opened.flags)
     return seal(header, compress(opened.codec, body))
 
 
+def _inflated_bytes_max(set_bytes: int, message_bytes_max: int | None) -> int:
+    """All wrappers of a set become one batch, so they may inflate to what that one may."""
+    if message_bytes_max is not None:
+        set_bytes = min(set_bytes, message_bytes_max)
+    return inflated_bytes_max(set_bytes)
+
+
 class _OpenedSet:
     """A message set on its way to records: what its messages say of the batch shows at the end."""
 
-    def __init__(self, data: bytes, magic: int) -> None:
+    def __init__(
+        self, data: bytes, magic: int, inflated_bytes_max: int, on_inflated: Callable[[int], None]
+    ) -> None:
         self.codec = Codec.NONE
         self.flags = 0
         self._data = data
         self._magic = magic
-        self._room = inflated_bytes_max(len(data))
+        self._room = inflated_bytes_max
+        self._on_inflated = on_inflated
 
     def records(self) -> Iterator[Record]:
         for offset, (timestamp, message) in enumerate(self._messages()):
@@ -96,6 +124,7 @@ class _OpenedSet:
         if not inner_set:
             raise CorruptRecords("a compressed message holds no messages")
         self._room -= len(inner_set)
+        self._on_inflated(len(inner_set))
         return inner_set
 
 

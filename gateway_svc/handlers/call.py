@@ -13,6 +13,7 @@ from gateway_svc.backends.group_topic import GroupTopic
 from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.handlers.answer_room import AnswerRoom
+from gateway_svc.handlers.conversions import Conversions
 from gateway_svc.wire.envelope import RequestHeader
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class Backends:
     metadata: Metadata
     producer_ids: ProducerIds
     answer_room: AnswerRoom
+    conversions: Conversions = field(default_factory=Conversions)
     long_polls: LongPolls = field(default_factory=LongPolls)
 
 

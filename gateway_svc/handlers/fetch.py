@@ -157,6 +157,7 @@ async def _partition(
             call.api_version,
             result.records if asked.diverging is None else [],
             fetch_offset=asked.partition.fetch_offset,
+            conversions=call.backends.conversions,
         )
     except UnsupportedRecords:
         return _failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)

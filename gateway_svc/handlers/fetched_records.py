@@ -3,7 +3,6 @@
 The rules are those of KafkaApis.maybeConvertFetchedData in Apache Kafka 3.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from common.records.batch import iter_batches
 from common.records.compression import Codec
 from common.records.errors import UnsupportedRecords
 from common.records.message_set import down_convert
+from gateway_svc.handlers.conversions import Conversions, Count
 from gateway_svc.wire.schema import RecordChunks
 
 #: Record batches since this version (KIP-98), messages of magic 1 since that (KIP-32).
@@ -22,7 +22,11 @@ _ZSTD_SINCE: Final = 10
 
 
 async def records_for(
-    version: int, chunks: list[bytes | memoryview], *, fetch_offset: int
+    version: int,
+    chunks: list[bytes | memoryview],
+    *,
+    fetch_offset: int,
+    conversions: Conversions,
 ) -> RecordChunks:
     """`chunks` of whole v2 batches for a response of `version`; from version 10 on untouched.
 
@@ -35,8 +39,15 @@ async def records_for(
     if version >= _BATCHES_SINCE:
         return _until_zstd(chunks)
     magic = 1 if version >= _MAGIC_1_SINCE else 0
-    # In a thread: every record is opened.
-    return await asyncio.to_thread(down_convert, chunks, magic, fetch_offset=fetch_offset)
+    return await conversions.run(lambda count: _down_converted(chunks, magic, fetch_offset, count))
+
+
+def _down_converted(
+    chunks: Sequence[bytes | memoryview], magic: int, fetch_offset: int, count: Count
+) -> list[bytes]:
+    # All batches are there in both formats, and one of them is inflated at a time.
+    count(sum(map(len, chunks)))
+    return down_convert(chunks, magic, fetch_offset=fetch_offset)
 
 
 def _until_zstd(chunks: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:

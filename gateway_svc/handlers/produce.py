@@ -13,6 +13,7 @@ from typing import Final
 from common.ports.metadata import Topic
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
+from common.topic_configs import effective_int
 from gateway_svc.handlers.brokers import Leaders
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.error_mapping import APPEND_ERRORS
@@ -20,7 +21,7 @@ from gateway_svc.handlers.produced_records import (
     Batch,
     NotAppended,
     checked_batch,
-    converted_batches,
+    converted_batch,
 )
 from gateway_svc.handlers.reply import Disconnect
 from gateway_svc.handlers.route import Alone, Started
@@ -30,6 +31,7 @@ from gateway_svc.wire.apis.produce import (
     BatchIndexAndErrorMessage,
     LeaderIdAndEpoch,
     NodeEndpoint,
+    PartitionProduceData,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
@@ -69,8 +71,11 @@ def produce(
 async def _produce_converted(
     request: ProduceRequest, call: Call
 ) -> ProduceResponse | Encoded | None:
-    # In a thread: a compressed set may hold a million records.
-    batches = await asyncio.to_thread(lambda: [*converted_batches(request, call.api_version)])
+    batches = [
+        await _converted(partition, topic, call)
+        for topic in request.topic_data
+        for partition in topic.partition_data
+    ]
     begun = Appending(request, call, iter(batches)).start()
     if not isinstance(begun, Appending):
         return begun
@@ -78,6 +83,18 @@ async def _produce_converted(
     if not begun.future.done():
         return _spoken(request, PRODUCE.refuse(request, ErrorCode.REQUEST_TIMED_OUT))
     return begun.respond()
+
+
+async def _converted(partition: PartitionProduceData, asked: TopicProduceData, call: Call) -> Batch:
+    """What a partition carries, as a batch; nothing is opened where there is no such partition."""
+    topic, unknown = _topic(asked, call)
+    if topic is None or not 0 <= partition.index < len(topic.partitions):
+        return unknown
+    records, version = partition.records, call.api_version
+    limit = effective_int("max.message.bytes", topic.configs, call.backends.view.broker_configs)
+    return await call.backends.conversions.run(
+        lambda count: converted_batch(records, version, limit, count)
+    )
 
 
 def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:

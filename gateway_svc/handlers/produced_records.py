@@ -5,14 +5,13 @@ checks it, and here only what depends on the version. Versions 0 to 2 carry mess
 which become one v2 batch each.
 """
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from common.records.batch import CODEC_MASK, HEADER_BYTES, MAGIC, TRANSACTIONAL
 from common.records.compression import Codec
-from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRecords
 from common.records.message_set import up_convert
-from gateway_svc.wire.apis.produce import ProduceRequest
+from gateway_svc.handlers.conversions import Count
 from gateway_svc.wire.error_code import ErrorCode
 
 #: Batches may be compressed with zstd since this version (KIP-110).
@@ -60,16 +59,22 @@ def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
     return records
 
 
-def converted_batches(request: ProduceRequest, version: int) -> Iterator[Batch]:
-    """One for each partition of a request below version 3. Takes its time: records are opened."""
-    for topic in request.topic_data:
-        for partition in topic.partition_data:
-            yield _converted(partition.records, version)
+def converted_batch(
+    records: bytes | memoryview | None, version: int, message_bytes_max: int, count: Count
+) -> Batch:
+    """What a partition of a request below version 3 carries, as a batch.
 
-
-def _converted(records: bytes | memoryview | None, version: int) -> Batch:
+    Takes its time, for records are opened; `count` is told of the memory that this takes. Messages
+    and batches over `message_bytes_max`, the topic's max.message.bytes, are refused.
+    """
     try:
-        batch = up_convert(records or b"")
+        batch = up_convert(
+            records or b"",
+            message_bytes_max=message_bytes_max,
+            on_inflated=lambda inflated: count(2 * inflated),
+        )
+    except RecordsTooLarge as error:
+        return NotAppended(ErrorCode.MESSAGE_TOO_LARGE, str(error))
     except CorruptRecords as error:
         return NotAppended(ErrorCode.CORRUPT_MESSAGE, str(error))
     except UnsupportedRecords as error:
@@ -77,4 +82,7 @@ def _converted(records: bytes | memoryview | None, version: int) -> Batch:
     if batch is None:
         # As UnifiedLog.append: an empty set is stored without a trace and without an error.
         return NotAppended(ErrorCode.NONE)
+    if len(batch) > message_bytes_max:
+        # Its owner would refuse it too; until then it would be in memory.
+        return NotAppended(ErrorCode.MESSAGE_TOO_LARGE)
     return checked_batch(batch, version)

@@ -7,6 +7,7 @@ memory during the attack over what was resident before it.
 import contextlib
 import gzip
 import io
+import random
 import select
 import socket
 import struct
@@ -252,6 +253,17 @@ def test_a_compression_bomb_in_a_message_set_is_refused(broker, raw, topic):
         answer = Kafka08Client(connection).produce(topic, 0, bomb())
     assert answer.error_code in (2, 10, 87)
     assert raw.offset_at(topic, -1) == 0
+
+
+def test_a_message_over_the_limit_is_refused_without_inflating_it(broker, raw, topic):
+    """A wrapper of 6.3 MB that would inflate to 200 MB, which is less than 32 times as much."""
+    values = [random.Random(0).randbytes(900_000)] * 7 + [bytes(900_000)] * 215
+    inner = b"".join(pack_message(Record(value), magic=0) for value in values)
+    wrapper = Record(gzip.compress(inner, compresslevel=1))
+    sent = pack_message(wrapper, magic=0, attributes=1)
+    with KafkaSocket(broker.address) as connection, bounded_memory(broker, 64 << 20):
+        answer = Kafka08Client(connection).produce(topic, 0, sent)
+    assert answer.error_code == 10
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4"])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from common.records import batch as batches
 from common.records.batch import Flaw, check, parse_header, place, stamp_log_append_time
 from common.records.compression import Codec, compress
-from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRecords
 from common.records.message import Message, read_messages, write_message
 from common.records.message_set import down_convert, up_convert
 from common.records.records import Record, read_records, write_batch
@@ -194,6 +194,32 @@ def test_all_wrappers_together_inflate_to_no_more_than_the_limit():
     assert up_convert(wrapper * 2)
     with pytest.raises(CorruptRecords):
         up_convert(wrapper * 3)
+
+
+@MAGICS
+def test_a_set_inflates_to_no_more_than_a_batch_of_the_topic_may(magic):
+    wrapper = _wrapper(
+        magic, Codec.GZIP, write_message(Message(0, 0, NOW, None, bytes(10 << 20)), magic)
+    )
+    padding = _message(magic, bytes(600_000)) * 2
+    told = []
+    assert up_convert(padding + wrapper * 2, on_inflated=told.append)
+    assert len(told) == 2
+    assert told[0] > 10 << 20
+    with pytest.raises(CorruptRecords, match="at most"):
+        up_convert(padding + wrapper * 2, message_bytes_max=600_100)
+
+
+@MAGICS
+@pytest.mark.parametrize("codec", [Codec.GZIP, Codec.SNAPPY, Codec.LZ4])
+def test_a_wrapper_that_is_too_large_is_refused_unopened(magic, codec):
+    wrapper = bytearray(_wrapper(magic, codec, _message(magic, b"k" * 50)))
+    size = len(wrapper)
+    assert up_convert(wrapper, message_bytes_max=size)
+    # Its CRC is not even looked at.
+    wrapper[-1] ^= 1
+    with pytest.raises(RecordsTooLarge, match=f"{size} bytes, max.message.bytes is {size - 1}"):
+        up_convert(_message(magic, b"") + wrapper, message_bytes_max=size - 1)
 
 
 @MAGICS

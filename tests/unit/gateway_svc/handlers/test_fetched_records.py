@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from common.records.errors import CorruptRecords, UnsupportedRecords
+from gateway_svc.handlers.conversions import Conversions
 from gateway_svc.handlers.fetched_records import records_for
 from tests.support.batches import record_batch
 from tests.support.message_sets import unpack_message_set
@@ -13,13 +14,17 @@ LATER = record_batch(numbered(2), base_offset=2)
 ZSTD = record_batch(numbered(1), codec="zstd", base_offset=4)
 
 
+async def _read(version, chunks, fetch_offset):
+    return await records_for(version, chunks, fetch_offset=fetch_offset, conversions=Conversions())
+
+
 def read(version: int, *chunks: bytes, fetch_offset: int = 0):
-    return asyncio.run(records_for(version, list(chunks), fetch_offset=fetch_offset))
+    return asyncio.run(_read(version, list(chunks), fetch_offset))
 
 
 def test_current_versions_get_the_very_chunks():
     chunks = [PLAIN, ZSTD]
-    assert asyncio.run(records_for(10, chunks, fetch_offset=0)) is chunks
+    assert asyncio.run(_read(10, chunks, 0)) is chunks
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,37 @@ def test_message_sets_of_old_versions_become_batches(version, magic, codec):
     assert (batch[16], int.from_bytes(batch[57:61], "big")) == (2, 3)
 
 
+def test_only_message_sets_for_partitions_that_exist_are_opened(monkeypatch):
+    opened = []
+
+    def converted(records, version, message_bytes_max, count):
+        opened.append((bytes(records), message_bytes_max))
+        return BATCH
+
+    monkeypatch.setattr("gateway_svc.handlers.produce.converted_batch", converted)
+    world = World()
+    asked = request(topic("orders", (0, b"a"), (9, b"b")), topic("nowhere", (0, b"c")))
+    response = world.ask(produce, asked, 2)
+    assert [code for _, _, code, _ in answers(response)] == [
+        ErrorCode.NONE,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ]
+    assert opened == [(b"a", 1_048_588)]
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_a_message_larger_than_the_topic_accepts_is_too_large(version):
+    sent = message_set(numbered(1, size=1_100_000), magic=0, codec="none")
+    good = message_set(numbered(1), magic=0)
+    world = World()
+    response = world.ask(produce, request(topic("orders", (0, sent), (1, good))), version)
+    assert [code for _, _, code, _ in answers(response)] == [
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.NONE,
+    ]
+
+
 def test_a_damaged_message_set_is_corrupt_and_harms_no_other():
     sent = bytearray(message_set(numbered(3), magic=1))
     sent[-1] ^= 1
