@@ -1,6 +1,6 @@
 """One AppendStream: appends in the order of arrival, results as they come, everything batched."""
 
-from asyncio import Future
+from asyncio import CancelledError, Future
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -50,8 +50,9 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         append_ids = [append_id for _, append_id, _ in run]
         appends = [append for _, _, append in run]
         size = sum(len(append.batch) for append in appends)
-        self._began(size)
+        # Counted when it is under way: one that raises will never be answered.
         answer = self._partitions.append(appends, acks=acks)
+        self._began(size)
         answer.add_done_callback(lambda done: self._on_done(done, append_ids, acks, size))
 
     def _on_done(self, answer: _Answer, append_ids: list[int], acks: int, size: int) -> None:
@@ -60,6 +61,9 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
             wanted = list(_wanted(append_ids, answer.result(), acks))
         except BackendUnavailable as error:
             self.end(error)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - a bug, told at the end
+            # Its caller would wait for ever on a stream that stays.
+            self.fail(error)
         else:
             self._bytes_in_flight += len(wanted) * _RESULT_BYTES
             self._results += wanted

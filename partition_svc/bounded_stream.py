@@ -31,6 +31,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._has_ended = False
+        self._bug: BaseException | None = None
         #: Why the stream cannot go on, for its status; None where the caller ended it.
         self.failure: Exception | None = None
 
@@ -41,8 +42,18 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         self._changed.set()
         self._room.set()
 
+    def fail(self, bug: BaseException) -> None:
+        """As `end`, where a call will have no answer: `responses` raises `bug` after the others."""
+        self._bug = self._bug or bug
+        self._has_ended = True
+        self._changed.set()
+        self._room.set()
+
     async def responses(self, requests: AsyncIterator[RequestT]) -> AsyncIterator[ResponseT]:
-        """All responses, until the requests end or `end` was called, and all is answered."""
+        """All responses, until the requests end or `end` was called, and all is answered.
+
+        Raises what a bug in reading or answering raised, after the rest was answered.
+        """
         reading = asyncio.create_task(self._read(requests))
         try:
             while self._calls_in_flight or self._is_answered or not self._has_ended:
@@ -53,15 +64,17 @@ class BoundedStream(Generic[RequestT, ResponseT]):
                 response, size = self._next_response()
                 yield response
                 self._release(size)
-            if reading.done():
-                # Raises what went wrong there, if anything did: that is a bug.
-                reading.result()
+            if self._bug is not None:
+                raise self._bug
         finally:
             reading.cancel()
             await asyncio.wait([reading])
 
     def _take(self, request: RequestT) -> None:
-        """Begins all calls of a message. Raises `Malformed` before it begins any."""
+        """Begins all calls of a message. Raises `Malformed` before it begins any.
+
+        Anything else that it raises is a bug: the stream ends when what was begun is answered.
+        """
         raise NotImplementedError
 
     @property
@@ -74,6 +87,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
         raise NotImplementedError
 
     def _began(self, size: int) -> None:
+        """A call is under way, and will end by `_ended`; never before it has been begun."""
         self._calls_in_flight += 1
         self._bytes_in_flight += size
 
@@ -100,6 +114,8 @@ class BoundedStream(Generic[RequestT, ResponseT]):
             self.end(error)
         except DecodeError:
             self.end(Malformed("a request is not of its message type"))
+        except Exception as error:  # noqa: BLE001 - a bug, which `responses` raises
+            self.fail(error)
         finally:
             self._has_ended = True
             self._changed.set()

@@ -125,5 +125,12 @@ def _message(done: list[tuple[_Call, Any]]) -> pb.GroupAnswers:
     for call, result in done:
         answer = add()
         answer.call_id = call.call_id
-        call.put(answer, result)
+        try:
+            call.put(answer, result)
+        except Exception:
+            # The other calls of the message have answers that can be sent.
+            log.exception("cannot encode an answer about the group %r", call.request.group_id)
+            answer.Clear()
+            answer.call_id = call.call_id
+            call.put(answer, call.failed)
     return message

@@ -71,8 +71,9 @@ class Committer:
         """Runs `chore`, which may write, when nothing else does; done when it has run.
 
         With `must_sync` it is done when all that was written before it, or by it, survives the loss
-        of power. Where the store fails, the future does too: `StorageFailed`. A chore whose future
-        is cancelled before its turn does not run. One that has begun cannot be stopped, so it must
+        of power. Where the store fails, the future does too: `StorageFailed`. What else `chore`
+        raises the future raises as well, and the committer goes on. A chore whose future is
+        cancelled before its turn does not run. One that has begun cannot be stopped, so it must
         change the state in memory itself: its caller may be cancelled before it resumes.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -150,6 +151,9 @@ class Committer:
         except StorageFailed as error:
             chore.fail(error)
             raise
+        except Exception as error:  # noqa: BLE001 - the bug of who queued it, and that gets it
+            chore.fail(error)
+            return
         if not chore.done.done():
             chore.done.set_result(None)
 
@@ -189,6 +193,6 @@ class _Chore(NamedTuple):
     done: "asyncio.Future[None]"
     must_sync: bool
 
-    def fail(self, error: StorageFailed) -> None:
+    def fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)

@@ -1,4 +1,5 @@
 import asyncio
+import struct
 
 import pytest
 from google.protobuf.message import DecodeError
@@ -235,5 +236,45 @@ def test_a_bug_is_not_hidden():
         requests.end(ZeroDivisionError("a bug"))
         with pytest.raises(ZeroDivisionError):
             await ids_of(stream.responses(requests))
+
+    run(test)
+
+
+def test_an_append_that_raises_ends_the_stream_when_what_came_before_is_answered():
+    async def test(partitions, requests, stream):
+        append = partitions.append
+
+        def failing(appends, *, acks):
+            if acks == ACKS_LEADER:
+                raise struct.error("a bug")
+            return append(appends, acks=acks)
+
+        partitions.append = failing
+        requests.send(item(1), item(2, acks=pb.ACKS_LEADER), item(3))
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        await until(lambda: bool(partitions.calls))
+        partitions.answer(0)
+        assert [one.append_id for one in (await first).results] == [1]
+        with pytest.raises(struct.error):
+            await anext(responses)
+
+    run(test)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
+def test_an_answer_that_never_comes_ends_the_stream(error):
+    async def test(partitions, requests, stream):
+        requests.send(item(1))
+        requests.send(item(2, acks=pb.ACKS_LEADER))
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        await until(lambda: len(partitions.calls) == 2)
+        partitions.calls[0][2].set_exception(error)
+        await asyncio.sleep(0)
+        partitions.answer(1)
+        assert [one.append_id for one in (await first).results] == [2]
+        with pytest.raises(type(error)):
+            await anext(responses)
 
     run(test)

@@ -150,3 +150,27 @@ def test_a_bug_comes_out_when_the_rest_is_answered():
             await reading
 
     run(story)
+
+
+def test_a_reader_that_ended_by_a_bug_with_nothing_under_way_ends_the_stream():
+    async def story(requests, stream):
+        requests.send("no number")
+        with pytest.raises(TypeError):
+            await all_of(stream, requests)
+        assert not stream.begun
+
+    run(story)
+
+
+def test_a_call_without_an_answer_ends_the_stream_when_the_rest_is_answered():
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(1, 2)
+        await until(lambda: len(stream.begun) == 2)
+        stream.fail(ZeroDivisionError("a bug"))
+        stream._ended()
+        stream.answer(2)
+        with pytest.raises(ZeroDivisionError):
+            await reading
+
+    run(story)

@@ -207,3 +207,21 @@ def test_a_caller_that_leaves_takes_nothing_with_it():
         await asyncio.sleep(0)
 
     run(test)
+
+
+def test_an_answer_that_cannot_be_encoded_does_not_take_the_others_along(caplog):
+    async def test(coordinators, requests, stream):
+        reading = asyncio.ensure_future(answered(stream, requests))
+        requests.send(beat(1, "a"), beat(2, "b"))
+        requests.end()
+        await until(lambda: len(coordinators.asked) == 2)
+        coordinators.answers["a"].set_result("no reply")
+        coordinators.answers["b"].set_result(HeartbeatTaken())
+        (answers,) = await reading
+        assert [(one.call_id, one.heartbeat.refusal) for one in answers] == [
+            (1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
+            (2, 0),
+        ]
+        assert "the group 'a'" in caplog.text
+
+    run(test)

@@ -235,3 +235,18 @@ def test_draining_waits_for_what_is_queued_and_not_for_more(run):
         await core._committer.drain()
 
     run(test)
+
+
+def test_a_chore_that_raises_fails_its_caller_and_nobody_else(run):
+    async def test(core, _):
+        def chore():
+            raise ZeroDivisionError("a bug")
+
+        failing = core._committer.between_groups(chore)
+        stored = append(core, batch())
+        with pytest.raises(ZeroDivisionError):
+            await failing
+        assert (await stored)[0].base_offset == 0
+        await core._committer.between_groups(lambda: None, must_sync=True)
+
+    run(test)
