@@ -20,6 +20,7 @@ from common.ports.partitions import (
     OffsetResult,
     Refusal,
 )
+from common.records.errors import CorruptRecords
 from common.records.records import Record, write_batch
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -60,14 +61,17 @@ def acks_from_message(message: pb.Append) -> int:
 
 
 def append_from_message(message: pb.Append, now_ms: int) -> Append:
-    """`now_ms` is the time of records that carry none."""
+    """`now_ms` is the time of records that carry none. Raises `Malformed`."""
     batch: bytes = message.batch
     if message.records:
         if batch:
             raise Malformed("an append has a batch or records, not both")
         if message.ByteSize() > _RECORDS_BYTES_MAX:
             raise Malformed(f"records of one append may have {_RECORDS_BYTES_MAX} bytes")
-        batch = _batch(message.records, now_ms)
+        try:
+            batch = _batch(message.records, now_ms)
+        except CorruptRecords as error:
+            raise Malformed(f"the records of append {message.append_id}: {error}") from error
     return Append(log_from_message(message), batch, leader_epoch_from_message(message))
 
 
@@ -164,4 +168,5 @@ def description_to_message(one: LogDescription) -> pb.LogDescription:
         size_bytes=one.size_bytes,
         leader_epoch=one.leader_epoch,
         producer_count=one.producer_count,
+        uncleanable=one.uncleanable,
     )

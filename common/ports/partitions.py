@@ -186,7 +186,10 @@ class EpochEndOffset:
 
 @dataclass(slots=True)
 class LogDescription:
-    """What an operator wants to know of one log. `size_bytes` counts batches, not their storage."""
+    """What an operator wants to know of one log. `size_bytes` counts batches, not their storage.
+
+    `uncleanable` says why compaction leaves the log, or a part of it, as it is; empty: it does not.
+    """
 
     log: LogId
     log_start_offset: int = -1
@@ -195,6 +198,7 @@ class LogDescription:
     size_bytes: int = 0
     leader_epoch: int = NO_LEADER_EPOCH
     producer_count: int = 0
+    uncleanable: str = ""
     refusal: Refusal | None = None
 
 

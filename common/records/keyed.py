@@ -4,14 +4,16 @@ What is left of a batch keeps its place: base offset, last offset and sequences 
 batch as it was written ("On Compaction" in DefaultRecordBatch.java), whatever is gone from it.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 from common.records.batch import DELETE_HORIZON, BatchHeader, Bytes, seal
 from common.records.compression import codec_of, compress
 from common.records.errors import CorruptRecords
 from common.records.records import inflate
 from common.records.varint import decode_varint, encode_varint
+
+_TIMES: Final = range(-1 << 63, 1 << 63)
 
 
 class KeyedRecord(NamedTuple):
@@ -31,7 +33,11 @@ def keyed_records(batch: Bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
         CorruptRecords: garbage inside, or more of it than `batch.inflated_bytes_max`.
         UnsupportedRecords: an unknown codec.
     """
-    data = inflate(batch, header)
+    return keyed_records_in(inflate(batch, header), header)
+
+
+def keyed_records_in(data: bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
+    """As `keyed_records`, where the batch was inflated to `data`."""
     data_end, last_delta = len(data), header.last_offset_delta
     position = 0
     try:
@@ -45,9 +51,12 @@ def keyed_records(batch: Bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
             value_bytes, position = decode_varint(data, position + max(key_bytes, 0))
             if not position + value_bytes <= end <= data_end or not 0 <= offset_delta <= last_delta:
                 raise CorruptRecords("a record contradicts its own length or its batch")
+            timestamp = header.base_timestamp + timestamp_delta
+            if timestamp not in _TIMES:
+                raise CorruptRecords("a record's timestamp does not fit into 64 bits")
             yield KeyedRecord(
                 header.base_offset + offset_delta,
-                header.base_timestamp + timestamp_delta,
+                timestamp,
                 key,
                 value_bytes < 0,
                 data[rest:end],
@@ -60,29 +69,31 @@ def keyed_records(batch: Bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
 
 
 def with_records(
-    header: BatchHeader, records: Sequence[KeyedRecord], *, delete_horizon_ms: int | None = None
+    header: BatchHeader, records: Iterable[KeyedRecord], *, delete_horizon_ms: int | None = None
 ) -> bytes:
     """The batch of `header` with only `records`, at least one of its own, compressed as it was.
 
-    `delete_horizon_ms` is when its tombstones may go (KIP-534); None: as the batch has it.
+    `delete_horizon_ms` is when its tombstones may go (KIP-534); None: as the batch has it. Takes
+    the records one by one, so that their bytes are all there is in memory.
     """
     attributes, base_timestamp = header.attributes, header.base_timestamp
     if delete_horizon_ms is not None:
         attributes, base_timestamp = attributes | DELETE_HORIZON, delete_horizon_ms
     body = bytearray()
+    count, newest = 0, _TIMES.start
     for _, timestamp, _, _, rest in records:
         packed = b"\0" + encode_varint(timestamp - base_timestamp) + rest
         body += encode_varint(len(packed))
         body += packed
-    # With the timestamp-type bit the header's time is everybody's.
-    max_timestamp = header.max_timestamp
-    if not header.is_log_append_time:
-        max_timestamp = max(record.timestamp for record in records)
+        count += 1
+        if timestamp > newest:
+            newest = timestamp
     changed = header._replace(
         attributes=attributes,
         base_timestamp=base_timestamp,
-        max_timestamp=max_timestamp,
-        record_count=len(records),
+        # With the timestamp-type bit the header's time is everybody's.
+        max_timestamp=header.max_timestamp if header.is_log_append_time else newest,
+        record_count=count,
     )
     return seal(changed, compress(codec_of(attributes), body))
 

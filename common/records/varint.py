@@ -8,7 +8,12 @@ _SHIFT_MAX: Final = 63
 _SMALL_COUNT: Final = 2048
 
 
+_NUMBERS: Final = range(-1 << 63, 1 << 63)
+
+
 def _encode(number: int) -> bytes:
+    if number not in _NUMBERS:
+        raise CorruptRecords(f"the number {number} does not fit into 64 bits")
     zigzag = (number << 1) ^ (number >> 63)
     out = bytearray()
     while zigzag > 0x7F:
@@ -23,7 +28,11 @@ _SMALL: Final = tuple(_encode(number) for number in range(_SMALL_COUNT))
 
 
 def encode_varint(number: int) -> bytes:
-    """`number` in 1 to 10 bytes; it must fit into 64 bits with its sign."""
+    """`number` in 1 to 10 bytes.
+
+    Raises:
+        CorruptRecords: it does not fit into 64 bits with its sign.
+    """
     return _SMALL[number] if 0 <= number < _SMALL_COUNT else _encode(number)
 
 

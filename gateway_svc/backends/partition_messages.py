@@ -221,6 +221,7 @@ def descriptions_from_message(message: pb.DescribeLogResponse) -> list[LogDescri
             size_bytes=one.size_bytes,
             leader_epoch=one.leader_epoch,
             producer_count=one.producer_count,
+            uncleanable=one.uncleanable,
             refusal=_refusal(one.refusal),
         )
         for one in message.logs

@@ -2,24 +2,42 @@
 
 The last record of each key stays. A tombstone that is its key's last stays for a while after it was
 met first, so that whoever reads the log learns of it; records without a key go.
+
+A batch that cannot be read, or cannot be written again, is left as it is. Nothing is taken away for
+its sake either, for its readers may not get a record out of it.
 """
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeVar
 
 from common.records.batch import BatchHeader, parse_header
-from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.keyed import KeyedRecord, delete_horizon_ms, keyed_records, with_records
+from common.records.errors import CorruptRecords
+from common.records.keyed import (
+    KeyedRecord,
+    delete_horizon_ms,
+    keyed_records,
+    keyed_records_in,
+    with_records,
+)
+from common.records.records import inflate
+from partition_svc.log.record_thread import pause
 from partition_svc.store.replacing import Replacement
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: Keys are kept as digests, so that long ones take no more memory than short ones.
 _DIGEST_BYTES: Final = 16
 #: Rough memory of a digest, an offset, and their place in a dict.
 _ENTRY_BYTES: Final = 200
+#: Keys that one batch may have however little memory there is: else there was no way past it.
+_KEYS_OF_ONE_BATCH: Final = 1 << 16
+#: More records of a batch than this are not kept in memory, where each takes some 300 bytes.
+_RECORDS_IN_MEMORY: Final = 4096
+_PAUSE_AFTER: Final = 1024
+
+#: Why batches were left alone, by their base offsets.
+LeftAlone = MutableMapping[int, str]
 
 
 class LastOffsets:
@@ -33,21 +51,29 @@ class LastOffsets:
         #: Whether the last batch found no room: what follows it is for another pass.
         self.is_full = False
 
-    def add(self, batches: Iterable[bytes]) -> None:
+    def add(self, batches: Iterable[bytes], left_alone: LeftAlone) -> None:
         """Takes in batches that follow each other, those that there is room for.
 
-        A batch that alone has too many keys is taken all the same: else there was no way past it.
+        A batch that alone has too many keys is taken all the same, save that of a very large one
+        only the first keys are noted: earlier records of the others stay where they are.
         """
-        offsets = self._offsets
         for batch in batches:
             header = parse_header(batch)
-            if offsets and len(offsets) + header.record_count > self._keys_max:
+            if self._offsets and len(self._offsets) + header.record_count > self._keys_max:
                 self.is_full = True
                 break
-            for offset, _, key, _, _ in _records(batch, header) or ():
-                if key is not None:
-                    offsets[_digest(key)] = offset
+            records = _guarded(lambda: _records(batch, header), header, left_alone)  # noqa: B023
+            self._note(records or ())
             self.end = header.last_offset + 1
+
+    def _note(self, records: Iterable[KeyedRecord]) -> None:
+        offsets = self._offsets
+        keys_max = max(self._keys_max, _KEYS_OF_ONE_BATCH)
+        for offset, _, key, _, _ in records:
+            if key is not None:
+                digest = _digest(key)
+                if len(offsets) < keys_max or digest in offsets:
+                    offsets[digest] = offset
 
     def has_later(self, record: KeyedRecord) -> bool:
         """Whether there is a later record of the same key."""
@@ -55,41 +81,101 @@ class LastOffsets:
 
 
 def compact(
-    batches: Sequence[bytes], last_offsets: LastOffsets, now_ms: int, delete_retention_ms: int
+    batches: Sequence[bytes],
+    last_offsets: LastOffsets,
+    now_ms: int,
+    delete_retention_ms: int,
+    left_alone: LeftAlone,
 ) -> list[Replacement]:
     """What must be put in the place of batches; those of which all stays as it is are left out."""
+    rules = _Rules(last_offsets, now_ms, delete_retention_ms)
     found: list[Replacement] = []
     for batch in batches:
         header = parse_header(batch)
-        records = _records(batch, header)
-        if records is None:
-            continue
-        horizon_ms = delete_horizon_ms(header)
-        has_expired = horizon_ms is not None and now_ms >= horizon_ms
-        kept = [one for one in records if _stays(one, last_offsets, has_expired)]
-        is_new = horizon_ms is None and any(one.is_tombstone for one in kept)
-        if len(kept) == len(records) and not is_new:
-            continue
-        horizon_ms = now_ms + delete_retention_ms if is_new else None
-        changed = with_records(header, kept, delete_horizon_ms=horizon_ms) if kept else None
-        found.append(Replacement(header.last_offset, len(batch), changed))
+        replacement = _guarded(lambda: rules.replacement(batch, header), header, left_alone)  # noqa: B023
+        if replacement is not None:
+            found.append(replacement)
     return found
 
 
-def _stays(record: KeyedRecord, last_offsets: LastOffsets, has_expired: bool) -> bool:
-    if record.key is None or (record.is_tombstone and has_expired):
-        return False
-    return not last_offsets.has_later(record)
+class _Rules:
+    def __init__(self, last_offsets: LastOffsets, now_ms: int, delete_retention_ms: int) -> None:
+        self._last_offsets = last_offsets
+        self._now_ms = now_ms
+        self._retention_ms = delete_retention_ms
+
+    def replacement(self, batch: bytes, header: BatchHeader) -> Replacement | None:
+        """None: all of it stays as it is. Raises what reading or writing its records raises."""
+        horizon_ms = delete_horizon_ms(header)
+        has_expired = horizon_ms is not None and self._now_ms >= horizon_ms
+        records = _records(batch, header)
+        total = kept = tombstones = 0
+        for one in records:
+            total += 1
+            if self._stays(one, has_expired):
+                kept += 1
+                tombstones += one.is_tombstone
+        is_new = horizon_ms is None and tombstones > 0
+        if kept == total and not is_new:
+            return None
+        if not kept:
+            return Replacement(header.last_offset, len(batch), None)
+        horizon_ms = self._now_ms + self._retention_ms if is_new else None
+
+        def remaining() -> Iterator[KeyedRecord]:
+            return (one for one in records if self._stays(one, has_expired))
+
+        changed = with_records(header, remaining(), delete_horizon_ms=horizon_ms)
+        _check_same(remaining(), keyed_records(changed, parse_header(changed)))
+        return Replacement(header.last_offset, len(batch), changed)
+
+    def _stays(self, record: KeyedRecord, has_expired: bool) -> bool:
+        if record.key is None or (record.is_tombstone and has_expired):
+            return False
+        return not self._last_offsets.has_later(record)
 
 
-def _records(batch: bytes, header: BatchHeader) -> list[KeyedRecord] | None:
-    """None where they are not to be touched: control batches, and what cannot be read."""
+class _Streamed:
+    """The records of a large batch, decoded each time that they are iterated over."""
+
+    def __init__(self, batch: bytes, header: BatchHeader) -> None:
+        """Raises as `keyed_records`, whatever of it is unreadable."""
+        self._data = inflate(batch, header)
+        self._header = header
+        for _ in self:
+            pass
+
+    def __iter__(self) -> Iterator[KeyedRecord]:
+        for number, record in enumerate(keyed_records_in(self._data, self._header)):
+            if number % _PAUSE_AFTER == 0:
+                pause()
+            yield record
+
+
+def _records(batch: bytes, header: BatchHeader) -> Iterable[KeyedRecord]:
+    """To be iterated over as often as needed; none of control batches, which nobody may touch.
+
+    Raises `CorruptRecords` or `UnsupportedRecords` before any.
+    """
     if header.is_control:
-        return None
+        return ()
+    if header.record_count > _RECORDS_IN_MEMORY:
+        return _Streamed(batch, header)
+    return list(keyed_records(batch, header))
+
+
+def _check_same(written: Iterable[KeyedRecord], read: Iterable[KeyedRecord]) -> None:
+    """Raises `CorruptRecords` where what was written does not read back."""
+    if any(one != other for one, other in zip(written, read, strict=True)):
+        raise CorruptRecords("the batch would not read back as it was written")
+
+
+def _guarded(work: Callable[[], T], header: BatchHeader, left_alone: LeftAlone) -> T | None:
+    """What `work` returns; None where the batch is to be left alone, whatever it raises."""
     try:
-        return list(keyed_records(batch, header))
-    except (CorruptRecords, UnsupportedRecords) as error:
-        log.warning("the batch at offset %d is not compacted: %s", header.base_offset, error)
+        return work()
+    except Exception as error:  # noqa: BLE001 - one batch must not stop what cleans all logs
+        left_alone[header.base_offset] = str(error) or repr(error)
         return None
 
 

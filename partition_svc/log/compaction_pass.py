@@ -51,10 +51,14 @@ class Tools(NamedTuple):
 
 
 class CompactionPass:
-    """For one part, once. `replaced` counts the batches that are changed or gone."""
+    """For one part, once. `replaced` counts the batches that are changed or gone.
+
+    `left_alone` has those that could not be read or written again: the reasons by base offset.
+    """
 
     def __init__(self, part: Cleanable, tools: Tools, now_ms: int) -> None:
         self.replaced = 0
+        self.left_alone: dict[int, str] = {}
         self._part = part
         self._log = part.log
         self._tools = tools
@@ -85,7 +89,7 @@ class CompactionPass:
             run = await self._read(found.end, end)
             if not run.batches:
                 found.end = end
-            await self._in_thread(partial(found.add, run.batches))
+            await self._in_thread(partial(found.add, run.batches, self.left_alone))
         return found
 
     async def _compact_before(self, last_offsets: LastOffsets) -> None:
@@ -96,7 +100,9 @@ class CompactionPass:
             run = await self._read(offset, last_offsets.end)
             if not run.batches:
                 return
-            work = partial(compact, run.batches, last_offsets, self._now_ms, retention_ms)
+            work = partial(
+                compact, run.batches, last_offsets, self._now_ms, retention_ms, self.left_alone
+            )
             replacements = await self._in_thread(work)
             if replacements:
                 await reach("clean.replace")

@@ -5,14 +5,16 @@ Rules of LogCleaner of Apache Kafka. What is done to one log is a `CompactionPas
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from time import time
 
 from common.failpoints import reach
+from common.ports.partitions import LogId
 from partition_svc.log.cleanable import Cleanable, cleanable
 from partition_svc.log.compaction_pass import CompactionPass, Interrupted, Tools
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.uncleanable import Uncleanable
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ class LogCleaner:
         self._tools = tools
         self._backoff_s = backoff_ms / 1000
         self._on_cleaned = on_cleaned
+        self.uncleanable = Uncleanable()
 
     async def run(self) -> None:
         while True:
@@ -50,25 +53,58 @@ class LogCleaner:
         parts = await self._parts(now_ms)
         replaced = 0
         for part in sorted(parts, key=attrgetter("dirty_ratio"), reverse=True):
-            one = CompactionPass(part, self._tools, now_ms)
-            try:
-                await one.run()
-            except Interrupted:
-                log.debug("compaction of %s was interrupted", part.log.id)
-            replaced += one.replaced
+            replaced += await self._clean(CompactionPass(part, self._tools, now_ms), part.log.id)
         if replaced:
             log.info("compaction changed %d batches in %d logs", replaced, len(parts))
             self._on_cleaned()
 
+    async def _clean(self, one: CompactionPass, log_id: LogId) -> int:
+        """Runs a pass; how many batches it changed. What stops it stops it only for this log.
+
+        Raises:
+            StorageFailed: that is everybody's.
+        """
+        try:
+            await one.run()
+        except Interrupted:
+            log.debug("compaction of %s was interrupted", log_id)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - other logs must be compacted all the same
+            self.uncleanable.note(log_id, f"compaction failed: {error!r}", error)
+        else:
+            self._note_left_alone(log_id, one.left_alone)
+        return one.replaced
+
+    def _note_left_alone(self, log_id: LogId, left_alone: Mapping[int, str]) -> None:
+        if not left_alone:
+            self.uncleanable.clear(log_id)
+            return
+        offset = min(left_alone)
+        reason = f"{len(left_alone)} batches are left as they are, the first at offset {offset}"
+        self.uncleanable.note(log_id, f"{reason}: {left_alone[offset]}")
+
     async def _parts(self, now_ms: int) -> list[Cleanable]:
         tools = self._tools
         found: list[Cleanable] = []
-        for wanted in tools.registry.compacted_here():
+        compacted = tools.registry.compacted_here()
+        self.uncleanable.keep(compacted)
+        for wanted in compacted:
             await tools.recovery.until_readable()
-            one = tools.registry.find(wanted)
-            if isinstance(one, PartitionLog):
-                part = cleanable(one, tools.store.reader, now_ms)
-                if part is not None:
-                    found.append(part)
+            try:
+                part = self._part(wanted, now_ms)
+            except StorageFailed:
+                raise
+            except Exception as error:  # noqa: BLE001 - as in `_clean`
+                self.uncleanable.note(wanted, f"cannot tell what is dirty: {error!r}", error)
+                continue
+            if part is not None:
+                found.append(part)
             await asyncio.sleep(0)
         return found
+
+    def _part(self, wanted: LogId, now_ms: int) -> Cleanable | None:
+        one = self._tools.registry.find(wanted)
+        if not isinstance(one, PartitionLog):
+            return None
+        return cleanable(one, self._tools.store.reader, now_ms)

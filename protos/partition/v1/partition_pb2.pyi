@@ -344,7 +344,7 @@ class DescribeLogResponse(_message.Message):
     def __init__(self, logs: _Optional[_Iterable[_Union[LogDescription, _Mapping]]] = ...) -> None: ...
 
 class LogDescription(_message.Message):
-    __slots__ = ("topic_id", "partition", "refusal", "log_start_offset", "high_watermark", "log_end_offset", "size_bytes", "leader_epoch", "producer_count")
+    __slots__ = ("topic_id", "partition", "refusal", "log_start_offset", "high_watermark", "log_end_offset", "size_bytes", "leader_epoch", "producer_count", "uncleanable")
     TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
@@ -354,6 +354,7 @@ class LogDescription(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     PRODUCER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNCLEANABLE_FIELD_NUMBER: _ClassVar[int]
     topic_id: bytes
     partition: int
     refusal: Refusal
@@ -363,4 +364,5 @@ class LogDescription(_message.Message):
     size_bytes: int
     leader_epoch: int
     producer_count: int
-    def __init__(self, topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., log_start_offset: _Optional[int] = ..., high_watermark: _Optional[int] = ..., log_end_offset: _Optional[int] = ..., size_bytes: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., producer_count: _Optional[int] = ...) -> None: ...
+    uncleanable: str
+    def __init__(self, topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., log_start_offset: _Optional[int] = ..., high_watermark: _Optional[int] = ..., log_end_offset: _Optional[int] = ..., size_bytes: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., producer_count: _Optional[int] = ..., uncleanable: _Optional[str] = ...) -> None: ...

@@ -122,7 +122,7 @@ def test_offset_queries_and_their_results():
 
 
 def test_descriptions():
-    described = messages.description_to_message(LogDescription(LOG, 1, 2, 3, 4, 5, 6))
+    described = messages.description_to_message(LogDescription(LOG, 1, 2, 3, 4, 5, 6, "why"))
     assert described == pb.LogDescription(
         topic_id=TOPIC_ID,
         log_start_offset=1,
@@ -131,4 +131,17 @@ def test_descriptions():
         size_bytes=4,
         leader_epoch=5,
         producer_count=6,
+        uncleanable="why",
     )
+
+
+@pytest.mark.parametrize("times", [(0, -(2**63)), (-(2**63), 2**63 - 1), (-1, 2**63 - 1)])
+def test_records_that_cannot_be_packed_are_malformed(times):
+    records = [pb.Record(timestamp_ms=one) for one in times]
+    if times == (0, -(2**63)):
+        # It can, and is refused for its time.
+        assert messages.append_from_message(pb.Append(topic_id=TOPIC_ID, records=records), 5).batch
+        return
+    message = pb.Append(append_id=7, topic_id=TOPIC_ID, records=records)
+    with pytest.raises(Malformed, match="append 7"):
+        messages.append_from_message(message, 5)

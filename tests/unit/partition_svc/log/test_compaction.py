@@ -1,10 +1,14 @@
+import struct
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.records.batch import parse_header, place
-from common.records.keyed import delete_horizon_ms
+from common.records.keyed import delete_horizon_ms, with_records
+from partition_svc.log import compaction
 from partition_svc.log.compaction import LastOffsets, compact
-from tests.support.batches import CODECS, CONTROL_BIT, record_batch
+from tests.support.batches import CODECS, CONTROL_BIT, record_batch, with_valid_crc
 from tests.support.compacted_logs import START_MS, keyed_batch, last_values, pairs_by_offset
 from tests.support.records import Record
 
@@ -21,13 +25,16 @@ def placed(*batches):
     return found
 
 
-def after_a_pass(batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY):
+def after_a_pass(
+    batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY, left_alone=None
+):
     """The log after one part of it, from batch `first` on, was compacted; and how far it came."""
+    left_alone = {} if left_alone is None else left_alone
     last = LastOffsets(0, buffer_bytes)
-    last.add(batches[first:])
+    last.add(batches[first:], left_alone)
     taken = [one for one in batches if parse_header(one).last_offset < last.end]
     by_offset = {parse_header(one).last_offset: one for one in batches}
-    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms):
+    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms, left_alone):
         assert len(by_offset.pop(offset)) == size_bytes
         if batch is not None:
             by_offset[offset] = batch
@@ -80,15 +87,88 @@ def test_records_without_a_key_go():
     assert pairs_by_offset(left) == {1: (b"a", b"1")}
 
 
-def test_control_batches_and_what_cannot_be_read_stay_as_they_are(caplog):
+def test_control_batches_and_what_cannot_be_read_stay_as_they_are():
     log = placed(
         record_batch([Record(b"1", b"a")], attributes=CONTROL_BIT),
         record_batch([Record(b"1", b"a")], payload=b"garbage"),
         record_batch([Record(b"1", b"a")], attributes=7),
         keyed_batch([(b"a", b"2")]),
     )
-    assert after_a_pass(log)[0] == log
-    assert "the batch at offset 1 is not compacted" in caplog.text
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert sorted(left_alone) == [1, 2]
+
+
+def test_a_batch_with_times_beyond_64_bits_stays_and_takes_nothing_along():
+    """Written again it would need a time that no header can hold."""
+    late = record_batch(
+        [Record(b"2", b"a", timestamp_ms=5), Record(b"3", b"a", timestamp_ms=9)],
+        base_timestamp_ms=0,
+    )
+    late = with_valid_crc(late[:27] + struct.pack(">q", 2**63 - 7) + late[35:])
+    log = placed(keyed_batch([(b"a", b"1")]), late, keyed_batch([(b"b", b"1")]))
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert "64 bits" in left_alone[1]
+
+
+def test_a_batch_that_would_not_read_back_stays(monkeypatch):
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")]), keyed_batch([(b"a", b"2")]))
+
+    def wrong(header, records, **_):
+        return with_records(header, [one._replace(timestamp=7) for one in records])
+
+    monkeypatch.setattr(compaction, "with_records", wrong)
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert "read back" in left_alone[0]
+
+
+def test_a_batch_whose_rewriting_fails_stays_and_others_do_not(monkeypatch):
+    log = placed(
+        keyed_batch([(b"a", b"1"), (b"b", b"1")]),
+        keyed_batch([(b"a", b"2"), (b"c", b"1")]),
+        keyed_batch([(b"a", b"3")]),
+    )
+
+    def failing(header, records, **others):
+        if header.base_offset == 0:
+            raise struct.error("a bug")
+        return with_records(header, records, **others)
+
+    monkeypatch.setattr(compaction, "with_records", failing)
+    left, _ = after_a_pass(log, left_alone=(left_alone := {}))
+    assert left[0] == log[0]
+    assert list(pairs_by_offset(left)) == [0, 1, 3, 4]
+    assert left_alone == {0: "a bug"}
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_batch_of_many_records_is_compacted_as_any_other(codec):
+    many = [(b"%d" % (number % 4000), b"%d" % number) for number in range(6000)]
+    log = placed(keyed_batch(many, codec=codec), keyed_batch([(b"5", b"last")]))
+    left, _ = after_a_pass(log)
+    assert last_values(left) == last_values(log)
+    assert len(pairs_by_offset(left)) == 4000
+
+
+def test_a_large_batch_that_cannot_be_read_to_its_end_takes_nothing_along():
+    many = [(b"a", b"%d" % number) for number in range(5000)]
+    cut = keyed_batch(many, count=5001, last_offset_delta=5000)
+    log = placed(keyed_batch([(b"a", b"first")]), cut)
+    assert after_a_pass(log, left_alone=(left_alone := {}))[0] == log
+    assert list(left_alone) == [1]
+
+
+def test_the_keys_of_a_very_large_batch_are_noted_as_far_as_there_is_room(monkeypatch):
+    monkeypatch.setattr(compaction, "_KEYS_OF_ONE_BATCH", 2)
+    log = placed(
+        keyed_batch([(key, b"old") for key in (b"a", b"b", b"c")]),
+        keyed_batch([(key, b"new") for key in (b"a", b"b", b"c", b"a")]),
+    )
+    left, last = after_a_pass(log, first=1, buffer_bytes=0)
+    assert (last.end, list(pairs_by_offset(left))) == (7, [2, 4, 5, 6])
+    assert last_values(left) == last_values(log)
 
 
 def test_where_keys_do_not_fit_the_rest_is_for_another_pass():

@@ -3,6 +3,11 @@ import asyncio
 from common.ports.metadata import ClusterChange
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import MAX_TIMESTAMP, LogId, OffsetQuery
+from partition_svc.log import log_cleaner
+from partition_svc.log.cleanable import cleanable
+from partition_svc.log.compaction_pass import CompactionPass
+from partition_svc.log.log_config import LogConfig
+from tests.support.batches import record_batch, with_valid_crc
 from tests.support.compacted_logs import (
     EAGER,
     START_MS,
@@ -24,9 +29,11 @@ from tests.support.partition_core import (
     fetch,
     read_everything,
     running_core,
+    snapshot,
     topic,
     until,
 )
+from tests.support.records import Record
 
 OTHER_ID = b"another of 16 by"
 OTHER = LogId(OTHER_ID, 0)
@@ -153,5 +160,80 @@ def test_it_can_be_switched_off(tmp_path):
         settings = {"cleaner_enable": False, **AT_ONCE}
         async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
             assert not any("cleaner" in repr(task) for task in core._tasks)
+
+    run(test)
+
+
+def timeless(batch):
+    """The batch with a base time that makes its records' times more than 64 bits."""
+    return with_valid_crc(batch[:27] + (2**63 - 1).to_bytes(8, "big") + batch[35:])
+
+
+def test_a_batch_that_cannot_be_rewritten_is_left_alone_and_told(tmp_path, caplog):
+    """Stored by an earlier release, which took such times; this one ended at every start."""
+
+    async def test():
+        records = [Record(b"1", b"a", timestamp_ms=1), Record(b"2", b"a", timestamp_ms=2)]
+        lying = timeless(record_batch(records, base_timestamp_ms=0))
+        async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
+            log = core._registry.find(LOG)
+            log.config = LogConfig(is_log_append_time=True)  # so that nobody looks at its times
+            await append(core, lying)
+            core.apply(snapshot(topic(configs=EAGER), revision=2))
+            await fill_two_segments(core)
+            for _ in range(2):
+                await core._cleaner.clean_what_is_dirty()
+            assert (await read_everything(core))[0][61:] == lying[61:]
+            assert len(await read_everything(core)) == 3
+            (described,) = await core.describe_logs([LOG])
+            assert "1 batches are left as they are, the first at offset 0" in described.uncleanable
+        assert caplog.text.count("cannot compact") == 1
+
+    run(test)
+
+
+def test_a_bug_about_one_log_is_told_and_the_others_are_compacted(tmp_path, monkeypatch, caplog):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
+        async with running_core(tmp_path, *topics, cleaner_enable=False) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+            compact = CompactionPass._compact_before
+
+            async def failing(one, last_offsets):
+                if one._log.id == LOG:
+                    raise ZeroDivisionError("a bug")
+                await compact(one, last_offsets)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(CompactionPass, "_compact_before", failing)
+                await core._cleaner.clean_what_is_dirty()
+            assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
+            described = await core.describe_logs([LOG, OTHER])
+            assert ["a bug" in one.uncleanable for one in described] == [True, False]
+            assert "ZeroDivisionError" in caplog.text
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 2
+            assert (await core.describe_logs([LOG]))[0].uncleanable == ""
+
+    run(test)
+
+
+def test_a_bug_in_looking_at_one_log_does_not_hide_the_others(tmp_path, monkeypatch):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
+        async with running_core(tmp_path, *topics, cleaner_enable=False) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+
+            def failing(log, reader, now_ms):
+                if log.id == LOG:
+                    raise ZeroDivisionError("a bug")
+                return cleanable(log, reader, now_ms)
+
+            monkeypatch.setattr(log_cleaner, "cleanable", failing)
+            await core._cleaner.clean_what_is_dirty()
+            assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
+            assert "a bug" in (await core.describe_logs([LOG]))[0].uncleanable
 
     run(test)
