@@ -20,9 +20,10 @@ from aiokafka.record import (  # type: ignore[import-untyped]
 from benchmarks.markdown import MISSING, number, table
 from common.records import batch as batches
 from common.records.compression import Codec
+from common.records.examine import Demands, examine
 from common.records.message_set import down_convert, up_convert
 from common.records.records import Record, read_records, write_batch
-from common.records.search import first_at_or_after, null_key_indexes
+from common.records.search import first_at_or_after
 
 ROUNDS = 9
 _SECONDS_PER_ROUND = 0.05
@@ -112,9 +113,10 @@ def _record_cases(value_bytes: int, codec: Codec) -> list[Case]:
 def _search_cases() -> list[Case]:
     batch = write_batch(_records(_COUNT, 100))
     last = _NOW + _COUNT - 1
+    header, data = batches.parse_header(batch), batch[batches.HEADER_BYTES :]
     return [
         Case("find a time", _COUNT, len(batch), lambda: first_at_or_after(batch, last)),
-        Case("find null keys", _COUNT, len(batch), lambda: null_key_indexes(batch)),
+        Case("examine", _COUNT, len(batch), lambda: examine(data, header, Demands(has_keys=True))),
     ]
 
 

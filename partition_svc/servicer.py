@@ -1,7 +1,7 @@
 """partition.v1 over gRPC: only translates, to and from the port `Partitions`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import groupby
 from time import time
 from typing import Any, Final, NoReturn, Protocol, TypeVar
@@ -11,6 +11,7 @@ import grpc.aio
 
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Partitions, Refusal
 from common.ports.unavailable import BackendUnavailable
+from common.records.batch import parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.rpc.server import Service
 from partition_svc.append_stream import AppendStream
@@ -20,6 +21,7 @@ from partition_svc.fetch_messages import (
     fetch_result_to_message,
 )
 from partition_svc.fetch_stream import FetchStream
+from partition_svc.log.record_thread import pause
 from partition_svc.messages import (
     Malformed,
     acks_from_message,
@@ -45,6 +47,8 @@ ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 
 #: What one stream may have unanswered; the gateway bounds its own side too.
 _STREAM_BYTES_MAX: Final = 64 << 20
+#: Of one partition; more are decoded in a thread.
+_RECORDS_AT_ONCE: Final = 1000
 
 
 class _Stream(Protocol[RequestT_contra, ResponseT_co]):
@@ -194,14 +198,28 @@ async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.Fetc
     """Lets others work between partitions: decoding takes microseconds for each record."""
     decoded = []
     for asked, result in zip(query.partitions, results, strict=True):
-        decoded.append(_decoded_one(asked, result))
-        await asyncio.sleep(0)
+        if _is_long(result):
+            decoded.append(await asyncio.to_thread(_decoded_one, asked, result, pause))
+        else:
+            decoded.append(_decoded_one(asked, result))
+            await asyncio.sleep(0)
     return pb.FetchResponse(results=decoded)
 
 
-def _decoded_one(asked: FetchPartition, result: FetchResult) -> pb.FetchResult:
+def _is_long(result: FetchResult) -> bool:
+    """Whether it may take milliseconds; compressed batches may, however many records they have."""
+    headers = [parse_header(one) for one in result.records]
+    return sum(one.record_count for one in headers) > _RECORDS_AT_ONCE or any(
+        one.codec for one in headers
+    )
+
+
+def _decoded_one(
+    asked: FetchPartition, result: FetchResult, pause: Callable[[], None] = lambda: None
+) -> pb.FetchResult:
+    offset, bytes_max = asked.fetch_offset, asked.max_bytes
     try:
-        records = records_from(result.records, offset=asked.fetch_offset, bytes_max=asked.max_bytes)
+        records = records_from(result.records, offset=offset, bytes_max=bytes_max, pause=pause)
     except (CorruptRecords, UnsupportedRecords):
         return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_BATCH))
     return fetch_result_to_message(result, records=records)

@@ -1,6 +1,6 @@
 """Batches opened for callers without a Kafka codec (`FetchRequest.decode_records`)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from common.records.batch import parse_header
@@ -9,15 +9,21 @@ from common.records.records import Record, read_records
 _BYTES_MAX: Final = 1 << 20
 #: What a record counts besides its key and value.
 _RECORD_BYTES: Final = 30
+#: Records between two calls of `pause`: about a millisecond of work.
+_PAUSE_AFTER: Final = 1024
 
 
 def records_from(
-    batches: Iterable[bytes | memoryview], *, offset: int, bytes_max: int
+    batches: Iterable[bytes | memoryview],
+    *,
+    offset: int,
+    bytes_max: int,
+    pause: Callable[[], None] = lambda: None,
 ) -> list[Record]:
     """Records from `offset` on, at least one where there is one, control records left out.
 
     Stops once they make `bytes_max`, or a megabyte: compressed batches may be much larger inside,
-    and decoding keeps the service busy.
+    and decoding keeps the service busy. In a thread `pause` should let others run now and then.
 
     Raises:
         CorruptRecords, UnsupportedRecords: a batch cannot be read.
@@ -28,7 +34,9 @@ def records_from(
     for batch in batches:
         if parse_header(batch).is_control:
             continue
-        for record in read_records(batch):
+        for number, record in enumerate(read_records(batch), 1):
+            if number % _PAUSE_AFTER == 0:
+                pause()
             if record.offset < offset:
                 continue
             if size >= bytes_max and found:

@@ -1,12 +1,14 @@
 """ListOffsets: which offset belongs to a time.
 
 The time index leads to the neighbourhood, batch headers to the batch, and only that batch is
-opened.
+opened: a large one in a thread. A header may promise a time that no record has, so how much is
+opened for one query is bounded.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from common.ports.partitions import (
     EARLIEST_TIMESTAMP,
@@ -21,6 +23,7 @@ from common.records.batch import NO_TIMESTAMP, parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.search import first_at_or_after, latest
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.record_thread import RecordThread, pause
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
@@ -28,6 +31,12 @@ from partition_svc.store.reading import Limits
 _NO_ANSWER: Final = OffsetResult()
 #: So many bytes of batches at a time while looking for the right one.
 _STEP: Final = Limits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
+#: What is searched on the event loop: half a millisecond of work.
+_RECORDS_AT_ONCE: Final = 1000
+#: Records that one query may search, and one batch more.
+_BUDGET_RECORDS: Final = 1_000_000
+
+T = TypeVar("T")
 
 
 class OffsetLookup:
@@ -36,6 +45,10 @@ class OffsetLookup:
     def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
         self._find = find
         self._store = store
+        self._thread = RecordThread("search")
+
+    def close(self) -> None:
+        self._thread.close()
 
     async def answer(self, query: OffsetQuery) -> OffsetResult:
         try:
@@ -72,7 +85,7 @@ class OffsetLookup:
             batches = await self._with_max_timestamp(log, batches, head.max_timestamp)
         if not batches:
             return _NO_ANSWER
-        found = latest(batches[0])
+        found = await self._search(batches[0], latest)
         return OffsetResult(found.offset, found.timestamp, parse_header(batches[0]).leader_epoch)
 
     async def _with_max_timestamp(
@@ -101,20 +114,32 @@ class OffsetLookup:
             return _NO_ANSWER
         before = self._store.reader.offset_before_time(log.key, timestamp)
         offset = max(before + 1, log.log_start_offset)
+        budget = _BUDGET_RECORDS
+        search = partial(first_at_or_after, timestamp=timestamp)
         while batches := self._read(log, offset):
             for batch in batches:
                 header = parse_header(batch)
-                found = (
-                    first_at_or_after(batch, timestamp)
-                    if header.max_timestamp >= timestamp
-                    else None
-                )
+                offset = header.last_offset + 1
+                if header.max_timestamp < timestamp:
+                    continue
+                if budget <= 0:
+                    # The answer is at or after this: who reads from here misses nothing.
+                    return OffsetResult(
+                        header.base_offset, header.max_timestamp, header.leader_epoch
+                    )
+                budget -= header.record_count
+                found = await self._search(batch, search)
                 if found is not None:
                     return OffsetResult(found.offset, found.timestamp, header.leader_epoch)
-                offset = header.last_offset + 1
-            # A header may promise a time that no record has: then this is a long way.
             await asyncio.sleep(0)
         return _NO_ANSWER
+
+    async def _search(self, batch: bytes, search: Callable[..., T]) -> T:
+        header = parse_header(batch)
+        # A compressed one may be large with few records.
+        if not header.codec and header.record_count <= _RECORDS_AT_ONCE:
+            return search(batch)
+        return await self._thread.run(partial(search, batch, pause=pause))
 
     def _read(self, log: PartitionLog, offset: int) -> list[bytes]:
         """Some batches from the one with `offset` on; none past the high watermark."""

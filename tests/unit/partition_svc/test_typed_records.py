@@ -51,3 +51,11 @@ def test_keys_values_and_headers_are_those_of_the_producer(codec):
 def test_garbage_is_corrupt():
     with pytest.raises(CorruptRecords):
         offsets([record_batch(numbered(2), payload=b"\xff" * 30)])
+
+
+def test_a_long_way_to_the_offset_pauses_now_and_then():
+    pauses = []
+    batches = [record_batch(numbered(3000))]
+    found = records_from(batches, offset=2999, bytes_max=100, pause=lambda: pauses.append(1))
+    assert [one.offset for one in found] == [2999]
+    assert len(pauses) == 2

@@ -6,7 +6,7 @@ from common.records.batch import LOG_APPEND_TIME, parse_header, place, seal, sta
 from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Record, write_batch
-from common.records.search import TimedOffset, first_at_or_after, latest, null_key_indexes
+from common.records.search import TimedOffset, first_at_or_after, latest
 from tests.support.record_strategies import record_lists
 
 TIMES = [100, 300, 200, 300, 50]
@@ -52,12 +52,21 @@ def test_answers_are_those_of_reading_every_record(codec, records, timestamp):
     assert first_at_or_after(batch, timestamp) == (not_older[0] if not_older else None)
     newest = max(record.timestamp for record in records)
     assert latest(batch) == next((r.offset, newest) for r in records if r.timestamp == newest)
-    keyless = [index for index, record in enumerate(records) if record.key is None]
-    assert null_key_indexes(batch) == keyless
 
 
-def test_an_empty_key_is_a_key():
-    assert null_key_indexes(write_batch([Record(0, 0, b"", None), Record(1, 0, None, b"")])) == [1]
+@pytest.mark.parametrize("base_timestamp", [2**63 - 1, -(2**63)])
+def test_a_time_that_does_not_fit_into_64_bits_is_corrupt(base_timestamp):
+    header = parse_header(BATCH)._replace(base_timestamp=base_timestamp)
+    with pytest.raises(CorruptRecords):
+        latest(seal(header, BATCH[61:]))
+
+
+def test_a_long_search_pauses_now_and_then():
+    pauses = []
+    batch = write_batch([Record(i, i, None, None) for i in range(3000)])
+    assert latest(batch, pause=lambda: pauses.append(1)).offset == 2999
+    assert first_at_or_after(batch, 1000, pause=lambda: pauses.append(1)).offset == 1000
+    assert len(pauses) == 2
 
 
 def _garbage(codec: Codec, body: bytes, count: int = 1) -> bytes:
@@ -65,7 +74,7 @@ def _garbage(codec: Codec, body: bytes, count: int = 1) -> bytes:
     return seal(header._replace(attributes=codec, record_count=count), compress(codec, body))
 
 
-@pytest.mark.parametrize("ask", [latest, null_key_indexes, lambda b: first_at_or_after(b, 2**62)])
+@pytest.mark.parametrize("ask", [latest, lambda b: first_at_or_after(b, 2**62)])
 @pytest.mark.parametrize(
     "body",
     [
@@ -83,7 +92,7 @@ def test_garbage_under_a_valid_crc_is_corrupt(ask, body):
             ask(_garbage(codec, body, count=2**31 - 1))
 
 
-@pytest.mark.parametrize("ask", [latest, null_key_indexes, lambda b: first_at_or_after(b, 2**62)])
+@pytest.mark.parametrize("ask", [latest, lambda b: first_at_or_after(b, 2**62)])
 def test_a_last_record_that_claims_bytes_behind_the_batch_is_corrupt(ask):
     with pytest.raises(CorruptRecords):
         ask(_garbage(Codec.NONE, b"\x10\0\0\0\x01\x01\0"))

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -11,6 +12,8 @@ from common.ports.partitions import (
 )
 from common.records.batch import parse_header
 from common.records.records import read_records
+from partition_svc.log import offsets
+from partition_svc.log.record_thread import RecordThread
 from tests.support.batches import CODECS, record_batch, with_valid_crc
 from tests.support.partition_core import LOG, append, read_everything, running_core, topic
 from tests.support.records import Record
@@ -95,3 +98,34 @@ def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
     garbage = record_batch([Record(b"x")], payload=b"\xff" * 30, base_timestamp_ms=50)
     answers, _ = look_up(tmp_path, [garbage], 50)
     assert [one.refusal for one in answers] == [Refusal.CORRUPT_BATCH]
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_batch_of_many_records_is_searched_in_a_thread(tmp_path, codec, monkeypatch):
+    threads = []
+
+    async def run_in_thread(self, work):
+        threads.append(threading.get_ident())
+        return await run(self, work)
+
+    run = RecordThread.run
+    monkeypatch.setattr(RecordThread, "run", run_in_thread)
+    long = timed(*range(10, 3010), codec=codec)
+    answers, _ = look_up(tmp_path, [long], 10, 2500, MAX_TIMESTAMP)
+    assert [one.offset for one in answers] == [0, 2490, 2999]
+    assert len(threads) == 3
+
+
+def test_batches_that_promise_what_they_do_not_have_are_searched_within_a_budget(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(offsets, "_BUDGET_RECORDS", 5)
+    lying = timed(10, 11, 12)
+    lying = with_valid_crc(lying[:35] + (1000).to_bytes(8, "big") + lying[43:])
+    sound = timed(10, 2000)
+    (answer,), _ = look_up(tmp_path, [lying, lying, lying, sound], 500)
+    # What is searched for comes later than this.
+    assert (answer.offset, answer.timestamp) == (6, 1000)
+    monkeypatch.setattr(offsets, "_BUDGET_RECORDS", 9)
+    (answer,), _ = look_up(tmp_path / "more", [lying, lying, sound], 500)
+    assert (answer.offset, answer.timestamp) == (7, 2000)
