@@ -66,6 +66,7 @@ class PartitionCore:
             cache,
             member=settings.member,
             producer_expiration_ms=settings.producer_expiration_ms,
+            validates_records=settings.validate_records == "full",
             marks=self.incoming.marks,
         )
         self._appending = Appending(
@@ -221,9 +222,13 @@ class PartitionCore:
         if not self._tasks:
             return
         # A committer that a bug has ended will never be done.
-        draining = self._loop.create_task(self._committer.drain())
+        draining = self._loop.create_task(self._drain_appends())
         await asyncio.wait([draining, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
+
+    async def _drain_appends(self) -> None:
+        await self._appending.settled()
+        await self._committer.drain()
 
     async def close(self) -> None:
         """Drains, and gives up the data directory."""
@@ -237,6 +242,8 @@ class PartitionCore:
     def _close_store(self) -> None:
         with contextlib.suppress(StorageFailed):
             self._store.sync()
+        self._appending.close()
+        self._offsets.close()
         self._cleaner.close()
         self._housekeeping.close()
         self._store.close()
@@ -260,6 +267,7 @@ class PartitionCore:
                 log.head.size_bytes,
                 log.leader_epoch,
                 len(log.producers),
+                self._cleaner.uncleanable.reason(log_id),
             )
         except StorageFailed:
             return LogDescription(log_id, refusal=Refusal.STORAGE_ERROR)

@@ -1,4 +1,4 @@
-"""The records inside a v2 batch: read them, write them, compress them anew.
+"""The records inside a v2 batch: read them, write them.
 
 Layout of a record (DefaultRecord.java): its length, attributes (a byte, unused), timestamp delta,
 offset delta, key, value, header count, headers; lengths, deltas and counts are zigzag varints, and
@@ -33,6 +33,8 @@ _NULL: Final = encode_varint(-1)
 _NO_HEADERS: Final = encode_varint(0)
 #: Headers of so many bytes, with their count, are remembered for the records that follow.
 _REMEMBERED_BYTES_MAX: Final = 128
+_TIMESTAMP_MIN: Final = -1 << 63
+_TIMESTAMP_MAX: Final = (1 << 63) - 1
 _new_tuple: Final = tuple.__new__
 
 
@@ -96,22 +98,15 @@ def write_batch(
     return seal(header, compress(codec, body))
 
 
-def recompress(batch: Bytes, codec: Codec) -> bytes:
-    """The same batch with its records under another codec (topic config `compression.type`).
+def inflate(batch: Bytes, header: BatchHeader, *, bytes_max: int | None = None) -> bytes:
+    """The bytes of all records, decompressed to at most `bytes_max`.
 
-    Raises as `read_records` does, except that the records themselves are not looked at.
+    None stands for `batch.inflated_bytes_max`. Raises as `read_records` does.
     """
-    header = parse_header(batch)
-    attributes = header.attributes & ~CODEC_MASK | codec
-    body = compress(codec, inflate(batch, header))
-    return seal(header._replace(attributes=attributes), body)
-
-
-def inflate(batch: Bytes, header: BatchHeader) -> bytes:
-    """The bytes of all records, decompressed. Raises as `read_records` does."""
     if not header.attributes & CODEC_MASK:
         return bytes(batch[HEADER_BYTES:])
-    return decompress(codec_of(header.attributes), memoryview(batch)[HEADER_BYTES:])
+    packed = memoryview(batch)[HEADER_BYTES:]
+    return decompress(codec_of(header.attributes), packed, bytes_max=bytes_max)
 
 
 def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
@@ -125,6 +120,8 @@ def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
             record_end = position + record_bytes
             timestamp, position = decode_varint(data, position + 1)
             timestamp = header.base_timestamp + timestamp if stamp is None else stamp
+            if not _TIMESTAMP_MIN <= timestamp <= _TIMESTAMP_MAX:
+                raise CorruptRecords("a record's timestamp does not fit into 64 bits")
             delta, position = decode_varint(data, position)
             size, position = decode_varint(data, position)
             key = None

@@ -36,17 +36,16 @@ class LogConfig:
     codec: int | None = None
     #: Whether only coordinators may append.
     is_internal: bool = False
-    #: Whether batches must be opened to be checked or changed: the slow path.
-    reads_records: bool = field(init=False)
+    #: Whether the records of every batch are examined, also where nothing else asks for it.
+    validates_records: bool = False
     #: Whether a usual batch is acceptable by its header, and stored as it came: the fast path.
     is_plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
         # Computed once, for they are asked at every append.
         has_times = self.timestamp_before_max_ms < FOREVER
-        reads_records = self.is_compacted or self.codec is not None or has_times
-        object.__setattr__(self, "reads_records", reads_records)
-        is_plain = not (reads_records or self.is_log_append_time or self.is_internal)
+        opens = self.is_compacted or self.validates_records or self.codec is not None or has_times
+        is_plain = not (opens or self.is_log_append_time or self.is_internal)
         object.__setattr__(self, "is_plain", is_plain)
 
     @classmethod
@@ -56,6 +55,7 @@ class LogConfig:
         broker_configs: Mapping[str, str],
         *,
         is_internal: bool = False,
+        validates_records: bool = False,
     ) -> "LogConfig":
         """What is in force for a topic with `configs` of its own."""
 
@@ -85,4 +85,5 @@ class LogConfig:
             dirty_ratio_min=float(text("min.cleanable.dirty.ratio")),
             codec=_CODECS[text("compression.type")],
             is_internal=is_internal,
+            validates_records=validates_records,
         )

@@ -13,9 +13,10 @@ from common.records.batch import BatchHeader, HeaderFields, place
 from common.sequence_gaps import ProducerBatch, SequenceGaps, producer_batch
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.producers import SEQUENCE_MASK, Duplicate, OutOfSequence, Producers
+from partition_svc.log.record_rules import Accepted
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import LogTail, TailCache
-from partition_svc.log.validation import validate, validate_usual
+from partition_svc.log.validation import Unopened, validate, validate_usual
 from partition_svc.log.waiters import FetchWaiter, wake_all
 from partition_svc.log.written_log import WrittenLog
 from partition_svc.store.group import Group
@@ -127,27 +128,35 @@ class PartitionLog:
         submission: Submission,
         *,
         by_coordinator: bool = False,
-    ) -> Staged | AppendResult:
-        """Gives a batch its offsets, or says why not.
+    ) -> Staged | AppendResult | Unopened:
+        """Gives a batch its offsets, or says why not. Where it raises, nothing has changed.
 
-        What is staged is expected by `submission`, and must go to the committer.
+        What is staged is expected by `submission`, and must go to the committer. What is unopened
+        must be opened, and goes to `stage_opened` then, before any later batch of the log.
         """
-        if leader_epoch != NO_LEADER_EPOCH and leader_epoch != self.leader_epoch:
-            return AppendResult(
-                refusal=self.epoch_refusal(leader_epoch), leader_epoch=self.leader_epoch
-            )
-        if self.is_fenced:
-            return AppendResult(refusal=Refusal.MOVING, leader_epoch=self.leader_epoch)
+        if self.is_fenced or leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
+            return self._not_now(leader_epoch)
         fields = validate_usual(batch, self.config, now_ms)
         if fields is not None:
             return self._take(batch, fields, now_ms, submission)
         if self.config.is_internal and not by_coordinator:
             return AppendResult(refusal=Refusal.INVALID_TOPIC)
         accepted = validate(batch, self.config, now_ms, has_keys=by_coordinator)
-        if isinstance(accepted, AppendResult):
+        if isinstance(accepted, AppendResult | Unopened):
             return accepted
-        batch, header = accepted
-        return self._take(batch, header, now_ms, submission)
+        return self._take(*accepted, now_ms, submission)
+
+    def stage_opened(
+        self, accepted: Accepted, leader_epoch: int, now_ms: int, submission: Submission
+    ) -> Staged | AppendResult:
+        """As `stage`, for a batch that was examined elsewhere."""
+        if self.is_fenced or leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
+            return self._not_now(leader_epoch)
+        return self._take(*accepted, now_ms, submission)
+
+    def _not_now(self, leader_epoch: int) -> AppendResult:
+        refusal = self.epoch_refusal(leader_epoch) or Refusal.MOVING
+        return AppendResult(refusal=refusal, leader_epoch=self.leader_epoch)
 
     def epoch_refusal(self, leader_epoch: int) -> Refusal | None:
         """What is wrong with the leader epoch that a caller believes in (KIP-320)."""
@@ -212,7 +221,8 @@ class PartitionLog:
     ) -> Staged | AppendResult:
         """A batch that is valid gets its place, unless its sequence is not the next."""
         _, _, _, _, _, _, _, _, max_timestamp, producer_id, _, _, record_count = fields
-        base_offset = self.next_offset
+        base_offset, epoch = self.next_offset, self.leader_epoch
+        placed = place(batch, base_offset, epoch)
         producer_row = None
         if producer_id >= 0:
             header = BatchHeader(*fields)
@@ -224,10 +234,8 @@ class PartitionLog:
             row = self.producers.remember(header, base_offset, now_ms)
             producer_row = producer_key(self.key, producer_id), row
         self.next_offset = next_offset = base_offset + record_count
-        epoch = self.leader_epoch
         stamp_ms = max_timestamp if self.config.is_log_append_time else -1
         position = submission.expect(stored(base_offset, stamp_ms, self.log_start_offset))
-        placed = place(batch, base_offset, epoch)
         return _new_tuple(
             Staged,
             (

@@ -52,8 +52,9 @@ class _Producer:
         self.packed: list[bytes] = []
 
     def add(self, batch: KnownBatch) -> None:
+        packed = _BATCH.pack(*batch)
         self.batches.append(batch)
-        self.packed.append(_BATCH.pack(*batch))
+        self.packed.append(packed)
         if len(self.batches) > BATCHES_KEPT:
             del self.batches[0], self.packed[0]
 

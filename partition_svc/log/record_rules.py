@@ -1,70 +1,139 @@
-"""Rules that ask for a batch to be opened: keys of compacted topics, old timestamps, recompression.
+"""What is checked and changed inside of a batch: LogValidator's rules about records.
 
-Only topics that are configured so pay for this; it costs microseconds for each record.
+Opening a batch costs about half a microsecond for each record, so it is done only where the topic
+or the header asks for it (`must_open`).
 """
 
+from collections.abc import Callable
+from typing import Final
+
 from common.ports.partitions import AppendResult, RecordError, Refusal
-from common.records.batch import NO_TIMESTAMP, BatchHeader
-from common.records.compression import Codec
+from common.records.batch import (
+    CODEC_MASK,
+    HEADER_BYTES,
+    LOG_APPEND_TIME,
+    NO_TIMESTAMP,
+    BatchHeader,
+    parse_header,
+    seal,
+)
+from common.records.compression import codec_of, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import read_records, recompress
-from common.records.search import null_key_indexes
+from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, Findings, examine
+from common.records.records import inflate
 from partition_svc.log.log_config import FOREVER, LogConfig
 
 _Bytes = bytes | memoryview
 
+#: A batch as it may be stored, and its header.
+Accepted = tuple[_Bytes, BatchHeader]
 
-def apply_record_rules(
+#: Any time of 64 bits will do where the log stamps records.
+_ANY_TIME: Final = Demands(-1 << 63, TIMESTAMP_MAX)
+_NO_KEY: Final = "Compacted topic cannot accept message without key."
+
+
+def must_open(header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool) -> bool:
+    """Whether the header alone does not tell what becomes of the batch.
+
+    With `has_keys` the batch was made in this process, and only its times are in doubt.
+    """
+    if not config.is_log_append_time:
+        if config.timestamp_before_max_ms < FOREVER:
+            return True
+        # Not filled in by sarama before 1.45.1; and Apache Kafka does not believe it anyway.
+        latest_ms = now_ms + config.timestamp_after_max_ms
+        if not NO_TIMESTAMP <= header.base_timestamp <= header.max_timestamp <= latest_ms:
+            return True
+    if config.codec is not None and config.codec != header.codec:
+        return True
+    return (config.is_compacted or config.validates_records) and not has_keys
+
+
+def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and how
     batch: _Bytes,
     header: BatchHeader,
     config: LogConfig,
     now_ms: int,
     *,
     has_keys: bool = False,
-) -> _Bytes | AppendResult:
-    """The batch as the topic wants it, or why the whole of it is refused (LogValidator)."""
+    inflated_max: int | None = None,
+    pause: Callable[[], None] | None = None,
+) -> Accepted | AppendResult:
+    """The batch as the topic wants it, or why the whole of it is refused.
+
+    Its header tells the newest time of its records, whatever the producer wrote there, and the
+    timestamp type is the topic's. `inflated_max` and `pause`: see `inflate` and `examine`.
+    """
+    demands = _demands(config, now_ms, needs_keys=config.is_compacted and not has_keys)
     try:
-        if config.is_compacted and not has_keys and (indexes := null_key_indexes(batch)):
-            return _keys_are_missing(indexes)
-        if config.timestamp_before_max_ms < FOREVER and not config.is_log_append_time:
-            indexes = _wrong_times(batch, config, now_ms)
-            if indexes:
-                return _times_are_wrong(indexes, config)
-        if config.codec is not None and config.codec != header.codec:
-            return recompress(batch, Codec(config.codec))
+        data = inflate(batch, header, bytes_max=inflated_max)
+        findings = examine(data, header, demands, pause=pause)
     except CorruptRecords as error:
-        return AppendResult(refusal=Refusal.CORRUPT_BATCH, message=str(error))
+        # Its CRC is right, so sending it once more would not help: CORRUPT_BATCH is retriable.
+        return AppendResult(refusal=Refusal.INVALID_RECORD, message=str(error))
     except UnsupportedRecords as error:
         return AppendResult(refusal=Refusal.UNSUPPORTED_COMPRESSION, message=str(error))
-    return batch
+    if findings.missing_keys:
+        return _keys_are_missing(findings)
+    if findings.wrong_times:
+        return _times_are_wrong(findings, demands)
+    changed = _changed_header(header, findings, config)
+    if changed == header:
+        return batch, header
+    body: _Bytes = memoryview(batch)[HEADER_BYTES:]
+    if changed.codec != header.codec:
+        body = compress(codec_of(changed.attributes), data)
+    stored = seal(changed, body)
+    return stored, parse_header(stored)
 
 
-def _wrong_times(batch: _Bytes, config: LogConfig, now_ms: int) -> list[int]:
-    earliest = now_ms - config.timestamp_before_max_ms
-    latest = now_ms + config.timestamp_after_max_ms
-    return [
-        index
-        for index, record in enumerate(read_records(batch))
-        if record.timestamp != NO_TIMESTAMP and not earliest <= record.timestamp <= latest
-    ]
+def _demands(config: LogConfig, now_ms: int, *, needs_keys: bool) -> Demands:
+    if config.is_log_append_time:
+        return _ANY_TIME._replace(has_keys=needs_keys)
+    earliest = max(0, now_ms - config.timestamp_before_max_ms)
+    latest = min(now_ms + config.timestamp_after_max_ms, TIMESTAMP_MAX)
+    return Demands(earliest, latest, needs_keys)
 
 
-def _keys_are_missing(indexes: list[int]) -> AppendResult:
-    message = "Compacted topic cannot accept message without key."
+def _changed_header(header: BatchHeader, findings: Findings, config: LogConfig) -> BatchHeader:
+    attributes = header.attributes
+    if config.codec is not None:
+        attributes = attributes & ~CODEC_MASK | config.codec
+    if config.is_log_append_time:
+        return header._replace(attributes=attributes)
+    return header._replace(
+        attributes=attributes & ~LOG_APPEND_TIME, max_timestamp=findings.max_timestamp
+    )
+
+
+def _keys_are_missing(findings: Findings) -> AppendResult:
     return AppendResult(
         refusal=Refusal.INVALID_RECORD,
-        message=message,
-        record_errors=tuple(RecordError(index, message) for index in indexes),
+        message=_NO_KEY,
+        record_errors=tuple(RecordError(index, _NO_KEY) for index in findings.missing_keys),
     )
 
 
-def _times_are_wrong(indexes: list[int], config: LogConfig) -> AppendResult:
-    message = (
-        f"timestamp out of range: message.timestamp.before.max.ms is "
-        f"{config.timestamp_before_max_ms}, after.max.ms is {config.timestamp_after_max_ms}"
+def _times_are_wrong(findings: Findings, demands: Demands) -> AppendResult:
+    """Names each record (KIP-467), up to a number that keeps the answer smaller than the batch."""
+    allowed = f"it must be from {demands.earliest} to {demands.latest}"
+    return AppendResult(
+        refusal=Refusal.INVALID_TIMESTAMP,
+        message=f"timestamps of records are out of range: {allowed}",
+        record_errors=tuple(
+            RecordError(index, f"the timestamp {timestamp} is out of range: {allowed}")
+            for index, timestamp in findings.wrong_times
+        ),
     )
+
+
+def stamped_by_producer(header: BatchHeader) -> AppendResult:
+    """Refuses a batch whose producer claims to be the log of a topic with LogAppendTime."""
+    message = "producers may not stamp LogAppendTime"
+    count = min(header.record_count, NAMED_MAX)
     return AppendResult(
         refusal=Refusal.INVALID_TIMESTAMP,
         message=message,
-        record_errors=tuple(RecordError(index, message) for index in indexes),
+        record_errors=tuple(RecordError(index, message) for index in range(count)),
     )

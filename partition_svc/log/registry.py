@@ -17,22 +17,24 @@ from partition_svc.store.log_store import LogStore
 class LogRegistry:
     """The logs of one member. `logs` holds the open ones; `find` opens."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what logs are made of, each named by its caller
         self,
         store: LogStore,
         cache: TailCache,
         *,
         member: str,
         producer_expiration_ms: int,
+        validates_records: bool = False,
         marks: Mapping[LogId, Incoming] = MappingProxyType({}),
     ) -> None:
-        """`marks` are those of copies that moves bring here."""
+        """`marks` are those of copies that moves bring here; `validates_records`: `LogConfig`."""
         self.logs: dict[LogId, PartitionLog] = {}
         self.view = ClusterView()
         self._store = store
         self._cache = cache
         self._member = member
         self._producer_expiration_ms = producer_expiration_ms
+        self._validates_records = validates_records
         self._configs: dict[bytes, LogConfig] = {}
         self._marks = marks
         self._ahead: dict[LogId, Placement] = {}
@@ -185,7 +187,10 @@ class LogRegistry:
             if topic is None:
                 return LogConfig()
             config = LogConfig.of(
-                topic.configs, self.view.broker_configs, is_internal=topic.is_internal
+                topic.configs,
+                self.view.broker_configs,
+                is_internal=topic.is_internal,
+                validates_records=self._validates_records,
             )
             self._configs[topic_id] = config
         return config

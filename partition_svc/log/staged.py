@@ -41,7 +41,11 @@ class Submission:
 
     def fail(self, position: int, refusal: Refusal, message: str) -> None:
         """A batch is not in the log, or not as durable as asked: its result is a refusal."""
-        self.results[position] = AppendResult(refusal=refusal, message=message)
+        self.replace(position, AppendResult(refusal=refusal, message=message))
+
+    def replace(self, position: int, result: AppendResult) -> None:
+        """Settles a batch with another result than the one that was expected."""
+        self.results[position] = result
         self.settle()
 
 

@@ -1,9 +1,20 @@
 import asyncio
+import struct
 
 import pytest
 
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, NO_LEADER_EPOCH, LogId, Refusal
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    NO_LEADER_EPOCH,
+    Append,
+    LogId,
+    Refusal,
+)
 from common.ports.unavailable import BackendUnavailable
+from partition_svc.log import partition_log
+from partition_svc.log.producers import Producers
+from tests.support.batches import record_batch, with_valid_crc
 from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
 from tests.support.troubled_stores import Syncs, fail
 
@@ -118,5 +129,57 @@ def test_a_stopping_service_takes_no_more(run):
         assert (await result(asked)).base_offset == 0
         with pytest.raises(BackendUnavailable, match="stopping"):
             await result(one(core))
+
+    run(test)
+
+
+#: Its only record is of the year 438,000,000: base time and delta are more than 64 bits together.
+OVERFLOW = record_batch(
+    [],
+    payload=b"\x1e\0\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\0\0\0\0",
+    base_timestamp_ms=2**62,
+    count=1,
+    last_offset_delta=0,
+)
+OVERFLOW = with_valid_crc(OVERFLOW[:35] + b"\xff" * 8 + OVERFLOW[43:])
+
+
+def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):
+    async def test(core, _):
+        before, refused, after = await core.append(
+            [Append(LOG, one) for one in (batch(), OVERFLOW, batch())], acks=ACKS_ALL
+        )
+        assert (before.base_offset, after.base_offset) == (0, 1)
+        assert refused.refusal is Refusal.INVALID_TIMESTAMP
+        assert [one.batch_index for one in refused.record_errors] == [0]
+        future, position = core.append_one(LOG, OVERFLOW, NO_LEADER_EPOCH, acks=ACKS_ALL)
+        assert (await future)[position].refusal is Refusal.INVALID_TIMESTAMP
+
+    run(test)
+
+
+@pytest.mark.parametrize("where", ["validate_usual", "place", "Producers.remember"])
+def test_whatever_staging_raises_refuses_that_batch_only(run, where, caplog):
+    async def test(core, monkeypatch):
+        sent = batch(producer=(7, 0, 0))
+        module = partition_log if where != "Producers.remember" else Producers
+        name = where.rpartition(".")[2]
+        real = getattr(module, name)
+
+        def failing(*args):
+            monkeypatch.setattr(module, name, real)
+            raise struct.error("a bug")
+
+        monkeypatch.setattr(module, name, failing)
+        asked = [Append(LOG, sent), Append(LOG, sent), Append(OTHER, batch())]
+        refused, stored, elsewhere = await core.append(asked, acks=ACKS_ALL)
+        assert refused.refusal is Refusal.INVALID_RECORD
+        assert (stored.base_offset, elsewhere.base_offset) == (0, 0)
+        assert "a bug" in caplog.text
+        monkeypatch.setattr(module, name, failing)
+        later = batch(producer=(7, 0, 1))
+        future, position = core.append_one(LOG, later, NO_LEADER_EPOCH, acks=ACKS_ALL)
+        assert (await future)[position].refusal is Refusal.INVALID_RECORD
+        assert (await result(one(core))).base_offset == 1
 
     run(test)

@@ -55,16 +55,17 @@ def test_broker_configs_count_where_the_topic_says_nothing():
 
 
 @pytest.mark.parametrize(
-    ("config", "reads_records", "is_plain"),
+    ("config", "is_plain"),
     [
-        (LogConfig(), False, True),
-        (LogConfig(is_internal=True), False, False),
-        (LogConfig(message_bytes_max=1, timestamp_after_max_ms=1), False, True),
-        (LogConfig(is_log_append_time=True), False, False),
-        (LogConfig(is_compacted=True), True, False),
-        (LogConfig(codec=0), True, False),
-        (LogConfig(timestamp_before_max_ms=1), True, False),
+        (LogConfig(), True),
+        (LogConfig(is_internal=True), False),
+        (LogConfig(message_bytes_max=1, timestamp_after_max_ms=1), True),
+        (LogConfig(is_log_append_time=True), False),
+        (LogConfig(is_compacted=True), False),
+        (LogConfig(codec=0), False),
+        (LogConfig(timestamp_before_max_ms=1), False),
+        (LogConfig.of({}, {}, validates_records=True), False),
     ],
 )
-def test_only_topics_that_ask_for_it_leave_the_fast_path(config, reads_records, is_plain):
-    assert (config.reads_records, config.is_plain) == (reads_records, is_plain)
+def test_only_topics_that_ask_for_it_leave_the_fast_path(config, is_plain):
+    assert config.is_plain is is_plain

@@ -1,18 +1,36 @@
+import struct
+
 import pytest
 
 from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.record_rules import apply_record_rules
-from tests.support.batches import CODECS, record_batch
+from partition_svc.log.record_rules import apply_record_rules, must_open, stamped_by_producer
+from tests.support.batches import (
+    CODECS,
+    TIMESTAMP_TYPE_BIT,
+    pack_record,
+    record_batch,
+    with_valid_crc,
+)
 from tests.support.records import Record, numbered
 
 NOW_MS = 1_700_000_000_000
 
 
 def applied(sent: bytes, **config: object) -> bytes | AppendResult:
-    return apply_record_rules(sent, parse_header(sent), LogConfig(**config), NOW_MS)
+    outcome = apply_record_rules(sent, parse_header(sent), LogConfig(**config), NOW_MS)
+    if isinstance(outcome, AppendResult):
+        return outcome
+    stored, header = outcome
+    assert header == parse_header(stored)
+    assert with_valid_crc(stored) == stored
+    return stored
+
+
+def opens(sent: bytes, *, has_keys: bool = False, **config: object) -> bool:
+    return must_open(parse_header(sent), LogConfig(**config), NOW_MS, has_keys=has_keys)
 
 
 def test_a_compacted_topic_refuses_the_batch_for_each_missing_key():
@@ -68,18 +86,18 @@ def test_their_own_times_do_not_matter_where_the_log_stamps_them():
         ({"is_compacted": True}, b""),
     ],
 )
-def test_garbage_in_the_place_of_records_is_corrupt(config, payload):
+def test_garbage_in_the_place_of_records_is_invalid(config, payload):
     sent = record_batch(numbered(2), payload=payload)
     outcome = applied(sent, **config)
     assert isinstance(outcome, AppendResult)
-    assert outcome.refusal is Refusal.CORRUPT_BATCH
+    assert outcome.refusal is Refusal.INVALID_RECORD
 
 
-def test_what_is_not_of_its_codec_is_corrupt():
+def test_what_is_not_of_its_codec_is_invalid():
     sent = record_batch(numbered(2), codec="gzip", payload=b"not gzip")
     outcome = applied(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
-    assert outcome.refusal is Refusal.CORRUPT_BATCH
+    assert outcome.refusal is Refusal.INVALID_RECORD
 
 
 def test_an_unknown_codec_is_not_supported():
@@ -89,12 +107,75 @@ def test_an_unknown_codec_is_not_supported():
     assert outcome.refusal is Refusal.UNSUPPORTED_COMPRESSION
 
 
-def test_a_batch_of_which_the_keys_are_known_is_not_opened():
-    sent = record_batch([Record(b"a", key=b"k")])
-    damaged = sent[:61] + b"\xff" * (len(sent) - 61)
-    header = parse_header(damaged)
-    config = LogConfig(is_compacted=True)
-    assert apply_record_rules(damaged, header, config, NOW_MS, has_keys=True) is damaged
-    refused = apply_record_rules(damaged, header, config, NOW_MS)
-    assert isinstance(refused, AppendResult)
-    assert refused.refusal is Refusal.CORRUPT_BATCH
+def at(*times_ms: int, **values: object) -> bytes:
+    records = [Record(b"x", timestamp_ms=time_ms) for time_ms in times_ms]
+    return record_batch(records, base_timestamp_ms=times_ms[0], **values)
+
+
+@pytest.mark.parametrize(
+    ("sent", "config", "expected"),
+    [
+        pytest.param(at(NOW_MS), {}, False, id="usual"),
+        pytest.param(at(-1), {}, False, id="no timestamps"),
+        pytest.param(at(NOW_MS + 3_600_000), {}, False, id="as new as allowed"),
+        pytest.param(at(NOW_MS + 3_600_001), {}, True, id="newer than allowed"),
+        pytest.param(at(-2), {}, True, id="negative"),
+        pytest.param(at(-2), {"is_log_append_time": True}, False, id="stamped anyway"),
+        pytest.param(at(NOW_MS), {"timestamp_before_max_ms": 5}, True, id="not older than"),
+        pytest.param(at(NOW_MS), {"is_compacted": True}, True, id="keys"),
+        pytest.param(at(NOW_MS), {"validates_records": True}, True, id="full validation"),
+        pytest.param(at(NOW_MS), {"codec": 4}, True, id="another codec"),
+        pytest.param(at(NOW_MS, codec="zstd"), {"codec": 4}, False, id="the same codec"),
+    ],
+)
+def test_batches_are_opened_only_where_the_header_does_not_tell(sent, config, expected):
+    assert opens(sent, **config) is expected
+
+
+def test_what_this_process_made_is_not_opened_for_its_keys():
+    sent = record_batch([Record(b"a", key=b"k")], base_timestamp_ms=NOW_MS)
+    for config in ({"is_compacted": True}, {"validates_records": True}):
+        assert opens(sent, **config)
+        assert not opens(sent, has_keys=True, **config)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("claimed_ms", [-1, NOW_MS - 5, NOW_MS + 10**12])
+def test_the_header_gets_the_newest_time_of_the_records_whatever_it_claims(codec, claimed_ms):
+    sent = at(NOW_MS, NOW_MS + 7, NOW_MS + 3, codec=codec)
+    lying = with_valid_crc(sent[:35] + struct.pack(">q", claimed_ms) + sent[43:])
+    assert applied(lying, validates_records=True) == sent
+
+
+@pytest.mark.parametrize(
+    ("base_ms", "times_ms", "wrong"),
+    [
+        pytest.param(NOW_MS, [NOW_MS, NOW_MS + 10**9, NOW_MS + 10**9], [1, 2], id="future"),
+        pytest.param(NOW_MS, [NOW_MS, -2, -1], [1], id="negative"),
+        pytest.param(-(2**63), [-(2**63)], [0], id="smallest"),
+        pytest.param(2**62, [2**62 + 2**63 - 1], [0], id="beyond 64 bits"),
+        pytest.param(-(2**63), [-(2**63) - 2**62], [0], id="below 64 bits"),
+    ],
+)
+def test_times_out_of_range_name_their_records(base_ms, times_ms, wrong):
+    """KIP-467; Apache Kafka wraps sums around, so that some of these become acceptable there."""
+    sent = record_batch([Record(b"x")] * len(times_ms), base_timestamp_ms=0)
+    body = b"".join(
+        pack_record(
+            Record(b"x", timestamp_ms=time_ms - base_ms), offset_delta=delta, base_timestamp_ms=0
+        )
+        for delta, time_ms in enumerate(times_ms)
+    )
+    head = sent[:27] + struct.pack(">qq", base_ms, -1) + sent[43:61]
+    sent = head[:8] + struct.pack(">i", 49 + len(body)) + head[12:] + body
+    outcome = applied(with_valid_crc(sent))
+    assert isinstance(outcome, AppendResult)
+    assert outcome.refusal is Refusal.INVALID_TIMESTAMP
+    assert [one.batch_index for one in outcome.record_errors] == wrong
+
+
+def test_a_producer_that_stamps_for_the_log_is_told_each_record():
+    sent = record_batch(numbered(3), attributes=TIMESTAMP_TYPE_BIT)
+    outcome = stamped_by_producer(parse_header(sent))
+    assert outcome.refusal is Refusal.INVALID_TIMESTAMP
+    assert [one.batch_index for one in outcome.record_errors] == [0, 1, 2]

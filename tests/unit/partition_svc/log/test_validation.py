@@ -1,14 +1,17 @@
 import pytest
+import zstandard
 
 from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.validation import refused, validate, validate_usual
+from partition_svc.log.validation import Unopened, refused, validate, validate_usual
 from tests.support.batches import (
+    CODECS,
     CONTROL_BIT,
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
+    pack_record,
     record_batch,
     with_valid_crc,
 )
@@ -17,6 +20,7 @@ from tests.support.records import Record, numbered
 
 NOW_MS = 1_800_000_000_000
 PLAIN = LogConfig()
+FULL = LogConfig(validates_records=True)
 #: Where a batch's header has it.
 MAX_TIMESTAMP_AT = 35
 STAMPED = LogConfig(is_log_append_time=True)
@@ -25,6 +29,8 @@ STAMPED = LogConfig(is_log_append_time=True)
 def validated(one: bytes, config: LogConfig = PLAIN):
     """What `validate` says; where the header alone tells, it says the same."""
     outcome = validate(one, config, NOW_MS)
+    if isinstance(outcome, Unopened):
+        outcome = outcome.open()
     fields = validate_usual(one, config, NOW_MS)
     assert fields is None or outcome == (one, fields)
     return outcome
@@ -63,8 +69,19 @@ def test_the_usual_batch_is_kept_as_it_came():
         (record_batch(numbered(1), attributes=TRANSACTIONAL_BIT), PLAIN),
         (batch(timestamp_ms=NOW_MS + 3_600_001), PLAIN),
         (batch()[:-1], PLAIN),
+        (batch(timestamp_ms=-2), PLAIN),
+        (batch(), LogConfig(validates_records=True)),
     ],
-    ids=["stamped", "compacted", "too large", "transaction", "future", "cut"],
+    ids=[
+        "stamped",
+        "compacted",
+        "too large",
+        "transaction",
+        "future",
+        "cut",
+        "negative time",
+        "full",
+    ],
 )
 def test_more_than_the_header_is_needed_for_the_rest(sent, config):
     assert validate_usual(sent, config, NOW_MS) is None
@@ -161,7 +178,7 @@ def test_records_behind_an_empty_time_may_not_be_of_the_future_either():
 
 def test_garbage_behind_an_empty_time_is_refused():
     lying = record_batch(numbered(2), codec="gzip", payload=b"no gzip at all")
-    assert refusal(without_max_timestamp(lying)) is Refusal.CORRUPT_BATCH
+    assert refusal(without_max_timestamp(lying)) is Refusal.INVALID_RECORD
 
 
 def test_an_empty_time_is_stamped_as_any_other():
@@ -207,3 +224,67 @@ def test_a_refusal_carries_its_words():
     assert refused(Refusal.CORRUPT_BATCH, "why") == AppendResult(
         refusal=Refusal.CORRUPT_BATCH, message="why"
     )
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_many_records_are_not_examined_at_once(codec, count):
+    sent = record_batch([Record(None)] * count, codec=codec, base_timestamp_ms=5)
+    outcome = validate(sent, FULL, NOW_MS)
+    if count > 1000:
+        assert isinstance(outcome, Unopened)
+        outcome = outcome.open()
+    assert outcome == (sent, parse_header(sent))
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+def test_few_records_that_inflate_to_much_are_not_examined_at_once(codec):
+    sent = record_batch([Record(bytes(5_000_000))], codec=codec)
+    outcome = validate(sent, FULL, NOW_MS)
+    assert isinstance(outcome, Unopened)
+    assert outcome.open() == (sent, parse_header(sent))
+
+
+def test_an_examination_in_a_thread_pauses():
+    pauses = []
+    outcome = validate(record_batch([Record(None)] * 3000, base_timestamp_ms=5), FULL, NOW_MS)
+    outcome.open(lambda: pauses.append(1))
+    assert len(pauses) == 2
+
+
+def test_more_records_than_its_bytes_can_hold_are_refused_unopened():
+    """2.3 million records of 7 zero bytes: every one claims the same offset."""
+    body = zstandard.ZstdCompressor().compress(b"\x0c\0\0\0\x01\x01\0" * 2_300_000)
+    sent = record_batch(
+        [], codec="zstd", payload=body, count=2_300_000, last_offset_delta=2_299_999
+    )
+    assert len(sent) < 2000
+    for config in (PLAIN, FULL, LogConfig(is_compacted=True)):
+        assert refusal(sent, config) is Refusal.INVALID_RECORD
+        assert not isinstance(validate(sent, config, NOW_MS), Unopened)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+@pytest.mark.parametrize("count", [1, 50, 5000, 100_000])
+def test_the_smallest_records_of_clients_are_not_too_many(codec, count):
+    sent = record_batch([Record(None)] * count, codec=codec, base_timestamp_ms=5)
+    assert refusal(sent) is None
+
+
+WRONG_INSIDE = [
+    pytest.param(record_batch(numbered(3), payload=b"\xff" * 100), id="garbage"),
+    pytest.param(record_batch(numbered(3), codec="zstd", payload=b"\xff" * 100), id="no zstd"),
+    pytest.param(record_batch(numbered(4), count=3, last_offset_delta=2), id="a record too many"),
+    pytest.param(
+        record_batch([], payload=pack_record(Record(b"v"), offset_delta=4, base_timestamp_ms=0),
+                     count=1, last_offset_delta=0),
+        id="wrong offset delta",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", WRONG_INSIDE)
+def test_what_only_the_records_tell_is_found_by_full_validation(sent):
+    assert refusal(sent, FULL) is Refusal.INVALID_RECORD
+    assert refusal(sent, LogConfig(is_compacted=True)) is Refusal.INVALID_RECORD
+    assert refusal(sent) is None

@@ -1,0 +1,113 @@
+"""Appends whose batches are too large to be examined on the event loop.
+
+A thread examines them. Meanwhile the later appends to the same log queue behind, so that each log
+takes its appends in the order of the calls; other logs do not wait.
+"""
+
+import asyncio
+import logging
+from asyncio import Future
+from collections import deque
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from common.ports.partitions import Append, AppendResult, LogId, Refusal
+from partition_svc.log.record_rules import Accepted
+from partition_svc.log.record_thread import RecordThread, pause
+from partition_svc.log.staged import Staged, Submission
+from partition_svc.log.validation import Unopened
+
+log = logging.getLogger(__name__)
+
+#: Queued appends that are staged in one turn of the event loop.
+_AT_ONCE: Final = 16
+
+
+class Stager(Protocol):
+    """Gives appends their places in their logs. Raises nothing."""
+
+    def stage(self, append: Append, submission: Submission) -> Staged | AppendResult | Unopened: ...
+
+    def stage_opened(
+        self, append: Append, accepted: Accepted, submission: Submission
+    ) -> Staged | AppendResult: ...
+
+    def submit(self, staged: Staged) -> None: ...
+
+
+class _Waiting(NamedTuple):
+    append: Append
+    submission: Submission
+    unopened: Unopened | None  # None: not looked at yet, or not since the log had a queue
+
+
+class Opening:
+    """The queues of all logs. One event loop calls everything here."""
+
+    def __init__(self, stager: Stager) -> None:
+        self._stager = stager
+        self._loop = asyncio.get_running_loop()
+        self._thread = RecordThread("open")
+        #: Appends to these logs have to queue.
+        self.queues: dict[LogId, deque[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(
+        self, append: Append, unopened: Unopened | None, *, must_sync: bool
+    ) -> "Future[list[AppendResult]]":
+        """Queues an append; the future has its result alone."""
+        future: Future[list[AppendResult]] = self._loop.create_future()
+        waiting = _Waiting(append, Submission(future, must_sync=must_sync), unopened)
+        queue = self.queues.get(append.log)
+        if queue is not None:
+            queue.append(waiting)
+            return future
+        self.queues[append.log] = queue = deque([waiting])
+        task = self._loop.create_task(self._work_off(append.log, queue))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return future
+
+    async def settled(self) -> None:
+        """Waits until nothing is queued: all is staged, or refused."""
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    def close(self) -> None:
+        """After `settled`, or when nobody waits for an answer any more."""
+        self._thread.close()
+
+    async def _work_off(self, log_id: LogId, queue: deque[_Waiting]) -> None:
+        staged = 0
+        while queue:
+            # It stays in the queue while it is worked on, and with it the log stays here.
+            await self._work_on(queue[0])
+            queue.popleft()
+            staged += 1
+            if staged % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        del self.queues[log_id]
+
+    async def _work_on(self, waiting: _Waiting) -> None:
+        append, submission, unopened = waiting
+        outcome: Staged | AppendResult | Unopened
+        outcome = unopened or self._stager.stage(append, submission)
+        if isinstance(outcome, Unopened):
+            outcome = await self._opened(append, submission, outcome)
+        if isinstance(outcome, Staged):
+            self._stager.submit(outcome)
+        else:
+            submission.results.append(outcome)
+            submission.settle(0)
+
+    async def _opened(
+        self, append: Append, submission: Submission, unopened: Unopened
+    ) -> Staged | AppendResult:
+        try:
+            accepted = await self._thread.run(partial(unopened.open, pause))
+        except Exception:
+            log.exception("cannot examine a batch for %s", append.log)
+            return AppendResult(refusal=Refusal.INVALID_RECORD, message="it cannot be examined")
+        if isinstance(accepted, AppendResult):
+            return accepted
+        return self._stager.stage_opened(append, accepted, submission)

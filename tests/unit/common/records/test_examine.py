@@ -1,0 +1,127 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.records.batch import NO_TIMESTAMP, parse_header, seal
+from common.records.errors import CorruptRecords
+from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, examine
+from common.records.records import Record, read_records, write_batch
+from common.records.varint import encode_varint
+from tests.support.record_strategies import record_lists
+
+ANY = Demands(-1 << 63, TIMESTAMP_MAX)
+
+
+def examined(batch, demands=ANY, **pausing):
+    return examine(bytes(batch[61:]), parse_header(batch), demands, **pausing)
+
+
+def in_a_row(records):
+    return [record._replace(offset=index) for index, record in enumerate(records)]
+
+
+def batch_of(body, count, *, base_timestamp=0):
+    header = parse_header(write_batch([Record(0, base_timestamp, None, None)]))
+    return seal(header._replace(record_count=count, last_offset_delta=count - 1), body)
+
+
+def record(*, timestamp=0, offset=0, key=b"k", value=b"v", headers=b"\0", length=None):
+    parts = [b"\0", encode_varint(timestamp), encode_varint(offset)]
+    for content in (key, value):
+        parts += [encode_varint(-1 if content is None else len(content)), content or b""]
+    body = b"".join([*parts, headers])
+    return encode_varint(len(body) if length is None else length) + body
+
+
+@settings(max_examples=100)
+@given(records=record_lists())
+def test_what_write_batch_makes_is_sound_and_its_newest_time_is_found(records):
+    batch = write_batch(in_a_row(records))
+    newest = max(one.timestamp for one in records)
+    assert examined(batch) == (newest, [], [])
+
+
+@settings(max_examples=100)
+@given(records=record_lists(), earliest=st.integers(0, 2**62), span=st.integers(0, 2**62))
+def test_times_out_of_range_and_missing_keys_are_named(records, earliest, span):
+    latest = earliest + span
+    found = examined(write_batch(in_a_row(records)), Demands(earliest, latest, has_keys=True))
+    assert found.wrong_times == [
+        (index, one.timestamp)
+        for index, one in enumerate(records)
+        if one.timestamp != NO_TIMESTAMP and not earliest <= one.timestamp <= latest
+    ]
+    assert found.missing_keys == [i for i, one in enumerate(records) if one.key is None]
+
+
+@settings(max_examples=300)
+@given(
+    records=record_lists(),
+    edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_what_is_found_sound_can_be_read_with_the_same_offsets_and_times(records, edits):
+    batch = bytearray(write_batch(in_a_row(records)))
+    for at, byte in edits:
+        batch[61 + at % (len(batch) - 61)] = byte
+    batch = seal(parse_header(batch), batch[61:])
+    try:
+        found = examined(batch)
+    except CorruptRecords:
+        return
+    read = None
+    if not found.wrong_times:
+        read = list(read_records(batch))
+        assert [one.offset for one in read] == list(range(len(records)))
+        assert max(NO_TIMESTAMP, *(one.timestamp for one in read)) == found.max_timestamp
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        pytest.param(b"", 1, id="nothing"),
+        pytest.param(b"\xff" * 100, 3, id="endless numbers"),
+        pytest.param(record() + b"\0", 1, id="a byte more"),
+        pytest.param(record() + record(offset=1), 1, id="a record more"),
+        pytest.param(record(), 2, id="a record less"),
+        pytest.param(record(offset=1), 1, id="not from 0 on"),
+        pytest.param(record() + record(), 2, id="twice the same offset"),
+        pytest.param(record(offset=-1), 1, id="negative offset"),
+        pytest.param(record(length=9), 1, id="record longer than it says"),
+        pytest.param(record(length=7), 1, id="record shorter than it says"),
+        pytest.param(record(length=-8), 1, id="negative length"),
+        pytest.param(b"\x0f" + record()[1:], 1, id="negative length of one byte"),
+        pytest.param(b"\xff\xff\xff\xff\x0f" + record()[1:], 1, id="negative length of 5 bytes"),
+        pytest.param(b"\x10\0\0\0\x80\x01k\x02v\0", 1, id="key beyond the record"),
+        pytest.param(b"\x10\0\0\0\x02k\x7ev\0", 1, id="value beyond the batch"),
+        pytest.param(b"\x14\0\0\0\x02k\xff\xff\xff\xff\x0fv\0"[:11], 1, id="value runs backwards"),
+        pytest.param(record(headers=b"\x01"), 1, id="negative number of headers"),
+        pytest.param(record(headers=encode_varint(10**6)), 1, id="more headers than bytes"),
+        pytest.param(record(headers=b"\x02\x01\x00"), 1, id="header without a key"),
+        pytest.param(record(headers=b"\x02\x7e\x00"), 1, id="header beyond the batch"),
+    ],
+)
+def test_records_that_contradict_themselves_are_corrupt(body, count):
+    with pytest.raises(CorruptRecords):
+        examined(batch_of(body, count))
+
+
+def test_offsets_of_two_and_three_bytes_count_up_too():
+    assert examined(write_batch([Record(i, 5, None, b"") for i in range(9000)])).max_timestamp == 5
+
+
+def test_times_beyond_64_bits_are_out_of_any_range():
+    batch = batch_of(record(timestamp=2**63 - 1), 1, base_timestamp=2**62)
+    assert examined(batch).wrong_times == [(0, 2**62 + 2**63 - 1)]
+
+
+def test_at_most_so_many_records_are_named():
+    batch = write_batch([Record(i, 5, None, None) for i in range(NAMED_MAX + 5)])
+    found = examined(batch, Demands(6, 7, has_keys=True))
+    assert len(found.wrong_times) == len(found.missing_keys) == NAMED_MAX
+
+
+def test_a_long_examination_pauses_now_and_then():
+    pauses = []
+    batch = write_batch([Record(i, i, None, None) for i in range(3000)])
+    assert examined(batch, pause=lambda: pauses.append(1)).max_timestamp == 2999
+    assert len(pauses) == 2
