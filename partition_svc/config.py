@@ -89,6 +89,13 @@ class PartitionSettings:
         unit="ms",
         doc="How often silent producers are looked for.",
     )
+    producer_ids_max: int = setting(
+        "producer.ids.max.per.partition",
+        default=100_000,
+        low=1,
+        doc="How many idempotent producers a partition remembers; beyond it those are forgotten"
+        " that appended least recently, save for the last two minutes.",
+    )
     cleaner_enable: bool = setting(
         "log.cleaner.enable",
         default=True,

@@ -38,6 +38,7 @@ from partition_svc.log.incoming import IncomingLogs
 from partition_svc.log.log_cleaner import LogCleaner
 from partition_svc.log.offsets import OffsetLookup
 from partition_svc.log.outgoing import Outgoing
+from partition_svc.log.producer_expiry import ProducerExpiry
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
@@ -90,10 +91,19 @@ class PartitionCore:
         )
         self._offsets = OffsetLookup(self._registry.find, store)
         self._epochs = EpochLookup(self._registry.find, store)
+        self._producers = ProducerExpiry(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            expiration_ms=settings.producer_expiration_ms,
+            ids_max=settings.producer_ids_max,
+        )
         self._housekeeping = Housekeeping(
             self._registry,
             self._committer,
             store,
+            self._producers,
             expiration_check_ms=settings.producer_expiration_check_ms,
         )
         tools = Tools(
@@ -203,7 +213,7 @@ class PartitionCore:
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All partitions owned here where `logs` is empty."""
         await self._recovery.until_readable()
-        return [self._describe(one) for one in logs or self._registry.all_here()]
+        return [await self._describe(one) for one in logs or tuple(self._registry.all_here())]
 
     async def until_broken(self) -> None:
         """Never returns, unless a bug ended what must run for ever: then it raises that."""
@@ -254,7 +264,7 @@ class PartitionCore:
         # What could not be deleted meanwhile is found again.
         self._housekeeping.on_logs_gone()
 
-    def _describe(self, log_id: LogId) -> LogDescription:
+    async def _describe(self, log_id: LogId) -> LogDescription:
         try:
             log = self._registry.find(log_id)
             if isinstance(log, Refusal):
@@ -266,7 +276,7 @@ class PartitionCore:
                 log.next_offset,
                 log.head.size_bytes,
                 log.leader_epoch,
-                len(log.producers),
+                await self._producers.count(log.key),
                 self._cleaner.uncleanable.reason(log_id),
             )
         except StorageFailed:

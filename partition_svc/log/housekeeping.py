@@ -9,16 +9,19 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from time import time
+from typing import Final
 
 from common.failpoints import reach
 from partition_svc.log.committer import Committer
-from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.producer_expiry import ProducerExpiry
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
 log = logging.getLogger(__name__)
+
+#: How often it is looked whether producers have become too many.
+_LOOK_S: Final = 5.0
 
 
 class Housekeeping:
@@ -29,12 +32,14 @@ class Housekeeping:
         registry: LogRegistry,
         committer: Committer,
         store: LogStore,
+        producers: ProducerExpiry,
         *,
         expiration_check_ms: int,
     ) -> None:
         self._registry = registry
         self._committer = committer
         self._store = store
+        self._producers = producers
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
         self._is_reclaiming = False
@@ -106,15 +111,11 @@ class Housekeeping:
             self._is_reclaiming = False
 
     async def _expire_producers(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._check_s)
+            next_pass = loop.time() + self._check_s
+            while loop.time() < next_pass and not self._producers.is_due:  # noqa: ASYNC110
+                await asyncio.sleep(min(self._check_s, _LOOK_S))
             # What cannot be stored now is looked at again the next time.
             with suppress(StorageFailed):
-                for one in list(self._registry.logs.values()):
-                    if one.has_producers:
-                        await self._committer.between_groups(partial(self._expire, one))
-
-    def _expire(self, one: PartitionLog) -> None:
-        group = self._store.new_group()
-        if one.expire_producers(group, int(time() * 1000)):
-            self._store.write(group, 0)
+                await self._producers.run_pass()

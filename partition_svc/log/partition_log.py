@@ -30,7 +30,7 @@ _AFTER_FAILED: Final = AppendResult(
 
 
 class PartitionLog:
-    """A log in use. Opening it reads one row; its producers are read when one of them appends."""
+    """A log in use. Opening it reads one row; a producer is read when it appends."""
 
     __slots__ = (
         "_cache", "_expiration_ms", "_fence_epoch", "_gaps", "_producers", "_store", "_written",
@@ -109,16 +109,22 @@ class PartitionLog:
         return self._written.head(self.log_start_offset, self._fence_epoch)
 
     @property
-    def has_producers(self) -> bool:
-        """Whether producers are in memory, of which some may have fallen silent."""
-        return bool(self._producers)
-
-    @property
     def producers(self) -> Producers:
         if self._producers is None:
-            rows = self._store.reader.producers(self.key)
-            self._producers = Producers(rows, expiration_ms=self._expiration_ms)
+            self._producers = Producers(
+                self._producer_row,
+                expiration_ms=self._expiration_ms,
+                written_offset=lambda: self._written.next_offset,
+            )
         return self._producers
+
+    @property
+    def producers_in_use(self) -> Producers | None:
+        """None where no idempotent producer has appended since the log was opened."""
+        return self._producers
+
+    def _producer_row(self, producer_id: int) -> bytes | None:
+        return self._store.reader.row(producer_key(self.key, producer_id))
 
     def stage(
         self,
@@ -203,13 +209,6 @@ class PartitionLog:
         self.gone = why
         self._cache.forget(self.tail)
         wake_all(self)
-
-    def expire_producers(self, group: Group, now_ms: int) -> int:
-        """Forgets silent producers, in memory and with `group` in the store; how many."""
-        gone = self.producers.expire(now_ms)
-        for producer_id in gone:
-            group.delete(producer_key(self.key, producer_id))
-        return len(gone)
 
     def staged_nothing(self, result: AppendResult, submission: Submission) -> Staged:
         """Nothing to be stored: its result is final when all that was staged before it is."""

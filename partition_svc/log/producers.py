@@ -5,7 +5,7 @@ rows that `remember` returns, in the same atomic write as the batch.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from common.ports.partitions import Refusal
@@ -14,6 +14,8 @@ from common.records.batch import BatchHeader
 #: A producer may have five requests in flight, so any of five batches may be sent again.
 BATCHES_KEPT: Final = 5
 SEQUENCE_MASK: Final = 0x7FFFFFFF
+#: In memory, for each log: about 0.8 KB each.
+CACHED_MAX: Final = 5_000
 
 _HEAD: Final = struct.Struct(">hq")
 _BATCH: Final = struct.Struct(">iiq")
@@ -71,23 +73,48 @@ class _Producer:
 
 
 class Producers:
-    """All producers that a log remembers. Times are milliseconds since the epoch."""
+    """Idempotent producers of a log. Times are milliseconds since the epoch.
 
-    def __init__(self, rows: Iterable[tuple[int, bytes]], *, expiration_ms: int) -> None:
-        """`rows` are producer id and stored row (the state survives a restart)."""
+    Those in use are in memory; the others are read from the store, one by one, when they append.
+    So opening a log costs nothing, however many producers it remembers.
+    """
+
+    def __init__(
+        self,
+        read_row: Callable[[int], bytes | None],
+        *,
+        expiration_ms: int,
+        written_offset: Callable[[], int] = lambda: 0,
+        cached_max: int = CACHED_MAX,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            read_row: the stored row of a producer id, None where there is none.
+            expiration_ms: how long a silent producer is remembered.
+            written_offset: the offset before which every batch is in the store.
+            cached_max: how many producers may stay in memory beside those with unwritten batches.
+        """
+        #: How many ids were met that the store did not have.
+        self.added = 0
+        self._read_row = read_row
         self._expiration_ms = expiration_ms
-        self._producers = {producer_id: _Producer.of_row(row) for producer_id, row in rows}
+        self._written_offset = written_offset
+        self._cached_max = self._evict_at = cached_max
+        self._producers: dict[int, _Producer] = {}
 
     def __len__(self) -> int:
+        """How many are in memory."""
         return len(self._producers)
 
     def check(self, header: BatchHeader, now_ms: int) -> Duplicate | OutOfSequence | None:
         """What is to be done with a batch of an idempotent producer; None: append it."""
-        producer = self._producers.get(header.producer_id)
+        producer = self._producers.get(header.producer_id) or self._load(header.producer_id)
         if producer is None:
             # Any sequence will do: its state may have expired.
+            self.added += 1
             return None
-        if self._is_expired(producer, now_ms):
+        if now_ms - producer.seen_ms >= self._expiration_ms:
             del self._producers[header.producer_id]
             return None
         if header.producer_epoch != producer.epoch:
@@ -106,24 +133,64 @@ class Producers:
         producer = self._producers.get(header.producer_id)
         if producer is None or producer.epoch != header.producer_epoch:
             producer = _Producer(header.producer_epoch, now_ms)
-            self._producers[header.producer_id] = producer
+            self._put(header.producer_id, producer)
         producer.seen_ms = now_ms
         producer.add(KnownBatch(header.base_sequence, header.last_sequence, base_offset))
         return producer.row()
 
-    def expire(self, now_ms: int) -> list[int]:
-        """Forgets producers that were silent for too long; returns their ids."""
-        gone = [
-            producer_id
-            for producer_id, producer in self._producers.items()
-            if self._is_expired(producer, now_ms)
-        ]
-        for producer_id in gone:
-            del self._producers[producer_id]
-        return gone
+    def last_seen_ms(self, producer_id: int) -> int:
+        """When a producer that is in memory appended last; -1 where it is not in memory."""
+        producer = self._producers.get(producer_id)
+        return -1 if producer is None else producer.seen_ms
 
-    def _is_expired(self, producer: _Producer, now_ms: int) -> bool:
-        return now_ms - producer.seen_ms >= self._expiration_ms
+    def forget(self, producer_id: int) -> None:
+        """The store has forgotten the producer."""
+        self._producers.pop(producer_id, None)
+
+    def evict(self, before_ms: int) -> None:
+        """Lets go of producers that appended last before `before_ms`; the store has them."""
+        written = self._written_offset()
+        self._producers = {
+            producer_id: producer
+            for producer_id, producer in self._producers.items()
+            if producer.seen_ms >= before_ms or producer.batches[-1].base_offset >= written
+        }
+        self._evict_at = max(self._cached_max, 2 * len(self._producers))
+
+    def _load(self, producer_id: int) -> _Producer | None:
+        row = self._read_row(producer_id)
+        if row is None:
+            return None
+        producer = _Producer.of_row(row)
+        self._put(producer_id, producer)
+        return producer
+
+    def _put(self, producer_id: int, producer: _Producer) -> None:
+        if len(self._producers) >= self._evict_at:
+            times = sorted(one.seen_ms for one in self._producers.values())
+            self.evict(times[len(times) // 2] + 1)
+        self._producers[producer_id] = producer
+
+
+def row_seen_ms(row: bytes) -> int:
+    """When the producer of a stored row appended last."""
+    seen_ms: int = _HEAD.unpack_from(row)[1]
+    return seen_ms
+
+
+def row_after(row: bytes | None, header: BatchHeader, seen_ms: int) -> bytes | None:
+    """The row of a producer after a batch that another member has accepted.
+
+    None where `row` knows of the batch already, or of a later one.
+    """
+    producer = None if row is None else _Producer.of_row(row)
+    if producer is not None and producer.batches[-1].base_offset >= header.base_offset:
+        return None
+    if producer is None or producer.epoch != header.producer_epoch:
+        producer = _Producer(header.producer_epoch, seen_ms)
+    producer.seen_ms = seen_ms
+    producer.add(KnownBatch(header.base_sequence, header.last_sequence, header.base_offset))
+    return producer.row()
 
 
 def _of_new_epoch(header: BatchHeader, epoch: int) -> OutOfSequence | None:

@@ -44,9 +44,10 @@ GENERATIONS: Final = b"G"
 HEADS: Final = b"H"
 INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
+PRODUCERS: Final = b"P"
 
 #: Kinds of rows that go along when a log moves; the others are made anew by its new owner.
-MOVED_KINDS: Final = (b"P", b"E", COMPACTED)
+MOVED_KINDS: Final = (PRODUCERS, b"E", COMPACTED)
 
 LOG_KEY_BYTES: Final = 20
 #: Larger than any offset, timestamp or producer id; those are never negative here.
@@ -183,7 +184,7 @@ def unpack_time_key(key: bytes) -> tuple[int, int]:
 
 
 def producer_key(log: bytes, producer_id: int) -> bytes:
-    return _CODED.pack(b"P", log, producer_id)
+    return _CODED.pack(PRODUCERS, log, producer_id)
 
 
 def epoch_key(log: bytes, leader_epoch: int) -> bytes:

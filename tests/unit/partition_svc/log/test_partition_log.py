@@ -8,7 +8,7 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import FetchWaiter
-from partition_svc.store.keys import LogHead, head_key
+from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
 from partition_svc.store.reading import Limits
 from tests.support.log_stores import opened
 from tests.support.partition_core import LOG, base_offset, batch, content
@@ -154,19 +154,19 @@ def test_a_refused_sequence_takes_no_offset(store):
 def test_producers_come_back_with_the_log(store):
     append(store, open_log(store), batch(3, producer=(1, 0, 0)))
     again = open_log(store)
-    assert not again.has_producers
-    assert len(again.producers) == 1
-    assert again.has_producers
+    assert again.producers_in_use is None
     assert stage(again, batch(3, producer=(1, 0, 0))).batch is None
+    assert len(again.producers_in_use) == 1
 
 
-def test_silent_producers_leave_the_store_too(store):
-    log = open_log(store, expiration_ms=100)
-    append(store, log, batch(producer=(1, 0, 0)))
-    group = store.new_group()
-    assert log.expire_producers(group, NOW_MS + 100) == 1
-    store.write(group, 0)
-    assert list(store.reader.producers(log.key)) == []
+def test_opening_a_log_and_appending_to_it_reads_none_of_its_other_producers(store, monkeypatch):
+    append(store, open_log(store), *(batch(producer=(n, 0, 0)) for n in range(50)))
+    read, row = [], store.reader.row
+    monkeypatch.setattr(store.reader, "row", lambda key: (read.append(key), row(key))[1])
+    monkeypatch.setattr(store.reader, "rows", None)
+    stage(open_log(store), batch(producer=(7, 0, 1)))
+    key = log_key(*LOG)
+    assert read == [head_key(key), producer_key(key, 7)]
 
 
 def test_readers_find_the_tail_in_memory(store):

@@ -2,7 +2,13 @@ import pytest
 
 from common.ports.partitions import Refusal
 from common.records.batch import BatchHeader, parse_header
-from partition_svc.log.producers import BATCHES_KEPT, Duplicate, Producers
+from partition_svc.log.producers import (
+    BATCHES_KEPT,
+    Duplicate,
+    Producers,
+    row_after,
+    row_seen_ms,
+)
 from tests.support.partition_core import batch
 
 NOW_MS = 1_000_000
@@ -17,10 +23,21 @@ def header(sequence: int, *, count: int = 1, epoch: int = 0, producer_id: int = 
 class Log:
     """Producers with what a log does around them."""
 
-    def __init__(self, rows=(), *, expiration_ms=DAY_MS):
-        self.producers = Producers(rows, expiration_ms=expiration_ms)
+    def __init__(self, rows=(), *, expiration_ms=DAY_MS, cached_max=100):
         self.rows = dict(rows)
+        self.reads = []
+        self.written_offset = 0
+        self.producers = Producers(
+            self.read_row,
+            expiration_ms=expiration_ms,
+            written_offset=lambda: self.written_offset,
+            cached_max=cached_max,
+        )
         self.next_offset = 0
+
+    def read_row(self, producer_id):
+        self.reads.append(producer_id)
+        return self.rows.get(producer_id)
 
     def send(self, one: BatchHeader, now_ms: int = NOW_MS):
         """None: appended. Otherwise the original's offset, or the refusal."""
@@ -117,7 +134,7 @@ def test_a_new_epoch_begins_with_zero(again):
 def test_producers_do_not_know_each_other(again):
     log = again(filled(3))
     assert log.send(header(0, producer_id=8)) is None
-    assert len(log.producers) == 2
+    assert set(log.rows) == {7, 8}
     assert again(log).send(header(30)) is None
 
 
@@ -131,10 +148,62 @@ def test_a_silent_producer_is_forgotten(again):
     assert again(log).send(header(20, count=10), later) is Refusal.OUT_OF_ORDER_SEQUENCE
 
 
-def test_expiry_names_those_that_are_gone(again):
+def test_a_producer_is_read_when_it_appends_and_only_once():
     log = filled(1)
-    log.send(header(0, producer_id=8), NOW_MS + 10)
-    log = again(log)
-    assert log.producers.expire(NOW_MS + DAY_MS) == [7]
-    assert len(log.producers) == 1
-    assert log.producers.expire(NOW_MS + DAY_MS) == []
+    log.send(header(0, producer_id=8))
+    log = log.restarted()
+    assert (len(log.producers), log.reads) == (0, [])
+    for sequence in (10, 11):
+        assert log.send(header(sequence)) is None
+    assert log.send(header(0, producer_id=9)) is None
+    assert log.reads == [7, 9]
+    assert (len(log.producers), log.producers.added) == (2, 1)
+
+
+def test_only_producers_that_the_store_has_leave_the_memory():
+    log = Log(cached_max=10)
+    for number in range(50):
+        assert log.send(header(0, producer_id=number), NOW_MS + number) is None
+        assert log.send(header(0, producer_id=number), NOW_MS + number) == number
+    assert len(log.producers) == 50
+    log.written_offset = 45
+    log.producers.evict(NOW_MS + 1000)
+    assert len(log.producers) == 5
+    for number in range(50, 200):
+        log.written_offset = log.next_offset
+        log.send(header(0, producer_id=number), NOW_MS + number)
+        assert len(log.producers) <= 10
+    # Whatever left comes back with what it was.
+    for number in range(200):
+        assert log.send(header(0, producer_id=number), NOW_MS + 1000) == number
+        assert log.send(header(5, producer_id=number)) is Refusal.OUT_OF_ORDER_SEQUENCE
+
+
+def test_a_forgotten_producer_begins_anywhere_again():
+    log = filled(1)
+    assert log.producers.last_seen_ms(7) == NOW_MS
+    del log.rows[7]
+    log.producers.forget(7)
+    assert log.producers.last_seen_ms(7) == -1
+    assert log.send(header(99)) is None
+
+
+def test_rows_follow_batches_that_another_member_accepted():
+    """A target of a move that has a row, and every batch from before it was read on."""
+    log, copied = filled(3), None
+    rows = [log.rows[7]]
+    batches = [(header(n * 10, count=10), n * 10) for n in range(3)]
+    for number in range(3, 9):
+        epoch = 1 if number > 6 else 0
+        sequence = (number - 7) * 10 if epoch else number * 10
+        one = header(sequence, count=10, epoch=epoch)
+        batches.append((one, log.next_offset))
+        assert log.send(one) is None
+        rows.append(log.rows[7])
+    for start in (None, *rows):
+        copied = start
+        for one, base_offset in batches:
+            placed = one._replace(base_offset=base_offset)
+            copied = row_after(copied, placed, NOW_MS) or copied
+        assert copied == rows[-1]
+    assert row_seen_ms(copied) == NOW_MS
