@@ -20,6 +20,10 @@ class ProcessReplaced(BackendUnavailable):
     """
 
 
+class OwnerLost(CallNotSent):
+    """There is no connection to the owner, and waiting for one would delay others."""
+
+
 class RegistrationRefused(Exception):
     """The metadata service does not take this gateway or partition service, and says why.
 

@@ -21,6 +21,7 @@ from common.ports.partitions import Append, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.long_stream import LongStream
 from gateway_svc.backends.partition_messages import append_request, append_result_from_message
+from gateway_svc.backends.reachability import Reachability
 from gateway_svc.backends.submissions import STALE, AppendTaker, Item, Submission, Tell
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -58,9 +59,14 @@ class AppendSender:
         *,
         answer_timeout_s: float,
         taker: AppendTaker | None = None,
+        reachability: Reachability | None = None,
     ) -> None:
-        """Without a `taker` every refusal is the caller's."""
+        """Without a `taker` every refusal is the caller's.
+
+        Without `reachability` the owner is never lost, and its appends wait for a connection.
+        """
         self._name = name
+        self._reachability = reachability
         self._stream = LongStream(name, "AppendStream", open_stream, self)
         self._answer_timeout_s = answer_timeout_s
         self._taker = taker
@@ -70,6 +76,8 @@ class AppendSender:
         self._unanswered_bytes = 0
         self._watches: dict[LogId, _Watch] = {}
         self._next_id = 0
+        if reachability is not None:
+            reachability.on_lost(self._stream.abandon)
 
     def submit(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As `Partitions.append`: reach the stream in the order of the calls."""
@@ -92,6 +100,15 @@ class AppendSender:
         if remaining:
             self._watches[log] = _Watch(remaining, tell)
         return remaining > 0
+
+    @property
+    def is_lost(self) -> bool:
+        """As `AppendPath.is_lost`."""
+        return self._reachability is not None and self._reachability.is_lost
+
+    def abandon(self, error: BackendUnavailable) -> None:
+        """As `LongStream.abandon`."""
+        self._stream.abandon(error)
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet fails."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from common.ports.coordinators import Coordinators
 from common.ports.group_refusal import GroupRefusal
-from common.ports.unavailable import BackendUnavailable, CallNotSent
+from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from gateway_svc.backends.coordinator_calls import AnswerT, CoordinatorCall
 from gateway_svc.backends.view_changes import ViewChanges
 
@@ -20,6 +20,9 @@ _PASSING: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_I
 
 #: A coordinator that answers later than this has kept the call waiting for other members.
 _KEPT_S: Final = 1.0
+
+#: How long a call waits for a coordinator to which there is no connection.
+_LOST_HOLD_S: Final = 1.0
 
 _PAUSE_S_MIN: Final = 0.02
 _PAUSE_S_MAX: Final = 0.5
@@ -91,6 +94,7 @@ class CoordinatorRetries:
         attempt: Awaitable[AnswerT],
     ) -> AnswerT:
         time, pause_s, is_in_doubt = asyncio.get_running_loop().time, _PAUSE_S_MIN, False
+        lost_deadline = 0.0
         while True:
             began = time()
             try:
@@ -98,6 +102,10 @@ class CoordinatorRetries:
             except BackendUnavailable as error:
                 was_sent = not isinstance(error, CallNotSent)
                 deadline = self._extended(deadline, call, began)
+                # A join or sync waits for other members anyway.
+                if isinstance(error, OwnerLost) and not call.waits_for_members:
+                    lost_deadline = lost_deadline or time() + _LOST_HOLD_S
+                    deadline = min(deadline, lost_deadline)
                 if time() >= deadline or (was_sent and not call.repeat_in_doubt):
                     raise
                 is_in_doubt = is_in_doubt or was_sent

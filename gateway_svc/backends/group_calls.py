@@ -85,6 +85,10 @@ class GroupCalls:
         self._stream.wake()
         return future
 
+    def abandon(self, error: BackendUnavailable) -> None:
+        """As `LongStream.abandon`."""
+        self._stream.abandon(error)
+
     async def close(self) -> None:
         """Ends the stream. What has no answer yet fails."""
         await self._stream.close()

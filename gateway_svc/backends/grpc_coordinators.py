@@ -4,7 +4,7 @@ What members ask again and again goes over one stream (`group_calls.py`), the re
 """
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc.aio
@@ -33,6 +33,7 @@ from common.ports.group_offsets import (
     FetchedOffsets,
     FetchOffsets,
 )
+from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.group_messages import (
     commit_result_of,
@@ -44,6 +45,7 @@ from common.rpc.group_messages import (
 )
 from common.rpc.plain_messages import from_message, to_message
 from gateway_svc.backends.group_calls import GroupCalls, open_call_stream
+from gateway_svc.backends.reachability import Reachability
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
 
@@ -57,11 +59,23 @@ class GrpcCoordinators:
     and end when the connection breaks or the caller is cancelled.
     """
 
-    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
-        """`name` is the owner's, for errors. The channel stays the caller's."""
+    def __init__(
+        self, name: str, channel: grpc.aio.Channel, reachability: Reachability | None = None
+    ) -> None:
+        """`name` is the owner's, for errors. The channel stays the caller's.
+
+        While the owner is lost every call raises `OwnerLost` at once.
+        """
         self._name = name
+        self._reachability = reachability
         self._stub = CoordinatorServiceStub(channel)
         self._calls = GroupCalls(name, lambda: open_call_stream(channel))
+        if reachability is not None:
+            reachability.on_lost(self._calls.abandon)
+
+    def abandon(self, error: BackendUnavailable) -> None:
+        """Fails what the stream has without an answer; calls end when the channel is closed."""
+        self._calls.abandon(error)
 
     async def close(self) -> None:
         """Ends the stream; what has no answer yet fails."""
@@ -76,13 +90,13 @@ class GrpcCoordinators:
         return await self._ask("SyncGroup", message, Synced, timeout_s=None)
 
     def heartbeat(self, request: GroupHeartbeat) -> Future[HeartbeatTaken]:
-        return self._calls.submit(heartbeat_to_call(request), heartbeat_taken_of)
+        return self._submit(heartbeat_to_call(request), heartbeat_taken_of)
 
     async def leave_group(self, request: LeaveGroup) -> Left:
         return await self._ask("LeaveGroup", to_message(request, pb.LeaveGroupRequest), Left)
 
     def commit_offsets(self, request: CommitOffsets) -> Future[CommitResult]:
-        return self._calls.submit(commit_to_call(request), commit_result_of)
+        return self._submit(commit_to_call(request), commit_result_of)
 
     async def fetch_offsets(self, request: FetchOffsets) -> FetchedOffsets:
         message = to_message(request, pb.FetchOffsetsRequest)
@@ -106,11 +120,19 @@ class GrpcCoordinators:
         return [from_message(one, GroupResult) for one in answer.results]
 
     def consumer_heartbeat(self, request: ConsumerHeartbeat) -> Future[ConsumerHeartbeatTaken]:
-        return self._calls.submit(consumer_heartbeat_to_call(request), consumer_taken_of)
+        return self._submit(consumer_heartbeat_to_call(request), consumer_taken_of)
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
         answer = await self._call("DescribeConsumerGroups", pb.GroupIds(group_ids=group_ids))
         return [from_message(one, ConsumerGroup) for one in answer.groups]
+
+    def _submit(self, call: pb.GroupCall, read: Callable[[pb.GroupAnswer], T]) -> Future[T]:
+        self._check()
+        return self._calls.submit(call, read)
+
+    def _check(self) -> None:
+        if self._reachability is not None:
+            self._reachability.check()
 
     async def _ask(
         self,
@@ -125,5 +147,6 @@ class GrpcCoordinators:
     async def _call(
         self, method: str, message: Message, *, timeout_s: float | None = CALL_TIMEOUT_S
     ) -> Any:
+        self._check()
         with unavailable_on_failure(f"{self._name} {method}"):
             return await getattr(self._stub, method)(message, timeout=timeout_s)

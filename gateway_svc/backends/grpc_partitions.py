@@ -32,6 +32,7 @@ from gateway_svc.backends.partition_messages import (
     offset_queries_to_message,
     offset_results_from_message,
 )
+from gateway_svc.backends.reachability import Reachability
 from gateway_svc.backends.submissions import AppendTaker, Item, Tell
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
@@ -42,7 +43,10 @@ _FETCH_STREAM: Final = f"/{_SERVICE.full_name}/FetchStream"
 
 
 class GrpcPartitions(Partitions):
-    """Appends on one stream, the rest as calls."""
+    """Appends on one stream, the rest as calls.
+
+    While the owner is lost, calls raise `OwnerLost` at once (`reachability.py`).
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class GrpcPartitions(Partitions):
         self._name = name
         # Two connections: a megabyte of fetched batches must not delay the answer to an append.
         self._channels = (open_channel(address), open_channel(address))
+        self._reachability = Reachability(name, address, self._channels[1])
         self._stub = PartitionServiceStub(self._channels[0])
         # Not the stub's: that would copy the batches into a message, and out of it again.
         self._fetch: Any = self._channels[0].unary_unary(
@@ -76,10 +81,11 @@ class GrpcPartitions(Partitions):
             PartitionServiceStub(self._channels[1]).AppendStream,
             answer_timeout_s=append_timeout_s,
             taker=taker,
+            reachability=self._reachability,
         )
 
         # With the appends: what is waited for there is as short.
-        self.coordinators = GrpcCoordinators(name, self._channels[1])
+        self.coordinators = GrpcCoordinators(name, self._channels[1], self._reachability)
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         return self._appends.submit(appends, acks=acks)
@@ -87,10 +93,15 @@ class GrpcPartitions(Partitions):
     def send(self, *items: Item) -> None:
         self._appends.send(*items)
 
+    @property
+    def is_lost(self) -> bool:
+        return self._reachability.is_lost
+
     def when_answered(self, log: LogId, tell: Tell) -> bool:
         return self._appends.when_answered(log, tell)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        self._reachability.check()
         if self._has_stream:
             try:
                 return await self._fetches.fetch(query)
@@ -104,6 +115,7 @@ class GrpcPartitions(Partitions):
             raise
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        self._reachability.check()
         with unavailable_on_failure(f"{self._name} ListOffsets"):
             answer: pb.ListOffsetsResponse = await self._stub.ListOffsets(
                 offset_queries_to_message(queries), timeout=CALL_TIMEOUT_S
@@ -111,6 +123,7 @@ class GrpcPartitions(Partitions):
         return offset_results_from_message(answer)
 
     async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        self._reachability.check()
         with unavailable_on_failure(f"{self._name} OffsetsForLeaderEpoch"):
             answer: pb.OffsetsForLeaderEpochResponse = await self._stub.OffsetsForLeaderEpoch(
                 epoch_queries_to_message(queries), timeout=CALL_TIMEOUT_S
@@ -118,14 +131,21 @@ class GrpcPartitions(Partitions):
         return epoch_ends_from_message(answer)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        self._reachability.check()
         with unavailable_on_failure(f"{self._name} DescribeLog"):
             answer: pb.DescribeLogResponse = await self._stub.DescribeLog(
                 logs_to_message(logs), timeout=CALL_TIMEOUT_S
             )
         return descriptions_from_message(answer)
 
+    def abandon(self, error: BackendUnavailable) -> None:
+        """As `OwnedPartitions.abandon`; fetches and calls end with `close`."""
+        self._appends.abandon(error)
+        self.coordinators.abandon(error)
+
     async def close(self) -> None:
         """Ends the streams and all calls; what has no answer yet fails."""
+        await self._reachability.close()
         await self._fetches.close()
         await self._appends.close()
         await self.coordinators.close()

@@ -25,6 +25,7 @@ from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.held_log import HeldLog, Probe
 from gateway_svc.backends.owners import Owners
 from gateway_svc.backends.producer_gaps import ProducerGaps, producer_id_of
+from gateway_svc.backends.settled_logs import SettledLogs
 from gateway_svc.backends.submissions import STALE, AppendPath, Item, under
 
 log = logging.getLogger(__name__)
@@ -39,14 +40,12 @@ _AFTER_LOST: Final = AppendResult(
 class HeldAppends:
     """Implements `AppendTaker`. Tell it of every change of the view, after the view has it.
 
-    `settled` are the logs whose appends may be sent as they come, and the placement for which that
-    holds. Appends of others are added here. `_guarded` are the same for logs with sequence gaps.
+    Appends of logs that are not in `settled.free` are added here.
     """
 
     def __init__(self, view: ClusterView, owners: Owners, *, hold_s: float, bytes_max: int) -> None:
         """Past `bytes_max` of held batches in all, what comes is refused at once."""
-        self.settled: dict[LogId, Placement] = {}
-        self._guarded: dict[LogId, Placement] = {}
+        self.settled = SettledLogs()
         self._gaps = ProducerGaps()
         self._view = view
         self._owners = owners
@@ -84,7 +83,7 @@ class HeldAppends:
         log_id = item.append.log
         held = self._logs.get(log_id)
         if held is None:
-            self._forget_placement(log_id)
+            self.settled.remove(log_id)
             held = self._logs[log_id] = HeldLog(log_id)
             held.is_out = owner.when_answered(log_id, partial(self._answered, held))
         placement = self._view.placement(*log_id)
@@ -96,9 +95,7 @@ class HeldAppends:
 
     def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
         """As `AppendTaker.owner_lost`: it may not know yet what it owns when it is back."""
-        for placements in (self.settled, self._guarded):
-            for log_id in [log_id for log_id, known in placements.items() if known.owner == name]:
-                del placements[log_id]
+        self.settled.remove_owned_by(name)
         self._gaps.expire()
         self._gaps.open(lost)
         producers_of: dict[LogId, set[int]] = {}
@@ -113,14 +110,11 @@ class HeldAppends:
         """Goes on with what waits, and stops what is about to be refused."""
         for move in change.moves:
             log_id = LogId(move.topic_id, move.partition)
-            is_open = log_id in self.settled or log_id in self._guarded
-            if move.phase is MovePhase.FENCE and is_open:
+            if move.phase is MovePhase.FENCE and log_id in self.settled:
                 self._go_on(self._unsettle(log_id))
         if change.topics_gone or change.is_snapshot:
             self._gaps.forget(self._is_unknown)
-            for placements in (self.settled, self._guarded):
-                for log_id in filter(self._is_unknown, [*placements]):
-                    del placements[log_id]
+            self.settled.remove_all(self._is_unknown)
         for held in tuple(self._logs.values()):
             self._go_on(held)
 
@@ -132,7 +126,7 @@ class HeldAppends:
 
     def _unsettle(self, log_id: LogId) -> HeldLog:
         """Holds a log from now on; it goes on when its last owner has answered everything."""
-        before = self._forget_placement(log_id)
+        before = self.settled.remove(log_id)
         held = self._logs[log_id] = HeldLog(log_id)
         owner = None if before is None else self._owners.connected(before.owner)
         if owner is not None:
@@ -155,6 +149,9 @@ class HeldAppends:
             self._refuse(held, _UNKNOWN)
         elif self._is_fenced(held.log_id, placement):
             return  # until the view changes
+        elif self._is_lost(placement.owner):
+            # To wait for a connection would delay all later responses of its client.
+            self._refuse(held, _NOBODY)
         elif (pause_s := held.pause_s(placement)) > 0:
             held.retry_in(pause_s, partial(self._go_on, held))
         else:
@@ -196,8 +193,7 @@ class HeldAppends:
         if owner is None or self._is_fenced(held.log_id, placement):
             self._go_on(held)
             return
-        placements = self._guarded if self._gaps.exist_in(held.log_id) else self.settled
-        placements[held.log_id] = placement
+        self.settled.add(held.log_id, placement, has_gaps=self._gaps.exist_in(held.log_id))
         items = held.take_all()
         self._bytes -= sum(item.size for item in items)
         self._end(held)
@@ -252,20 +248,16 @@ class HeldAppends:
     def _send_guarded(self, item: Item) -> bool:
         """Sends an append that was admitted, where its log needs no probe."""
         log_id = item.append.log
-        placement = self._guarded.get(log_id)
+        placement = self.settled.guarded.get(log_id)
         if placement is None or self._view.placement(*log_id) != placement:
             return False
         owner = self._owners.named(placement.owner)
         if owner is None:
             return False
         if not self._gaps.exist_in(log_id):
-            self.settled[log_id] = self._guarded.pop(log_id)
+            self.settled.add(log_id, placement, has_gaps=False)
         owner.send(under(placement, item))
         return True
-
-    def _forget_placement(self, log_id: LogId) -> Placement | None:
-        """Returns the placement under which appends were sent as they came."""
-        return self.settled.pop(log_id, None) or self._guarded.pop(log_id, None)
 
     def _keep(self, held: HeldLog, item: Item) -> None:
         self._bytes += item.size
@@ -275,6 +267,10 @@ class HeldAppends:
         held.cancel_timers()
         if self._is_held(held):
             del self._logs[held.log_id]
+
+    def _is_lost(self, name: str) -> bool:
+        owner = self._owners.named(name)
+        return owner is not None and owner.is_lost
 
     def _is_unknown(self, log_id: LogId) -> bool:
         return self._view.placement(*log_id) is None

@@ -82,6 +82,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._lost_level = lost_level
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._stream: grpc.aio.StreamStreamCall[RequestT, ResponseT] | None = None
         self._backoff_s = _BACKOFF_S_MIN
         self._is_closed = False
 
@@ -90,6 +91,12 @@ class LongStream(Generic[RequestT, ResponseT]):
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
         self._wake.set()
+
+    def abandon(self, error: BackendUnavailable) -> None:
+        """Ends the stream, or the attempt to open one: the owner is lost. Fails what waits."""
+        if self._stream is not None:
+            self._stream.cancel()
+        self._traffic.lost(error)
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet is lost."""
@@ -124,6 +131,7 @@ class LongStream(Generic[RequestT, ResponseT]):
 
     async def _run_stream(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         """Sends and receives until the stream ends, which raises."""
+        self._stream = stream
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(stream))
@@ -132,6 +140,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
+            self._stream = None
             stream.cancel()
 
     async def _send(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 from common.cluster_view import ClusterView
 from common.ports.coordinators import Coordinators
+from common.ports.metadata import Member
 from common.ports.partitions import Partitions
+from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.submissions import AppendPath, AppendTaker
 
 
@@ -16,11 +18,15 @@ class OwnedPartitions(Partitions, AppendPath, Protocol):
     @property
     def coordinators(self) -> Coordinators: ...
 
+    def abandon(self, error: BackendUnavailable) -> None:
+        """Fails what has no answer yet; another connection takes the place of this one."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class _Connected(NamedTuple):
-    address: str
+    member: Member  # as it was known when it was connected, or was found to be the same
     partitions: OwnedPartitions
 
 
@@ -39,18 +45,30 @@ class Owners:
         self._closing: set[asyncio.Task[None]] = set()
 
     def named(self, name: str) -> OwnedPartitions | None:
-        """The owner of that name at its present address; None where it was never heard of."""
-        member = self._view.member(name)
-        if member is None:
-            return None
+        """The owner of that name; None where it was never heard of."""
         known = self._connected.get(name)
-        if known is not None and known.address == member.address:
-            return known.partitions
         if known is not None:
-            self._close_soon(known.partitions.close())
-        partitions = self._connect(name, member.address, self.taker)
-        self._connected[name] = _Connected(member.address, partitions)
-        return partitions
+            return known.partitions
+        member = self._view.member(name)
+        return None if member is None else self._connect_to(member)
+
+    def view_changed(self) -> None:
+        """Connects again to members that are not where they were. Call it after each change.
+
+        A member that came back under the same address is connected again where the old connection
+        is lost: gRPC may be in a pause, and the name may lead to another address now.
+        """
+        for name, known in [*self._connected.items()]:
+            member = self._view.member(name)
+            if member is None or member == known.member:
+                continue
+            if member.address != known.member.address or known.partitions.is_lost:
+                # What is unanswered fails before anything is sent over the new connection.
+                known.partitions.abandon(BackendUnavailable(f"{name} is at {member.address} now"))
+                self._close_soon(known.partitions.close())
+                self._connect_to(member)
+            else:
+                self._connected[name] = _Connected(member, known.partitions)
 
     def connected(self, name: str) -> OwnedPartitions | None:
         """The owner of that name where there is a connection, old or new."""
@@ -73,6 +91,11 @@ class Owners:
         self._connected.clear()
         if self._closing:
             await asyncio.wait(self._closing)
+
+    def _connect_to(self, member: Member) -> OwnedPartitions:
+        partitions = self._connect(member.name, member.address, self.taker)
+        self._connected[member.name] = _Connected(member, partitions)
+        return partitions
 
     def _close_soon(self, closing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(closing)

@@ -39,7 +39,7 @@ from common.ports.group_offsets import (
 )
 from common.ports.group_refusal import GroupRefusal
 from common.ports.metadata import Topic
-from common.ports.unavailable import BackendUnavailable, CallNotSent
+from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from gateway_svc.backends.coordinator_calls import (
     AnswerT,
     CoordinatorCall,
@@ -161,6 +161,8 @@ class RoutedCoordinators:
         async def list_groups(owner: Coordinators) -> ListedGroups:
             try:
                 return await owner.list_groups(request)
+            except OwnerLost:
+                raise  # it may be back in a moment, and nothing waits for this list
             except BackendUnavailable as error:
                 return unanswered(error)
 

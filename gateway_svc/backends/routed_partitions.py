@@ -68,6 +68,7 @@ class RoutedPartitions(Partitions):
         owners.taker = self._held
 
     def view_changed(self, change: ClusterChange) -> None:
+        self._owners.view_changed()
         self._held.view_changed(change)
         self._asking.view_changed()
 
@@ -76,7 +77,7 @@ class RoutedPartitions(Partitions):
         if len(appends) == 1:
             # As most requests of many clients are: worth a short way.
             placement = self._view.placement(*appends[0].log)
-            if placement is not None and self._held.settled.get(appends[0].log) == placement:
+            if placement is not None and self._held.settled.free.get(appends[0].log) == placement:
                 owner = self._owners.named(placement.owner)
                 if owner is not None:
                     appends[0].leader_epoch = placement.leader_epoch
@@ -93,7 +94,7 @@ class RoutedPartitions(Partitions):
             placement = self._view.placement(*append.log)
             if placement is None:
                 submission.settle(position, AppendResult(refusal=Refusal.UNKNOWN_PARTITION))
-            elif self._held.settled.get(append.log) == placement:
+            elif self._held.settled.free.get(append.log) == placement:
                 append.leader_epoch = placement.leader_epoch
                 by_owner.setdefault(placement.owner, []).append(item)
             else:

@@ -74,6 +74,11 @@ class AppendTaker(Protocol):
 class AppendPath(Protocol):
     """The way of appends to one owner, in order."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no connection, and none can be expected in a moment."""
+        ...
+
     def send(self, *items: Item) -> None: ...
 
     def when_answered(self, log: LogId, tell: Tell) -> bool:

@@ -88,6 +88,7 @@ class ModelOwner:
         self.epochs: dict[LogId, int] = {}
         self.refused = 0
         self.is_mute = False  # takes appends and does nothing
+        self.is_lost = False  # as the gateway sees it
         self._cluster = cluster
         self._streams: list[ModelStream] = []
 
@@ -125,6 +126,14 @@ class ModelOwner:
 
 class _Connection(AppendSender):
     """An owner as `RoutedPartitions` has it, for appends only."""
+
+    def __init__(self, owner: ModelOwner, name: str, taker: AppendTaker | None) -> None:
+        super().__init__(name, owner.open_stream, answer_timeout_s=30.0, taker=taker)
+        self._owner = owner
+
+    @property
+    def is_lost(self) -> bool:
+        return self._owner.is_lost
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         return self.submit(appends, acks=acks)
@@ -223,6 +232,11 @@ class ModelCluster:
         owner = self.owners[name]
         known, owner.epochs = owner.epochs, {}
         owner.restart()
+        if self.random.random() < 0.5:
+            await self.delay()
+            owner.is_lost = True
+            await self.delay(10 * DELAY_S_MAX)
+            owner.is_lost = False
         await self.delay(10 * DELAY_S_MAX)
         owner.epochs = known
 
@@ -266,8 +280,7 @@ class ModelCluster:
         return Topic(TOPIC_ID, "moving", tuple(self.placements))
 
     def _connect(self, name: str, _address: str, taker: AppendTaker | None) -> Any:
-        owner = self.owners[name]
-        return _Connection(name, owner.open_stream, answer_timeout_s=30.0, taker=taker)
+        return _Connection(self.owners[name], name, taker)
 
     def _fence(self, name: str, log: LogId) -> None:
         self.owners[name].epochs.pop(log, None)

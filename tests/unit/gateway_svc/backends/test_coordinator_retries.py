@@ -4,7 +4,7 @@ import pytest
 
 from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_refusal import GroupRefusal
-from common.ports.unavailable import BackendUnavailable, CallNotSent
+from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from gateway_svc.backends.coordinator_calls import CoordinatorCall
 from gateway_svc.backends.coordinator_retries import CoordinatorRetries
 from tests.support.virtual_time import run_in_virtual_time
@@ -40,6 +40,22 @@ class Story:
             return await retries.call(find, self.call)
         first = asyncio.ensure_future(self.attempt(None))
         return await retries.follow_up(find, self.call, first)
+
+
+def test_a_lost_coordinator_is_waited_for_a_short_time_only():
+    lost = OwnerLost("no connection")
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        came_back = Story(lost, DONE)
+        assert await came_back._result(by_future=True) is DONE
+        began = loop.time()
+        stays_away = Story(*[lost] * 100)
+        with pytest.raises(OwnerLost):
+            await stays_away._result(by_future=False)
+        assert 1.0 <= loop.time() - began < 2.0
+
+    run_in_virtual_time(story())
 
 
 async def find():

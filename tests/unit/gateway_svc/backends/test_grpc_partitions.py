@@ -1,11 +1,14 @@
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import grpc
 import pytest
 
-from common.ports.partitions import ACKS_ALL, Append, FetchQuery, OffsetQuery
-from common.ports.unavailable import BackendUnavailable
+from common.ports.classic_groups import GroupHeartbeat
+from common.ports.partitions import ACKS_ALL, Append, EpochQuery, FetchQuery, OffsetQuery
+from common.ports.unavailable import BackendUnavailable, OwnerLost
+from gateway_svc.backends import reachability
 from gateway_svc.backends.grpc_partitions import GrpcPartitions
 from partition_svc.servicer import PartitionServicer
 from tests.contracts.partitions_contract import PartitionsContract
@@ -46,6 +49,40 @@ def test_nobody_there_is_unavailable(call):
             await partitions.close()
             port.release()
 
+    asyncio.run(story())
+
+
+def test_a_lost_owner_is_not_asked(monkeypatch):
+    """Requests would wait for a connection, and with them all that comes after on their way."""
+    lost = asyncio.Event()
+
+    async def story() -> None:
+        # It accepts connections, and says nothing: each attempt to connect takes a second.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            partitions = GrpcPartitions("partition-0", f"127.0.0.1:{silent.getsockname()[1]}")
+            partitions._reachability.on_lost(lambda _: lost.set())
+            under_way = partitions.append([Append(LOG, batch())], acks=ACKS_ALL)
+            heartbeat = partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            await lost.wait()
+            assert partitions.is_lost
+            # What waited fails then, and no later.
+            for waiting in (under_way, heartbeat):
+                assert isinstance(waiting.exception(), BackendUnavailable)
+            for call in (
+                partitions.fetch(query((LOG, 0))),
+                partitions.list_offsets([OffsetQuery(LOG, -1)]),
+                partitions.epoch_end_offsets([EpochQuery(LOG, 0)]),
+                partitions.describe_logs([LOG]),
+                partitions.coordinators.describe_groups(["g"]),
+            ):
+                # It ends without waiting for anything.
+                with pytest.raises(OwnerLost):
+                    call.send(None)
+            with pytest.raises(OwnerLost):
+                partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            await partitions.close()
+
+    monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)
     asyncio.run(story())
 
 

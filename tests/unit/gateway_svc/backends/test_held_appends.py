@@ -213,6 +213,45 @@ def test_appends_without_producer_ids_fail_with_lost_ones_too():
     run(story())
 
 
+def test_appends_to_a_lost_owner_are_refused_at_once_and_in_sequence_later():
+    async def story() -> None:
+        cluster = ModelCluster(1)
+        loop = asyncio.get_running_loop()
+        owner = cluster.owners[cluster.placements[0].owner]
+        owner.is_lost = True
+        began = loop.time()
+        for batch in (batch_of(7, 0), batch_of(7, 1), number(9)):
+            (result,) = await cluster.append(batch)
+            assert result.refusal is Refusal.NOT_OWNER
+        assert loop.time() == began
+        owner.is_lost = False
+        # On its way while the first is sent again.
+        assert (await cluster.append(batch_of(7, 2)))[0].refusal is Refusal.NOT_OWNER
+        for sequence in (0, 1, 2):
+            assert (await cluster.append(batch_of(7, sequence)))[0].base_offset == sequence
+        await cluster.gateway.close()
+
+    run(story())
+
+
+def test_a_fence_holds_appends_though_its_source_is_lost():
+    async def story() -> None:
+        cluster = ModelCluster(1)
+        before = cluster.placements[0]
+        move = cluster.fence(0)
+        cluster.tell(moves=[move])
+        cluster.owners[before.owner].is_lost = True
+        held = cluster.append(number(1))
+        await asyncio.sleep(1)
+        assert not held.done()
+        cluster.place(0, Placement(move.target, before.leader_epoch + 1))
+        cluster.tell_placements()
+        assert (await held)[0].refusal is None
+        await cluster.gateway.close()
+
+    run(story())
+
+
 def run(story: Coroutine[Any, Any, None]) -> None:
     run_in_virtual_time(story)
 

@@ -1,5 +1,6 @@
 import asyncio
 
+from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Member
 from gateway_svc.backends.owners import Owners
 from tests.support.partition_core import CLUSTER_ID
@@ -9,7 +10,11 @@ from tests.unit.gateway_svc.backends.owner import view_of
 class Connection:
     def __init__(self, name: str, address: str, taker: object) -> None:
         self.name, self.address, self.taker = name, address, taker
-        self.is_closed = False
+        self.is_closed = self.is_lost = False
+        self.error: Exception | None = None
+
+    def abandon(self, error: Exception) -> None:
+        self.error = error
 
     async def close(self) -> None:
         self.is_closed = True
@@ -46,19 +51,47 @@ def test_only_who_was_asked_for_is_connected_and_knows_who_takes_appends_back():
     asyncio.run(story())
 
 
-def test_an_owner_that_moved_is_connected_again_and_the_old_connection_closed():
+def changed(view: ClusterView, *members: Member) -> None:
+    view.apply(ClusterChange(view.revision + 1, CLUSTER_ID, members=members))
+
+
+def test_an_owner_that_moved_is_connected_again_at_once_and_the_old_connection_closed():
     async def story() -> None:
-        view = view_of(p_0="a:1")
+        view = view_of(p_0="a:1", p_1="b:2")
         owners = Owners(view, Connection)
-        before = owners.named("p-0")
-        view.apply(ClusterChange(2, CLUSTER_ID, members=[Member("p-0", "a:9")]))
-        after = owners.named("p-0")
+        before, other = owners.named("p-0"), owners.named("p-1")
+        changed(view, Member("p-0", "a:9"))
+        owners.view_changed()
+        # What has no answer fails before anything goes over the new connection.
+        assert "p-0 is at a:9 now" in str(before.error)
+        after = owners.connected("p-0")
         assert after.address == "a:9"
+        assert owners.named("p-0") is after
+        assert owners.named("p-1") is other
         await asyncio.sleep(0)
         assert before.is_closed
         assert not after.is_closed
         await owners.close()
-        assert after.is_closed
+
+    asyncio.run(story())
+
+
+def test_a_lost_owner_that_comes_back_at_its_address_is_connected_again_at_once():
+    async def story() -> None:
+        view = view_of(p_0="a:1")
+        owners = Owners(view, Connection)
+        first = owners.named("p-0")
+        # The new process was reached before the view changed.
+        changed(view, Member("p-0", "a:1", "volume", 2))
+        owners.view_changed()
+        assert owners.named("p-0") is first
+        first.is_lost = True
+        owners.view_changed()
+        assert owners.named("p-0") is first
+        changed(view, Member("p-0", "a:1", "volume", 3))
+        owners.view_changed()
+        assert owners.named("p-0") is not first
+        await owners.close()
 
     asyncio.run(story())
 
