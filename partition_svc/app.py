@@ -34,7 +34,10 @@ async def open_core(settings: PartitionSettings) -> AsyncIterator[PartitionCore]
         StorageFailed: the store cannot be opened.
     """
     store = await asyncio.to_thread(
-        LogStore, Path(settings.data_dir), flush_bytes=settings.flush_bytes
+        LogStore,
+        Path(settings.data_dir),
+        flush_bytes=settings.flush_bytes,
+        reserve_bytes=settings.reserve_bytes,
     )
     core = PartitionCore(store, settings)
     core.start()

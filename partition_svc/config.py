@@ -61,6 +61,14 @@ class PartitionSettings:
         unit="bytes",
         doc="Appended bytes that are kept in memory before they become a file.",
     )
+    reserve_bytes: int = setting(
+        "log.reserve.bytes",
+        default=64 << 20,
+        low=0,
+        unit="bytes",
+        doc="Free space of the disk that appends leave for deleting, beside what is in memory: "
+        "where there is less they are refused. 0: nothing; a full disk may not be emptied then.",
+    )
     tail_cache_bytes: int = setting(
         "log.tail.cache.bytes",
         default=32 << 20,

@@ -44,6 +44,7 @@ from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.sizes import Sizes
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.store.cluster_claim import claim
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import Identity
 from partition_svc.store.log_store import LogStore
@@ -75,7 +76,13 @@ class PartitionCore:
             self._committer,
             must_sync=settings.acks_all_durability == "sync",
         )
-        self._recovery = Recovery(self._committer, store, self._disk, self._on_recovered)
+        self._recovery = Recovery(
+            self._committer,
+            store,
+            self._disk,
+            self._on_recovered,
+            on_full=lambda: self._housekeeping.on_deleted(),
+        )
         #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
         self.on_served: Callable[[], None] = lambda: None
         self.outgoing = Outgoing(
@@ -141,6 +148,7 @@ class PartitionCore:
     def start(self) -> None:
         self._tasks = [
             self._loop.create_task(self._recovery.run()),
+            self._loop.create_task(self._recovery.watch_room()),
             self._loop.create_task(self._housekeeping.run()),
         ]
         if self._must_clean:
@@ -153,7 +161,7 @@ class PartitionCore:
             WrongCluster: the data here is another cluster's, and must not be touched.
         """
         if change.cluster_id != self._cluster_id:
-            self._store.claim(change.cluster_id)
+            claim(self._store, change.cluster_id)
             self._cluster_id = change.cluster_id
         self._registry.apply(change)
         if change.is_snapshot or change.topics_gone:

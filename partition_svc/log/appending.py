@@ -119,7 +119,7 @@ class Appending:
     ) -> Staged | AppendResult:
         """For `Opening`: an append whose batch was examined."""
         now_ms = time_ns() // 1_000_000
-        if self._committer.failure is not None:
+        if self._committer.refusal is not None:
             return self._no_storage(append.log, append.batch, now_ms)
         try:
             log = self._registry.find(append.log)
@@ -159,7 +159,7 @@ class Appending:
         """None: it must queue behind a batch that is being examined. Raises nothing."""
         if self._queues and log_id in self._queues and not is_due:
             return None
-        if self._committer.failure is not None:
+        if self._committer.refusal is not None:
             return self._no_storage(log_id, batch, now_ms)
         try:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)
@@ -172,7 +172,7 @@ class Appending:
     def _no_storage(self, log_id: LogId, batch: bytes | memoryview, now_ms: int) -> AppendResult:
         if (known := self._registry.logs.get(log_id)) is not None:
             known.note_failed(batch, now_ms)
-        return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.failure)
+        return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.refusal)
 
 
 def _settle(submission: Submission, position: int, later: "Future[list[AppendResult]]") -> None:

@@ -30,10 +30,16 @@ _FLUSH_POLL_S: Final = 0.005
 
 
 class Committer:
-    """Stores what logs have staged. `failure` says why nothing can be stored at the moment."""
+    """Stores what logs have staged. `failure` says why nothing can be stored at the moment.
+
+    `refusal` says why appends are refused: that failure, or a disk whose rest is for deleting.
+    """
 
     def __init__(self, store: LogStore, disk: DiskThread) -> None:
         self.failure: str | None = None
+        self.refusal: str | None = None
+        #: Set while appends are refused for want of room, and chores go on.
+        self.is_full = asyncio.Event()
         #: Number of the group that gathers: what is submitted now will be in it, or in a later one.
         self.group = 0
         self._store = store
@@ -66,9 +72,11 @@ class Committer:
             raise StorageFailed(result.message)
 
     def between_groups(
-        self, chore: Callable[[], None], *, must_sync: bool = False
+        self, chore: Callable[[], None], *, must_sync: bool = False, in_thread: bool = False
     ) -> "asyncio.Future[None]":
         """Runs `chore`, which may write, when nothing else does; done when it has run.
+
+        One that takes long runs in the thread for the disk, `in_thread`; appends wait all the same.
 
         With `must_sync` it is done when all that was written before it, or by it, survives the loss
         of power. Where the store fails, the future does too: `StorageFailed`. What else `chore`
@@ -80,7 +88,7 @@ class Committer:
         if self.failure is not None:
             done.set_exception(StorageFailed(self.failure))
         else:
-            self._chores.append(_Chore(chore, done, must_sync))
+            self._chores.append(_Chore(chore, done, must_sync, in_thread))
             self._wake()
         return done
 
@@ -93,6 +101,8 @@ class Committer:
                     await asyncio.sleep(0)
                 else:
                     await self._work()
+                if self._queue and self._store.is_full:
+                    self._refuse_for_want_of_room()
                 self._write_group()
                 if self._committing is not None:
                     await self._sync_group(self._committing)
@@ -102,9 +112,15 @@ class Committer:
                 if self._store.is_roll_due:
                     await self._roll()
         except StorageFailed as error:
-            self.failure = str(error)
+            self.failure = self.refusal = str(error)
+            self.is_full.clear()
             self._refuse_all()
             raise
+
+    def resume(self) -> None:
+        """Takes appends again: the store can be written, and there is room."""
+        self.failure = self.refusal = None
+        self.is_full.clear()
 
     async def drain(self) -> None:
         """Waits until nothing is queued or on its way."""
@@ -145,7 +161,10 @@ class Committer:
         if chore.done.cancelled():
             return
         try:
-            chore.work()
+            if chore.in_thread:
+                await self._disk.run(chore.work)
+            else:
+                chore.work()
             if chore.must_sync:
                 await self._disk.run(self._store.sync)
         except StorageFailed as error:
@@ -167,6 +186,18 @@ class Committer:
 
     def _refuse_all(self) -> None:
         """Everything unanswered: the logs go back to what the store holds."""
+        self._refuse("the disk refused the write")
+        while self._chores:
+            self._chores.popleft().fail(StorageFailed(self.failure))
+        self._tell_idle()
+
+    def _refuse_for_want_of_room(self) -> None:
+        """Refuses appends before the disk does, so that what gives space back can be written."""
+        self.refusal = "the disk has no room left for appends"
+        self._refuse(self.refusal)
+        self.is_full.set()
+
+    def _refuse(self, message: str) -> None:
         self.group += 1
         committing = () if self._committing is None else self._committing.unanswered()
         refused = [*committing, *self._queue]
@@ -176,14 +207,11 @@ class Committer:
         for staged in refused:
             if staged.batch is not None:
                 staged.log.note_failed(staged.batch, now_ms)
-            staged.fail(Refusal.STORAGE_ERROR, "the disk refused the write")
+            staged.fail(Refusal.STORAGE_ERROR, message)
         for one in {staged.log for staged in refused}:
             # Where it cannot even be read, recovery puts it back.
             with contextlib.suppress(StorageFailed):
                 one.put_back()
-        while self._chores:
-            self._chores.popleft().fail(StorageFailed(self.failure))
-        self._tell_idle()
 
 
 class _Chore(NamedTuple):
@@ -192,6 +220,7 @@ class _Chore(NamedTuple):
     work: Callable[[], None]
     done: "asyncio.Future[None]"
     must_sync: bool
+    in_thread: bool
 
     def fail(self, error: Exception) -> None:
         if not self.done.done():

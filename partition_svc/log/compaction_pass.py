@@ -20,6 +20,7 @@ from partition_svc.log.compaction import LastOffsets, compact
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
+from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import compacted_key, pack_u64
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits, Run
@@ -105,6 +106,7 @@ class CompactionPass:
             )
             replacements = await self._in_thread(work)
             if replacements:
+                self._check_room()
                 await reach("clean.replace")
                 await self._write(partial(self._replace, replacements))
                 await reach("clean.replaced")
@@ -131,6 +133,11 @@ class CompactionPass:
 
         await self._tools.committer.between_groups(write)
         self._check()
+
+    def _check_room(self) -> None:
+        """What compaction frees comes back later. Until then it must leave room for deleting."""
+        if not self._tools.store.has_room_to_clean:
+            raise StorageFailed("no room on the disk to compact a log")
 
     def _replace(self, replacements: Sequence[Replacement]) -> None:
         """What it does to size and cache of the log happens in the same turn as the write."""

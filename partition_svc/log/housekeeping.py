@@ -5,7 +5,7 @@ Writes go between the committer's groups, one small step at a time; compaction h
 
 import asyncio
 import logging
-from collections import Counter
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How often it is looked whether producers have become too many.
 _LOOK_S: Final = 5.0
+#: Logs that are deleted in one write: some milliseconds.
+_LOGS_PER_TURN: Final = 50
 
 
 class Housekeeping:
@@ -42,7 +44,6 @@ class Housekeeping:
         self._producers = producers
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
-        self._is_reclaiming = False
         self._logs_gone = asyncio.Event()
         self._space_to_reclaim = asyncio.Event()
 
@@ -51,7 +52,7 @@ class Housekeeping:
         self._logs_gone.set()
 
     def on_deleted(self) -> None:
-        """Logs were deleted: their space may be worth a compaction."""
+        """Logs were deleted, or the disk is full: it may be worth to rewrite files."""
         self._space_to_reclaim.set()
 
     async def run(self) -> None:
@@ -62,8 +63,7 @@ class Housekeeping:
 
     def close(self) -> None:
         """Blocks until compaction has stopped; the store can only be closed then."""
-        if self._is_reclaiming:
-            self._store.stop_reclaiming()
+        self._store.stop_reclaiming()
         self._compacting.shutdown()
 
     async def _delete_logs(self) -> None:
@@ -76,39 +76,47 @@ class Housekeeping:
                 log.warning("cannot delete logs that are gone: %s", error)
 
     async def _delete_what_may_go(self) -> None:
-        keys = self._registry.keys_to_delete()
-        for key in keys:
-            await self._committer.between_groups(partial(self._delete, key))
-        if keys:
-            log.info("deleted %d logs that are gone", len(keys))
-            self.on_deleted()
+        keys = deque(self._registry.keys_to_delete())
+        count = len(keys)
+        while keys:
+            await self._committer.between_groups(partial(self._delete_some, keys))
+        if count:
+            log.info("deleted %d logs that are gone", count)
+        # What an earlier process deleted may not be reclaimed yet.
+        self.on_deleted()
 
-    def _delete(self, key: bytes) -> None:
-        # Looked at again: while others were deleted a move may have begun to bring this one.
-        if self._registry.may_go(key):
-            self._store.delete_log(key)
+    def _delete_some(self, keys: deque[bytes]) -> None:
+        """Takes a few from `keys`: few enough for one turn of the loop."""
+        found = [keys.popleft() for _ in range(min(_LOGS_PER_TURN, len(keys)))]
+        # Looked at again: while others were deleted a move may have begun to bring one of these.
+        found = [key for key in found if self._registry.may_go(key)]
+        if found:
+            self._store.delete_logs(found)
 
     async def _reclaim_space(self) -> None:
         while True:
             await self._space_to_reclaim.wait()
             self._space_to_reclaim.clear()
             try:
-                reclaimed = await self._reclaim()
-                if reclaimed:
-                    await reach("reclaim.note")
-                    noting = partial(self._store.note_reclaimed, reclaimed)
-                    await self._committer.between_groups(noting)
-                    log.info("freed %d bytes of what was deleted", reclaimed.total())
+                await self._reclaim()
             except StorageFailed as error:
                 log.warning("cannot free the space of deleted logs: %s", error)
 
-    async def _reclaim(self) -> Counter[int]:
-        self._is_reclaiming = True
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._compacting, self._store.reclaim)
-        finally:
-            self._is_reclaiming = False
+    async def _reclaim(self) -> None:
+        store, between_groups = self._store, self._committer.between_groups
+        await between_groups(store.end_generation)
+        # It ends after that chore and before the next.
+        await between_groups(lambda: None)
+        loop = asyncio.get_running_loop()
+        freed = 0
+        while found := store.find_reclaimable():
+            await between_groups(partial(store.bury, found), in_thread=True)
+            await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, found)
+            await reach("reclaim.note")
+            await between_groups(partial(store.note_reclaimed, found))
+            freed += found.total()
+        if freed:
+            log.info("freed %d bytes of what was deleted", freed)
 
     async def _expire_producers(self) -> None:
         loop = asyncio.get_running_loop()

@@ -90,8 +90,8 @@ class IncomingLogs:
         Raises:
             CorruptRecords: they are not whole batches that follow each other; none is added.
         """
-        if self._committer.failure is not None or copy.gone is not None:
-            raise StorageFailed(self._committer.failure or "the copy was let go of")
+        if self._committer.refusal is not None or copy.gone is not None:
+            raise StorageFailed(self._committer.refusal or "the copy was let go of")
         # Asking takes a look at the whole directory.
         if not copy.unsynced_bytes and not self._store.has_room(_UNSYNCED_BYTES_MAX):
             raise StorageFailed("no room on the disk for a log that moves here")

@@ -2,6 +2,9 @@
 
 RocksDB takes no write after a failed one until it is opened anew. So while the disk is full or
 broken every append is refused at once, reads go on, and now and then the store is opened again.
+
+A disk that logs have filled is not meant to come to that: appends are refused while what is left is
+needed to delete, and accepted again when there is room.
 """
 
 import asyncio
@@ -19,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _PAUSE_S_MIN: Final = 0.1
 _PAUSE_S_MAX: Final = 5.0
+#: How often a full disk is looked at; deleting is seconds of work.
+_ROOM_PAUSE_S: Final = 0.5
 
 
 class Recovery:
@@ -30,8 +35,13 @@ class Recovery:
         store: LogStore,
         disk: DiskThread,
         on_recovered: Callable[[], None],
+        on_full: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_recovered` must put every log back to what the store holds."""
+        """`on_recovered` must put every log back to what the store holds.
+
+        `on_full` is called when the disk has no room left for appends.
+        """
+        self._on_full = on_full
         self._committer = committer
         self._store = store
         self._disk = disk
@@ -60,6 +70,27 @@ class Recovery:
             self._reason = ""
             log.info("appends are accepted again")
 
+    async def watch_room(self) -> NoReturn:
+        """While appends are refused for want of room: waits for room, and accepts them again."""
+        while True:
+            await self._committer.is_full.wait()
+            log.error("appends are refused: %s", self._store.room.in_words())
+            self._on_full()
+            # Nobody tells when space comes back.
+            while self._committer.is_full.is_set() and self._is_full():  # noqa: ASYNC110
+                await asyncio.sleep(_ROOM_PAUSE_S)
+            # A store that failed meanwhile is the business of `run`.
+            if self._committer.is_full.is_set():
+                self._committer.resume()
+                log.info("appends are accepted again: %s", self._store.room.in_words())
+
+    def _is_full(self) -> bool:
+        try:
+            return self._store.is_full
+        except StorageFailed as error:
+            log.warning("%s", error)
+            return True
+
     async def _recover(self) -> None:
         pause_s = _PAUSE_S_MIN
         while True:
@@ -68,7 +99,7 @@ class Recovery:
             if await self._try():
                 break
         self._on_recovered()
-        self._committer.failure = None
+        self._committer.resume()
 
     async def _try(self) -> bool:
         """Opens the store again in the thread; nobody may read meanwhile."""

@@ -7,12 +7,13 @@ again; where the disk has no room even for that, it is opened read-only so that 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
-from rocksdict import AccessType, Rdict
+from rocksdict import AccessType, CompactOptions, Rdict
 
 from partition_svc.store.failures import StorageFailed, StoreInUse
-from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
+from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, family_of
 from partition_svc.store.options import database_options, family_options
 
 #: What RocksDB says where somebody else, or this process itself, holds the lock.
@@ -37,6 +38,8 @@ class Database:
             StorageFailed: it cannot be opened for writing, or cannot be read.
         """
         self.is_writable = is_writable
+        self._compacting = Lock()
+        self._is_stopped = False
         self._options = database_options(may_create=may_create, with_statistics=with_statistics)
         access = AccessType.read_write() if is_writable else AccessType.read_only(False)
         with _failures_of_opening(path):
@@ -47,15 +50,45 @@ class Database:
             self.batch_families = [self.state.get_column_family(one) for one in names]
             self.batch_handles = [self.state.get_column_family_handle(one) for one in names]
 
-    def cancel_background_work(self) -> None:
-        """Flushes and compactions end without having done anything, and none begins."""
-        self.state.cancel_all_background(True)
+    def compact(self, start: bytes, end: bytes) -> None:
+        """Rewrites what is stored of batches with start <= key < end, for a thread. May take long.
+
+        Raises:
+            StorageFailed: `stop_compacting` or `close` came before it was done.
+        """
+        options = CompactOptions()
+        # What RocksDB does by itself must not wait for this.
+        options.set_exclusive_manual_compaction(False)
+        with self._compacting:
+            if not self._is_stopped:
+                self.batch_families[family_of(start)].compact_range(start, end, options)
+            if self._is_stopped:
+                raise StorageFailed("the database is being closed")
+
+    def stop_compacting(self) -> None:
+        """Ends `compact` in another thread soon, without a result. Only `close` may follow."""
+        self._is_stopped = True
+        if self._compacting.locked():
+            self.state.cancel_all_background(True)
 
     def close(self) -> None:
         """Gives up the lock. Never fails: a database with an error cannot flush, but can go.
 
         Closing twice is no error; whatever is asked of it afterwards fails.
         """
+        self.stop_compacting()
+        # A compaction that goes on would keep the database open, and with it the lock.
+        with self._compacting:
+            self._close()
+
+    def unflushed_bytes(self) -> int:
+        """What is in memory and in the write-ahead log, and not yet in files."""
+        found = 0
+        for one in (*self.batch_families, self.state):
+            found += one.property_int_value("rocksdb.cur-size-all-mem-tables") or 0
+        return found
+
+    def _close(self) -> None:
         self.batch_handles = []
         # The families first: each keeps the database, and with it the lock, open.
         for family in (*self.batch_families, self.state):

@@ -1,53 +1,85 @@
-"""Deleting logs: first their rows and batches, then, where it is worth it, the space they held.
+"""Deleting logs: their rows at once, their batches in the open generation by range tombstones.
 
-Deleting is a few range tombstones. They give no space back until files are compacted, and that
-rewrites what else is in those files; so a generation is compacted once half of it is deleted.
-Those of the family `compacted` wait until they are many: RocksDB merges them by itself too.
-Everything is idempotent: what a crash interrupts is found again, because the head goes last.
+Batches in older generations stay in files, and nothing leads to them any more. They are noted as
+dead, and go when their generation is worth rewriting: see `reclaiming`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from rocksdict import CompactOptions
-
-from partition_svc.store.database import Database
 from partition_svc.store.group import Group
 from partition_svc.store.keys import (
     COMPACTED_BIT,
-    GENERATIONS,
     GenerationBytes,
     batch_prefix,
-    family_of,
+    dead_key,
     generation_key,
-    generation_start,
     head_key,
     ranges_of,
 )
 from partition_svc.store.reading import LogReader
 
-#: Part of a generation that must be deleted before the rest is rewritten.
-_WORTH_IT: Final = 0.5
+#: So many rows of a kind are deleted one by one: a range tombstone makes all later reads slower.
+_ROWS_MAX: Final = 64
 _NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 
 
-def delete_log(group: Group, reader: LogReader, log: bytes, size_bytes: int) -> Counter[int]:
-    """Puts the deletion of a log into `group`; returns the bytes deleted in each generation."""
-    deleted: Counter[int] = Counter()
+class Deleted(NamedTuple):
+    """Bytes by generation, and how many range tombstones it took."""
+
+    sizes: Counter[int]
+    tombstones: int
+
+
+def delete_logs(
+    group: Group, reader: LogReader, logs: Sequence[tuple[bytes, int]], generation: int
+) -> Deleted:
+    """Puts the deletion of logs into `group`: keys, and how many bytes each has.
+
+    `generation` is the open one.
+    """
+    sizes: Counter[int] = Counter()
+    tombstones = 0
+    for log, size_bytes in logs:
+        deleted = _sizes(reader, log, size_bytes)
+        sizes += deleted
+        for one in deleted:
+            if one & ~COMPACTED_BIT == generation:
+                # The log may begin again in it.
+                prefix = batch_prefix(one, log)
+                group.delete_batches(prefix, prefix + b"\xff" * 8)
+                tombstones += 1
+            else:
+                group.put(dead_key(one, log), b"")
+        for start, end in ranges_of(log):
+            tombstones += _delete_rows(group, reader, start, end)
+        group.delete(head_key(log))
+    return Deleted(sizes, tombstones)
+
+
+def _sizes(reader: LogReader, log: bytes, size_bytes: int) -> Counter[int]:
+    """Bytes of a log in each generation."""
+    sizes: Counter[int] = Counter()
     segments = list(reader.segments(log))
     ends = [*(bytes_before for _, _, bytes_before in segments[1:]), size_bytes]
     # A log that was never written to has no segment, but an end.
     for (_, generation, bytes_before), end in zip(segments, ends, strict=False):
-        deleted[generation] += end - bytes_before
-    for generation in deleted:
-        prefix = batch_prefix(generation, log)
-        group.delete_batches(prefix, prefix + b"\xff" * 8)
-    for start, end_key in ranges_of(log):
-        group.delete_rows(start, end_key)
-    group.delete(head_key(log))
-    return deleted
+        sizes[generation] += end - bytes_before
+    return sizes
+
+
+def _delete_rows(group: Group, reader: LogReader, start: bytes, end: bytes) -> int:
+    """Returns how many range tombstones it took."""
+    found = list(islice(reader.rows(start, end), _ROWS_MAX))
+    if len(found) == _ROWS_MAX:
+        group.delete_rows(start, end)
+        return 1
+    for key, _ in found:
+        group.delete(key)
+    return 0
 
 
 def note_deleted(
@@ -61,55 +93,3 @@ def note_deleted(
             appended = before.appended + added.get(generation, 0)
             now = GenerationBytes(appended, before.deleted + size_bytes)
             group.put(generation_key(generation), now.pack())
-
-
-def reclaim(
-    database: Database, reader: LogReader, before: int, compacted_bytes_min: int
-) -> Counter[int]:
-    """Rewrites the files of mostly deleted generations older than `before`. Frees the lock.
-
-    Those of the family `compacted` only where that gives back `compacted_bytes_min`. Returns what
-    was deleted in them and is gone now.
-    """
-    worth_it = _mostly_deleted(reader, 0, before)
-    compacted = _mostly_deleted(reader, COMPACTED_BIT, COMPACTED_BIT | before)
-    if compacted.total() >= compacted_bytes_min:
-        worth_it += compacted
-    options = CompactOptions()
-    # What RocksDB does by itself must not wait for this.
-    options.set_exclusive_manual_compaction(False)
-    for first, last in _runs(worth_it):
-        start, end = generation_start(first), generation_start(last + 1)
-        database.batch_families[family_of(start)].compact_range(start, end, options)
-    return worth_it
-
-
-def note_reclaimed(group: Group, reader: LogReader, reclaimed: Counter[int]) -> None:
-    """Updates the rows of generations after `reclaim`."""
-    for generation, gone in reclaimed.items():
-        row = reader.row(generation_key(generation))
-        if row is not None:
-            before = GenerationBytes.unpack(row)
-            now = GenerationBytes(before.appended - gone, before.deleted - gone)
-            group.put(generation_key(generation), now.pack())
-
-
-def _mostly_deleted(reader: LogReader, first: int, before: int) -> Counter[int]:
-    """Deleted bytes of the generations from `first` to `before` of which most is deleted."""
-    found: Counter[int] = Counter()
-    for key, row in reader.rows(generation_key(first), generation_key(before)):
-        appended, deleted = GenerationBytes.unpack(row)
-        if 0 < deleted >= appended * _WORTH_IT:
-            found[int.from_bytes(key[len(GENERATIONS) :], "big")] = deleted
-    return found
-
-
-def _runs(numbers: Iterable[int]) -> Iterable[tuple[int, int]]:
-    """First and last of each run of consecutive numbers."""
-    runs: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    return runs

@@ -24,6 +24,8 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
     "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
     "E" | log | leader epoch u64      →  offset of the first batch of that epoch, u64
     "K" | log                         →  offset up to which the log is compacted, u64
+    "D" | generation u32 | log        →  (empty) a deleted log whose batches of that generation are
+                                         still in files: see `reclaiming`
     "I" | log                         →  the log is a copy that a move brings: see `Incoming`
 
 A log's rows of state are in the same atomic write as the batches that they describe.
@@ -41,6 +43,7 @@ COMPACTED_BIT: Final = 1 << 31
 CLUSTER_ID: Final = b"C"
 VOLUME: Final = b"V"
 GENERATIONS: Final = b"G"
+DEAD: Final = b"D"
 HEADS: Final = b"H"
 INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
@@ -153,6 +156,15 @@ def generation_key(generation: int) -> bytes:
 def generation_start(generation: int) -> bytes:
     """The first key of a generation in `batches`."""
     return generation.to_bytes(4, "big")
+
+
+def dead_key(generation: int, log: bytes) -> bytes:
+    return DEAD + batch_prefix(generation, log)
+
+
+def dead_range(first: int, last: int) -> tuple[bytes, bytes]:
+    """[start, end) of the dead logs of generations."""
+    return DEAD + generation_start(first), DEAD + generation_start(last + 1)
 
 
 def head_key(log: bytes) -> bytes:

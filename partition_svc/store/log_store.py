@@ -5,27 +5,22 @@ may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller s
 nothing writes meanwhile. What keys and values look like is written in `keys.py`.
 """
 
-import gc
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from partition_svc.store.database import Database
-from partition_svc.store.deletion import delete_log, note_deleted, note_reclaimed, reclaim
+from partition_svc.store.deletion import delete_logs, note_deleted
 from partition_svc.store.failures import (
     StorageFailed,
-    StoreInUse,
-    WrongCluster,
-    WrongVolume,
     storage_failures,
 )
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.group import Group
 from partition_svc.store.identity import Identity, count_opening, read_identity
 from partition_svc.store.keys import (
-    CLUSTER_ID,
     COMPACTED_BIT,
     GENERATIONS,
     HEADS,
@@ -37,6 +32,7 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.opening import Opening
 from partition_svc.store.reading import LogReader
+from partition_svc.store.reclaiming import Reclaimer, note_reclaimed
 from partition_svc.store.replacing import Replacement, replace_batches
 from partition_svc.store.room import Room
 
@@ -46,32 +42,36 @@ log = logging.getLogger(__name__)
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
 _LEVEL0_FILES_MAX: Final = 30
 
-#: Deleted space of the family `compacted` is given back once it is so large a part of a generation.
-_COMPACTED_PART: Final = 4
-
 
 class LogStore:
     """Opens the data directory. `reader` answers all reads, also after a failed write.
+
+    It is another after `recover`, and so is `reclaimer`. `room` is that of the disk.
 
     `identity` says which directory it is, and how often it was opened.
     """
 
     def __init__(
-        self, path: Path, *, flush_bytes: int = 64 << 20, with_statistics: bool = False
+        self,
+        path: Path,
+        *,
+        flush_bytes: int = 64 << 20,
+        reserve_bytes: int = 0,
+        with_statistics: bool = False,
     ) -> None:
         """Blocks on disk. A generation ends after `flush_bytes`.
+
+        Appends are to leave `reserve_bytes` of the disk free; see `is_full`.
 
         Raises:
             StoreInUse: another process has the directory.
             StorageFailed: it cannot be opened, not even for reading.
         """
-        self._path = path
+        self.path = path
         self._flush_bytes = flush_bytes
         self._opening = Opening(path, with_statistics=with_statistics)
-        self._room = Room(self._opening.directory)
+        self.room = Room(self._opening.directory, reserve_bytes)
         in_words = self._opening.directory.with_path
-        #: Why the data here must not be used any more.
-        self._wrong_volume: str | None = None
         self._write_failures = storage_failures("write", in_words)
         self._sync_failures = storage_failures("sync", in_words)
         try:
@@ -104,6 +104,16 @@ class LogStore:
             or number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX
         )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether appends must be refused: what is left of the disk is kept for deleting."""
+        return self.room.is_short(self._database.unflushed_bytes)
+
+    @property
+    def has_room_to_clean(self) -> bool:
+        """Whether log compaction may write."""
+        return self.room.is_for_cleaning(self._database.unflushed_bytes())
+
     def new_group(self) -> Group:
         return Group(self._database.batch_handles)
 
@@ -116,6 +126,7 @@ class LogStore:
         self._open_generation.add(appended_bytes, group.compacted_bytes, group.put)
         with self._write_failures:
             self._database.state.write(group.changes)
+        self.room.on_written(appended_bytes)
 
     def check(self) -> None:
         """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""
@@ -137,22 +148,30 @@ class LogStore:
             StorageFailed
         """
         with storage_failures("flush"):
-            for family in (*self._database.batch_families, self._database.state):
-                family.flush(wait=False)
+            self._flush()
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
-        """Deletes all of a log, in one write. Its space comes back with `reclaim`.
+        """As `delete_logs`, one."""
+        self.delete_logs([log_key])
+
+    def delete_logs(self, log_keys: Sequence[bytes]) -> None:
+        """Deletes all of some logs, in one write. Their space comes back later.
 
         Raises:
             StorageFailed
         """
         group = self.new_group()
-        deleted = delete_log(group, self.reader, log_key, self.head(log_key).size_bytes)
-        self._note_replaced(group, Counter(), deleted)
+        logs = [(key, self.head(key).size_bytes) for key in log_keys]
+        deleted = delete_logs(group, self.reader, logs, self.generation)
+        self._note_replaced(group, Counter(), deleted.sizes)
         self.write(group, 0)
-        # Reads through a memtable with range tombstones are slow.
-        self._open_generation.must_end = True
+        self._open_generation.tombstones += deleted.tombstones
+
+    def end_generation(self) -> None:
+        """Has the generation end where logs are deleted in it: they are in memory until then."""
+        if self._open_generation.tombstones:
+            self._open_generation.must_end = True
 
     def replace(
         self, group: Group, log_key: bytes, size_bytes: int, replacements: Sequence[Replacement]
@@ -168,14 +187,27 @@ class LogStore:
         self._note_replaced(group, added, deleted)
         return gone_bytes
 
-    def reclaim(self) -> Counter[int]:
-        """Gives back the space of generations of which most is deleted. Blocks for long.
+    def find_reclaimable(self) -> Counter[int]:
+        """The next generations that are worth rewriting, and what is deleted in each.
 
-        Returns the deleted bytes that are really gone now, by generation, for `note_reclaimed`.
+        Call `bury` for them, `reclaimer.rewrite`, and `note_reclaimed`.
         """
-        worth_it = self._flush_bytes // _COMPACTED_PART
-        with storage_failures("compact"):
-            return reclaim(self._database, self.reader, self.generation, worth_it)
+        short_of = self.room.free_bytes() if self.is_full else None
+        return self.reclaimer.find(self.generation, short_of)
+
+    def bury(self, generations: Collection[int]) -> None:
+        """Makes a file of what deletes dead logs there; a generation begins. Blocks.
+
+        Raises:
+            StorageFailed
+        """
+        self.roll()
+        group = self.new_group()
+        self.reclaimer.bury(group, generations)
+        with self._write_failures:
+            self._database.state.write(group.changes)
+        with storage_failures("flush"):
+            self._flush()
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
@@ -184,8 +216,8 @@ class LogStore:
         self.write(group, 0)
 
     def stop_reclaiming(self) -> None:
-        """Makes a `reclaim` in another thread end soon. Nothing but `close` may follow."""
-        self._database.cancel_background_work()
+        """Makes a `rewrite` in another thread end soon. Nothing but `close` may follow."""
+        self._database.stop_compacting()
 
     def heads(self) -> Iterator[tuple[bytes, LogHead]]:
         """Log key and head of every log that was ever written to."""
@@ -207,25 +239,7 @@ class LogStore:
         Opening writes what the write-ahead log holds a second time, into files. Raises
         `StorageFailed`.
         """
-        return self._room.is_enough(size_bytes)
-
-    def claim(self, cluster_id: str) -> None:
-        """Makes the data that of a cluster, once and for all.
-
-        Raises:
-            WrongCluster: it is another's.
-            StorageFailed
-        """
-        stored = self.reader.row(CLUSTER_ID)
-        if stored is None:
-            group = self.new_group()
-            group.put(CLUSTER_ID, cluster_id.encode())
-            self.write(group, 0)
-            self.sync()
-        elif stored.decode() != cluster_id:
-            raise WrongCluster(
-                f"{self._path} holds data of cluster {stored.decode()}, not of {cluster_id}"
-            )
+        return self.room.is_enough(size_bytes)
 
     def recover(self) -> None:
         """After a failure: opens the database again, read-only where it cannot be written. Blocks.
@@ -234,16 +248,14 @@ class LogStore:
             StorageFailed: it cannot be written yet; reads go on.
         """
         try:
-            self._opening.check()
-            if self._wrong_volume is not None:
-                raise StorageFailed(self._wrong_volume)
-            if not self.has_room():
-                raise StorageFailed(f"no room on the disk of {self._path}")
-            self._open_again()
+            database, failure = self._opening.again(self._database, self.identity, self.room)
+            self._use(database)
         except StorageFailed:
             raise
         except Exception as error:
-            raise StorageFailed(f"cannot open {self._path} again: {error!r}") from error
+            raise StorageFailed(f"cannot open {self.path} again: {error!r}") from error
+        if failure is not None:
+            raise StorageFailed(failure)
 
     def statistics(self) -> str:
         """RocksDB's counters as text; empty without `with_statistics`."""
@@ -253,20 +265,6 @@ class LogStore:
         """Blocks; gives up the directory. Closing twice is no error."""
         self._database.close()
         self._opening.close()
-
-    def _open_again(self) -> None:
-        """Raises `StorageFailed`; then what can be read is open."""
-        self._database.close()
-        # Iterators and groups that somebody forgot to let go of would keep the lock.
-        gc.collect()
-        try:
-            self._use(self._opening.again(self.identity))
-        except WrongVolume as error:
-            self._wrong_volume = str(error)
-            raise
-        except (StorageFailed, StoreInUse) as error:
-            self._use(self._opening.read_only())
-            raise StorageFailed(str(error)) from error
 
     def _identify(self) -> Identity:
         """Where it cannot be counted this process is as the last one was, which nobody refuses."""
@@ -280,9 +278,14 @@ class LogStore:
     def _use(self, database: Database) -> None:
         self._database = database
         self.reader = LogReader(database)
+        self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)
         last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
         # What a memtable held is flushed by opening, so a generation never goes on after that.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
+
+    def _flush(self) -> None:
+        for family in (*self._database.batch_families, self._database.state):
+            family.flush(wait=False)
 
     def _begin_generation(self, generation: int) -> None:
         self._open_generation = OpenGeneration(generation, self._flush_bytes)

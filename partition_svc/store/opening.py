@@ -5,16 +5,26 @@ that has none at the first opening: afterwards one that is missing is a volume t
 """
 
 import contextlib
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from common.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
+from partition_svc.store.room import Room
 
 log = logging.getLogger(__name__)
+
+
+class Reopened(NamedTuple):
+    """With a `failure` the database is read-only."""
+
+    database: Database
+    failure: str | None = None
 
 
 class Opening:
@@ -23,6 +33,8 @@ class Opening:
     def __init__(self, path: Path, *, with_statistics: bool) -> None:
         """Raises `StoreInUse`, or `StorageFailed` where the directory cannot be made or opened."""
         self._with_statistics = with_statistics
+        #: Why the data here must not be used any more.
+        self._wrong_volume: str | None = None
         try:
             self.directory = DataDirectory(path)
         except DirectoryInUse as error:
@@ -43,39 +55,54 @@ class Opening:
                 return self._writable(may_create=may_create)
             except StorageFailed as error:
                 with contextlib.suppress(StorageFailed):
-                    database = self.read_only()
+                    database = self._read_only()
                     log.error("%s; reading only", error)
                     return database
                 raise
 
-    def again(self, identity: Identity) -> Database:
-        """After the one before was closed. It must be the database that was opened as `identity`.
+    def again(self, before: Database, identity: Identity, room: Room) -> "Reopened":
+        """Closes a database after a failure and opens it again. It must be that of `identity`.
 
         Raises:
-            WrongVolume: it is another.
-            StorageFailed: it cannot be written yet.
+            StorageFailed: `before` stays open, or nothing can be opened.
         """
+        self._check()
+        if not room.is_enough():
+            raise StorageFailed(f"no room on the disk of {self.directory.path}")
+        before.close()
+        # Iterators and groups that somebody forgot to let go of would keep the lock.
+        gc.collect()
         with self._failures():
-            database = self._writable(may_create=False)
             try:
-                is_same = was_opened_as(database, identity)
-            except StorageFailed:
-                database.close()
+                return Reopened(self._same(identity))
+            except WrongVolume as error:
+                self._wrong_volume = str(error)
                 raise
-            if not is_same:
-                database.close()
-                raise WrongVolume(
-                    f"the data in {self.directory.path} is not what this process has opened: "
-                    "restart the service"
-                )
-            return database
+            except (StorageFailed, StoreInUse) as error:
+                return Reopened(self._read_only(), self.directory.with_path(str(error)))
 
-    def read_only(self) -> Database:
+    def _same(self, identity: Identity) -> Database:
+        database = self._writable(may_create=False)
+        try:
+            if was_opened_as(database, identity):
+                return database
+        except StorageFailed:
+            database.close()
+            raise
+        database.close()
+        raise WrongVolume(
+            f"the data in {self.directory.path} is not what this process has opened: "
+            "restart the service"
+        )
+
+    def _read_only(self) -> Database:
         """Raises `StorageFailed`."""
         return Database(self.directory.stable_path, is_writable=False)
 
-    def check(self) -> None:
-        """Raises `StorageFailed` where the path leads to another directory by now."""
+    def _check(self) -> None:
+        """Raises `StorageFailed` where the path leads to another directory, or to other data."""
+        if self._wrong_volume is not None:
+            raise StorageFailed(self._wrong_volume)
         try:
             self.directory.check()
         except (DirectoryReplaced, OSError) as error:

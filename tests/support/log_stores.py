@@ -1,5 +1,6 @@
 """Log stores for tests, filled by hand with batches that are only bytes."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,15 @@ def roll(store: LogStore) -> None:
     eventually(
         lambda: not store._database.number("rocksdb.num-immutable-mem-table"), what="the flush"
     )
+
+
+def reclaim(store: LogStore) -> Counter[int]:
+    """Gives back the space of some generations; returns what was deleted in each."""
+    found = store.find_reclaimable()
+    if found:
+        store.bury(found)
+        store.reclaimer.rewrite(found)
+    return found
 
 
 def batch_files(store: LogStore) -> list[dict[str, Any]]:

@@ -250,3 +250,27 @@ def test_a_chore_that_raises_fails_its_caller_and_nobody_else(run):
         await core._committer.between_groups(lambda: None, must_sync=True)
 
     run(test)
+
+
+def test_on_a_full_disk_appends_are_refused_and_chores_go_on(run):
+    async def test(core, monkeypatch):
+        room = core._store.room
+        assert (await append(core, batch()))[0].base_offset == 0
+        with monkeypatch.context() as full:
+            full.setattr(room, "is_short", lambda _: True)
+            waiting = [core.append([Append(LOG, batch())], acks=ACKS_ALL) for _ in range(3)]
+            results = [(await one)[0] for one in waiting]
+            assert {one.refusal for one in results} == {Refusal.STORAGE_ERROR}
+            assert "no room" in results[0].message
+            (result,) = await append(core, batch(), log=OTHER)
+            assert result.refusal is Refusal.STORAGE_ERROR
+            done = []
+            await core._committer.between_groups(lambda: done.append(1), must_sync=True)
+            await core._committer.between_groups(lambda: done.append(2), in_thread=True)
+            assert done == [1, 2]
+            assert core._committer.failure is None
+            assert len(await read_everything(core)) == 1
+        await until(lambda: core._committer.refusal is None)
+        assert (await append(core, batch()))[0].base_offset == 1
+
+    run(test)

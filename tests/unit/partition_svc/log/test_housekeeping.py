@@ -1,7 +1,7 @@
 import asyncio
 
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
-from common.ports.partitions import LogId
+from common.ports.partitions import Append, LogId
 from partition_svc.store.failures import StorageFailed
 from tests.support.log_stores import batch_files
 from tests.support.partition_core import (
@@ -83,21 +83,62 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
 
 def test_what_begins_to_come_back_while_others_are_deleted_stays(tmp_path):
     async def test():
-        async with running_core(tmp_path, topic(partitions=3)) as core:
-            for partition in range(3):
-                await append(core, batch(), log=LogId(TOPIC_ID, partition))
-            core.apply(snapshot(topic(partitions=3, owner="another", leader_epoch=9)))
-            # The next chore comes when the first one deletes.
-            back = PlacementChange(TOPIC_ID, 2, Placement(MEMBER, 10))
-            delete_log = core._store.delete_log
+        partitions = 60  # more than are deleted at a time
+        async with running_core(tmp_path, topic(partitions=partitions)) as core:
+            for partition in range(partitions):
+                await append(core, batch(), log=LogId(TOPIC_ID, partition), acks=1)
+            # The next piece of work comes when the first one deletes.
+            last = LogId(TOPIC_ID, partitions - 1)
+            back = PlacementChange(*last, Placement(MEMBER, 10))
+            delete_logs = core._store.delete_logs
 
-            def deleted(key):
-                delete_log(key)
+            def deleted(keys):
+                delete_logs(keys)
                 core.apply(ClusterChange(3, CLUSTER_ID, placements=[back]))
 
-            core._store.delete_log = deleted
+            core._store.delete_logs = deleted
+            core.apply(snapshot(topic(partitions=partitions, owner="another", leader_epoch=9)))
             await until(lambda: len(heads(core)) == 1)
-            assert len(await read_everything(core, LogId(TOPIC_ID, 2))) == 1
+            assert len(await read_everything(core, last)) == 1
+
+    run(test)
+
+
+def test_deleting_thousands_of_logs_takes_few_writes_and_flushes(tmp_path):
+    async def test():
+        partitions = 2_500
+        async with running_core(tmp_path, topic(partitions=partitions)) as core:
+            ids = [LogId(TOPIC_ID, number) for number in range(partitions)]
+            await core.append([Append(one, batch()) for one in ids], acks=1)
+            generation, rolls = core._store.generation, []
+            roll = core._store.roll
+            core._store.roll = lambda: (rolls.append(generation), roll())
+            group_before = core._committer.group
+            core.apply(DELETED)
+            await until(lambda: not heads(core))
+            await until(lambda: size_of_files(core) < 100_000)
+            assert len(rolls) <= 3
+            assert core._committer.group - group_before < 200
+
+    run(test)
+
+
+def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_path):
+    async def test():
+        two_topics = (topic(), topic(OTHER_ID))
+        async with running_core(tmp_path, *two_topics, flush_bytes=1 << 20) as core:
+            for _ in range(3):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            core._store.end_generation()
+            # As where it is killed between deleting and giving the space back.
+            core._housekeeping.on_deleted = lambda: None
+            core.apply(DELETED)
+            await until(lambda: len(heads(core)) == 1)
+            assert size_of_files(core) > 1_500_000
+        async with running_core(tmp_path, topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            await until(lambda: size_of_files(core) < 100_000)
+            assert len(await read_everything(core, OTHER)) == 3
 
     run(test)
 

@@ -1,7 +1,10 @@
 import asyncio
 
+import pytest
+
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import LogId, Refusal
+from partition_svc.store.failures import StorageFailed
 from tests.support.full_disk import files_limited_to
 from tests.support.partition_core import (
     LOG,
@@ -140,8 +143,6 @@ def test_later_batches_of_a_producer_do_not_overtake_what_the_disk_refused(tmp_p
 
 
 def fail():
-    from partition_svc.store.failures import StorageFailed
-
     raise StorageFailed("the disk is gone")
 
 
@@ -152,5 +153,40 @@ def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[TOPIC_ID]))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
         await until(lambda: core._recovery.is_readable and not list(core._store.heads()))
+
+    run(test, tmp_path)
+
+
+def test_a_store_that_fails_while_the_disk_is_full_is_opened_again_as_ever(tmp_path):
+    async def test(core):
+        core._store.room.is_short = lambda _: True
+        await append(core, batch())
+        assert core._committer.is_full.is_set()
+        with pytest.raises(StorageFailed):
+            await core._committer.between_groups(fail)
+        assert core._committer.failure is not None
+        await until(lambda: core._committer.failure is None)
+        del core._store.room.is_short
+        await append_when_possible(core, batch())
+
+    run(test, tmp_path)
+
+
+def test_a_disk_that_cannot_be_looked_at_counts_as_full(tmp_path):
+    async def test(core):
+        looks = []
+
+        def look(_):
+            looks.append(1)
+            if len(looks) == 1:
+                return True
+            raise StorageFailed("the disk is gone")
+
+        core._store.room.is_short = look
+        await append(core, batch())
+        await until(lambda: len(looks) > 1)
+        assert core._committer.refusal is not None
+        del core._store.room.is_short
+        await append_when_possible(core, batch())
 
     run(test, tmp_path)

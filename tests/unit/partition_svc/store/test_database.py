@@ -1,3 +1,5 @@
+from threading import Event, Thread
+
 import pytest
 
 from partition_svc.store.database import Database
@@ -36,14 +38,53 @@ def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
     database.close()
 
 
-def test_background_work_can_be_cancelled_before_closing(tmp_path):
+def compacting(database):
+    """A compaction of all batches in a thread; returns once it is about to begin."""
+    begun, outcome = Event(), []
+
+    def compact():
+        begun.set()
+        try:
+            database.compact(b"\x00", b"\x7f")
+            outcome.append("done")
+        except StorageFailed as error:
+            outcome.append(str(error))
+
+    thread = Thread(target=compact)
+    thread.start()
+    begun.wait()
+    return thread, outcome
+
+
+def test_closing_does_not_wait_for_a_compaction(tmp_path):
     database = Database(tmp_path)
-    database.batch_families[0].put(b"a", b"1")
-    database.cancel_background_work()
+    for number in range(40):
+        for key in range(20):
+            database.batch_families[0].put(b"%d" % key, b"x" * 100_000)
+        database.batch_families[0].flush(wait=number % 8 == 7)
+    thread, outcome = compacting(database)
+    database.stop_compacting()
+    thread.join()
+    assert outcome == ["the database is being closed"]
     database.close()
     again = Database(tmp_path)
-    assert again.batch_families[0].get(b"a") == b"1"
+    assert again.batch_families[0].get(b"1") == b"x" * 100_000
+    thread, outcome = compacting(again)
+    thread.join()
+    assert outcome == ["done"]
     again.close()
+    with pytest.raises(StorageFailed):
+        again.compact(b"\x00", b"\x7f")
+
+
+def test_it_knows_how_much_is_not_in_files_yet(tmp_path):
+    database = Database(tmp_path)
+    before = database.unflushed_bytes()
+    database.batch_families[0].put(b"a", b"x" * 3_000_000)
+    assert database.unflushed_bytes() - before >= 3_000_000
+    database.batch_families[0].flush(wait=True)
+    assert database.unflushed_bytes() <= before
+    database.close()
 
 
 def test_closing_twice_is_no_error_and_everything_asked_afterwards_fails(tmp_path):

@@ -1,12 +1,10 @@
-from collections import Counter
-
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GenerationBytes,
     LogHead,
     generation_key,
+    log_key,
     producer_key,
-    segment_key,
     time_key,
 )
 from partition_svc.store.log_store import LogStore
@@ -78,6 +76,8 @@ def test_each_generation_knows_how_much_of_it_is_deleted(tmp_path):
         assert deleted_bytes(store, 0) == (150, 100)
         assert deleted_bytes(store, 1) == (150, 100)
         assert deleted_bytes(store, 2) == (7, 7)
+        assert not store.is_roll_due
+        store.end_generation()
         assert store.is_roll_due
 
 
@@ -89,35 +89,40 @@ def test_deleting_what_is_not_there_does_nothing(tmp_path):
         assert deleted_bytes(store, 0) == (150, 100)
 
 
-def test_space_comes_back_where_most_is_deleted(tmp_path):
+def test_many_logs_are_deleted_in_one_write_and_counted_together(tmp_path):
     with opened(tmp_path) as store:
-        fill(store, mine=1_000_000, others=1000)
-        before = files_bytes(store)
-        store.delete_log(LOG_KEY)
-        roll(store)
-        reclaimed = store.reclaim()
-        assert reclaimed == Counter({0: 1_000_000, 1: 1_000_000, 2: 1_000_000})
-        assert before > 3_000_000 > 100_000 > files_bytes(store)
-        store.note_reclaimed(reclaimed)
-        assert deleted_bytes(store, 0) == (1000, 0)
-        assert store.reclaim() == Counter()
-        assert len(store.reader.read(OTHER_LOG_KEY, 0, 100, EVERYTHING).batches) == 3
+        fill(store, mine=100, others=50, generations=2)
+        store.delete_logs([LOG_KEY, OTHER_LOG_KEY])
+        assert list(store.heads()) == []
+        assert [deleted_bytes(store, one) for one in (0, 1)] == [(150, 150), (150, 150)]
 
 
-def test_files_of_which_little_is_deleted_are_left_alone(tmp_path):
+def test_few_rows_are_deleted_without_range_tombstones_and_many_with_one(tmp_path):
     with opened(tmp_path) as store:
-        fill(store, mine=1000, others=1_000_000)
-        store.delete_log(LOG_KEY)
-        roll(store)
-        assert store.reclaim() == Counter()
+        for count in (10, 1000):
+            group = store.new_group()
+            for number in range(count):
+                group.put(time_key(LOG_KEY, number, number), b"")
+            group.put(producer_key(LOG_KEY, 1), b"")
+            store.write(group, 0)
+            store_batches(store, 0, b"x")
+            store.delete_log(LOG_KEY)
+            assert not any(True for _ in store.reader.rows(b"P", b"U"))
+        # One for the batches of each, and one for the 1000 rows.
+        assert store._open_generation.tombstones == 3
 
 
-def test_the_generation_in_memory_is_not_compacted(tmp_path):
+def test_a_generation_ends_by_itself_where_very_many_logs_are_deleted_in_it(tmp_path):
     with opened(tmp_path) as store:
-        store_batches(store, 0, b"x" * 100)
-        store.delete_log(LOG_KEY)
-        assert store.reclaim() == Counter()
-        assert store.reader.row(segment_key(LOG_KEY, 0)) is None
+        store.end_generation()
+        assert not store.is_roll_due  # nothing is deleted in it
+        keys = [log_key(b"topic of 16 byte", number) for number in range(2_000)]
+        for key in keys:
+            store_batches(store, 0, b"x", log=key)
+        store.delete_logs(keys[:-1])
+        assert not store.is_roll_due
+        store.delete_logs(keys[-1:])
+        assert store.is_roll_due
 
 
 def test_a_log_in_both_families_is_deleted_from_both(tmp_path):
@@ -130,20 +135,3 @@ def test_a_log_in_both_families_is_deleted_from_both(tmp_path):
         assert deleted_bytes(store, COMPACTED_BIT) == (80, 80)
         for family in store._database.batch_families:
             assert list(family.keys()) == []
-
-
-def test_the_space_of_compacted_logs_comes_back_once_it_is_much(tmp_path):
-    with opened(tmp_path, flush_bytes=16_000_000) as store:
-        for log in (LOG_KEY, OTHER_LOG_KEY):
-            store_batches(store, 0, b"x" * 3_000_000, log=log, is_compacted=True)
-            roll(store)
-        store.delete_log(LOG_KEY)
-        roll(store)
-        assert store.reclaim() == Counter()
-        store.delete_log(OTHER_LOG_KEY)
-        roll(store)
-        reclaimed = store.reclaim()
-        assert reclaimed.keys() == {COMPACTED_BIT, COMPACTED_BIT + 1}
-        assert files_bytes(store) < 100_000
-        store.note_reclaimed(reclaimed)
-        assert store.reclaim() == Counter()

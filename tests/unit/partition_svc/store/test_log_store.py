@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
+from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.keys import LogHead, head_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
@@ -99,15 +99,6 @@ def test_heads_are_those_of_all_logs(tmp_path):
         assert store.head(b"?" * 20) == LogHead()
 
 
-def test_the_first_cluster_owns_the_data_for_good(tmp_path):
-    with opened(tmp_path) as store:
-        store.claim("mine")
-    with opened(tmp_path) as store:
-        store.claim("mine")
-        with pytest.raises(WrongCluster, match="cluster mine, not of other"):
-            store.claim("other")
-
-
 def test_a_failed_write_stores_nothing_and_reads_go_on(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"kept" * 10_000)
@@ -156,7 +147,7 @@ def test_a_full_disk_does_not_keep_a_store_from_being_read_when_it_is_opened(tmp
 def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         reader = store.reader
-        monkeypatch.setattr(store, "has_room", lambda: False)
+        monkeypatch.setattr(store.room, "is_enough", lambda: False)
         with pytest.raises(StorageFailed, match="no room"):
             store.recover()
         assert store.reader is reader

@@ -14,6 +14,7 @@ from tests.support.log_stores import (
     OTHER_LOG_KEY,
     batch_files,
     opened,
+    reclaim,
     roll,
     store_batches,
 )
@@ -94,7 +95,7 @@ def test_the_space_of_what_is_gone_comes_back(tmp_path):
             roll(store)
         replace(store, *(Replacement(number * 20 + 9, 1_000_000, None) for number in range(2)))
         roll(store)
-        reclaimed = store.reclaim()
+        reclaimed = reclaim(store)
         assert reclaimed == {0: 1_000_000, 1: 1_000_000}
         assert sum(one["size"] for one in batch_files(store)) < 1_100_000
         store.note_reclaimed(reclaimed)

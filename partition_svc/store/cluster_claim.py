@@ -1,0 +1,24 @@
+"""Whose data a store holds: that of one cluster, once and for all."""
+
+from partition_svc.store.failures import WrongCluster
+from partition_svc.store.keys import CLUSTER_ID
+from partition_svc.store.log_store import LogStore
+
+
+def claim(store: LogStore, cluster_id: str) -> None:
+    """Makes the data that of a cluster, where it is nobody's yet.
+
+    Raises:
+        WrongCluster: it is another's.
+        StorageFailed
+    """
+    stored = store.reader.row(CLUSTER_ID)
+    if stored is None:
+        group = store.new_group()
+        group.put(CLUSTER_ID, cluster_id.encode())
+        store.write(group, 0)
+        store.sync()
+    elif stored.decode() != cluster_id:
+        raise WrongCluster(
+            f"{store.path} holds data of cluster {stored.decode()}, not of {cluster_id}"
+        )

@@ -1,0 +1,162 @@
+from collections import Counter
+
+from partition_svc.store.keys import (
+    COMPACTED_BIT,
+    GenerationBytes,
+    generation_key,
+    log_key,
+    segment_key,
+)
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+from tests.support.log_stores import (
+    LOG_KEY,
+    OTHER_LOG_KEY,
+    batch_files,
+    opened,
+    reclaim,
+    roll,
+    store_batches,
+)
+
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+
+def fill(store: LogStore, *, mine: int, others: int, generations: int = 3) -> None:
+    """Two logs in each generation, with so many bytes each."""
+    end = 0
+    for _ in range(generations):
+        store_batches(store, end, b"x" * mine)
+        end = store_batches(store, end, b"y" * others, log=OTHER_LOG_KEY)
+        roll(store)
+
+
+def deleted_bytes(store: LogStore, generation: int) -> GenerationBytes:
+    row = store.reader.row(generation_key(generation))
+    assert row is not None
+    return GenerationBytes.unpack(row)
+
+
+def files_bytes(store: LogStore) -> int:
+    return sum(one["size"] for one in batch_files(store))
+
+
+def test_space_comes_back_where_most_is_deleted(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, mine=1_000_000, others=1000)
+        before = files_bytes(store)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        reclaimed = reclaim(store)
+        assert reclaimed == Counter({0: 1_000_000, 1: 1_000_000, 2: 1_000_000})
+        assert before > 3_000_000 > 100_000 > files_bytes(store)
+        store.note_reclaimed(reclaimed)
+        assert deleted_bytes(store, 0) == (1000, 0)
+        assert reclaim(store) == Counter()
+        assert len(store.reader.read(OTHER_LOG_KEY, 0, 100, EVERYTHING).batches) == 3
+
+
+def test_files_of_which_little_is_deleted_are_left_alone(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, mine=1000, others=1_000_000)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        assert reclaim(store) == Counter()
+
+
+def test_the_generation_in_memory_is_not_compacted(tmp_path):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x" * 100)
+        store.delete_log(LOG_KEY)
+        assert reclaim(store) == Counter()
+        assert store.reader.row(segment_key(LOG_KEY, 0)) is None
+
+
+def test_the_space_of_compacted_logs_comes_back_once_it_is_much(tmp_path):
+    with opened(tmp_path, flush_bytes=16_000_000) as store:
+        for log in (LOG_KEY, OTHER_LOG_KEY):
+            store_batches(store, 0, b"x" * 3_000_000, log=log, is_compacted=True)
+            roll(store)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        assert reclaim(store) == Counter()
+        store.delete_log(OTHER_LOG_KEY)
+        roll(store)
+        reclaimed = reclaim(store)
+        assert reclaimed.keys() == {COMPACTED_BIT, COMPACTED_BIT + 1}
+        assert files_bytes(store) < 100_000
+        store.note_reclaimed(reclaimed)
+        assert reclaim(store) == Counter()
+
+
+def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, mine=200_000, others=1_000_000, generations=2)
+        store_batches(store, 20, b"x" * 200_000)
+        store_batches(store, 20, b"y" * 500_000, log=OTHER_LOG_KEY)
+        roll(store)
+        store.delete_log(LOG_KEY)
+        roll(store)
+        found = store.reclaimer.find
+        assert found(store.generation, None) == Counter()
+        # What fits: that of which least is left first.
+        assert found(store.generation, 600_000) == Counter({2: 200_000})
+        assert found(store.generation, 400_000) == Counter()
+        store.room.is_short = lambda _: True
+        freed = []
+        while reclaimed := reclaim(store):
+            store.note_reclaimed(reclaimed)
+            freed.append(dict(reclaimed))
+        assert freed == [{2: 200_000}, {0: 200_000}, {1: 200_000}]
+        assert files_bytes(store) < 2_600_000
+
+
+def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path):
+    with opened(tmp_path) as store:
+        group = store.new_group()
+        row = GenerationBytes(400 << 20, 300 << 20).pack()
+        for number in (1, 2, 3, 4, 6, COMPACTED_BIT | 1):
+            group.put(generation_key(number), row)
+        store.write(group, 0)
+        runs = []
+        while found := store.reclaimer.find(7, None):
+            store.note_reclaimed(found)
+            runs.append(sorted(found))
+        assert runs == [[1, 2], [3, 4], [6], [COMPACTED_BIT | 1]]
+
+
+def test_files_of_other_generations_are_not_rewritten_along(tmp_path):
+    third = log_key(b"topic of 16 byte", 2)
+    with opened(tmp_path) as store:
+        end = 0
+        for generation in range(6):
+            # Most of generations 2 and 3 is the log that is deleted, and little of the others.
+            mine = 900_000 if generation in (2, 3) else 1000
+            store_batches(store, end, b"x" * mine)
+            end = store_batches(store, end, b"y" * 300_000, log=third)
+            roll(store)
+        before = {one["name"] for one in batch_files(store)}
+        store.delete_log(LOG_KEY)
+        found = reclaim(store)
+        assert sorted(found) == [2, 3]
+        store.note_reclaimed(found)
+        assert len(before & {one["name"] for one in batch_files(store)}) == 4
+        assert files_bytes(store) < 2_000_000
+        assert len(store.reader.read(third, 0, 100, EVERYTHING).batches) == 6
+
+
+def test_what_is_dead_is_known_until_its_space_is_free(tmp_path):
+    with opened(tmp_path) as store:
+        fill(store, mine=100_000, others=100)
+        store.delete_log(LOG_KEY)
+    # Killed after the deletion, and again after its tombstones were written.
+    for _ in range(2):
+        with opened(tmp_path) as store:
+            found = store.find_reclaimable()
+            assert sorted(found) == [0, 1, 2]
+            store.bury(found)
+    with opened(tmp_path) as store:
+        store.note_reclaimed(reclaim(store))
+        assert files_bytes(store) < 50_000
+        assert not any(store.reader.rows(b"D", b"E"))
+        assert store.find_reclaimable() == Counter()
