@@ -4,7 +4,7 @@ import pytest
 
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse
-from partition_svc.store.identity import read_identity
+from partition_svc.store.identity import was_opened_as
 from partition_svc.store.keys import VOLUME
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.opening import Opening
@@ -130,4 +130,4 @@ def test_a_store_may_be_closed_twice(tmp_path):
     store.close()
     store.close()
     with opened(tmp_path) as again:
-        assert read_identity(again._database) == again.identity
+        assert was_opened_as(again._database, again.identity)
