@@ -9,6 +9,7 @@ at any time, and a mark that only the store has makes the next process delete a 
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import time
 from typing import Final
 
 from common.ports.moves import Move
@@ -19,7 +20,6 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
-    MOVED_KINDS,
     Incoming,
     LogHead,
     head_key,
@@ -96,10 +96,12 @@ class IncomingLogs:
         if not copy.unsynced_bytes and not self._store.has_room(_UNSYNCED_BYTES_MAX):
             raise StorageFailed("no room on the disk for a log that moves here")
         placed = copy.placed(batches)
+        now_ms = int(time() * 1000)
         for start in range(0, len(placed), _BATCHES_PER_TURN):
             for batch, header in placed[start : start + _BATCHES_PER_TURN]:
-                self._committer.submit(copy.take(batch, header))
+                self._committer.submit(copy.take(batch, header, now_ms))
             await self._committer.settle(copy)
+            copy.settled()
         if copy.unsynced_bytes >= _UNSYNCED_BYTES_MAX:
             await self.sync(copy)
 
@@ -108,9 +110,9 @@ class IncomingLogs:
         await self._committer.between_groups(lambda: None, must_sync=True)
         copy.unsynced_bytes = 0
 
-    async def clear_rows(self, copy: IncomingLog) -> None:
+    async def clear_rows(self, copy: IncomingLog, kinds: Sequence[bytes]) -> None:
         """Forgets rows of state: an earlier attempt may have left some that are gone by now."""
-        for kind in MOVED_KINDS:
+        for kind in kinds:
             start, end = range_of(kind, copy.key)
             is_all = False
             while not is_all:
@@ -118,7 +120,7 @@ class IncomingLogs:
                 await self._change(copy, partial(self._delete_rows, [key for key, _ in found]))
 
     async def add_rows(self, copy: IncomingLog, rows: Sequence[Row]) -> None:
-        """Rows of state as the source has them. After all batches."""
+        """Rows of state as the source has them."""
         await self._change(copy, partial(self._put_rows, copy.key, rows))
 
     async def complete(self, copy: IncomingLog, head: LogHead) -> None:

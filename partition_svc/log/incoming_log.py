@@ -13,9 +13,10 @@ from common.records.batch import BatchHeader, iter_batches
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.producers import row_after
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.tail_cache import TailCache
-from partition_svc.store.keys import Incoming, LogHead
+from partition_svc.store.keys import Incoming, LogHead, producer_key
 from partition_svc.store.log_store import LogStore
 
 #: The CRC-32C of a batch covers everything from its attributes on.
@@ -27,7 +28,7 @@ Placed = tuple[bytes, BatchHeader]
 class IncomingLog(PartitionLog):
     """A copy that is not served. Belongs to one attempt of one move."""
 
-    __slots__ = ("mark", "unsynced_bytes")
+    __slots__ = ("_rows", "has_producers", "mark", "unsynced_bytes")
 
     def __init__(
         self,
@@ -49,6 +50,9 @@ class IncomingLog(PartitionLog):
         self.mark = mark
         #: Of batches that may be lost with the power.
         self.unsynced_bytes = 0
+        #: Whether the rows of producers are here: each batch from now on changes its producer's.
+        self.has_producers = False
+        self._rows: dict[int, bytes] = {}
 
     def placed(self, batches: bytes) -> list[Placed]:
         """Cuts a run of batches into batches that may be taken one after the other.
@@ -69,7 +73,7 @@ class IncomingLog(PartitionLog):
             found.append((batch, header))
         return found
 
-    def take(self, batch: bytes, header: BatchHeader) -> Staged:
+    def take(self, batch: bytes, header: BatchHeader, now_ms: int) -> Staged:
         """Stages a batch at the place that it has. What it returns must go to the committer."""
         self.next_offset = header.last_offset + 1
         self.unsynced_bytes += len(batch)
@@ -80,10 +84,26 @@ class IncomingLog(PartitionLog):
             self.next_offset,
             header.max_timestamp,
             header.leader_epoch,
-            None,
+            self._row_after(header, now_ms) if self.has_producers else None,
             _NOBODY,
             0,
         )
+
+    def settled(self) -> None:
+        """Everything that was taken is in the store."""
+        self._rows.clear()
+
+    def _row_after(self, header: BatchHeader, now_ms: int) -> tuple[bytes, bytes] | None:
+        """Key and row of the batch's producer; None where it has none, or the row has the batch."""
+        if header.producer_id < 0:
+            return None
+        key = producer_key(self.key, header.producer_id)
+        before = self._rows.get(header.producer_id) or self._store.reader.row(key)
+        row = row_after(before, header, now_ms)
+        if row is None:
+            return None
+        self._rows[header.producer_id] = row
+        return key, row
 
     def completed(self, head: LogHead) -> LogHead:
         """The head of the whole log, where `head` is its source's; fenced for its source's epoch.

@@ -5,15 +5,16 @@ than its target holds, and give the same offsets to other records.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.committer import Committer
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.producers import row_before
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
-from partition_svc.store.keys import LOG_KEY_BYTES, MOVED_KINDS, LogHead, range_of
+from partition_svc.store.keys import LOG_KEY_BYTES, PRODUCERS, LogHead, range_of
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits, Row
 
@@ -109,17 +110,29 @@ class Outgoing:
             await self._committer.between_groups(write, must_sync=True)
         return fenced[0]
 
-    async def rows(self, log: PartitionLog) -> AsyncIterator[list[Row]]:
-        """The rows of state that move with a log, about 256 KiB at a time."""
-        for kind in MOVED_KINDS:
+    async def rows(self, log: PartitionLog, kinds: Sequence[bytes]) -> AsyncIterator[list[Row]]:
+        """The rows of state of these kinds, about 256 KiB at a time."""
+        for kind in kinds:
             start, end = range_of(kind, log.key)
             is_all = False
             while not is_all:
                 await self._recovery.until_readable()
+                if log.gone is not None:
+                    raise NotSource(log.gone)
                 found, is_all = self._store.reader.some_rows(start, end, _PIECE.bytes_max)
                 if found:
                     yield [(kind, key[1 + LOG_KEY_BYTES :], value) for key, value in found]
                     start = found[-1][0] + b"\0"
+                await asyncio.sleep(0)
+
+    async def producers(self, log: PartitionLog, end_offset: int) -> AsyncIterator[list[Row]]:
+        """The rows of producers as they were when `end_offset` was the log's end.
+
+        What was appended since may not be durable yet; the target learns it from the batches.
+        """
+        async for rows in self.rows(log, [PRODUCERS]):
+            before = [(kind, key, row_before(value, end_offset)) for kind, key, value in rows]
+            yield [(kind, key, value) for kind, key, value in before if value is not None]
 
 
 def _nothing() -> None:

@@ -178,6 +178,14 @@ def row_seen_ms(row: bytes) -> int:
     return seen_ms
 
 
+def row_before(row: bytes, end_offset: int) -> bytes | None:
+    """A row without the batches from `end_offset` on; None where nothing is left."""
+    batches = [one for one in _BATCH.iter_unpack(row[_HEAD.size :]) if one[2] < end_offset]
+    if not batches:
+        return None
+    return row[: _HEAD.size] + b"".join(_BATCH.pack(*one) for one in batches)
+
+
 def row_after(row: bytes | None, header: BatchHeader, seen_ms: int) -> bytes | None:
     """The row of a producer after a batch that another member has accepted.
 

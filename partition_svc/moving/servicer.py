@@ -13,6 +13,7 @@ from partition_svc.log.outgoing import NotSource, Outgoing
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.moving.messages import head_to_message, log_from_message, rows_to_message
 from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS
 from protos.partition.v1 import moving_pb2 as pb
 from protos.partition.v1.moving_pb2_grpc import (
     MovingServiceServicer,
@@ -56,6 +57,9 @@ class MovingServicer(MovingServiceServicer):
         async for part in self._batches(log, request.offset, head.next_offset):
             yield part
             await reach("move.source.copy")
+        if request.with_producers:
+            async for rows in self._outgoing.producers(log, head.next_offset):
+                yield pb.LogPart(rows=rows_to_message(rows))
 
     async def _fence(self, request: pb.FenceLogRequest) -> _Parts:
         log = await self._find(request.log)
@@ -65,7 +69,8 @@ class MovingServicer(MovingServiceServicer):
         yield pb.LogPart(head=head_to_message(head))
         async for part in self._batches(log, request.offset, head.next_offset):
             yield part
-        async for rows in self._outgoing.rows(log):
+        kinds = FEW_MOVED_KINDS if request.has_producers else MOVED_KINDS
+        async for rows in self._outgoing.rows(log, kinds):
             yield pb.LogPart(rows=rows_to_message(rows))
 
     async def _find(self, moved: pb.MovedLog) -> PartitionLog:

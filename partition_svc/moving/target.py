@@ -23,7 +23,7 @@ from partition_svc.log.outgoing import NotSource
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.moving.messages import head_from_message, moved_log, rows_from_message
 from partition_svc.moving.peers import Peers
-from partition_svc.store.keys import LogHead
+from partition_svc.store.keys import FEW_MOVED_KINDS, PRODUCERS, LogHead
 from protos.partition.v1 import moving_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -82,10 +82,8 @@ class TargetMove:
         if self.move.phase >= MovePhase.COMMIT:
             return
         self._copy = copy = await self._incoming.begin(self.move)
-        if self.move.phase < MovePhase.CATCH_UP and not copy.mark.is_whole:
-            await reach("move.target.prepare")
-            await self._copy_round(copy, self._limit)
-            await self._advance(MovePhase.CATCH_UP)
+        if not copy.mark.is_whole:
+            await self._copy_bulk(copy)
         if self.move.phase < MovePhase.FENCE:
             # A copy that is whole in a phase before only shows that the view is behind.
             if not copy.mark.is_whole:
@@ -98,6 +96,19 @@ class TargetMove:
         await reach("move.target.installed")
         await self._advance(MovePhase.COMMIT)
         await reach("move.target.committed")
+
+    async def _copy_bulk(self, copy: IncomingLog) -> None:
+        """Copies what there is, and the producers, of whom there may be very many."""
+        if self.move.phase < MovePhase.CATCH_UP:
+            await reach("move.target.prepare")
+        # Behind the fence somebody waits.
+        limit = self._limit if self.move.phase < MovePhase.FENCE else NO_LIMIT
+        await self._incoming.clear_rows(copy, [PRODUCERS])
+        await self._copy_round(copy, limit, with_producers=True)
+        # What an older source has not sent comes behind the fence.
+        copy.has_producers = True
+        if self.move.phase < MovePhase.CATCH_UP:
+            await self._advance(MovePhase.CATCH_UP)
 
     async def _advance(self, phase: MovePhase) -> None:
         process = self._core.process
@@ -119,16 +130,23 @@ class TargetMove:
                 limit = NO_LIMIT
             before = size
 
-    async def _copy_round(self, copy: IncomingLog, limit: RateLimit) -> int:
+    async def _copy_round(
+        self, copy: IncomingLog, limit: RateLimit, *, with_producers: bool = False
+    ) -> int:
         """Copies what the log has now, durably; returns how many bytes that were."""
         before = copy.head.size_bytes
-        request = pb.CopyLogRequest(log=moved_log(self.move), offset=copy.next_offset)
+        request = pb.CopyLogRequest(
+            log=moved_log(self.move), offset=copy.next_offset, with_producers=with_producers
+        )
         with unavailable_on_failure(f"{self.move.source} CopyLog"):
             call: _Call = self._peers.stub(self.move.source).CopyLog(request)
         async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
             async for part in parts:
                 if part.HasField("head"):
                     self._total_bytes = part.head.size_bytes
+                elif part.HasField("rows"):
+                    await limit.take(part.ByteSize())
+                    await self._incoming.add_rows(copy, rows_from_message(part.rows))
                 else:
                     await limit.take(len(part.batches))
                     await self._incoming.add(copy, part.batches)
@@ -137,7 +155,9 @@ class TargetMove:
 
     async def _take_over(self, copy: IncomingLog) -> None:
         """Ends appends at the source, and makes the copy whole."""
-        request = pb.FenceLogRequest(log=moved_log(self.move), offset=copy.next_offset)
+        request = pb.FenceLogRequest(
+            log=moved_log(self.move), offset=copy.next_offset, has_producers=copy.has_producers
+        )
         with unavailable_on_failure(f"{self.move.source} FenceLog"):
             call: _Call = self._peers.stub(self.move.source).FenceLog(request)
         head: LogHead | None = None
@@ -146,7 +166,7 @@ class TargetMove:
                 if part.HasField("head"):
                     head = head_from_message(part.head)
                     await reach("move.target.fenced")
-                    await self._incoming.clear_rows(copy)
+                    await self._incoming.clear_rows(copy, FEW_MOVED_KINDS)
                 elif part.HasField("rows"):
                     await self._incoming.add_rows(copy, rows_from_message(part.rows))
                 else:

@@ -49,8 +49,10 @@ INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
 PRODUCERS: Final = b"P"
 
-#: Kinds of rows that go along when a log moves; the others are made anew by its new owner.
-MOVED_KINDS: Final = (PRODUCERS, b"E", COMPACTED)
+#: Kinds of rows that go along when a log moves, of which there are few; the others are made by its
+#: new owner. Producers go along as well, and may be very many.
+FEW_MOVED_KINDS: Final = (b"E", COMPACTED)
+MOVED_KINDS: Final = (PRODUCERS, *FEW_MOVED_KINDS)
 
 LOG_KEY_BYTES: Final = 20
 #: Larger than any offset, timestamp or producer id; those are never negative here.

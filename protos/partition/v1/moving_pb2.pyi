@@ -19,20 +19,24 @@ class MovedLog(_message.Message):
     def __init__(self, move_id: _Optional[int] = ..., topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
 
 class CopyLogRequest(_message.Message):
-    __slots__ = ("log", "offset")
+    __slots__ = ("log", "offset", "with_producers")
     LOG_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    WITH_PRODUCERS_FIELD_NUMBER: _ClassVar[int]
     log: MovedLog
     offset: int
-    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ...) -> None: ...
+    with_producers: bool
+    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ..., with_producers: _Optional[bool] = ...) -> None: ...
 
 class FenceLogRequest(_message.Message):
-    __slots__ = ("log", "offset")
+    __slots__ = ("log", "offset", "has_producers")
     LOG_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    HAS_PRODUCERS_FIELD_NUMBER: _ClassVar[int]
     log: MovedLog
     offset: int
-    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ...) -> None: ...
+    has_producers: bool
+    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ..., has_producers: _Optional[bool] = ...) -> None: ...
 
 class LogPart(_message.Message):
     __slots__ = ("head", "batches", "rows", "refusal")

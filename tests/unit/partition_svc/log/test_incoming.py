@@ -8,7 +8,14 @@ from common.ports.partitions import LogId
 from common.records.batch import place
 from common.records.errors import CorruptRecords
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import COMPACTED_BIT, Incoming, LogHead, incoming_key, log_key
+from partition_svc.store.keys import (
+    COMPACTED_BIT,
+    MOVED_KINDS,
+    Incoming,
+    LogHead,
+    incoming_key,
+    log_key,
+)
 from partition_svc.store.reading import Limits
 from tests.support.partition_core import (
     TOPIC_ID,
@@ -193,7 +200,7 @@ def test_rows_are_those_of_the_last_attempt(tmp_path):
             copy = await core.incoming.begin(move())
             await core.incoming.add(copy, placed(0))
             for producer_id in (1, 2):
-                await core.incoming.clear_rows(copy)
+                await core.incoming.clear_rows(copy, MOVED_KINDS)
                 row = (b"P", producer_id.to_bytes(8, "big"), b"state")
                 await core.incoming.add_rows(copy, [row])
             assert list(core._store.reader.producers(KEY)) == [(2, b"state")]
@@ -262,7 +269,7 @@ async def whole_move(core, *, is_committed):
     copy = await core.incoming.begin(move())
     await core.incoming.add(copy, placed(0))
     await core.incoming.sync(copy)
-    await core.incoming.clear_rows(copy)
+    await core.incoming.clear_rows(copy, MOVED_KINDS)
     await core.incoming.add_rows(copy, [(b"P", (1).to_bytes(8, "big"), b"state")])
     await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
     await core.incoming.begin(move())

@@ -7,6 +7,7 @@ from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, Refusal
 from partition_svc.log.outgoing import NotSource
 from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import MOVED_KINDS
 from tests.support.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic, until
 
 WITHIN_S = 60
@@ -150,7 +151,7 @@ def test_many_rows_come_in_pieces(tmp_path):
             for one in producers
         ]
         await asyncio.gather(*waiting)
-        pieces = [rows async for rows in core.outgoing.rows(log)]
+        pieces = [rows async for rows in core.outgoing.rows(log, MOVED_KINDS)]
         assert len(pieces) > 2
         rows = [row for piece in pieces for row in piece]
         assert [kind for kind, _, _ in rows] == [b"P"] * 6000 + [b"E"]
@@ -171,5 +172,27 @@ def test_only_a_move_that_is_known_here_may_ask(tmp_path):
             with pytest.raises(NotSource) as refused:
                 await find(leader_epoch)
             assert refused.value.refusal is refusal
+
+    run(tmp_path, test)
+
+
+def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
+    """What they appended since may be lost with the power; the target gets it with the batches."""
+
+    async def test(core, log):
+        for sequence in range(7):
+            await append(core, batch(producer=(1, 0, sequence)))
+        before = dict(core._store.reader.producers(log.key))
+        await append(core, batch(producer=(1, 0, 7)), batch(producer=(2, 0, 0)))
+        after = dict(core._store.reader.producers(log.key))
+
+        async def rows(end_offset):
+            found = [rows async for rows in core.outgoing.producers(log, end_offset)]
+            return {int.from_bytes(key, "big"): value for rows in found for _, key, value in rows}
+
+        # The time when it appended last may be the newer one; a row has five batches at most.
+        assert {one: value[10:] for one, value in (await rows(7)).items()} == {1: before[1][26:]}
+        assert await rows(9) == after
+        assert await rows(0) == {}
 
     run(tmp_path, test)

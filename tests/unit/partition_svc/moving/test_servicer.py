@@ -106,6 +106,20 @@ def test_what_is_not_this_move_is_refused_and_fences_nothing(tmp_path, monkeypat
     run(test, tmp_path, monkeypatch)
 
 
+def test_producers_leave_before_the_fence_where_the_target_asks_for_them(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
+        copying = pb.CopyLogRequest(log=moved(), offset=2, with_producers=True)
+        found = await parts(stub.CopyLog(copying))
+        assert kinds(found) == ["head", "batches", "rows"]
+        assert [one.kind for one in found[2].rows.rows] == [b"P"] * 3
+        fencing = pb.FenceLogRequest(log=moved(), offset=3, has_producers=True)
+        found = await parts(stub.FenceLog(fencing))
+        assert [one.kind for part in found[1:] for one in part.rows.rows] == [b"E"]
+
+    run(test, tmp_path, monkeypatch)
+
+
 def test_a_store_that_fails_is_a_refusal_and_the_fence_may_be_asked_for_again(
     tmp_path, monkeypatch
 ):

@@ -1,4 +1,5 @@
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,7 +7,12 @@ from common.ports.metadata import Placement
 from common.ports.moves import MovePhase, MoveProgress
 from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.moving import servicer
+from partition_svc.moving import target as target_module
 from partition_svc.moving.target import TargetMove
+from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
+from protos.partition.v1 import moving_pb2 as pb
+from tests.support.many_producers import store_producers
 from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
 from tests.support.partition_core import (
     LOG,
@@ -271,3 +277,86 @@ def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monk
             assert ring.moves[1].phase is MovePhase.PREPARE
 
     run(test)
+
+
+def producers_of(member):
+    """The batches that each producer's row has; when they were appended may differ."""
+    rows = dict(member.store.reader.producers(log_key(*LOG)))
+    return {producer_id: (row[:2], row[10:]) for producer_id, row in rows.items()}
+
+
+@pytest.mark.parametrize("held", ["move.target.prepare", "move.target.catch-up"])
+def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch, held):
+    async def test():
+        ring, count = TellingRing(), 50_000
+        async with moving_members(tmp_path, ring) as (source, target):
+            store_producers(source.store, count)
+            await append(source.core, *(batch(producer=(count + n, 0, 0)) for n in range(20)))
+            fenced, rows = [], source.core.outgoing.rows
+
+            def noted(log, kinds):
+                if log.is_fenced:
+                    fenced.append(kinds)
+                return rows(log, kinds)
+
+            monkeypatch.setattr(source.core.outgoing, "rows", noted)
+            points.hold(held)
+            ring.begin()
+            await until(lambda: held in points.reached)
+            # Known ones, new ones, and a new epoch go on while the log is copied.
+            late = [(count, 0, 1), (count + 1, 1, 0), (count + 90, 0, 0), (7, 0, 1), (count, 0, 2)]
+            await append(source.core, *(batch(producer=one) for one in late))
+            points.hold("move.target.installed")
+            points.let_go(held)
+            await until(lambda: "move.target.installed" in points.reached)
+            assert fenced == [FEW_MOVED_KINDS]
+            assert len(producers_of(target)) == count + 21
+            assert producers_of(target) == producers_of(source)
+            points.let_go("move.target.installed")
+            await moved(ring)
+            again = await append(target.core, batch(producer=(count, 0, 2)))
+            assert again[0].base_offset == 24
+
+    run(test)
+
+
+@pytest.mark.parametrize("older", ["source", "target"])
+def test_producers_move_between_releases(tmp_path, monkeypatch, older):
+    """An older source sends producers behind the fence only, an older target asks for nothing."""
+
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(producer=(n, 0, 0)) for n in range(20)))
+            ring.begin()
+            await moved(ring)
+            assert len(producers_of(target)) == 20
+            again = await append(target.core, batch(producer=(7, 0, 0)))
+            assert again[0].base_offset == 7
+
+    if older == "source":
+        monkeypatch.setattr(servicer.Outgoing, "producers", nothing)
+        monkeypatch.setattr(servicer, "FEW_MOVED_KINDS", MOVED_KINDS)
+    else:
+        messages = {
+            "CopyLogRequest": without_producers(pb.CopyLogRequest),
+            "FenceLogRequest": without_producers(pb.FenceLogRequest),
+            "LogPart": pb.LogPart,
+        }
+        monkeypatch.setattr(target_module, "pb", SimpleNamespace(**messages))
+    run(test)
+
+
+async def nothing(*_):
+    """Rows that nobody sends."""
+    for rows in ():
+        yield rows
+
+
+def without_producers(request):
+    """Makes requests as releases before did."""
+
+    def make(*, with_producers=False, has_producers=False, **fields):
+        return request(**fields)
+
+    return make
