@@ -8,9 +8,13 @@ feeds it). Everything handed out is immutable, so readers may hold on to it acro
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
 from common.ports.metadata import ClusterChange, Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move
+
+#: Deleted topics that are remembered: 16 bytes each, in every process and in every snapshot.
+DELETED_TOPICS_MAX: Final = 10_000
 
 _NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
 
@@ -26,6 +30,8 @@ class ClusterView:
         self.broker_configs: Mapping[str, str] = _NO_CONFIGS
         self._topics_by_name: dict[str, Topic] = {}
         self._topics_by_id: dict[bytes, Topic] = {}
+        # Ids, oldest deletion first.
+        self._topics_deleted: dict[bytes, None] = {}
         self._gateways: dict[int, Gateway] = {}
         self._members: dict[str, Member] = {}
         self._moves: dict[int, Move] = {}
@@ -46,6 +52,13 @@ class ClusterView:
     def topic_by_id(self, topic_id: bytes) -> Topic | None:
         """`topic_id` is 16 bytes. A topic deleted and made again is found by its new id only."""
         return self._topics_by_id.get(topic_id)
+
+    def was_deleted(self, topic_id: bytes) -> bool:
+        """Whether a topic is known to have been deleted, rather than not known at all.
+
+        The last `DELETED_TOPICS_MAX` deletions are remembered.
+        """
+        return topic_id in self._topics_deleted
 
     def placement(self, topic_id: bytes, partition: int) -> Placement | None:
         """Who owns the partition; None where the topic or the partition does not exist."""
@@ -112,6 +125,7 @@ class ClusterView:
             cluster_id=self.cluster_id,
             is_snapshot=True,
             topics=self.topics,
+            topics_gone=tuple(self._topics_deleted),
             gateways=self.gateways,
             members=self.members,
             moves=self.moves,
@@ -122,6 +136,7 @@ class ClusterView:
         self.broker_configs = _NO_CONFIGS
         self._topics_by_name.clear()
         self._topics_by_id.clear()
+        self._topics_deleted.clear()
         self._gateways.clear()
         self._members.clear()
         self._moves.clear()
@@ -135,13 +150,20 @@ class ClusterView:
             if topic is not None and self._topics_by_name[topic.name].topic_id == topic_id:
                 del self._topics_by_name[topic.name]
             self._topics_sorted = None
+            self._remember_deletion(topic_id)
         for topic in changed:
             before = self._topics_by_name.get(topic.name)
             if before is not None and before.topic_id != topic.topic_id:
                 del self._topics_by_id[before.topic_id]
+                self._remember_deletion(before.topic_id)
             self._topics_by_name[topic.name] = topic
             self._topics_by_id[topic.topic_id] = topic
             self._topics_sorted = None
+
+    def _remember_deletion(self, topic_id: bytes) -> None:
+        self._topics_deleted[topic_id] = None
+        if len(self._topics_deleted) > DELETED_TOPICS_MAX:
+            del self._topics_deleted[next(iter(self._topics_deleted))]
 
     def _apply_placements(self, changed: Iterable[PlacementChange]) -> None:
         changes_by_topic: dict[bytes, list[PlacementChange]] = {}

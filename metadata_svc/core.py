@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from time import time_ns
 
 from common.cluster_view import ClusterView
 from common.kv.store import KvStore, StorageFailed
@@ -27,7 +28,7 @@ from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.moves.mover import Mover, RingPolicy
 from metadata_svc.pauses import Pauses
-from metadata_svc.producer_ids import ProducerIds
+from metadata_svc.producer_ids import ProducerIds, first_after_start
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
 from metadata_svc.ring_core import RingCore
@@ -90,7 +91,8 @@ class MetadataCore:
         """
         state = await self._revisions.load()
         save = self._revisions.save_next_producer_id
-        self._producer_ids = ProducerIds(state.next_producer_id, save)
+        first = first_after_start(state.next_producer_id, now_ms=time_ns() // 1_000_000)
+        self._producer_ids = ProducerIds(first, save)
         self.view.apply(_snapshot(state, broker_configs))
         self._book.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
@@ -246,5 +248,6 @@ def _snapshot(state: State, broker_configs: Mapping[str, str]) -> ClusterChange:
         topics=state.topics,
         members=state.members,
         moves=state.moves,
+        topics_gone=state.deleted_topics,
         broker_configs=broker_configs,
     )

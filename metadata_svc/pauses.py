@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 _CHECKS_PER_LEASE: Final = 12
 _LATE_CHECKS: Final = 3
 
+#: Shorter ones are not pauses, however short the lease.
+_PAUSE_S_MIN: Final = 0.25
+
 
 class Pauses:
     """The last pause of the event loop. Before `run` is started none is noticed.
@@ -43,7 +46,7 @@ class Pauses:
             return
         now = asyncio.get_running_loop().time()
         gap_s, self._checked_at = now - self._checked_at, now
-        if gap_s >= self._interval_s * _LATE_CHECKS:
+        if gap_s >= max(self._interval_s * _LATE_CHECKS, _PAUSE_S_MIN):
             self.resumed_at = now
             log.warning(
                 "the metadata service stood still for %.1f s: gives every member a new lease", gap_s
@@ -66,4 +69,4 @@ class Pauses:
 
     @property
     def _interval_s(self) -> float:
-        return self.lease_s / _CHECKS_PER_LEASE
+        return max(self.lease_s / _CHECKS_PER_LEASE, _PAUSE_S_MIN / _LATE_CHECKS)

@@ -5,8 +5,21 @@ from typing import Final
 
 from common.ports.metadata import ProducerIdBlock
 
+#: Ids that can be handed out in a millisecond: more than a store takes blocks.
+_IDS_PER_MS: Final = 1_000
+
 #: As ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE.
 BLOCK_SIZE: Final = 1_000
+
+
+def first_after_start(stored: int, *, now_ms: int) -> int:
+    """The first id to hand out after the state was read.
+
+    The state may be an older one that was restored from a backup, and does not know which blocks
+    were handed out since. So ids keep ahead of the wall clock, which has moved on since the backup;
+    where the clock is behind, the stored id counts. They stay below 2^53 until the year 2255.
+    """
+    return max(stored, now_ms * _IDS_PER_MS)
 
 
 class ProducerIds:

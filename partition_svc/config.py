@@ -131,6 +131,15 @@ class PartitionSettings:
         unit="bytes per second",
         doc="How fast compaction may read and write, both together; 0: without a limit.",
     )
+    stray_delete_delay_ms: int = setting(
+        "log.stray.delete.delay.ms",
+        default=-1,
+        low=-1,
+        unit="ms",
+        doc="How long after the start stray logs are deleted: those of topics or partitions that "
+        "the metadata service does not place here, without saying that they were deleted or moved. "
+        "-1: never, for they may be all that is left after metadata was restored from a backup.",
+    )
     move_bytes_per_second: int = setting(
         "ring.move.bytes.per.second",
         default=50 << 20,

@@ -112,6 +112,7 @@ class PartitionCore:
             store,
             self._producers,
             expiration_check_ms=settings.producer_expiration_check_ms,
+            stray_delay_ms=settings.stray_delete_delay_ms,
         )
         tools = Tools(
             self._registry,

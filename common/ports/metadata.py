@@ -93,7 +93,8 @@ class Member:
 class ClusterChange:
     """What changed up to `revision`. With `is_snapshot` it replaces everything known before.
 
-    Lists hold new or changed things whole; the `_gone` ones only the identity. `placements` spare a
+    Lists hold new or changed things whole; the `_gone` ones only the identity. In a snapshot
+    `topics_gone` are the topics that were deleted last, oldest first. `placements` spare a
     topic of many partitions being told whole where one of them moved; they come after `topics`.
     """
 

@@ -13,6 +13,7 @@
     t<topic name>    a topic with configs, and the placement that it was made with: see `rows.py`
     p<topic id><partition>  where a partition is now whose placement changed since: see `rows.py`
     v<move id>       a partition on its way: see `rows.py`
+    d<revision><topic id>  a topic that was deleted in that revision: empty
     x<volume id>     a volume that was given up for lost: the member that had it, as text
 
 Numbers are big-endian, topic ids 16 bytes, partitions 4, move ids 8. A change of placement raises
@@ -44,6 +45,7 @@ RING_STATES: Final = (b"s", b"t")
 TOPICS: Final = (b"t", b"u")
 PLACEMENTS: Final = (b"p", b"q")
 MOVES: Final = (b"v", b"w")
+DELETED_TOPICS: Final = (b"d", b"e")
 LOST_VOLUMES: Final = (b"x", b"y")
 
 _TOPIC_ID_BYTES = 16
@@ -77,6 +79,14 @@ def partition_of(placement_key: bytes) -> tuple[bytes, int]:
 
 def move_key(move_id: int) -> bytes:
     return MOVES[0] + encode_number(move_id)
+
+
+def deleted_topic_key(revision: int, topic_id: bytes) -> bytes:
+    return DELETED_TOPICS[0] + encode_number(revision) + topic_id
+
+
+def topic_id_of(deleted_topic_key: bytes) -> bytes:
+    return deleted_topic_key[-_TOPIC_ID_BYTES:]
 
 
 def lost_volume_key(volume_id: str) -> bytes:

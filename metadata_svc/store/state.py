@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from common.cluster_view import DELETED_TOPICS_MAX
 from common.kv.store import KvStore, StorageFailed, WriteBatch
 from common.ports.metadata import Member, Placement, Topic
 from common.ports.moves import Move, RingState
@@ -17,13 +18,15 @@ class State:
     """Everything kept.
 
     `next_producer_id` and `next_move_id` are the first that were never given away, `live` the
-    identities of those who were alive when the store was last written.
+    identities of those who were alive when the store was last written,
+    `deleted_topics` the ids of the topics that were deleted last, oldest first.
     """
 
     cluster_id: str
     revision: int = 0
     next_producer_id: int = 0
     topics: tuple[Topic, ...] = ()
+    deleted_topics: tuple[bytes, ...] = ()
     members: tuple[Member, ...] = ()
     ring_states: Mapping[str, RingState] = field(default_factory=dict)
     moves: tuple[Move, ...] = ()
@@ -56,6 +59,7 @@ class StateStore:
             revision=keys.decode_number(self._must_get(keys.REVISION_KEY)),
             next_producer_id=keys.decode_number(self._must_get(keys.PRODUCER_IDS_KEY)),
             topics=self._topics(),
+            deleted_topics=self._deleted_topics(),
             members=tuple(rows.decode_member(row) for _, row in self._store.scan(*keys.MEMBERS)),
             ring_states={
                 keys.member_of(key): rows.decode_ring_state(row)
@@ -80,6 +84,8 @@ class StateStore:
         batch = WriteBatch()
         batch.put(keys.REVISION_KEY, keys.encode_number(revision))
         _put_topics(batch, difference)
+        for topic in difference.topics_gone:
+            batch.put(keys.deleted_topic_key(revision, topic.topic_id), b"")
         _put_members(batch, difference)
         for move_id in difference.moves_gone:
             batch.delete(keys.move_key(move_id))
@@ -106,6 +112,17 @@ class StateStore:
             changed.setdefault(topic_id, {})[partition] = rows.decode_placement(row)
         topics = (rows.decode_topic(row) for _, row in self._store.scan(*keys.TOPICS))
         return tuple(_with(topic, changed.get(topic.topic_id, {})) for topic in topics)
+
+    def _deleted_topics(self) -> tuple[bytes, ...]:
+        """The last ones; what is more than is remembered is forgotten here too."""
+        found = [key for key, _ in self._store.scan(*keys.DELETED_TOPICS)]
+        forgotten = found[: max(0, len(found) - DELETED_TOPICS_MAX)]
+        if forgotten:
+            batch = WriteBatch()
+            for key in forgotten:
+                batch.delete(key)
+            self._store.write(batch, sync=True)
+        return tuple(keys.topic_id_of(key) for key in found[len(forgotten) :])
 
     def _begin_cluster(self) -> None:
         batch = WriteBatch()

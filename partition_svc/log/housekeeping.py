@@ -15,6 +15,7 @@ from common.failpoints import reach
 from partition_svc.log.committer import Committer
 from partition_svc.log.producer_expiry import ProducerExpiry
 from partition_svc.log.registry import LogRegistry
+from partition_svc.log.stray_logs import StrayLogs
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
@@ -29,7 +30,7 @@ _LOGS_PER_TURN: Final = 50
 class Housekeeping:
     """Runs as one task. Interrupted anywhere, the next start finds what is left to do."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of, each named by its caller
         self,
         registry: LogRegistry,
         committer: Committer,
@@ -37,13 +38,16 @@ class Housekeeping:
         producers: ProducerExpiry,
         *,
         expiration_check_ms: int,
+        stray_delay_ms: int = -1,
     ) -> None:
+        """`stray_delay_ms`: how long stray logs are kept; -1: until an operator says otherwise."""
         self._registry = registry
         self._committer = committer
         self._store = store
         self._producers = producers
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
+        self._strays = StrayLogs(registry, store, delay_ms=stray_delay_ms)
         self._logs_gone = asyncio.Event()
         self._space_to_reclaim = asyncio.Event()
 
@@ -68,7 +72,9 @@ class Housekeeping:
 
     async def _delete_logs(self) -> None:
         while True:
-            await self._logs_gone.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._strays.next_time):
+                    await self._logs_gone.wait()
             self._logs_gone.clear()
             try:
                 await self._delete_what_may_go()
@@ -76,7 +82,8 @@ class Housekeeping:
                 log.warning("cannot delete logs that are gone: %s", error)
 
     async def _delete_what_may_go(self) -> None:
-        keys = deque(self._registry.keys_to_delete())
+        keys = deque(key for key, _ in self._store.heads() if self._registry.is_deleted(key))
+        keys += self._strays.due()
         count = len(keys)
         while keys:
             await self._committer.between_groups(partial(self._delete_some, keys))
@@ -89,9 +96,12 @@ class Housekeeping:
         """Takes a few from `keys`: few enough for one turn of the loop."""
         found = [keys.popleft() for _ in range(min(_LOGS_PER_TURN, len(keys)))]
         # Looked at again: while others were deleted a move may have begun to bring one of these.
-        found = [key for key in found if self._registry.may_go(key)]
+        found = [key for key in found if self._may_go(key)]
         if found:
             self._store.delete_logs(found)
+
+    def _may_go(self, key: bytes) -> bool:
+        return self._registry.is_deleted(key) or self._registry.is_stray(key)
 
     async def _reclaim_space(self) -> None:
         while True:

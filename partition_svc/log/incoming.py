@@ -152,7 +152,7 @@ class IncomingLogs:
         await self._committer.between_groups(delete_mark)
 
     async def delete(self, wanted: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """The log goes to somebody else, or nowhere.
+        """The log goes to somebody else, or nowhere. Durable: the record of its move may go next.
 
         `unless` is asked when it comes to that: whose the log is may have changed meanwhile.
         """
@@ -163,7 +163,7 @@ class IncomingLogs:
                 self._store.delete_log(log_key(*wanted))
                 self.marks.pop(wanted, None)
 
-        await self._committer.between_groups(delete)
+        await self._committer.between_groups(delete, must_sync=True)
 
     def on_recovered(self) -> None:
         """After the store was opened again: what is open may be ahead of what it holds."""

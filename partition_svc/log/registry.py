@@ -10,7 +10,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.waiters import wake_all
-from partition_svc.store.keys import Incoming, LogHead, log_id
+from partition_svc.store.keys import Incoming, log_id
 from partition_svc.store.log_store import LogStore
 
 
@@ -126,24 +126,22 @@ class LogRegistry:
         mark = self._marks.get(wanted)
         return mark is None or is_served(mark, placement)
 
-    def keys_to_delete(self) -> list[bytes]:
-        """Log keys in the store whose data may go: the topic is deleted, or another has the log."""
-        if not self.view.is_known:
-            return []
-        return [key for key, head in self._store.heads() if self._may_go(LogId(*log_id(key)), head)]
+    def is_deleted(self, key: bytes) -> bool:
+        """Whether a log key is of a topic that the metadata service says was deleted."""
+        topic_id, _ = log_id(key)
+        return self.view.is_known and self.view.was_deleted(topic_id)
 
-    def may_go(self, key: bytes) -> bool:
-        """Whether that is so for one log key now."""
-        return self.view.is_known and self._may_go(LogId(*log_id(key)), self._store.head(key))
+    def is_stray(self, key: bytes) -> bool:
+        """Whether a log key is of no log that this member should have, and nobody says why.
 
-    def _may_go(self, log: LogId, head: LogHead) -> bool:
-        placement = self.view.placement(*log)
-        if placement is None:
-            return True
-        # What a move brings or takes away is the move's.
-        if self.is_ours(log) or log in self._marks or self.view.move_of(*log) is not None:
+        The topic is not known, or another member owns the partition and no move explains the copy.
+        Either something was left behind, or the metadata service has lost what it knew, and this
+        may be all there is of the records.
+        """
+        log = LogId(*log_id(key))
+        if not self.view.is_known or self.is_deleted(key):
             return False
-        return placement.leader_epoch > head.leader_epoch
+        return not (self.is_ours(log) or log in self._marks or self.view.move_of(*log) is not None)
 
     def reload(self) -> None:
         """After the store was opened again: every log is what the store holds."""

@@ -1,6 +1,6 @@
 import random
 
-from common.cluster_view import ClusterView
+from common.cluster_view import DELETED_TOPICS_MAX, ClusterView
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -250,3 +250,26 @@ def test_every_change_is_another_edition():
         view.apply(one)
         editions.append(view.edition)
     assert len(set(editions)) == 4
+
+
+def test_a_deleted_topic_is_told_from_one_that_was_never_known():
+    first, second, third = (number.to_bytes(16, "big") for number in range(3))
+    view = ClusterView()
+    view.apply(ClusterChange(1, "c", is_snapshot=True, topics_gone=[first]))
+    view.apply(ClusterChange(2, "c", topics_gone=[second]))
+    assert [view.was_deleted(one) for one in (first, second, third)] == [True, True, False]
+    again = ClusterView()
+    again.apply(view.snapshot())
+    assert [again.was_deleted(one) for one in (first, second, third)] == [True, True, False]
+    # A snapshot of a service that does not remember them replaces that too.
+    again.apply(ClusterChange(3, "c", is_snapshot=True))
+    assert not again.was_deleted(first)
+
+
+def test_only_the_last_deletions_are_remembered():
+    view = ClusterView()
+    gone = [number.to_bytes(16, "big") for number in range(DELETED_TOPICS_MAX + 1)]
+    view.apply(ClusterChange(1, "c", topics_gone=gone))
+    assert not view.was_deleted(gone[0])
+    assert view.was_deleted(gone[1])
+    assert len(view.snapshot().topics_gone) == DELETED_TOPICS_MAX

@@ -51,6 +51,19 @@ def test_a_loop_that_is_a_little_late_was_not_paused(jump):
     checked(body)
 
 
+def test_a_short_lease_does_not_make_every_delay_a_pause(jump):
+    async def body():
+        pauses = Pauses(lease_ms=1)
+        task = asyncio.create_task(pauses.run())
+        await asyncio.sleep(0)
+        jump(0.1)
+        pauses.check()
+        assert pauses.resumed_at == float("-inf")
+        task.cancel()
+
+    asyncio.run(body())
+
+
 def test_before_it_runs_nothing_is_noticed(jump):
     async def body():
         pauses = Pauses(lease_ms=1_000)

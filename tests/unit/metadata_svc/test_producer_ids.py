@@ -4,7 +4,7 @@ import pytest
 
 from common.kv.store import StorageFailed
 from common.ports.metadata import ProducerIdBlock
-from metadata_svc.producer_ids import BLOCK_SIZE, ProducerIds
+from metadata_svc.producer_ids import BLOCK_SIZE, ProducerIds, first_after_start
 
 
 def test_a_block_is_given_away_only_after_it_was_kept():
@@ -38,3 +38,15 @@ def test_a_block_whose_write_failed_is_never_given_away():
         assert (await ids.allocate()).first == BLOCK_SIZE
 
     asyncio.run(body())
+
+
+def test_a_start_from_an_older_backup_hands_out_no_id_again():
+    backup = first_after_start(0, now_ms=1_700_000_000_000)
+    handed_out = backup + 50 * BLOCK_SIZE
+    # A day later the backup is restored: it knows nothing of those blocks.
+    again = first_after_start(backup, now_ms=1_700_086_400_000)
+    assert handed_out < again < 2**53
+
+
+def test_a_clock_that_goes_back_does_not_bring_ids_back():
+    assert first_after_start(5_000_000, now_ms=1) == 5_000_000

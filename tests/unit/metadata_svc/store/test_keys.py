@@ -8,6 +8,7 @@ RANGES = (
     keys.TOPICS,
     keys.PLACEMENTS,
     keys.MOVES,
+    keys.DELETED_TOPICS,
     keys.LOST_VOLUMES,
 )
 SINGLE = [
@@ -37,6 +38,9 @@ def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
 
 @pytest.mark.parametrize("topic_id", [bytes(16), b"\xff" * 16])
 def test_partitions_and_moves_lie_within_the_range_of_their_kind_and_no_other(topic_id):
+    deleted = keys.deleted_topic_key(2**40, topic_id)
+    assert ranges_of(deleted) == [keys.DELETED_TOPICS]
+    assert keys.topic_id_of(deleted) == topic_id
     for partition in (0, 9_999, 2**31 - 1):
         key = keys.placement_key(topic_id, partition)
         assert ranges_of(key) == [keys.PLACEMENTS]

@@ -96,7 +96,7 @@ def test_each_change_is_one_synced_write():
     gone = replace(TOPIC, name="x")
     state.save_change(1, Difference(topics=[TOPIC], members=[MEMBER], topics_gone=[gone]))
     state.save_next_producer_id(5)
-    assert store.writes == ((4, True), (1, True))
+    assert store.writes == ((5, True), (1, True))
     assert StateStore(store).load().next_producer_id == 5
 
 
@@ -197,3 +197,17 @@ def test_a_store_of_the_format_before_is_read_with_all_members_in_the_ring():
     assert kept.ring_states == {"p": RingState.JOINED}
     assert (kept.moves, kept.is_rebalancing) == ((), False)
     assert StateStore(store).load() == kept
+
+
+def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
+    monkeypatch.setattr("metadata_svc.store.state.DELETED_TOPICS_MAX", 2)
+    store = MemoryKvStore()
+    state = StateStore(store)
+    state.load()
+    topics = [
+        replace(TOPIC, topic_id=bytes([9 - number]) * 16, name=str(number)) for number in range(3)
+    ]
+    for number, topic in enumerate(topics):
+        state.save_change(number + 1, Difference(topics_gone=[topic]))
+    assert state.load().deleted_topics == (topics[1].topic_id, topics[2].topic_id)
+    assert len(store.scan(*keys.DELETED_TOPICS)) == 2

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import Append, LogId
@@ -60,8 +61,39 @@ def test_a_topic_deleted_while_nobody_was_here_is_deleted_at_the_next_start(tmp_
             await append(core, batch())
             await append(core, batch(), log=OTHER)
         async with running_core(tmp_path, topic(OTHER_ID)) as core:
+            core.apply(replace(snapshot(topic(OTHER_ID), revision=2), topics_gone=[TOPIC_ID]))
             await until(lambda: len(heads(core)) == 1)
             assert len(await read_everything(core, OTHER)) == 1
+
+    run(test)
+
+
+def test_a_log_that_the_metadata_service_does_not_know_is_kept_and_reported(tmp_path, caplog):
+    """As after metadata was restored from a backup that is older than the topic."""
+
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+            await append(core, batch(), log=OTHER)
+        async with running_core(tmp_path, topic(OTHER_ID)) as core:
+            await until(lambda: "1 stray logs" in caplog.text)
+            # Deleting goes on beside it.
+            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[OTHER_ID]))
+            await until(lambda: len(heads(core)) == 1)
+        # Known again, it is what it was.
+        async with running_core(tmp_path) as core:
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
+def test_stray_logs_are_deleted_after_the_delay_that_an_operator_has_set(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+        settings = {"stray_delete_delay_ms": 50}
+        async with running_core(tmp_path, topic(OTHER_ID), **settings) as core:
+            await until(lambda: not heads(core))
 
     run(test)
 
@@ -84,7 +116,8 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
 def test_what_begins_to_come_back_while_others_are_deleted_stays(tmp_path):
     async def test():
         partitions = 60  # more than are deleted at a time
-        async with running_core(tmp_path, topic(partitions=partitions)) as core:
+        settings = {"stray_delete_delay_ms": 0}
+        async with running_core(tmp_path, topic(partitions=partitions), **settings) as core:
             for partition in range(partitions):
                 await append(core, batch(), log=LogId(TOPIC_ID, partition), acks=1)
             # The next piece of work comes when the first one deletes.

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -111,20 +112,25 @@ def test_a_log_that_goes_away_says_so(registry, going):
 MOVED_ID = b"moved elsewhere!"
 
 
-def test_data_of_deleted_topics_may_go_once_it_is_known_which_there_are(registry):
-    for topic_id in (TOPIC_ID, OTHER_ID):
-        store_batches(registry._store, 0, b"x", log=log_key(topic_id, 0))
-    assert registry.keys_to_delete() == []
+def test_a_topic_is_deleted_only_where_the_metadata_service_says_so(registry):
+    ours, other = log_key(TOPIC_ID, 0), log_key(OTHER_ID, 0)
+    assert not registry.is_deleted(other)
+    assert not registry.is_stray(other)
     registry.apply(snapshot(topic()))
-    assert registry.keys_to_delete() == [log_key(OTHER_ID, 0)]
+    assert (registry.is_deleted(other), registry.is_stray(other)) == (False, True)
+    deleted = replace(snapshot(topic()), topics_gone=[OTHER_ID])
+    registry.apply(deleted)
+    assert (registry.is_deleted(other), registry.is_stray(other)) == (True, False)
+    assert (registry.is_deleted(ours), registry.is_stray(ours)) == (False, False)
+    registry.apply(change(2, topics_gone=[TOPIC_ID]))
+    assert (registry.is_deleted(ours), registry.is_stray(ours)) == (True, False)
 
 
 @pytest.mark.parametrize(
-    ("leader_epoch", "move", "is_copy", "may_go"),
+    ("leader_epoch", "move", "is_copy", "is_stray"),
     [
         (4, None, False, True),
-        # Whoever says that is behind: this member has served it under that epoch.
-        (3, None, False, False),
+        (3, None, False, True),
         # The moves' business.
         (4, Move(1, MOVED_ID, 0, MEMBER, "partition-1", 3, MovePhase.COMMIT), False, False),
         (4, Move(1, MOVED_ID, 0, "partition-1", MEMBER, 4, MovePhase.PREPARE), False, False),
@@ -132,8 +138,8 @@ def test_data_of_deleted_topics_may_go_once_it_is_known_which_there_are(registry
     ],
     ids=["moved", "behind", "committed", "coming", "copy"],
 )
-def test_data_of_another_owner_may_go_where_no_move_needs_it(
-    store, leader_epoch, move, is_copy, may_go
+def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
+    store, leader_epoch, move, is_copy, is_stray
 ):
     marks = {LogId(MOVED_ID, 0): Incoming(1, 3)} if is_copy else {}
     registry = LogRegistry(
@@ -147,8 +153,8 @@ def test_data_of_another_owner_may_go_where_no_move_needs_it(
     elsewhere = topic(MOVED_ID, owner="partition-1", leader_epoch=leader_epoch)
     moves = [move] if move else []
     registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=[elsewhere], moves=moves))
-    assert registry.keys_to_delete() == ([key] if may_go else [])
-    assert registry.may_go(key) is may_go
+    assert registry.is_stray(key) is is_stray
+    assert not registry.is_deleted(key)
     assert not registry.is_served_from_here(LogId(MOVED_ID, 0))
 
 
