@@ -15,6 +15,7 @@ from tests.support.checked_load import create_topic
 from tests.support.deployments import three_processes
 from tests.support.group_reader import read_by, start_reader
 from tests.support.numbering_producer import NumberingProducer
+from tests.support.raw_client import RawClient
 from tests.support.raw_members import (
     LIST_GROUPS,
     PASSING,
@@ -116,6 +117,31 @@ def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker
             connection.close()
 
     asyncio.run(storm())
+
+
+def test_a_topic_deleted_while_its_coordinator_is_down_leaves_no_offsets_to_the_next(broker):
+    async def commit_3():
+        connection = RawConnection(address_of(broker))
+        assert await commit(connection, "g", "orders", {0: 3}) == 0
+        assert await committed(connection, "g") == {("orders", 0): 3}
+        connection.close()
+
+    async def committed_now():
+        connection = RawConnection(address_of(broker))
+        try:
+            return await committed(connection, "g")
+        finally:
+            connection.close()
+
+    create_topic(broker.address, "orders", partitions=1)
+    asyncio.run(commit_3())
+    broker.kill("partition")
+    with RawClient(broker.address) as raw:
+        assert raw.delete_topic("orders") == 0
+    broker.start("partition")
+    broker.wait_until_ready()
+    create_topic(broker.address, "orders", partitions=1)
+    assert asyncio.run(committed_now()) == {}
 
 
 @pytest.mark.parametrize("victim", ["partition", "gateway"])
