@@ -249,11 +249,5 @@ class Group:
             return consumer_rules.listed(self._members.consumer)
         return describing.listed(self._members.classic)
 
-    def abandon(self, refusal: GroupRefusal, now_ms: int) -> Effects:
-        """Answers all that wait, before the group is dropped without a record of it."""
-        effects = Effects(now_ms)
-        self._members.abandon(refusal, effects)
-        return effects
-
     def _missing(self) -> GroupRefusal | None:
         return GroupRefusal.GROUP_ID_NOT_FOUND if self.is_void else None

@@ -130,12 +130,6 @@ class Membership:
             effects.records.append(GroupRecord(self.group_id, None))
         self.classic.state = ClassicState.DEAD
 
-    def abandon(self, refusal: GroupRefusal, effects: Effects) -> None:
-        """Answers all that wait, without a record of it."""
-        for member in self.classic.members:
-            member.refuse_waiting(refusal, effects)
-        self.classic.state = ClassicState.DEAD
-
     @property
     def _inhabited(self) -> ConsumerGroup | None:
         """The consumer group, where somebody is in it."""

@@ -114,8 +114,8 @@ class Shard:
             return
         self.refusal = refusal
         self._deadlines.close()
-        for group_id, group in self._groups.items():
-            self._writing.take(group_id, group.abandon(refusal, self._now_ms()))
+        for group_id in list(self._waiting):
+            self._refuse_waiting(group_id, refusal)
 
     def _call(
         self, group_id: str, group: Group, call: Callable[..., Effects], *args: Any
@@ -149,15 +149,18 @@ class Shard:
 
     def _roll_back(self, group_id: str, group: Group) -> None:
         """The group is again what its log says. Who waits for its members is to join again."""
-        for ticket in self._waiting.pop(group_id, ()):
-            assert isinstance(ticket, Ticket)
-            ticket.refuse(GroupRefusal.REBALANCE_IN_PROGRESS)
+        self._refuse_waiting(group_id, GroupRefusal.REBALANCE_IN_PROGRESS)
         try:
             group.roll_back(self._now_ms())
         except Exception:
             log.exception("cannot restore the members of group %r", group_id)
             self._begin_without_members(group_id, group)
         self._keep(group_id, group)
+
+    def _refuse_waiting(self, group_id: str, refusal: GroupRefusal) -> None:
+        for ticket in self._waiting.pop(group_id, ()):
+            assert isinstance(ticket, Ticket)
+            ticket.refuse(refusal)
 
     def _begin_without_members(self, group_id: str, group: Group) -> None:
         effects = group.begin_without_members(self._now_ms())

@@ -1,5 +1,3 @@
-import pytest
-
 from common.cluster_view import ClusterView
 from common.ports.classic_groups import (
     DescribedGroup,
@@ -132,17 +130,6 @@ def test_an_empty_group_and_offsets_alone_come_back_too():
     alone = Group("g", GroupSettings(), ClusterView())
     alone.resume(None, [], offsets, 0)
     assert (alone.is_void, alone.next_deadline) == (False, None)
-
-
-@pytest.mark.parametrize("refusal", [GroupRefusal.NOT_COORDINATOR])
-def test_who_waits_is_answered_when_the_group_is_abandoned(refusal):
-    driven = DrivenGroup()
-    driven.stable("a")
-    waiting = driven.join(new_id="b")
-    effects = driven.group.abandon(refusal, driven.now_ms)
-    assert [(ticket, one.refusal) for ticket, one in effects.replies] == [(waiting, refusal)]
-    assert effects.records == []
-    assert driven.group.is_void
 
 
 def test_generations_grow_over_restarts_at_any_moment():

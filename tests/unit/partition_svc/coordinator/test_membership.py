@@ -58,14 +58,3 @@ def test_a_heartbeat_that_is_refused_leaves_the_classic_group_as_it_is(world):
     assert not waiting.is_settled
     run(one, waiting)
     assert len(one.owned) == len(waiting.owned) == 2
-
-
-def test_when_the_coordinator_goes_whoever_waits_is_told(world):
-    one, two = ClassicReader(world), ClassicReader(world)
-    run(one)
-    for _ in range(2):
-        two.act()
-    world.do(lambda: world.group.abandon(GroupRefusal.NOT_COORDINATOR, world.now_ms))
-    two.act()
-    assert two.refusal is GroupRefusal.NOT_COORDINATOR
-    assert world.group.is_void
