@@ -4,10 +4,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 
 from common.ports.metadata import ClusterChange, Member
 from common.rpc.leader import open_leader_channel
+from common.rpc.member_channel import RefuseOtherMembers
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
@@ -77,7 +79,11 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         moving = MovingServicer(core.outgoing)
         groups = CoordinatorServicer(coordinators)
         services = [service(servicer), moving_service(moving), coordinator_service(groups)]
-        server = RpcServer(services, address=settings.grpc_listen)
+        server = RpcServer(
+            services,
+            address=settings.grpc_listen,
+            interceptors=[RefuseOtherMembers(settings.member)],
+        )
         await server.start()
         try:
             await _follow_until(stop, core, server, settings)
@@ -94,9 +100,19 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
 def advertised_address(settings: PartitionSettings, port: int) -> str:
     """Where gateways reach this service, when it listens on `port`."""
     if settings.advertised_address:
-        return settings.advertised_address
+        return _with_brackets(settings.advertised_address)
     host = settings.grpc_listen.rpartition(":")[0]
     return f"{socket.gethostname() if host in _WILDCARDS else host}:{port}"
+
+
+def _with_brackets(address: str) -> str:
+    """`address` as gRPC takes it: an IPv6 address with a port is [fd00::1]:9292 (RFC 3986)."""
+    host, _, port = address.rpartition(":")
+    try:
+        IPv6Address(host)
+    except AddressValueError:
+        return address
+    return f"[{host}]:{port}"
 
 
 def registration(settings: PartitionSettings, core: PartitionCore, port: int) -> Member:

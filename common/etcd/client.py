@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Self, TypeVar
 
 import grpc
 
+from common.rpc.channels import NAME_LOOKUP_OPTION
 from protos.etcd.v3 import rpc_pb2 as pb
 from protos.etcd.v3.rpc_pb2_grpc import KVStub, LeaseStub, WatchStub
 
@@ -32,6 +33,7 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    NAME_LOOKUP_OPTION,
     # A peer that vanished is noticed on a silent watch too. etcd allows a ping each 5 s.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),

@@ -25,12 +25,17 @@ SHARED_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
+#: gRPC looks a name up again only after a connection failed, and by default no sooner than after
+#: 30 s. A pod that comes back with another IP would stay unreachable for so long.
+NAME_LOOKUP_OPTION: tuple[str, int] = ("grpc.dns_min_time_between_resolutions_ms", 500)
+
 _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     *SHARED_OPTIONS,
     # A service that restarts is back in a second; the default backs off up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    NAME_LOOKUP_OPTION,
     # Two channels to one address are two connections: bulk must not delay small answers.
     ("grpc.use_local_subchannel_pool", 1),
 )

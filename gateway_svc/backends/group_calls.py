@@ -16,6 +16,7 @@ import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S
+from common.rpc.member_channel import Channel
 from common.rpc.wire_format import delimited_head
 from gateway_svc.backends.long_stream import LongStream
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -45,7 +46,7 @@ class _Call(NamedTuple):
     since: float  # when it was submitted, in loop time
 
 
-def open_call_stream(channel: grpc.aio.Channel) -> Stream:
+def open_call_stream(channel: Channel) -> Stream:
     # Not the stub's: that would copy each call into the message once more.
     stream: Any = channel.stream_stream(_METHOD, response_deserializer=pb.GroupAnswers.FromString)
     opened: Stream = stream()

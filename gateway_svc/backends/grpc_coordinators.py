@@ -7,7 +7,6 @@ from asyncio import Future
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import grpc.aio
 from google.protobuf.message import Message
 
 from common.ports.classic_groups import (
@@ -43,6 +42,7 @@ from common.rpc.group_messages import (
     heartbeat_taken_of,
     heartbeat_to_call,
 )
+from common.rpc.member_channel import Channel
 from common.rpc.plain_messages import from_message, to_message
 from gateway_svc.backends.group_calls import GroupCalls, open_call_stream
 from gateway_svc.backends.reachability import Reachability
@@ -60,7 +60,7 @@ class GrpcCoordinators:
     """
 
     def __init__(
-        self, name: str, channel: grpc.aio.Channel, reachability: Reachability | None = None
+        self, name: str, channel: Channel, reachability: Reachability | None = None
     ) -> None:
         """`name` is the owner's, for errors. The channel stays the caller's.
 

@@ -18,7 +18,8 @@ from common.ports.partitions import (
     Partitions,
 )
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import CALL_TIMEOUT_S, open_channel, unavailable_on_failure
+from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.member_channel import MemberChannel
 from gateway_svc.backends.append_sender import AppendSender
 from gateway_svc.backends.fetch_sender import FETCH_MARGIN_S, FetchSender, NoStream
 from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
@@ -56,13 +57,13 @@ class GrpcPartitions(Partitions):
         *,
         append_timeout_s: float = 30.0,
     ) -> None:
-        """`name` is the owner's, for errors, `address` its host:port.
+        """`name` is the owner's, which refuses calls for another one, `address` its host:port.
 
         Without a `taker` every refusal is the caller's.
         """
         self._name = name
         # Two connections: a megabyte of fetched batches must not delay the answer to an append.
-        self._channels = (open_channel(address), open_channel(address))
+        self._channels = (MemberChannel(name, address), MemberChannel(name, address))
         self._reachability = Reachability(name, address, self._channels[1])
         self._stub = PartitionServiceStub(self._channels[0])
         # Not the stub's: that would copy the batches into a message, and out of it again.

@@ -11,18 +11,27 @@ import logging
 from asyncio import TimerHandle
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from common.ports.unavailable import BackendUnavailable, OwnerLost
+from common.rpc.member_channel import Channel, is_other_member
 
 log = logging.getLogger(__name__)
 
 #: How long requests wait for the first connection, and for one that replaces a broken one.
 _FIRST_HOLD_S: Final = 1.0
 _HOLD_S: Final = 0.1
+
+#: How long the member may take to say that it is the one, and when another one is asked again.
+_ASK_TIMEOUT_S: Final = 1.0
+_OTHER_MEMBER_S: Final = 0.5
+
+_READY: Final = grpc.ChannelConnectivity.READY
 
 #: How often the log says again that an owner is lost.
 _REMIND_S: Final = 60.0
@@ -31,7 +40,7 @@ _REMIND_S: Final = 60.0
 class Reachability:
     """Follows the state of a channel, and makes it connect, until `close`."""
 
-    def __init__(self, name: str, address: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, name: str, address: str, channel: Channel) -> None:
         """`name` is the owner's, `address` where the channel leads, both for the log."""
         self.is_lost = False
         self._name = name
@@ -64,11 +73,25 @@ class Reachability:
         with suppress(grpc.aio.UsageError):
             while True:
                 state = self._channel.get_state(try_to_connect=True)
+                if state is _READY and await self._is_other_member():
+                    self._lose()
+                    await asyncio.sleep(_OTHER_MEMBER_S)
+                    continue
                 self._note(state)
                 await self._channel.wait_for_state_change(state)
 
+    async def _is_other_member(self) -> bool:
+        """Whether somebody else has the address now, as happens to the IPs of pods."""
+        channel: Any = self._channel
+        health: Any = HealthStub(channel)
+        try:
+            await health.Check(HealthCheckRequest(), timeout=_ASK_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            return is_other_member(error)
+        return False
+
     def _note(self, state: grpc.ChannelConnectivity) -> None:
-        if state is grpc.ChannelConnectivity.READY:
+        if state is _READY:
             self._cancel_timers()
             if self.is_lost:
                 self.is_lost = False
@@ -90,7 +113,7 @@ class Reachability:
     def _remind(self) -> None:
         log.warning(
             "cannot connect to %s at %s: requests for its partitions and groups are refused until"
-            " it is back (look at its log, and whether its name leads to its address)",
+            " it is back (look at its log, and whether that address is its own)",
             self._name,
             self._address,
         )

@@ -2,32 +2,35 @@
 
 import asyncio
 
-import grpc.aio
-
 from common.cluster_view import ClusterView
+from common.ports.metadata import Member
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import open_channel
+from common.rpc.member_channel import MemberChannel
 from protos.partition.v1.moving_pb2_grpc import MovingServiceStub
 
 
 class Peers:
-    """One channel for each member that is asked, at the address that it has now."""
+    """One channel for each member that is asked, at the address that it has now.
+
+    A member that was started again gets a new one at once: the old one may be in a pause between
+    two attempts to connect.
+    """
 
     def __init__(self, view: ClusterView) -> None:
         self._view = view
-        self._channels: dict[str, tuple[str, grpc.aio.Channel]] = {}
+        self._channels: dict[str, tuple[Member, MemberChannel]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def stub(self, member: str) -> MovingServiceStub:
+    def stub(self, name: str) -> MovingServiceStub:
         """Raises `BackendUnavailable` where nobody knows such a member."""
-        known = self._view.member(member)
-        if known is None:
-            raise BackendUnavailable(f"no member {member} is known")
-        address, channel = self._channels.get(member, ("", None))
-        if channel is None or address != known.address:
+        member = self._view.member(name)
+        if member is None:
+            raise BackendUnavailable(f"no member {name} is known")
+        known, channel = self._channels.get(name, (None, None))
+        if channel is None or known != member:
             self._let_go(channel)
-            channel = open_channel(known.address)
-            self._channels[member] = (known.address, channel)
+            channel = MemberChannel(name, member.address)
+            self._channels[name] = (member, channel)
         return MovingServiceStub(channel)
 
     async def close(self) -> None:
@@ -38,7 +41,7 @@ class Peers:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _let_go(self, channel: grpc.aio.Channel | None) -> None:
+    def _let_go(self, channel: MemberChannel | None) -> None:
         if channel is not None:
             task = asyncio.ensure_future(channel.close())
             self._closing.add(task)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import yaml
 
@@ -101,6 +102,12 @@ class Pod:
         return f"{self.workload['metadata']['name']}-{self.ordinal}"
 
     @property
+    def ip(self) -> str:
+        """A stand-in for the IP that Kubernetes would give it."""
+        digest = crc32(self.name.encode())
+        return f"10.{digest & 255}.{digest >> 8 & 255}.{self.ordinal + 1}"
+
+    @property
     def namespace(self) -> str:
         return str(self.workload["metadata"].get("namespace", "default"))
 
@@ -158,7 +165,9 @@ class Manifests:
         return [one for one in self.pods if selector and selects(selector, one.labels)]
 
     def resolve(self, host: str, namespace: str) -> list[Pod]:
-        """The pods behind a name inside the Kubernetes cluster, as its DNS has it."""
+        """The pods behind a name inside the Kubernetes cluster, as its DNS has it, or an IP."""
+        if named_by_ip := [one for one in self.pods if one.ip == host]:
+            return named_by_ip
         match = re.fullmatch(r"(?:([a-z0-9-]+)\.)??([a-z0-9-]+)(?:\.([a-z0-9-]+)\.svc)?", host)
         if match is None or (match[3] or namespace) != namespace:
             return []

@@ -86,7 +86,11 @@ def _value(one: Object, pod: Pod, before: dict[str, str]) -> str:
 
 
 def _field(path: str, pod: Pod) -> str:
-    fields = {"metadata.name": pod.name, "metadata.namespace": pod.namespace}
+    fields = {
+        "metadata.name": pod.name,
+        "metadata.namespace": pod.namespace,
+        "status.podIP": pod.ip,
+    }
     label = _LABEL_FIELD.fullmatch(path)
     labels = {**pod.labels, "topology.kubernetes.io/zone": ZONE}
     if label is not None and label[1] in labels:

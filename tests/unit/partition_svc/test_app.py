@@ -177,6 +177,10 @@ def test_it_can_be_stopped_while_nobody_tells_it_what_to_serve(tmp_path):
         ("0.0.0.0:0", "", "this-host:5"),
         ("[::]:0", "", "this-host:5"),
         ("0.0.0.0:0", "partition-0.partition:9292", "partition-0.partition:9292"),
+        ("0.0.0.0:0", "10.0.0.7:9292", "10.0.0.7:9292"),
+        # As Kubernetes puts a pod's IP before a port, and as it should be.
+        ("0.0.0.0:0", "fd00::7:9292", "[fd00::7]:9292"),
+        ("0.0.0.0:0", "[fd00::7]:9292", "[fd00::7]:9292"),
     ],
 )
 def test_gateways_are_told_where_it_really_is(monkeypatch, listen, advertised, expected):

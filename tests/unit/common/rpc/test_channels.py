@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel, unavailable_on_failure
 from common.rpc.server import RpcServer, Service
 from protos.partition.v1 import partition_pb2, partition_pb2_grpc
+from tests.support.name_server import NameServer
 from tests.support.ports import ReservedPort
 
 REQUEST = partition_pb2.DescribeLogRequest()
@@ -46,6 +49,34 @@ async def _stub(partitions):
     finally:
         await channel.close()
         await server.stop(grace_s=0)
+
+
+def test_a_name_that_leads_elsewhere_is_followed_within_seconds():
+    """As a pod that comes back with another IP. By default gRPC looks a name up each 30 s."""
+
+    async def serve(host, port):
+        server = RpcServer([], address=f"{host}:{port}")
+        await server.start()
+        return server
+
+    async def case():
+        port = ReservedPort()
+        with NameServer("127.0.0.2") as names:
+            before = await serve("127.0.0.2", port.port)
+            channel = open_channel(names.target("partition-0.partition", port.port))
+            health = HealthStub(channel)
+            await health.Check(HealthCheckRequest(), wait_for_ready=True)
+            await before.stop(grace_s=0)
+            names.host = "127.0.0.3"
+            after = await serve("127.0.0.3", port.port)
+            # Far more than it takes, and less than 30 s.
+            await health.Check(HealthCheckRequest(), wait_for_ready=True, timeout=15)
+            assert names.queries >= 2
+            await channel.close()
+            await after.stop(grace_s=0)
+        port.release()
+
+    asyncio.run(case())
 
 
 def test_a_status_becomes_backend_unavailable_with_its_reason():

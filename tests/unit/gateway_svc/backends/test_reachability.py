@@ -8,7 +8,8 @@ import grpc.aio
 import pytest
 
 from common.ports.unavailable import OwnerLost
-from common.rpc.channels import open_channel
+from common.rpc.member_channel import MemberChannel, RefuseOtherMembers
+from common.rpc.server import RpcServer
 from gateway_svc.backends import reachability
 from gateway_svc.backends.reachability import Reachability
 from tests.support.partition_core import until
@@ -18,7 +19,7 @@ from tests.support.ports import ReservedPort
 @asynccontextmanager
 async def followed(address):
     """A reachability, and the errors that it gave to what waited."""
-    channel = open_channel(address)
+    channel = MemberChannel("p-0", address)
     followed, errors = Reachability("p-0", address, channel), asyncio.Queue()
     followed.on_lost(errors.put_nowait)
     try:
@@ -112,6 +113,30 @@ def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
                 await ready.acquire()
             assert errors.empty()
             assert not owner.is_lost
+
+    run(story)
+
+
+def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
+    """As the IP of a pod that is gone may be given to another one."""
+    monkeypatch.setattr(reachability, "_OTHER_MEMBER_S", 0.05)
+
+    async def serve(name):
+        refusing = [RefuseOtherMembers(name)]
+        server = RpcServer([], address=port.address, interceptors=refusing)
+        await server.start()
+        return server
+
+    async def story():
+        server = await serve("p-1")
+        async with followed(port.address) as (owner, errors):
+            await errors.get()
+            with pytest.raises(OwnerLost):
+                owner.check()
+            await server.stop(grace_s=0)
+            server = await serve("p-0")
+            await until(lambda: not owner.is_lost)
+        await server.stop(grace_s=0)
 
     run(story)
 
