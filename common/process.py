@@ -8,10 +8,12 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import Final, NoReturn
 
 import uvloop
 
@@ -26,6 +28,9 @@ _M_MMAP_THRESHOLD = -3
 #: The collector looks after so many new objects, and after so many passes at those that stayed.
 _YOUNG_OBJECTS = 10_000
 _YOUNG_PASSES = _OLD_PASSES = 20
+
+#: Fewer file descriptors than this are warned of.
+_DESCRIPTORS_MIN: Final = 4_096
 
 _LOG_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -60,6 +65,7 @@ def run(
     keep_freed_memory()
     collect_less_often()
     set_up_logging(own.log_level)
+    raise_descriptor_limit()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_stopped(main))
@@ -78,6 +84,27 @@ def end_process(reason: str) -> NoReturn:
     log.critical("ending the process: %s", reason)
     logging.shutdown()
     os._exit(1)
+
+
+def raise_descriptor_limit() -> int:
+    """Raises the soft limit of open file descriptors to the hard one; returns what is in force.
+
+    Systems set the soft limit to 1,024 for programs that use select(2). Each client connection
+    takes a descriptor, and so does each file of a store that is kept open.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if 0 <= soft < _DESCRIPTORS_MIN:
+        log.warning(
+            "the process may open %d file descriptors; at least %d are recommended "
+            "(`ulimit -Hn`, LimitNOFILE of systemd, --ulimit nofile of docker)",
+            soft,
+            _DESCRIPTORS_MIN,
+        )
+    return soft
 
 
 def keep_freed_memory() -> None:

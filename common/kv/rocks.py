@@ -22,6 +22,7 @@ from common.process import end_process
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
 _MEMTABLE_BYTES = 4 << 20
+_OPEN_FILES_MAX = 64
 _INFO_LOG_FILES_KEPT = 3
 _INFO_LOG_BYTES_MAX = 1 << 20
 
@@ -103,6 +104,7 @@ def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_max_open_files(_OPEN_FILES_MAX)
     options.set_keep_log_file_num(_INFO_LOG_FILES_KEPT)
     options.set_max_log_file_size(_INFO_LOG_BYTES_MAX)
     return options

@@ -5,6 +5,7 @@ never switches a memtable by itself (the store flushes after `flush_bytes`), and
 writes only far beyond the points where the store itself waits.
 """
 
+import resource
 from typing import Final
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
@@ -14,6 +15,10 @@ from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
 #: The store flushes long before a memtable is this full.
 _MEMTABLE_BYTES: Final = 256 << 20
 _MEMTABLES_MAX: Final = 8
+#: So large a part of the process's descriptors is for files; the rest is for connections.
+_DESCRIPTORS_PART: Final = 4
+_OPEN_FILES_MIN: Final = 32
+_OPEN_FILES_MAX: Final = 4_000
 _BLOCK_CACHE_BYTES: Final = 32 << 20
 #: Far above where the store waits; see `LogStore.is_behind`.
 _LEVEL0_SLOWDOWN_FILES: Final = 60
@@ -29,14 +34,23 @@ def database_options(*, may_create: bool = True, with_statistics: bool = False) 
     options.set_max_total_wal_size(1 << 30)
     # SST files reach the disk as they are written, not all at once when they are finished.
     options.set_bytes_per_sync(1 << 20)
-    # A terabyte of log is 16,000 files: neither opened all at once nor kept open.
-    options.set_max_open_files(1_000)
+    options.set_max_open_files(open_files_max())
     options.set_skip_stats_update_on_db_open(True)
     options.set_keep_log_file_num(4)
     options.set_max_log_file_size(8 << 20)
     if with_statistics:
         options.enable_statistics()
     return options
+
+
+def open_files_max() -> int:
+    """How many files RocksDB keeps open: a part of the descriptors that this process may have.
+
+    A terabyte of log is 16,000 files: neither opened all at once nor kept open.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    part = _OPEN_FILES_MAX if soft == resource.RLIM_INFINITY else soft // _DESCRIPTORS_PART
+    return max(_OPEN_FILES_MIN, min(part, _OPEN_FILES_MAX))
 
 
 def family_options() -> dict[str, Options]:

@@ -1,9 +1,11 @@
 """A process as a whole: what signals do to it, and which loop it runs on."""
 
 import gc
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,33 @@ def start():
     for process in started:
         process.kill()
         process.communicate()
+
+
+LIMITED = """
+import resource, sys
+from common.process import raise_descriptor_limit, set_up_logging
+soft, hard = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+set_up_logging("INFO")
+limit = raise_descriptor_limit()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limit, hard)
+print(limit)
+"""
+
+
+@pytest.mark.parametrize(("soft", "hard", "is_low"), [(256, 8192, False), (256, 1024, True)])
+def test_the_soft_limit_of_descriptors_is_raised_and_a_low_one_warned_of(soft, hard, is_low):
+    command = [sys.executable, "-c", LIMITED, str(soft), str(hard)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(ended.stdout) == hard
+    assert ("WARNING" in ended.stderr and str(hard) in ended.stderr) == is_low
+
+
+def test_every_service_raises_it(start):
+    process, _ = start("polite")
+    limits = Path(f"/proc/{process.pid}/limits").read_text()
+    _, _, _, soft, hard, _ = re.search("Max open files.*", limits)[0].split()
+    assert soft == hard
 
 
 def test_a_process_that_is_ended_from_a_thread_tells_why_and_runs_nothing_more():

@@ -1,6 +1,12 @@
+import resource
+import subprocess
+import sys
+
+import pytest
 from rocksdict import Rdict
 
-from partition_svc.store.options import database_options, family_options
+from partition_svc.store.options import database_options, family_options, open_files_max
+from tests.support.processes import REPOSITORY
 
 
 def test_the_families_can_be_opened_with_their_options(tmp_path):
@@ -14,3 +20,40 @@ def test_the_families_can_be_opened_with_their_options(tmp_path):
 
 def test_statistics_cost_nothing_unless_asked_for():
     assert database_options().get_statistics() is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "files"),
+    [(64, 32), (1024, 256), (4096, 1024), (1 << 20, 4000), (resource.RLIM_INFINITY, 4000)],
+)
+def test_files_are_kept_open_by_what_the_process_may_have(monkeypatch, limit, files):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert open_files_max() == files
+
+
+READ_MANY_FILES = """
+import resource, sys
+from pathlib import Path
+from partition_svc.store.reading import Limits
+from tests.support.log_stores import LOG_KEY, opened, roll, store_batches
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+connections = [open("/dev/null") for _ in range(150)]
+with opened(Path(sys.argv[1])) as store:
+    # Files of one batch each, as generations of 64 MB are.
+    for family in store._database.batch_families:
+        family.set_options({"target_file_size_base": "1000"})
+    for number in range(130):
+        store_batches(store, number * 10, b"x" * 1000)
+        roll(store)
+    limits = Limits(1 << 30, 1 << 30, True)
+    for _ in range(2):
+        assert len(store.reader.read(LOG_KEY, 0, 10_000, limits).batches) == 130
+    files = len(list(Path(sys.argv[1]).glob("*.sst")))
+    assert files >= 130, files
+"""
+
+
+def test_a_store_of_more_files_than_there_are_descriptors_can_be_read(tmp_path):
+    command = [sys.executable, "-c", READ_MANY_FILES, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert ended.returncode == 0, ended.stderr
