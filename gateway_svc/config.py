@@ -143,6 +143,15 @@ class GatewaySettings:
         unit="ms",
         doc="A connection stuck within a request or an answer for this long is closed.",
     )
+    connections_min_bytes_per_second: int = setting(
+        "connections.min.bytes.per.second",
+        default=1024,
+        low=0,
+        unit="bytes",
+        doc="A connection is closed where a request or an answer moves more slowly than this over "
+        "connections.max.stalled.ms; 64 times as fast it has to be while others wait for memory. "
+        "0: any pace is right.",
+    )
     shutdown_grace_ms: int = setting(
         "shutdown.grace.ms",
         default=15_000,

@@ -54,6 +54,11 @@ class RequestMemory:
         self._waiting[waiter] = None
         return False
 
+    @property
+    def has_waiters(self) -> bool:
+        """True while some connection stopped receiving for want of room."""
+        return bool(self._waiting)
+
     def is_senior(self, waiter: Waiter) -> bool:
         return self._senior is waiter
 

@@ -25,6 +25,8 @@ class Roster:
         self._sessions: dict[Session, None] = {}
         self._per_ip: Counter[str] = Counter()
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_at = 0.0
+        self._was_late = False
         self._all_gone = asyncio.Event()
         self._all_gone.set()
         self._refused = 0
@@ -35,7 +37,9 @@ class Roster:
 
     def start(self) -> None:
         """Begins to look after time."""
-        self._sweep_timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        loop = asyncio.get_running_loop()
+        self._sweep_at = loop.time() + SWEEP_S
+        self._sweep_timer = loop.call_at(self._sweep_at, self._sweep)
 
     def admit(self, session: Session) -> bool:
         """Enters a new session, unless there are too many."""
@@ -78,9 +82,16 @@ class Roster:
             self._sweep_timer.cancel()
 
     def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        is_late = now - self._sweep_at > SWEEP_S
         # First of all: sessions that nobody looks after would stay for ever.
         self.start()
-        now = asyncio.get_running_loop().time()
+        if is_late and not self._was_late:
+            # This process was busy. What clients sent meanwhile is still to be received, and
+            # would count as if they had been silent.
+            self._was_late = True
+            return
+        self._was_late = False
         for session in list(self._sessions):
             try:
                 session.sweep(now)

@@ -3,7 +3,7 @@
 Glue between the event loop's transport and the parts that do the work: `FrameReceiver` cuts,
 `Pipeline` orders, `RequestMemory` bounds. It pauses receiving where the client sends faster than
 it is served, starts nothing while the client does not read its answers, and is closed where it
-stalls or idles too long.
+stalls, idles or moves its bytes too slowly.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from gateway_svc.handlers.call import Peer
 from gateway_svc.handlers.reply import Disconnect, Parts
 from gateway_svc.net.frame_receiver import LENGTH_BYTES, FrameReceiver
+from gateway_svc.net.pace import Pace
 from gateway_svc.net.pipeline import Answerer, Pipeline, Turn
 from gateway_svc.net.request_memory import RequestMemory
 from gateway_svc.wire.violations import ProtocolViolation
@@ -27,6 +28,11 @@ ALLOWANCE_BYTES: Final = 64 << 10
 
 #: How long a client may take to close after it was told that no more answers will come.
 LINGER_S: Final = 1.0
+
+#: While others wait for memory, what holds it has to move so many times faster ...
+_PACE_IN_NEED: Final = 64
+#: ... and a request that alone may grow is looked at after this part of the time.
+_WINDOW_IN_NEED: Final = 1 / 12
 
 #: Requests that one connection may have waiting or under way; clients use five to a few dozen.
 UNANSWERED_MAX: Final = 1000
@@ -40,6 +46,7 @@ class SessionLimits:
     held_bytes_max: int  # of requests that are not yet answered
     idle_s: float  # with nothing asked
     stalled_s: float  # half a frame sent, or an answer half read, and not a byte moves
+    bytes_per_second_min: int  # or fewer than so many, over that time; 0: any pace is right
 
 
 class Shared(NamedTuple):
@@ -67,6 +74,10 @@ class Session(asyncio.BufferedProtocol):
         self._held = 0  # bytes received and not yet answered
         self._unsent = 0  # bytes of answers that the client has not taken
         self._moved_at = self._loop.time()
+        self._received = 0  # bytes in all
+        self._written = 0  # of answers, while their pace is watched
+        self._receiving_pace = Pace()
+        self._sending_pace = Pace()
         self._is_paused = False
         self._is_draining = False
         self._lingering: asyncio.TimerHandle | None = None
@@ -105,6 +116,7 @@ class Session(asyncio.BufferedProtocol):
         if self._is_draining:
             return
         self._held += nbytes
+        self._received += nbytes
         self._shared.memory.take(nbytes)
         try:
             frames = self._receiver.received(nbytes)
@@ -134,6 +146,8 @@ class Session(asyncio.BufferedProtocol):
         """From the pipeline: answers, in order."""
         if parts:
             self._moved_at = self._loop.time()
+            if self._sending_pace.is_watched:
+                self._written += sum(map(len, parts))
             self._transport.writelines(parts)
         self._release(answered_bytes)
         # The senior too: it may have nothing more to receive, and must not stay the one who may.
@@ -174,9 +188,41 @@ class Session(asyncio.BufferedProtocol):
         if still_s > limits.stalled_s and self._is_half_way():
             log.info("closing %s: no byte moved for %d s", self.peer, still_s)
             self._transport.abort()
+        elif self._receives_slowly(now) or self._sends_slowly(now):
+            log.info("closing %s: a request or a response moves too slowly", self.peer)
+            self._transport.abort()
         elif still_s > limits.idle_s and not self._pipeline.unanswered:
             log.debug("closing %s: idle for %d s", self.peer, still_s)
             self._transport.close()
+
+    def _receives_slowly(self, now: float) -> bool:
+        """True where half a request keeps its memory without becoming whole."""
+        if self._is_paused or not self._receiver.has_partial:
+            self._receiving_pace.rest()
+            return False
+        limits, memory = self._shared.limits, self._shared.memory
+        # All who wait for memory wait for this one: others that hold some may not receive.
+        is_needed = memory.has_waiters and memory.is_senior(self)
+        return self._receiving_pace.is_slow(
+            now,
+            self._received,
+            window_s=limits.stalled_s * (_WINDOW_IN_NEED if is_needed else 1),
+            bytes_per_second=limits.bytes_per_second_min * (_PACE_IN_NEED if is_needed else 1),
+        )
+
+    def _sends_slowly(self, now: float) -> bool:
+        """True where the client takes its answers too slowly. Call it after `_note_unsent`."""
+        if not self._unsent:
+            self._sending_pace.rest()
+            self._written = 0
+            return False
+        limits, is_needed = self._shared.limits, self._shared.memory.has_waiters
+        return self._sending_pace.is_slow(
+            now,
+            self._written - self._unsent,
+            window_s=limits.stalled_s,
+            bytes_per_second=limits.bytes_per_second_min * (_PACE_IN_NEED if is_needed else 1),
+        )
 
     def _say_goodbye(self) -> None:
         """Lets the client close: closing first would, where it still sends, take back answers."""

@@ -11,7 +11,9 @@ import random
 import select
 import socket
 import struct
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -60,6 +62,17 @@ def push(connections, data, *, rounds):
     return sum(len(data) - len(rest) for rest in left.values())
 
 
+def fill(connections, data):
+    """Sends `data` on all connections until all has left, or nothing did for half a second."""
+    left = {one.socket: memoryview(data) for one in connections}
+    for one in left:
+        one.setblocking(False)
+    while writable := select.select([], [s for s, rest in left.items() if rest], [], 0.5)[1]:
+        for one in writable:
+            with contextlib.suppress(BlockingIOError):
+                left[one] = left[one][one.send(left[one][:262_144]) :]
+
+
 @pytest.fixture
 def connections(broker):
     opened = []
@@ -86,6 +99,27 @@ def test_many_half_sent_giant_frames_stay_within_the_limit(broker, connections):
     data = struct.pack(">i", FRAME_MAX) + bytes(FRAME_MAX - 1)
     with bounded_memory(broker):
         push(hostile, data, rounds=200)
+
+
+def test_half_frames_that_trickle_do_not_keep_large_requests_out(broker, raw, topic, connections):
+    """Five halves fill the memory, and none stalls, for each gets a byte now and then."""
+    hostages = connections(5)
+    over = threading.Event()
+
+    def trickle():
+        while not over.wait(0.1):
+            for one in hostages:
+                with contextlib.suppress(OSError):
+                    one.socket.send(b"x")
+
+    with ThreadPoolExecutor(1) as executor:
+        fill(hostages, struct.pack(">i", FRAME_MAX) + bytes(FRAME_MAX - 500_000))
+        executor.submit(trickle)
+        try:
+            for _ in range(3):
+                assert raw.produce(topic, record_batch(numbered(1, size=500_000))).error_code == 0
+        finally:
+            over.set()
 
 
 def test_a_slow_reader_of_large_answers_costs_a_bounded_amount(broker, raw, topic, connections):

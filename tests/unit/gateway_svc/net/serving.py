@@ -16,7 +16,11 @@ from gateway_svc.net.roster import Roster
 from gateway_svc.net.session import Session, SessionLimits, Shared
 
 LIMITS = SessionLimits(
-    frame_bytes_max=64 << 20, held_bytes_max=4 << 20, idle_s=600.0, stalled_s=60.0
+    frame_bytes_max=64 << 20,
+    held_bytes_max=4 << 20,
+    idle_s=600.0,
+    stalled_s=60.0,
+    bytes_per_second_min=1024,
 )
 
 

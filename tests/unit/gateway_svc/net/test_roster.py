@@ -145,3 +145,34 @@ def test_a_bug_in_one_session_stops_no_other_from_being_looked_after(caplog, mon
 
     run(story)
     assert "cannot check the idle time of bad" in caplog.text
+
+
+def test_a_process_that_was_busy_first_receives_and_then_looks(monkeypatch):
+    """Sessions are not looked at right after a late start, and never left out twice in a row."""
+    monkeypatch.setattr(roster_module, "SWEEP_S", 0.01)
+
+    async def story() -> None:
+        roster = roster_module.Roster(connections_max=10, connections_per_ip_max=10)
+        swept: list[bool] = []
+
+        class Looked:
+            peer = "somebody"
+
+            def sweep(self, _: float) -> None:
+                swept.append(True)
+
+        roster._sessions = {Looked(): None}  # type: ignore[dict-item]
+        roster.start()
+        roster._sweep_at -= 1  # as if the loop had been busy for a second
+        roster._sweep()
+        assert swept == []
+        roster._sweep_at -= 1
+        roster._sweep()
+        assert swept == [True]
+        roster._sweep_at -= 1
+        roster._sweep()
+        assert swept == [True]
+        roster._sessions = {}
+        roster.stop()
+
+    run(story)
