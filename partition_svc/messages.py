@@ -20,6 +20,7 @@ from common.ports.partitions import (
     OffsetResult,
     Refusal,
 )
+from common.records.batch import NO_TIMESTAMP
 from common.records.errors import CorruptRecords
 from common.records.records import Record, write_batch
 from protos.partition.v1 import partition_pb2 as pb
@@ -80,6 +81,10 @@ def leader_epoch_from_message(message: pb.Append | pb.FetchPartition | pb.Offset
 
 
 def _batch(messages: Sequence[pb.Record], now_ms: int) -> bytes:
+    """Raises `CorruptRecords`: a time is negative and not -1, or they are too far apart."""
+    for index, one in enumerate(messages):
+        if one.timestamp_ms < NO_TIMESTAMP:
+            raise CorruptRecords(f"timestamp_ms of record {index} is {one.timestamp_ms}")
     records = [
         Record(
             offset,

@@ -33,6 +33,7 @@ from common.ports.partitions import (
     Partitions,
     Refusal,
 )
+from tests.contracts.validation_contract import ValidationContract
 from tests.support.batches import record_batch
 from tests.support.partition_core import (
     LOG,
@@ -58,7 +59,7 @@ OTHER = LogId(TOPIC_ID, 1)
 Test = Callable[[Partitions], Awaitable[Any]]
 
 
-class PartitionsContract:
+class PartitionsContract(ValidationContract):
     @abstractmethod
     def opened(self, folder: Path, *topics: Topic) -> AbstractAsyncContextManager[Partitions]:
         """Logs of `topics`, owned by the member of `tests.support.partition_core`, in `folder`."""
@@ -199,16 +200,6 @@ class PartitionsContract:
             assert int.from_bytes(stored[12:16], "big") == 7
 
         run(test, topic(leader_epoch=7))
-
-    def test_what_a_topic_refuses_comes_with_words_and_records(self, run):
-        async def test(logs: Partitions) -> None:
-            keyless = record_batch([Record(b"a", key=b"k"), Record(b"b"), Record(b"c")])
-            (result,) = await append(logs, keyless)
-            assert result.refusal is Refusal.INVALID_RECORD
-            assert result.message
-            assert [one.batch_index for one in result.record_errors] == [1, 2]
-
-        run(test, topic(configs={"cleanup.policy": "compact"}))
 
     def test_a_topic_may_stamp_batches_itself(self, run):
         async def test(logs: Partitions) -> None:

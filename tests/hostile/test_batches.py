@@ -6,8 +6,10 @@ import pytest
 
 from tests.support.batches import (
     ATTRIBUTES_AT,
+    COMPRESS,
     CONTROL_BIT,
     TIMESTAMP_TYPE_BIT,
+    overflowing_batch,
     record_batch,
     with_valid_crc,
 )
@@ -20,6 +22,7 @@ from tests.support.records import Record, numbered
 
 CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD = 2, 10, 32, 87
 GOOD = record_batch(numbered(3))
+BOMB = COMPRESS["zstd"](b"\x0c\0\0\0\x01\x01\0" * 2_300_000)
 LENGTH_AT, MAGIC_AT, LAST_DELTA_AT, PRODUCER_AT, COUNT_AT = 8, 16, 23, 43, 57
 
 
@@ -70,6 +73,21 @@ def signed_off(at, layout, value):
             {INVALID_TIMESTAMP},
             id="of the day after",
         ),
+        pytest.param(overflowing_batch(), {INVALID_TIMESTAMP}, id="time of 65 bits"),
+        pytest.param(
+            record_batch(numbered(1), base_timestamp_ms=-2), {INVALID_TIMESTAMP}, id="negative time"
+        ),
+        pytest.param(
+            record_batch(
+                [],
+                codec="zstd",
+                payload=BOMB,
+                count=2_300_000,
+                last_offset_delta=2_299_999,
+            ),
+            {INVALID_RECORD},
+            id="2.3 million records in 1.5 KB",
+        ),
     ],
 )
 def test_a_batch_that_lies_is_refused(batch, error_codes, raw, topic):
@@ -100,6 +118,33 @@ def test_the_append_time_bit_is_the_brokers_to_set(raw):
     topic = raw.create_topic(configs={"message.timestamp.type": "LogAppendTime"})
     batch = record_batch(numbered(1), attributes=TIMESTAMP_TYPE_BIT)
     assert raw.produce(topic, batch).error_code == INVALID_TIMESTAMP
+
+
+def test_each_record_of_a_wrong_time_is_named(raw, topic):
+    """KIP-467, from version 8 on."""
+    ahead_ms = now_ms() + 10**9
+    records = [Record(b"a"), Record(b"b", timestamp_ms=ahead_ms), Record(b"c", timestamp_ms=-7)]
+    batch = record_batch(records, base_timestamp_ms=now_ms())
+    data = {"name": topic, "partition_data": [{"index": 0, "records": batch}]}
+    values = {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": [data]}
+    (answered,) = ask(raw, PRODUCE, 8, values).responses
+    (result,) = answered.partition_responses
+    assert result.error_code == INVALID_TIMESTAMP
+    assert [one.batch_index for one in result.record_errors] == [1, 2]
+    assert str(ahead_ms) in result.record_errors[0].batch_index_error_message
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_many_records_that_must_be_examined_hold_up_nobody(codec, raw):
+    """The witness beside this test is answered meanwhile; the log itself keeps its order."""
+    topic = raw.create_topic(configs={"cleanup.policy": "compact", "max.message.bytes": "4000000"})
+    large = record_batch([Record(None, b"k")] * 200_000, codec=codec)
+    small = record_batch([Record(b"v", b"k")])
+    for number in range(3):
+        assert raw.produce(topic, large) == (0, number * 200_001)
+        assert raw.produce(topic, small) == (0, number * 200_001 + 200_000)
+    assert raw.offset_at(topic, 1_700_000_000_000) == 0
+    assert raw.offset_at(topic, 1_700_000_000_001) == -1
 
 
 @pytest.mark.parametrize("acks", [2, -2, 32767])

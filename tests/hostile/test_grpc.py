@@ -148,3 +148,15 @@ def test_a_kafka_client_at_the_grpc_port_and_noise_do_no_harm(address):
     with RawClient(address) as lost:
         lost.send_frame(b"\x00\x12\x00\x00\x00\x00\x00\x01\x00\x00")
         lost.wait_until_closed()
+
+
+@pytest.mark.parametrize("times", [(-1, 2**63 - 1), (0, -(2**63)), (2**63 - 1, -(2**63))])
+def test_typed_records_of_impossible_times_are_refused(times, channel, raw, topic):
+    topic_id = raw.topic_id(topic).bytes
+    records = [pb.Record(timestamp_ms=one) for one in times]
+    request = pb.AppendRequest(appends=[pb.Append(topic_id=topic_id, partition=0, records=records)])
+    answer = answered(channel, "Append", request, pb.AppendResponse)
+    if answer is not None:
+        (result,) = answer.results
+        assert result.refused.refusal == pb.REFUSAL_INVALID_TIMESTAMP
+    assert raw.offset_at(topic, -1) == 0

@@ -15,7 +15,7 @@ from kafka.record import MemoryRecords
 from tests.support.records import Record
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-_COMPRESS = {
+COMPRESS = {
     "none": bytes,
     "gzip": gzip.compress,
     "snappy": snappy_encode,
@@ -33,6 +33,8 @@ _BODY = struct.Struct(">hiqqqhii")
 HEADER_BYTES = _PREFIX.size + _BODY.size
 #: Where the CRC stands, and from where on it counts.
 CRC_AT, ATTRIBUTES_AT = 17, 21
+#: The newest time follows it.
+BASE_TIMESTAMP_AT = 27
 
 
 def varint(number: int) -> bytes:
@@ -90,7 +92,7 @@ def record_batch(
             pack_record(record, offset_delta=delta, base_timestamp_ms=base_timestamp_ms)
             for delta, record in enumerate(records)
         )
-        payload = bytes(_COMPRESS[codec](packed))
+        payload = bytes(COMPRESS[codec](packed))
     body = _BODY.pack(
         attributes | CODECS[codec],
         len(records) - 1 if last_offset_delta is None else last_offset_delta,
@@ -102,6 +104,12 @@ def record_batch(
     length = _PREFIX.size - 12 + len(body) + len(payload)
     crc = crc32c(body + payload)
     return _PREFIX.pack(base_offset, length, leader_epoch, 2, crc) + body + payload
+
+
+def with_times(batch: bytes, base_timestamp_ms: int, max_timestamp_ms: int) -> bytes:
+    """`batch` with other times in its header, and a CRC that fits."""
+    times = struct.pack(">qq", base_timestamp_ms, max_timestamp_ms)
+    return with_valid_crc(batch[:BASE_TIMESTAMP_AT] + times + batch[BASE_TIMESTAMP_AT + 16 :])
 
 
 def with_valid_crc(batch: bytes) -> bytes:
@@ -130,3 +138,9 @@ def batch_offsets(batch: bytes) -> range:
 def batch_values(batches: Sequence[bytes]) -> list[bytes | None]:
     """The values of all records, as kafka-python reads them."""
     return [record.value for batch in MemoryRecords(b"".join(batches)) for record in batch]
+
+
+def overflowing_batch() -> bytes:
+    """79 bytes: one record whose time, base and delta together, does not fit into 64 bits."""
+    record = Record(None, b"", timestamp_ms=(1 << 63) - 1)
+    return with_times(record_batch([record], base_timestamp_ms=0), 1 << 62, -1)

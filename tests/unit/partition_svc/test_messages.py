@@ -135,13 +135,9 @@ def test_descriptions():
     )
 
 
-@pytest.mark.parametrize("times", [(0, -(2**63)), (-(2**63), 2**63 - 1), (-1, 2**63 - 1)])
-def test_records_that_cannot_be_packed_are_malformed(times):
+@pytest.mark.parametrize("times", [(0, -2), (-(2**63), 2**63 - 1), (-1, 2**63 - 1)])
+def test_records_of_impossible_times_are_malformed(times):
     records = [pb.Record(timestamp_ms=one) for one in times]
-    if times == (0, -(2**63)):
-        # It can, and is refused for its time.
-        assert messages.append_from_message(pb.Append(topic_id=TOPIC_ID, records=records), 5).batch
-        return
     message = pb.Append(append_id=7, topic_id=TOPIC_ID, records=records)
     with pytest.raises(Malformed, match="append 7"):
         messages.append_from_message(message, 5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import kind_of
 from gateway_svc.wire.violations import ProtocolViolation
 from tests.support.batches import TRANSACTIONAL_BIT, record_batch
+from tests.support.mutated_batches import MutatedBatches
 from tests.support.partition_core import LOG, read_everything, running_core, snapshot, topic
 from tests.support.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
@@ -343,3 +345,40 @@ def test_whatever_comes_is_answered_and_stored_alike(tmp_path, seed):
         return kinds
 
     assert {bytes, type(None), ProtocolViolation, Disconnect} == set(asyncio.run(story()))
+
+
+@pytest.mark.parametrize("validate_records", ["header", "full"])
+def test_whatever_is_in_a_batch_is_answered_and_stored_alike(tmp_path, validate_records):
+    """With a sound CRC; several at a time, so that some wait for one that is examined."""
+
+    async def story():
+        batches, chance = MutatedBatches(5, 1_700_000_000_000), random.Random(5)
+        settings = {"validate_records": validate_records, "cleaner_enable": False}
+        async with (
+            running_core(tmp_path / "short", TOPIC, **settings) as core,
+            running_core(tmp_path / "long", TOPIC, **settings) as other,
+        ):
+            ways = connected(SHORT, core), connected(LONG, other)
+            for _ in range(60):
+                sent = [
+                    frame(9, partition=chance.randrange(3), records=batches.next()).replace(
+                        ORDERS.topic_id, TOPIC.topic_id
+                    )
+                    for _ in range(5)
+                ]
+                told_by = [
+                    await asyncio.gather(*(told(answer, one) for one in sent)) for answer in ways
+                ]
+                assert without_clock(told_by[0]) == without_clock(told_by[1])
+            for partition in range(3):
+                log = LOG._replace(partition=partition)
+                stored = await read_everything(core, log)
+                assert stored
+                assert stored == await read_everything(other, log)
+
+    asyncio.run(story())
+
+
+def without_clock(answers):
+    """Words about times tell the range that is allowed now."""
+    return [re.sub(rb"\d{13}", b"", one) if isinstance(one, bytes) else one for one in answers]

@@ -14,7 +14,7 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log import partition_log
 from partition_svc.log.producers import Producers
-from tests.support.batches import record_batch, with_valid_crc
+from tests.support.batches import overflowing_batch
 from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
 from tests.support.troubled_stores import Syncs, fail
 
@@ -133,15 +133,7 @@ def test_a_stopping_service_takes_no_more(run):
     run(test)
 
 
-#: Its only record is of the year 438,000,000: base time and delta are more than 64 bits together.
-OVERFLOW = record_batch(
-    [],
-    payload=b"\x1e\0\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\0\0\0\0",
-    base_timestamp_ms=2**62,
-    count=1,
-    last_offset_delta=0,
-)
-OVERFLOW = with_valid_crc(OVERFLOW[:35] + b"\xff" * 8 + OVERFLOW[43:])
+OVERFLOW = overflowing_batch()
 
 
 def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):

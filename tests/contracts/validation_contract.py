@@ -1,0 +1,58 @@
+"""What every `Partitions` must do with batches whose header does not tell all: see its contract."""
+
+from common.ports.partitions import ACKS_ALL, Partitions, Refusal
+from tests.support.batches import overflowing_batch, record_batch, with_times
+from tests.support.partition_core import LOG, append, batch, read_everything, topic
+from tests.support.records import Record
+
+
+class ValidationContract:
+    def test_times_out_of_range_name_their_records_and_harm_no_other_append(self, run):
+        async def test(logs: Partitions) -> None:
+            records = [Record(b"a"), Record(b"b", timestamp_ms=1 << 50), Record(b"c")]
+            newer = record_batch(records)
+            sent = [batch(), overflowing_batch(), newer, batch(start=1)]
+            asked = [logs.append_one(LOG, one, -1, acks=ACKS_ALL) for one in sent]
+            together = await append(logs, *sent)
+            for results in (together, [(await one.future)[one.position] for one in asked]):
+                wrong = Refusal.INVALID_TIMESTAMP
+                assert [one.refusal for one in results] == [None, wrong, wrong, None]
+                named = [[error.batch_index for error in one.record_errors] for one in results]
+                assert named == [[], [0], [1], []]
+            assert len(await read_everything(logs)) == 4
+
+        run(test)
+
+    def test_the_header_of_a_stored_batch_tells_its_newest_time_whatever_it_claimed(self, run):
+        async def test(logs: Partitions) -> None:
+            sent = record_batch([Record(b"a"), Record(b"b", timestamp_ms=1_700_000_000_007)])
+            for claimed_ms in (-1, 1_600_000_000_000, 1 << 50):
+                await append(logs, with_times(sent, 1_700_000_000_000, claimed_ms))
+            assert [one[16:] for one in await read_everything(logs)] == [sent[16:]] * 3
+
+        run(test)
+
+    def test_a_batch_that_takes_long_to_examine_keeps_its_place(self, run):
+        async def test(logs: Partitions) -> None:
+            long = record_batch([Record(None, b"k")] * 3000)
+            keyless, short = record_batch([Record(b"a")] * 3000), record_batch([Record(b"b", b"k")])
+            sent = [short, long, short, keyless, long, short]
+            asked = [logs.append_one(LOG, one, -1, acks=ACKS_ALL) for one in sent]
+            results = [(await one.future)[one.position] for one in asked]
+            assert [one.base_offset for one in results] == [0, 1, 3001, -1, 3002, 6002]
+            assert results[3].refusal is Refusal.INVALID_RECORD
+            stored = await read_everything(logs)
+            del sent[3]
+            assert [one[16:] for one in stored] == [one[16:] for one in sent]
+
+        run(test, topic(configs={"cleanup.policy": "compact"}))
+
+    def test_what_a_topic_refuses_comes_with_words_and_records(self, run):
+        async def test(logs: Partitions) -> None:
+            keyless = record_batch([Record(b"a", key=b"k"), Record(b"b"), Record(b"c")])
+            (result,) = await append(logs, keyless)
+            assert result.refusal is Refusal.INVALID_RECORD
+            assert result.message
+            assert [one.batch_index for one in result.record_errors] == [1, 2]
+
+        run(test, topic(configs={"cleanup.policy": "compact"}))
