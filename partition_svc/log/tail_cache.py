@@ -16,6 +16,8 @@ from partition_svc.store.reading import Limits, Run
 _ENTRY_BYTES: Final = 200
 #: Evicted entries at the front of the lists are cut off in heaps, not one by one.
 _CUT_AFTER: Final = 64
+#: Places in the queue that lead to nothing are removed once there are so many more than others.
+_STALE_MAX: Final = 1_000
 _EVICTED: Final[list[bytes]] = []
 
 
@@ -43,6 +45,10 @@ class LogTail:
     @property
     def is_filled(self) -> bool:
         return self._start < len(self._runs)
+
+    @property
+    def run_count(self) -> int:
+        return len(self._runs) - self._start
 
     def evict_first(self) -> int:
         """Forgets the oldest run; returns the memory that is free now."""
@@ -106,30 +112,59 @@ class TailCache:
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._size_bytes = 0
+        #: A place for each run that was added; those of runs that were forgotten go later.
         self._oldest_first: deque[LogTail] = deque()
+        self._run_count = 0
 
     @property
     def size_bytes(self) -> int:
         return self._size_bytes
+
+    @property
+    def place_count(self) -> int:
+        return len(self._oldest_first)
 
     def add(self, tail: LogTail, base_offset: int, last_offset: int, run: list[bytes]) -> None:
         """Adds the newest batches of a log, with these offsets; others leave for want of room."""
         size = sum(map(len, run))
         tail.add(base_offset, last_offset, run, size)
         self._oldest_first.append(tail)
+        self._run_count += 1
         self._size_bytes += size + len(run) * _ENTRY_BYTES
         while self._size_bytes > self._bytes_max:
-            self._size_bytes -= self._oldest_first.popleft().evict_first()
+            self._evict(self._oldest_first.popleft())
 
     def forget_before(self, tail: LogTail, offset: int) -> None:
         """Drops the batches of a log before `offset`: the store has others in their place.
 
-        Their places in the queue stay, and free later batches of the log before their turn.
+        Their places in the queue stay for a while, and free later batches of the log before their
+        turn.
         """
         while tail.is_filled and tail.first_offset < offset:
-            self._size_bytes -= tail.evict_first()
+            self._evict(tail)
+        self._remove_stale_places()
 
     def forget(self, tail: LogTail) -> None:
         """Drops all batches of a log, which must not use this tail again."""
-        # Its places in the queue stay, and free nothing when their turn comes.
+        # Its places in the queue free nothing when their turn comes.
+        self._run_count -= tail.run_count
         self._size_bytes -= tail.clear()
+        self._remove_stale_places()
+
+    def _evict(self, tail: LogTail) -> None:
+        if tail.is_filled:
+            self._run_count -= 1
+            self._size_bytes -= tail.evict_first()
+
+    def _remove_stale_places(self) -> None:
+        """Once most places lead to nothing: leaves the newest of each log, one for each run."""
+        if len(self._oldest_first) <= 2 * self._run_count + _STALE_MAX:
+            return
+        left: dict[LogTail, int] = {}
+        kept: list[LogTail] = []
+        for tail in reversed(self._oldest_first):
+            count = left.get(tail, tail.run_count)
+            if count:
+                kept.append(tail)
+            left[tail] = max(0, count - 1)
+        self._oldest_first = deque(reversed(kept))

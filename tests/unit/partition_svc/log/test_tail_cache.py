@@ -171,3 +171,34 @@ def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
         limits = Limits(bytes_max, pause, one=chance.random() < 0.5)
         asked = chance.randrange(end), chance.randrange(end + 1), limits
         assert together.read(*asked) == apart.read(*asked)
+
+
+def test_the_queue_stays_short_where_batches_are_forgotten_before_their_turn():
+    cache = TailCache(1 << 20)
+    compacted, quiet, mixed = LogTail(), LogTail(), LogTail()
+    cache.add(quiet, 0, 9, [bytes(100)])
+    for number in range(20_000):
+        # A log that is compacted all the time, and one that comes and goes.
+        cache.add(compacted, number, number, [bytes(10)])
+        cache.forget_before(compacted, number)
+        cache.add(mixed, number, number, [bytes(10)])
+        if number % 10 == 9:
+            cache.forget(mixed)
+            mixed = LogTail()
+        assert cache.place_count < 2_200
+    assert quiet.is_filled
+    assert compacted.run_count == 1
+
+
+def test_batches_leave_in_their_order_after_stale_places_were_removed():
+    cache = TailCache(100_000)
+    first, forgotten, second = LogTail(), LogTail(), LogTail()
+    cache.add(first, 0, 0, [bytes(40_000)])
+    for number in range(3_000):
+        cache.add(forgotten, number, number, [bytes(1)])
+        cache.forget_before(forgotten, number + 1)
+    cache.add(second, 0, 0, [bytes(40_000)])
+    cache.add(second, 1, 1, [bytes(40_000)])
+    assert not first.is_filled
+    assert second.run_count == 2
+    assert cache.size_bytes == 2 * 40_200
