@@ -8,18 +8,20 @@ as before. So a pass may end anywhere: the next one begins again where the last 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from common.failpoints import reach
+from common.records.batch import last_offset_of
 from partition_svc.log.cleanable import Cleanable
 from partition_svc.log.committer import Committer
 from partition_svc.log.compaction import LastOffsets, compact
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
+from partition_svc.log.stale_times import StaleTimes
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import compacted_key, pack_u64
 from partition_svc.store.log_store import LogStore
@@ -97,10 +99,11 @@ class CompactionPass:
         """Takes away all that has a later record among `last_offsets`, from the log's start on."""
         retention_ms = self._log.config.delete_retention_ms
         offset = self._log.log_start_offset
+        times = StaleTimes(self._tools.store.reader, self._log.key)
         while offset < last_offsets.end:
             run = await self._read(offset, last_offsets.end)
             if not run.batches:
-                return
+                break
             work = partial(
                 compact, run.batches, last_offsets, self._now_ms, retention_ms, self.left_alone
             )
@@ -111,7 +114,21 @@ class CompactionPass:
                 await self._write(partial(self._replace, replacements))
                 await reach("clean.replaced")
                 await self._tools.limit.take(_put_bytes(replacements))
+            await self._forget_times(times, run.next_offset, _kept(run.batches, replacements))
             offset = run.next_offset
+        await self._forget_times(times, last_offsets.end, ())
+
+    async def _forget_times(
+        self, times: StaleTimes, end_offset: int, kept: Collection[int]
+    ) -> None:
+        """Deletes rows of the time index before `end_offset` whose batches are gone."""
+        is_all = False
+        while not is_all:
+            await self._tools.recovery.until_readable()
+            self._check()
+            keys, is_all = times.next(end_offset, kept)
+            if keys:
+                await self._write(partial(self._delete_rows, keys))
 
     async def _read(self, offset: int, end: int) -> Run:
         """Not while the store is being opened again."""
@@ -149,6 +166,12 @@ class CompactionPass:
         one.on_shrunk(replacements[-1].last_offset + 1)
         self.replaced += len(replacements)
 
+    def _delete_rows(self, keys: Sequence[bytes]) -> None:
+        group = self._tools.store.new_group()
+        for key in keys:
+            group.delete(key)
+        self._tools.store.write(group, 0)
+
     def _note(self, end: int) -> None:
         """The log is compacted up to `end`."""
         group = self._tools.store.new_group()
@@ -176,3 +199,9 @@ class CompactionPass:
 
 def _put_bytes(replacements: Sequence[Replacement]) -> int:
     return sum(len(one.batch) for one in replacements if one.batch is not None)
+
+
+def _kept(batches: Sequence[bytes], replacements: Sequence[Replacement]) -> set[int]:
+    """Last offsets of the batches that stay, changed or not."""
+    kept = {last_offset_of(batch) for batch in batches}
+    return kept - {one.last_offset for one in replacements if one.batch is None}

@@ -1,19 +1,21 @@
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
 from common.ports.metadata import ClusterChange
-from common.ports.partitions import Refusal
+from common.ports.partitions import OffsetQuery, Refusal
 from partition_svc.log.compaction_pass import Interrupted
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import log_key
+from partition_svc.store.keys import log_key, range_of, unpack_time_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
 from tests.support.batches import CODECS
 from tests.support.compacted_logs import (
     EAGER,
+    NEVER_MS,
     START_MS,
     begin_segment,
     compacted,
@@ -270,5 +272,28 @@ def test_what_was_read_before_the_store_was_opened_again_is_not_relied_on(tmp_pa
             with pytest.raises(Interrupted):
                 await passing
             assert await read_everything(core) == before
+
+    run(test)
+
+
+def test_the_time_index_shrinks_with_the_log(tmp_path):
+    """Updates of one key: its rows must not outlive the batches that are gone."""
+
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            for number in range(20):
+                await fill(core, [(b"key", b"x" * 5_000)], at_ms=START_MS + number)
+                await begin_segment(core)
+            rows = partial(core._store.reader.rows, *range_of(b"T", KEY))
+            assert sum(1 for _ in rows()) > 15
+            await compacted(core, now_ms=START_MS + NEVER_MS)
+            left = {unpack_time_key(key)[1] for key, _ in rows()}
+            assert len(left) < 5
+            last_offsets = {end_offset(one) - 1 for one in await read_everything(core)}
+            assert left <= last_offsets
+            for time in (START_MS, START_MS + 10, START_MS + 19):
+                (found,) = await core.list_offsets([OffsetQuery(LOG, time)])
+                assert found.refusal is None
+                assert found.timestamp >= time
 
     run(test)
