@@ -1,10 +1,12 @@
 """The metadata port over gRPC, for gateways and partition services."""
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc.aio
 
 from common.ports.metadata import NewTopic, ProducerIdBlock, Registration, TopicResult
+from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.leader import LeaderChannel
 from common.rpc.metadata_messages import new_topic_to_message, result_from_message
@@ -15,15 +17,22 @@ from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 #: What a call that waits for others may take on top of the time it waits.
 _ANSWER_MARGIN_S = 5.0
 
+#: How long a call waits for a connection: as long as its caller would wait for the result, but
+#: within these bounds. A service that restarts is back in a second or two.
+_REACH_S_MIN = 1.0
+_REACH_S_MAX = 5.0
+
 
 class GrpcMetadata:
     """Implements `common.ports.metadata.Metadata`.
 
-    Calls wait for a service that is restarting, up to their deadline; a watch fails at once.
+    Calls wait for a service that is restarting, for some seconds at most: what runs alone on its
+    client's connection holds up all that comes after it. A watch fails at once.
     """
 
     def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
         """The channel stays the caller's, to be closed after the last call."""
+        self._channel = channel
         self._stub = MetadataServiceStub(channel)
 
     def watch(self, registration: Registration) -> GrpcWatch:
@@ -37,6 +46,7 @@ class GrpcMetadata:
             timeout_ms=timeout_ms,
             validate_only=validate_only,
         )
+        await self._reach("CreateTopics", timeout_ms)
         with unavailable_on_failure("metadata CreateTopics"):
             answer: pb.CreateTopicsResponse = await self._stub.CreateTopics(
                 request, timeout=_deadline_s(timeout_ms), wait_for_ready=True
@@ -47,6 +57,7 @@ class GrpcMetadata:
         self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
     ) -> list[TopicResult]:
         request = pb.DeleteTopicsRequest(names=names, topic_ids=topic_ids, timeout_ms=timeout_ms)
+        await self._reach("DeleteTopics", timeout_ms)
         with unavailable_on_failure("metadata DeleteTopics"):
             answer: pb.DeleteTopicsResponse = await self._stub.DeleteTopics(
                 request, timeout=_deadline_s(timeout_ms), wait_for_ready=True
@@ -54,11 +65,32 @@ class GrpcMetadata:
         return [result_from_message(one) for one in answer.results]
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
+        await self._reach("AllocateProducerIds", int(CALL_TIMEOUT_S * 1000))
         with unavailable_on_failure("metadata AllocateProducerIds"):
             answer: pb.AllocateProducerIdsResponse = await self._stub.AllocateProducerIds(
                 pb.AllocateProducerIdsRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
         return ProducerIdBlock(answer.first_producer_id, answer.count)
+
+    async def _reach(self, method: str, timeout_ms: int) -> None:
+        """Waits for a connection to the service that leads.
+
+        Raises:
+            CallNotSent: there is none in time.
+        """
+        reach_s = min(max(timeout_ms / 1000, _REACH_S_MIN), _REACH_S_MAX)
+        try:
+            async with asyncio.timeout(reach_s):
+                await _connected(self._channel, reach_s)
+        except (TimeoutError, grpc.aio.UsageError, BackendUnavailable) as error:
+            raise CallNotSent(f"metadata {method}: not reached in {reach_s:g} s") from error
+
+
+async def _connected(channel: grpc.aio.Channel | LeaderChannel, within_s: float) -> None:
+    if isinstance(channel, LeaderChannel):
+        await channel.leader(asyncio.get_running_loop().time() + within_s)
+    else:
+        await channel.channel_ready()
 
 
 def _deadline_s(timeout_ms: int) -> float:

@@ -5,8 +5,10 @@ import grpc.aio
 import pytest
 
 from common.ports.metadata import NewTopic
-from common.ports.unavailable import BackendUnavailable
+from common.ports.unavailable import BackendUnavailable, CallNotSent
+from common.rpc import metadata_client
 from common.rpc.channels import open_channel
+from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import (
@@ -63,6 +65,31 @@ def test_a_call_waits_for_a_service_that_is_starting():
     try:
         run(body)
     finally:
+        port.release()
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda metadata: metadata.create_topics([NewTopic("t")], timeout_ms=300_000),
+        lambda metadata: metadata.delete_topics(["t"], timeout_ms=300_000),
+        lambda metadata: metadata.allocate_producer_ids(),
+    ],
+    ids=["create", "delete", "ids"],
+)
+def test_a_service_that_is_away_is_not_waited_for_long(call, addresses, monkeypatch):
+    """Whatever the client's timeout: its connection does nothing else meanwhile."""
+    monkeypatch.setattr(metadata_client, "_REACH_S_MAX", 0.05)
+    ports = [ReservedPort() for _ in range(addresses)]
+
+    async def body():
+        async with open_leader_channel(",".join(port.address for port in ports)) as channel:
+            with pytest.raises(CallNotSent, match="not reached"):
+                await call(GrpcMetadata(channel))
+
+    run(body)
+    for port in ports:
         port.release()
 
 
