@@ -21,6 +21,10 @@ OnChange = Callable[[ClusterChange], Awaitable[None] | None]
 OnWatch = Callable[[Watch], None]
 
 
+#: How often the log says again that the metadata service is lost.
+_REMIND_S: Final = 60.0
+
+
 class Backoff(NamedTuple):
     """The first and the longest pause between two attempts."""
 
@@ -75,13 +79,14 @@ async def _watch_once(watch: Watch, on_change: OnChange, pauses: "_Pauses") -> s
 
 
 class _Pauses:
-    """How long to wait before the next attempt, and one log line for each outage and its end."""
+    """How long to wait before the next attempt, and log lines for each outage and its end."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._s_min = backoff.ms_min / 1000
         self._s_max = backoff.ms_max / 1000
         self._next_s = self._s_min
         self._is_outage = False
+        self._remind_at = 0.0
         self._connected_at: float | None = None
 
     def on_progress(self, revision: int) -> None:
@@ -92,9 +97,7 @@ class _Pauses:
             log.info("metadata service is back, revision %d", revision)
 
     async def wait(self, reason: str) -> None:
-        if not self._is_outage:
-            self._is_outage = True
-            log.warning("metadata service lost: %s", reason)
+        self._log(reason)
         if self._was_steady():
             self._next_s = self._s_min
         self._connected_at = None
@@ -102,6 +105,21 @@ class _Pauses:
         self._next_s = min(self._next_s * 2, self._s_max)
         # Spread: after a restart of the metadata service everybody comes back at once.
         await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret in it
+
+    def _log(self, reason: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._is_outage:
+            self._is_outage = True
+            log.warning("metadata service lost: %s", reason)
+        elif now >= self._remind_at:
+            log.warning(
+                "metadata service still lost: %s (look at its log, and whether metadata.address"
+                " leads to it)",
+                reason,
+            )
+        else:
+            return
+        self._remind_at = now + _REMIND_S
 
     def _was_steady(self) -> bool:
         """Two processes that take one registration from each other must not do so at full speed.

@@ -29,6 +29,9 @@ _LOOK_S: Final = 1.0
 
 _ENDED: Final = "ended by the owner"
 
+#: How often the log says again that a stream is lost.
+_REMIND_S: Final = 60.0
+
 _BACKOFF_S_MIN: Final = 0.05
 _BACKOFF_S_MAX: Final = 1.0
 
@@ -85,6 +88,8 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._stream: grpc.aio.StreamStreamCall[RequestT, ResponseT] | None = None
         self._backoff_s = _BACKOFF_S_MIN
         self._is_closed = False
+        self._has_received = False
+        self._remind_at = 0.0
 
     def wake(self) -> None:
         """Something waits to be sent, or may be sent now."""
@@ -113,7 +118,7 @@ class LongStream(Generic[RequestT, ResponseT]):
                 with unavailable_on_failure(self._what):
                     await self._run_stream(self._open_stream())
             except BackendUnavailable as error:
-                log.log(self._lost_level, "stream lost: %s", error)
+                log.log(self._level_of_loss(), "stream lost: %s", error)
                 self._traffic.lost(error)
             except Exception as error:
                 log.exception("%s failed", self._what)
@@ -123,6 +128,15 @@ class LongStream(Generic[RequestT, ResponseT]):
                 return
             await asyncio.sleep(self._backoff_s)
             self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
+
+    def _level_of_loss(self) -> int:
+        """Attempts that fail one after the other are told once, and then from time to time."""
+        now = asyncio.get_running_loop().time()
+        if not self._has_received and now < self._remind_at:
+            return logging.DEBUG
+        self._has_received = False
+        self._remind_at = now + _REMIND_S
+        return self._lost_level
 
     async def _until_wanted(self) -> None:
         while not self._traffic.is_waiting:
@@ -172,6 +186,7 @@ class LongStream(Generic[RequestT, ResponseT]):
     async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         async for response in stream:
             self._backoff_s = _BACKOFF_S_MIN
+            self._has_received = True
             self._traffic.received(response)
             if self._traffic.is_waiting:
                 self._wake.set()

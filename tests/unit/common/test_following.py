@@ -3,6 +3,7 @@ import logging
 
 import pytest
 
+from common import following
 from common.cluster_view import ClusterView
 from common.following import Backoff, follow
 from common.ports.metadata import ClusterChange, Member
@@ -161,6 +162,17 @@ def test_an_outage_has_one_line_at_its_beginning_and_one_at_its_end(caplog):
         "metadata service lost: nobody answers",
         "metadata service is back, revision 2",
     ]
+
+
+def test_a_long_outage_is_named_again_from_time_to_time_with_what_to_do(caplog, monkeypatch):
+    monkeypatch.setattr(following, "_REMIND_S", 0.0)
+    down = [BackendUnavailable("nobody answers")]
+    metadata = ScriptedMetadata(down, down, [snapshot(1), FOREVER])
+    with pytest.raises(asyncio.CancelledError):
+        follow_until_idle(metadata, lambda one: None)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == "metadata service lost: nobody answers"
+    assert second.startswith("metadata service still lost: nobody answers (look at its log")
 
 
 class Enough(Exception):

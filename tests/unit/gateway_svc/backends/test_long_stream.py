@@ -177,6 +177,24 @@ def test_a_stream_that_was_lost_is_told_of_and_opened_again(message, said, level
     assert [(one.levelno, one.message) for one in ours] == [(level, f"stream lost: {said}")]
 
 
+def test_attempts_that_fail_one_after_the_other_are_told_once(caplog):
+    caplog.set_level(logging.DEBUG, long_stream.__name__)
+
+    async def story():
+        owner, traffic = Owner(), Waiting()
+        async with served(owner) as address, streaming(address, traffic) as stream:
+            for message in (b"abort", b"abort", b"abort", b"works", b"abort"):
+                traffic.errors.clear()
+                traffic.waiting.append(message)
+                stream.wake()
+                await traffic.until(lambda: traffic.errors or traffic.answers)
+                traffic.answers.clear()
+
+    run(story)
+    ours = [one.levelno for one in caplog.records if one.name == long_stream.__name__]
+    assert ours == [logging.WARNING, logging.DEBUG, logging.DEBUG, logging.WARNING]
+
+
 def test_an_owner_that_is_not_there_is_lost_and_found_when_it_comes():
     async def story():
         port, owner, traffic = ReservedPort(), Owner(), Waiting()
