@@ -81,6 +81,7 @@ class MetadataCore:
         self.ring = RingCore(self.view, self._book, self._revisions, self._members, self._mover)
         self._members.on_news = self._mover.wake
         self._members.on_report = self.ring.take_report
+        self._members.unwritable = lambda: self._mover.reports.unwritable
         self._producer_ids = ProducerIds(0, self._revisions.save_next_producer_id)
 
     async def open(self, *, broker_configs: Mapping[str, str]) -> None:

@@ -60,6 +60,8 @@ class Members:
         self._is_stopped = False
         #: Takes in what members report; nobody does at first.
         self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
+        #: Names of members whose disks take no appends; nobody says so at first.
+        self.unwritable: Callable[[], frozenset[str]] = frozenset
         #: Called whenever a partition service came or went; nobody listens at first.
         self.on_news: Callable[[], None] = lambda: None
         # Set and replaced by a new one whenever those who wait should look again.
@@ -73,8 +75,12 @@ class Members:
 
     @property
     def placeable(self) -> frozenset[str]:
-        """Names of those that can own new partitions: in the ring, and alive."""
-        return self.live_members & self._book.in_state(RingState.JOINED)
+        """Names of those that can own new partitions: in the ring, alive, and taking appends.
+
+        Where none of them takes appends it is all that are in the ring and alive.
+        """
+        alive = self.live_members & self._book.in_state(RingState.JOINED)
+        return alive - self.unwritable() or alive
 
     @property
     def live_gateways(self) -> frozenset[int]:

@@ -29,6 +29,7 @@ from metadata_svc.members import Members
 from metadata_svc.moves import steps
 from metadata_svc.moves.mover import Mover
 from metadata_svc.moves.planning import PartitionKey, moves_to
+from metadata_svc.moves.troubles import troubles, unsized_moves
 from metadata_svc.removal import held_by, removal
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
@@ -74,6 +75,8 @@ class RingCore:
             waiting_moves=len(plan),
             waiting_bytes=sum(reports.size_bytes(wish.key) for wish in plan),
             is_rebalancing=self._book.is_rebalancing,
+            unsized_moves=unsized_moves(self._view, self._mover),
+            troubles=troubles(self._mover),
         )
 
     async def add_member(self, name: str) -> RingResult:
@@ -222,6 +225,7 @@ class RingCore:
                 partitions=(owned := self._book.owned(member.name)),
                 planned=owned + coming[member.name],
                 size_bytes=sizes[member.name],
+                disk=self._mover.reports.disk(member.name),
             )
             for member in self._view.members
         ]

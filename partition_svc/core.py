@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange
-from common.ports.moves import MemberProcess
+from common.ports.moves import DiskState, MemberProcess
 from common.ports.partitions import (
     Append,
     AppendResult,
@@ -186,6 +186,14 @@ class PartitionCore:
         """A move was committed: the log may be served before `apply` is told so."""
         self._registry.learn(log, leader_epoch)
         self.on_served()
+
+    def disk_state(self) -> DiskState:
+        """How much copies of logs may take of the disk, and whether appends are taken.
+
+        Raises:
+            StorageFailed: the disk cannot be looked at.
+        """
+        return DiskState(self.incoming.room_bytes, self._committer.refusal is None)
 
     async def delete_log(self, log: LogId) -> None:
         """Deletes what is here of a log, unless this member is to serve it by then.

@@ -32,7 +32,7 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     """
     peers = Peers(core.view)
     mover = Mover(core, ring, peers, member=member.name, bytes_per_second=move_bytes_per_second)
-    reporter = Reporter(core.sizes, lambda: mover.progress)
+    reporter = Reporter(core.sizes, lambda: mover.progress, core.disk_state)
 
     async def apply(change: ClusterChange) -> None:
         core.apply(change)

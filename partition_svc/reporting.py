@@ -9,12 +9,15 @@ from contextlib import suppress
 from typing import Final
 
 from common.ports.metadata import Watch
-from common.ports.moves import LogLoad, MemberReport, MoveProgress
+from common.ports.moves import DiskState, LogLoad, MemberReport, MoveProgress
 from common.ports.partitions import LogId
 from partition_svc.log.sizes import Sizes
 from partition_svc.store.failures import StorageFailed
 
 INTERVAL_S: Final = 2.0
+
+#: A change of the room on the disk by less is not reported.
+_ROOM_CHANGE_BYTES: Final = 1 << 20
 
 
 class Reporter:
@@ -24,21 +27,25 @@ class Reporter:
         self,
         sizes: Sizes,
         progress: Callable[[], Sequence[MoveProgress]],
+        disk: Callable[[], DiskState],
         *,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._sizes = sizes
         self._progress = progress
+        self._disk = disk
         self._interval_s = interval_s
         self._watch: Watch | None = None
         #: Whether the watch has been told of logs that nobody has opened.
         self._has_told_all = False
         self._told: dict[LogId, LogLoad] = {}
+        self._told_disk: DiskState | None = None
 
     def on_watch(self, watch: Watch) -> None:
         self._watch = watch
         self._has_told_all = False
         self._told.clear()
+        self._told_disk = None
 
     async def run(self) -> None:
         """For ever."""
@@ -55,7 +62,7 @@ class Reporter:
         """One report, where there is something to tell. `elapsed_s`: since the one before.
 
         Raises:
-            StorageFailed: sizes could not be read.
+            StorageFailed: sizes or the disk could not be read.
         """
         watch, has_told_all = self._watch, self._has_told_all
         if watch is None:
@@ -67,8 +74,21 @@ class Reporter:
         self._has_told_all = True
         loads = list(self._changed(sizes, elapsed_s))
         progress = self._progress()
-        if loads or progress:
-            watch.report(MemberReport(loads, tuple(progress)))
+        disk = self._changed_disk()
+        if loads or progress or disk is not None:
+            watch.report(MemberReport(loads, tuple(progress), disk))
+
+    def _changed_disk(self) -> DiskState | None:
+        """The disk, where it is not as it was told."""
+        told, disk = self._told_disk, self._disk()
+        if (
+            told is not None
+            and told.is_writable == disk.is_writable
+            and abs(told.room_bytes - disk.room_bytes) < _ROOM_CHANGE_BYTES
+        ):
+            return None
+        self._told_disk = disk
+        return disk
 
     def _changed(self, sizes: Mapping[LogId, int], elapsed_s: float) -> Iterator[LogLoad]:
         """Loads that are not as they were told."""

@@ -42,6 +42,8 @@ def _moving(ring: RingDescription) -> dict[str, Any]:
         "is_rebalancing": ring.is_rebalancing,
         "remaining_bytes": remaining_bytes(ring),
         "eta_s": eta_s(ring),
+        "unsized_moves": ring.unsized_moves,
+        "troubles": list(ring.troubles),
     }
 
 
@@ -54,6 +56,8 @@ def _member(one: RingMember) -> dict[str, Any]:
         "partitions": one.partitions,
         "planned": one.planned,
         "size_bytes": one.size_bytes,
+        "room_bytes": None if one.disk is None else one.disk.room_bytes,
+        "is_writable": None if one.disk is None else one.disk.is_writable,
     }
 
 
@@ -71,6 +75,7 @@ def _move(one: MoveDescription) -> dict[str, Any]:
         "copied_bytes": one.copied_bytes,
         "total_bytes": one.total_bytes,
         "bytes_per_second": one.bytes_per_second,
+        "trouble": one.trouble,
     }
 
 

@@ -15,22 +15,23 @@ from ringlog.text_table import text_table
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000
 
-_MEMBER_HEAD: Final = ("MEMBER", "STATE", "ALIVE", "PARTITIONS", "PLANNED", "SIZE", "ADDRESS")
+_MEMBER_HEAD: Final = (
+    "MEMBER", "STATE", "ALIVE", "PARTITIONS", "PLANNED", "SIZE", "ROOM", "ADDRESS"
+)  # fmt: skip
 _LOST_HEAD: Final = ("TOPIC", "SIZE", "PARTITIONS")
 _MOVE_HEAD: Final = ("MOVE", "PARTITION", "FROM", "TO", "PHASE", "COPIED", "OF", "RATE", "ETA")
 
 
 def status_text(ring: RingDescription) -> str:
-    """All members, and what is on its way between them."""
+    """All members, what is on its way between them, and what holds it up."""
     rows = [_member_row(one) for one in ring.members]
-    return f"{text_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n"
+    return f"{text_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n{_trouble_lines(ring)}"
 
 
 def moves_text(ring: RingDescription) -> str:
-    """Every recorded move, and how many wait for their turn."""
-    if not ring.moves:
-        return f"{progress_line(ring)}\n"
-    return f"{text_table(_MOVE_HEAD, map(_move_row, ring.moves))}{progress_line(ring)}\n"
+    """Every recorded move, how many wait for their turn, and what holds them up."""
+    table = text_table(_MOVE_HEAD, map(_move_row, ring.moves)) if ring.moves else ""
+    return f"{table}{progress_line(ring)}\n{_trouble_lines(ring)}"
 
 
 def lost_text(lost: Sequence[LostPartitions]) -> str:
@@ -42,10 +43,11 @@ def progress_line(ring: RingDescription) -> str:
     """One line: moves under way and waiting, bytes that are left, and how long that may take."""
     if not ring.moves and not ring.waiting_moves:
         return "a plan is being made" if ring.is_rebalancing else "nothing is moving"
+    at_least = "at least " if ring.unsized_moves else ""
     words = [
         f"{len(ring.moves)} moving",
         f"{ring.waiting_moves} waiting",
-        f"{size_text(remaining_bytes(ring))} left",
+        f"{at_least}{size_text(remaining_bytes(ring))} left",
         f"{size_text(_rate(ring.moves))}/s",
         f"ETA {duration_text(eta_s(ring))}",
     ]
@@ -64,8 +66,10 @@ def remaining_bytes(ring: RingDescription) -> int:
 
 
 def eta_s(ring: RingDescription) -> float | None:
-    """Seconds at the rate of now; None where nothing flows and so nothing can be said."""
+    """Seconds at the rate of now; None where nothing flows, or the size of a log is not known."""
     remaining, rate = remaining_bytes(ring), _rate(ring.moves)
+    if ring.unsized_moves:
+        return None
     if not remaining:
         return 0.0
     return remaining / rate if rate else None
@@ -91,6 +95,16 @@ def duration_text(seconds: float | None) -> str:
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
+def _trouble_lines(ring: RingDescription) -> str:
+    moves = [
+        f"move {one.move.move_id} of {one.topic}-{one.move.partition}"
+        f" does not get on: {one.trouble}"
+        for one in ring.moves
+        if one.trouble
+    ]
+    return "".join(f"{line}\n" for line in (*ring.troubles, *moves))
+
+
 def _member_row(one: RingMember) -> Sequence[str]:
     return (
         one.name,
@@ -99,6 +113,7 @@ def _member_row(one: RingMember) -> Sequence[str]:
         str(one.partitions),
         str(one.planned),
         size_text(one.size_bytes),
+        "?" if one.disk is None else size_text(one.disk.room_bytes),
         one.address,
     )
 

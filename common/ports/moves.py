@@ -52,11 +52,19 @@ class MemberProcess(NamedTuple):
 
 
 class MoveProgress(NamedTuple):
-    """What a target has of a log's bytes so far."""
+    """What a target has of a log's bytes so far; `trouble` says why the move does not get on."""
 
     move_id: int
     copied_bytes: int
     total_bytes: int
+    trouble: str = ""
+
+
+class DiskState(NamedTuple):
+    """How much of a member's disk copies of logs may take, and whether it takes appends."""
+
+    room_bytes: int
+    is_writable: bool = True
 
 
 class LogLoad(NamedTuple):
@@ -73,11 +81,12 @@ class MemberReport:
     """What a member tells from time to time. Kept in memory only, for progress and planning.
 
     `loads` are the logs that changed since the last report, `progress` the moves that it is the
-    target of.
+    target of. `disk` is None where it has not changed.
     """
 
     loads: Sequence[LogLoad] = ()
     progress: Sequence[MoveProgress] = ()
+    disk: DiskState | None = None
 
 
 class RingState(IntEnum):
@@ -95,7 +104,10 @@ class RingState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RingMember:
-    """One member as an operator sees it. `partitions` it owns, `planned` it will own."""
+    """One member as an operator sees it. `partitions` it owns, `planned` it will own.
+
+    `disk` is None where the member has not reported it yet.
+    """
 
     name: str
     address: str
@@ -104,17 +116,22 @@ class RingMember:
     partitions: int
     planned: int
     size_bytes: int
+    disk: DiskState | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MoveDescription:
-    """A recorded move, and how far its bytes are. Rates are of the last seconds."""
+    """A recorded move, and how far its bytes are. Rates are of the last seconds.
+
+    `trouble` says why the move does not get on; "" where it does.
+    """
 
     move: Move
     topic: str
     copied_bytes: int = 0
     total_bytes: int = 0
     bytes_per_second: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,8 @@ class RingDescription:
     """The ring: members by name, recorded moves, and what waits to be moved.
 
     `is_rebalancing` from a change of the ring on until everything that follows from it is done,
-    also before it is known what that is.
+    also before it is known what that is. `unsized_moves` are those, recorded or waiting, whose size
+    nobody has reported yet. `troubles` are sentences that say why moves stand still or wait.
     """
 
     revision: int
@@ -131,6 +149,8 @@ class RingDescription:
     waiting_moves: int = 0
     waiting_bytes: int = 0
     is_rebalancing: bool = False
+    unsized_moves: int = 0
+    troubles: Sequence[str] = ()
 
 
 class RingRefusal(IntEnum):

@@ -1,6 +1,7 @@
 """metadata.v1 messages of the ring to and from the types of its port, for both ends of the wire."""
 
 from common.ports.moves import (
+    DiskState,
     LogLoad,
     LostPartitions,
     MemberProcess,
@@ -66,10 +67,14 @@ def report_to_message(report: MemberReport) -> pb.MemberReport:
         ],
         progress=[
             pb.MoveProgress(
-                move_id=one.move_id, copied_bytes=one.copied_bytes, total_bytes=one.total_bytes
+                move_id=one.move_id,
+                copied_bytes=one.copied_bytes,
+                total_bytes=one.total_bytes,
+                trouble=one.trouble,
             )
             for one in report.progress
         ],
+        disk=_disk_to_message(report.disk),
     )
 
 
@@ -80,8 +85,10 @@ def report_from_message(message: pb.MemberReport) -> MemberReport:
             for one in message.loads
         ),
         tuple(
-            MoveProgress(one.move_id, one.copied_bytes, one.total_bytes) for one in message.progress
+            MoveProgress(one.move_id, one.copied_bytes, one.total_bytes, one.trouble)
+            for one in message.progress
         ),
+        _disk_from_message(message),
     )
 
 
@@ -93,6 +100,8 @@ def ring_to_message(ring: RingDescription) -> pb.DescribeRingResponse:
         waiting_moves=ring.waiting_moves,
         waiting_bytes=ring.waiting_bytes,
         is_rebalancing=ring.is_rebalancing,
+        unsized_moves=ring.unsized_moves,
+        troubles=ring.troubles,
     )
 
 
@@ -104,6 +113,8 @@ def ring_from_message(message: pb.DescribeRingResponse) -> RingDescription:
         message.waiting_moves,
         message.waiting_bytes,
         message.is_rebalancing,
+        message.unsized_moves,
+        tuple(message.troubles),
     )
 
 
@@ -145,6 +156,7 @@ def _member_to_message(member: RingMember) -> pb.RingMember:
         partitions=member.partitions,
         planned=member.planned,
         size_bytes=member.size_bytes,
+        disk=_disk_to_message(member.disk),
     )
 
 
@@ -157,7 +169,20 @@ def _member_from_message(message: pb.RingMember) -> RingMember:
         message.partitions,
         message.planned,
         message.size_bytes,
+        _disk_from_message(message),
     )
+
+
+def _disk_to_message(disk: DiskState | None) -> pb.DiskState | None:
+    if disk is None:
+        return None
+    return pb.DiskState(room_bytes=disk.room_bytes, is_writable=disk.is_writable)
+
+
+def _disk_from_message(message: pb.MemberReport | pb.RingMember) -> DiskState | None:
+    if not message.HasField("disk"):
+        return None
+    return DiskState(message.disk.room_bytes, message.disk.is_writable)
 
 
 def _description_to_message(one: MoveDescription) -> pb.MoveDescription:
@@ -167,6 +192,7 @@ def _description_to_message(one: MoveDescription) -> pb.MoveDescription:
         copied_bytes=one.copied_bytes,
         total_bytes=one.total_bytes,
         bytes_per_second=one.bytes_per_second,
+        trouble=one.trouble,
     )
 
 
@@ -177,4 +203,5 @@ def _description_from_message(message: pb.MoveDescription) -> MoveDescription:
         message.copied_bytes,
         message.total_bytes,
         message.bytes_per_second,
+        message.trouble,
     )

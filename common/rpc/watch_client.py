@@ -146,4 +146,5 @@ async def _read_from(call: _Call) -> object:
 def _together(earlier: MemberReport, later: MemberReport) -> MemberReport:
     loads = {(one.topic_id, one.partition): one for one in (*earlier.loads, *later.loads)}
     progress = {one.move_id: one for one in (*earlier.progress, *later.progress)}
-    return MemberReport(tuple(loads.values()), tuple(progress.values()))
+    disk = earlier.disk if later.disk is None else later.disk
+    return MemberReport(tuple(loads.values()), tuple(progress.values()), disk)

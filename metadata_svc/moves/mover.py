@@ -20,7 +20,7 @@ from common.ports.unavailable import BackendUnavailable
 from metadata_svc.difference import Difference
 from metadata_svc.members import Members
 from metadata_svc.moves import steps
-from metadata_svc.moves.planning import Limits, PartitionKey, Plan, Wish, wishes
+from metadata_svc.moves.planning import Limits, PartitionKey, Plan, Situation, Wish, wishes
 from metadata_svc.moves.reports import Reports
 from metadata_svc.placement import ring_of
 from metadata_svc.revisions import Revisions
@@ -73,6 +73,7 @@ class Mover:
         policy: RingPolicy,
     ) -> None:
         self.reports = Reports(view)
+        self.reports.on_change = self.wake
         self.plan = Plan()
         #: Why nothing is planned, begun or given up at the moment; "" where that works.
         self.trouble = ""
@@ -245,10 +246,16 @@ class Mover:
             self._sorted_at = now
             self.reports.has_news = False
 
+    def situation(self) -> Situation:
+        """What decides which moves may begin now."""
+        reports = self.reports
+        ready = self._members.live_members - reports.unwritable
+        return Situation(ready, reports.stuck_moves, reports.room(), reports.size_bytes)
+
     async def _begin(self, now: float) -> None:
         chosen = self.plan.take(
             self._view,
-            self._members.live_members,
+            self.situation(),
             self._policy.limits,
             busy=self.reports.busy,
             now=now,

@@ -6,15 +6,19 @@ wanted for comes to it first.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from common.cluster_view import ClusterView
 from common.ports.moves import Move, MovePhase
 from common.ring import Ring
 
 PartitionKey = tuple[bytes, int]
+
+#: After so long it is looked again whether a partition fits on its target.
+NO_ROOM_PAUSE_S: Final = 5.0
 
 
 class Wish(NamedTuple):
@@ -50,6 +54,25 @@ def wishes(view: ClusterView, ring: Ring) -> list[Wish]:
             current[move.topic_id, move.partition] = move.target
     wanted = ring.rebalance(current)
     return [Wish(*key, current[key], target) for key, target in wanted.items()]
+
+
+class Situation(NamedTuple):
+    """What is known of members and moves when a plan is worked off.
+
+    `ready`: members that are alive and take appends. `stuck`: ids of moves that do not get on.
+    `room`: how many bytes more each member can take; who is not in it has said nothing.
+    `size_of`: bytes of a partition, 0 where nobody has said.
+    """
+
+    ready: Collection[str]
+    stuck: Collection[int] = ()
+    room: Mapping[str, int] = MappingProxyType({})
+    size_of: Callable[[PartitionKey], int] = lambda _: 0
+
+    def fits(self, wish: Wish, taken_bytes: int = 0) -> bool:
+        """Whether the target has room, where `taken_bytes` more go there already."""
+        room = self.room.get(wish.target)
+        return room is None or self.size_of(wish.key) + taken_bytes <= room
 
 
 class Plan:
@@ -93,30 +116,36 @@ class Plan:
     def take(
         self,
         view: ClusterView,
-        alive: Collection[str],
+        situation: Situation,
         limits: Limits,
         *,
         busy: Callable[[PartitionKey], tuple[int, ...]],
         now: float,
     ) -> list[Wish]:
-        """Takes out what may begin now: as many as there is room for, between live members.
+        """Takes out what may begin now: as many as limits allow, between members that are ready.
 
-        A move that stands still because a member of it is down takes nobody's room.
+        A move that stands still, because a member of it is not ready or it does not get on, takes
+        no other's place. A partition that does not fit on its target is put off.
         """
         self._come_back(now)
+        ready = situation.ready
         moves = [
             move
             for move in view.moves
-            if move.phase < MovePhase.COMMIT and move.source in alive and move.target in alive
+            if move.phase < MovePhase.COMMIT
+            and move.source in ready
+            and move.target in ready
+            and move.move_id not in situation.stuck
         ]
-        room = limits.moves_max - len(moves)
+        places = limits.moves_max - len(moves)
         members = Counter(chain.from_iterable((one.source, one.target) for one in moves))
+        coming: Counter[str] = Counter()
         taken: list[Wish] = []
 
         def is_free(pair: tuple[str, str]) -> bool:
-            return all(one in alive and members[one] < limits.moves_per_member_max for one in pair)
+            return all(one in ready and members[one] < limits.moves_per_member_max for one in pair)
 
-        while len(taken) < room:
+        while len(taken) < places:
             heads = [
                 queue[0]
                 for pair, queue in self._queues.items()
@@ -126,7 +155,11 @@ class Plan:
                 break
             wish = max(heads, key=lambda one: (busy(one.key), one.key))
             self._queues[wish.source, wish.target].popleft()
+            if not situation.fits(wish, coming[wish.target]):
+                self.put_off(wish, now + NO_ROOM_PAUSE_S)
+                continue
             members.update((wish.source, wish.target))
+            coming[wish.target] += situation.size_of(wish.key)
             taken.append(wish)
         return taken
 

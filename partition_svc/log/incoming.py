@@ -40,6 +40,10 @@ _BATCHES_PER_TURN: Final = 256
 _ROWS_BYTES: Final = 256 << 10
 
 
+class NoRoom(Exception):
+    """A copy does not fit on the disk; the text says how much is missing."""
+
+
 class IncomingLogs:
     """All copies that moves bring here, by log. All raise `StorageFailed`."""
 
@@ -89,12 +93,13 @@ class IncomingLogs:
 
         Raises:
             CorruptRecords: they are not whole batches that follow each other; none is added.
+            NoRoom: the logs that are served here need what is left of the disk.
         """
         if self._committer.refusal is not None or copy.gone is not None:
             raise StorageFailed(self._committer.refusal or "the copy was let go of")
-        # Asking takes a look at the whole directory.
-        if not copy.unsynced_bytes and not self._store.has_room(_UNSYNCED_BYTES_MAX):
-            raise StorageFailed("no room on the disk for a log that moves here")
+        # Asking takes a look at the disk.
+        if not copy.unsynced_bytes:
+            self.check_room(_UNSYNCED_BYTES_MAX)
         placed = copy.placed(batches)
         now_ms = int(time() * 1000)
         for start in range(0, len(placed), _BATCHES_PER_TURN):
@@ -104,6 +109,17 @@ class IncomingLogs:
             copy.settled()
         if copy.unsynced_bytes >= _UNSYNCED_BYTES_MAX:
             await self.sync(copy)
+
+    @property
+    def room_bytes(self) -> int:
+        """How much of the disk copies may take."""
+        return self._store.copy_room_bytes
+
+    def check_room(self, size_bytes: int) -> None:
+        """Raises `NoRoom` where so many bytes more of a copy do not fit."""
+        room = self.room_bytes
+        if size_bytes > room:
+            raise NoRoom(f"no room on the disk: {size_bytes} bytes are to come, {room} are left")
 
     async def sync(self, copy: IncomingLog) -> None:
         """What was added survives the loss of power."""

@@ -127,7 +127,8 @@ class Mover:
         target = TargetMove(move, self._core, self._ring, self._peers, self._limit)
         self._targets[move.move_id] = target
         try:
-            await keep_trying(f"bringing a log from {move.source}", target.attempt)
+            what = f"bringing a log from {move.source}"
+            await keep_trying(what, target.attempt, on_failure=target.on_failure)
             self._ended.add(move.move_id)
         finally:
             del self._targets[move.move_id]

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords
+from partition_svc.log.incoming import NoRoom
 from partition_svc.log.outgoing import NotSource
 from partition_svc.store.failures import StorageFailed
 
@@ -21,7 +22,7 @@ _PAUSE_S_MAX: Final = 1.0
 _BUG_PAUSE_S_MIN: Final = 1.0
 _BUG_PAUSE_S_MAX: Final = 60.0
 
-_PASSING: Final = (BackendUnavailable, CorruptRecords, NotSource, StorageFailed)
+_PASSING: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotSource, StorageFailed)
 
 
 class _Failure(NamedTuple):

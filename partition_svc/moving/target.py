@@ -18,6 +18,7 @@ from common.ports.partitions import LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import unavailable_on_failure
 from partition_svc.core import PartitionCore
+from partition_svc.log.incoming import NoRoom
 from partition_svc.log.incoming_log import IncomingLog
 from partition_svc.log.outgoing import NotSource
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
@@ -58,11 +59,19 @@ class TargetMove:
         self._limit = limit
         self._copy: IncomingLog | None = None
         self._total_bytes = 0
+        #: Why the last attempt failed.
+        self._trouble = ""
+        self._needs_room = False
 
     @property
     def progress(self) -> MoveProgress:
         copied_bytes = 0 if self._copy is None else self._copy.head.size_bytes
-        return MoveProgress(self.move.move_id, copied_bytes, max(self._total_bytes, copied_bytes))
+        total_bytes = max(self._total_bytes, copied_bytes)
+        return MoveProgress(self.move.move_id, copied_bytes, total_bytes, self._trouble)
+
+    def on_failure(self, reason: str) -> None:
+        """An attempt failed, and another one follows."""
+        self._trouble = reason
 
     def learn(self, move: Move) -> None:
         """What the metadata service says of the move; it never goes back."""
@@ -72,11 +81,23 @@ class TargetMove:
     async def attempt(self) -> None:
         """All steps that are left. Raises what may pass; to be called again then."""
         try:
+            if self._needs_room:
+                self._incoming.check_room(self._total_bytes)
             await self._go_on()
         except MoveGone:
             log.info("%s does not move here any more", self._log)
+        except NoRoom:
+            await self._delete_copy()
+            raise
         else:
             self._core.learn_ownership(self._log, self.move.leader_epoch + 1)
+
+    async def _delete_copy(self) -> None:
+        """Gives the room back at once: the logs that are served here need it."""
+        if self._copy is not None:
+            self._copy = None
+            self._needs_room = True
+            await self._core.delete_log(self._log)
 
     async def _go_on(self) -> None:
         if self.move.phase >= MovePhase.COMMIT:
@@ -143,7 +164,7 @@ class TargetMove:
         async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
             async for part in parts:
                 if part.HasField("head"):
-                    self._total_bytes = part.head.size_bytes
+                    self._on_size(copy, part.head.size_bytes)
                 elif part.HasField("rows"):
                     await limit.take(part.ByteSize())
                     await self._incoming.add_rows(copy, rows_from_message(part.rows))
@@ -152,6 +173,12 @@ class TargetMove:
                     await self._incoming.add(copy, part.batches)
         await self._incoming.sync(copy)
         return copy.head.size_bytes - before
+
+    def _on_size(self, copy: IncomingLog, size_bytes: int) -> None:
+        """The source says how large the log is. Raises `NoRoom` before anything of it comes."""
+        self._total_bytes = size_bytes
+        self._incoming.check_room(max(0, size_bytes - copy.head.size_bytes))
+        self._trouble = ""
 
     async def _take_over(self, copy: IncomingLog) -> None:
         """Ends appends at the source, and makes the copy whole."""

@@ -114,6 +114,11 @@ class LogStore:
         """Whether log compaction may write."""
         return self.room.is_for_cleaning(self._database.unflushed_bytes())
 
+    @property
+    def copy_room_bytes(self) -> int:
+        """How much of the disk copies of logs may take; raises `StorageFailed`."""
+        return self.room.for_copies(self._database.unflushed_bytes(), self._flush_bytes)
+
     def new_group(self) -> Group:
         return Group(self._database.batch_handles)
 
@@ -232,14 +237,6 @@ class LogStore:
         """Log key and mark of every log that is, or was until now, a copy that a move brings."""
         for key, row in self.reader.rows(INCOMING, INCOMING + b"\xff" * 21):
             yield key[1:], Incoming.unpack(row)
-
-    def has_room(self, size_bytes: int = 0) -> bool:
-        """Whether the disk has room for so many bytes more, beside what opening writes again.
-
-        Opening writes what the write-ahead log holds a second time, into files. Raises
-        `StorageFailed`.
-        """
-        return self.room.is_enough(size_bytes)
 
     def recover(self) -> None:
         """After a failure: opens the database again, read-only where it cannot be written. Blocks.

@@ -71,6 +71,15 @@ class Room:
         self._is_short = self._left(unflushed_bytes()) < self._reserve_bytes + spare
         return self._is_short
 
+    def for_copies(self, unflushed_bytes: int, flush_bytes: int) -> int:
+        """How many bytes logs that move here may take.
+
+        Less than appends may, so that a copy does not stop the logs that are served here: twice the
+        reserve stays free, and what is written is for a while in the write-ahead log and in files.
+        """
+        kept = max(2 * self._reserve_bytes, _MARGIN_BYTES) + unflushed_bytes + flush_bytes
+        return max(0, self.free_bytes() - kept)
+
     def is_for_cleaning(self, unflushed_bytes: int) -> bool:
         """Whether log compaction may write: it gives space back later, and leaves half of it."""
         return self._left(unflushed_bytes) >= self._reserve_bytes // 2

@@ -69,12 +69,22 @@ class Move(_message.Message):
     def __init__(self, move_id: _Optional[int] = ..., topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., leader_epoch: _Optional[int] = ..., phase: _Optional[_Union[MovePhase, str]] = ...) -> None: ...
 
 class MemberReport(_message.Message):
-    __slots__ = ("loads", "progress")
+    __slots__ = ("loads", "progress", "disk")
     LOADS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    DISK_FIELD_NUMBER: _ClassVar[int]
     loads: _containers.RepeatedCompositeFieldContainer[LogLoad]
     progress: _containers.RepeatedCompositeFieldContainer[MoveProgress]
-    def __init__(self, loads: _Optional[_Iterable[_Union[LogLoad, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[MoveProgress, _Mapping]]] = ...) -> None: ...
+    disk: DiskState
+    def __init__(self, loads: _Optional[_Iterable[_Union[LogLoad, _Mapping]]] = ..., progress: _Optional[_Iterable[_Union[MoveProgress, _Mapping]]] = ..., disk: _Optional[_Union[DiskState, _Mapping]] = ...) -> None: ...
+
+class DiskState(_message.Message):
+    __slots__ = ("room_bytes", "is_writable")
+    ROOM_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IS_WRITABLE_FIELD_NUMBER: _ClassVar[int]
+    room_bytes: int
+    is_writable: bool
+    def __init__(self, room_bytes: _Optional[int] = ..., is_writable: _Optional[bool] = ...) -> None: ...
 
 class LogLoad(_message.Message):
     __slots__ = ("topic_id", "partition", "size_bytes", "bytes_per_second")
@@ -89,37 +99,43 @@ class LogLoad(_message.Message):
     def __init__(self, topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., size_bytes: _Optional[int] = ..., bytes_per_second: _Optional[int] = ...) -> None: ...
 
 class MoveProgress(_message.Message):
-    __slots__ = ("move_id", "copied_bytes", "total_bytes")
+    __slots__ = ("move_id", "copied_bytes", "total_bytes", "trouble")
     MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     COPIED_BYTES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     move_id: int
     copied_bytes: int
     total_bytes: int
-    def __init__(self, move_id: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+    trouble: str
+    def __init__(self, move_id: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class DescribeRingRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class DescribeRingResponse(_message.Message):
-    __slots__ = ("revision", "members", "moves", "waiting_moves", "waiting_bytes", "is_rebalancing")
+    __slots__ = ("revision", "members", "moves", "waiting_moves", "waiting_bytes", "is_rebalancing", "unsized_moves", "troubles")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     MOVES_FIELD_NUMBER: _ClassVar[int]
     WAITING_MOVES_FIELD_NUMBER: _ClassVar[int]
     WAITING_BYTES_FIELD_NUMBER: _ClassVar[int]
     IS_REBALANCING_FIELD_NUMBER: _ClassVar[int]
+    UNSIZED_MOVES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLES_FIELD_NUMBER: _ClassVar[int]
     revision: int
     members: _containers.RepeatedCompositeFieldContainer[RingMember]
     moves: _containers.RepeatedCompositeFieldContainer[MoveDescription]
     waiting_moves: int
     waiting_bytes: int
     is_rebalancing: bool
-    def __init__(self, revision: _Optional[int] = ..., members: _Optional[_Iterable[_Union[RingMember, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[MoveDescription, _Mapping]]] = ..., waiting_moves: _Optional[int] = ..., waiting_bytes: _Optional[int] = ..., is_rebalancing: _Optional[bool] = ...) -> None: ...
+    unsized_moves: int
+    troubles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, revision: _Optional[int] = ..., members: _Optional[_Iterable[_Union[RingMember, _Mapping]]] = ..., moves: _Optional[_Iterable[_Union[MoveDescription, _Mapping]]] = ..., waiting_moves: _Optional[int] = ..., waiting_bytes: _Optional[int] = ..., is_rebalancing: _Optional[bool] = ..., unsized_moves: _Optional[int] = ..., troubles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RingMember(_message.Message):
-    __slots__ = ("name", "address", "state", "is_alive", "partitions", "planned", "size_bytes")
+    __slots__ = ("name", "address", "state", "is_alive", "partitions", "planned", "size_bytes", "disk")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +143,7 @@ class RingMember(_message.Message):
     PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     PLANNED_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     state: RingState
@@ -134,21 +151,24 @@ class RingMember(_message.Message):
     partitions: int
     planned: int
     size_bytes: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[RingState, str]] = ..., is_alive: _Optional[bool] = ..., partitions: _Optional[int] = ..., planned: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    disk: DiskState
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[RingState, str]] = ..., is_alive: _Optional[bool] = ..., partitions: _Optional[int] = ..., planned: _Optional[int] = ..., size_bytes: _Optional[int] = ..., disk: _Optional[_Union[DiskState, _Mapping]] = ...) -> None: ...
 
 class MoveDescription(_message.Message):
-    __slots__ = ("move", "topic", "copied_bytes", "total_bytes", "bytes_per_second")
+    __slots__ = ("move", "topic", "copied_bytes", "total_bytes", "bytes_per_second", "trouble")
     MOVE_FIELD_NUMBER: _ClassVar[int]
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     COPIED_BYTES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     move: Move
     topic: str
     copied_bytes: int
     total_bytes: int
     bytes_per_second: int
-    def __init__(self, move: _Optional[_Union[Move, _Mapping]] = ..., topic: _Optional[str] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., bytes_per_second: _Optional[int] = ...) -> None: ...
+    trouble: str
+    def __init__(self, move: _Optional[_Union[Move, _Mapping]] = ..., topic: _Optional[str] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., bytes_per_second: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class ChangeRingRequest(_message.Message):
     __slots__ = ("add_member", "drain_member", "remove_member", "cancel_move", "accept_data_loss")

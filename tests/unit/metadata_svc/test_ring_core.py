@@ -4,8 +4,13 @@ from common.kv.memory import MemoryKvStore
 from metadata_svc.core import MetadataCore
 from metadata_svc.moves.mover import RingPolicy
 from metadata_svc.topic_creation import Defaults
+from tests.contracts.disk_contract import DiskContract
 from tests.contracts.member_process_contract import MemberProcessContract
-from tests.contracts.ring_contract import MOVES_MAX, MOVES_PER_MEMBER_MAX, RingContract
+from tests.contracts.ring_contract import (
+    MOVES_MAX,
+    MOVES_PER_MEMBER_MAX,
+    RingContract,
+)
 
 POLICY = RingPolicy(
     moves_max=MOVES_MAX, moves_per_member_max=MOVES_PER_MEMBER_MAX, fence_timeout_ms=600_000
@@ -27,7 +32,7 @@ async def opened_ring(store=None, policy=POLICY):
         await core.close()
 
 
-class TestRingCore(RingContract, MemberProcessContract):
+class TestRingCore(RingContract, MemberProcessContract, DiskContract):
     @asynccontextmanager
     async def opened(self):
         async with opened_ring() as core:

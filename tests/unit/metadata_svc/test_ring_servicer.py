@@ -15,6 +15,7 @@ from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.servicer import service
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
+from tests.contracts.disk_contract import DiskContract
 from tests.contracts.member_process_contract import MemberProcessContract
 from tests.contracts.ring_contract import RingContract
 from tests.unit.metadata_svc.test_ring_core import opened_ring
@@ -33,7 +34,7 @@ async def opened_over_grpc():
             await server.stop(grace_s=0)
 
 
-class TestRingOverGrpc(RingContract, MemberProcessContract):
+class TestRingOverGrpc(RingContract, MemberProcessContract, DiskContract):
     @asynccontextmanager
     async def opened(self):
         async with opened_over_grpc() as channel:

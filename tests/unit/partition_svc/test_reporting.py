@@ -1,6 +1,6 @@
 import asyncio
 
-from common.ports.moves import LogLoad, MemberReport, MoveProgress
+from common.ports.moves import DiskState, LogLoad, MemberReport, MoveProgress
 from common.ports.partitions import LogId
 from partition_svc.reporting import Reporter
 from partition_svc.store.failures import StorageFailed
@@ -31,18 +31,22 @@ class Watch:
         self.reports.append(report)
 
 
-def run(test, *, progress=()):
+#: What every report of a new watch has.
+DISK = DiskState(100 << 20)
+
+
+def run(test, *, progress=(), disks=(DISK,)):
     async def within_limits():
         sizes, watch = Sizes(), Watch()
-        reporter = Reporter(sizes, lambda: progress, interval_s=0.001)
+        reporter = Reporter(sizes, lambda: progress, lambda: disks[-1], interval_s=0.001)
         async with asyncio.timeout(60):
             await test(reporter, sizes, watch)
 
     asyncio.run(within_limits())
 
 
-def loads(*items):
-    return MemberReport([LogLoad(*log, size, rate) for log, size, rate in items])
+def loads(*items, disk=None):
+    return MemberReport([LogLoad(*log, size, rate) for log, size, rate in items], disk=disk)
 
 
 def test_a_watch_is_told_everything_once_and_then_what_changed():
@@ -55,7 +59,7 @@ def test_a_watch_is_told_everything_once_and_then_what_changed():
         await reporter.report(2.0)
         await reporter.report(2.0)
         assert watch.reports == [
-            loads((FIRST, 100, 0), (SECOND, 50, 0)),
+            loads((FIRST, 100, 0), (SECOND, 50, 0), disk=DISK),
             loads((FIRST, 300, 100)),
             loads((FIRST, 300, 0)),
         ]
@@ -72,7 +76,7 @@ def test_a_new_watch_is_told_everything_again():
         reporter.on_watch(again)
         sizes.open = {SECOND: 60}
         await reporter.report(1.0)
-        assert again.reports == [loads((FIRST, 100, 0), (SECOND, 60, 0))]
+        assert again.reports == [loads((FIRST, 100, 0), (SECOND, 60, 0), disk=DISK)]
 
     run(test)
 
@@ -108,3 +112,24 @@ def test_nobody_is_told_where_nobody_watches_and_a_failing_store_does_not_end_it
         running.cancel()
 
     run(test)
+
+
+def test_the_disk_is_told_when_it_has_changed():
+    disks = [DISK]
+
+    async def test(reporter, _, watch):
+        reporter.on_watch(watch)
+        states = [
+            DISK,
+            DiskState((100 << 20) - 1),
+            DiskState(99 << 20),
+            DiskState((99 << 20), is_writable=False),
+            DiskState((99 << 20), is_writable=False),
+        ]
+        for state in states:
+            disks.append(state)
+            await reporter.report(1.0)
+        told = [one.disk for one in watch.reports if one.disk is not None]
+        assert told == [states[0], states[2], states[3]]
+
+    run(test, disks=disks)

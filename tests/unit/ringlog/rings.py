@@ -11,18 +11,18 @@ from common.ports.moves import (
 )
 
 
-def member(name, state=RingState.JOINED, *, partitions=0, planned=None, is_alive=True):
+def member(name, state=RingState.JOINED, *, partitions=0, planned=None, is_alive=True, disk=None):
     planned = partitions if planned is None else planned
-    return RingMember(name, f"{name}:9292", state, is_alive, partitions, planned, 1_500_000)
+    return RingMember(name, f"{name}:9292", state, is_alive, partitions, planned, 1_500_000, disk)
 
 
-def move(copied=0, total=0, rate=0, *, phase=MovePhase.PREPARE, move_id=7):
+def move(copied=0, total=0, rate=0, *, phase=MovePhase.PREPARE, move_id=7, trouble=""):
     about = Move(move_id, b"\xff" * 16, 3, "partition-0", "partition-1", 5, phase)
-    return MoveDescription(about, "orders", copied, total, rate)
+    return MoveDescription(about, "orders", copied, total, rate, trouble)
 
 
-def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False):
-    return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing)
+def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False, **more):
+    return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing, **more)
 
 
 class TellingRing:

@@ -2,11 +2,17 @@
 
 import json
 
-from common.ports.moves import LostPartitions, RingRefusal, RingResult
+from common.ports.moves import DiskState, LostPartitions, RingRefusal, RingResult
 from ringlog.ring_json import moves_json, result_json, status_json
 from tests.unit.ringlog.rings import member, move, ring
 
-NOW = ring(member("partition-0", partitions=5), moves=[move(1, 4, 2)], waiting=2, waiting_bytes=3)
+NOW = ring(
+    member("partition-0", partitions=5, disk=DiskState(7_000, is_writable=False)),
+    moves=[move(1, 4, 2, trouble="no room")],
+    waiting=2,
+    waiting_bytes=3,
+    troubles=["It is full."],
+)
 
 
 def test_status_holds_members_moves_and_sums():
@@ -23,8 +29,11 @@ def test_status_holds_members_moves_and_sums():
             "partitions": 5,
             "planned": 5,
             "size_bytes": 1_500_000,
+            "room_bytes": 7_000,
+            "is_writable": False,
         }
     ]
+    assert (status["troubles"], status["unsized_moves"]) == (["It is full."], 0)
     assert (status["waiting_moves"], status["waiting_bytes"]) == (2, 3)
     assert status["is_rebalancing"] is False
     assert (status["remaining_bytes"], status["eta_s"], status["revision"]) == (6, 3.0, 9)
@@ -39,6 +48,7 @@ def test_moves_are_told_without_members():
     assert (one["source"], one["target"]) == ("partition-0", "partition-1")
     assert (one["phase"], one["leader_epoch"]) == ("PREPARE", 5)
     assert (one["copied_bytes"], one["total_bytes"], one["bytes_per_second"]) == (1, 4, 2)
+    assert one["trouble"] == "no room"
 
 
 def test_a_result_is_null_or_a_refusal_with_its_reason():

@@ -2,23 +2,23 @@
 
 import pytest
 
-from common.ports.moves import MovePhase, RingState
+from common.ports.moves import DiskState, MovePhase, RingState
 from ringlog.ring_text import drain_line, duration_text, eta_s, moves_text, size_text, status_text
 from tests.unit.ringlog.rings import member, move, ring
 
 
 def test_status_has_a_line_for_each_member_and_one_for_what_moves():
     now = ring(
-        member("partition-0", partitions=5),
+        member("partition-0", partitions=5, disk=DiskState(2_000_000_000)),
         member("partition-10", RingState.DRAINING, partitions=2, planned=0, is_alive=False),
         moves=[move(250_000, 1_000_000, 250_000)],
         waiting=3,
         waiting_bytes=1_000_000,
     )
     assert status_text(now) == (
-        "MEMBER        STATE     ALIVE  PARTITIONS  PLANNED  SIZE    ADDRESS\n"
-        "partition-0   JOINED    yes    5           5        1.5 MB  partition-0:9292\n"
-        "partition-10  DRAINING  no     2           0        1.5 MB  partition-10:9292\n"
+        "MEMBER        STATE     ALIVE  PARTITIONS  PLANNED  SIZE    ROOM    ADDRESS\n"
+        "partition-0   JOINED    yes    5           5        1.5 MB  2.0 GB  partition-0:9292\n"
+        "partition-10  DRAINING  no     2           0        1.5 MB  ?       partition-10:9292\n"
         "1 moving, 3 waiting, 1.8 MB left, 250.0 KB/s, ETA 7s\n"
     )
 
@@ -43,6 +43,22 @@ def test_no_time_is_promised_where_nothing_flows():
     assert eta_s(stuck) is None
     assert moves_text(stuck).count("unknown") == 2
     assert eta_s(ring(moves=[move(100, 100)])) == 0.0
+
+
+def test_sizes_that_nobody_has_reported_promise_no_end():
+    """Else a drain says that 0 B are left, with everything still to be moved."""
+    now = ring(moves=[move()], waiting=3, waiting_bytes=500, unsized_moves=2)
+    assert eta_s(now) is None
+    assert moves_text(now).endswith(
+        "1 moving, 3 waiting, at least 500 B left, 0 B/s, ETA unknown\n"
+    )
+
+
+def test_what_holds_moves_up_is_said():
+    now = ring(moves=[move(trouble="no room on the disk")], troubles=["2 partitions do not fit."])
+    lines = ["2 partitions do not fit.", "move 7 of orders-3 does not get on: no room on the disk"]
+    assert moves_text(now).splitlines()[-2:] == lines
+    assert status_text(now).splitlines()[-2:] == lines
 
 
 def test_a_drain_tells_what_is_left():

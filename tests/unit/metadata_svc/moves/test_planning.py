@@ -2,7 +2,15 @@ from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.moves import Move, MovePhase
 from common.ring import Ring
-from metadata_svc.moves.planning import Limits, Plan, Wish, moves_to, wishes
+from metadata_svc.moves.planning import (
+    NO_ROOM_PAUSE_S,
+    Limits,
+    Plan,
+    Situation,
+    Wish,
+    moves_to,
+    wishes,
+)
 
 TOPIC_ID = bytes(16)
 ALL = {"a", "b", "c", "d"}
@@ -24,9 +32,11 @@ def move(partition, source="a", target="b", phase=MovePhase.PREPARE):
     return Move(partition, TOPIC_ID, partition, source, target, 0, phase)
 
 
-def taken(plan, view, limits=PLENTY, *, alive=ALL, rates=None, now=0.0):
-    busy = (rates or {}).get
-    chosen = plan.take(view, alive, limits, busy=lambda key: (busy(key[1], 0),), now=now)
+def taken(plan, view, limits=PLENTY, *, alive=ALL, rates=None, now=0.0, **more):
+    """`more` goes into the situation, with `sizes` by partition."""
+    busy, sizes = (rates or {}).get, more.pop("sizes", {})
+    situation = Situation(alive, size_of=lambda key: sizes.get(key[1], 0), **more)
+    chosen = plan.take(view, situation, limits, busy=lambda key: (busy(key[1], 0),), now=now)
     return [one.partition for one in chosen]
 
 
@@ -117,3 +127,24 @@ def test_deleted_topics_are_forgotten():
 def test_moves_to_a_member_are_those_that_can_be_given_up():
     moves = [move(0), move(1, target="c"), move(2, phase=MovePhase.COMMIT)]
     assert moves_to(view_of("aab", moves), "b") == [moves[0]]
+
+
+def test_what_does_not_fit_is_not_begun_and_stands_in_the_way_of_nothing():
+    plan = Plan([wish(0), wish(1), wish(2), wish(3, "a", "c")])
+    view = view_of("aaaa")
+    known = {"sizes": {0: 100, 1: 600, 2: 500, 3: 1000}, "room": {"b": 700}}
+    # Of c nobody knows how much room it has.
+    assert sorted(taken(plan, view, rates={1: 9}, **known)) == [0, 1, 3]
+    assert len(plan) == 1
+    assert taken(plan, view, now=NO_ROOM_PAUSE_S - 1, **known) == []
+    known["room"] = {"b": 1200}
+    assert taken(plan, view, now=NO_ROOM_PAUSE_S - 1, **known) == []
+    assert taken(plan, view, now=NO_ROOM_PAUSE_S, **known) == [2]
+
+
+def test_a_move_that_does_not_get_on_takes_no_place():
+    view = view_of("aaaa", [move(0), move(1)])
+    limits = Limits(2, 2)
+    assert taken(Plan([wish(2), wish(3)]), view, limits) == []
+    assert taken(Plan([wish(2), wish(3)]), view, limits, stuck={0}) == [2]
+    assert len(taken(Plan([wish(2), wish(3)]), view, limits, stuck={0, 1})) == 2

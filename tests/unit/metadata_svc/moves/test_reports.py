@@ -1,6 +1,13 @@
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, Topic
-from common.ports.moves import LogLoad, MemberReport, Move, MovePhase, MoveProgress
+from common.ports.moves import (
+    DiskState,
+    LogLoad,
+    MemberReport,
+    Move,
+    MovePhase,
+    MoveProgress,
+)
 from metadata_svc.moves.reports import RATE_WINDOW_S, Reports
 
 TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("b", 0)))
@@ -97,3 +104,61 @@ def test_progress_is_the_targets_to_tell_and_ends_with_the_move():
     view.apply(ClusterChange(1, "c", moves_gone=[7]))
     reports.take("b", MemberReport(), now=2)
     assert reports.describe(MOVE).copied_bytes == 0
+
+
+def test_room_is_what_members_say_without_what_moves_still_bring():
+    reports, _ = opened()
+    assert reports.room() == {}
+    reports.take("b", MemberReport(disk=DiskState(5_000)), now=0)
+    assert reports.room() == {"b": 5_000}
+    progress(reports, 1, 400)
+    assert reports.room() == {"b": 4_400}
+    for now in (2, 3):
+        reports.take("b", MemberReport([], [MoveProgress(7, 0, 1_000, "no room")]), now=now)
+    # What does not get on does not come.
+    assert reports.room() == {"b": 5_000}
+
+
+def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
+    reports, view = opened()
+    changes = []
+    reports.on_change = lambda: changes.append(reports.stuck_moves)
+    for trouble, stuck in (
+        ("no room", []), ("", []), ("no room", []), ("no room", [7]), ("no room", [7]), ("", []),
+    ):  # fmt: skip
+        reports.take("b", MemberReport([], [MoveProgress(7, 0, 9, trouble)]), now=0)
+        assert reports.stuck_moves == frozenset(stuck)
+        assert reports.describe(MOVE).trouble == trouble
+    assert changes == [{7}]
+    view.apply(ClusterChange(1, "c", moves_gone=[7]))
+    reports.take("b", MemberReport(), now=1)
+    assert reports.describe(MOVE).trouble == ""
+
+
+def test_who_takes_no_appends_is_known_until_he_says_otherwise():
+    reports, _ = opened()
+    changes = []
+    reports.on_change = lambda: changes.append(1)
+    for is_writable in (True, False, False, True):
+        reports.take("a", MemberReport(disk=DiskState(1, is_writable)), now=0)
+        assert reports.unwritable == frozenset([] if is_writable else ["a"])
+    assert len(changes) == 2
+    assert reports.disk("a") == DiskState(1)
+    assert reports.disk("b") is None
+
+
+def test_before_the_source_has_spoken_a_move_is_as_large_as_its_log():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 500)]), now=0)
+    progress(reports, 1, 0, total=0)
+    assert reports.describe(MOVE).total_bytes == 500
+
+
+def test_a_size_is_known_as_soon_as_the_owner_has_reported():
+    reports, _ = opened()
+    key = TOPIC.topic_id, 0
+    assert not reports.is_sized(key)
+    reports.take("a", MemberReport(disk=DiskState(1)), now=0)
+    # A log that was not named has no records.
+    assert reports.is_sized(key)
+    assert reports.size_bytes(key) == 0

@@ -11,6 +11,7 @@ from partition_svc.moving import servicer
 from partition_svc.moving import target as target_module
 from partition_svc.moving.target import TargetMove
 from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
+from partition_svc.store.room import Room
 from protos.partition.v1 import moving_pb2 as pb
 from tests.support.many_producers import store_producers
 from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
@@ -42,6 +43,10 @@ def points(monkeypatch):
     return points
 
 
+def heads_of(member):
+    return dict(member.store.heads())
+
+
 async def moved(ring):
     await until(lambda: ring.placement().owner == TARGET and not ring.moves)
 
@@ -71,21 +76,42 @@ def test_batches_that_were_damaged_on_the_way_are_asked_for_again(tmp_path, monk
     run(test)
 
 
-def test_nothing_is_copied_to_a_disk_without_room(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fits", [0, 3], ids=["at once", "after some batches"])
+def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
+    tmp_path, monkeypatch, fits
+):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
-            await append(source.core, batch(size=10_000))
-            asked = []
+            await append(source.core, *(batch(size=200_000) for _ in range(30)))
             with monkeypatch.context() as full:
-                full.setattr(target.store, "has_room", lambda size: asked.append(size))
-                ring.begin()
-                await until(lambda: len(asked) > 2)
+                room = 100 << 20 if fits else 0
+                full.setattr(Room, "for_copies", lambda *_: room)
+                if fits:
+                    points = Failpoints()
+                    points.hold("move.source.copy")
+                    full.setattr(servicer, "reach", points.reach)
+                    ring.begin()
+                    await until(lambda: "move.source.copy" in points.reached)
+                    room = 0
+                    points.let_go("move.source.copy")
+                else:
+                    ring.begin()
+                await until(lambda: [one.trouble for one in target.mover.progress if one.trouble])
+                await until(lambda: not heads_of(target) and not target.core.incoming.marks)
+                (progress,) = target.mover.progress
+                assert progress.trouble.startswith("NoRoom no room on the disk")
+                assert progress.total_bytes > 30 * 200_000
                 assert ring.moves[1].phase is MovePhase.PREPARE
-                assert target.core.incoming.marks
-                assert target.core._committer.failure is None
+                # Appends here go on.
+                assert target.core._committer.refusal is None
+                begun = []
+                full.setattr(target.core.incoming, "begin", lambda move: begun.append(move))
+                await asyncio.sleep(0.1)
+                assert not begun
             await moved(ring)
-            assert len(await read_everything(target.core)) == 1
+            assert len(await read_everything(target.core)) == 30
+            assert not heads_of(source)
 
     run(test)
 

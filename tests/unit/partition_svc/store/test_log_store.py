@@ -158,7 +158,7 @@ def test_a_file_that_rocksdb_removes_meanwhile_takes_no_room(tmp_path):
     with opened(tmp_path) as store:
         listed_and_gone = tmp_path / "000099.log"
         listed_and_gone.symlink_to(tmp_path / "removed")
-        assert store.has_room()
+        assert store.room.is_enough()
         listed_and_gone.unlink()
 
 
@@ -168,9 +168,9 @@ def test_what_opening_would_write_again_is_no_room(tmp_path):
         logged = tmp_path / "000099.log"
         logged.touch()
         os.truncate(logged, free_bytes + (1 << 30))
-        assert not store.has_room()
+        assert not store.room.is_enough()
         logged.unlink()
-        assert store.has_room()
+        assert store.room.is_enough()
 
 
 def test_a_failed_flush_is_told_to_who_waits_for_it(tmp_path):

@@ -1,0 +1,75 @@
+"""A member whose disk is too small for what should move to it. Needs root, to mount."""
+
+import os
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from common.ports.moves import RingState
+from tests.support.batches import record_batch
+from tests.support.cluster import Cluster
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+MIB = 1 << 20
+BATCH = record_batch(numbered(1, size=500_000))
+#: As the defaults are to a usual disk.
+SETTINGS = {"log_flush_bytes": str(MIB), "log_reserve_bytes": str(2 * MIB)}
+
+
+@contextmanager
+def disk_of(path, size_bytes):
+    path.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs"]
+    subprocess.run(["mount", *options, str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def used_bytes(path):
+    disk = os.statvfs(path)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
+def test_what_does_not_fit_stays_and_what_fits_moves_until_there_is_room(tmp_path):
+    small_disk = tmp_path / "partition-1"
+    with disk_of(small_disk, 20 * MIB), Cluster(tmp_path, partitions=1, **SETTINGS) as cluster:
+        with RawClient(cluster.kafka_address(cluster.gateways[0])) as raw:
+            large, small = raw.create_topic(), raw.create_topic(partitions=4)
+            for _ in range(60):
+                assert raw.produce(large, BATCH).error_code == 0
+            for partition in range(4):
+                assert raw.produce(small, BATCH, partition=partition).error_code == 0
+            cluster.add_member()
+            assert cluster.ring.drain("partition-0") is None
+
+            def owners(topic):
+                return {one.owner for one in cluster.ring.topic(topic).partitions}
+
+            eventually(lambda: owners(small) == {"partition-1"}, what="what fits moved")
+            ring = cluster.ring.wait_until(
+                lambda ring: ring.troubles or any(one.trouble for one in ring.moves),
+                what="a reason why the large one does not move",
+            )
+            assert "partition-1" in str(ring.troubles) or "no room" in str(ring.moves)
+            assert owners(large) == {"partition-0"}
+            # The logs that are there go on, and nothing of the large one is left in their way.
+            for partition in range(4):
+                assert raw.produce(small, BATCH, partition=partition).error_code == 0
+            eventually(lambda: used_bytes(small_disk) < 12 * MIB, what="no rest of a copy")
+            subprocess.run(
+                ["mount", "-o", f"remount,size={100 * MIB}", str(small_disk)], check=True
+            )
+            cluster.ring.wait_until(
+                lambda ring: any(one.state is RingState.DRAINED for one in ring.members),
+                what="partition-0 drained",
+            )
+            assert owners(large) == {"partition-1"}
+            assert len(raw.fetch_all(large)) == 60
+        cluster.assert_running()
