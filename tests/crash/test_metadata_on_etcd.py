@@ -16,6 +16,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 from protos.metadata.v1.metadata_pb2 import CreateTopicsRequest, NewTopic
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from tests.support.checked_load import CheckedLoad
+from tests.support.etcd import EtcdMembers
 from tests.support.etcd_cluster import EtcdCluster
 from tests.support.raw_client import RawClient
 
@@ -52,7 +53,7 @@ def create_topic(cluster, gateway="gateway-0"):
 
 def topics_in_etcd(cluster):
     start, end = (PREFIX + b"data/" + bound for bound in keys.TOPICS)
-    with EtcdClient([cluster.etcd.address]) as client:
+    with EtcdClient(cluster.etcd.address.split(",")) as client:
         found = client.range(pb.RangeRequest(key=start, range_end=end)).kvs
     topics: list[Topic] = [rows.decode_topic(entry.value) for entry in found]
     return {topic.name for topic in topics}
@@ -133,6 +134,30 @@ def test_while_etcd_is_away_clients_go_on_and_afterwards_topics_are_created_agai
     load.finish().assert_clean(unnoticed=True)
 
 
+def test_etcd_may_lose_one_of_three_members_and_its_quorum_for_a_while(tmp_path):
+    etcd = EtcdMembers(tmp_path, 3)
+    settings = {"etcd_session_timeout_ms": "6000"}
+    with (
+        EtcdCluster(tmp_path, etcd=etcd, partitions=2, gateways=2, **settings) as cluster,
+        CheckedLoad(cluster.bootstrap, "loaded", partitions=4) as load,
+    ):
+        cluster.wait_for_leader()
+        etcd.members[0].kill()
+        cluster.wait_for_admin()
+        kept = create_topic(cluster)
+        leader = cluster.processes[cluster.wait_for_leader()]
+        etcd.members[1].kill()
+        # Without a quorum etcd renews no lease, so the leader must end.
+        assert leader.wait_for_exit() == 1
+        load.wait_for_acknowledged(SOME)
+        etcd.members[0].start()
+        cluster.wait_for_admin()
+        created = create_topic(cluster)
+        load.wait_for_acknowledged(SOME)
+        assert {kept, created, "loaded"} <= topics_in_etcd(cluster)
+        load.finish().assert_clean(unnoticed=True)
+
+
 def test_revisions_grow_by_one_writer_after_the_other(cluster):
     """What etcd kept of every write: terms grow, and counts within them, and so do revisions."""
     terms = []
@@ -158,7 +183,7 @@ def test_revisions_grow_by_one_writer_after_the_other(cluster):
 def history(cluster, key):
     """Every value that `key` ever had, in order."""
     values = []
-    with EtcdClient([cluster.etcd.address]) as client:
+    with EtcdClient(cluster.etcd.address.split(",")) as client:
         newest = client.range(pb.RangeRequest(key=key)).kvs
         while newest:
             values.append(newest[0].value)

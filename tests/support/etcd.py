@@ -23,24 +23,47 @@ TTL_S = 60
 class EtcdServer:
     """One member of etcd. Use it in a `with`."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str] = (), scheme: str = "http") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: Sequence[str] = (),
+        scheme: str = "http",
+        name: str = "default",
+    ) -> None:
         need(shutil.which("etcd"), "etcd (Debian package etcd-server)")
         self._folder = folder
+        self._name = name
         self._clients, self._peers = ReservedPort(), ReservedPort()
-        clients, peers = f"{scheme}://{self.address}", f"http://{self._peers.address}"
-        self._command = [
-            "etcd",
-            *("--data-dir", str(folder / "data")),
-            *("--listen-client-urls", clients, "--advertise-client-urls", clients),
-            *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
-            *("--initial-cluster", f"default={peers}"),
-            *arguments,
-        ]
+        self._clients_url = f"{scheme}://{self.address}"
+        self._arguments = arguments
+        #: All members of the cluster, as etcd wants them.
+        self.initial_cluster = self.peer
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         return self._clients.address
+
+    @property
+    def peer(self) -> str:
+        """Name and URL for other members."""
+        return f"{self._name}={self._peers_url}"
+
+    @property
+    def _peers_url(self) -> str:
+        return f"http://{self._peers.address}"
+
+    @property
+    def _command(self) -> list[str]:
+        clients, peers = self._clients_url, self._peers_url
+        return [
+            "etcd",
+            *("--name", self._name, "--data-dir", str(self._folder / "data")),
+            *("--listen-client-urls", clients, "--advertise-client-urls", clients),
+            *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
+            *("--initial-cluster", self.initial_cluster),
+            *self._arguments,
+        ]
 
     def __enter__(self) -> Self:
         self.start()
@@ -74,6 +97,36 @@ class EtcdServer:
 
     def wait_until_ready(self, client: EtcdClient) -> None:
         eventually(lambda: _answers(client), what=f"an etcd that answers at {self.address}")
+
+
+class EtcdMembers:
+    """Several members of one etcd cluster. Use it in a `with`."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.members = []
+        for number in range(count):
+            home = folder / f"etcd-{number}"
+            home.mkdir()
+            self.members.append(EtcdServer(home, name=f"etcd-{number}"))
+        for member in self.members:
+            member.initial_cluster = ",".join(one.peer for one in self.members)
+
+    @property
+    def address(self) -> str:
+        """Of all members, with commas."""
+        return ",".join(member.address for member in self.members)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            member.__exit__()
+
+    def start(self) -> None:
+        for member in self.members:
+            member.start()
 
 
 def _answers(client: EtcdClient) -> bool:

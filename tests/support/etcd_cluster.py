@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from common.rpc.leader import METADATA as METADATA_SERVICE
 from tests.support.cluster import Cluster
-from tests.support.etcd import EtcdServer
+from tests.support.etcd import EtcdMembers, EtcdServer
 from tests.support.raw_client import could_create_topics
 from tests.support.ring_admin import RingAdmin
 from tests.support.waiting import eventually
@@ -20,11 +20,13 @@ _ASK_TIMEOUT_S = 1.0
 
 
 class EtcdCluster(Cluster):
-    """Started and ended as a `Cluster` is; etcd ends last."""
+    """Started and ended as a `Cluster` is; etcd ends last. `etcd`: instead of one member."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, etcd: EtcdServer | EtcdMembers | None = None, **settings: str
+    ) -> None:
         super().__init__(folder, **settings)  # type: ignore[arg-type]
-        self.etcd = EtcdServer(folder)
+        self.etcd = etcd or EtcdServer(folder)
 
     @property
     def names(self) -> list[str]:
