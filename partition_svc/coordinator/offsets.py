@@ -123,14 +123,16 @@ class GroupOffsets:
         self._before.clear()
 
     def _set(self, topic: str, partition: int, value: StoredOffset | None) -> None:
-        partitions = self._table.setdefault(topic, {})
+        partitions = self._table.get(topic, {})
+        # Before anything changes: it may be taken back from the middle of this.
         self._before.append((topic, partition, partitions.get(partition)))
         if value is not None:
             partitions[partition] = value
+            self._table[topic] = partitions
             return
         partitions.pop(partition, None)
         if not partitions:
-            del self._table[topic]
+            self._table.pop(topic, None)
 
     def _topic_id(self, name: str) -> bytes:
         """Empty where no topic has the name."""

@@ -199,7 +199,8 @@ def _read_member(fields: Fields, version: int) -> StoredMember:
     member_id = fields.text()
     instance_id = fields.text_or_none() if version >= 3 else None
     client = GroupClient(fields.text(), fields.text())
-    rebalance_timeout_ms = fields.int32() if version >= 1 else -1
+    # Version 0 has one time-out for both.
+    rebalance_timeout_ms = fields.int32() if version >= 1 else None
     session_timeout_ms = fields.int32()
     subscription, assignment = fields.data(), fields.data()
     if version >= _FLEXIBLE_SINCE:
@@ -208,8 +209,7 @@ def _read_member(fields: Fields, version: int) -> StoredMember:
         member_id,
         instance_id,
         client,
-        # Version 0 has one time-out for both.
-        rebalance_timeout_ms if rebalance_timeout_ms >= 0 else session_timeout_ms,
+        session_timeout_ms if rebalance_timeout_ms is None else rebalance_timeout_ms,
         session_timeout_ms,
         subscription,
         assignment,

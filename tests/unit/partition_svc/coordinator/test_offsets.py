@@ -157,3 +157,18 @@ def test_what_is_kept_in_memory_is_what_the_log_has(one, stored):
     _, _, (record,) = committed(one)
     assert record.value == stored
     assert decode(*encode(record)) == record
+
+
+def test_what_is_not_confirmed_is_taken_back():
+    kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("u", 0, 2))
+    kept.confirm()
+    before, effects = [(one.topic, one.offset) for one in kept.fetch(None).offsets], Effects(NOW_MS)
+    kept.commit([OffsetToCommit("t", 0, 5), OffsetToCommit("v", 0, 6)], METADATA_MAX, effects)
+    kept.delete_where(lambda *_: True, effects)
+    kept.commit([OffsetToCommit("u", 1, 7)], METADATA_MAX, effects)
+    kept.roll_back()
+    assert sorted((one.topic, one.offset) for one in kept.fetch(None).offsets) == before
+    kept.delete("t", 0, effects)
+    kept.confirm()
+    kept.roll_back()
+    assert [one.topic for one in kept.fetch(None).offsets] == ["u"]

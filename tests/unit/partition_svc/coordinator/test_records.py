@@ -153,3 +153,12 @@ def test_what_is_cut_or_unknown_is_malformed(key, value):
 def test_what_has_no_bytes_is_malformed():
     with pytest.raises(Malformed):
         encode(GroupRecord("x" * 32768, None))
+
+
+@pytest.mark.parametrize("timeout_ms", [-1, -5, 0, 2**31 - 1])
+def test_whatever_timeout_a_member_says_comes_back(timeout_ms):
+    (member,) = GROUP.members
+    record = GroupRecord(
+        "g", GROUP._replace(members=(member._replace(rebalance_timeout_ms=timeout_ms),))
+    )
+    assert decode(*encode(record)) == record

@@ -1,0 +1,244 @@
+"""Whatever clients ask, and whatever fails: what a shard has in memory of its groups is in its log.
+
+Requests are as no client would make them: for unknown and foreign members, with ids that have no
+room in a record, with records that have no room in a batch, and ended by exceptions anywhere.
+
+A failing run is repeated with its seed: `SEED=17 make test TESTS=tests/simulation`.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from functools import partial
+from itertools import count
+
+import pytest
+
+from common.cluster_view import ClusterView
+from common.ports.classic_groups import (
+    GroupHeartbeat,
+    GroupProtocol,
+    JoinGroup,
+    LeaveGroup,
+    LeavingMember,
+    MemberAssignment,
+    SyncGroup,
+)
+from common.ports.consumer_groups import ConsumerHeartbeat, OwnedPartitions
+from common.ports.group_offsets import (
+    CommitOffsets,
+    DeleteOffsets,
+    FetchOffsets,
+    OffsetToCommit,
+    TopicPartitions,
+)
+from common.ports.group_refusal import GroupClient
+from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.partitions import LogId
+from partition_svc.coordinator.group import Group
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.loading import LoadedGroup, load
+from partition_svc.coordinator.shard import Shard
+from partition_svc.coordinator.writing import Writing
+from tests.support.classic_readers import assignment, subscription
+from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
+from tests.support.interruptions import Interrupted, interrupted_after
+from tests.support.partition_core import running_core
+
+SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(12)
+STEPS = 150
+LOG = LogId(OFFSETS_TOPIC_ID, 0)
+TOPIC_IDS = [b"topic t.........", b"topic u........."]
+TOO_LONG = "x" * 40_000
+BATCH_BYTES_MAX = 200_000
+
+
+class Simulation:
+    def __init__(self, seed, core):
+        self.dice = random.Random(seed)
+        self.core = core
+        self.now_ms = 1_000_000
+        self.numbers = count(1)
+        self.failures = []
+        self.refused = self.taken = 0
+        #: Member ids and epochs that were ever given out.
+        self.members = [("", -1), ("nobody", 3)]
+        view = ClusterView()
+        topics = [
+            Topic(one, name, (Placement("p", 1),) * 4)
+            for one, name in zip(TOPIC_IDS, "tu", strict=True)
+        ]
+        view.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics))
+        writing = Writing(
+            core, LOG, 0, batch_bytes_max=lambda: BATCH_BYTES_MAX, on_failed=self.failures.append
+        )
+        settings = GroupSettings(initial_rebalance_delay_ms=0, max_size=4)
+        self.shard = Shard(settings, view, writing, now_ms=lambda: self.now_ms)
+
+    async def step(self):
+        group_id = self.dice.choice("gh")
+        call = self.dice.choice(
+            [self.join, self.join, self.sync, self.beat, self.leave, self.commit, self.commit]
+            + [self.consumer_beat] * 3
+            + [self.delete, self.delete_offsets, self.pass_time]
+        )(group_id)
+        if self.dice.random() < 0.2:
+            call = partial(interrupted, call, self.dice.randrange(150))
+        ticket = self.shard.ask(group_id, call, lambda refusal: refusal)
+        await asyncio.sleep(0)
+        await self.shard.settled()
+        await self.check()
+        if ticket.done():
+            self.hear(ticket.result())
+
+    async def check(self):
+        loaded = await load(self.core, LOG)
+        groups = {group.group_id: group for group in self.shard.groups()}
+        for group_id in groups.keys() | loaded.keys():
+            group = groups.get(group_id)
+            in_memory = LoadedGroup() if group is None else kept(group)
+            assert in_memory == normal(loaded.get(group_id, LoadedGroup()))
+        assert self.failures == []
+
+    def hear(self, reply):
+        refusal = getattr(reply, "refusal", reply)
+        self.refused += refusal is not None
+        self.taken += refusal is None
+        if getattr(reply, "member_id", ""):
+            epoch = getattr(reply, "generation_id", getattr(reply, "member_epoch", -1))
+            self.members.append((reply.member_id, epoch))
+
+    def member(self):
+        return self.dice.choice(self.members[-12:] + self.members[:2])
+
+    def instance(self):
+        return self.dice.choice([None, None, None, "i", "j", TOO_LONG])
+
+    def metadata(self):
+        names = self.dice.choice([["t"], ["t", "u"], ["nowhere"], []])
+        owned = [("t", 1)] if self.dice.random() < 0.3 else []
+        told = subscription(names, owned)
+        return self.dice.choice([told, told, told, told, b"", b"garbage", bytes(120_000)])
+
+    def join(self, group_id):
+        client = GroupClient(self.dice.choice(["c", "c", "c", TOO_LONG]), "/h")
+        names = self.dice.choice(
+            [["range"], ["range", "sticky"], ["range", "range"], [], ["", "x"]]
+        )
+        request = JoinGroup(
+            group_id,
+            self.member()[0],
+            self.dice.choice(["consumer", "consumer", "consumer", "connect", ""]),
+            [GroupProtocol(name, self.metadata()) for name in names],
+            self.dice.choice([30_000, 30_000, 6_000, -1]),
+            self.dice.choice([60_000, 0, -5, 2**31 - 1]),
+            self.instance(),
+            client,
+            needs_member_id=self.dice.random() < 0.3,
+            may_skip_assignment=self.dice.random() < 0.5,
+        )
+        return lambda group, *rest: group.join(request, *rest, f"m{next(self.numbers)}")
+
+    def sync(self, group_id):
+        plan = self.dice.choice([assignment([("t", 0)]), b"", b"garbage", bytes(150_000)])
+        shares = [MemberAssignment(self.member()[0], plan) for _ in range(3)]
+        request = SyncGroup(group_id, *self.member(), self.instance(), assignments=shares)
+        return lambda group, *rest: group.sync(request, *rest)
+
+    def beat(self, group_id):
+        request = GroupHeartbeat(group_id, *self.member(), self.instance())
+        return lambda group, *rest: group.heartbeat(request, *rest)
+
+    def leave(self, group_id):
+        leaving = [LeavingMember(self.member()[0], self.instance()) for _ in range(2)]
+        return lambda group, *rest: group.leave(LeaveGroup(group_id, leaving), *rest)
+
+    def commit(self, group_id):
+        offsets = [
+            OffsetToCommit(
+                self.dice.choice(["t", "u", "nowhere", TOO_LONG[: 100 * self.dice.randrange(400)]]),
+                self.dice.randrange(3),
+                self.dice.choice([next(self.numbers), 2**63 - 1, -1]),
+                self.dice.choice([-1, 7]),
+                self.dice.choice(["", "é" * 3000, TOO_LONG]),
+                self.dice.choice([b"", *TOPIC_IDS]),
+                self.dice.choice([-1, -1, -9, 5, 2**63 - 1]),
+                self.dice.choice([0, 0, 77]),
+            )
+            for _ in range(self.dice.randrange(1, 4))
+        ]
+        who = self.dice.choice([("", -1), self.member()])
+        request = CommitOffsets(group_id, offsets, *who, self.instance())
+        return lambda group, *rest: group.commit(request, *rest)
+
+    def consumer_beat(self, group_id):
+        member_id, epoch = self.member()
+        partitions = self.dice.choice([[], [0, 1], [-1, 99]])
+        owned = [OwnedPartitions(self.dice.choice(TOPIC_IDS), partitions)]
+        request = ConsumerHeartbeat(
+            group_id,
+            self.dice.choice([member_id, f"m{next(self.numbers)}", TOO_LONG]),
+            self.dice.choice([0, 0, 0, epoch, epoch, -1, -2, -3]),
+            self.instance(),
+            self.dice.choice([None, None, "rack"]),
+            self.dice.choice([30_000, -1, 0, -7]),
+            self.dice.choice([None, ["t"], ["t", "u"], ["nowhere"], [TOO_LONG] * 6]),
+            self.dice.choice([None, None, "t|u", "(", ""]),
+            self.dice.choice([None, "range", "uniform"]),
+            self.dice.choice([None, [], [], owned]),
+        )
+        return lambda group, *rest: group.consumer_heartbeat(
+            request, *rest, f"m{next(self.numbers)}"
+        )
+
+    def delete(self, group_id):
+        return lambda group, *rest: group.delete(*rest)
+
+    def delete_offsets(self, group_id):
+        request = DeleteOffsets(
+            group_id, [TopicPartitions("t", [0, 1, 2]), TopicPartitions("", [])]
+        )
+        return lambda group, *rest: group.delete_offsets(request, *rest)
+
+    def pass_time(self, group_id):
+        self.now_ms += self.dice.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
+        tell = self.dice.choice([Group.on_time, Group.on_time, Group.expire_offsets])
+        for one in self.shard.group_ids:
+            self.shard.tell(one, tell)
+        return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
+
+
+def interrupted(call, lines, group, *rest):
+    with interrupted_after(lines):
+        call(group, *rest)
+    raise Interrupted
+
+
+def kept(group):
+    """What a group holds to be in its log."""
+    logged = group._logged
+    return normal(LoadedGroup(logged.stored, dict(logged.consumer), group._offsets._table))
+
+
+def normal(loaded):
+    if loaded.stored is not None:
+        loaded.stored = loaded.stored._replace(members=tuple(loaded.stored.members))
+    return loaded
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_memory_and_log_never_differ(tmp_path, seed, caplog):
+    async def story():
+        async with asyncio.timeout(60), running_core(tmp_path, offsets_topic()) as core:
+            simulation = Simulation(seed, core)
+            for _ in range(STEPS):
+                await simulation.step()
+            return simulation
+
+    with caplog.at_level(logging.ERROR):
+        simulation = asyncio.run(story())
+    assert simulation.taken > 20
+    assert simulation.refused > 20
+    bugs = [one.exc_info[0] for one in caplog.records if one.exc_info is not None]
+    assert set(bugs) == {Interrupted}
