@@ -131,7 +131,7 @@ class Flaw(Enum):
 
         UNKNOWN_CODEC has a code of its own, UNSUPPORTED_COMPRESSION_TYPE.
         """
-        return self in (Flaw.TRUNCATED, Flaw.CRC_MISMATCH)
+        return self is Flaw.CRC_MISMATCH
 
 
 def parse_header(buffer: Bytes, position: int = 0) -> BatchHeader:

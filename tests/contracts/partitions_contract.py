@@ -115,7 +115,7 @@ class PartitionsContract(ValidationContract):
                 acks = (ACKS_ALL, ACKS_LEADER)[number // 3 % 2]
                 if number % 5 == 1:
                     asked.append(logs.append_one(LOG, batch()[:-1], -1, acks=acks))
-                    expected.append((Refusal.CORRUPT_BATCH, -1))
+                    expected.append((Refusal.INVALID_RECORD, -1))
                 elif number % 7 == 2:
                     pair = logs.append([Append(LOG, batch())] * 2, acks=acks)
                     asked += [OneAppend(pair, 0), OneAppend(pair, 1)]
@@ -149,7 +149,7 @@ class PartitionsContract(ValidationContract):
                 None,
                 Refusal.UNKNOWN_PARTITION,
                 Refusal.UNKNOWN_PARTITION,
-                Refusal.CORRUPT_BATCH,
+                Refusal.INVALID_RECORD,
                 None,
             ]
             assert [results[0].base_offset, results[4].base_offset] == [0, 1]

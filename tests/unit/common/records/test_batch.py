@@ -176,7 +176,7 @@ def test_as_many_records_as_bytes_allow_are_believed():
 
 def test_only_damage_counts_as_corruption():
     corruption = {flaw for flaw in Flaw if flaw.is_corruption}
-    assert corruption == {Flaw.TRUNCATED, Flaw.CRC_MISMATCH}
+    assert corruption == {Flaw.CRC_MISMATCH}
 
 
 def test_a_batch_cut_anywhere_is_refused():

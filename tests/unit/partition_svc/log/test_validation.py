@@ -91,8 +91,8 @@ def test_more_than_the_header_is_needed_for_the_rest(sent, config):
     ("sent", "expected"),
     [
         pytest.param(b"", Refusal.INVALID_RECORD, id="nothing"),
-        pytest.param(batch()[:40], Refusal.CORRUPT_BATCH, id="half a header"),
-        pytest.param(batch()[:-1], Refusal.CORRUPT_BATCH, id="cut"),
+        pytest.param(batch()[:40], Refusal.INVALID_RECORD, id="half a header"),
+        pytest.param(batch()[:-1], Refusal.INVALID_RECORD, id="cut"),
         pytest.param(batch() + batch(), Refusal.INVALID_RECORD, id="two batches"),
         pytest.param(flipped(batch(), 16), Refusal.INVALID_RECORD, id="magic 3"),
         pytest.param(flipped(batch(), 17), Refusal.CORRUPT_BATCH, id="CRC"),
