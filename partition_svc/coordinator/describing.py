@@ -12,7 +12,7 @@ _CLASSIC: Final = "classic"
 
 
 def describe(group: ClassicGroup) -> DescribedGroup:
-    """Protocol, metadata and assignments are told of a Stable group only, as in Kafka."""
+    """Protocol and metadata are told of a Stable group only (ClassicGroupMember.describe)."""
     protocol = group.protocol if group.state is ClassicState.STABLE else None
     return DescribedGroup(
         group.group_id,

@@ -78,13 +78,13 @@ class Member:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))
 
     def described(self, protocol: str | None) -> DescribedMember:
-        """Metadata and assignment are told of a protocol only: of a group that is Stable."""
+        """Metadata is told of a protocol only: of a group that is Stable."""
         return DescribedMember(
             self.member_id,
             self.group_instance_id,
             self.client,
             self.metadata(protocol),
-            b"" if protocol is None else self.assignment,
+            self.assignment,
         )
 
     def stored(self, protocol: str | None) -> StoredMember:

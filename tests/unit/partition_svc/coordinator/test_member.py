@@ -73,10 +73,10 @@ def test_an_old_record_without_rebalance_timeout_has_that_of_the_session():
     assert restored_member(stored, "x").rebalance_timeout_ms == 10
 
 
-def test_metadata_and_assignment_are_described_under_a_protocol_only():
+def test_metadata_is_described_under_a_protocol_only():
     member = a_member()
     member.assignment = b"all"
     settled, unsettled = member.described("x"), member.described(None)
     assert (settled.metadata, settled.assignment) == (b"1", b"all")
-    assert (unsettled.metadata, unsettled.assignment) == (b"", b"")
+    assert (unsettled.metadata, unsettled.assignment) == (b"", b"all")
     assert (settled.member_id, settled.group_instance_id, settled.client) == ("a", "i", CLIENT)
