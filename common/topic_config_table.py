@@ -203,11 +203,11 @@ _ROWS: Final = (
         "Whether files get their full size when they are made." + _NO_EFFECT,
     ),
     TopicConfig(
-        "remote.copy.lag.bytes", _LONG, "0", (), at_least(-1),
+        "remote.copy.lag.bytes", _LONG, "-1", _log("remote.copy.lag.bytes"), at_least(-1),
         "Bytes that stay out of tiered storage for a while." + _NO_EFFECT,
     ),
     TopicConfig(
-        "remote.copy.lag.ms", _LONG, "0", (), at_least(-1),
+        "remote.copy.lag.ms", _LONG, "0", _log("remote.copy.lag.ms"), at_least(-1),
         "Time for which records stay out of tiered storage." + _NO_EFFECT,
     ),
     TopicConfig(

@@ -68,13 +68,14 @@ def _topic_entry(
     ]
     if config.name in configs:
         synonyms.insert(0, Synonym(config.name, configs[config.name], Source.TOPIC))
-    default_name = config.synonyms[0].name if config.synonyms else config.name
-    synonyms.append(Synonym(default_name, config.default, Source.DEFAULT))
+    if len(config.synonyms) == 1:
+        # Of several, as retention.ms has them, the first has no default in Apache Kafka.
+        synonyms.append(Synonym(config.synonyms[0].name, config.default, Source.DEFAULT))
     return Entry(
         name=config.name,
         value=effective(config.name, configs, broker_configs),
         type=config.type,
-        source=synonyms[0].source,
+        source=synonyms[0].source if synonyms else Source.DEFAULT,
         synonyms=synonyms,
         doc=config.doc,
         read_only=False,
@@ -117,7 +118,7 @@ def _fixed_entries(settings: GatewaySettings) -> list[Entry]:
         _broker_entry(
             "offsets.topic.replication.factor",
             "1",
-            "1",
+            "3",
             ConfigType.SHORT,
             "Every partition has one durable owner.",
         ),

@@ -18,16 +18,25 @@ from gateway_svc.wire.apis.consumer_group_describe import (
     Member,
     TopicPartitions,
 )
+from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(CONSUMER_GROUP_DESCRIBE)
 async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, call: Call
 ) -> ConsumerGroupDescribeResponse:
-    found = await call.backends.coordinators.describe_consumer_groups(request.group_ids)
+    group_ids = [one for one in request.group_ids if one]
+    found = await call.backends.coordinators.describe_consumer_groups(group_ids)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     view = call.backends.view
-    return ConsumerGroupDescribeResponse(groups=[_group(one, operations, view) for one in found])
+    unnamed = [
+        DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=one)
+        for one in request.group_ids
+        if not one
+    ]
+    return ConsumerGroupDescribeResponse(
+        groups=[*unnamed, *(_group(one, operations, view) for one in found)]
+    )
 
 
 def _group(found: ConsumerGroup, operations: int, view: ClusterView) -> DescribedGroup:
@@ -57,7 +66,7 @@ def _member(one: ConsumerMember, view: ClusterView) -> Member:
         client_id=one.client.client_id,
         client_host=one.client.client_host,
         subscribed_topic_names=one.subscribed_topic_names,
-        subscribed_topic_regex=one.subscribed_topic_regex,
+        subscribed_topic_regex=one.subscribed_topic_regex or "",
         assignment=_assignment(one.assignment, view),
         target_assignment=_assignment(one.target, view),
         member_type=one.member_type,

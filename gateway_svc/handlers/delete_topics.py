@@ -1,7 +1,8 @@
 """DeleteTopics: removes topics by name, from version 6 on by id too, and what is in them."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from common.ports.metadata import TopicResult
 from common.ports.unavailable import BackendUnavailable
@@ -17,6 +18,8 @@ from gateway_svc.wire.apis.delete_topics import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
+T = TypeVar("T", str, bytes)
+
 #: Since this version TOPIC_DELETION_DISABLED is known to clients (KIP-322).
 _DISABLED_SINCE: Final = 3
 
@@ -28,8 +31,13 @@ async def delete_topics(request: DeleteTopicsRequest, call: Call) -> DeleteTopic
         return DELETE_TOPICS.refuse(request, told)
     states = [*request.topics, *(DeleteTopicState(name=name) for name in request.topic_names)]
     unclear = [one for one in states if (one.name is None) == (one.topic_id == ZERO_UUID)]
-    names = [one.name for one in states if one.name is not None and one.topic_id == ZERO_UUID]
-    ids = [one.topic_id for one in states if one.name is None and one.topic_id != ZERO_UUID]
+    all_names = [one.name for one in states if one.name is not None and one.topic_id == ZERO_UUID]
+    all_ids = [one.topic_id for one in states if one.name is None and one.topic_id != ZERO_UUID]
+    names, ids = _named_once(all_names), _named_once(all_ids)
+    repeated = [
+        *(DeleteTopicState(name=name) for name in _named_again(all_names)),
+        *(DeleteTopicState(topic_id=topic_id) for topic_id in _named_again(all_ids)),
+    ]
     try:
         results = await call.backends.metadata.delete_topics(
             names, ids, timeout_ms=request.timeout_ms
@@ -37,7 +45,32 @@ async def delete_topics(request: DeleteTopicsRequest, call: Call) -> DeleteTopic
     except BackendUnavailable:
         # Whether the topics are gone is not known.
         return DELETE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
-    return DeleteTopicsResponse(responses=[*map(_unclear, unclear), *_answers(names, ids, results)])
+    return DeleteTopicsResponse(
+        responses=[
+            *map(_unclear, unclear),
+            *map(_repeated, repeated),
+            *_answers(names, ids, results),
+        ]
+    )
+
+
+def _named_once(values: Sequence[T]) -> list[T]:
+    return [value for value, count in Counter(values).items() if count == 1]
+
+
+def _named_again(values: Sequence[T]) -> list[T]:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _repeated(asked: DeleteTopicState) -> DeletableTopicResult:
+    """One answer to all of it, and nothing is deleted (ControllerApis.deleteTopics)."""
+    what = "name" if asked.name is not None else "id"
+    return DeletableTopicResult(
+        name=asked.name,
+        topic_id=asked.topic_id,
+        error_code=ErrorCode.INVALID_REQUEST,
+        error_message=f"Duplicate topic {what}.",
+    )
 
 
 def _unclear(asked: DeleteTopicState) -> DeletableTopicResult:

@@ -40,6 +40,4 @@ def _wrong_endpoint(endpoint_type: int) -> DescribeClusterResponse:
     else:
         error_code = ErrorCode.UNSUPPORTED_ENDPOINT_TYPE
         message = f"There is no endpoint type {endpoint_type}."
-    return DescribeClusterResponse(
-        error_code=error_code, error_message=message, endpoint_type=endpoint_type
-    )
+    return DescribeClusterResponse(error_code=error_code, error_message=message)

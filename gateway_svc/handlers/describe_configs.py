@@ -50,6 +50,7 @@ def _resource(
     # None and nothing both stand for all (ConfigHelper.scala).
     wanted = set(asked.configuration_keys or (one.name for one in entries))
     return DescribeConfigsResult(
+        error_message="",
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
         configs=[_config(one, request) for one in entries if one.name in wanted],

@@ -61,5 +61,5 @@ def _not_found(found: Found, operations: int, call: Call) -> DescribedGroup:
         error_message=found.message if is_told else None,
         group_id=found.group_id,
         group_state=_DEAD,
-        authorized_operations=operations,
+        authorized_operations=OPERATIONS_UNKNOWN if is_told else operations,
     )

@@ -33,11 +33,8 @@ _READ_COMMITTED: Final = 1
 _FULL_EPOCHS: Final = (-1, 0)
 
 #: Answered with who the leader is and since when (KIP-951).
-_LEADER_ERRORS: Final = (
-    ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    ErrorCode.FENCED_LEADER_EPOCH,
-    ErrorCode.UNKNOWN_LEADER_EPOCH,
-)
+_UNKNOWN: Final = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
+_LEADER_ERRORS: Final = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 
 async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
@@ -120,7 +117,7 @@ async def _response(
     answers = [
         (
             one,
-            _failed(one, one.error_code)
+            _unknown(one)
             if one.log is None
             else await _partition(one, one.log, next(remaining), call, leaders),
         )
@@ -189,6 +186,16 @@ def _refused(
         partition_index=asked.partition.partition,
         error_code=error_code,
         current_leader=LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=epoch),
+    )
+
+
+def _unknown(asked: Asked) -> PartitionData:
+    """A partition that no log was asked about."""
+    return PartitionData(
+        partition_index=asked.partition.partition,
+        error_code=asked.error_code,
+        # What KafkaApis answers for these errors, and None for others.
+        aborted_transactions=[] if asked.error_code in _UNKNOWN else None,
     )
 
 

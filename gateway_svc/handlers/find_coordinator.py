@@ -4,6 +4,7 @@ Nobody is asked for that, and the topic of groups need not be there yet: consume
 themselves ask too, and need none.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway_svc.handlers.brokers import brokers
@@ -25,9 +26,9 @@ _SEVERAL_SINCE: Final = 4
 
 
 async def find_coordinator(request: FindCoordinatorRequest, call: Call) -> FindCoordinatorResponse:
-    if request.key_type not in (GROUP, TRANSACTION):
-        return FIND_COORDINATOR.refuse(request, ErrorCode.INVALID_REQUEST)
     several = call.api_version >= _SEVERAL_SINCE
+    if request.key_type not in (GROUP, TRANSACTION):
+        return _refused(request)
     keys = request.coordinator_keys if several else [request.key]
     if request.key_type == TRANSACTION:
         # There are none. Whoever is asked says so by InitProducerId, in words that clients heed.
@@ -38,8 +39,22 @@ async def find_coordinator(request: FindCoordinatorRequest, call: Call) -> FindC
         found = [_at(key, group_brokers.of_group(key)) for key in keys]
     if several:
         return FindCoordinatorResponse(coordinators=found)
-    return FindCoordinatorResponse(node_id=found[0].node_id, host=found[0].host, port=found[0].port)
+    return FindCoordinatorResponse(
+        error_message=ErrorCode.NONE.name,
+        node_id=found[0].node_id,
+        host=found[0].host,
+        port=found[0].port,
+    )
+
+
+def _refused(request: FindCoordinatorRequest) -> FindCoordinatorResponse:
+    message = f"There are no coordinators of type {request.key_type}."
+    refused = FIND_COORDINATOR.refuse(request, ErrorCode.INVALID_REQUEST)
+    coordinators = [replace(one, error_message=message) for one in refused.coordinators]
+    return replace(refused, error_message=message, coordinators=coordinators)
 
 
 def _at(key: str, broker: Broker) -> Coordinator:
-    return Coordinator(key=key, node_id=broker.node_id, host=broker.host, port=broker.port)
+    return Coordinator(
+        key=key, node_id=broker.node_id, host=broker.host, port=broker.port, error_message=""
+    )

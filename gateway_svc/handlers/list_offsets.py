@@ -5,7 +5,7 @@ where segment files begin. Here the first is what later versions answer, the las
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -62,7 +62,7 @@ class _Asked(NamedTuple):
 async def list_offsets(request: ListOffsetsRequest, call: Call) -> ListOffsetsResponse:
     repeated = _repeated(request)
     asked = [
-        [_asked(topic, one, request, call, repeated) for one in topic.partitions]
+        [_asked(topic, one, request, call, repeated) for one in _once(topic.partitions)]
         for topic in request.topics
     ]
     queries = [query for topic in asked for one in topic for query in one.queries]
@@ -78,6 +78,14 @@ async def list_offsets(request: ListOffsetsRequest, call: Call) -> ListOffsetsRe
             for topic, partitions in zip(request.topics, asked, strict=True)
         ]
     )
+
+
+def _once(partitions: Iterable[ListOffsetsPartition]) -> Iterable[ListOffsetsPartition]:
+    """Each partition as it is asked for first."""
+    first: dict[int, ListOffsetsPartition] = {}
+    for one in partitions:
+        first.setdefault(one.partition_index, one)
+    return first.values()
 
 
 def _repeated(request: ListOffsetsRequest) -> set[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Metadata: the brokers, and topics with their leaders; creates topics on the way if it may."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from common.ports.metadata import Topic
@@ -45,7 +46,8 @@ async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
         cluster_id=call.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         topics=[
-            _known(one, led_by, operations) if isinstance(one, Topic) else one for one in topics
+            _known(one, led_by, operations) if isinstance(one, Topic) else _unknown(one, operations)
+            for one in topics
         ],
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations
@@ -79,6 +81,11 @@ def _topic(
         return view.topic_by_id(topic_id) or unknown
     error_code = missing.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     return view.topic(name) or MetadataResponseTopic(error_code=error_code, name=name)
+
+
+def _unknown(told: MetadataResponseTopic, operations: int) -> MetadataResponseTopic:
+    """What may be done is told of every name, also where no topic has it (KafkaApis)."""
+    return told if told.name is None else replace(told, topic_authorized_operations=operations)
 
 
 def _known(topic: Topic, led_by: Leadership, operations: int) -> MetadataResponseTopic:

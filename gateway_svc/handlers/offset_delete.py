@@ -23,6 +23,8 @@ from gateway_svc.wire.error_code import ErrorCode
 
 @coordinated(OFFSET_DELETE)
 async def offset_delete(request: OffsetDeleteRequest, call: Call) -> OffsetDeleteResponse:
+    if not request.group_id:
+        return OFFSET_DELETE.refuse(request, ErrorCode.INVALID_GROUP_ID)
     topics = [
         TopicPartitions(topic.name, _existing(topic, call.backends.view))
         for topic in request.topics

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.advertised import ADVERTISED, KIO_FROM
+from tests.support.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
 from tests.support.raw_client import RawClient
 
 
@@ -35,5 +35,5 @@ def versions_of(exchanges: Mapping[int, Exchange]) -> list[Any]:
             key, version, id=f"{exchange.check.__name__.removesuffix('_check')}-v{version}"
         )
         for key, exchange in exchanges.items()
-        for version in range(KIO_FROM.get(key, 0), ADVERTISED[key][1] + 1)
+        for version in range(KIO_FROM.get(key, 0), KIO_UP_TO.get(key, ADVERTISED[key][1]) + 1)
     ]

@@ -1,9 +1,10 @@
-"""DeleteGroups (key 42), versions 0-2: forgets groups that have no members, with their offsets.
+"""DeleteGroups (key 42), versions 0-3: forgets groups that have no members, with their offsets.
 
 Versions:
     0: group names
     1: answered before throttling (KIP-219)
     2: flexible encoding (KIP-482)
+    3: error_message, which is null where the code says all
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ class DeleteGroupsRequest:
 class DeletableGroupResult:
     group_id: str = wire(STRING)
     error_code: ErrorCode = wire(ERROR_CODE, default=ErrorCode.NONE)
+    error_message: str | None = wire(STRING, since=3, nullable_since=3, default=None)
 
 
 @message
@@ -43,7 +45,7 @@ DELETE_GROUPS = Api(
     key=42,
     name="DeleteGroups",
     version_min=0,
-    version_max=2,
+    version_max=3,
     flexible_since=2,
     request=DeleteGroupsRequest,
     response=DeleteGroupsResponse,

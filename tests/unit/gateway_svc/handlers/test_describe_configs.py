@@ -33,10 +33,17 @@ def test_a_topic_s_configs_tell_where_their_values_come_from():
     assert [(one.name, one.value, one.source) for one in own.synonyms] == [
         ("retention.ms", "1000", 1),
         ("log.retention.hours", "24", 4),  # as it was set, in its own unit
-        ("log.retention.ms", "604800000", 5),
     ]
     default = configs["cleanup.policy"]
     assert (default.value, default.config_source, default.is_default) == ("delete", 5, True)
+
+
+def test_synonyms_without_a_value_are_not_told():
+    configs = {one.name: one for one in ask(TOPIC, "payments", include_synonyms=True).configs}
+    told = {name: [each.name for each in configs[name].synonyms] for name in configs}
+    # Of several synonyms the first has no default in Apache Kafka, and some have none at all.
+    assert (told["segment.ms"], told["remote.storage.enable"]) == ([], [])
+    assert told["cleanup.policy"] == ["log.cleanup.policy"]
 
 
 def test_a_topic_without_a_value_of_its_own_has_the_broker_s():

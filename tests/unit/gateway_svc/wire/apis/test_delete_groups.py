@@ -39,6 +39,18 @@ from tests.support.wire_cases import check_wire_case
             "00000000 02026700 000000",
             id="response v2",
         ),
+        # As a broker of Apache Kafka 4.4.0 answers.
+        pytest.param(
+            DeleteGroupsResponse(
+                results=[
+                    DeletableGroupResult(group_id="", error_code=ErrorCode.GROUP_ID_NOT_FOUND),
+                    DeletableGroupResult(group_id="nope", error_code=ErrorCode.GROUP_ID_NOT_FOUND),
+                ]
+            ),
+            3,
+            "00000000 03 01 0045 00 00 05 6e6f7065 0045 00 00 00",
+            id="response v3",
+        ),
     ],
 )
 def test_wire_image(message, version, hex_bytes):
