@@ -6,8 +6,8 @@ WORKERS ?= auto
 CLIENT_WORKERS ?= $(WORKERS)
 CLIENTS := tests/clients tests/crash tests/hostile tests/moves
 # What takes the whole machine for itself, and so comes last: many clients of many languages with ideas
-# of their own about time, and a cluster in containers.
-ALONE := tests/interop tests/cluster
+# of their own about time, Apache Kafka beside ringlog, and a cluster in containers.
+ALONE := tests/interop tests/differential tests/cluster
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := common gateway_svc metadata_svc partition_svc ringlog

@@ -1,0 +1,170 @@
+"""Answers as plain values in which only what ought to be the same is left, and their differences.
+
+Rules, by the names of fields:
+
+    ids         what a broker makes up (topic, member, producer ids) is numbered in the order in
+                which it appears, so that two answers agree on who is who
+    addresses   hosts, ports and the cluster's id
+    times       of the broker's own clock
+    texts       of error messages are for people: compared is whether there is one
+    epochs      of consumer groups begin with 2 in Kafka and with 1 here
+    order       Kafka keeps most lists in hash maps: elements are sorted by what names them
+    batches     by their headers, with a digest of the records; the leader epoch is the broker's
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from tests.support.batches import ATTRIBUTES_AT, HEADER_BYTES, TIMESTAMP_TYPE_BIT, split_batches
+
+_IDS: Final = frozenset({"topic_id", "member_id", "leader", "producer_id", "directory_id"})
+_ADDRESSES: Final = frozenset({"host", "port", "cluster_id"})
+_TIMES: Final = frozenset({"log_append_time"})
+_TEXTS: Final = frozenset({"error_message", "batch_index_error_message", "documentation"})
+_EPOCHS: Final = frozenset({"member_epoch", "group_epoch", "assignment_epoch"})
+#: What names an element of a list, the first of them that it has.
+_NAMES: Final = (
+    "name",
+    "topic",
+    "topic_id",
+    "partition_index",
+    "partition",
+    "index",
+    "group_id",
+    "key",
+    "member_id",
+    "node_id",
+    "api_key",
+    "resource_name",
+)
+
+#: What tests ask for where there should be no topic.
+NO_SUCH_ID: Final = UUID(int=7)
+
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+#: attributes, last delta, base and max timestamp, producer id, epoch, base sequence, count
+_BATCH_BODY: Final = struct.Struct(">hiqqqhii")
+
+
+class Difference(NamedTuple):
+    """A place in an answer, as `topics[0].error_code`, and what each side says there."""
+
+    path: str
+    kafka: Any
+    ringlog: Any
+
+
+@dataclass
+class Reading:
+    """How the answers of one side are read: with the ids that it has made up so far.
+
+    `first_epoch`: of a consumer group.
+    """
+
+    first_epoch: int = 1
+    ids: dict[Any, str] = field(default_factory=lambda: {NO_SUCH_ID.hex: "no such id"})
+
+    def name(self, value: Any, name: str) -> None:
+        """Calls an id `name` from now on."""
+        self.ids[_scalar(value)] = name
+
+    def plain(self, value: Any, name: str = "") -> Any:
+        if is_dataclass(value):
+            return {
+                one.name: self.plain(getattr(value, one.name), one.name) for one in fields(value)
+            }
+        if isinstance(value, tuple):
+            return sorted((self.plain(one, name) for one in value), key=_name_of)
+        if isinstance(value, bytes) and name == "records":
+            return [self._batch(one) for one in split_batches(value)]
+        return self._masked(_scalar(value), name)
+
+    def _batch(self, batch: bytes) -> dict[str, Any]:
+        attributes, last_delta, base_ms, max_ms, producer_id, epoch, sequence, count = (
+            _BATCH_BODY.unpack_from(batch, ATTRIBUTES_AT)
+        )
+        is_append_time = bool(attributes & TIMESTAMP_TYPE_BIT)
+        return {
+            "base_offset": int.from_bytes(batch[:8], "big"),
+            "magic": batch[16],
+            "attributes": attributes,
+            "last_offset_delta": last_delta,
+            "base_timestamp": base_ms,
+            "max_timestamp": "some time" if is_append_time else max_ms,
+            "producer": self._masked(producer_id, "producer_id"),
+            "producer_epoch": epoch,
+            "base_sequence": sequence,
+            "count": count,
+            "records": sha256(batch[HEADER_BYTES:]).hexdigest()[:12],
+        }
+
+    def _masked(self, value: Any, name: str) -> Any:
+        if name in _EPOCHS and value > 0:
+            return value - self.first_epoch + 1
+        if name in _IDS and value not in (None, "", -1):
+            return self.ids.setdefault(value, f"{name} #{len(self.ids)}")
+        if name in _ADDRESSES and value:
+            return f"some {name}"
+        if name in _TIMES and value is not None:
+            return "some time"
+        if name in _TEXTS and value is not None:
+            return "some text" if value else ""
+        return value
+
+
+def _scalar(value: Any) -> Any:
+    match value:
+        case timedelta():
+            return value // _MILLISECOND
+        case datetime():
+            return (value - _EPOCH) // _MILLISECOND
+        case UUID():
+            return value.hex
+        case _:
+            return value
+
+
+def _name_of(value: Any) -> str:
+    """What sorts it: its name, or for other elements nothing."""
+    if not isinstance(value, Mapping):
+        return ""
+    names = [str(value[name]) or "''" for name in _NAMES if value.get(name) is not None]
+    return names[0].rjust(20) if names else ""
+
+
+def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Difference]:
+    """Where two plain values differ."""
+    if isinstance(kafka, Mapping) and isinstance(ringlog, Mapping):
+        for name in kafka:
+            yield from differences(kafka[name], ringlog[name], f"{path}.{name}" if path else name)
+    elif isinstance(kafka, list) and isinstance(ringlog, list):
+        yield from _in_lists(kafka, ringlog, path)
+    elif kafka != ringlog:
+        yield Difference(path, kafka, ringlog)
+
+
+def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Difference]:
+    """Elements with names are compared by name, all others by their place."""
+    theirs, ours = _by_name(kafka), _by_name(ringlog)
+    if theirs is not None and ours is not None:
+        for name in {**theirs, **ours}:
+            yield from differences(theirs.get(name), ours.get(name), f"{path}[{name}]")
+        return
+    if len(kafka) != len(ringlog):
+        yield Difference(path, kafka, ringlog)
+        return
+    for index, (one, other) in enumerate(zip(kafka, ringlog, strict=True)):
+        yield from differences(one, other, f"{path}[{index}]")
+
+
+def _by_name(values: list[Any]) -> dict[str, Any] | None:
+    """None where not all have names, or two have the same."""
+    named = {_name_of(one).strip(): one for one in values}
+    return named if len(named) == len(values) and "" not in named else None

@@ -1,0 +1,90 @@
+"""A real Apache Kafka broker (KRaft, one node), of the version that pom.xml beside this names.
+
+Its jars are fetched once by Maven into build/kafka; later runs need no network.
+"""
+
+import fcntl
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support.ports import ReservedPort
+from tests.support.processes import REPOSITORY, BrokerProcess
+from tests.support.raw_client import could_create_topics
+from tests.support.tools import need
+from tests.support.waiting import eventually
+
+_POM: Final = Path(__file__).with_name("pom.xml")
+_JARS: Final = REPOSITORY / "build" / "kafka"
+_FETCH_WITHIN_S: Final = 600
+_READY_WITHIN_S: Final = 120
+_CLUSTER_ID: Final = "MkU3OEVBNTcwNTJENDM2Qg"
+
+_PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{controller}
+listeners=PLAINTEXT://{kafka},CONTROLLER://{controller}
+advertised.listeners=PLAINTEXT://{kafka}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={folder}/logs
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+"""
+
+
+def fetched_jars() -> Path:
+    """The folder with Kafka's jars. Skips, or fails, where a tool is missing."""
+    for tool in ("java", "mvn"):
+        need(shutil.which(tool), tool)
+    _JARS.mkdir(parents=True, exist_ok=True)
+    stamp = _JARS / "fetched"
+    with (_JARS / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != _POM.read_text():
+            command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies"]
+            done = subprocess.run(
+                [*command, f"-DoutputDirectory={_JARS}"],
+                capture_output=True,
+                text=True,
+                timeout=_FETCH_WITHIN_S,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            stamp.write_text(_POM.read_text())
+    return _JARS
+
+
+@contextmanager
+def running_kafka(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
+    """The address of a broker with its data in `folder`. `settings` by Kafka's names."""
+    jars = fetched_jars()
+    kafka, controller = ReservedPort(), ReservedPort()
+    properties = folder / "server.properties"
+    told = _PROPERTIES.format(kafka=kafka.address, controller=controller.address, folder=folder)
+    told += "".join(f"{name}={value}\n" for name, value in settings.items())
+    properties.write_text(told)
+    java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    storage_tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
+    subprocess.run([*java, *storage_tool], capture_output=True, check=True, timeout=_READY_WITHIN_S)
+    heap = ["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC"]
+    process = BrokerProcess("kafka", [*java, *heap, "kafka.Kafka", str(properties)])
+    try:
+        eventually(
+            lambda: could_create_topics(kafka.address),
+            within_s=_READY_WITHIN_S,
+            what=f"Apache Kafka\n{process.tail}",
+        )
+        yield kafka.address
+    finally:
+        process.kill()
+        kafka.release()
+        controller.release()

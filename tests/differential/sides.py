@@ -1,0 +1,211 @@
+"""The same requests to Apache Kafka and to ringlog, in the same order, and where answers differ.
+
+Requests are plain values (`kio_client.message`). What is not the same on both sides, such as an id
+that a broker has given, is a `Twin`, and may stand anywhere in them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from kio.index import load_response_schema
+
+from tests.differential.comparison import Difference, Reading, differences
+from tests.differential.known_differences import KNOWN_DIFFERENCES
+from tests.differential.requests import create_topics, list_offsets, metadata, topic
+from tests.support.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
+from tests.support.kafka_socket import KafkaSocket
+from tests.support.kio_client import message, read_response, request_frame
+from tests.support.raw_client import CREATE_TOPICS, LATEST, LIST_OFFSETS, METADATA
+from tests.support.waiting import eventually
+
+#: Of a value in the report.
+_TEXT_MAX: Final = 300
+
+#: In place of an answer, where a broker closes the connection.
+CLOSED: Final = "closed"
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A value of each side."""
+
+    kafka: Any
+    ringlog: Any
+
+    def of(self, pick: Callable[[Any], Any]) -> "Twin":
+        """What `pick` finds in each."""
+        return Twin(pick(self.kafka), pick(self.ringlog))
+
+
+def versions_of(api_key: int) -> range:
+    """The versions that Kafka, ringlog and kio all have (`test_versions.py`)."""
+    first, last = ADVERTISED[api_key]
+    return range(KIO_FROM.get(api_key, first), KIO_UP_TO.get(api_key, last) + 1)
+
+
+class Side:
+    """One broker: connections by name, and how its answers are read."""
+
+    def __init__(self, name: str, address: str, reading: Reading) -> None:
+        self.name = name
+        self.reading = reading
+        self._address = address
+        self._connections: dict[str, KafkaSocket] = {}
+
+    def send(self, connection: str, api_key: int, version: int, values: Any) -> None:
+        socket = self._connections.get(connection)
+        if socket is None:
+            socket = self._connections[connection] = KafkaSocket(self._address)
+        request = message(api_key, version, _side_of(values, self.name))
+        socket.send_frame(request_frame(request, socket.next_correlation_id()))
+
+    def receive(self, connection: str, api_key: int, version: int) -> Any:
+        """The answer, or `CLOSED`."""
+        try:
+            frame = self._connections[connection].read_frame()
+        except (EOFError, ConnectionError):
+            self._connections.pop(connection).close()
+            return CLOSED
+        return read_response(frame, api_key, version)[1]
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+
+class Found(NamedTuple):
+    """A difference, and in the answer to what it was."""
+
+    what: str
+    version: int
+    difference: Difference
+
+
+def report(found: Iterable[Found]) -> str:
+    """A line for each difference, with the versions that have it."""
+    versions: dict[str, list[int]] = {}
+    for what, version, (path, kafka, ringlog) in found:
+        line = f"{path}: kafka {_short(kafka)}, ringlog {_short(ringlog)}"
+        versions.setdefault(f"{what} {{}} {line}", []).append(version)
+    return "\n".join(line.replace("{}", _range(numbers)) for line, numbers in versions.items())
+
+
+def _short(value: Any) -> str:
+    text = str(value.name) if isinstance(value, Enum) else repr(value)
+    return text if len(text) <= _TEXT_MAX else text[:_TEXT_MAX] + "…"
+
+
+def _range(versions: list[int]) -> str:
+    return f"v{min(versions)}" if len(set(versions)) == 1 else f"v{min(versions)}-{max(versions)}"
+
+
+class Sides:
+    """Both brokers. `unexpected` is what no known difference explains."""
+
+    def __init__(self, kafka: str, ringlog: str) -> None:
+        self._kafka = Side("kafka", kafka, Reading(first_epoch=2))
+        self._ringlog = Side("ringlog", ringlog, Reading())
+        self.unexpected: list[Found] = []
+        self.asked = 0
+
+    def close(self) -> None:
+        self._kafka.close()
+        self._ringlog.close()
+
+    def ask(
+        self, api_key: int, version: int, values: Mapping[str, Any], *, connection: str = ""
+    ) -> Twin:
+        """The answers; where they differ is noted."""
+        self.begin(api_key, version, values, connection=connection)
+        return self.end(api_key, version, connection=connection)
+
+    def ask_in_all_versions(self, api_key: int, values: Mapping[str, Any]) -> Twin:
+        """As `ask`, for requests that may be made again. The answers of the last version."""
+        for version in versions_of(api_key):
+            answers = self.ask(api_key, version, values)
+        return answers
+
+    def prepare(
+        self,
+        api_key: int,
+        version: int,
+        values: Mapping[str, Any],
+        is_done: Callable[[Any], bool] = lambda _: True,
+    ) -> Twin:
+        """Asks each side until `is_done`, and compares nothing."""
+
+        def answer(side: Side) -> Any:
+            def look() -> Any:
+                side.send("", api_key, version, values)
+                found = side.receive("", api_key, version)
+                return found if is_done(found) else None
+
+            return eventually(look, what=f"{side.name} has done {values}")
+
+        return Twin(answer(self._kafka), answer(self._ringlog))
+
+    def new_topic(self, name: str, partitions: int = 1, **more: Any) -> Twin:
+        """The id of a topic that both have and lead from now on."""
+        created = self.prepare(CREATE_TOPICS, 7, create_topics(topic(name, partitions, **more)))
+        for answer in (created.kafka, created.ringlog):
+            assert answer.topics[0].error_code == 0, answer
+
+        def is_led(found: Any) -> bool:
+            (one,) = found.topics
+            return not one.error_code and all(each.leader_id >= 0 for each in one.partitions)
+
+        found = self.prepare(METADATA, 12, metadata(name), is_led)
+        ends = list_offsets(name, *((index, LATEST) for index in range(partitions)))
+        self.prepare(LIST_OFFSETS, 7, ends, has_no_errors)
+        topic_id = found.of(lambda answer: answer.topics[0].topic_id)
+        self._kafka.reading.name(topic_id.kafka, f"id of {name}")
+        self._ringlog.reading.name(topic_id.ringlog, f"id of {name}")
+        return topic_id
+
+    def begin(
+        self, api_key: int, version: int, values: Mapping[str, Any], *, connection: str = ""
+    ) -> None:
+        """Sends a request that may wait for others."""
+        for side in self._each():
+            side.send(connection, api_key, version, values)
+
+    def end(self, api_key: int, version: int, *, connection: str = "") -> Twin:
+        """The answers to what was begun on the connection."""
+        kafka, ringlog = (
+            side.receive(connection, api_key, version) for side in (self._kafka, self._ringlog)
+        )
+        self._compare(api_key, version, kafka, ringlog)
+        return Twin(kafka, ringlog)
+
+    def _compare(self, api_key: int, version: int, kafka: Any, ringlog: Any) -> None:
+        self.asked += 1
+        name = load_response_schema(api_key, version).__name__.removesuffix("Response")
+        plain = (
+            side.reading.plain(answer)
+            for side, answer in ((self._kafka, kafka), (self._ringlog, ringlog))
+        )
+        for difference in differences(*plain):
+            if not [one for one in KNOWN_DIFFERENCES if one.explains(api_key, version, difference)]:
+                self.unexpected.append(Found(name, version, difference))
+
+    def _each(self) -> Iterator[Side]:
+        yield self._kafka
+        yield self._ringlog
+
+
+def has_no_errors(answer: Any) -> bool:
+    """Whether ListOffsets found all partitions."""
+    partitions = (one for topic in answer.topics for one in topic.partitions)
+    return not any(one.error_code for one in partitions)
+
+
+def _side_of(values: Any, side: str) -> Any:
+    if isinstance(values, Twin):
+        return getattr(values, side)
+    if isinstance(values, Mapping):
+        return {name: _side_of(value, side) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_side_of(value, side) for value in values]
+    return values

@@ -1,0 +1,68 @@
+"""DescribeConfigs, DescribeCluster, ApiVersions and FindCoordinator."""
+
+from tests.differential.requests import (
+    BROKER_RESOURCE,
+    TOPIC_RESOURCE,
+    describe_configs,
+    find_coordinator,
+)
+from tests.differential.sides import versions_of
+from tests.support.group_apis import FIND_COORDINATOR
+from tests.support.raw_client import API_VERSIONS, DESCRIBE_CLUSTER, DESCRIBE_CONFIGS
+
+GROUP_RESOURCE = 32
+
+
+def test_configs_are_described_alike(sides):
+    sides.new_topic("configured", configs={"retention_ms": "1234", "cleanup_policy": "compact"})
+    for version in versions_of(DESCRIBE_CONFIGS):
+        for asked in (
+            describe_configs((TOPIC_RESOURCE, "configured", None)),
+            describe_configs((TOPIC_RESOURCE, "configured", ["retention.ms", "no.such.config"])),
+            describe_configs((TOPIC_RESOURCE, "configured", [])),
+            describe_configs((TOPIC_RESOURCE, "unknown", None)),
+            describe_configs((TOPIC_RESOURCE, "no/slash", None), (TOPIC_RESOURCE, "", None)),
+            describe_configs((TOPIC_RESOURCE, "__consumer_offsets", ["cleanup.policy"])),
+            describe_configs((BROKER_RESOURCE, "1", ["node.id", "num.partitions", "broker.id"])),
+            describe_configs((BROKER_RESOURCE, "1", ["offsets.retention.minutes"])),
+            describe_configs((BROKER_RESOURCE, "1", ["offsets.topic.num.partitions"])),
+            describe_configs((BROKER_RESOURCE, "1", ["offsets.topic.replication.factor"])),
+            describe_configs((BROKER_RESOURCE, "1", ["auto.create.topics.enable"])),
+            describe_configs((BROKER_RESOURCE, "", None)),
+            describe_configs((BROKER_RESOURCE, "7", None), (BROKER_RESOURCE, "x", None)),
+            describe_configs((0, "x", None), (3, "x", None), (77, "x", None)),
+            describe_configs(),
+        ):
+            sides.ask(DESCRIBE_CONFIGS, version, asked)
+
+
+def test_the_cluster_is_described_alike(sides):
+    for version in versions_of(DESCRIBE_CLUSTER):
+        for kind in (1, 2, 7):
+            for is_asked in (True, False):
+                values = {
+                    "include_cluster_authorized_operations": is_asked,
+                    "endpoint_type": kind,
+                    "include_fenced_brokers": is_asked,
+                }
+                sides.ask(DESCRIBE_CLUSTER, version, values)
+
+
+def test_versions_are_told_alike(sides):
+    for version in versions_of(API_VERSIONS):
+        for name in ("tests", "", "no good: ü"):
+            values = {"client_software_name": name, "client_software_version": "1"}
+            sides.ask(API_VERSIONS, version, values)
+
+
+def test_coordinators_are_found_alike(sides):
+    for version in versions_of(FIND_COORDINATOR):
+        for asked in (
+            find_coordinator("a"),
+            find_coordinator(""),
+            find_coordinator("a", "b", "a"),
+            find_coordinator(),
+            find_coordinator("a", key_type=7),
+            find_coordinator("a", key_type=-1),
+        ):
+            sides.ask(FIND_COORDINATOR, version, asked)

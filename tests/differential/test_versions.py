@@ -1,0 +1,23 @@
+"""Which versions are compared: those that both have, of each API that ringlog serves."""
+
+from tests.support.advertised import ADVERTISED, KIO_FROM
+from tests.support.kio_client import ask
+from tests.support.raw_client import API_VERSIONS, RawClient
+
+#: Kafka's versions that are not served, and why.
+NOT_SERVED = {
+    (API_VERSIONS, 5): "a gateway behind a load balancer is known by the id of another (KIP-1242)",
+}
+
+
+def test_ringlog_serves_every_version_that_kafka_serves(brokers):
+    kafka, _ = brokers
+    with RawClient(kafka) as client:
+        values = {"client_software_name": "tests", "client_software_version": "1"}
+        answer = ask(client, API_VERSIONS, 4, values)
+    theirs = {one.api_key: range(one.min_version, one.max_version + 1) for one in answer.api_keys}
+    for api_key, (first, last) in ADVERTISED.items():
+        missing = set(theirs[api_key]) - set(range(first, last + 1))
+        assert missing == {version for key, version in NOT_SERVED if key == api_key}, api_key
+        # What kio does not know is not compared.
+        assert KIO_FROM.get(api_key, 0) in theirs[api_key]
