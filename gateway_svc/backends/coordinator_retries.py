@@ -58,11 +58,13 @@ class CoordinatorRetries:
     def follow_up(
         self, find: Find, call: CoordinatorCall[AnswerT], first: "Future[AnswerT]"
     ) -> "Future[AnswerT]":
-        """As `call`, where `first` is under way. Needs no task where that is the answer."""
+        """As `call`, where `first` is under way. Needs no task where that is the answer.
+
+        A caller that cancels ends further attempts. The first goes on: clients commit and close.
+        """
         answer: Future[AnswerT] = asyncio.get_running_loop().create_future()
         begun = partial(self._on_first, answer, find, call, self._deadline())
         first.add_done_callback(begun)
-        answer.add_done_callback(partial(_give_up, first))
         return answer
 
     def _on_first(
@@ -132,12 +134,6 @@ async def _attempt(find: Find, call: CoordinatorCall[AnswerT]) -> AnswerT:
     except BackendUnavailable as error:
         raise CallNotSent(str(error)) from error
     return await call.make(owner)
-
-
-def _give_up(first: "Future[Any]", answer: "Future[Any]") -> None:
-    """Whoever called does not want an answer any more: what was not sent yet need not be."""
-    if answer.cancelled():
-        first.cancel()
 
 
 def _hand_over(answer: "Future[AnswerT]", task: "asyncio.Task[AnswerT]") -> None:
