@@ -15,17 +15,40 @@ pytestmark = pytest.mark.slow
 VICTIMS = ("source", "target", "metadata")
 
 
+#: Two at once, where the steps of one depend on what the other had just done.
+PAIRS = (
+    ("source", "target", "move.target.catch-up"),
+    ("source", "target", "move.source.fenced"),
+    ("source", "target", "move.target.installed"),
+    ("target", "metadata", "move.target.fenced"),
+    ("target", "metadata", "move.metadata.commit.after"),
+    ("source", "metadata", "move.source.fence"),
+    ("source", "metadata", "move.metadata.end.before"),
+)
+
+
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_move_survives_the_kill_of(victim, place, cluster):
+    kill_at(place, (victim,), cluster)
+
+
+@pytest.mark.parametrize(("first", "second", "place"), PAIRS)
+def test_a_move_survives_the_kill_of_two_at_once(first, second, place, cluster):
+    kill_at(place, (first, second), cluster)
+
+
+def kill_at(place, victims, cluster):
+    """A move in which the victims are killed while whoever comes to `place` is held there."""
     with moving(cluster) as move:
         who_comes_there = cluster.processes[move.process_of(place.split(".")[1])]
         before = times_at(who_comes_there, place)
         with cluster.failpoints.held(place):
             cluster.ring.ask_to_drain(move.source)
             wait_until_at(who_comes_there, place, after=before)
-            cluster.kill(move.process_of(victim))
-        cluster.start(move.process_of(victim))
+            cluster.kill(*map(move.process_of, victims))
+        for victim in victims:
+            cluster.start(move.process_of(victim))
         cluster.wait_until_alive(move.source, move.target)
         # The wish itself may have died with the metadata service; to repeat it does no harm.
         assert cluster.ring.drain(move.source) is None

@@ -1,0 +1,125 @@
+"""Moves whose members, or whose target and metadata service, lose each other in the middle.
+
+The members are real, in this process, and talk over TCP through a proxy that cuts; each call to the
+metadata service can be lost on its way there or back.
+"""
+
+import asyncio
+import random
+
+import pytest
+
+from common.ports.metadata import Member
+from common.ports.moves import MovePhase
+from common.ports.unavailable import BackendUnavailable
+from tests.support.moving_members import SOURCE, TARGET, Producer, TellingRing, moving_members
+from tests.support.partition_core import LOG, append, batch
+from tests.support.proxy import Proxy
+from tests.unit.partition_svc.moving.test_mover import assert_kept, heads, moved, run
+
+
+class LossyRing(TellingRing):
+    """Loses one call at each step that `losses` names: the request, or the answer."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self._losses = dict(losses)
+
+    async def advance_move(self, move_id, phase, *, process=None):
+        lost = self._losses.pop(phase, None)
+        if lost == "request":
+            raise BackendUnavailable("the request was lost")
+        answer = await super().advance_move(move_id, phase, process=process)
+        if lost == "answer":
+            raise BackendUnavailable("the answer was lost")
+        return answer
+
+    async def end_move(self, move_id, *, process=None):
+        lost = self._losses.pop("end", None)
+        if lost != "request":
+            await super().end_move(move_id, process=process)
+        if lost is not None:
+            raise BackendUnavailable(f"the {lost} was lost")
+
+
+async def moved_under_appends(ring, members, producers):
+    """The only move of `ring`, with producers that go on during and after it."""
+    sending = [asyncio.create_task(one.send_for_ever()) for one in producers]
+    ring.begin()
+    await moved(ring)
+    for one in producers:
+        count = len(one.acknowledged)
+        while len(one.acknowledged) < count + 3:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+    for task in sending:
+        task.cancel()
+    await asyncio.wait(sending)
+    source, target = members
+    await assert_kept(target.core, *producers)
+    assert not heads(source)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
+    dice, cuts = random.Random(seed), []
+
+    def cut(_):
+        if len(cuts) < 8 and dice.random() < 0.2:
+            cuts.append(1)
+            return True
+        return False
+
+    async def test():
+        ring, proxy = TellingRing(), Proxy()
+        proxy.cut_answer = cut
+        try:
+            async with moving_members(tmp_path, ring) as members:
+                producers = [Producer(ring, members, producer_id=n) for n in range(3)]
+                for _ in range(100):
+                    await asyncio.gather(*(one.send() for one in producers))
+                proxy.target = ring.members[SOURCE].address
+                ring.join(Member(SOURCE, proxy.address), ring.listeners[SOURCE])
+                await moved_under_appends(ring, members, producers)
+        finally:
+            await asyncio.to_thread(proxy.close)
+        assert cuts, "nothing was cut: the test showed nothing"
+
+    run(test)
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+@pytest.mark.parametrize("step", [*list(MovePhase)[1:], "end"], ids=str)
+def test_a_move_survives_the_loss_of_a_call_to_the_metadata_service(tmp_path, step, lost):
+    async def test():
+        ring = LossyRing({step: lost})
+        async with moving_members(tmp_path, ring) as members:
+            producers = [Producer(ring, members, producer_id=n) for n in range(3)]
+            await asyncio.gather(*(one.send() for one in producers))
+            await moved_under_appends(ring, members, producers)
+            assert not ring._losses
+
+    run(test)
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_a_target_without_news_serves_nothing_before_it_knows(tmp_path, lost):
+    """It is cut off from the metadata service at COMMIT, with its watch and its call."""
+
+    async def test():
+        ring = LossyRing({MovePhase.COMMIT: lost})
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            told = ring.listeners[TARGET]
+            ring.listeners[TARGET] = lambda change: missed.append(change)
+            missed = []
+            told(ring.snapshot())
+            ring.begin()
+            told(ring.snapshot())
+            while ring.placement().owner != TARGET:
+                assert target.core.serving_epoch(LOG) is None
+                await asyncio.sleep(0.001)
+            ring.listeners[TARGET] = told
+            told(ring.snapshot())
+            await moved(ring)
+
+    run(test)
