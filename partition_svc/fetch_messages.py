@@ -54,14 +54,17 @@ def encoded_fetch_response(results: Sequence[FetchResult]) -> bytes:
 def fetch_pieces(
     fetch_id: int, results: Sequence[FetchResult], *, bytes_max: int = PIECE_BYTES
 ) -> Iterator[Chunks]:
-    """The answer to a call on a stream as encoded FetchPieces, one after the other."""
+    """The answer to a call on a stream as encoded FetchPieces, one after the other.
+
+    Takes the batches out of `results`, so that those that have left need not stay in memory.
+    """
     chunks: Chunks = []
     size = 0
     continues = False
     for result in results:
         head = fetch_result_to_message(result).SerializeToString()
         run: Chunks = []
-        for batch in result.records:
+        for batch in _taken_out(result.records):
             if size and size + len(batch) > bytes_max:
                 _add_result(chunks, head, run)
                 yield _piece(fetch_id, chunks, continues=continues)
@@ -71,6 +74,12 @@ def fetch_pieces(
         _add_result(chunks, head, run)
         size += len(head)
     yield _piece(fetch_id, chunks, continues=continues, is_last=True)
+
+
+def _taken_out(batches: Chunks) -> Iterator[bytes | memoryview]:
+    batches.reverse()
+    while batches:
+        yield batches.pop()
 
 
 def encoded_pieces(pieces: Sequence[Chunks]) -> bytes:

@@ -2,7 +2,8 @@
 
 Answers that are ready share messages, and take turns where they are large: a long poll's few bytes
 do not wait behind megabytes of somebody else's. Batches are copied into a message when it is their
-turn to leave. A caller that does not read its answers is not read from.
+turn to leave. A caller that does not read its answers is not read from, and what was read for it
+has a bound in bytes.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from partition_svc.fetch_messages import (
     fetch_pieces,
     fetch_query_from_message,
 )
+from partition_svc.fetch_room import RoomOfFetch, SharedRoom
 from partition_svc.messages import Malformed
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -27,17 +29,22 @@ from protos.partition.v1 import partition_pb2 as pb
 _PIECES_MAX: Final = 256
 #: Answers that may wait to leave; while there are more, no calls are read.
 _READY_MAX: Final = 256
+#: Fetches that may be under way: more than a gateway has connections.
+_FETCHING_MAX: Final = 20_000
 
 
 class FetchStream:
     """Reads calls, fetches, and hands out encoded responses. One for each stream."""
 
-    def __init__(self, partitions: Partitions) -> None:
+    def __init__(self, partitions: Partitions, *, bytes_max: int) -> None:
+        """`bytes_max` bounds what was read and has not left, save for one batch of each fetch."""
         self._partitions = partitions
+        self._room = SharedRoom(bytes_max)
         self._fetching: dict[int, asyncio.Task[None]] = {}  # by fetch id
-        self._ready: dict[int, Iterator[Chunks]] = {}  # what is left of answers, next in turn first
+        # What is left of answers, next in turn first.
+        self._ready: dict[int, tuple[Iterator[Chunks], RoomOfFetch]] = {}
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
+        self._may_read = asyncio.Event()
         self._has_ended = False
         self._bug: BaseException | None = None
         #: Why the stream cannot go on, for its status; None where the caller ended it.
@@ -48,7 +55,7 @@ class FetchStream:
         self.failure = self.failure or failure
         self._has_ended = True
         self._changed.set()
-        self._room.set()
+        self._may_read.set()
 
     async def responses(
         self, requests: AsyncIterator[pb.FetchStreamRequest]
@@ -64,8 +71,7 @@ class FetchStream:
                     await self._changed.wait()
                     continue
                 yield encoded_pieces(self._next_pieces())
-                if len(self._ready) <= _READY_MAX:
-                    self._room.set()
+                self._may_read.set()
             if self._bug is not None:
                 raise self._bug
         finally:
@@ -81,9 +87,9 @@ class FetchStream:
                     return
                 for call in request.calls:
                     self._take(call)
-                while len(self._ready) > _READY_MAX and not self._has_ended:
-                    self._room.clear()
-                    await self._room.wait()
+                    while self._is_full and not self._has_ended:
+                        self._may_read.clear()
+                        await self._may_read.wait()
         except Malformed as error:
             self.end(error)
         except DecodeError:
@@ -93,6 +99,10 @@ class FetchStream:
         finally:
             self._has_ended = True
             self._changed.set()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._ready) > _READY_MAX or len(self._fetching) > _FETCHING_MAX
 
     def _take(self, call: pb.FetchCall) -> None:
         fetch_id = call.fetch_id
@@ -110,17 +120,26 @@ class FetchStream:
 
     def _drop(self, fetch_id: int) -> None:
         """Its answer is not wanted any more, if there is still something of it to come."""
-        self._ready.pop(fetch_id, None)
+        if fetch_id in self._ready:
+            _, room = self._ready.pop(fetch_id)
+            room.close()
         task = self._fetching.get(fetch_id)
         if task is not None:
             task.cancel()
 
     async def _fetch(self, fetch_id: int, query: FetchQuery) -> None:
-        self._ready[fetch_id] = fetch_pieces(fetch_id, await self._partitions.fetch(query))
+        room = query.room = self._room.open()
+        try:
+            results = await self._partitions.fetch(query)
+        except BaseException:
+            room.close()
+            raise
+        self._ready[fetch_id] = fetch_pieces(fetch_id, results), room
 
     def _on_done(self, fetch_id: int, task: asyncio.Task[None]) -> None:
         del self._fetching[fetch_id]
         self._changed.set()
+        self._may_read.set()
         if task.cancelled():
             return
         error = task.exception()
@@ -133,14 +152,17 @@ class FetchStream:
     def _next_pieces(self) -> list[Chunks]:
         """One piece of each answer whose turn it is, as many as a message has room for."""
         pieces: list[Chunks] = []
-        room = PIECE_BYTES
-        while self._ready and room > 0 and len(pieces) < _PIECES_MAX:
+        left = PIECE_BYTES
+        while self._ready and left > 0 and len(pieces) < _PIECES_MAX:
             fetch_id = next(iter(self._ready))
-            answer = self._ready.pop(fetch_id)
+            answer, room = self._ready.pop(fetch_id)
             piece = next(answer, None)
             if piece is None:
+                room.close()
                 continue
             pieces.append(piece)
-            room -= sum(map(len, piece))
-            self._ready[fetch_id] = answer
+            size = sum(map(len, piece))
+            left -= size
+            room.give(size)
+            self._ready[fetch_id] = answer, room
         return pieces

@@ -20,6 +20,7 @@ from partition_svc.fetch_messages import (
     fetch_query_from_message,
     fetch_result_to_message,
 )
+from partition_svc.fetch_room import SharedRoom
 from partition_svc.fetch_stream import FetchStream
 from partition_svc.log.record_thread import pause
 from partition_svc.messages import (
@@ -45,7 +46,8 @@ T = TypeVar("T")
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 
-#: What one stream may have unanswered; the gateway bounds its own side too.
+#: What one stream may have unanswered, and all Fetch calls together; the gateway bounds its own
+#: side too.
 _STREAM_BYTES_MAX: Final = 64 << 20
 #: Of one partition; more are decoded in a thread.
 _RECORDS_AT_ONCE: Final = 1000
@@ -69,6 +71,7 @@ class PartitionServicer(PartitionServiceServicer):
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._streams: set[_Stream[Any, Any]] = set()
+        self._fetch_room = SharedRoom(_STREAM_BYTES_MAX)
         self._ending: BackendUnavailable | None = None
 
     def end_streams(self) -> None:
@@ -116,6 +119,10 @@ class PartitionServicer(PartitionServiceServicer):
             query = fetch_query_from_message(request)
         except Malformed as error:
             await _refuse(context, error)
+        # Nobody tells when the response has left, so it counts until the call is over.
+        room = query.room = self._fetch_room.open()
+        # The stubs ask for a class in place of a function.
+        context.add_done_callback(lambda _: room.close())  # type: ignore[arg-type]
         results = await _answered(context, self._partitions.fetch(query))
         if request.decode_records:
             return await _decoded(query, results)
@@ -126,7 +133,8 @@ class PartitionServicer(PartitionServiceServicer):
         requests: AsyncIterator[pb.FetchStreamRequest],
         context: grpc.aio.ServicerContext[pb.FetchStreamRequest, pb.FetchStreamResponse],
     ) -> AsyncIterator[bytes]:
-        async for response in self._answers(FetchStream(self._partitions), requests, context):
+        stream = FetchStream(self._partitions, bytes_max=_STREAM_BYTES_MAX)
+        async for response in self._answers(stream, requests, context):
             yield response
 
     async def ListOffsets(  # noqa: N802

@@ -108,12 +108,34 @@ class FetchPartition:
     leader_epoch: int = NO_LEADER_EPOCH
 
 
+class FetchRoom(Protocol):
+    """Room for what a query reads, shared with other queries of the same caller."""
+
+    @property
+    def left(self) -> int:
+        """Bytes; none where it is not positive."""
+        ...
+
+    @property
+    def is_short(self) -> bool:
+        """True where a query must not wait for more with what it has read."""
+        ...
+
+    def take(self, byte_count: int) -> None: ...
+
+    def give(self, byte_count: int) -> None: ...
+
+    async def until_some(self) -> None:
+        """Waits until there is room."""
+        ...
+
+
 @dataclass(slots=True)
 class FetchQuery:
     """One long poll over several logs: answered when `min_bytes` are there in all of them together.
 
     `max_bytes` bounds the whole answer; the first batch found comes back even where it alone is
-    larger (KIP-74).
+    larger (KIP-74). What was read is taken from `room`, if there is one; the caller gives it back.
     """
 
     partitions: Sequence[FetchPartition]
@@ -121,6 +143,7 @@ class FetchQuery:
     min_bytes: int
     max_bytes: int
     read_committed: bool = False
+    room: FetchRoom | None = None
 
 
 class AbortedTransaction(NamedTuple):

@@ -7,7 +7,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId, Refusal
+from common.ports.partitions import (
+    FetchPartition,
+    FetchQuery,
+    FetchResult,
+    FetchRoom,
+    LogId,
+    Refusal,
+)
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.recovery import Recovery
 from partition_svc.log.waiters import FetchWaiter
@@ -45,11 +52,13 @@ class _Poll:
         "must_answer",
         "partitions",
         "reads",
+        "room",
         "size_bytes",
     )
 
     def __init__(self, query: FetchQuery, bytes_max: int) -> None:
         self.partitions = query.partitions
+        self.room = query.room
         self.bytes_max = bytes_max
         self.reads: list[_Read] = []
         self.size_bytes = 0
@@ -118,6 +127,9 @@ class Fetching:
 
     def _waits(self, poll: _Poll, deadline: float) -> bool:
         is_enough = poll.lacking_bytes <= 0 or poll.must_answer or self._is_draining
+        if poll.room is not None and poll.size_bytes and poll.room.is_short:
+            # Others need the room that this one would keep while it waits.
+            return False
         return not is_enough and asyncio.get_running_loop().time() < deadline
 
     async def _read_all(self, poll: _Poll) -> None:
@@ -145,7 +157,10 @@ class Fetching:
 
     async def _read_again(self, poll: _Poll, positions: Iterable[int]) -> None:
         for position in positions:
-            others_bytes = poll.size_bytes - poll.reads[position].size_bytes
+            size_bytes = poll.reads[position].size_bytes
+            others_bytes = poll.size_bytes - size_bytes
+            if poll.room is not None:
+                poll.room.give(size_bytes)
             poll.replace(position, await self._read_one(poll, position, others_bytes))
 
     async def _read_one(self, poll: _Poll, position: int, others_bytes: int) -> _Read:
@@ -163,11 +178,13 @@ class Fetching:
             if asked.fetch_offset >= log.high_watermark:
                 return _Read(_result(log, []), log)
             limits = poll.limits(position, others_bytes)
-            return await self._batches(log, asked.fetch_offset, limits)
+            return await self._batches(log, asked.fetch_offset, limits, poll.room)
         except StorageFailed:
             return _Read(FetchResult(refusal=Refusal.STORAGE_ERROR))
 
-    async def _batches(self, log: PartitionLog, offset: int, limits: Limits) -> _Read:
+    async def _batches(
+        self, log: PartitionLog, offset: int, limits: Limits, room: FetchRoom | None
+    ) -> _Read:
         """Reads up to the high watermark of this moment, from memory where it is there."""
         end = log.high_watermark
         result = _result(log, [])
@@ -175,10 +192,19 @@ class Fetching:
         while offset < end and (size < limits.bytes_max or (limits.one and not size)):
             left = limits.bytes_max - size
             one = limits.one and not size
+            if room is not None:
+                if room.left < left:
+                    if one:
+                        await room.until_some()
+                    left = min(left, room.left)
+                if left <= 0 and not one:
+                    break
             run = log.tail.read(offset, end, Limits(left, left, one))
             if run is None:
                 pause = min(left, _PAUSE_BYTES)
-                run = await self._from_store(log, offset, end, Limits(left, pause, one))
+                run = await self._from_store(log, offset, end, Limits(left, pause, one), room)
+            elif room is not None:
+                room.take(run.size_bytes)
             if not run.batches:
                 break
             result.records += run.batches
@@ -186,11 +212,15 @@ class Fetching:
             offset = run.next_offset
         return _Read(result, log, size, has_more=offset < end)
 
-    async def _from_store(self, log: PartitionLog, offset: int, end: int, limits: Limits) -> Run:
+    async def _from_store(
+        self, log: PartitionLog, offset: int, end: int, limits: Limits, room: FetchRoom | None
+    ) -> Run:
         """Not while the store is being opened again; and never long without letting others work."""
         if not self._recovery.is_readable:
             await self._recovery.until_readable()
         run = self._store.reader.read(log.key, offset, end, limits)
+        if room is not None:
+            room.take(run.size_bytes)
         if run.size_bytes >= _PAUSE_BYTES:
             await asyncio.sleep(0)
         return run

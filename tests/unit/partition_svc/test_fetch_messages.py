@@ -71,7 +71,7 @@ def pieces_of(results, *, bytes_max):
 def test_a_large_answer_is_cut_between_batches():
     first = [b"a" * 60, b"b" * 60, b"c" * 60]
     results = [
-        FetchResult(first, 10, 9, 8, 7),
+        FetchResult([*first], 10, 9, 8, 7),
         FetchResult(refusal=Refusal.NOT_OWNER),
         FetchResult([b"d" * 500], 20),
     ]
@@ -87,6 +87,8 @@ def test_a_large_answer_is_cut_between_batches():
     # What is said of a result besides its batches is said once.
     assert [one.high_watermark for piece in pieces for one in piece.results] == [10, 0, -1, 20, 0]
     assert b"".join(piece.results[0].batches for piece in pieces[:2]) == b"".join(first)
+    # What has left need not stay in memory.
+    assert not any(one.records for one in results)
 
 
 def test_an_answer_without_batches_is_one_piece():

@@ -9,7 +9,7 @@ from partition_svc import fetch_stream
 from partition_svc.fetch_stream import FetchStream
 from partition_svc.messages import Malformed
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import TOPIC_ID, until
+from tests.support.partition_core import TOPIC_ID, append, batch, running_core, until
 
 _MIB = 1 << 20
 
@@ -53,6 +53,9 @@ class Requests:
         ]
         self._queue.put_nowait(pb.FetchStreamRequest(calls=calls))
 
+    def send(self, request):
+        self._queue.put_nowait(request)
+
     def drop(self, fetch_id):
         self._queue.put_nowait(pb.FetchStreamRequest(calls=[pb.FetchCall(fetch_id=fetch_id)]))
 
@@ -76,7 +79,7 @@ def run(test):
     async def within_limits():
         async with asyncio.timeout(60):
             partitions, requests = Partitions(), Requests()
-            await test(partitions, requests, FetchStream(partitions))
+            await test(partitions, requests, FetchStream(partitions, bytes_max=10 * _MIB))
 
     asyncio.run(within_limits())
 
@@ -266,4 +269,72 @@ def test_a_caller_that_leaves_takes_its_fetches_along():
             await reading
         assert partitions.asked[1].cancelled()
 
+    run(test)
+
+
+def test_answers_that_nobody_takes_are_bounded_in_bytes_and_all_come_when_they_are_taken(tmp_path):
+    async def test():
+        async with asyncio.timeout(60), running_core(tmp_path, tail_cache_bytes=0) as core:
+            sent = [batch(size=500_000) for _ in range(8)]
+            for one in sent:
+                await append(core, one, acks=1)
+            requests, stream = Requests(), FetchStream(core, bytes_max=3 * _MIB)
+            limits = {"max_bytes": 50 * _MIB}
+            asked = pb.FetchPartition(topic_id=TOPIC_ID, fetch_offset=0, max_bytes=50 * _MIB)
+            calls = [
+                pb.FetchCall(fetch_id=n, fetch=pb.FetchRequest(partitions=[asked], **limits))
+                for n in range(30)
+            ]
+            requests.send(pb.FetchStreamRequest(calls=calls))
+            requests.end()
+            responses = stream.responses(requests)
+            pieces = list(pieces_in(await anext(responses)))
+            for _ in range(500):
+                await asyncio.sleep(0)
+            # One batch each may exceed it, of those that found room at all.
+            assert stream._room.used <= 4 * _MIB
+            assert stream._fetching
+            async for one in responses:
+                assert stream._room.used <= 4 * _MIB
+                pieces += pieces_in(one)
+            assert {piece.fetch_id for piece in pieces if piece.is_last} == set(range(30))
+            whole = {
+                piece.fetch_id for piece in pieces if piece.results and piece.results[0].batches
+            }
+            assert whole == set(range(30))
+            assert stream._room.used == 0
+
+    asyncio.run(test())
+
+
+def test_answers_that_are_dropped_give_their_room_back():
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        requests.fetch(1, 2)
+        first = asyncio.ensure_future(anext(responses, None))
+        await until(lambda: len(partitions.asked) == 2)
+        stream._room.open().take(5)
+        requests.drop(1)
+        requests.drop(2)
+        requests.end()
+        await first
+        assert stream._room.used == 5
+
+    run(test)
+
+
+def test_a_caller_with_too_many_fetches_is_not_read_from(monkeypatch):
+    async def test(partitions, requests, stream):
+        requests.fetch(*range(10))
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: len(partitions.asked) == 4)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(partitions.asked) == 4
+        for fetch_id in range(10):
+            await partitions.answer(fetch_id)
+        assert sorted(await reading) == list(range(10))
+
+    monkeypatch.setattr(fetch_stream, "_FETCHING_MAX", 3)
     run(test)

@@ -86,7 +86,7 @@ def test_answers_find_their_fetches():
 def test_a_large_answer_is_whole():
     async def story(owner, sender) -> None:
         batches = [bytes([number]) * (300 << 10) for number in range(10)]
-        results = [FetchResult(batches, 5), FetchResult([], 6), FetchResult([b"end"], 7)]
+        results = [FetchResult([*batches], 5), FetchResult([], 6), FetchResult([b"end"], 7)]
         fetch = asyncio.ensure_future(sender.fetch(query(0)))
         await owner.answer(0, *results)
         answer = await fetch

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 from google.protobuf.message import DecodeError
 
@@ -111,7 +113,8 @@ def test_fetch_results(result):
 @pytest.mark.parametrize("size", [10, 100_000], ids=["small", "large"])
 def test_pieces_of_an_answer_on_a_stream(size):
     results = [FetchResult([b"x" * size], 10, 9, 8, 7), FetchResult(refusal=Refusal.MOVING)]
-    data = encoded_pieces([*pieces_made(5, results), *pieces_made(6, results)])
+    sent = [deepcopy(results) for _ in range(2)]
+    data = encoded_pieces([*pieces_made(5, sent[0]), *pieces_made(6, sent[1])])
     pieces = fetch_pieces(data)
     assert [(one.fetch_id, one.results) for one in pieces] == [(5, results), (6, results)]
     assert all(one.is_last and not one.continues for one in pieces)

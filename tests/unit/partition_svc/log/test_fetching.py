@@ -1,9 +1,11 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId, Refusal
+from partition_svc.fetch_room import SharedRoom
 from partition_svc.store.failures import StorageFailed
 from tests.support.partition_core import (
     CLUSTER_ID,
@@ -278,3 +280,52 @@ def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_p
         assert counts(await polling) == [2, 1, 0]
 
     run(test, tmp_path)
+
+
+def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_none(tmp_path):
+    async def test(core):
+        sent = [batch(size=1000) for _ in range(20)]
+        await append(core, *sent)
+        size = len(sent[0])
+        shared = SharedRoom(5 * size)
+
+        def asked():
+            rooms.append(shared.open())
+            return replace(query((LOG, 0)), room=rooms[-1])
+
+        rooms = []
+        assert counts(await core.fetch(asked())) == [5]
+        assert shared.used == 5 * size
+        waiting = asyncio.ensure_future(core.fetch(asked()))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        rooms[0].give(2 * size)
+        assert counts(await waiting) == [2]
+        rooms[1].close()
+        # Room for less than a batch is room for one (KIP-74).
+        rooms[0].give(size // 2)
+        rooms[0].take(2 * size)
+        assert shared.used == 5 * size - size // 2
+        assert counts(await core.fetch(asked())) == [1]
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["store", "memory"])
+def test_a_poll_does_not_wait_with_what_others_need_the_room_for(tmp_path, cache_bytes):
+    async def test(core):
+        sent = [batch(size=1000) for _ in range(3)]
+        await append(core, *sent)
+        size = len(sent[0])
+        room = SharedRoom(5 * size).open()
+        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
+        assert counts(await core.fetch(replace(asked, room=room))) == [3]
+        # With room to spare it waits, and what it reads again does not count twice.
+        roomy = SharedRoom(100 * size)
+        waiting = asyncio.ensure_future(core.fetch(replace(asked, room=roomy.open())))
+        await until(lambda: roomy.used == 3 * size)
+        await append(core, *(batch(size=1000) for _ in range(7)))
+        assert counts(await waiting) == [10]
+        assert roomy.used == 10 * size
+
+    run(test, tmp_path, tail_cache_bytes=cache_bytes)
