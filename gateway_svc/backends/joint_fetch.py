@@ -3,14 +3,21 @@
 It is answered as soon as all owners together have the bytes that were asked for. Each owner waits
 on its own, so it is asked for its part of what is missing: while together they have too little,
 at least one of n owners must gain an n-th of it, and when one has, the rest is shared out anew.
+
+A refusal is told at once. That there is no connection to an owner is told with the others' data, or
+after a moment: a consumer would ask again and again meanwhile.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from common.ports.partitions import FetchQuery, FetchResult, Partitions, Refusal
 from common.ports.unavailable import BackendUnavailable
+
+#: How long a fetch waits at most that concerns an owner to which there is no connection.
+_LOST_WAIT_MS_MAX: Final = 500
 
 
 class _Share:
@@ -44,24 +51,31 @@ async def joint_fetch(
     query: FetchQuery,
     owners: Sequence[tuple[Partitions, list[int]]],
     missing: Mapping[int, Refusal],
+    lost: Sequence[int] = (),
 ) -> list[FetchResult]:
     """Results in the order of `query.partitions`; `owners` come with the positions they have.
 
-    `missing` are positions that nobody is asked about, and what to say of them.
+    `missing` are positions that nobody is asked about, and what to say of them. `lost` are those of
+    owners to which there is no connection.
     """
     shares = [_Share(owner, positions, query) for owner, positions in owners]
     await asyncio.gather(*(share.ask(max_wait_ms=0, min_bytes=0) for share in shares))
-    deadline = asyncio.get_running_loop().time() + query.max_wait_ms / 1000
+    wait_ms = min(query.max_wait_ms, _LOST_WAIT_MS_MAX) if lost else query.max_wait_ms
+    deadline = asyncio.get_running_loop().time() + wait_ms / 1000
     lacking = 0 if missing else _lacking(query, shares)
     while lacking > 0:
         left_ms = int((deadline - asyncio.get_running_loop().time()) * 1000)
         if left_ms <= 0:
             break
+        if not shares:
+            await asyncio.sleep(left_ms / 1000)
+            break
         await _wait_for_one(shares, lacking, left_ms)
         lacking, before = _lacking(query, shares), lacking
         if lacking >= before:
             break  # an owner answered with less than it was to wait for: no more fits its limits
-    return _in_order(query, shares, missing)
+    unanswered = dict.fromkeys(lost, Refusal.NO_ANSWER)
+    return _in_order(query, shares, {**missing, **unanswered})
 
 
 def _lacking(query: FetchQuery, shares: Sequence[_Share]) -> int:

@@ -37,7 +37,7 @@ from gateway_svc.backends.gathering import gathered
 from gateway_svc.backends.held_appends import HeldAppends
 from gateway_svc.backends.joint_fetch import joint_fetch
 from gateway_svc.backends.leader_epochs import with_epochs
-from gateway_svc.backends.owners import Owners
+from gateway_svc.backends.owners import OwnedPartitions, Owners
 from gateway_svc.backends.submissions import Item, Submission
 
 #: What is held of all clients together; requests in memory are bounded elsewhere too.
@@ -45,7 +45,7 @@ _HELD_BYTES_MAX: Final = 256 << 20
 
 
 #: Positions of a call's items that concern one owner, and that owner.
-_Share = tuple[Partitions, list[int]]
+_Share = tuple[OwnedPartitions, list[int]]
 
 
 class RoutedPartitions(Partitions):
@@ -152,9 +152,11 @@ class RoutedPartitions(Partitions):
         if partitions is not query.partitions or max_wait_ms != query.max_wait_ms:
             query = replace(query, partitions=partitions, max_wait_ms=max_wait_ms)
         shares, missing = self._shares([one.log for one in partitions])
-        if len(shares) == 1 and not missing:
+        if len(shares) == 1 and not missing and not shares[0][0].is_lost:
             return await shares[0][0].fetch(query)
-        return await joint_fetch(query, shares, missing)
+        lost = [position for owner, found in shares if owner.is_lost for position in found]
+        connected = [share for share in shares if not share[0].is_lost]
+        return await joint_fetch(query, connected, missing, lost)
 
     async def _list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         shares, missing = self._shares([one.log for one in queries])

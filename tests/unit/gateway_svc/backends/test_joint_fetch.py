@@ -14,6 +14,7 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.backends.joint_fetch import joint_fetch
 from tests.support.partition_core import batch, query
+from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.gateway_svc.backends.real_owners import LOGS, real_owners
 
 _FOREVER_MS = 50_000
@@ -54,6 +55,30 @@ def ask(
     usual = {"max_wait_ms": _FOREVER_MS, "min_bytes": 1, "max_bytes": 1 << 20}
     query = FetchQuery(partitions, **{**usual, **limits})
     return joint_fetch(query, list(owners.items()), missing or {})
+
+
+def test_lost_owners_are_told_of_with_the_data_of_the_others():
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        there = Owner(0)
+        partitions = [FetchPartition(LogId(b"t" * 16, n), 0, 1000) for n in range(2)]
+        query = FetchQuery(partitions, _FOREVER_MS, 1, 1000)
+        waiting = asyncio.create_task(joint_fetch(query, [(there, [1])], {}, lost=[0]))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        there.grow(10)
+        lost, found = await waiting
+        assert (lost.refusal, found.refusal) == (Refusal.NO_ANSWER, None)
+        assert sizes([lost, found]) == [0, 10]
+        # A consumer that is told at once would ask again at once, for as long as they are lost.
+        began = loop.time()
+        (only,) = await joint_fetch(
+            FetchQuery(partitions[:1], _FOREVER_MS, 1, 1000), [], {}, lost=[0]
+        )
+        assert only.refusal is Refusal.NO_ANSWER
+        assert loop.time() - began == pytest.approx(0.5, abs=0.01)
+
+    run_in_virtual_time(story())
 
 
 def sizes(results: list[FetchResult]) -> list[int]:
