@@ -59,12 +59,20 @@ class _Gap:
         self.expected = batch.base_sequence
         self.end = batch.next_sequence
         self.expires_at = expires_at
-        self.refused: set[int] = set()  # since `expected` changed
+        self.refused: list[int] = []  # in sequence, since `expected` changed
 
     def extend(self, batch: ProducerBatch) -> None:
         """Notes a batch that exists: the gap ends behind it."""
         if _is_after(batch.next_sequence, self.end):
             self.end = batch.next_sequence
+
+    def refuse(self, batch: ProducerBatch) -> None:
+        """Notes a batch that is refused, and those before it; later ones will come again."""
+        self.extend(batch)
+        while self.refused and not _is_after(batch.base_sequence, self.refused[-1]):
+            self.refused.pop()
+        if len(self.refused) < _REFUSED_MAX:
+            self.refused.append(batch.base_sequence)
 
 
 class SequenceGaps:
@@ -96,24 +104,23 @@ class SequenceGaps:
     def admit(self, batch: ProducerBatch, now_s: float) -> bool:
         """Returns whether a batch may be appended now. Call it once for each arrival, in order.
 
-        A batch that was refused and comes again, while the lost one did not, passes: its producer
-        has given the lost one up, or another gateway took it, and the log decides.
+        A batch that was refused and comes again, while neither the lost one nor any other before it
+        came, passes: its producer has given the lost one up, or another gateway took it. The log
+        decides about it, and what follows it is expected next.
         """
         self.expire(now_s)
         gap = self._gaps.get(batch.producer_id)
         if gap is None or batch.epoch < gap.epoch:
             return True
-        if batch.epoch > gap.epoch or batch.base_sequence in gap.refused:
+        if batch.epoch > gap.epoch:
             del self._gaps[batch.producer_id]
             return True
-        if batch.base_sequence == gap.expected:
+        if batch.base_sequence == gap.expected or batch.base_sequence in gap.refused:
             self._advance(gap, batch)
             return True
         if not _is_after(batch.base_sequence, gap.expected):
             return True
-        gap.extend(batch)
-        if len(gap.refused) < _REFUSED_MAX:
-            gap.refused.add(batch.base_sequence)
+        gap.refuse(batch)
         return False
 
     def expire(self, now_s: float) -> None:

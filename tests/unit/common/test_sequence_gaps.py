@@ -53,7 +53,15 @@ def test_a_batch_that_is_lost_again_is_waited_for_again(gaps):
 
 def test_a_producer_that_gave_the_lost_batch_up_is_refused_once(gaps):
     assert admitted(gaps, 76, 78) == [False, False]
-    assert admitted(gaps, 76, 78) == [True, True]
+    # The next one had left before the producer knew that 78 was refused.
+    assert admitted(gaps, 76, 80, 78, 80) == [True, False, True, True]
+    assert not gaps
+
+
+def test_what_was_refused_before_an_earlier_batch_does_not_pass_ahead_of_it(gaps):
+    # Meanwhile another gateway took 70 and 72.
+    assert admitted(gaps, 76) == [False]
+    assert admitted(gaps, 74, 76, 74, 76) == [False, False, True, True]
     assert not gaps
 
 

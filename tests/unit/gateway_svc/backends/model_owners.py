@@ -143,9 +143,18 @@ class ModelCluster:
     """Three owners and one gateway's view of them, which is behind most of the time."""
 
     def __init__(
-        self, seed: int, *, partitions: int = 3, fence_s_max: float = 0.5, **options: Any
+        self,
+        seed: int,
+        *,
+        partitions: int = 3,
+        fence_s_max: float = 0.5,
+        gateways: int = 1,
+        **options: Any,
     ) -> None:
-        """Logs that move are in their fence for up to `fence_s_max`."""
+        """Logs that move are in their fence for up to `fence_s_max`.
+
+        Several gateways share one view; each has streams of its own to the owners.
+        """
         self.random = Random(seed)
         self._fence_s_max = fence_s_max
         self.stored: dict[LogId, list[bytes]] = defaultdict(list)
@@ -168,9 +177,13 @@ class ModelCluster:
                 members=[Member(name, f"{name}:1") for name in NAMES],
             )
         )
-        self.gateway = RoutedPartitions(
-            self.view, Owners(self.view, self._connect), **{"hold_s": 10.0, **options}
-        )
+        self.gateways = [
+            RoutedPartitions(
+                self.view, Owners(self.view, self._connect), **{"hold_s": 10.0, **options}
+            )
+            for _ in range(gateways)
+        ]
+        self.gateway = self.gateways[0]
 
     def store(self, log: LogId, append: pb.Append) -> pb.AppendResult:
         """Stores a batch, unless its producer has stored it already or has to send another."""
@@ -267,14 +280,19 @@ class ModelCluster:
         """The gateway hears of something."""
         change = ClusterChange(self.view.revision + 1, "cluster", **news)
         self.view.apply(change)
-        self.gateway.view_changed(change)
+        for gateway in self.gateways:
+            gateway.view_changed(change)
 
     def tell_placements(self) -> None:
         self.tell(topics=[self._topic()])
 
-    def append(self, batch: bytes, *partitions: int) -> Any:
+    def append(self, batch: bytes, *partitions: int, gateway: int = 0) -> Any:
         appends = [Append(LogId(TOPIC_ID, one), batch) for one in partitions or (0,)]
-        return self.gateway.append(appends, acks=1)
+        return self.gateways[gateway].append(appends, acks=1)
+
+    async def close(self) -> None:
+        for gateway in self.gateways:
+            await gateway.close()
 
     def _topic(self) -> Topic:
         return Topic(TOPIC_ID, "moving", tuple(self.placements))

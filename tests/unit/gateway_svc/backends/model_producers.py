@@ -35,21 +35,32 @@ class ModelProducer:
         self._cluster = cluster
         self._to_send = [2 * n for n in range(count)]
         self._not_before: dict[int, float] = {}
-        self._in_flight = 0
-        self._wire: asyncio.Queue[int] = asyncio.Queue()
-        self._responses: asyncio.Queue[tuple[int, asyncio.Future[list[AppendResult]]]]
-        self._responses = asyncio.Queue()
+        self._in_flight: set[int] = set()
         self._changed = asyncio.Event()
         self._count = count
+        self._gateway = 0
+        self._network: list[asyncio.Task[None]] = []
+        self._connect()
 
     @property
     def batches(self) -> list[bytes]:
         """Everything it produces, in order."""
         return [batch_of(self.id, 2 * n, records=2) for n in range(self._count)]
 
+    def reconnect(self) -> None:
+        """Its gateway is gone, and it goes to the next one.
+
+        What the gateway has received may be stored still. What is unanswered is sent again, to the
+        other one.
+        """
+        self._disconnect()
+        self._to_send = sorted([*self._to_send, *self._in_flight])
+        self._in_flight.clear()
+        self._gateway = (self._gateway + 1) % len(self._cluster.gateways)
+        self._connect()
+
     async def run(self) -> None:
         """Returns when everything is acknowledged."""
-        network = [asyncio.create_task(self._deliver()), asyncio.create_task(self._respond())]
         try:
             while len(self.acknowledged) < self._count:
                 self._send()
@@ -60,15 +71,24 @@ class ModelProducer:
                 except TimeoutError:
                     pass
         finally:
-            for task in network:
-                task.cancel()
+            self._disconnect()
+
+    def _connect(self) -> None:
+        self._wire: asyncio.Queue[int] = asyncio.Queue()
+        self._responses: asyncio.Queue[tuple[int, asyncio.Future[list[AppendResult]]]]
+        self._responses = asyncio.Queue()
+        self._network = [asyncio.create_task(one()) for one in (self._deliver, self._respond)]
+
+    def _disconnect(self) -> None:
+        for task in self._network:
+            task.cancel()
 
     def _send(self) -> None:
         now = asyncio.get_running_loop().time()
-        while self._to_send and self._in_flight < IN_FLIGHT_MAX:
+        while self._to_send and len(self._in_flight) < IN_FLIGHT_MAX:
             if self._not_before.get(self._to_send[0], 0.0) > now:
                 return  # nothing overtakes what waits for its backoff
-            self._in_flight += 1
+            self._in_flight.add(self._to_send[0])
             self._wire.put_nowait(self._to_send.pop(0))
 
     async def _deliver(self) -> None:
@@ -77,21 +97,23 @@ class ModelProducer:
             sequence = await self._wire.get()
             await self._cluster.delay()
             batch = batch_of(self.id, sequence, records=2)
-            self._responses.put_nowait((sequence, self._cluster.append(batch, self.partition)))
+            future = self._cluster.append(batch, self.partition, gateway=self._gateway)
+            future.add_done_callback(_look_at)
+            self._responses.put_nowait((sequence, future))
 
     async def _respond(self) -> None:
         """The way back: a response waits for those before it."""
         while True:
             sequence, future = await self._responses.get()
             try:
-                (result,) = await future
+                (result,) = await asyncio.shield(future)
             except BackendUnavailable:
                 result = AppendResult(refusal=Refusal.NO_ANSWER)
             await self._cluster.delay()
             self._take(sequence, result)
 
     def _take(self, sequence: int, result: AppendResult) -> None:
-        self._in_flight -= 1
+        self._in_flight.discard(sequence)
         self._changed.set()
         if result.refusal is None:
             self._acknowledge(sequence, result.base_offset)
@@ -106,3 +128,9 @@ class ModelProducer:
         if sequence != 2 * len(self.acknowledged):
             self.violations.append(f"{sequence} is stored before an earlier one: no offsets")
         self.acknowledged[sequence] = base_offset
+
+
+def _look_at(future: asyncio.Future[list[AppendResult]]) -> None:
+    """Nobody waits for it where the producer has left."""
+    if not future.cancelled():
+        future.exception()

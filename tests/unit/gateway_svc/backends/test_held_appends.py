@@ -129,8 +129,10 @@ def test_all_are_answered_by_the_bound_and_in_order_still(first_seed):
     assert refused > 0
 
 
-async def disturb(cluster: ModelCluster, *, until: asyncio.Future[Any]) -> None:
-    """Partitions move, and owners are killed, mostly at the same time."""
+async def disturb(
+    cluster: ModelCluster, producers: list[ModelProducer], *, until: asyncio.Future[Any]
+) -> None:
+    """Partitions move, and owners are killed, mostly at once. Producers change gateways."""
     random = cluster.random
     while not until.done():
         events = [
@@ -138,28 +140,35 @@ async def disturb(cluster: ModelCluster, *, until: asyncio.Future[Any]) -> None:
         ]
         events += [cluster.restart(name) for name in NAMES if random.random() < 0.5]
         await asyncio.gather(*events)
+        if len(cluster.gateways) > 1:
+            for producer in producers:
+                if random.random() < 0.5:
+                    producer.reconnect()
         await cluster.delay(4 * DELAY_S_MAX)
 
 
-def produced_by_idempotent_producers(seed: int) -> tuple[ModelCluster, list[ModelProducer]]:
+def produced_by_idempotent_producers(
+    seed: int, *, gateways: int = 1
+) -> tuple[ModelCluster, list[ModelProducer]]:
     async def story() -> tuple[ModelCluster, list[ModelProducer]]:
-        cluster = ModelCluster(seed, partitions=PARTITIONS, hold_s=HOLD_S)
+        cluster = ModelCluster(seed, partitions=PARTITIONS, hold_s=HOLD_S, gateways=gateways)
         producers = [ModelProducer(cluster, 70 + n, n % PARTITIONS, 60) for n in range(4)]
         producing = asyncio.gather(*(producer.run() for producer in producers))
-        disturbing = asyncio.create_task(disturb(cluster, until=producing))
+        disturbing = asyncio.create_task(disturb(cluster, producers, until=producing))
         async with asyncio.timeout(600):
             await producing
         await disturbing
-        await cluster.gateway.close()
+        await cluster.close()
         return cluster, producers
 
     return run_in_virtual_time(story())
 
 
-@pytest.mark.parametrize("first_seed", range(3000, 3060, 20))
-def test_an_idempotent_producer_needs_no_new_epoch_however_owners_die(first_seed):
+@pytest.mark.parametrize("gateways", [1, 2])
+@pytest.mark.parametrize("first_seed", [3000, 3020])
+def test_an_idempotent_producer_needs_no_new_epoch_however_owners_die(first_seed, gateways):
     for seed in range(first_seed, first_seed + 20):
-        cluster, producers = produced_by_idempotent_producers(seed)
+        cluster, producers = produced_by_idempotent_producers(seed, gateways=gateways)
         for producer in producers:
             assert not producer.violations, f"seed {seed}"
             stored = cluster.stored[LogId(TOPIC_ID, producer.partition)]
