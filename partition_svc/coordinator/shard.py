@@ -56,7 +56,7 @@ class Shard:
             try:
                 group.resume(one.stored, consumer, one.offsets, self._now_ms())
             except Exception:
-                log.exception("cannot restore the members of group %r", group_id)
+                log.exception("cannot restore the members of group %r", group_id[:_LOGGED_CHARS])
                 self._begin_without_members(group_id, group)
             self._keep(group_id, group)
 
@@ -153,7 +153,7 @@ class Shard:
         try:
             group.roll_back(self._now_ms())
         except Exception:
-            log.exception("cannot restore the members of group %r", group_id)
+            log.exception("cannot restore the members of group %r", group_id[:_LOGGED_CHARS])
             self._begin_without_members(group_id, group)
         self._keep(group_id, group)
 

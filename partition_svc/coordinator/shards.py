@@ -166,11 +166,6 @@ class Shards:
         view = self._logs.view
         shard: Shard
 
-        def batch_bytes_max() -> int:
-            topic = view.topic_by_id(wanted.topic_id)
-            configs = {} if topic is None else topic.configs
-            return effective_int("max.message.bytes", configs, view.broker_configs)
-
         def on_failed(refusal: GroupRefusal) -> None:
             slot = self._slots.get(wanted)
             if slot is not None and slot.shard is shard:
@@ -182,8 +177,23 @@ class Shards:
             self._logs,
             wanted,
             leader_epoch,
-            batch_bytes_max=batch_bytes_max,
+            batch_bytes_max=_batch_bytes_max(view, wanted.topic_id),
             on_failed=on_failed,
         )
         shard = Shard(self._settings, self._logs.view, writing, now_ms=self._now_ms)
         return shard
+
+
+def _batch_bytes_max(view: ClusterView, topic_id: bytes) -> Callable[[], int]:
+    """The topic's max.message.bytes, as of now whenever it is called."""
+    known = (-1, 0)
+
+    def bytes_max() -> int:
+        nonlocal known
+        if known[0] != view.edition:
+            topic = view.topic_by_id(topic_id)
+            configs = {} if topic is None else topic.configs
+            known = view.edition, effective_int("max.message.bytes", configs, view.broker_configs)
+        return known[1]
+
+    return bytes_max

@@ -21,8 +21,6 @@ from partition_svc.coordinator.records import Entry, encode
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
 _RECORD_BYTES: Final = 40
-#: A record of so many bytes is never too large for the topic.
-_SURELY_FITS: Final = 4 << 10
 #: Writing one batch is one turn of the loop: about 5 ms for so much. A larger one is of one call.
 _BATCH_BYTES: Final = 256 << 10
 
@@ -162,9 +160,12 @@ class Writing:
             await asyncio.shield(self._settled)
 
     def _check_sizes(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        size_max = self._batch_bytes_max()
         for one in entries:
             size = HEADER_BYTES + _size(one)
-            if size > _SURELY_FITS and size > (size_max := self._batch_bytes_max()):
+            if size > size_max:
                 raise RecordTooLarge(size, size_max)
 
     def _plan(self) -> None:

@@ -186,3 +186,21 @@ def test_a_bug_in_loading_does_not_leave_groups_loading_for_good(
 
     run(test, tmp_path)
     assert "cannot load the groups" in caplog.text
+
+
+def test_a_record_is_as_large_as_the_topic_allows_now(tmp_path):
+    """One that is larger is refused by itself; the log would refuse everything beside it too."""
+
+    async def test(core, to):
+        assert (await commit(to, 1)).refusal is None
+        long = "x" * 500
+        assert (await commit(to, 2, metadata=long)).refusal is None
+        small = replace(offsets_topic(partitions=1), configs={"max.message.bytes": "300"})
+        core.apply(ClusterChange(2, CLUSTER_ID, topics=[small]))
+        neighbour = asyncio.ensure_future(to.commit_offsets(committing(3, "another-group")))
+        refused = await to.commit_offsets(committing(3, metadata=long))
+        assert refused.refusal is GroupRefusal.UNKNOWN_SERVER_ERROR
+        assert (await neighbour).refusal is None
+        assert await committed(to) == 2
+
+    run(test, tmp_path)
