@@ -1,12 +1,12 @@
 """A disk that the logs themselves have filled: deleting empties it. Needs root, to mount."""
 
 import os
-import subprocess
 
 import pytest
 
 from tests.support.batches import record_batch
 from tests.support.deployments import standalone
+from tests.support.mounts import small_disk
 from tests.support.raw_client import RawClient
 from tests.support.records import numbered
 from tests.support.waiting import eventually
@@ -23,11 +23,8 @@ SETTINGS = {"log_flush_bytes": str(1 << 20), "log_reserve_bytes": str(8 << 20)}
 @pytest.fixture
 def disk(tmp_path):
     path = tmp_path / "data"
-    path.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs"]
-    subprocess.run(["mount", *options, str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
+    with small_disk(path, DISK_BYTES):
+        yield path
 
 
 def free_bytes(path):

@@ -1,12 +1,12 @@
 """A volume that is unmounted under a running service, and comes back. Needs root, for mounts."""
 
-import subprocess
-from contextlib import contextmanager
+import shutil
 
 import pytest
 
 from tests.support.batches import record_batch
 from tests.support.deployments import standalone
+from tests.support.mounts import bound
 from tests.support.raw_client import RawClient
 from tests.support.records import numbered
 
@@ -15,25 +15,13 @@ pytestmark = pytest.mark.slow
 BATCH = record_batch(numbered(1, size=300_000))
 
 
-@contextmanager
-def mounted(volume, path):
-    volume.mkdir(exist_ok=True)
-    path.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "--bind", str(volume), str(path)], check=True)
-    try:
-        yield
-    finally:
-        # Lazily: as where a node takes a volume away from a pod that does not end.
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
-def test_nothing_is_written_beside_a_volume_that_was_unmounted(tmp_path):
+def test_nothing_is_written_beside_a_volume_that_was_unbound(tmp_path):
     path = tmp_path / "data"
     with standalone(tmp_path, log_flush_bytes=str(1 << 20)) as broker:
         broker.kill()
         # What it has made by now is the disk of the node, where nothing belongs.
-        subprocess.run(["rm", "-r", str(path)], check=True)
-        with mounted(tmp_path / "volume", path):
+        shutil.rmtree(path)
+        with bound(tmp_path / "volume", path):
             broker.start("standalone")
             broker.wait_until_ready()
             with RawClient(broker.address) as raw:
@@ -46,7 +34,7 @@ def test_nothing_is_written_beside_a_volume_that_was_unmounted(tmp_path):
         assert [one.base_offset for one in stored] == list(range(15))
         assert list(path.iterdir()) == []
         broker.kill()
-        with mounted(tmp_path / "volume", path):
+        with bound(tmp_path / "volume", path):
             broker.start("standalone")
             broker.wait_until_ready()
             with RawClient(broker.address) as raw:
