@@ -94,7 +94,10 @@ def _walk(  # noqa: C901, PLR0913 - a call for each part of a record would doubl
                 size = number << 1
             # Odd ones are negative, and no record ends before it begins.
             end = position + (size >> 1) if not size & 1 else 0
-            # One byte of attributes, which have no meaning.
+            # One byte of attributes, which have no meaning. Clients that take them for a varint
+            # (kafka-python, aiokafka) misread what follows a large one.
+            if data[position] > 0x7F:
+                raise CorruptRecords("a record has attributes that clients misread")
             delta = data[position + 1]
             if delta < 0x80:
                 position += 2

@@ -9,10 +9,13 @@ import random
 import struct
 from collections import Counter
 
+import grpc
 import pytest
 from kafka.errors import CorruptRecordError
 from kafka.record import MemoryRecords
 
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.batches import batch_offsets, record_batch
 from tests.support.deployments import DEPLOYMENTS
 from tests.support.kafka_socket import KafkaSocket, request_header_v1
@@ -54,9 +57,11 @@ EXAMINED = ("compacted", "young")
 class Fuzzer:
     """Sends mutated frames; after each the broker still answers, or has closed the connection."""
 
-    def __init__(self, address, topics, seed):
+    def __init__(self, address, channel, topics, seed):
+        """`topics`: their ids by name."""
         self.told = Counter()
         self._address, self._topics = address, topics
+        self._stub = PartitionServiceStub(channel)
         self._dice = random.Random(seed)
         self._batches = MutatedBatches(seed, now_ms())
         self._connection = None
@@ -66,7 +71,10 @@ class Fuzzer:
         for number in range(count):
             frame = self._frame()
             try:
-                self._send(frame)
+                if self._dice.random() < 0.05:
+                    self._call(self._batches.next())
+                else:
+                    self._send(frame)
             except BaseException as error:
                 error.add_note(f"SEED={SEED}, mutation {number}: {frame[:2000].hex()}")
                 raise
@@ -74,7 +82,7 @@ class Fuzzer:
 
     def _frame(self):
         dice = self._dice
-        topic = dice.choice(tuple(self._topics.values()))
+        topic = dice.choice(tuple(self._topics))
         chance = dice.random()
         if chance < 0.02:
             time_ms = dice.choice((0, 5, now_ms(), now_ms() - 500, (1 << 63) - 1, -3))
@@ -104,6 +112,19 @@ class Fuzzer:
             self.told["closed"] += 1
             self._leave()
 
+    def _call(self, batch):
+        """Appends over gRPC, and reads as a caller that knows no batches."""
+        topic_id = self._dice.choice(tuple(self._topics.values()))
+        append = pb.Append(topic_id=topic_id, batch=batch)
+        (result,) = self._stub.Append(pb.AppendRequest(appends=[append] * 2)).results[:1]
+        assert result.WhichOneof("outcome")
+        offset = max(0, result.stored.base_offset - self._dice.randrange(50))
+        asked = pb.FetchPartition(topic_id=topic_id, fetch_offset=offset, max_bytes=10_000)
+        fetch = pb.FetchRequest(partitions=[asked], max_bytes=10_000, decode_records=True)
+        (read,) = self._stub.Fetch(fetch).results
+        assert read.refusal in (0, pb.REFUSAL_CORRUPT_BATCH)
+        self.told["called"] += 1
+
     def _leave(self):
         if self._connection is not None:
             self._connection.close()
@@ -130,13 +151,18 @@ def test_mutated_batches_harm_nobody(broker):
         for batch in kept:
             assert raw.produce(bystander, batch).error_code == 0
         topics = {name: raw.create_topic(configs=configs) for name, configs in CONFIGS.items()}
-        fuzzer = Fuzzer(broker.address, topics, SEED)
-        with Witness(broker):
+        ids = {topic: raw.topic_id(topic).bytes for topic in topics.values()}
+        partition = "partition" if "partition" in broker.names else "standalone"
+        with (
+            grpc.insecure_channel(broker.grpc_address(partition)) as channel,
+            Witness(broker),
+        ):
+            fuzzer = Fuzzer(broker.address, channel, ids, SEED)
             for count in pieces(MUTATIONS // len(DEPLOYMENTS)):
                 fuzzer.run(count)
                 # Before the lines are forgotten.
                 assert_no_bugs(broker)
-        assert all(fuzzer.told[kind] for kind in ("answered", "silent", "closed")), fuzzer.told
+        assert fuzzer.told.keys() == {"answered", "silent", "closed", "called"}, fuzzer.told
         assert_unchanged(raw, bystander, kept)
         for name, topic in topics.items():
             assert raw.offset_at(topic, LATEST) > 0, name
@@ -176,8 +202,8 @@ def assert_in_order(batches, *, readable):
         end = offsets.stop
         if readable and (read := read_offsets(batch)):
             assert read == sorted(set(read))
-            assert read[0] in offsets
-            assert read[-1] in offsets
+            assert read[0] in offsets, batch.hex()
+            assert read[-1] in offsets, batch.hex()
 
 
 def read_offsets(batch):

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 
 import grpc
@@ -9,7 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from common.ports.partitions import LogId
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
+from partition_svc import servicer
 from partition_svc.servicer import PartitionServicer, service
+from partition_svc.typed_records import records_from
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.batches import record_batch
@@ -153,6 +156,29 @@ def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
         (result,) = (await stub.Fetch(asked)).results
         assert len(result.batches) > 30
 
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(("count", "codec"), [(1000, "none"), (1001, "none"), (1, "zstd")])
+def test_records_that_take_long_to_decode_are_decoded_in_a_thread(
+    tmp_path, monkeypatch, count, codec
+):
+    threads = set()
+
+    def records(*args, **keywords):
+        threads.add(threading.current_thread() is threading.main_thread())
+        return records_from(*args, **keywords)
+
+    async def test(core, _, stub):
+        await append(core, record_batch(numbered(count), codec=codec))
+        asked = pb.FetchRequest(
+            partitions=[partition(count - 1)], max_bytes=1 << 20, decode_records=True
+        )
+        (result,) = (await stub.Fetch(asked)).results
+        assert [one.offset for one in result.records] == [count - 1]
+        assert threads == {count <= 1000 and codec == "none"}
+
+    monkeypatch.setattr(servicer, "records_from", records)
     run(test, tmp_path)
 
 

@@ -94,6 +94,7 @@ def test_what_is_found_sound_can_be_read_with_the_same_offsets_and_times(records
         pytest.param(b"\x10\0\0\0\x80\x01k\x02v\0", 1, id="key beyond the record"),
         pytest.param(b"\x10\0\0\0\x02k\x7ev\0", 1, id="value beyond the batch"),
         pytest.param(b"\x14\0\0\0\x02k\xff\xff\xff\xff\x0fv\0"[:11], 1, id="value runs backwards"),
+        pytest.param(record()[:1] + b"\x80" + record()[2:], 1, id="attributes of a varint"),
         pytest.param(record(headers=b"\x01"), 1, id="negative number of headers"),
         pytest.param(record(headers=encode_varint(10**6)), 1, id="more headers than bytes"),
         pytest.param(record(headers=b"\x02\x01\x00"), 1, id="header without a key"),
