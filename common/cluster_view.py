@@ -67,6 +67,15 @@ class ClusterView:
             return None
         return topic.partitions[partition]
 
+    def partitions_of(self, owner: str) -> list[tuple[bytes, int]]:
+        """Topic id and index of every partition that a member owns, topic by topic."""
+        return [
+            (topic.topic_id, partition)
+            for topic in self.topics
+            for partition, placement in enumerate(topic.partitions)
+            if placement.owner == owner
+        ]
+
     def gateway(self, node_id: int) -> Gateway | None:
         return self._gateways.get(node_id)
 

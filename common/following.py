@@ -37,7 +37,7 @@ DEFAULT_BACKOFF: Final = Backoff()
 
 async def follow(
     metadata: Metadata,
-    registration: Registration,
+    registration: Registration | Callable[[], Registration],
     on_change: OnChange,
     *,
     on_watch: OnWatch | None = None,
@@ -45,7 +45,8 @@ async def follow(
 ) -> NoReturn:
     """Registers, and hands every change to `on_change` in order; runs until it is cancelled.
 
-    `on_watch` gets each watch before its first change, to report through it.
+    A `registration` that changes while the process runs is given as a function, called for each
+    watch. `on_watch` gets each watch before its first change, to report through it.
     A lost watch is begun again, with the growing pauses of `backoff`; the next change is a snapshot
     then. Meanwhile what was applied stays in use. An exception of
     `on_change` comes out of here: a process that cannot apply a change must not go on as if it had.
@@ -55,7 +56,7 @@ async def follow(
     """
     pauses = _Pauses(backoff)
     while True:
-        watch = metadata.watch(registration)
+        watch = metadata.watch(registration() if callable(registration) else registration)
         if on_watch is not None:
             on_watch(watch)
         reason = await _watch_once(watch, on_change, pauses)

@@ -15,6 +15,9 @@ from common.ports.metadata import Gateway, Member
 from common.ports.moves import MemberProcess
 from metadata_svc.registration import describe
 
+_SEE: Final = (
+    'See "Backup" in docs/operations.md; `ringlog ring accept {}` lets it in with new leader epochs'
+)
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -48,10 +51,36 @@ def refusal(
             f"{member.name} owns {owned} partitions on volume {known.volume_id}, and comes with "
             f"volume {member.volume_id or 'unknown'}, which does not have them"
         )
+    return None
+
+
+def succession_problem(view: ClusterView, member: Member, *, token: str | None) -> str | None:
+    """Why the volume of `member` does not continue the one known; None: it does.
+
+    An operator may accept such a volume (`ringlog ring accept`): acknowledged records may be
+    missing in it, so its partitions begin new leader epochs then. `token` is the newest one that is
+    known of the member's volume.
+    """
+    known, volume = view.member(member.name), member.volume
+    if volume is not None and volume.applied_revision > view.revision:
+        return (
+            f"{member.name} has applied revision {volume.applied_revision} of the metadata, and "
+            f"this metadata service is at revision {view.revision}: it was restored from an older "
+            f"backup. {_SEE.format(member.name)}"
+        )
+    if known is None or not known.volume_id or known.volume_id != member.volume_id:
+        return None
     if member.incarnation < known.incarnation:
         return (
             f"{member.name} was opened {known.incarnation} times, this is its process number "
-            f"{member.incarnation}: a later one has its place"
+            f"{member.incarnation}: a later one has its place, or its volume is an older copy. "
+            f"{_SEE.format(member.name)}"
+        )
+    # A release before tokens does not have them, and is known by its count only.
+    if token and volume is not None and token not in volume.tokens:
+        return (
+            f"the volume of {member.name} does not have the token that it was given last: it is an "
+            f"older copy, or the metadata was restored from a backup. {_SEE.format(member.name)}"
         )
     return None
 

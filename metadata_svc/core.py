@@ -23,7 +23,9 @@ from common.ports.metadata import (
     TopicRefusal,
     TopicResult,
 )
-from common.ports.unavailable import BackendUnavailable
+from common.ports.moves import MemberProcess
+from common.ports.unavailable import BackendUnavailable, ProcessReplaced
+from metadata_svc.admission import process_refusal
 from metadata_svc.difference import Difference
 from metadata_svc.members import Members, RegisteredWatch
 from metadata_svc.moves.mover import Mover, RingPolicy
@@ -156,6 +158,18 @@ class MetadataCore:
             return await self._revisions.alone(self._producer_ids.allocate)
         except StorageFailed as error:
             raise BackendUnavailable(f"no producer ids: {error}") from error
+
+    async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
+        try:
+            await self._revisions.alone(lambda: self._renew_volume_token(process, token))
+        except StorageFailed as error:
+            raise BackendUnavailable(f"the token is not recorded: {error}") from error
+
+    async def _renew_volume_token(self, process: MemberProcess, token: str) -> None:
+        reason = process_refusal(self.view, process.name, process)
+        if reason is not None:
+            raise ProcessReplaced(reason)
+        await self._revisions.save_volume_token(process.name, token)
 
     def _decide_creation(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
         creation = Creation(

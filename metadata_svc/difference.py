@@ -14,7 +14,9 @@ class Difference:
     `live` are the identities of those who live after it, `is_rebalancing` says whether partitions
     are where the ring wants them, `next_move_id` is the first that was never given away; None: as
     before. `ring_states` holds the members whose state changes, `lost_volumes` the names of the
-    members that had those volumes, which must never come back.
+    members that had those volumes, which must never come back. `volume_tokens` are new ones by
+    member, `accepted_volumes` says whose next volume is let in. `revision_min` is a revision that
+    was used before, by a service that knew more than this one.
     """
 
     topics: Sequence[Topic] = ()
@@ -28,9 +30,12 @@ class Difference:
     moves_gone: Sequence[int] = ()
     ring_states: Mapping[str, RingState] = field(default_factory=dict)
     lost_volumes: Mapping[str, str] = field(default_factory=dict)
+    volume_tokens: Mapping[str, str] = field(default_factory=dict)
+    accepted_volumes: Mapping[str, bool] = field(default_factory=dict)
     is_rebalancing: bool | None = None
     next_move_id: int | None = None
     live: Collection[str] | None = None
+    revision_min: int = 0
 
     def as_change(self, *, revision: int, cluster_id: str) -> ClusterChange:
         """What watchers are told of it."""

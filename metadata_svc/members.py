@@ -22,7 +22,8 @@ from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
-from metadata_svc.admission import gateway_refusal, refusal
+from metadata_svc.admission import gateway_refusal, refusal, succession_problem
+from metadata_svc.arrival import is_known, member_arrival
 from metadata_svc.difference import Difference
 from metadata_svc.pauses import Pauses
 from metadata_svc.registration import describe, identity
@@ -187,12 +188,23 @@ class Members:
 
     def _reason_against(self, registration: Registration) -> str | None:
         if isinstance(registration, Member):
-            owned, lost = self._book.owned(registration.name), self._book.lost_volumes
-            return refusal(self._view, registration, owned=owned, lost_volumes=lost)
+            return self._reason_against_member(registration)
         before = self._watches.get(identity(registration))
         if before is None or not isinstance(before.registration, Gateway):
             return None
         return gateway_refusal(before.registration, registration)
+
+    def _reason_against_member(self, member: Member) -> str | None:
+        owned, lost = self._book.owned(member.name), self._book.lost_volumes
+        reason = refusal(self._view, member, owned=owned, lost_volumes=lost)
+        if reason is not None:
+            return reason
+        token = self._book.volume_tokens.get(member.name)
+        problem = succession_problem(self._view, member, token=token)
+        if problem is None or member.name not in self._book.accepted_volumes:
+            return problem
+        log.warning("accepted by an operator: %s", problem)
+        return None
 
     def _check(self, registration: Registration) -> None:
         reason = self._reason_against(registration)
@@ -205,22 +217,14 @@ class Members:
         own = identity(registration)
         live = self._live_or_expected() | {own}
         if isinstance(registration, Gateway):
-            is_known = self._view.gateway(registration.node_id) == registration
+            knows = self._view.gateway(registration.node_id) == registration
             difference = Difference(gateways=[registration], live=live)
         else:
-            is_known = self._view.member(registration.name) == registration
-            difference = self._member_arrival(registration, live)
-        return None if is_known and own in self._live_or_expected() else difference
-
-    def _member_arrival(self, member: Member, live: set[str]) -> Difference:
-        if self._view.member(member.name) is not None:
-            return Difference(members=[member], live=live)
-        return Difference(
-            members=[member],
-            live=live,
-            ring_states={member.name: RingState.JOINED if self._joins else RingState.OUTSIDE},
-            is_rebalancing=True if self._joins and self._view.topics else None,
-        )
+            knows = is_known(self._view, self._book, registration)
+            difference = member_arrival(
+                self._view, self._book, registration, live=live, joins=self._joins
+            )
+        return None if knows and own in self._live_or_expected() else difference
 
     def _departure(self, registration: Registration) -> Difference:
         live = self._live_or_expected()

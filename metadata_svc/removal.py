@@ -17,16 +17,6 @@ from metadata_svc.moves.planning import PartitionKey, moves_to
 from metadata_svc.placement import owners_of
 
 
-def held_by(view: ClusterView, name: str) -> list[PartitionKey]:
-    """Every partition that the member owns, topic by topic."""
-    return [
-        (topic.topic_id, partition)
-        for topic in view.topics
-        for partition, placement in enumerate(topic.partitions)
-        if placement.owner == name
-    ]
-
-
 def removal(
     view: ClusterView,
     name: str,

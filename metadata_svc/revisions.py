@@ -58,7 +58,7 @@ class Revisions:
         inside `alone`. Raises `StorageFailed`: nobody was told, and whether the change is kept
         shows at the next start.
         """
-        revision = self._view.revision + 1
+        revision = max(self._view.revision, difference.revision_min) + 1
         save = functools.partial(self._store.save_change, revision, difference)
         if step is None:
             await self._on_disk(save)
@@ -75,6 +75,14 @@ class Revisions:
     async def save_next_producer_id(self, producer_id: int) -> None:
         """Only for use inside `alone`. Raises `StorageFailed`."""
         await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
+
+    async def save_volume_token(self, name: str, token: str) -> None:
+        """Of a member; nobody else is told, so it is no revision.
+
+        Only for use inside `alone`. Raises `StorageFailed`.
+        """
+        await self._on_disk(functools.partial(self._store.save_volume_token, name, token))
+        self._book.volume_tokens[name] = token
 
     async def close(self) -> None:
         """Lets running changes end, then closes the store. Closing again does nothing."""

@@ -25,6 +25,10 @@ class RingBook:
         self.next_move_id = 1
         self.is_rebalancing = False
         self.lost_volumes: dict[str, str] = {}
+        #: The newest token of each member's volume; members of older releases have none.
+        self.volume_tokens: dict[str, str] = {}
+        #: Members whose next volume an operator lets in.
+        self.accepted_volumes: set[str] = set()
         self._states: dict[str, RingState] = {}
         self._owned: Counter[str] = Counter()
 
@@ -50,6 +54,8 @@ class RingBook:
         self.next_move_id = state.next_move_id
         self.is_rebalancing = state.is_rebalancing
         self.lost_volumes = dict(state.lost_volumes)
+        self.volume_tokens = dict(state.volume_tokens)
+        self.accepted_volumes = set(state.accepted_volumes)
         self._owned = Counter()
         for topic in state.topics:
             self._count(topic.partitions, 1)
@@ -68,8 +74,13 @@ class RingBook:
             self._count(() if old is None else (old,), -1)
         for name in difference.members_gone:
             self._states.pop(name, None)
+            self.volume_tokens.pop(name, None)
+            self.accepted_volumes.discard(name)
         self._states.update(difference.ring_states)
         self.lost_volumes.update(difference.lost_volumes)
+        self.volume_tokens.update(difference.volume_tokens)
+        for name, is_accepted in difference.accepted_volumes.items():
+            (self.accepted_volumes.add if is_accepted else self.accepted_volumes.discard)(name)
         if difference.is_rebalancing is not None:
             self.is_rebalancing = difference.is_rebalancing
         if difference.next_move_id is not None:

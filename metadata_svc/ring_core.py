@@ -30,7 +30,7 @@ from metadata_svc.moves import steps
 from metadata_svc.moves.mover import Mover
 from metadata_svc.moves.planning import PartitionKey, moves_to
 from metadata_svc.moves.troubles import troubles, unsized_moves
-from metadata_svc.removal import held_by, removal
+from metadata_svc.removal import removal
 from metadata_svc.revisions import Revisions
 from metadata_svc.ring_book import RingBook
 
@@ -88,6 +88,9 @@ class RingCore:
     async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
         return await self._changed(lambda: self._remove(name, accept_data_loss))
 
+    async def accept_volume(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._accept_volume(name))
+
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._changed(lambda: self._cancel(move_id))
 
@@ -128,7 +131,7 @@ class RingCore:
             return _unknown(name)
         if self._members.may_be_alive(name):
             return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
-        keys = held_by(self._view, name) if self._book.owned(name) else []
+        keys = self._view.partitions_of(name) if self._book.owned(name) else []
         lost = self._described(keys)
         heirs = self._members.placeable
         if keys and not accept_data_loss:
@@ -144,6 +147,14 @@ class RingCore:
         if keys:
             log.warning("%s is removed: %d partitions begin anew, empty", name, len(keys))
         return RingResult(lost=lost)
+
+    async def _accept_volume(self, name: str) -> RingResult:
+        # A restored metadata service may not know a member that has joined since the backup.
+        if self._members.may_be_alive(name):
+            return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
+        await self._revisions.commit(Difference(accepted_volumes={name: True}))
+        log.warning("the next volume of %s is let in, whatever its age", name)
+        return RingResult()
 
     async def _cancel(self, move_id: int) -> RingResult:
         move = self._view.move(move_id)

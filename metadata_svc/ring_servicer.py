@@ -81,6 +81,8 @@ class RingServicer(RingServiceServicer):
                 )
             case "cancel_move":
                 return self._ring.cancel_move(request.cancel_move)
+            case "accept_volume":
+                return self._ring.accept_volume(request.accept_volume)
             case _:
                 return None
 

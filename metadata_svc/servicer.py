@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from common.ports.unavailable import BackendUnavailable, ProcessReplaced, RegistrationRefused
 from common.rpc.metadata_messages import (
     new_topic_from_message,
     result_to_message,
     topic_to_message,
 )
+from common.rpc.ring_messages import process_from_message
 from common.rpc.server import Service
 from metadata_svc.change_messages import ChangeMessages
 from metadata_svc.core import MetadataCore
@@ -108,6 +109,15 @@ class MetadataServicer(MetadataServiceServicer):
         block = await _answered(context, self._core.allocate_producer_ids())
         return pb.AllocateProducerIdsResponse(first_producer_id=block.first, count=block.count)
 
+    async def RenewVolumeToken(  # noqa: N802
+        self,
+        request: pb.RenewVolumeTokenRequest,
+        context: grpc.aio.ServicerContext[pb.RenewVolumeTokenRequest, pb.RenewVolumeTokenResponse],
+    ) -> pb.RenewVolumeTokenResponse:
+        process = process_from_message(request.process)
+        await _answered(context, self._core.renew_volume_token(process, request.token))
+        return pb.RenewVolumeTokenResponse()
+
 
 def service(core: MetadataCore) -> Service:
     """The servicer, as a gRPC server takes it."""
@@ -122,5 +132,7 @@ async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitab
     """The core's answer; where it has none, the call as a whole did not run."""
     try:
         return await answer
+    except ProcessReplaced as error:
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
     except BackendUnavailable as error:
         await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))

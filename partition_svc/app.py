@@ -136,6 +136,7 @@ async def _follow_until(
             GrpcMetadata(channel),
             GrpcRing(channel),
             move_bytes_per_second=settings.move_bytes_per_second,
+            volume_token_interval_ms=settings.volume_token_interval_ms,
             on_applied=on_applied,
         )
         running = asyncio.create_task(living)

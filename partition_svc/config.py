@@ -131,6 +131,14 @@ class PartitionSettings:
         unit="bytes per second",
         doc="How fast compaction may read and write, both together; 0: without a limit.",
     )
+    volume_token_interval_ms: int = setting(
+        "volume.token.interval.ms",
+        default=5_000,
+        low=1,
+        unit="ms",
+        doc="How often the token of the volume is renewed while there are writes. A copy of the "
+        "volume that is older than the last renewal is known as an older one.",
+    )
     stray_delete_delay_ms: int = setting(
         "log.stray.delete.delay.ms",
         default=-1,

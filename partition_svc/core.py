@@ -36,6 +36,7 @@ from partition_svc.log.fetching import Fetching
 from partition_svc.log.housekeeping import Housekeeping
 from partition_svc.log.incoming import IncomingLogs
 from partition_svc.log.log_cleaner import LogCleaner
+from partition_svc.log.log_descriptions import LogDescriptions
 from partition_svc.log.offsets import OffsetLookup
 from partition_svc.log.outgoing import Outgoing
 from partition_svc.log.producer_expiry import ProducerExpiry
@@ -44,6 +45,7 @@ from partition_svc.log.recovery import Recovery
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.sizes import Sizes
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.volume import Volume
 from partition_svc.store.cluster_claim import claim
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import Identity
@@ -58,6 +60,7 @@ class PartitionCore:
         self._member = settings.member
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
+        self.volume = Volume(store, self._committer)
         #: Copies of logs that move here, and the logs that move away, for `moving`.
         self.incoming = IncomingLogs(
             self._committer, store, lambda topic_id: self._registry.config(topic_id)
@@ -126,6 +129,11 @@ class PartitionCore:
         self._cleaner = LogCleaner(
             tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._housekeeping.on_deleted
         )
+        self._descriptions = LogDescriptions(
+            self._registry.find,
+            count_producers=self._producers.count,
+            uncleanable_reason=self._cleaner.uncleanable.reason,
+        )
         self._must_clean = settings.cleaner_enable
         self._cluster_id = ""
         self._loop = asyncio.get_running_loop()
@@ -160,11 +168,14 @@ class PartitionCore:
 
         Raises:
             WrongCluster: the data here is another cluster's, and must not be touched.
+            MetadataBehind: the metadata is older than what was applied to the data here.
         """
+        self.volume.check(change)
         if change.cluster_id != self._cluster_id:
             claim(self._store, change.cluster_id)
             self._cluster_id = change.cluster_id
         self._registry.apply(change)
+        self.volume.on_applied(change)
         if change.is_snapshot or change.topics_gone:
             self._housekeeping.on_logs_gone()
         self.on_served()
@@ -230,7 +241,8 @@ class PartitionCore:
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All partitions owned here where `logs` is empty."""
         await self._recovery.until_readable()
-        return [await self._describe(one) for one in logs or tuple(self._registry.all_here())]
+        describe = self._descriptions.describe
+        return [await describe(one) for one in logs or tuple(self._registry.all_here())]
 
     async def until_broken(self) -> None:
         """Never returns, unless a bug ended what must run for ever: then it raises that."""
@@ -260,15 +272,18 @@ class PartitionCore:
     async def close(self) -> None:
         """Drains, and gives up the data directory."""
         await self.drain()
+        is_sound = not any(task.done() for task in self._tasks)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._disk.run(self._close_store)
+        await self._disk.run(lambda: self._close_store(is_sound=is_sound))
         await self._disk.close()
 
-    def _close_store(self) -> None:
+    def _close_store(self, *, is_sound: bool) -> None:
         with contextlib.suppress(StorageFailed):
             self._store.sync()
+            if is_sound:
+                self.volume.note_closed()
         self._appending.close()
         self._offsets.close()
         self._cleaner.close()
@@ -280,21 +295,3 @@ class PartitionCore:
         self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
         self._housekeeping.on_logs_gone()
-
-    async def _describe(self, log_id: LogId) -> LogDescription:
-        try:
-            log = self._registry.find(log_id)
-            if isinstance(log, Refusal):
-                return LogDescription(log_id, refusal=log)
-            return LogDescription(
-                log_id,
-                log.log_start_offset,
-                log.high_watermark,
-                log.next_offset,
-                log.head.size_bytes,
-                log.leader_epoch,
-                await self._producers.count(log.key),
-                self._cleaner.uncleanable.reason(log_id),
-            )
-        except StorageFailed:
-            return LogDescription(log_id, refusal=Refusal.STORAGE_ERROR)

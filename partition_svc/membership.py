@@ -1,15 +1,23 @@
 """A partition service as a member: registered, told of changes, moving logs, reporting."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NoReturn
 
 from common.following import follow
 from common.ports.metadata import ClusterChange, Member, Metadata
 from common.ports.moves import Ring
+from common.ports.unavailable import BackendUnavailable
 from partition_svc.core import PartitionCore
+from partition_svc.log.volume import Volume
 from partition_svc.moving.mover import Mover
 from partition_svc.moving.peers import Peers
 from partition_svc.reporting import Reporter
+from partition_svc.store.failures import StorageFailed
+
+log = logging.getLogger(__name__)
 
 #: Called with each change once the core has it; the change counts as applied after that.
 OnApplied = Callable[[ClusterChange], Awaitable[None]]
@@ -22,12 +30,14 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     ring: Ring,
     *,
     move_bytes_per_second: int,
+    volume_token_interval_ms: int,
     on_applied: OnApplied,
 ) -> None:
     """Runs until it is cancelled.
 
     Raises:
         WrongCluster: the metadata service is another cluster's than the data here.
+        MetadataBehind: it was restored from an older backup.
         RegistrationRefused: the name is another volume's or process's.
     """
     peers = Peers(core.view)
@@ -39,8 +49,15 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
         mover.on_change()
         await on_applied(change)
 
-    following = follow(metadata, member, apply, on_watch=reporter.on_watch)
-    parts = (following, core.until_broken(), mover.run(), reporter.run())
+    async def record(token: str) -> None:
+        await metadata.renew_volume_token(core.process, token)
+
+    def registration() -> Member:
+        return replace(member, volume=core.volume.registration())
+
+    following = follow(metadata, registration, apply, on_watch=reporter.on_watch)
+    renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
+    parts = (following, core.until_broken(), mover.run(), reporter.run(), renewing)
     tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]
     try:
         # None of them ends by itself, save with what makes it pointless to go on.
@@ -52,3 +69,14 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
             task.cancel()
         await asyncio.wait(tasks)
         await peers.close()
+
+
+async def _renew_tokens(
+    volume: Volume, record: Callable[[str], Awaitable[None]], *, interval_s: float
+) -> NoReturn:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            await volume.renew_token(record)
+        except (BackendUnavailable, StorageFailed) as error:
+            log.debug("the token of the volume is not renewed yet: %s", error)

@@ -53,6 +53,12 @@ def ring_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add_waiting(moves, "until nothing moves any more")
     cancel = action("cancel", "Roll a move back that is not committed; it may be planned again.")
     cancel.add_argument("move_id", metavar="ID", type=int, help="as `ringlog ring moves` shows it")
+    accept = action(
+        "accept",
+        "Let a member's next volume in that is older than the last one, or newer than the metadata "
+        "after a restore. Acknowledged records may be missing; partitions begin new leader epochs.",
+    )
+    _add_name(accept)
     return parser
 
 

@@ -117,6 +117,11 @@ async def _remove(ring: Ring, options: argparse.Namespace) -> int:
     return status
 
 
+async def _accept(ring: Ring, options: argparse.Namespace) -> int:
+    result = await ring.accept_volume(options.name)
+    return _told(result, f"the next volume of {options.name} is let in", options)
+
+
 async def _cancel(ring: Ring, options: argparse.Namespace) -> int:
     result = await ring.cancel_move(options.move_id)
     return _told(result, f"move {options.move_id} is rolled back", options)
@@ -146,4 +151,5 @@ _ACTIONS: Final = {
     "remove": _remove,
     "moves": _moves,
     "cancel": _cancel,
+    "accept": _accept,
 }

@@ -186,6 +186,7 @@ async def _member(
                 metadata,
                 metadata.ring,
                 move_bytes_per_second=services.partition.move_bytes_per_second,
+                volume_token_interval_ms=services.partition.volume_token_interval_ms,
                 on_applied=on_applied,
             )
         finally:

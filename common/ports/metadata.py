@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from common.ports.moves import MemberReport, Move
+from common.ports.moves import MemberProcess, MemberReport, Move
 
 
 class TopicRefusal(IntEnum):
@@ -73,13 +73,30 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeState:
+    """What a data directory remembers of the metadata. Part of a registration, told to nobody else.
+
+    `tokens` are those under which the metadata service may know the directory, oldest first; the
+    last is the one to record now. `applied_revision`, `leader_epoch` and `move_id` are the highest
+    that this directory was told of. `may_lack_records`: the machine went down under the process
+    before, so records that it had given offsets, and not synced, may be gone.
+    """
+
+    tokens: tuple[str, ...] = ()
+    applied_revision: int = -1
+    leader_epoch: int = -1
+    move_id: int = 0
+    may_lack_records: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A partition service: its stable name, and the gRPC address where it is now.
 
     `volume_id` names its data directory, `incarnation` counts how often that was opened: what was
     there before under the same name must be the same volume, and of two processes the later holds.
     `opening_id` is random and new at each opening, so it names one process; empty where a release
-    before it registered.
+    before it registered. `volume` is there in registrations only.
     """
 
     name: str
@@ -87,6 +104,7 @@ class Member:
     volume_id: str = ""
     incarnation: int = 0
     opening_id: str = ""
+    volume: VolumeState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +204,14 @@ class Metadata(Protocol):
         ...
 
     async def allocate_producer_ids(self) -> ProducerIdBlock: ...
+
+    async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
+        """Records `token` as the one of the member's volume. Durable when it returns.
+
+        The member keeps `token` durably before it calls. From then on a copy of the volume that
+        does not have it is known to be an older one.
+
+        Raises:
+            BackendUnavailable: also where `process` is not the registered process of the member.
+        """
+        ...

@@ -210,6 +210,15 @@ class Ring(Protocol):
         """
         ...
 
+    async def accept_volume(self, name: str) -> RingResult:
+        """Lets the next process of a member in whose volume is older than the one known.
+
+        Also where the volume has applied changes that the metadata service does not know, because
+        that was restored from a backup. Its partitions begin new leader epochs. Good for one
+        registration; refused while the member is alive.
+        """
+        ...
+
     async def cancel_move(self, move_id: int) -> RingResult:
         """Rolls a move back that is not committed. It may be planned again later."""
         ...

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import grpc.aio
 
 from common.ports.metadata import NewTopic, ProducerIdBlock, Registration, TopicResult
+from common.ports.moves import MemberProcess
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.leader import LeaderChannel
 from common.rpc.metadata_messages import new_topic_to_message, result_from_message
+from common.rpc.ring_messages import process_to_message
 from common.rpc.watch_client import GrpcWatch
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
@@ -71,6 +73,11 @@ class GrpcMetadata:
                 pb.AllocateProducerIdsRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
         return ProducerIdBlock(answer.first_producer_id, answer.count)
+
+    async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
+        request = pb.RenewVolumeTokenRequest(process=process_to_message(process), token=token)
+        with unavailable_on_failure("metadata RenewVolumeToken"):
+            await self._stub.RenewVolumeToken(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
 
     async def _reach(self, method: str, timeout_ms: int) -> None:
         """Waits for a connection to the service that leads.

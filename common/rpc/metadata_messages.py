@@ -16,6 +16,7 @@ from common.ports.metadata import (
     Topic,
     TopicRefusal,
     TopicResult,
+    VolumeState,
 )
 from common.rpc.ring_messages import move_from_message, move_to_message
 from protos.metadata.v1 import metadata_pb2 as pb
@@ -130,6 +131,7 @@ def member_to_message(member: Member) -> pb.Member:
         volume_id=member.volume_id,
         incarnation=member.incarnation,
         opening_id=member.opening_id,
+        volume=None if member.volume is None else _volume_to_message(member.volume),
     )
 
 
@@ -140,6 +142,27 @@ def member_from_message(message: pb.Member) -> Member:
         message.volume_id,
         message.incarnation,
         message.opening_id,
+        _volume_from_message(message.volume) if message.HasField("volume") else None,
+    )
+
+
+def _volume_to_message(volume: VolumeState) -> pb.VolumeState:
+    return pb.VolumeState(
+        tokens=volume.tokens,
+        applied_revision=volume.applied_revision,
+        leader_epoch=volume.leader_epoch,
+        move_id=volume.move_id,
+        may_lack_records=volume.may_lack_records,
+    )
+
+
+def _volume_from_message(message: pb.VolumeState) -> VolumeState:
+    return VolumeState(
+        tuple(message.tokens),
+        message.applied_revision,
+        message.leader_epoch,
+        message.move_id,
+        message.may_lack_records,
     )
 
 

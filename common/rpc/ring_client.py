@@ -43,6 +43,9 @@ class GrpcRing:
         request = pb.ChangeRingRequest(remove_member=name, accept_data_loss=accept_data_loss)
         return await self._change(request)
 
+    async def accept_volume(self, name: str) -> RingResult:
+        return await self._change(pb.ChangeRingRequest(accept_volume=name))
+
     async def cancel_move(self, move_id: int) -> RingResult:
         return await self._change(pb.ChangeRingRequest(cancel_move=move_id))
 

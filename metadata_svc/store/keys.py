@@ -13,6 +13,8 @@
     t<topic name>    a topic with configs, and the placement that it was made with: see `rows.py`
     p<topic id><partition>  where a partition is now whose placement changed since: see `rows.py`
     v<move id>       a partition on its way: see `rows.py`
+    o<member name>   the newest token of the member's volume, as text
+    a<member name>   the member's next volume is let in whatever its token: empty
     d<revision><topic id>  a topic that was deleted in that revision: empty
     x<volume id>     a volume that was given up for lost: the member that had it, as text
 
@@ -45,6 +47,8 @@ RING_STATES: Final = (b"s", b"t")
 TOPICS: Final = (b"t", b"u")
 PLACEMENTS: Final = (b"p", b"q")
 MOVES: Final = (b"v", b"w")
+VOLUME_TOKENS: Final = (b"o", b"p")
+ACCEPTED_VOLUMES: Final = (b"a", b"b")
 DELETED_TOPICS: Final = (b"d", b"e")
 LOST_VOLUMES: Final = (b"x", b"y")
 
@@ -59,8 +63,17 @@ def ring_state_key(name: str) -> bytes:
     return RING_STATES[0] + name.encode()
 
 
-def member_of(ring_state_key: bytes) -> str:
-    return ring_state_key[1:].decode()
+def member_of(key: bytes) -> str:
+    """The name in any key of a member."""
+    return key[1:].decode()
+
+
+def volume_token_key(name: str) -> bytes:
+    return VOLUME_TOKENS[0] + name.encode()
+
+
+def accepted_volume_key(name: str) -> bytes:
+    return ACCEPTED_VOLUMES[0] + name.encode()
 
 
 def topic_key(name: str) -> bytes:

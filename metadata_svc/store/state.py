@@ -33,6 +33,8 @@ class State:
     next_move_id: int = 1
     is_rebalancing: bool = False
     lost_volumes: Mapping[str, str] = field(default_factory=dict)
+    volume_tokens: Mapping[str, str] = field(default_factory=dict)
+    accepted_volumes: frozenset[str] = frozenset()
     live: frozenset[str] = frozenset()
 
 
@@ -72,6 +74,13 @@ class StateStore:
                 keys.volume_of(key): row.decode()
                 for key, row in self._store.scan(*keys.LOST_VOLUMES)
             },
+            volume_tokens={
+                keys.member_of(key): row.decode()
+                for key, row in self._store.scan(*keys.VOLUME_TOKENS)
+            },
+            accepted_volumes=frozenset(
+                keys.member_of(key) for key, _ in self._store.scan(*keys.ACCEPTED_VOLUMES)
+            ),
             live=rows.decode_live(self._must_get(keys.LIVE_KEY)),
         )
 
@@ -100,6 +109,11 @@ class StateStore:
     def save_next_producer_id(self, producer_id: int) -> None:
         batch = WriteBatch()
         batch.put(keys.PRODUCER_IDS_KEY, keys.encode_number(producer_id))
+        self._store.write(batch, sync=True)
+
+    def save_volume_token(self, name: str, token: str) -> None:
+        batch = WriteBatch()
+        batch.put(keys.volume_token_key(name), token.encode())
         self._store.write(batch, sync=True)
 
     def close(self) -> None:
@@ -168,12 +182,21 @@ def _put_members(batch: WriteBatch, difference: Difference) -> None:
     for name in difference.members_gone:
         batch.delete(keys.member_key(name))
         batch.delete(keys.ring_state_key(name))
+        batch.delete(keys.volume_token_key(name))
+        batch.delete(keys.accepted_volume_key(name))
     for member in difference.members:
         batch.put(keys.member_key(member.name), rows.encode_member(member))
     for name, state in difference.ring_states.items():
         batch.put(keys.ring_state_key(name), rows.encode_ring_state(state))
     for volume_id, name in difference.lost_volumes.items():
         batch.put(keys.lost_volume_key(volume_id), name.encode())
+    for name, token in difference.volume_tokens.items():
+        batch.put(keys.volume_token_key(name), token.encode())
+    for name, is_accepted in difference.accepted_volumes.items():
+        if is_accepted:
+            batch.put(keys.accepted_volume_key(name), b"")
+        else:
+            batch.delete(keys.accepted_volume_key(name))
     if difference.live is not None:
         batch.put(keys.LIVE_KEY, rows.encode_live(difference.live))
 

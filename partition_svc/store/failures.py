@@ -51,3 +51,7 @@ class StoreInUse(Exception):
 
 class WrongCluster(Exception):
     """The data directory holds the data of another cluster."""
+
+
+class MetadataBehind(WrongCluster):
+    """The metadata service knows less of the cluster than was applied to the data directory."""

@@ -4,13 +4,18 @@ The metadata service compares: a member that comes back with another directory w
 logs in silence, and of two processes with one name the later is the right one.
 """
 
+import logging
 import struct
 from typing import Final, NamedTuple
 from uuid import uuid4
 
 from partition_svc.store.database import Database
-from partition_svc.store.failures import storage_failures
-from partition_svc.store.keys import VOLUME
+from partition_svc.store.failures import StorageFailed, storage_failures
+from partition_svc.store.group import Group
+from partition_svc.store.keys import VOLUME, VOLUME_STATE
+from partition_svc.store.stored_volume import StoredVolume, current_boot_id
+
+log = logging.getLogger(__name__)
 
 _INCARNATION: Final = struct.Struct(">Q")
 
@@ -42,6 +47,19 @@ def read_identity(database: Database) -> Identity:
     return Identity(uuid4().hex, 0, uuid4().hex) if row is None else Identity.unpack(row)
 
 
+def identify(database: Database) -> Identity:
+    """Counts this process, where the directory can be written.
+
+    Else this process is as the last one was, which the metadata service does not refuse.
+    """
+    if database.is_writable:
+        try:
+            return count_opening(database)
+        except StorageFailed as error:
+            log.error("%s; reading only", error)
+    return read_identity(database)
+
+
 def count_opening(database: Database) -> Identity:
     """Counts this process, durably: nobody may be told of an incarnation that could be forgotten.
 
@@ -50,10 +68,24 @@ def count_opening(database: Database) -> Identity:
     """
     before = read_identity(database)
     now = before._replace(incarnation=before.incarnation + 1)
+    volume = read_volume(database, was_opened=before.incarnation > 0)
+    group = Group(database.batch_handles)
+    group.put(VOLUME, now.pack())
+    group.put(VOLUME_STATE, volume.opened(current_boot_id()).pack())
     with storage_failures("write"):
-        database.state.put(VOLUME, now.pack())
+        database.state.write(group.changes)
         database.state.flush_wal(True)
     return now
+
+
+def read_volume(database: Database, *, was_opened: bool) -> StoredVolume:
+    """What the directory remembers. `was_opened`: a process has had it, maybe of an older release.
+
+    Such a release does not say how it ended.
+    """
+    with storage_failures("read"):
+        row: bytes | None = database.state.get(VOLUME_STATE)
+    return StoredVolume(is_closed=not was_opened) if row is None else StoredVolume.unpack(row)
 
 
 def was_opened_as(database: Database, identity: Identity) -> bool:

@@ -15,6 +15,7 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
 
     "C"                               →  cluster id, text: whose data this is
     "V"                               →  incarnation u64, then the volume id, text
+    "O"                               →  what the volume remembers, JSON: see `stored_volume.py`
     "G" | generation u32              →  bytes appended u64, bytes deleted u64
     "H" | log                         →  head: see LogHead
     "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64;
@@ -42,6 +43,7 @@ COMPACTED_BIT: Final = 1 << 31
 
 CLUSTER_ID: Final = b"C"
 VOLUME: Final = b"V"
+VOLUME_STATE: Final = b"O"
 GENERATIONS: Final = b"G"
 DEAD: Final = b"D"
 HEADS: Final = b"H"

@@ -19,7 +19,7 @@ from partition_svc.store.failures import (
 )
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.group import Group
-from partition_svc.store.identity import Identity, count_opening, read_identity
+from partition_svc.store.identity import identify
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GENERATIONS,
@@ -76,7 +76,7 @@ class LogStore:
         self._sync_failures = storage_failures("sync", in_words)
         try:
             self._use(self._opening.first())
-            self.identity = self._identify()
+            self.identity = identify(self._database)
         except BaseException:
             self._opening.close()
             raise
@@ -94,6 +94,11 @@ class LogStore:
     def is_roll_due(self) -> bool:
         """Whether the generation is full: call `roll` before the next write."""
         return self._open_generation.is_full
+
+    @property
+    def sequence(self) -> int:
+        """Grows by one with every row that is written."""
+        return self._database.state.latest_sequence_number()
 
     @property
     def is_behind(self) -> bool:
@@ -262,15 +267,6 @@ class LogStore:
         """Blocks; gives up the directory. Closing twice is no error."""
         self._database.close()
         self._opening.close()
-
-    def _identify(self) -> Identity:
-        """Where it cannot be counted this process is as the last one was, which nobody refuses."""
-        if self._database.is_writable:
-            try:
-                return count_opening(self._database)
-            except StorageFailed as error:
-                log.error("%s; reading only", error)
-        return read_identity(self._database)
 
     def _use(self, database: Database) -> None:
         self._database = database

@@ -57,6 +57,9 @@ class RingAdmin:
     def add(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(add_member=name))
 
+    def accept(self, name: str) -> RingRefusal | None:
+        return self._change(pb.ChangeRingRequest(accept_volume=name))
+
     def drain(self, name: str) -> RingRefusal | None:
         return self._change(pb.ChangeRingRequest(drain_member=name))
 

@@ -160,18 +160,46 @@ class Endpoint(_message.Message):
     def __init__(self, listener: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class Member(_message.Message):
-    __slots__ = ("name", "address", "volume_id", "incarnation", "opening_id")
+    __slots__ = ("name", "address", "volume_id", "incarnation", "opening_id", "volume")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     OPENING_ID_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     volume_id: str
     incarnation: int
     opening_id: str
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., opening_id: _Optional[str] = ...) -> None: ...
+    volume: VolumeState
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., opening_id: _Optional[str] = ..., volume: _Optional[_Union[VolumeState, _Mapping]] = ...) -> None: ...
+
+class VolumeState(_message.Message):
+    __slots__ = ("tokens", "applied_revision", "leader_epoch", "move_id", "may_lack_records")
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    MOVE_ID_FIELD_NUMBER: _ClassVar[int]
+    MAY_LACK_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    tokens: _containers.RepeatedScalarFieldContainer[str]
+    applied_revision: int
+    leader_epoch: int
+    move_id: int
+    may_lack_records: bool
+    def __init__(self, tokens: _Optional[_Iterable[str]] = ..., applied_revision: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., move_id: _Optional[int] = ..., may_lack_records: _Optional[bool] = ...) -> None: ...
+
+class RenewVolumeTokenRequest(_message.Message):
+    __slots__ = ("process", "token")
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    process: _ring_pb2.MemberProcess
+    token: str
+    def __init__(self, process: _Optional[_Union[_ring_pb2.MemberProcess, _Mapping]] = ..., token: _Optional[str] = ...) -> None: ...
+
+class RenewVolumeTokenResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class CreateTopicsRequest(_message.Message):
     __slots__ = ("topics", "timeout_ms", "validate_only")

@@ -60,6 +60,11 @@ class MetadataServiceStub:
                 request_serializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsRequest.SerializeToString,
                 response_deserializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsResponse.FromString,
                 _registered_method=True)
+        self.RenewVolumeToken = channel.unary_unary(
+                '/metadata.v1.MetadataService/RenewVolumeToken',
+                request_serializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenRequest.SerializeToString,
+                response_deserializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenResponse.FromString,
+                _registered_method=True)
 
 
 class MetadataServiceServicer:
@@ -104,6 +109,14 @@ class MetadataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewVolumeToken(self, request, context):
+        """For members: records the newest token of a member's volume. A process that another one has
+        replaced is refused (FAILED_PRECONDITION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetadataServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +144,11 @@ def add_MetadataServiceServicer_to_server(servicer, server):
                     servicer.AllocateProducerIds,
                     request_deserializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsRequest.FromString,
                     response_serializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsResponse.SerializeToString,
+            ),
+            'RenewVolumeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewVolumeToken,
+                    request_deserializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenRequest.FromString,
+                    response_serializer=protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +287,33 @@ class MetadataService:
             '/metadata.v1.MetadataService/AllocateProducerIds',
             protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsRequest.SerializeToString,
             protos_dot_metadata_dot_v1_dot_metadata__pb2.AllocateProducerIdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewVolumeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/metadata.v1.MetadataService/RenewVolumeToken',
+            protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenRequest.SerializeToString,
+            protos_dot_metadata_dot_v1_dot_metadata__pb2.RenewVolumeTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/metadata/v1/ring.proto\x12\x0bmetadata.v1\"\x99\x01\n\x04Move\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x10\n\x08topic_id\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x14\n\x0cleader_epoch\x18\x06 \x01(\x05\x12%\n\x05phase\x18\x07 \x01(\x0e\x32\x16.metadata.v1.MovePhase\"\x94\x01\n\x0cMemberReport\x12#\n\x05loads\x18\x01 \x03(\x0b\x32\x14.metadata.v1.LogLoad\x12+\n\x08progress\x18\x02 \x03(\x0b\x32\x19.metadata.v1.MoveProgress\x12)\n\x04\x64isk\x18\x03 \x01(\x0b\x32\x16.metadata.v1.DiskStateH\x00\x88\x01\x01\x42\x07\n\x05_disk\"4\n\tDiskState\x12\x12\n\nroom_bytes\x18\x01 \x01(\x03\x12\x13\n\x0bis_writable\x18\x02 \x01(\x08\"\\\n\x07LogLoad\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x04 \x01(\x03\"[\n\x0cMoveProgress\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x14\n\x0c\x63opied_bytes\x18\x02 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x03\x12\x0f\n\x07trouble\x18\x04 \x01(\t\"\x15\n\x13\x44\x65scribeRingRequest\"\xee\x01\n\x14\x44\x65scribeRingResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12(\n\x07members\x18\x02 \x03(\x0b\x32\x17.metadata.v1.RingMember\x12+\n\x05moves\x18\x03 \x03(\x0b\x32\x1c.metadata.v1.MoveDescription\x12\x15\n\rwaiting_moves\x18\x04 \x01(\x03\x12\x15\n\rwaiting_bytes\x18\x05 \x01(\x03\x12\x16\n\x0eis_rebalancing\x18\x06 \x01(\x08\x12\x15\n\runsized_moves\x18\x07 \x01(\x03\x12\x10\n\x08troubles\x18\x08 \x03(\t\"\xd1\x01\n\nRingMember\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.metadata.v1.RingState\x12\x10\n\x08is_alive\x18\x04 \x01(\x08\x12\x12\n\npartitions\x18\x05 \x01(\x03\x12\x0f\n\x07planned\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12)\n\x04\x64isk\x18\x08 \x01(\x0b\x32\x16.metadata.v1.DiskStateH\x00\x88\x01\x01\x42\x07\n\x05_disk\"\x97\x01\n\x0fMoveDescription\x12\x1f\n\x04move\x18\x01 \x01(\x0b\x32\x11.metadata.v1.Move\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x14\n\x0c\x63opied_bytes\x18\x03 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x04 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x05 \x01(\x03\x12\x0f\n\x07trouble\x18\x06 \x01(\t\"\x95\x01\n\x11\x43hangeRingRequest\x12\x14\n\nadd_member\x18\x01 \x01(\tH\x00\x12\x16\n\x0c\x64rain_member\x18\x02 \x01(\tH\x00\x12\x17\n\rremove_member\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63\x61ncel_move\x18\x04 \x01(\x03H\x00\x12\x18\n\x10\x61\x63\x63\x65pt_data_loss\x18\x05 \x01(\x08\x42\x08\n\x06\x63hange\"{\n\x12\x43hangeRingResponse\x12)\n\x07refusal\x18\x01 \x01(\x0e\x32\x18.metadata.v1.RingRefusal\x12\x0f\n\x07message\x18\x02 \x01(\t\x12)\n\x04lost\x18\x03 \x03(\x0b\x32\x1b.metadata.v1.LostPartitions\"Y\n\x0eLostPartitions\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x03(\x05\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"1\n\rMemberProcess\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nopening_id\x18\x02 \x01(\t\"\x8a\x01\n\x12\x41\x64vanceMoveRequest\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12%\n\x05phase\x18\x02 \x01(\x0e\x32\x16.metadata.v1.MovePhase\x12\x30\n\x07process\x18\x03 \x01(\x0b\x32\x1a.metadata.v1.MemberProcessH\x00\x88\x01\x01\x42\n\n\x08_process\"D\n\x13\x41\x64vanceMoveResponse\x12$\n\x04move\x18\x01 \x01(\x0b\x32\x11.metadata.v1.MoveH\x00\x88\x01\x01\x42\x07\n\x05_move\"_\n\x0e\x45ndMoveRequest\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x30\n\x07process\x18\x02 \x01(\x0b\x32\x1a.metadata.v1.MemberProcessH\x00\x88\x01\x01\x42\n\n\x08_process\"\x11\n\x0f\x45ndMoveResponse*\x85\x01\n\tMovePhase\x12\x1a\n\x16MOVE_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12MOVE_PHASE_PREPARE\x10\x01\x12\x17\n\x13MOVE_PHASE_CATCH_UP\x10\x02\x12\x14\n\x10MOVE_PHASE_FENCE\x10\x03\x12\x15\n\x11MOVE_PHASE_COMMIT\x10\x04*\x87\x01\n\tRingState\x12\x1a\n\x16RING_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RING_STATE_OUTSIDE\x10\x01\x12\x15\n\x11RING_STATE_JOINED\x10\x02\x12\x17\n\x13RING_STATE_DRAINING\x10\x03\x12\x16\n\x12RING_STATE_DRAINED\x10\x04*\xdd\x01\n\x0bRingRefusal\x12\x1c\n\x18RING_REFUSAL_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRING_REFUSAL_UNKNOWN_MEMBER\x10\x01\x12\x1c\n\x18RING_REFUSAL_LAST_MEMBER\x10\x02\x12\x1a\n\x16RING_REFUSAL_NOT_EMPTY\x10\x03\x12\x16\n\x12RING_REFUSAL_ALIVE\x10\x04\x12\x1e\n\x1aRING_REFUSAL_STORAGE_ERROR\x10\x05\x12\x1d\n\x19RING_REFUSAL_UNKNOWN_MOVE\x10\x06\x32\xc9\x02\n\x0bRingService\x12S\n\x0c\x44\x65scribeRing\x12 .metadata.v1.DescribeRingRequest\x1a!.metadata.v1.DescribeRingResponse\x12M\n\nChangeRing\x12\x1e.metadata.v1.ChangeRingRequest\x1a\x1f.metadata.v1.ChangeRingResponse\x12P\n\x0b\x41\x64vanceMove\x12\x1f.metadata.v1.AdvanceMoveRequest\x1a .metadata.v1.AdvanceMoveResponse\x12\x44\n\x07\x45ndMove\x12\x1b.metadata.v1.EndMoveRequest\x1a\x1c.metadata.v1.EndMoveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotos/metadata/v1/ring.proto\x12\x0bmetadata.v1\"\x99\x01\n\x04Move\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x10\n\x08topic_id\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x14\n\x0cleader_epoch\x18\x06 \x01(\x05\x12%\n\x05phase\x18\x07 \x01(\x0e\x32\x16.metadata.v1.MovePhase\"\x94\x01\n\x0cMemberReport\x12#\n\x05loads\x18\x01 \x03(\x0b\x32\x14.metadata.v1.LogLoad\x12+\n\x08progress\x18\x02 \x03(\x0b\x32\x19.metadata.v1.MoveProgress\x12)\n\x04\x64isk\x18\x03 \x01(\x0b\x32\x16.metadata.v1.DiskStateH\x00\x88\x01\x01\x42\x07\n\x05_disk\"4\n\tDiskState\x12\x12\n\nroom_bytes\x18\x01 \x01(\x03\x12\x13\n\x0bis_writable\x18\x02 \x01(\x08\"\\\n\x07LogLoad\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\x11\n\tpartition\x18\x02 \x01(\x05\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x04 \x01(\x03\"[\n\x0cMoveProgress\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x14\n\x0c\x63opied_bytes\x18\x02 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x03\x12\x0f\n\x07trouble\x18\x04 \x01(\t\"\x15\n\x13\x44\x65scribeRingRequest\"\xee\x01\n\x14\x44\x65scribeRingResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12(\n\x07members\x18\x02 \x03(\x0b\x32\x17.metadata.v1.RingMember\x12+\n\x05moves\x18\x03 \x03(\x0b\x32\x1c.metadata.v1.MoveDescription\x12\x15\n\rwaiting_moves\x18\x04 \x01(\x03\x12\x15\n\rwaiting_bytes\x18\x05 \x01(\x03\x12\x16\n\x0eis_rebalancing\x18\x06 \x01(\x08\x12\x15\n\runsized_moves\x18\x07 \x01(\x03\x12\x10\n\x08troubles\x18\x08 \x03(\t\"\xd1\x01\n\nRingMember\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.metadata.v1.RingState\x12\x10\n\x08is_alive\x18\x04 \x01(\x08\x12\x12\n\npartitions\x18\x05 \x01(\x03\x12\x0f\n\x07planned\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12)\n\x04\x64isk\x18\x08 \x01(\x0b\x32\x16.metadata.v1.DiskStateH\x00\x88\x01\x01\x42\x07\n\x05_disk\"\x97\x01\n\x0fMoveDescription\x12\x1f\n\x04move\x18\x01 \x01(\x0b\x32\x11.metadata.v1.Move\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x14\n\x0c\x63opied_bytes\x18\x03 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x04 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x05 \x01(\x03\x12\x0f\n\x07trouble\x18\x06 \x01(\t\"\xae\x01\n\x11\x43hangeRingRequest\x12\x14\n\nadd_member\x18\x01 \x01(\tH\x00\x12\x16\n\x0c\x64rain_member\x18\x02 \x01(\tH\x00\x12\x17\n\rremove_member\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63\x61ncel_move\x18\x04 \x01(\x03H\x00\x12\x17\n\raccept_volume\x18\x06 \x01(\tH\x00\x12\x18\n\x10\x61\x63\x63\x65pt_data_loss\x18\x05 \x01(\x08\x42\x08\n\x06\x63hange\"{\n\x12\x43hangeRingResponse\x12)\n\x07refusal\x18\x01 \x01(\x0e\x32\x18.metadata.v1.RingRefusal\x12\x0f\n\x07message\x18\x02 \x01(\t\x12)\n\x04lost\x18\x03 \x03(\x0b\x32\x1b.metadata.v1.LostPartitions\"Y\n\x0eLostPartitions\x12\x10\n\x08topic_id\x18\x01 \x01(\x0c\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x03(\x05\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"1\n\rMemberProcess\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nopening_id\x18\x02 \x01(\t\"\x8a\x01\n\x12\x41\x64vanceMoveRequest\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12%\n\x05phase\x18\x02 \x01(\x0e\x32\x16.metadata.v1.MovePhase\x12\x30\n\x07process\x18\x03 \x01(\x0b\x32\x1a.metadata.v1.MemberProcessH\x00\x88\x01\x01\x42\n\n\x08_process\"D\n\x13\x41\x64vanceMoveResponse\x12$\n\x04move\x18\x01 \x01(\x0b\x32\x11.metadata.v1.MoveH\x00\x88\x01\x01\x42\x07\n\x05_move\"_\n\x0e\x45ndMoveRequest\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x30\n\x07process\x18\x02 \x01(\x0b\x32\x1a.metadata.v1.MemberProcessH\x00\x88\x01\x01\x42\n\n\x08_process\"\x11\n\x0f\x45ndMoveResponse*\x85\x01\n\tMovePhase\x12\x1a\n\x16MOVE_PHASE_UNSPECIFIED\x10\x00\x12\x16\n\x12MOVE_PHASE_PREPARE\x10\x01\x12\x17\n\x13MOVE_PHASE_CATCH_UP\x10\x02\x12\x14\n\x10MOVE_PHASE_FENCE\x10\x03\x12\x15\n\x11MOVE_PHASE_COMMIT\x10\x04*\x87\x01\n\tRingState\x12\x1a\n\x16RING_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12RING_STATE_OUTSIDE\x10\x01\x12\x15\n\x11RING_STATE_JOINED\x10\x02\x12\x17\n\x13RING_STATE_DRAINING\x10\x03\x12\x16\n\x12RING_STATE_DRAINED\x10\x04*\xdd\x01\n\x0bRingRefusal\x12\x1c\n\x18RING_REFUSAL_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRING_REFUSAL_UNKNOWN_MEMBER\x10\x01\x12\x1c\n\x18RING_REFUSAL_LAST_MEMBER\x10\x02\x12\x1a\n\x16RING_REFUSAL_NOT_EMPTY\x10\x03\x12\x16\n\x12RING_REFUSAL_ALIVE\x10\x04\x12\x1e\n\x1aRING_REFUSAL_STORAGE_ERROR\x10\x05\x12\x1d\n\x19RING_REFUSAL_UNKNOWN_MOVE\x10\x06\x32\xc9\x02\n\x0bRingService\x12S\n\x0c\x44\x65scribeRing\x12 .metadata.v1.DescribeRingRequest\x1a!.metadata.v1.DescribeRingResponse\x12M\n\nChangeRing\x12\x1e.metadata.v1.ChangeRingRequest\x1a\x1f.metadata.v1.ChangeRingResponse\x12P\n\x0b\x41\x64vanceMove\x12\x1f.metadata.v1.AdvanceMoveRequest\x1a .metadata.v1.AdvanceMoveResponse\x12\x44\n\x07\x45ndMove\x12\x1b.metadata.v1.EndMoveRequest\x1a\x1c.metadata.v1.EndMoveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.metadata.v1.ring_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MOVEPHASE']._serialized_start=1971
-  _globals['_MOVEPHASE']._serialized_end=2104
-  _globals['_RINGSTATE']._serialized_start=2107
-  _globals['_RINGSTATE']._serialized_end=2242
-  _globals['_RINGREFUSAL']._serialized_start=2245
-  _globals['_RINGREFUSAL']._serialized_end=2466
+  _globals['_MOVEPHASE']._serialized_start=1996
+  _globals['_MOVEPHASE']._serialized_end=2129
+  _globals['_RINGSTATE']._serialized_start=2132
+  _globals['_RINGSTATE']._serialized_end=2267
+  _globals['_RINGREFUSAL']._serialized_start=2270
+  _globals['_RINGREFUSAL']._serialized_end=2491
   _globals['_MOVE']._serialized_start=47
   _globals['_MOVE']._serialized_end=200
   _globals['_MEMBERREPORT']._serialized_start=203
@@ -56,21 +56,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MOVEDESCRIPTION']._serialized_start=1071
   _globals['_MOVEDESCRIPTION']._serialized_end=1222
   _globals['_CHANGERINGREQUEST']._serialized_start=1225
-  _globals['_CHANGERINGREQUEST']._serialized_end=1374
-  _globals['_CHANGERINGRESPONSE']._serialized_start=1376
-  _globals['_CHANGERINGRESPONSE']._serialized_end=1499
-  _globals['_LOSTPARTITIONS']._serialized_start=1501
-  _globals['_LOSTPARTITIONS']._serialized_end=1590
-  _globals['_MEMBERPROCESS']._serialized_start=1592
-  _globals['_MEMBERPROCESS']._serialized_end=1641
-  _globals['_ADVANCEMOVEREQUEST']._serialized_start=1644
-  _globals['_ADVANCEMOVEREQUEST']._serialized_end=1782
-  _globals['_ADVANCEMOVERESPONSE']._serialized_start=1784
-  _globals['_ADVANCEMOVERESPONSE']._serialized_end=1852
-  _globals['_ENDMOVEREQUEST']._serialized_start=1854
-  _globals['_ENDMOVEREQUEST']._serialized_end=1949
-  _globals['_ENDMOVERESPONSE']._serialized_start=1951
-  _globals['_ENDMOVERESPONSE']._serialized_end=1968
-  _globals['_RINGSERVICE']._serialized_start=2469
-  _globals['_RINGSERVICE']._serialized_end=2798
+  _globals['_CHANGERINGREQUEST']._serialized_end=1399
+  _globals['_CHANGERINGRESPONSE']._serialized_start=1401
+  _globals['_CHANGERINGRESPONSE']._serialized_end=1524
+  _globals['_LOSTPARTITIONS']._serialized_start=1526
+  _globals['_LOSTPARTITIONS']._serialized_end=1615
+  _globals['_MEMBERPROCESS']._serialized_start=1617
+  _globals['_MEMBERPROCESS']._serialized_end=1666
+  _globals['_ADVANCEMOVEREQUEST']._serialized_start=1669
+  _globals['_ADVANCEMOVEREQUEST']._serialized_end=1807
+  _globals['_ADVANCEMOVERESPONSE']._serialized_start=1809
+  _globals['_ADVANCEMOVERESPONSE']._serialized_end=1877
+  _globals['_ENDMOVEREQUEST']._serialized_start=1879
+  _globals['_ENDMOVEREQUEST']._serialized_end=1974
+  _globals['_ENDMOVERESPONSE']._serialized_start=1976
+  _globals['_ENDMOVERESPONSE']._serialized_end=1993
+  _globals['_RINGSERVICE']._serialized_start=2494
+  _globals['_RINGSERVICE']._serialized_end=2823
 # @@protoc_insertion_point(module_scope)

@@ -171,18 +171,20 @@ class MoveDescription(_message.Message):
     def __init__(self, move: _Optional[_Union[Move, _Mapping]] = ..., topic: _Optional[str] = ..., copied_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., bytes_per_second: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class ChangeRingRequest(_message.Message):
-    __slots__ = ("add_member", "drain_member", "remove_member", "cancel_move", "accept_data_loss")
+    __slots__ = ("add_member", "drain_member", "remove_member", "cancel_move", "accept_volume", "accept_data_loss")
     ADD_MEMBER_FIELD_NUMBER: _ClassVar[int]
     DRAIN_MEMBER_FIELD_NUMBER: _ClassVar[int]
     REMOVE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     CANCEL_MOVE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_VOLUME_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_DATA_LOSS_FIELD_NUMBER: _ClassVar[int]
     add_member: str
     drain_member: str
     remove_member: str
     cancel_move: int
+    accept_volume: str
     accept_data_loss: bool
-    def __init__(self, add_member: _Optional[str] = ..., drain_member: _Optional[str] = ..., remove_member: _Optional[str] = ..., cancel_move: _Optional[int] = ..., accept_data_loss: _Optional[bool] = ...) -> None: ...
+    def __init__(self, add_member: _Optional[str] = ..., drain_member: _Optional[str] = ..., remove_member: _Optional[str] = ..., cancel_move: _Optional[int] = ..., accept_volume: _Optional[str] = ..., accept_data_loss: _Optional[bool] = ...) -> None: ...
 
 class ChangeRingResponse(_message.Message):
     __slots__ = ("refusal", "message", "lost")

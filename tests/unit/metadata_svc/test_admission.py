@@ -1,9 +1,14 @@
 import pytest
 
 from common.cluster_view import ClusterView
-from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
+from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member, VolumeState
 from common.ports.moves import MemberProcess
-from metadata_svc.admission import gateway_refusal, process_refusal, refusal
+from metadata_svc.admission import (
+    gateway_refusal,
+    process_refusal,
+    refusal,
+    succession_problem,
+)
 
 KNOWN = Member("p-0", "a:1", "volume-0", 5)
 
@@ -33,7 +38,6 @@ def test_who_comes_with_its_own_may_register(member):
         (Member("p-0", "a:1", "volume-1", 9), "owns 3 partitions on volume volume-0"),
         (Member("p-0", "a:1"), "comes with volume unknown"),
         (Member("p-1", "b:1", "volume-0", 6), "the volume of p-0"),
-        (Member("p-0", "a:1", "volume-0", 4), "a later one has its place"),
     ],
 )
 def test_who_would_lose_data_is_refused_with_the_reason(member, why):
@@ -59,6 +63,51 @@ def test_a_volume_that_was_given_up_for_lost_never_comes_back(name):
     assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
     # An older release, of which nothing is known, is none of them.
     assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None
+
+
+def volume(*tokens, revision=-1):
+    return VolumeState(tokens, revision)
+
+
+def registering(state, *, incarnation=6, volume_id="volume-0"):
+    return Member("p-0", "a:1", volume_id, incarnation, "opening", state)
+
+
+@pytest.mark.parametrize(
+    ("member", "token", "why"),
+    [
+        # The process goes on from the token that is known, wherever a crash left the two sides.
+        (registering(volume("known", "new")), "known", None),
+        (registering(volume("older", "known", "new")), "known", None),
+        (registering(volume("older", "known")), "known", None),
+        # A copy of an earlier state, opened as often as the original or more often.
+        (registering(volume("older", "new"), incarnation=5), "known", "older copy"),
+        (registering(volume("older", "new"), incarnation=50), "known", "older copy"),
+        (registering(volume("known", "new"), incarnation=4), "known", "a later one has its place"),
+        # Nothing was recorded: the release before counted openings only.
+        (registering(volume("new")), None, None),
+        (registering(volume("new")), "", None),
+        (registering(volume("new"), incarnation=4), None, "a later one has its place"),
+        # A release without tokens has the volume again.
+        (registering(None), "known", None),
+        # A member that owns nothing, with another volume.
+        (registering(volume("new"), volume_id="volume-1"), "known", None),
+        (registering(volume("known", "new", revision=10)), "known", None),
+        (
+            registering(volume("known", "new", revision=11)),
+            "known",
+            "restored from an older backup",
+        ),
+        (registering(volume("new", revision=11), volume_id="v"), "", "restored from an older"),
+    ],
+)
+def test_only_the_successor_of_the_volume_that_is_known_continues_it(member, token, why):
+    view = ClusterView()
+    view.apply(ClusterChange(10, "c", is_snapshot=True, members=[KNOWN]))
+    problem = succession_problem(view, member, token=token)
+    assert problem is None if why is None else why in problem
+    if why is not None:
+        assert "ringlog ring accept p-0" in problem
 
 
 @pytest.mark.parametrize(

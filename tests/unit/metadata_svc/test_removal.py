@@ -3,7 +3,7 @@ import pytest
 from common.cluster_view import ClusterView
 from common.ports.metadata import ClusterChange, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase
-from metadata_svc.removal import held_by, removal
+from metadata_svc.removal import removal
 
 TOPIC = bytes(16)
 
@@ -31,14 +31,14 @@ def move(partition, source, target, phase, leader_epoch=None):
 
 def removed(known, *, heirs=("b", "c")):
     """What changes when "a" is removed: placements by partition, and moves that end."""
-    change = removal(known, "a", held_by(known, "a"), heirs=heirs, loads={"b": 1, "c": 1})
+    change = removal(known, "a", known.partitions_of("a"), heirs=heirs, loads={"b": 1, "c": 1})
     assert change.members_gone == ["a"]
     return {one.partition: one.placement for one in change.placements}, change.moves_gone, change
 
 
 def test_what_it_held_is_found_by_topic_and_partition():
-    assert held_by(view("a", "b", "a"), "a") == [(TOPIC, 0), (TOPIC, 2)]
-    assert held_by(view("b"), "a") == []
+    assert view("a", "b", "a").partitions_of("a") == [(TOPIC, 0), (TOPIC, 2)]
+    assert view("b").partitions_of("a") == []
 
 
 def test_everything_goes_to_members_that_live_each_in_its_next_epoch():

@@ -50,6 +50,17 @@ def test_states_change_and_go_with_the_member():
     assert (book.is_rebalancing, book.next_move_id) == (True, 4)
 
 
+def test_tokens_and_acceptances_go_with_the_member():
+    book = RingBook()
+    book.load(State(cluster_id="c", volume_tokens={"a": "1"}, accepted_volumes=frozenset("a")))
+    view = ClusterView()
+    change = Difference(volume_tokens={"b": "2"}, accepted_volumes={"a": False, "b": True})
+    book.apply(change, view)
+    assert (book.volume_tokens, book.accepted_volumes) == ({"a": "1", "b": "2"}, {"b"})
+    book.apply(Difference(members_gone=["b"]), view)
+    assert (book.volume_tokens, book.accepted_volumes) == ({"a": "1"}, set())
+
+
 def test_lost_volumes_are_remembered():
     book = RingBook()
     book.load(State(cluster_id="c", lost_volumes={"v-1": "a"}))

@@ -27,10 +27,14 @@ class Metadata:
         self._refuses = refuses
         self.acknowledged = []
         self.reports = []
+        self.renewed = []
 
     def watch(self, member):
         self.member = member
         return self
+
+    async def renew_volume_token(self, process, token):
+        self.renewed.append((process, token))
 
     def __aiter__(self):
         return self
@@ -61,6 +65,7 @@ async def living(core, metadata, on_applied):
             metadata,
             TellingRing(),
             move_bytes_per_second=0,
+            volume_token_interval_ms=10,
             on_applied=on_applied,
         )
     )
@@ -98,6 +103,10 @@ def test_a_change_is_acknowledged_when_everybody_has_it(tmp_path):
                 await until(lambda: metadata.acknowledged == [7])
                 assert metadata.member.incarnation == 1
                 await until(lambda: metadata.reports)
+                await until(lambda: metadata.renewed)
+                process, token = metadata.renewed[0]
+                assert process == core.process
+                assert token not in metadata.member.volume.tokens
 
     run(test)
 

@@ -48,6 +48,9 @@ class TellingRing:
     async def remove_member(self, name, *, accept_data_loss=False):
         return self._noted("remove", name, *(["lossy"] if accept_data_loss else []))
 
+    async def accept_volume(self, name):
+        return self._noted("accept", name)
+
     async def cancel_move(self, move_id):
         return self._noted("cancel", move_id)
 

@@ -53,7 +53,9 @@ def test_every_action_takes_its_own_words():
     assert parse("moves", "--json").json is True
 
 
-@pytest.mark.parametrize("action", ["status", "add", "drain", "remove", "moves", "cancel"])
+@pytest.mark.parametrize(
+    "action", ["status", "add", "drain", "remove", "moves", "cancel", "accept"]
+)
 def test_every_action_has_help(capsys, action):
     with pytest.raises(SystemExit) as end:
         parse(action, "--help")

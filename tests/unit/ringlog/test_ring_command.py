@@ -34,6 +34,7 @@ def run(telling, *words):
         (["remove", "a"], ("remove", "a"), "a is forgotten\n"),
         (["remove", "a", "--accept-data-loss"], ("remove", "a", "lossy"), "a is forgotten\n"),
         (["cancel", "17"], ("cancel", 17), "move 17 is rolled back\n"),
+        (["accept", "a"], ("accept", "a"), "the next volume of a is let in\n"),
     ],
 )
 def test_a_change_is_asked_for_once_and_confirmed(capsys, words, change, said):

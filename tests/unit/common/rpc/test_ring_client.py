@@ -66,13 +66,15 @@ def test_every_change_is_asked_for_under_its_name_and_a_refusal_comes_back():
             await ring.drain_member("b"),
             await ring.remove_member("c"),
             await ring.cancel_move(2**40),
+            await ring.accept_volume("d"),
         ]
-        assert results == [RingResult(RingRefusal.ALIVE, "why")] * 4
+        assert results == [RingResult(RingRefusal.ALIVE, "why")] * 5
         assert [(kind, getattr(request, kind)) for kind, request in service.asked] == [
             ("add_member", "a"),
             ("drain_member", "b"),
             ("remove_member", "c"),
             ("cancel_move", 2**40),
+            ("accept_volume", "d"),
         ]
 
     run(body)

@@ -9,6 +9,8 @@ RANGES = (
     keys.PLACEMENTS,
     keys.MOVES,
     keys.DELETED_TOPICS,
+    keys.VOLUME_TOKENS,
+    keys.ACCEPTED_VOLUMES,
     keys.LOST_VOLUMES,
 )
 SINGLE = [
@@ -32,6 +34,10 @@ def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
     assert ranges_of(keys.member_key(name)) == [keys.MEMBERS]
     assert ranges_of(keys.ring_state_key(name)) == [keys.RING_STATES]
     assert keys.member_of(keys.ring_state_key(name)) == name
+    assert ranges_of(keys.volume_token_key(name)) == [keys.VOLUME_TOKENS]
+    assert keys.member_of(keys.volume_token_key(name)) == name
+    assert ranges_of(keys.accepted_volume_key(name)) == [keys.ACCEPTED_VOLUMES]
+    assert keys.member_of(keys.accepted_volume_key(name)) == name
     assert ranges_of(keys.lost_volume_key(name)) == [keys.LOST_VOLUMES]
     assert keys.volume_of(keys.lost_volume_key(name)) == name
 

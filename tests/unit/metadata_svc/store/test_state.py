@@ -211,3 +211,19 @@ def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
         state.save_change(number + 1, Difference(topics_gone=[topic]))
     assert state.load().deleted_topics == (topics[1].topic_id, topics[2].topic_id)
     assert len(store.scan(*keys.DELETED_TOPICS)) == 2
+
+
+def test_tokens_and_acceptances_are_kept_until_the_member_is_removed():
+    store = MemoryKvStore()
+    state = opened(store)
+    change = Difference(
+        members=[MEMBER], volume_tokens={"p": "first"}, accepted_volumes={"p": True, "q": True}
+    )
+    state.save_change(1, change)
+    state.save_volume_token("p", "second")
+    state.save_change(2, Difference(accepted_volumes={"q": False}))
+    kept = state.load()
+    assert (kept.volume_tokens, kept.accepted_volumes) == ({"p": "second"}, {"p"})
+    state.save_change(3, Difference(members_gone=["p"]))
+    kept = state.load()
+    assert (kept.volume_tokens, kept.accepted_volumes) == ({}, frozenset())

@@ -24,13 +24,13 @@ def test_it_is_counted_durably_before_anybody_is_told(tmp_path, monkeypatch):
     database = Database(tmp_path)
     monkeypatch.setattr(database, "state", _Spy(database.state, synced))
     assert count_opening(database).incarnation == 1
-    assert synced == [("put",), ("flush_wal", True)]
+    assert synced == [("write",), ("flush_wal", True)]
 
 
 class _Spy:
     def __init__(self, state, calls):
         self.get = state.get
-        self.put = lambda *_: calls.append(("put",))
+        self.write = lambda *_: calls.append(("write",))
         self.flush_wal = lambda sync: calls.append(("flush_wal", sync))
 
 
@@ -41,7 +41,7 @@ def test_a_process_that_can_only_read_is_as_the_last_one_was(tmp_path, monkeypat
     def fail(_):
         raise StorageFailed("no space")
 
-    monkeypatch.setattr("partition_svc.store.log_store.count_opening", fail)
+    monkeypatch.setattr("partition_svc.store.identity.count_opening", fail)
     store = LogStore(tmp_path)
     assert store.identity[:2] == before[:2]
     store.close()
@@ -51,7 +51,7 @@ def test_a_directory_that_was_never_counted_has_had_no_incarnation(tmp_path):
     assert read_identity(Database(tmp_path)).incarnation == 0
 
 
-@pytest.mark.parametrize("broken", ["put", "flush_wal"])
+@pytest.mark.parametrize("broken", ["write", "flush_wal"])
 def test_a_failure_to_write_is_told(tmp_path, monkeypatch, broken):
     def fail(*_):
         raise OSError("no space")

@@ -1,0 +1,148 @@
+"""The data directory as the metadata service knows it: tokens, and how far metadata was applied.
+
+Two things can go back in time: a volume that is replaced by an older copy of it, and metadata that
+is restored from a backup. Each side keeps what shows that of the other.
+"""
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from common.ports.metadata import ClusterChange, VolumeState
+from partition_svc.log.committer import Committer
+from partition_svc.store.failures import MetadataBehind, StorageFailed
+from partition_svc.store.keys import VOLUME_STATE
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.stored_volume import StoredVolume, current_boot_id
+
+
+class Volume:
+    """The volume of one running member. What it stores is written between groups."""
+
+    def __init__(self, store: LogStore, committer: Committer) -> None:
+        """Raises `StorageFailed` where what is stored cannot be read."""
+        self._store = store
+        self._committer = committer
+        row = store.reader.row(VOLUME_STATE)
+        self._state = StoredVolume() if row is None else StoredVolume.unpack(row)
+        if not store.is_writable:
+            # The opening could not be counted, so it has no token that is kept.
+            opened = self._state.opened(current_boot_id())
+            self._state = replace(opened, tokens=self._state.tokens)
+        self._registered: VolumeState | None = None
+        self._is_registered = False
+        self._is_saving = False
+        #: Whether the state says something new since the token was renewed.
+        self._has_news = True
+        #: How far this class has moved the store's sequence, and how far all others had when the
+        #: token was renewed.
+        self._own_writes = 0
+        self._renewed_at = -1
+
+    def registration(self) -> VolumeState:
+        """What is said at the next registration; a snapshot is the answer to it."""
+        state = self._state
+        self._registered = VolumeState(
+            state.tokens,
+            state.applied_revision,
+            state.leader_epoch,
+            state.move_id,
+            state.may_lack_records,
+        )
+        return self._registered
+
+    def check(self, change: ClusterChange) -> None:
+        """Raises `MetadataBehind` for a snapshot that is older than what was applied here."""
+        if change.is_snapshot and change.revision < self._state.applied_revision:
+            raise MetadataBehind(
+                f"the metadata service is at revision {change.revision}, and this member has "
+                f"applied revision {self._state.applied_revision}: it was restored from an older "
+                'backup; nothing is changed here. See "Backup" in docs/operations.md'
+            )
+
+    def on_applied(self, change: ClusterChange) -> None:
+        """Remembers how far metadata was applied, and what the answer to a registration settles."""
+        state = self._state
+        epochs = [one.placement.leader_epoch for one in change.placements]
+        epochs += [one.leader_epoch for topic in change.topics for one in topic.partitions]
+        now = replace(
+            state,
+            applied_revision=max(state.applied_revision, change.revision),
+            leader_epoch=max([state.leader_epoch, *epochs]),
+            move_id=max([state.move_id, *(one.move_id for one in change.moves)]),
+        )
+        registered = self._registered
+        if change.is_snapshot and registered is not None:
+            self._registered = None
+            self._is_registered = True
+            if registered.tokens:
+                now = now.recorded(registered.tokens[-1])
+            now = replace(now, may_lack_records=False)
+        if now != state:
+            self._state = now
+            self._has_news = True
+            self._save_soon()
+
+    async def renew_token(self, record: Callable[[str], Awaitable[None]]) -> None:
+        """Makes and records a new token, if anything was written since the last one.
+
+        `record` has the metadata service record it.
+
+        Raises:
+            StorageFailed, or what `record` raises: the token is tried again with the next call.
+        """
+        if not self._is_registered or not self._is_due:
+            return
+        if len(self._state.tokens) == 1:
+            self._state = self._state.with_token()
+        self._has_news = False
+        self._renewed_at = -1
+        await self._committer.between_groups(self._save_token, must_sync=True)
+        token = self._state.tokens[-1]
+        await record(token)
+        self._state = self._state.recorded(token)
+        self._save_soon()
+
+    def note_closed(self) -> None:
+        """Everything is synced and nothing will be written: the next start lacks nothing.
+
+        Blocks. Raises `StorageFailed`.
+        """
+        if self._store.is_writable and self._committer.failure is None:
+            self._state = replace(self._state, is_closed=True)
+            self._save()
+            self._store.sync()
+
+    @property
+    def _is_due(self) -> bool:
+        # A renewal that failed is due again.
+        is_open = len(self._state.tokens) > 1
+        return self._has_news or is_open or self._others_writes != self._renewed_at
+
+    @property
+    def _others_writes(self) -> int:
+        return self._store.sequence - self._own_writes
+
+    def _save_token(self) -> None:
+        self._save()
+        # What others write from here on is not in a copy that has this token.
+        self._renewed_at = self._others_writes
+
+    def _save_soon(self) -> None:
+        """Not synced: what is lost with the machine here is found by other means, or told again."""
+        if not self._is_saving:
+            self._is_saving = True
+            self._committer.between_groups(self._save).add_done_callback(self._on_saved)
+
+    def _on_saved(self, done: "Future[None]") -> None:
+        self._is_saving = False
+        if not done.cancelled() and isinstance(done.exception(), StorageFailed):
+            # Written with the next change; until then memory has it.
+            self._has_news = True
+
+    def _save(self) -> None:
+        group = self._store.new_group()
+        group.put(VOLUME_STATE, self._state.pack())
+        before = self._store.sequence
+        self._store.write(group, 0)
+        self._own_writes += self._store.sequence - before

@@ -1,0 +1,160 @@
+import asyncio
+
+import pytest
+
+from common.ports.metadata import ClusterChange
+from common.ports.moves import Move, MovePhase
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.store.failures import MetadataBehind
+from partition_svc.store.keys import VOLUME_STATE
+from partition_svc.store.stored_volume import StoredVolume
+from tests.support.partition_core import CLUSTER_ID, TOPIC_ID, append, batch, running_core, snapshot
+from tests.support.partition_core import topic as topic_of
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def stored(core):
+    return StoredVolume.unpack(core._store.reader.row(VOLUME_STATE))
+
+
+async def settled(core):
+    await core._committer.between_groups(lambda: None)
+
+
+async def registered(core):
+    """As after a registration that was answered; returns what it said."""
+    said = core.volume.registration()
+    core.apply(snapshot(topic_of(), revision=core.view.revision))
+    await settled(core)
+    return said
+
+
+class Recorder:
+    def __init__(self):
+        self.tokens = []
+        self.is_away = False
+
+    async def __call__(self, token):
+        if self.is_away:
+            raise BackendUnavailable("away")
+        self.tokens.append(token)
+
+
+def test_what_was_applied_is_kept_and_an_older_snapshot_is_refused(tmp_path):
+    async def test():
+        move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
+        async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
+            core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
+            core.apply(ClusterChange(41, CLUSTER_ID, moves_gone=[77]))
+            await settled(core)
+        async with running_core(tmp_path / "another") as fresh:
+            assert fresh.volume.registration().applied_revision == 1
+        with pytest.raises(MetadataBehind, match=r"revision 1, and this member has applied .* 41"):
+            async with running_core(tmp_path):
+                pass
+
+    run(test)
+
+
+def test_a_registration_says_what_the_volume_was_told(tmp_path):
+    async def test():
+        move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
+        async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
+            core.apply(ClusterChange(40, CLUSTER_ID, moves=[move]))
+            said = core.volume.registration()
+            assert (said.applied_revision, said.leader_epoch, said.move_id) == (40, 3, 77)
+            assert not said.may_lack_records
+
+    run(test)
+
+
+def test_the_answer_to_a_registration_leaves_one_token(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            said = await registered(core)
+            assert stored(core).tokens == said.tokens[-1:]
+        async with running_core(tmp_path) as core:
+            again = await registered(core)
+            assert len(again.tokens) == 2
+            assert again.tokens[0] == said.tokens[-1]
+            # A snapshot that answers no registration settles nothing.
+            core.volume._state = core.volume._state.with_token()
+            core.apply(snapshot(topic_of(), revision=2))
+            await settled(core)
+            assert len(stored(core).tokens) == 2
+
+    run(test)
+
+
+def test_the_token_is_renewed_while_there_are_writes_and_kept_before_it_is_told(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            record = Recorder()
+            await core.volume.renew_token(record)
+            assert record.tokens == []  # not registered
+            said = await registered(core)
+            kept = []
+
+            async def record_and_look(token):
+                kept.append(stored(core).tokens)
+                await record(token)
+
+            await core.volume.renew_token(record_and_look)
+            assert kept == [(said.tokens[-1], record.tokens[0])]
+            await settled(core)
+            assert stored(core).tokens == (record.tokens[0],)
+            for _ in range(3):
+                await core.volume.renew_token(record)
+            assert len(record.tokens) == 1  # nothing was written
+            await append(core, batch())
+            await core.volume.renew_token(record)
+            assert len(set(record.tokens)) == 2
+
+    run(test)
+
+
+def test_a_token_that_may_be_recorded_is_kept_until_it_surely_is(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            record = Recorder()
+            said = await registered(core)
+            record.is_away = True
+            for _ in range(3):
+                with pytest.raises(BackendUnavailable):
+                    await core.volume.renew_token(record)
+            before, after = stored(core).tokens
+            assert before == said.tokens[-1]
+        async with running_core(tmp_path) as core:
+            assert core.volume.registration().tokens[:2] == (before, after)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "may_lack"), [("another", True), (None, False)], ids=["power lost", "killed"]
+)
+def test_only_a_loss_of_power_makes_records_doubtful(tmp_path, boot_id, may_lack):
+    async def test():
+        async with running_core(tmp_path) as core:
+            await registered(core)
+        async with running_core(tmp_path) as core:
+            assert not core.volume.registration().may_lack_records
+            # A process that does not end politely.
+            core.volume.note_closed = lambda: None
+            if boot_id is not None:
+                group = core._store.new_group()
+                row = StoredVolume(boot_id=boot_id, is_closed=False).pack()
+                group.put(VOLUME_STATE, row)
+                core._store.write(group, 0)
+        async with running_core(tmp_path) as core:
+            assert (await registered(core)).may_lack_records is may_lack
+            assert not core.volume.registration().may_lack_records
+
+    run(test)
