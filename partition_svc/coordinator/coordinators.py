@@ -38,6 +38,7 @@ from partition_svc.coordinator.describing import is_listed
 from partition_svc.coordinator.effects import Effects, Ticket
 from partition_svc.coordinator.group import Group
 from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.loop_lag import LoopLag
 from partition_svc.coordinator.shard import Ask
 from partition_svc.coordinator.shards import Logs, Shards
 from partition_svc.coordinator.sweeping import Sweeping
@@ -60,7 +61,8 @@ class OwnedCoordinators:
         self._now_ms = _clock()
         self._logs = logs
         self._loop = asyncio.get_running_loop()
-        self._shards = Shards(logs, settings, now_ms=self._now_ms)
+        self._lag = LoopLag()
+        self._shards = Shards(logs, settings, now_ms=self._now_ms, grace_s=self._lag.grace_s)
         self._sweeping = Sweeping(logs, self._shards, retention_check_ms=retention_check_ms)
 
     def start(self) -> None:
@@ -72,6 +74,7 @@ class OwnedCoordinators:
 
     async def drain(self) -> None:
         """Answers whoever waits, and nobody any more."""
+        self._lag.close()
         await self._sweeping.close()
         await self._shards.drain()
 

@@ -34,9 +34,18 @@ class Shard:
     """Made of what the log says. Once it has ended, it answers nobody; another takes its place."""
 
     def __init__(
-        self, settings: GroupSettings, view: Topics, writing: Writing, *, now_ms: Callable[[], int]
+        self,
+        settings: GroupSettings,
+        view: Topics,
+        writing: Writing,
+        *,
+        now_ms: Callable[[], int],
+        grace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`view`: the topics that there are, at any time. `now_ms` never goes back."""
+        """`view`: the topics that there are, at any time. `now_ms` never goes back.
+
+        `grace_s`: see `Deadlines`.
+        """
         self._settings = settings
         self._view = view
         self._writing = writing
@@ -44,7 +53,7 @@ class Shard:
         self._groups: dict[str, Group] = {}
         #: Requests that wait for other members, by group.
         self._waiting: dict[str, set[AnyTicket]] = {}
-        self._deadlines = Deadlines(now_ms, self._on_due)
+        self._deadlines = Deadlines(now_ms, self._on_due, grace_s=grace_s)
         #: Why nobody is answered any more.
         self.refusal: GroupRefusal | None = None
 

@@ -57,10 +57,18 @@ class _Slot:
 class Shards:
     """`follow` the cluster's changes, ask `of` for the shard of a group, `drain` at the end."""
 
-    def __init__(self, logs: Logs, settings: GroupSettings, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        logs: Logs,
+        settings: GroupSettings,
+        *,
+        now_ms: Callable[[], int],
+        grace_s: Callable[[], float],
+    ) -> None:
         self._logs = logs
         self._settings = settings
         self._now_ms = now_ms
+        self._grace_s = grace_s
         self._slots: dict[LogId, _Slot] = {}
         #: Shards that were closed, and may have something on its way to the log.
         self._closed: dict[LogId, Shard] = {}
@@ -180,7 +188,13 @@ class Shards:
             batch_bytes_max=_batch_bytes_max(view, wanted.topic_id),
             on_failed=on_failed,
         )
-        shard = Shard(self._settings, self._logs.view, writing, now_ms=self._now_ms)
+        shard = Shard(
+            self._settings,
+            self._logs.view,
+            writing,
+            now_ms=self._now_ms,
+            grace_s=self._grace_s,
+        )
         return shard
 
 

@@ -3,17 +3,32 @@
 import asyncio
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Final
+
+#: A loop that is late all the time puts nobody off for longer.
+_PUT_OFF_S_MAX: Final = 10.0
 
 
 class Deadlines:
-    """Calls `on_due(group_id)` when a group's time has come; it may be early, and is never late.
+    """Calls `on_due(group_id)` when a group's time has come; it may be early.
+
+    It is late only where the loop was busy: then requests that wait in sockets come first.
 
     A deadline that moves back, as with every heartbeat, costs nothing: the group is called at the
     time that was noted first, and says then when it wants to be called again.
     """
 
-    def __init__(self, now_ms: Callable[[], int], on_due: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        on_due: Callable[[str], None],
+        *,
+        grace_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`grace_s` says how long all are put off now (`LoopLag.grace_s`)."""
         self._now_ms = now_ms
+        self._grace_s = grace_s
+        self._put_off_since: float | None = None
         self._on_due = on_due
         self._loop = asyncio.get_running_loop()
         self._heap: list[tuple[int, str]] = []
@@ -50,7 +65,23 @@ class Deadlines:
             self._timer.cancel()
             self._timer = None
 
+    def _is_put_off(self) -> bool:
+        """True, with the timer set again, while the loop has to hear others first."""
+        grace_s, now = self._grace_s(), self._loop.time()
+        if grace_s <= 0:
+            self._put_off_since = None
+            return False
+        if self._put_off_since is None:
+            self._put_off_since = now
+        left_s = self._put_off_since + _PUT_OFF_S_MAX - now
+        if left_s <= 0:
+            return False
+        self._timer = self._loop.call_later(min(grace_s, left_s), self._run)
+        return True
+
     def _run(self) -> None:
+        if self._is_put_off():
+            return
         now_ms = self._now_ms()
         while self._heap and self._heap[0][0] <= now_ms:
             deadline_ms, group_id = heappop(self._heap)

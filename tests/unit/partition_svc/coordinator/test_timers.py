@@ -1,6 +1,7 @@
 import asyncio
 
 from partition_svc.coordinator.timers import Deadlines
+from tests.support.virtual_time import run_in_virtual_time
 
 
 def run(test):
@@ -52,6 +53,38 @@ def test_who_does_not_want_to_be_called_is_not():
         await until(lambda: "a" in due)
 
     run(test)
+
+
+def test_everybody_is_put_off_while_the_loop_was_busy_and_then_called_again():
+    async def story():
+        loop, due = asyncio.get_running_loop(), []
+        deadlines = Deadlines(
+            lambda: int(loop.time() * 1000), due.append, grace_s=lambda: max(0, 3.0 - loop.time())
+        )
+        deadlines.note("a", 1000)
+        deadlines.note("b", 2000)
+        # Heard of meanwhile: a later deadline costs nothing, and none at all is none.
+        await asyncio.sleep(2.5)
+        deadlines.note("b", None)
+        await asyncio.sleep(0.4)
+        assert due == []
+        await asyncio.sleep(0.2)
+        assert due == ["a"]
+
+    run_in_virtual_time(story())
+
+
+def test_a_loop_that_is_late_all_the_time_does_not_put_off_for_ever():
+    async def story():
+        loop, due = asyncio.get_running_loop(), []
+        deadlines = Deadlines(lambda: int(loop.time() * 1000), due.append, grace_s=lambda: 0.4)
+        deadlines.note("a", 1000)
+        await asyncio.sleep(10.9)
+        assert due == []
+        await asyncio.sleep(0.2)
+        assert due == ["a"]
+
+    run_in_virtual_time(story())
 
 
 def test_nobody_is_called_after_the_end():
