@@ -1,6 +1,7 @@
 """Coordinators that move to another member: clients do not notice, and the old owner is none."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from tests.support.checked_load import create_topic
 from tests.support.cluster import Cluster
 from tests.support.failpoints import wait_until_at
+from tests.support.raw_consumers import RawConsumer
 from tests.support.raw_members import (
     Generations,
     RawConnection,
@@ -97,6 +99,42 @@ def test_clients_do_not_notice_that_their_coordinators_move(tmp_path):
             reader.close()
 
         asyncio.run(move())
+
+
+def test_members_of_consumer_groups_are_not_fenced_while_their_coordinators_move(tmp_path):
+    """A heartbeat that raised a member's epoch is not made again with the old one (KIP-848)."""
+    with cluster_of_two(tmp_path, offsets_partitions=4) as cluster:
+        create_topic(cluster.bootstrap, "orders", partitions=8)
+
+        async def move():
+            groups = [f"consumers-{number}" for number in range(8)]
+            staying = [consumer(cluster, group, f"{group}-stays") for group in groups]
+            coming = [consumer(cluster, group, f"{group}-comes") for group in groups]
+            tasks = [asyncio.create_task(one.work()) for one in staying]
+            tasks += [asyncio.create_task(come_and_go(one)) for one in coming]
+            await until(lambda: all(one.partitions for one in staying), what="assignments")
+            for leaving in [*cluster.members] * 2:
+                await asyncio.to_thread(drain, cluster, leaving)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+            assert {one.member_id: one.times_fenced for one in staying if one.times_fenced} == {}
+
+        asyncio.run(move())
+
+
+def consumer(cluster, group, member_id):
+    return RawConsumer(lambda: cluster.bootstrap, group, "orders", member_id)
+
+
+async def come_and_go(member):
+    """Each time the epochs of all others rise."""
+    while True:
+        with suppress(OSError, EOFError):
+            for _ in range(3):
+                await member.heartbeat()
+            await member.leave()
 
 
 def drain(cluster, member):
