@@ -63,7 +63,10 @@ def heartbeat(
 
 
 def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
-    """Members of the consumer protocol do not leave so. The group may be to become classic."""
+    """Also members of the consumer protocol: operators put them out so, as in Apache Kafka.
+
+    The group may be to become classic.
+    """
     gone: dict[str, ConsumerMember] = {}
     left = [_leave(group, one, gone) for one in request.members]
     if gone:
@@ -88,7 +91,7 @@ def _leave(
         # An operator puts out whoever has that instance id now.
         known = group.static_member(instance_id)
         member_id = known.member_id if known is not None else ""
-    member = _speaker(group, member_id, instance_id)
+    member = _member(group, member_id, instance_id)
     if isinstance(member, GroupRefusal):
         return LeftMember(leaving.member_id, instance_id, member)
     gone[member_id] = member
@@ -99,15 +102,23 @@ def _speaker(
     group: ConsumerGroup, member_id: str, instance_id: str | None
 ) -> ConsumerMember | GroupRefusal:
     """The classic member that a request speaks for, or why it does not."""
+    member = _member(group, member_id, instance_id)
+    if isinstance(member, ConsumerMember) and member.classic is None:
+        return GroupRefusal.UNKNOWN_MEMBER_ID
+    return member
+
+
+def _member(
+    group: ConsumerGroup, member_id: str, instance_id: str | None
+) -> ConsumerMember | GroupRefusal:
+    """The member of either protocol that a request names, or why there is none."""
     if instance_id is None:
         member = group.members.get(member_id)
     else:
         member = group.static_member(instance_id)
         if member is not None and member.member_id != member_id:
             return GroupRefusal.FENCED_INSTANCE_ID
-    if member is None or member.classic is None:
-        return GroupRefusal.UNKNOWN_MEMBER_ID
-    return member
+    return GroupRefusal.UNKNOWN_MEMBER_ID if member is None else member
 
 
 def _sync_refusal(

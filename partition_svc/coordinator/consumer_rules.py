@@ -88,7 +88,8 @@ def describe(group: ConsumerGroup) -> DescribedGroup:
                 one.rack_id,
                 one.topic_names,
                 one.topic_regex,
-                by_topic(one.assigned),
+                # With what it is giving up: that is its own until it says so.
+                by_topic(one.held),
                 by_topic(group.target(one)),
                 _CLASSIC_MEMBER if one.classic is not None else _CONSUMER_MEMBER,
             )

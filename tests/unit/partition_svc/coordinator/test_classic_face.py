@@ -159,8 +159,7 @@ def test_who_is_silent_is_put_out_after_its_own_session(world, group):
 
 def test_members_leave_by_their_id_or_their_instance(world, group):
     one, two = group
-    assert leave(world, ("m2",), ("m9",), ("m9", "i"), ("", "j")) == [
-        GroupRefusal.UNKNOWN_MEMBER_ID,
+    assert leave(world, ("m9",), ("m9", "i"), ("", "j")) == [
         GroupRefusal.UNKNOWN_MEMBER_ID,
         GroupRefusal.FENCED_INSTANCE_ID,
         GroupRefusal.UNKNOWN_MEMBER_ID,
@@ -170,6 +169,15 @@ def test_members_leave_by_their_id_or_their_instance(world, group):
     assert set(world.members) == {"m2"}
     run(two)
     assert len(two.owned) == 4
+
+
+def test_operators_put_members_of_the_consumer_protocol_out_too(world, group):
+    one, _ = group
+    assert leave(world, ("m2",), ("m2",)) == [None, None]
+    assert "m2" not in world.members
+    assert leave(world, ("m2",)) == [GroupRefusal.UNKNOWN_MEMBER_ID]
+    run(one)
+    assert len(one.partitions) == 4
 
 
 def test_members_commit_and_fetch_in_the_words_of_their_protocol(world, group):
