@@ -7,7 +7,7 @@ Rules, by the names of fields:
     addresses   hosts, ports and the cluster's id
     times       of the broker's own clock
     texts       of error messages are for people: compared is whether there is one
-    epochs      of consumer groups begin with 2 in Kafka and with 1 here
+    epochs      of consumer groups: Kafka counts a first member and its topics as two changes
     order       Kafka keeps most lists in hash maps: elements are sorted by what names them
     batches     by their headers, with a digest of the records; the leader epoch is the broker's
 """

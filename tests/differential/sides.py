@@ -13,8 +13,15 @@ from kio.index import load_response_schema
 
 from tests.differential.comparison import Difference, Reading, differences
 from tests.differential.known_differences import KNOWN_DIFFERENCES
-from tests.differential.requests import create_topics, list_offsets, metadata, topic
+from tests.differential.requests import (
+    consumer_heartbeat,
+    create_topics,
+    list_offsets,
+    metadata,
+    topic,
+)
 from tests.support.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
+from tests.support.group_apis import CONSUMER_GROUP_HEARTBEAT
 from tests.support.kafka_socket import KafkaSocket
 from tests.support.kio_client import message, read_response, request_frame
 from tests.support.raw_client import CREATE_TOPICS, LATEST, LIST_OFFSETS, METADATA
@@ -105,14 +112,13 @@ class Sides:
     """Both brokers. `unexpected` is what no known difference explains."""
 
     def __init__(self, kafka: str, ringlog: str) -> None:
-        self._kafka = Side("kafka", kafka, Reading(first_epoch=2))
-        self._ringlog = Side("ringlog", ringlog, Reading())
+        self.kafka = Side("kafka", kafka, Reading(first_epoch=2))
+        self.ringlog = Side("ringlog", ringlog, Reading())
         self.unexpected: list[Found] = []
-        self.asked = 0
 
     def close(self) -> None:
-        self._kafka.close()
-        self._ringlog.close()
+        self.kafka.close()
+        self.ringlog.close()
 
     def ask(
         self, api_key: int, version: int, values: Mapping[str, Any], *, connection: str = ""
@@ -120,12 +126,6 @@ class Sides:
         """The answers; where they differ is noted."""
         self.begin(api_key, version, values, connection=connection)
         return self.end(api_key, version, connection=connection)
-
-    def ask_in_all_versions(self, api_key: int, values: Mapping[str, Any]) -> Twin:
-        """As `ask`, for requests that may be made again. The answers of the last version."""
-        for version in versions_of(api_key):
-            answers = self.ask(api_key, version, values)
-        return answers
 
     def prepare(
         self,
@@ -144,7 +144,7 @@ class Sides:
 
             return eventually(look, what=f"{side.name} has done {values}")
 
-        return Twin(answer(self._kafka), answer(self._ringlog))
+        return Twin(answer(self.kafka), answer(self.ringlog))
 
     def new_topic(self, name: str, partitions: int = 1, **more: Any) -> Twin:
         """The id of a topic that both have and lead from now on."""
@@ -160,8 +160,17 @@ class Sides:
         ends = list_offsets(name, *((index, LATEST) for index in range(partitions)))
         self.prepare(LIST_OFFSETS, 7, ends, has_no_errors)
         topic_id = found.of(lambda answer: answer.topics[0].topic_id)
-        self._kafka.reading.name(topic_id.kafka, f"id of {name}")
-        self._ringlog.reading.name(topic_id.ringlog, f"id of {name}")
+        self.kafka.reading.name(topic_id.kafka, f"id of {name}")
+        self.ringlog.reading.name(topic_id.ringlog, f"id of {name}")
+        return topic_id
+
+    def assignable(self, name: str, partitions: int) -> Twin:
+        """As `new_topic`, of which the coordinators of consumer groups have heard too."""
+        topic_id = self.new_topic(name, partitions)
+        group, reading = f"waits-for-{name}", {"subscribed_topic_names": [name]}
+        asked = consumer_heartbeat(group, "m", 0, topic_partitions=[], **reading)
+        self.prepare(CONSUMER_GROUP_HEARTBEAT, 1, asked, has_partitions)
+        self.prepare(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, "m", -1))
         return topic_id
 
     def begin(
@@ -174,25 +183,29 @@ class Sides:
     def end(self, api_key: int, version: int, *, connection: str = "") -> Twin:
         """The answers to what was begun on the connection."""
         kafka, ringlog = (
-            side.receive(connection, api_key, version) for side in (self._kafka, self._ringlog)
+            side.receive(connection, api_key, version) for side in (self.kafka, self.ringlog)
         )
         self._compare(api_key, version, kafka, ringlog)
         return Twin(kafka, ringlog)
 
     def _compare(self, api_key: int, version: int, kafka: Any, ringlog: Any) -> None:
-        self.asked += 1
         name = load_response_schema(api_key, version).__name__.removesuffix("Response")
         plain = (
             side.reading.plain(answer)
-            for side, answer in ((self._kafka, kafka), (self._ringlog, ringlog))
+            for side, answer in ((self.kafka, kafka), (self.ringlog, ringlog))
         )
         for difference in differences(*plain):
             if not [one for one in KNOWN_DIFFERENCES if one.explains(api_key, version, difference)]:
                 self.unexpected.append(Found(name, version, difference))
 
     def _each(self) -> Iterator[Side]:
-        yield self._kafka
-        yield self._ringlog
+        yield self.kafka
+        yield self.ringlog
+
+
+def has_partitions(answer: Any) -> bool:
+    """Whether a member of a consumer group is assigned any."""
+    return answer.assignment is not None and bool(answer.assignment.topic_partitions)
 
 
 def has_no_errors(answer: Any) -> bool:

@@ -27,24 +27,10 @@ def looked_at(sides, *groups):
     sides.ask(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
 
 
-def assignable(sides, name, partitions):
-    """The id of a topic that both coordinators have heard of."""
-    topic_id = sides.new_topic(name, partitions)
-    reading = {"subscribed_topic_names": [name], "topic_partitions": []}
-    asked = consumer_heartbeat(f"waits-for-{name}", "m", 0, **reading)
-    sides.prepare(CONSUMER_GROUP_HEARTBEAT, 1, asked, has_partitions)
-    sides.prepare(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(f"waits-for-{name}", "m", -1))
-    return topic_id
-
-
-def has_partitions(answer):
-    return answer.assignment is not None and answer.assignment.topic_partitions
-
-
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
 def test_a_member_comes_and_goes_alike(sides, version):
     group, topic = f"consumers-{version}", f"consumed-{version}"
-    topic_id = assignable(sides, topic, 3)
+    topic_id = sides.assignable(topic, 3)
     own_id = str(uuid.UUID(int=version + 1))
     reading = {"subscribed_topic_names": [topic], "topic_partitions": []}
 
@@ -106,7 +92,7 @@ def test_a_member_comes_and_goes_alike(sides, version):
 @pytest.mark.parametrize("assignor", ["uniform", "range"])
 def test_partitions_are_handed_over_alike(sides, version, assignor):
     group, topic = f"handed-{assignor}-{version}", f"shared-{assignor}-{version}"
-    topic_id = assignable(sides, topic, 4)
+    topic_id = sides.assignable(topic, 4)
 
     def beat(member_id, epoch, *owned, **more):
         told = {"topic_partitions": [{"topic_id": topic_id, "partitions": list(owned)}]}
@@ -124,7 +110,8 @@ def test_partitions_are_handed_over_alike(sides, version, assignor):
     second, other = beat(f"b-{group}", 0, **new)
     looked_at(sides, group)
     # The first one gives up what is not its own any more, and the second one gets it.
-    _, _ = beat(first, epoch, 0, 1, 2, 3)
+    beat(first, epoch, 0, 1, 2, 3)
+    looked_at(sides, group)
     _, epoch = beat(first, epoch, 0, 1)
     _, other = beat(second, other)
     beat(second, other, 2, 3)
@@ -138,7 +125,7 @@ def test_partitions_are_handed_over_alike(sides, version, assignor):
 @pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
 def test_static_members_are_known_alike(sides, version):
     group, topic = f"static-consumers-{version}", f"read-{version}"
-    assignable(sides, topic, 2)
+    sides.assignable(topic, 2)
     new = {"subscribed_topic_names": [topic], "topic_partitions": [], "instance_id": "one"}
 
     def beat(member_id, epoch, **more):
