@@ -88,6 +88,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._stream: grpc.aio.StreamStreamCall[RequestT, ResponseT] | None = None
         self._backoff_s = _BACKOFF_S_MIN
         self._is_closed = False
+        self._abandoned: BackendUnavailable | None = None
         self._has_received = False
         self._remind_at = 0.0
 
@@ -100,6 +101,7 @@ class LongStream(Generic[RequestT, ResponseT]):
     def abandon(self, error: BackendUnavailable) -> None:
         """Ends the stream, or the attempt to open one: the owner is lost. Fails what waits."""
         if self._stream is not None:
+            self._abandoned = BackendUnavailable(f"{self._what}: {error}")
             self._stream.cancel()
         self._traffic.lost(error)
 
@@ -118,6 +120,8 @@ class LongStream(Generic[RequestT, ResponseT]):
                 with unavailable_on_failure(self._what):
                     await self._run_stream(self._open_stream())
             except BackendUnavailable as error:
+                # What a cancelled stream ends with does not say why.
+                error, self._abandoned = self._abandoned or error, None
                 log.log(self._level_of_loss(), "stream lost: %s", error)
                 self._traffic.lost(error)
             except Exception as error:

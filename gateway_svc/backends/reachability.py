@@ -23,9 +23,10 @@ from common.rpc.member_channel import Channel, is_other_member
 
 log = logging.getLogger(__name__)
 
-#: How long requests wait for the first connection, and for one that replaces a broken one.
-_FIRST_HOLD_S: Final = 1.0
-_HOLD_S: Final = 0.1
+#: How long requests wait for the first connection, and for one that replaces a broken one. Where
+#: nobody listens gRPC finds out within milliseconds, where nobody answers within about a second.
+_FIRST_HOLD_S: Final = 3.0
+_HOLD_S: Final = 0.3
 
 #: How long the member may take to say that it is the one, and when another one is asked again.
 _ASK_TIMEOUT_S: Final = 1.0

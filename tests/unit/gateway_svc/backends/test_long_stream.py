@@ -195,6 +195,29 @@ def test_attempts_that_fail_one_after_the_other_are_told_once(caplog):
     assert ours == [logging.WARNING, logging.DEBUG, logging.DEBUG, logging.WARNING]
 
 
+def test_an_abandoned_stream_fails_what_waits_and_another_one_is_opened(caplog):
+    async def story():
+        owner, traffic = Owner(), Waiting()
+        async with served(owner) as address, streaming(address, traffic) as stream:
+            traffic.waiting.append(b"a")
+            stream.wake()
+            await traffic.until(lambda: traffic.answers)
+            traffic.waiting.append(b"waits")
+            stream.abandon(BackendUnavailable("no connection"))
+            # At once, before the stream has ended.
+            assert [str(error) for error in traffic.errors] == ["no connection"]
+            assert not traffic.waiting
+            await traffic.until(lambda: len(traffic.errors) == 2)
+            traffic.waiting.append(b"b")
+            stream.wake()
+            await traffic.until(lambda: b"b" in traffic.answers)
+            assert owner.streams == 2
+            assert owner.got == [b"a", b"b"]
+
+    run(story)
+    assert "stream lost: p-0 Stream: no connection" in caplog.text
+
+
 def test_an_owner_that_is_not_there_is_lost_and_found_when_it_comes():
     async def story():
         port, owner, traffic = ReservedPort(), Owner(), Waiting()
