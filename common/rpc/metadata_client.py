@@ -19,17 +19,18 @@ from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 #: What a call that waits for others may take on top of the time it waits.
 _ANSWER_MARGIN_S = 5.0
 
-#: How long a call waits for a connection: as long as its caller would wait for the result, but
-#: within these bounds. A service that restarts is back in a second or two.
+#: How long a call waits for the service that leads, as a part of the time that its caller waits, so
+#: that the caller still gets the answer; and the bounds of it. An election takes some ten seconds.
+_REACH_PART = 0.8
 _REACH_S_MIN = 1.0
-_REACH_S_MAX = 5.0
+_REACH_S_MAX = 20.0
 
 
 class GrpcMetadata:
     """Implements `common.ports.metadata.Metadata`.
 
-    Calls wait for a service that is restarting, for some seconds at most: what runs alone on its
-    client's connection holds up all that comes after it. A watch fails at once.
+    Calls wait for a service that is restarting or being elected, but not as long as their callers
+    wait for them: those should see a retriable error rather than none. A watch fails at once.
     """
 
     def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
@@ -85,7 +86,7 @@ class GrpcMetadata:
         Raises:
             CallNotSent: there is none in time.
         """
-        reach_s = min(max(timeout_ms / 1000, _REACH_S_MIN), _REACH_S_MAX)
+        reach_s = min(max(_REACH_PART * timeout_ms / 1000, _REACH_S_MIN), _REACH_S_MAX)
         try:
             async with asyncio.timeout(reach_s):
                 await _connected(self._channel, reach_s)
