@@ -18,7 +18,9 @@ from rocksdict import WriteBatch as RocksBatch
 
 from common.data_directory import DataDirectory
 from common.kv.store import StorageFailed, WriteBatch
+from common.last_end import LastEnd
 from common.process import end_process
+from common.synced_mark import SyncedMark
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
 _MEMTABLE_BYTES = 4 << 20
@@ -46,10 +48,21 @@ class RocksKvStore:
         with self._failures("open"):
             self._directory = DataDirectory(path)
             try:
-                self._db = Rdict(str(self._directory.stable_path), _options())
+                self._db = self._open(self._directory)
             except BaseException:
                 self._directory.close()
                 raise
+
+    def _open(self, directory: DataDirectory) -> Rdict:
+        self._mark = SyncedMark(directory.stable_path)
+        last_end = LastEnd(directory.stable_path, shown=directory.path, mark=self._mark)
+        try:
+            db = Rdict(str(directory.stable_path), _options())
+            last_end.report(db.latest_sequence_number())
+        finally:
+            last_end.forget()
+        self._mark.begin(db.latest_sequence_number())
+        return db
 
     def get(self, key: bytes) -> bytes | None:
         with self._failures("read"):
@@ -73,6 +86,7 @@ class RocksKvStore:
             if sync:
                 # Not a synced write: that holds the GIL until the disk answers, this does not.
                 self._db.flush_wal(True)
+                self._mark.advance(self._db.latest_sequence_number())
         except DbClosedError as error:
             raise StorageFailed(f"cannot write {self._path}: it is closed") from error
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing more specific
@@ -81,10 +95,15 @@ class RocksKvStore:
             )
 
     def close(self) -> None:
+        with suppress(Exception):
+            # Not where it failed before: then the next start is to say so.
+            self._db.flush_wal(True)
+            self._mark.end(self._db.latest_sequence_number())
         try:
             with self._failures("close"), suppress(DbClosedError):
                 self._db.close()
         finally:
+            self._mark.close()
             if self._directory is not None:
                 self._directory.close()
 

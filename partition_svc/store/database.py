@@ -81,6 +81,11 @@ class Database:
         with self._compacting:
             self._close()
 
+    @property
+    def sequence(self) -> int:
+        """Number of the last write, for RocksDB."""
+        return self.state.latest_sequence_number()
+
     def unflushed_bytes(self) -> int:
         """What is in memory and in the write-ahead log, and not yet in files."""
         found = 0

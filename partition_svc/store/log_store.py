@@ -8,6 +8,7 @@ nothing writes meanwhile. What keys and values look like is written in `keys.py`
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -149,7 +150,10 @@ class LogStore:
             StorageFailed: what was written since the last sync may not survive.
         """
         with self._sync_failures:
+            # Nothing is written meanwhile.
+            sequence = self._database.sequence
             self._database.state.flush_wal(True)
+        self._opening.mark.advance(sequence)
 
     def roll(self) -> None:
         """Begins the next generation: the memtables are handed over to be flushed. Blocks.
@@ -157,8 +161,7 @@ class LogStore:
         Raises:
             StorageFailed
         """
-        with storage_failures("flush"):
-            self._flush()
+        self._flush()
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
@@ -216,8 +219,7 @@ class LogStore:
         self.reclaimer.bury(group, generations)
         with self._write_failures:
             self._database.state.write(group.changes)
-        with storage_failures("flush"):
-            self._flush()
+        self._flush()
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
@@ -265,6 +267,10 @@ class LogStore:
 
     def close(self) -> None:
         """Blocks; gives up the directory. Closing twice is no error."""
+        if self.is_writable:
+            with suppress(StorageFailed):
+                self.sync()
+                self._opening.mark.end(self._database.sequence)
         self._database.close()
         self._opening.close()
 
@@ -277,8 +283,9 @@ class LogStore:
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
 
     def _flush(self) -> None:
-        for family in (*self._database.batch_families, self._database.state):
-            family.flush(wait=False)
+        with storage_failures("flush"):
+            for family in (*self._database.batch_families, self._database.state):
+                family.flush(wait=False)
 
     def _begin_generation(self, generation: int) -> None:
         self._open_generation = OpenGeneration(generation, self._flush_bytes)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
+from common.last_end import LastEnd
+from common.synced_mark import SyncedMark
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
@@ -37,6 +39,7 @@ class Opening:
         self._wrong_volume: str | None = None
         try:
             self.directory = DataDirectory(path)
+            self.mark = SyncedMark(self.directory.stable_path)
         except DirectoryInUse as error:
             raise StoreInUse(str(error)) from error
         except OSError as error:
@@ -49,16 +52,19 @@ class Opening:
             StorageFailed: it cannot even be read.
             StoreInUse
         """
-        with self._failures():
+        with self._failures(), self._last_end() as last_end:
             may_create = _is_without_database(self.directory.stable_path)
             try:
-                return self._writable(may_create=may_create)
+                database = self._writable(may_create=may_create)
             except StorageFailed as error:
                 with contextlib.suppress(StorageFailed):
                     database = self._read_only()
                     log.error("%s; reading only", error)
                     return database
                 raise
+            last_end.report(database.sequence)
+            self.mark.begin(database.sequence)
+            return database
 
     def again(self, before: Database, identity: Identity, room: Room) -> "Reopened":
         """Closes a database after a failure and opens it again. It must be that of `identity`.
@@ -82,14 +88,17 @@ class Opening:
                 return Reopened(self._read_only(), self.directory.with_path(str(error)))
 
     def _same(self, identity: Identity) -> Database:
-        database = self._writable(may_create=False)
-        try:
-            if was_opened_as(database, identity):
-                return database
-        except StorageFailed:
+        with self._last_end() as last_end:
+            database = self._writable(may_create=False)
+            try:
+                if was_opened_as(database, identity):
+                    last_end.report(database.sequence)
+                    self.mark.begin(database.sequence)
+                    return database
+            except StorageFailed:
+                database.close()
+                raise
             database.close()
-            raise
-        database.close()
         raise WrongVolume(
             f"the data in {self.directory.path} is not what this process has opened: "
             "restart the service"
@@ -109,6 +118,7 @@ class Opening:
             raise StorageFailed(str(error)) from error
 
     def close(self) -> None:
+        self.mark.close()
         self.directory.close()
 
     def _writable(self, *, may_create: bool) -> Database:
@@ -117,6 +127,14 @@ class Opening:
             may_create=may_create,
             with_statistics=self._with_statistics,
         )
+
+    @contextlib.contextmanager
+    def _last_end(self) -> Iterator[LastEnd]:
+        last_end = LastEnd(self.directory.stable_path, shown=self.directory.path, mark=self.mark)
+        try:
+            yield last_end
+        finally:
+            last_end.forget()
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 BATCH = record_batch(numbered(1, size=300_000))
 
 
-def test_nothing_is_written_beside_a_volume_that_was_unbound(tmp_path):
+def test_nothing_is_written_beside_a_volume_that_was_unmounted(tmp_path):
     path = tmp_path / "data"
     with standalone(tmp_path, log_flush_bytes=str(1 << 20)) as broker:
         broker.kill()

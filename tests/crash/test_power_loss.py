@@ -84,6 +84,8 @@ def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
             lost += cut(disk, chance)
             broker.start("standalone")
             broker.wait_until_ready()
+            # Nor does a start say so of its own store.
+            assert not broker.storage.lines_with("CRITICAL"), broker.tail
             with RawClient(broker.address) as raw:
                 topics = {one.name for one in raw.metadata().topics}
                 assert made <= topics, number
