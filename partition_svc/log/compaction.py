@@ -8,6 +8,7 @@ its sake either, for its readers may not get a record out of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Final, TypeVar
 
@@ -62,8 +63,9 @@ class LastOffsets:
             if self._offsets and len(self._offsets) + header.record_count > self._keys_max:
                 self.is_full = True
                 break
-            records = _guarded(lambda: _records(batch, header), header, left_alone)  # noqa: B023
-            self._note(records or ())
+            if not header.is_control:
+                records = _guarded(lambda: _records(batch, header), header, left_alone)  # noqa: B023
+                self._note(records or ())
             self.end = header.last_offset + 1
 
     def _note(self, records: Iterable[KeyedRecord]) -> None:
@@ -106,30 +108,26 @@ class _Rules:
 
     def replacement(self, batch: bytes, header: BatchHeader) -> Replacement | None:
         """None: all of it stays as it is. Raises what reading or writing its records raises."""
+        if header.is_control:
+            return None
         horizon_ms = delete_horizon_ms(header)
         has_expired = horizon_ms is not None and self._now_ms >= horizon_ms
-        records = _records(batch, header)
-        total = kept = tombstones = 0
-        for one in records:
-            total += 1
-            if self._stays(one, has_expired):
-                kept += 1
-                tombstones += one.is_tombstone
+        kept = _chosen(_records(batch, header), partial(self._stays, has_expired=has_expired))
+        count = tombstones = 0
+        for one in kept:
+            count += 1
+            tombstones += one.is_tombstone
         is_new = horizon_ms is None and tombstones > 0
-        if kept == total and not is_new:
+        if count == header.record_count and not is_new:
             return None
-        if not kept:
+        if not count:
             return Replacement(header.last_offset, len(batch), None)
         horizon_ms = self._now_ms + self._retention_ms if is_new else None
-
-        def remaining() -> Iterator[KeyedRecord]:
-            return (one for one in records if self._stays(one, has_expired))
-
-        changed = with_records(header, remaining(), delete_horizon_ms=horizon_ms)
-        _check_same(remaining(), keyed_records(changed, parse_header(changed)))
+        changed = with_records(header, kept, delete_horizon_ms=horizon_ms)
+        _check_same(kept, keyed_records(changed, parse_header(changed)))
         return Replacement(header.last_offset, len(batch), changed)
 
-    def _stays(self, record: KeyedRecord, has_expired: bool) -> bool:
+    def _stays(self, record: KeyedRecord, *, has_expired: bool) -> bool:
         if record.key is None or (record.is_tombstone and has_expired):
             return False
         return not self._last_offsets.has_later(record)
@@ -152,13 +150,31 @@ class _Streamed:
             yield record
 
 
-def _records(batch: bytes, header: BatchHeader) -> Iterable[KeyedRecord]:
-    """To be iterated over as often as needed; none of control batches, which nobody may touch.
+class _Filtered:
+    """Those of a large batch that stay, looked for each time that they are iterated over."""
+
+    def __init__(self, records: _Streamed, stays: Callable[[KeyedRecord], bool]) -> None:
+        self._records = records
+        self._stays = stays
+
+    def __iter__(self) -> Iterator[KeyedRecord]:
+        return filter(self._stays, self._records)
+
+
+def _chosen(
+    records: _Streamed | list[KeyedRecord], stays: Callable[[KeyedRecord], bool]
+) -> Iterable[KeyedRecord]:
+    """To be iterated over as often as needed, like `records`."""
+    if isinstance(records, list):
+        return [one for one in records if stays(one)]
+    return _Filtered(records, stays)
+
+
+def _records(batch: bytes, header: BatchHeader) -> _Streamed | list[KeyedRecord]:
+    """To be iterated over as often as needed.
 
     Raises `CorruptRecords` or `UnsupportedRecords` before any.
     """
-    if header.is_control:
-        return ()
     if header.record_count > _RECORDS_IN_MEMORY:
         return _Streamed(batch, header)
     return list(keyed_records(batch, header))
