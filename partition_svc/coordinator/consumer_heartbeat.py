@@ -4,6 +4,7 @@ Kafka: GroupMetadataManager.consumerGroupHeartbeat.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
 from common.ports.group_refusal import GroupRefusal
@@ -21,6 +22,9 @@ from partition_svc.coordinator.consumer_reconciling import reconcile, subscribe
 from partition_svc.coordinator.effects import Effects
 from partition_svc.coordinator.stored_consumer import StoredSubscription
 from partition_svc.coordinator.topic_patterns import InvalidPattern, compiled
+
+#: Topics, and partitions, of one member.
+_ELEMENTS_MAX: Final = 100_000
 
 
 class _Refusal(Exception):
@@ -67,6 +71,8 @@ def _check(request: ConsumerHeartbeat) -> None:
         wrong = "RackId can't be empty."
     elif epoch < LEAVES_FOR_A_WHILE:
         wrong = "MemberEpoch is invalid."
+    elif _is_too_much(request):
+        wrong = f"More than {_ELEMENTS_MAX} topics or partitions are not supported."
     elif epoch == JOINS:
         wrong = _wrong_with_join(request)
     if wrong is not None:
@@ -77,6 +83,13 @@ def _check(request: ConsumerHeartbeat) -> None:
             f"ServerAssignor {request.server_assignor} is not supported. "
             f"Supported assignors: {', '.join(ASSIGNORS)}.",
         )
+
+
+def _is_too_much(request: ConsumerHeartbeat) -> bool:
+    """Work on it would hold up every other group."""
+    names, owned = request.subscribed_topic_names or (), request.owned or ()
+    count = max(len(names), len(owned))
+    return count > _ELEMENTS_MAX or sum(len(one.partitions) for one in owned) > _ELEMENTS_MAX
 
 
 def _wrong_with_join(request: ConsumerHeartbeat) -> str | None:

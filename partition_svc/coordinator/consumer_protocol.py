@@ -1,5 +1,6 @@
 """What consumers of a classic group tell each other: Kafka's ConsumerProtocol, versions 0 to 3.
 
+Any member may write anything here, up to the size of a request.
 Topics go by name. Later versions only add fields at the end, and are read as version 3 (KIP-429,
 KIP-792, KIP-881).
 """
@@ -13,6 +14,8 @@ from partition_svc.coordinator.fields import Fields, Malformed, packed
 _VERSION_MAX: Final = 3
 _VERSION: Final = struct.Struct(">h")
 _INT: Final = struct.Struct(">i")
+#: Topics, and partitions, of one member. More is not read: that would hold up every other group.
+_ELEMENTS_MAX: Final = 100_000
 _NO_USER_DATA: Final = _INT.pack(-1)
 
 
@@ -33,12 +36,15 @@ def read_subscription(metadata: bytes) -> Subscription | None:
         return None
 
 
-def subscribed_topics(metadata: bytes) -> set[str] | None:
-    """As `read_subscription`, but the topics only, whatever comes behind them."""
+def subscribed_topics(metadata: bytes, count_max: int) -> tuple[str, ...] | None:
+    """As `read_subscription`, but the topics only, whatever comes behind them.
+
+    None also where there are more than `count_max`.
+    """
     fields = Fields(metadata)
     try:
         _version(fields)
-        return set(_names(fields))
+        return _names(fields, count_max)
     except Malformed:
         return None
 
@@ -68,7 +74,7 @@ def write_assignment(version: int, assigned: Mapping[str, Sequence[int]]) -> byt
 
 def _subscription(fields: Fields) -> Subscription:
     version = _version(fields)
-    topics = _names(fields)
+    topics = _names(fields, _ELEMENTS_MAX)
     fields.data()
     owned = _partitions(fields) if version >= 1 else ()
     if version >= 2:
@@ -84,13 +90,21 @@ def _version(fields: Fields) -> int:
     return version
 
 
-def _names(fields: Fields) -> tuple[str, ...]:
-    return tuple(fields.text() for _ in range(fields.count()))
+def _names(fields: Fields, count_max: int) -> tuple[str, ...]:
+    return tuple(fields.text() for _ in range(_count(fields, count_max)))
 
 
 def _partitions(fields: Fields) -> tuple[tuple[str, int], ...]:
     found: list[tuple[str, int]] = []
-    for _ in range(fields.count()):
+    for _ in range(_count(fields, _ELEMENTS_MAX)):
         topic = fields.text()
-        found += [(topic, fields.int32()) for _ in range(fields.count())]
+        count = _count(fields, _ELEMENTS_MAX - len(found))
+        found += [(topic, fields.int32()) for _ in range(count)]
     return tuple(found)
+
+
+def _count(fields: Fields, count_max: int) -> int:
+    count = fields.count()
+    if count > count_max:
+        raise Malformed(f"{count} topics or partitions, and {count_max} are read at most")
+    return count

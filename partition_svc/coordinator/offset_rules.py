@@ -4,6 +4,7 @@ Kafka: ClassicGroup.validateOffsetCommit, validateOffsetDelete, offsetExpiration
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from common.ports.group_offsets import CommitOffsets
 from common.ports.group_refusal import GroupRefusal
@@ -14,6 +15,9 @@ from partition_svc.coordinator.classic_group import (
 )
 from partition_svc.coordinator.consumer_protocol import subscribed_topics
 from partition_svc.coordinator.stored import StoredOffset
+
+#: Of all members of a group; what they say more than once counts once. Some tenths of a second.
+_TOPICS_MAX: Final = 300_000
 
 
 def commit_refusal(
@@ -58,12 +62,14 @@ class Subscriptions:
         self._topics: set[str] | None = set()
         if group.protocol_type != CONSUMER_PROTOCOL_TYPE:
             return
-        for member in group.members:
-            topics = subscribed_topics(member.metadata(group.protocol))
+        left = _TOPICS_MAX
+        for metadata in {member.metadata(group.protocol) for member in group.members}:
+            topics = subscribed_topics(metadata, left)
             if topics is None:
                 self._topics = None
                 return
-            self._topics |= topics
+            left -= len(topics)
+            self._topics.update(topics)
 
     @property
     def are_known(self) -> bool:

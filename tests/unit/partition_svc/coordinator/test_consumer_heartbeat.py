@@ -1,5 +1,6 @@
 import pytest
 
+from common.ports.consumer_groups import OwnedPartitions
 from common.ports.group_refusal import GroupRefusal
 from partition_svc.coordinator.group_settings import GroupSettings
 from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
@@ -98,6 +99,21 @@ def test_what_makes_no_sense_changes_nothing(world, changes, refusal):
     assert taken.message
     assert not world.log
     assert world.group.is_void
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subscribed_topic_names": ["a"] * 100_001},
+        {"owned": [OwnedPartitions(bytes(16), range(60_000))] * 2},
+        {"owned": [OwnedPartitions(bytes(16), [])] * 100_001},
+    ],
+)
+def test_more_than_a_member_can_want_is_refused(world, changes):
+    one = Reader(world, "m1")
+    settle(one)
+    assert one.beat(**changes).refusal is GroupRefusal.INVALID_REQUEST
+    assert one.beat().refusal is None
 
 
 def test_who_leaves_makes_room(world):

@@ -17,12 +17,12 @@ from tests.support.driven_group import READS_T
 
 def test_topics_are_read_whatever_comes_behind_them():
     two = b"\x00\x03" + b"\x00\x00\x00\x02" + b"\x00\x01t" + b"\x00\x02\xc3\xbc" + b"more"
-    assert subscribed_topics(two) == {"t", "ü"}
-    assert subscribed_topics(READS_T) == {"t"}
+    assert subscribed_topics(two, 2) == ("t", "ü")
+    assert subscribed_topics(READS_T, 9) == ("t",)
 
 
 def test_no_topics_are_a_subscription_too():
-    assert subscribed_topics(b"\x00\x00" + b"\x00\x00\x00\x00") == set()
+    assert subscribed_topics(b"\x00\x00" + b"\x00\x00\x00\x00", 0) == ()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_no_topics_are_a_subscription_too():
     ],
 )
 def test_what_is_not_a_subscription_is_not_read(metadata):
-    assert subscribed_topics(metadata) is None
+    assert subscribed_topics(metadata, 9) is None
 
 
 ONE_OF_A = struct.pack(">ih1sii", 1, 1, b"a", 1, 7)
@@ -108,3 +108,22 @@ def _parts(module, named):
     return tuple(
         module.TopicPartition(topic=name, partitions=tuple(parts)) for name, parts in named.items()
     )
+
+
+def test_more_than_a_member_can_want_is_not_read():
+    def words(count):
+        return struct.pack(">hi", 1, count) + b"\0\1t" * count + struct.pack(">ii", -1, 0)
+
+    def numbers(*counts):
+        each = (b"\0\1t" + struct.pack(f">i{one}i", one, *range(one)) for one in counts)
+        return struct.pack(">i", len(counts)) + b"".join(each)
+
+    empty = struct.pack(">hii", 1, 0, -1)
+    assert len(read_subscription(words(100_000)).topics) == 100_000
+    assert read_subscription(words(100_001)) is None
+    assert len(subscribed_topics(words(10), 10)) == 10
+    assert subscribed_topics(words(10), 9) is None
+    assert len(read_subscription(empty + numbers(60_000, 40_000)).owned) == 100_000
+    assert read_subscription(empty + numbers(60_000, 40_001)) is None
+    told = struct.pack(">h", 1) + numbers(60_000, 40_001) + struct.pack(">i", -1)
+    assert read_assignment(told) is None

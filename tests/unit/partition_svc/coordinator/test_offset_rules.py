@@ -1,8 +1,16 @@
+import struct
+
 import pytest
 
+from common.ports.classic_groups import GroupProtocol
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
 from common.ports.group_refusal import GroupRefusal
+from partition_svc.coordinator.classic_group import ClassicGroup
+from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.member import joining_member
+from partition_svc.coordinator.offset_rules import Subscriptions
 from tests.support.driven_group import DrivenGroup
+from tests.support.groups import joining
 
 RETENTION_MS = 100_000
 READS_U = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01u"
@@ -209,3 +217,25 @@ def test_an_old_clients_own_time_to_expire_holds():
     driven.pass_ms(1)
     expire(driven)
     assert driven.committed() is None
+
+
+def subscriptions(*metadata):
+    """Of a group whose members say this."""
+    group = ClassicGroup("g", GroupSettings())
+    group.protocol_type, group.protocol = "consumer", "range"
+    for number, one in enumerate(metadata):
+        request = joining(protocols=[GroupProtocol("range", one)])
+        group.members.add(joining_member(request, f"m{number}"))
+    return Subscriptions(group)
+
+
+def test_subscriptions_are_read_as_far_as_that_holds_up_nobody():
+    def says(count, name):
+        return struct.pack(">hi", 0, count) + (struct.pack(">h", 1) + name) * count
+
+    few = subscriptions(READS_U, *[says(200_000, b"t")] * 3)
+    assert few.are_known
+    assert ("t" in few, "v" in few) == (True, False)
+    many = subscriptions(says(200_000, b"t"), says(100_001, b"u"))
+    assert not many.are_known
+    assert "v" in many, "it may be to anything"
