@@ -13,8 +13,9 @@ from common.records.errors import CorruptRecords
 from common.records.varint import decode_varint
 
 TIMESTAMP_MAX: Final = (1 << 63) - 1
-#: Records that are named in `Findings`; a refusal with more of them would be larger than the batch.
-NAMED_MAX: Final = 1000
+#: Records that are named in `Findings`: 60 bytes can claim some hundred of them, and their names
+#: take memory until they are sent.
+NAMED_MAX: Final = 500
 #: Records that are checked before `pause` is called: less than a millisecond.
 _PIECE_RECORDS: Final = 1024
 #: No record's delta is as old.

@@ -89,25 +89,27 @@ class Opening:
         del self.queues[log_id]
 
     async def _work_on(self, waiting: _Waiting) -> None:
-        append, submission, unopened = waiting
-        outcome: Staged | AppendResult | Unopened
-        outcome = unopened or self._stager.stage(append, submission)
-        if isinstance(outcome, Unopened):
-            outcome = await self._opened(append, submission, outcome)
+        append, submission, _ = waiting
+        try:
+            outcome = await self._outcome(waiting)
+        except Exception:
+            # What queues behind must not wait for ever.
+            log.exception("cannot examine a batch for %s", append.log)
+            outcome = AppendResult(refusal=Refusal.INVALID_RECORD, message="it cannot be examined")
         if isinstance(outcome, Staged):
             self._stager.submit(outcome)
         else:
             submission.results.append(outcome)
             submission.settle(0)
 
-    async def _opened(
-        self, append: Append, submission: Submission, unopened: Unopened
-    ) -> Staged | AppendResult:
-        try:
-            accepted = await self._thread.run(partial(unopened.open, pause))
-        except Exception:
-            log.exception("cannot examine a batch for %s", append.log)
-            return AppendResult(refusal=Refusal.INVALID_RECORD, message="it cannot be examined")
+    async def _outcome(self, waiting: _Waiting) -> Staged | AppendResult:
+        append, submission, unopened = waiting
+        if unopened is None:
+            outcome = self._stager.stage(append, submission)
+            if not isinstance(outcome, Unopened):
+                return outcome
+            unopened = outcome
+        accepted = await self._thread.run(partial(unopened.open, pause))
         if isinstance(accepted, AppendResult):
             return accepted
         return self._stager.stage_opened(append, accepted, submission)

@@ -4,7 +4,7 @@ Opening a batch costs about half a microsecond for each record, so it is done on
 or the header asks for it (`must_open`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from common.ports.partitions import AppendResult, RecordError, Refusal
@@ -30,6 +30,8 @@ Accepted = tuple[_Bytes, BatchHeader]
 
 #: Any time of 64 bits will do where the log stamps records.
 _ANY_TIME: Final = Demands(-1 << 63, TIMESTAMP_MAX)
+#: Records that are refused with words.
+_EXPLAINED_MAX: Final = 20
 _NO_KEY: Final = "Compacted topic cannot accept message without key."
 
 
@@ -108,32 +110,34 @@ def _changed_header(header: BatchHeader, findings: Findings, config: LogConfig) 
 
 
 def _keys_are_missing(findings: Findings) -> AppendResult:
-    return AppendResult(
-        refusal=Refusal.INVALID_RECORD,
-        message=_NO_KEY,
-        record_errors=tuple(RecordError(index, _NO_KEY) for index in findings.missing_keys),
-    )
+    named = [(index, _NO_KEY) for index in findings.missing_keys]
+    return _refused(Refusal.INVALID_RECORD, _NO_KEY, named)
 
 
 def _times_are_wrong(findings: Findings, demands: Demands) -> AppendResult:
-    """Names each record (KIP-467), up to a number that keeps the answer smaller than the batch."""
     allowed = f"it must be from {demands.earliest} to {demands.latest}"
-    return AppendResult(
-        refusal=Refusal.INVALID_TIMESTAMP,
-        message=f"timestamps of records are out of range: {allowed}",
-        record_errors=tuple(
-            RecordError(index, f"the timestamp {timestamp} is out of range: {allowed}")
-            for index, timestamp in findings.wrong_times
-        ),
-    )
+    named = [
+        (index, f"the timestamp {timestamp} is out of range: {allowed}")
+        for index, timestamp in findings.wrong_times
+    ]
+    message = f"timestamps of records are out of range: {allowed}"
+    return _refused(Refusal.INVALID_TIMESTAMP, message, named)
 
 
 def stamped_by_producer(header: BatchHeader) -> AppendResult:
     """Refuses a batch whose producer claims to be the log of a topic with LogAppendTime."""
     message = "producers may not stamp LogAppendTime"
-    count = min(header.record_count, NAMED_MAX)
+    named = [(index, message) for index in range(min(header.record_count, NAMED_MAX))]
+    return _refused(Refusal.INVALID_TIMESTAMP, message, named)
+
+
+def _refused(refusal: Refusal, message: str, named: Sequence[tuple[int, str]]) -> AppendResult:
+    """Names records (KIP-467), only the first of them with a message of their own."""
     return AppendResult(
-        refusal=Refusal.INVALID_TIMESTAMP,
+        refusal=refusal,
         message=message,
-        record_errors=tuple(RecordError(index, message) for index in range(count)),
+        record_errors=tuple(
+            RecordError(index, its_message if number < _EXPLAINED_MAX else None)
+            for number, (index, its_message) in enumerate(named)
+        ),
     )

@@ -7,6 +7,7 @@ import pytest
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
+from common.records.examine import NAMED_MAX
 from partition_svc.log.validation import Unopened
 from tests.support.batches import record_batch
 from tests.support.compacted_logs import EAGER
@@ -97,7 +98,7 @@ def test_a_batch_that_is_refused_does_not_hold_back_what_is_behind(tmp_path):
         answers = core.append([Append(LOG, KEYLESS), Append(LOG, small)], acks=ACKS_ALL)
         refused, stored = await answers
         assert (refused.refusal, stored.base_offset) == (Refusal.INVALID_RECORD, 0)
-        assert len(refused.record_errors) == 1000
+        assert len(refused.record_errors) == NAMED_MAX
 
     run(tmp_path, story, COMPACTED, **QUIET)
 

@@ -4,6 +4,7 @@ import pytest
 
 from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import parse_header
+from common.records.examine import NAMED_MAX
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.record_rules import apply_record_rules, must_open, stamped_by_producer
@@ -179,3 +180,11 @@ def test_a_producer_that_stamps_for_the_log_is_told_each_record():
     outcome = stamped_by_producer(parse_header(sent))
     assert outcome.refusal is Refusal.INVALID_TIMESTAMP
     assert [one.batch_index for one in outcome.record_errors] == [0, 1, 2]
+
+
+def test_only_the_first_of_many_records_are_refused_with_words():
+    """A few bytes can claim many records; the answer must stay small."""
+    outcome = applied(record_batch([Record(b"v")] * 2000, codec="zstd"), is_compacted=True)
+    errors = outcome.record_errors
+    assert [one.batch_index for one in errors] == list(range(NAMED_MAX))
+    assert [bool(one.message) for one in errors] == [True] * 20 + [False] * (NAMED_MAX - 20)
