@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _UNSYNCED_BYTES_MAX: Final = 4 << 20
 #: So many batches in one turn of the loop, however small they are.
 _BATCHES_PER_TURN: Final = 256
-_ROWS_BYTES: Final = 256 << 10
+_ROWS_BYTES: Final = 32 << 10
 
 
 class NoRoom(Exception):

@@ -20,6 +20,8 @@ from partition_svc.store.reading import Limits, Row
 
 #: Small enough that reading it, and taking it in, are short turns of the loop.
 _PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+#: Rows are small: some 500 of them take as long as a piece of batches.
+_ROWS_BYTES: Final = 32 << 10
 
 
 class NotSource(Exception):
@@ -111,7 +113,7 @@ class Outgoing:
         return fenced[0]
 
     async def rows(self, log: PartitionLog, kinds: Sequence[bytes]) -> AsyncIterator[list[Row]]:
-        """The rows of state of these kinds, about 256 KiB at a time."""
+        """The rows of state of these kinds, about 32 KiB at a time."""
         for kind in kinds:
             start, end = range_of(kind, log.key)
             is_all = False
@@ -119,7 +121,7 @@ class Outgoing:
                 await self._recovery.until_readable()
                 if log.gone is not None:
                     raise NotSource(log.gone)
-                found, is_all = self._store.reader.some_rows(start, end, _PIECE.bytes_max)
+                found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
                 if found:
                     yield [(kind, key[1 + LOG_KEY_BYTES :], value) for key, value in found]
                     start = found[-1][0] + b"\0"
