@@ -137,6 +137,7 @@ async def _follow_until(
             GrpcRing(channel),
             move_bytes_per_second=settings.move_bytes_per_second,
             volume_token_interval_ms=settings.volume_token_interval_ms,
+            move_kept_s=settings.move_copy_retention_ms / 1000,
             on_applied=on_applied,
         )
         running = asyncio.create_task(living)

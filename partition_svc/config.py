@@ -155,6 +155,14 @@ class PartitionSettings:
         unit="bytes per second",
         doc="How fast partitions that move here may be copied, all together; 0: without a limit.",
     )
+    move_copy_retention_ms: int = setting(
+        "ring.move.copy.retention.ms",
+        default=120_000,
+        low=0,
+        unit="ms",
+        doc="How long the copy of a move that was rolled back stays: the next attempt goes on with "
+        "it. 0: it is deleted at once, as that of a compacted topic always is.",
+    )
     shutdown_grace_ms: int = setting(
         "shutdown.grace.ms",
         default=15_000,

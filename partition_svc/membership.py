@@ -31,6 +31,7 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     *,
     move_bytes_per_second: int,
     volume_token_interval_ms: int,
+    move_kept_s: float,
     on_applied: OnApplied,
 ) -> None:
     """Runs until it is cancelled.
@@ -41,7 +42,14 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
         RegistrationRefused: the name is another volume's or process's.
     """
     peers = Peers(core.view)
-    mover = Mover(core, ring, peers, member=member.name, bytes_per_second=move_bytes_per_second)
+    mover = Mover(
+        core,
+        ring,
+        peers,
+        member=member.name,
+        bytes_per_second=move_bytes_per_second,
+        kept_s=move_kept_s,
+    )
     reporter = Reporter(core.sizes, lambda: mover.progress, core.disk_state)
 
     async def apply(change: ClusterChange) -> None:

@@ -187,6 +187,7 @@ async def _member(
                 metadata.ring,
                 move_bytes_per_second=services.partition.move_bytes_per_second,
                 volume_token_interval_ms=services.partition.volume_token_interval_ms,
+                move_kept_s=services.partition.move_copy_retention_ms / 1000,
                 on_applied=on_applied,
             )
         finally:

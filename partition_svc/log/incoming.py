@@ -88,6 +88,32 @@ class IncomingLogs:
             await self.sync(copy)
         return copy
 
+    def left_over(self, move: Move) -> LogHead | None:
+        """The end of what an earlier move has left of the log; None where there is nothing.
+
+        Raises:
+            StorageFailed
+        """
+        wanted = LogId(move.topic_id, move.partition)
+        mark = self.marks.get(wanted)
+        if mark is None or mark.move_id == move.move_id:
+            return None
+        head = self._store.head(log_key(*wanted))
+        return head if head.next_offset else None
+
+    def is_kept(self, wanted: LogId) -> bool:
+        """Whether what a move has left of a log may be of use, and is in nobody's way."""
+        try:
+            return not self._config_of(wanted.topic_id).is_compacted and self.room_bytes > 0
+        except StorageFailed:
+            return False
+
+    async def take_up(self, move: Move) -> None:
+        """Makes what an earlier move has left the copy of this one; its source has checked that."""
+        wanted = LogId(move.topic_id, move.partition)
+        self._let_go(wanted)
+        await self._put_mark(wanted, Incoming(move.move_id, move.leader_epoch))
+
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
         """Appends batches as they are.
 
@@ -209,10 +235,12 @@ class IncomingLogs:
             raise StorageFailed(f"{wanted} is newer here than where it should come from")
         if head != LogHead() or wanted in self.marks:
             await self.delete(wanted)
+        await self._put_mark(wanted, mark)
 
+    async def _put_mark(self, wanted: LogId, mark: Incoming) -> None:
         def write() -> None:
             group = self._store.new_group()
-            group.put(incoming_key(key), mark.pack())
+            group.put(incoming_key(log_key(*wanted)), mark.pack())
             self._store.write(group, 0)
             self.marks[wanted] = mark
 

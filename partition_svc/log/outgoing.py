@@ -71,6 +71,20 @@ class Outgoing:
         await self._committer.between_groups(_nothing, must_sync=True)
         return head
 
+    def continues(self, log: PartitionLog, end_offset: int, last_epoch: int) -> bool:
+        """Whether a copy up to `end_offset`, with `last_epoch` in its last batch, begins `log`.
+
+        An epoch belongs to one owner, so logs that have the same end of an epoch have the same
+        batches before it (KIP-101). Not for a compacted log: what was compacted since may have had
+        tombstones of records that the copy has.
+        """
+        if log.config.is_compacted or not log.log_start_offset <= end_offset <= log.next_offset:
+            return False
+        epochs = dict(self._store.reader.epochs(log.key))
+        later = (start for epoch, start in epochs.items() if epoch > last_epoch)
+        epoch_end = min(later, default=log.next_offset)
+        return last_epoch in epochs and epochs[last_epoch] < end_offset <= epoch_end
+
     async def batches(
         self, log: PartitionLog, offset: int, end_offset: int
     ) -> AsyncIterator[list[bytes]]:

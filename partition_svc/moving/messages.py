@@ -22,7 +22,7 @@ def log_from_message(message: pb.MovedLog) -> LogId:
     return LogId(message.topic_id, message.partition)
 
 
-def head_to_message(head: LogHead) -> pb.MovedHead:
+def head_to_message(head: LogHead, *, continues: bool = False) -> pb.MovedHead:
     return pb.MovedHead(
         log_start_offset=head.log_start_offset,
         end_offset=head.next_offset,
@@ -30,6 +30,7 @@ def head_to_message(head: LogHead) -> pb.MovedHead:
         max_timestamp=head.max_timestamp,
         max_timestamp_offset=head.max_timestamp_offset,
         leader_epoch=head.leader_epoch,
+        continues=continues,
     )
 
 

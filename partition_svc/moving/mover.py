@@ -26,10 +26,26 @@ log = logging.getLogger(__name__)
 class Mover:
     """Runs as one task; tell it of every change that the core was told of."""
 
-    def __init__(
-        self, core: PartitionCore, ring: Ring, peers: Peers, *, member: str, bytes_per_second: int
+    def __init__(  # noqa: PLR0913 - what it works with, each named by its caller
+        self,
+        core: PartitionCore,
+        ring: Ring,
+        peers: Peers,
+        *,
+        member: str,
+        bytes_per_second: int,
+        kept_s: float = 0.0,
     ) -> None:
-        """`bytes_per_second` bounds all copies that come here together; 0: no bound."""
+        """Nothing runs yet.
+
+        Args:
+            core: the logs of this member.
+            ring: records the steps of moves.
+            peers: the other members.
+            member: the name of this one.
+            bytes_per_second: bounds all copies that come here together; 0: no bound.
+            kept_s: how long the copy of a move that was rolled back stays for the next attempt.
+        """
         self._core = core
         self._ring = ring
         self._peers = peers
@@ -41,6 +57,9 @@ class Mover:
         self._tasks: dict[LogId, asyncio.Task[None]] = {}
         #: Moves that this process has ended its part of.
         self._ended: set[int] = set()
+        self._kept_s = kept_s
+        #: By log, until when (loop time) the copy of a move that was rolled back stays.
+        self._kept_until: dict[LogId, float] = {}
 
     def on_change(self) -> None:
         """The core knows something new."""
@@ -93,8 +112,22 @@ class Mover:
                 continue
             if self._core.owns(wanted) and mark.is_whole:
                 self._start(tasks, wanted, self._adopt(wanted))
-            elif self._is_left_over(wanted, mark):
+            elif self._is_left_over(wanted, mark) and not self._is_kept(wanted):
                 self._start(tasks, wanted, self._delete(wanted))
+
+    def _is_kept(self, wanted: LogId) -> bool:
+        """Whether the next attempt to move the log here may go on with what the last one left.
+
+        Not for a log that this member owns: a part of it is in the way there.
+        """
+        view = self._core.view
+        if not self._kept_s or self._core.owns(wanted) or view.placement(*wanted) is None:
+            return False
+        loop = asyncio.get_running_loop()
+        if wanted not in self._kept_until:
+            self._kept_until[wanted] = loop.time() + self._kept_s
+            loop.call_later(self._kept_s, self._changed.set)
+        return loop.time() < self._kept_until[wanted] and self._core.incoming.is_kept(wanted)
 
     def _is_left_over(self, wanted: LogId, mark: Incoming) -> bool:
         view = self._core.view
@@ -114,6 +147,7 @@ class Mover:
     def _start(
         self, tasks: asyncio.TaskGroup, wanted: LogId, work: Coroutine[Any, Any, None]
     ) -> None:
+        self._kept_until.pop(wanted, None)
         task = tasks.create_task(work)
         self._tasks[wanted] = task
         task.add_done_callback(partial(self._on_done, wanted))

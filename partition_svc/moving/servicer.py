@@ -53,7 +53,10 @@ class MovingServicer(MovingServiceServicer):
     async def _copy(self, request: pb.CopyLogRequest) -> _Parts:
         log = await self._find(request.log)
         head = await self._outgoing.durable_head(log)
-        yield pb.LogPart(head=head_to_message(head))
+        continues = request.HasField("last_epoch") and self._outgoing.continues(
+            log, request.offset, request.last_epoch
+        )
+        yield pb.LogPart(head=head_to_message(head, continues=continues))
         async for part in self._batches(log, request.offset, head.next_offset):
             yield part
             await reach("move.source.copy")

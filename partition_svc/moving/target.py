@@ -102,6 +102,7 @@ class TargetMove:
     async def _go_on(self) -> None:
         if self.move.phase >= MovePhase.COMMIT:
             return
+        await self._take_up()
         self._copy = copy = await self._incoming.begin(self.move)
         if not copy.mark.is_whole:
             await self._copy_bulk(copy)
@@ -117,6 +118,22 @@ class TargetMove:
         await reach("move.target.installed")
         await self._advance(MovePhase.COMMIT)
         await reach("move.target.committed")
+
+    async def _take_up(self) -> None:
+        """Goes on with what an earlier move has left here, where the log still begins like that."""
+        left = self._incoming.left_over(self.move)
+        if left is None:
+            return
+        request = pb.CopyLogRequest(
+            log=moved_log(self.move), offset=left.next_offset, last_epoch=left.leader_epoch
+        )
+        with unavailable_on_failure(f"{self.move.source} CopyLog"):
+            call: _Call = self._peers.stub(self.move.source).CopyLog(request)
+        async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
+            first = await anext(parts, None)
+        if first is not None and first.head.continues:
+            await self._incoming.take_up(self.move)
+            log.info("%s is copied from offset %d on", self._log, left.next_offset)
 
     async def _copy_bulk(self, copy: IncomingLog) -> None:
         """Copies what there is, and the producers, of whom there may be very many."""

@@ -15,6 +15,8 @@ from tests.support.waiting import eventually
 #: A move whose target is away in FENCE is rolled back soon.
 SETTINGS = {
     "ring_move_fence_timeout_ms": "500",
+    # What is left of a move that was given up would be taken for a copy in a wrong place.
+    "ring_move_copy_retention_ms": "0",
     # Small, so that logs of some megabytes have several generations.
     "log_flush_bytes": "4194304",
 }

@@ -145,7 +145,8 @@ class MovingMember:
         self.name = name
         self.folder = folder
         self._ring = ring
-        self._settings = PartitionSettings(member=name, **settings)  # type: ignore[arg-type]
+        own = {"member": name, "move_copy_retention_ms": 0, **settings}
+        self._settings = PartitionSettings(**own)  # type: ignore[arg-type]
 
     async def start(self) -> None:
         self.store = LogStore(self.folder, flush_bytes=1 << 20)
@@ -158,6 +159,7 @@ class MovingMember:
             self.peers,
             member=self.name,
             bytes_per_second=self._settings.move_bytes_per_second,
+            kept_s=self._settings.move_copy_retention_ms / 1000,
         )
         self.servicer = MovingServicer(self.core.outgoing)
         self._server = RpcServer([service(self.servicer)], address="127.0.0.1:0")

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/partition/v1/moving.proto\x12\x0cpartition.v1\"V\n\x08MovedLog\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x10\n\x08topic_id\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x14\n\x0cleader_epoch\x18\x04 \x01(\x05\"]\n\x0e\x43opyLogRequest\x12#\n\x03log\x18\x01 \x01(\x0b\x32\x16.partition.v1.MovedLog\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x16\n\x0ewith_producers\x18\x03 \x01(\x08\"]\n\x0f\x46\x65nceLogRequest\x12#\n\x03log\x18\x01 \x01(\x0b\x32\x16.partition.v1.MovedLog\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x15\n\rhas_producers\x18\x03 \x01(\x08\"\x84\x01\n\x07LogPart\x12\'\n\x04head\x18\x01 \x01(\x0b\x32\x17.partition.v1.MovedHeadH\x00\x12\x11\n\x07\x62\x61tches\x18\x02 \x01(\x0cH\x00\x12\"\n\x04rows\x18\x03 \x01(\x0b\x32\x12.partition.v1.RowsH\x00\x12\x11\n\x07refusal\x18\x04 \x01(\x05H\x00\x42\x06\n\x04part\"\x98\x01\n\tMovedHead\x12\x18\n\x10log_start_offset\x18\x01 \x01(\x03\x12\x12\n\nend_offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x15\n\rmax_timestamp\x18\x04 \x01(\x03\x12\x1c\n\x14max_timestamp_offset\x18\x05 \x01(\x03\x12\x14\n\x0cleader_epoch\x18\x06 \x01(\x05\"\'\n\x04Rows\x12\x1f\n\x04rows\x18\x01 \x03(\x0b\x32\x11.partition.v1.Row\"/\n\x03Row\x12\x0c\n\x04kind\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x32\x95\x01\n\rMovingService\x12@\n\x07\x43opyLog\x12\x1c.partition.v1.CopyLogRequest\x1a\x15.partition.v1.LogPart0\x01\x12\x42\n\x08\x46\x65nceLog\x12\x1d.partition.v1.FenceLogRequest\x1a\x15.partition.v1.LogPart0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/partition/v1/moving.proto\x12\x0cpartition.v1\"V\n\x08MovedLog\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x10\n\x08topic_id\x18\x02 \x01(\x0c\x12\x11\n\tpartition\x18\x03 \x01(\x05\x12\x14\n\x0cleader_epoch\x18\x04 \x01(\x05\"\x85\x01\n\x0e\x43opyLogRequest\x12#\n\x03log\x18\x01 \x01(\x0b\x32\x16.partition.v1.MovedLog\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x16\n\x0ewith_producers\x18\x03 \x01(\x08\x12\x17\n\nlast_epoch\x18\x04 \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_last_epoch\"]\n\x0f\x46\x65nceLogRequest\x12#\n\x03log\x18\x01 \x01(\x0b\x32\x16.partition.v1.MovedLog\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x15\n\rhas_producers\x18\x03 \x01(\x08\"\x84\x01\n\x07LogPart\x12\'\n\x04head\x18\x01 \x01(\x0b\x32\x17.partition.v1.MovedHeadH\x00\x12\x11\n\x07\x62\x61tches\x18\x02 \x01(\x0cH\x00\x12\"\n\x04rows\x18\x03 \x01(\x0b\x32\x12.partition.v1.RowsH\x00\x12\x11\n\x07refusal\x18\x04 \x01(\x05H\x00\x42\x06\n\x04part\"\xab\x01\n\tMovedHead\x12\x18\n\x10log_start_offset\x18\x01 \x01(\x03\x12\x12\n\nend_offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x15\n\rmax_timestamp\x18\x04 \x01(\x03\x12\x1c\n\x14max_timestamp_offset\x18\x05 \x01(\x03\x12\x14\n\x0cleader_epoch\x18\x06 \x01(\x05\x12\x11\n\tcontinues\x18\x07 \x01(\x08\"\'\n\x04Rows\x12\x1f\n\x04rows\x18\x01 \x03(\x0b\x32\x11.partition.v1.Row\"/\n\x03Row\x12\x0c\n\x04kind\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\x32\x95\x01\n\rMovingService\x12@\n\x07\x43opyLog\x12\x1c.partition.v1.CopyLogRequest\x1a\x15.partition.v1.LogPart0\x01\x12\x42\n\x08\x46\x65nceLog\x12\x1d.partition.v1.FenceLogRequest\x1a\x15.partition.v1.LogPart0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MOVEDLOG']._serialized_start=50
   _globals['_MOVEDLOG']._serialized_end=136
-  _globals['_COPYLOGREQUEST']._serialized_start=138
-  _globals['_COPYLOGREQUEST']._serialized_end=231
-  _globals['_FENCELOGREQUEST']._serialized_start=233
-  _globals['_FENCELOGREQUEST']._serialized_end=326
-  _globals['_LOGPART']._serialized_start=329
-  _globals['_LOGPART']._serialized_end=461
-  _globals['_MOVEDHEAD']._serialized_start=464
-  _globals['_MOVEDHEAD']._serialized_end=616
-  _globals['_ROWS']._serialized_start=618
-  _globals['_ROWS']._serialized_end=657
-  _globals['_ROW']._serialized_start=659
-  _globals['_ROW']._serialized_end=706
-  _globals['_MOVINGSERVICE']._serialized_start=709
-  _globals['_MOVINGSERVICE']._serialized_end=858
+  _globals['_COPYLOGREQUEST']._serialized_start=139
+  _globals['_COPYLOGREQUEST']._serialized_end=272
+  _globals['_FENCELOGREQUEST']._serialized_start=274
+  _globals['_FENCELOGREQUEST']._serialized_end=367
+  _globals['_LOGPART']._serialized_start=370
+  _globals['_LOGPART']._serialized_end=502
+  _globals['_MOVEDHEAD']._serialized_start=505
+  _globals['_MOVEDHEAD']._serialized_end=676
+  _globals['_ROWS']._serialized_start=678
+  _globals['_ROWS']._serialized_end=717
+  _globals['_ROW']._serialized_start=719
+  _globals['_ROW']._serialized_end=766
+  _globals['_MOVINGSERVICE']._serialized_start=769
+  _globals['_MOVINGSERVICE']._serialized_end=918
 # @@protoc_insertion_point(module_scope)

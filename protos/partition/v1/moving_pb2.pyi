@@ -19,14 +19,16 @@ class MovedLog(_message.Message):
     def __init__(self, move_id: _Optional[int] = ..., topic_id: _Optional[bytes] = ..., partition: _Optional[int] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
 
 class CopyLogRequest(_message.Message):
-    __slots__ = ("log", "offset", "with_producers")
+    __slots__ = ("log", "offset", "with_producers", "last_epoch")
     LOG_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     WITH_PRODUCERS_FIELD_NUMBER: _ClassVar[int]
+    LAST_EPOCH_FIELD_NUMBER: _ClassVar[int]
     log: MovedLog
     offset: int
     with_producers: bool
-    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ..., with_producers: _Optional[bool] = ...) -> None: ...
+    last_epoch: int
+    def __init__(self, log: _Optional[_Union[MovedLog, _Mapping]] = ..., offset: _Optional[int] = ..., with_producers: _Optional[bool] = ..., last_epoch: _Optional[int] = ...) -> None: ...
 
 class FenceLogRequest(_message.Message):
     __slots__ = ("log", "offset", "has_producers")
@@ -51,20 +53,22 @@ class LogPart(_message.Message):
     def __init__(self, head: _Optional[_Union[MovedHead, _Mapping]] = ..., batches: _Optional[bytes] = ..., rows: _Optional[_Union[Rows, _Mapping]] = ..., refusal: _Optional[int] = ...) -> None: ...
 
 class MovedHead(_message.Message):
-    __slots__ = ("log_start_offset", "end_offset", "size_bytes", "max_timestamp", "max_timestamp_offset", "leader_epoch")
+    __slots__ = ("log_start_offset", "end_offset", "size_bytes", "max_timestamp", "max_timestamp_offset", "leader_epoch", "continues")
     LOG_START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     END_OFFSET_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     MAX_TIMESTAMP_OFFSET_FIELD_NUMBER: _ClassVar[int]
     LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    CONTINUES_FIELD_NUMBER: _ClassVar[int]
     log_start_offset: int
     end_offset: int
     size_bytes: int
     max_timestamp: int
     max_timestamp_offset: int
     leader_epoch: int
-    def __init__(self, log_start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., size_bytes: _Optional[int] = ..., max_timestamp: _Optional[int] = ..., max_timestamp_offset: _Optional[int] = ..., leader_epoch: _Optional[int] = ...) -> None: ...
+    continues: bool
+    def __init__(self, log_start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., size_bytes: _Optional[int] = ..., max_timestamp: _Optional[int] = ..., max_timestamp_offset: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., continues: _Optional[bool] = ...) -> None: ...
 
 class Rows(_message.Message):
     __slots__ = ("rows",)

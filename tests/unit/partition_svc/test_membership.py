@@ -66,6 +66,7 @@ async def living(core, metadata, on_applied):
             TellingRing(),
             move_bytes_per_second=0,
             volume_token_interval_ms=10,
+            move_kept_s=0,
             on_applied=on_applied,
         )
     )

@@ -5,6 +5,7 @@ import pytest
 
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, Refusal
+from partition_svc.log.log_config import LogConfig
 from partition_svc.log.outgoing import NotSource
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import MOVED_KINDS
@@ -194,5 +195,22 @@ def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
         assert {one: value[10:] for one, value in (await rows(7)).items()} == {1: before[1][26:]}
         assert await rows(9) == after
         assert await rows(0) == {}
+
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("end_offset", "last_epoch", "continues"),
+    [(3, 5, True), (2, 5, True), (4, 5, False), (4, 8, True), (6, 8, True), (7, 8, False),
+     (3, 8, False), (3, 6, False), (0, 5, False)],
+)  # fmt: skip
+def test_a_copy_is_how_a_log_begins_where_epochs_agree(tmp_path, end_offset, last_epoch, continues):
+    async def test(core, log):
+        await append(core, batch(3))
+        core.apply(placed_at(8))
+        await append(core, batch(3))
+        assert core.outgoing.continues(log, end_offset, last_epoch) is continues
+        log.config = LogConfig.of({"cleanup.policy": "compact"}, {})
+        assert not core.outgoing.continues(log, end_offset, last_epoch)
 
     run(tmp_path, test)

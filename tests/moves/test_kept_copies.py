@@ -1,0 +1,117 @@
+"""The copy of a move that was rolled back, which the next attempt goes on with."""
+
+import pytest
+
+from common.ports.partitions import ACKS_ALL, Append
+from partition_svc.log.log_config import LogConfig
+from partition_svc.store.room import Room
+from tests.support.moving_members import Failpoints, TellingRing, moving_members
+from tests.support.partition_core import LOG, append, batch, content, read_everything, until
+from tests.unit.partition_svc.moving.test_target import heads_of, moved, run
+
+
+@pytest.fixture
+def points(monkeypatch):
+    points = Failpoints()
+    monkeypatch.setattr("partition_svc.moving.target.reach", points.reach)
+    return points
+
+
+def copied_offsets(source, monkeypatch):
+    """From which offsets on the source was read, by call."""
+    asked, batches = [], source.core.outgoing.batches
+
+    def noted(log, offset, end_offset):
+        asked.append(offset)
+        return batches(log, offset, end_offset)
+
+    monkeypatch.setattr(source.core.outgoing, "batches", noted)
+    return asked
+
+
+@pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["", "the target starts again"])
+def test_the_next_attempt_goes_on_with_the_copy(tmp_path, points, monkeypatch, step, restarts):
+    async def test():
+        ring = TellingRing()
+        kept = {"move_copy_retention_ms": 600_000}
+        async with moving_members(tmp_path, ring, **kept) as (source, target):
+            await append(source.core, *(batch(size=5000, producer=(1, 0, n)) for n in range(20)))
+            points.hold(f"move.target.{step}")
+            ring.begin()
+            await until(lambda: f"move.target.{step}" in points.reached)
+            ring.roll_back(1)
+            points.let_go(f"move.target.{step}")
+            if restarts:
+                await target.crash()
+                await target.start()
+            epoch = ring.placement().leader_epoch
+            late = [Append(LOG, batch(producer=(1, 0, 20 + n)), epoch) for n in range(3)]
+            results = await source.core.append(late, acks=ACKS_ALL)
+            assert [one.base_offset for one in results] == [20, 21, 22]
+            await until(lambda: not target.mover._tasks)
+            assert len(heads_of(target)) == 1
+            asked = copied_offsets(source, monkeypatch)
+            ring.begin()
+            await moved(ring)
+            assert min(asked) == 20
+            assert len(await read_everything(target.core)) == 23
+            again = await append(target.core, batch(producer=(1, 0, 22)))
+            assert again[0].base_offset == 22
+            assert not heads_of(source)
+
+    run(test)
+
+
+def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, points, monkeypatch):
+    """Its owner was lost after the move was rolled back, and the log begun anew elsewhere."""
+
+    async def test():
+        ring = TellingRing()
+        kept = {"move_copy_retention_ms": 600_000}
+        async with moving_members(tmp_path, ring, **kept) as (source, target):
+            await append(source.core, *(batch(start=n) for n in range(20)))
+            points.hold("move.target.fenced")
+            ring.begin()
+            await until(lambda: "move.target.fenced" in points.reached)
+            ring.roll_back(1)
+            points.let_go("move.target.fenced")
+            await until(lambda: not target.mover._tasks)
+            # The same member with an empty volume, under the next epoch.
+            await source.core.incoming.delete(LOG)
+            source.core._registry.find(LOG).reload()
+            ring.placements[0] = ring.placements[0]._replace(leader_epoch=9)
+            for told in ring.listeners.values():
+                told(ring.snapshot())
+            new = [Append(LOG, batch(start=100 + n), 9) for n in range(30)]
+            await source.core.append(new, acks=ACKS_ALL)
+            asked = copied_offsets(source, monkeypatch)
+            ring.begin()
+            await moved(ring)
+            assert 0 in asked
+            found = await read_everything(target.core)
+            assert list(map(content, found)) == [content(one.batch) for one in new]
+
+    run(test)
+
+
+@pytest.mark.parametrize("why", ["too long", "no room", "compacted"])
+def test_a_copy_that_nobody_needs_is_deleted(tmp_path, points, monkeypatch, why):
+    async def test():
+        ring = TellingRing()
+        kept = {"move_copy_retention_ms": 1 if why == "too long" else 600_000}
+        async with moving_members(tmp_path, ring, **kept) as (source, target):
+            await append(source.core, batch())
+            points.hold("move.target.fenced")
+            ring.begin()
+            await until(lambda: "move.target.fenced" in points.reached)
+            if why == "no room":
+                monkeypatch.setattr(Room, "for_copies", lambda *_: 0)
+            if why == "compacted":
+                config = LogConfig.of({"cleanup.policy": "compact"}, {})
+                monkeypatch.setattr(target.core.incoming, "_config_of", lambda _: config)
+            ring.roll_back(1)
+            points.let_go("move.target.fenced")
+            await until(lambda: not heads_of(target) and not target.core.incoming.marks)
+
+    run(test)
