@@ -50,14 +50,18 @@ class CancelledChore:
         self._left = number
         self._when = when
         self._between_groups = committer.between_groups
+        self._test = asyncio.current_task()
         self._on_cancelled = on_cancelled
         monkeypatch.setattr(committer, "between_groups", self._ask)
 
     def _ask(self, chore, *, must_sync=False):
+        task = asyncio.current_task()
+        # What the test itself asks for, as when it tells of changes, is no step of a move.
+        if task is self._test:
+            return self._between_groups(chore, must_sync=must_sync)
         is_victim, self._left = self._left == 0, self._left - 1
         if not is_victim:
             return self._between_groups(chore, must_sync=must_sync)
-        task = asyncio.current_task()
 
         def run():
             chore()
