@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from common.group_partitions import group_partition
+from common.in_turns import in_turns
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupHeartbeat,
@@ -107,13 +108,13 @@ class RoutedCoordinators:
         return self._begin(request.group_id, consumer_heartbeat_call(request))
 
     async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
-        return await asyncio.gather(*map(self._describe, group_ids))
+        return await in_turns(self._describe, group_ids)
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
-        return await asyncio.gather(*map(self._describe_consumer, group_ids))
+        return await in_turns(self._describe_consumer, group_ids)
 
     async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
-        return await asyncio.gather(*map(self._delete, group_ids))
+        return await in_turns(self._delete, group_ids)
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
         """The groups of all coordinators, by id; those that do not answer are named in it."""

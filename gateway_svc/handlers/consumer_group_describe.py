@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from common.cluster_view import ClusterView
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.coordinated import coordinated, distinct
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.handlers.operations import GROUP_OPERATIONS
 from gateway_svc.wire.apis.consumer_group_describe import (
@@ -25,13 +25,14 @@ from gateway_svc.wire.error_code import ErrorCode
 async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, call: Call
 ) -> ConsumerGroupDescribeResponse:
-    group_ids = [one for one in request.group_ids if one]
+    asked = distinct(request.group_ids)
+    group_ids = [one for one in asked if one]
     found = await call.backends.coordinators.describe_consumer_groups(group_ids)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     view = call.backends.view
     unnamed = [
         DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=one)
-        for one in request.group_ids
+        for one in asked
         if not one
     ]
     return ConsumerGroupDescribeResponse(

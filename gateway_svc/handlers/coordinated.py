@@ -1,7 +1,7 @@
 """What the handlers of all group APIs share."""
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, Final, TypeVar
 
@@ -41,6 +41,14 @@ def coordinated(
         return handle
 
     return decorate
+
+
+def distinct(group_ids: Sequence[str]) -> list[str]:
+    """Each group once, however often it is named: its description may be a thousand times larger.
+
+    DeleteGroups of Apache Kafka answers so too; its DescribeGroups repeats the description.
+    """
+    return list(dict.fromkeys(group_ids))
 
 
 class Coordinating(Started[ResponseT]):

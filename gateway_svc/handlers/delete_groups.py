@@ -1,7 +1,7 @@
 """DeleteGroups: forgets groups that have no members, with their offsets."""
 
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.coordinated import coordinated, distinct
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.wire.apis.delete_groups import (
     DELETE_GROUPS,
@@ -13,7 +13,7 @@ from gateway_svc.wire.apis.delete_groups import (
 
 @coordinated(DELETE_GROUPS)
 async def delete_groups(request: DeleteGroupsRequest, call: Call) -> DeleteGroupsResponse:
-    results = await call.backends.coordinators.delete_groups(request.groups_names)
+    results = await call.backends.coordinators.delete_groups(distinct(request.groups_names))
     return DeleteGroupsResponse(
         results=[
             DeletableGroupResult(group_id=one.group_id, error_code=GROUP_ERRORS[one.refusal])

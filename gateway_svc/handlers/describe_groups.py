@@ -5,7 +5,7 @@ from typing import Final
 from common.ports.classic_groups import DescribedGroup as Found
 from common.ports.group_refusal import GroupRefusal
 from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
+from gateway_svc.handlers.coordinated import coordinated, distinct
 from gateway_svc.handlers.error_mapping import GROUP_ERRORS
 from gateway_svc.handlers.operations import GROUP_OPERATIONS
 from gateway_svc.wire.apis.describe_groups import (
@@ -25,7 +25,7 @@ _DEAD: Final = "Dead"
 
 @coordinated(DESCRIBE_GROUPS)
 async def describe_groups(request: DescribeGroupsRequest, call: Call) -> DescribeGroupsResponse:
-    found = await call.backends.coordinators.describe_groups(request.groups)
+    found = await call.backends.coordinators.describe_groups(distinct(request.groups))
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     return DescribeGroupsResponse(groups=[_group(one, operations, call) for one in found])
 

@@ -1,10 +1,10 @@
 """OffsetFetch: where groups will go on reading; one group up to version 7, several from 8 on."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Final
 
+from common.in_turns import in_turns
 from common.ports.group_offsets import (
     CommittedOffset,
     FetchedOffsets,
@@ -40,8 +40,8 @@ _TOPIC_IDS_SINCE: Final = 10
 @coordinated(OFFSET_FETCH)
 async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchResponse:
     if call.api_version >= _SEVERAL_SINCE:
-        groups = await asyncio.gather(
-            *(_group(one, request.require_stable, call) for one in request.groups)
+        groups = await in_turns(
+            lambda one: _group(one, request.require_stable, call), _asked_once(request.groups)
         )
         return OffsetFetchResponse(groups=groups)
     asked = (
@@ -75,6 +75,19 @@ async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchRe
             for name, offsets in _by_topic(asked, fetched)
         ]
     )
+
+
+def _asked_once(groups: Sequence[OffsetFetchRequestGroup]) -> list[OffsetFetchRequestGroup]:
+    """Without repetitions of groups of which all offsets are asked: there may be thousands."""
+    all_of: set[str] = set()
+    once = []
+    for one in groups:
+        if one.topics is None:
+            if one.group_id in all_of:
+                continue
+            all_of.add(one.group_id)
+        once.append(one)
+    return once
 
 
 async def _group(

@@ -1,9 +1,10 @@
 """One request on its way: decoded, handled, and its response encoded, whatever goes wrong."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
@@ -12,6 +13,9 @@ from gateway_svc.wire.envelope import RequestHeader, read_request, write_respons
 from gateway_svc.wire.error_code import ErrorCode
 
 log = logging.getLogger(__name__)
+
+#: Of a response, that are encoded in one turn of the event loop.
+_ELEMENTS_PER_TURN: Final = 1000
 
 
 class Request(Pending):
@@ -130,4 +134,14 @@ class _ExclusiveRequest(Exclusive):
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
             return self._request.failed(error)
+        if _has_many_elements(response):
+            # In a thread, so that others get their turns; the response is nobody else's.
+            return await asyncio.to_thread(self._request.encoded, lambda: response)
         return self._request.encoded(lambda: response)
+
+
+def _has_many_elements(response: object) -> bool:
+    """True where encoding takes more than some milliseconds, whatever is in the elements."""
+    names = getattr(response, "__slots__", ())
+    fields = (getattr(response, name) for name in names)
+    return any(isinstance(one, list) and len(one) > _ELEMENTS_PER_TURN for one in fields)

@@ -10,6 +10,7 @@ from time import time
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
+from common.in_turns import in_turns
 from common.ports.classic_groups import (
     DescribedGroup,
     GroupHeartbeat,
@@ -130,10 +131,10 @@ class OwnedCoordinators:
         )
 
     async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
-        return await asyncio.gather(*map(self._describe, group_ids))
+        return await in_turns(self._describe, group_ids)
 
     async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
-        return await asyncio.gather(*map(self._delete, group_ids))
+        return await in_turns(self._delete, group_ids)
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
         """Refused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
@@ -153,7 +154,7 @@ class OwnedCoordinators:
         )
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
-        return await asyncio.gather(*map(self._describe_consumer, group_ids))
+        return await in_turns(self._describe_consumer, group_ids)
 
     async def _describe(self, group_id: str) -> DescribedGroup:
         def describe(group: Group, ticket: Ticket, now_ms: int) -> Effects:

@@ -52,3 +52,12 @@ def test_operations_are_told_where_they_are_asked_for():
     assert described(found).authorized_operations == OPERATIONS_UNKNOWN
     asked = described(found, include_authorized_operations=True)
     assert asked.authorized_operations == GROUP_OPERATIONS
+
+
+def test_a_group_that_is_named_many_times_is_described_once():
+    world = World()
+    world.coordinators.answers["describe_groups"] = [DescribedGroup("b"), DescribedGroup("a")]
+    request = DescribeGroupsRequest(groups=["b", "a", "b", *["a"] * 1000])
+    response = world.ask(describe_groups, request, 5)
+    assert world.coordinators.asked == [["b", "a"]]
+    assert [one.group_id for one in response.groups] == ["b", "a"]

@@ -129,3 +129,14 @@ def test_topics_are_answered_as_they_are_asked_for_also_without_partitions(versi
         found = world.ask(offset_fetch, request, version).topics
     answered = [(one.name, [each.partition_index for each in one.partitions]) for one in found]
     assert answered == asked
+
+
+def test_all_offsets_of_a_group_are_told_once_and_those_of_some_topics_as_often_as_asked():
+    world = World()
+    some = [OffsetFetchRequestTopics(name="orders", partition_indexes=[0])]
+    groups = [
+        OffsetFetchRequestGroup(group_id=group_id, topics=topics)
+        for group_id, topics in (("a", None), ("b", None), ("a", some), ("a", None), ("a", some))
+    ]
+    response = world.ask(offset_fetch, OffsetFetchRequest(groups=groups * 2), 8)
+    assert [one.group_id for one in response.groups] == ["a", "b", "a", "a", "a", "a"]

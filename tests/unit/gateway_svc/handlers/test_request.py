@@ -1,12 +1,20 @@
 import asyncio
 import logging
+import threading
 
 import pytest
 
 from gateway_svc.handlers.dispatch import Dispatch
 from gateway_svc.handlers.reply import Disconnect, Parts, Pending
+from gateway_svc.handlers.request import Request
 from gateway_svc.handlers.route import Alone, route
+from gateway_svc.wire.apis.describe_groups import (
+    DESCRIBE_GROUPS,
+    DescribedGroup,
+    DescribeGroupsResponse,
+)
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
+from gateway_svc.wire.codec import decode
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.dispatching import (
     KEY,
@@ -121,3 +129,29 @@ def test_a_request_whose_client_left_is_abandoned():
 
     asyncio.run(story())
     assert [type(one) for one in abandoned] == [Abandonable]
+
+
+def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(monkeypatch):
+    async def many(request, call):
+        groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
+        return DescribeGroupsResponse(groups=groups)
+
+    threads = []
+    encoded = Request.encoded
+
+    def noted(self, respond):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return encoded(self, respond)
+
+    monkeypatch.setattr(Request, "encoded", noted)
+    head = bytes((0, 15, 0, 5)) + bytes(4) + b"\0\1c\0"
+
+    async def story():
+        dispatch = Dispatch({DESCRIBE_GROUPS.key: route(DESCRIBE_GROUPS, many)}, World().backends)
+        return b"".join(await dispatch.connect(PEER)(head + b"\1\0\0").run())
+
+    for request_size in (1000, 1001):
+        response, end = decode(DescribeGroupsResponse, asyncio.run(story()), 9, 5, True)
+        assert len(response.groups) == request_size
+        assert end > 10 * request_size
+    assert threads == [True, False]
