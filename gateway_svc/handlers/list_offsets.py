@@ -105,11 +105,11 @@ def _asked(
 ) -> _Asked:
     if (topic.name, one.partition_index) in repeated:
         return _Asked(one, [], ErrorCode.INVALID_REQUEST)
+    if one.timestamp < 0 and call.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
+        return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
     found = call.backends.view.topic(topic.name)
     if found is None or not 0 <= one.partition_index < len(found.partitions):
         return _Asked(one, [], ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if one.timestamp < 0 and call.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
-        return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
     if one.timestamp in _NEVER_THERE:
         return _Asked(one, [])
     times = [EARLIEST_TIMESTAMP if one.timestamp == _EARLIEST_LOCAL else one.timestamp]

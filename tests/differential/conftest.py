@@ -19,8 +19,11 @@ SETTINGS = {
     "offsets.topic.num.partitions": "5",
     "num.partitions": "1",
 }
-#: Kafka's alone: ringlog assigns when a group changes, and waits for nothing.
+#: Kafka's alone: ringlog assigns when a group changes, and waits for nothing. Records of tests are
+#: of 2023, and retention would delete them.
 KAFKAS = {
+    "log.initial.task.delay.ms": "86400000",
+    "log.retention.check.interval.ms": "86400000",
     "group.consumer.min.assignment.interval.ms": "0",
     "group.consumer.assignment.interval.ms": "0",
     "group.consumer.assignor.offload.enable": "false",

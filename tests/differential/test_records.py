@@ -14,6 +14,7 @@ from tests.support.batches import (
     TRANSACTIONAL_BIT,
     record_batch,
 )
+from tests.support.message_sets import message_set
 from tests.support.raw_client import (
     FETCH,
     INIT_PRODUCER_ID,
@@ -40,6 +41,11 @@ def batches():
         "none": b"",
         "flipped": bytes(flipped),
         "magic 7": bytes(magic_7),
+        "messages of magic 0": message_set(numbered(2), magic=0),
+        "messages of magic 1": message_set(numbered(2), magic=1),
+        "a batch and messages": BATCH + message_set(numbered(1), magic=1),
+        "no sequence": record_batch(numbered(1), producer=(5, 0, -1)),
+        "no epoch": record_batch(numbered(1), producer=(5, -1, 0)),
         "longer than it is": longer,
         "cut": BATCH[:-1],
         "half a header": BATCH[:30],
@@ -105,7 +111,20 @@ def test_requests_to_produce_are_answered_alike(sides):
 
 #: Epochs and base sequences, of two records each.
 SEQUENCES = (
-    *((0, 3), (0, 0), (0, 0), (0, 2), (0, 0), (0, 2), (0, 5), (0, 4), (0, 6), (0, 8), (0, 10)),
+    *(
+        (0, 3),
+        (0, 3),
+        (0, 0),
+        (0, 0),
+        (0, 2),
+        (0, 0),
+        (0, 2),
+        (0, 5),
+        (0, 4),
+        (0, 6),
+        (0, 8),
+        (0, 10),
+    ),
     *((0, 0), (0, 12), (1, 5), (1, 0), (0, 14), (-1, 0), (1, -1), (1, 2), (2, 7), (2, 0)),
 )
 
@@ -175,6 +194,15 @@ def test_records_are_fetched_alike(sides):
             fetch("fetched", topic_id),
         ):
             sides.ask(FETCH, version, asked)
+
+
+def test_sessions_of_fetches_are_told_alike(sides):
+    topic_id = filled(sides, "sessions")
+    for version in (v for v in versions_of(FETCH) if v >= 7):
+        for session_id, session_epoch in ((0, -1), (0, 0), (0, 1), (7, 0), (7, 1), (7, -1)):
+            told = {"session_id": session_id, "session_epoch": session_epoch}
+            sides.ask(FETCH, version, fetch("sessions", topic_id, (0, 25), **told))
+            sides.ask(FETCH, version, {**fetch("sessions", topic_id, **told), "topics": []})
 
 
 def epochs(current, **more):
