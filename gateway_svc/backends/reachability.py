@@ -4,6 +4,9 @@ gRPC connects again by itself, with growing pauses. A request that waited for th
 later responses on its client's connection. So while an owner is lost its requests are refused at
 once. They wait only while a connection is fresh: at the first attempt, and for a moment after a
 connection broke, because a service that is there is connected again within milliseconds.
+
+A process that hangs keeps its connections, and gRPC notices nothing. So the owner is asked for its
+health from time to time, and is lost while it does not answer.
 """
 
 import asyncio
@@ -28,9 +31,12 @@ log = logging.getLogger(__name__)
 _FIRST_HOLD_S: Final = 3.0
 _HOLD_S: Final = 0.3
 
-#: How long the member may take to say that it is the one, and when another one is asked again.
-_ASK_TIMEOUT_S: Final = 1.0
-_OTHER_MEMBER_S: Final = 0.5
+#: How often a member is asked for its health, and how long it may take to answer: together about
+#: as long as its lease (broker.session.timeout.ms). A busy one answers within a second or two.
+_ASK_EVERY_S: Final = 3.0
+_ASK_TIMEOUT_S: Final = 5.0
+#: When one that hangs, or another one at its address, is asked again.
+_ASK_AGAIN_S: Final = 0.5
 
 _READY: Final = grpc.ChannelConnectivity.READY
 
@@ -52,7 +58,7 @@ class Reachability:
         self._on_lost: list[Callable[[BackendUnavailable], None]] = []
         self._timer: TimerHandle | None = self._loop.call_later(_FIRST_HOLD_S, self._lose)
         self._reminder: TimerHandle | None = None
-        self._watching = self._loop.create_task(self._watch())
+        self._tasks = [self._loop.create_task(self._watch()), self._loop.create_task(self._ask())]
 
     def on_lost(self, notify: Callable[[BackendUnavailable], None]) -> None:
         """Calls `notify` whenever the owner becomes lost, with the error for what waits."""
@@ -66,30 +72,45 @@ class Reachability:
     async def close(self) -> None:
         """Stops following. Call it before the channel is closed."""
         self._cancel_timers()
-        self._watching.cancel()
-        await asyncio.wait([self._watching])
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
     async def _watch(self) -> None:
         # The channel may be closed first, where a process ends at once.
         with suppress(grpc.aio.UsageError):
             while True:
                 state = self._channel.get_state(try_to_connect=True)
-                if state is _READY and await self._is_other_member():
-                    self._lose()
-                    await asyncio.sleep(_OTHER_MEMBER_S)
-                    continue
+                if state is _READY:
+                    await self._until_it_answers()
+                    state = self._channel.get_state()
                 self._note(state)
                 await self._channel.wait_for_state_change(state)
 
-    async def _is_other_member(self) -> bool:
-        """Whether somebody else has the address now, as happens to the IPs of pods."""
+    async def _ask(self) -> None:
+        with suppress(grpc.aio.UsageError):
+            while True:
+                await asyncio.sleep(_ASK_EVERY_S)
+                if self._channel.get_state() is _READY:
+                    await self._until_it_answers()
+                    self._note(self._channel.get_state())
+
+    async def _until_it_answers(self) -> None:
+        """Returns when the member has answered, or the connection broke. Meanwhile it is lost."""
+        while not await self._answers():
+            self._lose()
+            await asyncio.sleep(_ASK_AGAIN_S)
+
+    async def _answers(self) -> bool:
+        """Returns whether the member is there and no other one, as happens to the IPs of pods."""
         channel: Any = self._channel
         health: Any = HealthStub(channel)
         try:
             await health.Check(HealthCheckRequest(), timeout=_ASK_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            return is_other_member(error)
-        return False
+            hangs = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            return not hangs and not is_other_member(error)
+        return True
 
     def _note(self, state: grpc.ChannelConnectivity) -> None:
         if state is _READY:
@@ -113,7 +134,7 @@ class Reachability:
 
     def _remind(self) -> None:
         log.warning(
-            "cannot connect to %s at %s: requests for its partitions and groups are refused until"
+            "cannot reach %s at %s: requests for its partitions and groups are refused until"
             " it is back (look at its log, and whether that address is its own)",
             self._name,
             self._address,

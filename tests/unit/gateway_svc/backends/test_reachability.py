@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthServicer, add_HealthServicer_to_server
 
 from common.ports.unavailable import OwnerLost
 from common.rpc.member_channel import MemberChannel, RefuseOtherMembers
@@ -74,10 +76,10 @@ def test_an_owner_that_is_not_there_is_lost_until_it_is(port, caplog):
     run(story)
     lines = [record.getMessage().partition(":")[0] for record in caplog.records]
     at = f"p-0 at {port.address.partition(':')[0]}"
-    assert [line for line in lines if line.startswith(("cannot connect", at))] == [
-        f"cannot connect to {at}",
+    assert [line for line in lines if line.startswith(("cannot reach", at))] == [
+        f"cannot reach {at}",
         at,
-        f"cannot connect to {at}",
+        f"cannot reach {at}",
     ]
 
 
@@ -119,7 +121,7 @@ def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
 
 def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
     """As the IP of a pod that is gone may be given to another one."""
-    monkeypatch.setattr(reachability, "_OTHER_MEMBER_S", 0.05)
+    monkeypatch.setattr(reachability, "_ASK_AGAIN_S", 0.05)
 
     async def serve(name):
         refusing = [RefuseOtherMembers(name)]
@@ -141,11 +143,38 @@ def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
     run(story)
 
 
+def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
+    for name in ("_ASK_EVERY_S", "_ASK_TIMEOUT_S", "_ASK_AGAIN_S"):
+        monkeypatch.setattr(reachability, name, 0.1)
+    answers = asyncio.Event()
+
+    class Hanging(HealthServicer):
+        async def Check(self, _request, _context):  # noqa: N802 - gRPC's name
+            await answers.wait()
+            return HealthCheckResponse()
+
+    async def story():
+        answers.set()
+        server = grpc.aio.server()
+        add_HealthServicer_to_server(Hanging(), server)
+        server.add_insecure_port(port.address)
+        await server.start()
+        async with followed(port.address) as (owner, errors):
+            answers.clear()
+            await errors.get()
+            assert owner.is_lost
+            answers.set()
+            await until(lambda: not owner.is_lost)
+        await server.stop(None)
+
+    run(story)
+
+
 def test_a_lost_owner_is_named_again_from_time_to_time(port, monkeypatch, caplog):
     monkeypatch.setattr(reachability, "_REMIND_S", 0.05)
 
     def lines():
-        return [one for one in caplog.messages if one.startswith("cannot connect")]
+        return [one for one in caplog.messages if one.startswith("cannot reach")]
 
     async def story():
         async with followed(port.address):
