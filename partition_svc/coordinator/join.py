@@ -41,7 +41,7 @@ def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
         _join_again(group, joining, effects)
     elif request.group_instance_id is not None:
         # Kafka raises an IllegalStateException: static members are not given ids to come back with.
-        effects.reply(ticket, Joined(member_id, refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
+        effects.reply(ticket, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
     else:
         _enter(group, joining, member_id, effects)
 

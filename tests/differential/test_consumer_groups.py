@@ -144,3 +144,15 @@ def test_static_members_are_known_alike(sides, version):
     looked_at(sides, group)
     beat(second, -1, instance_id="one")
     looked_at(sides, group)
+
+
+@pytest.mark.parametrize("version", versions_of(CONSUMER_GROUP_HEARTBEAT))
+def test_a_member_joins_again_alike(sides, version):
+    """With epoch 0 (KAFKA-19233), and with an instance id that it says for the first time."""
+    group, topic = f"rejoined-{version}", f"reread-{version}"
+    sides.assignable(topic, 3)
+    new = {"subscribed_topic_names": [topic], "topic_partitions": []}
+    for more in ({}, {}, {"instance_id": "one"}):
+        asked = consumer_heartbeat(group, f"a-{group}", 0, **new, **more)
+        sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
+        looked_at(sides, group)

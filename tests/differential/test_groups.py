@@ -199,3 +199,13 @@ def test_static_members_are_known_alike(sides, version):
     for members in ([(first, "one")], [("", "two"), ("unknown", None)], [("", "one")]):
         sides.ask(LEAVE_GROUP, max(of_leave, 3), leave(group, *members))
     looked_at(sides, group)
+
+
+@pytest.mark.parametrize("version", range(STATIC_SINCE, versions_of(JOIN_GROUP).stop))
+def test_a_pending_id_is_not_for_a_static_member_alike(sides, version):
+    group = f"pending-{version}"
+    answer = sides.ask(JOIN_GROUP, version, join(group))
+    member_id = answer.of(lambda one: one.member_id)
+    sides.ask(JOIN_GROUP, version, join(group, member_id, group_instance_id="one"))
+    sides.ask(JOIN_GROUP, version, join(group, member_id))
+    looked_at(sides, group)

@@ -1,7 +1,7 @@
 """OffsetCommit, OffsetFetch and OffsetDelete, and what becomes of groups without members."""
 
 from tests.differential.comparison import NO_SUCH_ID
-from tests.differential.requests import commit, offset_delete, offset_fetch
+from tests.differential.requests import commit, delete_topics, offset_delete, offset_fetch
 from tests.differential.sides import versions_of
 from tests.support.group_apis import (
     DELETE_GROUPS,
@@ -11,6 +11,7 @@ from tests.support.group_apis import (
     OFFSET_DELETE,
     OFFSET_FETCH,
 )
+from tests.support.raw_client import DELETE_TOPICS
 
 EVERYTHING = {"states_filter": [], "types_filter": []}
 
@@ -74,6 +75,18 @@ def test_offsets_are_fetched_alike(sides):
         if version >= 9:
             member = offset_fetch("fetches", every=True, member_id="unknown", member_epoch=4)
             sides.ask(OFFSET_FETCH, version, member)
+
+
+def test_offsets_of_a_topic_made_again_are_fetched_alike(sides):
+    topic_id = sides.new_topic("made-again", 2)
+    sides.ask(OFFSET_COMMIT, 9, commit("remembers", ("made-again", topic_id, 0, 5, "")))
+    sides.prepare(DELETE_TOPICS, 5, delete_topics("made-again"))
+    other_id = sides.new_topic("made-again", 2)
+    for version in versions_of(OFFSET_FETCH):
+        of_partitions = ("made-again", other_id, [0, 1])
+        sides.ask(OFFSET_FETCH, version, offset_fetch("remembers", of_partitions))
+    old = commit("remembers", ("made-again", topic_id, 0, 5, ""))
+    sides.ask(OFFSET_COMMIT, versions_of(OFFSET_COMMIT)[-1], old)
 
 
 def test_offsets_are_deleted_alike(sides):
