@@ -159,7 +159,9 @@ class Appending:
         """None: it must queue behind a batch that is being examined. Raises nothing."""
         if self._queues and log_id in self._queues and not is_due:
             return None
-        if self._committer.refusal is not None:
+        if self._committer.refusal is not None and not (
+            by_coordinator and self._committer.is_lenient
+        ):
             return self._no_storage(log_id, batch, now_ms)
         try:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)

@@ -101,7 +101,8 @@ class Committer:
                     await asyncio.sleep(0)
                 else:
                     await self._work()
-                if self._queue and self._store.is_full:
+                # While it is set, only appends of coordinators come.
+                if self._queue and not self.is_full.is_set() and self._store.is_full:
                     self._refuse_for_want_of_room()
                 self._write_group()
                 if self._committing is not None:
@@ -116,6 +117,19 @@ class Committer:
             self.is_full.clear()
             self._refuse_all()
             raise
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether groups may still write where clients may not: for want of room, into the reserve.
+
+        They write little, and consumers on a full disk are to go on.
+        """
+        if self.failure is not None:
+            return False
+        try:
+            return self._store.has_room_to_clean
+        except StorageFailed:
+            return False
 
     def resume(self) -> None:
         """Takes appends again: the store can be written, and there is room."""

@@ -117,7 +117,7 @@ class LogStore:
 
     @property
     def has_room_to_clean(self) -> bool:
-        """Whether log compaction may write."""
+        """Whether log compaction may write, and groups may."""
         return self.room.is_for_cleaning(self._database.unflushed_bytes())
 
     @property

@@ -264,6 +264,13 @@ def test_on_a_full_disk_appends_are_refused_and_chores_go_on(run):
             assert "no room" in results[0].message
             (result,) = await append(core, batch(), log=OTHER)
             assert result.refusal is Refusal.STORAGE_ERROR
+            # Groups go on for a while: into half of what is kept.
+            of_group = Append(OTHER, batch(), by_coordinator=True)
+            (result,) = await core.append([of_group], acks=ACKS_ALL)
+            assert result.base_offset == 0
+            full.setattr(room, "is_for_cleaning", lambda _: False)
+            (result,) = await core.append([of_group], acks=ACKS_ALL)
+            assert result.refusal is Refusal.STORAGE_ERROR
             done = []
             await core._committer.between_groups(lambda: done.append(1), must_sync=True)
             await core._committer.between_groups(lambda: done.append(2), in_thread=True)
