@@ -55,7 +55,9 @@ async def running_core(
     core = PartitionCore(store, PartitionSettings(**{"member": MEMBER, **settings}))
     core.start()
     try:
-        core.apply(snapshot(*topics or (topic(),)))
+        # As the metadata service goes on from one process to the next.
+        revision = max(1, core.volume._state.applied_revision)
+        core.apply(snapshot(*topics or (topic(),), revision=revision))
         yield core
     finally:
         await core.close()
