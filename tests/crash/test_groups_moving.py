@@ -14,8 +14,14 @@ from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from tests.support.checked_load import create_topic
 from tests.support.cluster import Cluster
 from tests.support.failpoints import wait_until_at
+from tests.support.group_apis import DELETE_GROUPS, DESCRIBE_GROUPS
+from tests.support.kio_client import ask
+from tests.support.raw_client import RawClient
 from tests.support.raw_consumers import RawConsumer
 from tests.support.raw_members import (
+    LIST_GROUPS,
+    NOT_AVAILABLE,
+    OFFSET_FETCH,
     Generations,
     RawConnection,
     RawMember,
@@ -149,6 +155,45 @@ def drain(cluster, member):
     assert cluster.ring.add(member) is None
     cluster.ring.wait_until_settled()
     assert member not in held
+
+
+def test_a_coordinator_that_is_down_is_the_trouble_of_its_own_groups(tmp_path):
+    names = [f"group-{number}" for number in range(12)]
+    settings = {"offsets_topic_num_partitions": "4", "move_hold_max_ms": "200"}
+    with Cluster(tmp_path, partitions=2, **settings) as cluster:
+        create_topic(cluster.bootstrap, "orders", partitions=1)
+
+        async def prepare():
+            client = RawConnection(lambda: cluster.bootstrap)
+            for name in names:
+                assert await commit(client, name, "orders", {0: 1}) == 0
+            client.close()
+
+        asyncio.run(prepare())
+        partitions = owners(cluster)
+        down = next(iter(cluster.members))
+        lost = {name for name in names if partitions[group_partition(name, 4)] == down}
+        assert 0 < len(lost) < len(names)
+        cluster.processes[down].kill()
+        with RawClient(cluster.bootstrap) as raw:
+            described = ask(
+                raw, DESCRIBE_GROUPS, 5, {"groups": names, "include_authorized_operations": False}
+            ).groups
+            assert {one.group_id for one in described if one.error_code == NOT_AVAILABLE} == lost
+            assert {one.group_state for one in described if not one.error_code} == {"Empty"}
+            asked = [
+                {"group_id": name, "member_id": None, "member_epoch": -1, "topics": None}
+                for name in names
+            ]
+            fetched = ask(raw, OFFSET_FETCH, 9, {"groups": asked, "require_stable": False}).groups
+            assert {one.group_id for one in fetched if one.error_code == NOT_AVAILABLE} == lost
+            assert all(one.topics for one in fetched if not one.error_code)
+            listed = ask(raw, LIST_GROUPS, 4, {"states_filter": []})
+            assert listed.error_code == 0
+            assert {one.group_id for one in listed.groups} == {*names} - lost
+            deleted = ask(raw, DELETE_GROUPS, 2, {"groups_names": names}).results
+            assert {one.group_id for one in deleted if one.error_code == NOT_AVAILABLE} == lost
+            assert {one.group_id for one in deleted if not one.error_code} == {*names} - lost
 
 
 def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
