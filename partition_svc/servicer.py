@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 import grpc
 import grpc.aio
 
+from common.pausing import pause
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Partitions, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.records.batch import parse_header
@@ -22,7 +23,6 @@ from partition_svc.fetch_messages import (
 )
 from partition_svc.fetch_room import SharedRoom
 from partition_svc.fetch_stream import FetchStream
-from partition_svc.log.record_thread import pause
 from partition_svc.messages import (
     Malformed,
     acks_from_message,

@@ -9,6 +9,7 @@ offset of the last one.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from common.pausing import pausing
 from common.records.batch import (
     CODEC_MASK,
     LOG_APPEND_TIME,
@@ -70,7 +71,7 @@ def up_convert(
     if message_bytes_max is not None:
         check_sizes(data, message_bytes_max)
     opened = _OpenedSet(data, magic, _inflated_bytes_max(len(data), message_bytes_max), on_inflated)
-    header, body = pack_records(opened.records())
+    header, body = pack_records(pausing(opened.records()))
     header = header._replace(attributes=opened.codec | opened.flags)
     return seal(header, compress(opened.codec, body))
 
@@ -146,7 +147,7 @@ def down_convert(chunks: Iterable[Bytes], magic: int, *, fetch_offset: int) -> l
             if sets:
                 break
             raise UnsupportedRecords("zstd needs record batches of magic 2 (KIP-110)")
-        records = read_records(batch)
+        records = pausing(read_records(batch))
         if header.codec == Codec.NONE:
             converted = _plain_set(records, header, magic, fetch_offset)
         else:

@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final, TypeVar
 
+from common.pausing import pausing
 from common.records.batch import BatchHeader, parse_header
 from common.records.errors import CorruptRecords
 from common.records.keyed import (
@@ -22,7 +23,6 @@ from common.records.keyed import (
     with_records,
 )
 from common.records.records import inflate
-from partition_svc.log.record_thread import pause
 from partition_svc.store.replacing import Replacement
 
 T = TypeVar("T")
@@ -35,7 +35,6 @@ _ENTRY_BYTES: Final = 200
 _KEYS_OF_ONE_BATCH: Final = 1 << 16
 #: More records of a batch than this are not kept in memory, where each takes some 300 bytes.
 _RECORDS_IN_MEMORY: Final = 4096
-_PAUSE_AFTER: Final = 1024
 
 #: Why batches were left alone, by their base offsets.
 LeftAlone = MutableMapping[int, str]
@@ -144,10 +143,7 @@ class _Streamed:
             pass
 
     def __iter__(self) -> Iterator[KeyedRecord]:
-        for number, record in enumerate(keyed_records_in(self._data, self._header)):
-            if number % _PAUSE_AFTER == 0:
-                pause()
-            yield record
+        return pausing(keyed_records_in(self._data, self._header))
 
 
 class _Filtered:

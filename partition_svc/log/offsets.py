@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
+from common.pausing import pause
 from common.ports.partitions import (
     EARLIEST_TIMESTAMP,
     LATEST_TIMESTAMP,
@@ -23,7 +24,7 @@ from common.records.batch import NO_TIMESTAMP, parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.search import first_at_or_after, latest
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.record_thread import RecordThread, pause
+from partition_svc.log.record_thread import RecordThread
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits

@@ -11,9 +11,10 @@ from collections import deque
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
+from common.pausing import pause
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from partition_svc.log.record_rules import Accepted
-from partition_svc.log.record_thread import RecordThread, pause
+from partition_svc.log.record_thread import RecordThread
 from partition_svc.log.staged import Staged, Submission
 from partition_svc.log.validation import Unopened
 

@@ -1,20 +1,11 @@
 """One thread for work on the records of large batches, which would stop the event loop."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
-
-#: Long enough that a thread which waits for Python's lock gets it.
-_PAUSE_S: Final = 0.0001
-
-
-def pause() -> None:
-    """Lets the event loop run. For a thread: it would keep Python's lock for 5 ms at a time."""
-    time.sleep(_PAUSE_S)
 
 
 class RecordThread:
@@ -24,7 +15,7 @@ class RecordThread:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Returns what `work` returns, or raises what it raises. It should call `pause` often."""
+        """Returns what `work` returns, or raises what it raises; it should use `common.pausing`."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:

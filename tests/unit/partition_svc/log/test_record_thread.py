@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from partition_svc.log.record_thread import RecordThread, pause
+from common.pausing import pause
+from partition_svc.log.record_thread import RecordThread
 
 
 def test_work_runs_in_a_thread_of_its_own_one_after_the_other():
