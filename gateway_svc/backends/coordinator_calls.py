@@ -46,7 +46,7 @@ class Refusable(Protocol):
 AnswerT = TypeVar("AnswerT", bound=Refusable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CoordinatorCall(Generic[AnswerT]):
     """How a group's coordinator is called, and what a repetition means.
 
