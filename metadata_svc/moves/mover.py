@@ -249,8 +249,13 @@ class Mover:
     def situation(self) -> Situation:
         """What decides which moves may begin now."""
         reports = self.reports
-        ready = self._members.live_members - reports.unwritable
-        return Situation(ready, reports.stuck_moves, reports.room(), reports.size_bytes)
+        return Situation(
+            self._members.live_members,
+            reports.unwritable,
+            reports.stuck_moves,
+            reports.room(),
+            reports.size_bytes,
+        )
 
     async def _begin(self, now: float) -> None:
         chosen = self.plan.take(

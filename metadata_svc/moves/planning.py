@@ -59,15 +59,21 @@ def wishes(view: ClusterView, ring: Ring) -> list[Wish]:
 class Situation(NamedTuple):
     """What is known of members and moves when a plan is worked off.
 
-    `ready`: members that are alive and take appends. `stuck`: ids of moves that do not get on.
-    `room`: how many bytes more each member can take; who is not in it has said nothing.
-    `size_of`: bytes of a partition, 0 where nobody has said.
+    `alive`: members that are alive. `unwritable`: those that take no appends; partitions may move
+    away from them, which gives them room. `stuck`: ids of moves that do not get on. `room`: how
+    many bytes more each member can take; who is not in it has said nothing. `size_of`: bytes of a
+    partition, 0 where nobody has said.
     """
 
-    ready: Collection[str]
+    alive: Collection[str]
+    unwritable: Collection[str] = ()
     stuck: Collection[int] = ()
     room: Mapping[str, int] = MappingProxyType({})
     size_of: Callable[[PartitionKey], int] = lambda _: 0
+
+    def is_ready(self, source: str, target: str) -> bool:
+        """Whether a move between two members can get on."""
+        return source in self.alive and target in self.alive and target not in self.unwritable
 
     def fits(self, wish: Wish, taken_bytes: int = 0) -> bool:
         """Whether the target has room, where `taken_bytes` more go there already."""
@@ -128,13 +134,11 @@ class Plan:
         no other's place. A partition that does not fit on its target is put off.
         """
         self._come_back(now)
-        ready = situation.ready
         moves = [
             move
             for move in view.moves
             if move.phase < MovePhase.COMMIT
-            and move.source in ready
-            and move.target in ready
+            and situation.is_ready(move.source, move.target)
             and move.move_id not in situation.stuck
         ]
         places = limits.moves_max - len(moves)
@@ -143,7 +147,8 @@ class Plan:
         taken: list[Wish] = []
 
         def is_free(pair: tuple[str, str]) -> bool:
-            return all(one in ready and members[one] < limits.moves_per_member_max for one in pair)
+            has_places = all(members[one] < limits.moves_per_member_max for one in pair)
+            return has_places and situation.is_ready(*pair)
 
         while len(taken) < places:
             heads = [

@@ -103,11 +103,12 @@ class Reports:
     def room(self) -> dict[str, int]:
         """How many bytes more each member can take, beside what recorded moves still bring."""
         room = {name: disk.room_bytes for name, disk in self._disks.items()}
+        stuck = self.stuck_moves
         for move in self._view.moves:
             if move.target in room and move.phase < MovePhase.COMMIT:
                 described = self.describe(move)
                 left = max(0, described.total_bytes - described.copied_bytes)
-                room[move.target] -= 0 if move.move_id in self.stuck_moves else left
+                room[move.target] -= 0 if move.move_id in stuck else left
         return room
 
     def is_sized(self, key: PartitionKey) -> bool:

@@ -9,7 +9,7 @@ def troubles(mover: Mover) -> list[str]:
     """One sentence for each reason; none where moves only wait for their turn."""
     found = [f"Moves are stopped: {mover.trouble}"] if mover.trouble else []
     found += [
-        f"{name} takes no appends: nothing moves to or from it, and new partitions go elsewhere."
+        f"{name} takes no appends: nothing moves to it, and new partitions go elsewhere."
         for name in sorted(mover.reports.unwritable)
     ]
     return [*found, *_without_room(mover)]

@@ -102,7 +102,7 @@ class Committer:
                 else:
                     await self._work()
                 # While it is set, only appends of coordinators come.
-                if self._queue and not self.is_full.is_set() and self._store.is_full:
+                if self._queue and not self.is_full.is_set() and self._has_no_room():
                     self._refuse_for_want_of_room()
                 self._write_group()
                 if self._committing is not None:
@@ -204,6 +204,10 @@ class Committer:
         while self._chores:
             self._chores.popleft().fail(StorageFailed(self.failure))
         self._tell_idle()
+
+    def _has_no_room(self) -> bool:
+        """What waits without a batch, a move at its fence among others, needs no room."""
+        return self._store.is_full and any(staged.batch is not None for staged in self._queue)
 
     def _refuse_for_want_of_room(self) -> None:
         """Refuses appends before the disk does, so that what gives space back can be written."""

@@ -148,3 +148,14 @@ def test_a_move_that_does_not_get_on_takes_no_place():
     assert taken(Plan([wish(2), wish(3)]), view, limits) == []
     assert taken(Plan([wish(2), wish(3)]), view, limits, stuck={0}) == [2]
     assert len(taken(Plan([wish(2), wish(3)]), view, limits, stuck={0, 1})) == 2
+
+
+def test_partitions_move_away_from_a_member_that_takes_no_appends_and_not_to_it():
+    plan = Plan([wish(0, "a", "b"), wish(1, "b", "a"), wish(2, "a", "c")])
+    view = view_of("aba")
+    assert sorted(taken(plan, view, unwritable={"b"})) == [1, 2]
+    assert taken(plan, view) == [0]
+    # A move that brings something to it takes no place.
+    waiting = view_of("aaa", [move(0)])
+    assert taken(Plan([wish(1)]), waiting, Limits(1, 1)) == []
+    assert taken(Plan([wish(1, "a", "c")]), waiting, Limits(1, 1), unwritable={"b"}) == [1]

@@ -386,3 +386,20 @@ def without_producers(request):
         return request(**fields)
 
     return make
+
+
+def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(size=5000) for _ in range(20)))
+            monkeypatch.setattr(source.store.room, "is_short", lambda _: True)
+            (refused,) = await append(source.core, batch())
+            assert refused.refusal is Refusal.STORAGE_ERROR
+            assert not source.core.disk_state().is_writable
+            ring.begin()
+            await moved(ring)
+            assert len(await read_everything(target.core)) == 20
+            assert not heads_of(source)
+
+    run(test)
