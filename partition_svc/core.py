@@ -291,7 +291,9 @@ class PartitionCore:
         self._store.close()
 
     def _on_recovered(self) -> None:
-        self._registry.reload()
+        if self._registry.reload():
+            self.volume.on_records_lost()
+            self.on_served()
         self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
         self._housekeeping.on_logs_gone()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from common.following import follow
-from common.ports.metadata import ClusterChange, Member, Metadata
+from common.ports.metadata import ClusterChange, Member, Metadata, Watch
 from common.ports.moves import Ring
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.core import PartitionCore
@@ -63,7 +63,23 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     def registration() -> Member:
         return replace(member, volume=core.volume.registration())
 
-    following = follow(metadata, registration, apply, on_watch=reporter.on_watch)
+    watches: list[Watch] = []
+
+    def on_watch(watch: Watch) -> None:
+        watches[:] = [watch]
+        reporter.on_watch(watch)
+
+    closing: set[asyncio.Task[None]] = set()
+
+    def register_again() -> None:
+        """Ends the watch; the next one begins with a registration."""
+        for watch in watches:
+            task = asyncio.ensure_future(watch.close())
+            closing.add(task)
+            task.add_done_callback(closing.discard)
+
+    core.volume.on_registration_due = register_again
+    following = follow(metadata, registration, apply, on_watch=on_watch)
     renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
     parts = (following, core.until_broken(), mover.run(), reporter.run(), renewing)
     tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]

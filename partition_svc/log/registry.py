@@ -143,12 +143,22 @@ class LogRegistry:
             return False
         return not (self.is_ours(log) or log in self._marks or self.view.move_of(*log) is not None)
 
-    def reload(self) -> None:
-        """After the store was opened again: every log is what the store holds."""
+    def reload(self) -> bool:
+        """Puts every log back to what the store holds, after that was opened again.
+
+        Returns True where records are gone that consumers could read. Such a log takes no appends
+        before it has another leader epoch: their offsets must not be given again under this one.
+        """
+        has_lost = False
         for log in self.logs.values():
+            end = log.high_watermark
             log.reload()
+            if log.next_offset < end:
+                has_lost = True
+                log.fence(log.leader_epoch)
             # What was out of sight after a failed sync can be read now.
             wake_all(log)
+        return has_lost
 
     def _affected(self, change: ClusterChange) -> list[PartitionLog]:
         """Open logs that a change may be about; must be asked before the change is applied."""

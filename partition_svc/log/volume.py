@@ -4,6 +4,7 @@ Two things can go back in time: a volume that is replaced by an older copy of it
 is restored from a backup. Each side keeps what shows that of the other.
 """
 
+import logging
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -14,6 +15,8 @@ from partition_svc.store.failures import MetadataBehind, StorageFailed
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.stored_volume import StoredVolume, current_boot_id
+
+log = logging.getLogger(__name__)
 
 
 class Volume:
@@ -32,6 +35,8 @@ class Volume:
         self._registered: VolumeState | None = None
         self._is_registered = False
         self._is_saving = False
+        #: Called when this member must register again; nobody listens at first.
+        self.on_registration_due: Callable[[], None] = lambda: None
         #: Whether the state says something new since the token was renewed.
         self._has_news = True
         #: How far this class has moved the store's sequence, and how far all others had when the
@@ -77,11 +82,19 @@ class Volume:
             self._is_registered = True
             if registered.tokens:
                 now = now.recorded(registered.tokens[-1])
-            now = replace(now, may_lack_records=False)
+            lacks = now.may_lack_records and not registered.may_lack_records
+            now = replace(now, may_lack_records=lacks)
         if now != state:
             self._state = now
             self._has_news = True
             self._save_soon()
+
+    def on_records_lost(self) -> None:
+        """The store was opened again with less than consumers could read: new epochs are needed."""
+        log.error("records were lost with a failed write: partitions need new leader epochs")
+        self._state = replace(self._state, may_lack_records=True)
+        self._save_soon()
+        self.on_registration_due()
 
     async def renew_token(self, record: Callable[[str], Awaitable[None]]) -> None:
         """Makes and records a new token, if anything was written since the last one.
@@ -135,12 +148,14 @@ class Volume:
             self._committer.between_groups(self._save).add_done_callback(self._on_saved)
 
     def _on_saved(self, done: "Future[None]") -> None:
-        self._is_saving = False
-        if not done.cancelled() and isinstance(done.exception(), StorageFailed):
+        if done.cancelled() or isinstance(done.exception(), StorageFailed):
             # Written with the next change; until then memory has it.
+            self._is_saving = False
             self._has_news = True
 
     def _save(self) -> None:
+        # What changes from here on is not in this write.
+        self._is_saving = False
         group = self._store.new_group()
         group.put(VOLUME_STATE, self._state.pack())
         before = self._store.sequence

@@ -28,6 +28,7 @@ class Metadata:
         self.acknowledged = []
         self.reports = []
         self.renewed = []
+        self.closed = False
 
     def watch(self, member):
         self.member = member
@@ -53,7 +54,7 @@ class Metadata:
         self.reports.append(report)
 
     async def close(self):
-        pass
+        self.closed = True
 
 
 @asynccontextmanager
@@ -108,6 +109,22 @@ def test_a_change_is_acknowledged_when_everybody_has_it(tmp_path):
                 process, token = metadata.renewed[0]
                 assert process == core.process
                 assert token not in metadata.member.volume.tokens
+
+    run(test)
+
+
+def test_a_registration_that_is_due_ends_the_watch_and_begins_another(tmp_path):
+    async def test():
+        async def on_applied(_):
+            pass
+
+        async with running_core(tmp_path) as core:
+            metadata = Metadata(snapshot(topic(), revision=7))
+            async with living(core, metadata, on_applied):
+                await until(lambda: metadata.acknowledged == [7])
+                core.volume.on_records_lost()
+                await until(lambda: metadata.closed)
+                assert core.volume.registration().may_lack_records
 
     run(test)
 

@@ -4,11 +4,20 @@ import pytest
 
 from common.ports.metadata import ClusterChange
 from common.ports.moves import Move, MovePhase
+from common.ports.partitions import Refusal
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.store.failures import MetadataBehind
-from partition_svc.store.keys import VOLUME_STATE
+from partition_svc.store.keys import VOLUME_STATE, head_key
 from partition_svc.store.stored_volume import StoredVolume
-from tests.support.partition_core import CLUSTER_ID, TOPIC_ID, append, batch, running_core, snapshot
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    running_core,
+    snapshot,
+)
 from tests.support.partition_core import topic as topic_of
 
 
@@ -56,9 +65,25 @@ def test_what_was_applied_is_kept_and_an_older_snapshot_is_refused(tmp_path):
             await settled(core)
         async with running_core(tmp_path / "another") as fresh:
             assert fresh.volume.registration().applied_revision == 1
-        with pytest.raises(MetadataBehind, match=r"revision 1, and this member has applied .* 41"):
-            async with running_core(tmp_path):
-                pass
+        async with running_core(tmp_path) as core:
+            said = r"revision 40, and this member has applied revision 41"
+            with pytest.raises(MetadataBehind, match=said):
+                core.apply(snapshot(topic_of(), revision=40))
+            assert core.view.revision == 41
+
+    run(test)
+
+
+def test_each_change_is_kept_however_close_to_the_one_before(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            for revision in range(2, 200):
+                core.apply(ClusterChange(revision, CLUSTER_ID))
+                # The write of the change before is at any of its steps by now.
+                for _ in range(revision % 5):
+                    await asyncio.sleep(0)
+            await settled(core)
+            assert stored(core).applied_revision == 199
 
     run(test)
 
@@ -155,6 +180,42 @@ def test_only_a_loss_of_power_makes_records_doubtful(tmp_path, boot_id, may_lack
                 core._store.write(group, 0)
         async with running_core(tmp_path) as core:
             assert (await registered(core)).may_lack_records is may_lack
+            assert not core.volume.registration().may_lack_records
+
+    run(test)
+
+
+def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
+    """As after a sync that failed: the page cache lost what consumers had read."""
+
+    async def test():
+        async with running_core(tmp_path) as core:
+            await registered(core)
+            due = []
+            core.volume.on_registration_due = lambda: due.append(core.volume.registration())
+            for _ in range(3):
+                await append(core, batch(), acks=1)
+            log = core._registry.find(LOG)
+            assert log.high_watermark == 3
+            core._on_recovered()
+            assert due == []
+            (result,) = await append(core, batch(), acks=1)
+            assert result.base_offset == 3
+            group = core._store.new_group()
+            group.put(head_key(log.key), log.head._replace(next_offset=1).pack())
+            core._store.write(group, 0)
+            core._on_recovered()
+            (said,) = due
+            assert said.may_lack_records
+            (result,) = await append(core, batch(), acks=1)
+            assert result.refusal is Refusal.MOVING
+            assert core.serving_epoch(LOG) is None
+            # The answer to that registration.
+            epoch = log.leader_epoch + 1
+            core.apply(snapshot(topic_of(leader_epoch=epoch), revision=2))
+            (result,) = await append(core, batch(), acks=1)
+            assert (result.refusal, result.base_offset) == (None, 1)
+            assert log.leader_epoch == epoch
             assert not core.volume.registration().may_lack_records
 
     run(test)
