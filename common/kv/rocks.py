@@ -20,10 +20,13 @@ from common.data_directory import DataDirectory
 from common.kv.store import StorageFailed, WriteBatch
 from common.last_end import LastEnd
 from common.process import end_process
+from common.reserve_file import ReserveFile
 from common.synced_mark import SyncedMark
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
 _MEMTABLE_BYTES = 4 << 20
+#: Kept free for a start on a full disk: what opening writes again, and many small changes.
+_RESERVE_BYTES = 8 << 20
 _OPEN_FILES_MAX = 64
 _INFO_LOG_FILES_KEPT = 3
 _INFO_LOG_BYTES_MAX = 1 << 20
@@ -54,6 +57,8 @@ class RocksKvStore:
                 raise
 
     def _open(self, directory: DataDirectory) -> Rdict:
+        reserve = ReserveFile(directory, _RESERVE_BYTES)
+        reserve.give_up_if_needed()
         self._mark = SyncedMark(directory.stable_path)
         last_end = LastEnd(directory.stable_path, shown=directory.path, mark=self._mark)
         try:
@@ -62,6 +67,7 @@ class RocksKvStore:
         finally:
             last_end.forget()
         self._mark.begin(db.latest_sequence_number())
+        reserve.restore()
         return db
 
     def get(self, key: bytes) -> bytes | None:

@@ -6,12 +6,14 @@ tells what was really kept.
 
 import errno
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from tests.support.batches import record_batch
 from tests.support.deployments import standalone, three_processes
 from tests.support.faulty_disk import SYNC, WRITE, FaultyDisk
+from tests.support.mounts import small_disk
 from tests.support.raw_client import RawClient
 from tests.support.records import numbered
 from tests.support.waiting import eventually
@@ -78,3 +80,38 @@ def test_a_failed_sync_ends_a_metadata_service_of_its_own(tmp_path):
             # Gateway and partition service hear of it one after the other.
             eventually(lambda: is_whole_or_gone(other, topic), what="one account of the topic")
             assert error_code != NONE or not is_there(other, topic)
+
+
+def test_topics_can_be_deleted_on_a_disk_that_others_have_filled(tmp_path):
+    path, ballast = tmp_path / "data", tmp_path / "data" / "ballast"
+    with small_disk(path, 64 << 20), standalone(tmp_path, log_reserve_bytes="0") as broker:
+        with RawClient(broker.address) as raw:
+            raw.create_topic()
+            fill(ballast)
+            with pytest.raises(ConnectionError):
+                create_for_ever(raw)
+        assert broker.storage.wait_for_exit() == 1
+        # What it frees at its end is taken by others too.
+        fill(ballast)
+        broker.start("standalone")
+        broker.wait_until_ready()
+        with RawClient(broker.address) as raw:
+            left = {one.name for one in raw.metadata().topics}
+            assert left
+            assert [raw.delete_topic(topic) for topic in left] == [NONE] * len(left)
+            assert not raw.metadata().topics
+        broker.kill()
+
+
+def create_for_ever(raw):
+    while True:
+        raw.create_topic()
+
+
+def fill(ballast):
+    """To the last byte."""
+    with ballast.open("ab", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
