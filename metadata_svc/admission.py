@@ -70,6 +70,8 @@ def succession_problem(view: ClusterView, member: Member, *, token: str | None) 
         )
     if known is None or not known.volume_id or known.volume_id != member.volume_id:
         return None
+    if is_same_process(view, member):
+        return None
     if member.incarnation < known.incarnation:
         return (
             f"{member.name} was opened {known.incarnation} times, this is its process number "
@@ -83,6 +85,15 @@ def succession_problem(view: ClusterView, member: Member, *, token: str | None) 
             f"older copy, or the metadata was restored from a backup. {_SEE.format(member.name)}"
         )
     return None
+
+
+def is_same_process(view: ClusterView, member: Member) -> bool:
+    """Whether the registered process of a member registers again.
+
+    It may have renewed its token since it said which tokens it has.
+    """
+    known = view.member(member.name)
+    return known is not None and bool(known.opening_id) and known.opening_id == member.opening_id
 
 
 def process_refusal(view: ClusterView, member: str, process: MemberProcess | None) -> str | None:

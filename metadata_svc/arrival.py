@@ -6,7 +6,7 @@ from dataclasses import replace
 from common.cluster_view import ClusterView
 from common.ports.metadata import Member, Placement, PlacementChange, VolumeState
 from common.ports.moves import Move, MovePhase, RingState
-from metadata_svc.admission import succession_problem
+from metadata_svc.admission import is_same_process, succession_problem
 from metadata_svc.difference import Difference
 from metadata_svc.ring_book import RingBook
 
@@ -29,8 +29,7 @@ def member_arrival(
         moves_gone=epochs.moves_gone,
         ring_states={name: RingState.JOINED if joins else RingState.OUTSIDE} if is_new else {},
         is_rebalancing=True if is_new and joins and view.topics else None,
-        # An older release has none, and must not be measured by that of a newer one.
-        volume_tokens={name: volume.tokens[-1] if volume.tokens else ""},
+        volume_tokens={name: _token(view, book, member)},
         accepted_volumes={name: False} if name in book.accepted_volumes else {},
         next_move_id=volume.move_id + 1 if volume.move_id >= book.next_move_id else None,
         revision_min=max(0, volume.applied_revision),
@@ -42,10 +41,19 @@ def is_known(view: ClusterView, book: RingBook, member: Member) -> bool:
     volume = member.volume or VolumeState()
     return (
         view.member(member.name) == replace(member, volume=None)
-        and book.volume_tokens.get(member.name, "") == (volume.tokens[-1] if volume.tokens else "")
+        and book.volume_tokens.get(member.name, "") == _token(view, book, member)
         and member.name not in book.accepted_volumes
         and not volume.may_lack_records
     )
+
+
+def _token(view: ClusterView, book: RingBook, member: Member) -> str:
+    """The token to record; empty for an older release, which is not measured by that of a newer."""
+    tokens = member.volume.tokens if member.volume is not None else ()
+    recorded = book.volume_tokens.get(member.name, "")
+    if is_same_process(view, member) and recorded and recorded not in tokens:
+        return recorded
+    return tokens[-1] if tokens else ""
 
 
 def _new_epochs(view: ClusterView, book: RingBook, member: Member) -> Difference:

@@ -62,6 +62,8 @@ class MemberProcessContract:
         # The view that everybody has says nothing of volumes.
         assert cluster.view.member("p-0") == opened_as("a", one)
         await cluster.metadata.renew_volume_token(MemberProcess("p-0", "a"), "b")
+        # The process that renewed it says what it knew before that.
+        await cluster.join(with_volume(one, "a"))
         # A copy that was taken while it ran, and one that was opened as often as the original.
         await refused(cluster, with_volume(one, "a", "x"), why="older copy")
         await refused(cluster, with_volume(one, "0", "x"), why="older copy")

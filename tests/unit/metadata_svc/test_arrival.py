@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from common.cluster_view import ClusterView
@@ -108,6 +110,15 @@ def test_a_member_that_was_not_known_joins_or_waits_outside():
         member_arrival(view, book, one, live=(), joins=joins).ring_states for joins in (True, False)
     ]
     assert states == [{"c": RingState.JOINED}, {"c": RingState.OUTSIDE}]
+
+
+def test_a_process_that_renewed_its_token_meanwhile_keeps_the_newer_one():
+    view, book = cluster("a")
+    again = replace(member(TOKEN), opening_id=KNOWN.opening_id)
+    book.volume_tokens["a"] = "renewed"
+    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": "renewed"}
+    book.volume_tokens["a"] = TOKEN
+    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": TOKEN}
 
 
 @pytest.mark.parametrize(
