@@ -1,8 +1,9 @@
-"""Many small calls for one request, a few at a time: neither their tasks nor their time pile up."""
+"""Much work for one request, a little at a time: neither its tasks nor its time pile up."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -12,6 +13,31 @@ R = TypeVar("R")
 _AT_ONCE: Final = 1000
 #: After so many are begun others get their turn of the event loop: about a millisecond.
 _BEGUN_PER_TURN: Final = 50
+#: Work that is done in one go.
+_TURN_S: Final = 0.005
+
+
+class Turns:
+    """Lets others have their turn of the event loop where work takes long."""
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    async def pause(self) -> None:
+        """Call it between small pieces of the work. Most calls do nothing."""
+        if perf_counter() - self._since > _TURN_S:
+            await asyncio.sleep(0)
+            self._since = perf_counter()
+
+
+async def map_in_turns(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What `function` returns for each item, in their order."""
+    turns = Turns()
+    results: list[R] = []
+    for item in items:
+        results.append(function(item))
+        await turns.pause()
+    return results
 
 
 async def in_turns(call: Callable[[T], Coroutine[Any, Any, R]], items: Iterable[T]) -> list[R]:

@@ -7,6 +7,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from common.in_turns import map_in_turns
 from common.ports.classic_groups import (
     GroupHeartbeat,
     JoinGroup,
@@ -156,7 +157,7 @@ async def _many(
 ) -> list[MessageT]:
     await _check(request, context)
     answers = await _answered(method(list(request.group_ids)), context)
-    return [to_message(one, answer) for one in answers]
+    return await map_in_turns(lambda one: to_message(one, answer), answers)
 
 
 async def _answered(answer: Awaitable[T], context: _Context) -> T:

@@ -232,11 +232,11 @@ class PartitionCore:
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         await self._recovery.until_readable()
-        return [await self._offsets.answer(query) for query in queries]
+        return await self._offsets.answer_all(queries)
 
     async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
         await self._recovery.until_readable()
-        return [self._epochs.answer(query) for query in queries]
+        return await self._epochs.answer_all(queries)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         """All partitions owned here where `logs` is empty."""

@@ -5,6 +5,7 @@ Answers when the topics can be used: clients of Apache Kafka are told to try aga
 
 from collections.abc import Iterable
 
+from common.in_turns import map_in_turns
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
@@ -22,7 +23,8 @@ async def create_missing(
 ) -> dict[str, ErrorCode]:
     """Why topics among `names` are not there; those that could be created now are."""
     view = call.backends.view
-    missing = {name: _reason(name) for name in names if view.topic(name) is None}
+    absent = [name for name in names if view.topic(name) is None]
+    missing = dict(zip(absent, await map_in_turns(_reason, absent), strict=True))
     if not (is_wished and call.backends.settings.auto_create_topics_enable):
         return missing
     creatable = [

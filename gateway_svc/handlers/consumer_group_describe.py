@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from common.cluster_view import ClusterView
+from common.in_turns import map_in_turns
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.coordinated import coordinated, distinct
@@ -36,7 +37,10 @@ async def consumer_group_describe(
         if not one
     ]
     return ConsumerGroupDescribeResponse(
-        groups=[*unnamed, *(_group(one, operations, view) for one in found)]
+        groups=[
+            *unnamed,
+            *await map_in_turns(lambda one: _group(one, operations, view), found),
+        ]
     )
 
 

@@ -1,7 +1,10 @@
 """DescribeConfigs: every config of topics and of this broker, with source, type and synonyms."""
 
+from collections.abc import Callable, Hashable, Sequence
 from enum import IntEnum
+from typing import NamedTuple, TypeAlias
 
+from common.in_turns import map_in_turns
 from common.topic_names import invalid_name_reason
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.config_entries import Entry, Source, broker_entries, topic_entries
@@ -14,6 +17,17 @@ from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsSynonym,
 )
 from gateway_svc.wire.error_code import ErrorCode
+
+
+class _ConfigSource(NamedTuple):
+    """Where configs come from: sources with equal keys have equal `entries`."""
+
+    key: Hashable
+    entries: Callable[[], list[Entry]]
+
+
+#: Descriptions, by the key of their source and the names that were asked for.
+_Shared: TypeAlias = dict[tuple[Hashable, frozenset[str]], Sequence[DescribeConfigsResourceResult]]
 
 
 class ResourceType(IntEnum):
@@ -30,16 +44,23 @@ class _NoSuchResource(Exception):
 
 
 async def describe_configs(request: DescribeConfigsRequest, call: Call) -> DescribeConfigsResponse:
-    return DescribeConfigsResponse(
-        results=[_resource(one, request, call) for one in request.resources]
-    )
+    # A resource is named in a few bytes and described in kilobytes. So each is described once
+    # (Apache Kafka repeats it), and those with the same configs share their description.
+    asked = {_identity(one): one for one in request.resources}
+    shared: _Shared = {}
+    results = await map_in_turns(lambda one: _resource(one, request, call, shared), asked.values())
+    return DescribeConfigsResponse(results=results)
+
+
+def _identity(asked: DescribeConfigsResource) -> tuple[int, str, tuple[str, ...]]:
+    return asked.resource_type, asked.resource_name, tuple(asked.configuration_keys or ())
 
 
 def _resource(
-    asked: DescribeConfigsResource, request: DescribeConfigsRequest, call: Call
+    asked: DescribeConfigsResource, request: DescribeConfigsRequest, call: Call, shared: _Shared
 ) -> DescribeConfigsResult:
     try:
-        entries = _entries(asked, call)
+        source = _source(asked, call)
     except _NoSuchResource as error:
         return DescribeConfigsResult(
             error_code=error.error_code,
@@ -48,16 +69,21 @@ def _resource(
             resource_name=asked.resource_name,
         )
     # None and nothing both stand for all (ConfigHelper.scala).
-    wanted = set(asked.configuration_keys or (one.name for one in entries))
+    wanted = frozenset(asked.configuration_keys or ())
+    configs = shared.get((source.key, wanted))
+    if configs is None:
+        configs = shared[source.key, wanted] = [
+            _config(one, request) for one in source.entries() if not wanted or one.name in wanted
+        ]
     return DescribeConfigsResult(
         error_message="",
         resource_type=asked.resource_type,
         resource_name=asked.resource_name,
-        configs=[_config(one, request) for one in entries if one.name in wanted],
+        configs=configs,
     )
 
 
-def _entries(asked: DescribeConfigsResource, call: Call) -> list[Entry]:
+def _source(asked: DescribeConfigsResource, call: Call) -> _ConfigSource:
     if asked.resource_type == ResourceType.TOPIC:
         return _topic(asked.resource_name, call)
     if asked.resource_type == ResourceType.BROKER:
@@ -69,28 +95,32 @@ def _entries(asked: DescribeConfigsResource, call: Call) -> list[Entry]:
     )
 
 
-def _topic(name: str, call: Call) -> list[Entry]:
+def _topic(name: str, call: Call) -> _ConfigSource:
     topic = call.backends.view.topic(name)
     if topic is not None:
-        return topic_entries(topic.configs, call.backends.view.broker_configs)
+        configs, of_brokers = topic.configs, call.backends.view.broker_configs
+        key = (ResourceType.TOPIC, tuple(sorted(configs.items())))
+        return _ConfigSource(key, lambda: topic_entries(configs, of_brokers))
     reason = invalid_name_reason(name)
     if reason is not None:
         raise _NoSuchResource(ErrorCode.INVALID_TOPIC_EXCEPTION, reason)
     raise _NoSuchResource(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
 
 
-def _broker(name: str, call: Call) -> list[Entry]:
+def _broker(name: str, call: Call) -> _ConfigSource:
     """The empty name stands for what is set for all brokers at run time, which is nothing."""
     settings = call.backends.settings
+    key = (ResourceType.BROKER, name)
     if not name:
-        return []
+        return _ConfigSource(key, list)
     if name != str(settings.node_id):
         raise _NoSuchResource(
             ErrorCode.INVALID_REQUEST,
             f"This is broker {settings.node_id}; the configs of broker '{name}' are to be asked "
             "from that broker.",
         )
-    return broker_entries(settings, call.backends.view.broker_configs)
+    of_brokers = call.backends.view.broker_configs
+    return _ConfigSource(key, lambda: broker_entries(settings, of_brokers))
 
 
 def _config(one: Entry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from common.in_turns import map_in_turns
 from common.ports.classic_groups import DescribedGroup as Found
 from common.ports.group_refusal import GroupRefusal
 from gateway_svc.handlers.call import Call
@@ -27,7 +28,8 @@ _DEAD: Final = "Dead"
 async def describe_groups(request: DescribeGroupsRequest, call: Call) -> DescribeGroupsResponse:
     found = await call.backends.coordinators.describe_groups(distinct(request.groups))
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
-    return DescribeGroupsResponse(groups=[_group(one, operations, call) for one in found])
+    groups = await map_in_turns(lambda one: _group(one, operations, call), found)
+    return DescribeGroupsResponse(groups=groups)
 
 
 def _group(found: Found, operations: int, call: Call) -> DescribedGroup:

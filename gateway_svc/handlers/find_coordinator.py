@@ -7,6 +7,7 @@ themselves ask too, and need none.
 from dataclasses import replace
 from typing import Final
 
+from common.in_turns import map_in_turns
 from gateway_svc.handlers.brokers import brokers
 from gateway_svc.handlers.call import Call
 from gateway_svc.handlers.group_brokers import GroupBrokers
@@ -36,7 +37,7 @@ async def find_coordinator(request: FindCoordinatorRequest, call: Call) -> FindC
         found = [_at(key, first) for key in keys]
     else:
         group_brokers = GroupBrokers(call)
-        found = [_at(key, group_brokers.of_group(key)) for key in keys]
+        found = await map_in_turns(lambda key: _at(key, group_brokers.of_group(key)), keys)
     if several:
         return FindCoordinatorResponse(coordinators=found)
     return FindCoordinatorResponse(

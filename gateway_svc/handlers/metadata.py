@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from common.in_turns import map_in_turns
 from common.ports.metadata import Topic
 from gateway_svc.handlers.auto_create import create_missing
 from gateway_svc.handlers.brokers import brokers, controller, leadership
@@ -45,10 +46,14 @@ async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
         ],
         cluster_id=call.backends.view.cluster_id,
         controller_id=controller(among).node_id,
-        topics=[
-            _known(one, led_by, operations) if isinstance(one, Topic) else _unknown(one, operations)
-            for one in topics
-        ],
+        topics=await map_in_turns(
+            lambda one: (
+                _known(one, led_by, operations)
+                if isinstance(one, Topic)
+                else _unknown(one, operations)
+            ),
+            topics,
+        ),
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations
         else OPERATIONS_UNKNOWN,
@@ -67,7 +72,7 @@ async def _topics(request: MetadataRequest, call: Call) -> Sequence[Topic | Meta
     names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
     missing = await create_missing(names, call, is_wished=request.allow_auto_topic_creation)
     keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
-    return [_topic(topic_id, name, missing, call) for topic_id, name in keys]
+    return await map_in_turns(lambda key: _topic(*key, missing, call), keys)
 
 
 def _topic(

@@ -3,8 +3,9 @@
 Everybody is answered alike, whatever replica id it gives: nobody replicates.
 """
 
-from collections.abc import Iterator
+from typing import TypeAlias
 
+from common.in_turns import Turns
 from common.ports.partitions import EpochEndOffset as EpochEnd
 from common.ports.partitions import EpochQuery, LogId
 from common.ports.unavailable import BackendUnavailable
@@ -21,49 +22,52 @@ from gateway_svc.wire.apis.offset_for_leader_epoch import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
+#: The fields of an `EpochQuery`.
+_Key: TypeAlias = tuple[LogId, int, int]
+
 
 async def offset_for_leader_epoch(
     request: OffsetForLeaderEpochRequest, call: Call
 ) -> OffsetForLeaderEpochResponse:
-    asked = [[_query(topic, one, call) for one in topic.partitions] for topic in request.topics]
-    queries = [query for topic in asked for query in topic if query is not None]
+    turns = Turns()
+    # What is asked twice is answered twice, and asked of the owner once.
+    queries: dict[_Key, EpochQuery] = {}
+    for topic in request.topics:
+        for one in topic.partitions:
+            key = _key(topic, one, call)
+            if key is not None:
+                queries[key] = EpochQuery(*key)
+            await turns.pause()
     partitions = call.backends.partitions
     try:
-        results = iter(await partitions.epoch_end_offsets(queries) if queries else [])
+        ends = await partitions.epoch_end_offsets(list(queries.values())) if queries else []
     except BackendUnavailable:
         return OFFSET_FOR_LEADER_EPOCH.refuse(request, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-    return OffsetForLeaderEpochResponse(
-        topics=[
-            OffsetForLeaderTopicResult(
-                topic=topic.topic,
-                partitions=[
-                    _answer(one, query, results)
-                    for one, query in zip(topic.partitions, of_topic, strict=True)
-                ],
-            )
-            for topic, of_topic in zip(request.topics, asked, strict=True)
-        ]
-    )
+    results = dict(zip(queries, ends, strict=True))
+    topics = []
+    for topic in request.topics:
+        found = []
+        for one in topic.partitions:
+            key = _key(topic, one, call)
+            # A partition that was not there, or is gone meanwhile, has no result.
+            found.append(_answer(one, None if key is None else results.get(key)))
+            await turns.pause()
+        topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=found))
+    return OffsetForLeaderEpochResponse(topics=topics)
 
 
-def _query(
-    topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: Call
-) -> EpochQuery | None:
+def _key(topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: Call) -> _Key | None:
     """What the owner is asked; None where there is no such partition."""
     found = call.backends.view.topic(topic.topic)
     if found is None or not 0 <= asked.partition < len(found.partitions):
         return None
     log = LogId(found.topic_id, asked.partition)
-    return EpochQuery(log, asked.leader_epoch, asked.current_leader_epoch)
+    return log, asked.leader_epoch, asked.current_leader_epoch
 
 
-def _answer(
-    asked: OffsetForLeaderPartition, query: EpochQuery | None, results: Iterator[EpochEnd]
-) -> EpochEndOffset:
-    """Takes the next of `results` where something was asked."""
-    if query is None:
+def _answer(asked: OffsetForLeaderPartition, found: EpochEnd | None) -> EpochEndOffset:
+    if found is None:
         return _failed(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    found = next(results)
     if found.refusal is not None:
         return _failed(asked, PARTITION_ERRORS[found.refusal])
     return EpochEndOffset(

@@ -16,16 +16,19 @@ log = logging.getLogger(__name__)
 
 #: Of a response, that are encoded in one turn of the event loop.
 _ELEMENTS_PER_TURN: Final = 1000
+_LARGE_BYTES: Final = 64 << 10
 
 
 class Request(Pending):
     """One request of a served version, on its way to a response; `Pending` once it is started."""
 
-    __slots__ = ("_frame", "_request", "_started", "header", "route")
+    __slots__ = ("_frame", "_request", "_started", "header", "is_large", "route")
 
     def __init__(self, route: Route, header: RequestHeader, frame: bytes | memoryview) -> None:
         self.route = route
         self.header = header
+        #: Whether it asks for so much that its response may be large in every part.
+        self.is_large = len(frame) > _LARGE_BYTES
         self._frame = frame
         self._request: object = None
 
@@ -134,7 +137,7 @@ class _ExclusiveRequest(Exclusive):
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
             return self._request.failed(error)
-        if _has_many_elements(response):
+        if self._request.is_large or _has_many_elements(response):
             # In a thread, so that others get their turns; the response is nobody else's.
             return await asyncio.to_thread(self._request.encoded, lambda: response)
         return self._request.encoded(lambda: response)

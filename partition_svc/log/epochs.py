@@ -4,8 +4,9 @@ Rules of LeaderEpochFileCache.endOffsetFor of Apache Kafka. An epoch is in the s
 batch on; the one that the log is in now counts from the end of the log as long as it has none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from common.in_turns import map_in_turns
 from common.ports.partitions import NO_LEADER_EPOCH, EpochEndOffset, EpochQuery, LogId, Refusal
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.store.failures import StorageFailed
@@ -18,6 +19,9 @@ class EpochLookup:
     def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
         self._find = find
         self._store = store
+
+    async def answer_all(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        return await map_in_turns(self.answer, queries)
 
     def answer(self, query: EpochQuery) -> EpochEndOffset:
         try:

@@ -6,10 +6,11 @@ opened for one query is bounded.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
+from common.in_turns import Turns
 from common.pausing import pause
 from common.ports.partitions import (
     EARLIEST_TIMESTAMP,
@@ -50,6 +51,14 @@ class OffsetLookup:
 
     def close(self) -> None:
         self._thread.close()
+
+    async def answer_all(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        turns = Turns()
+        results = []
+        for query in queries:
+            results.append(await self.answer(query))
+            await turns.pause()
+        return results
 
     async def answer(self, query: OffsetQuery) -> OffsetResult:
         try:

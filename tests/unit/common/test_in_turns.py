@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from common.in_turns import in_turns
+from common import in_turns as in_turns_module
+from common.in_turns import in_turns, map_in_turns
 
 
 def run(test):
@@ -113,5 +114,32 @@ def test_a_caller_that_leaves_ends_all():
         await asyncio.wait([waiting])
         await asyncio.sleep(0)
         assert sorted(ended) == list(range(10))
+
+    run(test)
+
+
+def test_long_work_lets_others_have_their_turns_and_short_work_does_not_pause(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(in_turns_module, "perf_counter", lambda: now)
+
+    async def test():
+        nonlocal now
+        order = []
+
+        def work(number):
+            nonlocal now
+            order.append(number)
+            now += 0.002
+
+        async def other():
+            while True:
+                order.append("other")
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(other())
+        await map_in_turns(work, range(7))
+        others.cancel()
+        assert order == [0, 1, 2, "other", 3, 4, 5, "other", 6]
+        assert await map_in_turns(str, range(3)) == ["0", "1", "2"]
 
     run(test)

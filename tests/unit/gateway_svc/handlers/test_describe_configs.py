@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
+from common.ports.metadata import ClusterChange
+from common.topic_config_table import TOPIC_CONFIGS
 from gateway_svc.handlers.describe_configs import describe_configs
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 TOPIC, BROKER = 2, 4
 
@@ -106,3 +110,38 @@ def test_what_is_not_there_has_no_configs(resource_type, name, error_code):
     result = ask(resource_type, name)
     assert (result.error_code, result.configs) == (error_code, ())
     assert result.error_message
+
+
+def test_a_resource_is_described_once_however_often_it_is_named_and_other_names_are_others():
+    resources = [
+        DescribeConfigsResource(resource_type=TOPIC, resource_name=name, configuration_keys=keys)
+        for name, keys in [
+            ("orders", None),
+            ("payments", None),
+            ("orders", ["retention.ms"]),
+            ("orders", []),
+            ("nowhere", None),
+            ("orders", None),
+            ("nowhere", None),
+        ]
+    ]
+    response = World().ask(describe_configs, DescribeConfigsRequest(resources=resources * 9), 4)
+    told = [(one.resource_name, len(one.configs)) for one in response.results]
+    of_topic = len(TOPIC_CONFIGS)
+    assert told == [("orders", of_topic), ("payments", of_topic), ("orders", 1), ("nowhere", 0)]
+
+
+def test_topics_with_the_same_configs_share_their_description_and_others_have_their_own():
+    world = World()
+    names = [f"t{number}" for number in range(3)]
+    for name in names:
+        topic = replace(ORDERS, topic_id=name.encode().ljust(16), name=name)
+        world.view.apply(ClusterChange(9, world.view.cluster_id, topics=(topic,)))
+    resources = [
+        DescribeConfigsResource(resource_type=TOPIC, resource_name=name, configuration_keys=None)
+        for name in (*names, "payments")
+    ]
+    response = world.ask(describe_configs, DescribeConfigsRequest(resources=resources), 4)
+    *alike, payments = [one.configs for one in response.results]
+    assert all(one is alike[0] for one in alike)
+    assert payments != alike[0]

@@ -35,6 +35,18 @@ def test_a_query_carries_the_epoch_asked_about_and_the_one_that_the_client_knows
     assert world.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 1), 5, 6)]
 
 
+def test_what_is_asked_twice_is_answered_twice_and_asked_of_the_owner_once():
+    world = World()
+    partitions = [asked(0), asked(1), asked(0), asked(0, 3), asked(9)] * 2
+    response = world.ask(offset_for_leader_epoch, request(*partitions), 4)
+    assert [(one.log.partition, one.leader_epoch) for one in world.partitions.epoch_queries] == [
+        (0, 7),
+        (1, 7),
+        (0, 3),
+    ]
+    assert [end for _, _, _, end in answers(response)] == [10, 11, 10, 12, -1] * 2
+
+
 @pytest.mark.parametrize("replica_id", [-1, -2, 0, 5])
 def test_everybody_is_answered_alike_whatever_replica_it_says_that_it_is(replica_id):
     response = World().ask(offset_for_leader_epoch, request(asked(0), replica_id=replica_id), 3)

@@ -11,10 +11,11 @@ from gateway_svc.handlers.route import Alone, route
 from gateway_svc.wire.apis.describe_groups import (
     DESCRIBE_GROUPS,
     DescribedGroup,
+    DescribeGroupsRequest,
     DescribeGroupsResponse,
 )
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
-from gateway_svc.wire.codec import decode
+from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.dispatching import (
     KEY,
@@ -146,12 +147,13 @@ def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(mon
     monkeypatch.setattr(Request, "encoded", noted)
     head = bytes((0, 15, 0, 5)) + bytes(4) + b"\0\1c\0"
 
-    async def story():
+    async def story(group_ids):
+        body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
         dispatch = Dispatch({DESCRIBE_GROUPS.key: route(DESCRIBE_GROUPS, many)}, World().backends)
-        return b"".join(await dispatch.connect(PEER)(head + b"\1\0\0").run())
+        return b"".join(await dispatch.connect(PEER)(head + body).run())
 
-    for request_size in (1000, 1001):
-        response, end = decode(DescribeGroupsResponse, asyncio.run(story()), 9, 5, True)
-        assert len(response.groups) == request_size
-        assert end > 10 * request_size
-    assert threads == [True, False]
+    for request_size, group_ids in ((1000, ["g"]), (1001, ["g"]), (1, ["g" * 30_000] * 3)):
+        data = asyncio.run(story(group_ids))
+        response, end = decode(DescribeGroupsResponse, data, 9, 5, True)
+        assert (len(response.groups), end) == (request_size, len(data))
+    assert threads == [True, False, False]
