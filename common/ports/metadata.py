@@ -30,7 +30,11 @@ class TopicRefusal(IntEnum):
 
 
 class Placement(NamedTuple):
-    """Which partition service owns a partition, and since which change of owner."""
+    """Which partition service owns a partition, and since when.
+
+    The leader epoch grows with every change of owner, and when the owner may lack records that it
+    had: offsets are never given to other records under the same epoch.
+    """
 
     owner: str  # a member's name, for instance "partition-0"
     leader_epoch: int

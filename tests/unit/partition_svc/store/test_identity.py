@@ -3,7 +3,9 @@ import pytest
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.identity import count_opening, read_identity, was_opened_as
+from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
+from partition_svc.store.stored_volume import StoredVolume
 from tests.support.log_stores import opened
 
 
@@ -74,3 +76,19 @@ def test_only_the_opening_that_was_counted_last_is_known_again(tmp_path):
     assert not was_opened_as(database, first)
     assert not was_opened_as(database, second._replace(volume_id="another"))
     database.close()
+
+
+def test_a_directory_of_a_release_without_tokens_gets_one_and_an_unknown_end(tmp_path):
+    with opened(tmp_path) as store:
+        before = store.identity
+        group = store.new_group()
+        group.delete(VOLUME_STATE)
+        store.write(group, 0)
+    with opened(tmp_path) as store:
+        volume = StoredVolume.unpack(store.reader.row(VOLUME_STATE))
+        assert store.identity[:2] == (before.volume_id, before.incarnation + 1)
+        assert len(volume.tokens) == 1
+        # Such a release does not say how it ended, so the machine may have gone down.
+        assert volume.may_lack_records
+    with opened(tmp_path / "new") as store:
+        assert not StoredVolume.unpack(store.reader.row(VOLUME_STATE)).may_lack_records
