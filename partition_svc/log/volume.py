@@ -34,6 +34,8 @@ class Volume:
             self._state = replace(opened, tokens=self._state.tokens)
         self._registered: VolumeState | None = None
         self._is_registered = False
+        #: A new token that may not survive the machine yet: no registration may say it.
+        self._undurable_token = ""
         self._is_saving = False
         #: Called when this member must register again; nobody listens at first.
         self.on_registration_due: Callable[[], None] = lambda: None
@@ -107,10 +109,13 @@ class Volume:
         if not self._is_registered or not self._is_due:
             return
         if len(self._state.tokens) == 1:
-            self._state = self._state.with_token()
+            self._undurable_token = self._undurable_token or self._state.with_token().tokens[-1]
         self._has_news = False
         self._renewed_at = -1
         await self._committer.between_groups(self._save_token, must_sync=True)
+        if self._undurable_token:
+            tokens = (*self._state.tokens, self._undurable_token)
+            self._state, self._undurable_token = replace(self._state, tokens=tokens), ""
         token = self._state.tokens[-1]
         await record(token)
         self._state = self._state.recorded(token)
@@ -129,7 +134,7 @@ class Volume:
     @property
     def _is_due(self) -> bool:
         # A renewal that failed is due again.
-        is_open = len(self._state.tokens) > 1
+        is_open = len(self._state.tokens) > 1 or bool(self._undurable_token)
         return self._has_news or is_open or self._others_writes != self._renewed_at
 
     @property
@@ -157,7 +162,10 @@ class Volume:
         # What changes from here on is not in this write.
         self._is_saving = False
         group = self._store.new_group()
-        group.put(VOLUME_STATE, self._state.pack())
+        state = self._state
+        if self._undurable_token:
+            state = replace(state, tokens=(*state.tokens, self._undurable_token))
+        group.put(VOLUME_STATE, state.pack())
         before = self._store.sequence
         self._store.write(group, 0)
         self._own_writes += self._store.sequence - before

@@ -145,6 +145,28 @@ def test_the_token_is_renewed_while_there_are_writes_and_kept_before_it_is_told(
     run(test)
 
 
+def test_no_registration_says_a_token_before_it_is_durable(tmp_path):
+    """It would be recorded, and the member locked out where the machine goes down then."""
+
+    async def test():
+        async with running_core(tmp_path) as core:
+            await registered(core)
+            said, sync = [], core._store.sync
+
+            def say_and_sync():
+                said.append(core.volume.registration().tokens)
+                sync()
+
+            core._store.sync = say_and_sync
+            record = Recorder()
+            await core.volume.renew_token(record)
+            core._store.sync = sync
+            assert said
+            assert all(record.tokens[0] not in tokens for tokens in said)
+
+    run(test)
+
+
 def test_a_token_that_may_be_recorded_is_kept_until_it_surely_is(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
