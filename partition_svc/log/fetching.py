@@ -28,8 +28,6 @@ _PAUSE_BYTES: Final = 1 << 20
 #: After so many partitions as well.
 _LOOKS_PER_TURN: Final = 512
 
-_NOTHING: Final = Limits(0, 0, one=False)
-
 Find = Callable[[LogId], PartitionLog | Refusal]
 
 
@@ -74,10 +72,7 @@ class _Poll:
 
     def limits(self, position: int, others_bytes: int) -> Limits:
         """How much to read of a partition; the first batch found may exceed it (KIP-74)."""
-        asked = self.partitions[position]
-        if self.first[asked.log] != position:
-            return _NOTHING
-        room = min(asked.max_bytes, self.bytes_max - others_bytes)
+        room = min(self.partitions[position].max_bytes, self.bytes_max - others_bytes)
         return Limits(room, room, not others_bytes)
 
     def add(self, read: _Read) -> None:
@@ -175,7 +170,8 @@ class Fetching:
             refusal = log.epoch_refusal(asked.leader_epoch) or _range_refusal(log, asked)
             if refusal is not None:
                 return _Read(_result(log, [], refusal))
-            if asked.fetch_offset >= log.high_watermark:
+            is_repeated = poll.first[asked.log] != position
+            if is_repeated or asked.fetch_offset >= log.high_watermark:
                 return _Read(_result(log, []), log)
             limits = poll.limits(position, others_bytes)
             return await self._batches(log, asked.fetch_offset, limits, poll.room)

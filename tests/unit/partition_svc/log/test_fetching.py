@@ -282,6 +282,19 @@ def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_p
     run(test, tmp_path)
 
 
+def test_a_partition_that_is_listed_twice_does_not_end_the_wait_for_more_bytes(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one)
+        asked = query((LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(one))
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await until(lambda: core._registry.logs[LOGS[0]].waiters)
+        await append(core, one)
+        assert counts(await polling) == [2, 0]
+
+    run(test, tmp_path)
+
+
 def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_none(tmp_path):
     async def test(core):
         sent = [batch(size=1000) for _ in range(20)]
