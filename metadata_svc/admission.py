@@ -35,6 +35,13 @@ def refusal(
             f"{member.name} comes with volume {member.volume_id}, which was given up for lost when "
             f"{former} was removed: its partitions have begun anew; give it an empty one"
         )
+    cluster_id = "" if member.volume is None else member.volume.cluster_id
+    if cluster_id not in ("", view.cluster_id):
+        return (
+            f"the volume of {member.name} holds data of cluster {cluster_id}, not of "
+            f"{view.cluster_id}: metadata.address leads to another cluster, or this metadata "
+            "service has lost its volume"
+        )
     known = view.member(member.name)
     if (other := _holder(view, member)) is not None:
         return (

@@ -83,7 +83,8 @@ class VolumeState:
     `tokens` are those under which the metadata service may know the directory, oldest first; the
     last is the one to record now. `applied_revision`, `leader_epoch` and `move_id` are the highest
     that this directory was told of. `may_lack_records`: the machine went down under the process
-    before, so records that it had given offsets, and not synced, may be gone.
+    before, so records that it had given offsets, and not synced, may be gone. `cluster_id` is empty
+    where the directory has not served any cluster yet.
     """
 
     tokens: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ class VolumeState:
     leader_epoch: int = -1
     move_id: int = 0
     may_lack_records: bool = False
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ def _volume_to_message(volume: VolumeState) -> pb.VolumeState:
         leader_epoch=volume.leader_epoch,
         move_id=volume.move_id,
         may_lack_records=volume.may_lack_records,
+        cluster_id=volume.cluster_id,
     )
 
 
@@ -163,6 +164,7 @@ def _volume_from_message(message: pb.VolumeState) -> VolumeState:
         message.leader_epoch,
         message.move_id,
         message.may_lack_records,
+        message.cluster_id,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from common.ports.metadata import ClusterChange, VolumeState
 from partition_svc.log.committer import Committer
+from partition_svc.store.cluster_claim import claimed_by
 from partition_svc.store.failures import MetadataBehind, StorageFailed
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
@@ -55,6 +56,7 @@ class Volume:
             state.leader_epoch,
             state.move_id,
             state.may_lack_records,
+            claimed_by(self._store),
         )
         return self._registered
 

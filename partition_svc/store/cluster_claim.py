@@ -12,13 +12,17 @@ def claim(store: LogStore, cluster_id: str) -> None:
         WrongCluster: it is another's.
         StorageFailed
     """
-    stored = store.reader.row(CLUSTER_ID)
-    if stored is None:
+    stored = claimed_by(store)
+    if not stored:
         group = store.new_group()
         group.put(CLUSTER_ID, cluster_id.encode())
         store.write(group, 0)
         store.sync()
-    elif stored.decode() != cluster_id:
-        raise WrongCluster(
-            f"{store.path} holds data of cluster {stored.decode()}, not of {cluster_id}"
-        )
+    elif stored != cluster_id:
+        raise WrongCluster(f"{store.path} holds data of cluster {stored}, not of {cluster_id}")
+
+
+def claimed_by(store: LogStore) -> str:
+    """Returns the id of the cluster whose data the store holds; empty where it is nobody's yet."""
+    row = store.reader.row(CLUSTER_ID)
+    return "" if row is None else row.decode()

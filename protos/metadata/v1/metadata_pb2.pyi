@@ -176,18 +176,20 @@ class Member(_message.Message):
     def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., volume_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., opening_id: _Optional[str] = ..., volume: _Optional[_Union[VolumeState, _Mapping]] = ...) -> None: ...
 
 class VolumeState(_message.Message):
-    __slots__ = ("tokens", "applied_revision", "leader_epoch", "move_id", "may_lack_records")
+    __slots__ = ("tokens", "applied_revision", "leader_epoch", "move_id", "may_lack_records", "cluster_id")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
     LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     MOVE_ID_FIELD_NUMBER: _ClassVar[int]
     MAY_LACK_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedScalarFieldContainer[str]
     applied_revision: int
     leader_epoch: int
     move_id: int
     may_lack_records: bool
-    def __init__(self, tokens: _Optional[_Iterable[str]] = ..., applied_revision: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., move_id: _Optional[int] = ..., may_lack_records: _Optional[bool] = ...) -> None: ...
+    cluster_id: str
+    def __init__(self, tokens: _Optional[_Iterable[str]] = ..., applied_revision: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., move_id: _Optional[int] = ..., may_lack_records: _Optional[bool] = ..., cluster_id: _Optional[str] = ...) -> None: ...
 
 class RenewVolumeTokenRequest(_message.Message):
     __slots__ = ("process", "token")

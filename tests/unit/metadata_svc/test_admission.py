@@ -38,6 +38,10 @@ def test_who_comes_with_its_own_may_register(member):
         (Member("p-0", "a:1", "volume-1", 9), "owns 3 partitions on volume volume-0"),
         (Member("p-0", "a:1"), "comes with volume unknown"),
         (Member("p-1", "b:1", "volume-0", 6), "the volume of p-0"),
+        (
+            Member("p-0", "a:1", "volume-0", 6, volume=VolumeState(cluster_id="other")),
+            "holds data of cluster other, not of c",
+        ),
     ],
 )
 def test_who_would_lose_data_is_refused_with_the_reason(member, why):

@@ -13,7 +13,7 @@ from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topic_creation import Defaults
 from partition_svc.app import advertised_address, open_core, serve
 from partition_svc.config import PartitionSettings
-from partition_svc.store.failures import StoreInUse, WrongCluster
+from partition_svc.store.failures import StoreInUse
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.partition_core import batch, until
@@ -96,7 +96,7 @@ def test_it_does_not_serve_another_cluster_with_its_data(tmp_path):
             # Answered when the service has applied it.
             await create(core, "greetings")
         async with metadata() as (_, address):
-            with pytest.raises(WrongCluster):
+            with pytest.raises(RegistrationRefused, match="holds data of cluster"):
                 await serve(settings(tmp_path, address), asyncio.Event())
 
     run(test)
