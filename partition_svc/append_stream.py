@@ -2,6 +2,7 @@
 
 from asyncio import CancelledError, Future
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from time import time
@@ -21,6 +22,18 @@ _RESULT_BYTES: Final = 100
 _Answer = Future[list[AppendResult]]
 
 
+class _Call:
+    """Appends of one run that are answered together."""
+
+    __slots__ = ("acks", "size", "waiting")
+
+    def __init__(self, acks: int) -> None:
+        self.acks = acks
+        self.size = 0
+        #: The id of each append, and where its result is in the answer.
+        self.waiting: list[tuple[int, int]] = []
+
+
 class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
     def __init__(self, partitions: Partitions, *, bytes_in_flight_max: int) -> None:
         super().__init__(bytes_in_flight_max=bytes_in_flight_max)
@@ -28,7 +41,6 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         self._results: list[tuple[int, AppendResult]] = []
 
     def _take(self, request: pb.AppendRequest) -> None:
-        """One call for each run of the same acks."""
         now_ms = int(time() * 1000)
         # All translated before any is started: a malformed message takes no effect.
         items = [
@@ -47,18 +59,27 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         return append_response(now), len(now) * _RESULT_BYTES
 
     def _start(self, acks: int, run: list[tuple[int, int, Append]]) -> None:
-        append_ids = [append_id for _, append_id, _ in run]
-        appends = [append for _, _, append in run]
-        size = sum(len(append.batch) for append in appends)
-        # Counted when it is under way: one that raises will never be answered.
-        answer = self._partitions.append(appends, acks=acks)
-        self._began(size)
-        answer.add_done_callback(lambda done: self._on_done(done, append_ids, acks, size))
+        """Singly, so that no append waits for the batches of others that take long to examine."""
+        calls: dict[_Answer, _Call] = {}
+        append_one = self._partitions.append_one
+        for _, append_id, append in run:
+            batch = append.batch
+            # Counted when it is under way: one that raises will never be answered.
+            answer, position = append_one(append.log, batch, append.leader_epoch, acks=acks)
+            call = calls.get(answer)
+            if call is None:
+                calls[answer] = call = _Call(acks)
+                self._began(0)
+                answer.add_done_callback(partial(self._on_done, call))
+            size = len(batch)
+            call.size += size
+            self._bytes_in_flight += size
+            call.waiting.append((append_id, position))
 
-    def _on_done(self, answer: _Answer, append_ids: list[int], acks: int, size: int) -> None:
-        self._release(size)
+    def _on_done(self, call: _Call, answer: _Answer) -> None:
+        self._release(call.size)
         try:
-            wanted = list(_wanted(append_ids, answer.result(), acks))
+            wanted = list(_wanted(call, answer.result()))
         except BackendUnavailable as error:
             self.end(error)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - a bug, told at the end
@@ -71,10 +92,9 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
             self._ended()
 
 
-def _wanted(
-    append_ids: list[int], results: list[AppendResult], acks: int
-) -> Iterator[tuple[int, AppendResult]]:
+def _wanted(call: _Call, results: list[AppendResult]) -> Iterator[tuple[int, AppendResult]]:
     """acks=0 asks for nothing but refusals."""
-    for append_id, result in zip(append_ids, results, strict=True):
-        if acks != ACKS_NONE or result.refusal is not None:
+    for append_id, position in call.waiting:
+        result = results[position]
+        if call.acks != ACKS_NONE or result.refusal is not None:
             yield append_id, result

@@ -1,15 +1,26 @@
 import asyncio
 import struct
+import threading
 
 import pytest
 from google.protobuf.message import DecodeError
 
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, AppendResult, Refusal
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    AppendResult,
+    OneAppend,
+    Refusal,
+)
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.append_stream import AppendStream
+from partition_svc.log.validation import Unopened
 from partition_svc.messages import Malformed
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import TOPIC_ID, until
+from tests.support.batches import record_batch, with_times
+from tests.support.partition_core import TOPIC_ID, batch, running_core, until
+from tests.support.records import Record
 
 
 class Partitions:
@@ -18,10 +29,10 @@ class Partitions:
     def __init__(self):
         self.calls = []
 
-    def append(self, appends, *, acks):
+    def append_one(self, log, batch, leader_epoch, *, acks):
         future = asyncio.get_running_loop().create_future()
-        self.calls.append((acks, [one.batch for one in appends], future))
-        return future
+        self.calls.append((acks, [batch], future))
+        return OneAppend(future, 0)
 
     def answer(self, number=0, *, refusal=None):
         _, batches, future = self.calls[number]
@@ -79,34 +90,54 @@ def test_results_come_as_they_are_known_and_the_end_waits_for_all(tmp_path):
         requests.send(item(3))
         requests.end()
         reading = asyncio.ensure_future(ids_of(responses))
-        await until(lambda: len(partitions.calls) == 2)
-        partitions.answer(1)
+        await until(lambda: len(partitions.calls) == 3)
+        partitions.answer(2)
         await asyncio.sleep(0)
         assert not reading.done()
+        partitions.answer(1)
         partitions.answer(0)
-        assert await reading == [3, 1, 2]
+        assert await reading == [3, 2, 1]
         assert stream.failure is None
 
     run(test)
 
 
-def test_each_run_of_equal_acks_is_one_call_in_the_order_of_arrival():
+def test_appends_begin_in_the_order_of_arrival_each_with_its_acks():
     async def test(partitions, requests, stream):
         acks = [pb.ACKS_ALL, pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE, pb.ACKS_ALL]
         requests.send(*(item(n, b"%d" % n, one) for n, one in enumerate(acks)))
         requests.end()
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
-        await until(lambda: len(partitions.calls) == 4)
+        await until(lambda: len(partitions.calls) == 5)
         assert [call[:2] for call in partitions.calls] == [
-            (ACKS_ALL, [b"0", b"1"]),
+            (ACKS_ALL, [b"0"]),
+            (ACKS_ALL, [b"1"]),
             (ACKS_LEADER, [b"2"]),
             (ACKS_NONE, [b"3"]),
             (ACKS_ALL, [b"4"]),
         ]
-        for number in range(4):
+        for number in range(5):
             partitions.answer(number)
         # acks=0 wants no answer.
         assert await reading == [0, 1, 2, 4]
+
+    run(test)
+
+
+def test_appends_that_share_an_answer_have_their_own_results():
+    async def test(partitions, requests, stream):
+        shared = asyncio.get_running_loop().create_future()
+        partitions.append_one = lambda log, batch, leader_epoch, *, acks: OneAppend(
+            shared, int(batch)
+        )
+        requests.send(item(1, b"2"), item(2, b"0"))
+        requests.end()
+        shared.set_result([AppendResult(offset) for offset in range(3)])
+        (response,) = [one async for one in stream.responses(requests)]
+        assert [(one.append_id, one.stored.base_offset) for one in response.results] == [
+            (1, 2),
+            (2, 0),
+        ]
 
     run(test)
 
@@ -242,14 +273,14 @@ def test_a_bug_is_not_hidden():
 
 def test_an_append_that_raises_ends_the_stream_when_what_came_before_is_answered():
     async def test(partitions, requests, stream):
-        append = partitions.append
+        append_one = partitions.append_one
 
-        def failing(appends, *, acks):
+        def failing(*append, acks):
             if acks == ACKS_LEADER:
                 raise struct.error("a bug")
-            return append(appends, acks=acks)
+            return append_one(*append, acks=acks)
 
-        partitions.append = failing
+        partitions.append_one = failing
         requests.send(item(1), item(2, acks=pb.ACKS_LEADER), item(3))
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
@@ -278,3 +309,37 @@ def test_an_answer_that_never_comes_ends_the_stream(error):
             await anext(responses)
 
     run(test)
+
+
+def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined(
+    tmp_path, monkeypatch
+):
+    may_examine = threading.Event()
+    examine = Unopened.open
+
+    def examine_later(unopened, pause=None):
+        assert may_examine.wait(60)
+        return examine(unopened, pause)
+
+    monkeypatch.setattr(Unopened, "open", examine_later)
+    # Its header has no time, so its records must be examined, and they are many.
+    long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
+    long = with_times(long, 5, -1)
+
+    async def story():
+        async with asyncio.timeout(60), running_core(tmp_path) as core:
+            requests = Requests()
+            stream = AppendStream(core, bytes_in_flight_max=1 << 20)
+            responses = stream.responses(requests)
+            other = item(2, batch())
+            other.partition = 1
+            requests.send(item(1, long), other, item(3, batch()))
+            requests.end()
+            assert [one.append_id for one in (await anext(responses)).results] == [2]
+            may_examine.set()
+            assert sorted(await ids_of(responses)) == [1, 3]
+
+    try:
+        asyncio.run(story())
+    finally:
+        may_examine.set()
