@@ -92,7 +92,9 @@ def encoded_pieces(pieces: Sequence[Chunks]) -> bytes:
 
 
 def _piece(fetch_id: int, results: Chunks, *, continues: bool, is_last: bool = False) -> Chunks:
-    head = pb.FetchPiece(fetch_id=fetch_id, continues=continues, is_last=is_last)
+    head = pb.FetchPiece(
+        fetch_id=fetch_id, continues=continues, is_last=is_last, ends_waits=is_last
+    )
     return [head.SerializeToString(), *results]
 
 

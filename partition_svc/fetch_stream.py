@@ -41,6 +41,7 @@ class FetchStream:
         self._partitions = partitions
         self._room = SharedRoom(bytes_max)
         self._fetching: dict[int, asyncio.Task[None]] = {}  # by fetch id
+        self._ends_of_wait: dict[int, asyncio.Future[None]] = {}  # of those
         # What is left of answers, next in turn first.
         self._ready: dict[int, tuple[Iterator[Chunks], RoomOfFetch]] = {}
         self._changed = asyncio.Event()
@@ -90,6 +91,8 @@ class FetchStream:
                     while self._is_full and not self._has_ended:
                         self._may_read.clear()
                         await self._may_read.wait()
+                for fetch_id in request.ended_waits:
+                    self._end_wait(fetch_id)
         except Malformed as error:
             self.end(error)
         except DecodeError:
@@ -114,9 +117,17 @@ class FetchStream:
         if call.fetch.decode_records:
             raise Malformed("records are decoded by Fetch, not on a stream")
         query = fetch_query_from_message(call.fetch)
+        end_of_wait = asyncio.get_running_loop().create_future()
+        query.end_of_wait = self._ends_of_wait[fetch_id] = end_of_wait
         task = asyncio.create_task(self._fetch(fetch_id, query))
         self._fetching[fetch_id] = task
         task.add_done_callback(lambda done: self._on_done(fetch_id, done))
+
+    def _end_wait(self, fetch_id: int) -> None:
+        """Has a fetch that waits for data be answered with what is there."""
+        end_of_wait = self._ends_of_wait.get(fetch_id)
+        if end_of_wait is not None and not end_of_wait.done():
+            end_of_wait.set_result(None)
 
     def _drop(self, fetch_id: int) -> None:
         """Its answer is not wanted any more, if there is still something of it to come."""
@@ -137,7 +148,7 @@ class FetchStream:
         self._ready[fetch_id] = fetch_pieces(fetch_id, results), room
 
     def _on_done(self, fetch_id: int, task: asyncio.Task[None]) -> None:
-        del self._fetching[fetch_id]
+        del self._fetching[fetch_id], self._ends_of_wait[fetch_id]
         self._changed.set()
         self._may_read.set()
         if task.cancelled():

@@ -136,6 +136,7 @@ class FetchQuery:
 
     `max_bytes` bounds the whole answer; the first batch found comes back even where it alone is
     larger (KIP-74). What was read is taken from `room`, if there is one; the caller gives it back.
+    Completing `end_of_wait` ends the wait: the answer is what is there then.
     """
 
     partitions: Sequence[FetchPartition]
@@ -144,6 +145,7 @@ class FetchQuery:
     max_bytes: int
     read_committed: bool = False
     room: FetchRoom | None = None
+    end_of_wait: Future[None] | None = None
 
 
 class AbortedTransaction(NamedTuple):

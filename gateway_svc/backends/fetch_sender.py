@@ -36,11 +36,12 @@ class NoStream(BackendUnavailable):
 class _Answer:
     """What has come of an answer so far; `future` has it when it is whole."""
 
-    __slots__ = ("future", "results")
+    __slots__ = ("future", "results", "timer")
 
     def __init__(self, future: "asyncio.Future[list[FetchResult]]") -> None:
         self.future = future
         self.results: list[FetchResult] = []
+        self.timer: asyncio.TimerHandle | None = None
 
     def add(self, piece: FetchPiece) -> None:
         if piece.continues and self.results and piece.results:
@@ -61,6 +62,12 @@ class FetchSender:
         self._open_stream = open_stream
         self._connection: _Connection | None = None
 
+    @property
+    def ends_waits(self) -> bool:
+        """Whether the owner is known to end the wait of a fetch when it is told to."""
+        connection = self._connection
+        return connection is not None and connection.ends_waits and not connection.has_ended
+
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         """As `Partitions.fetch`. Raises `NoStream` where the owner has no such method."""
         connection = self._connection
@@ -79,6 +86,7 @@ class _Connection:
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.has_ended = False
+        self.ends_waits = False
         self._name = name
         self._stream = stream
         self._loop = asyncio.get_running_loop()
@@ -95,11 +103,13 @@ class _Connection:
         self._waiting.calls.add(fetch_id=fetch_id, fetch=fetch_query_to_message(query))
         self._wake.set()
         within_s = query.max_wait_ms / 1000 + FETCH_MARGIN_S
-        timer = self._loop.call_later(within_s, self._expire, answer)
+        answer.timer = self._loop.call_later(within_s, self._expire, answer)
+        if query.end_of_wait is not None:
+            query.end_of_wait.add_done_callback(lambda _: self._end_wait(fetch_id))
         try:
             return await answer.future
         finally:
-            timer.cancel()
+            answer.timer.cancel()
             del self._answers[fetch_id]
             if not _has_come(answer):
                 self._waiting.calls.add(fetch_id=fetch_id)
@@ -108,6 +118,16 @@ class _Connection:
     async def close(self) -> None:
         self._running.cancel()
         await asyncio.wait([self._running])
+
+    def _end_wait(self, fetch_id: int) -> None:
+        """Asks for what is there, which is not to take longer than a fetch without a wait."""
+        answer = self._answers.get(fetch_id)
+        if answer is None or answer.future.done() or answer.timer is None:
+            return
+        answer.timer.cancel()
+        answer.timer = self._loop.call_later(FETCH_MARGIN_S, self._expire, answer)
+        self._waiting.ended_waits.append(fetch_id)
+        self._wake.set()
 
     def _expire(self, answer: _Answer) -> None:
         if not answer.future.done():
@@ -142,7 +162,7 @@ class _Connection:
 
     async def _send(self) -> None:
         while True:
-            while self._waiting.calls:
+            while self._waiting.calls or self._waiting.ended_waits:
                 request, self._waiting = self._waiting, pb.FetchStreamRequest()
                 try:
                     await self._stream.write(request)
@@ -158,6 +178,7 @@ class _Connection:
             except DecodeError as error:
                 raise BackendUnavailable(f"{self._name} FetchStream: no message") from error
             for piece in pieces:
+                self.ends_waits = self.ends_waits or piece.ends_waits
                 # Nobody may want it any more.
                 if (answer := self._answers.get(piece.fetch_id)) is not None:
                     answer.add(piece)

@@ -98,6 +98,10 @@ class GrpcPartitions(Partitions):
     def is_lost(self) -> bool:
         return self._reachability.is_lost
 
+    @property
+    def ends_waits(self) -> bool:
+        return self._has_stream and self._fetches.ends_waits
+
     def when_answered(self, log: LogId, tell: Tell) -> bool:
         return self._appends.when_answered(log, tell)
 

@@ -4,6 +4,10 @@ It is answered as soon as all owners together have the bytes that were asked for
 on its own, so it is asked for its part of what is missing: while together they have too little,
 at least one of n owners must gain an n-th of it, and when one has, the rest is shared out anew.
 
+When one owner answers, the waits of the others are ended: each then answers with what is there, so
+that an owner reads its partitions once. An owner that does not know how to end a wait is first
+asked without one, and its wait is cancelled (a gateway may be newer than an owner).
+
 A refusal is told at once. That there is no connection to an owner is told with the others' data, or
 after a moment: a consumer would ask again and again meanwhile.
 """
@@ -13,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from common.ports.partitions import FetchQuery, FetchResult, Partitions, Refusal
+from common.ports.partitions import FetchQuery, FetchResult, Refusal
 from common.ports.unavailable import BackendUnavailable
+from gateway_svc.backends.owners import OwnedPartitions
 
 #: How long a fetch waits at most that concerns an owner to which there is no connection.
 _LOST_WAIT_MS_MAX: Final = 500
@@ -23,12 +28,13 @@ _LOST_WAIT_MS_MAX: Final = 500
 class _Share:
     """One owner's part of the query, and the newest answer to it."""
 
-    def __init__(self, owner: Partitions, positions: list[int], query: FetchQuery) -> None:
+    def __init__(self, owner: OwnedPartitions, positions: list[int], query: FetchQuery) -> None:
         self.owner = owner
         self.positions = positions
         partitions = [query.partitions[at] for at in positions]
         self.query = replace(query, partitions=partitions, max_wait_ms=0, min_bytes=0)
         self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(positions)
+        self._end_of_wait: asyncio.Future[None] | None = None
 
     @property
     def byte_count(self) -> int:
@@ -40,16 +46,25 @@ class _Share:
 
     async def ask(self, *, max_wait_ms: int, min_bytes: int) -> None:
         """Raises nothing: an owner that is not there has the refusal NO_ANSWER."""
-        query = replace(self.query, max_wait_ms=max_wait_ms, min_bytes=min_bytes)
+        end_of_wait = asyncio.get_running_loop().create_future() if max_wait_ms else None
+        self._end_of_wait = end_of_wait
+        query = replace(
+            self.query, max_wait_ms=max_wait_ms, min_bytes=min_bytes, end_of_wait=end_of_wait
+        )
         try:
             self.results = await self.owner.fetch(query)
         except BackendUnavailable:
             self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(self.positions)
 
+    def end_wait(self) -> None:
+        """Has `ask` return with what the owner has now."""
+        if self._end_of_wait is not None and not self._end_of_wait.done():
+            self._end_of_wait.set_result(None)
+
 
 async def joint_fetch(
     query: FetchQuery,
-    owners: Sequence[tuple[Partitions, list[int]]],
+    owners: Sequence[tuple[OwnedPartitions, list[int]]],
     missing: Mapping[int, Refusal],
     lost: Sequence[int] = (),
 ) -> list[FetchResult]:
@@ -59,21 +74,15 @@ async def joint_fetch(
     owners to which there is no connection.
     """
     shares = [_Share(owner, positions, query) for owner, positions in owners]
-    await asyncio.gather(*(share.ask(max_wait_ms=0, min_bytes=0) for share in shares))
-    wait_ms = min(query.max_wait_ms, _LOST_WAIT_MS_MAX) if lost else query.max_wait_ms
-    deadline = asyncio.get_running_loop().time() + wait_ms / 1000
-    lacking = 0 if missing else _lacking(query, shares)
-    while lacking > 0:
-        left_ms = int((deadline - asyncio.get_running_loop().time()) * 1000)
-        if left_ms <= 0:
-            break
-        if not shares:
-            await asyncio.sleep(left_ms / 1000)
-            break
-        await _wait_for_one(shares, lacking, left_ms)
-        lacking, before = _lacking(query, shares), lacking
-        if lacking >= before:
-            break  # an owner answered with less than it was to wait for: no more fits its limits
+    left_ms = min(query.max_wait_ms, _LOST_WAIT_MS_MAX) if lost else query.max_wait_ms
+    if missing:
+        left_ms = 0
+    ends_waits = all(owner.ends_waits for owner, _ in owners)
+    lacking = query.min_bytes
+    if not ends_waits or lacking <= 0 or left_ms <= 0:
+        await asyncio.gather(*(share.ask(max_wait_ms=0, min_bytes=0) for share in shares))
+        lacking = _lacking(query, shares)
+    await _wait(query, shares, lacking, left_ms, ends_waits=ends_waits)
     unanswered = dict.fromkeys(lost, Refusal.NO_ANSWER)
     return _in_order(query, shares, {**missing, **unanswered})
 
@@ -85,15 +94,41 @@ def _lacking(query: FetchQuery, shares: Sequence[_Share]) -> int:
     return query.min_bytes - sum(share.byte_count for share in shares)
 
 
-async def _wait_for_one(shares: Sequence[_Share], lacking: int, left_ms: int) -> None:
-    """Until one owner has its part of what is lacking, or the time is up."""
+async def _wait(
+    query: FetchQuery, shares: Sequence[_Share], lacking: int, left_ms: int, *, ends_waits: bool
+) -> None:
+    """Asks until the owners together have enough, or the time is up."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + left_ms / 1000
+    while lacking > 0 and left_ms > 0:
+        if not shares:
+            await asyncio.sleep(left_ms / 1000)
+            return
+        await _wait_for_one(shares, lacking, left_ms, ends_waits=ends_waits)
+        lacking, before = _lacking(query, shares), lacking
+        if lacking >= before:
+            return  # an owner answered with less than it was to wait for: no more fits its limits
+        left_ms = int((deadline - loop.time()) * 1000)
+
+
+async def _wait_for_one(
+    shares: Sequence[_Share], lacking: int, left_ms: int, *, ends_waits: bool
+) -> None:
+    """Until one owner has its part of what is lacking, or the time is up.
+
+    With `ends_waits` the others answer too, with what they have.
+    """
     part = -(-lacking // len(shares))
     waiting = [
         asyncio.create_task(share.ask(max_wait_ms=left_ms, min_bytes=share.byte_count + part))
         for share in shares
     ]
     try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if ends_waits and pending:
+            for share in shares:
+                share.end_wait()
+            await asyncio.wait(pending)
     finally:
         for task in waiting:
             task.cancel()

@@ -18,6 +18,11 @@ class OwnedPartitions(Partitions, AppendPath, Protocol):
     @property
     def coordinators(self) -> Coordinators: ...
 
+    @property
+    def ends_waits(self) -> bool:
+        """Whether `FetchQuery.end_of_wait` has an effect; False until that is known."""
+        ...
+
     def abandon(self, error: BackendUnavailable) -> None:
         """Fails what has no answer yet; another connection takes the place of this one."""
         ...

@@ -112,6 +112,7 @@ class FetchPiece(NamedTuple):
     results: list[FetchResult]
     continues: bool
     is_last: bool
+    ends_waits: bool
 
 
 def fetch_pieces(data: bytes) -> list[FetchPiece]:
@@ -122,7 +123,7 @@ def fetch_pieces(data: bytes) -> list[FetchPiece]:
     """
     if len(data) <= _SMALL_BYTES:
         return [
-            FetchPiece(one.fetch_id, [*map(_small_result, one.results)], one.continues, one.is_last)
+            _piece_of(one, [*map(_small_result, one.results)])
             for one in pb.FetchStreamResponse.FromString(data).pieces
         ]
     _, pieces = split(memoryview(data), pb.FetchStreamResponse.PIECES_FIELD_NUMBER)
@@ -132,8 +133,12 @@ def fetch_pieces(data: bytes) -> list[FetchPiece]:
 def _fetch_piece(data: memoryview) -> FetchPiece:
     rest, results = split(data, pb.FetchPiece.RESULTS_FIELD_NUMBER)
     message = pb.FetchPiece.FromString(rest)
+    return _piece_of(message, [*map(_fetch_result, results)])
+
+
+def _piece_of(message: pb.FetchPiece, results: list[FetchResult]) -> FetchPiece:
     return FetchPiece(
-        message.fetch_id, [*map(_fetch_result, results)], message.continues, message.is_last
+        message.fetch_id, results, message.continues, message.is_last, message.ends_waits
     )
 
 

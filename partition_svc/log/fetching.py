@@ -46,6 +46,7 @@ class _Poll:
     __slots__ = (
         "_needed",
         "bytes_max",
+        "end_of_wait",
         "first",
         "must_answer",
         "partitions",
@@ -57,6 +58,7 @@ class _Poll:
     def __init__(self, query: FetchQuery, bytes_max: int) -> None:
         self.partitions = query.partitions
         self.room = query.room
+        self.end_of_wait = query.end_of_wait
         self.bytes_max = bytes_max
         self.reads: list[_Read] = []
         self.size_bytes = 0
@@ -65,6 +67,11 @@ class _Poll:
         #: Position of each log; a partition that is listed twice is served once.
         self.first: dict[LogId, int] = {}
         self._needed = min(query.min_bytes, bytes_max)
+
+    @property
+    def is_wait_ended(self) -> bool:
+        """Whether the caller has ended the wait."""
+        return self.end_of_wait is not None and self.end_of_wait.done()
 
     @property
     def lacking_bytes(self) -> int:
@@ -121,7 +128,8 @@ class Fetching:
         return results
 
     def _waits(self, poll: _Poll, deadline: float) -> bool:
-        is_enough = poll.lacking_bytes <= 0 or poll.must_answer or self._is_draining
+        must_answer = poll.must_answer or poll.is_wait_ended or self._is_draining
+        is_enough = poll.lacking_bytes <= 0 or must_answer
         if poll.room is not None and poll.size_bytes and poll.room.is_short:
             # Others need the room that this one would keep while it waits.
             return False
@@ -138,6 +146,8 @@ class Fetching:
     async def _wait(self, poll: _Poll, deadline: float) -> None:
         """Waits for more, and reads the logs that changed: they alone can have more."""
         with FetchWaiter() as waiter:
+            if poll.end_of_wait is not None:
+                poll.end_of_wait.add_done_callback(lambda _: waiter.wake())
             for position in poll.first.values():
                 _watch(waiter, poll, position)
             while True:

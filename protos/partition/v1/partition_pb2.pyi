@@ -220,10 +220,12 @@ class AbortedTransaction(_message.Message):
     def __init__(self, producer_id: _Optional[int] = ..., first_offset: _Optional[int] = ...) -> None: ...
 
 class FetchStreamRequest(_message.Message):
-    __slots__ = ("calls",)
+    __slots__ = ("calls", "ended_waits")
     CALLS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_WAITS_FIELD_NUMBER: _ClassVar[int]
     calls: _containers.RepeatedCompositeFieldContainer[FetchCall]
-    def __init__(self, calls: _Optional[_Iterable[_Union[FetchCall, _Mapping]]] = ...) -> None: ...
+    ended_waits: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, calls: _Optional[_Iterable[_Union[FetchCall, _Mapping]]] = ..., ended_waits: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class FetchCall(_message.Message):
     __slots__ = ("fetch_id", "fetch")
@@ -240,16 +242,18 @@ class FetchStreamResponse(_message.Message):
     def __init__(self, pieces: _Optional[_Iterable[_Union[FetchPiece, _Mapping]]] = ...) -> None: ...
 
 class FetchPiece(_message.Message):
-    __slots__ = ("results", "fetch_id", "continues", "is_last")
+    __slots__ = ("results", "fetch_id", "continues", "is_last", "ends_waits")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     FETCH_ID_FIELD_NUMBER: _ClassVar[int]
     CONTINUES_FIELD_NUMBER: _ClassVar[int]
     IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    ENDS_WAITS_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[FetchResult]
     fetch_id: int
     continues: bool
     is_last: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[FetchResult, _Mapping]]] = ..., fetch_id: _Optional[int] = ..., continues: _Optional[bool] = ..., is_last: _Optional[bool] = ...) -> None: ...
+    ends_waits: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[FetchResult, _Mapping]]] = ..., fetch_id: _Optional[int] = ..., continues: _Optional[bool] = ..., is_last: _Optional[bool] = ..., ends_waits: _Optional[bool] = ...) -> None: ...
 
 class ListOffsetsRequest(_message.Message):
     __slots__ = ("queries",)

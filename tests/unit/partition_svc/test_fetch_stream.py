@@ -338,3 +338,28 @@ def test_a_caller_with_too_many_fetches_is_not_read_from(monkeypatch):
 
     monkeypatch.setattr(fetch_stream, "_FETCHING_MAX", 3)
     run(test)
+
+
+def test_a_wait_is_ended_by_the_id_of_its_fetch():
+    async def test(partitions, requests, stream):
+        queries = []
+
+        async def fetch(query):
+            queries.append(query)
+            await query.end_of_wait
+            return [FetchResult([b"x"], query.partitions[0].fetch_offset)]
+
+        partitions.fetch = fetch
+        responses = stream.responses(requests)
+        requests.fetch(1, 2)
+        # Unknown ids, and those that were answered before, are ignored.
+        requests.send(pb.FetchStreamRequest(ended_waits=[7, 2, 2]))
+        (piece,) = pieces_in(await anext(responses))
+        assert (piece.fetch_id, piece.is_last, piece.ends_waits) == (2, True, True)
+        assert not queries[0].end_of_wait.done()
+        requests.send(pb.FetchStreamRequest(ended_waits=[2, 1]))
+        requests.end()
+        assert await ids_of(responses) == [1]
+        assert stream.failure is None
+
+    run(test)

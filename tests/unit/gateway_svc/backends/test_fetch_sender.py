@@ -200,3 +200,44 @@ def test_an_owner_without_the_method_is_told_from_one_that_is_not_there():
         await server.stop(grace_s=0)
 
     run(story)
+
+
+def test_the_end_of_a_wait_reaches_an_owner_that_has_said_that_it_understands():
+    async def story() -> None:
+        class Waiting:
+            async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+                if query.max_wait_ms:
+                    await query.end_of_wait
+                return [FetchResult([b"x"], query.max_wait_ms)]
+
+        async with served(Waiting()) as address, sending(address) as sender:
+            assert not sender.ends_waits
+            await sender.fetch(query(1, max_wait_ms=0))
+            assert sender.ends_waits
+            asked = query(2)
+            asked.end_of_wait = asyncio.get_running_loop().create_future()
+            fetching = asyncio.ensure_future(sender.fetch(asked))
+            await sender.fetch(query(3, max_wait_ms=0))
+            assert not fetching.done()
+            asked.end_of_wait.set_result(None)
+            assert (await fetching)[0].high_watermark == 50_000
+            # In one message with the fetch itself.
+            fetching = asyncio.ensure_future(sender.fetch(asked))
+            assert (await fetching)[0].high_watermark == 50_000
+
+    run(story)
+
+
+def test_an_owner_that_does_not_answer_the_end_of_a_wait_is_given_up_in_time(monkeypatch):
+    monkeypatch.setattr(fetch_sender, "FETCH_MARGIN_S", 0.05)
+
+    async def story(owner, sender) -> None:
+        asked = query(1)
+        asked.end_of_wait = asyncio.get_running_loop().create_future()
+        fetching = asyncio.ensure_future(sender.fetch(asked))
+        await until(lambda: 1 in owner.asked)
+        asked.end_of_wait.set_result(None)
+        with pytest.raises(BackendUnavailable, match="no answer in time"):
+            await fetching
+
+    with_owner(story)

@@ -23,13 +23,15 @@ _FOREVER_MS = 50_000
 class Owner:
     """Has some bytes for each of its partitions, and more when the test says so."""
 
-    def __init__(self, *sizes: int) -> None:
+    def __init__(self, *sizes: int, ends_waits: bool = True) -> None:
         self.sizes = list(sizes)
         self.grown = asyncio.Event()
         self.min_bytes: list[int] = []
         self.refusal: Refusal | None = None
         self.is_gone = False
         self.gives_up_early = False
+        self.ends_waits = ends_waits
+        self.answered = 0
 
     def grow(self, byte_count: int) -> None:
         self.sizes[0] += byte_count
@@ -39,9 +41,15 @@ class Owner:
         if self.is_gone:
             raise BackendUnavailable("gone")
         self.min_bytes.append(query.min_bytes)
-        while query.max_wait_ms and sum(self.sizes) < query.min_bytes and not self.gives_up_early:
+        answers_at_once = self.gives_up_early or self.refusal is not None
+        while query.max_wait_ms and sum(self.sizes) < query.min_bytes and not answers_at_once:
             self.grown.clear()
+            if query.end_of_wait is not None and self.ends_waits:
+                query.end_of_wait.add_done_callback(lambda _: self.grown.set())
             await self.grown.wait()
+            if query.end_of_wait is not None and query.end_of_wait.done():
+                break
+        self.answered += 1
         return [
             FetchResult([b"x" * size] if size else [], refusal=self.refusal) for size in self.sizes
         ]
@@ -98,11 +106,55 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("ends_waits", [True, False])
+def test_each_owner_reads_its_partitions_once_where_it_ends_waits(ends_waits):
+    async def story() -> None:
+        owners = [Owner(0, ends_waits=ends_waits) for _ in range(3)]
+        poll = asyncio.create_task(ask({owner: [at] for at, owner in enumerate(owners)}))
+        await turns()
+        assert not poll.done()
+        owners[1].grow(10)
+        assert sizes(await poll) == [0, 10, 0]
+        expected = [1, 1, 1] if ends_waits else [1, 2, 1]
+        assert [owner.answered for owner in owners] == expected
+        assert [len(owner.min_bytes) for owner in owners] == [1 if ends_waits else 2] * 3
+
+    run(story)
+
+
+def test_owners_of_both_kinds_are_asked_as_the_older_ones_need_it():
+    async def story() -> None:
+        newer, older = Owner(0, 5), Owner(0, ends_waits=False)
+        poll = asyncio.create_task(ask({newer: [0, 2], older: [1]}, min_bytes=10))
+        await turns()
+        older.grow(10)
+        assert sizes(await poll) == [0, 10, 5]
+        newer.is_gone = True
+        results = await ask({newer: [0, 2], older: [1]}, min_bytes=10)
+        assert [one.refusal for one in results] == [Refusal.NO_ANSWER, None, Refusal.NO_ANSWER]
+
+    run(story)
+
+
+def test_what_came_to_others_until_the_end_of_the_wait_is_in_the_answer():
+    async def story() -> None:
+        first, second = Owner(0), Owner(0)
+        poll = asyncio.create_task(ask({first: [0], second: [1]}, min_bytes=100))
+        await turns()
+        second.grow(49)  # less than its part
+        await turns()
+        first.grow(51)
+        assert sizes(await poll) == [51, 49]
+        assert len(first.min_bytes) == len(second.min_bytes) == 1
+
+    run(story)
+
+
 def test_what_is_there_is_answered_at_once_in_the_order_of_asking():
     async def story() -> None:
         first, second = Owner(10, 30), Owner(20)
         assert sizes(await ask({first: [0, 2], second: [1]})) == [10, 20, 30]
-        assert first.min_bytes == second.min_bytes == [0]
+        assert len(first.min_bytes) == len(second.min_bytes) == 1
 
     run(story)
 

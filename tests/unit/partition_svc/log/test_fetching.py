@@ -274,6 +274,7 @@ def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_p
             max_bytes=3 * len(one),
         )
         polling = asyncio.ensure_future(core.fetch(asked))
+        await asyncio.sleep(0)  # the poll reads what is there, and waits
         for _ in range(4):
             await append(core, one, acks=1)
         # Log 0 is there twice and served once.
@@ -342,3 +343,20 @@ def test_a_poll_does_not_wait_with_what_others_need_the_room_for(tmp_path, cache
         assert roomy.used == 10 * size
 
     run(test, tmp_path, tail_cache_bytes=cache_bytes)
+
+
+def test_a_wait_that_its_caller_ends_is_answered_with_what_is_there(tmp_path):
+    async def test(core):
+        one = batch()
+        asked = query((LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(one))
+        asked.end_of_wait = asyncio.get_running_loop().create_future()
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await asyncio.sleep(0)
+        await append(core, one, log=LOGS[1])
+        assert not polling.done()
+        asked.end_of_wait.set_result(None)
+        assert counts(await polling) == [0, 1]
+        # One that was ended before it began does not wait at all.
+        assert counts(await core.fetch(asked)) == [0, 1]
+
+    run(test, tmp_path)
