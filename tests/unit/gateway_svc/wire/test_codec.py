@@ -19,12 +19,18 @@ from tests.support.wire_oracle import (
     plain_of_ours,
 )
 
+#: Versions that no other codec has yet; tests in `apis/` hold them to bytes of a real Apache Kafka.
+NEWER_THAN_KIO = {("DeleteGroups", 3)}
+
 every_version = pytest.mark.parametrize(("api", "version", "message_type"), list(every_message()))
 
 
 @every_version
 def test_others_read_what_we_write_and_we_read_what_they_write(api, version, message_type):
     theirs = kio_class(api, version, message_type)
+    if (api.name, version) in NEWER_THAN_KIO:
+        assert theirs is None, "kio has it now"
+        return
     check = check_against_old if theirs is None else check_against_kio
     for message in random_messages(message_type, version, 8):
         check(api, version, message)

@@ -39,6 +39,12 @@ from tests.support.wire_cases import check_wire_case
             "00000000 02026700 000000",
             id="response v2",
         ),
+        pytest.param(
+            DeleteGroupsRequest(groups_names=["", "nope"]),
+            3,
+            "03 01 056e6f7065 00",
+            id="request v3",
+        ),
         # As a broker of Apache Kafka 4.4.0 answers.
         pytest.param(
             DeleteGroupsResponse(
