@@ -52,6 +52,8 @@ _RECORD_BYTES_MIN: Final = 7
 _RECORDS_PER_BYTE: Final = 8
 _INFLATED_BYTES: Final = 16 * 1024 * 1024
 _INFLATION: Final = 32
+_HEADERS: Final = 1 << 17
+_HEADERS_PER_BYTE: Final = 64
 
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _PLACE: Final = struct.Struct(">qii")
@@ -224,6 +226,14 @@ def inflated_bytes_max(compressed_bytes: int) -> int:
     send; and a small request becomes neither gigabytes of memory nor minutes of decoding.
     """
     return max(_INFLATED_BYTES, _INFLATION * compressed_bytes)
+
+
+def record_headers_max(compressed_bytes: int) -> int:
+    """How many headers the records of a batch may have together: 131,072, or 64 for each byte.
+
+    A header takes two bytes before compression, so without this a kilobyte could claim millions.
+    """
+    return max(_HEADERS, _HEADERS_PER_BYTE * compressed_bytes)
 
 
 def _flaw_of_shape(batch: Bytes) -> Flaw:

@@ -8,7 +8,7 @@ DefaultRecordBatch.ensureNoneRemaining (lengths) of Apache Kafka. What passes he
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from common.records.batch import NO_TIMESTAMP, BatchHeader
+from common.records.batch import NO_TIMESTAMP, BatchHeader, record_headers_max
 from common.records.errors import CorruptRecords
 from common.records.varint import decode_varint
 
@@ -50,23 +50,31 @@ def examine(
     header: BatchHeader,
     demands: Demands,
     *,
+    headers_max: int | None = None,
     pause: Callable[[], None] | None = None,
 ) -> Findings:
     """Checks every record of a batch; `data` is what `records.inflate` makes of it.
 
+    The records may have `headers_max` headers together; None stands for `record_headers_max`.
     A thread that examines a large batch passes `pause`, which is called now and then and should let
     others run.
 
     Raises:
-        CorruptRecords: lengths, offsets or the number of records contradict each other.
+        CorruptRecords: lengths, offsets or the number of records contradict each other, or there
+            are too many headers.
     """
+    if headers_max is None:
+        headers_max = record_headers_max(header.size)
+    headers = _Headers(headers_max, pause)
     findings = Findings(NO_TIMESTAMP, [], [])
     count, position, newest = header.record_count, 0, NO_TIMESTAMP
     for first in range(0, count, _PIECE_RECORDS):
         if first and pause is not None:
             pause()
         piece = range(first, min(first + _PIECE_RECORDS, count))
-        position, latest = _walk(data, position, piece, header.base_timestamp, demands, findings)
+        position, latest = _walk(
+            data, position, piece, header.base_timestamp, demands, findings, headers
+        )
         newest = max(newest, latest)
     if position != len(data):
         raise CorruptRecords("there are bytes after the last record of the batch")
@@ -74,7 +82,13 @@ def examine(
 
 
 def _walk(  # noqa: C901, PLR0913 - a call for each part of a record would double its time
-    data: bytes, position: int, piece: range, base: int, demands: Demands, findings: Findings
+    data: bytes,
+    position: int,
+    piece: range,
+    base: int,
+    demands: Demands,
+    findings: Findings,
+    headers: "_Headers",
 ) -> tuple[int, int]:
     """The position after the records `piece`, and the newest of their timestamps.
 
@@ -137,7 +151,7 @@ def _walk(  # noqa: C901, PLR0913 - a call for each part of a record would doubl
                 size = number << 1 if number >= 0 else 1
             if not size & 1:
                 position += size >> 1
-            position = position + 1 if not data[position] else _headers_end(data, position)
+            position = position + 1 if not data[position] else headers.end(data, position)
             if position != end or not is_next:
                 raise CorruptRecords("a record contradicts its own length or its batch")
     except IndexError as error:
@@ -155,15 +169,28 @@ def _note_key(index: int, findings: Findings) -> None:
         findings.missing_keys.append(index)
 
 
-def _headers_end(data: bytes, position: int) -> int:
-    """Where the headers end that begin at `position` with their count."""
-    count, position = decode_varint(data, position)
-    if not 0 <= count <= len(data) - position:
-        raise CorruptRecords("a record has an impossible number of headers")
-    for _ in range(count):
-        size, position = decode_varint(data, position)
-        if size < 0:
-            raise CorruptRecords("a record header has no key")
-        size, position = decode_varint(data, position + size)
-        position += max(size, 0)
-    return position
+class _Headers:
+    """Walks over headers of records, of which a batch may have `count_max` together."""
+
+    def __init__(self, count_max: int, pause: Callable[[], None] | None) -> None:
+        self._left = count_max
+        self._pause = pause
+
+    def end(self, data: bytes, position: int) -> int:
+        """Where the headers of a record end that begin at `position` with their count."""
+        count, position = decode_varint(data, position)
+        if not 0 <= count <= len(data) - position:
+            raise CorruptRecords("a record has an impossible number of headers")
+        left = self._left
+        self._left -= count
+        if self._left < 0:
+            raise CorruptRecords("the records have more headers than their batch has room for")
+        for number in range(left, self._left, -1):
+            if number % _PIECE_RECORDS == 0 and self._pause is not None:
+                self._pause()
+            size, position = decode_varint(data, position)
+            if size < 0:
+                raise CorruptRecords("a record header has no key")
+            size, position = decode_varint(data, position + size)
+            position += max(size, 0)
+        return position

@@ -20,6 +20,7 @@ from common.records.batch import (
     BatchHeader,
     Bytes,
     parse_header,
+    record_headers_max,
     seal,
 )
 from common.records.compression import Codec, codec_of, compress, decompress
@@ -114,6 +115,7 @@ def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
     # With the timestamp-type bit the header's time is everybody's (DefaultRecordBatch.java).
     stamp = header.max_timestamp if header.is_log_append_time else None
     position, data_end = 0, len(data)
+    headers_max = record_headers_max(header.size)
     try:
         for _ in range(header.record_count):
             record_bytes, position = decode_varint(data, position)
@@ -138,7 +140,7 @@ def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
             if not position < record_end <= data_end or not 0 <= delta <= last_delta:
                 raise CorruptRecords("a record contradicts its own length or its batch")
             packed = data[position:record_end]
-            headers = () if packed == _NO_HEADERS else _headers(packed)
+            headers = () if packed == _NO_HEADERS else _headers(packed, headers_max)
             position = record_end
             yield _new_tuple(Record, (base_offset + delta, timestamp, key, value, headers))
     except IndexError as error:
@@ -147,18 +149,20 @@ def _decode(data: bytes, header: BatchHeader) -> Iterator[Record]:
         raise CorruptRecords("there are bytes after the last record of the batch")
 
 
-def _headers(packed: bytes) -> tuple[Header, ...]:
+def _headers(packed: bytes, count_max: int) -> tuple[Header, ...]:
     """Those of a record are often those of the one before."""
     small = len(packed) <= _REMEMBERED_BYTES_MAX
-    return _remembered_headers(packed) if small else _decode_headers(packed)
+    return _remembered_headers(packed) if small else _decode_headers(packed, count_max)
 
 
-def _decode_headers(data: bytes) -> tuple[Header, ...]:
+def _decode_headers(data: bytes, count_max: int = _REMEMBERED_BYTES_MAX) -> tuple[Header, ...]:
     """All of `data`. Their count is not trusted: every header read takes bytes, so it ends."""
     headers: list[Header] = []
     count, position = decode_varint(data, 0)
     if count < 0:
         raise CorruptRecords("a record has a negative number of headers")
+    if count > count_max:
+        raise CorruptRecords("a record has more headers than its batch has room for")
     while len(headers) < count:
         size, position = decode_varint(data, position)
         if size < 0:

@@ -60,17 +60,19 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and ho
     *,
     has_keys: bool = False,
     inflated_max: int | None = None,
+    headers_max: int | None = None,
     pause: Callable[[], None] | None = None,
 ) -> Accepted | AppendResult:
     """The batch as the topic wants it, or why the whole of it is refused.
 
     Its header tells the newest time of its records, whatever the producer wrote there, and the
-    timestamp type is the topic's. `inflated_max` and `pause`: see `inflate` and `examine`.
+    timestamp type is the topic's. `inflated_max`, `headers_max` and `pause`: see `inflate` and
+    `examine`.
     """
     demands = _demands(config, now_ms, needs_keys=config.is_compacted and not has_keys)
     try:
         data = inflate(batch, header, bytes_max=inflated_max)
-        findings = examine(data, header, demands, pause=pause)
+        findings = examine(data, header, demands, headers_max=headers_max, pause=pause)
     except CorruptRecords as error:
         # Its CRC is right, so sending it once more would not help: CORRUPT_BATCH is retriable.
         return AppendResult(refusal=Refusal.INVALID_RECORD, message=str(error))

@@ -33,7 +33,8 @@ from partition_svc.log.record_rules import (
 
 _Bytes = bytes | memoryview
 
-#: What is opened at once has at most so many records and bytes, also decompressed: below 0.5 ms.
+#: What is opened at once has at most so many records, as many headers, and so many bytes, also
+#: decompressed: below a millisecond.
 _RECORDS_AT_ONCE: Final = 1000
 _BYTES_AT_ONCE: Final = 256 << 10
 
@@ -54,7 +55,7 @@ class Unopened(NamedTuple):
 
     def open(self, pause: Callable[[], None] | None = None) -> Accepted | AppendResult:
         """As `validate`, whatever it takes; in a thread, with `pause` as for `examine`."""
-        return _opened(self, None, pause)
+        return _opened(self, pause)
 
 
 def validate_usual(batch: _Bytes, config: LogConfig, now_ms: int) -> HeaderFields | None:
@@ -110,19 +111,30 @@ def _opened_at_once(unopened: Unopened) -> Accepted | AppendResult | None:
     batch, header = unopened.batch, unopened.header
     if header.record_count > _RECORDS_AT_ONCE or len(batch) > _BYTES_AT_ONCE:
         return None
-    outcome = _opened(unopened, _BYTES_AT_ONCE, None)
-    if header.codec and isinstance(outcome, AppendResult) and not outcome.record_errors:
-        # Garbage and what inflates to more than that look alike.
+    outcome = _opened(unopened, None, inflated_max=_BYTES_AT_ONCE, headers_max=_RECORDS_AT_ONCE)
+    if isinstance(outcome, AppendResult) and not outcome.record_errors:
+        # Garbage, what inflates to more than that and what has more headers look alike.
         return None
     return outcome
 
 
 def _opened(
-    unopened: Unopened, inflated_max: int | None, pause: Callable[[], None] | None
+    unopened: Unopened,
+    pause: Callable[[], None] | None,
+    *,
+    inflated_max: int | None = None,
+    headers_max: int | None = None,
 ) -> Accepted | AppendResult:
     batch, header, config, now_ms, has_keys = unopened
     outcome = apply_record_rules(
-        batch, header, config, now_ms, has_keys=has_keys, inflated_max=inflated_max, pause=pause
+        batch,
+        header,
+        config,
+        now_ms,
+        has_keys=has_keys,
+        inflated_max=inflated_max,
+        headers_max=headers_max,
+        pause=pause,
     )
     if isinstance(outcome, AppendResult):
         return outcome

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.records.batch import NO_TIMESTAMP, parse_header, seal
+from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords
 from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, examine
 from common.records.records import Record, read_records, write_batch
@@ -126,3 +127,42 @@ def test_a_long_examination_pauses_now_and_then():
     batch = write_batch([Record(i, i, None, None) for i in range(3000)])
     assert examined(batch, pause=lambda: pauses.append(1)).max_timestamp == 2999
     assert len(pauses) == 2
+
+
+def batch_with_headers(*counts, codec=Codec.NONE):
+    """Records of so many headers, each of two bytes."""
+    body = b"".join(
+        record(offset=index, headers=encode_varint(count) + b"\0\1" * count)
+        for index, count in enumerate(counts)
+    )
+    header = parse_header(batch_of(body, len(counts)))
+    return body, header, seal(header._replace(attributes=codec), compress(codec, body))
+
+
+def test_a_small_batch_has_no_millions_of_headers():
+    for counts, is_sound in [((1 << 17,), True), ((1 << 16, 1 + (1 << 16)), False)]:
+        body, _, batch = batch_with_headers(*counts, codec=Codec.ZSTD)
+        assert len(batch) < 1000
+        if is_sound:
+            examine(body, parse_header(batch), ANY)
+            assert len(list(read_records(batch))) == len(counts)
+        else:
+            with pytest.raises(CorruptRecords, match="headers"):
+                examine(body, parse_header(batch), ANY)
+    _, _, batch = batch_with_headers(1 + (1 << 17), codec=Codec.ZSTD)
+    with pytest.raises(CorruptRecords, match="headers"):
+        list(read_records(batch))
+
+
+def test_as_many_headers_as_fit_are_sound_where_nothing_is_compressed():
+    body, header, batch = batch_with_headers(200_000)
+    examine(body, header, ANY)
+    (one,) = read_records(batch)
+    assert len(one.headers) == 200_000
+
+
+def test_it_pauses_between_headers():
+    pauses = []
+    body, header, _ = batch_with_headers(3000)
+    examine(body, header, ANY, pause=lambda: pauses.append(1))
+    assert len(pauses) in (2, 3)

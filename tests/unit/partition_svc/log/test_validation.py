@@ -288,3 +288,10 @@ def test_what_only_the_records_tell_is_found_by_full_validation(sent):
     assert refusal(sent, FULL) is Refusal.INVALID_RECORD
     assert refusal(sent, LogConfig(is_compacted=True)) is Refusal.INVALID_RECORD
     assert refusal(sent) is None
+
+
+@pytest.mark.parametrize(("count", "is_long"), [(1000, False), (1001, True)])
+def test_records_of_many_headers_are_not_examined_at_once(count, is_long):
+    one = record_batch([Record(b"v", headers=(("h", None),) * count)], base_timestamp_ms=NOW_MS)
+    assert isinstance(validate(one, FULL, NOW_MS), Unopened) is is_long
+    assert accepted(one, FULL) == one
