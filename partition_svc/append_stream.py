@@ -1,7 +1,7 @@
 """One AppendStream: appends in the order of arrival, results as they come, everything batched."""
 
 from asyncio import CancelledError, Future
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +11,13 @@ from typing import Final
 from common.ports.partitions import ACKS_NONE, Append, AppendResult, Partitions
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.bounded_stream import BoundedStream
-from partition_svc.messages import acks_from_message, append_from_message, append_response
+from partition_svc.messages import (
+    acks_from_message,
+    append_from_message,
+    append_response,
+    appends_from,
+    take_long_to_encode,
+)
 from protos.partition.v1 import partition_pb2 as pb
 
 #: Results of one message.
@@ -40,15 +46,33 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         self._partitions = partitions
         self._results: list[tuple[int, AppendResult]] = []
 
-    def _take(self, request: pb.AppendRequest) -> None:
+    def _take(self, request: pb.AppendRequest) -> Awaitable[None] | None:
         now_ms = int(time() * 1000)
+        # A list keeps the messages in Python, so that each is unwrapped once.
+        messages = list(request.appends)
+        if take_long_to_encode(messages):
+            return self._take_long(messages, now_ms)
         # All translated before any is started: a malformed message takes no effect.
-        items = [
-            (acks_from_message(one), one.append_id, append_from_message(one, now_ms))
-            for one in request.appends
-        ]
+        self._start_all(
+            [
+                (acks_from_message(one), one.append_id, append_from_message(one, now_ms))
+                for one in messages
+            ]
+        )
+        return None
+
+    async def _take_long(self, messages: list[pb.Append], now_ms: int) -> None:
+        appends = await appends_from(messages, now_ms)
+        self._start_all(
+            [
+                (acks_from_message(one), one.append_id, append)
+                for one, append in zip(messages, appends, strict=True)
+            ]
+        )
+
+    def _start_all(self, items: list[tuple[int, int, Append]]) -> None:
         for acks, run in groupby(items, key=itemgetter(0)):
-            self._start(acks, list(run))
+            self._start(acks, run)
 
     @property
     def _is_answered(self) -> bool:
@@ -58,7 +82,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         now, self._results = self._results[:_RESULTS_MAX], self._results[_RESULTS_MAX:]
         return append_response(now), len(now) * _RESULT_BYTES
 
-    def _start(self, acks: int, run: list[tuple[int, int, Append]]) -> None:
+    def _start(self, acks: int, run: Iterator[tuple[int, int, Append]]) -> None:
         """Singly, so that no append waits for the batches of others that take long to examine."""
         calls: dict[_Answer, _Call] = {}
         append_one = self._partitions.append_one

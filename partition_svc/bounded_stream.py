@@ -6,7 +6,7 @@ from.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -70,8 +70,10 @@ class BoundedStream(Generic[RequestT, ResponseT]):
             reading.cancel()
             await asyncio.wait([reading])
 
-    def _take(self, request: RequestT) -> None:
-        """Begins all calls of a message. Raises `Malformed` before it begins any.
+    def _take(self, request: RequestT) -> Awaitable[None] | None:
+        """Begins all calls of a message, or returns what does so when it is awaited.
+
+        Raises `Malformed` before it begins any.
 
         Anything else that it raises is a bug: the stream ends when what was begun is answered.
         """
@@ -106,7 +108,9 @@ class BoundedStream(Generic[RequestT, ResponseT]):
             async for request in requests:
                 if self._has_ended:
                     return
-                self._take(request)
+                later = self._take(request)
+                if later is not None:
+                    await later
                 while self._bytes_in_flight > self._bytes_in_flight_max and not self._has_ended:
                     self._room.clear()
                     await self._room.wait()

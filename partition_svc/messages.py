@@ -3,8 +3,10 @@
 Refusals have the same numbers on both sides; 0 in a message is "none".
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
+from common.pausing import pausing
 from common.ports.partitions import (
     ACKS_ALL,
     ACKS_LEADER,
@@ -39,6 +41,10 @@ REFUSALS: dict[Refusal | None, pb.Refusal] = {
 _TOPIC_ID_BYTES = 16
 #: Records are encoded one by one: as much as this keeps the service busy long enough.
 _RECORDS_BYTES_MAX = 16 << 20
+#: Appends of one message that have together more records, or more bytes of them, are encoded in a
+#: thread: they would stop the event loop for more than some milliseconds.
+_ENCODED_AT_ONCE = 1000
+_ENCODED_BYTES_AT_ONCE = 64 << 10
 
 
 class Malformed(ValueError):
@@ -76,26 +82,51 @@ def append_from_message(message: pb.Append, now_ms: int) -> Append:
     return Append(log_from_message(message), batch, leader_epoch_from_message(message))
 
 
+def take_long_to_encode(messages: Iterable[pb.Append]) -> bool:
+    """Whether the records of these appends would stop the event loop for long."""
+    typed = [one for one in messages if one.records]
+    if not typed:
+        return False
+    return (
+        sum(len(one.records) for one in typed) > _ENCODED_AT_ONCE
+        or sum(one.ByteSize() for one in typed) > _ENCODED_BYTES_AT_ONCE
+    )
+
+
+async def appends_from(messages: Sequence[pb.Append], now_ms: int) -> list[Append]:
+    """As `append_from_message`, for all of one call, in a thread where that takes long.
+
+    Raises:
+        Malformed: one of them is.
+    """
+
+    def translated() -> list[Append]:
+        return [append_from_message(one, now_ms) for one in messages]
+
+    is_long = take_long_to_encode(messages)
+    return await asyncio.to_thread(translated) if is_long else translated()
+
+
 def leader_epoch_from_message(message: pb.Append | pb.FetchPartition | pb.OffsetQuery) -> int:
     return message.leader_epoch if message.HasField("leader_epoch") else NO_LEADER_EPOCH
 
 
 def _batch(messages: Sequence[pb.Record], now_ms: int) -> bytes:
     """Raises `CorruptRecords`: a time is negative and not -1, or they are too far apart."""
-    for index, one in enumerate(messages):
-        if one.timestamp_ms < NO_TIMESTAMP:
-            raise CorruptRecords(f"timestamp_ms of record {index} is {one.timestamp_ms}")
-    records = [
-        Record(
-            offset,
-            one.timestamp_ms if one.HasField("timestamp_ms") else now_ms,
-            one.key if one.HasField("key") else None,
-            one.value if one.HasField("value") else None,
-            tuple((h.key.encode(), h.value if h.HasField("value") else None) for h in one.headers),
-        )
-        for offset, one in enumerate(messages)
-    ]
-    return write_batch(records)
+    # Many are encoded in a thread (`appends_from`), and few are no reason to pause.
+    return write_batch(_record(index, one, now_ms) for index, one in enumerate(pausing(messages)))
+
+
+def _record(index: int, message: pb.Record, now_ms: int) -> Record:
+    if message.timestamp_ms < NO_TIMESTAMP:
+        raise CorruptRecords(f"timestamp_ms of record {index} is {message.timestamp_ms}")
+    return Record(
+        index,
+        message.timestamp_ms if message.HasField("timestamp_ms") else now_ms,
+        message.key if message.HasField("key") else None,
+        message.value if message.HasField("value") else None,
+        tuple((h.key.encode(), h.value if h.HasField("value") else None) for h in message.headers),
+    )
 
 
 def append_response(results: Iterable[tuple[int, AppendResult]]) -> pb.AppendResponse:

@@ -26,8 +26,8 @@ from partition_svc.fetch_stream import FetchStream
 from partition_svc.messages import (
     Malformed,
     acks_from_message,
-    append_from_message,
     append_response,
+    appends_from,
     description_to_message,
     epoch_end_offset_to_message,
     epoch_queries_from_message,
@@ -51,6 +51,8 @@ ResponseT_co = TypeVar("ResponseT_co", covariant=True)
 _STREAM_BYTES_MAX: Final = 64 << 20
 #: Of one partition; more are decoded in a thread.
 _RECORDS_AT_ONCE: Final = 1000
+#: As many headers of records as fit into it take some milliseconds.
+_BYTES_AT_ONCE: Final = 64 << 10
 
 
 class _Stream(Protocol[RequestT_contra, ResponseT_co]):
@@ -87,7 +89,7 @@ class PartitionServicer(PartitionServiceServicer):
     ) -> pb.AppendResponse:
         now_ms = int(time() * 1000)
         try:
-            appends = [append_from_message(one, now_ms) for one in request.appends]
+            appends = await appends_from(request.appends, now_ms)
             acks = [acks_from_message(one) for one in request.appends]
         except Malformed as error:
             await _refuse(context, error)
@@ -217,8 +219,10 @@ async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.Fetc
 def _is_long(result: FetchResult) -> bool:
     """Whether it may take milliseconds; compressed batches may, however many records they have."""
     headers = [parse_header(one) for one in result.records]
-    return sum(one.record_count for one in headers) > _RECORDS_AT_ONCE or any(
-        one.codec for one in headers
+    return (
+        sum(one.record_count for one in headers) > _RECORDS_AT_ONCE
+        or sum(one.size for one in headers) > _BYTES_AT_ONCE
+        or any(one.codec for one in headers)
     )
 
 

@@ -1,10 +1,10 @@
 """Batches opened for callers without a Kafka codec (`FetchRequest.decode_records`)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from common.records.batch import parse_header
-from common.records.records import Record, read_records
+from common.records.records import Header, Record, read_records
 
 _BYTES_MAX: Final = 1 << 20
 #: What a record counts besides its key and value.
@@ -43,4 +43,10 @@ def records_from(
                 return found
             found.append(record)
             size += _RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
+            if record.headers:
+                size += _headers_size(record.headers)
     return found
+
+
+def _headers_size(headers: Sequence[Header]) -> int:
+    return sum(_RECORD_BYTES + len(key) + len(value or b"") for key, value in headers)

@@ -8,9 +8,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.ports.partitions import LogId
+from common.records.records import write_batch
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
-from partition_svc import servicer
+from partition_svc import messages, servicer
 from partition_svc.servicer import PartitionServicer, service
 from partition_svc.typed_records import records_from
 from protos.partition.v1 import partition_pb2 as pb
@@ -27,7 +28,7 @@ from tests.support.partition_core import (
     topic,
     until,
 )
-from tests.support.records import numbered
+from tests.support.records import Record, numbered
 
 _FOREVER_MS = 50_000
 
@@ -159,6 +160,49 @@ def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
     run(test, tmp_path)
 
 
+@pytest.mark.parametrize("records", [[pb.Record()] * 1001, [pb.Record(value=b"v" * 70_000)]])
+def test_records_that_take_long_to_encode_are_encoded_in_a_thread(tmp_path, monkeypatch, records):
+    threads = []
+
+    def write(records):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return write_batch(records)
+
+    async def test(core, _, stub):
+        request = pb.AppendRequest(
+            appends=[
+                item(1),
+                pb.Append(append_id=2, topic_id=TOPIC_ID, records=records),
+                item(3),
+                pb.Append(append_id=4, topic_id=TOPIC_ID, records=[pb.Record(timestamp_ms=-1)]),
+            ]
+        )
+        small = pb.AppendRequest(appends=request.appends[3:])
+
+        async def requests():
+            yield request
+            yield small
+
+        answers = stub.AppendStream(requests())
+        stored = {one.append_id: one.stored async for part in answers for one in part.results}
+        assert {one: stored[one].base_offset for one in stored} == {
+            1: 0,
+            2: 1,
+            3: 1 + len(records),
+            4: 3 + len(records),
+        }
+        assert [one.stored.base_offset for one in (await stub.Append(request)).results] == [
+            4 + len(records),
+            5 + len(records),
+            5 + 2 * len(records),
+            6 + 2 * len(records),
+        ]
+        assert threads == [False, False, True, False, False]
+
+    monkeypatch.setattr(messages, "write_batch", write)
+    run(test, tmp_path)
+
+
 @pytest.mark.parametrize(("count", "codec"), [(1000, "none"), (1001, "none"), (1, "zstd")])
 def test_records_that_take_long_to_decode_are_decoded_in_a_thread(
     tmp_path, monkeypatch, count, codec
@@ -177,6 +221,24 @@ def test_records_that_take_long_to_decode_are_decoded_in_a_thread(
         (result,) = (await stub.Fetch(asked)).results
         assert [one.offset for one in result.records] == [count - 1]
         assert threads == {count <= 1000 and codec == "none"}
+
+    monkeypatch.setattr(servicer, "records_from", records)
+    run(test, tmp_path)
+
+
+def test_a_record_of_many_headers_is_decoded_in_a_thread(tmp_path, monkeypatch):
+    threads = []
+
+    def records(*args, **keywords):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return records_from(*args, **keywords)
+
+    async def test(core, _, stub):
+        await append(core, record_batch([Record(None, headers=(("", None),) * 40_000)]))
+        asked = pb.FetchRequest(partitions=[partition()], max_bytes=1, decode_records=True)
+        (result,) = (await stub.Fetch(asked)).results
+        assert len(result.records[0].headers) == 40_000
+        assert threads == [False]
 
     monkeypatch.setattr(servicer, "records_from", records)
     run(test, tmp_path)

@@ -34,6 +34,12 @@ def test_a_call_decodes_a_megabyte_at_most_whatever_it_asks_for():
     assert 30_000 < count < 40_000
 
 
+def test_headers_count_too():
+    headers = tuple(("h", b"v" * 99) for _ in range(10))
+    batches = [record_batch([Record(b"v", headers=headers)] * 50, codec="gzip")]
+    assert len(offsets(batches, bytes_max=2600)) == 2
+
+
 def test_control_records_are_left_out():
     control = record_batch(numbered(1), base_offset=13, attributes=CONTROL_BIT)
     assert offsets([two_batches()[0], control]) == [10, 11, 12]
