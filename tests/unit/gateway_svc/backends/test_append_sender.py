@@ -14,6 +14,7 @@ from common.ports.partitions import (
     Append,
     AppendResult,
     LogId,
+    Partitions,
     Refusal,
 )
 from common.ports.unavailable import BackendUnavailable
@@ -29,7 +30,7 @@ from tests.unit.gateway_svc.backends.owner import served
 LOG = LogId(b"x" * 16, 3)
 
 
-class Owner:
+class Owner(Partitions):
     """Stores nothing: answers when the test says so, with base offsets in order of arrival."""
 
     def __init__(self, *, answers_at_once: bool = True) -> None:
