@@ -1,8 +1,8 @@
 """Appends to one partition service over one long-lived stream (`long_stream.py`).
 
-Only while much is under way a message has to be worth its cost; else whatever waits leaves with the
-next. Results come in any order and find their append by its id. Where the stream breaks, the
-outcome of everything on it is unknown.
+Only while much is under way a message has to be worth its cost, for some milliseconds; else
+whatever waits leaves with the next. Results come in any order and find their append by its id.
+Where the stream breaks, the outcome of everything on it is unknown.
 
 An append that the owner refuses because the placement changed goes back to whoever holds such
 appends (`held_appends.py`); all other results go to the caller.
@@ -37,6 +37,10 @@ _UNANSWERED_BYTES_MAX: Final = 32 << 20
 #: While the owner has so much to do, a message is not sent before it holds so much: it would wait
 #: there as well, and each costs the same.
 _GATHERED_BYTES: Final = 256 << 10
+
+#: An append does not wait longer than this for others to fill its message: the owner may be slow
+#: with a few large batches whose records it examines, and free for everything else.
+_GATHERED_S: Final = 0.02
 
 
 class _Watch:
@@ -76,6 +80,7 @@ class AppendSender:
         self._unanswered_bytes = 0
         self._watches: dict[LogId, _Watch] = {}
         self._next_id = 0
+        self._timer: asyncio.TimerHandle | None = None
         if reachability is not None:
             reachability.on_lost(self._stream.abandon)
 
@@ -112,6 +117,8 @@ class AppendSender:
 
     async def close(self) -> None:
         """Ends the stream. What has no answer yet fails."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._stream.close()
 
     @property
@@ -119,8 +126,11 @@ class AppendSender:
         return bool(self._waiting)
 
     def next_message(self) -> pb.AppendRequest | None:
-        if self._waiting and self._may_send():
-            return append_request(self._next_items())
+        if self._waiting:
+            if self._may_send():
+                return append_request(self._next_items())
+            if self._timer is None and self._has_room:
+                self._timer = self._loop.call_later(_GATHERED_S, self._on_timer)
         return None
 
     def received(self, response: pb.AppendResponse) -> None:
@@ -149,7 +159,19 @@ class AppendSender:
     def _may_send(self) -> bool:
         if self._unanswered_bytes < _GATHERED_BYTES:
             return True
-        return self._unanswered_bytes < _UNANSWERED_BYTES_MAX and self._is_message_full()
+        return self._has_room and (self._is_message_full() or self._has_waited())
+
+    @property
+    def _has_room(self) -> bool:
+        return self._unanswered_bytes < _UNANSWERED_BYTES_MAX
+
+    def _has_waited(self) -> bool:
+        return self._loop.time() - self._waiting[0].since >= _GATHERED_S
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiting:
+            self._stream.wake()
 
     def _is_message_full(self) -> bool:
         if len(self._waiting) >= _MESSAGE_APPENDS_MAX:

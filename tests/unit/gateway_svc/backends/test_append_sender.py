@@ -143,6 +143,7 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
 def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, more):
     messages = []
     real = append_sender.append_request
+    monkeypatch.setattr(append_sender, "_GATHERED_S", 3600.0)
 
     def counted(items):
         message = real(items)
@@ -183,6 +184,25 @@ def test_every_append_is_answered_even_where_its_client_wants_no_answer(acks, to
             (result,) = await sender.submit(appends(b"a"), acks=acks)
             assert result.base_offset == 0
             assert owner.calls[0][1] == told
+
+    run(story)
+
+
+def test_a_small_append_does_not_wait_for_the_answer_to_a_large_one():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            large = sender.submit(appends(bytes(300_000)), acks=1)
+            await owner.until_stored(1)
+            for count in (2, 3):
+                small = sender.submit(appends(b"x"), acks=1)
+                await owner.until_stored(count)
+                future, results = owner.open.pop()
+                future.set_result(results)
+                assert (await small)[0].base_offset == count - 1
+            assert not large.done()
+            owner.answer_all()
+            await large
 
     run(story)
 
