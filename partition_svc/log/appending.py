@@ -129,6 +129,17 @@ class Appending:
         except Exception as error:  # noqa: BLE001 - only this append may suffer from it
             return _failed(append.log, error)
 
+    def give_up(self, append: Append) -> AppendResult:
+        """For `Opening`: refuses an append that has waited too long. Its producer sends it again.
+
+        The producer's later batches must not overtake it meanwhile.
+        """
+        log = self._registry.logs.get(append.log)
+        if log is not None:
+            log.note_failed(append.batch, time_ns() // 1_000_000)
+        message = "too many records wait to be examined"
+        return AppendResult(refusal=Refusal.NO_ANSWER, message=message)
+
     def submit(self, staged: Staged) -> None:
         """For `Opening`."""
         self._committer.submit(staged)

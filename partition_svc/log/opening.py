@@ -2,10 +2,14 @@
 
 A thread examines them. Meanwhile the later appends to the same log queue behind, so that each log
 takes its appends in the order of the calls; other logs do not wait.
+
+The thread may have more to do than it can do in time. A batch that it has not begun with after
+`WAIT_S` is refused, so that no answer is overdue for a gateway, which would give its stream up.
 """
 
 import asyncio
 import logging
+import time
 from asyncio import Future
 from collections import deque
 from functools import partial
@@ -20,6 +24,9 @@ from partition_svc.log.validation import Unopened
 
 log = logging.getLogger(__name__)
 
+#: How long a batch may wait to be examined. Gateways wait for an answer several times as long.
+WAIT_S: Final = 5.0
+
 #: Queued appends that are staged in one turn of the event loop.
 _AT_ONCE: Final = 16
 
@@ -33,6 +40,8 @@ class Stager(Protocol):
         self, append: Append, accepted: Accepted, submission: Submission
     ) -> Staged | AppendResult: ...
 
+    def give_up(self, append: Append) -> AppendResult: ...
+
     def submit(self, staged: Staged) -> None: ...
 
 
@@ -40,6 +49,7 @@ class _Waiting(NamedTuple):
     append: Append
     submission: Submission
     unopened: Unopened | None  # None: not looked at yet, or not since the log had a queue
+    deadline: float  # by time.monotonic()
 
 
 class Opening:
@@ -58,7 +68,8 @@ class Opening:
     ) -> "Future[list[AppendResult]]":
         """Queues an append; the future has its result alone."""
         future: Future[list[AppendResult]] = self._loop.create_future()
-        waiting = _Waiting(append, Submission(future, must_sync=must_sync), unopened)
+        submission = Submission(future, must_sync=must_sync)
+        waiting = _Waiting(append, submission, unopened, time.monotonic() + WAIT_S)
         queue = self.queues.get(append.log)
         if queue is not None:
             queue.append(waiting)
@@ -90,7 +101,7 @@ class Opening:
         del self.queues[log_id]
 
     async def _work_on(self, waiting: _Waiting) -> None:
-        append, submission, _ = waiting
+        append, submission = waiting.append, waiting.submission
         try:
             outcome = await self._outcome(waiting)
         except Exception:
@@ -104,13 +115,20 @@ class Opening:
             submission.settle(0)
 
     async def _outcome(self, waiting: _Waiting) -> Staged | AppendResult:
-        append, submission, unopened = waiting
+        append, submission, unopened, deadline = waiting
         if unopened is None:
             outcome = self._stager.stage(append, submission)
             if not isinstance(outcome, Unopened):
                 return outcome
             unopened = outcome
-        accepted = await self._thread.run(partial(unopened.open, pause))
+        accepted = await self._thread.run(partial(_open_in_time, unopened, deadline))
+        if accepted is None:
+            return self._stager.give_up(append)
         if isinstance(accepted, AppendResult):
             return accepted
         return self._stager.stage_opened(append, accepted, submission)
+
+
+def _open_in_time(unopened: Unopened, deadline: float) -> Accepted | AppendResult | None:
+    """Examines a batch, in the thread; returns None where it is too late to begin."""
+    return unopened.open(pause) if time.monotonic() <= deadline else None

@@ -97,7 +97,7 @@ class PartitionLog:
         self.high_watermark = min(high_watermark, self.next_offset)
 
     def note_failed(self, batch: bytes | memoryview, now_ms: int) -> None:
-        """Notes a batch that the disk refused: the producer's later ones must not overtake it."""
+        """Notes a batch that is to come again: the producer's later ones must not overtake it."""
         failed = producer_batch(batch)
         if failed is not None:
             self._gaps = self._gaps or SequenceGaps()

@@ -92,6 +92,34 @@ def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gat
     run(tmp_path, story, COMPACTED, **QUIET)
 
 
+def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
+    tmp_path, gate, monkeypatch
+):
+    async def story(core):
+        def numbered(start, count):
+            records = [Record(b"v", b"k")] * count
+            return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
+
+        # The thread has this one, whose time was not over when it came.
+        monkeypatch.setattr("partition_svc.log.opening.WAIT_S", 60.0)
+        busy = core.append([Append(OTHER, LONG)], acks=ACKS_LEADER)
+        await until(gate.reached.is_set)
+        monkeypatch.setattr("partition_svc.log.opening.WAIT_S", -1.0)
+        late, behind = numbered(0, COUNT), numbered(COUNT, 1)
+        appends = core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
+        gate.open()
+        assert [one.base_offset for one in await busy] == [0]
+        refused, too_early = await appends
+        assert refused.refusal is Refusal.NO_ANSWER
+        # It would be out of sequence for good, if its producer were not known to send again.
+        assert too_early.refusal is Refusal.STORAGE_ERROR
+        monkeypatch.setattr("partition_svc.log.opening.WAIT_S", 60.0)
+        stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
+        assert [one.base_offset for one in stored] == [0, COUNT]
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
 def test_a_batch_that_is_refused_does_not_hold_back_what_is_behind(tmp_path):
     async def story(core):
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
