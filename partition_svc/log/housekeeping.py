@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: How often it is looked whether producers have become too many.
 _LOOK_S: Final = 5.0
+#: How long after a failure to free space it is tried again.
+_RETRY_S: Final = 30.0
 #: Logs that are deleted in one write: some milliseconds.
 _LOGS_PER_TURN: Final = 50
 
@@ -104,22 +106,33 @@ class Housekeeping:
         return self._registry.is_deleted(key) or self._registry.is_stray(key)
 
     async def _reclaim_space(self) -> None:
+        retry_s: float | None = None
         while True:
-            await self._space_to_reclaim.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(retry_s):
+                    await self._space_to_reclaim.wait()
             self._space_to_reclaim.clear()
+            retry_s = None if await self._could_reclaim() else _RETRY_S
+
+    async def _could_reclaim(self) -> bool:
+        """Frees what it can; where that fails, in the smallest steps. Returns False on failure."""
+        for is_tight in (False, True):
             try:
-                await self._reclaim()
+                await self._reclaim(is_tight=is_tight)
             except StorageFailed as error:
                 log.warning("cannot free the space of deleted logs: %s", error)
+            else:
+                return not is_tight
+        return False
 
-    async def _reclaim(self) -> None:
+    async def _reclaim(self, *, is_tight: bool) -> None:
         store, between_groups = self._store, self._committer.between_groups
         await between_groups(store.end_generation)
         # It ends after that chore and before the next.
         await between_groups(lambda: None)
         loop = asyncio.get_running_loop()
         freed = 0
-        while found := store.find_reclaimable():
+        while found := store.find_reclaimable(is_tight=is_tight):
             await between_groups(partial(store.bury, found), in_thread=True)
             await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, found)
             await reach("reclaim.note")

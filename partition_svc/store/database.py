@@ -19,6 +19,9 @@ from partition_svc.store.options import database_options, family_options
 #: What RocksDB says where somebody else, or this process itself, holds the lock.
 _LOCKED: Final = ("While lock file", "lock hold by current process")
 
+#: Property: how many flushes and compactions have failed.
+_FAILED_JOBS: Final = "rocksdb.background-errors"
+
 
 class Database:
     """`state` has the rows, `batch_families` what `family_of` counts; groups use the handles."""
@@ -54,16 +57,22 @@ class Database:
         """Rewrites what is stored of batches with start <= key < end, for a thread. May take long.
 
         Raises:
-            StorageFailed: `stop_compacting` or `close` came before it was done.
+            StorageFailed: `stop_compacting` or `close` came before it was done, or RocksDB could
+                not write the new files.
         """
         options = CompactOptions()
         # What RocksDB does by itself must not wait for this.
         options.set_exclusive_manual_compaction(False)
         with self._compacting:
+            # RocksDB's C interface has no result of a compaction, so failures are counted.
+            failed_jobs = 0
             if not self._is_stopped:
+                failed_jobs = self._failed_jobs()
                 self.batch_families[family_of(start)].compact_range(start, end, options)
             if self._is_stopped:
                 raise StorageFailed("the database is being closed")
+            if self._failed_jobs() > failed_jobs:
+                raise StorageFailed("files could not be rewritten; RocksDB's file LOG says why")
 
     def stop_compacting(self) -> None:
         """Ends `compact` in another thread soon, without a result. Only `close` may follow."""
@@ -92,6 +101,10 @@ class Database:
         for one in (*self.batch_families, self.state):
             found += one.property_int_value("rocksdb.cur-size-all-mem-tables") or 0
         return found
+
+    def _failed_jobs(self) -> int:
+        """Of all families; RocksDB counts them with the first."""
+        return self.state.property_int_value(_FAILED_JOBS) or 0
 
     def _close(self) -> None:
         self.batch_handles = []

@@ -200,13 +200,15 @@ class LogStore:
         self._note_replaced(group, added, deleted)
         return gone_bytes
 
-    def find_reclaimable(self) -> Counter[int]:
+    def find_reclaimable(self, *, is_tight: bool = False) -> Counter[int]:
         """The next generations that are worth rewriting, and what is deleted in each.
+
+        On a full disk, and with `is_tight`, one generation whose rest fits into what is free.
 
         Call `bury` for them, `reclaimer.rewrite`, and `note_reclaimed`.
         """
-        short_of = self.room.free_bytes() if self.is_full else None
-        return self.reclaimer.find(self.generation, short_of)
+        is_short = is_tight or self.is_full
+        return self.reclaimer.find(self.generation, self.room.free_bytes(), is_short=is_short)
 
     def bury(self, generations: Collection[int]) -> None:
         """Makes a file of what deletes dead logs there; a generation begins. Blocks.

@@ -35,6 +35,8 @@ _WORTH_IT_IF_SHORT: Final = 0.05
 _COMPACTED_PART: Final = 4
 #: So much was appended in the generations that are rewritten at a time, at most.
 _PIECE_BYTES: Final = 1 << 30
+#: And no more than this part of what is free.
+_FREE_PART: Final = 4
 
 
 class Reclaimer:
@@ -46,18 +48,21 @@ class Reclaimer:
         self._reader = reader
         self._compacted_bytes_min = flush_bytes // _COMPACTED_PART
 
-    def find(self, before: int, short_of: int | None) -> Counter[int]:
+    def find(self, before: int, free_bytes: int, *, is_short: bool) -> Counter[int]:
         """The next generations before `before` that are worth it, with their deleted bytes.
 
-        `short_of` is not None where the disk is short of room: the bytes that may be used then.
+        `free_bytes` may be used of the disk. With `is_short` it is one generation, of which little
+        need be deleted.
         """
-        part = _WORTH_IT if short_of is None else _WORTH_IT_IF_SHORT
+        part = _WORTH_IT_IF_SHORT if is_short else _WORTH_IT
         plain = dict(self._mostly_deleted(0, before, part))
         compacted = dict(self._mostly_deleted(COMPACTED_BIT, COMPACTED_BIT | before, part))
-        if short_of is not None:
-            return _one_that_fits({**plain, **compacted}, short_of)
+        if is_short:
+            return _one_that_fits({**plain, **compacted}, free_bytes)
         is_enough = sum(one.deleted for one in compacted.values()) >= self._compacted_bytes_min
-        return _first_run({**plain, **compacted} if is_enough else plain)
+        # New files are written before the old ones go, and have neighbours in them as well.
+        bytes_max = min(_PIECE_BYTES, free_bytes // _FREE_PART)
+        return _first_run({**plain, **compacted} if is_enough else plain, bytes_max)
 
     def bury(self, group: Group, generations: Collection[int]) -> None:
         """Puts tombstones of the dead logs of consecutive generations into `group`."""
@@ -106,13 +111,13 @@ def _one_that_fits(found: Mapping[int, GenerationBytes], free_bytes: int) -> Cou
     return Counter({number: found[number].deleted})
 
 
-def _first_run(found: Mapping[int, GenerationBytes]) -> Counter[int]:
+def _first_run(found: Mapping[int, GenerationBytes], bytes_max: int) -> Counter[int]:
     """The first consecutive generations, as long as they are not too large together."""
     run: Counter[int] = Counter()
     appended = 0
     for number in sorted(found):
         appended += found[number].appended
-        if run and (number - 1 not in run or appended > _PIECE_BYTES):
+        if run and (number - 1 not in run or appended > bytes_max):
             break
         run[number] = found[number].deleted
     return run

@@ -1,8 +1,11 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import Append, LogId
+from partition_svc.log import housekeeping
 from partition_svc.store.failures import StorageFailed
 from tests.support.log_stores import batch_files
 from tests.support.partition_core import (
@@ -171,6 +174,36 @@ def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_pa
             assert size_of_files(core) > 1_500_000
         async with running_core(tmp_path, topic(OTHER_ID), flush_bytes=1 << 20) as core:
             await until(lambda: size_of_files(core) < 100_000)
+            assert len(await read_everything(core, OTHER)) == 3
+
+    run(test)
+
+
+@pytest.mark.parametrize("failures", [1, 2, 5])
+def test_space_that_could_not_be_freed_is_freed_later(tmp_path, monkeypatch, failures):
+    monkeypatch.setattr(housekeeping, "_RETRY_S", 0.01)
+
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            for _ in range(3):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            await until(lambda: size_of_files(core) > 1_500_000)
+            reclaimer, failed = core._store.reclaimer, []
+            rewrite = reclaimer.rewrite
+
+            def rewrite_in_the_end(generations):
+                if len(failed) < failures:
+                    failed.append(generations)
+                    raise StorageFailed("no room")
+                rewrite(generations)
+
+            monkeypatch.setattr(reclaimer, "rewrite", rewrite_in_the_end)
+            core.apply(DELETED)
+            await until(lambda: len(failed) == failures)
+            # RocksDB may rewrite the files by itself; what is dead is known until we have.
+            await until(lambda: not any(core._store.reader.rows(b"D", b"E")))
+            assert size_of_files(core) < 100_000
             assert len(await read_everything(core, OTHER)) == 3
 
     run(test)

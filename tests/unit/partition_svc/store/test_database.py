@@ -4,6 +4,7 @@ import pytest
 
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse
+from tests.support.full_disk import files_limited_to
 
 
 def test_closing_gives_up_the_lock(tmp_path):
@@ -119,3 +120,21 @@ def test_where_it_may_not_be_made_nothing_is(tmp_path):
         Database(tmp_path / "none", may_create=False)
     Database(tmp_path).close()
     Database(tmp_path, may_create=False).close()
+
+
+def test_a_compaction_that_cannot_write_its_files_fails(tmp_path):
+    database = Database(tmp_path)
+    for _ in range(2):
+        for key in range(20):
+            database.batch_families[0][key.to_bytes(4, "big")] = bytes(50_000)
+        database.batch_families[0].flush()
+    with (
+        files_limited_to(500_000),
+        pytest.raises(StorageFailed, match="could not be rewritten"),
+    ):
+        database.compact(b"\x00", b"\x7f")
+    database.close()
+    again = Database(tmp_path)
+    again.compact(b"\x00", b"\x7f")
+    assert len([one for one in again.state.live_files() if one["size"] > 500_000]) == 1
+    again.close()

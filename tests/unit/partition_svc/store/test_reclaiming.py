@@ -1,5 +1,7 @@
 from collections import Counter
 
+import pytest
+
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GenerationBytes,
@@ -98,10 +100,10 @@ def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time
         store.delete_log(LOG_KEY)
         roll(store)
         found = store.reclaimer.find
-        assert found(store.generation, None) == Counter()
+        assert found(store.generation, 600_000, is_short=False) == Counter()
         # What fits: that of which least is left first.
-        assert found(store.generation, 600_000) == Counter({2: 200_000})
-        assert found(store.generation, 400_000) == Counter()
+        assert found(store.generation, 600_000, is_short=True) == Counter({2: 200_000})
+        assert found(store.generation, 400_000, is_short=True) == Counter()
         store.room.is_short = lambda _: True
         freed = []
         while reclaimed := reclaim(store):
@@ -111,7 +113,16 @@ def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time
         assert files_bytes(store) < 2_600_000
 
 
-def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path):
+@pytest.mark.parametrize(
+    ("free_bytes", "expected"),
+    [
+        (1 << 40, [[1, 2], [3, 4], [6], [COMPACTED_BIT | 1]]),
+        # The new files need room beside the old ones.
+        (3 << 30, [[1], [2], [3], [4], [6], [COMPACTED_BIT | 1]]),
+    ],
+    ids=["much room", "less room"],
+)
+def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path, free_bytes, expected):
     with opened(tmp_path) as store:
         group = store.new_group()
         row = GenerationBytes(400 << 20, 300 << 20).pack()
@@ -119,10 +130,10 @@ def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path):
             group.put(generation_key(number), row)
         store.write(group, 0)
         runs = []
-        while found := store.reclaimer.find(7, None):
+        while found := store.reclaimer.find(7, free_bytes, is_short=False):
             store.note_reclaimed(found)
             runs.append(sorted(found))
-        assert runs == [[1, 2], [3, 4], [6], [COMPACTED_BIT | 1]]
+        assert runs == expected
 
 
 def test_files_of_other_generations_are_not_rewritten_along(tmp_path):
