@@ -141,7 +141,8 @@ def test_etcd_may_lose_one_of_three_members_and_its_quorum_for_a_while(tmp_path)
         EtcdCluster(tmp_path, etcd=etcd, partitions=2, gateways=2, **settings) as cluster,
         CheckedLoad(cluster.bootstrap, "loaded", partitions=4) as load,
     ):
-        cluster.wait_for_leader()
+        # Its producer has an id from now on, which only a metadata service can give.
+        load.wait_for_acknowledged(SOME)
         etcd.members[0].kill()
         cluster.wait_for_admin()
         kept = create_topic(cluster)
