@@ -20,13 +20,15 @@ SETTINGS = {
     "num.partitions": "1",
 }
 #: Kafka's alone: ringlog assigns when a group changes, and waits for nothing. Records of tests are
-#: of 2023, and retention would delete them.
+#: of 2023, and retention would delete them. A coordinator that lingers before it appends describes
+#: a group as it was before the last request, if that was answered with MEMBER_ID_REQUIRED.
 KAFKAS = {
     "log.initial.task.delay.ms": "86400000",
     "log.retention.check.interval.ms": "86400000",
     "group.consumer.min.assignment.interval.ms": "0",
     "group.consumer.assignment.interval.ms": "0",
     "group.consumer.assignor.offload.enable": "false",
+    "group.coordinator.append.linger.ms": "0",
 }
 
 
