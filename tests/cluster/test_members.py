@@ -36,7 +36,7 @@ def test_a_full_disk_refuses_and_room_heals_it(request, cluster, newcomer, insid
         assert newcomer in owners
         before = refusals(cluster, newcomer)
         cluster.execute(newcomer, "python", "-c", FILL)
-        eventually(lambda: refusals(cluster, newcomer) > before, what="a write that fails")
+        eventually(lambda: refusals(cluster, newcomer) > before, what="appends that are refused")
         load.wait_for_acknowledged(20, partitions=without(newcomer, owners))
         cluster.execute(newcomer, "python", "-c", REMOVE)
         prove(load)
@@ -77,4 +77,4 @@ def partitions_of(cluster, member):
 
 
 def refusals(cluster, member):
-    return sum("No space left" in line for line in cluster.lines(member))
+    return sum("appends are refused" in line for line in cluster.lines(member))
