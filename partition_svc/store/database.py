@@ -12,7 +12,7 @@ from typing import Final
 
 from rocksdict import AccessType, CompactOptions, Rdict
 
-from partition_svc.store.failures import StorageFailed, StoreInUse
+from partition_svc.store.failures import StorageFailed, StoreInUse, storage_failures
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, family_of
 from partition_svc.store.options import database_options, family_options
 
@@ -21,6 +21,8 @@ _LOCKED: Final = ("While lock file", "lock hold by current process")
 
 #: Property: how many flushes and compactions have failed.
 _FAILED_JOBS: Final = "rocksdb.background-errors"
+
+_PROPERTY_FAILURES: Final = storage_failures("read a property")
 
 
 class Database:
@@ -92,19 +94,24 @@ class Database:
 
     @property
     def sequence(self) -> int:
-        """Number of the last write, for RocksDB."""
-        return self.state.latest_sequence_number()
+        """Number of the last write, for RocksDB. Raises `StorageFailed`."""
+        with _PROPERTY_FAILURES:
+            return self.state.latest_sequence_number()
 
     def unflushed_bytes(self) -> int:
-        """What is in memory and in the write-ahead log, and not yet in files."""
-        found = 0
-        for one in (*self.batch_families, self.state):
-            found += one.property_int_value("rocksdb.cur-size-all-mem-tables") or 0
-        return found
+        """What is in memory and in the write-ahead log, and not yet in files.
+
+        Raises `StorageFailed`, as all properties do while the database is being opened again.
+        """
+        with _PROPERTY_FAILURES:
+            families = (*self.batch_families, self.state)
+            sizes = [one.property_int_value("rocksdb.cur-size-all-mem-tables") for one in families]
+        return sum(size or 0 for size in sizes)
 
     def _failed_jobs(self) -> int:
         """Of all families; RocksDB counts them with the first."""
-        return self.state.property_int_value(_FAILED_JOBS) or 0
+        with _PROPERTY_FAILURES:
+            return self.state.property_int_value(_FAILED_JOBS) or 0
 
     def _close(self) -> None:
         self.batch_handles = []
@@ -118,8 +125,12 @@ class Database:
         return self._options.get_statistics() or ""
 
     def number(self, name: str) -> int:
-        """An integer property, for instance "rocksdb.num-…", where it is largest."""
-        return max(one.property_int_value(name) or 0 for one in self.batch_families)
+        """An integer property, for instance "rocksdb.num-…", where it is largest.
+
+        Raises `StorageFailed`.
+        """
+        with _PROPERTY_FAILURES:
+            return max(one.property_int_value(name) or 0 for one in self.batch_families)
 
 
 @contextlib.contextmanager

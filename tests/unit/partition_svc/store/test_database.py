@@ -39,6 +39,18 @@ def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
     database.close()
 
 
+def test_what_is_asked_of_a_database_that_is_opened_again_fails_as_its_reads_do(tmp_path):
+    database = Database(tmp_path)
+    database.close()
+    for ask in (
+        database.unflushed_bytes,
+        lambda: database.number("rocksdb.num-files-at-level0"),
+        lambda: database.sequence,
+    ):
+        with pytest.raises(StorageFailed):
+            ask()
+
+
 def compacting(database):
     """A compaction of all batches in a thread; returns once it is about to begin."""
     begun, outcome = Event(), []
