@@ -45,6 +45,7 @@ class Database:
         self.is_writable = is_writable
         self._compacting = Lock()
         self._is_stopped = False
+        self._may_compact = False
         self._options = database_options(may_create=may_create, with_statistics=with_statistics)
         access = AccessType.read_write() if is_writable else AccessType.read_only(False)
         with _failures_of_opening(path):
@@ -54,6 +55,19 @@ class Database:
             names = BATCHES, COMPACTED_BATCHES
             self.batch_families = [self.state.get_column_family(one) for one in names]
             self.batch_handles = [self.state.get_column_family_handle(one) for one in names]
+
+    def allow_compactions(self, *, allowed: bool) -> None:
+        """Says whether RocksDB compacts batches by itself. After opening it does not.
+
+        It takes all files of level 0 together. With tombstones of old generations among them that
+        would rewrite everything from the oldest of these to the newest batch.
+        """
+        if allowed != self._may_compact and self.is_writable:
+            self._may_compact = allowed
+            for family in self.batch_families:
+                # The option is in force also where the disk has no room for the file of options.
+                with contextlib.suppress(Exception):
+                    family.set_options({"disable_auto_compactions": str(not allowed).lower()})
 
     def compact(self, start: bytes, end: bytes) -> None:
         """Rewrites what is stored of batches with start <= key < end, for a thread. May take long.
@@ -74,6 +88,7 @@ class Database:
             if self._is_stopped:
                 raise StorageFailed("the database is being closed")
             if self._failed_jobs() > failed_jobs:
+                self.allow_compactions(allowed=True)
                 raise StorageFailed("files could not be rewritten; RocksDB's file LOG says why")
 
     def stop_compacting(self) -> None:

@@ -155,13 +155,13 @@ class LogStore:
             self._database.state.flush_wal(True)
         self._opening.mark.advance(sequence)
 
-    def roll(self) -> None:
+    def roll(self, *, wait: bool = False) -> None:
         """Begins the next generation: the memtables are handed over to be flushed. Blocks.
 
         Raises:
             StorageFailed
         """
-        self._flush()
+        self._flush(wait=wait)
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
@@ -211,17 +211,19 @@ class LogStore:
         return self.reclaimer.find(self.generation, self.room.free_bytes(), is_short=is_short)
 
     def bury(self, generations: Collection[int]) -> None:
-        """Makes a file of what deletes dead logs there; a generation begins. Blocks.
+        """Makes a file of what deletes dead logs there, and begins a generation.
 
-        Raises:
-            StorageFailed
+        Blocks, for as long as it takes to flush what is in memory. Raises `StorageFailed`.
         """
-        self.roll()
+        # RocksDB makes one file of all memtables that wait, and of all that a start recovers. One
+        # with tombstones and newer batches would have it rewrite everything between them.
+        self._database.allow_compactions(allowed=False)
+        self.roll(wait=True)
         group = self.new_group()
         self.reclaimer.bury(group, generations)
         with self._write_failures:
             self._database.state.write(group.changes)
-        self._flush()
+        self._flush(wait=True)
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
@@ -284,10 +286,10 @@ class LogStore:
         # What a memtable held is flushed by opening, so a generation never goes on after that.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
 
-    def _flush(self) -> None:
+    def _flush(self, *, wait: bool = False) -> None:
         with storage_failures("flush"):
             for family in (*self._database.batch_families, self._database.state):
-                family.flush(wait=False)
+                family.flush(wait=wait)
 
     def _begin_generation(self, generation: int) -> None:
         self._open_generation = OpenGeneration(generation, self._flush_bytes)

@@ -56,7 +56,11 @@ def open_files_max() -> int:
 def family_options() -> dict[str, Options]:
     """For each column family."""
     cache = Cache(_BLOCK_CACHE_BYTES)
-    return {name: _family(cache) for name in ("default", BATCHES, COMPACTED_BATCHES)}
+    families = {name: _family(cache) for name in ("default", BATCHES, COMPACTED_BATCHES)}
+    for name in (BATCHES, COMPACTED_BATCHES):
+        # Until it is known whether an earlier process left tombstones: `allow_compactions`.
+        families[name].set_disable_auto_compactions(True)
+    return families
 
 
 def _family(cache: Cache) -> Options:

@@ -37,6 +37,8 @@ _COMPACTED_PART: Final = 4
 _PIECE_BYTES: Final = 1 << 30
 #: And no more than this part of what is free.
 _FREE_PART: Final = 4
+#: With more of these RocksDB must compact by itself between two rewrites, or appends have to wait.
+_LEVEL0_FILES_MAX: Final = 15
 
 
 class Reclaimer:
@@ -47,13 +49,23 @@ class Reclaimer:
         self._database = database
         self._reader = reader
         self._compacted_bytes_min = flush_bytes // _COMPACTED_PART
+        if not any(reader.rows(DEAD, DEAD + b"\xff" * 25)):
+            database.allow_compactions(allowed=True)
 
     def find(self, before: int, free_bytes: int, *, is_short: bool) -> Counter[int]:
         """The next generations before `before` that are worth it, with their deleted bytes.
 
         `free_bytes` may be used of the disk. With `is_short` it is one generation, of which little
         need be deleted.
+
+        Where there is nothing more to rewrite, RocksDB compacts by itself again.
         """
+        found = self._find(before, free_bytes, is_short=is_short)
+        if not found or self._database.number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX:
+            self._database.allow_compactions(allowed=True)
+        return found
+
+    def _find(self, before: int, free_bytes: int, *, is_short: bool) -> Counter[int]:
         part = _WORTH_IT_IF_SHORT if is_short else _WORTH_IT
         plain = dict(self._mostly_deleted(0, before, part))
         compacted = dict(self._mostly_deleted(COMPACTED_BIT, COMPACTED_BIT | before, part))

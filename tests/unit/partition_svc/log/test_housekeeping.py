@@ -148,7 +148,7 @@ def test_deleting_thousands_of_logs_takes_few_writes_and_flushes(tmp_path):
             await core.append([Append(one, batch()) for one in ids], acks=1)
             generation, rolls = core._store.generation, []
             roll = core._store.roll
-            core._store.roll = lambda: (rolls.append(generation), roll())
+            core._store.roll = lambda **how: (rolls.append(generation), roll(**how))
             group_before = core._committer.group
             core.apply(DELETED)
             await until(lambda: not heads(core))

@@ -1,4 +1,7 @@
+import shutil
 from collections import Counter
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,7 @@ from tests.support.log_stores import (
     roll,
     store_batches,
 )
+from tests.support.waiting import eventually
 
 EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
 
@@ -171,3 +175,79 @@ def test_what_is_dead_is_known_until_its_space_is_free(tmp_path):
         assert files_bytes(store) < 50_000
         assert not any(store.reader.rows(b"D", b"E"))
         assert store.find_reclaimable() == Counter()
+
+
+def copy_files(path: Path, to: Path) -> None:
+    """Makes what a process that is killed now would leave."""
+    to.mkdir()
+    for one in path.iterdir():
+        # RocksDB removes what is not needed any more, in a thread of its own.
+        with suppress(FileNotFoundError, IsADirectoryError):
+            shutil.copyfile(one, to / one.name)
+
+
+def generations_of_files(store: LogStore) -> list[tuple[bytes, bytes]]:
+    """The first and the last generation in each file of batches."""
+    return [(one["start_key"][:4], one["end_key"][:4]) for one in batch_files(store)]
+
+
+def test_a_kill_leaves_no_file_that_reaches_from_tombstones_to_new_batches(tmp_path, monkeypatch):
+    path, copies = tmp_path / "store", [tmp_path / f"copy-{number}" for number in range(3)]
+    with opened(path) as store:
+        fill(store, mine=200_000, others=100_000, generations=1)
+        # In memory, and long to flush.
+        store_batches(store, 100, *[b"y" * 1_000_000] * 8, log=OTHER_LOG_KEY)
+        store.delete_log(LOG_KEY)
+        flush, to_make = store._flush, copies[:2]
+
+        def flush_after_copy(**how):
+            copy_files(path, to_make.pop(0))
+            flush(**how)
+
+        monkeypatch.setattr(store, "_flush", flush_after_copy)
+        store.bury([0])
+        store_batches(store, 200, b"y" * 1000, log=OTHER_LOG_KEY)
+        copy_files(path, copies[2])
+    for copy in copies:
+        with opened(copy) as store:
+            files = generations_of_files(store)
+            assert len(files) >= 2
+            assert [one for one in files if one[0] != one[1]] == []
+
+
+def test_tombstones_of_several_rewrites_are_not_merged_with_all_between(tmp_path):
+    third = log_key(b"topic of 16 byte", 2)
+    dead = 1, 9
+    with opened(tmp_path) as store:
+        end = 0
+        for generation in range(12):
+            store_batches(store, end, b"x" * (900_000 if generation in dead else 1000))
+            end = store_batches(store, end, b"y" * 300_000, log=third)
+            roll(store)
+        before = {one["name"] for one in batch_files(store)}
+        store.delete_log(LOG_KEY)
+        for _ in range(3):
+            for generation in dead:
+                # Each time the process is killed before it rewrites.
+                store.bury([generation])
+    with opened(tmp_path) as store:
+        for generation in dead:
+            found = reclaim(store)
+            assert sorted(found) == [generation]
+            store.note_reclaimed(found)
+        settle(store)
+        assert files_bytes(store) < 4_000_000
+        assert len(before & {one["name"] for one in batch_files(store)}) == 12 - len(dead)
+        assert len(store.reader.read(third, 0, 120, EVERYTHING).batches) == 12
+
+
+def settle(store: LogStore) -> None:
+    """Waits until RocksDB compacts nothing by itself."""
+    number = store._database.number
+    eventually(
+        lambda: (
+            not number("rocksdb.num-running-compactions")
+            and not number("rocksdb.compaction-pending")
+        ),
+        what="the end of compactions",
+    )
