@@ -54,7 +54,7 @@ class ClusterView:
         return self._topics_by_id.get(topic_id)
 
     def was_deleted(self, topic_id: bytes) -> bool:
-        """Whether a topic is known to have been deleted, rather than not known at all.
+        """Returns whether a topic is known to have been deleted, rather than not known at all.
 
         The last `DELETED_TOPICS_MAX` deletions are remembered.
         """

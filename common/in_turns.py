@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 #: Calls that may wait at a time, as where a service does not answer.
 _AT_ONCE: Final = 1000
-#: After so many are begun others get their turn of the event loop: about a millisecond.
+#: Calls begun in one iteration of the event loop: about a millisecond of work.
 _BEGUN_PER_TURN: Final = 50
 #: Work that is done in one go.
 _TURN_S: Final = 0.005
@@ -31,7 +31,7 @@ class Turns:
 
 
 async def map_in_turns(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """What `function` returns for each item, in their order."""
+    """Returns the results of `function` for all items, in the order of the items."""
     turns = Turns()
     results: list[R] = []
     for item in items:

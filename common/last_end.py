@@ -36,7 +36,7 @@ _U32: Final = 0xFFFFFFFF
 
 
 class Damage(NamedTuple):
-    """Of write-ahead logs: bytes of records that can be read, and of data behind them."""
+    """Bytes of a write-ahead log: readable records, and data after the last of them."""
 
     readable_bytes: int
     lost_bytes: int
@@ -90,7 +90,7 @@ class LastEnd:
         shutil.rmtree(self._links, ignore_errors=True)
 
     def _kept(self, sequence: int) -> str:
-        """Keeps the files for good; what they have, for a log line."""
+        """Keeps the damaged files permanently; returns what they hold, for a log line."""
         kept = self._directory / f"{_KEPT}{sequence}"
         with suppress(OSError):
             self._links.rename(kept)

@@ -95,7 +95,7 @@ def succession_problem(view: ClusterView, member: Member, *, token: str | None) 
 
 
 def is_same_process(view: ClusterView, member: Member) -> bool:
-    """Whether the registered process of a member registers again.
+    """Returns whether the registered process of a member registers again.
 
     It may have renewed its token since it said which tokens it has.
     """

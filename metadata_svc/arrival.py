@@ -37,7 +37,7 @@ def member_arrival(
 
 
 def is_known(view: ClusterView, book: RingBook, member: Member) -> bool:
-    """Whether a registration changes nothing but that the member is alive."""
+    """Returns whether a registration changes nothing but that the member is alive."""
     volume = member.volume or VolumeState()
     return (
         view.member(member.name) == replace(member, volume=None)

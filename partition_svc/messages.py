@@ -83,7 +83,7 @@ def append_from_message(message: pb.Append, now_ms: int) -> Append:
 
 
 def take_long_to_encode(messages: Iterable[pb.Append]) -> bool:
-    """Whether the records of these appends would stop the event loop for long."""
+    """Returns whether the records of these appends would stop the event loop for long."""
     typed = [one for one in messages if one.records]
     if not typed:
         return False

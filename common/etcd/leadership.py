@@ -109,7 +109,7 @@ class Leadership:
         try:
             self._keep_renewing()
         except Exception as bug:
-            # Else this process would go on as a leader that may not write.
+            # Without this the process would continue as a leader that cannot write.
             log.exception("the lease is not renewed any more")
             self.lose(f"the lease is not renewed any more: {bug!r}")
 

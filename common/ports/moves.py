@@ -140,7 +140,7 @@ class RingDescription:
 
     `is_rebalancing` from a change of the ring on until everything that follows from it is done,
     also before it is known what that is. `unsized_moves` are those, recorded or waiting, whose size
-    nobody has reported yet. `troubles` are sentences that say why moves stand still or wait.
+    no member has reported yet. `troubles` are sentences that say why moves are stuck or wait.
     """
 
     revision: int

@@ -39,7 +39,7 @@ class GroupBrokers:
         return self._by_id[self._node_id(group_id)]
 
     def is_own(self, group_id: str) -> bool:
-        """Whether that is the gateway that answers this call."""
+        """Returns whether that is the gateway that answers this call."""
         return self._node_id(group_id) in self._own_ids
 
     def _node_id(self, group_id: str) -> int:

@@ -72,11 +72,11 @@ class Situation(NamedTuple):
     size_of: Callable[[PartitionKey], int] = lambda _: 0
 
     def is_ready(self, source: str, target: str) -> bool:
-        """Whether a move between two members can get on."""
+        """Returns whether a move between two members can get on."""
         return source in self.alive and target in self.alive and target not in self.unwritable
 
     def fits(self, wish: Wish, taken_bytes: int = 0) -> bool:
-        """Whether the target has room, where `taken_bytes` more go there already."""
+        """Returns whether the target has room, where `taken_bytes` more go there already."""
         room = self.room.get(wish.target)
         return room is None or self.size_of(wish.key) + taken_bytes <= room
 

@@ -53,7 +53,7 @@ def packed_bytes(data: bytes) -> bytes:
 
 
 def fits(text: str) -> bool:
-    """Whether a text is not longer than the formats allow."""
+    """Returns whether a text is not longer than the formats allow."""
     is_short = len(text) <= _TEXT_BYTES_MAX // 4
     return is_short or len(text.encode()) <= _TEXT_BYTES_MAX
 

@@ -102,7 +102,7 @@ class IncomingLogs:
         return head if head.next_offset else None
 
     def is_kept(self, wanted: LogId) -> bool:
-        """Whether what a move has left of a log may be of use, and is in nobody's way."""
+        """Returns whether what a move has left of a log may be of use, and is in nobody's way."""
         try:
             return not self._config_of(wanted.topic_id).is_compacted and self.room_bytes > 0
         except StorageFailed:

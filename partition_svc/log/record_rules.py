@@ -36,7 +36,7 @@ _NO_KEY: Final = "Compacted topic cannot accept message without key."
 
 
 def must_open(header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool) -> bool:
-    """Whether the header alone does not tell what becomes of the batch.
+    """Returns whether the header alone does not tell what becomes of the batch.
 
     With `has_keys` the batch was made in this process, and only its times are in doubt.
     """

@@ -127,12 +127,12 @@ class LogRegistry:
         return mark is None or is_served(mark, placement)
 
     def is_deleted(self, key: bytes) -> bool:
-        """Whether a log key is of a topic that the metadata service says was deleted."""
+        """Returns whether a log key is of a topic that the metadata service says was deleted."""
         topic_id, _ = log_id(key)
         return self.view.is_known and self.view.was_deleted(topic_id)
 
     def is_stray(self, key: bytes) -> bool:
-        """Whether a log key is of no log that this member should have, and nobody says why.
+        """Returns whether a log key is of no log that this member should have, and nobody says why.
 
         The topic is not known, or another member owns the partition and no move explains the copy.
         Either something was left behind, or the metadata service has lost what it knew, and this

@@ -89,7 +89,7 @@ def read_volume(database: Database, *, was_opened: bool) -> StoredVolume:
 
 
 def was_opened_as(database: Database, identity: Identity) -> bool:
-    """Whether the opening that was counted last is `identity`.
+    """Returns whether the opening that was counted last is `identity`.
 
     False for another volume, and for an older or newer state of this one. A directory that was
     never counted has no row to compare. Raises `StorageFailed`.

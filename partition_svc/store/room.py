@@ -36,7 +36,7 @@ class Room:
         self._is_short = False
 
     def is_enough(self, size_bytes: int = 0) -> bool:
-        """Whether so many bytes more fit, beside what opening writes again.
+        """Returns whether so many bytes more fit, beside what opening writes again.
 
         Opening writes what the write-ahead log holds a second time, into files.
         """
