@@ -89,6 +89,7 @@ class Housekeeping:
         count = len(keys)
         while keys:
             await self._committer.between_groups(partial(self._delete_some, keys))
+            await reach("delete.logs")
         if count:
             log.info("deleted %d logs that are gone", count)
         # What an earlier process deleted may not be reclaimed yet.
