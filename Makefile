@@ -77,7 +77,7 @@ protos: dev ## Generate the stubs beside the protos
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
 readme: venv ## Write the generated tables in README.md and docs/
-	$(BIN)/python -m ringlog.tables
+	$(BIN)/python -m ringlog.doc_tables
 
 bench: dev ## Benchmarks; prints a table (BENCH=--write-docs keeps it)
 	$(BIN)/python -m benchmarks $(BENCH)

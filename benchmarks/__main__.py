@@ -18,7 +18,7 @@ from benchmarks import machine, report, startup
 from benchmarks.results import Results
 from benchmarks.rounds import PARTS, Plan, run_round
 from benchmarks.throughput import Pace
-from common.process import keep_freed_memory
+from common.runtime.process import keep_freed_memory
 
 _ROOT = Path(__file__).parent.parent
 _PAGE = _ROOT / "docs" / "performance.md"

@@ -23,13 +23,13 @@ from benchmarks import machine
 from benchmarks.storage import Pauses, random_batch, until_quiet, written_bytes
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
-from common.process import keep_freed_memory
 from common.records.records import Record, write_batch
+from common.runtime.process import keep_freed_memory
 from partition_svc.config import PartitionSettings
-from partition_svc.coordinator.loading import load
-from partition_svc.coordinator.records import encode
-from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
-from partition_svc.core import PartitionCore
+from partition_svc.coordinator.records.group_records import encode
+from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
+from partition_svc.coordinator.runtime.loader import load
+from partition_svc.partitions import PartitionCore
 from partition_svc.store.log_store import LogStore
 
 OFFSETS_ID: Final = b"offsets, 16 byte"

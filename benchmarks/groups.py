@@ -24,10 +24,10 @@ from benchmarks import machine, markdown
 from benchmarks.first_record import LIBRARIES, confluent
 from benchmarks.group_load import Rate, rate
 from benchmarks.markdown import number
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import GroupProtocol, JoinGroup
-from partition_svc.coordinator.group import Group
-from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.settings import GroupSettings
 from tests.support.deployments import DEPLOYMENTS, Deployment
 from tests.support.raw_client import RawClient
 from tests.support.raw_members import (

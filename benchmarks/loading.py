@@ -20,12 +20,12 @@ from benchmarks import machine
 from benchmarks.compaction import OFFSETS_ID, USERS_ID, offsets_core
 from benchmarks.markdown import number, table
 from common.ports.partitions import ACKS_LEADER, Append, LogId
-from common.process import collect_less_often, keep_freed_memory
 from common.records.records import Record, write_batch
+from common.runtime.process import collect_less_often, keep_freed_memory
 from partition_svc.config import PartitionSettings
-from partition_svc.coordinator.loading import load
-from partition_svc.coordinator.records import Entry, encode
-from partition_svc.coordinator.stored import OffsetRecord, StoredOffset
+from partition_svc.coordinator.records.group_records import Entry, encode
+from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
+from partition_svc.coordinator.runtime.loader import load
 
 _LOG: Final = LogId(OFFSETS_ID, 0)
 _GROUPS: Final = 1_000

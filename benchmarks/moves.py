@@ -147,7 +147,7 @@ def _fenced_ms(cluster: Cluster, source: str, target: str) -> float:
 
 
 def _logged_at(cluster: Cluster, name: str, place: str) -> datetime:
-    """When a process last came to a place of `common/failpoints.py`; nothing stops it there."""
+    """The time at which a process last reached a failpoint; the failpoint does not stop it."""
     line = cluster.processes[name].lines_with(rf"failpoint {place}$")[-1]
     return datetime.strptime(" ".join(line.split()[:2]), "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007
 

@@ -20,7 +20,7 @@ import uvloop
 from benchmarks import machine
 from benchmarks.markdown import number, table
 from common.ports.moves import MovePhase
-from common.process import collect_less_often, keep_freed_memory
+from common.runtime.process import collect_less_often, keep_freed_memory
 from tests.support.many_producers import store_producers
 from tests.support.moving_members import TARGET, MovingMember, TellingRing, moving_members
 from tests.support.partition_core import LOG, append, batch, until

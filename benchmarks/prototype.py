@@ -20,7 +20,7 @@ import uvloop
 from benchmarks.prototype_gateway import Connection, PrototypeLogs
 from benchmarks.prototype_hop import OPTIONS, OwnerServicer, RemoteLogs
 from benchmarks.prototype_store import Log, PrototypeStore
-from common.process import collect_less_often, keep_freed_memory
+from common.runtime.process import collect_less_often, keep_freed_memory
 from protos.partition.v1.partition_pb2_grpc import add_PartitionServiceServicer_to_server
 
 

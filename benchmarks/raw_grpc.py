@@ -15,7 +15,7 @@ import grpc
 import uvloop
 
 from benchmarks import results
-from common.process import keep_freed_memory
+from common.runtime.process import keep_freed_memory
 
 STREAM_ONE = "gRPC stream, 1 KiB messages, 32 in flight"
 STREAM_COALESCED = "gRPC stream, 1 KiB items, 16 in a message"

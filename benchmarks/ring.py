@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from benchmarks import markdown, report
-from common.circle import PartitionKey
-from common.ring import Ring, cap
+from common.cluster.hash_circle import PartitionKey
+from common.cluster.ring import Ring, cap
 
 _PAGE = Path(__file__).parent.parent / "docs" / "placement.md"
 _CASES = (

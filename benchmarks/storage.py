@@ -24,10 +24,10 @@ from rocksdict import Options, Rdict
 from benchmarks import machine
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
-from common.process import keep_freed_memory
 from common.records.records import Record, write_batch
+from common.runtime.process import keep_freed_memory
 from partition_svc.config import PartitionSettings
-from partition_svc.core import PartitionCore
+from partition_svc.partitions import PartitionCore
 from partition_svc.store.keys import log_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits

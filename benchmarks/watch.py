@@ -22,7 +22,7 @@ from benchmarks import machine, markdown
 from benchmarks.markdown import number
 from benchmarks.processes import Process
 from benchmarks.watchers import SimulatedMember, Watcher, gateway, wire_bytes
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.metadata import NewTopic
 from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata

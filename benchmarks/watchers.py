@@ -5,13 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from common.cluster_view import ClusterView
-from common.following import follow
+from common.cluster.follow import follow
+from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member, Registration
 from common.ports.moves import Move, MovePhase
 from common.rpc.channels import open_channel
+from common.rpc.messages.metadata import change_to_message
 from common.rpc.metadata_client import GrpcMetadata
-from common.rpc.metadata_messages import change_to_message
 from common.rpc.ring_client import GrpcRing
 
 #: A topic's id and a partition.

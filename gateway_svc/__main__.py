@@ -3,10 +3,10 @@
 import os
 import sys
 
-from common.command_line import read_settings
+from common.config.sources import read_settings
 from common.ports.unavailable import RegistrationRefused
-from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
+from common.runtime.process import ProcessSettings, run
 from gateway_svc.app import serve
 from gateway_svc.config import GatewaySettings
 from gateway_svc.net.listener import CannotListen

@@ -8,8 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from common.cluster_view import ClusterView
-from common.following import follow
+from common.client.append.append_batch import AppendTaker
+from common.client.connections import Owners
+from common.client.groups.coordinators import RoutedCoordinators
+from common.client.groups.offsets_topic import GroupTopic
+from common.client.partition_client import GrpcPartitions
+from common.client.partitions import RoutedPartitions
+from common.cluster.follow import follow
+from common.cluster.view import ClusterView
 from common.ports.coordinators import Coordinators
 from common.ports.metadata import ClusterChange, Endpoint, Metadata
 from common.ports.metadata import Gateway as Registration
@@ -17,25 +23,19 @@ from common.ports.partitions import Partitions
 from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
-from gateway_svc.backends.group_topic import GroupTopic
-from gateway_svc.backends.grpc_partitions import GrpcPartitions
-from gateway_svc.backends.owners import Owners
-from gateway_svc.backends.producer_ids import ProducerIds
-from gateway_svc.backends.routed_coordinators import RoutedCoordinators
-from gateway_svc.backends.routed_partitions import RoutedPartitions
-from gateway_svc.backends.submissions import AppendTaker
 from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
-from gateway_svc.handlers.answer_room import AnswerRoom
-from gateway_svc.handlers.call import Backends, LongPolls
-from gateway_svc.handlers.conversions import Conversions
-from gateway_svc.handlers.dispatch import Dispatch
-from gateway_svc.handlers.table import ROUTES
-from gateway_svc.net.frame_receiver import new_scratch
+from gateway_svc.dispatch.context import Backends, LongPolls
+from gateway_svc.dispatch.conversions import Conversions
+from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.net.connection import Session, SessionLimits, Shared
+from gateway_svc.net.connections import Roster
+from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
+from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import SHORT_TURN, Turn
-from gateway_svc.net.request_memory import RequestMemory
-from gateway_svc.net.roster import Roster
-from gateway_svc.net.session import Session, SessionLimits, Shared
+from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.routes import ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Gateway:
         """Serves clients from when the cluster is known until `stop` is set, then drains.
 
         `set_ready` is told when clients may come, and when no longer. Raises what
-        `common.following.follow` raises: then the gateway cannot go on.
+        `common.cluster.follow.follow` raises: then the gateway cannot go on.
         """
         stopping = asyncio.create_task(stop.wait())
         following = asyncio.create_task(follow(self._metadata, self._registration(), self._apply))

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from common.settings import setting, settings
+from common.config.settings import setting, settings
 
 _INT_MAX: Final = 2**31 - 1
 _MIB: Final = 1 << 20

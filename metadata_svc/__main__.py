@@ -3,11 +3,11 @@
 import os
 import sys
 
-from common.command_line import read_settings
+from common.config.sources import read_settings
 from common.etcd.leadership import LeadershipLost
 from common.kv.store import StorageFailed
-from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
+from common.runtime.process import ProcessSettings, run
 from metadata_svc.app import serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.store_config import StoreSettings

@@ -13,12 +13,12 @@ from common.kv.store import KvStore, StorageFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
 from metadata_svc.core import MetadataCore
-from metadata_svc.leading import Candidate
+from metadata_svc.election.candidate import Candidate
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service
 from metadata_svc.store_config import ETCD, StoreSettings
-from metadata_svc.topic_creation import Defaults
+from metadata_svc.topics.create import Defaults
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import make_dataclass
 from typing import Any, Final
 
-from common.config_values import INT_MAX, ConfigType
-from common.settings import as_text, declared, setting, settings, value_of
-from common.topic_config_table import TOPIC_CONFIGS, Synonym, TopicConfig
-from common.topic_configs import check_together
-from metadata_svc.moves.mover import RingPolicy
-from metadata_svc.topic_creation import PARTITIONS_PER_REQUEST_MAX
+from common.config.settings import as_text, declared, setting, settings, value_of
+from common.config.topic_config_table import TOPIC_CONFIGS, Synonym, TopicConfig
+from common.config.topic_configs import check_together
+from common.config.values import INT_MAX, ConfigType
+from metadata_svc.moves.scheduler import RingPolicy
+from metadata_svc.topics.create import PARTITIONS_PER_REQUEST_MAX
 
 NUM_PARTITIONS: Final = "num.partitions"
 DEFAULT_REPLICATION_FACTOR: Final = "default.replication.factor"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import time_ns
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.kv.store import KvStore, StorageFailed
 from common.ports.metadata import (
     ClusterChange,
@@ -25,19 +25,19 @@ from common.ports.metadata import (
 )
 from common.ports.moves import MemberProcess
 from common.ports.unavailable import BackendUnavailable, ProcessReplaced
-from metadata_svc.admission import process_refusal
-from metadata_svc.difference import Difference
-from metadata_svc.members import Members, RegisteredWatch
-from metadata_svc.moves.mover import Mover, RingPolicy
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.admission import process_refusal
+from metadata_svc.members.members import Members, RegisteredWatch
+from metadata_svc.moves.scheduler import Mover, RingPolicy
 from metadata_svc.pauses import Pauses
-from metadata_svc.producer_ids import ProducerIds, first_after_start
-from metadata_svc.revisions import Revisions
-from metadata_svc.ring_book import RingBook
-from metadata_svc.ring_core import RingCore
-from metadata_svc.store.state import State, StateStore
-from metadata_svc.topic_creation import Creation, Defaults
-from metadata_svc.topic_deletion import decide_deletion
-from metadata_svc.watching import Hub
+from metadata_svc.ring import RingCore
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.producer_ids import ProducerIds, first_after_start
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.store import State, StateStore
+from metadata_svc.topics.create import Creation, Defaults
+from metadata_svc.topics.delete import decide_deletion
+from metadata_svc.watch.hub import Hub
 
 log = logging.getLogger(__name__)
 

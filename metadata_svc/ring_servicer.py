@@ -8,7 +8,7 @@ import grpc.aio
 
 from common.ports.moves import MemberProcess, MovePhase, Ring, RingResult
 from common.ports.unavailable import BackendUnavailable, ProcessReplaced
-from common.rpc.ring_messages import (
+from common.rpc.messages.ring import (
     move_to_message,
     process_from_message,
     ring_result_to_message,

@@ -9,16 +9,16 @@ import grpc
 import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable, ProcessReplaced, RegistrationRefused
-from common.rpc.metadata_messages import (
+from common.rpc.messages.metadata import (
     new_topic_from_message,
     result_to_message,
     topic_to_message,
 )
-from common.rpc.ring_messages import process_from_message
+from common.rpc.messages.ring import process_from_message
 from common.rpc.server import Service
-from metadata_svc.change_messages import ChangeMessages
 from metadata_svc.core import MetadataCore
-from metadata_svc.hearing import WrongRegistration, hear, registration
+from metadata_svc.watch.messages import ChangeMessages
+from metadata_svc.watch.requests import WrongRegistration, hear, registration
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import (
     MetadataServiceServicer,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.config_values import INT_MAX
+from common.config.settings import setting, settings
+from common.config.values import INT_MAX
 from common.etcd.client import Tls
-from common.settings import setting, settings
 
 ROCKSDB = "rocksdb"
 ETCD = "etcd"

@@ -3,10 +3,10 @@
 import os
 import sys
 
-from common.command_line import read_settings
+from common.config.sources import read_settings
 from common.ports.unavailable import RegistrationRefused
-from common.process import ProcessSettings, run
 from common.rpc.server import AddressTaken
+from common.runtime.process import ProcessSettings, run
 from partition_svc.app import serve
 from partition_svc.config import PartitionSettings
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster

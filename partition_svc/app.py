@@ -14,14 +14,14 @@ from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
-from partition_svc.coordinator.coordinators import OwnedCoordinators
-from partition_svc.coordinator_servicer import CoordinatorServicer
-from partition_svc.coordinator_servicer import service as coordinator_service
-from partition_svc.core import PartitionCore
-from partition_svc.membership import live
-from partition_svc.moving.servicer import MovingServicer
-from partition_svc.moving.servicer import service as moving_service
-from partition_svc.servicer import PartitionServicer, service
+from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
+from partition_svc.member import live
+from partition_svc.partitions import PartitionCore
+from partition_svc.rpc.coordinator_servicer import CoordinatorServicer
+from partition_svc.rpc.coordinator_servicer import service as coordinator_service
+from partition_svc.rpc.moving_servicer import MovingServicer
+from partition_svc.rpc.moving_servicer import service as moving_service
+from partition_svc.rpc.partition_servicer import PartitionServicer, service
 from partition_svc.store.log_store import LogStore
 
 _WILDCARDS = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound

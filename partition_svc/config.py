@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from common.settings import setting, settings
-from partition_svc.coordinator.group_settings import GroupSettings
+from common.config.settings import setting, settings
+from partition_svc.coordinator.settings import GroupSettings
 
 _MINUTE_MS: Final = 60_000
 _INT_MAX: Final = 2**31 - 1

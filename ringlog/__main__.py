@@ -2,6 +2,6 @@
 
 import sys
 
-from ringlog.cli import main
+from ringlog.cli.main import main
 
 sys.exit(main())

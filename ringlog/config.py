@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from common.command_line import Configuration
-from common.process import ProcessSettings
-from common.settings import setting, settings
+from common.config.settings import setting, settings
+from common.config.sources import Configuration
+from common.runtime.process import ProcessSettings
 from gateway_svc.config import GatewaySettings
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from partition_svc.config import PartitionSettings

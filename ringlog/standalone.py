@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from common.cluster_view import ClusterView
-from common.command_line import read_settings
+from common.cluster.view import ClusterView
+from common.config.sources import read_settings
 from common.kv.store import StorageFailed as MetadataFailed
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
-from common.process import run
 from common.rpc.server import AddressTaken, RpcServer, Service
+from common.runtime.process import run
 from gateway_svc.app import Gateway
 from gateway_svc.config import WILDCARD_HOSTS
 from gateway_svc.net.listener import CannotListen
@@ -29,15 +29,15 @@ from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
-from partition_svc.coordinator.coordinators import OwnedCoordinators
-from partition_svc.coordinator_servicer import CoordinatorServicer
-from partition_svc.coordinator_servicer import service as coordinator_service
-from partition_svc.core import PartitionCore
-from partition_svc.membership import live
-from partition_svc.moving.servicer import MovingServicer
-from partition_svc.moving.servicer import service as moving_service
-from partition_svc.servicer import PartitionServicer
-from partition_svc.servicer import service as partition_service
+from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
+from partition_svc.member import live
+from partition_svc.partitions import PartitionCore
+from partition_svc.rpc.coordinator_servicer import CoordinatorServicer
+from partition_svc.rpc.coordinator_servicer import service as coordinator_service
+from partition_svc.rpc.moving_servicer import MovingServicer
+from partition_svc.rpc.moving_servicer import service as moving_service
+from partition_svc.rpc.partition_servicer import PartitionServicer
+from partition_svc.rpc.partition_servicer import service as partition_service
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
 from ringlog.announcement import Addresses, announcement
 from ringlog.config import CLASSES, FIXED, Services, host_and_port, in_address, settings_of

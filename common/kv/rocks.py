@@ -16,12 +16,12 @@ from typing import NoReturn
 from rocksdict import DbClosedError, Options, Rdict, ReadOptions
 from rocksdict import WriteBatch as RocksBatch
 
-from common.data_directory import DataDirectory
+from common.disk.data_directory import DataDirectory
+from common.disk.last_shutdown import LastEnd
+from common.disk.reserve_file import ReserveFile
+from common.disk.synced_mark import SyncedMark
 from common.kv.store import StorageFailed, WriteBatch
-from common.last_end import LastEnd
-from common.process import end_process
-from common.reserve_file import ReserveFile
-from common.synced_mark import SyncedMark
+from common.runtime.process import end_process
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
 _MEMTABLE_BYTES = 4 << 20

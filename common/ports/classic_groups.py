@@ -6,7 +6,7 @@ Names are Kafka's (KIP-62, KIP-345, KIP-394, KIP-559, KIP-814).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from common.ports.group_refusal import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
 
 #: Who commits or fetches without being a member.
 NO_GENERATION: Final = -1

@@ -9,7 +9,6 @@ offset of the last one.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from common.pausing import pausing
 from common.records.batch import (
     CODEC_MASK,
     LOG_APPEND_TIME,
@@ -31,6 +30,7 @@ from common.records.message import (
     write_message,
 )
 from common.records.records import Record, pack_records, read_records
+from common.runtime.thread_pauses import pausing
 
 _MAGIC_1: Final = 1
 _new_tuple: Final = tuple.__new__

@@ -10,8 +10,8 @@ from common.ports.moves import MemberProcess
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.leader import LeaderChannel
-from common.rpc.metadata_messages import new_topic_to_message, result_from_message
-from common.rpc.ring_messages import process_to_message
+from common.rpc.messages.metadata import new_topic_to_message, result_from_message
+from common.rpc.messages.ring import process_to_message
 from common.rpc.watch_client import GrpcWatch
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub

@@ -5,7 +5,7 @@ import grpc.aio
 from common.ports.moves import MemberProcess, Move, MovePhase, RingDescription, RingResult
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.leader import LeaderChannel
-from common.rpc.ring_messages import (
+from common.rpc.messages.ring import (
     move_from_message,
     process_to_message,
     ring_from_message,

@@ -12,12 +12,12 @@ from common.ports.metadata import ClusterChange, Member, Registration
 from common.ports.moves import MemberReport
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.rpc.channels import unavailable_on_failure
-from common.rpc.metadata_messages import (
+from common.rpc.messages.metadata import (
     change_from_message,
     gateway_to_message,
     member_to_message,
 )
-from common.rpc.ring_messages import report_to_message
+from common.rpc.messages.ring import report_to_message
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-from gateway_svc.handlers.call import Call
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.apis.api_versions import (
     ApiVersion,

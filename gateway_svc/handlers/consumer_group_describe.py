@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from common.cluster_view import ClusterView
-from common.in_turns import map_in_turns
+from common.cluster.view import ClusterView
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated, distinct
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
-from gateway_svc.handlers.operations import GROUP_OPERATIONS
+from common.runtime.cooperative import map_in_turns
+from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_describe import (
     CONSUMER_GROUP_DESCRIBE,
     OPERATIONS_UNKNOWN,

@@ -3,9 +3,9 @@
 from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import Coordinating, client_of
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_heartbeat import (
     CONSUMER_GROUP_HEARTBEAT,
     Assignment,

@@ -4,9 +4,9 @@ from typing import Final
 
 from common.ports.metadata import NewTopic, TopicResult
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.config_entries import topic_entries
-from gateway_svc.handlers.error_mapping import TOPIC_ERRORS
+from gateway_svc.cluster.config_entries import topic_entries
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.apis.create_topics import (
     CREATE_TOPICS,
     CreatableTopic,

@@ -1,8 +1,8 @@
 """DeleteGroups: forgets groups that have no members, with their offsets."""
 
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated, distinct
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.delete_groups import (
     DELETE_GROUPS,
     DeletableGroupResult,

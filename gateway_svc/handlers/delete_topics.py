@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 from common.ports.metadata import TopicResult
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.error_mapping import TOPIC_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.apis.delete_topics import (
     DELETE_TOPICS,
     DeletableTopicResult,

@@ -1,8 +1,8 @@
 """DescribeCluster: the cluster's id, its controller and its brokers (KIP-700)."""
 
-from gateway_svc.handlers.brokers import brokers, controller
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.operations import CLUSTER_OPERATIONS
+from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS
+from gateway_svc.cluster.brokers import brokers, controller
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.apis.describe_cluster import (
     BROKERS,
     CONTROLLERS,

@@ -4,10 +4,10 @@ from collections.abc import Callable, Hashable, Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from common.in_turns import map_in_turns
-from common.topic_names import invalid_name_reason
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.config_entries import Entry, Source, broker_entries, topic_entries
+from common.config.topic_names import invalid_name_reason
+from common.runtime.cooperative import map_in_turns
+from gateway_svc.cluster.config_entries import Entry, Source, broker_entries, topic_entries
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from common.in_turns import map_in_turns
 from common.ports.classic_groups import DescribedGroup as Found
-from common.ports.group_refusal import GroupRefusal
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated, distinct
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
-from gateway_svc.handlers.operations import GROUP_OPERATIONS
+from common.ports.group_errors import GroupRefusal
+from common.runtime.cooperative import map_in_turns
+from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.describe_groups import (
     DESCRIBE_GROUPS,
     OPERATIONS_UNKNOWN,

@@ -7,11 +7,11 @@ themselves ask too, and need none.
 from dataclasses import replace
 from typing import Final
 
-from common.in_turns import map_in_turns
-from gateway_svc.handlers.brokers import brokers
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.group_brokers import GroupBrokers
-from gateway_svc.handlers.leadership import Broker
+from common.runtime.cooperative import map_in_turns
+from gateway_svc.cluster.brokers import brokers
+from gateway_svc.cluster.group_brokers import GroupBrokers
+from gateway_svc.cluster.leadership import Broker
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.apis.find_coordinator import (
     FIND_COORDINATOR,
     GROUP,

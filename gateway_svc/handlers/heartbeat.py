@@ -1,9 +1,9 @@
 """Heartbeat: a member of a classic group lives."""
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import Coordinating
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import Coordinating
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 
 

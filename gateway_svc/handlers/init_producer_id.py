@@ -8,7 +8,7 @@ import logging
 from typing import Final
 
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.apis.init_producer_id import (
     INIT_PRODUCER_ID,
     InitProducerIdRequest,

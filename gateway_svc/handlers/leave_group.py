@@ -3,9 +3,9 @@
 from typing import Final
 
 from common.ports.classic_groups import LeaveGroup, LeavingMember, Left
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.leave_group import (
     LEAVE_GROUP,
     LeaveGroupRequest,

@@ -6,10 +6,10 @@ those of offline partitions are in Apache Kafka.
 """
 
 from common.ports.classic_groups import ListGroups
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
-from gateway_svc.handlers.group_brokers import GroupBrokers
+from gateway_svc.cluster.group_brokers import GroupBrokers
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.list_groups import (
     LIST_GROUPS,
     ListedGroup,

@@ -18,8 +18,8 @@ from common.ports.partitions import (
     OffsetResult,
 )
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.wire.apis.list_offsets import (
     LIST_OFFSETS,
     ListOffsetsPartition,

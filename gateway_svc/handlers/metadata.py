@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from common.in_turns import map_in_turns
 from common.ports.metadata import Topic
-from gateway_svc.handlers.auto_create import create_missing
-from gateway_svc.handlers.brokers import brokers, controller, leadership
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.leadership import Leadership
-from gateway_svc.handlers.operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
+from common.runtime.cooperative import map_in_turns
+from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
+from gateway_svc.cluster.auto_create import create_missing
+from gateway_svc.cluster.brokers import brokers, controller, leadership
+from gateway_svc.cluster.leadership import Leadership
+from gateway_svc.dispatch.context import Call
 from gateway_svc.wire.apis.metadata import (
     METADATA,
     OPERATIONS_UNKNOWN,

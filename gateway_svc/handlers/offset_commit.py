@@ -8,11 +8,11 @@ from functools import lru_cache, partial
 from time import time
 from typing import Final, NamedTuple, TypeAlias
 
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
-from common.ports.group_refusal import GroupRefusal
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import Coordinating, client_of
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,

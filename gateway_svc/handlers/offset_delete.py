@@ -5,11 +5,11 @@ Partitions that do not exist are refused here; the coordinator sees only those t
 
 from collections.abc import Collection, Iterator
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_delete import (
     OFFSET_DELETE,
     OffsetDeleteRequest,

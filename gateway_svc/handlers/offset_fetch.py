@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from typing import Final
 
-from common.in_turns import in_turns
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommittedOffset,
     FetchedOffsets,
     FetchOffsets,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from common.runtime.cooperative import in_turns
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_fetch import (
     OFFSET_FETCH,
     OffsetFetchRequest,

@@ -5,12 +5,12 @@ Everybody is answered alike, whatever replica id it gives: nobody replicates.
 
 from typing import TypeAlias
 
-from common.in_turns import Turns
 from common.ports.partitions import EpochEndOffset as EpochEnd
 from common.ports.partitions import EpochQuery, LogId
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.error_mapping import PARTITION_ERRORS
+from common.runtime.cooperative import Turns
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.wire.apis.offset_for_leader_epoch import (
     OFFSET_FOR_LEADER_EPOCH,
     EpochEndOffset,

@@ -1,9 +1,9 @@
 """SyncGroup: the leader hands over the assignment. Answered when it did."""
 
 from common.ports.classic_groups import MemberAssignment, SyncGroup
-from gateway_svc.handlers.call import Call
-from gateway_svc.handlers.coordinated import coordinated
-from gateway_svc.handlers.error_mapping import GROUP_ERRORS
+from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
 from gateway_svc.wire.error_code import ErrorCode
 

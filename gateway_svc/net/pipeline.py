@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
-from gateway_svc.handlers.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
-from gateway_svc.net.frame_receiver import Frame
+from gateway_svc.dispatch.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
+from gateway_svc.net.framing import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
 

@@ -1,8 +1,8 @@
 """Why moves stand still or wait, in sentences for operators. Reads only."""
 
-from common.cluster_view import ClusterView
-from metadata_svc.moves.mover import Mover
-from metadata_svc.moves.planning import Situation, Wish
+from common.cluster.view import ClusterView
+from metadata_svc.moves.plan import Situation, Wish
+from metadata_svc.moves.scheduler import Mover
 
 
 def troubles(mover: Mover) -> list[str]:

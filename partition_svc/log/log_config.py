@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from common.topic_configs import effective, effective_int
+from common.config.topic_configs import effective, effective_int
 
 #: compression.type as a codec number; "producer" leaves batches as they come.
 _CODECS: Final = {

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Placement
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.tail_cache import TailCache
-from partition_svc.log.waiters import wake_all
+from partition_svc.log.read.fetch_waiter import wake_all
+from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, log_id
 from partition_svc.store.log_store import LogStore
 

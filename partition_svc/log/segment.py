@@ -5,8 +5,8 @@ All logs begin another with each generation of the store.
 """
 
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.staged import Staged
-from partition_svc.store.group import Group
+from partition_svc.log.staged_batch import Staged
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import COMPACTED_BIT, batch_prefix, pack_segment, segment_key
 from partition_svc.store.reading import LogReader
 

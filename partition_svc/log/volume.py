@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from common.ports.metadata import ClusterChange, VolumeState
-from partition_svc.log.committer import Committer
+from partition_svc.log.commit.committer import Committer
 from partition_svc.store.cluster_claim import claimed_by
 from partition_svc.store.failures import MetadataBehind, StorageFailed
 from partition_svc.store.keys import VOLUME_STATE

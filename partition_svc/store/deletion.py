@@ -10,7 +10,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from partition_svc.store.group import Group
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GenerationBytes,

@@ -9,9 +9,9 @@ import struct
 from typing import Final, NamedTuple
 from uuid import uuid4
 
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, storage_failures
-from partition_svc.store.group import Group
 from partition_svc.store.keys import VOLUME, VOLUME_STATE
 from partition_svc.store.stored_volume import StoredVolume, current_boot_id
 

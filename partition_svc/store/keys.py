@@ -22,7 +22,7 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
                                          a log may have several in one generation
     "T" | log | timestamp u64 | last offset u64  →  (empty) time index: no record up to and
                                          including that offset has a larger timestamp
-    "P" | log | producer id u64       →  producer state; its form is `log/producers.py`'s business
+    "P" | log | producer id u64       →  producer state, in the format of `log/producers`
     "E" | log | leader epoch u64      →  offset of the first batch of that epoch, u64
     "K" | log                         →  offset up to which the log is compacted, u64
     "D" | generation u32 | log        →  (empty) a deleted log whose batches of that generation are

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_logs, note_deleted
 from partition_svc.store.failures import (
@@ -19,7 +20,6 @@ from partition_svc.store.failures import (
     storage_failures,
 )
 from partition_svc.store.generation import OpenGeneration
-from partition_svc.store.group import Group
 from partition_svc.store.identity import identify
 from partition_svc.store.keys import (
     COMPACTED_BIT,

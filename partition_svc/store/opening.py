@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from common.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
-from common.last_end import LastEnd
-from common.synced_mark import SyncedMark
+from common.disk.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
+from common.disk.last_shutdown import LastEnd
+from common.disk.synced_mark import SyncedMark
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as

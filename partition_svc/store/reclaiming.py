@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.database import Database
 from partition_svc.store.failures import storage_failures
-from partition_svc.store.group import Group
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     DEAD,

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from partition_svc.store.group import Group
+from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import batch_prefix, pack_segment, pack_u64, segment_key
 from partition_svc.store.reading import LogReader
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from common.data_directory import DataDirectory
+from common.disk.data_directory import DataDirectory
 from partition_svc.store.failures import storage_failures
 
 #: Room beside the data for what RocksDB writes about it.

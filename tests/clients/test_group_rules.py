@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from common.group_partitions import group_partition
+from common.cluster.group_partitions import group_partition
 from tests.support.kio_client import ask, message, read_response, request_frame
 
 OFFSET_COMMIT, OFFSET_FETCH, JOIN, HEARTBEAT, SYNC, OFFSET_DELETE, CONSUMER_HEARTBEAT = (

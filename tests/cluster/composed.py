@@ -17,7 +17,7 @@ from docker.models.networks import Network
 
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
-from ringlog.health_command import ask
+from ringlog.cli.health import ask
 from tests.cluster.engine import Engine
 from tests.support.cpu import busy_s
 from tests.support.ports import ReservedPort

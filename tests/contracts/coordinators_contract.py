@@ -15,6 +15,7 @@ import pytest
 
 from common.ports.classic_groups import GroupProtocol, ListedGroup, ListGroups
 from common.ports.coordinators import Coordinators
+from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import (
     CommitOffsets,
     CommittedOffset,
@@ -23,7 +24,6 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupClient, GroupRefusal
 from tests.support.groups import (
     CLIENT,
     DATA,

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from common.cluster_view import ClusterView
-from common.following import Backoff, OnWatch, follow
+from common.cluster.follow import Backoff, OnWatch, follow
+from common.cluster.view import ClusterView
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,

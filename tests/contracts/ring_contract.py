@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.metadata import Member, Metadata, NewTopic, Placement, Watch
 from common.ports.moves import (
     LogLoad,

@@ -5,12 +5,12 @@ from contextlib import suppress
 
 import pytest
 
-from common.group_partitions import group_partition
+from common.client.groups.coordinator_client import GrpcCoordinators
+from common.cluster.group_partitions import group_partition
 from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
-from common.ports.group_refusal import GroupRefusal
 from common.rpc.channels import open_channel
-from gateway_svc.backends.grpc_coordinators import GrpcCoordinators
 from tests.support.checked_load import create_topic
 from tests.support.cluster import Cluster
 from tests.support.failpoints import wait_until_at

@@ -11,7 +11,7 @@ import pytest
 
 from common.etcd.client import EtcdClient
 from common.ports.metadata import Topic
-from metadata_svc.store import keys, rows
+from metadata_svc.state import keys, rows
 from protos.etcd.v3 import rpc_pb2 as pb
 from protos.metadata.v1.metadata_pb2 import CreateTopicsRequest, NewTopic
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub

@@ -13,7 +13,7 @@ from contextlib import redirect_stderr
 from typing import Any
 from unittest.mock import Mock, patch
 
-from common.command_line import Configuration, read_settings
+from common.config.sources import Configuration, read_settings
 from gateway_svc.config import GatewaySettings
 from metadata_svc.config import MetadataSettings
 from metadata_svc.store_config import StoreSettings

@@ -15,7 +15,7 @@ from common.ports.unavailable import BackendUnavailable
 from tests.support.moving_members import SOURCE, TARGET, Producer, TellingRing, moving_members
 from tests.support.partition_core import LOG, append, batch
 from tests.support.proxy import Proxy
-from tests.unit.partition_svc.moving.test_mover import assert_kept, heads, moved, run
+from tests.unit.partition_svc.moves.test_runner import assert_kept, heads, moved, run
 
 
 class LossyRing(TellingRing):

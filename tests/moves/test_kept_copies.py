@@ -7,13 +7,13 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.store.room import Room
 from tests.support.moving_members import Failpoints, TellingRing, moving_members
 from tests.support.partition_core import LOG, append, batch, content, read_everything, until
-from tests.unit.partition_svc.moving.test_target import heads_of, moved, run
+from tests.unit.partition_svc.moves.test_target_move import heads_of, moved, run
 
 
 @pytest.fixture
 def points(monkeypatch):
     points = Failpoints()
-    monkeypatch.setattr("partition_svc.moving.target.reach", points.reach)
+    monkeypatch.setattr("partition_svc.moves.target_move.reach", points.reach)
     return points
 
 

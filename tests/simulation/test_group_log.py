@@ -15,7 +15,7 @@ from itertools import count
 
 import pytest
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
@@ -26,6 +26,7 @@ from common.ports.classic_groups import (
     SyncGroup,
 )
 from common.ports.consumer_groups import ConsumerHeartbeat, OwnedPartitions
+from common.ports.group_errors import GroupClient
 from common.ports.group_offsets import (
     CommitOffsets,
     DeleteOffsets,
@@ -33,14 +34,13 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupClient
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import LogId
-from partition_svc.coordinator.group import Group
-from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.loading import LoadedGroup, load
-from partition_svc.coordinator.shard import Shard
-from partition_svc.coordinator.writing import Writing
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.runtime.loader import LoadedGroup, load
+from partition_svc.coordinator.runtime.shard import Shard
+from partition_svc.coordinator.runtime.writer import Writing
+from partition_svc.coordinator.settings import GroupSettings
 from tests.support.classic_readers import assignment, subscription
 from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.interruptions import Interrupted, interrupted_after

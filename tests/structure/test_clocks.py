@@ -14,15 +14,15 @@ WALL_CLOCK = re.compile(
 READERS = {
     "gateway_svc/handlers/offset_commit.py": "expiry of offsets, a time that clients give",
     "metadata_svc/core.py": "producer ids after a restore; the stored id counts where it is behind",
-    "partition_svc/append_stream.py": "timestamps of typed records",
-    "partition_svc/coordinator/coordinators.py": "read once at the start, monotonic from there on",
-    "partition_svc/coordinator/writing.py": "timestamps of records",
-    "partition_svc/log/appending.py": "timestamps, and silent producers as in Apache Kafka",
-    "partition_svc/log/committer.py": "timestamps of records",
-    "partition_svc/log/incoming.py": "silent producers of a log that moved, as in Apache Kafka",
-    "partition_svc/log/log_cleaner.py": "age of records, by their timestamps",
-    "partition_svc/log/producer_expiry.py": "silent producers, as in Apache Kafka",
-    "partition_svc/servicer.py": "timestamps of typed records",
+    "partition_svc/rpc/append_stream.py": "timestamps of typed records",
+    "partition_svc/coordinator/runtime/coordinators.py": "read once at the start, then monotonic",
+    "partition_svc/coordinator/runtime/writer.py": "timestamps of records",
+    "partition_svc/log/commit/append.py": "timestamps, and silent producers as in Apache Kafka",
+    "partition_svc/log/commit/committer.py": "timestamps of records",
+    "partition_svc/log/transfer/incoming.py": "silent producers of a moved log, as in Apache Kafka",
+    "partition_svc/log/compaction/cleaner.py": "age of records, by their timestamps",
+    "partition_svc/log/producers/expiration.py": "silent producers, as in Apache Kafka",
+    "partition_svc/rpc/partition_servicer.py": "timestamps of typed records",
 }
 
 PACKAGES = ("common", "gateway_svc", "metadata_svc", "partition_svc", "ringlog")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from common.config.settings import declared
 from common.ports.metadata import TopicRefusal
 from common.ports.partitions import Refusal
-from common.settings import declared
-from gateway_svc.handlers.error_mapping import APPEND_ERRORS, PARTITION_ERRORS, TOPIC_ERRORS
-from gateway_svc.handlers.table import ROUTES
+from gateway_svc.dispatch.error_codes import APPEND_ERRORS, PARTITION_ERRORS, TOPIC_ERRORS
+from gateway_svc.routes import ROUTES
 from protos.metadata.v1 import metadata_pb2
 from protos.partition.v1 import partition_pb2
 from ringlog.config import CLASSES
-from ringlog.tables import DOCUMENTS, with_current_tables
+from ringlog.doc_tables import DOCUMENTS, with_current_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +47,8 @@ def test_every_route_has_its_api_file_and_its_handler_file():
     for route in ROUTES.values():
         name = _file_name(route.api.name)
         assert (ROOT / "gateway_svc/wire/apis" / f"{name}.py").is_file()
-        assert (ROOT / "gateway_svc/handlers" / f"{name}.py").is_file()
+        handlers = ROOT / "gateway_svc/handlers"
+        assert any((handlers / path).is_file() for path in (f"{name}.py", f"{name}/handler.py"))
 
 
 def test_every_api_file_is_served():

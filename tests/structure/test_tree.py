@@ -15,16 +15,16 @@ UNTESTED_ALONE = {
     "common/ports/consumer_groups.py": "declarations; tests/contracts tests what they are for",
     "common/ports/coordinators.py": "declarations; tests/contracts tests what implements them",
     "common/ports/group_offsets.py": "declarations; tests/contracts tests what implements them",
-    "common/ports/group_refusal.py": "declarations; tests/contracts tests what implements them",
+    "common/ports/group_errors.py": "declarations; tests/contracts tests what implements them",
     "common/ports/metadata.py": "declarations; tests/contracts tests what implements them",
     "common/ports/moves.py": "declarations; tests/contracts tests what implements them",
     "common/ports/partitions.py": "declarations; tests/contracts tests what implements them",
     "common/ports/unavailable.py": "declares one exception",
     "gateway_svc/wire/violations.py": "declares one exception",
-    "partition_svc/coordinator/effects.py": "declarations; the simulation holds them to their law",
-    "partition_svc/coordinator/group_settings.py": "declares limits; each is tested where it holds",
-    "partition_svc/coordinator/stored_consumer.py": "declarations; test_consumer_records.py",
-    "partition_svc/coordinator/stored.py": "declarations; test_records.py turns them into bytes",
+    "partition_svc/coordinator/records/result.py": "declarations; tests/simulation",
+    "partition_svc/coordinator/settings.py": "declares limits; each is tested where it holds",
+    "partition_svc/coordinator/records/stored_consumer.py": "declarations; test_consumer_records",
+    "partition_svc/coordinator/records/stored.py": "declarations; test_group_records.py",
     "common/records/errors.py": "declares two exceptions",
 }
 
@@ -141,5 +141,5 @@ def test_every_path_that_the_documents_name_is_there():
 
 
 def _is_somewhere(name: str) -> bool:
-    """Whether it is a path from the root, or from the folder of a service (`net/session.py`)."""
+    """Whether it is a path from the root, or from the folder of a service (`net/connection.py`)."""
     return any((ROOT / start / name).is_file() for start in ("", *PACKAGES))

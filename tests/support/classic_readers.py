@@ -21,9 +21,9 @@ from common.ports.classic_groups import (
     MemberAssignment,
     SyncGroup,
 )
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, OffsetToCommit
-from common.ports.group_refusal import GroupRefusal
-from partition_svc.coordinator.consumer_protocol import read_assignment, read_subscription
+from partition_svc.coordinator.records.consumer_protocol import read_assignment, read_subscription
 from tests.support.consumer_groups import ConsumerGroupWorld, topic_id
 
 EAGER, COOPERATIVE = "range", "cooperative-sticky"

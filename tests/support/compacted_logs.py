@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from common.records.records import read_records
-from partition_svc.core import PartitionCore
-from partition_svc.log.cleanable import cleanable
-from partition_svc.log.compaction_pass import CompactionPass, Tools
+from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.compaction_pass import CompactionPass, Tools
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.partitions import PartitionCore
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
 from tests.support.batches import record_batch

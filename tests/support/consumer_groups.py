@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.metadata import ClusterChange, Placement, Topic
-from partition_svc.coordinator.consumer_heartbeat import by_topic, flat
-from partition_svc.coordinator.group import Group
-from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.loading import LoadedGroup
-from partition_svc.coordinator.records import Entry, decode, encode
+from partition_svc.coordinator.consumer.heartbeat import by_topic, flat
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.group_records import Entry, decode, encode
+from partition_svc.coordinator.runtime.loader import LoadedGroup
+from partition_svc.coordinator.settings import GroupSettings
 from tests.support.interruptions import Interrupted, interrupted_after, seen
 
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
-from partition_svc.core import PartitionCore
+from partition_svc.partitions import PartitionCore
 from tests.support.partition_core import TOPIC_ID, batch, running_core
 
 _IN_FLIGHT = 5

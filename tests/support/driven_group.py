@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
     GroupHeartbeat,
     GroupProtocol,
@@ -12,11 +12,11 @@ from common.ports.classic_groups import (
     MemberAssignment,
     SyncGroup,
 )
+from common.ports.group_errors import GroupClient
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
-from common.ports.group_refusal import GroupClient
-from partition_svc.coordinator.group import Group
-from partition_svc.coordinator.group_settings import GroupSettings
-from partition_svc.coordinator.stored import GroupRecord
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.stored import GroupRecord
+from partition_svc.coordinator.settings import GroupSettings
 
 SESSION_MS, REBALANCE_MS = 10_000, 60_000
 #: ConsumerProtocolSubscription of version 0 to the topic "t", without user data.

@@ -1,4 +1,4 @@
-"""Places where a process of a test stays until it is let go (`common/failpoints.py`).
+"""Places where a process of a test stays until it is let go (`common/runtime/failpoints.py`).
 
 Every process knows all places, each with a file: it stays at a place for as long as the file is
 there. So a test arms a place while the process runs, and kills whom it likes meanwhile.

@@ -5,13 +5,13 @@ Everything that a group answers passes `GroupShell.write`, which holds it to the
 
 from collections import deque
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import Joined, Synced
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
-from partition_svc.coordinator.effects import Effects
-from partition_svc.coordinator.group import Group
-from partition_svc.coordinator.records import decode, encode
-from partition_svc.coordinator.stored import GroupRecord
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.group_records import decode, encode
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored import GroupRecord
 from tests.support.interruptions import seen
 
 

@@ -15,6 +15,7 @@ from common.ports.classic_groups import (
     Synced,
     SyncGroup,
 )
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommitOffsets,
     DeleteOffsets,
@@ -22,8 +23,7 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupRefusal
-from partition_svc.coordinator.group_settings import GroupSettings
+from partition_svc.coordinator.settings import GroupSettings
 from tests.support.group_shell import GroupShell
 from tests.support.interruptions import Interrupted, interrupted_after
 

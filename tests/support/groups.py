@@ -16,13 +16,13 @@ from common.ports.classic_groups import (
     SyncGroup,
 )
 from common.ports.coordinators import OFFSETS_TOPIC, Coordinators
+from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
-from common.ports.group_refusal import GroupClient, GroupRefusal
 from common.ports.metadata import Placement, Topic
 from partition_svc.app import open_coordinators
 from partition_svc.config import PartitionSettings
-from partition_svc.coordinator.coordinators import OwnedCoordinators
-from partition_svc.core import PartitionCore
+from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
+from partition_svc.partitions import PartitionCore
 from tests.support.partition_core import MEMBER, running_core, topic
 
 OFFSETS_TOPIC_ID = b"id of offsets..."

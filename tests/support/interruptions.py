@@ -8,8 +8,8 @@ from types import FrameType
 from typing import Any
 
 from common.ports.group_offsets import FetchOffsets
-from partition_svc.coordinator import group as group_module
-from partition_svc.coordinator.group import Group
+from partition_svc.coordinator.group import group as group_module
+from partition_svc.coordinator.group.group import Group
 
 _CODE = str(Path(group_module.__file__).parent)
 

@@ -15,10 +15,10 @@ from common.ports.moves import MemberProcess, Move, MovePhase
 from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
-from partition_svc.core import PartitionCore
-from partition_svc.moving.mover import Mover
-from partition_svc.moving.peers import Peers
-from partition_svc.moving.servicer import MovingServicer, service
+from partition_svc.moves.peers import Peers
+from partition_svc.moves.runner import Mover
+from partition_svc.partitions import PartitionCore
+from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
 from tests.support.live_copies import copied
 from tests.support.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch

@@ -8,21 +8,21 @@ must never happen is asserted where it would.
 import random
 from dataclasses import dataclass, field
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.kv.memory import MemoryKvStore
 from common.kv.store import WriteBatch
 from common.ports.metadata import ClusterChange, Member, Topic
 from common.ports.moves import Move, MovePhase, RingRefusal, RingState
-from metadata_svc.difference import Difference
-from metadata_svc.members import Members, RegisteredWatch
-from metadata_svc.moves.mover import Mover, RingPolicy
-from metadata_svc.moves.planning import wishes
-from metadata_svc.placement import place, ring_of
-from metadata_svc.revisions import Revisions
-from metadata_svc.ring_book import RingBook
-from metadata_svc.ring_core import RingCore
-from metadata_svc.store.state import StateStore
-from metadata_svc.watching import Hub
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.members import Members, RegisteredWatch
+from metadata_svc.moves.plan import wishes
+from metadata_svc.moves.scheduler import Mover, RingPolicy
+from metadata_svc.ring import RingCore
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.store import StateStore
+from metadata_svc.topics.placement import place, ring_of
+from metadata_svc.watch.hub import Hub
 
 FENCE_TIMEOUT_S = 5.0
 

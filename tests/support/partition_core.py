@@ -17,7 +17,7 @@ from common.ports.partitions import (
     Partitions,
 )
 from partition_svc.config import PartitionSettings
-from partition_svc.core import PartitionCore
+from partition_svc.partitions import PartitionCore
 from partition_svc.store.log_store import LogStore
 from tests.support.batches import record_batch, split_batches
 from tests.support.records import numbered

@@ -8,8 +8,8 @@ from google.protobuf.message import Message
 
 from common.ports.metadata import Topic
 from common.ports.moves import RingDescription, RingMember, RingRefusal
-from common.rpc.metadata_messages import topic_from_message
-from common.rpc.ring_messages import ring_from_message, ring_result_from_message
+from common.rpc.messages.metadata import topic_from_message
+from common.rpc.messages.ring import ring_from_message, ring_result_from_message
 from protos.metadata.v1 import metadata_pb2
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pkgutil import resolve_name
 
-from common.settings import declared
+from common.config.settings import declared
 
 #: Where each service declares its settings.
 _SETTINGS = {

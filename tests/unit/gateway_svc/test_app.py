@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.cluster_view import ClusterView
+from common.cluster.view import ClusterView
 from common.kv.memory import MemoryKvStore
 from common.ports.metadata import Member, NewTopic
 from common.ports.partitions import FetchQuery, FetchResult, Refusal
@@ -21,7 +21,7 @@ from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
 from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
-from metadata_svc.topic_creation import Defaults
+from metadata_svc.topics.create import Defaults
 from tests.support.partition_core import MEMBER, running_core, until
 from tests.support.ports import ReservedPort
 

@@ -1,6 +1,6 @@
 import pytest
 
-from common.settings import WrongSetting, build, declared
+from common.config.settings import WrongSetting, build, declared
 from gateway_svc.config import GatewaySettings, ListenerAddress, parse_listener
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from common.config.settings import build
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import NewTopic
@@ -12,10 +13,9 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import AddressTaken
-from common.settings import build
 from metadata_svc.app import open_core, serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
-from metadata_svc.store.state import StateStore
+from metadata_svc.state.store import StateStore
 from tests.contracts.metadata_contract import PARTITION_0, following, gateway, until
 from tests.support.ports import ReservedPort
 from tests.support.processes import BrokerProcess

@@ -1,9 +1,9 @@
 import pytest
 
-from common.settings import WrongSetting, build, declared
-from common.topic_config_table import TOPIC_CONFIGS
+from common.config.settings import WrongSetting, build, declared
+from common.config.topic_config_table import TOPIC_CONFIGS
 from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs, ring_policy
-from metadata_svc.moves.mover import RingPolicy
+from metadata_svc.moves.scheduler import RingPolicy
 
 
 def configs(**given):

@@ -10,9 +10,9 @@ from common.ports.metadata import Member, NewTopic, TopicRefusal
 from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc.core import MetadataCore
-from metadata_svc.moves.mover import RingPolicy
-from metadata_svc.store import keys
-from metadata_svc.topic_creation import Defaults
+from metadata_svc.moves.scheduler import RingPolicy
+from metadata_svc.state import keys
+from metadata_svc.topics.create import Defaults
 from tests.contracts.metadata_contract import (
     BROKER_CONFIGS,
     DEFAULT_PARTITIONS,

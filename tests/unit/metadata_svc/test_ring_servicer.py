@@ -18,7 +18,7 @@ from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
 from tests.contracts.disk_contract import DiskContract
 from tests.contracts.member_process_contract import MemberProcessContract
 from tests.contracts.ring_contract import RingContract
-from tests.unit.metadata_svc.test_ring_core import opened_ring
+from tests.unit.metadata_svc.test_ring import opened_ring
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from common.config.settings import WrongSetting, build
 from common.etcd.client import Tls
-from common.settings import WrongSetting, build
 from metadata_svc.store_config import StoreSettings
 
 ETCD = {"metadata.store": "etcd", "etcd.endpoints": "etcd-0:2379,etcd-1:2379"}

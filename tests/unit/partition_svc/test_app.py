@@ -10,7 +10,7 @@ from common.rpc.channels import open_channel
 from common.rpc.server import AddressTaken, RpcServer
 from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
-from metadata_svc.topic_creation import Defaults
+from metadata_svc.topics.create import Defaults
 from partition_svc.app import advertised_address, open_core, serve
 from partition_svc.config import PartitionSettings
 from partition_svc.store.failures import StoreInUse

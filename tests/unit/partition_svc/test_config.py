@@ -1,6 +1,6 @@
 import pytest
 
-from common.settings import WrongSetting, build, declared
+from common.config.settings import WrongSetting, build, declared
 from partition_svc.config import PartitionSettings
 
 

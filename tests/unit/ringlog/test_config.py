@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.settings import WrongSetting, build
+from common.config.settings import WrongSetting, build
 from ringlog.config import StandaloneSettings, host_and_port
 
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 from confluent_kafka import Producer
 
-from common.command_line import read_settings
+from common.config.sources import read_settings
 from ringlog.announcement import read_announcement
 from ringlog.config import CLASSES, FIXED, settings_of
 from tests.support.ports import ReservedPort

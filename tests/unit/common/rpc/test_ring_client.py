@@ -8,8 +8,8 @@ import pytest
 from common.ports.moves import Move, MovePhase, RingRefusal, RingResult
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
+from common.rpc.messages.ring import move_to_message
 from common.rpc.ring_client import GrpcRing
-from common.rpc.ring_messages import move_to_message
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
 

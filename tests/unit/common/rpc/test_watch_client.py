@@ -7,8 +7,8 @@ from common.ports.metadata import Endpoint, Gateway, Member
 from common.ports.moves import LogLoad, MemberReport, MoveProgress
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.rpc.channels import open_channel
+from common.rpc.messages.ring import report_from_message
 from common.rpc.metadata_client import GrpcMetadata
-from common.rpc.ring_messages import report_from_message
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceServicer
 from tests.unit.common.rpc.test_metadata_client import run, served

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from gateway_svc.handlers.dispatch import Dispatch
-from gateway_svc.handlers.reply import Exclusive, Parts, Pending
-from gateway_svc.handlers.route import Route, Started, overlapping_route
+from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.reply import Exclusive, Parts, Pending
+from gateway_svc.dispatch.route import Route, Started, overlapping_route
 from gateway_svc.wire.apis.init_producer_id import (
     INIT_PRODUCER_ID,
     InitProducerIdRequest,

@@ -1,5 +1,5 @@
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
-from common.ports.group_refusal import GroupClient, GroupRefusal
+from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
 from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
 from gateway_svc.wire.error_code import ErrorCode

@@ -1,10 +1,10 @@
 import pytest
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
+from gateway_svc.dispatch.coordinator_call import GroupClient
 from gateway_svc.handlers.consumer_group_heartbeat import consumer_group_heartbeat
-from gateway_svc.handlers.coordinated import GroupClient
 from gateway_svc.wire.apis.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     TopicPartitions,

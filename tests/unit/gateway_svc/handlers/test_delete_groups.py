@@ -1,5 +1,5 @@
 from common.ports.classic_groups import GroupResult
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.delete_groups import delete_groups
 from gateway_svc.wire.apis.delete_groups import DeleteGroupsRequest
 from gateway_svc.wire.error_code import ErrorCode

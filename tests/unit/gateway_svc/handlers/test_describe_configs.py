@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from common.config.topic_config_table import TOPIC_CONFIGS
 from common.ports.metadata import ClusterChange
-from common.topic_config_table import TOPIC_CONFIGS
 from gateway_svc.handlers.describe_configs import describe_configs
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,

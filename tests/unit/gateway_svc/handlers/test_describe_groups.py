@@ -1,9 +1,9 @@
 import pytest
 
 from common.ports.classic_groups import DescribedGroup, DescribedMember
-from common.ports.group_refusal import GroupClient, GroupRefusal
+from common.ports.group_errors import GroupClient, GroupRefusal
+from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.handlers.describe_groups import describe_groups
-from gateway_svc.handlers.operations import GROUP_OPERATIONS
 from gateway_svc.wire.apis.describe_groups import OPERATIONS_UNKNOWN, DescribeGroupsRequest
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import World

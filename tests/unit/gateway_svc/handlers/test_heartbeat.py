@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.heartbeat import heartbeat
 from gateway_svc.wire.apis.heartbeat import HeartbeatRequest
 from gateway_svc.wire.error_code import ErrorCode

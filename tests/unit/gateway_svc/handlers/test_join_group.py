@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from common.ports.classic_groups import GroupProtocol, Joined, JoinedMember, JoinGroup
-from common.ports.group_refusal import GroupClient, GroupRefusal
+from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.handlers.join_group import join_group
 from gateway_svc.wire.apis.join_group import (
     JoinGroupRequest,

@@ -1,5 +1,5 @@
 from common.ports.classic_groups import LeaveGroup, LeavingMember, Left, LeftMember
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.leave_group import leave_group
 from gateway_svc.wire.apis.leave_group import LeaveGroupRequest, MemberIdentity
 from gateway_svc.wire.error_code import ErrorCode

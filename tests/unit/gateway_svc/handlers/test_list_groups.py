@@ -1,6 +1,6 @@
 from common.ports.classic_groups import ListedGroup, ListedGroups, ListGroups
-from common.ports.group_refusal import GroupRefusal
-from gateway_svc.handlers.group_brokers import GroupBrokers
+from common.ports.group_errors import GroupRefusal
+from gateway_svc.cluster.group_brokers import GroupBrokers
 from gateway_svc.handlers.list_groups import list_groups
 from gateway_svc.wire.apis.list_groups import ListGroupsRequest
 from gateway_svc.wire.error_code import ErrorCode

@@ -2,8 +2,8 @@ from time import time
 
 import pytest
 
+from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
-from common.ports.group_refusal import GroupClient, GroupRefusal
 from gateway_svc.handlers.offset_commit import offset_commit
 from gateway_svc.wire.apis.offset_commit import (
     OFFSET_COMMIT,

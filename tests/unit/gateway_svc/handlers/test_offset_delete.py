@@ -1,5 +1,5 @@
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import DeletedOffsets, DeleteOffsets, TopicPartitions
-from common.ports.group_refusal import GroupRefusal
 from gateway_svc.handlers.offset_delete import offset_delete
 from gateway_svc.wire.apis.offset_delete import (
     OffsetDeleteRequest,

@@ -1,12 +1,12 @@
 import pytest
 
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommittedOffset,
     FetchedOffsets,
     FetchOffsets,
     TopicPartitions,
 )
-from common.ports.group_refusal import GroupRefusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.wire.apis.offset_fetch import (

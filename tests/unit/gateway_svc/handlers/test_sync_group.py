@@ -1,7 +1,7 @@
 import asyncio
 
 from common.ports.classic_groups import MemberAssignment, Synced, SyncGroup
-from common.ports.group_refusal import GroupRefusal
+from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.sync_group import (
     SyncGroupRequest,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from common.cluster_view import ClusterView
+from common.client.groups.offsets_topic import GroupTopic
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
     HeartbeatTaken,
     Joined,
@@ -40,13 +41,12 @@ from common.ports.partitions import (
     OffsetResult,
     Partitions,
 )
-from gateway_svc.backends.group_topic import GroupTopic
-from gateway_svc.backends.producer_ids import ProducerIds
 from gateway_svc.config import GatewaySettings, ListenerAddress
-from gateway_svc.handlers.answer_room import AnswerRoom
-from gateway_svc.handlers.call import Backends, Call, Peer
-from gateway_svc.handlers.reply import Disconnect
-from gateway_svc.handlers.route import Alone, Started
+from gateway_svc.dispatch.context import Backends, Call, Peer
+from gateway_svc.dispatch.reply import Disconnect
+from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.dispatch.route import Alone, Started
+from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.wire.apis.offset_commit import OFFSET_COMMIT
 from gateway_svc.wire.apis.produce import PRODUCE
 from gateway_svc.wire.codec import decode

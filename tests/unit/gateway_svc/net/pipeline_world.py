@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from gateway_svc.handlers.reply import Exclusive, InTurn, Parts, Pending
+from gateway_svc.dispatch.reply import Exclusive, InTurn, Parts, Pending
 from gateway_svc.net.pipeline import SHORT_TURN, Pipeline, Turn
 from gateway_svc.wire.violations import ProtocolViolation
 

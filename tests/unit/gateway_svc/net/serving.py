@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import uvloop
 
-from gateway_svc.handlers.reply import Pending
-from gateway_svc.net.frame_receiver import new_scratch
+from gateway_svc.dispatch.reply import Pending
+from gateway_svc.net.connection import Session, SessionLimits, Shared
+from gateway_svc.net.connections import Roster
+from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import Listener
+from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import SHORT_TURN, Answerer
-from gateway_svc.net.request_memory import RequestMemory
-from gateway_svc.net.roster import Roster
-from gateway_svc.net.session import Session, SessionLimits, Shared
 
 LIMITS = SessionLimits(
     frame_bytes_max=64 << 20,

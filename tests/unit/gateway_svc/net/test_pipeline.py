@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway_svc.handlers.reply import Disconnect
+from gateway_svc.dispatch.reply import Disconnect
 from gateway_svc.net.pipeline import LONG_TURN, SHORT_TURN, Turn
 from tests.unit.gateway_svc.net.pipeline_world import ChanceWorld, World, settle
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from common.ports.moves import DiskState, LogLoad, MemberReport
-from metadata_svc.moves.planning import NO_ROOM_PAUSE_S
+from metadata_svc.moves.plan import NO_ROOM_PAUSE_S
 from metadata_svc.moves.troubles import troubles, unsized_moves
 from tests.support.moving_world import World
 

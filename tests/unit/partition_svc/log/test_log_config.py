@@ -1,6 +1,6 @@
 import pytest
 
-from common.topic_config_table import TOPIC_CONFIGS
+from common.config.topic_config_table import TOPIC_CONFIGS
 from partition_svc.log.log_config import FOREVER, LogConfig
 
 

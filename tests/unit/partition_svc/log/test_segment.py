@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
-from partition_svc.log.staged import Staged
+from partition_svc.log.staged_batch import Staged
 from partition_svc.store.keys import COMPACTED_BIT
 from tests.support.log_stores import LOG_KEY, opened
 

@@ -1,6 +1,6 @@
 import pytest
 
-from common.data_directory import DataDirectory
+from common.disk.data_directory import DataDirectory
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.room import Room
 

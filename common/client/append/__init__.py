@@ -1,0 +1,1 @@
+"""Appends over long-lived streams, and their buffers while a partition moves."""

@@ -1,0 +1,1 @@
+"""Fetches over long-lived streams, and one long poll over several owners."""

@@ -1,0 +1,1 @@
+"""Calls to group coordinators: routing, retries, and the stream they share."""

@@ -1,0 +1,173 @@
+"""Group calls to one partition service over one long-lived stream (`batching_stream.py`).
+
+Calls begin at the owner in the order in which they were submitted; answers come in any order and
+find their call by its id. Where the stream breaks, the outcome of everything on it is unknown; what
+has not been sent fails with `CallNotSent`.
+"""
+
+import asyncio
+import logging
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
+
+import grpc.aio
+
+from common.client.batching_stream import LongStream
+from common.ports.unavailable import BackendUnavailable, CallNotSent
+from common.rpc.channels import CALL_TIMEOUT_S
+from common.rpc.member_channel import Channel
+from common.rpc.wire_format import delimited_head
+from protos.coordinator.v1 import coordinator_pb2 as pb
+
+T = TypeVar("T")
+
+#: Messages go out as bytes: calls are encoded one by one, when they are submitted.
+Stream = grpc.aio.StreamStreamCall[bytes, pb.GroupAnswers]
+
+_METHOD: Final = "/coordinator.v1.CoordinatorService/CallStream"
+_CALLS_FIELD: Final = pb.GroupCalls.CALLS_FIELD_NUMBER
+
+#: What one message holds at most; one call may be larger.
+_MESSAGE_BYTES_MAX: Final = 1 << 20
+_MESSAGE_CALLS_MAX: Final = 512
+
+#: What may be on its way to the owner without an answer. More waits here.
+_UNANSWERED_BYTES_MAX: Final = 8 << 20
+
+
+class _Call(NamedTuple):
+    call_id: int
+    encoded: bytes
+    kind: str  # the field of the call, and of its answer
+    read: Callable[[pb.GroupAnswer], Any]
+    future: "Future[Any]"
+    since: float  # when it was submitted, in loop time
+
+
+def open_call_stream(channel: Channel) -> Stream:
+    # Not the stub's: that would copy each call into the message once more.
+    stream: Any = channel.stream_stream(_METHOD, response_deserializer=pb.GroupAnswers.FromString)
+    opened: Stream = stream()
+    return opened
+
+
+class GroupCalls:
+    """Sends from the first call on. A `Traffic` of its stream."""
+
+    def __init__(
+        self,
+        name: str,
+        open_stream: Callable[[], Stream],
+        *,
+        answer_timeout_s: float = CALL_TIMEOUT_S,
+    ) -> None:
+        """`name` is the owner's, for errors. A call without an answer in time fails."""
+        self._name = name
+        # Calls are made again, so that somebody may lose the same stream often.
+        self._stream = LongStream(name, "CallStream", open_stream, self, lost_level=logging.INFO)
+        self._answer_timeout_s = answer_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Call] = deque()
+        self._unanswered: dict[int, _Call] = {}  # by id, oldest first
+        self._unanswered_bytes = 0
+        self._answered_at = 0.0
+        self._next_id = 0
+
+    def submit(self, call: pb.GroupCall, read: Callable[[pb.GroupAnswer], T]) -> "Future[T]":
+        """What `read` makes of the answer, or `BackendUnavailable`. A caller may cancel."""
+        self._next_id = call_id = self._next_id + 1
+        call.call_id = call_id
+        future: Future[T] = self._loop.create_future()
+        kind: str = call.WhichOneof("call")
+        encoded = call.SerializeToString()
+        self._waiting.append(_Call(call_id, encoded, kind, read, future, self._loop.time()))
+        self._stream.wake()
+        return future
+
+    def abandon(self, error: BackendUnavailable) -> None:
+        """As `LongStream.abandon`."""
+        self._stream.abandon(error)
+
+    async def close(self) -> None:
+        """Ends the stream. What has no answer yet fails."""
+        await self._stream.close()
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def next_message(self) -> bytes | None:
+        """As much of what waits as one may hold; each call in it now counts as unanswered."""
+        if self._unanswered_bytes >= _UNANSWERED_BYTES_MAX:
+            return None
+        parts: list[bytes] = []
+        room = _MESSAGE_BYTES_MAX
+        while self._waiting and len(parts) < 2 * _MESSAGE_CALLS_MAX:
+            size = len(self._waiting[0].encoded)
+            if parts and size > room:
+                break
+            call = self._waiting.popleft()
+            if call.future.done():
+                # Its caller went away.
+                continue
+            room -= size
+            self._unanswered[call.call_id] = call
+            self._unanswered_bytes += size
+            parts += (delimited_head(_CALLS_FIELD, size), call.encoded)
+        return b"".join(parts) if parts else None
+
+    def received(self, response: pb.GroupAnswers) -> None:
+        self._answered_at = self._loop.time()
+        for answer in response.answers:
+            self._settle(answer)
+
+    def look(self) -> None:
+        """Gives up calls that are overdue, and the stream where nothing was answered since."""
+        overdue_since = self._loop.time() - self._answer_timeout_s
+        late = [one for one in self._unanswered.values() if one.since < overdue_since]
+        if late and self._answered_at < late[0].since:
+            raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
+        for call in late:
+            del self._unanswered[call.call_id]
+            self._unanswered_bytes -= len(call.encoded)
+        unsent: list[_Call] = []
+        while self._waiting and self._waiting[0].since < overdue_since:
+            unsent.append(self._waiting.popleft())
+        _fail(late, BackendUnavailable(f"{self._name}: no answer in time"))
+        _fail(unsent, CallNotSent(f"{self._name}: could not be sent in time"))
+        if late or unsent:
+            self._stream.wake()
+
+    def lost(self, error: BackendUnavailable) -> None:
+        in_doubt, unsent = list(self._unanswered.values()), list(self._waiting)
+        self._unanswered.clear()
+        self._waiting.clear()
+        self._unanswered_bytes = 0
+        self._answered_at = 0.0
+        _fail(in_doubt, error)
+        _fail(unsent, CallNotSent(str(error)))
+
+    def _settle(self, answer: pb.GroupAnswer) -> None:
+        call = self._unanswered.pop(answer.call_id, None)
+        if call is None:
+            # Overdue, and given up.
+            return
+        self._unanswered_bytes -= len(call.encoded)
+        if call.future.done():
+            return
+        if answer.WhichOneof("answer") != call.kind:
+            error = BackendUnavailable(f"{self._name}: no answer to {call.kind}")
+            call.future.set_exception(error)
+            return
+        try:
+            call.future.set_result(call.read(answer))
+        except (KeyError, ValueError) as error:
+            call.future.set_exception(BackendUnavailable(f"{self._name}: {error!r}"))
+
+
+def _fail(calls: list[_Call], error: BackendUnavailable) -> None:
+    for call in calls:
+        if not call.future.done():
+            call.future.set_exception(error)

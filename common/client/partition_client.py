@@ -1,0 +1,165 @@
+"""The port `Partitions` over gRPC, for the logs of one partition service."""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any, Final
+
+from common.client.append.append_batch import AppendTaker, Item, Tell
+from common.client.append.append_stream import AppendSender
+from common.client.fetch.fetch_stream import FETCH_MARGIN_S, FetchSender, NoStream
+from common.client.groups.coordinator_client import GrpcCoordinators
+from common.client.reachability import Reachability
+from common.ports.partitions import (
+    Append,
+    AppendResult,
+    EpochEndOffset,
+    EpochQuery,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    Partitions,
+)
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.member_channel import MemberChannel
+from common.rpc.messages.partition_caller import (
+    decoded_fetch_response,
+    descriptions_from_message,
+    epoch_ends_from_message,
+    epoch_queries_to_message,
+    fetch_query_to_message,
+    logs_to_message,
+    offset_queries_to_message,
+    offset_results_from_message,
+)
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+
+_SERVICE: Final = pb.DESCRIPTOR.services_by_name["PartitionService"]
+_FETCH: Final = f"/{_SERVICE.full_name}/Fetch"
+_FETCH_STREAM: Final = f"/{_SERVICE.full_name}/FetchStream"
+
+
+class GrpcPartitions(Partitions):
+    """Appends on one stream, the rest as calls.
+
+    While the owner is lost, calls raise `OwnerLost` at once (`reachability.py`).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        taker: AppendTaker | None = None,
+        *,
+        append_timeout_s: float = 30.0,
+    ) -> None:
+        """`name` is the owner's, which refuses calls for another one, `address` its host:port.
+
+        Without a `taker` every refusal is the caller's.
+        """
+        self._name = name
+        # Two connections: a megabyte of fetched batches must not delay the answer to an append.
+        self._channels = (MemberChannel(name, address), MemberChannel(name, address))
+        self._reachability = Reachability(name, address, self._channels[1])
+        self._stub = PartitionServiceStub(self._channels[0])
+        # Not the stub's: that would copy the batches into a message, and out of it again.
+        self._fetch: Any = self._channels[0].unary_unary(
+            _FETCH,
+            request_serializer=pb.FetchRequest.SerializeToString,
+            response_deserializer=decoded_fetch_response,
+        )
+        open_stream: Any = self._channels[0].stream_stream(
+            _FETCH_STREAM, request_serializer=pb.FetchStreamRequest.SerializeToString
+        )
+        self._fetches = FetchSender(name, open_stream)
+        self._has_stream = True
+        self._appends = AppendSender(
+            name,
+            PartitionServiceStub(self._channels[1]).AppendStream,
+            answer_timeout_s=append_timeout_s,
+            taker=taker,
+            reachability=self._reachability,
+        )
+
+        # With the appends: what is waited for there is as short.
+        self.coordinators = GrpcCoordinators(name, self._channels[1], self._reachability)
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        return self._appends.submit(appends, acks=acks)
+
+    def send(self, *items: Item) -> None:
+        self._appends.send(*items)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._reachability.is_lost
+
+    @property
+    def ends_waits(self) -> bool:
+        return self._has_stream and self._fetches.ends_waits
+
+    def when_answered(self, log: LogId, tell: Tell) -> bool:
+        return self._appends.when_answered(log, tell)
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        self._reachability.check()
+        if self._has_stream:
+            try:
+                return await self._fetches.fetch(query)
+            except NoStream:
+                # While services are updated one by one. A newer one comes with another connection.
+                self._has_stream = False
+        try:
+            return await self._fetch_by_call(query)
+        except BackendUnavailable:
+            self._has_stream = True
+            raise
+
+    async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        self._reachability.check()
+        with unavailable_on_failure(f"{self._name} ListOffsets"):
+            answer: pb.ListOffsetsResponse = await self._stub.ListOffsets(
+                offset_queries_to_message(queries), timeout=CALL_TIMEOUT_S
+            )
+        return offset_results_from_message(answer)
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        self._reachability.check()
+        with unavailable_on_failure(f"{self._name} OffsetsForLeaderEpoch"):
+            answer: pb.OffsetsForLeaderEpochResponse = await self._stub.OffsetsForLeaderEpoch(
+                epoch_queries_to_message(queries), timeout=CALL_TIMEOUT_S
+            )
+        return epoch_ends_from_message(answer)
+
+    async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        self._reachability.check()
+        with unavailable_on_failure(f"{self._name} DescribeLog"):
+            answer: pb.DescribeLogResponse = await self._stub.DescribeLog(
+                logs_to_message(logs), timeout=CALL_TIMEOUT_S
+            )
+        return descriptions_from_message(answer)
+
+    def abandon(self, error: BackendUnavailable) -> None:
+        """As `OwnedPartitions.abandon`; fetches and calls end with `close`."""
+        self._appends.abandon(error)
+        self.coordinators.abandon(error)
+
+    async def close(self) -> None:
+        """Ends the streams and all calls; what has no answer yet fails."""
+        await self._reachability.close()
+        await self._fetches.close()
+        await self._appends.close()
+        await self.coordinators.close()
+        for channel in self._channels:
+            await channel.close()
+
+    async def _fetch_by_call(self, query: FetchQuery) -> list[FetchResult]:
+        with unavailable_on_failure(f"{self._name} Fetch"):
+            results: list[FetchResult] = await self._fetch(
+                fetch_query_to_message(query), timeout=query.max_wait_ms / 1000 + FETCH_MARGIN_S
+            )
+        return results

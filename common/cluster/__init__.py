@@ -1,0 +1,1 @@
+"""One process's view of the cluster: members, topics, the ring, and the watch that updates it."""

@@ -1,0 +1,1 @@
+"""Data directories: exclusive use, reserved space, and what survived the last shutdown."""

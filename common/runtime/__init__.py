@@ -1,0 +1,1 @@
+"""Process-wide utilities: startup and signals, failpoints, cooperative work, pauses of threads."""

@@ -1,0 +1,111 @@
+"""What a handler may know and use: who asks, in which version, and the services behind."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from common.client.groups.offsets_topic import GroupTopic
+from common.cluster.view import ClusterView
+from common.ports.coordinators import Coordinators
+from common.ports.metadata import Metadata
+from common.ports.partitions import Partitions
+from gateway_svc.config import GatewaySettings, ListenerAddress
+from gateway_svc.dispatch.conversions import Conversions
+from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.wire.envelope import RequestHeader
+
+T = TypeVar("T")
+
+
+class Peer(NamedTuple):
+    """The other end of a connection, and where it reached us."""
+
+    listener: str
+    host: str
+    port: int
+    local_host: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class LongPolls:
+    """Waits for data that a gateway ends early when it is about to stop."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def wait(self, answer: Awaitable[T]) -> T | None:
+        """`answer`, or None where it was ended early."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Ours leaves no trace; one by somebody else (the client left) goes on.
+            if not self.is_over or task in self._tasks or task.uncancel() > 0:
+                raise
+            return None
+        finally:
+            self._tasks.discard(task)
+
+    def end(self) -> None:
+        """Ends those that wait now, and says so to those that come later."""
+        self.is_over = True
+        while self._tasks:
+            self._tasks.pop().cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """What stands behind the gateway, one for all calls.
+
+    `addresses` says by listener what this gateway's clients are told to connect to; where its host
+    stands for every address of the machine, the one that they reached.
+    """
+
+    settings: GatewaySettings
+    addresses: Mapping[str, ListenerAddress]
+    view: ClusterView
+    partitions: Partitions
+    coordinators: Coordinators
+    group_topic: GroupTopic
+    metadata: Metadata
+    producer_ids: ProducerIds
+    answer_room: AnswerRoom
+    conversions: Conversions = field(default_factory=Conversions)
+    long_polls: LongPolls = field(default_factory=LongPolls)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request's circumstances. Connections use one again for requests that share them."""
+
+    api_version: int
+    client_id: str | None
+    peer: Peer
+    backends: Backends
+
+
+class Caller:
+    """Who asks on one connection, which clients name once and for all."""
+
+    def __init__(self, peer: Peer, backends: Backends) -> None:
+        self._peer = peer
+        self._backends = backends
+        self._client_id: str | None = None
+        self._calls: dict[int, Call] = {}  # by version, all of `_client_id`
+
+    def call(self, header: RequestHeader) -> Call:
+        if header.client_id != self._client_id:
+            self._calls.clear()
+            self._client_id = header.client_id
+        call = self._calls.get(header.api_version)
+        if call is None:
+            call = Call(header.api_version, header.client_id, self._peer, self._backends)
+            self._calls[header.api_version] = call
+        return call

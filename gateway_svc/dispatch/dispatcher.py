@@ -1,0 +1,76 @@
+"""From a frame to the handler of its API and from the response back to bytes.
+
+Knows no API by name, save that an unknown version of ApiVersions is answered.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway_svc.dispatch.context import Backends, Caller, Peer
+from gateway_svc.dispatch.reply import Parts, Reply
+from gateway_svc.dispatch.request import Request
+from gateway_svc.dispatch.route import Route, Shortcut
+from gateway_svc.wire.api import Api
+from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
+from gateway_svc.wire.envelope import RequestHeader, kind_of, read_header, write_response
+from gateway_svc.wire.error_code import ErrorCode
+from gateway_svc.wire.violations import ProtocolViolation
+
+
+class Dispatch:
+    """One for the process; every connection gets an answerer of its own."""
+
+    def __init__(self, routes: Mapping[int, Route], backends: Backends) -> None:
+        self.routes = routes
+        self.backends = backends
+        #: By what the frames of an API and version begin with.
+        self.shortcuts: dict[bytes, Shortcut] = {
+            kind_of(route.api.key, version): shortcut
+            for route in routes.values()
+            if route.shortcuts is not None
+            for version, shortcut in route.shortcuts(route, backends).items()
+        }
+
+    def connect(self, peer: Peer) -> Callable[[bytes], Reply]:
+        """What answers the frames of one connection, in the order of their arrival."""
+        return _Connection(self, peer).answer
+
+
+class _Connection:
+    def __init__(self, dispatch: Dispatch, peer: Peer) -> None:
+        self._routes = dispatch.routes
+        self._shortcuts = dispatch.shortcuts
+        self._caller = Caller(peer, dispatch.backends)
+
+    def answer(self, frame: bytes) -> Reply:
+        """Starts the request in `frame`.
+
+        Raises:
+            ProtocolViolation: it is not a request, or of an API or version that is not served.
+            Disconnect: it went wrong and expects no response that could say so.
+        """
+        shortcut = self._shortcuts.get(frame[:4])
+        if shortcut is not None:
+            try:
+                reply = shortcut(frame, self._caller)
+            except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
+                header = read_header(frame)
+                return Request(self._routes[header.api_key], header, frame).failed(error)
+            if reply is not None:
+                return reply
+        header = read_header(frame)
+        route = self._routes.get(header.api_key)
+        if route is None:
+            raise ProtocolViolation(f"a request of the unknown API {header.api_key}")
+        api = route.api
+        if not api.version_min <= header.api_version <= api.version_max:
+            return _refuse_version(api, header)
+        return Request(route, header, frame).start(self._caller.call(header))
+
+
+def _refuse_version(api: Api[Any, Any], header: RequestHeader) -> Parts:
+    """Clients ask ApiVersions before they can know which versions there are (KIP-511)."""
+    if api.key != API_VERSIONS.key:
+        raise ProtocolViolation(f"{api.name} v{header.api_version} is not supported")
+    response = API_VERSIONS.refuse(ApiVersionsRequest(), ErrorCode.UNSUPPORTED_VERSION)
+    return write_response(API_VERSIONS, 0, header.correlation_id, response)

@@ -1,0 +1,1 @@
+"""Fetch: the handler, its partitions, its records, and divergence detection."""

@@ -1,0 +1,88 @@
+"""What a Produce request carries for a partition, as a batch that can be appended, or why not.
+
+Current versions carry one v2 batch, which is passed on as it came: the owner of the partition
+checks it, and here only what depends on the version. Versions 0 to 2 carry message sets,
+which become one v2 batch each.
+"""
+
+from typing import Final, NamedTuple
+
+from common.records.batch import CODEC_MASK, HEADER_BYTES, MAGIC, TRANSACTIONAL
+from common.records.compression import Codec
+from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRecords
+from common.records.message_set import up_convert
+from gateway_svc.dispatch.conversions import Count
+from gateway_svc.wire.error_code import ErrorCode
+
+#: Batches may be compressed with zstd since this version (KIP-110).
+_ZSTD_SINCE: Final = 7
+
+_MAGIC_POSITION: Final = 16
+#: The lower byte of the attributes: codec and flags.
+_FLAGS_POSITION: Final = 22
+
+
+class NotAppended(NamedTuple):
+    """The answer for a partition without asking its owner. NONE: there was nothing to append."""
+
+    error_code: ErrorCode
+    message: str | None = None
+
+
+Batch = bytes | memoryview | NotAppended
+
+_NOTHING: Final = NotAppended(ErrorCode.INVALID_RECORD, "there is no record batch")
+_WRONG_MAGIC: Final = NotAppended(
+    ErrorCode.INVALID_RECORD, "from version 3 on records must be a batch of magic 2"
+)
+_NO_TRANSACTION: Final = NotAppended(
+    ErrorCode.INVALID_TXN_STATE, "the batch belongs to a transaction and none is open"
+)
+_NO_ZSTD: Final = NotAppended(
+    ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd may be used from version 7 on"
+)
+
+
+def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
+    """What a partition of a request from version 3 on carries."""
+    if not records:
+        return _NOTHING
+    if len(records) < HEADER_BYTES:
+        return records  # whatever it is, the owner says that it is corrupt
+    if records[_MAGIC_POSITION] != MAGIC:
+        return _WRONG_MAGIC
+    flags = records[_FLAGS_POSITION]
+    if flags & TRANSACTIONAL:
+        return _NO_TRANSACTION
+    if flags & CODEC_MASK == Codec.ZSTD and version < _ZSTD_SINCE:
+        return _NO_ZSTD
+    return records
+
+
+def converted_batch(
+    records: bytes | memoryview | None, version: int, message_bytes_max: int, count: Count
+) -> Batch:
+    """What a partition of a request below version 3 carries, as a batch.
+
+    Takes its time, for records are opened; `count` is told of the memory that this takes. Messages
+    and batches over `message_bytes_max`, the topic's max.message.bytes, are refused.
+    """
+    try:
+        batch = up_convert(
+            records or b"",
+            message_bytes_max=message_bytes_max,
+            on_inflated=lambda inflated: count(2 * inflated),
+        )
+    except RecordsTooLarge as error:
+        return NotAppended(ErrorCode.MESSAGE_TOO_LARGE, str(error))
+    except CorruptRecords as error:
+        return NotAppended(ErrorCode.CORRUPT_MESSAGE, str(error))
+    except UnsupportedRecords as error:
+        return NotAppended(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, str(error))
+    if batch is None:
+        # As UnifiedLog.append: an empty set is stored without a trace and without an error.
+        return NotAppended(ErrorCode.NONE)
+    if len(batch) > message_bytes_max:
+        # Its owner would refuse it too; until then it would be in memory.
+        return NotAppended(ErrorCode.MESSAGE_TOO_LARGE)
+    return checked_batch(batch, version)

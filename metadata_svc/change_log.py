@@ -1,0 +1,101 @@
+"""Every change of the cluster: decided alone, written once with its revision, then told to all.
+
+The store blocks, so it has a thread of its own; and because a change is decided on what the one
+before it left, changes run one at a time. Nothing is told to anybody before it is durable.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from common.cluster.view import ClusterView
+from common.ports.unavailable import BackendUnavailable
+from common.runtime.failpoints import reach
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.store import State, StateStore
+from metadata_svc.watch.hub import Hub
+
+T = TypeVar("T")
+
+
+class Revisions:
+    """The store, and the view, the book and the watchers that learn what was stored."""
+
+    def __init__(self, store: StateStore, view: ClusterView, book: RingBook, hub: Hub) -> None:
+        self._store = store
+        self._view = view
+        self._book = book
+        self._hub = hub
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="metadata-store")
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
+
+    async def load(self) -> State:
+        """What the store holds. Raises `StorageFailed`."""
+        return await self._on_disk(self._store.load)
+
+    async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Runs `work` while no other runs, to its end even where the caller is cancelled.
+
+        Raises:
+            BackendUnavailable: the service is stopping.
+        """
+        if self._is_closed:
+            raise BackendUnavailable("the metadata service is stopping")
+        task = asyncio.create_task(self._take_turn(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def commit(self, difference: Difference, *, step: str | None = None) -> int:
+        """Makes a change durable, known here, and on its way to all; returns its revision.
+
+        `step` names it for tests that kill the process before or after the write. Only for use
+        inside `alone`. Raises `StorageFailed`: nobody was told, and whether the change is kept
+        shows at the next start.
+        """
+        revision = max(self._view.revision, difference.revision_min) + 1
+        save = functools.partial(self._store.save_change, revision, difference)
+        if step is None:
+            await self._on_disk(save)
+        else:
+            await reach(f"{step}.before")
+            await self._on_disk(save)
+            await reach(f"{step}.after")
+        change = difference.as_change(revision=revision, cluster_id=self._view.cluster_id)
+        self._book.apply(difference, self._view)
+        self._view.apply(change)
+        self._hub.publish(change)
+        return revision
+
+    async def save_next_producer_id(self, producer_id: int) -> None:
+        """Only for use inside `alone`. Raises `StorageFailed`."""
+        await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
+
+    async def save_volume_token(self, name: str, token: str) -> None:
+        """Of a member; nobody else is told, so it is no revision.
+
+        Only for use inside `alone`. Raises `StorageFailed`.
+        """
+        await self._on_disk(functools.partial(self._store.save_volume_token, name, token))
+        self._book.volume_tokens[name] = token
+
+    async def close(self) -> None:
+        """Lets running changes end, then closes the store. Closing again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._on_disk(self._store.close)
+        self._disk.shutdown()
+
+    async def _take_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        async with self._turn:
+            return await work()
+
+    async def _on_disk(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, call)

@@ -1,0 +1,1 @@
+"""Leader election among metadata services, on etcd."""

@@ -1,0 +1,1 @@
+"""Registration and liveness of gateways and partition services."""

@@ -1,0 +1,286 @@
+"""Who is alive: registering and watching are one thing, and last as long as each other.
+
+A registration that is taken again goes to the newest watcher. Mostly that is the same gateway or
+partition service after a restart, which must not wait until its own old lease is over; where two
+processes really claim one identity they end each other's watches, and the log says so each time.
+
+A gateway that is not alive is gone: no client may be sent to it. A partition service stays known
+when it is down, at its last address: its partitions are there and nowhere else, and whoever can
+still reach it should.
+
+When the metadata service itself comes back, those who were alive are, most likely, alive still.
+Until they have returned, or a lease has passed, nothing can be said to be known to all.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
+from common.cluster.view import ClusterView
+from common.kv.store import StorageFailed
+from common.ports.metadata import ClusterChange, Gateway, Member, Registration
+from common.ports.moves import MemberReport, RingState
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.admission import gateway_refusal, refusal, succession_problem
+from metadata_svc.members.arrival import is_known, member_arrival
+from metadata_svc.members.registration import describe, identity
+from metadata_svc.pauses import Pauses
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.watch.hub import Hub, WatchEnded, Watcher
+
+log = logging.getLogger(__name__)
+
+
+class Members:
+    """Live gateways and partition services, and those who are expected back."""
+
+    def __init__(  # noqa: PLR0913 - what members are kept in, each named by its caller
+        self,
+        view: ClusterView,
+        book: RingBook,
+        hub: Hub,
+        revisions: Revisions,
+        *,
+        pauses: Pauses | None = None,
+        joins: bool = True,
+    ) -> None:
+        """`joins`: a partition service that was not known before is in the ring at once."""
+        self.pauses = pauses or Pauses(lease_ms=0)
+        self._view = view
+        self._hub = hub
+        self._revisions = revisions
+        self._watches: dict[str, RegisteredWatch] = {}
+        self._book = book
+        self._joins = joins
+        self._expected: set[str] = set()
+        self._expected_end = 0.0
+        self._departures: set[asyncio.Task[None]] = set()
+        self._is_stopped = False
+        #: Takes in what members report; nobody does at first.
+        self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
+        #: Names of members whose disks take no appends; nobody says so at first.
+        self.unwritable: Callable[[], frozenset[str]] = frozenset
+        #: Called whenever a partition service came or went; nobody listens at first.
+        self.on_news: Callable[[], None] = lambda: None
+        # Set and replaced by a new one whenever those who wait should look again.
+        self._news = asyncio.Event()
+
+    @property
+    def live_members(self) -> frozenset[str]:
+        """Names of the partition services that are alive."""
+        members = (one.registration for one in self._watches.values())
+        return frozenset(one.name for one in members if isinstance(one, Member))
+
+    @property
+    def placeable(self) -> frozenset[str]:
+        """Names of those that can own new partitions: in the ring, alive, and taking appends.
+
+        Where none of them takes appends it is all that are in the ring and alive.
+        """
+        alive = self.live_members & self._book.in_state(RingState.JOINED)
+        return alive - self.unwritable() or alive
+
+    @property
+    def live_gateways(self) -> frozenset[int]:
+        """Node ids of the gateways that are alive."""
+        return frozenset(gateway.node_id for gateway in self._view.gateways)
+
+    def may_be_alive(self, member: str) -> bool:
+        """Whether a partition service lives, or is expected back since this service started."""
+        return f"member/{member}" in self._live_or_expected()
+
+    def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
+        """These were alive before this service started: they have a lease's time to return."""
+        self._expected = set(identities)
+        self._expected_end = asyncio.get_running_loop().time() + lease_ms / 1000
+
+    async def wait_for_expected(self, deadline: float) -> None:
+        """Returns when all expected are back, their time is over, or at `deadline` (loop time)."""
+        loop = asyncio.get_running_loop()
+        while self._expected and (end := min(deadline, self._expected_until())) > loop.time():
+            await self._wait(lambda: not self._expected, end)
+
+    async def wait_for_owner(self, deadline: float) -> None:
+        """Returns when somebody can own new partitions, or at `deadline` (loop time)."""
+        await self._wait(lambda: bool(self.placeable), deadline)
+
+    def stir(self) -> None:
+        """Lets whoever waits here look again: somebody came, or may own partitions now."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def stop(self, reason: str) -> None:
+        """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
+        self._is_stopped = True
+        for task in self._departures:
+            task.cancel()
+        self._hub.stop(reason)
+
+    async def register(self, watch: "RegisteredWatch") -> None:
+        """Makes `watch` the holder of its registration and a watcher from now on.
+
+        Raises:
+            BackendUnavailable: the registration could not be stored.
+            RegistrationRefused: it is not who it says, or somebody has come after it.
+        """
+        try:
+            await self._revisions.alone(lambda: self._register(watch))
+        except StorageFailed as error:
+            raise BackendUnavailable(f"cannot register: {error}") from error
+
+    async def unregister(self, watch: "RegisteredWatch") -> None:
+        """Ends a watch. It is over for whoever waits for acknowledgements at once.
+
+        Where this process was paused, clients have given up their connections meanwhile. They are
+        about to come back, so they count as alive until they had a lease's time to do so.
+        """
+        if watch.watcher is not None:
+            self._hub.remove(watch.watcher, "closed")
+        self.pauses.check()
+        if self.pauses.grace_until > asyncio.get_running_loop().time():
+            task = asyncio.create_task(self._unregister_after_grace(watch))
+            self._departures.add(task)
+            task.add_done_callback(self._departures.discard)
+        elif not self._is_stopped:
+            await self._revisions.alone(lambda: self._unregister(watch))
+
+    async def _unregister_after_grace(self, watch: "RegisteredWatch") -> None:
+        await self.pauses.wait_for_grace()
+        if not self._is_stopped:
+            with suppress(BackendUnavailable):
+                await self._revisions.alone(lambda: self._unregister(watch))
+
+    def acknowledge(self, watcher: Watcher, revision: int) -> None:
+        self._hub.acknowledge(watcher, revision)
+
+    async def _register(self, watch: "RegisteredWatch") -> None:
+        own, name = identity(watch.registration), describe(watch.registration)
+        self._check(watch.registration)
+        if (difference := self._arrival(watch.registration)) is not None:
+            await self._revisions.commit(difference)
+        before = self._watches.get(own)
+        if before is not None and before.watcher is not None:
+            log.warning("%s: taken over from %s", name, describe(before.registration))
+            self._hub.remove(before.watcher, f"registration taken over by {name}")
+        watch.watcher = self._hub.add(name)
+        self._watches[own] = watch
+        self._expected.discard(own)
+        self.stir()
+        self.on_news()
+        log.info("%s joined", name)
+
+    async def _unregister(self, watch: "RegisteredWatch") -> None:
+        if watch.watcher is not None:
+            self._hub.remove(watch.watcher, "closed")
+        own, name = identity(watch.registration), describe(watch.registration)
+        if self._watches.get(own) is not watch or self._is_stopped:
+            return
+        del self._watches[own]
+        log.info("%s left", name)
+        try:
+            await self._revisions.commit(self._departure(watch.registration))
+        except StorageFailed as error:
+            log.error("cannot store that %s left: %s", name, error)
+        self.on_news()
+
+    def _reason_against(self, registration: Registration) -> str | None:
+        if isinstance(registration, Member):
+            return self._reason_against_member(registration)
+        before = self._watches.get(identity(registration))
+        if before is None or not isinstance(before.registration, Gateway):
+            return None
+        return gateway_refusal(before.registration, registration)
+
+    def _reason_against_member(self, member: Member) -> str | None:
+        owned, lost = self._book.owned(member.name), self._book.lost_volumes
+        reason = refusal(self._view, member, owned=owned, lost_volumes=lost)
+        if reason is not None:
+            return reason
+        token = self._book.volume_tokens.get(member.name)
+        problem = succession_problem(self._view, member, token=token)
+        if problem is None or member.name not in self._book.accepted_volumes:
+            return problem
+        log.warning("accepted by an operator: %s", problem)
+        return None
+
+    def _check(self, registration: Registration) -> None:
+        reason = self._reason_against(registration)
+        if reason is not None:
+            log.error("registration refused: %s", reason)
+            raise RegistrationRefused(reason)
+
+    def _arrival(self, registration: Registration) -> Difference | None:
+        """What others must learn, or the store; None where all of it is known already."""
+        own = identity(registration)
+        live = self._live_or_expected() | {own}
+        if isinstance(registration, Gateway):
+            knows = self._view.gateway(registration.node_id) == registration
+            difference = Difference(gateways=[registration], live=live)
+        else:
+            knows = is_known(self._view, self._book, registration)
+            difference = member_arrival(
+                self._view, self._book, registration, live=live, joins=self._joins
+            )
+        return None if knows and own in self._live_or_expected() else difference
+
+    def _departure(self, registration: Registration) -> Difference:
+        live = self._live_or_expected()
+        if isinstance(registration, Gateway):
+            return Difference(gateways_gone=[registration.node_id], live=live)
+        return Difference(live=live)
+
+    def _live_or_expected(self) -> set[str]:
+        is_time_over = asyncio.get_running_loop().time() >= self._expected_until()
+        return set(self._watches) | (set() if is_time_over else self._expected)
+
+    def _expected_until(self) -> float:
+        self.pauses.check()
+        return max(self._expected_end, self.pauses.grace_until)
+
+    async def _wait(self, is_so: Callable[[], bool], deadline: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                while not is_so():
+                    await self._news.wait()
+
+
+class RegisteredWatch:
+    """Implements `common.ports.metadata.Watch`; registers when it is first asked for a change."""
+
+    def __init__(self, members: Members, registration: Registration) -> None:
+        self.registration = registration
+        self.watcher: Watcher | None = None
+        self._members = members
+        self._is_closed = False
+
+    def __aiter__(self) -> "RegisteredWatch":
+        return self
+
+    async def __anext__(self) -> ClusterChange:
+        if self._is_closed:
+            raise StopAsyncIteration
+        if self.watcher is None:
+            await self._members.register(self)
+        assert self.watcher is not None
+        try:
+            return await self.watcher.next()
+        except WatchEnded as end:
+            if self._is_closed:
+                raise StopAsyncIteration from None
+            raise BackendUnavailable(str(end)) from None
+
+    def acknowledge(self, revision: int) -> None:
+        if self.watcher is not None:
+            self._members.acknowledge(self.watcher, revision)
+
+    def report(self, report: MemberReport) -> None:
+        """Only what a registered member says of itself counts."""
+        if isinstance(self.registration, Member) and self.watcher is not None:
+            self._members.on_report(self.registration.name, report)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self._members.unregister(self)

@@ -1,0 +1,300 @@
+"""Makes moves happen: plans, begins, gives up, and says when a member is empty.
+
+The steps in between are the target's (`ring.py` records them). Everything that must outlast
+this process is in the store: recorded moves, ring states, and whether a plan is still due. The plan
+itself is made anew after a start.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from common.cluster.view import ClusterView
+from common.kv.store import StorageFailed
+from common.ports.moves import Move, MovePhase, RingState
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.members import Members
+from metadata_svc.moves import phases
+from metadata_svc.moves.load_reports import Reports
+from metadata_svc.moves.plan import Limits, PartitionKey, Plan, Situation, Wish, wishes
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.topics.placement import ring_of
+
+log = logging.getLogger(__name__)
+
+#: How often what waits is sorted anew by what members report.
+_SORT_EVERY_S: Final = 10.0
+
+#: How long to wait after the store failed.
+_STORE_PAUSE_S: Final = 1.0
+
+#: How long to wait after a bug: 1, 2, 4 … seconds, at most so many.
+_BUG_PAUSE_S_MIN: Final = 1.0
+_BUG_PAUSE_S_MAX: Final = 60.0
+
+#: A move that did not get through its fence in time is tried again after 1, 2, 4 … fence timeouts,
+#: at most so many.
+_PAUSE_FENCES_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingPolicy:
+    """How the ring behaves.
+
+    `joins`: unknown members join it by themselves. `fence_timeout_ms`: how long a partition may
+    take no appends before its move is given up.
+    """
+
+    joins: bool = True
+    moves_max: int = 4
+    moves_per_member_max: int = 2
+    fence_timeout_ms: int = 5_000
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.moves_max, self.moves_per_member_max)
+
+
+class Mover:
+    """One for a metadata service. `settle` does all that is to be done; `run` calls it in time."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        book: RingBook,
+        revisions: Revisions,
+        members: Members,
+        policy: RingPolicy,
+    ) -> None:
+        self.reports = Reports(view)
+        self.reports.on_change = self.wake
+        self.plan = Plan()
+        #: Why nothing is planned, begun or given up at the moment; "" where that works.
+        self.trouble = ""
+        #: Called with `trouble` when it changes between "" and something.
+        self.on_trouble: Callable[[str], None] = lambda _trouble: None
+        self._view = view
+        self._book = book
+        self._revisions = revisions
+        self._members = members
+        self._policy = policy
+        self._fence_timeout_s = policy.fence_timeout_ms / 1000
+        self._fence_deadlines: dict[int, float] = {}
+        #: Whose moves an operator cancelled: they stay where they are until the ring changes.
+        self._cancelled: set[PartitionKey] = set()
+        #: How often a partition was given up because its fence lasted too long.
+        self._late: Counter[PartitionKey] = Counter()
+        self._planned_for: frozenset[str] | None = None
+        self._is_plan_lost = False
+        self._sorted_at = 0.0
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something happened: look whether there is something to do."""
+        self._news.set()
+
+    def plan_anew(self) -> None:
+        """The ring changed, or an operator asks again."""
+        self._planned_for = None
+        self.wake()
+
+    def on_cancelled(self, move: Move) -> None:
+        self._cancelled.add((move.topic_id, move.partition))
+        self.wake()
+
+    def forget_topics(self, topic_ids: Iterable[bytes]) -> None:
+        """These are deleted."""
+        gone = set(topic_ids)
+        self.plan.forget_topics(gone)
+        self.reports.forget_topics(gone)
+        self._cancelled = {key for key in self._cancelled if key[0] not in gone}
+        self._late = Counter({key: n for key, n in self._late.items() if key[0] not in gone})
+        self.wake()
+
+    async def run(self) -> None:
+        """Until the service stops.
+
+        A bug does not end it: topics and members need this process even where moves do not work.
+        """
+        loop = asyncio.get_running_loop()
+        pause_s = _BUG_PAUSE_S_MIN
+        while True:
+            self._news.clear()
+            try:
+                next_time = await self._revisions.alone(lambda: self.settle(loop.time()))
+            except StorageFailed as error:
+                log.error("moves stand still: %s", error)
+                self._set_trouble(str(error))
+                next_time = loop.time() + _STORE_PAUSE_S
+            except BackendUnavailable:
+                return
+            except Exception as bug:
+                log.exception("moves are stopped by a bug, tried again in %g s", pause_s)
+                self._set_trouble(repr(bug))
+                # Some of the plan may have been taken out of it and not begun.
+                self._is_plan_lost = True
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _BUG_PAUSE_S_MAX)
+                continue
+            else:
+                self._set_trouble("")
+                pause_s = _BUG_PAUSE_S_MIN
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(next_time):
+                    await self._news.wait()
+
+    def _set_trouble(self, trouble: str) -> None:
+        has_changed = bool(trouble) != bool(self.trouble)
+        self.trouble = trouble
+        if has_changed:
+            self.on_trouble(trouble)
+
+    async def settle(self, now: float) -> float | None:
+        """Does all that can be done at `now`; returns when there may be more, None: after news.
+
+        Only for use inside `Revisions.alone`. Raises `StorageFailed`.
+        """
+        await self._give_up_fences(now)
+        await self._make_plan(now)
+        await self._begin(now)
+        await self._finish(now)
+        times = [*self._fence_deadlines.values(), self.plan.next_time]
+        return min((one for one in times if one is not None), default=None)
+
+    async def _give_up_fences(self, now: float) -> None:
+        """Rolls back what is fenced for too long, or has lost its target.
+
+        Not to a source that is dead: nobody could append there, and its target may have it all.
+        """
+        fenced = [
+            move
+            for move in self._view.moves
+            if move.phase is MovePhase.FENCE and self._members.may_be_alive(move.source)
+        ]
+        known = self._fence_deadlines
+        deadline = now + self._fence_timeout_s
+        self._members.pauses.check()
+        # Nothing of a move was recorded while this process stood still.
+        earliest = self._members.pauses.resumed_at + self._fence_timeout_s
+        self._fence_deadlines = {
+            one.move_id: max(known.get(one.move_id, deadline), earliest) for one in fenced
+        }
+        given_up = [
+            move
+            for move in fenced
+            if self._fence_deadlines[move.move_id] <= now
+            or not self._members.may_be_alive(move.target)
+        ]
+        if not given_up:
+            return
+        difference = phases.roll_back(self._view, given_up)
+        await self._revisions.commit(difference, step="move.metadata.rollback")
+        for move in given_up:
+            log.warning("given up behind its fence: %s", move)
+            del self._fence_deadlines[move.move_id]
+            self.plan.put_off(_wish(move), now + self._pause_s(move))
+
+    def _pause_s(self, move: Move) -> float:
+        """How long to leave a partition alone whose move was given up behind its fence.
+
+        Where the target is dead there is no need: it must live for the move to begin.
+        """
+        if not self._members.may_be_alive(move.target):
+            return 0.0
+        key = move.topic_id, move.partition
+        times = self._late[key]
+        self._late[key] += 1
+        return self._fence_timeout_s * min(1 << times, _PAUSE_FENCES_MAX)
+
+    async def _make_plan(self, now: float) -> None:
+        """A new plan where the ring is another, or a plan was due when this service started."""
+        joined = self._book.in_state(RingState.JOINED)
+        if joined == self._planned_for and not self._is_plan_lost:
+            self._sort_sometimes(now)
+            return
+        if joined != self._planned_for:
+            self._planned_for = joined
+            self._cancelled.clear()
+            self._late.clear()
+        self._is_plan_lost = False
+        self.plan = Plan()
+        if self._book.is_rebalancing:
+            await self._plan_for(joined, now)
+
+    async def _plan_for(self, joined: frozenset[str], now: float) -> None:
+        if not joined:
+            return
+        # In a thread: with a million partitions the loop would stand still for seconds. The view
+        # does not change meanwhile, for this is run alone.
+        found = await asyncio.to_thread(lambda: wishes(self._view, ring_of(joined)))
+        wanted = [wish for wish in found if wish.key not in self._cancelled]
+        self.plan = Plan(wanted)
+        self.plan.sort(self.reports.busy)
+        self._sorted_at = now
+        if wanted:
+            log.info("%d partitions are to move, over members %s", len(wanted), sorted(joined))
+
+    def _sort_sometimes(self, now: float) -> None:
+        if self.reports.has_news and now - self._sorted_at >= _SORT_EVERY_S:
+            self.plan.sort(self.reports.busy)
+            self._sorted_at = now
+            self.reports.has_news = False
+
+    def situation(self) -> Situation:
+        """What decides which moves may begin now."""
+        reports = self.reports
+        return Situation(
+            self._members.live_members,
+            reports.unwritable,
+            reports.stuck_moves,
+            reports.room(),
+            reports.size_bytes,
+        )
+
+    async def _begin(self, now: float) -> None:
+        chosen = self.plan.take(
+            self._view,
+            self.situation(),
+            self._policy.limits,
+            busy=self.reports.busy,
+            now=now,
+        )
+        if chosen:
+            difference = phases.begin(self._view, chosen, next_move_id=self._book.next_move_id)
+            await self._revisions.commit(difference, step="move.metadata.prepare")
+
+    async def _finish(self, now: float) -> None:
+        """Members that are empty are drained; a plan that is worked off is looked at once more."""
+        busy = {move.source for move in self._view.moves}
+        drained = {
+            name: RingState.DRAINED
+            for name in self._book.in_state(RingState.DRAINING)
+            if self._book.owned(name) == 0 and name not in busy
+        }
+        is_done = self._book.is_rebalancing and not self.plan and not self._view.moves
+        if is_done and await self._is_more_wanted(now):
+            is_done = False
+            self.wake()
+        if drained or is_done:
+            difference = Difference(ring_states=drained, is_rebalancing=False if is_done else None)
+            await self._revisions.commit(difference)
+        for name in drained:
+            log.info("%s is drained", name)
+
+    async def _is_more_wanted(self, now: float) -> bool:
+        """Whether the ring wants more, now that nothing is on its way; it is planned then.
+
+        A partition that was on its way to one member may be wanted on another by now.
+        """
+        await self._plan_for(self._planned_for or frozenset(), now)
+        return bool(self.plan)
+
+
+def _wish(move: Move) -> Wish:
+    return Wish(move.topic_id, move.partition, move.source, move.target)

@@ -1,0 +1,259 @@
+"""The ring without a network: implements the port `common.ports.moves.Ring`."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TypeVar
+
+from common.cluster.view import ClusterView
+from common.kv.store import StorageFailed
+from common.ports.moves import (
+    LostPartitions,
+    MemberProcess,
+    MemberReport,
+    Move,
+    MovePhase,
+    RingDescription,
+    RingMember,
+    RingRefusal,
+    RingResult,
+    RingState,
+)
+from common.ports.unavailable import BackendUnavailable, ProcessReplaced
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.admission import process_refusal
+from metadata_svc.members.members import Members
+from metadata_svc.moves import phases
+from metadata_svc.moves.member_removal import removal
+from metadata_svc.moves.plan import PartitionKey, moves_to
+from metadata_svc.moves.scheduler import Mover
+from metadata_svc.moves.troubles import troubles, unsized_moves
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_FAILPOINTS = {
+    MovePhase.CATCH_UP: "move.metadata.catch-up",
+    MovePhase.FENCE: "move.metadata.fence",
+    MovePhase.COMMIT: "move.metadata.commit",
+}
+
+
+class RingCore:
+    """Records what operators and members say of the ring; `mover.py` does what follows from it."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        book: RingBook,
+        revisions: Revisions,
+        members: Members,
+        mover: Mover,
+    ) -> None:
+        self._view = view
+        self._book = book
+        self._revisions = revisions
+        self._members = members
+        self._mover = mover
+
+    def take_report(self, member: str, report: MemberReport) -> None:
+        now = asyncio.get_running_loop().time()
+        self._mover.reports.take(member, report, now=now)
+
+    async def describe_ring(self) -> RingDescription:
+        reports, plan = self._mover.reports, self._mover.plan
+        return RingDescription(
+            revision=self._view.revision,
+            members=self._members_described(),
+            moves=[reports.describe(move) for move in self._view.moves],
+            waiting_moves=len(plan),
+            waiting_bytes=sum(reports.size_bytes(wish.key) for wish in plan),
+            is_rebalancing=self._book.is_rebalancing,
+            unsized_moves=unsized_moves(self._view, self._mover),
+            troubles=troubles(self._mover),
+        )
+
+    async def add_member(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._add(name))
+
+    async def drain_member(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._drain(name))
+
+    async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
+        return await self._changed(lambda: self._remove(name, accept_data_loss))
+
+    async def accept_volume(self, name: str) -> RingResult:
+        return await self._changed(lambda: self._accept_volume(name))
+
+    async def cancel_move(self, move_id: int) -> RingResult:
+        return await self._changed(lambda: self._cancel(move_id))
+
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
+        """As the port says. A move comes to COMMIT from FENCE only; else it stays as it is."""
+        return await self._answered(lambda: self._advance(move_id, phase, process))
+
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
+        """As the port says. A move that is not committed is not ended by this."""
+        await self._answered(lambda: self._end(move_id, process))
+
+    async def _add(self, name: str) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        await self._revisions.commit(self._ring_change(name, RingState.JOINED))
+        self._members.stir()
+        self._mover.plan_anew()
+        return RingResult()
+
+    async def _drain(self, name: str) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        if self._book.state(name) is RingState.DRAINED:
+            return RingResult()
+        if not self._book.in_state(RingState.JOINED) - {name}:
+            return RingResult(
+                RingRefusal.LAST_MEMBER, f"Nobody but {name} is in the ring to take its partitions."
+            )
+        change = self._ring_change(name, RingState.DRAINING)
+        await self._give_up(moves_to(self._view, name), change)
+        self._mover.plan_anew()
+        return RingResult()
+
+    async def _remove(self, name: str, accept_data_loss: bool) -> RingResult:
+        if self._view.member(name) is None:
+            return _unknown(name)
+        if self._members.may_be_alive(name):
+            return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
+        keys = self._view.partitions_of(name) if self._book.owned(name) else []
+        lost = self._described(keys)
+        heirs = self._members.placeable
+        if keys and not accept_data_loss:
+            held = f"{name} still holds {len(keys)} partitions."
+            return RingResult(RingRefusal.NOT_EMPTY, held, lost)
+        if keys and not heirs:
+            nobody = f"No other member is alive and in the ring to take what {name} holds."
+            return RingResult(RingRefusal.LAST_MEMBER, nobody, lost)
+        change = removal(self._view, name, keys, heirs=heirs, loads=self._book.loads())
+        await self._revisions.commit(change, step="ring.metadata.remove")
+        self._mover.reports.forget_logs(keys)
+        self._mover.plan_anew()
+        if keys:
+            log.warning("%s is removed: %d partitions begin anew, empty", name, len(keys))
+        return RingResult(lost=lost)
+
+    async def _accept_volume(self, name: str) -> RingResult:
+        # A restored metadata service may not know a member that has joined since the backup.
+        if self._members.may_be_alive(name):
+            return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
+        await self._revisions.commit(Difference(accepted_volumes={name: True}))
+        log.warning("the next volume of %s is let in, whatever its age", name)
+        return RingResult()
+
+    async def _cancel(self, move_id: int) -> RingResult:
+        move = self._view.move(move_id)
+        if move is None or not phases.is_open(move):
+            return RingResult(
+                RingRefusal.UNKNOWN_MOVE, f"There is no move {move_id} that could be cancelled."
+            )
+        await self._give_up([move], Difference())
+        self._mover.on_cancelled(move)
+        return RingResult()
+
+    async def _give_up(self, moves: Collection[Move], change: Difference) -> None:
+        """Rolls moves back, in one write with what else changes."""
+        rolled_back = phases.roll_back(self._view, moves)
+        difference = replace(
+            change,
+            placements=rolled_back.placements,
+            moves_gone=[*change.moves_gone, *rolled_back.moves_gone],
+        )
+        await self._revisions.commit(difference, step="move.metadata.rollback")
+
+    async def _advance(
+        self, move_id: int, phase: MovePhase, process: MemberProcess | None
+    ) -> Move | None:
+        move = self._view.move(move_id)
+        if move is None:
+            return None
+        self._check_process(move, move.target, process)
+        difference = phases.advance(self._view, move, phase)
+        if difference is not None:
+            await self._revisions.commit(difference, step=_FAILPOINTS[phase])
+            self._mover.wake()
+        return self._view.move(move_id)
+
+    async def _end(self, move_id: int, process: MemberProcess | None) -> None:
+        move = self._view.move(move_id)
+        if move is None or phases.is_open(move):
+            return
+        self._check_process(move, move.source, process)
+        await self._revisions.commit(Difference(moves_gone=[move_id]), step="move.metadata.end")
+        self._mover.wake()
+
+    def _check_process(self, move: Move, member: str, process: MemberProcess | None) -> None:
+        """Raises `ProcessReplaced` unless `process` is the registered one of `member`."""
+        reason = process_refusal(self._view, member, process)
+        if reason is not None:
+            log.warning("move %d is not changed: %s", move.move_id, reason)
+            raise ProcessReplaced(reason)
+
+    def _ring_change(self, name: str, state: RingState) -> Difference:
+        is_rebalancing = True if self._view.topics else None
+        return Difference(ring_states={name: state}, is_rebalancing=is_rebalancing)
+
+    def _described(self, lost: Sequence[PartitionKey]) -> list[LostPartitions]:
+        """By topic, in the order of their names."""
+        found: list[LostPartitions] = []
+        for topic_id, keys in groupby(lost, key=lambda key: key[0]):
+            topic = self._view.topic_by_id(topic_id)
+            partitions = [partition for _, partition in keys]
+            sizes = (self._mover.reports.size_bytes((topic_id, one)) for one in partitions)
+            name = "" if topic is None else topic.name
+            found.append(LostPartitions(topic_id, name, partitions, sum(sizes)))
+        return found
+
+    def _members_described(self) -> list[RingMember]:
+        coming: Counter[str] = Counter()
+        under_way = [move for move in self._view.moves if phases.is_open(move)]
+        for one in (*under_way, *self._mover.plan):
+            coming[one.target] += 1
+            coming[one.source] -= 1
+        sizes = self._mover.reports.sizes_by_member()
+        alive = self._members.live_members
+        return [
+            RingMember(
+                name=member.name,
+                address=member.address,
+                state=self._book.state(member.name),
+                is_alive=member.name in alive,
+                partitions=(owned := self._book.owned(member.name)),
+                planned=owned + coming[member.name],
+                size_bytes=sizes[member.name],
+                disk=self._mover.reports.disk(member.name),
+            )
+            for member in self._view.members
+        ]
+
+    async def _changed(self, work: Callable[[], Awaitable[RingResult]]) -> RingResult:
+        try:
+            return await self._revisions.alone(work)
+        except StorageFailed as error:
+            log.error("the ring is not changed: %s", error)
+            return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
+
+    async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._revisions.alone(work)
+        except StorageFailed as error:
+            raise BackendUnavailable(f"the move cannot be recorded: {error}") from error
+
+
+def _unknown(name: str) -> RingResult:
+    return RingResult(RingRefusal.UNKNOWN_MEMBER, f"There is no partition service {name}.")

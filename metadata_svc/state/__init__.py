@@ -1,0 +1,1 @@
+"""The state of the cluster: mutations, and the rows in which they are stored."""

@@ -1,0 +1,91 @@
+"""What the metadata service knows of members beyond what it tells everybody.
+
+Kept in step with the view: `revisions.py` applies every change to both.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from common.cluster.view import ClusterView
+from common.ports.metadata import Placement
+from common.ports.moves import RingState
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.store import State
+
+
+class RingBook:
+    """Ring states, how many partitions each member owns, and what is due.
+
+    `next_move_id` is the first that was never given away; `is_rebalancing` says that partitions
+    may not be where the ring wants them; `lost_volumes` has the member's name for each volume that
+    was given up for lost.
+    """
+
+    def __init__(self) -> None:
+        self.next_move_id = 1
+        self.is_rebalancing = False
+        self.lost_volumes: dict[str, str] = {}
+        #: The newest token of each member's volume; members of older releases have none.
+        self.volume_tokens: dict[str, str] = {}
+        #: Members whose next volume an operator lets in.
+        self.accepted_volumes: set[str] = set()
+        self._states: dict[str, RingState] = {}
+        self._owned: Counter[str] = Counter()
+
+    def state(self, member: str) -> RingState:
+        """OUTSIDE also where nobody knows the member."""
+        return self._states.get(member, RingState.OUTSIDE)
+
+    def in_state(self, state: RingState) -> frozenset[str]:
+        """Names of the members in one state."""
+        return frozenset(name for name, one in self._states.items() if one is state)
+
+    def owned(self, member: str) -> int:
+        """How many partitions a member owns."""
+        return self._owned[member]
+
+    def loads(self) -> dict[str, int]:
+        """How many partitions each member owns that owns any."""
+        return {name: count for name, count in self._owned.items() if count > 0}
+
+    def load(self, state: State) -> None:
+        """Begins with what was kept."""
+        self._states = dict(state.ring_states)
+        self.next_move_id = state.next_move_id
+        self.is_rebalancing = state.is_rebalancing
+        self.lost_volumes = dict(state.lost_volumes)
+        self.volume_tokens = dict(state.volume_tokens)
+        self.accepted_volumes = set(state.accepted_volumes)
+        self._owned = Counter()
+        for topic in state.topics:
+            self._count(topic.partitions, 1)
+
+    def apply(self, difference: Difference, before: ClusterView) -> None:
+        """Takes over a change that `before` does not hold yet."""
+        for topic in difference.topics_gone:
+            self._count(topic.partitions, -1)
+        for topic in difference.topics:
+            was = before.topic_by_id(topic.topic_id)
+            self._count(topic.partitions, 1)
+            self._count(() if was is None else was.partitions, -1)
+        for topic_id, partition, placement in difference.placements:
+            old = before.placement(topic_id, partition)
+            self._count((placement,), 1)
+            self._count(() if old is None else (old,), -1)
+        for name in difference.members_gone:
+            self._states.pop(name, None)
+            self.volume_tokens.pop(name, None)
+            self.accepted_volumes.discard(name)
+        self._states.update(difference.ring_states)
+        self.lost_volumes.update(difference.lost_volumes)
+        self.volume_tokens.update(difference.volume_tokens)
+        for name, is_accepted in difference.accepted_volumes.items():
+            (self.accepted_volumes.add if is_accepted else self.accepted_volumes.discard)(name)
+        if difference.is_rebalancing is not None:
+            self.is_rebalancing = difference.is_rebalancing
+        if difference.next_move_id is not None:
+            self.next_move_id = difference.next_move_id
+
+    def _count(self, placements: Iterable[Placement], weight: int) -> None:
+        for owner, _ in placements:
+            self._owned[owner] += weight

@@ -1,1 +1,0 @@
-"""What the metadata service keeps, byte by byte."""

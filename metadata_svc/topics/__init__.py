@@ -1,0 +1,1 @@
+"""Creation, deletion and placement of topics: pure decisions."""

@@ -1,0 +1,1 @@
+"""Watches of the cluster: changes in order to every watcher, acknowledgements back."""

@@ -1,0 +1,1 @@
+"""The classic group protocol: members, generations, rebalances. Pure."""

@@ -1,0 +1,126 @@
+"""What a classic group is at one moment: its state, generation, members and deadlines.
+
+What happens to it is in the modules beside this one, one per concern: `join.py`, `sync.py`, …
+"""
+
+from enum import Enum
+from typing import Final
+
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.classic.member import Member, restored_member
+from partition_svc.coordinator.classic.members import Members
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
+from partition_svc.coordinator.settings import GroupSettings
+
+#: A deadline that does not come.
+NEVER: Final = 2**63 - 1
+#: The protocol type of Kafka consumers, whose subscriptions can be read.
+CONSUMER_PROTOCOL_TYPE: Final = "consumer"
+
+
+class ClassicState(Enum):
+    """Values are Kafka's names (ClassicGroupState)."""
+
+    #: No members; there may be committed offsets.
+    EMPTY = "Empty"
+    #: Waits for members to join.
+    PREPARING_REBALANCE = "PreparingRebalance"
+    #: A generation has begun; waits for its leader's assignment.
+    COMPLETING_REBALANCE = "CompletingRebalance"
+    #: Everybody has an assignment.
+    STABLE = "Stable"
+    #: Deleted.
+    DEAD = "Dead"
+
+
+class ClassicGroup:
+    """Times are in milliseconds on one clock that never goes back.
+
+    `join_by_ms`: when the rebalance goes on without those who have not joined.
+    `sync_by_ms`: when those who have not synced are put out.
+    `initial_delay_left_ms`: None, or while the first members of an empty group are waited for: by
+    how much the delay may still be extended; `has_newcomer`: somebody came since it last was.
+    `alarm_ms`: nothing is to be done before this; it may be early.
+    `is_stored`: the log has a record of the group.
+    """
+
+    __slots__ = (
+        "alarm_ms",
+        "generation_id",
+        "group_id",
+        "has_newcomer",
+        "initial_delay_left_ms",
+        "is_stored",
+        "join_by_ms",
+        "members",
+        "protocol",
+        "protocol_type",
+        "settings",
+        "state",
+        "state_since_ms",
+        "sync_by_ms",
+    )
+
+    def __init__(self, group_id: str, settings: GroupSettings) -> None:
+        self.group_id = group_id
+        self.settings = settings
+        self.state = ClassicState.EMPTY
+        self.state_since_ms = -1
+        self.generation_id = 0
+        self.protocol_type: str | None = None
+        self.protocol: str | None = None
+        self.members = Members()
+        self.join_by_ms = NEVER
+        self.sync_by_ms = NEVER
+        self.initial_delay_left_ms: int | None = None
+        self.has_newcomer = False
+        self.alarm_ms = NEVER
+        self.is_stored = False
+
+    @property
+    def is_vacant(self) -> bool:
+        """Nobody is in it, and nobody was given an id to come with."""
+        return not self.members and not self.members.pending
+
+    def resume(self, stored: StoredGroup) -> None:
+        """Becomes what the log has of it, without deadlines."""
+        self.is_stored = True
+        self.generation_id = stored.generation_id
+        self.protocol_type = stored.protocol_type or None
+        self.protocol = stored.protocol
+        self.state_since_ms = stored.state_since_ms
+        for one in stored.members:
+            self.members.add(restored_member(one, stored.protocol))
+        self.members.leader = stored.leader if stored.leader in self.members else None
+
+    def become(self, state: ClassicState, now_ms: int) -> None:
+        self.state = state
+        self.state_since_ms = now_ms
+
+    def wake_by(self, at_ms: int) -> None:
+        self.alarm_ms = min(self.alarm_ms, at_ms)
+
+    def extend_session(self, member: Member, now_ms: int) -> None:
+        member.deadline_ms = now_ms + member.session_timeout_ms
+        self.wake_by(member.deadline_ms)
+
+    def put_out(self, member: Member, effects: Effects) -> None:
+        """Removes a member; what it waits for is refused."""
+        member.refuse_waiting(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
+        self.members.remove(member)
+
+    def store(self, effects: Effects) -> None:
+        """Has the group as it is now written."""
+        self.is_stored = True
+        effects.records.append(GroupRecord(self.group_id, self._stored()))
+
+    def _stored(self) -> StoredGroup:
+        return StoredGroup(
+            self.protocol_type or "",
+            self.generation_id,
+            self.protocol,
+            self.members.leader,
+            self.state_since_ms,
+            [one.stored(self.protocol) for one in self.members],
+        )

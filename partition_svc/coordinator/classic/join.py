@@ -1,0 +1,142 @@
+"""JoinGroup: somebody comes into a classic group, or a member enters its next generation.
+
+Kafka: GroupMetadataManager.classicGroupJoinToClassicGroup and what it calls. KIP-394: dynamic
+members are given an id first, so that one whose answer was lost does not stay as a ghost.
+"""
+
+from typing import Final, NamedTuple
+
+from common.ports.classic_groups import Joined, JoinGroup
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.classic import rebalance, static_members
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.member import joining_member
+from partition_svc.coordinator.records.result import Effects, Ticket
+
+#: Member ids that a group gives out before any of them is used: more than a group has members.
+_PENDING_MAX: Final = 10_000
+
+
+class Joining(NamedTuple):
+    """`new_member_id` is used where the request has none: never given to anybody before."""
+
+    request: JoinGroup
+    ticket: Ticket
+    new_member_id: str
+
+
+def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+    """Answered at once where it is refused or nothing changed, else when the generation begins."""
+    request, ticket, _ = joining
+    member_id = request.member_id
+    refusal = _refusal(group, request)
+    if refusal is not None:
+        effects.reply(ticket, Joined(member_id, refusal=refusal))
+    elif not _has_room(group, member_id):
+        effects.reply(ticket, Joined(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
+        _turn_away(group, member_id, effects)
+    elif not member_id:
+        _join_without_id(group, joining, effects)
+    elif member_id not in group.members.pending:
+        _join_again(group, joining, effects)
+    elif request.group_instance_id is not None:
+        # Kafka raises an IllegalStateException: static members are not given ids to come back with.
+        effects.reply(ticket, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
+    else:
+        _enter(group, joining, member_id, effects)
+
+
+def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
+    settings = group.settings
+    shortest_ms, longest_ms = settings.min_session_timeout_ms, settings.max_session_timeout_ms
+    if not group.group_id:
+        return GroupRefusal.INVALID_GROUP_ID
+    if not shortest_ms <= request.session_timeout_ms <= longest_ms:
+        return GroupRefusal.INVALID_SESSION_TIMEOUT
+    if not _knows_protocols(group, request):
+        return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+    return None
+
+
+def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
+    """An empty group takes any; else there must be one that all members know too."""
+    if group.state is ClassicState.EMPTY:
+        return bool(request.protocol_type and request.protocols)
+    is_same_type = request.protocol_type == group.protocol_type
+    return is_same_type and group.members.knows_any(request.protocols)
+
+
+def _has_room(group: ClassicGroup, member_id: str) -> bool:
+    """While members join again, those who come first stay (acceptJoiningMember)."""
+    members, size_max = group.members, group.settings.max_size
+    if len(members) < size_max or group.state is ClassicState.EMPTY:
+        return True
+    if group.state is not ClassicState.PREPARING_REBALANCE:
+        return member_id in members
+    joined = [one.member_id for one in members if one.join_ticket is not None]
+    return member_id in joined or len(joined) < size_max
+
+
+def _turn_away(group: ClassicGroup, member_id: str, effects: Effects) -> None:
+    group.members.pending.pop(member_id, None)
+    if member_id in group.members:
+        group.put_out(group.members[member_id], effects)
+    rebalance.complete_if_all_joined(group, effects)
+
+
+def _join_without_id(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+    request, ticket, new_member_id = joining
+    known_id = group.members.id_of(request.group_instance_id)
+    if known_id is not None:
+        member = group.members[known_id]
+        static_members.replace(group, member, joining, effects)
+    elif request.group_instance_id is None and request.needs_member_id:
+        _await_return(group, new_member_id, effects.now_ms + request.session_timeout_ms)
+        effects.reply(ticket, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
+    else:
+        _enter(group, joining, new_member_id, effects)
+
+
+def _await_return(group: ClassicGroup, member_id: str, until_ms: int) -> None:
+    """Of too many that never return, the oldest are not waited for any more."""
+    pending = group.members.pending
+    if len(pending) >= _PENDING_MAX:
+        del pending[next(iter(pending))]
+    pending[member_id] = until_ms
+    group.wake_by(until_ms)
+
+
+def _enter(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:
+    request, ticket, _ = joining
+    member = joining_member(request, member_id)
+    member.is_new = True
+    member.park_join(ticket, effects)
+    member.deadline_ms = effects.now_ms + group.settings.new_member_join_timeout_ms
+    if not group.members:
+        group.protocol_type = request.protocol_type
+    group.members.add(member)
+    group.has_newcomer = True
+    group.wake_by(member.deadline_ms)
+    rebalance.rebalance_or_go_on(group, effects)
+
+
+def _join_again(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+    """Members that change nothing are told the generation; a Stable group's leader may ask anew."""
+    request, ticket, _ = joining
+    refusal = group.members.check(request.member_id, request.group_instance_id)
+    if refusal is not None:
+        effects.reply(ticket, Joined(request.member_id, refusal=refusal))
+        return
+    member = group.members[request.member_id]
+    leads = group.members.leader == member.member_id
+    is_joining = group.state is ClassicState.PREPARING_REBALANCE
+    asks_anew = leads and group.state is ClassicState.STABLE
+    is_same = tuple(member.protocols) == tuple(request.protocols)
+    if not is_joining and not asks_anew and is_same:
+        effects.reply(ticket, rebalance.current_generation(group, member, leads=leads))
+        return
+    group.members.set_protocols(member, request.protocols)
+    member.rebalance_timeout_ms = request.rebalance_timeout_ms
+    member.session_timeout_ms = request.session_timeout_ms
+    member.park_join(ticket, effects)
+    rebalance.rebalance_or_go_on(group, effects)

@@ -1,0 +1,38 @@
+"""LeaveGroup: members go, one or several at once, by member id or by instance id (KIP-345).
+
+Kafka: GroupMetadataManager.classicGroupLeaveToClassicGroup.
+"""
+
+from common.ports.classic_groups import LeaveGroup, LeavingMember, Left, LeftMember
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.classic import rebalance
+from partition_svc.coordinator.classic.group import ClassicGroup
+from partition_svc.coordinator.records.result import Effects
+
+
+def leave(group: ClassicGroup, request: LeaveGroup, effects: Effects) -> Left:
+    """Those who stay share what was left behind, or wait for fewer."""
+    if not group.group_id:
+        return Left(refusal=GroupRefusal.INVALID_GROUP_ID)
+    count = len(group.members)
+    left = [
+        LeftMember(one.member_id, one.group_instance_id, _let_go(group, one, effects))
+        for one in request.members
+    ]
+    if len(group.members) < count:
+        rebalance.rebalance_or_go_on(group, effects)
+    else:
+        rebalance.complete_if_all_joined(group, effects)
+    return Left(left)
+
+
+def _let_go(group: ClassicGroup, leaving: LeavingMember, effects: Effects) -> GroupRefusal | None:
+    members = group.members
+    if leaving.member_id in members.pending:
+        del members.pending[leaving.member_id]
+        return None
+    member_id = leaving.member_id or members.id_of(leaving.group_instance_id) or ""
+    refusal = members.check(member_id, leaving.group_instance_id)
+    if refusal is None:
+        group.put_out(members[member_id], effects)
+    return refusal

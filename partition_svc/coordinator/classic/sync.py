@@ -1,0 +1,71 @@
+"""SyncGroup: the leader hands over the assignment, everybody gets their part of it.
+
+Kafka: GroupMetadataManager.classicGroupSyncToClassicGroup.
+"""
+
+from common.ports.classic_groups import Synced, SyncGroup
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.records.result import Effects, Ticket
+
+
+def sync(group: ClassicGroup, request: SyncGroup, ticket: Ticket, effects: Effects) -> None:
+    """Waits for the leader: nobody is told an assignment that nobody made."""
+    refusal = _refusal(group, request)
+    if refusal is not None:
+        effects.reply(ticket, Synced(refusal=refusal))
+        return
+    member = group.members[request.member_id]
+    _note_synced(group, member)
+    if group.state is ClassicState.STABLE:
+        effects.reply(ticket, _assignment(group, member))
+        return
+    member.park_sync(ticket, effects)
+    if member.member_id == group.members.leader:
+        _assign(group, request, effects)
+
+
+def _refusal(group: ClassicGroup, request: SyncGroup) -> GroupRefusal | None:
+    if not group.group_id:
+        return GroupRefusal.INVALID_GROUP_ID
+    refusal = group.members.check(request.member_id, request.group_instance_id)
+    if refusal is not None:
+        return refusal
+    if request.generation_id != group.generation_id:
+        return GroupRefusal.ILLEGAL_GENERATION
+    if not _is_same_protocol(group, request):
+        return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+    if group.state is ClassicState.PREPARING_REBALANCE:
+        return GroupRefusal.REBALANCE_IN_PROGRESS
+    return None
+
+
+def _is_same_protocol(group: ClassicGroup, request: SyncGroup) -> bool:
+    """What a request leaves open agrees with everything (KIP-559)."""
+    return request.protocol_type in (None, group.protocol_type) and request.protocol_name in (
+        None,
+        group.protocol,
+    )
+
+
+def _note_synced(group: ClassicGroup, member: Member) -> None:
+    group.members.not_synced.discard(member.member_id)
+    if not group.members.not_synced:
+        group.sync_by_ms = NEVER
+
+
+def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
+    """Members that the leader left out have nothing."""
+    assignments = {one.member_id: one.assignment for one in request.assignments}
+    group.become(ClassicState.STABLE, effects.now_ms)
+    for member in group.members:
+        member.assignment = assignments.get(member.member_id, b"")
+        if member.sync_ticket is not None:
+            member.answer_sync(_assignment(group, member), effects)
+            group.extend_session(member, effects.now_ms)
+    group.store(effects)
+
+
+def _assignment(group: ClassicGroup, member: Member) -> Synced:
+    return Synced(member.assignment, group.protocol_type, group.protocol)

@@ -1,0 +1,151 @@
+"""The classic protocol as a consumer group speaks it: SyncGroup, Heartbeat and LeaveGroup.
+
+A member that uses it has its epoch for a generation, leads nobody and is assigned its partitions by
+the group; it takes them up and gives them up by joining again (`classic_join.py`). Kafka:
+classicGroupSyncToConsumerGroup, classicGroupHeartbeatToConsumerGroup,
+classicGroupLeaveToConsumerGroup of GroupMetadataManager.
+"""
+
+from collections.abc import Iterable
+
+from common.ports.classic_groups import (
+    GroupHeartbeat,
+    LeaveGroup,
+    LeavingMember,
+    Left,
+    LeftMember,
+    Synced,
+    SyncGroup,
+)
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, NEVER
+from partition_svc.coordinator.consumer.assignors import TopicPartition
+from partition_svc.coordinator.consumer.group import ConsumerGroup
+from partition_svc.coordinator.consumer.member import ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.targets import look_at_topics
+from partition_svc.coordinator.consumer.topic_names import names_of
+from partition_svc.coordinator.consumer.topic_patterns import Topics
+from partition_svc.coordinator.records.consumer_protocol import read_subscription, write_assignment
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored_consumer import StoredClassic
+
+
+def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
+    """At once: what the member has been assigned in its generation."""
+    member = _speaker(group, request.member_id, request.group_instance_id)
+    if isinstance(member, GroupRefusal):
+        return Synced(refusal=member)
+    refusal = _sync_refusal(group, member, request, now_ms)
+    if refusal is not None or member.classic is None:
+        return Synced(refusal=refusal)
+    member.sync_by_ms = NEVER
+    group.extend_session(member, now_ms)
+    assignment = assignment_bytes(member.assigned, member.classic, group.view)
+    return Synced(assignment, request.protocol_type, request.protocol_name)
+
+
+def heartbeat(
+    group: ConsumerGroup, request: GroupHeartbeat, effects: Effects
+) -> GroupRefusal | None:
+    """REBALANCE_IN_PROGRESS: the member is to join again, within its rebalance timeout."""
+    member = _speaker(group, request.member_id, request.group_instance_id)
+    if isinstance(member, GroupRefusal):
+        return member
+    if request.generation_id != member.epoch:
+        return GroupRefusal.ILLEGAL_GENERATION
+    if group.revision != group.view.revision and look_at_topics(group):
+        group.bump(effects)
+    group.extend_session(member, effects.now_ms)
+    if not _is_to_join(group, member):
+        return None
+    _await_join(group, member, effects.now_ms)
+    return GroupRefusal.REBALANCE_IN_PROGRESS
+
+
+def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
+    """Also members of the consumer protocol: operators put them out so, as in Apache Kafka.
+
+    The group may be to become classic.
+    """
+    gone: dict[str, ConsumerMember] = {}
+    left = [_leave(group, one, gone) for one in request.members]
+    if gone:
+        group.put_out(gone.values(), effects)
+    return Left(left)
+
+
+def assignment_bytes(
+    assigned: Iterable[TopicPartition], classic: StoredClassic, view: Topics
+) -> bytes:
+    """As clients read it, in the version of their subscription; without topics that are gone."""
+    subscription = read_subscription(classic.protocols[0].metadata)
+    version = 0 if subscription is None else subscription.version
+    return write_assignment(version, names_of(assigned, view))
+
+
+def _leave(
+    group: ConsumerGroup, leaving: LeavingMember, gone: dict[str, ConsumerMember]
+) -> LeftMember:
+    member_id, instance_id = leaving.member_id, leaving.group_instance_id
+    if instance_id is not None and not member_id:
+        # An operator puts out whoever has that instance id now.
+        known = group.static_member(instance_id)
+        member_id = known.member_id if known is not None else ""
+    member = _member(group, member_id, instance_id)
+    if isinstance(member, GroupRefusal):
+        return LeftMember(leaving.member_id, instance_id, member)
+    gone[member_id] = member
+    return LeftMember(member_id, instance_id)
+
+
+def _speaker(
+    group: ConsumerGroup, member_id: str, instance_id: str | None
+) -> ConsumerMember | GroupRefusal:
+    """The classic member that a request speaks for, or why it does not."""
+    member = _member(group, member_id, instance_id)
+    if isinstance(member, ConsumerMember) and member.classic is None:
+        return GroupRefusal.UNKNOWN_MEMBER_ID
+    return member
+
+
+def _member(
+    group: ConsumerGroup, member_id: str, instance_id: str | None
+) -> ConsumerMember | GroupRefusal:
+    """The member of either protocol that a request names, or why there is none."""
+    if instance_id is None:
+        member = group.members.get(member_id)
+    else:
+        member = group.static_member(instance_id)
+        if member is not None and member.member_id != member_id:
+            return GroupRefusal.FENCED_INSTANCE_ID
+    return GroupRefusal.UNKNOWN_MEMBER_ID if member is None else member
+
+
+def _sync_refusal(
+    group: ConsumerGroup, member: ConsumerMember, request: SyncGroup, now_ms: int
+) -> GroupRefusal | None:
+    if request.generation_id != member.epoch:
+        return GroupRefusal.ILLEGAL_GENERATION
+    names = [one.name for one in member.classic.protocols] if member.classic else [""]
+    is_same_type = request.protocol_type in (None, CONSUMER_PROTOCOL_TYPE)
+    if not is_same_type or request.protocol_name not in (None, names[0]):
+        return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+    if group.epoch > member.epoch and member.state is not MemberState.UNREVOKED:
+        _await_join(group, member, now_ms)
+        return GroupRefusal.REBALANCE_IN_PROGRESS
+    return None
+
+
+def _is_to_join(group: ConsumerGroup, member: ConsumerMember) -> bool:
+    """There are new targets, or it has not followed the last; or all that it waits for is free."""
+    if member.epoch < group.epoch:
+        return True
+    missing = group.target(member) - member.assigned
+    return member.state is MemberState.UNRELEASED and all(map(group.is_free_for(member), missing))
+
+
+def _await_join(group: ConsumerGroup, member: ConsumerMember, now_ms: int) -> None:
+    """The time to join runs from when it was told first."""
+    if member.join_by_ms == NEVER:
+        member.join_by_ms = now_ms + member.rebalance_timeout_ms
+        group.wake_by(member.join_by_ms)

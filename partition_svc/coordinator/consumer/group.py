@@ -1,0 +1,168 @@
+"""What a consumer group (KIP-848) is at one moment: its epochs, members, targets and holders.
+
+What happens to it is in the modules beside this one: `heartbeat.py`,
+`targets.py`, `timeouts.py`, and for members that speak the classic protocol
+`classic_member.py`. Kafka: ConsumerGroup, GroupMetadataManager.
+"""
+
+from collections.abc import Callable, Iterable
+
+from common.ports.metadata import Topic
+from partition_svc.coordinator.classic.group import NEVER
+from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment, TopicPartition
+from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.topic_patterns import Topics
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored_consumer import (
+    CurrentRecord,
+    EpochRecord,
+    StoredEpoch,
+    SubscriptionRecord,
+    TargetEpochRecord,
+    TargetRecord,
+)
+from partition_svc.coordinator.settings import GroupSettings
+
+
+class ConsumerGroup:
+    """Times are in milliseconds on one clock that never goes back.
+
+    `epoch` rises when members, subscriptions or topics change; `assignment_epoch` is the one that
+    `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision` of
+    `view`, which is what there is now.
+    `alarm_ms`: nothing is to be done before this; it may be early.
+    """
+
+    __slots__ = (
+        "_holders",
+        "alarm_ms",
+        "assignment_epoch",
+        "epoch",
+        "group_id",
+        "is_stored",
+        "members",
+        "metadata_hash",
+        "revision",
+        "settings",
+        "targets",
+        "topics",
+        "view",
+    )
+
+    def __init__(self, group_id: str, settings: GroupSettings, view: Topics) -> None:
+        self.group_id = group_id
+        self.settings = settings
+        self.view = view
+        self.epoch = 0
+        self.assignment_epoch = 0
+        self.members: dict[str, ConsumerMember] = {}
+        self.targets: dict[str, Assignment] = {}
+        self.topics: dict[str, Topic] = {}
+        self.metadata_hash = 0
+        self.revision = -1
+        self.alarm_ms = NEVER
+        self.is_stored = False
+        self._holders: dict[TopicPartition, str] = {}
+
+    @property
+    def state(self) -> str:
+        """Kafka's name (ConsumerGroupState)."""
+        if not self.members:
+            return "Empty"
+        if self.epoch > self.assignment_epoch:
+            return "Assigning"
+        reconciled = (one.is_reconciled(self.assignment_epoch) for one in self.members.values())
+        return "Stable" if all(reconciled) else "Reconciling"
+
+    @property
+    def is_to_be_classic(self) -> bool:
+        """Nobody is left who speaks the consumer protocol, and it may be a classic group again."""
+        settings = self.settings
+        is_fit = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
+        return is_fit and all(one.classic is not None for one in self.members.values())
+
+    def static_member(self, instance_id: str) -> ConsumerMember | None:
+        return next((one for one in self.members.values() if one.instance_id == instance_id), None)
+
+    def target(self, member: ConsumerMember) -> Assignment:
+        return self.targets.get(member.member_id, NOTHING)
+
+    def is_free_for(self, member: ConsumerMember) -> Callable[[TopicPartition], bool]:
+        """Whether nobody else has a partition."""
+        allowed = (None, member.member_id)
+        return lambda one: self._holders.get(one) in allowed
+
+    def is_subscribed(self, topic: str) -> bool:
+        """By name, or by an expression that matched it when topics were last looked at."""
+        is_named = any(topic in one.topic_names for one in self.members.values())
+        return is_named or (bool(self.members) and topic in self.topics)
+
+    def wake_by(self, at_ms: int) -> None:
+        self.alarm_ms = min(self.alarm_ms, at_ms)
+
+    def extend_session(self, member: ConsumerMember, now_ms: int) -> None:
+        classic = member.classic
+        timeout_ms = self.settings.consumer_session_timeout_ms
+        member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
+        self.wake_by(member.deadline_ms)
+
+    def bump(self, effects: Effects) -> None:
+        self.epoch += 1
+        self.store_epoch(effects)
+
+    def store_epoch(self, effects: Effects) -> None:
+        self.is_stored = True
+        stored = StoredEpoch(self.epoch, self.metadata_hash)
+        effects.records.append(EpochRecord(self.group_id, stored))
+
+    def store_member(self, member: ConsumerMember, effects: Effects) -> None:
+        record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
+        effects.records.append(record)
+
+    def set_target(self, member_id: str, target: Assignment, effects: Effects) -> None:
+        self.targets[member_id] = target
+        effects.records.append(TargetRecord(self.group_id, member_id, target))
+
+    def hold(self, member: ConsumerMember, before: Assignment) -> None:
+        """Keeps in mind what a member has now; it had `before`."""
+        for one in before - member.held:
+            if self._holders.get(one) == member.member_id:
+                del self._holders[one]
+        for one in member.held:
+            self._holders[one] = member.member_id
+
+    def store_current(self, member: ConsumerMember, effects: Effects) -> None:
+        record = CurrentRecord(self.group_id, member.member_id, member.current())
+        effects.records.append(record)
+
+    def remove(self, member: ConsumerMember, effects: Effects) -> None:
+        """Without a new epoch: see `bump`. Its partitions are free at once."""
+        self.members.pop(member.member_id)
+        self.targets.pop(member.member_id, None)
+        for one in member.held:
+            if self._holders.get(one) == member.member_id:
+                del self._holders[one]
+        effects.records += (
+            CurrentRecord(self.group_id, member.member_id, None),
+            TargetRecord(self.group_id, member.member_id, None),
+            SubscriptionRecord(self.group_id, member.member_id, None),
+        )
+
+    def put_out(self, members: Iterable[ConsumerMember], effects: Effects) -> None:
+        """In a new epoch; unless the group `is_to_be_classic` now, which its generation is of."""
+        for member in members:
+            self.remove(member, effects)
+        if not self.is_to_be_classic:
+            self.bump(effects)
+
+    def bury(self, effects: Effects) -> None:
+        """The group is to be forgotten, and whoever is in it."""
+        ids = list(self.members)
+        effects.records += [CurrentRecord(self.group_id, one, None) for one in ids]
+        effects.records += [TargetRecord(self.group_id, one, None) for one in ids]
+        if self.is_stored:
+            effects.records.append(TargetEpochRecord(self.group_id, None))
+        effects.records += [SubscriptionRecord(self.group_id, one, None) for one in ids]
+        if self.is_stored:
+            effects.records.append(EpochRecord(self.group_id, None))
+        self.is_stored = False

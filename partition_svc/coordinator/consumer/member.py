@@ -1,0 +1,143 @@
+"""One member of a consumer group: what it wants, what it has, and its way to what it is to have.
+
+Kafka: ConsumerGroupMember, CurrentAssignmentBuilder.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient
+from partition_svc.coordinator.classic.group import NEVER
+from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment, TopicPartition
+from partition_svc.coordinator.records.stored_consumer import (
+    StoredClassic,
+    StoredCurrent,
+    StoredSubscription,
+)
+
+#: Member epochs that say something else (KIP-848).
+JOINS: Final = 0
+LEAVES: Final = -1
+LEAVES_FOR_A_WHILE: Final = -2
+
+
+class MemberState(IntEnum):
+    """Numbers are those of the log (MemberState)."""
+
+    #: Has what it was to have in its epoch.
+    STABLE = 1
+    #: Was told to give partitions up, and has not said yet that it did.
+    UNREVOKED = 2
+    #: Waits for partitions that others have.
+    UNRELEASED = 3
+
+
+@dataclass(slots=True, eq=False)
+class ConsumerMember:
+    """`assigned` and `revoking` together are what it may be reading.
+
+    `classic`: None, or what it said with JoinGroup: it speaks the classic protocol, and its epoch
+    is what it knows as the generation.
+
+    Deadlines are in milliseconds since the epoch: `deadline_ms` of the session, `revoke_by_ms` of
+    what is being revoked; of classic members `join_by_ms` and `sync_by_ms`, where they are to.
+    """
+
+    member_id: str
+    instance_id: str | None = None
+    rack_id: str | None = None
+    client: GroupClient = UNKNOWN_CLIENT
+    topic_names: tuple[str, ...] = ()
+    topic_regex: str | None = None
+    rebalance_timeout_ms: int = -1
+    server_assignor: str | None = None
+    classic: StoredClassic | None = None
+    epoch: int = JOINS
+    previous_epoch: int = JOINS
+    state: MemberState = MemberState.STABLE
+    assigned: Assignment = NOTHING
+    revoking: Assignment = NOTHING
+    deadline_ms: int = NEVER
+    revoke_by_ms: int = NEVER
+    join_by_ms: int = NEVER
+    sync_by_ms: int = NEVER
+
+    @property
+    def next_deadline_ms(self) -> int:
+        return min(self.deadline_ms, self.revoke_by_ms, self.join_by_ms, self.sync_by_ms)
+
+    @property
+    def held(self) -> Assignment:
+        return self.assigned | self.revoking
+
+    @property
+    def is_away(self) -> bool:
+        """A static member that left for a while: its partitions wait for it."""
+        return self.epoch == LEAVES_FOR_A_WHILE
+
+    def is_reconciled(self, target_epoch: int) -> bool:
+        return self.state is MemberState.STABLE and self.epoch == target_epoch
+
+    def subscription(self) -> StoredSubscription:
+        return StoredSubscription(
+            self.instance_id,
+            self.rack_id,
+            self.client,
+            self.topic_names,
+            self.topic_regex,
+            self.rebalance_timeout_ms,
+            self.server_assignor,
+            self.classic,
+        )
+
+    def subscribe(self, wanted: StoredSubscription) -> None:
+        self.instance_id, self.rack_id, self.client = wanted[:3]
+        self.topic_names, self.topic_regex = wanted.topic_names, wanted.topic_regex
+        self.rebalance_timeout_ms = wanted.rebalance_timeout_ms
+        self.server_assignor, self.classic = wanted.server_assignor, wanted.classic
+
+    def current(self) -> StoredCurrent:
+        return StoredCurrent(
+            self.epoch, self.previous_epoch, self.state, self.assigned, self.revoking
+        )
+
+    def resume(self, stored: StoredCurrent) -> None:
+        self.epoch, self.previous_epoch = stored.epoch, stored.previous_epoch
+        self.state = MemberState(stored.state)
+        self.assigned, self.revoking = stored.assigned, stored.revoking
+
+    def reconcile(
+        self,
+        target: Assignment,
+        target_epoch: int,
+        owned: Assignment | None,
+        is_free: Callable[[TopicPartition], bool],
+    ) -> None:
+        """Takes the next step towards `target`, if it can be taken.
+
+        First it gives up what it is not to have; only when it has said so does it get more, of
+        what nobody else has. `owned` is what it says that it has, None where it does not say.
+        """
+        if self.state is MemberState.UNREVOKED:
+            if owned is None or owned & self.revoking:
+                return
+        elif self.is_reconciled(target_epoch):
+            return
+        surplus = self.assigned - target
+        kept = self.assigned & target
+        if surplus and (owned is None or owned & surplus):
+            self._become(MemberState.UNREVOKED, self.epoch, kept, surplus)
+            return
+        missing = target - kept
+        free = frozenset(one for one in missing if is_free(one))
+        state = MemberState.STABLE if free == missing else MemberState.UNRELEASED
+        self._become(state, target_epoch, kept | free, NOTHING)
+
+    def _become(
+        self, state: MemberState, epoch: int, assigned: Assignment, revoking: Assignment
+    ) -> None:
+        if epoch != self.epoch:
+            self.previous_epoch, self.epoch = self.epoch, epoch
+        self.state, self.assigned, self.revoking = state, assigned, revoking

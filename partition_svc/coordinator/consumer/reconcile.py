@@ -1,0 +1,85 @@
+"""A member of a consumer group says what it wants, and takes a step to what it is to have.
+
+The same for members of either protocol. Kafka: hasMemberSubscriptionChanged, replaceMember,
+maybeReconcile of GroupMetadataManager.
+"""
+
+from dataclasses import replace
+
+from partition_svc.coordinator.classic.group import NEVER
+from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment
+from partition_svc.coordinator.consumer.group import ConsumerGroup
+from partition_svc.coordinator.consumer.member import JOINS, ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.targets import assign, look_at_topics
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored_consumer import StoredSubscription
+
+
+def subscribe(
+    group: ConsumerGroup,
+    before: ConsumerMember,
+    member_id: str,
+    wanted: StoredSubscription,
+    effects: Effects,
+) -> ConsumerMember:
+    """The member under `member_id`, who wants `wanted` from now on; all have targets for that.
+
+    `before`: it as it was, under another id where a static member came back, or not in the group.
+    """
+    was = before.subscription()
+    is_other = before.member_id not in group.members or _choice(was) != _choice(wanted)
+    member = before
+    if was != wanted or before.member_id != member_id:
+        member = _taken_over(group, before, member_id, effects)
+        member.subscribe(wanted)
+        group.store_member(member, effects)
+    if is_other or group.revision != group.view.revision:
+        is_other |= look_at_topics(group)
+    if is_other:
+        group.bump(effects)
+    assign(group, effects)
+    return member
+
+
+def _choice(one: StoredSubscription) -> tuple[object, ...]:
+    """What assignments are made of."""
+    return one.rack_id, one.topic_names, one.topic_regex, one.server_assignor
+
+
+def _taken_over(
+    group: ConsumerGroup, before: ConsumerMember, member_id: str, effects: Effects
+) -> ConsumerMember:
+    """The member under `member_id`, with what it had under another one."""
+    if before.member_id == member_id:
+        group.members[member_id] = before
+        return before
+    target = group.target(before)
+    group.remove(before, effects)
+    member = replace(before, member_id=member_id, epoch=JOINS, previous_epoch=JOINS)
+    group.members[member_id] = member
+    group.hold(member, NOTHING)
+    group.set_target(member_id, target, effects)
+    return member
+
+
+def reconcile(
+    group: ConsumerGroup,
+    member: ConsumerMember,
+    owned: Assignment | None,
+    effects: Effects,
+    *,
+    is_new: bool,
+) -> bool:
+    """`owned`: what it says that it has. Whether it is assigned something else from now on."""
+    before, held = member.current(), member.held
+    if member.is_away:
+        member.epoch = member.previous_epoch = JOINS
+    member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
+    group.hold(member, held)
+    if is_new or member.current() != before:
+        group.store_current(member, effects)
+        is_revoking = member.state is MemberState.UNREVOKED and member.classic is None
+        member.revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms if is_revoking else NEVER
+        group.wake_by(member.revoke_by_ms)
+    group.extend_session(member, effects.now_ms)
+    return member.assigned != before.assigned

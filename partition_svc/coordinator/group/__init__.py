@@ -1,0 +1,1 @@
+"""One group, whichever protocol its members speak. Pure."""

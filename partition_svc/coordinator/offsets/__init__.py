@@ -1,0 +1,1 @@
+"""Committed offsets of a group, and the rules for changing them. Pure."""

@@ -1,0 +1,111 @@
+"""Who may commit, delete and keep offsets in a classic group.
+
+Kafka: ClassicGroup.validateOffsetCommit, validateOffsetDelete, offsetExpirationCondition.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from common.ports.group_errors import GroupRefusal
+from common.ports.group_offsets import CommitOffsets
+from partition_svc.coordinator.classic.group import (
+    CONSUMER_PROTOCOL_TYPE,
+    ClassicGroup,
+    ClassicState,
+)
+from partition_svc.coordinator.records.consumer_protocol import subscribed_topics
+from partition_svc.coordinator.records.stored import StoredOffset
+
+#: Of all members of a group; what they say more than once counts once. Some tenths of a second.
+_TOPICS_MAX: Final = 300_000
+
+
+def commit_refusal(
+    group: ClassicGroup, request: CommitOffsets, *, is_there: bool
+) -> GroupRefusal | None:
+    """Without members anybody commits; else members do, in their generation, once it is stable.
+
+    `is_there` False: nothing is known of the group (OffsetMetadataManager.validateOffsetCommit).
+    """
+    has_generation = request.generation_id >= 0
+    if not has_generation and group.state is ClassicState.EMPTY:
+        return None
+    if has_generation and not is_there:
+        is_old = request.predates_epochs
+        return GroupRefusal.ILLEGAL_GENERATION if is_old else GroupRefusal.GROUP_ID_NOT_FOUND
+    if not has_generation and not request.member_id and request.group_instance_id is None:
+        return GroupRefusal.UNKNOWN_MEMBER_ID
+    refusal = group.members.check(request.member_id, request.group_instance_id)
+    if refusal is not None:
+        return refusal
+    if request.generation_id != group.generation_id:
+        return GroupRefusal.ILLEGAL_GENERATION
+    if group.state is ClassicState.COMPLETING_REBALANCE:
+        return GroupRefusal.REBALANCE_IN_PROGRESS
+    return None
+
+
+def delete_refusal(group: ClassicGroup) -> GroupRefusal | None:
+    """Of a group with members, offsets are deleted only where its subscriptions can be read."""
+    is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE
+    if group.state is not ClassicState.EMPTY and not is_read:
+        return GroupRefusal.NON_EMPTY_GROUP
+    return None
+
+
+class Subscriptions:
+    """The topics that a group's members read, as far as that can be known."""
+
+    __slots__ = ("_topics",)
+
+    def __init__(self, group: ClassicGroup) -> None:
+        self._topics: set[str] | None = set()
+        if group.protocol_type != CONSUMER_PROTOCOL_TYPE:
+            return
+        left = _TOPICS_MAX
+        for metadata in {member.metadata(group.protocol) for member in group.members}:
+            topics = subscribed_topics(metadata, left)
+            if topics is None:
+                self._topics = None
+                return
+            left -= len(topics)
+            self._topics.update(topics)
+
+    @property
+    def are_known(self) -> bool:
+        return self._topics is not None
+
+    def __contains__(self, topic: object) -> bool:
+        """Where one cannot be read, it may be to anything."""
+        return self._topics is None or topic in self._topics
+
+
+def expiry_rule(
+    group: ClassicGroup, now_ms: int
+) -> Callable[[str, int, StoredOffset], bool] | None:
+    """Which offsets have expired (KIP-211); None: none expires now.
+
+    Counted from when the group became empty; from the commit itself in a group that never had
+    members, or whose members read other topics now. Old clients say how long (OffsetCommit 2-4).
+    """
+    retention_ms = group.settings.offsets_retention_ms
+    subscriptions = Subscriptions(group)
+    is_empty = group.state is ClassicState.EMPTY
+    empty_since_ms = group.state_since_ms if group.protocol_type and is_empty else -1
+    if not is_empty and not _expires_among_members(group, subscriptions):
+        return None
+
+    def is_expired(topic: str, partition: int, stored: StoredOffset) -> bool:
+        if topic in subscriptions:
+            return False
+        if stored.expires_at_ms >= 0:
+            return now_ms >= stored.expires_at_ms
+        since_ms = stored.committed_at_ms if empty_since_ms < 0 else empty_since_ms
+        return now_ms - since_ms >= retention_ms
+
+    return is_expired
+
+
+def _expires_among_members(group: ClassicGroup, subscriptions: Subscriptions) -> bool:
+    is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE and subscriptions.are_known
+    return is_read and group.state is ClassicState.STABLE

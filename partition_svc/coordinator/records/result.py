@@ -1,0 +1,43 @@
+"""What a group wants done, as values: records to write, answers to give once they are written."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from common.ports.classic_groups import GroupResult, HeartbeatTaken, Joined, Left, Synced
+from common.ports.consumer_groups import ConsumerHeartbeatTaken
+from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
+from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
+from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
+
+#: Names a request until it is answered, exactly once. A group only keeps it and gives it back.
+Ticket: TypeAlias = object
+
+Reply: TypeAlias = (
+    Joined
+    | Synced
+    | HeartbeatTaken
+    | Left
+    | GroupResult
+    | CommitResult
+    | FetchedOffsets
+    | DeletedOffsets
+    | ConsumerHeartbeatTaken
+)
+Record: TypeAlias = GroupRecord | OffsetRecord | ConsumerRecord
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one call to a group, made at `now_ms`, comes to.
+
+    Records are written in this order, after those of the group's calls before. The replies go out
+    when these records and all earlier ones of the group are durable, also where there are none
+    here: an answer shows what the group has decided, and that must not be taken back.
+    """
+
+    now_ms: int
+    replies: list[tuple[Ticket, Reply]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def reply(self, ticket: Ticket, reply: Reply) -> None:
+        self.replies.append((ticket, reply))

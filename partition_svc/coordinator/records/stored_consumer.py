@@ -1,0 +1,90 @@
+"""What the log keeps of consumer groups, as values: Kafka's ConsumerGroup* records without bytes.
+
+A record with None for its value is a tombstone.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+from common.ports.classic_groups import GroupProtocol
+from common.ports.group_errors import GroupClient
+from partition_svc.coordinator.consumer.assignors import Assignment
+
+
+class StoredEpoch(NamedTuple):
+    """ConsumerGroupMetadataValue. `metadata_hash`: of the subscribed topics; 0 unknown."""
+
+    epoch: int
+    metadata_hash: int = 0
+
+
+class StoredClassic(NamedTuple):
+    """ClassicMemberMetadata: of a member that speaks the classic protocol in a consumer group."""
+
+    session_timeout_ms: int
+    protocols: tuple[GroupProtocol, ...]
+
+
+class StoredSubscription(NamedTuple):
+    """ConsumerGroupMemberMetadataValue. `classic` None: it speaks the consumer protocol."""
+
+    instance_id: str | None
+    rack_id: str | None
+    client: GroupClient
+    topic_names: tuple[str, ...]
+    topic_regex: str | None
+    rebalance_timeout_ms: int
+    server_assignor: str | None
+    classic: StoredClassic | None = None
+
+
+class StoredCurrent(NamedTuple):
+    """ConsumerGroupCurrentMemberAssignmentValue. `state`: a number of `MemberState`."""
+
+    epoch: int
+    previous_epoch: int
+    state: int
+    assigned: Assignment
+    revoking: Assignment
+
+
+class EpochRecord(NamedTuple):
+    """The group and its epoch (key version 3)."""
+
+    group_id: str
+    value: StoredEpoch | None
+
+
+class SubscriptionRecord(NamedTuple):
+    """A member and what it wants (key version 5)."""
+
+    group_id: str
+    member_id: str
+    value: StoredSubscription | None
+
+
+class TargetEpochRecord(NamedTuple):
+    """The group epoch that the targets are of (key version 6)."""
+
+    group_id: str
+    value: int | None
+
+
+class TargetRecord(NamedTuple):
+    """What a member is to have (key version 7)."""
+
+    group_id: str
+    member_id: str
+    value: Assignment | None
+
+
+class CurrentRecord(NamedTuple):
+    """What a member has (key version 8)."""
+
+    group_id: str
+    member_id: str
+    value: StoredCurrent | None
+
+
+ConsumerRecord: TypeAlias = (
+    EpochRecord | SubscriptionRecord | TargetEpochRecord | TargetRecord | CurrentRecord
+)

@@ -1,0 +1,1 @@
+"""The runtime of coordinators: shards, loading, writing, timers, expiration."""

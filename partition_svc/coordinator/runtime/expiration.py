@@ -1,0 +1,100 @@
+"""Forgets offsets that nobody needs: those that expired, and those of deleted topics."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+
+from common.ports.metadata import Topic
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.runtime.shards import Logs, Shards
+
+log = logging.getLogger(__name__)
+
+
+class Sweeping:
+    """Every now and then, and when topics go. Call `follow` after every change of the view."""
+
+    def __init__(self, logs: Logs, shards: Shards, *, retention_check_ms: int) -> None:
+        self._logs = logs
+        self._shards = shards
+        self._check_s = retention_check_ms / 1000
+        self._topics: tuple[Topic, ...] = ()
+        self._names: dict[bytes, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    def start(self) -> None:
+        self._begin(self._run())
+
+    async def close(self) -> None:
+        self._is_closed = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def follow(self) -> None:
+        """Offsets of topics that were there before and are not now are forgotten at once."""
+        view = self._logs.view
+        if self._is_closed or not view.is_known or view.topics is self._topics:
+            return
+        self._topics = view.topics
+        names, self._names = self._names, {one.topic_id: one.name for one in view.topics}
+        gone_ids = names.keys() - self._names.keys()
+        if gone_ids:
+            gone_names = {names[topic_id] for topic_id in gone_ids}
+            self._begin(self._forget(gone_ids, gone_names))
+
+    async def _run(self) -> None:
+        missed: set[bytes | str] = set()
+        while True:
+            await asyncio.sleep(self._check_s)
+            try:
+                missed = await self._sweep(missed)
+            except Exception:
+                # Offsets that stay too long are better than ones that stay for ever.
+                log.exception("cannot forget expired offsets; trying again in %g s", self._check_s)
+
+    async def _sweep(self, missed: set[bytes | str]) -> set[bytes | str]:
+        """Offsets that expired, and of topics that were deleted while nobody coordinated here.
+
+        A topic that is not known may also be so new that it was not told yet: it must have been
+        missed the last time, too. Returns what is missed now: ids, and names of topics whose
+        offsets say no id.
+        """
+        still_missed: set[bytes | str] = set()
+
+        def is_gone(name: str, topic_id: bytes) -> bool:
+            view = self._logs.view
+            known = view.topic_by_id(topic_id) if topic_id else view.topic(name)
+            if known is not None:
+                return False
+            still_missed.add(topic_id or name)
+            return (topic_id or name) in missed
+
+        await self._each(Group.expire_offsets)
+        await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        return still_missed
+
+    async def _forget(self, ids: set[bytes], names: set[str]) -> None:
+        def is_gone(name: str, topic_id: bytes) -> bool:
+            return topic_id in ids if topic_id else name in names
+
+        try:
+            await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        except Exception:
+            # The next sweep finds the topics missing.
+            log.exception("cannot forget the offsets of deleted topics yet")
+
+    async def _each(self, tell: Callable[[Group, int], Effects]) -> None:
+        """One group after the other, with a pause for others in between."""
+        for shard in self._shards:
+            for group_id in shard.group_ids:
+                shard.tell(group_id, tell)
+                await asyncio.sleep(0)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,118 @@
+"""Keeps the store usable: commits until a write fails, then brings the store back, and again.
+
+RocksDB takes no write after a failed one until it is opened anew. So while the disk is full or
+broken every append is refused at once, reads go on, and now and then the store is opened again.
+
+A disk that logs have filled is not meant to come to that: appends are refused while what is left is
+needed to delete, and accepted again when there is room.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from partition_svc.log.commit.committer import Committer
+from partition_svc.log.commit.disk_thread import DiskThread
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S_MIN: Final = 0.1
+_PAUSE_S_MAX: Final = 5.0
+#: How often a full disk is looked at; deleting is seconds of work.
+_ROOM_PAUSE_S: Final = 0.5
+
+
+class Recovery:
+    """Runs the committer for as long as the service lives."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        store: LogStore,
+        disk: DiskThread,
+        on_recovered: Callable[[], None],
+        on_full: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_recovered` must put every log back to what the store holds.
+
+        `on_full` is called when the disk has no room left for appends.
+        """
+        self._on_full = on_full
+        self._committer = committer
+        self._store = store
+        self._disk = disk
+        self._on_recovered = on_recovered
+        #: How often the store was opened again: what was read before may never have been.
+        self.reopenings = 0
+        self._reason = ""
+        self._readable = asyncio.Event()
+        self._readable.set()
+
+    @property
+    def is_readable(self) -> bool:
+        """False only while the store is being opened again."""
+        return self._readable.is_set()
+
+    async def until_readable(self) -> None:
+        await self._readable.wait()
+
+    async def run(self) -> NoReturn:
+        while True:
+            # Nothing may hold on to the error: its traceback keeps the failed database open.
+            with contextlib.suppress(StorageFailed):
+                await self._committer.commit_until_failure()
+            log.error("appends are refused: %s", self._committer.failure)
+            await self._recover()
+            self._reason = ""
+            log.info("appends are accepted again")
+
+    async def watch_room(self) -> NoReturn:
+        """While appends are refused for want of room: waits for room, and accepts them again."""
+        while True:
+            await self._committer.is_full.wait()
+            log.error("appends are refused: %s", self._store.room.in_words())
+            self._on_full()
+            # Nobody tells when space comes back.
+            while self._committer.is_full.is_set() and self._is_full():  # noqa: ASYNC110
+                await asyncio.sleep(_ROOM_PAUSE_S)
+            # A store that failed meanwhile is the business of `run`.
+            if self._committer.is_full.is_set():
+                self._committer.resume()
+                log.info("appends are accepted again: %s", self._store.room.in_words())
+
+    def _is_full(self) -> bool:
+        try:
+            return self._store.is_full
+        except StorageFailed as error:
+            log.warning("%s", error)
+            return True
+
+    async def _recover(self) -> None:
+        pause_s = _PAUSE_S_MIN
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+            if await self._try():
+                break
+        self._on_recovered()
+        self._committer.resume()
+
+    async def _try(self) -> bool:
+        """Opens the store again in the thread; nobody may read meanwhile."""
+        self._readable.clear()
+        self.reopenings += 1
+        try:
+            await self._disk.run(self._store.recover)
+        except StorageFailed as error:
+            # Once for each reason: it is tried every few seconds.
+            if str(error) != self._reason:
+                self._reason = str(error)
+                log.warning("cannot open the store for writing yet: %s", error)
+            return False
+        finally:
+            self._readable.set()
+        return True

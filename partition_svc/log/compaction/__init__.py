@@ -1,0 +1,1 @@
+"""Log compaction: which part of a log, which records are retained, and the rewriting."""

@@ -1,0 +1,110 @@
+"""Compacts the logs of topics with cleanup.policy=compact, one after the other, beside requests.
+
+Rules of LogCleaner of Apache Kafka. What is done to one log is a `CompactionPass`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from time import time
+
+from common.ports.partitions import LogId
+from common.runtime.failpoints import reach
+from partition_svc.log.compaction.candidate import Cleanable, cleanable
+from partition_svc.log.compaction.compaction_pass import CompactionPass, Interrupted, Tools
+from partition_svc.log.compaction.uncleanable import Uncleanable
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.store.failures import StorageFailed
+
+log = logging.getLogger(__name__)
+
+
+class LogCleaner:
+    """Runs as one task. `on_cleaned` is told when there may be space to be given back."""
+
+    def __init__(self, tools: Tools, *, backoff_ms: int, on_cleaned: Callable[[], None]) -> None:
+        """Looks for work every `backoff_ms`."""
+        self._tools = tools
+        self._backoff_s = backoff_ms / 1000
+        self._on_cleaned = on_cleaned
+        self.uncleanable = Uncleanable()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._backoff_s)
+            try:
+                await self.clean_what_is_dirty()
+            except StorageFailed as error:
+                log.warning("cannot compact logs: %s", error)
+
+    def close(self) -> None:
+        """After the task has ended. Waits for what the thread works on: milliseconds."""
+        self._tools.thread.shutdown()
+
+    async def clean_what_is_dirty(self) -> None:
+        """One round over all logs, the dirtiest first.
+
+        Raises:
+            StorageFailed: it ends before it is through; the next goes on.
+        """
+        await reach("clean.round")
+        now_ms = int(time() * 1000)
+        parts = await self._parts(now_ms)
+        replaced = 0
+        for part in sorted(parts, key=attrgetter("dirty_ratio"), reverse=True):
+            replaced += await self._clean(CompactionPass(part, self._tools, now_ms), part.log.id)
+        if replaced:
+            log.info("compaction changed %d batches in %d logs", replaced, len(parts))
+            self._on_cleaned()
+
+    async def _clean(self, one: CompactionPass, log_id: LogId) -> int:
+        """Runs a pass; how many batches it changed. What stops it stops it only for this log.
+
+        Raises:
+            StorageFailed: that is everybody's.
+        """
+        try:
+            await one.run()
+        except Interrupted:
+            log.debug("compaction of %s was interrupted", log_id)
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - other logs must be compacted all the same
+            self.uncleanable.note(log_id, f"compaction failed: {error!r}", error)
+        else:
+            self._note_left_alone(log_id, one.left_alone)
+        return one.replaced
+
+    def _note_left_alone(self, log_id: LogId, left_alone: Mapping[int, str]) -> None:
+        if not left_alone:
+            self.uncleanable.clear(log_id)
+            return
+        offset = min(left_alone)
+        reason = f"{len(left_alone)} batches are left as they are, the first at offset {offset}"
+        self.uncleanable.note(log_id, f"{reason}: {left_alone[offset]}")
+
+    async def _parts(self, now_ms: int) -> list[Cleanable]:
+        tools = self._tools
+        found: list[Cleanable] = []
+        compacted = tools.registry.compacted_here()
+        self.uncleanable.keep(compacted)
+        for wanted in compacted:
+            await tools.recovery.until_readable()
+            try:
+                part = self._part(wanted, now_ms)
+            except StorageFailed:
+                raise
+            except Exception as error:  # noqa: BLE001 - as in `_clean`
+                self.uncleanable.note(wanted, f"cannot tell what is dirty: {error!r}", error)
+                continue
+            if part is not None:
+                found.append(part)
+            await asyncio.sleep(0)
+        return found
+
+    def _part(self, wanted: LogId, now_ms: int) -> Cleanable | None:
+        one = self._tools.registry.find(wanted)
+        if not isinstance(one, PartitionLog):
+            return None
+        return cleanable(one, self._tools.store.reader, now_ms)

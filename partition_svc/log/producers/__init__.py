@@ -1,0 +1,1 @@
+"""Idempotent producers of a log: sequence numbers, and their expiration."""

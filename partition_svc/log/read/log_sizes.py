@@ -1,0 +1,45 @@
+"""How many bytes logs hold: all of them as stored, and open ones as they are now."""
+
+import asyncio
+from typing import Final
+
+from common.ports.partitions import LogId
+from partition_svc.log.commit.recovery import Recovery
+from partition_svc.log.registry import LogRegistry
+from partition_svc.store.keys import HEADS, LogHead, log_id
+from partition_svc.store.log_store import LogStore
+
+_ROWS_BYTES: Final = 32 << 10
+
+
+class Sizes:
+    """Of logs that this member owns."""
+
+    def __init__(self, registry: LogRegistry, recovery: Recovery, store: LogStore) -> None:
+        self._registry = registry
+        self._recovery = recovery
+        self._store = store
+
+    def of_open_logs(self) -> dict[LogId, int]:
+        """Only these can have changed since they were looked at last."""
+        return {log.id: log.head.size_bytes for log in self._registry.logs.values()}
+
+    async def of_all_logs(self) -> dict[LogId, int]:
+        """Of every log that was ever written to. Lets others work in between.
+
+        Raises:
+            StorageFailed
+        """
+        sizes: dict[LogId, int] = {}
+        start, end = HEADS, HEADS + b"\xff" * 21
+        is_all = False
+        while not is_all:
+            await self._recovery.until_readable()
+            found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
+            for key, row in found:
+                log = LogId(*log_id(key[1:]))
+                if self._registry.is_ours(log):
+                    sizes[log] = LogHead.unpack(row).size_bytes
+                start = key + b"\0"
+            await asyncio.sleep(0)
+        return sizes

@@ -1,0 +1,156 @@
+"""ListOffsets: which offset belongs to a time.
+
+The time index leads to the neighbourhood, batch headers to the batch, and only that batch is
+opened: a large one in a thread. A header may promise a time that no record has, so how much is
+opened for one query is bounded.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from common.ports.partitions import (
+    EARLIEST_TIMESTAMP,
+    LATEST_TIMESTAMP,
+    MAX_TIMESTAMP,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    Refusal,
+)
+from common.records.batch import NO_TIMESTAMP, parse_header
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.records.search import first_at_or_after, latest
+from common.runtime.cooperative import Turns
+from common.runtime.thread_pauses import pause
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.validation.record_thread import RecordThread
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+
+_NO_ANSWER: Final = OffsetResult()
+#: So many bytes of batches at a time while looking for the right one.
+_STEP: Final = Limits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
+#: What is searched on the event loop: half a millisecond of work.
+_RECORDS_AT_ONCE: Final = 1000
+#: Records that one query may search, and one batch more.
+_BUDGET_RECORDS: Final = 1_000_000
+
+T = TypeVar("T")
+
+
+class OffsetLookup:
+    """Answers offset queries; reads the store."""
+
+    def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
+        self._find = find
+        self._store = store
+        self._thread = RecordThread("search")
+
+    def close(self) -> None:
+        self._thread.close()
+
+    async def answer_all(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        turns = Turns()
+        results = []
+        for query in queries:
+            results.append(await self.answer(query))
+            await turns.pause()
+        return results
+
+    async def answer(self, query: OffsetQuery) -> OffsetResult:
+        try:
+            log = self._find(query.log)
+            if isinstance(log, Refusal):
+                return OffsetResult(refusal=log)
+            refusal = log.epoch_refusal(query.leader_epoch)
+            if refusal is not None:
+                return OffsetResult(refusal=refusal, leader_epoch=log.leader_epoch)
+            return await self._look_up(log, query.timestamp)
+        except StorageFailed:
+            return OffsetResult(refusal=Refusal.STORAGE_ERROR)
+        except (CorruptRecords, UnsupportedRecords):
+            return OffsetResult(refusal=Refusal.CORRUPT_BATCH)
+
+    async def _look_up(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+        if timestamp == LATEST_TIMESTAMP:
+            return OffsetResult(log.high_watermark, leader_epoch=log.leader_epoch)
+        if timestamp == EARLIEST_TIMESTAMP:
+            return OffsetResult(log.log_start_offset, leader_epoch=log.leader_epoch)
+        if timestamp == MAX_TIMESTAMP:
+            return await self._of_max_timestamp(log)
+        if timestamp < 0:
+            return OffsetResult(refusal=Refusal.UNSUPPORTED_TIMESTAMP)
+        return await self._at_or_after(log, timestamp)
+
+    async def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
+        """What is not yet readable is no answer, so a batch on its way hides the maximum."""
+        head = log.head
+        if not 0 <= head.max_timestamp_offset < log.high_watermark:
+            return _NO_ANSWER
+        batches = self._read(log, head.max_timestamp_offset)
+        if head.max_timestamp_offset < self._store.reader.compacted_to(log.key):
+            batches = await self._with_max_timestamp(log, batches, head.max_timestamp)
+        if not batches:
+            return _NO_ANSWER
+        found = await self._search(batches[0], latest)
+        return OffsetResult(found.offset, found.timestamp, parse_header(batches[0]).leader_epoch)
+
+    async def _with_max_timestamp(
+        self, log: PartitionLog, batches: list[bytes], max_timestamp: int
+    ) -> list[bytes]:
+        """The batch with the largest timestamp, where compaction may have taken the one that was.
+
+        No index says which is next, so that is a look at every batch of the log.
+        """
+        if batches and parse_header(batches[0]).max_timestamp == max_timestamp:
+            return batches[:1]
+        found: list[bytes] = []
+        largest, offset = NO_TIMESTAMP, log.log_start_offset
+        while batches := self._read(log, offset):
+            for batch in batches:
+                header = parse_header(batch)
+                if header.max_timestamp > largest:
+                    largest, found = header.max_timestamp, [batch]
+                offset = header.last_offset + 1
+            await asyncio.sleep(0)
+        return found
+
+    async def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
+        """The first record whose timestamp is `timestamp` or later."""
+        if log.head.max_timestamp < timestamp:
+            return _NO_ANSWER
+        before = self._store.reader.offset_before_time(log.key, timestamp)
+        offset = max(before + 1, log.log_start_offset)
+        budget = _BUDGET_RECORDS
+        search = partial(first_at_or_after, timestamp=timestamp)
+        while batches := self._read(log, offset):
+            for batch in batches:
+                header = parse_header(batch)
+                offset = header.last_offset + 1
+                if header.max_timestamp < timestamp:
+                    continue
+                if budget <= 0:
+                    # The answer is at or after this: who reads from here misses nothing.
+                    return OffsetResult(
+                        header.base_offset, header.max_timestamp, header.leader_epoch
+                    )
+                budget -= header.record_count
+                found = await self._search(batch, search)
+                if found is not None:
+                    return OffsetResult(found.offset, found.timestamp, header.leader_epoch)
+            await asyncio.sleep(0)
+        return _NO_ANSWER
+
+    async def _search(self, batch: bytes, search: Callable[..., T]) -> T:
+        header = parse_header(batch)
+        # A compressed one may be large with few records.
+        if not header.codec and header.record_count <= _RECORDS_AT_ONCE:
+            return search(batch)
+        return await self._thread.run(partial(search, batch, pause=pause))
+
+    def _read(self, log: PartitionLog, offset: int) -> list[bytes]:
+        """Some batches from the one with `offset` on; none past the high watermark."""
+        return self._store.reader.read(log.key, offset, log.high_watermark, _STEP).batches

@@ -1,0 +1,155 @@
+"""The source's side of a move: reading a log for its new owner, and handing it over at a fence.
+
+What is read is durable before it leaves: a source that loses power must not come back with less
+than its target holds, and give the same offsets to other records.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from common.ports.partitions import LogId, Refusal
+from partition_svc.log.commit.committer import Committer
+from partition_svc.log.commit.recovery import Recovery
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.producers.producers import row_before
+from partition_svc.log.registry import LogRegistry
+from partition_svc.store.keys import LOG_KEY_BYTES, PRODUCERS, LogHead, range_of
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits, Row
+
+#: Small enough that reading it, and taking it in, are short turns of the loop.
+_PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+#: Rows are small: some 500 of them take as long as a piece of batches.
+_ROWS_BYTES: Final = 32 << 10
+
+
+class NotSource(Exception):
+    """The log cannot be handed over from here, or not in this move: `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
+
+
+class Outgoing:
+    """Logs of this member, for the targets of moves. All raise `StorageFailed` and `NotSource`."""
+
+    def __init__(
+        self,
+        registry: LogRegistry,
+        committer: Committer,
+        recovery: Recovery,
+        store: LogStore,
+        *,
+        on_fenced: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_fenced` is called as soon as a log takes no more appends."""
+        self._registry = registry
+        self._committer = committer
+        self._recovery = recovery
+        self._store = store
+        self._on_fenced = on_fenced
+
+    async def find(self, move_id: int, wanted: LogId, leader_epoch: int) -> PartitionLog:
+        """The log, where this member owns it under this epoch and knows that it moves."""
+        await self._recovery.until_readable()
+        log = self._registry.find(wanted)
+        if isinstance(log, Refusal):
+            raise NotSource(log)
+        refusal = log.epoch_refusal(leader_epoch)
+        if refusal is not None:
+            raise NotSource(refusal)
+        move = self._registry.view.move_of(*wanted)
+        if move is None or move.move_id != move_id:
+            raise NotSource(Refusal.NOT_OWNER)
+        return log
+
+    async def durable_head(self, log: PartitionLog) -> LogHead:
+        """The log as it is written now; it survives the loss of power when this returns."""
+        head = log.head
+        await self._committer.between_groups(_nothing, must_sync=True)
+        return head
+
+    def continues(self, log: PartitionLog, end_offset: int, last_epoch: int) -> bool:
+        """Whether a copy up to `end_offset`, with `last_epoch` in its last batch, begins `log`.
+
+        An epoch belongs to one owner, so logs that have the same end of an epoch have the same
+        batches before it (KIP-101). Not for a compacted log: what was compacted since may have had
+        tombstones of records that the copy has.
+        """
+        if log.config.is_compacted or not log.log_start_offset <= end_offset <= log.next_offset:
+            return False
+        epochs = dict(self._store.reader.epochs(log.key))
+        later = (start for epoch, start in epochs.items() if epoch > last_epoch)
+        epoch_end = min(later, default=log.next_offset)
+        return last_epoch in epochs and epochs[last_epoch] < end_offset <= epoch_end
+
+    async def batches(
+        self, log: PartitionLog, offset: int, end_offset: int
+    ) -> AsyncIterator[list[bytes]]:
+        """Whole batches from `offset` to `end_offset`, about 256 KiB at a time."""
+        offset = max(offset, log.log_start_offset)
+        while offset < end_offset:
+            await self._recovery.until_readable()
+            if log.gone is not None:
+                raise NotSource(log.gone)
+            run = self._store.reader.read(log.key, offset, end_offset, _PIECE)
+            if not run.batches:
+                return
+            yield run.batches
+            offset = run.next_offset
+            await asyncio.sleep(0)
+
+    async def fence(self, log: PartitionLog, leader_epoch: int) -> LogHead:
+        """Ends appends under this epoch, durably; returns the log's last state.
+
+        Whatever was appended before it is durable and on its way to be answered.
+        """
+        fenced: list[LogHead] = []
+
+        def write() -> None:
+            # Not where a new epoch has come in between.
+            if log.is_fenced:
+                group = self._store.new_group()
+                log.write_head(group)
+                self._store.write(group, 0)
+                fenced.append(log.head)
+
+        while not fenced:
+            refusal = log.gone or log.epoch_refusal(leader_epoch)
+            if refusal is not None:
+                raise NotSource(refusal)
+            log.fence(leader_epoch)
+            self._on_fenced()
+            await self._committer.settle(log)
+            await self._committer.between_groups(write, must_sync=True)
+        return fenced[0]
+
+    async def rows(self, log: PartitionLog, kinds: Sequence[bytes]) -> AsyncIterator[list[Row]]:
+        """The rows of state of these kinds, about 32 KiB at a time."""
+        for kind in kinds:
+            start, end = range_of(kind, log.key)
+            is_all = False
+            while not is_all:
+                await self._recovery.until_readable()
+                if log.gone is not None:
+                    raise NotSource(log.gone)
+                found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
+                if found:
+                    yield [(kind, key[1 + LOG_KEY_BYTES :], value) for key, value in found]
+                    start = found[-1][0] + b"\0"
+                await asyncio.sleep(0)
+
+    async def producers(self, log: PartitionLog, end_offset: int) -> AsyncIterator[list[Row]]:
+        """The rows of producers as they were when `end_offset` was the log's end.
+
+        What was appended since may not be durable yet; the target learns it from the batches.
+        """
+        async for rows in self.rows(log, [PRODUCERS]):
+            before = [(kind, key, row_before(value, end_offset)) for kind, key, value in rows]
+            yield [(kind, key, value) for kind, key, value in before if value is not None]
+
+
+def _nothing() -> None:
+    """All that counts is the sync."""

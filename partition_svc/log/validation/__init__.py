@@ -1,0 +1,1 @@
+"""Validation of record batches (Kafka's LogValidator)."""

@@ -1,0 +1,106 @@
+"""A partition service as a member: registered, told of changes, moving logs, reporting."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NoReturn
+
+from common.cluster.follow import follow
+from common.ports.metadata import ClusterChange, Member, Metadata, Watch
+from common.ports.moves import Ring
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.load_reports import Reporter
+from partition_svc.log.volume import Volume
+from partition_svc.moves.peers import Peers
+from partition_svc.moves.runner import Mover
+from partition_svc.partitions import PartitionCore
+from partition_svc.store.failures import StorageFailed
+
+log = logging.getLogger(__name__)
+
+#: Called with each change once the core has it; the change counts as applied after that.
+OnApplied = Callable[[ClusterChange], Awaitable[None]]
+
+
+async def live(  # noqa: PLR0913 - what a member is made of, each named by its caller
+    core: PartitionCore,
+    member: Member,
+    metadata: Metadata,
+    ring: Ring,
+    *,
+    move_bytes_per_second: int,
+    volume_token_interval_ms: int,
+    move_kept_s: float,
+    on_applied: OnApplied,
+) -> None:
+    """Runs until it is cancelled.
+
+    Raises:
+        WrongCluster: the metadata service is another cluster's than the data here.
+        MetadataBehind: it was restored from an older backup.
+        RegistrationRefused: the name is another volume's or process's.
+    """
+    peers = Peers(core.view)
+    mover = Mover(
+        core,
+        ring,
+        peers,
+        member=member.name,
+        bytes_per_second=move_bytes_per_second,
+        kept_s=move_kept_s,
+    )
+    reporter = Reporter(core.sizes, lambda: mover.progress, core.disk_state)
+
+    async def apply(change: ClusterChange) -> None:
+        core.apply(change)
+        mover.on_change()
+        await on_applied(change)
+
+    async def record(token: str) -> None:
+        await metadata.renew_volume_token(core.process, token)
+
+    def registration() -> Member:
+        return replace(member, volume=core.volume.registration())
+
+    watches: list[Watch] = []
+
+    def on_watch(watch: Watch) -> None:
+        watches[:] = [watch]
+        reporter.on_watch(watch)
+
+    closing: set[asyncio.Task[None]] = set()
+
+    def register_again() -> None:
+        """Ends the watch; the next one begins with a registration."""
+        for watch in watches:
+            task = asyncio.ensure_future(watch.close())
+            closing.add(task)
+            task.add_done_callback(closing.discard)
+
+    core.volume.on_registration_due = register_again
+    following = follow(metadata, registration, apply, on_watch=on_watch)
+    renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
+    parts = (following, core.until_broken(), mover.run(), reporter.run(), renewing)
+    tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]
+    try:
+        # None of them ends by itself, save with what makes it pointless to go on.
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await peers.close()
+
+
+async def _renew_tokens(
+    volume: Volume, record: Callable[[str], Awaitable[None]], *, interval_s: float
+) -> NoReturn:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            await volume.renew_token(record)
+        except (BackendUnavailable, StorageFailed) as error:
+            log.debug("the token of the volume is not renewed yet: %s", error)

@@ -1,0 +1,1 @@
+"""Moves of partition logs to this member: one task per move, step by step."""

@@ -1,0 +1,299 @@
+"""The port `Partitions` as its owner answers it: appends, fetches, offsets, descriptions.
+
+Used in process by standalone mode, and by the gRPC servicer. One event loop calls everything here.
+"""
+
+import asyncio
+import contextlib
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from common.cluster.view import ClusterView
+from common.ports.metadata import ClusterChange
+from common.ports.moves import DiskState, MemberProcess
+from common.ports.partitions import (
+    Append,
+    AppendResult,
+    EpochEndOffset,
+    EpochQuery,
+    FetchQuery,
+    FetchResult,
+    LogDescription,
+    LogId,
+    OffsetQuery,
+    OffsetResult,
+    OneAppend,
+    Refusal,
+)
+from partition_svc.config import PartitionSettings
+from partition_svc.log.commit.append import Appending
+from partition_svc.log.commit.committer import Committer
+from partition_svc.log.commit.disk_thread import DiskThread
+from partition_svc.log.commit.recovery import Recovery
+from partition_svc.log.compaction.cleaner import LogCleaner
+from partition_svc.log.compaction.compaction_pass import Tools
+from partition_svc.log.maintenance import Housekeeping
+from partition_svc.log.producers.expiration import ProducerExpiry
+from partition_svc.log.rate_limit import RateLimit
+from partition_svc.log.read.epoch_lookup import EpochLookup
+from partition_svc.log.read.fetch import Fetching
+from partition_svc.log.read.log_descriptions import LogDescriptions
+from partition_svc.log.read.log_sizes import Sizes
+from partition_svc.log.read.offset_lookup import OffsetLookup
+from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.registry import LogRegistry
+from partition_svc.log.transfer.incoming import IncomingLogs
+from partition_svc.log.transfer.outgoing import Outgoing
+from partition_svc.log.volume import Volume
+from partition_svc.store.cluster_claim import claim
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.identity import Identity
+from partition_svc.store.log_store import LogStore
+
+
+class PartitionCore:
+    """All partition logs of one member. Make it, `start` it, feed it changes, `close` it."""
+
+    def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
+        self._store = store
+        self._member = settings.member
+        self._disk = DiskThread()
+        self._committer = Committer(store, self._disk)
+        self.volume = Volume(store, self._committer)
+        #: Copies of logs that move here, and the logs that move away, for `moving`.
+        self.incoming = IncomingLogs(
+            self._committer, store, lambda topic_id: self._registry.config(topic_id)
+        )
+        cache = TailCache(settings.tail_cache_bytes)
+        self._registry = LogRegistry(
+            store,
+            cache,
+            member=settings.member,
+            producer_expiration_ms=settings.producer_expiration_ms,
+            validates_records=settings.validate_records == "full",
+            marks=self.incoming.marks,
+        )
+        self._appending = Appending(
+            self._registry,
+            self._committer,
+            must_sync=settings.acks_all_durability == "sync",
+        )
+        self._recovery = Recovery(
+            self._committer,
+            store,
+            self._disk,
+            self._on_recovered,
+            on_full=lambda: self._housekeeping.on_deleted(),
+        )
+        #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
+        self.on_served: Callable[[], None] = lambda: None
+        self.outgoing = Outgoing(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            on_fenced=lambda: self.on_served(),
+        )
+        self.sizes = Sizes(self._registry, self._recovery, store)
+        self._fetching = Fetching(
+            self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
+        )
+        self._offsets = OffsetLookup(self._registry.find, store)
+        self._epochs = EpochLookup(self._registry.find, store)
+        self._producers = ProducerExpiry(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            expiration_ms=settings.producer_expiration_ms,
+            ids_max=settings.producer_ids_max,
+        )
+        self._housekeeping = Housekeeping(
+            self._registry,
+            self._committer,
+            store,
+            self._producers,
+            expiration_check_ms=settings.producer_expiration_check_ms,
+            stray_delay_ms=settings.stray_delete_delay_ms,
+        )
+        tools = Tools(
+            self._registry,
+            self._committer,
+            self._recovery,
+            store,
+            ThreadPoolExecutor(1, thread_name_prefix="clean"),
+            settings.cleaner_buffer_bytes,
+            RateLimit(settings.cleaner_bytes_per_second),
+        )
+        self._cleaner = LogCleaner(
+            tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._housekeeping.on_deleted
+        )
+        self._descriptions = LogDescriptions(
+            self._registry.find,
+            count_producers=self._producers.count,
+            uncleanable_reason=self._cleaner.uncleanable.reason,
+        )
+        self._must_clean = settings.cleaner_enable
+        self._cluster_id = ""
+        self._loop = asyncio.get_running_loop()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def identity(self) -> Identity:
+        """Which data directory this is, and how often it was opened."""
+        return self._store.identity
+
+    @property
+    def process(self) -> MemberProcess:
+        """This process of the member, for calls that only the registered one may make."""
+        return MemberProcess(self._member, self.identity.opening_id)
+
+    @property
+    def view(self) -> ClusterView:
+        """The cluster, as far as `apply` was told."""
+        return self._registry.view
+
+    def start(self) -> None:
+        self._tasks = [
+            self._loop.create_task(self._recovery.run()),
+            self._loop.create_task(self._recovery.watch_room()),
+            self._loop.create_task(self._housekeeping.run()),
+        ]
+        if self._must_clean:
+            self._tasks.append(self._loop.create_task(self._cleaner.run()))
+
+    def apply(self, change: ClusterChange) -> None:
+        """Takes over what the metadata service says: topics, configs, placement.
+
+        Raises:
+            WrongCluster: the data here is another cluster's, and must not be touched.
+            MetadataBehind: the metadata is older than what was applied to the data here.
+        """
+        self.volume.check(change)
+        if change.cluster_id != self._cluster_id:
+            claim(self._store, change.cluster_id)
+            self._cluster_id = change.cluster_id
+        self._registry.apply(change)
+        self.volume.on_applied(change)
+        if change.is_snapshot or change.topics_gone:
+            self._housekeeping.on_logs_gone()
+        self.on_served()
+
+    def owns(self, log: LogId) -> bool:
+        return self._registry.is_ours(log)
+
+    def serving_epoch(self, log: LogId) -> int | None:
+        """The leader epoch under which the log takes appends here now; None where it takes none."""
+        try:
+            found = self._registry.find(log)
+        except StorageFailed:
+            return None
+        if isinstance(found, Refusal) or found.is_fenced:
+            return None
+        return found.leader_epoch
+
+    def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
+        """A move was committed: the log may be served before `apply` is told so."""
+        self._registry.learn(log, leader_epoch)
+        self.on_served()
+
+    def disk_state(self) -> DiskState:
+        """How much copies of logs may take of the disk, and whether appends are taken.
+
+        Raises:
+            StorageFailed: the disk cannot be looked at.
+        """
+        return DiskState(self.incoming.room_bytes, self._committer.refusal is None)
+
+    async def delete_log(self, log: LogId) -> None:
+        """Deletes what is here of a log, unless this member is to serve it by then.
+
+        Raises:
+            StorageFailed: later, then.
+        """
+        await self.incoming.delete(log, unless=lambda: self._registry.is_served_from_here(log))
+        self._housekeeping.on_deleted()
+        # A part of a copy may have been in the way of the log.
+        self.on_served()
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        """As the port has it. Assigns offsets now; the future is done when all are stored."""
+        return self._appending.append(appends, acks=acks)
+
+    def append_one(
+        self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
+    ) -> OneAppend:
+        """As the port has it. Assigns the offset now."""
+        return self._appending.append_one(log, batch, leader_epoch, acks=acks)
+
+    async def fetch(self, query: FetchQuery) -> list[FetchResult]:
+        return await self._fetching.fetch(query)
+
+    async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
+        await self._recovery.until_readable()
+        return await self._offsets.answer_all(queries)
+
+    async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
+        await self._recovery.until_readable()
+        return await self._epochs.answer_all(queries)
+
+    async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
+        """All partitions owned here where `logs` is empty."""
+        await self._recovery.until_readable()
+        describe = self._descriptions.describe
+        return [await describe(one) for one in logs or tuple(self._registry.all_here())]
+
+    async def until_broken(self) -> None:
+        """Never returns, unless a bug ended what must run for ever: then it raises that."""
+        # Not gather: whoever stops waiting must not stop what the drain still needs.
+        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+    async def drain(self) -> None:
+        """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
+        self._appending.is_draining = True
+        self._fetching.stop_waiting()
+        for one in self._registry.logs.values():
+            for waiter in one.waiters:
+                waiter.wake()
+        if not self._tasks:
+            return
+        # A committer that a bug has ended will never be done.
+        draining = self._loop.create_task(self._drain_appends())
+        await asyncio.wait([draining, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+
+    async def _drain_appends(self) -> None:
+        await self._appending.settled()
+        await self._committer.drain()
+
+    async def close(self) -> None:
+        """Drains, and gives up the data directory."""
+        await self.drain()
+        is_sound = not any(task.done() for task in self._tasks)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._disk.run(lambda: self._close_store(is_sound=is_sound))
+        await self._disk.close()
+
+    def _close_store(self, *, is_sound: bool) -> None:
+        with contextlib.suppress(StorageFailed):
+            self._store.sync()
+            if is_sound:
+                self.volume.note_closed()
+        self._appending.close()
+        self._offsets.close()
+        self._cleaner.close()
+        self._housekeeping.close()
+        self._store.close()
+
+    def _on_recovered(self) -> None:
+        if self._registry.reload():
+            self.volume.on_records_lost()
+            self.on_served()
+        self.incoming.on_recovered()
+        # What could not be deleted meanwhile is found again.
+        self._housekeeping.on_logs_gone()

@@ -1,0 +1,50 @@
+"""What requests about groups may not say, because the log has no bytes for it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from google.protobuf.message import Message
+
+from common.rpc.messages.partition_owner import Malformed
+from protos.coordinator.v1 import coordinator_pb2 as pb
+
+#: What Kafka's formats have room for in one text.
+TEXT_BYTES_MAX: Final = 0x7FFF
+#: A text of so few characters has room whatever they are.
+_SURELY_SHORT: Final = TEXT_BYTES_MAX // 4
+_TOPIC_ID_BYTES: Final = (0, 16)
+
+
+def check_texts(message: Message) -> None:
+    """Raises `Malformed` where a text of a message or of its parts is too long."""
+    for text in _texts(message):
+        _check_text(text)
+
+
+def check_commit(message: pb.CommitOffsetsRequest) -> None:
+    """As `check_texts`, and topic ids."""
+    for one in message.offsets:
+        _check_text(one.topic)
+        _check_text(one.metadata)
+        if len(one.topic_id) not in _TOPIC_ID_BYTES:
+            raise Malformed("a topic id has 16 bytes")
+    _check_text(message.group_id)
+    _check_text(message.member_id)
+    _check_text(message.group_instance_id)
+    _check_text(message.client.client_id)
+    _check_text(message.client.client_host)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > _SURELY_SHORT and len(text.encode()) > TEXT_BYTES_MAX:
+        raise Malformed(f"a text is longer than {TEXT_BYTES_MAX} bytes")
+
+
+def _texts(message: Message) -> Iterator[str]:
+    for _, value in message.ListFields():
+        many = [value] if isinstance(value, str | bytes | int | Message) else value
+        for one in many:
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, Message):
+                yield from _texts(one)

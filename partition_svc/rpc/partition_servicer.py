@@ -1,0 +1,252 @@
+"""partition.v1 over gRPC: only translates, to and from the port `Partitions`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import groupby
+from time import time
+from typing import Any, Final, NoReturn, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Partitions, Refusal
+from common.ports.unavailable import BackendUnavailable
+from common.records.batch import parse_header
+from common.records.errors import CorruptRecords, UnsupportedRecords
+from common.rpc.messages.fetch_owner import (
+    encoded_fetch_response,
+    fetch_query_from_message,
+    fetch_result_to_message,
+)
+from common.rpc.messages.partition_owner import (
+    Malformed,
+    acks_from_message,
+    append_response,
+    appends_from,
+    description_to_message,
+    epoch_end_offset_to_message,
+    epoch_queries_from_message,
+    log_from_message,
+    offset_queries_from_message,
+    offset_result_to_message,
+)
+from common.rpc.server import Service
+from common.runtime.thread_pauses import pause
+from partition_svc.rpc.append_stream import AppendStream
+from partition_svc.rpc.fetch_budget import SharedRoom
+from partition_svc.rpc.fetch_stream import FetchStream
+from partition_svc.rpc.typed_records import records_from
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import (
+    PartitionServiceServicer,
+    add_PartitionServiceServicer_to_server,
+)
+
+T = TypeVar("T")
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
+ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+
+#: What one stream may have unanswered, and all Fetch calls together; the gateway bounds its own
+#: side too.
+_STREAM_BYTES_MAX: Final = 64 << 20
+#: Of one partition; more are decoded in a thread.
+_RECORDS_AT_ONCE: Final = 1000
+#: As many headers of records as fit into it take some milliseconds.
+_BYTES_AT_ONCE: Final = 64 << 10
+
+
+class _Stream(Protocol[RequestT_contra, ResponseT_co]):
+    """Answers the requests of one stream."""
+
+    failure: Exception | None
+
+    def end(self, failure: Exception) -> None: ...
+
+    def responses(
+        self, requests: AsyncIterator[RequestT_contra]
+    ) -> AsyncIterator[ResponseT_co]: ...
+
+
+class PartitionServicer(PartitionServiceServicer):
+    """One method for each RPC of `protos/partition/v1/partition.proto`, which says what they do."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+        self._streams: set[_Stream[Any, Any]] = set()
+        self._fetch_room = SharedRoom(_STREAM_BYTES_MAX)
+        self._ending: BackendUnavailable | None = None
+
+    def end_streams(self) -> None:
+        """The service is stopping: streams end once what is in flight is answered."""
+        self._ending = BackendUnavailable("the partition service is stopping")
+        for stream in tuple(self._streams):
+            stream.end(self._ending)
+
+    async def Append(  # noqa: N802 - named by the proto
+        self,
+        request: pb.AppendRequest,
+        context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
+    ) -> pb.AppendResponse:
+        now_ms = int(time() * 1000)
+        try:
+            appends = await appends_from(request.appends, now_ms)
+            acks = [acks_from_message(one) for one in request.appends]
+        except Malformed as error:
+            await _refuse(context, error)
+        # All are started before any is waited for, in their order.
+        waiting = [
+            self._partitions.append([appends[i] for i in run], acks=key)
+            for key, run in groupby(range(len(appends)), key=acks.__getitem__)
+        ]
+        answers = await _answered(context, asyncio.gather(*waiting))
+        results = [result for answer in answers for result in answer]
+        append_ids = (one.append_id for one in request.appends)
+        return append_response(zip(append_ids, results, strict=True))
+
+    async def AppendStream(  # noqa: N802
+        self,
+        requests: AsyncIterator[pb.AppendRequest],
+        context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
+    ) -> AsyncIterator[pb.AppendResponse]:
+        stream = AppendStream(self._partitions, bytes_in_flight_max=_STREAM_BYTES_MAX)
+        async for response in self._answers(stream, requests, context):
+            yield response
+
+    async def Fetch(  # noqa: N802
+        self,
+        request: pb.FetchRequest,
+        context: grpc.aio.ServicerContext[pb.FetchRequest, pb.FetchResponse],
+    ) -> pb.FetchResponse | bytes:
+        try:
+            query = fetch_query_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        # Nobody tells when the response has left, so it counts until the call is over.
+        room = query.room = self._fetch_room.open()
+        # The stubs ask for a class in place of a function.
+        context.add_done_callback(lambda _: room.close())  # type: ignore[arg-type]
+        results = await _answered(context, self._partitions.fetch(query))
+        if request.decode_records:
+            return await _decoded(query, results)
+        return encoded_fetch_response(results)
+
+    async def FetchStream(  # noqa: N802
+        self,
+        requests: AsyncIterator[pb.FetchStreamRequest],
+        context: grpc.aio.ServicerContext[pb.FetchStreamRequest, pb.FetchStreamResponse],
+    ) -> AsyncIterator[bytes]:
+        stream = FetchStream(self._partitions, bytes_max=_STREAM_BYTES_MAX)
+        async for response in self._answers(stream, requests, context):
+            yield response
+
+    async def ListOffsets(  # noqa: N802
+        self,
+        request: pb.ListOffsetsRequest,
+        context: grpc.aio.ServicerContext[pb.ListOffsetsRequest, pb.ListOffsetsResponse],
+    ) -> pb.ListOffsetsResponse:
+        try:
+            queries = offset_queries_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        results = await _answered(context, self._partitions.list_offsets(queries))
+        return pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
+
+    async def OffsetsForLeaderEpoch(  # noqa: N802
+        self,
+        request: pb.OffsetsForLeaderEpochRequest,
+        context: grpc.aio.ServicerContext[
+            pb.OffsetsForLeaderEpochRequest, pb.OffsetsForLeaderEpochResponse
+        ],
+    ) -> pb.OffsetsForLeaderEpochResponse:
+        try:
+            queries = epoch_queries_from_message(request)
+        except Malformed as error:
+            await _refuse(context, error)
+        results = await _answered(context, self._partitions.epoch_end_offsets(queries))
+        return pb.OffsetsForLeaderEpochResponse(results=map(epoch_end_offset_to_message, results))
+
+    async def DescribeLog(  # noqa: N802
+        self,
+        request: pb.DescribeLogRequest,
+        context: grpc.aio.ServicerContext[pb.DescribeLogRequest, pb.DescribeLogResponse],
+    ) -> pb.DescribeLogResponse:
+        try:
+            logs = [log_from_message(one) for one in request.logs]
+        except Malformed as error:
+            await _refuse(context, error)
+        descriptions = await _answered(context, self._partitions.describe_logs(logs))
+        return pb.DescribeLogResponse(logs=map(description_to_message, descriptions))
+
+    async def _answers(
+        self,
+        stream: "_Stream[RequestT_contra, ResponseT_co]",
+        requests: AsyncIterator[RequestT_contra],
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> AsyncIterator[ResponseT_co]:
+        """What the stream answers, until it ends; then why, where it is not the caller's end."""
+        if self._ending is not None:
+            await _refuse(context, self._ending)
+        self._streams.add(stream)
+        try:
+            async for response in stream.responses(requests):
+                yield response
+        finally:
+            self._streams.discard(stream)
+        if stream.failure is not None:
+            await _refuse(context, stream.failure)
+
+
+def service(servicer: PartitionServicer) -> Service:
+    """The servicer, as a gRPC server takes it."""
+    return Service(
+        "partition.v1.PartitionService",
+        lambda server: add_PartitionServiceServicer_to_server(servicer, server),
+    )
+
+
+async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
+    """Lets others work between partitions: decoding takes microseconds for each record."""
+    decoded = []
+    for asked, result in zip(query.partitions, results, strict=True):
+        if _is_long(result):
+            decoded.append(await asyncio.to_thread(_decoded_one, asked, result, pause))
+        else:
+            decoded.append(_decoded_one(asked, result))
+            await asyncio.sleep(0)
+    return pb.FetchResponse(results=decoded)
+
+
+def _is_long(result: FetchResult) -> bool:
+    """Whether it may take milliseconds; compressed batches may, however many records they have."""
+    headers = [parse_header(one) for one in result.records]
+    return (
+        sum(one.record_count for one in headers) > _RECORDS_AT_ONCE
+        or sum(one.size for one in headers) > _BYTES_AT_ONCE
+        or any(one.codec for one in headers)
+    )
+
+
+def _decoded_one(
+    asked: FetchPartition, result: FetchResult, pause: Callable[[], None] = lambda: None
+) -> pb.FetchResult:
+    offset, bytes_max = asked.fetch_offset, asked.max_bytes
+    try:
+        records = records_from(result.records, offset=offset, bytes_max=bytes_max, pause=pause)
+    except (CorruptRecords, UnsupportedRecords):
+        return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_BATCH))
+    return fetch_result_to_message(result, records=records)
+
+
+async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
+    """The core's answer; where it has none, the call as a whole did not run."""
+    try:
+        return await answer
+    except BackendUnavailable as error:
+        await _refuse(context, error)
+
+
+async def _refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
+    """Ends the call: it was malformed, or nobody is there to run it."""
+    wrong = isinstance(error, Malformed)
+    code = grpc.StatusCode.INVALID_ARGUMENT if wrong else grpc.StatusCode.UNAVAILABLE
+    await context.abort(code, str(error))

@@ -1,0 +1,1 @@
+"""`ringlog groups`: consumer groups, for operators."""

@@ -1,0 +1,86 @@
+"""A cluster's coordinators and logs as `ringlog groups` reaches them: from outside, over gRPC.
+
+Topics, placement and members are asked of the metadata service, without being registered there.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import grpc.aio
+
+from common.client.connections import Owners
+from common.client.groups.coordinators import RoutedCoordinators
+from common.client.groups.offsets_topic import GroupTopic
+from common.client.partition_client import GrpcPartitions
+from common.client.partitions import RoutedPartitions
+from common.cluster.view import ClusterView
+from common.ports.metadata import ClusterChange, Member
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.leader import LeaderChannel, open_leader_channel
+from common.rpc.messages.metadata import topic_from_message
+from common.rpc.metadata_client import GrpcMetadata
+from common.rpc.ring_client import GrpcRing
+from gateway_svc.config import GatewaySettings
+from protos.metadata.v1 import metadata_pb2 as pb
+from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
+from ringlog.cli.groups.admin import GroupsAdmin
+
+#: What moved or was created since is found out so soon.
+_LOOK_EVERY_S: Final = 0.25
+
+
+@asynccontextmanager
+async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
+    """Groups of the cluster at "host:port", or "host:port,…" of which one leads.
+
+    Raises:
+        BackendUnavailable: no metadata service answers there.
+    """
+    view = ClusterView()
+    owners = Owners(view, GrpcPartitions)
+    partitions = RoutedPartitions(view, owners)
+    async with open_leader_channel(metadata_address) as channel:
+        topic = GroupTopic(
+            view,
+            GrpcMetadata(channel),
+            partition_count=GatewaySettings().offsets_topic_num_partitions,
+        )
+        coordinators = RoutedCoordinators(topic, owners.coordinators_of)
+        view.apply(await current_cluster(channel))
+
+        async def keep_current() -> None:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                with suppress(BackendUnavailable):
+                    change = await current_cluster(channel)
+                    view.apply(change)
+                    partitions.view_changed(change)
+                    coordinators.view_changed()
+
+        keeping = asyncio.create_task(keep_current())
+        try:
+            yield GroupsAdmin(view, coordinators, partitions)
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            await topic.close()
+            await partitions.close()
+
+
+async def current_cluster(channel: grpc.aio.Channel | LeaderChannel) -> ClusterChange:
+    """Topics and members as they are now. Raises `BackendUnavailable`."""
+    ring = await GrpcRing(channel).describe_ring()
+    with unavailable_on_failure("metadata DescribeTopics"):
+        answer: pb.DescribeTopicsResponse = await MetadataServiceStub(channel).DescribeTopics(
+            pb.DescribeTopicsRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
+        )
+    return ClusterChange(
+        answer.revision,
+        cluster_id="",
+        is_snapshot=True,
+        topics=[topic_from_message(one) for one in answer.topics],
+        members=[Member(one.name, one.address) for one in ring.members],
+    )

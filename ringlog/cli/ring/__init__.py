@@ -1,0 +1,1 @@
+"""`ringlog ring`: the ring of partition services, for operators."""

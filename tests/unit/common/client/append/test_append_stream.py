@@ -1,0 +1,428 @@
+import asyncio
+import logging
+from asyncio import Future
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from common.client import batching_stream
+from common.client.append import append_stream
+from common.client.append.append_batch import STALE, Item
+from common.client.append.append_stream import AppendSender
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    Append,
+    AppendResult,
+    LogId,
+    Partitions,
+    Refusal,
+)
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel
+from protos.partition.v1 import partition_pb2 as pb
+from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+from tests.support.ports import ReservedPort
+from tests.unit.common.client.owner import served
+
+LOG = LogId(b"x" * 16, 3)
+
+
+class Owner(Partitions):
+    """Stores nothing: answers when the test says so, with base offsets in order of arrival."""
+
+    def __init__(self, *, answers_at_once: bool = True) -> None:
+        self.answers_at_once = answers_at_once
+        self.calls: list[tuple[list[Append], int]] = []
+        self.open: list[tuple[Future[list[AppendResult]], list[AppendResult]]] = []
+        self.stored = 0
+        self.arrived = asyncio.Event()
+
+    def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
+        self.calls.append((list(appends), acks))
+        results = [AppendResult(base_offset=self.stored + n) for n in range(len(appends))]
+        self.stored += len(appends)
+        future: Future[list[AppendResult]] = asyncio.get_running_loop().create_future()
+        self.open.append((future, results))
+        if self.answers_at_once:
+            self.answer_all()
+        self.arrived.set()
+        return future
+
+    def answer_all(self) -> None:
+        for future, results in self.open:
+            future.set_result(results)
+        self.open.clear()
+
+    async def until_stored(self, count: int) -> None:
+        while self.stored < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+
+@asynccontextmanager
+async def sending(address: str, **options: float):
+    channel = open_channel(address)
+    stub = PartitionServiceStub(channel)
+    sender = AppendSender("p-0", stub.AppendStream, **{"answer_timeout_s": 30.0, **options})
+    try:
+        yield sender
+    finally:
+        await sender.close()
+        await channel.close()
+
+
+def appends(*batches: bytes) -> list[Append]:
+    return [Append(LOG, one) for one in batches]
+
+
+def run(story) -> None:
+    async def within_limits() -> None:
+        async with asyncio.timeout(60):
+            await story()
+
+    asyncio.run(within_limits())
+
+
+def test_results_find_their_appends():
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            first = sender.submit(appends(b"a", b"b"), acks=ACKS_ALL)
+            second = sender.submit(appends(b"c"), acks=ACKS_ALL)
+            assert [one.base_offset for one in await second] == [2]
+            assert [one.base_offset for one in await first] == [0, 1]
+            assert [one.batch for call, _ in owner.calls for one in call] == [b"a", b"b", b"c"]
+
+    run(story)
+
+
+def test_what_waits_leaves_in_one_message(monkeypatch):
+    messages = []
+    real = append_stream.append_request
+
+    def counted(items):
+        message = real(items)
+        messages.append(len(message.appends))
+        return message
+
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            monkeypatch.setattr(append_stream, "append_request", counted)
+            await asyncio.gather(*(sender.submit(appends(b"x"), acks=1) for _ in range(600)))
+            assert sum(messages) == 600
+            assert max(messages) == 256
+            assert len(messages) <= 5
+
+    run(story)
+
+
+def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
+    messages = []
+    real = append_stream.append_request
+
+    def measured(items):
+        message = real(items)
+        messages.append([len(one.batch) for one in message.appends])
+        return message
+
+    async def story() -> None:
+        async with served(Owner()) as address, sending(address) as sender:
+            monkeypatch.setattr(append_stream, "append_request", measured)
+            sizes = [600_000, 600_000, 3_000_000, 10, 10]
+            await asyncio.gather(*(sender.submit(appends(bytes(size)), acks=1) for size in sizes))
+            assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]
+
+    run(story)
+
+
+@pytest.mark.parametrize("more", ["bytes", "appends", "an answer"])
+def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, more):
+    messages = []
+    real = append_stream.append_request
+    monkeypatch.setattr(append_stream, "_GATHERED_S", 3600.0)
+
+    def counted(items):
+        message = real(items)
+        messages.append(len(message.appends))
+        return message
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            monkeypatch.setattr(append_stream, "append_request", counted)
+            begun = [sender.submit(appends(bytes(300_000)), acks=1)]
+            await owner.until_stored(1)
+            begun.append(sender.submit(appends(bytes(100_000)), acks=1))
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert messages == [1]
+            if more == "bytes":
+                begun += [sender.submit(appends(bytes(100_000)), acks=1) for _ in range(2)]
+            elif more == "appends":
+                begun += [sender.submit(appends(b"x"), acks=1) for _ in range(255)]
+            else:
+                owner.answer_all()
+            await owner.until_stored(len(begun))
+            assert messages == [1, len(begun) - 1]
+            owner.answer_all()
+            await asyncio.gather(*begun)
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("acks", "told"), [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)]
+)
+def test_every_append_is_answered_even_where_its_client_wants_no_answer(acks, told):
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            (result,) = await sender.submit(appends(b"a"), acks=acks)
+            assert result.base_offset == 0
+            assert owner.calls[0][1] == told
+
+    run(story)
+
+
+def test_a_small_append_does_not_wait_for_the_answer_to_a_large_one():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            large = sender.submit(appends(bytes(300_000)), acks=1)
+            await owner.until_stored(1)
+            for count in (2, 3):
+                small = sender.submit(appends(b"x"), acks=1)
+                await owner.until_stored(count)
+                future, results = owner.open.pop()
+                future.set_result(results)
+                assert (await small)[0].base_offset == count - 1
+            assert not large.done()
+            owner.answer_all()
+            await large
+
+    run(story)
+
+
+def test_bytes_without_an_answer_are_bounded(monkeypatch):
+    monkeypatch.setattr(append_stream, "_UNANSWERED_BYTES_MAX", 1 << 20)
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            waiting = [sender.submit(appends(bytes(600_000)), acks=1) for _ in range(4)]
+            await owner.until_stored(2)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert owner.stored == 2
+            owner.answer_all()
+            await owner.until_stored(4)
+            owner.answer_all()
+            await asyncio.gather(*waiting)
+
+    run(story)
+
+
+def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_another(caplog):
+    async def story() -> None:
+        port = ReservedPort()
+        owner = Owner(answers_at_once=False)
+        async with sending(port.address) as sender:
+            async with served(owner, address=port.address):
+                lost = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
+                await owner.until_stored(3)
+            for one in lost:
+                with pytest.raises(BackendUnavailable, match="p-0 AppendStream"):
+                    await one
+            again = Owner()
+            async with served(again, address=port.address):
+                while not again.stored:
+                    try:
+                        (result,) = await sender.submit(appends(b"b"), acks=1)
+                        assert result.base_offset == 0
+                    except BackendUnavailable:
+                        continue
+        port.release()
+
+    with caplog.at_level(logging.WARNING):
+        run(story)
+    assert "stream lost: p-0 AppendStream" in caplog.text
+
+
+class EndedStream:
+    """What is left of a stream whose end `write` sees before anybody else does: a race."""
+
+    def __init__(self, status: grpc.StatusCode) -> None:
+        self.status = status
+
+    async def write(self, _request: pb.AppendRequest) -> None:
+        raise asyncio.InvalidStateError("RPC already finished.")
+
+    async def __aiter__(self):
+        await asyncio.Event().wait()
+        yield
+
+    async def code(self) -> grpc.StatusCode:
+        return self.status
+
+    async def details(self) -> str:
+        return "stopping"
+
+    def cancel(self) -> None:
+        """Nothing is left to cancel."""
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (grpc.StatusCode.OK, "AppendStream: ended by the owner"),
+        (grpc.StatusCode.UNAVAILABLE, "AppendStream: UNAVAILABLE: stopping"),
+    ],
+)
+def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, caplog):
+    async def story() -> None:
+        sender = AppendSender("p-0", lambda: EndedStream(status), answer_timeout_s=30.0)
+        try:
+            with pytest.raises(BackendUnavailable, match=told):
+                await sender.submit(appends(b"one"), acks=ACKS_ALL)
+        finally:
+            await sender.close()
+
+    run(story)
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
+def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
+    monkeypatch.setattr(batching_stream, "_LOOK_S", 0.001)
+
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address, answer_timeout_s=0.05) as sender:
+            with pytest.raises(BackendUnavailable, match=r"no answer in 0\.05 s"):
+                await sender.submit(appends(b"a"), acks=1)
+
+    run(story)
+
+
+def test_closing_fails_what_has_no_answer_and_nothing_else():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            done = sender.submit(appends(b"a"), acks=1)
+            await owner.until_stored(1)
+            owner.answer_all()
+            await done
+            open_ = sender.submit(appends(b"b"), acks=1)
+            await owner.until_stored(2)
+            await sender.close()
+            with pytest.raises(BackendUnavailable, match="stopping"):
+                await open_
+
+    run(story)
+
+
+def test_a_result_for_nothing_breaks_the_stream():
+    async def story() -> None:
+        owner = Owner()
+        async with served(owner) as address, sending(address) as sender:
+            await sender.submit(appends(b"a"), acks=1)
+            with pytest.raises(BackendUnavailable, match="a result for nothing"):
+                sender._settle(pb.AppendResult(append_id=99))
+
+    run(story)
+
+
+def test_a_caller_that_gave_up_does_not_hold_up_others():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            given_up = sender.submit(appends(b"a"), acks=1)
+            given_up.cancel()
+            other = sender.submit(appends(b"b"), acks=1)
+            await owner.until_stored(2)
+            owner.answer_all()
+            (result,) = await other
+            assert result.base_offset == 1
+
+    run(story)
+
+
+class Taker:
+    """Keeps what it is given back."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, bytes, Refusal | None]] = []
+        self.lost: list[str] = []
+
+    def take_back(self, owner, append_id, item, result) -> None:
+        self.taken.append((append_id, item.append.batch, result.refusal))
+
+    def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
+        self.lost.append(name)
+
+
+class Refusing(Owner):
+    """Says of each batch what its name says, and stores the others."""
+
+    def append(self, appends, *, acks):
+        named = Refusal.__members__
+        answers = [named.get(bytes(one.batch).decode()) for one in appends]
+        future = asyncio.get_running_loop().create_future()
+        future.set_result([AppendResult(5, refusal=one) for one in answers])
+        return future
+
+
+@pytest.mark.parametrize("refusal", list(Refusal))
+def test_a_refusal_goes_back_where_it_is_about_the_placement_and_else_to_the_caller(refusal):
+    async def story() -> None:
+        taker = Taker()
+        async with served(Refusing()) as address, sending(address, taker=taker) as sender:
+            asked = sender.submit(appends(refusal.name.encode()), acks=1)
+            assert [one.base_offset for one in await sender.submit(appends(b"x"), acks=1)] == [5]
+            if refusal in STALE:
+                assert taker.taken == [(0, refusal.name.encode(), refusal)]
+                assert not asked.done()
+            else:
+                assert not taker.taken
+                assert (await asked)[0].refusal is refusal
+
+    run(story)
+
+
+def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
+    async def story() -> None:
+        owner = Owner(answers_at_once=False)
+        async with served(owner) as address, sending(address) as sender:
+            told = asyncio.Event()
+            assert not sender.when_answered(LOG, told.set)
+            waiting = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
+            assert sender.when_answered(LOG, told.set)
+            assert not sender.when_answered(LogId(LOG.topic_id, 99), told.set)
+            await owner.until_stored(3)
+            assert not told.is_set()
+            owner.answer_all()
+            await told.wait()
+            assert all(one.done() for one in waiting)
+            assert not sender.when_answered(LOG, told.set)
+
+    run(story)
+
+
+def test_a_stream_that_ends_is_told_to_who_waits_and_to_who_takes_back():
+    async def story() -> None:
+        owner, taker, told = Owner(answers_at_once=False), Taker(), asyncio.Event()
+        async with served(owner) as address, sending(address, taker=taker) as sender:
+            lost = sender.submit(appends(b"a"), acks=1)
+            await owner.until_stored(1)
+            assert sender.when_answered(LOG, told.set)
+            await sender.close()
+            assert told.is_set()
+            assert taker.lost == ["p-0"]
+            with pytest.raises(BackendUnavailable):
+                await lost
+
+    run(story)

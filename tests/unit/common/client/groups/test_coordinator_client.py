@@ -1,0 +1,73 @@
+"""What is the gateway's own here; the contract over gRPC is in test_coordinator_servicer.py."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.client.groups.coordinator_client import GrpcCoordinators
+from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken, JoinGroup, ListGroups
+from common.ports.group_errors import GroupRefusal
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.channels import open_channel
+from common.rpc.server import RpcServer
+from partition_svc.rpc.coordinator_servicer import CoordinatorServicer, service
+from tests.unit.gateway_svc.handlers.world import FakeCoordinators
+
+JOIN = JoinGroup("g", "", "consumer", [], 10_000, 60_000)
+
+
+@asynccontextmanager
+async def served(fake):
+    """A client of `fake` behind a gRPC server, and the channel in between."""
+    server = RpcServer([service(CoordinatorServicer(fake))], address="127.0.0.1:0")
+    await server.start()
+    try:
+        async with open_channel(f"127.0.0.1:{server.port}") as channel:
+            yield GrpcCoordinators("p-0", channel), channel
+    finally:
+        await server.stop(grace_s=0)
+
+
+def test_answers_and_questions_come_through():
+    async def story():
+        fake = FakeCoordinators()
+        fake.answers["heartbeat"] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
+        async with served(fake) as (coordinators, _):
+            asked = GroupHeartbeat("g", "m", 3, "i")
+            assert (await coordinators.heartbeat(asked)) == fake.answers["heartbeat"]
+            assert fake.asked == [asked]
+
+    asyncio.run(story())
+
+
+def test_an_owner_that_cannot_answer_is_unavailable():
+    async def story():
+        fake = FakeCoordinators()
+        fake.error = BackendUnavailable("draining")
+        async with served(fake) as (coordinators, _):
+            for call in (coordinators.join_group(JOIN), coordinators.list_groups(ListGroups())):
+                with pytest.raises(BackendUnavailable, match="p-0"):
+                    await call
+
+    asyncio.run(story())
+
+
+def test_a_join_waits_as_long_as_the_connection_lasts():
+    async def story():
+        fake, asked = FakeCoordinators(), asyncio.Event()
+
+        async def wait_for_others(_):
+            asked.set()
+            await asyncio.Event().wait()
+
+        fake.join_group = wait_for_others
+        async with served(fake) as (coordinators, channel):
+            joining = asyncio.create_task(coordinators.join_group(JOIN))
+            await asked.wait()
+            assert not joining.done()
+            await channel.close()
+            with pytest.raises(BackendUnavailable):
+                await joining
+
+    asyncio.run(story())

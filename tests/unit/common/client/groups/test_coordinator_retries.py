@@ -1,0 +1,166 @@
+import asyncio
+
+import pytest
+
+from common.client.groups.coordinator_calls import CoordinatorCall
+from common.client.groups.coordinator_retries import CoordinatorRetries
+from common.ports.classic_groups import HeartbeatTaken
+from common.ports.group_errors import GroupRefusal
+from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
+from tests.support.virtual_time import run_in_virtual_time
+
+IN_DOUBT, NOT_SENT = BackendUnavailable("stream broke"), CallNotSent("not connected")
+MOVED = HeartbeatTaken(GroupRefusal.NOT_COORDINATOR)
+LOADING = HeartbeatTaken(GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+GONE = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
+DONE = HeartbeatTaken()
+
+
+class Story:
+    """A call whose attempts come to `outcomes`, in this order."""
+
+    def __init__(self, *outcomes, hold_s=30.0, **how):
+        self.outcomes, self.attempts = list(outcomes), 0
+        self.call = CoordinatorCall(self.attempt, **how)
+        self.hold_s = hold_s
+
+    async def attempt(self, owner):
+        self.attempts += 1
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def result(self, *, by_future=False):
+        return asyncio.run(self._result(by_future))
+
+    async def _result(self, by_future):
+        retries = CoordinatorRetries(self.hold_s)
+        if not by_future:
+            return await retries.call(find, self.call)
+        first = asyncio.ensure_future(self.attempt(None))
+        return await retries.follow_up(find, self.call, first)
+
+
+def test_a_lost_coordinator_is_waited_for_a_short_time_only():
+    lost = OwnerLost("no connection")
+
+    async def story():
+        loop = asyncio.get_running_loop()
+        came_back = Story(lost, DONE)
+        assert await came_back._result(by_future=True) is DONE
+        began = loop.time()
+        stays_away = Story(*[lost] * 100)
+        with pytest.raises(OwnerLost):
+            await stays_away._result(by_future=False)
+        assert 1.0 <= loop.time() - began < 2.0
+
+    run_in_virtual_time(story())
+
+
+async def find():
+    return None
+
+
+@pytest.mark.parametrize("by_future", [False, True])
+class TestBothWays:
+    @pytest.mark.parametrize("outcome", [IN_DOUBT, NOT_SENT, MOVED, LOADING])
+    def test_a_repeatable_call_is_made_again(self, outcome, by_future):
+        story = Story(outcome, outcome, DONE)
+        assert story.result(by_future=by_future) is DONE
+        assert story.attempts == 3
+
+    def test_a_call_in_doubt_is_not_made_again_where_that_would_differ(self, by_future):
+        story = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, repeat_in_doubt=False)
+        with pytest.raises(BackendUnavailable, match="stream broke"):
+            story.result(by_future=by_future)
+        assert story.attempts == 4
+
+    def test_the_answer_to_a_repetition_stands_for_both(self, by_future):
+        story = Story(IN_DOUBT, MOVED, GONE, recognise=lambda _: DONE)
+        assert story.result(by_future=by_future) is DONE
+
+    @pytest.mark.parametrize("before", [[], [MOVED], [NOT_SENT]])
+    def test_an_answer_stands_for_itself_where_nothing_else_was_done(self, before, by_future):
+        story = Story(*before, GONE, recognise=lambda _: DONE)
+        assert story.result(by_future=by_future) is GONE
+
+
+def test_what_lasts_is_the_answer():
+    assert Story(MOVED, hold_s=0.0).result() is MOVED
+    with pytest.raises(CallNotSent):
+        Story(NOT_SENT, hold_s=0.0).result()
+
+
+async def kept_for(seconds, *refusals, **how):
+    """The answer to a call that the first coordinator refuses after so long, and those after it."""
+    outcomes = [*refusals, DONE]
+
+    async def attempt(owner):
+        if len(outcomes) == len(refusals) + 1:
+            await asyncio.sleep(seconds)
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return await CoordinatorRetries(10.0).call(find, CoordinatorCall(attempt, **how))
+
+
+@pytest.mark.parametrize("refusal", [MOVED, IN_DOUBT])
+def test_a_call_that_waited_for_members_is_made_again_however_long_it_waited(refusal):
+    story = kept_for(60, refusal, LOADING, LOADING, waits_for_members=True)
+    assert run_in_virtual_time(story) is DONE
+
+
+def test_a_call_that_does_not_wait_for_members_is_not_made_again_too_late():
+    assert run_in_virtual_time(kept_for(60, MOVED)) is MOVED
+
+
+def test_a_call_that_waits_for_members_is_not_made_again_for_ever():
+    refusals = [MOVED] * 1000
+    assert run_in_virtual_time(kept_for(60, *refusals, waits_for_members=True)) is MOVED
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_call_whose_caller_left_is_not_made_again(attempts):
+    async def story():
+        made = []
+
+        async def attempt(owner):
+            made.append(owner)
+            if len(made) == attempts:
+                answer.cancel()
+            return MOVED
+
+        retries, call = CoordinatorRetries(30.0), CoordinatorCall(attempt)
+        answer = retries.follow_up(find, call, asyncio.ensure_future(attempt(None)))
+        await asyncio.wait([answer])
+        await asyncio.sleep(60)
+        assert len(made) == attempts
+
+    run_in_virtual_time(story())
+
+
+def test_the_first_attempt_of_a_call_whose_caller_left_goes_on():
+    """Clients commit, and close their connection without waiting."""
+
+    async def story():
+        first = asyncio.get_running_loop().create_future()
+        answer = CoordinatorRetries(30.0).follow_up(find, Story().call, first)
+        answer.cancel()
+        await asyncio.sleep(60)
+        assert not first.done()
+
+    run_in_virtual_time(story())
+
+
+def test_a_coordinator_that_is_not_found_was_not_called():
+    async def story():
+        async def nowhere():
+            raise BackendUnavailable("no topic yet")
+
+        with pytest.raises(CallNotSent, match="no topic yet"):
+            await CoordinatorRetries(0.0).call(nowhere, Story().call)
+
+    asyncio.run(story())

@@ -1,0 +1,236 @@
+import asyncio
+
+import pytest
+
+from common.client.groups.coordinators import RoutedCoordinators
+from common.client.groups.offsets_topic import GroupTopic
+from common.cluster.group_partitions import group_partition
+from common.cluster.view import ClusterView
+from common.ports.classic_groups import (
+    DescribedGroup,
+    GroupHeartbeat,
+    GroupResult,
+    HeartbeatTaken,
+    ListedGroup,
+    ListedGroups,
+    ListGroups,
+)
+from common.ports.consumer_groups import ConsumerGroup
+from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.group_errors import GroupRefusal
+from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
+from common.ports.unavailable import BackendUnavailable
+from tests.support.partition_core import until
+from tests.unit.gateway_svc.handlers.world import FakeMetadata
+
+TOPIC_ID = bytes(range(16))
+IN_0 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 0)
+IN_1 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 1)
+
+
+class Owner:
+    """Refuses so many heartbeats first; describes and lists what it is told."""
+
+    def __init__(self, name, *refusals, error=None):
+        self.name, self.refusals, self.error = name, list(refusals), error
+        self.asked = []
+        self.was_asked = asyncio.Event()
+
+    def heartbeat(self, request):
+        self.asked.append(request.group_id)
+        self.was_asked.set()
+        answer = asyncio.get_running_loop().create_future()
+        if self.error is not None:
+            answer.set_exception(self.error)
+        else:
+            answer.set_result(HeartbeatTaken(self.refusals.pop(0) if self.refusals else None))
+        return answer
+
+    async def describe_groups(self, group_ids):
+        return [DescribedGroup(one, self.name) for one in group_ids]
+
+    async def list_groups(self, request):
+        if self.error is not None:
+            raise self.error
+        return ListedGroups([ListedGroup(f"of {self.name}", "consumer", "Stable", "classic")])
+
+
+def routed(*owners, hold_s=30.0):
+    """Coordinators over a topic with a partition on "a" and one on "b"."""
+    view = ClusterView()
+    topic = Topic(TOPIC_ID, OFFSETS_TOPIC, (Placement("a", 0), Placement("b", 0)))
+    view.apply(ClusterChange(1, "c", is_snapshot=True, topics=(topic,)))
+    by_name = {one.name: one for one in owners}
+    group_topic = GroupTopic(view, FakeMetadata(view), partition_count=2)
+    return view, RoutedCoordinators(group_topic, by_name.get, hold_s=hold_s)
+
+
+def beat(group_id):
+    return GroupHeartbeat(group_id, "m", 1)
+
+
+def asked(coordinators):
+    """The answer to a heartbeat."""
+
+    async def ask():
+        return await coordinators.heartbeat(beat(IN_0))
+
+    return asyncio.run(ask())
+
+
+def test_each_group_goes_to_the_owner_of_its_partition():
+    a, b = Owner("a"), Owner("b")
+    _, coordinators = routed(a, b)
+
+    async def story():
+        for group_id in (IN_0, IN_1, IN_0):
+            assert (await coordinators.heartbeat(beat(group_id))).refusal is None
+
+    asyncio.run(story())
+    assert (a.asked, b.asked) == ([IN_0, IN_0], [IN_1])
+
+
+@pytest.mark.parametrize(
+    "refusal", [GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS]
+)
+def test_what_passes_by_itself_is_waited_for(refusal):
+    a = Owner("a", refusal, refusal)
+    _, coordinators = routed(a)
+    assert asked(coordinators).refusal is None
+    assert len(a.asked) == 3
+
+
+def test_other_refusals_are_the_answer():
+    a = Owner("a", GroupRefusal.UNKNOWN_MEMBER_ID)
+    _, coordinators = routed(a)
+    taken = asked(coordinators)
+    assert taken.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+
+
+def test_a_coordinator_that_moved_is_found_at_its_new_owner():
+    a, b = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99), Owner("b")
+    view, coordinators = routed(a, b)
+
+    async def story():
+        asking = asyncio.ensure_future(coordinators.heartbeat(beat(IN_0)))
+        await a.was_asked.wait()
+        moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
+        view.apply(ClusterChange(2, "c", placements=(moved,)))
+        coordinators.view_changed()
+        assert (await asking).refusal is None
+
+    asyncio.run(story())
+    assert b.asked == [IN_0]
+
+
+def test_what_does_not_pass_in_time_is_the_answer():
+    a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
+    _, coordinators = routed(a, hold_s=0.0)
+    taken = asked(coordinators)
+    assert taken.refusal is GroupRefusal.NOT_COORDINATOR
+
+
+def test_an_owner_that_does_not_answer_in_time_is_unavailable():
+    for owners in ((Owner("a", error=BackendUnavailable("gone")),), ()):
+        _, coordinators = routed(*owners, hold_s=0.0)
+        with pytest.raises(BackendUnavailable):
+            asked(coordinators)
+
+
+def test_a_caller_that_goes_away_is_not_asked_for_again():
+    async def story():
+        a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
+        _, coordinators = routed(a)
+        asking = coordinators.heartbeat(beat(IN_0))
+        await until(lambda: len(a.asked) == 2)
+        assert coordinators._retries._retries
+        asking.cancel()
+        await until(lambda: not coordinators._retries._retries)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_the_topic_is_made_for_whoever_asks_first():
+    async def story():
+        view, a = ClusterView(), Owner("p-0")
+        metadata = FakeMetadata(view)
+        topic = GroupTopic(view, metadata, partition_count=2)
+        coordinators = RoutedCoordinators(topic, {"p-0": a}.get)
+        answers = [coordinators.heartbeat(beat(one)) for one in (IN_0, IN_1)]
+        assert [(await one).refusal for one in answers] == [None, None]
+        assert [one.name for one in metadata.created] == [OFFSETS_TOPIC]
+
+    asyncio.run(story())
+
+
+def test_a_bug_is_told_to_the_caller():
+    _, coordinators = routed(Owner("a", error=RuntimeError("oops")))
+    with pytest.raises(RuntimeError, match="oops"):
+        asked(coordinators)
+
+
+def test_groups_of_several_owners_are_described_in_the_order_of_the_question():
+    _, coordinators = routed(Owner("a"), Owner("b"))
+    found = asyncio.run(coordinators.describe_groups([IN_1, IN_0]))
+    assert [(one.group_id, one.state) for one in found] == [(IN_1, "b"), (IN_0, "a")]
+
+
+def test_all_owners_are_asked_which_groups_there_are():
+    _, coordinators = routed(Owner("a"), Owner("b"))
+    listed = asyncio.run(coordinators.list_groups(ListGroups()))
+    assert [one.group_id for one in listed.groups] == ["of a", "of b"]
+
+
+def test_a_list_names_owners_that_do_not_answer_and_has_the_groups_of_the_rest():
+    owners = [Owner("a"), Owner("b", error=BackendUnavailable("gone"))]
+    for among in (owners, owners[:1]):
+        _, coordinators = routed(*among)
+        listed = asyncio.run(coordinators.list_groups(ListGroups()))
+        assert [one.group_id for one in listed.groups] == ["of a"]
+        assert (listed.refusal, listed.unanswered) == (None, ["b"])
+
+
+def test_a_list_waits_for_groups_that_are_being_loaded():
+    class Loading(Owner):
+        async def list_groups(self, request):
+            if self.refusals:
+                return ListedGroups(refusal=self.refusals.pop())
+            return await super().list_groups(request)
+
+    _, coordinators = routed(Loading("a", GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS), Owner("b"))
+    listed = asyncio.run(coordinators.list_groups(ListGroups()))
+    assert [one.group_id for one in listed.groups] == ["of a", "of b"]
+    assert listed.refusal is None
+
+
+def test_listing_does_not_create_the_topic():
+    view = ClusterView()
+    metadata = FakeMetadata(view)
+    topic = GroupTopic(view, metadata, partition_count=2)
+    listed = asyncio.run(RoutedCoordinators(topic, {}.get).list_groups(ListGroups()))
+    assert (listed, metadata.created) == (ListedGroups(), [])
+
+
+def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
+    class Deleting(Owner):
+        async def delete_groups(self, group_ids):
+            return [GroupResult(one) for one in group_ids]
+
+        async def describe_consumer_groups(self, group_ids):
+            return [ConsumerGroup(one, self.name) for one in group_ids]
+
+    _, coordinators = routed(Deleting("a"), hold_s=0.0)
+
+    async def story():
+        for ask in (
+            coordinators.delete_groups,
+            coordinators.describe_groups,
+            coordinators.describe_consumer_groups,
+        ):
+            found = await ask([IN_1, IN_0])
+            assert [(one.group_id, one.refusal) for one in found] == [
+                (IN_1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
+                (IN_0, None),
+            ]
+
+    asyncio.run(story())

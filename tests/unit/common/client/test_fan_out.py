@@ -1,0 +1,52 @@
+import asyncio
+
+import pytest
+
+from common.client.fan_out import gathered
+from common.ports.partitions import OffsetResult, Refusal
+from common.ports.unavailable import BackendUnavailable
+
+
+async def answers(*offsets: int) -> list[OffsetResult]:
+    return [OffsetResult(one) for one in offsets]
+
+
+async def fails(error: Exception) -> list[OffsetResult]:
+    raise error
+
+
+def results(begun, missing, count):
+    async def story() -> list[tuple[Refusal | None, int]]:
+        found = await gathered(begun, missing, count, lambda _, why: OffsetResult(refusal=why))
+        return [(one.refusal, one.offset) for one in found]
+
+    return asyncio.run(story())
+
+
+def test_results_are_in_the_order_of_what_was_asked():
+    begun = [(answers(10, 12), [0, 2]), (answers(13), [3])]
+    assert results(begun, {1: Refusal.UNKNOWN_PARTITION}, 4) == [
+        (None, 10),
+        (Refusal.UNKNOWN_PARTITION, -1),
+        (None, 12),
+        (None, 13),
+    ]
+
+
+def test_who_does_not_answer_does_not_take_the_answers_of_others_along():
+    begun = [(fails(BackendUnavailable("gone")), [0, 2]), (answers(11), [1])]
+    assert results(begun, {}, 3) == [(Refusal.NO_ANSWER, -1), (None, 11), (Refusal.NO_ANSWER, -1)]
+
+
+def test_where_nobody_answers_that_is_the_error():
+    with pytest.raises(BackendUnavailable, match="gone"):
+        results([(fails(BackendUnavailable("gone")), [0])], {1: Refusal.NOT_OWNER}, 2)
+
+
+def test_a_bug_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        results([(fails(ZeroDivisionError()), [0]), (answers(11), [1])], {}, 2)
+
+
+def test_nobody_concerned_is_no_error():
+    assert results([], {0: Refusal.NOT_OWNER}, 1) == [(Refusal.NOT_OWNER, -1)]

@@ -1,0 +1,41 @@
+import pytest
+
+from common.client.leader_epochs import is_clients, with_epochs
+from common.ports.partitions import EpochQuery, FetchPartition, LogId, OffsetQuery
+from tests.support.partition_core import TOPIC_ID, topic
+from tests.unit.common.client.owner import view_of
+
+VIEW = view_of(topic(leader_epoch=5))
+LOG, NOWHERE = LogId(TOPIC_ID, 0), LogId(b"no such topic id", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (FetchPartition(LOG, 7, 1000), FetchPartition(LOG, 7, 1000, 5)),
+        (OffsetQuery(LOG, -1, read_committed=True), OffsetQuery(LOG, -1, 5, True)),
+        (EpochQuery(LOG, 3), EpochQuery(LOG, 3, 5)),
+    ],
+)
+def test_a_question_without_an_epoch_gets_that_of_the_placement(asked, sent):
+    assert not is_clients(asked)
+    assert with_epochs([asked], VIEW) == [sent]
+    assert not is_clients(asked), "the client's question is as it was"
+
+
+@pytest.mark.parametrize(
+    "asked", [FetchPartition(LOG, 7, 1000, 4), OffsetQuery(LOG, -1, 4), EpochQuery(LOG, 3, 4)]
+)
+def test_an_epoch_that_the_client_gave_stays(asked):
+    assert is_clients(asked)
+    questions = [asked]
+    assert with_epochs(questions, VIEW) is questions
+    both = with_epochs(
+        [asked, type(asked)(NOWHERE, 1, *([1] * isinstance(asked, FetchPartition)))], VIEW
+    )
+    assert both[0] is asked
+
+
+def test_where_nothing_is_known_of_a_log_there_is_no_epoch_to_give():
+    asked = OffsetQuery(NOWHERE, -1)
+    assert with_epochs([asked], VIEW) == [asked]

@@ -1,0 +1,119 @@
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+
+from common.client import reachability
+from common.client.partition_client import GrpcPartitions
+from common.ports.classic_groups import GroupHeartbeat
+from common.ports.partitions import ACKS_ALL, Append, EpochQuery, FetchQuery, OffsetQuery
+from common.ports.unavailable import BackendUnavailable, OwnerLost
+from partition_svc.rpc.partition_servicer import PartitionServicer
+from tests.contracts.partitions_contract import PartitionsContract
+from tests.support.partition_core import LOG, batch, query
+from tests.support.ports import ReservedPort
+from tests.unit.common.client.owner import owner
+
+
+class TestGrpcPartitions(PartitionsContract):
+    @asynccontextmanager
+    async def opened(self, folder, *topics):
+        async with owner(folder, *topics) as address:
+            partitions = GrpcPartitions("partition-0", address)
+            try:
+                yield partitions
+            finally:
+                await partitions.close()
+
+
+CALLS = [
+    pytest.param(lambda p: p.append([Append(LOG, batch())], acks=ACKS_ALL), id="append"),
+    pytest.param(lambda p: p.fetch(query((LOG, 0))), id="fetch"),
+    pytest.param(lambda p: p.list_offsets([OffsetQuery(LOG, -1)]), id="list offsets"),
+    pytest.param(lambda p: p.describe_logs([LOG]), id="describe"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_nobody_there_is_unavailable(call):
+    async def story() -> None:
+        port = ReservedPort()
+        partitions = GrpcPartitions("partition-0", port.address)
+        try:
+            async with asyncio.timeout(60):
+                with pytest.raises(BackendUnavailable, match="partition-0"):
+                    await call(partitions)
+        finally:
+            await partitions.close()
+            port.release()
+
+    asyncio.run(story())
+
+
+def test_a_lost_owner_is_not_asked(monkeypatch):
+    """Requests would wait for a connection, and with them all that comes after on their way."""
+    lost = asyncio.Event()
+
+    async def story() -> None:
+        # It accepts connections, and says nothing: each attempt to connect takes a second.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            partitions = GrpcPartitions("partition-0", f"127.0.0.1:{silent.getsockname()[1]}")
+            partitions._reachability.on_lost(lambda _: lost.set())
+            under_way = partitions.append([Append(LOG, batch())], acks=ACKS_ALL)
+            heartbeat = partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            await lost.wait()
+            assert partitions.is_lost
+            # What waited fails then, and no later.
+            for waiting in (under_way, heartbeat):
+                assert isinstance(waiting.exception(), BackendUnavailable)
+            for call in (
+                partitions.fetch(query((LOG, 0))),
+                partitions.list_offsets([OffsetQuery(LOG, -1)]),
+                partitions.epoch_end_offsets([EpochQuery(LOG, 0)]),
+                partitions.describe_logs([LOG]),
+                partitions.coordinators.describe_groups(["g"]),
+            ):
+                # It ends without waiting for anything.
+                with pytest.raises(OwnerLost):
+                    call.send(None)
+            with pytest.raises(OwnerLost):
+                partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            await partitions.close()
+
+    monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)
+    asyncio.run(story())
+
+
+def test_closing_fails_what_has_no_answer_yet(tmp_path):
+    async def story() -> None:
+        async with owner(tmp_path) as address:
+            partitions = GrpcPartitions("partition-0", address)
+            waiting = asyncio.create_task(
+                partitions.fetch(FetchQuery(query((LOG, 0)).partitions, 50_000, 1, 1000))
+            )
+            await partitions.list_offsets([OffsetQuery(LOG, -1)])
+            await partitions.close()
+            with pytest.raises(BackendUnavailable):
+                await waiting
+
+    asyncio.run(story())
+
+
+def test_an_owner_that_is_older_than_the_stream_is_asked_by_calls(tmp_path, monkeypatch):
+    async def unimplemented(_self, _requests, context):
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "what is that?")
+        yield b""
+
+    monkeypatch.setattr(PartitionServicer, "FetchStream", unimplemented)
+
+    async def story() -> None:
+        async with asyncio.timeout(60), owner(tmp_path) as address:
+            partitions = GrpcPartitions("partition-0", address)
+            for _ in range(2):
+                (result,) = await partitions.fetch(query((LOG, 0)))
+                assert result.high_watermark == 0
+            await partitions.close()
+
+    asyncio.run(story())

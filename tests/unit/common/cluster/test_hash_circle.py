@@ -1,0 +1,63 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.cluster.hash_circle import POINTS, Circle, place_of
+
+TOPIC = bytes(range(16))
+PLACES = st.integers(0, 2**64 - 1)
+
+#: Many members: a walk meets many points before one of few is reached.
+MANY = Circle([f"partition-{number}" for number in range(200)])
+FEW = Circle([f"partition-{number}" for number in range(5)])
+
+
+def test_places_are_the_same_in_every_release():
+    # Written down once: whoever changes these moves everybody's data.
+    assert place_of((TOPIC, 0)) == 0xB790BB34B31699A4
+    assert place_of((TOPIC, 1)) == 0x0DFA640EC4BB47F0
+    assert place_of((TOPIC, 2**31 - 1)) == 0x6352C5AC9817F1FF
+    assert place_of((bytes(16), 0)) != place_of((TOPIC, 0))
+
+
+def _told_by_the_points(circle, place, among):
+    """Every point, in the order of the walk."""
+    points = [(point, who) for who, own in enumerate(circle._points_of) for point in own]
+    in_order = sorted(points, key=lambda one: ((one[0] - place) % 2**64, one[1]))
+    return next((who for _, who in in_order if who in among), None)
+
+
+@given(
+    place=PLACES,
+    among=st.sets(st.integers(0, 199), max_size=30),
+    without=st.sets(st.integers(0, 199)),
+)
+def test_a_walk_ends_at_the_first_of_those_asked_for(place, among, without):
+    expected = _told_by_the_points(MANY, place, among - without)
+    assert MANY.first(place, among, without) == expected
+
+
+def test_a_walk_goes_round_the_circle():
+    after_all = 2**64 - 1
+    assert MANY.first(after_all, set(range(200))) == MANY.first(0, set(range(200)))
+
+
+def test_a_walk_with_nobody_to_end_at_ends():
+    assert MANY.first(0, set()) is None
+    assert MANY.first(0, set(range(200)), without=set(range(200))) is None
+
+
+@given(place=PLACES)
+def test_before_is_who_would_be_first_of_two(place):
+    for other in range(1, 5):
+        assert FEW.is_before(place, 0, other) == (FEW.first(place, {0, other}) == 0)
+
+
+def test_each_member_has_its_share_of_the_circle():
+    places = [place_of((TOPIC, partition)) for partition in range(5_000)]
+    everybody = set(range(5))
+    counts = [0] * 5
+    for place in places:
+        counts[FEW.first(place, everybody)] += 1
+    # A share of 20 % within four of the deviations that POINTS says (1 / sqrt(128) = 9 %).
+    assert POINTS == 128
+    assert all(1_000 * 0.64 < count < 1_000 * 1.36 for count in counts)

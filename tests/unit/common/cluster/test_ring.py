@@ -1,0 +1,243 @@
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from common.cluster.ring import Ring, cap
+
+TOPIC = bytes(range(16))
+KEYS = [(TOPIC, partition) for partition in range(12)]
+
+#: Written down once: whoever changes these moves everybody's data.
+GOLDEN = [1, 2, 0, 0, 2, 1, 2, 1, 0, 1, 0, 2]
+GOLDEN_SINGLE = [7, 2, 8, 6, 0, 1, 4, 5, 9, 3, 0, 7]
+
+
+def names(count, start=0):
+    return [f"partition-{number}" for number in range(start, start + count)]
+
+
+def topics(counts, start=0):
+    """Keys of topics with so many partitions each."""
+    return [
+        (number.to_bytes(16, "big"), partition)
+        for number, count in enumerate(counts, start=start)
+        for partition in range(count)
+    ]
+
+
+def placed(ring, keys):
+    return dict(zip(keys, ring.place(keys, {}), strict=True))
+
+
+def loads(current, members):
+    counts = Counter(current.values())
+    return [counts[name] for name in members]
+
+
+def test_owners_are_the_same_in_every_release():
+    assert Ring(names(3)).place(KEYS, {}) == [f"partition-{number}" for number in GOLDEN]
+    single = [(bytes([number] * 16), 0) for number in range(12)]
+    assert Ring(names(10)).place(single, {}) == [f"partition-{number}" for number in GOLDEN_SINGLE]
+
+
+def test_owners_are_the_same_in_every_process():
+    program = (
+        "from common.cluster.ring import Ring\n"
+        "keys = [(bytes(range(16)), partition) for partition in range(12)]\n"
+        "print(*Ring({'partition-0', 'partition-1', 'partition-2'}).place(keys, {}))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "4711"}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [f"partition-{number}" for number in GOLDEN]
+
+
+def test_a_ring_without_members_is_refused():
+    with pytest.raises(ValueError, match="at least one member"):
+        Ring([])
+
+
+def test_one_member_has_everything():
+    ring = Ring(["partition-0"])
+    assert set(ring.place(KEYS, {})) == {"partition-0"}
+    assert ring.rebalance(dict.fromkeys(KEYS, "partition-9")) == dict.fromkeys(KEYS, "partition-0")
+    assert ring.rebalance({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("partitions", "members", "most"),
+    [
+        (0, 3, 0),
+        (1, 3, 1),
+        (3, 3, 1),
+        (4, 3, 2),
+        (10, 3, 4),
+        (12, 3, 5),
+        (100, 3, 41),
+        (10, 1000, 1),
+    ],
+)
+def test_the_cap_is_a_quarter_above_the_average_or_the_next_whole_partition(
+    partitions, members, most
+):
+    assert cap(partitions, members) == most
+
+
+@given(members=st.integers(3, 1_000), partitions=st.integers(10, 1_000_000))
+def test_the_caps_leave_room_for_all(members, partitions):
+    assert cap(partitions, members) * members >= partitions
+    assert cap(partitions, members) <= max(partitions / members * 1.25, -(-partitions // members))
+
+
+@settings(max_examples=40, deadline=None)
+@given(members=st.integers(3, 40), counts=st.lists(st.integers(1, 60), min_size=10, max_size=40))
+def test_loads_and_topics_are_spread_evenly(members, counts):
+    ring = Ring(names(members))
+    current = placed(ring, topics(counts))
+    spread = loads(current, ring.members)
+    assert max(spread) - min(spread) <= 1
+    for number in range(len(counts)):
+        of_topic = {key: owner for key, owner in current.items() if key[0][-1] == number}
+        in_topic = loads(of_topic, ring.members)
+        assert max(in_topic) - min(in_topic) <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    members=st.integers(3, 40),
+    counts=st.lists(st.integers(1, 60), min_size=10, max_size=40),
+    going=st.integers(0, 39),
+)
+def test_who_comes_or_goes_moves_one_share_and_nothing_else_moves(members, counts, going):
+    ring = Ring(names(members))
+    current = placed(ring, topics(counts))
+    newcomer = f"partition-{members}"
+    moves = Ring([*ring.members, newcomer]).rebalance(current)
+    assert len(moves) <= -(-len(current) // (members + 1))
+    assert set(moves.values()) <= {newcomer}
+
+    leaver = ring.members[going % members]
+    moves = Ring(set(ring.members) - {leaver}).rebalance(current)
+    assert moves.keys() == {key for key, owner in current.items() if owner == leaver}
+
+
+def test_most_of_what_a_newcomer_takes_reaches_it_first():
+    ring = Ring(names(10))
+    current = placed(ring, topics([1] * 2_000))
+    larger = Ring(names(11))
+    natural = placed(larger, topics([1] * 2_000))
+    taken = larger.rebalance(current)
+    theirs = [key for key in taken if natural[key] == "partition-10"]
+    # By chance it would be one in eleven.
+    assert len(theirs) > len(taken) / 3
+
+
+def test_a_newcomer_may_be_interrupted_and_goes_on():
+    ring = Ring(names(5))
+    current = placed(ring, topics([7] * 100))
+    larger = Ring(names(6))
+    moves = larger.rebalance(current)
+    halfway = {**current, **dict(list(moves.items())[: len(moves) // 2])}
+    rest = larger.rebalance(halfway)
+    assert len(rest) == len(moves) - len(moves) // 2
+    assert loads({**halfway, **rest}, larger.members) == loads({**current, **moves}, larger.members)
+
+
+def test_the_order_of_arguments_does_not_matter():
+    members, keys = names(7), topics([11] * 30)
+    current = placed(Ring(members), keys)
+    other = Ring(reversed(members))
+    assert placed(other, keys) == current
+    changed = set(members[1:]) | {"another"}
+    backwards = dict(reversed(current.items()))
+    assert Ring(changed).rebalance(current) == Ring(sorted(changed)).rebalance(backwards)
+
+
+def test_what_leavers_still_have_is_counted():
+    # 30 partitions will be on three members, so each takes ten, although it has fewer now.
+    ring = Ring(names(3))
+    owners = ring.place(topics([15]), {"partition-0": 5, "partition-8": 10})
+    assert sorted(Counter(owners).values()) == [5, 5, 5]
+
+
+def test_a_full_member_gets_none_of_a_new_topic():
+    owners = Ring(names(3)).place(
+        topics([3]), {"partition-0": 100, "partition-1": 50, "partition-2": 50}
+    )
+    assert "partition-0" not in owners
+
+
+def test_too_much_is_given_up():
+    ring = Ring(names(3))
+    keys = topics([30])
+    moves = ring.rebalance(dict.fromkeys(keys, "partition-0"))
+    assert loads({**dict.fromkeys(keys, "partition-0"), **moves}, ring.members) == [10, 10, 10]
+
+
+class Life(RuleBasedStateMachine):
+    """Topics come and go, members come and go: what holds after each change of members."""
+
+    @initialize(members=st.integers(3, 12), counts=st.lists(st.integers(1, 40), min_size=10))
+    def begins(self, members, counts):
+        self.ring = Ring(names(members))
+        self.named = members
+        self.topics = 0
+        self.current = {}
+        for count in counts:
+            self.a_topic_is_made(count)
+
+    def is_even(self):
+        spread = loads(self.current, self.ring.members)
+        return max(spread) - min(spread) <= 1
+
+    @rule(count=st.integers(1, 40))
+    def a_topic_is_made(self, count):
+        was_even = self.is_even()
+        keys = topics([count], start=self.topics)
+        self.topics += 1
+        owners = self.ring.place(keys, Counter(self.current.values()))
+        self.current.update(zip(keys, owners, strict=True))
+        assert self.is_even() or not was_even
+
+    @precondition(lambda self: len(self.current) > 100)
+    @rule(data=st.data())
+    def a_topic_is_deleted(self, data):
+        gone = data.draw(st.sampled_from(sorted({key[0] for key in self.current})))
+        self.current = {key: one for key, one in self.current.items() if key[0] != gone}
+
+    @rule()
+    def a_member_comes(self):
+        newcomer = f"partition-{self.named}"
+        self.named += 1
+        self._change([*self.ring.members, newcomer])
+
+    @precondition(lambda self: len(self.ring.members) > 3)
+    @rule(data=st.data())
+    def a_member_goes(self, data):
+        self._change(set(self.ring.members) - {data.draw(st.sampled_from(self.ring.members))})
+
+    def _change(self, members):
+        was_even, larger = self.is_even(), max(len(members), len(self.ring.members))
+        self.ring = Ring(members)
+        moves = self.ring.rebalance(self.current)
+        assert all(self.current[key] != owner for key, owner in moves.items())
+        self.current.update(moves)
+        if was_even:
+            assert len(moves) <= -(-len(self.current) // larger)
+            assert self.is_even()
+        spread = loads(self.current, self.ring.members)
+        assert sum(spread) == len(self.current)
+        assert max(spread) <= cap(len(self.current), len(self.ring.members))
+        assert min(spread) >= len(self.current) // len(self.ring.members)
+        assert self.ring.rebalance(self.current) == {}
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

@@ -1,0 +1,78 @@
+import pytest
+
+from common.config.topic_configs import (
+    check,
+    check_together,
+    effective,
+    effective_int,
+    effective_value,
+    normalised,
+)
+
+
+def test_the_topics_own_value_comes_first():
+    brokers = {"log.retention.ms": "2"}
+    assert effective("retention.ms", {"retention.ms": "1"}, brokers) == "1"
+
+
+def test_broker_configs_are_asked_in_their_order():
+    brokers = {"log.retention.hours": "1", "log.retention.minutes": "1"}
+    assert effective("retention.ms", {}, brokers) == "60000"
+    assert effective("retention.ms", {}, {**brokers, "log.retention.ms": "5"}) == "5"
+
+
+def test_the_default_holds_where_nobody_says_otherwise():
+    assert effective("retention.ms", {}, {}) == "604800000"
+    assert effective("max.message.bytes", {}, {"log.retention.ms": "2"}) == "1048588"
+
+
+def test_values_are_read_by_type():
+    assert effective_int("max.message.bytes", {}, {"message.max.bytes": "5"}) == 5
+    assert effective_value("preallocate", {}, {}) is False
+    assert effective_value("cleanup.policy", {"cleanup.policy": "compact,delete"}, {}) == (
+        "compact",
+        "delete",
+    )
+
+
+def test_a_config_that_does_not_exist_has_no_value():
+    with pytest.raises(KeyError):
+        effective("no.such.config", {}, {})
+
+
+def test_an_unknown_name_a_missing_value_and_a_wrong_one_are_told_apart():
+    assert check("no.such.config", "1") == "Unknown topic config name: no.such.config"
+    assert check("retention.ms", None) == "Null value not supported for topic configs: retention.ms"
+    assert "Invalid value x" in check("retention.ms", "x")
+    assert check("retention.ms", "1") is None
+
+
+def test_what_was_sent_is_not_repeated_at_length():
+    assert len(check("x" * 10**6, "1")) < 300
+    assert len(check("retention.ms", "x" * 10**6)) < 300
+
+
+def test_a_compaction_lag_cannot_be_at_least_longer_than_at_most():
+    low, high = "min.compaction.lag.ms", "max.compaction.lag.ms"
+    assert check_together({low: "5", high: "5"}, {}) is None
+    assert low in check_together({low: "6", high: "5"}, {})
+    assert low in check_together({low: "6"}, {"log.cleaner.max.compaction.lag.ms": "5"})
+
+
+def test_tiered_storage_cannot_be_switched_on():
+    assert check_together({"remote.storage.enable": "false"}, {}) is None
+    assert "tiered storage" in check_together({"remote.storage.enable": "true"}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("preallocate", " TRUE ", "true"),
+        ("retention.ms", "+05", "5"),
+        ("cleanup.policy", "compact, delete", "compact,delete"),
+        ("compression.type", " gzip", "gzip"),
+    ],
+)
+def test_values_are_kept_in_one_form(name, value, kept):
+    assert check(name, value) is None
+    assert normalised(name, value) == kept

@@ -1,0 +1,163 @@
+"""What a start says of the end before it, over both kinds of store."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from common.disk.last_shutdown import Damage, damage_of
+from common.kv.rocks import RocksKvStore
+from partition_svc.store.log_store import LogStore
+from tests.contracts.kv_store_contract import put
+from tests.support.log_stores import LOG_KEY, opened, store_batches
+from tests.support.processes import REPOSITORY
+
+KILLED_LOGS = """
+import os, signal, sys
+from pathlib import Path
+from tests.support.log_stores import *
+from partition_svc.store.log_store import LogStore
+store = LogStore(Path(sys.argv[1]))
+for number in range(60):
+    store_batches(store, number * 10, b"x" * 5_000)
+store.sync()
+store_batches(store, 600, b"y" * 5_000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+KILLED_METADATA = """
+import os, signal, sys
+from pathlib import Path
+from common.kv.rocks import RocksKvStore
+from tests.contracts.kv_store_contract import put
+store = RocksKvStore(Path(sys.argv[1]))
+for number in range(60):
+    put(store, **{f"key{number}": "x" * 1_000})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed(program, folder):
+    """The write-ahead log that a killed process has left."""
+    ended = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=REPOSITORY)
+    assert ended.returncode == -signal.SIGKILL
+    return max(folder.glob("*.log"), key=lambda one: one.stat().st_size)
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def told(caplog, level):
+    return [one.getMessage() for one in caplog.records if one.levelno == level]
+
+
+@pytest.fixture(autouse=True)
+def _all_is_told(caplog):
+    caplog.set_level(logging.INFO)
+
+
+def test_a_store_that_was_closed_says_so_at_its_next_start(tmp_path, caplog):
+    for _ in range(2):
+        with opened(tmp_path) as store:
+            store_batches(store, store.head(LOG_KEY).next_offset, b"x")
+    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+    assert not told(caplog, logging.WARNING)
+
+
+def test_a_killed_process_is_told_of_with_what_was_recovered(tmp_path, caplog):
+    size = killed(KILLED_LOGS, tmp_path).stat().st_size
+    with opened(tmp_path) as store:
+        assert store.head(LOG_KEY).next_offset == 610
+    (line,) = told(caplog, logging.WARNING)
+    assert "did not close it" in line
+    assert f"from {size} bytes" in line
+    assert not list(tmp_path.glob("damaged-*"))
+    assert not (tmp_path / "opening").exists()
+
+
+def test_a_flipped_bit_amid_the_log_is_told_loudly_with_what_it_cost(tmp_path, caplog):
+    logged = killed(KILLED_LOGS, tmp_path)
+    size = logged.stat().st_size
+    flip(logged, size // 2)
+    with opened(tmp_path) as store:
+        assert 250 <= store.head(LOG_KEY).next_offset <= 310
+    (line,) = told(caplog, logging.CRITICAL)
+    assert "synced changes are LOST" in line
+    (kept,) = tmp_path.glob("damaged-*")
+    assert str(kept) in line
+    damage = damage_of(kept.glob("*.log"))
+    # The last record may end with zeros.
+    assert 0 <= size - damage.readable_bytes - damage.lost_bytes < 100
+    assert abs(damage.readable_bytes - size // 2) <= 32 << 10
+    assert f"{damage.lost_bytes} bytes of data behind them cannot" in line
+    # Once: the next start finds what this one has left.
+    caplog.clear()
+    with opened(tmp_path):
+        pass
+    assert not told(caplog, logging.CRITICAL)
+
+
+def test_a_log_without_its_last_third_is_told_of_though_it_reads_well(tmp_path, caplog):
+    logged = killed(KILLED_LOGS, tmp_path)
+    os.truncate(logged, logged.stat().st_size * 2 // 3)
+    with opened(tmp_path):
+        pass
+    (line,) = told(caplog, logging.CRITICAL)
+    assert "LOST" in line
+
+
+def test_damage_behind_the_last_sync_is_no_loss_of_what_was_acknowledged(tmp_path, caplog):
+    logged = killed(KILLED_LOGS, tmp_path)
+    flip(logged, logged.stat().st_size - 1_000)
+    with opened(tmp_path) as store:
+        assert store.head(LOG_KEY).next_offset == 600
+    assert not told(caplog, logging.CRITICAL)
+    (line,) = told(caplog, logging.WARNING)
+    assert "cannot be read" in line
+
+
+def test_a_store_that_is_opened_again_keeps_its_account(tmp_path, caplog):
+    with opened(tmp_path) as store:
+        store_batches(store, 0, b"x")
+        store.sync()
+        store.recover()
+        store_batches(store, 10, b"x")
+    LogStore(tmp_path).close()
+    assert not told(caplog, logging.CRITICAL)
+    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+
+
+def test_the_metadata_store_tells_as_well(tmp_path, caplog):
+    logged = killed(KILLED_METADATA, tmp_path)
+    flip(logged, logged.stat().st_size // 2)
+    store = RocksKvStore(tmp_path)
+    put(store, a="1")
+    store.close()
+    (line,) = told(caplog, logging.CRITICAL)
+    assert "synced changes are LOST" in line
+    caplog.clear()
+    RocksKvStore(tmp_path).close()
+    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+
+
+def test_no_more_than_three_damaged_logs_are_kept(tmp_path, caplog):
+    for _ in range(5):
+        flip(killed(KILLED_METADATA, tmp_path), 20_000)
+        RocksKvStore(tmp_path).close()
+    assert len(list(tmp_path.glob("damaged-*"))) <= 3
+
+
+def test_a_whole_log_has_no_damage(tmp_path):
+    logged = killed(KILLED_LOGS, tmp_path)
+    size = logged.stat().st_size
+    assert abs(damage_of([logged]).readable_bytes - size) < 100
+    assert damage_of([logged]).lost_bytes == 0
+    with logged.open("ab") as allocated:
+        allocated.write(bytes(100_000))
+    assert damage_of([logged]).lost_bytes == 0
+    assert damage_of([]) == Damage(0, 0)

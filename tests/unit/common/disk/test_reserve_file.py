@@ -1,0 +1,49 @@
+import pytest
+
+from common.disk.data_directory import DataDirectory
+from common.disk.reserve_file import NAME, ReserveFile
+
+SIZE = 1 << 20
+
+
+@pytest.fixture
+def directory(tmp_path):
+    directory = DataDirectory(tmp_path)
+    yield directory
+    directory.close()
+
+
+def free(monkeypatch, directory, size_bytes):
+    monkeypatch.setattr(directory, "free_bytes", lambda: size_bytes)
+
+
+def test_it_holds_room_and_is_given_up_where_there_is_no_other(directory, tmp_path, monkeypatch):
+    reserve = ReserveFile(directory, SIZE)
+    reserve.restore()
+    file = tmp_path / NAME
+    assert file.stat().st_size == SIZE
+    assert file.stat().st_blocks * 512 >= SIZE
+    reserve.give_up_if_needed()
+    assert file.exists()
+    free(monkeypatch, directory, SIZE - 1)
+    reserve.give_up_if_needed()
+    assert not file.exists()
+    reserve.give_up_if_needed()
+
+
+def test_it_comes_back_when_there_is_plenty(directory, tmp_path, monkeypatch):
+    reserve = ReserveFile(directory, SIZE)
+    free(monkeypatch, directory, 4 * SIZE - 1)
+    reserve.restore()
+    assert not (tmp_path / NAME).exists()
+    (tmp_path / NAME).write_bytes(b"cut off")
+    free(monkeypatch, directory, 4 * SIZE)
+    reserve.restore()
+    assert (tmp_path / NAME).stat().st_size == SIZE
+
+
+def test_a_disk_that_cannot_be_looked_at_is_no_error(directory):
+    directory.close()
+    reserve = ReserveFile(directory, SIZE)
+    reserve.give_up_if_needed()
+    reserve.restore()

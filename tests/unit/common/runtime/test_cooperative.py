@@ -1,0 +1,145 @@
+import asyncio
+
+import pytest
+
+from common.runtime import cooperative as in_turns_module
+from common.runtime.cooperative import in_turns, map_in_turns
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def test_results_come_in_order_whatever_ends_first():
+    async def test():
+        async def call(number):
+            for _ in range(10 - number % 10):
+                await asyncio.sleep(0)
+            return number
+
+        assert await in_turns(call, range(5000)) == list(range(5000))
+        assert await in_turns(call, []) == []
+
+    run(test)
+
+
+def test_few_calls_are_under_way_and_others_get_their_turns():
+    async def test():
+        under_way = most = turns = 0
+
+        async def call(_):
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+
+        async def tick():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.create_task(tick())
+        await in_turns(call, range(20_000))
+        ticking.cancel()
+        assert most <= 1000
+        assert turns >= 20_000 / 50
+
+    run(test)
+
+
+def test_calls_that_wait_do_so_together():
+    async def test():
+        gate, waiting = asyncio.Event(), 0
+
+        async def call(number):
+            nonlocal waiting
+            waiting += 1
+            if waiting == 1000:
+                gate.set()
+            await gate.wait()
+            return number
+
+        assert await in_turns(call, range(1500)) == list(range(1500))
+
+    run(test)
+
+
+def test_an_error_ends_the_others():
+    async def test():
+        ended = []
+
+        async def call(number):
+            if number == 3:
+                raise ValueError("three")
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.append(number)
+                raise
+
+        async def first_fails(number):
+            if number:
+                return await call(number)
+            raise ValueError("first")
+
+        with pytest.raises(ValueError, match="first"):
+            await in_turns(first_fails, [0, 1, 2])
+        await asyncio.sleep(0)
+        assert ended == [1, 2]
+
+    run(test)
+
+
+def test_a_caller_that_leaves_ends_all():
+    async def test():
+        begun, ended = [], []
+
+        async def call(number):
+            begun.append(number)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(number)
+
+        waiting = asyncio.create_task(in_turns(call, range(10)))
+        while len(begun) < 10:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await asyncio.sleep(0)
+        assert sorted(ended) == list(range(10))
+
+    run(test)
+
+
+def test_long_work_lets_others_have_their_turns_and_short_work_does_not_pause(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(in_turns_module, "perf_counter", lambda: now)
+
+    async def test():
+        nonlocal now
+        order = []
+
+        def work(number):
+            nonlocal now
+            order.append(number)
+            now += 0.002
+
+        async def other():
+            while True:
+                order.append("other")
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(other())
+        await map_in_turns(work, range(7))
+        others.cancel()
+        assert order == [0, 1, 2, "other", 3, 4, 5, "other", 6]
+        assert await map_in_turns(str, range(3)) == ["0", "1", "2"]
+
+    run(test)

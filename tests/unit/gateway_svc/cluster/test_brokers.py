@@ -1,0 +1,95 @@
+import pytest
+
+from common.ports.metadata import ClusterChange, Endpoint, Gateway
+from common.ports.partitions import LogId
+from gateway_svc.cluster.brokers import Leaders, brokers, controller, leadership, rack_of
+from tests.unit.gateway_svc.handlers.world import ORDERS, World
+
+
+def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
+    world = World()
+    world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(1, 2)))
+    assert [one.node_id for one in brokers(world.call(9))] == [1]
+
+
+def test_gateways_behind_one_address_are_one_broker():
+    world = World()
+    shared = Gateway(2, (Endpoint("INTERNAL", "gateway-1", 9092),))
+    elsewhere = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, elsewhere)))
+    among = brokers(world.call(9))
+    assert [(one.node_id, one.port) for one in among] == [(1, 9092), (4, 9093)]
+    led = leadership(among, world.call(9)).of_topic(ORDERS.topic_id, 3)
+    assert {one.leader for one in led} <= {1, 4}
+
+
+@pytest.mark.parametrize(
+    ("client_id", "rack"),
+    [
+        (None, None),
+        ("", None),
+        ("app", None),
+        ("rack=a", "a"),
+        ("app,rack=eu-1a", "eu-1a"),
+        ("app;rack=a;x=y", "a"),
+        (" rack = a ", "a"),
+        ("app,rack=", None),
+        ("track=a", None),
+        ("rack", None),
+        ("rack=a=b", "a=b"),
+    ],
+)
+def test_a_client_tells_its_rack_by_its_id(client_id, rack):
+    assert rack_of(client_id) == rack
+
+
+def test_who_tells_a_rack_is_sent_there():
+    world = World()
+    for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
+        call = world.call(9, client_id=f"app,rack={rack}")
+        led = leadership(brokers(call), call).of_topic(ORDERS.topic_id, 3)
+        assert {one.leader for one in led} == {node_id}
+        assert Leaders(call).of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
+
+
+@pytest.mark.parametrize(("racks", "rack"), [(("rack-a", "rack-a"), "rack-a"), (("b", "c"), None)])
+def test_gateways_at_one_address_are_one_broker(racks, rack):
+    # librdkafka keeps one node id for each address, and would not find the leaders' others.
+    world = World()
+    behind = [
+        Gateway(node_id, (Endpoint("INTERNAL", "gateway-1", 9092),), one)
+        for node_id, one in zip((0, 4), racks, strict=True)
+    ]
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=behind))
+    found = brokers(world.call(9))
+    assert [(one.node_id, one.host, one.rack) for one in found] == [
+        (0, "gateway-1", rack),
+        (2, "gateway-2", "rack-b"),
+    ]
+
+
+def test_an_empty_rack_is_none():
+    world = World()
+    nowhere = Gateway(2, (Endpoint("INTERNAL", "gateway-2", 9092),), "")
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(nowhere,)))
+    assert brokers(world.call(9))[1].rack is None
+
+
+def test_the_controller_is_a_broker():
+    among = brokers(World().call(9))
+    assert controller(among) in among
+
+
+def test_leaders_that_were_named_are_remembered_with_their_addresses():
+    world = World()
+    leaders = Leaders(world.call(10))
+    leader_id, epoch = leaders.of(LogId(ORDERS.topic_id, 0), leader_epoch=-1)
+    assert epoch == 7
+    assert leaders.of(LogId(ORDERS.topic_id, 0), leader_epoch=11) == (leader_id, 11)
+    assert [one.host for one in leaders.named.values()] == [f"gateway-{leader_id}"]
+
+
+def test_a_log_that_is_gone_has_the_epoch_that_its_owner_told():
+    leaders = Leaders(World().call(10))
+    _, epoch = leaders.of(LogId(b"x" * 16, 0), leader_epoch=4)
+    assert epoch == 4

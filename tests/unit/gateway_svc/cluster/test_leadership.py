@@ -1,0 +1,85 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway_svc.cluster.leadership import Broker, Leadership, leaders
+
+TOPIC = b"orders----------"
+GATEWAYS = st.sets(st.integers(0, 50), min_size=1, max_size=12)
+A_AND_B = [
+    Broker(0, "gateway-0", 9092, "a"),
+    Broker(1, "gateway-1", 9092, "b"),
+    Broker(2, "gateway-2", 9092, "a"),
+    Broker(3, "gateway-3", 9092, None),
+]
+
+
+def ids(gateways):
+    return tuple(sorted(gateways))
+
+
+@settings(max_examples=200)
+@given(gateways=GATEWAYS, partitions=st.integers(1, 100), topic=st.binary(min_size=16, max_size=16))
+def test_partitions_of_a_topic_are_spread_evenly(gateways, partitions, topic):
+    led = leaders(topic, partitions, ids(gateways))
+    assert len(led) == partitions
+    assert set(led) <= gateways
+    counts = Counter(led)
+    assert max(counts.values()) == -(-partitions // len(gateways))
+
+
+def test_topics_of_one_partition_are_spread_as_well():
+    counts = Counter(leaders(bytes([n]) * 16, 1, (1, 2))[0] for n in range(200))
+    assert min(counts.values()) > 60
+
+
+def test_leaders_are_the_same_in_every_process_and_release():
+    # Gateways of two releases live side by side while a cluster is upgraded.
+    assert leaders(TOPIC, 12, (0, 1, 2)) == (0, 1, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2)
+
+
+@pytest.mark.parametrize("gateways", range(2, 11))
+def test_most_leaders_stay_when_a_gateway_comes_or_goes(gateways):
+    before, after = tuple(range(gateways)), tuple(range(gateways + 1))
+    changed = 0
+    for number in range(100):
+        pairs = zip(
+            leaders(bytes([number]) * 16, 60, before),
+            leaders(bytes([number]) * 16, 60, after),
+            strict=True,
+        )
+        changed += sum(one != other for one, other in pairs)
+    share = 100 * 60 / (gateways + 1)
+    # Its share must change, and some more do, for all parts stay even. Counting round the gateways
+    # would change nearly all.
+    assert share * 0.9 < changed < share * 2
+
+
+@given(partitions=st.integers(1, 40))
+def test_who_tells_a_rack_is_led_there(partitions):
+    near = Leadership(A_AND_B, "a").of_topic(TOPIC, partitions)
+    assert {one.leader for one in near} <= {0, 2}
+    anywhere = Leadership(A_AND_B, None).of_topic(TOPIC, partitions)
+    assert Leadership(A_AND_B, "elsewhere").of_topic(TOPIC, partitions) == anywhere
+
+
+@pytest.mark.parametrize("rack", [None, "a", "b"])
+def test_replicas_are_those_that_clients_of_each_rack_read_from(rack):
+    leadership = Leadership(A_AND_B, rack)
+    for partition, one in enumerate(leadership.of_topic(TOPIC, 40)):
+        assert leadership.leader(TOPIC, 40, partition) == one.leader == one.replicas[0]
+        readers = {name: leadership.reader(TOPIC, 40, partition, name) for name in ("a", "b")}
+        assert readers["a"] in (0, 2)
+        assert readers["b"] == 1
+        assert set(one.replicas) == {one.leader, *readers.values()}
+        assert len(one.replicas) == len(set(one.replicas))
+        assert leadership.reader(TOPIC, 40, partition, "elsewhere") == one.leader
+
+
+def test_in_one_rack_there_is_one_replica():
+    one_rack = [broker._replace(rack="a") for broker in A_AND_B]
+    assert all(
+        one.replicas == (one.leader,) for one in Leadership(one_rack, "a").of_topic(TOPIC, 9)
+    )

@@ -1,0 +1,90 @@
+import pytest
+
+from common.ports.metadata import ClusterChange, Endpoint, Gateway
+from common.ports.partitions import LogDescription, LogId, Refusal
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.cluster.rack_routing import elsewhere
+from gateway_svc.handlers.fetch.handler import fetch
+from gateway_svc.handlers.metadata import metadata
+from gateway_svc.wire.apis.metadata import MetadataRequest, MetadataRequestTopic
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.fetch.test_handler import (
+    answers,
+    asked,
+    one_answer,
+    orders,
+    request,
+)
+from tests.unit.gateway_svc.handlers.world import ORDERS, World
+
+# This gateway, 1, is in rack-a, and 2 is in rack-b.
+
+
+@pytest.mark.parametrize("rack", ["", "rack-a", "rack-z"])
+def test_who_has_no_gateway_nearer_is_served_here(rack):
+    world = World()
+    assert elsewhere(rack, world.call(11)) is None
+    response = world.ask(fetch, request(orders(asked(0)), rack_id=rack), 11)
+    assert one_answer(response).records == [b"batch"]
+    assert one_answer(response).preferred_read_replica == -1
+
+
+def test_who_has_one_is_told_at_once_where_and_nothing_is_read():
+    world = World()
+    response = world.ask(fetch, request(orders(asked(1), asked(2)), rack_id="rack-b"), 11)
+    assert not world.partitions.fetches
+    for one in response.responses[0].partitions:
+        assert (one.error_code, one.preferred_read_replica) == (ErrorCode.NONE, 2)
+        assert (one.log_start_offset, one.high_watermark, one.last_stable_offset) == (3, 10, 10)
+        assert not one.records
+
+
+def test_a_gateway_that_this_listener_does_not_reach_is_not_nearer():
+    world = World()
+    far = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
+    assert elsewhere("rack-c", world.call(11)) is None
+    assert elsewhere("rack-c", world.call(11, listener="EXTERNAL")) is not None
+
+
+def test_a_gateway_that_is_gone_is_not_nearer():
+    world = World()
+    world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
+    assert elsewhere("rack-b", world.call(11)) is None
+
+
+def test_whom_it_names_is_a_replica_in_what_metadata_says():
+    # Java's consumer goes to no other (Cluster.nodeIfOnline).
+    world = World()
+    asked_for = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
+    (topic,) = world.ask(metadata, asked_for, 13).topics
+    response = world.ask(fetch, request(orders(asked(0), asked(1), asked(2)), rack_id="rack-b"), 12)
+    for one in response.responses[0].partitions:
+        assert one.preferred_read_replica in topic.partitions[one.partition_index].replica_nodes
+
+
+def test_what_does_not_exist_is_said_as_ever():
+    world = World()
+    response = world.ask(fetch, request(orders(asked(9), asked(0)), rack_id="rack-b"), 11)
+    assert answers(response) == [
+        ("orders", 9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        ("orders", 0, ErrorCode.NONE),
+    ]
+    world.ask(fetch, request(orders(asked(9)), rack_id="rack-b"), 11)
+    # An empty list would ask for every log that there is.
+    assert world.partitions.described == [LogId(ORDERS.topic_id, 0)]
+
+
+def test_a_refusal_of_the_owner_is_told():
+    world = World()
+    log = LogId(ORDERS.topic_id, 0)
+    world.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
+    response = world.ask(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
+    assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
+
+
+def test_an_owner_that_is_away_is_retriable():
+    world = World()
+    world.partitions.error = BackendUnavailable("away")
+    response = world.ask(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
+    assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]

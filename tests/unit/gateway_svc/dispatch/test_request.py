@@ -1,0 +1,159 @@
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.reply import Disconnect, Parts, Pending
+from gateway_svc.dispatch.request import Request
+from gateway_svc.dispatch.route import Alone, route
+from gateway_svc.wire.apis.describe_groups import (
+    DESCRIBE_GROUPS,
+    DescribedGroup,
+    DescribeGroupsRequest,
+    DescribeGroupsResponse,
+)
+from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
+from gateway_svc.wire.codec import decode, encode
+from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.dispatching import (
+    KEY,
+    Soon,
+    answered,
+    asked,
+    broken,
+    frame,
+    overlapping,
+)
+from tests.unit.gateway_svc.handlers.world import PEER, World
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda request, call: InitProducerIdResponse(producer_id=6),
+        lambda request, call: Soon(InitProducerIdResponse(producer_id=6)),
+        lambda request, call: Alone(lambda: answer_later(6)),
+    ],
+    ids=["at once", "started", "alone after all"],
+)
+def test_requests_that_may_overlap_choose_their_way(start):
+    (parts,) = asked(overlapping(start), frame())
+    assert answered(parts).producer_id == 6
+
+
+async def answer_later(producer_id: int) -> InitProducerIdResponse:
+    await asyncio.sleep(0)
+    return InitProducerIdResponse(producer_id=producer_id)
+
+
+def test_a_request_without_an_answer_gets_none():
+    assert asked(overlapping(lambda request, call: Soon(None)), frame()) == [None]
+
+
+def broken_now(*_: object) -> InitProducerIdResponse:
+    raise RuntimeError("a bug")
+
+
+BUGS = [
+    pytest.param(route(INIT_PRODUCER_ID, broken), id="alone"),
+    pytest.param(overlapping(broken_now), id="at once"),
+    pytest.param(overlapping(lambda *_: Soon(RuntimeError("a bug"))), id="started"),
+    pytest.param(overlapping(lambda *_: Alone(broken)), id="alone after all"),
+    pytest.param(
+        overlapping(lambda *_: InitProducerIdResponse(producer_id="no id")), id="encoding"
+    ),
+]
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_is_told_to_us_with_a_traceback_and_to_the_client_as_an_error(bug, caplog):
+    with caplog.at_level(logging.ERROR):
+        (parts,) = asked(bug, frame())
+    assert answered(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
+    (record,) = caplog.records
+    assert record.getMessage() == "InitProducerId v1 from 'c' failed"
+    assert record.exc_info
+
+
+def test_a_bug_in_a_request_without_an_answer_closes_the_connection():
+    silent = overlapping(broken_now, is_answered=False)
+    with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
+        asked(silent, frame())
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(lambda *_: Soon(Disconnect("no")), id="started"),
+        pytest.param(lambda *_: Alone(disconnect), id="alone after all"),
+        pytest.param(lambda *_: raise_disconnect(), id="at once"),
+    ],
+)
+def test_a_handler_may_close_the_connection(ending):
+    with pytest.raises(Disconnect, match="no"):
+        asked(overlapping(ending), frame())
+
+
+async def disconnect() -> InitProducerIdResponse:
+    raise Disconnect("no")
+
+
+def raise_disconnect() -> InitProducerIdResponse:
+    raise Disconnect("no")
+
+
+def test_a_request_whose_time_is_up_is_refused():
+    async def story() -> Parts | None:
+        start = overlapping(lambda request, call: Soon(InitProducerIdResponse()))
+        reply = Dispatch({KEY: start}, World().backends).connect(PEER)(frame())
+        assert isinstance(reply, Pending)
+        return reply.expire()
+
+    assert answered(asyncio.run(story())).error_code is ErrorCode.REQUEST_TIMED_OUT
+
+
+def test_a_request_whose_client_left_is_abandoned():
+    class Abandonable(Soon):
+        def abandon(self) -> None:
+            abandoned.append(self)
+
+    abandoned: list[Soon] = []
+
+    async def story() -> None:
+        for start in (Abandonable, Soon):
+            route = overlapping(lambda request, call, start=start: start(None))
+            reply = Dispatch({KEY: route}, World().backends).connect(PEER)(frame())
+            assert isinstance(reply, Pending)
+            reply.abandon()
+
+    asyncio.run(story())
+    assert [type(one) for one in abandoned] == [Abandonable]
+
+
+def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(monkeypatch):
+    async def many(request, call):
+        groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
+        return DescribeGroupsResponse(groups=groups)
+
+    threads = []
+    encoded = Request.encoded
+
+    def noted(self, respond):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return encoded(self, respond)
+
+    monkeypatch.setattr(Request, "encoded", noted)
+    head = bytes((0, 15, 0, 5)) + bytes(4) + b"\0\1c\0"
+
+    async def story(group_ids):
+        body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
+        dispatch = Dispatch({DESCRIBE_GROUPS.key: route(DESCRIBE_GROUPS, many)}, World().backends)
+        return b"".join(await dispatch.connect(PEER)(head + body).run())
+
+    for request_size, group_ids in ((1000, ["g"]), (1001, ["g"]), (1, ["g" * 30_000] * 3)):
+        data = asyncio.run(story(group_ids))
+        response, end = decode(DescribeGroupsResponse, data, 9, 5, True)
+        assert (len(response.groups), end) == (request_size, len(data))
+    assert threads == [True, False, False]

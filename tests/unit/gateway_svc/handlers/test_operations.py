@@ -1,7 +1,0 @@
-from gateway_svc.handlers.operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
-
-
-def test_the_bits_are_the_codes_of_acl_operations():
-    # As Apache Kafka 4 answers them without an authorizer.
-    assert TOPIC_OPERATIONS == 0b1101_1111_1000
-    assert CLUSTER_OPERATIONS == 0b1_1111_1010_0000

@@ -1,0 +1,391 @@
+import asyncio
+import logging
+
+import pytest
+
+from gateway_svc.dispatch.reply import Disconnect, Exclusive, Parts
+from gateway_svc.net.connection import ALLOWANCE_BYTES, UNANSWERED_MAX
+from gateway_svc.wire.violations import ProtocolViolation
+from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(20):
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        return await reader.readexactly(length)
+
+
+async def read_end(reader: asyncio.StreamReader) -> bytes:
+    """What is left before the server closes; a reset counts as a close."""
+    async with asyncio.timeout(20):
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+
+
+def test_requests_in_one_packet_are_answered_in_order():
+    async def story() -> None:
+        async with serving() as server:
+            reader, writer = await server.connect()
+            bodies = [b"%d" % number for number in range(50)]
+            writer.write(framed(*bodies))
+            assert [await read_frame(reader) for _ in bodies] == bodies
+            writer.close()
+
+    run(story)
+
+
+def test_a_request_of_many_megabytes_arrives_whole():
+    async def story() -> None:
+        async with serving() as server:
+            reader, writer = await server.connect()
+            body = bytes(range(256)) * (20 << 12)
+            writer.write(framed(body))
+            assert await read_frame(reader) == body
+            writer.close()
+
+    run(story)
+
+
+def test_a_request_that_trickles_in_is_answered():
+    async def story() -> None:
+        async with serving() as server:
+            reader, writer = await server.connect()
+            for byte in framed(b"slowly"):
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert await read_frame(reader) == b"slowly"
+            writer.close()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", framed(b"violation"), framed(b"disconnect")]
+)
+def test_what_ends_a_connection_is_told_in_one_line_and_hurts_no_other(sent, caplog):
+    def answer(frame):
+        if frame == b"violation":
+            raise ProtocolViolation("no such thing")
+        if frame == b"disconnect":
+            raise Disconnect("acks=0 and refused")
+        return echo(frame)
+
+    async def story() -> None:
+        async with serving(answer) as server:
+            bystander, bystander_writer = await server.connect()
+            reader, writer = await server.connect()
+            writer.write(sent)
+            assert await read_end(reader) == b""
+            writer.close()
+            bystander_writer.write(framed(b"still here"))
+            assert await read_frame(bystander) == b"still here"
+            bystander_writer.close()
+
+    with caplog.at_level(logging.INFO, "gateway_svc"):
+        run(story)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["closing 127.0.0.1"]
+
+
+def test_answers_written_before_a_violation_still_arrive():
+    async def story() -> None:
+        async with serving() as server:
+            reader, writer = await server.connect()
+            writer.write(framed(b"fine"))
+            assert await read_frame(reader) == b"fine"
+            writer.write(framed(b"fine too") + b"\xff\xff\xff\xff")
+            assert await read_end(reader) in (b"", framed(b"fine too"))
+            writer.close()
+
+    run(story)
+
+
+class Poll(Exclusive):
+    """Waits until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+        self.is_running = False
+
+    async def run(self) -> Parts | None:
+        self.is_running = True
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+        return None
+
+
+def test_a_long_poll_ends_when_its_client_leaves():
+    async def story() -> None:
+        poll = Poll()
+        async with serving(lambda frame: poll) as server:
+            _, writer = await server.connect()
+            writer.write(framed(b"poll"))
+            await until(lambda: poll.is_running)
+            writer.close()
+            await until(lambda: poll.is_cancelled)
+
+    run(story)
+
+
+def test_receiving_stops_while_a_connection_holds_too_much():
+    async def story() -> None:
+        held: list[Held] = []
+
+        def answer(frame):
+            held.append(Held(frame))
+            return held[-1]
+
+        async with serving(answer, held_bytes_max=1 << 20) as server:
+            reader, writer = await server.connect()
+            request = framed(b"x" * (256 << 10))
+            writer.write(request * 200)  # 50 MiB
+            await until(lambda: server.memory.used >= 1 << 20)
+            for _ in range(50):
+                await asyncio.sleep(0.001)
+            assert server.memory.used < (1 << 20) + 2 * len(request)
+            assert len(held) < 8
+            answered = 0
+            while answered < 200:
+                while held:
+                    held.pop(0).future.set_result(None)
+                await read_frame(reader)
+                answered += 1
+            writer.close()
+
+    run(story)
+
+
+def test_receiving_stops_while_a_connection_has_too_many_requests():
+    async def story() -> None:
+        held: list[Held] = []
+
+        def answer(frame):
+            held.append(Held(frame))
+            return held[-1]
+
+        async with serving(answer) as server:
+            reader, writer = await server.connect()
+            # More than one receive buffer holds, so that the second read can be refused.
+            writer.write(framed(b"x" * 250) * 5000)
+            await until(lambda: len(held) >= UNANSWERED_MAX)
+            for _ in range(50):
+                await asyncio.sleep(0.001)
+            assert len(held) < 2 * UNANSWERED_MAX
+            for _ in range(5000):
+                while held:
+                    held.pop(0).future.set_result(None)
+                await read_frame(reader)
+            writer.close()
+
+    run(story)
+
+
+def test_one_request_may_be_larger_than_what_a_connection_may_hold():
+    async def story() -> None:
+        async with serving(held_bytes_max=1 << 16) as server:
+            reader, writer = await server.connect()
+            body = b"x" * (8 << 20)
+            writer.write(framed(body) * 2)
+            assert await read_frame(reader) == body
+            assert await read_frame(reader) == body
+            writer.close()
+
+    run(story)
+
+
+def test_halves_of_large_requests_that_fill_the_memory_do_not_stop_anybody_for_good():
+    async def story() -> None:
+        async with serving(memory_bytes_max=1 << 20) as server:
+            body = b"x" * (1 << 20)
+            clients = [await server.connect() for _ in range(4)]
+            for _, writer in clients:
+                writer.write(framed(body)[: 800 << 10])
+            await until(lambda: server.memory.used >= 1 << 20)
+            small, small_writer = await server.connect()
+            small_writer.write(framed(b"small"))
+            assert await read_frame(small) == b"small"
+            small_writer.close()
+            for _, writer in clients:
+                writer.write(framed(body)[800 << 10 :])
+            for reader, writer in clients:
+                assert await read_frame(reader) == body
+                writer.close()
+
+    run(story)
+
+
+def test_requests_far_beyond_the_memory_are_all_answered():
+    """Also where those that were served first stay connected and ask for nothing more."""
+
+    async def story() -> None:
+        async with serving(memory_bytes_max=1 << 20) as server:
+            request = framed(b"x" * (600 << 10))
+            clients = [await server.connect() for _ in range(12)]
+
+            async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                for _ in range(3):
+                    writer.write(request)
+                for _ in range(3):
+                    assert len(await read_frame(reader)) == 600 << 10
+
+            await asyncio.gather(*(ask(*client) for client in clients))
+            assert server.memory.used < 12 * ALLOWANCE_BYTES
+            for _, writer in clients:
+                writer.close()
+
+    run(story)
+
+
+class Nobody:
+    def memory_freed(self) -> None:
+        pass
+
+
+def test_who_waits_for_memory_is_asked_again_by_the_sweep():
+    async def story() -> None:
+        async with serving(memory_bytes_max=1 << 20) as server:
+            reader, writer = await server.connect()
+            server.memory.take(1 << 20)
+            assert server.memory.may_grow(Nobody())  # who takes the senior's place, and keeps it
+            writer.write(framed(b"x" * (600 << 10)))
+            await until(lambda: server.memory.used > (1 << 20) + ALLOWANCE_BYTES)
+            server.memory.used -= 1 << 20  # as `give`, without the waking
+            sweep_in(server, 0)
+            assert len(await read_frame(reader)) == 600 << 10
+            writer.close()
+
+    run(story)
+
+
+#: More than the system's socket buffers take.
+LARGE = 16 << 20
+
+
+def test_no_request_is_started_for_a_client_that_does_not_read():
+    async def story() -> None:
+        started = 0
+
+        def answer(frame):
+            nonlocal started
+            started += 1
+            return [framed(b"a" * LARGE)]
+
+        async with serving(answer) as server:
+            reader, writer = await server.connect()
+            reader._transport.pause_reading()
+            writer.write(framed(b"more"))
+            await until(lambda: server.memory.used > 1 << 20)
+            writer.write(framed(*[b"more"] * 9))
+            await until(lambda: server.sessions[0]._pipeline.unanswered == 9)
+            assert started == 1
+            reader._transport.resume_reading()
+            for _ in range(10):
+                assert len(await read_frame(reader)) == LARGE
+            assert started == 10
+            writer.close()
+
+    run(story)
+
+
+def sweep_in(server, seconds: float) -> None:
+    """Looks at every session as if that much time had passed."""
+    now = asyncio.get_running_loop().time() + seconds
+    for session in server.sessions:
+        session.sweep(now)
+
+
+def test_an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not():
+    async def story() -> None:
+        poll = Poll()
+        async with serving(lambda frame: poll, idle_s=100.0) as server:
+            idle, idle_writer = await server.connect()
+            waiting, waiting_writer = await server.connect()
+            waiting_writer.write(framed(b"poll"))
+            await until(lambda: poll.is_running and len(server.sessions) == 2)
+            sweep_in(server, 99)
+            sweep_in(server, 101)
+            assert await read_end(idle) == b""
+            assert not waiting.at_eof()
+            assert len(server.roster) == 1
+            idle_writer.close()
+            waiting_writer.close()
+
+    run(story)
+
+
+def test_a_client_stuck_in_the_middle_of_a_request_is_closed(caplog):
+    async def story() -> None:
+        async with serving(stalled_s=30.0) as server:
+            reader, writer = await server.connect()
+            writer.write(framed(b"never whole")[:-1])
+            await until(lambda: server.memory.used > 0)
+            sweep_in(server, 29)
+            assert len(server.roster) == 1
+            sweep_in(server, 31)
+            assert await read_end(reader) == b""
+            writer.close()
+
+    with caplog.at_level(logging.INFO, "gateway_svc"):
+        run(story)
+    assert "no byte moved for 31 s" in caplog.text
+
+
+def test_a_client_that_does_not_take_its_answers_is_closed():
+    async def story() -> None:
+        async with serving(lambda frame: [framed(b"a" * LARGE)], stalled_s=30.0) as server:
+            reader, writer = await server.connect()
+            reader._transport.pause_reading()
+            writer.write(framed(b"give"))
+            await until(lambda: server.memory.used > 1 << 20)
+            sweep_in(server, 0)
+            sweep_in(server, 31)
+            await until(lambda: len(server.roster) == 0)
+            writer.close()
+
+    run(story)
+
+
+def test_an_overdue_answer_is_given_up_by_the_sweep():
+    async def story() -> None:
+        held: list[Held] = []
+
+        def answer(frame):
+            held.append(Held(frame))
+            return held[-1]
+
+        async with serving(answer) as server:
+            reader, writer = await server.connect()
+            writer.write(framed(b"late"))
+            await until(lambda: bool(held))
+            sweep_in(server, 61)
+            assert await read_frame(reader) == b"expired"
+            writer.close()
+
+    run(story)
+
+
+def test_a_draining_session_answers_what_was_asked_and_closes():
+    async def story() -> None:
+        held: list[Held] = []
+
+        def answer(frame):
+            held.append(Held(frame))
+            return held[-1]
+
+        async with serving(answer) as server:
+            reader, writer = await server.connect()
+            writer.write(framed(b"one", b"two"))
+            await until(lambda: len(held) == 2)
+            server.sessions[0].drain()
+            writer.write(framed(b"too late"))
+            for one in held:
+                one.future.set_result(None)
+            assert await read_end(reader) == framed(b"one", b"two")
+            writer.close()
+
+    run(story)

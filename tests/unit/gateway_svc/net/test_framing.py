@@ -1,0 +1,112 @@
+import random
+
+import pytest
+
+from gateway_svc.net.framing import FrameReceiver, new_scratch
+from gateway_svc.wire.violations import ProtocolViolation
+
+LIMIT = 100_000
+
+
+def framed(*frames: bytes) -> bytes:
+    return b"".join(len(frame).to_bytes(4, "big") + frame for frame in frames)
+
+
+def receive(receiver: FrameReceiver, data: bytes, *, at_most: int | None = None) -> list[bytes]:
+    """Hands `data` over as an event loop does: as much as fits the buffer, or `at_most`."""
+    frames = []
+    while data:
+        buffer = receiver.buffer()
+        count = min(len(data), len(buffer), at_most or len(data))
+        buffer[:count] = data[:count]
+        frames += [bytes(frame) for frame in receiver.received(count)]
+        data = data[count:]
+    return frames
+
+
+@pytest.fixture
+def receiver() -> FrameReceiver:
+    return FrameReceiver(new_scratch(1024), frame_bytes_max=LIMIT)
+
+
+def test_frames_of_one_read_come_out_in_order(receiver):
+    assert receive(receiver, framed(b"one", b"", b"three")) == [b"one", b"", b"three"]
+    assert not receiver.has_partial
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 1000])
+def test_frames_in_pieces_of_any_size_come_out_whole(receiver, step):
+    frames = [b"a" * 10, b"b" * 5000, b"", b"c" * 1020, b"d" * 1024, b"e"]
+    assert receive(receiver, framed(*frames), at_most=step) == frames
+
+
+def test_random_frames_in_random_pieces_come_out_whole(receiver):
+    chance = random.Random(7)
+    frames = [chance.randbytes(chance.choice((0, 3, 200, 3000, 50_000))) for _ in range(200)]
+    data = framed(*frames)
+    received = []
+    while data:
+        count = chance.randrange(1, 4000)
+        received += receive(receiver, data[:count])
+        data = data[count:]
+    assert received == frames
+
+
+def test_half_a_frame_is_known_as_partial(receiver):
+    whole = framed(b"abcd")
+    for cut in range(1, len(whole)):
+        assert receive(receiver, whole[:cut]) == []
+        assert receiver.has_partial
+        assert receive(receiver, whole[cut:]) == [b"abcd"]
+        assert not receiver.has_partial
+
+
+def test_two_receivers_share_their_scratch_without_mixing_frames():
+    scratch = new_scratch(256)
+    one = FrameReceiver(scratch, frame_bytes_max=LIMIT)
+    other = FrameReceiver(scratch, frame_bytes_max=LIMIT)
+    first, second = framed(b"1" * 300), framed(b"2" * 90, b"2" * 90)
+    got_one, got_other = [], []
+    for position in range(0, 304, 7):
+        got_one += receive(one, first[position : position + 7])
+        got_other += receive(other, second[position : position + 7])
+    assert got_one == [b"1" * 300]
+    assert got_other == [b"2" * 90] * 2
+
+
+@pytest.mark.parametrize("length", [-1, -(2**31), LIMIT + 1, 2**31 - 1])
+def test_a_length_out_of_range_is_refused_as_soon_as_it_is_known(receiver, length):
+    with pytest.raises(ProtocolViolation, match=f"frame of {length} bytes, limit {LIMIT}"):
+        receive(receiver, length.to_bytes(4, "big", signed=True))
+
+
+def test_a_frame_of_the_largest_size_is_taken(receiver):
+    assert receive(receiver, framed(b"x" * LIMIT)) == [b"x" * LIMIT]
+
+
+def test_memory_grows_with_what_arrives_and_not_with_what_is_announced():
+    receiver = FrameReceiver(new_scratch(1024), frame_bytes_max=100 << 20)
+    receive(receiver, (100 << 20).to_bytes(4, "big") + b"xyz")
+    assert len(receiver.buffer()) <= 1024
+    arrived = 3
+    for _ in range(20):
+        buffer = receiver.buffer()
+        assert arrived + len(buffer) <= max(1024, 4 * arrived)
+        receiver.received(len(buffer))
+        arrived += len(buffer)
+        if arrived > 1 << 20:
+            break
+
+
+def test_a_frame_stays_as_it_is_while_later_ones_arrive(receiver):
+    large, small = framed(b"a" * 3000), framed(b"b" * 500)
+    kept = []
+    for data in (large, small, large.replace(b"a", b"c"), small.replace(b"b", b"d")):
+        while data:
+            buffer = receiver.buffer()
+            count = min(len(data), len(buffer))
+            buffer[:count] = data[:count]
+            kept += receiver.received(count)
+            data = data[count:]
+    assert [bytes(frame[:1]) for frame in kept] == [b"a", b"b", b"c", b"d"]
+    assert [len(frame) for frame in kept] == [3000, 500, 3000, 500]

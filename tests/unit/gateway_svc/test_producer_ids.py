@@ -1,0 +1,117 @@
+import asyncio
+
+import pytest
+
+from common.ports.metadata import ProducerIdBlock
+from common.ports.unavailable import BackendUnavailable
+from gateway_svc.producer_ids import ProducerIds
+
+
+class Blocks:
+    """Gives blocks of ten, each once; can be made to fail or to take its time."""
+
+    def __init__(self) -> None:
+        self.next = 100
+        self.given = 0
+        self.is_down = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def allocate(self) -> ProducerIdBlock:
+        await self.gate.wait()
+        if self.is_down:
+            raise BackendUnavailable("gone")
+        first, self.next = self.next, self.next + 1000
+        self.given += 1
+        return ProducerIdBlock(first, 10)
+
+
+def run(story) -> None:
+    async def within_limits() -> None:
+        blocks = Blocks()
+        ids = ProducerIds(blocks.allocate)
+        async with asyncio.timeout(60):
+            await story(ids, blocks)
+        await ids.close()
+
+    asyncio.run(within_limits())
+
+
+def test_ids_come_from_blocks_in_order_and_only_once():
+    async def story(ids, blocks) -> None:
+        taken = [await ids.take() for _ in range(25)]
+        assert taken == [*range(100, 110), *range(1100, 1110), *range(2100, 2105)]
+
+    run(story)
+
+
+def test_many_who_ask_at_once_get_different_ids_and_share_the_blocks():
+    async def story(ids, blocks) -> None:
+        taken = await asyncio.gather(*(ids.take() for _ in range(95)))
+        assert len(set(taken)) == 95
+        assert blocks.given <= 11
+
+    run(story)
+
+
+def test_the_next_block_is_there_before_the_last_runs_out():
+    async def story(ids, blocks) -> None:
+        for _ in range(9):
+            await ids.take()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert blocks.given == 2
+        blocks.gate.clear()  # from here on there is nobody to ask
+        assert [await ids.take() for _ in range(6)] == [109, *range(1100, 1105)]
+
+    run(story)
+
+
+def test_no_block_to_be_had_is_told_and_the_next_who_asks_tries_again():
+    async def story(ids, blocks) -> None:
+        blocks.is_down = True
+        with pytest.raises(BackendUnavailable):
+            await ids.take()
+        blocks.is_down = False
+        assert await ids.take() == 100
+
+    run(story)
+
+
+def test_a_block_asked_for_ahead_of_time_may_fail_unnoticed():
+    async def story(ids, blocks) -> None:
+        await ids.take()
+        blocks.is_down = True
+        assert [await ids.take() for _ in range(9)] == list(range(101, 110))
+        with pytest.raises(BackendUnavailable):
+            await ids.take()
+        blocks.is_down = False
+        assert await ids.take() == 1100
+
+    run(story)
+
+
+def test_one_who_gives_up_does_not_take_the_block_from_the_others():
+    async def story(ids, blocks) -> None:
+        blocks.gate.clear()
+        impatient = asyncio.create_task(ids.take())
+        patient = asyncio.create_task(ids.take())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.wait([impatient])
+        blocks.gate.set()
+        assert await patient == 100
+
+    run(story)
+
+
+def test_closing_ends_what_is_asked_for():
+    async def story(ids, blocks) -> None:
+        blocks.gate.clear()
+        waiting = asyncio.create_task(ids.take())
+        await asyncio.sleep(0)
+        await ids.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    run(story)

@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.ports.metadata import ClusterChange, Member, Placement, Topic, VolumeState
+from common.ports.moves import Move, MovePhase, RingState
+from metadata_svc.members.arrival import is_known, member_arrival
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+
+TOPIC = bytes(16)
+KNOWN = Member("a", "a:1", "volume", 3, "before")
+TOKEN = "known"
+
+
+def member(*tokens, incarnation=4, **state):
+    volume = VolumeState(tokens or (TOKEN, "new"), **state)
+    return Member("a", "a:1", "volume", incarnation, "now", volume)
+
+
+def cluster(*owners, moves=()):
+    """Partition n of a topic is `owners[n]`'s, in leader epoch n."""
+    view, book = ClusterView(), RingBook()
+    view.apply(
+        ClusterChange(
+            10,
+            "c",
+            is_snapshot=True,
+            topics=[Topic(TOPIC, "t", tuple(map(Placement, owners, range(len(owners)))))],
+            members=[KNOWN],
+            moves=moves,
+        )
+    )
+    book.volume_tokens["a"] = TOKEN
+    return view, book
+
+
+def move(partition, source, target, phase):
+    return Move(partition + 10, TOPIC, partition, source, target, partition, phase)
+
+
+def arrival(known, one):
+    change = member_arrival(*known, one, live={"member/a"}, joins=True)
+    assert change.members == [Member("a", "a:1", "volume", one.incarnation, "now")]
+    return change
+
+
+def placements(change):
+    return {one.partition: one.placement for one in change.placements}
+
+
+def test_a_process_that_continues_its_volume_keeps_its_epochs_and_moves():
+    known = cluster("a", "b", moves=[move(0, "a", "b", MovePhase.FENCE)])
+    change = arrival(known, member())
+    assert (placements(change), list(change.moves_gone)) == ({}, [])
+    assert change.volume_tokens == {"a": "new"}
+    assert (change.ring_states, change.accepted_volumes) == ({}, {})
+
+
+def test_after_a_loss_of_power_every_partition_begins_a_new_epoch_in_the_same_write():
+    known = cluster("a", "b", "a")
+    change = arrival(known, member(may_lack_records=True))
+    assert placements(change) == {0: Placement("a", 1), 2: Placement("a", 3)}
+
+
+def test_moves_from_it_end_then_and_those_to_it_go_on():
+    moves = [move(0, "a", "b", MovePhase.FENCE), move(1, "b", "a", MovePhase.FENCE)]
+    change = arrival(cluster("a", "b", moves=moves), member(may_lack_records=True))
+    assert placements(change) == {0: Placement("a", 1)}
+    assert change.moves_gone == [10]
+
+
+def test_an_older_volume_that_is_accepted_is_above_every_epoch_it_was_told_of():
+    moves = [
+        move(0, "a", "b", MovePhase.PREPARE),
+        move(1, "b", "a", MovePhase.FENCE),
+        move(2, "b", "a", MovePhase.CATCH_UP),
+        move(3, "b", "a", MovePhase.COMMIT),
+    ]
+    known = cluster("a", "b", "b", "a", moves=moves)
+    known[1].accepted_volumes.add("a")
+    change = arrival(known, member("older", "new", leader_epoch=7))
+    assert placements(change) == {0: Placement("a", 8), 1: Placement("b", 2), 3: Placement("a", 8)}
+    assert change.moves_gone == [10, 11, 12]
+    assert change.accepted_volumes == {"a": False}
+    assert change.volume_tokens == {"a": "new"}
+
+
+def test_an_acceptance_is_used_up_by_a_volume_that_did_not_need_it():
+    known = cluster("a")
+    known[1].accepted_volumes.add("a")
+    change = arrival(known, member())
+    assert (placements(change), change.accepted_volumes) == ({}, {"a": False})
+
+
+def test_revisions_and_move_ids_go_on_from_what_the_volume_was_told():
+    known = cluster("a")
+    known[1].next_move_id = 5
+    change = arrival(known, member(applied_revision=99, move_id=5))
+    assert (change.revision_min, change.next_move_id) == (99, 6)
+    change = arrival(known, member(applied_revision=3, move_id=4))
+    assert (change.revision_min, change.next_move_id) == (3, None)
+
+
+def test_a_member_that_was_not_known_joins_or_waits_outside():
+    view, book = cluster("b")
+    one = Member("c", "c:1", "another", 1, "now", VolumeState(("new",)))
+    states = [
+        member_arrival(view, book, one, live=(), joins=joins).ring_states for joins in (True, False)
+    ]
+    assert states == [{"c": RingState.JOINED}, {"c": RingState.OUTSIDE}]
+
+
+def test_a_process_that_renewed_its_token_meanwhile_keeps_the_newer_one():
+    view, book = cluster("a")
+    again = replace(member(TOKEN), opening_id=KNOWN.opening_id)
+    book.volume_tokens["a"] = "renewed"
+    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": "renewed"}
+    book.volume_tokens["a"] = TOKEN
+    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        (member(TOKEN), True),
+        (member(TOKEN, "new"), False),
+        (member(TOKEN, may_lack_records=True), False),
+        (member(TOKEN, incarnation=5), False),
+    ],
+)
+def test_a_registration_changes_nothing_where_all_of_it_is_known(again, expected):
+    view, book = cluster("a")
+    first = arrival((view, book), member(TOKEN))
+    book.apply(first, view)
+    view.apply(first.as_change(revision=11, cluster_id="c"))
+    assert is_known(view, book, again) is expected
+    book.apply(Difference(accepted_volumes={"a": True}), view)
+    assert not is_known(view, book, again)

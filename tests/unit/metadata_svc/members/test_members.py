@@ -1,0 +1,333 @@
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.kv.memory import MemoryKvStore
+from common.kv.store import StorageFailed
+from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
+from common.ports.moves import MemberReport, RingState
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from metadata_svc.change_log import Revisions
+from metadata_svc.members.members import Members, RegisteredWatch
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.store import StateStore
+from metadata_svc.watch.hub import Hub
+
+GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
+MEMBER = Member("p", "a:1")
+
+
+class Store(MemoryKvStore):
+    is_broken = False
+
+    def write(self, batch, *, sync):
+        if self.is_broken:
+            raise StorageFailed("broken")
+        super().write(batch, sync=sync)
+
+
+class Cluster:
+    def __init__(self):
+        self.store = Store()
+        self.view = ClusterView()
+        self.hub = Hub(self.view)
+        self.book = RingBook()
+        self.revisions = Revisions(StateStore(self.store), self.view, self.book, self.hub)
+        self.members = Members(self.view, self.book, self.hub, self.revisions)
+
+    async def joined(self, registration):
+        watch = RegisteredWatch(self.members, registration)
+        await anext(watch)
+        return watch
+
+
+@asynccontextmanager
+async def opened():
+    cluster = Cluster()
+    await cluster.revisions.load()
+    cluster.view.apply(ClusterChange(revision=0, cluster_id="c", is_snapshot=True))
+    yield cluster
+    await cluster.revisions.close()
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(60), opened() as cluster:
+            await body(cluster)
+
+    asyncio.run(bounded())
+
+
+def test_whoever_watches_is_alive_until_the_watch_is_closed():
+    async def body(cluster):
+        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == {"p"}
+        await gateway.close()
+        await member.close()
+        assert cluster.members.live_gateways == set()
+        assert cluster.members.live_members == set()
+        assert cluster.view.members == (MEMBER,)
+
+    run(body)
+
+
+def test_who_is_alive_is_kept_with_every_coming_and_going():
+    async def body(cluster):
+        async def kept():
+            return (await cluster.revisions.load()).live
+
+        gateway = await cluster.joined(GATEWAY)
+        member = await cluster.joined(MEMBER)
+        assert await kept() == {"gateway/0", "member/p"}
+        await gateway.close()
+        assert await kept() == {"member/p"}
+        await member.close()
+        assert await kept() == set()
+        await cluster.joined(MEMBER)
+        assert await kept() == {"member/p"}
+
+    run(body)
+
+
+def test_who_takes_over_an_equal_registration_changes_nothing():
+    async def body(cluster):
+        await cluster.joined(MEMBER)
+        revision = cluster.view.revision
+        await cluster.joined(MEMBER)
+        assert cluster.view.revision == revision
+
+    run(body)
+
+
+def later():
+    return asyncio.get_running_loop().time() + 60
+
+
+def test_those_who_were_alive_before_are_waited_for():
+    async def body(cluster):
+        cluster.members.expect({"gateway/0", "member/p"}, lease_ms=60_000)
+        waiting = asyncio.create_task(cluster.members.wait_for_expected(later()))
+        await cluster.joined(GATEWAY)
+        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        assert not waiting.done()
+        await cluster.joined(MEMBER)
+        await waiting
+
+    run(body)
+
+
+def test_nobody_is_waited_for_longer_than_a_lease_or_the_deadline():
+    async def body(cluster):
+        now = asyncio.get_running_loop().time()
+        cluster.members.expect({"gateway/0"}, lease_ms=60_000)
+        await cluster.members.wait_for_expected(now)
+        cluster.members.expect({"gateway/0"}, lease_ms=1)
+        await cluster.members.wait_for_expected(later())
+
+    run(body)
+
+
+def test_who_is_expected_stays_on_record_until_the_lease_is_over():
+    async def body(cluster):
+        cluster.members.expect({"gateway/0"}, lease_ms=60_000)
+        await cluster.joined(MEMBER)
+        assert (await cluster.revisions.load()).live == {"gateway/0", "member/p"}
+        cluster.members.expect({"gateway/0"}, lease_ms=0)
+        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        assert (await cluster.revisions.load()).live == {"gateway/1", "member/p"}
+
+    run(body)
+
+
+def test_an_owner_is_waited_for_until_the_deadline():
+    async def body(cluster):
+        await cluster.members.wait_for_owner(asyncio.get_running_loop().time())
+        waiting = asyncio.create_task(cluster.members.wait_for_owner(later()))
+        await cluster.joined(GATEWAY)
+        assert not waiting.done()
+        await cluster.joined(MEMBER)
+        await waiting
+
+    run(body)
+
+
+def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
+    async def body(cluster):
+        old = await cluster.joined(GATEWAY)
+        moved = replace(GATEWAY, rack="elsewhere")
+        await cluster.joined(moved)
+        with pytest.raises(BackendUnavailable, match="taken over"):
+            await anext(old)
+        await old.close()
+        assert cluster.members.live_gateways == {0}
+        assert cluster.view.gateway(0) == moved
+
+    run(body)
+    assert "gateway 0 (h:1): taken over from gateway 0 (h:1)" in caplog.text
+
+
+def test_a_second_gateway_with_the_node_id_of_a_live_one_is_told_so(caplog):
+    async def body(cluster):
+        first = await cluster.joined(GATEWAY)
+        other = Gateway(0, (Endpoint("PLAINTEXT", "elsewhere", 1),))
+        with pytest.raises(RegistrationRefused, match=r"node id 0 is taken by gateway 0 \(h:1\)"):
+            await cluster.joined(other)
+        assert cluster.view.gateway(0) == GATEWAY
+        await first.close()
+        await cluster.joined(other)
+        assert cluster.view.gateway(0) == other
+
+    run(body)
+    assert "gateway 0 (elsewhere:1) needs another node.id" in caplog.text
+
+
+def test_a_registration_that_cannot_be_kept_fails_and_leaves_nobody_behind():
+    async def body(cluster):
+        cluster.store.is_broken = True
+        watch = RegisteredWatch(cluster.members, MEMBER)
+        with pytest.raises(BackendUnavailable, match="broken"):
+            await anext(watch)
+        await watch.close()
+        assert cluster.members.live_members == set()
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
+
+    run(body)
+
+
+def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
+    async def body(cluster):
+        watch = await cluster.joined(GATEWAY)
+        cluster.store.is_broken = True
+        await watch.close()
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
+
+    run(body)
+    assert "cannot store that gateway 0 (h:1) left" in caplog.text
+
+
+def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back():
+    async def body(cluster):
+        watch = await cluster.joined(GATEWAY)
+        cluster.members.stop("stopping")
+        with pytest.raises(BackendUnavailable, match="stopping"):
+            await anext(watch)
+        await watch.close()
+        assert (await cluster.revisions.load()).live == {"gateway/0"}
+        await cluster.revisions.close()
+        await watch.close()
+
+    run(body)
+
+
+def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
+    async def body(cluster):
+        await cluster.joined(MEMBER)
+        assert cluster.book.state("p") is RingState.JOINED
+        assert cluster.members.placeable == {"p"}
+        cluster.members = Members(
+            cluster.view, cluster.book, cluster.hub, cluster.revisions, joins=False
+        )
+        await cluster.joined(Member("q", "a:2"))
+        assert cluster.book.state("q") is RingState.OUTSIDE
+        assert (await cluster.revisions.load()).ring_states == {
+            "p": RingState.JOINED,
+            "q": RingState.OUTSIDE,
+        }
+        assert cluster.members.placeable == set()
+
+    run(body)
+
+
+def test_a_member_that_was_known_keeps_its_place_in_the_ring():
+    async def body(cluster):
+        await (await cluster.joined(MEMBER)).close()
+        drained = Difference(ring_states={"p": RingState.DRAINED})
+        await cluster.revisions.alone(lambda: cluster.revisions.commit(drained))
+        await cluster.joined(Member("p", "a:2"))
+        assert cluster.book.state("p") is RingState.DRAINED
+        assert cluster.members.placeable == set()
+
+    run(body)
+
+
+def test_a_refused_registration_changes_nothing_and_is_told(caplog):
+    async def body(cluster):
+        known = Member("p", "a:1", "volume", 2)
+        await cluster.joined(known)
+        revision = cluster.view.revision
+        with pytest.raises(RegistrationRefused, match="a later one"):
+            await cluster.joined(Member("p", "a:2", "volume", 1))
+        assert cluster.view.revision == revision
+        assert cluster.members.live_members == {"p"}
+
+    run(body)
+    assert "registration refused: p was opened 2 times" in caplog.text
+
+
+def test_coming_and_going_and_reports_are_passed_on():
+    async def body(cluster):
+        heard = []
+        cluster.members.on_news = lambda: heard.append("news")
+        cluster.members.on_report = lambda member, report: heard.append((member, report))
+        watch = RegisteredWatch(cluster.members, MEMBER)
+        watch.report(MemberReport())
+        assert heard == []
+        await anext(watch)
+        watch.report(MemberReport())
+        gateway = await cluster.joined(GATEWAY)
+        gateway.report(MemberReport())
+        await watch.close()
+        assert heard.count(("p", MemberReport())) == 1
+        assert heard[0] == heard[-1] == "news"
+
+    run(body)
+
+
+def test_who_is_expected_back_may_be_alive():
+    async def body(cluster):
+        assert not cluster.members.may_be_alive("p")
+        cluster.members.expect({"member/p"}, lease_ms=60_000)
+        assert cluster.members.may_be_alive("p")
+        cluster.members.expect({"member/p"}, lease_ms=0)
+        assert not cluster.members.may_be_alive("p")
+        await cluster.joined(MEMBER)
+        assert cluster.members.may_be_alive("p")
+
+    run(body)
+
+
+def test_an_acknowledgement_before_the_first_change_is_nothing():
+    async def body(cluster):
+        RegisteredWatch(cluster.members, GATEWAY).acknowledge(5)
+
+    run(body)
+
+
+def test_connections_that_were_lost_in_a_pause_do_not_end_a_registration(monkeypatch):
+    """Clients gave up on a process that stood still, and come back to the one that continues."""
+
+    async def body(cluster):
+        loop, pauses = asyncio.get_running_loop(), cluster.members.pauses
+        pauses.lease_s = 0.2
+        checking = asyncio.create_task(pauses.run())
+        await asyncio.sleep(0)
+        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + 30)
+        await gateway.close()
+        await member.close()
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == {"p"}
+        # The gateway comes back; the lease of the member is over.
+        await cluster.joined(GATEWAY)
+        await asyncio.gather(*cluster.members._departures)
+        assert cluster.members.live_gateways == {0}
+        assert cluster.members.live_members == set()
+        checking.cancel()
+
+    run(body)

@@ -1,0 +1,14 @@
+from common.ports.metadata import Endpoint, Gateway, Member
+from metadata_svc.members.registration import describe, identity
+
+GATEWAY = Gateway(0, (Endpoint("A", "h", 1), Endpoint("B", "i", 2)))
+
+
+def test_a_gateway_is_its_node_id_and_a_partition_service_its_name():
+    assert identity(GATEWAY) == identity(Gateway(0, ())) == "gateway/0"
+    assert identity(Member("0", "a:1")) == identity(Member("0", "b:1")) == "member/0"
+
+
+def test_a_description_says_who_and_where():
+    assert describe(GATEWAY) == "gateway 0 (h:1, i:2)"
+    assert describe(Member("p", "a:1")) == "partition service p (a:1)"

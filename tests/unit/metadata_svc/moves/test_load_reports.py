@@ -1,0 +1,164 @@
+from common.cluster.view import ClusterView
+from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.moves import (
+    DiskState,
+    LogLoad,
+    MemberReport,
+    Move,
+    MovePhase,
+    MoveProgress,
+)
+from metadata_svc.moves.load_reports import RATE_WINDOW_S, Reports
+
+TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("b", 0)))
+MOVE = Move(7, TOPIC.topic_id, 0, "a", "b", 0, MovePhase.CATCH_UP)
+
+
+def opened():
+    view = ClusterView()
+    view.apply(ClusterChange(0, "c", is_snapshot=True, topics=[TOPIC], moves=[MOVE]))
+    return Reports(view), view
+
+
+def load(partition, size=100, rate=1):
+    return LogLoad(TOPIC.topic_id, partition, size, rate)
+
+
+def progress(reports, now, copied, total=1_000, member="b"):
+    reports.take(member, MemberReport([], [MoveProgress(7, copied, total)]), now=now)
+
+
+def test_the_newest_word_of_the_owner_counts():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 10), load(1, 99)]), now=0)
+    reports.take("b", MemberReport([load(0, 50), load(1, 20)]), now=1)
+    assert reports.sizes_by_member() == {"a": 10, "b": 20}
+    reports.take("a", MemberReport([load(0, 11)]), now=2)
+    assert reports.size_bytes((TOPIC.topic_id, 0)) == 11
+
+
+def test_what_has_begun_anew_is_of_no_size():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 10)]), now=0)
+    reports.forget_logs([(TOPIC.topic_id, 0), (TOPIC.topic_id, 1)])
+    assert reports.size_bytes((TOPIC.topic_id, 0)) == 0
+    assert reports.sizes_by_member().total() == 0
+
+
+def test_logs_that_nobody_has_are_left_out():
+    reports, _ = opened()
+    reports.take("a", MemberReport([LogLoad(b"x" * 16, 0, 5, 5), load(9)]), now=0)
+    assert reports.sizes_by_member() == {}
+    assert not reports.has_news
+
+
+def test_busier_is_greater_and_of_idle_ones_the_larger():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, size=5, rate=2)]), now=0)
+    reports.take("b", MemberReport([load(1, size=900, rate=1)]), now=0)
+    first, second = ((TOPIC.topic_id, number) for number in (0, 1))
+    assert reports.busy(first) > reports.busy(second) > reports.busy((TOPIC.topic_id, 2))
+
+
+def test_deleted_topics_are_forgotten():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0)]), now=0)
+    reports.forget_topics([TOPIC.topic_id])
+    assert reports.size_bytes((TOPIC.topic_id, 0)) == 0
+
+
+def test_before_its_target_said_anything_a_move_is_as_large_as_its_log():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 700)]), now=0)
+    described = reports.describe(MOVE)
+    assert (described.topic, described.copied_bytes, described.total_bytes) == ("t", 0, 700)
+    assert described.bytes_per_second == 0
+
+
+def test_the_rate_is_that_of_the_last_seconds():
+    reports, _ = opened()
+    progress(reports, 0, 0)
+    assert reports.describe(MOVE).bytes_per_second == 0
+    progress(reports, 10, 100)
+    assert reports.describe(MOVE).bytes_per_second == 10
+    for step in range(1, 5):
+        progress(reports, 10 + step * RATE_WINDOW_S, 100 + step * 1_000 * RATE_WINDOW_S)
+    described = reports.describe(MOVE)
+    assert described.bytes_per_second == 1_000
+    assert (described.copied_bytes, described.total_bytes) == (100 + 4_000 * RATE_WINDOW_S, 1_000)
+
+
+def test_a_copy_that_was_begun_anew_has_no_rate_below_nothing():
+    reports, _ = opened()
+    progress(reports, 0, 500)
+    progress(reports, 1, 0)
+    assert reports.describe(MOVE).bytes_per_second == 0
+
+
+def test_progress_is_the_targets_to_tell_and_ends_with_the_move():
+    reports, view = opened()
+    progress(reports, 0, 500, member="a")
+    assert reports.describe(MOVE).copied_bytes == 0
+    progress(reports, 1, 400)
+    assert reports.describe(MOVE).copied_bytes == 400
+    view.apply(ClusterChange(1, "c", moves_gone=[7]))
+    reports.take("b", MemberReport(), now=2)
+    assert reports.describe(MOVE).copied_bytes == 0
+
+
+def test_room_is_what_members_say_without_what_moves_still_bring():
+    reports, _ = opened()
+    assert reports.room() == {}
+    reports.take("b", MemberReport(disk=DiskState(5_000)), now=0)
+    assert reports.room() == {"b": 5_000}
+    progress(reports, 1, 400)
+    assert reports.room() == {"b": 4_400}
+    for now in (2, 3):
+        reports.take("b", MemberReport([], [MoveProgress(7, 0, 1_000, "no room")]), now=now)
+    # What does not get on does not come.
+    assert reports.room() == {"b": 5_000}
+
+
+def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
+    reports, view = opened()
+    changes = []
+    reports.on_change = lambda: changes.append(reports.stuck_moves)
+    for trouble, stuck in (
+        ("no room", []), ("", []), ("no room", []), ("no room", [7]), ("no room", [7]), ("", []),
+    ):  # fmt: skip
+        reports.take("b", MemberReport([], [MoveProgress(7, 0, 9, trouble)]), now=0)
+        assert reports.stuck_moves == frozenset(stuck)
+        assert reports.describe(MOVE).trouble == trouble
+    assert changes == [{7}]
+    view.apply(ClusterChange(1, "c", moves_gone=[7]))
+    reports.take("b", MemberReport(), now=1)
+    assert reports.describe(MOVE).trouble == ""
+
+
+def test_who_takes_no_appends_is_known_until_he_says_otherwise():
+    reports, _ = opened()
+    changes = []
+    reports.on_change = lambda: changes.append(1)
+    for is_writable in (True, False, False, True):
+        reports.take("a", MemberReport(disk=DiskState(1, is_writable)), now=0)
+        assert reports.unwritable == frozenset([] if is_writable else ["a"])
+    assert len(changes) == 2
+    assert reports.disk("a") == DiskState(1)
+    assert reports.disk("b") is None
+
+
+def test_before_the_source_has_spoken_a_move_is_as_large_as_its_log():
+    reports, _ = opened()
+    reports.take("a", MemberReport([load(0, 500)]), now=0)
+    progress(reports, 1, 0, total=0)
+    assert reports.describe(MOVE).total_bytes == 500
+
+
+def test_a_size_is_known_as_soon_as_the_owner_has_reported():
+    reports, _ = opened()
+    key = TOPIC.topic_id, 0
+    assert not reports.is_sized(key)
+    reports.take("a", MemberReport(disk=DiskState(1)), now=0)
+    # A log that was not named has no records.
+    assert reports.is_sized(key)
+    assert reports.size_bytes(key) == 0

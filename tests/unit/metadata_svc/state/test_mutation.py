@@ -1,0 +1,29 @@
+from common.ports.metadata import Gateway, Member, Placement, PlacementChange, Topic
+from common.ports.moves import Move, MovePhase, RingState
+from metadata_svc.state.mutation import Difference
+
+
+def test_watchers_are_told_all_but_what_is_the_services_own():
+    topic = Topic(bytes(16), "t", (Placement("p", 0),))
+    moved = PlacementChange(bytes(16), 0, Placement("q", 1))
+    move = Move(7, bytes(16), 0, "p", "q", 0, MovePhase.COMMIT)
+    difference = Difference(
+        topics=[topic],
+        topics_gone=[topic],
+        placements=[moved],
+        gateways=[Gateway(0, ())],
+        gateways_gone=[1],
+        members=[Member("p", "a:1")],
+        members_gone=["q"],
+        moves=[move],
+        moves_gone=[8],
+        ring_states={"p": RingState.JOINED},
+        live={"member/p"},
+    )
+    change = difference.as_change(revision=9, cluster_id="c")
+    assert (change.revision, change.cluster_id, change.is_snapshot) == (9, "c", False)
+    assert (change.topics, change.topics_gone) == ([topic], [bytes(16)])
+    assert (change.placements, change.moves, change.moves_gone) == ([moved], [move], [8])
+    assert (change.gateways, change.gateways_gone) == ([Gateway(0, ())], [1])
+    assert (change.members, change.members_gone) == ([Member("p", "a:1")], ["q"])
+    assert change.broker_configs is None

@@ -1,0 +1,185 @@
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.kv.memory import MemoryKvStore
+from common.kv.store import StorageFailed
+from common.ports.metadata import ClusterChange, Member, Placement, Topic
+from common.ports.unavailable import BackendUnavailable
+from metadata_svc import change_log
+from metadata_svc.change_log import Revisions
+from metadata_svc.state.mutation import Difference
+from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.store import StateStore
+from metadata_svc.watch.hub import Hub
+
+TOPIC = Topic(bytes(16), "t", (Placement("p", 0),))
+
+
+class SlowStore(MemoryKvStore):
+    """Writes wait for `go`, and fail where they are told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.go = threading.Event()
+        self.writing = threading.Event()
+        self.is_broken = False
+        self.go.set()
+
+    def write(self, batch, *, sync):
+        self.writing.set()
+        assert self.go.wait(60)
+        if self.is_broken:
+            raise StorageFailed("broken")
+        super().write(batch, sync=sync)
+
+
+class Cluster:
+    def __init__(self, store):
+        self.store = store
+        self.view = ClusterView()
+        self.hub = Hub(self.view)
+        self.book = RingBook()
+        self.revisions = Revisions(StateStore(store), self.view, self.book, self.hub)
+
+    async def commit(self, **parts):
+        return await self.revisions.alone(lambda: self.revisions.commit(Difference(**parts)))
+
+
+@asynccontextmanager
+async def opened():
+    cluster = Cluster(SlowStore())
+    state = await cluster.revisions.load()
+    cluster.view.apply(
+        ClusterChange(revision=state.revision, cluster_id=state.cluster_id, is_snapshot=True)
+    )
+    yield cluster
+    await cluster.revisions.close()
+
+
+def run(body):
+    async def bounded():
+        async with asyncio.timeout(60), opened() as cluster:
+            await body(cluster)
+
+    asyncio.run(bounded())
+
+
+def test_a_change_is_kept_known_and_published_under_the_next_revision():
+    async def body(cluster):
+        watcher = cluster.hub.add("w")
+        await watcher.next()
+        assert await cluster.commit(topics=[TOPIC], members=[Member("p", "a:1")]) == 1
+        assert cluster.view.topic("t") == TOPIC
+        change = await watcher.next()
+        assert (change.revision, change.topics) == (1, [TOPIC])
+        assert await cluster.commit(topics_gone=[TOPIC]) == 2
+        assert (await watcher.next()).topics_gone == [TOPIC.topic_id]
+        kept = await cluster.revisions.load()
+        assert (kept.revision, kept.topics, kept.members) == (2, (), (Member("p", "a:1"),))
+
+    run(body)
+
+
+def test_nobody_is_told_before_the_change_is_durable_and_the_loop_runs_on():
+    async def body(cluster):
+        cluster.store.go.clear()
+        cluster.store.writing.clear()
+        committing = asyncio.create_task(cluster.commit(topics=[TOPIC]))
+        await asyncio.to_thread(cluster.store.writing.wait)
+        assert cluster.view.topic("t") is None
+        assert not committing.done()
+        cluster.store.go.set()
+        assert await committing == 1
+        assert cluster.view.topic("t") == TOPIC
+
+    run(body)
+
+
+def test_a_change_that_cannot_be_kept_is_told_to_nobody_and_takes_no_revision():
+    async def body(cluster):
+        watcher = cluster.hub.add("w")
+        await watcher.next()
+        cluster.store.is_broken = True
+        with pytest.raises(StorageFailed):
+            await cluster.commit(topics=[TOPIC])
+        assert cluster.view.topic("t") is None
+        cluster.store.is_broken = False
+        assert await cluster.commit(members=[Member("p", "a:1")]) == 1
+        assert (await watcher.next()).members == [Member("p", "a:1")]
+
+    run(body)
+
+
+def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is_told(monkeypatch):
+    passed = []
+
+    async def body(cluster):
+        async def reach(name):
+            passed.append((name, (await cluster.revisions.load()).revision, cluster.view.revision))
+
+        monkeypatch.setattr(change_log, "reach", reach)
+
+        async def work():
+            difference = Difference(members=[Member("p", "a:1")])
+            await cluster.revisions.commit(difference, step="move.metadata.end")
+
+        await cluster.revisions.alone(work)
+        assert cluster.view.revision == 1
+
+    run(body)
+    assert passed == [("move.metadata.end.before", 0, 0), ("move.metadata.end.after", 1, 0)]
+
+
+def test_what_runs_alone_runs_one_after_the_other():
+    async def body(cluster):
+        running, most = 0, 0
+
+        async def work():
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+
+        await asyncio.gather(*(cluster.revisions.alone(work) for _ in range(10)))
+        assert most == 1
+
+    run(body)
+
+
+def test_a_caller_that_is_cancelled_does_not_stop_a_change_half_way():
+    async def body(cluster):
+        cluster.store.go.clear()
+        cluster.store.writing.clear()
+        committing = asyncio.create_task(cluster.commit(topics=[TOPIC]))
+        await asyncio.to_thread(cluster.store.writing.wait)
+        committing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await committing
+        cluster.store.go.set()
+        assert await cluster.commit(members=[Member("p", "a:1")]) == 2
+        assert cluster.view.topic("t") == TOPIC
+
+    run(body)
+
+
+def test_closing_lets_changes_under_way_end_and_takes_no_more():
+    async def body(cluster):
+        cluster.store.go.clear()
+        cluster.store.writing.clear()
+        committing = asyncio.create_task(cluster.commit(topics=[TOPIC]))
+        await asyncio.to_thread(cluster.store.writing.wait)
+        closing = asyncio.create_task(cluster.revisions.close())
+        await asyncio.sleep(0)
+        with pytest.raises(BackendUnavailable):
+            await cluster.commit(members=[Member("p", "a:1")])
+        cluster.store.go.set()
+        assert await committing == 1
+        await closing
+
+    # Closed a second time at the end: no error.
+    run(body)

@@ -1,0 +1,36 @@
+from collections import Counter
+
+from common.ports.metadata import Placement
+from metadata_svc.topics.placement import place, ring_of
+
+ONE, TWO = bytes(16), bytes([1]) * 16
+
+
+def owners(topics):
+    return [placement.owner for topic in topics for placement in topic]
+
+
+def test_one_member_owns_all_from_the_first_epoch_on():
+    assert place([(ONE, 2), (TWO, 1)], {"p"}, {}) == [
+        (Placement("p", 0), Placement("p", 0)),
+        (Placement("p", 0),),
+    ]
+
+
+def test_the_topics_of_one_request_know_of_each_other():
+    topics = [(bytes([number]) * 16, 1) for number in range(30)]
+    assert Counter(owners(place(topics, {"a", "b", "c"}, {}))) == {"a": 10, "b": 10, "c": 10}
+
+
+def test_who_has_much_already_gets_less():
+    shares = Counter(owners(place([(ONE, 30)], {"a", "b", "c"}, {"a": 30})))
+    assert shares == {"b": 15, "c": 15}
+
+
+def test_what_others_have_who_get_nothing_new_does_not_count():
+    shares = Counter(owners(place([(ONE, 2)], {"a", "b"}, {"gone": 1_000})))
+    assert shares == {"a": 1, "b": 1}
+
+
+def test_a_ring_of_the_same_members_is_made_once():
+    assert ring_of(frozenset("ab")) is ring_of(frozenset("ba"))

@@ -1,0 +1,47 @@
+import pytest
+
+from common.ports.classic_groups import ListedGroup, ListGroups
+from common.ports.group_errors import GroupClient
+from partition_svc.coordinator.classic.describe import is_listed
+from tests.support.driven_group import READS_T, DrivenGroup
+
+
+def test_a_stable_group_is_described_in_full():
+    driven = DrivenGroup()
+    driven.stable("a")
+    described = driven.group.describe()
+    assert (described.state, described.protocol_type) == ("Stable", "consumer")
+    assert described.protocol_name == "range"
+    [member] = described.members
+    assert member.client == GroupClient("client", "/127.0.0.1")
+    assert (member.metadata, member.assignment) == (READS_T, b"a")
+
+
+def test_a_group_that_is_not_settled_tells_its_members_only():
+    driven = DrivenGroup()
+    driven.join(new_id="a")
+    described = driven.group.describe()
+    assert (described.state, described.protocol_name) == ("CompletingRebalance", "")
+    [member] = described.members
+    assert (member.member_id, member.metadata, member.assignment) == ("a", b"", b"")
+
+
+def test_a_group_is_listed_as_classic():
+    driven = DrivenGroup()
+    driven.stable("a")
+    assert driven.group.listed() == ListedGroup("g", "consumer", "Stable", "classic")
+
+
+@pytest.mark.parametrize(
+    ("request_", "is_let_through"),
+    [
+        (ListGroups(), True),
+        (ListGroups(states=["Empty"], types=["Classic"]), True),
+        (ListGroups(states=["stable", "EMPTY"]), True),
+        (ListGroups(states=["Stable"]), False),
+        (ListGroups(states=["Empty"], types=["consumer"]), False),
+        (ListGroups(states=["unheard of"]), False),
+    ],
+)
+def test_filters_let_through_what_they_name(request_, is_let_through):
+    assert is_listed(ListedGroup("g", "", "Empty", "classic"), request_) == is_let_through

@@ -1,0 +1,124 @@
+import pytest
+
+from common.ports.group_errors import GroupRefusal
+from tests.support.driven_group import SESSION_MS, DrivenGroup
+
+
+def stable_pair():
+    """Static members a, the leader, and b, as instances i and j."""
+    driven = DrivenGroup()
+    first = driven.join(new_id="a", instance="i")
+    driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})
+    driven.join(new_id="b", instance="j")
+    joined = driven.answers[driven.join("a", instance="i")]
+    driven.sync("a", joined.generation_id, {"a": b"1", "b": b"2"})
+    driven.sync("b", joined.generation_id)
+    return driven, joined.generation_id
+
+
+def test_a_follower_comes_back_to_its_assignment_without_a_rebalance():
+    driven, generation = stable_pair()
+    joined = driven.answers[driven.join(new_id="c", instance="j")]
+    assert (joined.member_id, joined.generation_id, joined.leader) == ("c", generation, "a")
+    assert (joined.members, joined.skip_assignment) == ((), False)
+    assert driven.heartbeat("a", generation) is None
+    assert driven.answers[driven.sync("c", generation)].assignment == b"2"
+
+
+def test_who_it_was_before_is_fenced():
+    driven, generation = stable_pair()
+    driven.join(new_id="c", instance="j")
+    fenced = GroupRefusal.FENCED_INSTANCE_ID
+    assert driven.heartbeat("b", generation, "j") is fenced
+    assert driven.answers[driven.join("b", instance="j")].refusal is fenced
+    ticket = driven.sync("b", generation, group_instance_id="j")
+    assert driven.answers[ticket].refusal is fenced
+    assert driven.commit(1, "b", generation, "j").refusal is fenced
+
+
+def test_the_new_id_is_stored_before_it_is_told():
+    driven, generation = stable_pair()
+    driven.join(new_id="c", instance="i")
+    assert driven.stored.leader == "c"
+    assert driven.stored.generation_id == generation
+    members = {one.member_id: one for one in driven.stored.members}
+    assert (members["c"].group_instance_id, members["c"].assignment) == ("i", b"1")
+    assert members.keys() == {"b", "c"}
+
+
+def test_a_leader_that_comes_back_leads_on_without_assigning():
+    driven, _ = stable_pair()
+    joined = driven.answers[driven.join(new_id="c", instance="i", may_skip_assignment=True)]
+    assert joined.leader == "c"
+    assert joined.skip_assignment
+    assert {one.member_id for one in joined.members} == {"b", "c"}
+
+
+def test_a_leader_of_an_older_version_is_not_told_that_it_leads():
+    driven, _ = stable_pair()
+    joined = driven.answers[driven.join(new_id="c", instance="i")]
+    assert joined.leader == "a"
+    assert (joined.members, joined.skip_assignment) == ((), False)
+
+
+def test_a_change_of_the_chosen_protocol_is_a_rebalance():
+    driven = DrivenGroup()
+    first = driven.join(new_id="a", instance="i", protocols=["range", "sticky"])
+    generation = driven.answers[first].generation_id
+    driven.sync("a", generation, {"a": b"1"})
+    joined = driven.answers[driven.join(new_id="b", instance="i", protocols=["sticky"])]
+    assert (joined.generation_id, joined.protocol_name) == (generation + 1, "sticky")
+
+
+def test_a_return_before_the_assignment_is_a_rebalance():
+    driven, generation = stable_pair()
+    driven.join("a", instance="i")
+    driven.join("b", instance="j")
+    waiting = driven.sync("b", generation + 1)
+    returned = driven.join(new_id="c", instance="j")
+    assert driven.answers[waiting].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert returned not in driven.answers
+    assert driven.state == "PreparingRebalance"
+
+
+def test_a_return_while_others_join_takes_the_place_of_the_join_before():
+    driven, generation = stable_pair()
+    before = driven.join("a", instance="i")
+    returned = driven.join(new_id="c", instance="i")
+    assert driven.answers[before].refusal is GroupRefusal.FENCED_INSTANCE_ID
+    assert driven.answers[before].member_id == "a"
+    driven.join("b", instance="j")
+    assert driven.answers[returned].generation_id == generation + 1
+    assert driven.answers[returned].leader == "c"
+
+
+@pytest.mark.parametrize("passed_ms", [SESSION_MS - 1, SESSION_MS])
+def test_a_static_member_is_expected_back_for_its_session(passed_ms):
+    driven, generation = stable_pair()
+    driven.heartbeat("a", generation)
+    driven.pass_ms(passed_ms // 2)
+    driven.heartbeat("a", generation)
+    driven.pass_ms(passed_ms - passed_ms // 2)
+    is_expected = passed_ms < SESSION_MS
+    assert (driven.heartbeat("a", generation) is None) == is_expected
+
+
+def test_who_came_back_has_a_session_of_its_own():
+    driven, generation = stable_pair()
+    driven.pass_ms(SESSION_MS - 1)
+    driven.heartbeat("a", generation)
+    driven.join(new_id="c", instance="j")
+    driven.pass_ms(SESSION_MS - 1)
+    assert driven.heartbeat("c", generation, "j") is None
+
+
+def test_who_came_back_without_asking_for_its_assignment_is_put_out_in_time():
+    driven = DrivenGroup()
+    first = driven.join(new_id="a", instance="i", session_ms=100_000)
+    driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})
+    driven.join(new_id="b", instance="j", session_ms=100_000)
+    driven.join("a", instance="i", session_ms=100_000)
+    driven.sync("a", 2, {"a": b"1", "b": b"2"})
+    driven.join(new_id="c", instance="j", session_ms=100_000)
+    driven.pass_ms(60_000)
+    assert driven.member_ids == ["a"]

@@ -1,0 +1,111 @@
+import pytest
+
+from common.ports.group_errors import GroupRefusal
+from tests.support.driven_group import DrivenGroup
+
+
+def two_joined():
+    """Members a, the leader, and b in generation 2 that waits for its assignment."""
+    driven = DrivenGroup()
+    driven.stable("a")
+    driven.join(new_id="b")
+    driven.join("a")
+    return driven
+
+
+def test_followers_wait_for_the_leaders_assignment():
+    driven = two_joined()
+    follower = driven.sync("b", 2)
+    assert follower not in driven.answers
+    leader = driven.sync("a", 2, {"a": b"1", "b": b"2"})
+    assert driven.answers[leader].assignment == b"1"
+    assert driven.answers[follower].assignment == b"2"
+    assert driven.answers[follower].protocol_type == "consumer"
+    assert driven.answers[follower].protocol_name == "range"
+    assert driven.state == "Stable"
+
+
+def test_who_comes_after_the_leader_is_answered_at_once():
+    driven = two_joined()
+    driven.sync("a", 2, {"a": b"1", "b": b"2"})
+    assert driven.answers[driven.sync("b", 2)].assignment == b"2"
+
+
+def test_the_assignment_is_stored_before_anybody_is_told_of_it():
+    driven = two_joined()
+    driven.sync("a", 2, {"a": b"1", "b": b"2"})
+    assert [one.assignment for one in driven.stored.members] == [b"1", b"2"]
+    assert driven.stored.generation_id == 2
+
+
+def test_whom_the_leader_left_out_has_nothing():
+    driven = two_joined()
+    driven.sync("a", 2, {"a": b"1", "x": b"nobody's"})
+    synced = driven.answers[driven.sync("b", 2)]
+    assert (synced.assignment, synced.refusal) == (b"", None)
+
+
+def test_a_leader_that_syncs_again_does_not_assign_again():
+    driven = two_joined()
+    driven.sync("a", 2, {"a": b"1"})
+    assert driven.answers[driven.sync("a", 2, {"a": b"other"})].assignment == b"1"
+
+
+def test_a_followers_assignments_are_not_heeded():
+    driven = two_joined()
+    assert driven.sync("b", 2, {"a": b"", "b": b"all"}) not in driven.answers
+    assert driven.state == "CompletingRebalance"
+
+
+def test_a_sync_sent_twice_answers_both():
+    driven = two_joined()
+    first, second = driven.sync("b", 2), driven.sync("b", 2)
+    assert driven.answers[first].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    driven.sync("a", 2, {"b": b"2"})
+    assert driven.answers[second].assignment == b"2"
+
+
+@pytest.mark.parametrize(
+    ("member_id", "fields", "refusal"),
+    [
+        ("x", {}, GroupRefusal.UNKNOWN_MEMBER_ID),
+        ("b", {"generation_id": 1}, GroupRefusal.ILLEGAL_GENERATION),
+        ("b", {"generation_id": 3}, GroupRefusal.ILLEGAL_GENERATION),
+        ("b", {"protocol_type": "connect"}, GroupRefusal.INCONSISTENT_GROUP_PROTOCOL),
+        ("b", {"protocol_name": "sticky"}, GroupRefusal.INCONSISTENT_GROUP_PROTOCOL),
+    ],
+)
+def test_who_is_elsewhere_is_told_so(member_id, fields, refusal):
+    driven = two_joined()
+    ticket = driven.sync(member_id, **{"generation_id": 2, **fields})
+    assert driven.answers[ticket].refusal is refusal
+
+
+def test_a_sync_during_a_rebalance_is_sent_to_join():
+    driven = DrivenGroup()
+    generation = driven.stable("a")
+    driven.join(new_id="b")
+    ticket = driven.sync("a", generation)
+    assert driven.answers[ticket].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+
+
+def test_syncs_that_wait_are_sent_to_join_when_the_leader_goes():
+    driven = two_joined()
+    follower = driven.sync("b", 2)
+    driven.leave("a")
+    assert driven.answers[follower].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.answers[driven.join("b")].leader == "b"
+
+
+def test_a_member_that_leaves_while_it_waits_is_answered():
+    driven = two_joined()
+    follower = driven.sync("b", 2)
+    driven.leave("b")
+    assert driven.answers[follower].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+
+
+def test_nobody_syncs_in_a_group_that_is_not_there():
+    driven = DrivenGroup()
+    assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    driven.group = driven.group_of("")
+    assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.INVALID_GROUP_ID

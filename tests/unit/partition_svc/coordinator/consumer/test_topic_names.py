@@ -1,0 +1,15 @@
+from partition_svc.coordinator.consumer.topic_names import ids_of, names_of
+from tests.support.consumer_groups import ConsumerGroupWorld, topic_id
+
+VIEW = ConsumerGroupWorld(a=2, b=1).view
+ALL = frozenset({(topic_id("a"), 1), (topic_id("a"), 0), (topic_id("b"), 0)})
+
+
+def test_names_become_ids_and_back():
+    assert ids_of([("a", 0), ("a", 1), ("b", 0)], VIEW) == ALL
+    assert names_of(ALL, VIEW) == {"a": [0, 1], "b": [0]}
+
+
+def test_topics_that_there_are_not_are_left_out():
+    assert ids_of([("none", 0), ("b", 0)], VIEW) == {(topic_id("b"), 0)}
+    assert names_of([(topic_id("none"), 0)], VIEW) == {}

@@ -1,0 +1,38 @@
+import pytest
+
+from partition_svc.coordinator.consumer.topic_patterns import (
+    InvalidPattern,
+    compiled,
+    found,
+    metadata_hash,
+)
+from tests.support.consumer_groups import ConsumerGroupWorld
+
+TOPICS = {"orders": 3, "orders-eu": 1, "payments": 2}
+
+
+def names(wanted, *expressions):
+    return set(found(ConsumerGroupWorld(**TOPICS).view, wanted, expressions))
+
+
+def test_names_are_found_where_there_is_such_a_topic():
+    assert names(["orders", "none"]) == {"orders"}
+
+
+def test_expressions_match_whole_names():
+    assert names([], "orders") == {"orders"}
+    assert names(["payments"], "orders.*") == set(TOPICS)
+
+
+@pytest.mark.parametrize("wrong", ["(", "a**", "(?=x)", "a{1001}", "(" + "a{1000}" * 9 + "){1000}"])
+def test_what_re2_does_not_take_is_refused(wrong):
+    with pytest.raises(InvalidPattern):
+        compiled(wrong)
+
+
+def test_the_hash_changes_with_ids_and_counts_only():
+    def of(**topics):
+        return metadata_hash(found(ConsumerGroupWorld(**topics).view, topics, []))
+
+    assert of(a=1, b=2) == of(b=2, a=1)
+    assert len({of(a=1, b=2), of(a=1, b=3), of(a=1), of()}) == 4

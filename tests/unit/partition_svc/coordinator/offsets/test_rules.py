@@ -1,0 +1,241 @@
+import struct
+
+import pytest
+
+from common.ports.classic_groups import GroupProtocol
+from common.ports.group_errors import GroupRefusal
+from common.ports.group_offsets import DeleteOffsets, TopicPartitions
+from partition_svc.coordinator.classic.group import ClassicGroup
+from partition_svc.coordinator.classic.member import joining_member
+from partition_svc.coordinator.offsets.rules import Subscriptions
+from partition_svc.coordinator.settings import GroupSettings
+from tests.support.driven_group import DrivenGroup
+from tests.support.groups import joining
+
+RETENTION_MS = 100_000
+READS_U = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01u"
+
+
+def driven_group():
+    return DrivenGroup(offsets_retention_ms=RETENTION_MS)
+
+
+def expire(driven):
+    driven._take(None, driven.group.expire_offsets(driven.now_ms))
+
+
+def delete(driven, *topics):
+    asked = DeleteOffsets("g", [TopicPartitions(one, [0, 1]) for one in topics])
+    [(_, deleted)] = driven.group.delete_offsets(asked, 1, driven.now_ms).replies
+    return deleted
+
+
+def test_anybody_commits_for_a_group_without_members():
+    driven = driven_group()
+    assert driven.commit(5).refusals == [None]
+    assert driven.committed() == 5
+    assert driven.state == "Empty"
+
+
+def test_nobody_else_commits_for_a_group_with_members():
+    driven = driven_group()
+    driven.stable("a")
+    assert driven.commit(5).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert driven.committed() is None
+
+
+def test_after_the_members_have_gone_anybody_commits_again():
+    driven = driven_group()
+    driven.stable("a")
+    driven.leave("a")
+    assert driven.commit(5).refusals == [None]
+
+
+@pytest.mark.parametrize(
+    ("member_id", "generation_id", "refusal"),
+    [
+        ("a", 1, None),
+        ("a", 0, GroupRefusal.ILLEGAL_GENERATION),
+        ("a", 2, GroupRefusal.ILLEGAL_GENERATION),
+        ("a", -1, GroupRefusal.ILLEGAL_GENERATION),
+        ("x", 1, GroupRefusal.UNKNOWN_MEMBER_ID),
+        ("", 1, GroupRefusal.UNKNOWN_MEMBER_ID),
+    ],
+)
+def test_members_commit_in_their_generation(member_id, generation_id, refusal):
+    driven = driven_group()
+    assert driven.stable("a") == 1
+    assert driven.commit(5, member_id, generation_id).refusal is refusal
+    assert driven.committed() == (5 if refusal is None else None)
+
+
+def test_members_commit_while_a_rebalance_begins_but_not_before_their_assignment():
+    driven = driven_group()
+    generation = driven.stable("a")
+    driven.join(new_id="b")
+    assert driven.commit(5, "a", generation).refusal is None
+    driven.join("a")
+    assert driven.commit(6, "a", generation).refusal is GroupRefusal.ILLEGAL_GENERATION
+    in_progress = GroupRefusal.REBALANCE_IN_PROGRESS
+    assert driven.commit(6, "a", generation + 1).refusal is in_progress
+    assert driven.committed() == 5
+
+
+def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
+    driven = driven_group()
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    refused = driven.commit(5, "a", 1, predates_epochs=True)
+    assert refused.refusal is GroupRefusal.ILLEGAL_GENERATION
+    assert driven.group.is_void
+    driven.commit(5)
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+
+
+def test_a_commit_keeps_the_session():
+    driven = driven_group()
+    generation = driven.stable("a")
+    driven.pass_ms(9_999)
+    driven.commit(5, "a", generation)
+    driven.pass_ms(9_999)
+    assert driven.heartbeat("a", generation) is None
+
+
+def test_topics_that_members_read_are_kept_others_are_deleted():
+    driven = driven_group()
+    generation = driven.stable("a", metadata=READS_U)
+    driven.commit(5, "a", generation)
+    subscribed = GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC
+    assert delete(driven, "u", "t").refusals == [subscribed, subscribed, None, None]
+    assert driven.committed() is None
+
+
+@pytest.mark.parametrize("metadata", [b"", b"unreadable"])
+def test_where_subscriptions_cannot_be_read_nothing_is_deleted(metadata):
+    driven = driven_group()
+    generation = driven.stable("a", metadata=metadata)
+    driven.commit(5, "a", generation)
+    assert delete(driven, "t").refusals == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC] * 2
+    driven.pass_ms(9_000)
+    assert driven.committed() == 5
+
+
+def test_of_other_kinds_of_groups_offsets_are_deleted_when_they_are_empty():
+    driven = driven_group()
+    driven.stable("a", protocol_type="connect")
+    assert delete(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
+    driven.leave("a")
+    assert delete(driven, "t").refusals == [None, None]
+
+
+def test_of_a_group_that_is_not_there_nothing_is_deleted():
+    assert delete(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+
+
+def test_offsets_without_members_expire_after_their_commit():
+    driven = driven_group()
+    driven.commit(5)
+    driven.pass_ms(RETENTION_MS - 1)
+    expire(driven)
+    assert driven.committed() == 5
+    driven.pass_ms(1)
+    expire(driven)
+    assert driven.committed() is None
+    assert driven.group.is_void
+
+
+def test_offsets_of_members_expire_after_the_last_member_has_gone():
+    driven = driven_group()
+    generation = driven.stable("a", session_ms=1_000_000)
+    driven.commit(5, "a", generation)
+    driven.pass_ms(RETENTION_MS)
+    expire(driven)
+    assert driven.committed() == 5
+    driven.leave("a")
+    driven.pass_ms(RETENTION_MS - 1)
+    expire(driven)
+    assert driven.committed() == 5
+    driven.pass_ms(1)
+    expire(driven)
+    assert driven.group.is_void
+
+
+def test_an_empty_group_without_a_known_time_counts_from_the_commit():
+    driven = driven_group()
+    driven.stable("a")
+    driven.leave("a")
+    driven.records.append(
+        driven.records[-1]._replace(value=driven.stored._replace(state_since_ms=-1))
+    )
+    driven.restart()
+    driven.commit(5)
+    driven.pass_ms(RETENTION_MS - 1)
+    expire(driven)
+    assert driven.committed() == 5
+    driven.pass_ms(1)
+    expire(driven)
+    assert driven.committed() is None
+
+
+def test_offsets_of_topics_that_members_read_no_more_expire():
+    driven = driven_group()
+    generation = driven.stable("a", metadata=READS_U, session_ms=1_000_000)
+    driven.commit(5, "a", generation)
+    driven.pass_ms(RETENTION_MS)
+    expire(driven)
+    assert driven.committed() is None
+    assert driven.heartbeat("a", generation) is None
+
+
+@pytest.mark.parametrize("fields", [{"metadata": b"unreadable"}, {"protocol_type": "connect"}])
+def test_offsets_do_not_expire_while_members_may_read_them(fields):
+    driven = driven_group()
+    generation = driven.stable("a", session_ms=1_000_000, **fields)
+    driven.commit(5, "a", generation)
+    driven.pass_ms(RETENTION_MS)
+    expire(driven)
+    assert driven.committed() == 5
+
+
+def test_nothing_expires_during_a_rebalance():
+    driven = driven_group()
+    generation = driven.stable("a", metadata=READS_U, session_ms=1_000_000)
+    driven.commit(5, "a", generation)
+    driven.join("a", metadata=READS_U, session_ms=1_000_000)
+    driven.pass_ms(RETENTION_MS // 2)
+    assert driven.state == "CompletingRebalance" or driven.state == "PreparingRebalance"
+    driven.now_ms += RETENTION_MS
+    expire(driven)
+    assert driven.committed() == 5
+
+
+def test_an_old_clients_own_time_to_expire_holds():
+    driven = driven_group()
+    driven.commit(5, expires_at_ms=driven.now_ms + 10)
+    driven.pass_ms(9)
+    expire(driven)
+    assert driven.committed() == 5
+    driven.pass_ms(1)
+    expire(driven)
+    assert driven.committed() is None
+
+
+def subscriptions(*metadata):
+    """Of a group whose members say this."""
+    group = ClassicGroup("g", GroupSettings())
+    group.protocol_type, group.protocol = "consumer", "range"
+    for number, one in enumerate(metadata):
+        request = joining(protocols=[GroupProtocol("range", one)])
+        group.members.add(joining_member(request, f"m{number}"))
+    return Subscriptions(group)
+
+
+def test_subscriptions_are_read_as_far_as_that_holds_up_nobody():
+    def says(count, name):
+        return struct.pack(">hi", 0, count) + (struct.pack(">h", 1) + name) * count
+
+    few = subscriptions(READS_U, *[says(200_000, b"t")] * 3)
+    assert few.are_known
+    assert ("t" in few, "v" in few) == (True, False)
+    many = subscriptions(says(200_000, b"t"), says(100_001, b"u"))
+    assert not many.are_known
+    assert "v" in many, "it may be to anything"

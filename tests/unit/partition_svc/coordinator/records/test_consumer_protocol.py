@@ -1,0 +1,129 @@
+import struct
+from importlib import import_module
+from io import BytesIO
+
+import pytest
+from kio.serial import entity_writer
+
+from partition_svc.coordinator.records.consumer_protocol import (
+    Subscription,
+    read_assignment,
+    read_subscription,
+    subscribed_topics,
+    write_assignment,
+)
+from tests.support.driven_group import READS_T
+
+
+def test_topics_are_read_whatever_comes_behind_them():
+    two = b"\x00\x03" + b"\x00\x00\x00\x02" + b"\x00\x01t" + b"\x00\x02\xc3\xbc" + b"more"
+    assert subscribed_topics(two, 2) == ("t", "ü")
+    assert subscribed_topics(READS_T, 9) == ("t",)
+
+
+def test_no_topics_are_a_subscription_too():
+    assert subscribed_topics(b"\x00\x00" + b"\x00\x00\x00\x00", 0) == ()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b"",
+        READS_T[:5],
+        READS_T[:7],
+        READS_T[:8],
+        b"\xff\xff" + READS_T[2:],
+        b"\x00\x00" + b"\x00\x00\x00\x01" + b"\xff\xff",
+        b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01\xff",
+        b"\x00\x00" + b"\x7f\xff\xff\xff" + b"\x00\x01t",
+    ],
+)
+def test_what_is_not_a_subscription_is_not_read(metadata):
+    assert subscribed_topics(metadata, 9) is None
+
+
+ONE_OF_A = struct.pack(">ih1sii", 1, 1, b"a", 1, 7)
+NO_DATA = struct.pack(">i", -1)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "found"),
+    [
+        (READS_T, Subscription(0, ("t",))),
+        (b"\0\1" + READS_T[2:] + ONE_OF_A, Subscription(1, ("t",), (("a", 7),))),
+        (
+            b"\0\3" + READS_T[2:] + ONE_OF_A + struct.pack(">ih4s", 5, 4, b"rack"),
+            Subscription(3, ("t",), (("a", 7),), "rack"),
+        ),
+        (
+            b"\0\7" + READS_T[2:] + ONE_OF_A + struct.pack(">ih", 5, -1) + b"more",
+            Subscription(7, ("t",), (("a", 7),)),
+        ),
+    ],
+)
+def test_a_subscription_says_what_its_member_has(metadata, found):
+    assert read_subscription(metadata) == found
+
+
+@pytest.mark.parametrize("version", range(4))
+def test_subscriptions_are_read_as_others_write_them(version):
+    subscription = wire("subscription", version, topics=["a", "bc"], owned={"a": [0, 2]})
+    owned = (("a", 0), ("a", 2)) if version else ()
+    assert read_subscription(subscription)[:3] == (version, ("a", "bc"), owned)
+    for size in range(len(subscription)):
+        assert read_subscription(subscription[:size]) is None
+
+
+def test_assignments_are_written_as_others_read_them():
+    given = {"a": [0, 2], "b": [1]}
+    for version in range(4):
+        written = write_assignment(version, given)
+        assert written == wire("assignment", version, assigned=given)
+        assert read_assignment(written) == (("a", 0), ("a", 2), ("b", 1))
+    assert write_assignment(9, given) == write_assignment(3, given)
+    assert read_assignment(b"") == ()
+    assert read_assignment(b"\0\1\0\0\0\1") is None
+
+
+def wire(kind, version, *, topics=(), owned=None, assigned=None):
+    """As kio has it."""
+    module = import_module(f"kio.schema.consumer_protocol_{kind}.v{version}")
+    if kind == "subscription":
+        module = import_module(f"{module.__name__}.data")
+        fields = {"topics": tuple(topics), "user_data": None}
+        if version >= 1:
+            fields["owned_partitions"] = _parts(module, owned)
+        value = module.ConsumerProtocolSubscription(**fields)
+    else:
+        module = import_module(f"{module.__name__}.data")
+        parts = _parts(module, assigned)
+        value = module.ConsumerProtocolAssignment(assigned_partitions=parts, user_data=None)
+    buffer = BytesIO(struct.pack(">h", version))
+    buffer.seek(0, 2)
+    entity_writer(type(value))(buffer, value)
+    return buffer.getvalue()
+
+
+def _parts(module, named):
+    return tuple(
+        module.TopicPartition(topic=name, partitions=tuple(parts)) for name, parts in named.items()
+    )
+
+
+def test_more_than_a_member_can_want_is_not_read():
+    def words(count):
+        return struct.pack(">hi", 1, count) + b"\0\1t" * count + struct.pack(">ii", -1, 0)
+
+    def numbers(*counts):
+        each = (b"\0\1t" + struct.pack(f">i{one}i", one, *range(one)) for one in counts)
+        return struct.pack(">i", len(counts)) + b"".join(each)
+
+    empty = struct.pack(">hii", 1, 0, -1)
+    assert len(read_subscription(words(100_000)).topics) == 100_000
+    assert read_subscription(words(100_001)) is None
+    assert len(subscribed_topics(words(10), 10)) == 10
+    assert subscribed_topics(words(10), 9) is None
+    assert len(read_subscription(empty + numbers(60_000, 40_000)).owned) == 100_000
+    assert read_subscription(empty + numbers(60_000, 40_001)) is None
+    told = struct.pack(">h", 1) + numbers(60_000, 40_001) + struct.pack(">i", -1)
+    assert read_assignment(told) is None

@@ -1,0 +1,177 @@
+import asyncio
+import struct
+
+import pytest
+
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    NO_LEADER_EPOCH,
+    Append,
+    LogId,
+    Refusal,
+)
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.log import partition_log
+from partition_svc.log.producers.producers import Producers
+from tests.support.batches import overflowing_batch
+from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
+from tests.support.troubled_stores import Syncs, fail
+
+OTHER = LogId(TOPIC_ID, 1)
+UNKNOWN = LogId(b"no such topic id", 0)
+
+
+def one(core, log=LOG, *, acks=ACKS_LEADER):
+    return core.append_one(log, batch(), NO_LEADER_EPOCH, acks=acks)
+
+
+async def result(asked):
+    return (await asked.future)[asked.position]
+
+
+@pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
+def test_single_batches_that_are_committed_together_share_a_future(run, acks):
+    async def test(core, _):
+        asked = [one(core, (LOG, OTHER)[number % 2], acks=acks) for number in range(10)]
+        assert len({id(each.future) for each in asked}) == 1
+        assert [each.position for each in asked] == list(range(10))
+        assert [(await result(each)).base_offset for each in asked[::2]] == list(range(5))
+        later = one(core, acks=acks)
+        assert later.future is not asked[0].future
+        assert (await result(later)).base_offset == 5
+
+    run(test)
+
+
+def test_who_comes_during_a_sync_is_not_waited_for(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        first = one(core, acks=ACKS_ALL)
+        await until(lambda: syncs.count == 1)
+        second = one(core, acks=ACKS_ALL)
+        assert second.future is not first.future
+        syncs.let_go()
+        assert (await result(first)).base_offset == 0
+        assert not second.future.done()
+        assert (await result(second)).base_offset == 1
+
+    run(test)
+
+
+def test_acks_1_does_not_wait_for_acks_all(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        synced, written, also_synced = (
+            one(core, acks=acks) for acks in (ACKS_ALL, ACKS_LEADER, ACKS_ALL)
+        )
+        assert (await result(written)).base_offset == 1
+        assert not synced.future.done()
+        assert not also_synced.future.done()
+        syncs.let_go()
+        assert [(await result(each)).base_offset for each in (synced, also_synced)] == [0, 2]
+
+    run(test)
+
+
+def test_where_acks_all_is_not_synced_all_share(run):
+    async def test(core, _):
+        asked = [one(core, acks=acks) for acks in (ACKS_ALL, ACKS_LEADER, ACKS_ALL)]
+        assert len({id(each.future) for each in asked}) == 1
+        assert [(await result(each)).base_offset for each in asked] == [0, 1, 2]
+
+    run(test, acks_all_durability="write")
+
+
+def test_a_refusal_waits_for_nobody(run):
+    async def test(core, monkeypatch):
+        syncs = Syncs(core._store, monkeypatch)
+        stored, refused = one(core, acks=ACKS_ALL), one(core, UNKNOWN, acks=ACKS_ALL)
+        assert (await result(refused)).refusal is Refusal.UNKNOWN_PARTITION
+        assert not stored.future.done()
+        syncs.let_go()
+        assert (await result(stored)).base_offset == 0
+
+    run(test)
+
+
+def test_a_failure_is_told_to_all_who_share_and_those_after_it_begin_anew(run):
+    async def test(core, monkeypatch):
+        with monkeypatch.context() as broken:
+            broken.setattr(core._store, "write", fail)
+            broken.setattr(core._store, "recover", fail)
+            asked = [one(core) for _ in range(3)]
+            refusals = [(await result(each)).refusal for each in asked]
+            assert refusals == [Refusal.STORAGE_ERROR] * 3
+            assert (await result(one(core))).message == "broken"
+        await until(lambda: core._committer.failure is None)
+        assert (await result(one(core))).base_offset == 0
+        assert (await fetch(core)).high_watermark == 1
+
+    run(test)
+
+
+def test_who_stopped_waiting_is_no_trouble_for_the_others(run):
+    async def test(core, _):
+        asked = [one(core) for _ in range(3)]
+        waiting = asyncio.ensure_future(asyncio.wait([asked[1].future]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        assert [(await result(each)).base_offset for each in asked] == [0, 1, 2]
+
+    run(test)
+
+
+def test_a_stopping_service_takes_no_more(run):
+    async def test(core, _):
+        asked = one(core)
+        await core.drain()
+        assert (await result(asked)).base_offset == 0
+        with pytest.raises(BackendUnavailable, match="stopping"):
+            await result(one(core))
+
+    run(test)
+
+
+OVERFLOW = overflowing_batch()
+
+
+def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):
+    async def test(core, _):
+        before, refused, after = await core.append(
+            [Append(LOG, one) for one in (batch(), OVERFLOW, batch())], acks=ACKS_ALL
+        )
+        assert (before.base_offset, after.base_offset) == (0, 1)
+        assert refused.refusal is Refusal.INVALID_TIMESTAMP
+        assert [one.batch_index for one in refused.record_errors] == [0]
+        future, position = core.append_one(LOG, OVERFLOW, NO_LEADER_EPOCH, acks=ACKS_ALL)
+        assert (await future)[position].refusal is Refusal.INVALID_TIMESTAMP
+
+    run(test)
+
+
+@pytest.mark.parametrize("where", ["validate_usual", "place", "Producers.remember"])
+def test_whatever_staging_raises_refuses_that_batch_only(run, where, caplog):
+    async def test(core, monkeypatch):
+        sent = batch(producer=(7, 0, 0))
+        module = partition_log if where != "Producers.remember" else Producers
+        name = where.rpartition(".")[2]
+        real = getattr(module, name)
+
+        def failing(*args):
+            monkeypatch.setattr(module, name, real)
+            raise struct.error("a bug")
+
+        monkeypatch.setattr(module, name, failing)
+        asked = [Append(LOG, sent), Append(LOG, sent), Append(OTHER, batch())]
+        refused, stored, elsewhere = await core.append(asked, acks=ACKS_ALL)
+        assert refused.refusal is Refusal.INVALID_RECORD
+        assert (stored.base_offset, elsewhere.base_offset) == (0, 0)
+        assert "a bug" in caplog.text
+        monkeypatch.setattr(module, name, failing)
+        later = batch(producer=(7, 0, 1))
+        future, position = core.append_one(LOG, later, NO_LEADER_EPOCH, acks=ACKS_ALL)
+        assert (await future)[position].refusal is Refusal.INVALID_RECORD
+        assert (await result(one(core))).base_offset == 1
+
+    run(test)

@@ -1,0 +1,77 @@
+import asyncio
+import threading
+
+import pytest
+
+from partition_svc.log.commit.disk_thread import DiskThread
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            disk = DiskThread()
+            await test(disk)
+            await disk.close()
+
+    asyncio.run(within_limits())
+
+
+def test_work_is_done_elsewhere_in_its_order():
+    async def test(disk):
+        done, threads = [], set()
+
+        def work(number):
+            done.append(number)
+            threads.add(threading.current_thread())
+
+        await asyncio.gather(*(disk.run(lambda n=n: work(n)) for n in range(20)))
+        assert done == list(range(20))
+        assert len(threads) == 1
+        assert threading.current_thread() not in threads
+
+    run(test)
+
+
+def test_the_loop_goes_on_meanwhile():
+    async def test(disk):
+        may_go = threading.Event()
+        waiting = disk.run(lambda: may_go.wait(60))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        may_go.set()
+        await waiting
+
+    run(test)
+
+
+def test_what_fails_is_raised_where_it_is_waited_for_and_the_next_is_done():
+    def fail():
+        raise ZeroDivisionError("a bug")
+
+    async def test(disk):
+        with pytest.raises(ZeroDivisionError):
+            await disk.run(fail)
+        await disk.run(lambda: None)
+
+    run(test)
+
+
+def test_nobody_minds_that_nobody_waits_any_more():
+    async def test(disk):
+        may_go = threading.Event()
+        disk.run(lambda: may_go.wait(60)).cancel()
+        may_go.set()
+        await disk.run(lambda: None)
+
+    run(test)
+
+
+def test_closing_waits_for_what_is_queued():
+    async def test():
+        disk = DiskThread()
+        done = []
+        disk.run(lambda: done.append(1))
+        await disk.close()
+        assert done == [1]
+
+    asyncio.run(test())

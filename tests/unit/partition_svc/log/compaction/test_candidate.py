@@ -1,0 +1,95 @@
+import asyncio
+
+import pytest
+
+from partition_svc.log.compaction.candidate import cleanable
+from tests.support.compacted_logs import EAGER, START_MS, begin_segment, compacted, fill
+from tests.support.partition_core import LOG, running_core, topic
+
+
+def run(test, folder, **configs):
+    async def within_limits():
+        async with (
+            asyncio.timeout(60),
+            running_core(folder, topic(configs={**EAGER, **configs}), cleaner_enable=False) as core,
+        ):
+            await test(core)
+
+    asyncio.run(within_limits())
+
+
+def part_of(core, now_ms=START_MS):
+    return cleanable(core._registry.find(LOG), core._store.reader, now_ms)
+
+
+async def fill_segments(core, *counts, at_ms=START_MS):
+    """Segments of so many batches each, of one record each and of one size."""
+    for number, count in enumerate(counts):
+        if number:
+            await begin_segment(core)
+        for one in range(count):
+            await fill(core, [(b"%d-%03d" % (number, one), b"v")], at_ms=at_ms + number)
+
+
+def test_the_newest_segment_is_left_alone(tmp_path):
+    async def test(core):
+        assert part_of(core) is None
+        await fill_segments(core, 4)
+        assert part_of(core) is None
+        await begin_segment(core)
+        assert part_of(core) is None
+        await fill(core, [(b"a", b"v")])
+        assert part_of(core)[1:] == (0, 4, part_of(core).dirty_bytes, 1.0)
+
+    run(test, tmp_path)
+
+
+def test_nothing_that_is_not_readable_is_touched(tmp_path):
+    async def test(core):
+        await fill_segments(core, 4, 1)
+        core._registry.find(LOG).high_watermark = 2
+        assert part_of(core).end == 2
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(("ratio", "is_worth_it"), [("0.2", True), ("0.33", True), ("0.34", False)])
+def test_it_is_worth_it_where_enough_was_not_compacted_before(tmp_path, ratio, is_worth_it):
+    async def test(core):
+        await fill_segments(core, 8, 4)
+        await compacted(core, now_ms=START_MS)
+        assert part_of(core) is None
+        await begin_segment(core)
+        await fill(core, [(b"a", b"v")])
+        part = part_of(core)
+        assert (part is not None) == is_worth_it
+        if part is not None:
+            assert (part.first_dirty, part.end) == (8, 12)
+
+    run(test, tmp_path, **{"min.cleanable.dirty.ratio": ratio})
+
+
+def test_young_records_stay_as_they_are(tmp_path):
+    """min.compaction.lag.ms; the time index has an entry every 4 KB."""
+
+    async def test(core):
+        for number in range(10):
+            await fill(core, [(b"a", b"v" * 5000)], at_ms=START_MS + number * 100)
+        await begin_segment(core)
+        await fill(core, [(b"a", b"v")], at_ms=START_MS + 1000)
+        assert part_of(core, START_MS + 1000) is None
+        assert part_of(core, START_MS + 1450).end == 5
+        assert part_of(core, START_MS + 2500).end == 10
+
+    run(test, tmp_path, **{"min.compaction.lag.ms": "1000"})
+
+
+def test_a_record_that_has_waited_for_too_long_makes_it_worth_it(tmp_path):
+    """max.compaction.lag.ms"""
+
+    async def test(core):
+        await fill_segments(core, 4, 1)
+        assert part_of(core, START_MS + 1000) is None
+        assert part_of(core, START_MS + 1001).end == 4
+
+    run(test, tmp_path, **{"max.compaction.lag.ms": "1000", "min.cleanable.dirty.ratio": "1"})

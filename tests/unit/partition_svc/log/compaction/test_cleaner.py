@@ -1,0 +1,239 @@
+import asyncio
+
+from common.ports.metadata import ClusterChange
+from common.ports.moves import Move, MovePhase
+from common.ports.partitions import MAX_TIMESTAMP, LogId, OffsetQuery
+from partition_svc.log.compaction import cleaner
+from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.compaction_pass import CompactionPass
+from partition_svc.log.log_config import LogConfig
+from tests.support.batches import record_batch, with_valid_crc
+from tests.support.compacted_logs import (
+    EAGER,
+    START_MS,
+    begin_segment,
+    fill,
+    keyed_batch,
+    last_values,
+    pairs_by_offset,
+)
+from tests.support.log_stores import batch_files
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    MEMBER,
+    TOPIC_ID,
+    append,
+    batches_of,
+    end_offset,
+    fetch,
+    read_everything,
+    running_core,
+    snapshot,
+    topic,
+    until,
+)
+from tests.support.records import Record
+
+OTHER_ID = b"another of 16 by"
+OTHER = LogId(OTHER_ID, 0)
+AT_ONCE = {"cleaner_backoff_ms": 1}
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(120):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+async def fill_two_segments(core, log=LOG):
+    for number in range(5):
+        await append(core, keyed_batch([(b"a", b"%d" % number)]), log=log)
+    await begin_segment(core)
+    await append(core, keyed_batch([(b"b", b"")]), log=log)
+
+
+def test_compacted_topics_are_compacted_and_others_are_not(tmp_path):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID)]
+        async with running_core(tmp_path, *topics, **AT_ONCE) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+            await until(lambda: core._store.reader.compacted_to(core._registry.find(LOG).key) == 5)
+            assert len(await read_everything(core)) == 2
+            assert len(await read_everything(core, OTHER)) == 6
+
+    run(test)
+
+
+def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_back(tmp_path):
+    async def test():
+        keys, rounds = 20, 40
+        settings = {"flush_bytes": 1 << 20, **AT_ONCE}
+        async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
+            read = asyncio.create_task(follow(core, keys * rounds))
+            for number in range(rounds):
+                pairs = [(b"%d" % key, b"%d" % number + b"." * 5000) for key in range(keys)]
+                await fill(core, *(pairs[start : start + 4] for start in range(0, keys, 4)))
+            known = await read
+            assert {value.rstrip(b".") for value in known.values()} == {b"%d" % (rounds - 1)}
+            await begin_segment(core)
+            await fill(core, [(b"end", b"")])
+            await until(lambda: core._registry.find(LOG).head.size_bytes < 300_000)
+            await until(lambda: sum(one["size"] for one in batch_files(core._store)) < 500_000)
+            assert last_values(await read_everything(core)) == {**known, b"end": b""}
+
+    run(test)
+
+
+def test_a_busy_log_stays_small_while_the_generation_goes_on(tmp_path):
+    """As `__consumer_offsets`: few keys, many small batches, segments of a megabyte."""
+
+    async def test():
+        configs = {**EAGER, "segment.bytes": str(1 << 20)}
+        async with running_core(tmp_path, topic(configs=configs), **AT_ONCE) as core:
+            for number in range(10):
+                for _ in range(30):
+                    await fill(core, [(b"%d" % key, b"%d" % number * 5000) for key in range(10)])
+                await until(lambda: core._registry.find(LOG).head.size_bytes < 2 << 20)
+            assert core._store.generation == 0
+            known = last_values(await read_everything(core))
+            assert known == {b"%d" % key: b"9" * 5000 for key in range(10)}
+
+    run(test)
+
+
+async def follow(core, end):
+    """Reads to offset `end`; what its reader knows then."""
+    known, offset = {}, 0
+    while offset < end:
+        found = batches_of(await fetch(core, offset))
+        known |= dict(pairs_by_offset(found).values())
+        offset = end_offset(found[-1]) if found else offset
+        await asyncio.sleep(0)
+    return known
+
+
+def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
+            await fill(core, [(b"b", b"")], at_ms=START_MS + 5)
+            await fill(core, [(b"a", b"1")], at_ms=START_MS + 10)
+            await fill(core, [(b"a", b"2")], at_ms=START_MS + 3)
+            await begin_segment(core)
+            await fill(core, [(b"c", b"")], at_ms=START_MS + 1)
+            asked = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
+            before = await core.list_offsets(asked)
+            assert [one.offset for one in before] == [1, 0]
+            await core._cleaner.clean_what_is_dirty()
+            after = await core.list_offsets(asked)
+            assert [(one.offset, one.timestamp) for one in after] == [(0, START_MS + 5)] * 2
+
+    run(test)
+
+
+def test_a_log_that_moves_rests(tmp_path):
+    """Its copy must not miss a tombstone of a record that it has."""
+
+    async def test():
+        compacted = topic(configs=EAGER)
+        async with running_core(tmp_path, compacted, cleaner_enable=False) as core:
+            await fill_two_segments(core)
+            move = Move(1, TOPIC_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
+            moving = ClusterChange(
+                2, CLUSTER_ID, is_snapshot=True, topics=[compacted], moves=[move]
+            )
+            core.apply(moving)
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 6
+            core.apply(ClusterChange(3, CLUSTER_ID, is_snapshot=True, topics=[compacted]))
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 2
+
+    run(test)
+
+
+def test_it_can_be_switched_off(tmp_path):
+    async def test():
+        settings = {"cleaner_enable": False, **AT_ONCE}
+        async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
+            assert not any("cleaner" in repr(task) for task in core._tasks)
+
+    run(test)
+
+
+def timeless(batch):
+    """The batch with a base time that makes its records' times more than 64 bits."""
+    return with_valid_crc(batch[:27] + (2**63 - 1).to_bytes(8, "big") + batch[35:])
+
+
+def test_a_batch_that_cannot_be_rewritten_is_left_alone_and_told(tmp_path, caplog):
+    """Stored by an earlier release, which took such times; this one ended at every start."""
+
+    async def test():
+        records = [Record(b"1", b"a", timestamp_ms=1), Record(b"2", b"a", timestamp_ms=2)]
+        lying = timeless(record_batch(records, base_timestamp_ms=0))
+        async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
+            log = core._registry.find(LOG)
+            log.config = LogConfig(is_log_append_time=True)  # so that nobody looks at its times
+            await append(core, lying)
+            core.apply(snapshot(topic(configs=EAGER), revision=2))
+            await fill_two_segments(core)
+            for _ in range(2):
+                await core._cleaner.clean_what_is_dirty()
+            assert (await read_everything(core))[0][61:] == lying[61:]
+            assert len(await read_everything(core)) == 3
+            (described,) = await core.describe_logs([LOG])
+            assert "1 batches are left as they are, the first at offset 0" in described.uncleanable
+        assert caplog.text.count("cannot compact") == 1
+
+    run(test)
+
+
+def test_a_bug_about_one_log_is_told_and_the_others_are_compacted(tmp_path, monkeypatch, caplog):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
+        async with running_core(tmp_path, *topics, cleaner_enable=False) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+            compact = CompactionPass._compact_before
+
+            async def failing(one, last_offsets):
+                if one._log.id == LOG:
+                    raise ZeroDivisionError("a bug")
+                await compact(one, last_offsets)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(CompactionPass, "_compact_before", failing)
+                await core._cleaner.clean_what_is_dirty()
+            assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
+            described = await core.describe_logs([LOG, OTHER])
+            assert ["a bug" in one.uncleanable for one in described] == [True, False]
+            assert "ZeroDivisionError" in caplog.text
+            await core._cleaner.clean_what_is_dirty()
+            assert len(await read_everything(core)) == 2
+            assert (await core.describe_logs([LOG]))[0].uncleanable == ""
+
+    run(test)
+
+
+def test_a_bug_in_looking_at_one_log_does_not_hide_the_others(tmp_path, monkeypatch):
+    async def test():
+        topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
+        async with running_core(tmp_path, *topics, cleaner_enable=False) as core:
+            await fill_two_segments(core, OTHER)
+            await fill_two_segments(core)
+
+            def failing(log, reader, now_ms):
+                if log.id == LOG:
+                    raise ZeroDivisionError("a bug")
+                return cleanable(log, reader, now_ms)
+
+            monkeypatch.setattr(cleaner, "cleanable", failing)
+            await core._cleaner.clean_what_is_dirty()
+            assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
+            assert "a bug" in (await core.describe_logs([LOG]))[0].uncleanable
+
+    run(test)

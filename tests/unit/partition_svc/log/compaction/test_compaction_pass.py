@@ -1,0 +1,301 @@
+import asyncio
+import random
+from functools import partial
+
+import pytest
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import OffsetQuery, Refusal
+from partition_svc.log.compaction.compaction_pass import Interrupted
+from partition_svc.log.rate_limit import RateLimit
+from partition_svc.store.failures import StorageFailed
+from partition_svc.store.keys import log_key, range_of, unpack_time_key
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+from tests.support.batches import CODECS
+from tests.support.compacted_logs import (
+    EAGER,
+    NEVER_MS,
+    START_MS,
+    begin_segment,
+    compacted,
+    fill,
+    last_values,
+    pairs_by_offset,
+    stored,
+)
+from tests.support.live_copies import copied
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    TOPIC_ID,
+    batches_of,
+    end_offset,
+    fetch,
+    read_everything,
+    running_core,
+    topic,
+    until,
+)
+
+KEY = log_key(*LOG)
+SEEDS = (1, 2, 3)
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(120):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def compacting_core(folder, **configs):
+    return running_core(folder, topic(configs={**EAGER, **configs}), cleaner_enable=False)
+
+
+def random_pairs(chance):
+    """Few keys, many tombstones."""
+    count = chance.randrange(1, 6)
+    values = [None, b"x", b"y" * 50]
+    return [(b"%d" % chance.randrange(12), chance.choice(values)) for _ in range(count)]
+
+
+async def fill_at_random(core, chance):
+    for _ in range(chance.randrange(1, 15)):
+        await fill(core, random_pairs(chance), codec=chance.choice(sorted(CODECS)))
+        if chance.random() < 0.3:
+            await begin_segment(core)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_logs_say_the_same_however_often_they_are_compacted(tmp_path, seed):
+    async def test():
+        chance = random.Random(seed)
+        now_ms = START_MS
+        async with compacting_core(tmp_path, **{"delete.retention.ms": "1000"}) as core:
+            for _ in range(12):
+                await fill_at_random(core, chance)
+                before = await read_everything(core)
+                now_ms += chance.randrange(800)
+                await compacted(core, now_ms=now_ms, buffer_bytes=chance.choice([400, 1 << 20]))
+                after = await read_everything(core)
+                assert last_values(after) == last_values(before), seed
+                assert pairs_by_offset(after).items() <= pairs_by_offset(before).items(), seed
+                assert after == stored(core._store, KEY), seed
+
+    run(test)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_wherever_it_is_killed_the_log_says_the_same(tmp_path, seed, monkeypatch):
+    """Each write is followed by a look at what a process that was killed there would have left."""
+
+    async def test():
+        chance = random.Random(seed)
+        async with compacting_core(tmp_path / "data", **{"delete.retention.ms": "0"}) as core:
+            await fill_at_random(core, chance)
+            await begin_segment(core)
+            await fill_at_random(core, chance)
+            expected = last_values(await read_everything(core))
+            # A piece for each batch, so that there are many writes.
+            monkeypatch.setattr(
+                "partition_svc.log.compaction.compaction_pass._PIECE", Limits(1, 1, one=True)
+            )
+            copies = copy_after_each_write(core, tmp_path, monkeypatch)
+            for round_ in range(3):
+                await compacted(core, now_ms=START_MS + round_)
+            assert len(copies) > 3
+        for copy in copies:
+            store = LogStore(copy)
+            try:
+                assert last_values(stored(store, KEY)) == expected, (seed, copy)
+            finally:
+                store.close()
+
+    run(test)
+
+
+def copy_after_each_write(core, folder, monkeypatch):
+    """What is written stays as it is meanwhile. RocksDB may tidy up files that it needs no more."""
+    copies = []
+    write = core._store.write
+
+    def write_and_copy(group, size_bytes):
+        write(group, size_bytes)
+        copies.append(folder / f"killed-{len(copies)}")
+        copied(folder / "data", copies[-1])
+
+    monkeypatch.setattr(core._store, "write", write_and_copy)
+    return copies
+
+
+def test_nothing_of_the_newest_segment_changes(tmp_path):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await fill(core, [(b"a", b"1")], [(b"a", b"2")])
+            assert await compacted(core, now_ms=START_MS) == 0
+            await begin_segment(core)
+            await fill(core, [(b"a", b"3")], [(b"a", b"4")])
+            assert await compacted(core, now_ms=START_MS) == 1
+            left = pairs_by_offset(await read_everything(core))
+            assert left == {1: (b"a", b"2"), 2: (b"a", b"3"), 3: (b"a", b"4")}
+
+    run(test)
+
+
+def test_a_fetch_in_a_gap_goes_on_after_it_also_where_the_first_segments_are_gone(tmp_path):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            for number in range(4):
+                await fill(core, [(b"a", b"%d" % number)], [(b"a", b"x%d" % number)])
+                await begin_segment(core)
+            await fill(core, [(b"a", b"last")])
+            assert await compacted(core, now_ms=START_MS) == 7
+            assert len(list(core._store.reader.segments(KEY))) == 2
+            for offset in range(8):
+                result = await fetch(core, offset)
+                assert result.log_start_offset == 0
+                assert list(pairs_by_offset(batches_of(result))) == [7, 8]
+            assert end_offset(batches_of(await fetch(core, 8))[-1]) == 9
+
+    run(test)
+
+
+def test_memory_has_nothing_that_the_store_has_not(tmp_path):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await fill(core, [(b"a", b"1")], [(b"a", b"2"), (b"b", b"1")], [(b"a", b"3")])
+            await begin_segment(core)
+            await fill(core, [(b"c", b"1")])
+            assert len(batches_of(await fetch(core))) == 4
+            await compacted(core, now_ms=START_MS)
+            assert list(pairs_by_offset(batches_of(await fetch(core)))) == [2, 3, 4]
+            (described,) = await core.describe_logs([LOG])
+            assert described.size_bytes == sum(map(len, stored(core._store, KEY)))
+
+    run(test)
+
+
+def test_a_producer_is_known_after_its_batches_are_gone(tmp_path):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await fill(core, [(b"a", b"1")], producer=(9, 0, 0))
+            await begin_segment(core)
+            await fill(core, [(b"a", b"2")])
+            await begin_segment(core)
+            await fill(core, [(b"b", b"2")])
+            assert await compacted(core, now_ms=START_MS) == 1
+        async with compacting_core(tmp_path) as core:
+            # Sent again, and the next one.
+            await fill(core, [(b"a", b"1")], producer=(9, 0, 0))
+            await fill(core, [(b"a", b"5")], producer=(9, 0, 1))
+            assert list(pairs_by_offset(await read_everything(core))) == [1, 2, 3]
+
+    run(test)
+
+
+def test_what_a_pass_reads_and_writes_is_limited(tmp_path):
+    class Recorded(RateLimit):
+        taken = 0
+
+        async def take(self, size_bytes):
+            self.taken += size_bytes
+
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await fill(core, [(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")])
+            await begin_segment(core)
+            await fill(core, [(b"c", b"")])
+            before = stored(core._store, KEY)
+            limit = Recorded(0)
+            core._cleaner._tools = core._cleaner._tools._replace(limit=limit)
+            await compacted(core, now_ms=START_MS)
+            after = stored(core._store, KEY)
+            # Both batches twice, for keys and for records, and what the first has become.
+            assert limit.taken == 2 * sum(map(len, before[:2])) + len(after[0])
+
+    run(test)
+
+
+async def with_two_segments(core):
+    for number in range(5):
+        await fill(core, [(b"a", b"%d" % number)])
+    await begin_segment(core)
+    await fill(core, [(b"b", b"")])
+
+
+def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await with_two_segments(core)
+            passing = asyncio.create_task(compacted(core, now_ms=START_MS))
+            await asyncio.sleep(0)
+            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
+            with pytest.raises(Interrupted):
+                await passing
+            await until(lambda: not dict(core._store.heads()))
+            assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
+
+    run(test)
+
+
+def test_a_failed_write_changes_nothing_and_the_next_pass_goes_on(tmp_path, monkeypatch):
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await with_two_segments(core)
+            before = await read_everything(core)
+
+            def broken(group, size_bytes):
+                raise StorageFailed("broken")
+
+            with monkeypatch.context() as breaking:
+                breaking.setattr(core._store, "write", broken)
+                with pytest.raises(StorageFailed):
+                    await compacted(core, now_ms=START_MS)
+            await until(lambda: core._committer.failure is None)
+            assert await read_everything(core) == before == stored(core._store, KEY)
+            assert await compacted(core, now_ms=START_MS) == 4
+            assert last_values(await read_everything(core)) == last_values(before)
+
+    run(test)
+
+
+def test_what_was_read_before_the_store_was_opened_again_is_not_relied_on(tmp_path):
+    """The records that others would go for may be lost."""
+
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            await with_two_segments(core)
+            before = await read_everything(core)
+            passing = asyncio.create_task(compacted(core, now_ms=START_MS))
+            await asyncio.sleep(0)
+            assert await core._recovery._try()
+            with pytest.raises(Interrupted):
+                await passing
+            assert await read_everything(core) == before
+
+    run(test)
+
+
+def test_the_time_index_shrinks_with_the_log(tmp_path):
+    """Updates of one key: its rows must not outlive the batches that are gone."""
+
+    async def test():
+        async with compacting_core(tmp_path) as core:
+            for number in range(20):
+                await fill(core, [(b"key", b"x" * 5_000)], at_ms=START_MS + number)
+                await begin_segment(core)
+            rows = partial(core._store.reader.rows, *range_of(b"T", KEY))
+            assert sum(1 for _ in rows()) > 15
+            await compacted(core, now_ms=START_MS + NEVER_MS)
+            left = {unpack_time_key(key)[1] for key, _ in rows()}
+            assert len(left) < 5
+            last_offsets = {end_offset(one) - 1 for one in await read_everything(core)}
+            assert left <= last_offsets
+            for time in (START_MS, START_MS + 10, START_MS + 19):
+                (found,) = await core.list_offsets([OffsetQuery(LOG, time)])
+                assert found.refusal is None
+                assert found.timestamp >= time
+
+    run(test)

@@ -1,0 +1,209 @@
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.records.batch import parse_header, place
+from common.records.keyed import delete_horizon_ms, with_records
+from partition_svc.log.compaction import retained_records
+from partition_svc.log.compaction.retained_records import LastOffsets, compact
+from tests.support.batches import CODECS, CONTROL_BIT, record_batch, with_valid_crc
+from tests.support.compacted_logs import START_MS, keyed_batch, last_values, pairs_by_offset
+from tests.support.records import Record
+
+ROOMY = 1 << 20
+DAY_MS = 86_400_000
+
+
+def placed(*batches):
+    """Batches as a log has them, one after the other."""
+    found, offset = [], 0
+    for batch in batches:
+        found.append(place(batch, offset, 0))
+        offset = parse_header(found[-1]).last_offset + 1
+    return found
+
+
+def after_a_pass(
+    batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY, left_alone=None
+):
+    """The log after one part of it, from batch `first` on, was compacted; and how far it came."""
+    left_alone = {} if left_alone is None else left_alone
+    last = LastOffsets(0, buffer_bytes)
+    last.add(batches[first:], left_alone)
+    taken = [one for one in batches if parse_header(one).last_offset < last.end]
+    by_offset = {parse_header(one).last_offset: one for one in batches}
+    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms, left_alone):
+        assert len(by_offset.pop(offset)) == size_bytes
+        if batch is not None:
+            by_offset[offset] = batch
+    return [by_offset[offset] for offset in sorted(by_offset)], last
+
+
+def test_the_last_record_of_each_key_stays_at_its_offset():
+    log = placed(
+        keyed_batch([(b"a", b"1"), (b"b", b"1")]),
+        keyed_batch([(b"a", b"2")]),
+        keyed_batch([(b"a", b"3"), (b"c", b"1"), (b"a", b"4")]),
+    )
+    left, _ = after_a_pass(log)
+    assert pairs_by_offset(left) == {1: (b"b", b"1"), 4: (b"c", b"1"), 5: (b"a", b"4")}
+    assert [parse_header(one)[0] for one in left] == [0, 3]
+
+
+def test_batches_of_which_all_stays_are_not_written_again():
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")], codec="gzip"))
+    left, _ = after_a_pass(log)
+    assert left == log
+
+
+def test_a_tombstone_stays_until_its_time_is_over_and_takes_its_key_along():
+    log = placed(keyed_batch([(b"a", b"1")]), keyed_batch([(b"a", None), (b"b", b"1")]))
+    first, _ = after_a_pass(log)
+    assert pairs_by_offset(first) == {1: (b"a", None), 2: (b"b", b"1")}
+    assert delete_horizon_ms(parse_header(first[0])) == START_MS + DAY_MS
+    early, _ = after_a_pass(first, now_ms=START_MS + DAY_MS - 1)
+    assert early == first
+    late, _ = after_a_pass(first, now_ms=START_MS + DAY_MS)
+    assert pairs_by_offset(late) == {2: (b"b", b"1")}
+
+
+def test_a_tombstone_is_not_gone_at_the_first_pass_even_where_it_need_not_stay():
+    log = placed(keyed_batch([(b"a", None)]))
+    first, _ = after_a_pass(log, retention_ms=0)
+    assert pairs_by_offset(first) == {0: (b"a", None)}
+    assert after_a_pass(first, retention_ms=0)[0] == []
+
+
+def test_a_tombstone_with_a_later_record_goes_at_once():
+    left, _ = after_a_pass(placed(keyed_batch([(b"a", None)]), keyed_batch([(b"a", b"1")])))
+    assert pairs_by_offset(left) == {1: (b"a", b"1")}
+
+
+def test_records_without_a_key_go():
+    """A topic may have had them before it became a compacted one."""
+    left, _ = after_a_pass(placed(record_batch([Record(b"x"), Record(b"1", b"a")])))
+    assert pairs_by_offset(left) == {1: (b"a", b"1")}
+
+
+def test_control_batches_and_what_cannot_be_read_stay_as_they_are():
+    log = placed(
+        record_batch([Record(b"1", b"a")], attributes=CONTROL_BIT),
+        record_batch([Record(b"1", b"a")], payload=b"garbage"),
+        record_batch([Record(b"1", b"a")], attributes=7),
+        keyed_batch([(b"a", b"2")]),
+    )
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert sorted(left_alone) == [1, 2]
+
+
+def test_a_batch_with_times_beyond_64_bits_stays_and_takes_nothing_along():
+    """Written again it would need a time that no header can hold."""
+    late = record_batch(
+        [Record(b"2", b"a", timestamp_ms=5), Record(b"3", b"a", timestamp_ms=9)],
+        base_timestamp_ms=0,
+    )
+    late = with_valid_crc(late[:27] + struct.pack(">q", 2**63 - 7) + late[35:])
+    log = placed(keyed_batch([(b"a", b"1")]), late, keyed_batch([(b"b", b"1")]))
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert "64 bits" in left_alone[1]
+
+
+def test_a_batch_that_would_not_read_back_stays(monkeypatch):
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1")]), keyed_batch([(b"a", b"2")]))
+
+    def wrong(header, records, **_):
+        return with_records(header, [one._replace(timestamp=7) for one in records])
+
+    monkeypatch.setattr(retained_records, "with_records", wrong)
+    left_alone = {}
+    assert after_a_pass(log, left_alone=left_alone)[0] == log
+    assert "read back" in left_alone[0]
+
+
+def test_a_batch_whose_rewriting_fails_stays_and_others_do_not(monkeypatch):
+    log = placed(
+        keyed_batch([(b"a", b"1"), (b"b", b"1")]),
+        keyed_batch([(b"a", b"2"), (b"c", b"1")]),
+        keyed_batch([(b"a", b"3")]),
+    )
+
+    def failing(header, records, **others):
+        if header.base_offset == 0:
+            raise struct.error("a bug")
+        return with_records(header, records, **others)
+
+    monkeypatch.setattr(retained_records, "with_records", failing)
+    left, _ = after_a_pass(log, left_alone=(left_alone := {}))
+    assert left[0] == log[0]
+    assert list(pairs_by_offset(left)) == [0, 1, 3, 4]
+    assert left_alone == {0: "a bug"}
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_batch_of_many_records_is_compacted_as_any_other(codec):
+    many = [(b"%d" % (number % 4000), b"%d" % number) for number in range(6000)]
+    log = placed(keyed_batch(many, codec=codec), keyed_batch([(b"5", b"last")]))
+    left, _ = after_a_pass(log)
+    assert last_values(left) == last_values(log)
+    assert len(pairs_by_offset(left)) == 4000
+
+
+def test_a_large_batch_that_cannot_be_read_to_its_end_takes_nothing_along():
+    many = [(b"a", b"%d" % number) for number in range(5000)]
+    cut = keyed_batch(many, count=5001, last_offset_delta=5000)
+    log = placed(keyed_batch([(b"a", b"first")]), cut)
+    assert after_a_pass(log, left_alone=(left_alone := {}))[0] == log
+    assert list(left_alone) == [1]
+
+
+def test_the_keys_of_a_very_large_batch_are_noted_as_far_as_there_is_room(monkeypatch):
+    monkeypatch.setattr(retained_records, "_KEYS_OF_ONE_BATCH", 2)
+    log = placed(
+        keyed_batch([(key, b"old") for key in (b"a", b"b", b"c")]),
+        keyed_batch([(key, b"new") for key in (b"a", b"b", b"c", b"a")]),
+    )
+    left, last = after_a_pass(log, first=1, buffer_bytes=0)
+    assert (last.end, list(pairs_by_offset(left))) == (7, [2, 4, 5, 6])
+    assert last_values(left) == last_values(log)
+
+
+def test_where_keys_do_not_fit_the_rest_is_for_another_pass():
+    log = placed(*(keyed_batch([(b"%d" % (one % 5), b"%d" % one)]) for one in range(10)))
+    left, last = after_a_pass(log, buffer_bytes=600)
+    assert (last.is_full, last.end) == (True, 3)
+    assert left == log
+    left, last = after_a_pass(log, first=5, buffer_bytes=600)
+    assert (last.is_full, last.end) == (True, 8)
+    assert list(pairs_by_offset(left)) == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_batch_with_more_keys_than_fit_is_compacted_all_the_same():
+    log = placed(keyed_batch([(b"a", b"1"), (b"b", b"1"), (b"a", b"2")]))
+    left, last = after_a_pass(log, buffer_bytes=0)
+    assert (last.end, list(pairs_by_offset(left))) == (3, [1, 2])
+
+
+KEYS = st.sampled_from([b"a", b"b", b"c", b"a key that is longer than its digest"])
+PAIRS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=5)), min_size=1, max_size=4)
+BATCHES = st.lists(st.tuples(PAIRS, st.sampled_from(sorted(CODECS))), min_size=1, max_size=12)
+
+
+@given(BATCHES, st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 2 * DAY_MS)), max_size=5))
+def test_whatever_is_compacted_the_log_says_the_same(written, passes):
+    original = placed(*(keyed_batch(pairs, codec=codec) for pairs, codec in written))
+    expected, before = last_values(original), pairs_by_offset(original)
+    log, dirty, now_ms = original, 0, START_MS
+    for buffer_bytes, elapsed_ms in passes:
+        now_ms += elapsed_ms
+        first = sum(parse_header(one).last_offset < dirty for one in log)
+        log, last = after_a_pass(log, first=first, now_ms=now_ms, buffer_bytes=buffer_bytes)
+        dirty = max(dirty, last.end)
+        left = pairs_by_offset(log)
+        assert last_values(log) == expected
+        assert left.items() <= before.items()
+        keys = [key for offset, (key, _) in left.items() if offset < dirty]
+        assert len(keys) == len(set(keys))

@@ -1,0 +1,144 @@
+import asyncio
+from time import time
+
+import pytest
+
+from common.ports.moves import Move, MovePhase
+from common.ports.partitions import LogId
+from partition_svc.log import maintenance
+from tests.support.many_producers import store_producers, stored_producers
+from tests.support.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic, until
+
+OTHER = LogId(TOPIC_ID, 1)
+ELSEWHERE = LogId(b"another of 16 by", 0)
+MINUTE_MS = 60_000
+NOW_MS = int(time() * 1000)
+
+
+def run(test, folder, **settings):
+    async def within_limits():
+        async with asyncio.timeout(120):
+            elsewhere = topic(ELSEWHERE.topic_id, owner="partition-9", leader_epoch=5)
+            async with running_core(folder, topic(), elsewhere, **settings) as core:
+                await test(core)
+
+    asyncio.run(within_limits())
+
+
+def minutes_ago(minutes):
+    return NOW_MS - minutes * MINUTE_MS
+
+
+def test_silent_producers_of_every_log_are_forgotten_though_nobody_opened_it(tmp_path):
+    async def test(core):
+        store = core._store
+        for log in (LOG, OTHER):
+            store_producers(store, 100, log=log, seen_ms=lambda n: minutes_ago(20 if n < 60 else 5))
+        await core._producers.run_pass()
+        assert stored_producers(store) == stored_producers(store, OTHER) == set(range(60, 100))
+        assert core._registry.logs == {}
+
+    run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
+
+
+def test_what_a_move_brings_is_left_alone(tmp_path):
+    async def test(core):
+        await core.incoming.begin(Move(1, *ELSEWHERE, "partition-9", "m", 5, MovePhase.PREPARE))
+        store_producers(core._store, 100, log=ELSEWHERE, seen_ms=lambda _: minutes_ago(20))
+        await core._producers.run_pass()
+        assert len(stored_producers(core._store, ELSEWHERE)) == 100
+
+    run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
+
+
+@pytest.mark.parametrize("ids_per_minute", [10, 1000], ids=["many minutes", "one minute"])
+def test_beyond_the_limit_those_go_that_appended_least_recently(tmp_path, ids_per_minute):
+    async def test(core):
+        store_producers(
+            core._store,
+            1000,
+            seen_ms=lambda n: minutes_ago(10 + (999 - n) // ids_per_minute),
+        )
+        await core._producers.run_pass()
+        left = stored_producers(core._store)
+        assert len(left) == 300
+        assert ids_per_minute == 1000 or left == set(range(700, 1000))
+        # A second pass has nothing to do.
+        await core._producers.run_pass()
+        assert stored_producers(core._store) == left
+
+    run(test, tmp_path, producer_ids_max=300)
+
+
+def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
+    async def test(core):
+        store_producers(core._store, 1000, seen_ms=lambda n: minutes_ago(0 if n < 500 else 10))
+        await core._producers.run_pass()
+        assert stored_producers(core._store) == set(range(500))
+
+    run(test, tmp_path, producer_ids_max=300)
+
+
+def test_one_that_appends_while_it_is_looked_at_is_kept(tmp_path, monkeypatch):
+    async def test(core):
+        store_producers(core._store, 100, seen_ms=lambda _: minutes_ago(20))
+        forget = core._producers._delete
+        appended = []
+
+        def append_first(log_key, silent):
+            # Of one the new row is written, the other batch is only staged.
+            if not appended:
+                appended.append(core.append_one(LOG, batch(producer=(8, 0, 1)), 0, acks=1))
+            forget(log_key, silent)
+
+        await append(core, batch(producer=(7, 0, 1)))
+        monkeypatch.setattr(core._producers, "_delete", append_first)
+        await core._producers.run_pass()
+        await appended[0].future
+        assert stored_producers(core._store) == {7, 8}
+
+    run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
+
+
+def test_a_pass_over_very_many_takes_many_short_turns(tmp_path, monkeypatch):
+    async def test(core):
+        count = 100_000
+        store_producers(core._store, count, seen_ms=lambda n: minutes_ago(10 + n % 7))
+        sizes, some_rows = [], core._store.reader.some_rows
+
+        def noted(*asked):
+            found = some_rows(*asked)
+            sizes.append(len(found[0]))
+            return found
+
+        monkeypatch.setattr(core._store.reader, "some_rows", noted)
+        (described,) = await core.describe_logs([LOG])
+        assert described.producer_count == count
+        assert core._registry.find(LOG).producers_in_use is None
+        await core._producers.run_pass()
+        assert max(sizes) < 500
+        (described,) = await core.describe_logs([LOG])
+        assert described.producer_count == 20_000
+
+    run(test, tmp_path, producer_ids_max=20_000)
+
+
+def test_many_new_producers_are_looked_at_before_it_is_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "_LOOK_S", 0.001)
+
+    async def test(core):
+        passes, run_pass = [], core._producers.run_pass
+
+        async def noted():
+            await run_pass()
+            passes.append(1)
+
+        monkeypatch.setattr(core._producers, "run_pass", noted)
+        await append(core, *(batch(producer=(n, 0, 0)) for n in range(25)))
+        await asyncio.sleep(0)
+        assert not core._producers.is_due
+        await append(core, batch(producer=(99, 0, 0)))
+        await until(lambda: passes)
+        assert not core._producers.is_due
+
+    run(test, tmp_path, producer_ids_max=100)

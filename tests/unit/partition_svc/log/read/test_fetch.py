@@ -1,0 +1,362 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
+from common.ports.partitions import LogId, Refusal
+from partition_svc.rpc.fetch_budget import SharedRoom
+from partition_svc.store.failures import StorageFailed
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    batches_of,
+    fetch,
+    query,
+    read_everything,
+    running_core,
+    until,
+)
+
+_FOREVER_MS = 50_000
+LOGS = [LogId(TOPIC_ID, partition) for partition in range(4)]
+
+
+def run(test, tmp_path, **settings):
+    async def within_limits():
+        async with asyncio.timeout(60), running_core(tmp_path, **settings) as core:
+            return await test(core)
+
+    return asyncio.run(within_limits())
+
+
+def counts(results):
+    return [len(batches_of(one)) for one in results]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 3000, 1 << 20], ids=["store", "both", "memory"])
+def test_it_makes_no_difference_where_batches_are_read_from(tmp_path, cache_bytes):
+    async def test(core):
+        sent = [batch(3, start=3 * number) for number in range(100)]
+        await append(core, *sent)
+        for offset in (0, 1, 150, 297, 299):
+            result = await fetch(core, offset)
+            assert len(batches_of(result)) == 100 - offset // 3
+        asked = query((LOG, 0), partition_max_bytes=len(sent[0]) * 7)
+        assert counts(await core.fetch(asked)) == [7]
+
+    run(test, tmp_path, tail_cache_bytes=cache_bytes)
+
+
+def test_large_reads_let_others_work_in_between(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=500_000) for _ in range(20)), acks=1)
+        asked = query((LOG, 0), max_bytes=20 << 20, partition_max_bytes=20 << 20)
+        ticks = 0
+
+        async def tick():
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0)
+
+        ticking = asyncio.ensure_future(tick())
+        assert counts(await core.fetch(asked)) == [20]
+        ticking.cancel()
+        assert ticks > 5
+
+    run(test, tmp_path, tail_cache_bytes=0)
+
+
+def test_a_log_that_goes_away_while_it_is_read_is_not_waited_for(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=1_000_000) for _ in range(10)), acks=1)
+        asked = query(
+            (LOG, 0),
+            max_wait_ms=_FOREVER_MS,
+            min_bytes=20 << 20,
+            max_bytes=30 << 20,
+            partition_max_bytes=30 << 20,
+        )
+        reading = asyncio.ensure_future(core.fetch(asked))
+        # Several turns are needed to read it all.
+        await asyncio.sleep(0)
+        moved = PlacementChange(*LOG, Placement("partition-9", 1))
+        core.apply(ClusterChange(2, CLUSTER_ID, placements=[moved]))
+        assert (await reading)[0].refusal is Refusal.NOT_OWNER
+
+    run(test, tmp_path, tail_cache_bytes=0)
+
+
+def test_partitions_share_the_room_in_the_order_of_the_request(tmp_path):
+    async def test(core):
+        one = batch()
+        for log in LOGS:
+            await append(core, one, one, one, log=log, acks=1)
+        asked = query(*((log, 0) for log in LOGS), max_bytes=len(one) * 5 + 1)
+        assert counts(await core.fetch(asked)) == [3, 2, 0, 0]
+
+    run(test, tmp_path)
+
+
+def test_the_owner_bounds_answers_by_its_own_limit(tmp_path):
+    async def test(core):
+        await append(core, *(batch(size=500) for _ in range(10)), acks=1)
+        assert counts(await core.fetch(query((LOG, 0)))) == [3]
+
+    run(test, tmp_path, fetch_bytes_max=2000)
+
+
+def test_min_bytes_beyond_what_may_be_answered_do_not_wait_for_ever(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one)
+        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(one))
+        assert counts(await core.fetch(asked)) == [1]
+
+    run(test, tmp_path)
+
+
+def test_small_appends_add_up_until_they_are_enough(tmp_path):
+    async def test(core):
+        size = len(batch())
+        waiting = asyncio.ensure_future(
+            core.fetch(query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=size * 10))
+        )
+        for _ in range(9):
+            await append(core, batch(), acks=1)
+        assert not waiting.done()
+        await append(core, batch(), acks=1)
+        assert counts(await waiting) == [10]
+
+    run(test, tmp_path)
+
+
+def test_nothing_is_left_of_a_poll_that_ended(tmp_path):
+    async def test(core):
+        polls = [
+            asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=wait)))
+            for wait in (20, _FOREVER_MS, _FOREVER_MS)
+        ]
+        log = core._registry.find(LOG)
+        await until(lambda: len(log.waiters) == 3)
+        await polls[0]
+        assert len(log.waiters) == 2
+        polls[1].cancel()
+        await until(lambda: len(log.waiters) == 1)
+        await append(core, batch())
+        await polls[2]
+        assert not log.waiters
+
+    run(test, tmp_path)
+
+
+def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
+    async def test(core):
+        await append(core, batch(size=1000))
+        core._registry.find(LOG).reload()
+        read = core._fetching._from_store
+
+        async def append_meanwhile(*args):
+            monkeypatch.undo()
+            await append(core, batch(), log=LOGS[1])
+            return await read(*args)
+
+        monkeypatch.setattr(core._fetching, "_from_store", append_meanwhile)
+        # The empty log is read first, and has grown when the other has been read.
+        asked = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
+        assert counts(await core.fetch(asked)) == [1, 1]
+
+    run(test, tmp_path)
+
+
+def test_an_offset_between_what_is_readable_and_the_end_waits(tmp_path, monkeypatch):
+    async def test(core):
+        log = core._registry.find(LOG)
+        await append(core, batch(5))
+        log.high_watermark = 2
+        (result,) = await core.fetch(query((LOG, 4)))
+        assert (result.refusal, result.records, result.high_watermark) == (None, [], 2)
+
+    run(test, tmp_path)
+
+
+def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monkeypatch):
+    async def test(core):
+        await append(core, batch())
+        await append(core, batch(), log=LOGS[1])
+        core._registry.find(LOG).reload()
+
+        def fail(*_):
+            raise StorageFailed("unreadable")
+
+        monkeypatch.setattr(core._store.reader, "read", fail)
+        results = await core.fetch(query((LOG, 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS))
+        assert [one.refusal for one in results] == [Refusal.STORAGE_ERROR, None]
+        assert counts(results) == [0, 1]
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("read_committed", [False, True])
+def test_only_read_committed_is_told_of_aborted_transactions(tmp_path, read_committed):
+    async def test(core):
+        asked = query((LOG, 0))
+        asked.read_committed = read_committed
+        (result,) = await core.fetch(asked)
+        assert result.aborted == ([] if read_committed else None)
+
+    run(test, tmp_path)
+
+
+def test_a_5000_byte_message_is_stored_and_read(tmp_path):
+    async def test(core):
+        await append(core, batch(size=5000))
+        assert len(await read_everything(core)) == 1
+
+    run(test, tmp_path)
+
+
+def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
+    async def test(core):
+        for number in range(20):
+            waiting = asyncio.ensure_future(
+                core.fetch(query((LOG, 0), (LOGS[1], number), max_wait_ms=_FOREVER_MS))
+            )
+            await append(core, batch(), log=LOGS[1], acks=1)
+            assert counts(await waiting) == [0, 1]
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("change", ["append", "epoch", "deadline"])
+def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch, change):
+    async def test(core):
+        looked = []
+        find = core._fetching._find
+        monkeypatch.setattr(core._fetching, "_find", lambda log: looked.append(log) or find(log))
+        asked = query(
+            *((log, 0) for log in LOGS),
+            max_wait_ms=20 if change == "deadline" else _FOREVER_MS,
+            min_bytes=len(batch()) + 1,
+        )
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await until(lambda: core._registry.find(LOGS[3]).waiters)
+        assert looked == LOGS
+        looked.clear()
+        if change == "append":
+            await append(core, batch(), log=LOGS[1], acks=1)
+            await append(core, batch(), log=LOGS[1], acks=1)
+        if change == "epoch":
+            raised = PlacementChange(*LOGS[2], Placement("partition-0", 1))
+            core.apply(ClusterChange(2, CLUSTER_ID, placements=[raised]))
+            await until(lambda: looked)
+            polling.cancel()
+        results = (await asyncio.gather(polling, return_exceptions=True))[0]
+        assert looked == {"append": [LOGS[1]], "epoch": [LOGS[2]], "deadline": []}[change]
+        if change == "append":
+            assert counts(results) == [0, 2, 0, 0]
+
+    run(test, tmp_path)
+
+
+def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one, log=LOGS[1])
+        asked = query(
+            *((log, 0) for log in (LOGS[0], LOGS[1], LOGS[0])),
+            max_wait_ms=_FOREVER_MS,
+            min_bytes=3 * len(one),
+            max_bytes=3 * len(one),
+        )
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await asyncio.sleep(0)  # the poll reads what is there, and waits
+        for _ in range(4):
+            await append(core, one, acks=1)
+        # Log 0 is there twice and served once.
+        assert counts(await polling) == [2, 1, 0]
+
+    run(test, tmp_path)
+
+
+def test_a_partition_that_is_listed_twice_does_not_end_the_wait_for_more_bytes(tmp_path):
+    async def test(core):
+        one = batch()
+        await append(core, one)
+        asked = query((LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(one))
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await until(lambda: core._registry.logs[LOGS[0]].waiters)
+        await append(core, one)
+        assert counts(await polling) == [2, 0]
+
+    run(test, tmp_path)
+
+
+def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_none(tmp_path):
+    async def test(core):
+        sent = [batch(size=1000) for _ in range(20)]
+        await append(core, *sent)
+        size = len(sent[0])
+        shared = SharedRoom(5 * size)
+
+        def asked():
+            rooms.append(shared.open())
+            return replace(query((LOG, 0)), room=rooms[-1])
+
+        rooms = []
+        assert counts(await core.fetch(asked())) == [5]
+        assert shared.used == 5 * size
+        waiting = asyncio.ensure_future(core.fetch(asked()))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        rooms[0].give(2 * size)
+        assert counts(await waiting) == [2]
+        rooms[1].close()
+        # Room for less than a batch is room for one (KIP-74).
+        rooms[0].give(size // 2)
+        rooms[0].take(2 * size)
+        assert shared.used == 5 * size - size // 2
+        assert counts(await core.fetch(asked())) == [1]
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["store", "memory"])
+def test_a_poll_does_not_wait_with_what_others_need_the_room_for(tmp_path, cache_bytes):
+    async def test(core):
+        sent = [batch(size=1000) for _ in range(3)]
+        await append(core, *sent)
+        size = len(sent[0])
+        room = SharedRoom(5 * size).open()
+        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
+        assert counts(await core.fetch(replace(asked, room=room))) == [3]
+        # With room to spare it waits, and what it reads again does not count twice.
+        roomy = SharedRoom(100 * size)
+        waiting = asyncio.ensure_future(core.fetch(replace(asked, room=roomy.open())))
+        await until(lambda: roomy.used == 3 * size)
+        await append(core, *(batch(size=1000) for _ in range(7)))
+        assert counts(await waiting) == [10]
+        assert roomy.used == 10 * size
+
+    run(test, tmp_path, tail_cache_bytes=cache_bytes)
+
+
+def test_a_wait_that_its_caller_ends_is_answered_with_what_is_there(tmp_path):
+    async def test(core):
+        one = batch()
+        asked = query((LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(one))
+        asked.end_of_wait = asyncio.get_running_loop().create_future()
+        polling = asyncio.ensure_future(core.fetch(asked))
+        await asyncio.sleep(0)
+        await append(core, one, log=LOGS[1])
+        assert not polling.done()
+        asked.end_of_wait.set_result(None)
+        assert counts(await polling) == [0, 1]
+        # One that was ended before it began does not wait at all.
+        assert counts(await core.fetch(asked)) == [0, 1]
+
+    run(test, tmp_path)

@@ -1,0 +1,131 @@
+import asyncio
+import threading
+
+import pytest
+
+from common.ports.partitions import (
+    EARLIEST_TIMESTAMP,
+    MAX_TIMESTAMP,
+    OffsetQuery,
+    OffsetResult,
+    Refusal,
+)
+from common.records.batch import parse_header
+from common.records.records import read_records
+from partition_svc.log.read import offset_lookup
+from partition_svc.log.validation.record_thread import RecordThread
+from tests.support.batches import CODECS, record_batch, with_valid_crc
+from tests.support.partition_core import LOG, append, read_everything, running_core, topic
+from tests.support.records import Record
+
+
+def look_up(tmp_path, batches, *timestamps, configs=None):
+    """What each timestamp is answered with, in a log of these batches."""
+
+    async def within_limits():
+        async with (
+            asyncio.timeout(60),
+            running_core(tmp_path, topic(configs=configs)) as core,
+        ):
+            for one in batches:
+                (result,) = await append(core, one, acks=1)
+                assert result.refusal is None, result
+            answers = await core.list_offsets([OffsetQuery(LOG, one) for one in timestamps])
+            return answers, await read_everything(core)
+
+    return asyncio.run(within_limits())
+
+
+def timed(*times, codec="none", size=10):
+    records = [Record(b"x" * size, timestamp_ms=time) for time in times]
+    return record_batch(records, codec=codec, base_timestamp_ms=times[0])
+
+
+def expected(batches, timestamp):
+    """The answer by looking at every record."""
+    for one in batches:
+        for record in read_records(one):
+            if record.timestamp >= timestamp:
+                return OffsetResult(record.offset, record.timestamp, 0)
+    return OffsetResult()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_record_is_found_in_a_batch_of_any_codec(tmp_path, codec):
+    answers, _ = look_up(tmp_path, [timed(10, 20, 15, 40, codec=codec)], 11, 16, 21, 41)
+    assert [one.offset for one in answers] == [1, 1, 3, -1]
+
+
+def test_every_time_is_found_in_a_long_log_whose_times_go_up_and_down(tmp_path):
+    times = [1000 + (number * 37) % 500 + number * 5 for number in range(600)]
+    batches = [timed(*times[n : n + 3], size=200) for n in range(0, 600, 3)]
+    wanted = sorted({*range(990, 4600, 13), min(times), max(times), max(times) + 1})
+    answers, stored = look_up(tmp_path, batches, *wanted)
+    assert answers == [expected(stored, time) for time in wanted]
+
+
+def test_a_header_that_lies_about_its_time_leads_nowhere_else(tmp_path):
+    lying = bytearray(timed(10, 20))
+    lying[35:43] = (10_000).to_bytes(8, "big")
+    answers, _ = look_up(tmp_path, [with_valid_crc(bytes(lying)), timed(30)], 25, 5000)
+    assert [(one.offset, one.timestamp) for one in answers] == [(2, 30), (-1, -1)]
+
+
+def test_log_append_time_counts_for_all_records_of_a_batch(tmp_path):
+    configs = {"message.timestamp.type": "LogAppendTime"}
+    (found, latest), (stored,) = look_up(
+        tmp_path, [timed(5, 6, 7)], 100, MAX_TIMESTAMP, configs=configs
+    )
+    stamp = parse_header(stored).max_timestamp
+    assert found == OffsetResult(0, stamp, 0)
+    assert latest.timestamp == stamp
+
+
+def test_the_largest_timestamp_is_that_of_the_first_record_that_has_it(tmp_path):
+    batches = [timed(5, 90, 7), timed(90), timed(80)]
+    (found,), _ = look_up(tmp_path, batches, MAX_TIMESTAMP)
+    assert found == OffsetResult(1, 90, 0)
+
+
+def test_a_log_without_records_or_without_times_has_no_answer(tmp_path):
+    answers, _ = look_up(tmp_path / "empty", [], 0, MAX_TIMESTAMP, EARLIEST_TIMESTAMP)
+    assert answers == [OffsetResult(), OffsetResult(), OffsetResult(0, -1, 0)]
+    answers, _ = look_up(tmp_path / "timeless", [timed(-1, -1)], 0, MAX_TIMESTAMP)
+    assert answers == [OffsetResult(), OffsetResult()]
+
+
+def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
+    garbage = record_batch([Record(b"x")], payload=b"\xff" * 30, base_timestamp_ms=50)
+    answers, _ = look_up(tmp_path, [garbage], 50)
+    assert [one.refusal for one in answers] == [Refusal.CORRUPT_BATCH]
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_batch_of_many_records_is_searched_in_a_thread(tmp_path, codec, monkeypatch):
+    threads = []
+
+    async def run_in_thread(self, work):
+        threads.append(threading.get_ident())
+        return await run(self, work)
+
+    run = RecordThread.run
+    monkeypatch.setattr(RecordThread, "run", run_in_thread)
+    long = timed(*range(10, 3010), codec=codec)
+    answers, _ = look_up(tmp_path, [long], 10, 2500, MAX_TIMESTAMP)
+    assert [one.offset for one in answers] == [0, 2490, 2999]
+    assert len(threads) == 3
+
+
+def test_batches_that_promise_what_they_do_not_have_are_searched_within_a_budget(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(offset_lookup, "_BUDGET_RECORDS", 5)
+    lying = timed(10, 11, 12)
+    lying = with_valid_crc(lying[:35] + (1000).to_bytes(8, "big") + lying[43:])
+    sound = timed(10, 2000)
+    (answer,), _ = look_up(tmp_path, [lying, lying, lying, sound], 500)
+    # What is searched for comes later than this.
+    assert (answer.offset, answer.timestamp) == (6, 1000)
+    monkeypatch.setattr(offset_lookup, "_BUDGET_RECORDS", 9)
+    (answer,), _ = look_up(tmp_path / "more", [lying, lying, sound], 500)
+    assert (answer.offset, answer.timestamp) == (7, 2000)

@@ -1,0 +1,204 @@
+import random
+
+import pytest
+
+from partition_svc.log.read.tail_cache import LogTail, TailCache
+from partition_svc.store.reading import Limits
+
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+
+def two_records(base_offset, size):
+    """As much of a batch as the cache looks at."""
+    return base_offset.to_bytes(8, "big") + bytes(15) + (1).to_bytes(4, "big") + bytes(size - 27)
+
+
+def fill(cache, tail, count, *, start=0, size=100):
+    """Batches of two offsets each."""
+    for number in range(count):
+        base = start + number * 2
+        cache.add(tail, base, base + 1, [two_records(base, size)])
+
+
+def offsets(run):
+    return [int.from_bytes(one[:8], "big") for one in run.batches]
+
+
+def test_the_newest_batches_are_found_from_any_offset():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5, start=100)
+    assert offsets(tail.read(100, 1000, EVERYTHING)) == [100, 102, 104, 106, 108]
+    run = tail.read(105, 1000, EVERYTHING)
+    assert (offsets(run), run.next_offset, run.size_bytes) == ([104, 106, 108], 110, 300)
+
+
+def test_what_comes_before_is_the_stores():
+    cache, tail = TailCache(1 << 20), LogTail()
+    assert tail.read(0, 10, EVERYTHING) is None
+    fill(cache, tail, 5, start=100)
+    assert tail.read(99, 1000, EVERYTHING) is None
+
+
+def test_reads_keep_below_the_high_watermark():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5)
+    assert offsets(tail.read(0, 4, EVERYTHING)) == [0, 2]
+    assert tail.read(4, 4, EVERYTHING).batches == []
+
+
+def test_limits_cut_between_batches():
+    cache, tail = TailCache(1 << 20), LogTail()
+    fill(cache, tail, 5)
+    assert offsets(tail.read(0, 10, Limits(250, 250, one=True))) == [0, 2]
+    assert offsets(tail.read(0, 10, Limits(1000, 150, one=True))) == [0, 2]
+    assert offsets(tail.read(2, 10, Limits(50, 50, one=True))) == [2]
+    run = tail.read(2, 10, Limits(50, 50, one=False))
+    assert (run.batches, run.next_offset) == ([], 2)
+
+
+def test_the_oldest_leaves_first_whatever_its_log():
+    cache = TailCache(900)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 2)
+    fill(cache, second, 1)
+    assert cache.size_bytes == 900
+    fill(cache, second, 1, start=2)
+    assert cache.size_bytes == 900
+    assert first.read(0, 10, EVERYTHING) is None
+    assert offsets(first.read(2, 10, EVERYTHING)) == [2]
+    assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2]
+
+
+def test_a_batch_larger_than_the_cache_empties_it():
+    cache, tail = TailCache(1000), LogTail()
+    fill(cache, tail, 2)
+    fill(cache, tail, 1, start=4, size=5000)
+    assert cache.size_bytes == 0
+    assert tail.read(4, 10, EVERYTHING) is None
+    fill(cache, tail, 1, start=6)
+    assert offsets(tail.read(6, 10, EVERYTHING)) == [6]
+
+
+def test_a_forgotten_log_takes_no_room_and_may_begin_anew():
+    cache = TailCache(1 << 20)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 3)
+    fill(cache, second, 3)
+    cache.forget(first)
+    cache.forget(LogTail())
+    assert cache.size_bytes == 900
+    assert first.read(4, 10, EVERYTHING) is None
+    fill(cache, first := LogTail(), 1, start=2)
+    assert offsets(first.read(2, 10, EVERYTHING)) == [2]
+    assert offsets(second.read(0, 10, EVERYTHING)) == [0, 2, 4]
+
+
+def test_places_of_a_forgotten_log_make_no_room_and_no_harm():
+    cache = TailCache(900)
+    first, second = LogTail(), LogTail()
+    fill(cache, first, 2)
+    cache.forget(first)
+    fill(cache, second, 3)
+    assert cache.size_bytes == 900
+    fill(cache, second, 1, start=6)
+    assert cache.size_bytes == 900
+    assert second.first_offset == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_long_run_stays_within_its_bound_and_without_holes(seed):
+    chance = random.Random(seed)
+    cache = TailCache(30_000)
+    tails = [LogTail() for _ in range(3)]
+    ends = [0, 0, 0]
+    for _ in range(1000):
+        which = chance.randrange(3)
+        bases = range(ends[which], ends[which] + 2 * chance.randrange(1, 6), 2)
+        batches = [two_records(base, chance.randrange(30, 400)) for base in bases]
+        cache.add(tails[which], bases[0], bases[-1] + 1, batches)
+        ends[which] = bases[-1] + 2
+        assert cache.size_bytes <= 30_000
+        offset = chance.randrange(ends[which] + 1)
+        run = tails[which].read(offset, ends[which], EVERYTHING)
+        if run is not None:
+            assert offsets(run) == list(range(offset // 2 * 2, ends[which], 2))
+
+
+def test_batches_before_an_offset_are_dropped_and_their_memory_is_free():
+    cache, tail, other = TailCache(3000), LogTail(), LogTail()
+    fill(cache, tail, 5)
+    cache.forget_before(tail, 5)
+    assert tail.read(4, 1000, EVERYTHING) is None
+    assert offsets(tail.read(6, 1000, EVERYTHING)) == [6, 8]
+    assert cache.size_bytes == 600
+    cache.forget_before(tail, 100)
+    cache.forget_before(tail, 100)
+    assert (tail.is_filled, cache.size_bytes) == (False, 0)
+    # Places in the queue that have no batch any more do no harm.
+    fill(cache, other, 20)
+    assert cache.size_bytes <= 3000
+    assert offsets(other.read(38, 1000, EVERYTHING)) == [38]
+
+
+def test_batches_that_came_together_leave_together():
+    cache, tail, other = TailCache(1500), LogTail(), LogTail()
+    cache.add(tail, 0, 5, [two_records(base, 100) for base in (0, 2, 4)])
+    fill(cache, other, 2)
+    assert tail.is_filled
+    fill(cache, other, 1, start=4)
+    assert (tail.is_filled, cache.size_bytes) == (False, 900)
+    # Also where only some of them are to go; nobody else goes for what is gone already.
+    cache.add(tail := LogTail(), 0, 3, [two_records(base, 100) for base in (0, 2)])
+    cache.forget_before(tail, 1)
+    assert (tail.is_filled, cache.size_bytes) == (False, 900)
+    fill(cache, other, 2, start=6)
+    assert (other.first_offset, cache.size_bytes) == (0, 1500)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
+    chance = random.Random(seed)
+    cache, together, apart = TailCache(1 << 20), LogTail(), LogTail()
+    end = 0
+    for _ in range(50):
+        run = [two_records(end + 2 * n, chance.randrange(30, 300)) for n in range(1 + _ % 7)]
+        cache.add(together, end, end + 2 * len(run) - 1, run)
+        for one in run:
+            cache.add(apart, end, end + 1, [one])
+            end += 2
+    for _ in range(500):
+        bytes_max, pause = chance.randrange(5000), chance.randrange(5000)
+        limits = Limits(bytes_max, pause, one=chance.random() < 0.5)
+        asked = chance.randrange(end), chance.randrange(end + 1), limits
+        assert together.read(*asked) == apart.read(*asked)
+
+
+def test_the_queue_stays_short_where_batches_are_forgotten_before_their_turn():
+    cache = TailCache(1 << 20)
+    compacted, quiet, mixed = LogTail(), LogTail(), LogTail()
+    cache.add(quiet, 0, 9, [bytes(100)])
+    for number in range(20_000):
+        # A log that is compacted all the time, and one that comes and goes.
+        cache.add(compacted, number, number, [bytes(10)])
+        cache.forget_before(compacted, number)
+        cache.add(mixed, number, number, [bytes(10)])
+        if number % 10 == 9:
+            cache.forget(mixed)
+            mixed = LogTail()
+        assert cache.place_count < 2_200
+    assert quiet.is_filled
+    assert compacted.run_count == 1
+
+
+def test_batches_leave_in_their_order_after_stale_places_were_removed():
+    cache = TailCache(100_000)
+    first, forgotten, second = LogTail(), LogTail(), LogTail()
+    cache.add(first, 0, 0, [bytes(40_000)])
+    for number in range(3_000):
+        cache.add(forgotten, number, number, [bytes(1)])
+        cache.forget_before(forgotten, number + 1)
+    cache.add(second, 0, 0, [bytes(40_000)])
+    cache.add(second, 1, 1, [bytes(40_000)])
+    assert not first.is_filled
+    assert second.run_count == 2
+    assert cache.size_bytes == 2 * 40_200

@@ -1,0 +1,276 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from common.ports.metadata import ClusterChange, Placement, PlacementChange
+from common.ports.partitions import Append, LogId
+from partition_svc.log import maintenance
+from partition_svc.store.failures import StorageFailed
+from tests.support.log_stores import batch_files
+from tests.support.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    MEMBER,
+    TOPIC_ID,
+    append,
+    batch,
+    read_everything,
+    running_core,
+    snapshot,
+    topic,
+    until,
+)
+
+OTHER_ID = b"another of 16 by"
+OTHER = LogId(OTHER_ID, 0)
+DELETED = ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID])
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def heads(core):
+    return dict(core._store.heads())
+
+
+def test_the_data_of_a_deleted_topic_is_deleted_and_its_space_freed(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            for _ in range(5):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            await until(lambda: size_of_files(core) > 2_000_000)
+            core.apply(DELETED)
+            await until(lambda: size_of_files(core) < 200_000)
+            assert len(heads(core)) == 1
+            assert len(await read_everything(core, OTHER)) == 5
+
+    run(test)
+
+
+def size_of_files(core):
+    return sum(one["size"] for one in batch_files(core._store))
+
+
+def test_a_topic_deleted_while_nobody_was_here_is_deleted_at_the_next_start(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+            await append(core, batch(), log=OTHER)
+        async with running_core(tmp_path, topic(OTHER_ID)) as core:
+            core.apply(replace(snapshot(topic(OTHER_ID), revision=2), topics_gone=[TOPIC_ID]))
+            await until(lambda: len(heads(core)) == 1)
+            assert len(await read_everything(core, OTHER)) == 1
+
+    run(test)
+
+
+def test_a_log_that_the_metadata_service_does_not_know_is_kept_and_reported(tmp_path, caplog):
+    """As after metadata was restored from a backup that is older than the topic."""
+
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+            await append(core, batch(), log=OTHER)
+        async with running_core(tmp_path, topic(OTHER_ID)) as core:
+            await until(lambda: "1 stray logs" in caplog.text)
+            # Deleting goes on beside it.
+            core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[OTHER_ID]))
+            await until(lambda: len(heads(core)) == 1)
+        # Known again, it is what it was.
+        async with running_core(tmp_path) as core:
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
+def test_stray_logs_are_deleted_after_the_delay_that_an_operator_has_set(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
+            await append(core, batch())
+        settings = {"stray_delete_delay_ms": 50}
+        async with running_core(tmp_path, topic(OTHER_ID), **settings) as core:
+            await until(lambda: not heads(core))
+
+    run(test)
+
+
+def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
+    async def test():
+        partitions = 200
+        async with running_core(tmp_path, topic(partitions=partitions), topic(OTHER_ID)) as core:
+            for partition in range(partitions):
+                await append(core, batch(), log=LogId(TOPIC_ID, partition), acks=1)
+            core.apply(DELETED)
+            for number in range(20):
+                (result,) = await append(core, batch(), log=OTHER)
+                assert result.base_offset == number
+            await until(lambda: len(heads(core)) == 1)
+
+    run(test)
+
+
+def test_what_begins_to_come_back_while_others_are_deleted_stays(tmp_path):
+    async def test():
+        partitions = 60  # more than are deleted at a time
+        settings = {"stray_delete_delay_ms": 0}
+        async with running_core(tmp_path, topic(partitions=partitions), **settings) as core:
+            for partition in range(partitions):
+                await append(core, batch(), log=LogId(TOPIC_ID, partition), acks=1)
+            # The next piece of work comes when the first one deletes.
+            last = LogId(TOPIC_ID, partitions - 1)
+            back = PlacementChange(*last, Placement(MEMBER, 10))
+            delete_logs = core._store.delete_logs
+
+            def deleted(keys):
+                delete_logs(keys)
+                core.apply(ClusterChange(3, CLUSTER_ID, placements=[back]))
+
+            core._store.delete_logs = deleted
+            core.apply(snapshot(topic(partitions=partitions, owner="another", leader_epoch=9)))
+            await until(lambda: len(heads(core)) == 1)
+            assert len(await read_everything(core, last)) == 1
+
+    run(test)
+
+
+def test_deleting_ten_thousand_logs_takes_few_writes_and_lets_appends_between_them(tmp_path):
+    async def test():
+        partitions = 10_000
+        topics = topic(partitions=partitions), topic(OTHER_ID)
+        async with running_core(tmp_path, *topics) as core:
+            ids = [LogId(TOPIC_ID, number) for number in range(partitions)]
+            await core.append([Append(one, batch()) for one in ids], acks=1)
+            events, rolls = note_deletions(core), note_rolls(core)
+            core.apply(DELETED)
+            while sum(one for one in events if one != "append") < partitions:
+                (result,) = await append(core, batch(), log=OTHER)
+                assert result.base_offset == events.count("append")
+                events.append("append")
+            # Whatever the pace of the machine: an append that waits is part of the next group.
+            runs = "".join("a" if one == "append" else "d" for one in events)
+            assert "dddd" not in runs
+            assert runs.strip("a").count("a") > 50, runs
+            await until(lambda: size_of_files(core) < 1_000_000)
+            assert len(rolls) <= 3
+            assert len(await read_everything(core, OTHER)) == events.count("append")
+
+    run(test)
+
+
+def note_deletions(core):
+    """A list to which each write that deletes logs adds their number."""
+    events = []
+    delete_logs = core._store.delete_logs
+
+    def noted(keys):
+        delete_logs(keys)
+        events.append(len(keys))
+
+    core._store.delete_logs = noted
+    return events
+
+
+def note_rolls(core):
+    """A list to which each end of a generation adds its number."""
+    rolls = []
+    roll = core._store.roll
+
+    def noted(**how):
+        rolls.append(core._store.generation)
+        roll(**how)
+
+    core._store.roll = noted
+    return rolls
+
+
+def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_path):
+    async def test():
+        two_topics = (topic(), topic(OTHER_ID))
+        async with running_core(tmp_path, *two_topics, flush_bytes=1 << 20) as core:
+            for _ in range(3):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            core._store.end_generation()
+            # As where it is killed between deleting and giving the space back.
+            core._housekeeping.on_deleted = lambda: None
+            core.apply(DELETED)
+            await until(lambda: len(heads(core)) == 1)
+            assert size_of_files(core) > 1_500_000
+        async with running_core(tmp_path, topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            await until(lambda: size_of_files(core) < 100_000)
+            assert len(await read_everything(core, OTHER)) == 3
+
+    run(test)
+
+
+@pytest.mark.parametrize("failures", [1, 2, 5])
+def test_space_that_could_not_be_freed_is_freed_later(tmp_path, monkeypatch, failures):
+    monkeypatch.setattr(maintenance, "_RETRY_S", 0.01)
+
+    async def test():
+        async with running_core(tmp_path, topic(), topic(OTHER_ID), flush_bytes=1 << 20) as core:
+            for _ in range(3):
+                await append(core, batch(size=900_000))
+                await append(core, batch(size=1000), log=OTHER)
+            await until(lambda: size_of_files(core) > 1_500_000)
+            reclaimer, failed = core._store.reclaimer, []
+            rewrite = reclaimer.rewrite
+
+            def rewrite_in_the_end(generations):
+                if len(failed) < failures:
+                    failed.append(generations)
+                    raise StorageFailed("no room")
+                rewrite(generations)
+
+            monkeypatch.setattr(reclaimer, "rewrite", rewrite_in_the_end)
+            core.apply(DELETED)
+            await until(lambda: len(failed) == failures)
+            # RocksDB may rewrite the files by itself; what is dead is known until we have.
+            await until(lambda: not any(core._store.reader.rows(b"D", b"E")))
+            assert size_of_files(core) < 100_000
+            assert len(await read_everything(core, OTHER)) == 3
+
+    run(test)
+
+
+def test_a_store_that_fails_does_not_end_it(tmp_path, monkeypatch):
+    async def test():
+        settings = {"producer_expiration_ms": 1, "producer_expiration_check_ms": 1}
+        async with running_core(tmp_path, **settings) as core:
+            write = core._store.write
+
+            def write_appends(group, size_bytes):
+                if not size_bytes:
+                    raise StorageFailed("broken")
+                write(group, size_bytes)
+
+            log = core._registry.find(LOG)
+            with monkeypatch.context() as broken:
+                broken.setattr(core._store, "write", write_appends)
+                await append(core, batch(producer=(1, 0, 0)))
+                await until(lambda: core._committer.failure is not None)
+            await until(lambda: core._committer.failure is None)
+            # The next look finds what the last one could not forget.
+            await until(lambda: not list(core._store.reader.producers(log.key)))
+
+    run(test)
+
+
+def test_silent_producers_are_forgotten(tmp_path):
+    async def test():
+        settings = {"producer_expiration_ms": 1, "producer_expiration_check_ms": 1}
+        async with running_core(tmp_path, **settings) as core:
+            await append(core, batch(producer=(1, 0, 0)))
+            log = core._registry.find(LOG)
+            await until(lambda: not list(core._store.reader.producers(log.key)))
+            (described,) = await core.describe_logs([LOG])
+            assert described.producer_count == 0
+
+    run(test)

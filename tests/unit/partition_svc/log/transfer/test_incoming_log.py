@@ -1,0 +1,58 @@
+import pytest
+
+from common.ports.partitions import LogId
+from common.records.batch import place
+from common.records.errors import CorruptRecords
+from partition_svc.log.log_config import LogConfig
+from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.transfer.incoming_log import IncomingLog
+from partition_svc.store.keys import Incoming, LogHead
+from tests.support.log_stores import opened
+from tests.support.partition_core import batch
+
+LOG = LogId(b"topic of 16 byte", 0)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with opened(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def copy(store):
+    return IncomingLog(LOG, store, TailCache(0), mark=Incoming(1, 5), config=LogConfig())
+
+
+def write(store, copy, *batches):
+    group = store.new_group()
+    taken = [copy.take(one, header, 0) for one, header in copy.placed(b"".join(batches))]
+    copy.write(group, taken, store.generation)
+    store.write(group, 0)
+
+
+def test_batches_are_cut_apart_and_none_is_changed(copy):
+    sent = [place(batch(3), 0, 2), place(batch(2), 3, 4)]
+    found = copy.placed(b"".join(sent))
+    assert [one for one, _ in found] == sent
+    assert [(header.base_offset, header.leader_epoch) for _, header in found] == [(0, 2), (3, 4)]
+    # Looking takes nothing.
+    assert copy.next_offset == 0
+
+
+def test_time_index_epochs_and_segments_are_made_anew(store, copy):
+    batches = [place(batch(size=3000, timestamp_ms=1000 + n), n, 2 + n // 4) for n in range(8)]
+    write(store, copy, *batches)
+    assert list(store.reader.epochs(copy.key)) == [(2, 0), (3, 4)]
+    assert store.reader.offset_before_time(copy.key, 1006) == 5
+    assert list(store.reader.segments(copy.key)) == [(0, store.generation, 0)]
+    head = store.head(copy.key)
+    assert head == LogHead(0, 8, sum(map(len, batches)), 1007, 7, 3, -1)
+
+
+def test_a_whole_copy_is_fenced_for_the_epoch_of_its_source(store, copy):
+    write(store, copy, place(batch(3), 0, 2))
+    own = copy.completed(LogHead(0, 3, 999, 7, 2, 2))
+    assert own == LogHead(0, 3, len(batch(3)), 7, 2, 2, 5)
+    with pytest.raises(CorruptRecords):
+        copy.completed(LogHead(0, 4, 999, 7, 2, 2))

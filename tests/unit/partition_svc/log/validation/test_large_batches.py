@@ -1,0 +1,219 @@
+"""Batches that are examined in a thread, through a core on a real store."""
+
+import asyncio
+import threading
+
+import pytest
+
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
+from common.ports.unavailable import BackendUnavailable
+from common.records.examine import NAMED_MAX
+from partition_svc.log.validation.validation import Unopened
+from tests.support.batches import record_batch
+from tests.support.compacted_logs import EAGER
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    read_everything,
+    running_core,
+    snapshot,
+    topic,
+    until,
+)
+from tests.support.records import Record
+
+OTHER = LogId(TOPIC_ID, 1)
+COUNT = 2000
+#: Its header has no time, so it has to be examined, and it is long.
+LONG = record_batch([Record(None, b"k")] * COUNT, base_timestamp_ms=5)
+KEYLESS = record_batch([Record(b"v")] * COUNT, base_timestamp_ms=5)
+
+
+class Gate:
+    """Keeps the thread from examining batches until it is open."""
+
+    def __init__(self, monkeypatch):
+        self.reached, self._open = threading.Event(), threading.Event()
+        examine = Unopened.open
+
+        def gated(unopened, pause=None):
+            self.reached.set()
+            assert self._open.wait(60)
+            return examine(unopened, pause)
+
+        monkeypatch.setattr(Unopened, "open", gated)
+
+    def open(self):
+        self._open.set()
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    made = Gate(monkeypatch)
+    yield made
+    made.open()
+
+
+def run(tmp_path, story, *topics, **settings):
+    async def within_limits():
+        async with asyncio.timeout(60), running_core(tmp_path, *topics, **settings) as core:
+            await story(core)
+
+    asyncio.run(within_limits())
+
+
+COMPACTED = topic(configs=EAGER)
+QUIET = {"cleaner_enable": False}
+
+
+def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gate):
+    async def story(core):
+        small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
+        first = core.append([Append(LOG, LONG), Append(OTHER, small)], acks=ACKS_LEADER)
+        second = core.append([Append(LOG, small)], acks=ACKS_LEADER)
+        third, _ = core.append_one(LOG, LONG, -1, acks=ACKS_ALL)
+        fourth, position = core.append_one(LOG, small, -1, acks=ACKS_ALL)
+        (elsewhere,) = await append(core, small, log=OTHER)
+        assert elsewhere.base_offset == 1
+        assert not any(one.done() for one in (first, second, third, fourth))
+        gate.open()
+        assert [one.base_offset for one in await first] == [0, 0]
+        assert [one.base_offset for one in await second] == [COUNT]
+        assert [one.base_offset for one in await third] == [COUNT + 1]
+        assert (await fourth)[position].base_offset == 2 * COUNT + 1
+        # The queue is gone, and nothing is in the way of the usual append any more.
+        assert not core._appending._queues
+        (last,) = await append(core, small)
+        assert last.base_offset == 2 * COUNT + 2
+        assert len(await read_everything(core)) == 5
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
+    tmp_path, gate, monkeypatch
+):
+    async def story(core):
+        def numbered(start, count):
+            records = [Record(b"v", b"k")] * count
+            return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
+
+        # The thread has this one, whose time was not over when it came.
+        monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
+        busy = core.append([Append(OTHER, LONG)], acks=ACKS_LEADER)
+        await until(gate.reached.is_set)
+        monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", -1.0)
+        late, behind = numbered(0, COUNT), numbered(COUNT, 1)
+        appends = core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
+        gate.open()
+        assert [one.base_offset for one in await busy] == [0]
+        refused, too_early = await appends
+        assert refused.refusal is Refusal.NO_ANSWER
+        # It would be out of sequence for good, if its producer were not known to send again.
+        assert too_early.refusal is Refusal.STORAGE_ERROR
+        monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
+        stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
+        assert [one.base_offset for one in stored] == [0, COUNT]
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_a_batch_that_is_refused_does_not_hold_back_what_is_behind(tmp_path):
+    async def story(core):
+        small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
+        answers = core.append([Append(LOG, KEYLESS), Append(LOG, small)], acks=ACKS_ALL)
+        refused, stored = await answers
+        assert (refused.refusal, stored.base_offset) == (Refusal.INVALID_RECORD, 0)
+        assert len(refused.record_errors) == NAMED_MAX
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_sequences_are_checked_in_the_order_of_the_appends(tmp_path):
+    async def story(core):
+        def numbered(start, count):
+            records = [Record(b"v", b"k")] * count
+            return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
+
+        long, short = numbered(0, COUNT), numbered(COUNT, 1)
+        appends = [Append(LOG, one) for one in (long, short, long, short)]
+        results = await core.append(appends, acks=ACKS_ALL)
+        assert [one.base_offset for one in results] == [0, COUNT, 0, COUNT]
+        assert len(await read_everything(core)) == 2
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_what_is_examined_when_the_log_goes_to_another_owner_is_refused(tmp_path, gate):
+    async def story(core):
+        answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
+        await until(gate.reached.is_set)
+        core.apply(snapshot(topic(owner="somebody else", configs=EAGER), revision=2))
+        gate.open()
+        assert [one.refusal for one in await answer] == [Refusal.NOT_OWNER]
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_the_epoch_counts_that_holds_when_it_is_examined(tmp_path, gate):
+    async def story(core):
+        answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
+        await until(gate.reached.is_set)
+        core.apply(snapshot(topic(leader_epoch=3, configs=EAGER), revision=2))
+        gate.open()
+        (result,) = await answer
+        assert (result.refusal, result.leader_epoch) == (Refusal.FENCED_LEADER_EPOCH, 3)
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_a_drain_waits_for_what_is_examined(tmp_path, gate):
+    async def story(core):
+        answer = core.append([Append(LOG, LONG)], acks=ACKS_ALL)
+        draining = asyncio.ensure_future(core.drain())
+        await until(gate.reached.is_set)
+        refused = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+        assert isinstance(refused.exception(), BackendUnavailable)
+        assert not draining.done()
+        gate.open()
+        await draining
+        assert [one.base_offset for one in await answer] == [0]
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch, caplog):
+    async def story(core):
+        def failing(unopened, pause=None):
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(Unopened, "open", failing)
+        small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
+        answer = await core.append([Append(LOG, LONG), Append(LOG, small)], acks=ACKS_ALL)
+        assert [one.refusal for one in answer] == [Refusal.INVALID_RECORD, None]
+        assert "a bug" in caplog.text
+
+    run(tmp_path, story, COMPACTED, **QUIET)
+
+
+@pytest.mark.parametrize("count", [1, COUNT])
+def test_all_records_are_examined_where_the_setting_says_so(tmp_path, count):
+    async def story(core):
+        wrong = record_batch([Record(b"v")] * count, payload=b"\xff" * 7 * count)
+        sound = record_batch([Record(b"v")] * count, base_timestamp_ms=5)
+        answers = await core.append([Append(LOG, wrong), Append(LOG, sound)], acks=ACKS_ALL)
+        assert [one.refusal for one in answers] == [Refusal.INVALID_RECORD, None]
+        future, position = core.append_one(LOG, wrong, -1, acks=ACKS_ALL)
+        assert (await future)[position].refusal is Refusal.INVALID_RECORD
+
+    run(tmp_path, story, validate_records="full")
+
+
+def test_only_headers_are_checked_where_the_setting_says_so(tmp_path):
+    async def story(core):
+        (result,) = await append(core, record_batch([Record(b"v")], payload=b"\xff" * 7))
+        assert result.refusal is None
+
+    run(tmp_path, story)

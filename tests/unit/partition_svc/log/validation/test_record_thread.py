@@ -1,0 +1,42 @@
+import asyncio
+import threading
+
+import pytest
+
+from common.runtime.thread_pauses import pause
+from partition_svc.log.validation.record_thread import RecordThread
+
+
+def test_work_runs_in_a_thread_of_its_own_one_after_the_other():
+    async def story():
+        thread = RecordThread("test")
+        names = await asyncio.gather(
+            *(thread.run(lambda: threading.current_thread().name) for _ in range(3))
+        )
+        assert set(names) == {"test_0"}
+        with pytest.raises(ZeroDivisionError):
+            await thread.run(lambda: 1 // 0)
+        thread.close()
+
+    asyncio.run(story())
+
+
+def test_the_event_loop_runs_while_a_thread_pauses():
+    async def story():
+        thread, turns = RecordThread("test"), 0
+        go_on = threading.Event()
+
+        def work():
+            while not go_on.is_set():
+                pause()
+
+        working = asyncio.ensure_future(thread.run(work))
+        for _ in range(100):
+            await asyncio.sleep(0)
+            turns += 1
+        go_on.set()
+        await working
+        assert turns == 100
+        thread.close()
+
+    asyncio.run(story())

@@ -1,0 +1,60 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.ports.metadata import ClusterChange, Member
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.server import RpcServer
+from partition_svc.moves.peers import Peers
+from partition_svc.rpc.moving_servicer import MovingServicer, service
+from partition_svc.store.keys import LogHead
+from protos.partition.v1 import moving_pb2 as pb
+
+
+class Outgoing:
+    """A source that says of every log who it is."""
+
+    def __init__(self, number):
+        self._number = number
+
+    async def find(self, *_):
+        return SimpleNamespace()
+
+    async def durable_head(self, _):
+        return LogHead(self._number, self._number)
+
+    async def batches(self, *_):
+        return
+        yield
+
+
+async def asked(peers):
+    call = peers.stub("partition-0").CopyLog(pb.CopyLogRequest())
+    return [part.head.end_offset async for part in call]
+
+
+def test_a_member_is_asked_where_it_is_now():
+    async def test():
+        servers = []
+        for number in (1, 2):
+            server = RpcServer([service(MovingServicer(Outgoing(number)))], address="127.0.0.1:0")
+            await server.start()
+            servers.append(server)
+        view = ClusterView()
+        peers = Peers(view)
+        try:
+            with pytest.raises(BackendUnavailable):
+                peers.stub("partition-0")
+            for revision, server in enumerate(servers):
+                member = Member("partition-0", f"127.0.0.1:{server.port}")
+                view.apply(ClusterChange(revision, "c", members=[member]))
+                assert await asked(peers) == [revision + 1]
+                assert await asked(peers) == [revision + 1]
+        finally:
+            await peers.close()
+            for server in servers:
+                await server.stop(grace_s=0)
+
+    asyncio.run(test())

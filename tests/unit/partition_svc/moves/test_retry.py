@@ -1,0 +1,64 @@
+import asyncio
+import gc
+import weakref
+
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.moves import retry
+from partition_svc.moves.retry import keep_trying
+from partition_svc.store.failures import StorageFailed
+
+
+class Attempts:
+    """Fails with each of `failures`, then succeeds."""
+
+    def __init__(self, *failures):
+        self.left = list(failures)
+
+    async def __call__(self):
+        if self.left:
+            raise self.left.pop(0)
+
+
+def test_what_passes_is_tried_again_and_told_once(caplog):
+    attempts = Attempts(
+        BackendUnavailable("away"), BackendUnavailable("away"), StorageFailed("full")
+    )
+    asyncio.run(keep_trying("moving", attempts))
+    assert not attempts.left
+    assert [one.message for one in caplog.records] == [
+        "moving: BackendUnavailable away; trying again",
+        "moving: StorageFailed full; trying again",
+    ]
+
+
+def test_a_bug_is_logged_with_its_traceback_and_tried_again_with_long_pauses(caplog, monkeypatch):
+    pauses, reasons = [], []
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(retry.asyncio, "sleep", sleep)
+    attempts = Attempts(*(ZeroDivisionError(n) for n in range(8)), StorageFailed("full"))
+    asyncio.run(keep_trying("moving", attempts, on_failure=reasons.append))
+    assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert pauses[8] <= 1
+    assert reasons[0] == "ZeroDivisionError(0)"
+    assert caplog.records[0].exc_info[0] is ZeroDivisionError
+    assert reasons[-1] == "StorageFailed full"
+
+
+def test_nothing_holds_on_to_a_failure_while_it_waits():
+    class Held:
+        pass
+
+    held = []
+
+    async def attempt():
+        if not held:
+            something = Held()
+            held.append(weakref.ref(something))
+            raise StorageFailed("broken")
+        gc.collect()
+        assert held[0]() is None
+
+    asyncio.run(keep_trying("moving", attempt))

@@ -1,0 +1,405 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from common.ports.metadata import Placement
+from common.ports.moves import MovePhase, MoveProgress
+from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
+from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
+from partition_svc.moves import target_move as target_module
+from partition_svc.moves.target_move import TargetMove
+from partition_svc.rpc import moving_servicer
+from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
+from partition_svc.store.room import Room
+from protos.partition.v1 import moving_pb2 as pb
+from tests.support.many_producers import store_producers
+from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
+from tests.support.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    content,
+    read_everything,
+    until,
+)
+from tests.support.troubled_stores import CancelledChore
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+@pytest.fixture
+def points(monkeypatch):
+    points = Failpoints()
+    for module in ("moves.runner", "moves.target_move", "rpc.moving_servicer"):
+        monkeypatch.setattr(f"partition_svc.{module}.reach", points.reach)
+    return points
+
+
+def heads_of(member):
+    return dict(member.store.heads())
+
+
+async def moved(ring):
+    await until(lambda: ring.placement().owner == TARGET and not ring.moves)
+
+
+def test_batches_that_were_damaged_on_the_way_are_asked_for_again(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            sent = [batch(size=60_000, start=n) for n in range(20)]
+            await append(source.core, *sent)
+            read, damaged = source.core.outgoing.batches, []
+
+            async def batches(*asked):
+                async for found in read(*asked):
+                    if len(damaged) < 2:
+                        damaged.append(found[-1])
+                        found = [*found[:-1], found[-1][:-1] + b"?"]
+                    yield found
+
+            monkeypatch.setattr(source.core.outgoing, "batches", batches)
+            ring.begin()
+            await moved(ring)
+            assert len(damaged) == 2
+            stored = await read_everything(target.core)
+            assert list(map(content, stored)) == list(map(content, sent))
+
+    run(test)
+
+
+@pytest.mark.parametrize("fits", [0, 3], ids=["at once", "after some batches"])
+def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
+    tmp_path, monkeypatch, fits
+):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(size=200_000) for _ in range(30)))
+            with monkeypatch.context() as full:
+                room = 100 << 20 if fits else 0
+                full.setattr(Room, "for_copies", lambda *_: room)
+                if fits:
+                    points = Failpoints()
+                    points.hold("move.source.copy")
+                    full.setattr(moving_servicer, "reach", points.reach)
+                    ring.begin()
+                    await until(lambda: "move.source.copy" in points.reached)
+                    room = 0
+                    points.let_go("move.source.copy")
+                else:
+                    ring.begin()
+                await until(lambda: [one.trouble for one in target.mover.progress if one.trouble])
+                await until(lambda: not heads_of(target) and not target.core.incoming.marks)
+                (progress,) = target.mover.progress
+                assert progress.trouble.startswith("NoRoom no room on the disk")
+                assert progress.total_bytes > 30 * 200_000
+                assert ring.moves[1].phase is MovePhase.PREPARE
+                # Appends here go on.
+                assert target.core._committer.refusal is None
+                begun = []
+                full.setattr(target.core.incoming, "begin", lambda move: begun.append(move))
+                await asyncio.sleep(0.1)
+                assert not begun
+            await moved(ring)
+            assert len(await read_everything(target.core)) == 30
+            assert not heads_of(source)
+
+    run(test)
+
+
+def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch(producer=(1, 0, 0)))
+            points.hold("move.target.installed")
+            ring.begin()
+            await until(lambda: "move.target.installed" in points.reached)
+            await target.crash()
+            # Its COMMIT may come at any time: nothing may be written to make it whole again.
+            await source.crash()
+            await target.start()
+            await until(lambda: points.reached.count("move.target.installed") == 2)
+            points.let_go("move.target.installed")
+            await until(lambda: ring.placement().owner == TARGET)
+            assert points.reached.count("move.source.fence") == 1
+            (result,) = await append(target.core, batch(producer=(1, 0, 0)))
+            assert (result.refusal, result.base_offset) == (None, 0)
+            await source.start()
+            await moved(ring)
+
+    run(test)
+
+
+def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            points.hold("move.target.installed")
+            move = ring.begin()
+            await until(lambda: "move.target.installed" in points.reached)
+            await target.crash()
+            await ring.advance_move(move.move_id, MovePhase.COMMIT)
+            await until(lambda: not ring.moves)
+            # The move as it was before its fence, and as it is not any more.
+            ring.moves[move.move_id] = move
+            owner, ring.placements[0] = ring.placements[0], Placement("partition-0", 5)
+            points.let_go("move.target.installed")
+            before = list(points.reached)
+            ring.advance_move = no_such_move
+            await target.start()
+            await until(lambda: target.mover._ended)
+            assert points.reached == before
+            ring.moves.clear()
+            ring.placements[0] = owner
+            ring.listeners[TARGET](ring.snapshot())
+            assert len(await read_everything(target.core)) == 1
+
+    run(test)
+
+
+async def no_such_move(*_, process):
+    return None
+
+
+class Rounds(TargetMove):
+    """A move whose rounds copy so many bytes each."""
+
+    def __init__(self, limit, *sizes):
+        self._limit = limit
+        self._sizes = list(sizes)
+        self.limits = []
+
+    async def _copy_round(self, _, limit):
+        self.limits.append(limit)
+        return self._sizes.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unlimited_from"),
+    [
+        ([10], None),
+        ([100 << 20, 40 << 20, 10 << 20, 2 << 20, 1 << 20], None),
+        ([100 << 20, 60 << 20, 30 << 20, 1 << 20], 2),
+        ([20 << 20] * 14, 2),
+    ],
+    ids=["short", "shrinking", "slow", "never"],
+)
+def test_the_tail_is_copied_until_it_is_short_enough(sizes, unlimited_from):
+    limit = RateLimit(1)
+    rounds = Rounds(limit, *sizes, 0, 0)
+    asyncio.run(rounds._catch_up(None))
+    assert len(rounds.limits) == len(sizes)
+    unlimited = [one is NO_LIMIT for one in rounds.limits]
+    assert unlimited == [
+        unlimited_from is not None and number >= unlimited_from for number in range(len(sizes))
+    ]
+
+
+def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(size=50_000) for _ in range(20)))
+            size = (await source.core.describe_logs([LOG]))[0].size_bytes
+            points.hold("move.target.prepare")
+            ring.begin()
+            await until(lambda: points.reached)
+            assert list(target.mover.progress) == [MoveProgress(1, 0, 0)]
+            points.hold("move.target.catch-up")
+            points.let_go("move.target.prepare")
+            await until(lambda: "move.target.catch-up" in points.reached)
+            assert list(target.mover.progress) == [MoveProgress(1, size, size)]
+            points.let_go("move.target.catch-up")
+            await moved(ring)
+            assert list(target.mover.progress) == []
+
+    run(test)
+
+
+def test_a_commit_that_is_not_recorded_makes_nobody_the_owner(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            advance, refused = ring.advance_move, []
+
+            async def advance_move(move_id, phase, *, process):
+                if phase is MovePhase.COMMIT and len(refused) < 3:
+                    refused.append(target.core._registry.find(LOG))
+                    return ring.moves[move_id]
+                return await advance(move_id, phase, process=process)
+
+            monkeypatch.setattr(ring, "advance_move", advance_move)
+            ring.begin()
+            await moved(ring)
+            assert refused == [Refusal.NOT_OWNER] * 3
+
+    run(test)
+
+
+@pytest.mark.parametrize("when", ["queued", "run"])
+@pytest.mark.parametrize("number", range(8))
+def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
+    tmp_path, monkeypatch, number, when
+):
+    """Its target gets the log by another way than the move, is appended to, and starts again."""
+
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            with monkeypatch.context() as patched:
+                chore = CancelledChore(
+                    target.core._committer,
+                    patched,
+                    number=number,
+                    when=when,
+                    on_cancelled=lambda: ring.begin_anew(1, TARGET),
+                )
+                ring.begin()
+                await until(lambda: chore.has_cancelled)
+            await until(lambda: target.core.serving_epoch(LOG) == 6)
+            (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
+            assert result.refusal is None
+            await target.crash()
+            await target.start()
+            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: target.core.serving_epoch(LOG) == 6)
+            assert len(await read_everything(target.core)) == result.base_offset + 1
+
+    run(test)
+
+
+def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monkeypatch, caplog):
+    async def test():
+        ring = TellingRing()
+        broken = LogId(TOPIC_ID, 1)
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, batch())
+            begin = target.core.incoming.begin
+
+            async def begin_or_fail(move):
+                if move.partition == broken.partition:
+                    raise ZeroDivisionError("a bug")
+                return await begin(move)
+
+            monkeypatch.setattr(target.core.incoming, "begin", begin_or_fail)
+            ring.begin(broken)
+            await until(lambda: "ZeroDivisionError" in caplog.text)
+            ring.begin()
+            await until(lambda: ring.placement().owner == TARGET and 2 not in ring.moves)
+            assert not target._moving.done()
+            assert ring.moves[1].phase is MovePhase.PREPARE
+
+    run(test)
+
+
+def producers_of(member):
+    """The batches that each producer's row has; when they were appended may differ."""
+    rows = dict(member.store.reader.producers(log_key(*LOG)))
+    return {producer_id: (row[:2], row[10:]) for producer_id, row in rows.items()}
+
+
+@pytest.mark.parametrize("held", ["move.target.prepare", "move.target.catch-up"])
+def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch, held):
+    async def test():
+        ring, count = TellingRing(), 50_000
+        async with moving_members(tmp_path, ring) as (source, target):
+            store_producers(source.store, count)
+            await append(source.core, *(batch(producer=(count + n, 0, 0)) for n in range(20)))
+            fenced, rows = [], source.core.outgoing.rows
+
+            def noted(log, kinds):
+                if log.is_fenced:
+                    fenced.append(kinds)
+                return rows(log, kinds)
+
+            monkeypatch.setattr(source.core.outgoing, "rows", noted)
+            points.hold(held)
+            ring.begin()
+            await until(lambda: held in points.reached)
+            # Known ones, new ones, and a new epoch go on while the log is copied.
+            late = [(count, 0, 1), (count + 1, 1, 0), (count + 90, 0, 0), (7, 0, 1), (count, 0, 2)]
+            await append(source.core, *(batch(producer=one) for one in late))
+            points.hold("move.target.installed")
+            points.let_go(held)
+            await until(lambda: "move.target.installed" in points.reached)
+            assert fenced == [FEW_MOVED_KINDS]
+            assert len(producers_of(target)) == count + 21
+            assert producers_of(target) == producers_of(source)
+            points.let_go("move.target.installed")
+            await moved(ring)
+            again = await append(target.core, batch(producer=(count, 0, 2)))
+            assert again[0].base_offset == 24
+
+    run(test)
+
+
+@pytest.mark.parametrize("older", ["source", "target"])
+def test_producers_move_between_releases(tmp_path, monkeypatch, older):
+    """An older source sends producers behind the fence only, an older target asks for nothing."""
+
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(producer=(n, 0, 0)) for n in range(20)))
+            ring.begin()
+            await moved(ring)
+            assert len(producers_of(target)) == 20
+            again = await append(target.core, batch(producer=(7, 0, 0)))
+            assert again[0].base_offset == 7
+
+    if older == "source":
+        monkeypatch.setattr(moving_servicer.Outgoing, "producers", nothing)
+        monkeypatch.setattr(moving_servicer, "FEW_MOVED_KINDS", MOVED_KINDS)
+    else:
+        messages = {
+            "CopyLogRequest": without_producers(pb.CopyLogRequest),
+            "FenceLogRequest": without_producers(pb.FenceLogRequest),
+            "LogPart": pb.LogPart,
+        }
+        monkeypatch.setattr(target_module, "pb", SimpleNamespace(**messages))
+    run(test)
+
+
+async def nothing(*_):
+    """Rows that nobody sends."""
+    for rows in ():
+        yield rows
+
+
+def without_producers(request):
+    """Makes requests as releases before did."""
+
+    def make(*, with_producers=False, has_producers=False, **fields):
+        return request(**fields)
+
+    return make
+
+
+def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatch):
+    async def test():
+        ring = TellingRing()
+        async with moving_members(tmp_path, ring) as (source, target):
+            await append(source.core, *(batch(size=5000) for _ in range(20)))
+            monkeypatch.setattr(source.store.room, "is_short", lambda _: True)
+            (refused,) = await append(source.core, batch())
+            assert refused.refusal is Refusal.STORAGE_ERROR
+            assert not source.core.disk_state().is_writable
+            ring.begin()
+            await moved(ring)
+            assert len(await read_everything(target.core)) == 20
+            assert not heads_of(source)
+
+    run(test)

@@ -1,0 +1,345 @@
+import asyncio
+import struct
+import threading
+
+import pytest
+from google.protobuf.message import DecodeError
+
+from common.ports.partitions import (
+    ACKS_ALL,
+    ACKS_LEADER,
+    ACKS_NONE,
+    AppendResult,
+    OneAppend,
+    Refusal,
+)
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.messages.partition_owner import Malformed
+from partition_svc.log.validation.validation import Unopened
+from partition_svc.rpc.append_stream import AppendStream
+from protos.partition.v1 import partition_pb2 as pb
+from tests.support.batches import record_batch, with_times
+from tests.support.partition_core import TOPIC_ID, batch, running_core, until
+from tests.support.records import Record
+
+
+class Partitions:
+    """Takes appends, and answers them when the test says so."""
+
+    def __init__(self):
+        self.calls = []
+
+    def append_one(self, log, batch, leader_epoch, *, acks):
+        future = asyncio.get_running_loop().create_future()
+        self.calls.append((acks, [batch], future))
+        return OneAppend(future, 0)
+
+    def answer(self, number=0, *, refusal=None):
+        _, batches, future = self.calls[number]
+        future.set_result([AppendResult(5, refusal=refusal) for _ in batches])
+
+
+class Requests:
+    """What a caller sends, as it comes."""
+
+    def __init__(self):
+        self._queue = asyncio.Queue()
+        self.taken = 0
+
+    def send(self, *appends):
+        self._queue.put_nowait(pb.AppendRequest(appends=appends))
+
+    def end(self, error=None):
+        self._queue.put_nowait(error)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        request = await self._queue.get()
+        if request is None:
+            raise StopAsyncIteration
+        if isinstance(request, Exception):
+            raise request
+        self.taken += 1
+        return request
+
+
+def item(append_id, batch=b"x", acks=pb.ACKS_ALL, topic_id=TOPIC_ID):
+    return pb.Append(append_id=append_id, topic_id=topic_id, acks=acks, batch=batch)
+
+
+def run(test, *, bytes_in_flight_max=1000):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            partitions, requests = Partitions(), Requests()
+            stream = AppendStream(partitions, bytes_in_flight_max=bytes_in_flight_max)
+            await test(partitions, requests, stream)
+
+    asyncio.run(within_limits())
+
+
+async def ids_of(responses):
+    return [one.append_id async for response in responses for one in response.results]
+
+
+def test_results_come_as_they_are_known_and_the_end_waits_for_all(tmp_path):
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        requests.send(item(1), item(2))
+        requests.send(item(3))
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(responses))
+        await until(lambda: len(partitions.calls) == 3)
+        partitions.answer(2)
+        await asyncio.sleep(0)
+        assert not reading.done()
+        partitions.answer(1)
+        partitions.answer(0)
+        assert await reading == [3, 2, 1]
+        assert stream.failure is None
+
+    run(test)
+
+
+def test_appends_begin_in_the_order_of_arrival_each_with_its_acks():
+    async def test(partitions, requests, stream):
+        acks = [pb.ACKS_ALL, pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE, pb.ACKS_ALL]
+        requests.send(*(item(n, b"%d" % n, one) for n, one in enumerate(acks)))
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: len(partitions.calls) == 5)
+        assert [call[:2] for call in partitions.calls] == [
+            (ACKS_ALL, [b"0"]),
+            (ACKS_ALL, [b"1"]),
+            (ACKS_LEADER, [b"2"]),
+            (ACKS_NONE, [b"3"]),
+            (ACKS_ALL, [b"4"]),
+        ]
+        for number in range(5):
+            partitions.answer(number)
+        # acks=0 wants no answer.
+        assert await reading == [0, 1, 2, 4]
+
+    run(test)
+
+
+def test_appends_that_share_an_answer_have_their_own_results():
+    async def test(partitions, requests, stream):
+        shared = asyncio.get_running_loop().create_future()
+        partitions.append_one = lambda log, batch, leader_epoch, *, acks: OneAppend(
+            shared, int(batch)
+        )
+        requests.send(item(1, b"2"), item(2, b"0"))
+        requests.end()
+        shared.set_result([AppendResult(offset) for offset in range(3)])
+        (response,) = [one async for one in stream.responses(requests)]
+        assert [(one.append_id, one.stored.base_offset) for one in response.results] == [
+            (1, 2),
+            (2, 0),
+        ]
+
+    run(test)
+
+
+def test_a_refusal_is_told_even_to_who_wants_no_answer():
+    async def test(partitions, requests, stream):
+        requests.send(item(7, acks=pb.ACKS_NONE))
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: bool(partitions.calls))
+        partitions.answer(refusal=Refusal.STORAGE_ERROR)
+        assert await reading == [7]
+
+    run(test)
+
+
+def test_everything_that_waits_leaves_in_one_message():
+    async def test(partitions, requests, stream):
+        for append_id in range(300):
+            requests.send(item(append_id))
+        requests.end()
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        await until(lambda: len(partitions.calls) == 300)
+        for number in range(300):
+            partitions.answer(number)
+        sizes = [len((await first).results)]
+        sizes += [len(response.results) async for response in responses]
+        assert sizes == [256, 44]
+
+    run(test, bytes_in_flight_max=1 << 20)
+
+
+def test_nothing_is_read_while_too_much_is_in_flight():
+    async def test(partitions, requests, stream):
+        for append_id in range(10):
+            requests.send(item(append_id, b"x" * 400))
+        requests.end()
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: requests.taken == 3)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert requests.taken == 3
+        partitions.answer(0)
+        await until(lambda: requests.taken == 4)
+        for number in range(1, 10):
+            await until(lambda number=number: len(partitions.calls) > number)
+            partitions.answer(number)
+        assert await reading == list(range(10))
+
+    run(test)
+
+
+def test_a_caller_that_does_not_read_is_not_read_from():
+    async def test(partitions, requests, stream):
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        for append_id in range(50):
+            requests.send(item(append_id, b"x" * 400))
+        await until(lambda: bool(partitions.calls))
+        partitions.answer(0)
+        await first
+        for _ in range(200):
+            await asyncio.sleep(0)
+            for number, (_, _, future) in enumerate(partitions.calls):
+                if not future.done():
+                    partitions.answer(number)
+        assert requests.taken < 20
+        await responses.aclose()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda requests: requests.send(item(2), item(3, topic_id=b"short")),
+        lambda requests: requests.send(item(2), item(3, acks=99)),
+        lambda requests: requests.end(DecodeError("no message")),
+    ],
+    ids=["topic id", "acks", "bytes"],
+)
+def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
+    async def test(partitions, requests, stream):
+        requests.send(item(1))
+        send(requests)
+        requests.send(item(4))
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: stream.failure is not None)
+        assert isinstance(stream.failure, Malformed)
+        partitions.answer(0)
+        assert await reading == [1]
+        # None of the malformed message, and nothing after it.
+        assert len(partitions.calls) == 1
+
+    run(test)
+
+
+def test_a_service_that_stops_answers_what_is_in_flight():
+    async def test(partitions, requests, stream):
+        requests.send(item(1))
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: bool(partitions.calls))
+        stream.end(BackendUnavailable("stopping"))
+        stream.end(BackendUnavailable("a later reason"))
+        partitions.answer(0)
+        assert await reading == [1]
+        assert str(stream.failure) == "stopping"
+
+    run(test)
+
+
+def test_an_append_without_an_outcome_ends_the_stream():
+    async def test(partitions, requests, stream):
+        requests.send(item(1))
+        reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: bool(partitions.calls))
+        partitions.calls[0][2].set_exception(BackendUnavailable("gone"))
+        assert await reading == []
+        assert isinstance(stream.failure, BackendUnavailable)
+
+    run(test)
+
+
+def test_a_bug_is_not_hidden():
+    async def test(partitions, requests, stream):
+        requests.end(ZeroDivisionError("a bug"))
+        with pytest.raises(ZeroDivisionError):
+            await ids_of(stream.responses(requests))
+
+    run(test)
+
+
+def test_an_append_that_raises_ends_the_stream_when_what_came_before_is_answered():
+    async def test(partitions, requests, stream):
+        append_one = partitions.append_one
+
+        def failing(*append, acks):
+            if acks == ACKS_LEADER:
+                raise struct.error("a bug")
+            return append_one(*append, acks=acks)
+
+        partitions.append_one = failing
+        requests.send(item(1), item(2, acks=pb.ACKS_LEADER), item(3))
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        await until(lambda: bool(partitions.calls))
+        partitions.answer(0)
+        assert [one.append_id for one in (await first).results] == [1]
+        with pytest.raises(struct.error):
+            await anext(responses)
+
+    run(test)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
+def test_an_answer_that_never_comes_ends_the_stream(error):
+    async def test(partitions, requests, stream):
+        requests.send(item(1))
+        requests.send(item(2, acks=pb.ACKS_LEADER))
+        responses = stream.responses(requests)
+        first = asyncio.ensure_future(anext(responses))
+        await until(lambda: len(partitions.calls) == 2)
+        partitions.calls[0][2].set_exception(error)
+        await asyncio.sleep(0)
+        partitions.answer(1)
+        assert [one.append_id for one in (await first).results] == [2]
+        with pytest.raises(type(error)):
+            await anext(responses)
+
+    run(test)
+
+
+def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined(
+    tmp_path, monkeypatch
+):
+    may_examine = threading.Event()
+    examine = Unopened.open
+
+    def examine_later(unopened, pause=None):
+        assert may_examine.wait(60)
+        return examine(unopened, pause)
+
+    monkeypatch.setattr(Unopened, "open", examine_later)
+    # Its header has no time, so its records must be examined, and they are many.
+    long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
+    long = with_times(long, 5, -1)
+
+    async def story():
+        async with asyncio.timeout(60), running_core(tmp_path) as core:
+            requests = Requests()
+            stream = AppendStream(core, bytes_in_flight_max=1 << 20)
+            responses = stream.responses(requests)
+            other = item(2, batch())
+            other.partition = 1
+            requests.send(item(1, long), other, item(3, batch()))
+            requests.end()
+            assert [one.append_id for one in (await anext(responses)).results] == [2]
+            may_examine.set()
+            assert sorted(await ids_of(responses)) == [1, 3]
+
+    try:
+        asyncio.run(story())
+    finally:
+        may_examine.set()

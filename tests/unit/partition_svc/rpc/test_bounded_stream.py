@@ -1,0 +1,176 @@
+import asyncio
+
+import pytest
+from google.protobuf.message import DecodeError
+
+from common.rpc.messages.partition_owner import Malformed
+from partition_svc.rpc.bounded_stream import BoundedStream
+from tests.support.partition_core import until
+
+
+class Requests:
+    """What a caller sends, when the test says so."""
+
+    def __init__(self):
+        self._queue = asyncio.Queue()
+        self.taken = 0
+
+    def send(self, *requests):
+        for one in requests:
+            self._queue.put_nowait(one)
+
+    def end(self):
+        self._queue.put_nowait(StopAsyncIteration())
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        request = await self._queue.get()
+        if isinstance(request, Exception):
+            raise request
+        self.taken += 1
+        return request
+
+
+class Sizes(BoundedStream):
+    """A request is a size; `answer` answers one, and a response is a list of two at most."""
+
+    def __init__(self, bytes_in_flight_max):
+        super().__init__(bytes_in_flight_max=bytes_in_flight_max)
+        self.begun = []
+        self.done = []
+
+    def _take(self, request):
+        if request < 0:
+            raise Malformed("a negative size")
+        self._began(request)
+        self.begun.append(request)
+
+    @property
+    def _is_answered(self):
+        return bool(self.done)
+
+    def _next_response(self):
+        now, self.done = self.done[:2], self.done[2:]
+        return now, sum(now)
+
+    def answer(self, size):
+        self.done.append(size)
+        self._ended()
+
+
+def run(story, *, bytes_in_flight_max=100):
+    async def within_limits():
+        async with asyncio.timeout(60):
+            await story(Requests(), Sizes(bytes_in_flight_max))
+
+    asyncio.run(within_limits())
+
+
+async def all_of(stream, requests):
+    return [one async for one in stream.responses(requests)]
+
+
+def test_what_is_answered_together_leaves_in_one_message():
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(1, 2, 3)
+        requests.end()
+        await until(lambda: stream.begun == [1, 2, 3])
+        for size in (3, 1, 2):
+            stream.answer(size)
+        assert await reading == [[3, 1], [2]]
+        assert stream.failure is None
+
+    run(story)
+
+
+def test_more_than_the_bound_is_not_read_before_answers_have_left():
+    async def story(requests, stream):
+        responses = stream.responses(requests)
+        reading = asyncio.ensure_future(anext(responses))
+        requests.send(60, 60, 10, 10)
+        await until(lambda: requests.taken == 2)
+        stream.answer(60)
+        assert await reading == [60]
+        await asyncio.sleep(0)
+        assert requests.taken == 2
+        reading = asyncio.ensure_future(anext(responses))
+        await until(lambda: requests.taken == 4)
+        stream.answer(60)
+        assert await reading == [60]
+        await responses.aclose()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(-1, "a negative size"), (DecodeError("x"), "a request is not of its message type")],
+)
+def test_nonsense_ends_the_stream_when_the_rest_is_answered(wrong, said):
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(1, wrong, 2)
+        await until(lambda: stream.failure)
+        assert not reading.done()
+        stream.answer(1)
+        assert await reading == [[1]]
+        assert isinstance(stream.failure, Malformed)
+        assert str(stream.failure) == said
+        assert stream.begun == [1]
+
+    run(story)
+
+
+def test_a_stream_that_is_ended_takes_no_more_and_keeps_the_first_reason():
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(200)
+        await until(lambda: stream.begun)
+        stream.end(RuntimeError("first"))
+        stream.end(RuntimeError("second"))
+        requests.send(1)
+        stream.answer(200)
+        assert await reading == [[200]]
+        assert str(stream.failure) == "first"
+        assert stream.begun == [200]
+
+    run(story)
+
+
+def test_a_bug_comes_out_when_the_rest_is_answered():
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(1, "no number")
+        await until(lambda: stream.begun)
+        stream.answer(1)
+        with pytest.raises(TypeError):
+            await reading
+
+    run(story)
+
+
+def test_a_reader_that_ended_by_a_bug_with_nothing_under_way_ends_the_stream():
+    async def story(requests, stream):
+        requests.send("no number")
+        with pytest.raises(TypeError):
+            await all_of(stream, requests)
+        assert not stream.begun
+
+    run(story)
+
+
+def test_a_call_without_an_answer_ends_the_stream_when_the_rest_is_answered():
+    async def story(requests, stream):
+        reading = asyncio.ensure_future(all_of(stream, requests))
+        requests.send(1, 2)
+        await until(lambda: len(stream.begun) == 2)
+        stream.fail(ZeroDivisionError("a bug"))
+        stream._ended()
+        stream.answer(2)
+        with pytest.raises(ZeroDivisionError):
+            await reading
+
+    run(story)

@@ -1,0 +1,156 @@
+import asyncio
+
+import grpc
+import pytest
+
+from common.ports.partitions import ACKS_ALL, Append, Refusal
+from common.rpc.channels import open_channel
+from partition_svc.store.failures import StorageFailed
+from protos.partition.v1 import moving_pb2 as pb
+from protos.partition.v1.moving_pb2_grpc import MovingServiceStub
+from tests.support.batches import split_batches
+from tests.support.moving_members import SOURCE, Failpoints, TellingRing, moving_members
+from tests.support.partition_core import LOG, append, batch, content, until
+
+
+def run(test, tmp_path, monkeypatch):
+    """`test` gets the source of a move whose target does nothing, and a stub that calls it."""
+    points = Failpoints()
+    points.hold("move.target.prepare")
+    monkeypatch.setattr("partition_svc.moves.target_move.reach", points.reach)
+
+    async def within_limits():
+        ring = TellingRing()
+        async with asyncio.timeout(60), moving_members(tmp_path, ring) as (source, _):
+            ring.begin()
+            async with open_channel(ring.members[SOURCE].address) as channel:
+                await test(source, MovingServiceStub(channel), ring)
+
+    asyncio.run(within_limits())
+
+
+def moved(move_id=1, topic_id=LOG.topic_id, leader_epoch=5):
+    return pb.MovedLog(move_id=move_id, topic_id=topic_id, leader_epoch=leader_epoch)
+
+
+async def parts(call):
+    return [one async for one in call]
+
+
+def kinds(found):
+    return [one.WhichOneof("part") for one in found]
+
+
+def test_a_log_is_copied_in_small_parts_from_the_offset_on(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        sent = [batch(size=100_000, start=n) for n in range(12)]
+        await append(source.core, *sent)
+        found = await parts(stub.CopyLog(pb.CopyLogRequest(log=moved(), offset=2)))
+        assert kinds(found)[0] == "head"
+        assert found[0].head.end_offset == 12
+        assert found[0].head.size_bytes == sum(map(len, sent))
+        assert set(kinds(found[1:])) == {"batches"}
+        assert max(len(one.batches) for one in found) <= 256 << 10
+        copied = [each for one in found[1:] for each in split_batches(one.batches)]
+        assert list(map(content, copied)) == list(map(content, sent[2:]))
+
+    run(test, tmp_path, monkeypatch)
+
+
+def test_a_batch_that_is_larger_than_a_part_goes_alone(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        await append(source.core, batch(), batch(size=1_000_000), batch())
+        found = await parts(stub.CopyLog(pb.CopyLogRequest(log=moved())))
+        assert [len(split_batches(one.batches)) for one in found[1:]] == [1, 1, 1]
+
+    run(test, tmp_path, monkeypatch)
+
+
+def test_a_fence_gives_the_tail_and_the_rows_and_may_be_asked_for_again(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
+        request = pb.FenceLogRequest(log=moved(), offset=2)
+        found = await parts(stub.FenceLog(request))
+        assert kinds(found) == ["head", "batches", "rows", "rows"]
+        assert found[0].head.leader_epoch == 5
+        assert [one.kind for part in found[2:] for one in part.rows.rows] == [b"P"] * 3 + [b"E"]
+        (result,) = await source.core.append([Append(LOG, batch(), 5)], acks=ACKS_ALL)
+        assert result.refusal is Refusal.MOVING
+        assert await parts(stub.FenceLog(request)) == found
+
+    run(test, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        (moved(move_id=2), Refusal.NOT_OWNER),
+        (moved(leader_epoch=4), Refusal.FENCED_LEADER_EPOCH),
+        (moved(leader_epoch=6), Refusal.UNKNOWN_LEADER_EPOCH),
+        (moved(topic_id=b"no such topic id"), Refusal.UNKNOWN_PARTITION),
+        (pb.MovedLog(), Refusal.UNKNOWN_PARTITION),
+    ],
+    ids=["another move", "old epoch", "new epoch", "unknown", "nothing"],
+)
+def test_what_is_not_this_move_is_refused_and_fences_nothing(tmp_path, monkeypatch, asked, refusal):
+    async def test(source, stub, _):
+        for call in (
+            stub.CopyLog(pb.CopyLogRequest(log=asked)),
+            stub.FenceLog(pb.FenceLogRequest(log=asked)),
+        ):
+            (part,) = await parts(call)
+            assert part.refusal == refusal
+        (result,) = await source.core.append([Append(LOG, batch(), 5)], acks=ACKS_ALL)
+        assert result.refusal is None
+
+    run(test, tmp_path, monkeypatch)
+
+
+def test_producers_leave_before_the_fence_where_the_target_asks_for_them(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
+        copying = pb.CopyLogRequest(log=moved(), offset=2, with_producers=True)
+        found = await parts(stub.CopyLog(copying))
+        assert kinds(found) == ["head", "batches", "rows"]
+        assert [one.kind for one in found[2].rows.rows] == [b"P"] * 3
+        fencing = pb.FenceLogRequest(log=moved(), offset=3, has_producers=True)
+        found = await parts(stub.FenceLog(fencing))
+        assert [one.kind for part in found[1:] for one in part.rows.rows] == [b"E"]
+
+    run(test, tmp_path, monkeypatch)
+
+
+def test_a_store_that_fails_is_a_refusal_and_the_fence_may_be_asked_for_again(
+    tmp_path, monkeypatch
+):
+    async def test(source, stub, _):
+        def fail(*_):
+            raise StorageFailed("broken")
+
+        await append(source.core, batch())
+        with monkeypatch.context() as broken:
+            broken.setattr(source.store, "write", fail)
+            (part,) = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
+            assert part.refusal == Refusal.STORAGE_ERROR
+        await until(lambda: source.core._committer.failure is None)
+        found = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
+        assert found[0].head.end_offset == 1
+
+    run(test, tmp_path, monkeypatch)
+
+
+def test_a_stopping_service_breaks_its_streams_off(tmp_path, monkeypatch):
+    async def test(source, stub, _):
+        points = Failpoints()
+        points.hold("move.source.copy")
+        monkeypatch.setattr("partition_svc.rpc.moving_servicer.reach", points.reach)
+        await append(source.core, *(batch(size=90_000) for _ in range(30)))
+        copying = asyncio.ensure_future(parts(stub.CopyLog(pb.CopyLogRequest(log=moved()))))
+        await until(lambda: points.reached)
+        source.servicer.end_streams()
+        points.let_go("move.source.copy")
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await copying
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+
+    run(test, tmp_path, monkeypatch)

@@ -1,0 +1,135 @@
+import asyncio
+
+from common.ports.moves import DiskState, LogLoad, MemberReport, MoveProgress
+from common.ports.partitions import LogId
+from partition_svc.load_reports import Reporter
+from partition_svc.store.failures import StorageFailed
+from tests.support.partition_core import until
+
+FIRST, SECOND = LogId(b"t" * 16, 0), LogId(b"t" * 16, 1)
+
+
+class Sizes:
+    def __init__(self, **stored):
+        self.stored = {FIRST: 100, SECOND: 50}
+        self.open = {}
+        self.asked = 0
+
+    def of_open_logs(self):
+        return self.open
+
+    async def of_all_logs(self):
+        self.asked += 1
+        return dict(self.stored)
+
+
+class Watch:
+    def __init__(self):
+        self.reports = []
+
+    def report(self, report):
+        self.reports.append(report)
+
+
+#: What every report of a new watch has.
+DISK = DiskState(100 << 20)
+
+
+def run(test, *, progress=(), disks=(DISK,)):
+    async def within_limits():
+        sizes, watch = Sizes(), Watch()
+        reporter = Reporter(sizes, lambda: progress, lambda: disks[-1], interval_s=0.001)
+        async with asyncio.timeout(60):
+            await test(reporter, sizes, watch)
+
+    asyncio.run(within_limits())
+
+
+def loads(*items, disk=None):
+    return MemberReport([LogLoad(*log, size, rate) for log, size, rate in items], disk=disk)
+
+
+def test_a_watch_is_told_everything_once_and_then_what_changed():
+    async def test(reporter, sizes, watch):
+        reporter.on_watch(watch)
+        await reporter.report(2.0)
+        sizes.open = {FIRST: 300}
+        await reporter.report(2.0)
+        # It stands still now, which is a change too.
+        await reporter.report(2.0)
+        await reporter.report(2.0)
+        assert watch.reports == [
+            loads((FIRST, 100, 0), (SECOND, 50, 0), disk=DISK),
+            loads((FIRST, 300, 100)),
+            loads((FIRST, 300, 0)),
+        ]
+        assert sizes.asked == 1
+
+    run(test)
+
+
+def test_a_new_watch_is_told_everything_again():
+    async def test(reporter, sizes, watch):
+        reporter.on_watch(watch)
+        await reporter.report(1.0)
+        again = Watch()
+        reporter.on_watch(again)
+        sizes.open = {SECOND: 60}
+        await reporter.report(1.0)
+        assert again.reports == [loads((FIRST, 100, 0), (SECOND, 60, 0), disk=DISK)]
+
+    run(test)
+
+
+def test_progress_is_told_every_time():
+    progress = [MoveProgress(1, 10, 100)]
+
+    async def test(reporter, _, watch):
+        reporter.on_watch(watch)
+        await reporter.report(1.0)
+        await reporter.report(1.0)
+        assert [list(one.progress) for one in watch.reports] == [progress, progress]
+        assert watch.reports[1].loads == []
+
+    run(test, progress=progress)
+
+
+def test_nobody_is_told_where_nobody_watches_and_a_failing_store_does_not_end_it():
+    async def test(reporter, sizes, watch):
+        await reporter.report(1.0)
+        running = asyncio.ensure_future(reporter.run())
+        of_all_logs, failed = sizes.of_all_logs, asyncio.Event()
+
+        async def fail():
+            failed.set()
+            raise StorageFailed("broken")
+
+        sizes.of_all_logs = fail
+        reporter.on_watch(watch)
+        await failed.wait()
+        sizes.of_all_logs = of_all_logs
+        await until(lambda: watch.reports)
+        running.cancel()
+
+    run(test)
+
+
+def test_the_disk_is_told_when_it_has_changed():
+    disks = [DISK]
+
+    async def test(reporter, _, watch):
+        reporter.on_watch(watch)
+        states = [
+            DISK,
+            DiskState((100 << 20) - 1),
+            DiskState(99 << 20),
+            DiskState((99 << 20), is_writable=False),
+            DiskState((99 << 20), is_writable=False),
+        ]
+        for state in states:
+            disks.append(state)
+            await reporter.report(1.0)
+        told = [one.disk for one in watch.reports if one.disk is not None]
+        assert told == [states[0], states[2], states[3]]
+
+    run(test, disks=disks)

@@ -1,0 +1,179 @@
+import asyncio
+
+import pytest
+
+from common.ports.metadata import ClusterChange
+from common.ports.partitions import ACKS_ALL, LATEST_TIMESTAMP, Append, OffsetQuery, Refusal
+from common.ports.unavailable import BackendUnavailable
+from partition_svc.config import PartitionSettings
+from partition_svc.partitions import PartitionCore
+from partition_svc.store.failures import WrongCluster
+from partition_svc.store.log_store import LogStore
+from tests.contracts.partitions_contract import PartitionsContract
+from tests.support.partition_core import (
+    LOG,
+    append,
+    batch,
+    fetch,
+    query,
+    read_everything,
+    running_core,
+    snapshot,
+    topic,
+)
+
+_WITHIN_S = 60
+
+
+class TestPartitionCore(PartitionsContract):
+    def opened(self, folder, *topics):
+        return running_core(folder, *topics)
+
+
+def run(test):
+    async def within_limits():
+        async with asyncio.timeout(_WITHIN_S):
+            await test()
+
+    asyncio.run(within_limits())
+
+
+def test_another_clusters_data_is_not_touched(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            await append(core, batch())
+            with pytest.raises(WrongCluster):
+                core.apply(snapshot(cluster_id="another"))
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
+def test_internal_topics_refuse_every_append_from_outside(tmp_path):
+    async def test():
+        async with running_core(tmp_path, topic(is_internal=True)) as core:
+            results = await append(core, batch(), batch()[:-1])
+            future, position = core.append_one(LOG, batch(), 0, acks=ACKS_ALL)
+            results.append((await future)[position])
+            assert [one.refusal for one in results] == [Refusal.INVALID_TOPIC] * 3
+            assert await read_everything(core) == []
+
+    run(test)
+
+
+@pytest.mark.parametrize("configs", [{}, {"cleanup.policy": "compact"}], ids=["plain", "compact"])
+def test_a_coordinator_of_this_process_appends_to_internal_topics(tmp_path, configs):
+    async def test():
+        async with running_core(tmp_path, topic(is_internal=True, configs=configs)) as core:
+            sent = Append(LOG, batch(), by_coordinator=True)
+            (result,) = await core.append([sent], acks=ACKS_ALL)
+            assert result.refusal is None
+            assert len(await read_everything(core)) == 1
+
+    run(test)
+
+
+def test_a_deleted_topic_is_unknown_at_once_and_its_waiters_are_told(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            waiting = asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=50_000)))
+            await fetch(core)
+            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            assert (await waiting)[0].refusal is Refusal.UNKNOWN_PARTITION
+            (result,) = await append(core, batch())
+            assert result.refusal is Refusal.UNKNOWN_PARTITION
+
+    run(test)
+
+
+def test_an_append_on_its_way_when_its_topic_goes_is_refused(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
+            assert [one.refusal for one in await answer] == [Refusal.UNKNOWN_PARTITION]
+
+    run(test)
+
+
+def test_a_stopping_core_answers_what_it_has_and_takes_no_more(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            waiting = asyncio.ensure_future(core.fetch(query((LOG, 1), max_wait_ms=50_000)))
+            await fetch(core)
+            await core.drain()
+            assert (await answer)[0].base_offset == 0
+            assert (await waiting)[0].records == []
+            with pytest.raises(BackendUnavailable):
+                await append(core, batch())
+
+    run(test)
+
+
+def test_who_stops_watching_the_core_does_not_stop_its_work(tmp_path):
+    async def test():
+        async with running_core(tmp_path) as core:
+            watching = asyncio.create_task(core.until_broken())
+            await append(core, batch())
+            watching.cancel()
+            await asyncio.wait([watching])
+            (result,) = await append(core, batch())
+            assert result.base_offset == 1
+
+    run(test)
+
+
+def test_everything_goes_on_after_a_restart(tmp_path):
+    async def before():
+        async with running_core(tmp_path) as core:
+            await append(core, batch(3, producer=(1, 0, 0)))
+
+    async def after():
+        async with running_core(tmp_path) as core:
+            again, following = await append(
+                core, batch(3, producer=(1, 0, 0)), batch(2, producer=(1, 0, 3))
+            )
+            assert (again.base_offset, following.base_offset) == (0, 3)
+            (latest,) = await core.list_offsets([OffsetQuery(LOG, LATEST_TIMESTAMP)])
+            assert latest.offset == 5
+
+    run(before)
+    run(after)
+
+
+def test_acks_all_without_a_sync_where_the_setting_says_so(tmp_path, monkeypatch):
+    syncs = []
+    monkeypatch.setattr("partition_svc.store.log_store.LogStore.sync", lambda _: syncs.append(1))
+
+    async def test(durability, expected):
+        async with running_core(tmp_path / durability, acks_all_durability=durability) as core:
+            syncs.clear()
+            await append(core, batch())
+            assert len(syncs) == expected
+
+    run(lambda: test("os", 0))
+    run(lambda: test("sync", 1))
+
+
+def test_a_bug_in_what_must_run_for_ever_is_told_and_does_not_hang_the_end(tmp_path, monkeypatch):
+    def bug(*_):
+        raise ZeroDivisionError("a bug")
+
+    async def test():
+        async with running_core(tmp_path) as core:
+            monkeypatch.setattr(core._store, "write", bug)
+            core.append([Append(LOG, batch())], acks=ACKS_ALL)
+            with pytest.raises(ZeroDivisionError):
+                await core.until_broken()
+
+    run(test)
+
+
+def test_an_idle_core_ends_without_ever_having_been_told_of_a_cluster(tmp_path):
+    async def test():
+        core = PartitionCore(LogStore(tmp_path), PartitionSettings())
+        await core.close()
+        LogStore(tmp_path).close()
+
+    run(test)

@@ -1,0 +1,192 @@
+"""What operators are told and what is asked of coordinators and logs."""
+
+import asyncio
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.ports.classic_groups import DescribedGroup, GroupResult, ListedGroup, ListedGroups
+from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.coordinators import OFFSETS_TOPIC
+from common.ports.group_errors import UNKNOWN_CLIENT, GroupRefusal
+from common.ports.group_offsets import CommitResult, FetchedOffsets
+from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.partitions import EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, OffsetResult, Refusal
+from ringlog.cli.groups.admin import GroupsAdmin, NotDone
+from ringlog.cli.groups.reset import Latest, NewOffset, ToTime
+from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, EMPTY, STABLE
+
+DEAD = DescribedGroup("readers", "Dead")
+MISSING = DescribedGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
+NO_CONSUMER_GROUP = ConsumerGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
+
+
+class Told:
+    """Coordinators and logs that say what a test wrote down; notes what is changed."""
+
+    def __init__(self, classic=EMPTY, *, modern=NO_CONSUMER_GROUP, committed=COMMITTED):
+        self.classic, self.modern, self.committed = classic, modern, committed
+        self.fetch_refusal = self.commit_refusal = self.delete_refusal = self.log_refusal = None
+        self.list_answer = ListedGroups([ListedGroup("readers", "consumer", "Empty", "classic")])
+        self.listed, self.commits, self.deleted = [], [], []
+
+    async def describe_groups(self, group_ids):
+        return [self.classic]
+
+    async def describe_consumer_groups(self, group_ids):
+        return [self.modern]
+
+    async def list_groups(self, request):
+        self.listed.append(request)
+        return self.list_answer
+
+    async def fetch_offsets(self, request):
+        return FetchedOffsets(self.committed, self.fetch_refusal)
+
+    async def commit_offsets(self, request):
+        self.commits.append(request)
+        return CommitResult([self.commit_refusal] * len(request.offsets))
+
+    async def delete_groups(self, group_ids):
+        self.deleted += group_ids
+        return [GroupResult(one, self.delete_refusal) for one in group_ids]
+
+    async def list_offsets(self, queries):
+        answers = {EARLIEST_TIMESTAMP: 2, LATEST_TIMESTAMP: 9, 50: 5}
+        return [
+            OffsetResult(answers.get(one.timestamp, -1), refusal=self.log_refusal)
+            for one in queries
+        ]
+
+
+def topic(name, count):
+    owner = Placement("partition-0", 1)
+    return Topic(name.encode().ljust(16), name, (owner,) * count)
+
+
+def admin(told, *, names=("orders", OFFSETS_TOPIC)):
+    view = ClusterView()
+    view.apply(ClusterChange(1, "c", is_snapshot=True, topics=[topic(name, 3) for name in names]))
+    return GroupsAdmin(view, told, told)
+
+
+def run(call):
+    return asyncio.run(call)
+
+
+def test_groups_are_listed_by_state():
+    told = Told()
+    assert [one.group_id for one in run(admin(told).listed(["Empty"])).groups] == ["readers"]
+    assert told.listed[0].states == ["Empty"]
+
+
+def test_a_list_that_is_not_whole_is_none():
+    told = Told()
+    told.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+    with pytest.raises(NotDone, match="COORDINATOR_LOAD_IN_PROGRESS"):
+        run(admin(told).listed([]))
+
+
+def test_where_nobody_has_used_groups_there_are_none():
+    groups = admin(Told(STABLE), names=["orders"])
+    assert run(groups.listed([])) == ListedGroups()
+    with pytest.raises(NotDone, match="no group 'readers'"):
+        run(groups.describe("readers"))
+    with pytest.raises(NotDone, match="no group 'readers'"):
+        run(groups.delete("readers"))
+
+
+def test_a_group_is_described_with_its_coordinator_and_lag():
+    found = run(admin(Told(STABLE)).describe("readers"))
+    assert (found.state, found.coordinator, found.lag) == ("Stable", "partition-0", 2 + 6)
+    assert len(found.members) == 2
+
+
+def test_a_consumer_group_is_described_too():
+    owned = [OwnedPartitions(topic("orders", 1).topic_id, [1]), OwnedPartitions(b"?" * 16, [0])]
+    member = ConsumerMember("m", 1, UNKNOWN_CLIENT, assignment=owned)
+    modern = ConsumerGroup("readers", "Stable", assignor="uniform", members=[member])
+    found = run(admin(Told(MISSING, modern=modern)).describe("readers"))
+    assert found.assignor == "uniform"
+    assert ("orders", 1) in found.members[0].partitions
+    assert (("3f" * 16), 0) in found.members[0].partitions
+
+
+@pytest.mark.parametrize("missing", [DEAD, MISSING])
+def test_a_group_that_is_not_there(missing):
+    with pytest.raises(NotDone, match="there is no group 'readers'"):
+        run(admin(Told(missing)).describe("readers"))
+    told = Told(missing)
+    with pytest.raises(NotDone, match="there is no group 'readers'"):
+        run(admin(told).delete("readers"))
+    assert not told.deleted
+
+
+def test_a_refusal_is_named():
+    refused = DescribedGroup("readers", refusal=GroupRefusal.NOT_COORDINATOR)
+    with pytest.raises(NotDone, match="not described: NOT_COORDINATOR"):
+        run(admin(Told(refused)).describe("readers"))
+
+
+def test_a_plan_shows_what_was_committed_and_what_would_be():
+    plan = run(admin(Told()).plan_reset("readers", "orders", None, Latest()))
+    assert plan == [
+        NewOffset("orders", 0, 7, 9),
+        NewOffset("orders", 1, 3, 9),
+        NewOffset("orders", 2, None, 9),
+    ]
+    assert run(admin(Told()).plan_reset("readers", "orders", (1,), ToTime(50))) == [
+        NewOffset("orders", 1, 3, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "partitions", "told"),
+    [("missing", None, "no topic 'missing'"), ("orders", (0, 3), "no partition 3, only 0 to 2")],
+)
+def test_only_what_is_there_can_be_planned(name, partitions, told):
+    with pytest.raises(NotDone, match=told):
+        run(admin(Told()).plan_reset("readers", name, partitions, Latest()))
+
+
+def test_a_log_that_does_not_answer_is_named():
+    told = Told()
+    told.log_refusal = Refusal.NO_ANSWER
+    with pytest.raises(NotDone, match="orders-0: NO_ANSWER"):
+        run(admin(told).plan_reset("readers", "orders", None, Latest()))
+
+
+@pytest.mark.parametrize("state", [EMPTY, DEAD, MISSING])
+def test_a_reset_commits_as_nobody_of_the_group(state):
+    told = Told(state)
+    run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
+    (commit,) = told.commits
+    assert (commit.group_id, commit.member_id, commit.generation_id) == ("readers", "", -1)
+    assert [(one.topic, one.partition, one.offset) for one in commit.offsets] == [("orders", 1, 5)]
+    assert commit.offsets[0].topic_id == topic("orders", 1).topic_id
+
+
+def test_a_group_with_members_is_left_alone():
+    told = Told(STABLE)
+    with pytest.raises(NotDone, match="'readers' is Stable with 2 members; stop them first"):
+        run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
+    with pytest.raises(NotDone, match="2 members"):
+        run(admin(told).delete("readers"))
+    assert not told.commits
+    assert not told.deleted
+
+
+def test_members_that_came_meanwhile_are_told_too():
+    told = Told()
+    told.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
+    with pytest.raises(NotDone, match="has members"):
+        run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
+
+
+def test_a_delete_and_its_refusal():
+    told = Told()
+    run(admin(told).delete("readers"))
+    assert told.deleted == ["readers"]
+    told.delete_refusal = GroupRefusal.NON_EMPTY_GROUP
+    with pytest.raises(NotDone, match="not deleted: NON_EMPTY_GROUP"):
+        run(admin(told).delete("readers"))

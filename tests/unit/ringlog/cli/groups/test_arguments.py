@@ -1,0 +1,72 @@
+"""Words, and what they are read as."""
+
+import pytest
+
+from ringlog.cli.groups.arguments import groups_parser
+from ringlog.cli.groups.reset import Earliest, Latest, ToOffset, ToTime
+
+
+def parse(*words):
+    return groups_parser({}).parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        (["--to-earliest"], Earliest()),
+        (["--to-latest"], Latest()),
+        (["--to-offset", "17"], ToOffset(17)),
+        (["--to-datetime", "1970-01-01T00:00:01.5"], ToTime(1500)),
+        (["--to-datetime", "1970-01-01T02:00:00+02:00"], ToTime(0)),
+        (["--to-datetime", "1970-01-02"], ToTime(86_400_000)),
+    ],
+)
+def test_where_a_group_is_to_go_on(words, target):
+    found = parse("reset-offsets", "g", "--topic", "t", *words)
+    assert (found.group, found.topic, found.target) == ("g", ("t", None), target)
+    assert type(found.target) is type(target)
+    assert not found.execute
+
+
+def test_some_partitions_of_a_topic():
+    words = ["reset-offsets", "g", "--topic", "t:2,0,2", "--to-latest", "--execute"]
+    found = parse(*words)
+    assert found.topic == ("t", (0, 2))
+    assert found.execute
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "ACTION"),
+        (["shrink"], "shrink"),
+        (["describe"], "GROUP"),
+        (["delete"], "GROUP"),
+        (["reset-offsets", "g", "--to-latest"], "--topic"),
+        (["reset-offsets", "g", "--topic", "t"], "--to-earliest"),
+        (["reset-offsets", "g", "--topic", "t", "--to-latest", "--to-earliest"], "not allowed"),
+        (["reset-offsets", "g", "--topic", "t:", "--to-latest"], "'t:' is not TOPIC"),
+        (["reset-offsets", "g", "--topic", "t:x", "--to-latest"], "'t:x' is not TOPIC"),
+        (["reset-offsets", "g", "--topic", "t", "--to-offset", "-1"], "--to-offset"),
+        (["reset-offsets", "g", "--topic", "t", "--to-offset", "x"], "'x' is not an offset"),
+        (["reset-offsets", "g", "--topic", "t", "--to-datetime", "noon"], "'noon' is not an ISO"),
+    ],
+)
+def test_wrong_use_ends_with_status_2_and_says_what(capsys, words, told):
+    with pytest.raises(SystemExit) as end:
+        parse(*words)
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_states_to_list():
+    assert parse("list").state == []
+    assert parse("list", "--state", "Empty", "--state", "Stable").state == ["Empty", "Stable"]
+
+
+@pytest.mark.parametrize("action", ["list", "describe", "reset-offsets", "delete"])
+def test_every_action_has_help(capsys, action):
+    with pytest.raises(SystemExit) as end:
+        parse(action, "--help")
+    assert end.value.code == 0
+    assert "RINGLOG_METADATA_ADDRESS" in capsys.readouterr().out

@@ -1,0 +1,48 @@
+"""What scripts read of groups."""
+
+import json
+
+from common.ports.classic_groups import ListedGroup, ListedGroups
+from ringlog.cli.groups.as_json import describe_json, list_json, reset_json
+from ringlog.cli.groups.report import classic_group, report
+from ringlog.cli.groups.reset import NewOffset
+from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, ENDS, STABLE
+
+
+def test_groups():
+    listed = list_json(
+        ListedGroups([ListedGroup("g", "consumer", "Stable", "classic")], unanswered=["p-1"])
+    )
+    assert listed.count("\n") == 1
+    assert json.loads(listed) == {
+        "groups": [
+            {"group": "g", "state": "Stable", "type": "classic", "protocol_type": "consumer"}
+        ],
+        "unanswered": ["p-1"],
+    }
+
+
+def test_one_group():
+    made = report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1")
+    shown = json.loads(describe_json(made))
+    assert {name: shown[name] for name in ("group", "state", "assignor", "lag")} == {
+        "group": "readers",
+        "state": "Stable",
+        "assignor": "range",
+        "lag": 3,
+    }
+    assert shown["members"][1]["partitions"] == [{"topic": "orders", "partition": 2}]
+    assert shown["partitions"][2] == {
+        "topic": "orders",
+        "partition": 0,
+        "committed": 7,
+        "end": 10,
+        "member_id": "m-1",
+        "lag": 3,
+    }
+
+
+def test_a_reset():
+    shown = json.loads(reset_json([NewOffset("t", 1, None, 5)], is_done=False))
+    assert shown["done"] is False
+    assert shown["partitions"] == [{"topic": "t", "partition": 1, "before": None, "after": 5}]

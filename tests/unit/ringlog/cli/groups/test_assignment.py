@@ -1,0 +1,29 @@
+"""Read as kafka-python writes it; bytes of others are nobody's partitions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
+
+from ringlog.cli.groups.assignment import assigned_partitions
+
+
+def written(topics):
+    Partition = ConsumerProtocolAssignment.TopicPartition  # noqa: N806 - a class
+    named = [Partition(topic=topic, partitions=some) for topic, some in topics.items()]
+    return ConsumerProtocolAssignment(version=0, assigned_partitions=named, user_data=b"x").encode()
+
+
+def test_topics_and_partitions():
+    found = assigned_partitions(written({"orders": [0, 3], "größe": [7]}))
+    assert found == [("orders", 0), ("orders", 3), ("größe", 7)]
+
+
+@pytest.mark.parametrize("length", range(len(written({"orders": [0, 3]})) - 5))
+def test_an_assignment_that_was_cut_off_is_none(length):
+    assert assigned_partitions(written({"orders": [0, 3]})[:length]) == []
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_left(data):
+    assigned_partitions(data)

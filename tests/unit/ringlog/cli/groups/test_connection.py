@@ -1,0 +1,76 @@
+"""A cluster as it is found from outside."""
+
+import asyncio
+
+import pytest
+
+from common.cluster.view import ClusterView
+from common.ports.unavailable import BackendUnavailable
+from common.rpc.leader import open_leader_channel
+from ringlog.cli.groups.admin import NotDone
+from ringlog.cli.groups.connection import current_cluster, open_groups
+from ringlog.cli.groups.reset import Earliest, NewOffset
+from tests.support.batches import record_batch
+from tests.support.deployments import standalone
+from tests.support.ports import ReservedPort
+from tests.support.raw_client import RawClient
+from tests.support.records import numbered
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with standalone(tmp_path_factory.mktemp("broker")) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def topic(broker):
+    with RawClient(broker.address) as raw:
+        created = raw.create_topic(partitions=2)
+        raw.produce(created, record_batch(numbered(5)))
+        return created
+
+
+@pytest.fixture
+def address(broker):
+    return broker.grpc_address("standalone")
+
+
+def test_topics_and_members_are_as_the_metadata_service_has_them(address, topic):
+    async def look():
+        async with open_leader_channel(address) as channel:
+            return await current_cluster(channel)
+
+    change = asyncio.run(look())
+    view = ClusterView()
+    view.apply(change)
+    found = view.topic(topic)
+    assert len(found.partitions) == 2
+    assert view.member(found.partitions[0].owner).address.rpartition(":")[2] in address
+
+
+def test_the_first_reset_of_all_creates_the_topic_of_groups(address, topic):
+    async def use():
+        async with open_groups(address) as groups:
+            with pytest.raises(NotDone):
+                await groups.describe("new group")
+            plan = await groups.plan_reset("new group", topic, None, Earliest())
+            await groups.reset("new group", plan)
+            return plan, await groups.describe("new group")
+
+    plan, found = asyncio.run(use())
+    assert plan == [NewOffset(topic, 0, None, 0), NewOffset(topic, 1, None, 0)]
+    assert [(one.committed, one.lag) for one in found.partitions] == [(0, 5), (0, 0)]
+
+
+def test_a_cluster_that_is_not_there_is_unavailable(monkeypatch):
+    monkeypatch.setattr("common.rpc.ring_client.CALL_TIMEOUT_S", 0.2)
+    port = ReservedPort()
+
+    async def use():
+        async with open_groups(port.address):
+            pass
+
+    with pytest.raises(BackendUnavailable):
+        asyncio.run(use())
+    port.release()

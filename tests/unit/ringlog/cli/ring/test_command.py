@@ -1,0 +1,152 @@
+"""What the command asks of the ring, what it says, and with which status it ends."""
+
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from common.ports.moves import LostPartitions, RingRefusal, RingResult, RingState
+from common.ports.unavailable import BackendUnavailable
+from ringlog.cli.ring.command import main
+from tests.unit.ringlog.cli.ring.rings import TellingRing, member, move, ring
+
+DRAINED = ring(member("partition-0"), member("partition-1", RingState.DRAINED))
+
+
+def run(telling, *words):
+    asked = []
+
+    @asynccontextmanager
+    async def connect(address):
+        asked.append(address)
+        yield telling
+
+    status = main(words, environment={"RINGLOG_METADATA_ADDRESS": "m:1"}, connect=connect)
+    assert asked == ["m:1"]
+    return status
+
+
+@pytest.mark.parametrize(
+    ("words", "change", "said"),
+    [
+        (["add", "a"], ("add", "a"), "a is in the ring\n"),
+        (["drain", "a"], ("drain", "a"), "a is being drained\n"),
+        (["remove", "a"], ("remove", "a"), "a is forgotten\n"),
+        (["remove", "a", "--accept-data-loss"], ("remove", "a", "lossy"), "a is forgotten\n"),
+        (["cancel", "17"], ("cancel", 17), "move 17 is rolled back\n"),
+        (["accept", "a"], ("accept", "a"), "the next volume of a is let in\n"),
+    ],
+)
+def test_a_change_is_asked_for_once_and_confirmed(capsys, words, change, said):
+    telling = TellingRing()
+    assert run(telling, *words) == 0
+    assert telling.changes == [change]
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    "words", [["add", "a", "--wait"], ["drain", "a", "--wait"], ["remove", "a"]]
+)
+def test_a_refusal_is_told_with_its_reason_and_ends_with_1(capsys, words):
+    refused = TellingRing(result=RingResult(RingRefusal.UNKNOWN_MEMBER, "no member a"))
+    assert run(refused, *words) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "ringlog ring: no member a\n")
+
+
+LOST = [LostPartitions(bytes(16), "orders", (0, 1, 2, 7), 1_500)]
+LOST_TABLE = "TOPIC   SIZE    PARTITIONS\norders  1.5 KB  0-2,7\n"
+
+
+def test_what_would_be_lost_is_shown_with_the_way_to_accept_it(capsys):
+    held = RingResult(RingRefusal.NOT_EMPTY, "a still holds 4 partitions.", LOST)
+    assert run(TellingRing(result=held), "remove", "a") == 1
+    told = capsys.readouterr()
+    assert told.out == LOST_TABLE
+    assert told.err.splitlines() == [
+        "ringlog ring: a still holds 4 partitions.",
+        "ringlog ring: if its volume is lost for good: ringlog ring remove a --accept-data-loss",
+    ]
+
+
+def test_what_is_lost_is_shown(capsys):
+    done = TellingRing(result=RingResult(lost=LOST))
+    assert run(done, "remove", "a", "--accept-data-loss") == 0
+    assert capsys.readouterr().out == f"{LOST_TABLE}a is forgotten\n"
+    assert run(done, "remove", "a", "--accept-data-loss", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["lost"][0]["partitions"] == [0, 1, 2, 7]
+
+
+def test_a_refusal_as_json(capsys):
+    refused = TellingRing(result=RingResult(RingRefusal.LAST_MEMBER))
+    assert run(refused, "drain", "a", "--json") == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["refusal"] == "LAST_MEMBER"
+    assert "LAST_MEMBER" in told.err
+
+
+@pytest.mark.parametrize("words", [["status"], ["moves"], ["add", "a"], ["cancel", "1"]])
+def test_a_service_that_does_not_answer_is_named(capsys, words):
+    gone = BackendUnavailable("metadata DescribeRing: UNAVAILABLE")
+    assert run(TellingRing(gone, result=gone), *words) == 1
+    told = capsys.readouterr()
+    assert "no answer from m:1: metadata DescribeRing: UNAVAILABLE" in told.err
+    assert told.out == ""
+
+
+def test_status_and_moves_are_for_people_or_for_scripts(capsys):
+    now = ring(member("partition-0"), moves=[move()])
+    assert run(TellingRing(now), "status") == 0
+    assert capsys.readouterr().out.startswith("MEMBER")
+    assert run(TellingRing(now), "moves") == 0
+    assert capsys.readouterr().out.startswith("MOVE")
+    assert run(TellingRing(now), "status", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["members"]) == 1
+    assert run(TellingRing(now), "moves", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["moves"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        (member("a", RingState.DRAINED), 0),
+        (member("a", RingState.OUTSIDE), 0),
+        (member("a", RingState.DRAINING, partitions=1, planned=0), 1),
+        (member("a", RingState.JOINED), 1),
+        (member("a", RingState.OUTSIDE, partitions=1), 1),
+        (member("b", RingState.DRAINED), 1),
+    ],
+)
+def test_only_a_member_that_holds_nothing_may_be_taken_away(capsys, one, status):
+    assert run(TellingRing(ring(one)), "status", "--require-drained", "a") == status
+    told = capsys.readouterr()
+    assert told.out
+    assert bool(told.err) is bool(status)
+
+
+def test_a_drain_that_is_waited_for_ends_when_it_is_done(capsys):
+    telling = TellingRing(DRAINED)
+    assert run(telling, "drain", "partition-1", "--wait") == 0
+    assert telling.changes == [("drain", "partition-1")]
+    assert "DRAINED" in capsys.readouterr().err
+
+
+def test_a_drain_that_takes_too_long_ends_with_1(capsys):
+    draining = ring(member("a", RingState.DRAINING, partitions=1, planned=0))
+    assert run(TellingRing(draining), "drain", "a", "--wait", "--timeout", "0.01") == 1
+    assert "not within 0.01 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["add", "a", "--wait"], ["moves", "--wait"]])
+def test_waiting_for_everything_to_be_in_its_place(words):
+    assert run(TellingRing(ring(member("a"))), *words) == 0
+
+
+def test_an_interrupt_says_that_the_ring_goes_on(capsys):
+    @asynccontextmanager
+    async def connect(address):
+        raise KeyboardInterrupt
+        yield address
+
+    assert main(["status"], environment={}, connect=connect) == 130
+    assert "goes on" in capsys.readouterr().err

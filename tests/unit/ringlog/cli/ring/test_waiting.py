@@ -1,0 +1,69 @@
+"""Waiting ends when it is done, when it cannot be done, or when time is up."""
+
+import asyncio
+
+import pytest
+
+from common.ports.moves import RingState
+from common.ports.unavailable import BackendUnavailable
+from ringlog.cli.ring import waiting
+from ringlog.cli.ring.waiting import DidNotHappen, until_drained, until_settled
+from tests.unit.ringlog.cli.ring.rings import TellingRing, member, move, ring
+
+NAME = "partition-1"
+DRAINING = ring(member(NAME, RingState.DRAINING, partitions=2, planned=0), waiting=2)
+DRAINED = ring(member(NAME, RingState.DRAINED))
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(waiting, "_LOOK_EVERY_S", 0)
+
+
+def drained(*descriptions, within_s=None):
+    told = []
+    asyncio.run(until_drained(TellingRing(*descriptions), NAME, told.append, within_s=within_s))
+    return told
+
+
+def test_a_drain_is_told_on_the_way_and_at_its_end():
+    told = drained(DRAINING, DRAINING, DRAINED)
+    assert told == [
+        "partition-1: 2 partitions left; 0 moving, 2 waiting, 0 B left, 0 B/s, ETA 0s",
+        "partition-1: DRAINED",
+    ]
+
+
+def test_a_member_that_is_removed_meanwhile_holds_nothing():
+    assert drained(DRAINING, ring())[-1] == "partition-1: removed"
+
+
+def test_a_metadata_service_that_restarts_does_not_end_the_waiting():
+    assert drained(DRAINING, BackendUnavailable("gone"), DRAINED)[-1] == "partition-1: DRAINED"
+
+
+def test_a_member_that_is_added_again_ends_it():
+    with pytest.raises(DidNotHappen, match="added to the ring again"):
+        drained(DRAINING, ring(member(NAME)))
+
+
+def test_time_that_is_up_ends_it_with_the_last_that_is_known():
+    with pytest.raises(DidNotHappen, match=r"not within 0.05 s: partition-1: 2 partitions left"):
+        drained(DRAINING, within_s=0.05)
+
+
+@pytest.mark.parametrize(
+    "unsettled",
+    [
+        ring(member("a"), is_rebalancing=True),
+        ring(member("a"), moves=[move()]),
+        ring(member("a"), waiting=1),
+    ],
+    ids=["a plan that is not made yet", "a move", "a move that waits"],
+)
+def test_a_ring_is_settled_when_all_is_in_place_and_nothing_moves(unsettled):
+    told = []
+    asked = TellingRing(unsettled, ring(member("a", partitions=2)))
+    asyncio.run(until_settled(asked, told.append, within_s=None))
+    assert told[-1] == "nothing is moving"
+    assert len(asked.descriptions) == 1

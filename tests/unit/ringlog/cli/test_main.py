@@ -1,0 +1,44 @@
+"""The command's own words; what standalone does is tested with real clients."""
+
+from importlib.metadata import version
+
+import pytest
+
+from ringlog.cli.main import main
+
+
+@pytest.mark.parametrize("words", [["version"], ["--version"]])
+def test_version_tells_the_installed_version(capsys, words):
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"ringlog {version('ringlog')}\n"
+
+
+def test_help_names_the_commands(capsys):
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert "standalone" in told
+    assert "ring " in told
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["standalon"], ["version", "3"]], ids=["none", "unknown", "too many"]
+)
+def test_wrong_use_ends_with_status_2_and_says_why(capsys, words):
+    assert main(words) == 2
+    assert "ringlog" in capsys.readouterr().err
+
+
+def test_standalone_help_tells_the_settings(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["standalone", "--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert "--listen" in told
+    assert "group.initial.rebalance.delay.ms" in told
+
+
+def test_standalone_refuses_a_wrong_setting_before_it_starts(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["standalone", "--set", "num.partitions=0"])
+    assert end.value.code == 2
+    assert "num.partitions" in capsys.readouterr().err
