@@ -51,15 +51,20 @@ class LogCleaner:
         await reach("clean.round")
         now_ms = int(time() * 1000)
         parts = await self._parts(now_ms)
-        replaced = 0
-        for part in sorted(parts, key=attrgetter("dirty_ratio"), reverse=True):
-            replaced += await self._clean(CompactionPass(part, self._tools, now_ms), part.log.id)
-        if replaced:
-            log.info("compaction changed %d batches in %d logs", replaced, len(parts))
-            self._on_cleaned()
+        parts.sort(key=attrgetter("dirty_ratio"), reverse=True)
+        passes = [CompactionPass(part, self._tools, now_ms) for part in parts]
+        try:
+            for part, one in zip(parts, passes, strict=True):
+                await self._clean(one, part.log.id)
+        finally:
+            # Also where the round ends for want of room: this is how room comes back.
+            replaced = sum(one.replaced for one in passes)
+            if replaced:
+                log.info("compaction changed %d batches in %d logs", replaced, len(parts))
+                self._on_cleaned()
 
-    async def _clean(self, one: CompactionPass, log_id: LogId) -> int:
-        """Runs a pass; how many batches it changed. What stops it stops it only for this log.
+    async def _clean(self, one: CompactionPass, log_id: LogId) -> None:
+        """Runs a pass. What stops it stops it only for this log.
 
         Raises:
             StorageFailed: that is everybody's.
@@ -74,7 +79,6 @@ class LogCleaner:
             self.uncleanable.note(log_id, f"compaction failed: {error!r}", error)
         else:
             self._note_left_alone(log_id, one.left_alone)
-        return one.replaced
 
     def _note_left_alone(self, log_id: LogId, left_alone: Mapping[int, str]) -> None:
         if not left_alone:
