@@ -14,10 +14,11 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import machine, report, startup
-from benchmarks.results import Results
-from benchmarks.rounds import PARTS, Plan, run_round
-from benchmarks.throughput import Pace
+from benchmarks.report import document, machine
+from benchmarks.report.results import Results
+from benchmarks.throughput import startup
+from benchmarks.throughput.rounds import PARTS, Plan, run_round
+from benchmarks.throughput.throughput import Pace
 from common.runtime.process import keep_freed_memory
 
 _ROOT = Path(__file__).parent.parent
@@ -75,12 +76,12 @@ def main() -> None:
         directory = Path(name)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(_run(plan, directory))
-        rendered = report.render(found, machine.describe(directory), plan.in_words)
+        rendered = document.render(found, machine.describe(directory), plan.in_words)
     print(rendered)
     if arguments.json:
         arguments.json.write_text(json.dumps(found.as_rows(), indent=1))
     if arguments.write_docs:
-        report.replace_section(_PAGE, rendered)
+        document.replace_section(_PAGE, rendered)
 
 
 if __name__ == "__main__":

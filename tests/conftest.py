@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support.cluster import Cluster
-from tests.support.deployments import Deployment
+from tests.support.processes.cluster import Cluster
+from tests.support.processes.deployments import Deployment
 
 # No deadline: how long an example takes says something about the machine, not about the code.
 settings.register_profile("ringlog", deadline=None)

@@ -1,4 +1,4 @@
-"""RocksDB's options, chosen by measurement (benchmarks/storage.py shows what they give).
+"""RocksDB's options, chosen by measurement (benchmarks/logs/storage.py shows what they give).
 
 The rule behind them: a write must never stall, because it holds Python's global lock. So RocksDB
 never switches a memtable by itself (the store flushes after `flush_bytes`), and slows down or stops

@@ -5,8 +5,8 @@ import pytest
 from tests.clients.adapters.aio import AioClient
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.adapters.python import PythonClient
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.raw_client import RawClient
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
 
 CLIENTS = (ConfluentClient(), AioClient(), PythonClient())
 

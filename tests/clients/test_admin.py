@@ -12,8 +12,8 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from kafka import KafkaAdminClient
 
-from tests.support.records import numbered
 from tests.support.waiting import eventually
+from tests.support.wire.records import numbered
 
 WITHIN_S = 30
 

@@ -6,14 +6,21 @@ import zlib
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.kafka08 import Kafka08Client
-from tests.support.kafka_socket import KafkaSocket, request_header_v1
-from tests.support.kio_client import message, read_response, request_frame
-from tests.support.message_sets import message_set, pack_message
-from tests.support.raw_client import EARLIEST, FETCH, LATEST, LIST_OFFSETS, PRODUCE, RawClient
-from tests.support.records import Record, numbered
+from tests.support.clients.raw_client import (
+    EARLIEST,
+    FETCH,
+    LATEST,
+    LIST_OFFSETS,
+    PRODUCE,
+    RawClient,
+)
+from tests.support.processes.deployments import DEPLOYMENTS
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kafka08 import Kafka08Client
+from tests.support.wire.kafka_socket import KafkaSocket, request_header_v1
+from tests.support.wire.kio_client import message, read_response, request_frame
+from tests.support.wire.message_sets import message_set, pack_message
+from tests.support.wire.records import Record, numbered
 
 WITHIN_S = 60
 

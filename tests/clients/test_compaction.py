@@ -1,12 +1,12 @@
 """A compacted topic as a real client reads it: last values, at the offsets that they had."""
 
 from tests.clients.adapters.confluent import ConfluentClient
-from tests.support.batches import record_batch
-from tests.support.compacted_logs import pairs_by_offset
-from tests.support.deployments import standalone
-from tests.support.raw_client import RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.compacted_logs import pairs_by_offset
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 #: Small enough that the records of a test fill several generations.
 SETTINGS = {"log_flush_bytes": str(1 << 20), "log_cleaner_backoff_ms": "10"}

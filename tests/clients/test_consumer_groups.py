@@ -5,8 +5,8 @@ from confluent_kafka.admin import AdminClient
 
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.adapters.group_members import ConfluentMember, CoordinatedMember
-from tests.support.records import numbered
 from tests.support.waiting import eventually
+from tests.support.wire.records import numbered
 
 PARTITIONS = 4
 ALL = set(range(PARTITIONS))

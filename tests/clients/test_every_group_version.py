@@ -2,8 +2,20 @@
 
 import pytest
 
-from tests.support.exchanges import Exchange, versions_of
-from tests.support.group_apis import (
+from tests.support.groups.samples import (
+    GroupScene,
+    commit_error,
+    commit_of,
+    committed,
+    consumer_of,
+    fetch_of,
+    join_of,
+    leave_an_empty_group,
+    leave_of,
+    sync_of,
+)
+from tests.support.wire.api_exchanges import Exchange, versions_of
+from tests.support.wire.group_apis import (
     CONSUMER_GROUP_DESCRIBE,
     CONSUMER_GROUP_HEARTBEAT,
     DELETE_GROUPS,
@@ -23,19 +35,7 @@ from tests.support.group_apis import (
     assignment,
     subscription,
 )
-from tests.support.group_scene import (
-    GroupScene,
-    commit_error,
-    commit_of,
-    committed,
-    consumer_of,
-    fetch_of,
-    join_of,
-    leave_an_empty_group,
-    leave_of,
-    sync_of,
-)
-from tests.support.kio_client import ask
+from tests.support.wire.kio_client import ask
 
 UNSAID_OPERATIONS = -(2**31)
 MEMBER_TYPE_CONSUMER = 1

@@ -7,11 +7,7 @@ last byte and say the right thing.
 
 import pytest
 
-from tests.support.advertised import ADVERTISED
-from tests.support.batches import record_batch
-from tests.support.exchanges import Exchange, Scene, versions_of
-from tests.support.kio_client import ask
-from tests.support.raw_client import (
+from tests.support.clients.raw_client import (
     API_VERSIONS,
     CREATE_TOPICS,
     DELETE_TOPICS,
@@ -25,7 +21,11 @@ from tests.support.raw_client import (
     OFFSET_FOR_LEADER_EPOCH,
     PRODUCE,
 )
-from tests.support.records import numbered
+from tests.support.wire.advertised import ADVERTISED
+from tests.support.wire.api_exchanges import Exchange, Scene, versions_of
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 BATCH = record_batch(numbered(3))
 DESCRIBED_TOPIC = 2  # ConfigResource.Type.TOPIC

@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 
-from tests.support.batches import record_batch, split_batches
-from tests.support.kio_client import ask
-from tests.support.long_poll import TEN_MINUTES_MS
-from tests.support.raw_client import FETCH
-from tests.support.records import numbered
+from tests.support.clients.long_poll import TEN_MINUTES_MS
+from tests.support.clients.raw_client import FETCH
+from tests.support.wire.batches import record_batch, split_batches
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH = 74, 75
 FETCH_SESSION_ID_NOT_FOUND, UNKNOWN_TOPIC_ID, UNSUPPORTED_COMPRESSION_TYPE = 70, 100, 76

@@ -11,8 +11,8 @@ from tests.clients.adapters.group_members import (
     CoordinatedMember,
     PythonMember,
 )
-from tests.support.deployments import three_processes
-from tests.support.rolling_group import RollingGroup
+from tests.support.groups.rolling_group import RollingGroup
+from tests.support.processes.deployments import three_processes
 from tests.support.waiting import eventually
 
 MEMBERS = 3

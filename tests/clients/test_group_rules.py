@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from common.cluster.group_partitions import group_partition
-from tests.support.kio_client import ask, message, read_response, request_frame
+from tests.support.wire.kio_client import ask, message, read_response, request_frame
 
 OFFSET_COMMIT, OFFSET_FETCH, JOIN, HEARTBEAT, SYNC, OFFSET_DELETE, CONSUMER_HEARTBEAT = (
     *(8, 9, 11, 12, 14, 47),

@@ -8,9 +8,9 @@ import pytest
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.adapters.group_members import MEMBERS, AioMember, ConfluentMember, PythonMember
 from tests.clients.test_kcat import KCAT
-from tests.support.records import numbered
 from tests.support.tools import need
 from tests.support.waiting import eventually
+from tests.support.wire.records import numbered
 
 PARTITIONS = 4
 

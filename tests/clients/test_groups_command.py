@@ -7,9 +7,9 @@ import pytest
 
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.adapters.group_members import ConfluentMember
-from tests.support.processes import RINGLOG
-from tests.support.records import numbered
+from tests.support.processes.processes import RINGLOG
 from tests.support.waiting import eventually
+from tests.support.wire.records import numbered
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import itertools
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from tests.support.batches import batch_values, record_batch
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.proxy import Proxy
-from tests.support.raw_client import RawClient
-from tests.support.records import Record, numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
+from tests.support.processes.proxy import Proxy
+from tests.support.wire.batches import batch_values, record_batch
+from tests.support.wire.records import Record, numbered
 
 #: Longer than any test may take.
 NEVER_S = 1000

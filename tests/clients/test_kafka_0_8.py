@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.kafka08 import EARLIEST, LATEST, Kafka08Client, Produced
-from tests.support.kafka_socket import KafkaSocket
-from tests.support.message_sets import message_set
-from tests.support.records import Header, Record, numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kafka08 import EARLIEST, LATEST, Kafka08Client, Produced
+from tests.support.wire.kafka_socket import KafkaSocket
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import Header, Record, numbered
 
 RECORDS = [Record(b"v%d" % n, b"k%d" % n) for n in range(10)]
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from tests.clients.adapters.client import ALL_CODECS
-from tests.support.records import Record
 from tests.support.tools import need
+from tests.support.wire.records import Record
 
 KCAT = shutil.which("kcat")
 LINES = [f"key{n}:value {n} " + "again " * 20 for n in range(200)]

@@ -4,9 +4,9 @@ import pytest
 
 from tests.clients.adapters.aio import AioClient
 from tests.clients.adapters.legacy import LegacyClient
-from tests.support.raw_client import now_ms
-from tests.support.records import Header, Record
+from tests.support.clients.raw_client import now_ms
 from tests.support.tools import need
+from tests.support.wire.records import Header, Record
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ bring it, however slow the machine is.
 
 from kio.schema.errors import ErrorCode
 
-from tests.support.batches import record_batch
-from tests.support.kio_client import read_response
-from tests.support.long_poll import read_fetch, send_fetch
-from tests.support.raw_client import FETCH, RawClient
-from tests.support.records import numbered
+from tests.support.clients.long_poll import read_fetch, send_fetch
+from tests.support.clients.raw_client import FETCH, RawClient
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import read_response
+from tests.support.wire.records import numbered
 
 
 def test_an_append_answers_a_waiting_fetch(broker, raw, topic):

@@ -7,10 +7,10 @@ import uuid
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.kio_client import ask
-from tests.support.raw_client import LIST_OFFSETS, METADATA, PRODUCE
-from tests.support.records import Record, numbered
+from tests.support.clients.raw_client import LIST_OFFSETS, METADATA, PRODUCE
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import Record, numbered
 
 INVALID_REQUEST, UNSUPPORTED_VERSION, UNKNOWN_TOPIC_ID = 42, 35, 100
 NOW_MS = 1_700_000_000_000

@@ -8,10 +8,10 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.support.batches import record_batch
-from tests.support.kio_client import ask
-from tests.support.raw_client import API_VERSIONS, LATEST, RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import API_VERSIONS, LATEST, RawClient
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 WITHIN_S = 60
 

@@ -16,12 +16,12 @@ from kafka.protocol.old import (
 from tests.clients.adapters.confluent import ConfluentClient
 from tests.clients.test_every_group_version import EXCHANGES as OF_GROUPS
 from tests.clients.test_every_version import EXCHANGES as OTHERS
-from tests.support.advertised import ADVERTISED, KIO_FROM
-from tests.support.batches import record_batch
-from tests.support.kio_client import ask_old
-from tests.support.message_sets import message_set, unpack_message_set
-from tests.support.raw_client import EARLIEST, LATEST
-from tests.support.records import Header, Record
+from tests.support.clients.raw_client import EARLIEST, LATEST
+from tests.support.wire.advertised import ADVERTISED, KIO_FROM
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask_old
+from tests.support.wire.message_sets import message_set, unpack_message_set
+from tests.support.wire.records import Header, Record
 
 NOW_MS = 1_700_000_000_000
 RECORDS = [

@@ -4,9 +4,9 @@ import pytest
 
 from tests.clients.adapters.client import ALL_CODECS
 from tests.clients.conftest import CLIENTS
-from tests.support.batches import CODECS
-from tests.support.raw_client import now_ms
-from tests.support.records import Header, Record, numbered
+from tests.support.clients.raw_client import now_ms
+from tests.support.wire.batches import CODECS
+from tests.support.wire.records import Header, Record, numbered
 
 #: Two hours old, so that no clock difference makes it a time of the future.
 NOW_MS = now_ms() - 7_200_000

@@ -10,8 +10,8 @@ from confluent_kafka.admin import AdminClient
 from kafka import KafkaConsumer
 from kafka import TopicPartition as PythonTopicPartition
 
-from tests.support.cluster import Cluster
-from tests.support.raw_client import RawClient
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cluster import Cluster
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow

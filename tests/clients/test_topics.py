@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, OFFSET_OUT_OF_RANGE = 3, 17, 1
 

@@ -7,11 +7,11 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from tests.support.batches import record_batch
-from tests.support.cluster import Cluster
-from tests.support.kio_client import ask
-from tests.support.raw_client import ADMIN_TIMEOUT_MS, CREATE_TOPICS, RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import ADMIN_TIMEOUT_MS, CREATE_TOPICS, RawClient
+from tests.support.processes.cluster import Cluster
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,9 @@ from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from ringlog.cli.health import ask
 from tests.cluster.engine import Engine
-from tests.support.cpu import busy_s
-from tests.support.ports import ReservedPort
-from tests.support.processes import REPOSITORY
+from tests.support.processes.cpu import busy_s
+from tests.support.processes.ports import ReservedPort
+from tests.support.processes.processes import REPOSITORY
 from tests.support.tools import need
 from tests.support.waiting import eventually
 

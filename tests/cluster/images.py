@@ -12,7 +12,7 @@ from pathlib import Path
 from docker.errors import BuildError, ImageNotFound
 
 from tests.cluster.engine import Engine
-from tests.support.processes import REPOSITORY
+from tests.support.processes.processes import REPOSITORY
 
 _OFFICIAL = "python:3.13-slim"
 _STAND_IN = "ringlog-test/python:3.13-slim"

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from tests.support.checked_load import CheckedLoad
+from tests.support.clients.checked_load import CheckedLoad
 
 #: A thin trickle: this one goes on through everything that is done to the cluster.
 _PAUSE_S = 0.1

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.cluster.composed import Composed
-from tests.support.checked_load import CheckedLoad
+from tests.support.clients.checked_load import CheckedLoad
 
 _PARTITIONS = 6
 

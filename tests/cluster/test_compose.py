@@ -6,9 +6,9 @@ import time
 import pytest
 
 from tests.cluster.composed import GATEWAYS, SERVICES
-from tests.support.checked_load import create_topic
-from tests.support.cpu import busy_s
-from tests.support.raw_client import RawClient
+from tests.support.clients.checked_load import create_topic
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cpu import busy_s
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

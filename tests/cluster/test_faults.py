@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.composed import GATEWAYS, METADATA, PARTITIONS, SERVICES
 from tests.cluster.loads import loaded, prove, without
 from tests.cluster.network import cut_off, pair_cut
-from tests.support.checked_load import CheckedLoad
+from tests.support.clients.checked_load import CheckedLoad
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

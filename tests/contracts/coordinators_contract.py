@@ -24,7 +24,7 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from tests.support.groups import (
+from tests.support.groups.groups import (
     CLIENT,
     DATA,
     GROUP,
@@ -49,7 +49,7 @@ Test = Callable[[Coordinators], Awaitable[Any]]
 class CoordinatorsContract:
     @abstractmethod
     def opened(self, folder: Path, **settings: object) -> AbstractAsyncContextManager[Coordinators]:
-        """Coordinators of all groups, on the topics of `tests.support.groups`, in `folder`."""
+        """Coordinators of all groups on the topics of `support/groups/groups.py`, in `folder`."""
 
     @pytest.fixture
     def run(self, tmp_path):

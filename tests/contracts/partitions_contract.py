@@ -34,8 +34,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from tests.contracts.validation_contract import ValidationContract
-from tests.support.batches import record_batch
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
@@ -49,7 +48,8 @@ from tests.support.partition_core import (
     read_everything,
     topic,
 )
-from tests.support.records import Record
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 _TEST_WITHIN_S = 60
 _FOREVER_MS = 50_000
@@ -62,7 +62,7 @@ Test = Callable[[Partitions], Awaitable[Any]]
 class PartitionsContract(ValidationContract):
     @abstractmethod
     def opened(self, folder: Path, *topics: Topic) -> AbstractAsyncContextManager[Partitions]:
-        """Logs of `topics`, owned by the member of `tests.support.partition_core`, in `folder`."""
+        """Logs of `topics`, owned by the member of `support/stores/partition_core.py`."""
 
     @pytest.fixture
     def run(self, tmp_path):

@@ -1,9 +1,9 @@
 """What every `Partitions` must do with batches whose header does not tell all: see its contract."""
 
 from common.ports.partitions import ACKS_ALL, Partitions, Refusal
-from tests.support.batches import overflowing_batch, record_batch, with_times
-from tests.support.partition_core import LOG, append, batch, read_everything, topic
-from tests.support.records import Record
+from tests.support.stores.partition_core import LOG, append, batch, read_everything, topic
+from tests.support.wire.batches import overflowing_batch, record_batch, with_times
+from tests.support.wire.records import Record
 
 
 class ValidationContract:

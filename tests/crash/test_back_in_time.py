@@ -9,18 +9,18 @@ import time
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from tests.support.batches import record_batch
-from tests.support.cluster import METADATA, Cluster
-from tests.support.etcd_cluster import CANDIDATES, EtcdCluster
-from tests.support.kept_logs import kept_logs
-from tests.support.kio_client import ask
-from tests.support.live_copies import copied
-from tests.support.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
-from tests.support.records import numbered
-from tests.support.ring_admin import RingAdmin
-from tests.support.ring_command import ring
-from tests.support.volumes import pretend_that_the_machine_went_down, settled_token
+from tests.support.clients.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
+from tests.support.moves.ring_admin import RingAdmin
+from tests.support.moves.ring_command import ring
+from tests.support.processes.cluster import METADATA, Cluster
+from tests.support.processes.etcd_cluster import CANDIDATES, EtcdCluster
+from tests.support.stores.crash_copies import copied
+from tests.support.stores.kept_logs import kept_logs
+from tests.support.stores.volumes import pretend_that_the_machine_went_down, settled_token
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -9,13 +9,13 @@ from itertools import count
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.compacted_logs import pairs_by_offset
-from tests.support.deployments import standalone
-from tests.support.failpoints import CLEANING
-from tests.support.raw_client import LATEST, RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import LATEST, RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.processes.failpoints import CLEANING
+from tests.support.stores.compacted_logs import pairs_by_offset
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

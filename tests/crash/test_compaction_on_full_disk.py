@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.compacted_logs import pairs_by_offset
-from tests.support.deployments import standalone
-from tests.support.faulty_disk import READ, WRITE, FaultyDisk
-from tests.support.mounts import small_disk
-from tests.support.raw_client import RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.compacted_logs import pairs_by_offset
+from tests.support.stores.faulty_disk import READ, WRITE, FaultyDisk
+from tests.support.stores.mounts import small_disk
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

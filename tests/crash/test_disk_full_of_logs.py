@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import standalone
-from tests.support.mounts import small_disk
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.mounts import small_disk
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

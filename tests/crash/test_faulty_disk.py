@@ -7,12 +7,12 @@ import errno
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import standalone
-from tests.support.faulty_disk import READ, SYNC, WRITE, FaultyDisk
-from tests.support.raw_client import RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.faulty_disk import READ, SYNC, WRITE, FaultyDisk
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

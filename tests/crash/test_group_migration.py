@@ -6,8 +6,12 @@ import pytest
 from confluent_kafka import ConsumerGroupType, KafkaException
 
 from tests.clients.adapters.group_members import ConfluentMember, CoordinatedMember
-from tests.support.deployments import three_processes
-from tests.support.group_apis import (
+from tests.support.clients.raw_client import RawClient
+from tests.support.clients.raw_members import LOADING, NOT_AVAILABLE, NOT_COORDINATOR, REBALANCE
+from tests.support.groups.rolling_group import RollingGroup
+from tests.support.processes.deployments import three_processes
+from tests.support.waiting import eventually
+from tests.support.wire.group_apis import (
     CONSUMER_GROUP_DESCRIBE,
     CONSUMER_GROUP_HEARTBEAT,
     DESCRIBE_GROUPS,
@@ -19,11 +23,7 @@ from tests.support.group_apis import (
     assignment,
     subscription,
 )
-from tests.support.kio_client import ask
-from tests.support.raw_client import RawClient
-from tests.support.raw_members import LOADING, NOT_AVAILABLE, NOT_COORDINATOR, REBALANCE
-from tests.support.rolling_group import RollingGroup
-from tests.support.waiting import eventually
+from tests.support.wire.kio_client import ask
 
 pytestmark = pytest.mark.slow
 

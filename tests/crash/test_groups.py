@@ -11,12 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.checked_load import create_topic
-from tests.support.deployments import three_processes
-from tests.support.group_reader import read_by, start_reader
-from tests.support.numbering_producer import NumberingProducer
-from tests.support.raw_client import RawClient
-from tests.support.raw_members import (
+from tests.support.clients.checked_load import create_topic
+from tests.support.clients.numbering_producer import NumberingProducer
+from tests.support.clients.raw_client import RawClient
+from tests.support.clients.raw_members import (
     LIST_GROUPS,
     PASSING,
     Generations,
@@ -28,6 +26,8 @@ from tests.support.raw_members import (
     share_everything,
     until,
 )
+from tests.support.groups.group_reader import read_by, start_reader
+from tests.support.processes.deployments import three_processes
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow

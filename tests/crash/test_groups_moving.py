@@ -11,14 +11,10 @@ from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
 from common.rpc.channels import open_channel
-from tests.support.checked_load import create_topic
-from tests.support.cluster import Cluster
-from tests.support.failpoints import wait_until_at
-from tests.support.group_apis import DELETE_GROUPS, DESCRIBE_GROUPS
-from tests.support.kio_client import ask
-from tests.support.raw_client import RawClient
-from tests.support.raw_consumers import RawConsumer
-from tests.support.raw_members import (
+from tests.support.clients.checked_load import create_topic
+from tests.support.clients.raw_client import RawClient
+from tests.support.clients.raw_consumers import RawConsumer
+from tests.support.clients.raw_members import (
     LIST_GROUPS,
     NOT_AVAILABLE,
     OFFSET_FETCH,
@@ -31,6 +27,10 @@ from tests.support.raw_members import (
     share_everything,
     until,
 )
+from tests.support.processes.cluster import Cluster
+from tests.support.processes.failpoints import wait_until_at
+from tests.support.wire.group_apis import DELETE_GROUPS, DESCRIBE_GROUPS
+from tests.support.wire.kio_client import ask
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from common.ports.partitions import LogId
-from tests.support.core_writer import FLUSH_BYTES, numbered_batch
-from tests.support.partition_core import (
+from tests.support.stores.core_writer import FLUSH_BYTES, numbered_batch
+from tests.support.stores.partition_core import (
     TOPIC_ID,
     base_offset,
     content,
@@ -30,7 +30,7 @@ PARTITIONS = 4
 
 def acknowledged_until_killed(folder, sequences, count):
     """Runs a writer until it printed `count` acknowledgements, and returns all that it printed."""
-    command = [sys.executable, "-m", "tests.support.core_writer", str(folder)]
+    command = [sys.executable, "-m", "tests.support.stores.core_writer", str(folder)]
     with subprocess.Popen(
         [*command, *map(str, sequences)], stdout=subprocess.PIPE, cwd=ROOT
     ) as writer:

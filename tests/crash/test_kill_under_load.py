@@ -8,11 +8,16 @@ import random
 
 import pytest
 
-from tests.support.deployments import STANDALONE, THREE_PROCESSES, standalone, three_processes
-from tests.support.kio_client import ask
-from tests.support.raw_client import DESCRIBE_CONFIGS, RawClient
-from tests.support.steady_producer import SteadyProducer
+from tests.support.clients.raw_client import DESCRIBE_CONFIGS, RawClient
+from tests.support.clients.steady_producer import SteadyProducer
+from tests.support.processes.deployments import (
+    STANDALONE,
+    THREE_PROCESSES,
+    standalone,
+    three_processes,
+)
 from tests.support.waiting import eventually
+from tests.support.wire.kio_client import ask
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import standalone
-from tests.support.mounts import bound
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.mounts import bound
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

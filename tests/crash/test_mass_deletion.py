@@ -6,13 +6,13 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import DEPLOYMENTS, standalone
-from tests.support.kio_client import ask
-from tests.support.raw_client import PRODUCE, RawClient
-from tests.support.records import numbered
-from tests.support.steady_producer import SteadyProducer
+from tests.support.clients.raw_client import PRODUCE, RawClient
+from tests.support.clients.steady_producer import SteadyProducer
+from tests.support.processes.deployments import DEPLOYMENTS, standalone
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

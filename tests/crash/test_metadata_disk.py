@@ -10,13 +10,13 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.deployments import standalone, three_processes
-from tests.support.faulty_disk import SYNC, WRITE, FaultyDisk
-from tests.support.mounts import small_disk
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone, three_processes
+from tests.support.stores.faulty_disk import SYNC, WRITE, FaultyDisk
+from tests.support.stores.mounts import small_disk
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

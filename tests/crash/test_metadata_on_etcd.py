@@ -15,10 +15,10 @@ from metadata_svc.state import keys, rows
 from protos.etcd.v3 import rpc_pb2 as pb
 from protos.metadata.v1.metadata_pb2 import CreateTopicsRequest, NewTopic
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
-from tests.support.checked_load import CheckedLoad
-from tests.support.etcd import EtcdMembers
-from tests.support.etcd_cluster import EtcdCluster
-from tests.support.raw_client import RawClient
+from tests.support.clients.checked_load import CheckedLoad
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.etcd import EtcdMembers
+from tests.support.processes.etcd_cluster import EtcdCluster
 
 pytestmark = pytest.mark.slow
 

@@ -10,13 +10,13 @@ from random import Random
 
 import pytest
 
-from tests.support.batches import batch_values, record_batch
-from tests.support.deployments import standalone
-from tests.support.faulty_disk import FaultyDisk
-from tests.support.power_loss import cut
-from tests.support.raw_client import RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.stores.faulty_disk import FaultyDisk
+from tests.support.stores.power_loss import cut
 from tests.support.waiting import eventually
+from tests.support.wire.batches import batch_values, record_batch
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

@@ -7,14 +7,14 @@ import subprocess
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.batches import batch_values, record_batch
-from tests.support.deployments import DEPLOYMENTS, standalone, three_processes
-from tests.support.long_poll import send_fetch
-from tests.support.processes import RINGLOG
-from tests.support.proxy import Proxy
-from tests.support.raw_client import LATEST, RawClient
-from tests.support.records import numbered
+from tests.support.clients.long_poll import send_fetch
+from tests.support.clients.raw_client import LATEST, RawClient
+from tests.support.processes.deployments import DEPLOYMENTS, standalone, three_processes
+from tests.support.processes.processes import RINGLOG
+from tests.support.processes.proxy import Proxy
 from tests.support.waiting import eventually
+from tests.support.wire.batches import batch_values, record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.deploy.manifests import K8S, Manifests, Pod, render
 from tests.deploy.pod_settings import environment
-from tests.support.ports import ReservedPort
-from tests.support.processes import BrokerProcess
-from tests.support.service_commands import set_arguments
+from tests.support.processes.ports import ReservedPort
+from tests.support.processes.processes import BrokerProcess
+from tests.support.processes.service_commands import set_arguments
 from tests.support.waiting import eventually
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING

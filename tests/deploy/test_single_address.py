@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.deploy.node import Node
-from tests.support.proxy import Proxy
+from tests.support.processes.proxy import Proxy
 
 GATEWAYS = ("gateway-0", "gateway-1")
 PARTITIONS = 4

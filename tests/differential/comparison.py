@@ -21,7 +21,12 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from tests.support.batches import ATTRIBUTES_AT, HEADER_BYTES, TIMESTAMP_TYPE_BIT, split_batches
+from tests.support.wire.batches import (
+    ATTRIBUTES_AT,
+    HEADER_BYTES,
+    TIMESTAMP_TYPE_BIT,
+    split_batches,
+)
 
 _IDS: Final = frozenset({"topic_id", "member_id", "leader", "producer_id", "directory_id"})
 _ADDRESSES: Final = frozenset({"host", "port", "cluster_id"})

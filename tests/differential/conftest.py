@@ -8,9 +8,9 @@ from tests.differential.kafka_broker import running_kafka
 from tests.differential.known_differences import KNOWN_DIFFERENCES
 from tests.differential.requests import find_coordinator, init_producer_id, offset_fetch
 from tests.differential.sides import Sides, report
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.group_apis import FIND_COORDINATOR, OFFSET_FETCH
-from tests.support.raw_client import INIT_PRODUCER_ID
+from tests.support.clients.raw_client import INIT_PRODUCER_ID
+from tests.support.processes.deployments import DEPLOYMENTS
+from tests.support.wire.group_apis import FIND_COORDINATOR, OFFSET_FETCH
 
 #: Of both.
 SETTINGS = {

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.support.ports import ReservedPort
-from tests.support.processes import REPOSITORY, BrokerProcess
-from tests.support.raw_client import could_create_topics
+from tests.support.clients.raw_client import could_create_topics
+from tests.support.processes.ports import ReservedPort
+from tests.support.processes.processes import REPOSITORY, BrokerProcess
 from tests.support.tools import need
 from tests.support.waiting import eventually
 

@@ -7,21 +7,21 @@ from typing import Any, Final
 from kio.schema.errors import ErrorCode
 
 from tests.differential.comparison import Difference
-from tests.support.group_apis import (
-    CONSUMER_GROUP_DESCRIBE,
-    CONSUMER_GROUP_HEARTBEAT,
-    DESCRIBE_GROUPS,
-    JOIN_GROUP,
-    LIST_GROUPS,
-    OFFSET_FETCH,
-)
-from tests.support.raw_client import (
+from tests.support.clients.raw_client import (
     API_VERSIONS,
     CREATE_TOPICS,
     DESCRIBE_CONFIGS,
     FETCH,
     METADATA,
     PRODUCE,
+)
+from tests.support.wire.group_apis import (
+    CONSUMER_GROUP_DESCRIBE,
+    CONSUMER_GROUP_HEARTBEAT,
+    DESCRIBE_GROUPS,
+    JOIN_GROUP,
+    LIST_GROUPS,
+    OFFSET_FETCH,
 )
 
 _ANYTHING: Final = object()

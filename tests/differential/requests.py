@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support import group_apis as groups
+from tests.support.wire import group_apis as groups
 
 MIB = 1 << 20
 TOPIC_RESOURCE, BROKER_RESOURCE = 2, 4

@@ -20,12 +20,12 @@ from tests.differential.requests import (
     metadata,
     topic,
 )
-from tests.support.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
-from tests.support.group_apis import CONSUMER_GROUP_HEARTBEAT
-from tests.support.kafka_socket import KafkaSocket
-from tests.support.kio_client import message, read_response, request_frame
-from tests.support.raw_client import CREATE_TOPICS, LATEST, LIST_OFFSETS, METADATA
+from tests.support.clients.raw_client import CREATE_TOPICS, LATEST, LIST_OFFSETS, METADATA
 from tests.support.waiting import eventually
+from tests.support.wire.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
+from tests.support.wire.group_apis import CONSUMER_GROUP_HEARTBEAT
+from tests.support.wire.kafka_socket import KafkaSocket
+from tests.support.wire.kio_client import message, read_response, request_frame
 
 #: Of a value in the report.
 _TEXT_MAX: Final = 300

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.differential.comparison import Difference, Reading, differences
 from tests.differential.known_differences import Known
-from tests.support.batches import record_batch
-from tests.support.records import numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 
 @dataclass

@@ -7,8 +7,8 @@ from tests.differential.requests import (
     find_coordinator,
 )
 from tests.differential.sides import versions_of
-from tests.support.group_apis import FIND_COORDINATOR
-from tests.support.raw_client import API_VERSIONS, DESCRIBE_CLUSTER, DESCRIBE_CONFIGS
+from tests.support.clients.raw_client import API_VERSIONS, DESCRIBE_CLUSTER, DESCRIBE_CONFIGS
+from tests.support.wire.group_apis import FIND_COORDINATOR
 
 GROUP_RESOURCE = 32
 

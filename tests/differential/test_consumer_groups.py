@@ -6,7 +6,7 @@ import pytest
 
 from tests.differential.requests import commit, consumer_heartbeat, offset_fetch
 from tests.differential.sides import versions_of
-from tests.support.group_apis import (
+from tests.support.wire.group_apis import (
     CONSUMER_GROUP_DESCRIBE,
     CONSUMER_GROUP_HEARTBEAT,
     DELETE_GROUPS,

@@ -12,7 +12,7 @@ from tests.differential.requests import (
     sync,
 )
 from tests.differential.sides import versions_of
-from tests.support.group_apis import (
+from tests.support.wire.group_apis import (
     DELETE_GROUPS,
     DESCRIBE_GROUPS,
     HEARTBEAT,

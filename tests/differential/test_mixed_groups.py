@@ -12,7 +12,7 @@ from tests.differential.requests import (
     sync,
 )
 from tests.differential.sides import has_partitions, versions_of
-from tests.support.group_apis import (
+from tests.support.wire.group_apis import (
     CONSUMER_GROUP_DESCRIBE,
     CONSUMER_GROUP_HEARTBEAT,
     DELETE_GROUPS,

@@ -3,7 +3,8 @@
 from tests.differential.comparison import NO_SUCH_ID
 from tests.differential.requests import commit, delete_topics, offset_delete, offset_fetch
 from tests.differential.sides import versions_of
-from tests.support.group_apis import (
+from tests.support.clients.raw_client import DELETE_TOPICS
+from tests.support.wire.group_apis import (
     DELETE_GROUPS,
     DESCRIBE_GROUPS,
     LIST_GROUPS,
@@ -11,7 +12,6 @@ from tests.support.group_apis import (
     OFFSET_DELETE,
     OFFSET_FETCH,
 )
-from tests.support.raw_client import DELETE_TOPICS
 
 EVERYTHING = {"states_filter": [], "types_filter": []}
 

@@ -27,10 +27,10 @@ from tests.differential.requests import (
     sync,
 )
 from tests.differential.sides import versions_of
-from tests.support import group_apis as groups
-from tests.support import raw_client as data
-from tests.support.batches import record_batch
-from tests.support.records import Record
+from tests.support.clients import raw_client as data
+from tests.support.wire import group_apis as groups
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 SEEDS = int(os.environ.get("SEEDS", "4"))
 STEPS = 300

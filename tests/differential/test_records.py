@@ -7,22 +7,22 @@ import pytest
 from tests.differential.comparison import NO_SUCH_ID
 from tests.differential.requests import epoch_ends, fetch, init_producer_id, list_offsets, produce
 from tests.differential.sides import versions_of
-from tests.support.batches import (
-    CODECS,
-    CONTROL_BIT,
-    TIMESTAMP_TYPE_BIT,
-    TRANSACTIONAL_BIT,
-    record_batch,
-)
-from tests.support.message_sets import message_set
-from tests.support.raw_client import (
+from tests.support.clients.raw_client import (
     FETCH,
     INIT_PRODUCER_ID,
     LIST_OFFSETS,
     OFFSET_FOR_LEADER_EPOCH,
     PRODUCE,
 )
-from tests.support.records import Record, numbered
+from tests.support.wire.batches import (
+    CODECS,
+    CONTROL_BIT,
+    TIMESTAMP_TYPE_BIT,
+    TRANSACTIONAL_BIT,
+    record_batch,
+)
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import Record, numbered
 
 BATCH = record_batch(numbered(3))
 T0 = 1_700_000_000_000

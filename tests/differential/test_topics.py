@@ -3,7 +3,7 @@
 from tests.differential.comparison import NO_SUCH_ID
 from tests.differential.requests import create_topics, delete_topics, metadata, topic
 from tests.differential.sides import versions_of
-from tests.support.raw_client import CREATE_TOPICS, DELETE_TOPICS, METADATA
+from tests.support.clients.raw_client import CREATE_TOPICS, DELETE_TOPICS, METADATA
 
 
 def test_topics_are_created_alike(sides):

@@ -1,8 +1,8 @@
 """Which versions are compared: those that both have, of each API that ringlog serves."""
 
-from tests.support.advertised import ADVERTISED, KIO_FROM
-from tests.support.kio_client import ask
-from tests.support.raw_client import API_VERSIONS, RawClient
+from tests.support.clients.raw_client import API_VERSIONS, RawClient
+from tests.support.wire.advertised import ADVERTISED, KIO_FROM
+from tests.support.wire.kio_client import ask
 
 #: Kafka's versions that are not served, and why.
 NOT_SERVED = {

@@ -4,9 +4,9 @@ import resource
 
 import pytest
 
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.raw_client import RawClient
-from tests.support.witness import Witness
+from tests.support.clients.bystander import Witness
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
 
 #: What the process may hold of requests and unsent answers, all connections together.
 MEMORY_MAX = 32 << 20

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.hostile.test_memory import SLACK, bounded_memory
-from tests.support.kio_client import ask
+from tests.support.wire.kio_client import ask
 
 OFFSET_FETCH, FIND_COORDINATOR, DESCRIBE_GROUPS, DELETE_GROUPS = 9, 10, 15, 42
 DESCRIBE_CONFIGS, CONSUMER_GROUP_DESCRIBE = 32, 69

@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from tests.support.batches import (
+from tests.support.clients.raw_client import LATEST, LIST_OFFSETS, PRODUCE, now_ms
+from tests.support.wire.batches import (
     ATTRIBUTES_AT,
     COMPRESS,
     CONTROL_BIT,
@@ -13,12 +14,11 @@ from tests.support.batches import (
     record_batch,
     with_valid_crc,
 )
-from tests.support.kafka08 import Kafka08Client
-from tests.support.kafka_socket import KafkaSocket
-from tests.support.kio_client import ask
-from tests.support.message_sets import message_set
-from tests.support.raw_client import LATEST, LIST_OFFSETS, PRODUCE, now_ms
-from tests.support.records import Record, numbered
+from tests.support.wire.kafka08 import Kafka08Client
+from tests.support.wire.kafka_socket import KafkaSocket
+from tests.support.wire.kio_client import ask
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import Record, numbered
 
 CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD = 2, 10, 32, 87
 GOOD = record_batch(numbered(3))

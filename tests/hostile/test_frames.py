@@ -7,10 +7,10 @@ import struct
 import pytest
 
 from tests.hostile.conftest import FRAME_MAX
-from tests.support.kafka_socket import KafkaSocket, request_header_v1
-from tests.support.kio_client import ask, message, read_response, request_frame
-from tests.support.raw_client import API_VERSIONS, METADATA, PRODUCE, RawClient
+from tests.support.clients.raw_client import API_VERSIONS, METADATA, PRODUCE, RawClient
 from tests.support.waiting import eventually
+from tests.support.wire.kafka_socket import KafkaSocket, request_header_v1
+from tests.support.wire.kio_client import ask, message, read_response, request_frame
 
 SEED = 20_26
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -16,19 +16,19 @@ from kafka.record import MemoryRecords
 
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.batches import batch_offsets, record_batch
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.kafka_socket import KafkaSocket, request_header_v1
-from tests.support.mutated_batches import (
+from tests.support.clients.bystander import Witness
+from tests.support.clients.raw_client import API_VERSIONS, LATEST, RawClient, now_ms
+from tests.support.processes.deployments import DEPLOYMENTS
+from tests.support.wire.batches import batch_offsets, record_batch
+from tests.support.wire.kafka_socket import KafkaSocket, request_header_v1
+from tests.support.wire.mutated_batches import (
     MutatedBatches,
     fetch_frame,
     flipped,
     list_offsets_frame,
     produce_frame,
 )
-from tests.support.raw_client import API_VERSIONS, LATEST, RawClient, now_ms
-from tests.support.records import Record, numbered
-from tests.support.witness import Witness
+from tests.support.wire.records import Record, numbered
 
 MUTATIONS = int(os.environ.get("MUTATIONS", "20000"))
 SEED = int(os.environ.get("SEED", "2026"))

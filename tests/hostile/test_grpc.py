@@ -6,9 +6,9 @@ import grpc
 import pytest
 
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.batches import record_batch
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 SERVICE = "/partition.v1.PartitionService"
 WITHIN_S = 30

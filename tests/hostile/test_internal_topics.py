@@ -5,12 +5,12 @@ from itertools import product
 import pytest
 from kafka.protocol.old.produce import ProduceRequest
 
-from tests.support.batches import record_batch
-from tests.support.group_apis import OFFSET_COMMIT
-from tests.support.kio_client import ask, ask_old, message, read_response, request_frame
-from tests.support.message_sets import message_set
-from tests.support.raw_client import LATEST, PRODUCE
-from tests.support.records import Record
+from tests.support.clients.raw_client import LATEST, PRODUCE
+from tests.support.wire.batches import record_batch
+from tests.support.wire.group_apis import OFFSET_COMMIT
+from tests.support.wire.kio_client import ask, ask_old, message, read_response, request_frame
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import Record
 
 INVALID_TOPIC_EXCEPTION = 17
 OFFSETS_TOPIC = "__consumer_offsets"

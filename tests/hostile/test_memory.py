@@ -20,14 +20,14 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.conftest import FRAME_MAX, MEMORY_MAX
-from tests.support.batches import record_batch
-from tests.support.kafka08 import Kafka08Client
-from tests.support.kafka_socket import ANSWER_WITHIN_S, KafkaSocket
-from tests.support.kio_client import ask, message, read_response, request_frame
-from tests.support.message_sets import pack_message
-from tests.support.raw_client import API_VERSIONS, FETCH, METADATA, PRODUCE, RawClient
-from tests.support.records import Record, numbered
+from tests.support.clients.raw_client import API_VERSIONS, FETCH, METADATA, PRODUCE, RawClient
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kafka08 import Kafka08Client
+from tests.support.wire.kafka_socket import ANSWER_WITHIN_S, KafkaSocket
+from tests.support.wire.kio_client import ask, message, read_response, request_frame
+from tests.support.wire.message_sets import pack_message
+from tests.support.wire.records import Record, numbered
 
 pytestmark = pytest.mark.slow
 

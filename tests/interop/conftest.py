@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.interop.libraries import LIBRARIES
-from tests.support.deployments import DEPLOYMENTS
-from tests.support.raw_client import RawClient
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import DEPLOYMENTS
 
 #: Levels as slf4j, franz-go and kafkajs write them, and sarama's words.
 _COMPLAINT = re.compile(r"\b(WARN|ERROR|error|failed)\b")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.interop.program import RunningProgram
-from tests.support.processes import REPOSITORY
+from tests.support.processes.processes import REPOSITORY
 from tests.support.tools import need
 
 _SOURCES = Path(__file__).parent

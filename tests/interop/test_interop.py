@@ -6,10 +6,10 @@ import pytest
 
 from tests.interop.libraries import LIBRARIES, SHARING
 from tests.interop.program import Place
-from tests.support.batches import record_batch
-from tests.support.raw_client import RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import RawClient
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 GROUP_IS_NOT_THERE, TOPIC_IS_THERE, NO_TRANSACTIONS = 69, 36, 53
 #: REQUEST_TIMED_OUT and NOT_LEADER_OR_FOLLOWER: producers try again.

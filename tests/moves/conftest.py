@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import Cluster
-from tests.support.moving import SETTINGS, put_in_order
+from tests.support.moves.partition_move import SETTINGS, put_in_order
+from tests.support.processes.cluster import Cluster
 
 _FAILED = pytest.StashKey[bool]()
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.cluster import METADATA, Cluster
-from tests.support.name_server import NameServer
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cluster import METADATA, Cluster
+from tests.support.processes.name_server import NameServer
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.batches import record_batch
-from tests.support.kio_client import ask
-from tests.support.raw_client import FETCH, LIST_OFFSETS, OFFSET_FOR_LEADER_EPOCH, RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import FETCH, LIST_OFFSETS, OFFSET_FOR_LEADER_EPOCH, RawClient
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -5,14 +5,18 @@ While it moves it is not compacted, for a copy could miss the tombstone of a rec
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.cluster import Cluster
-from tests.support.compacted_logs import pairs_by_offset
-from tests.support.failpoints import ROUND, times_at, wait_until_at
-from tests.support.moving import SETTINGS, assert_copies_are_where_they_belong, put_in_order
-from tests.support.raw_client import EARLIEST, LATEST, RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import EARLIEST, LATEST, RawClient
+from tests.support.moves.partition_move import (
+    SETTINGS,
+    assert_copies_are_where_they_belong,
+    put_in_order,
+)
+from tests.support.processes.cluster import Cluster
+from tests.support.processes.failpoints import ROUND, times_at, wait_until_at
+from tests.support.stores.compacted_logs import pairs_by_offset
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ nothing acknowledged is lost or doubled, and no copy is left behind.
 
 import pytest
 
-from tests.support.failpoints import PLACES, ROLL_BACK, times_at, wait_until_at
-from tests.support.moving import moving
+from tests.support.moves.partition_move import moving
+from tests.support.processes.failpoints import PLACES, ROLL_BACK, times_at, wait_until_at
 
 pytestmark = pytest.mark.slow
 

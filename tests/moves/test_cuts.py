@@ -12,9 +12,9 @@ import pytest
 from common.ports.metadata import Member
 from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
-from tests.support.moving_members import SOURCE, TARGET, Producer, TellingRing, moving_members
-from tests.support.partition_core import LOG, append, batch
-from tests.support.proxy import Proxy
+from tests.support.moves.members import SOURCE, TARGET, Producer, TellingRing, moving_members
+from tests.support.processes.proxy import Proxy
+from tests.support.stores.partition_core import LOG, append, batch
 from tests.unit.partition_svc.moves.test_runner import assert_kept, heads, moved, run
 
 

@@ -6,13 +6,13 @@ import pytest
 from common.ports.moves import RingRefusal
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.batches import record_batch
-from tests.support.failpoints import times_at, wait_until_at
-from tests.support.kept_logs import kept_logs
-from tests.support.moving import moving
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.moves.partition_move import moving
+from tests.support.processes.failpoints import times_at, wait_until_at
+from tests.support.stores.kept_logs import kept_logs
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ import json
 import pytest
 from confluent_kafka import Producer
 
-from tests.support.batches import batch_offsets, batch_values
-from tests.support.cluster import METADATA
-from tests.support.failpoints import times_at, wait_until_at
-from tests.support.raw_client import RawClient
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cluster import METADATA
+from tests.support.processes.failpoints import times_at, wait_until_at
 from tests.support.waiting import eventually
+from tests.support.wire.batches import batch_offsets, batch_values
 
 pytestmark = pytest.mark.slow
 

@@ -5,15 +5,15 @@ import shutil
 import pytest
 
 from common.ports.moves import RingRefusal, RingState
-from tests.support.batches import record_batch
-from tests.support.failpoints import REMOVAL, times_at, wait_until_at
-from tests.support.kept_logs import kept_logs
-from tests.support.kio_client import ask
-from tests.support.moving import assert_copies_are_where_they_belong
-from tests.support.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
-from tests.support.records import numbered
-from tests.support.ring_command import ring
+from tests.support.clients.raw_client import LATEST, OFFSET_FOR_LEADER_EPOCH, RawClient
+from tests.support.moves.partition_move import assert_copies_are_where_they_belong
+from tests.support.moves.ring_command import ring
+from tests.support.processes.failpoints import REMOVAL, times_at, wait_until_at
+from tests.support.stores.kept_logs import kept_logs
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

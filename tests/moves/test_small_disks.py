@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import pytest
 
 from common.ports.moves import RingState
-from tests.support.batches import record_batch
-from tests.support.cluster import Cluster
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cluster import Cluster
 from tests.support.waiting import eventually
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from common.ports.moves import RingRefusal, RingState
-from tests.support.checked_load import CheckedLoad
-from tests.support.cluster import Cluster
-from tests.support.moving import SETTINGS, assert_copies_are_where_they_belong
-from tests.support.raw_client import RawClient
-from tests.support.ring_command import ring
-from tests.support.steady_producer import SteadyProducer
+from tests.support.clients.checked_load import CheckedLoad
+from tests.support.clients.raw_client import RawClient
+from tests.support.clients.steady_producer import SteadyProducer
+from tests.support.moves.partition_move import SETTINGS, assert_copies_are_where_they_belong
+from tests.support.moves.ring_command import ring
+from tests.support.processes.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from common.ports.moves import RingState
-from tests.support.batches import record_batch
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 pytestmark = pytest.mark.slow
 

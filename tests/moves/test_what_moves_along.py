@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.support.batches import record_batch
-from tests.support.kio_client import ask
-from tests.support.moving import assert_copies_are_where_they_belong
-from tests.support.raw_client import EARLIEST, LATEST, RawClient
-from tests.support.records import Record
+from tests.support.clients.raw_client import EARLIEST, LATEST, RawClient
+from tests.support.moves.partition_move import assert_copies_are_where_they_belong
+from tests.support.wire.batches import record_batch
+from tests.support.wire.kio_client import ask
+from tests.support.wire.records import Record
 
 pytestmark = pytest.mark.slow
 

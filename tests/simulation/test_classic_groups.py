@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.support.group_world import GroupWorld
+from tests.support.groups.simulated_members import GroupWorld
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(150)
 STEPS = 1_500

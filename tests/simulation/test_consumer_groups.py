@@ -11,8 +11,8 @@ import random
 
 import pytest
 
-from tests.support.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(100)
 STEPS = 300

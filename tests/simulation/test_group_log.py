@@ -41,10 +41,10 @@ from partition_svc.coordinator.runtime.loader import LoadedGroup, load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import Writing
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.classic_readers import assignment, subscription
-from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
-from tests.support.interruptions import Interrupted, interrupted_after
-from tests.support.partition_core import running_core
+from tests.support.clients.classic_readers import assignment, subscription
+from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
+from tests.support.groups.interruptions import Interrupted, interrupted_after
+from tests.support.stores.partition_core import running_core
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(12)
 STEPS = 150

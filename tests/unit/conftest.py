@@ -3,7 +3,7 @@ import uuid
 import pytest
 
 from common.etcd.client import EtcdClient
-from tests.support.etcd import EtcdServer
+from tests.support.processes.etcd import EtcdServer
 
 
 @pytest.fixture(scope="session")

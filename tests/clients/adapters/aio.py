@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.clients.adapters.client import ALL_CODECS, WITHIN_S
-from tests.support.records import Header, Read, Record
+from tests.support.wire.records import Header, Read, Record
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from tests.support.records import Read, Record
+from tests.support.wire.records import Read, Record
 
 #: A bound on everything a client waits for. Never a measure.
 WITHIN_S = 60.0

@@ -14,7 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor as AioRa
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
-from tests.support.owners import Owners
+from tests.support.groups.partition_owners import Owners
 
 _POLL_S = 0.1
 _BATCH = 100

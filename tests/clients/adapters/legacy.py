@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clients.adapters.client import WITHIN_S
-from tests.support.records import Header, Read, Record
+from tests.support.wire.records import Header, Read, Record
 
 #: Where `make` installs them, beside the interpreter's environment.
 LEGACY_FOLDER = Path(sys.prefix) / "legacy-clients"

@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.clients.adapters.client import ALL_CODECS, WITHIN_S
-from tests.support.records import Header, Read, Record
+from tests.support.wire.records import Header, Read, Record
 
 
 class PythonClient:

@@ -22,8 +22,8 @@ from gateway_svc.wire.error_code import ErrorCode
 from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topics.create import Defaults
-from tests.support.partition_core import MEMBER, running_core, until
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
+from tests.support.stores.partition_core import MEMBER, running_core, until
 
 LONG_POLL_MS = 50_000
 

@@ -50,8 +50,8 @@ from gateway_svc.wire.apis.offset_for_leader_epoch import (
 from gateway_svc.wire.apis.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from gateway_svc.wire.apis.sync_group import SyncGroupRequest
 from gateway_svc.wire.codec import decode, encode
-from tests.support.batches import record_batch
-from tests.support.records import numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.world import ORDERS, PEER, World
 
 #: A request of each API that makes sense in every version.

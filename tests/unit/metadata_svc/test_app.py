@@ -17,8 +17,8 @@ from metadata_svc.app import open_core, serve
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.state.store import StateStore
 from tests.contracts.metadata_contract import PARTITION_0, following, gateway, until
-from tests.support.ports import ReservedPort
-from tests.support.processes import BrokerProcess
+from tests.support.processes.ports import ReservedPort
+from tests.support.processes.processes import BrokerProcess
 
 KILLS = 4
 

@@ -16,7 +16,7 @@ from partition_svc.config import PartitionSettings
 from partition_svc.store.failures import StoreInUse
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.partition_core import batch, until
+from tests.support.stores.partition_core import batch, until
 
 _LEASE_MS = 10_000
 

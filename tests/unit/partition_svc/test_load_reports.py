@@ -4,7 +4,7 @@ from common.ports.moves import DiskState, LogLoad, MemberReport, MoveProgress
 from common.ports.partitions import LogId
 from partition_svc.load_reports import Reporter
 from partition_svc.store.failures import StorageFailed
-from tests.support.partition_core import until
+from tests.support.stores.partition_core import until
 
 FIRST, SECOND = LogId(b"t" * 16, 0), LogId(b"t" * 16, 1)
 

@@ -6,8 +6,8 @@ import pytest
 from common.ports.metadata import Member
 from common.ports.unavailable import RegistrationRefused
 from partition_svc.member import live
-from tests.support.moving_members import TellingRing
-from tests.support.partition_core import (
+from tests.support.moves.members import TellingRing
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     MEMBER,
     append,

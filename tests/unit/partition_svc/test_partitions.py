@@ -10,7 +10,7 @@ from partition_svc.partitions import PartitionCore
 from partition_svc.store.failures import WrongCluster
 from partition_svc.store.log_store import LogStore
 from tests.contracts.partitions_contract import PartitionsContract
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     LOG,
     append,
     batch,

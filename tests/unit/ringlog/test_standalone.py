@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from common.config.sources import read_settings
 from ringlog.announcement import read_announcement
 from ringlog.config import CLASSES, FIXED, settings_of
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
 
 
 class Process:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.checker import Evidence, Stored, key_and_sequence, problems, value_of
+from tests.support.clients.checker import Evidence, Stored, key_and_sequence, problems, value_of
 
 LOG = [
     Stored(0, 0, value_of("a", 0)),

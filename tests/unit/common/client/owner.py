@@ -9,7 +9,7 @@ from common.ports.metadata import ClusterChange, Member, Topic
 from common.ports.partitions import Partitions
 from common.rpc.server import RpcServer
 from partition_svc.rpc.partition_servicer import PartitionServicer, service
-from tests.support.partition_core import CLUSTER_ID, MEMBER, running_core, topic
+from tests.support.stores.partition_core import CLUSTER_ID, MEMBER, running_core, topic
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.partitions import LogId
 from partition_svc.partitions import PartitionCore
-from tests.support.partition_core import CLUSTER_ID, running_core
+from tests.support.stores.partition_core import CLUSTER_ID, running_core
 from tests.unit.common.client.owner import served
 
 TOPIC_ID = b"moving about ---"

@@ -10,7 +10,7 @@ from common.client import batching_stream
 from common.client.batching_stream import LongStream
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
 
 METHOD = "/tests.Long/Stream"
 

@@ -3,7 +3,7 @@ import asyncio
 from common.client.connections import Owners
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member
-from tests.support.partition_core import CLUSTER_ID
+from tests.support.stores.partition_core import CLUSTER_ID
 from tests.unit.common.client.owner import view_of
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from common.client.leader_epochs import is_clients, with_epochs
 from common.ports.partitions import EpochQuery, FetchPartition, LogId, OffsetQuery
-from tests.support.partition_core import TOPIC_ID, topic
+from tests.support.stores.partition_core import TOPIC_ID, topic
 from tests.unit.common.client.owner import view_of
 
 VIEW = view_of(topic(leader_epoch=5))

@@ -12,8 +12,8 @@ from common.ports.partitions import ACKS_ALL, Append, EpochQuery, FetchQuery, Of
 from common.ports.unavailable import BackendUnavailable, OwnerLost
 from partition_svc.rpc.partition_servicer import PartitionServicer
 from tests.contracts.partitions_contract import PartitionsContract
-from tests.support.partition_core import LOG, batch, query
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
+from tests.support.stores.partition_core import LOG, batch, query
 from tests.unit.common.client.owner import owner
 
 

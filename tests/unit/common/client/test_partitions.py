@@ -20,7 +20,7 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from tests.contracts.partitions_contract import PartitionsContract
-from tests.support.partition_core import LOG, batch, batches_of, content, query, topic
+from tests.support.stores.partition_core import LOG, batch, batches_of, content, query, topic
 from tests.unit.common.client.owner import owner, view_of
 from tests.unit.common.client.real_owners import LOGS, real_owners
 

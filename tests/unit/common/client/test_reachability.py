@@ -14,8 +14,8 @@ from common.client.reachability import Reachability
 from common.ports.unavailable import OwnerLost
 from common.rpc.member_channel import MemberChannel, RefuseOtherMembers
 from common.rpc.server import RpcServer
-from tests.support.partition_core import until
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
+from tests.support.stores.partition_core import until
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from common.client.retry import AskingAgain
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import FetchPartition, FetchResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
-from tests.support.partition_core import CLUSTER_ID, TOPIC_ID, topic
+from tests.support.stores.partition_core import CLUSTER_ID, TOPIC_ID, topic
 from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.common.client.owner import view_of
 

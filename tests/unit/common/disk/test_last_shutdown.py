@@ -12,13 +12,13 @@ from common.disk.last_shutdown import Damage, damage_of
 from common.kv.rocks import RocksKvStore
 from partition_svc.store.log_store import LogStore
 from tests.contracts.kv_store_contract import put
-from tests.support.log_stores import LOG_KEY, opened, store_batches
-from tests.support.processes import REPOSITORY
+from tests.support.processes.processes import REPOSITORY
+from tests.support.stores.log_stores import LOG_KEY, opened, store_batches
 
 KILLED_LOGS = """
 import os, signal, sys
 from pathlib import Path
-from tests.support.log_stores import *
+from tests.support.stores.log_stores import *
 from partition_svc.store.log_store import LogStore
 store = LogStore(Path(sys.argv[1]))
 for number in range(60):

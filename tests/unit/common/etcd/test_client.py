@@ -7,8 +7,8 @@ import pytest
 
 from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable, Tls
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.etcd import EtcdServer
-from tests.support.ports import ReservedPort
+from tests.support.processes.etcd import EtcdServer
+from tests.support.processes.ports import ReservedPort
 from tests.support.tools import need
 from tests.support.waiting import eventually
 

@@ -6,7 +6,7 @@ import pytest
 from common.etcd.client import EtcdClient, EtcdUnavailable
 from common.etcd.election import Election
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.etcd import TTL_S, elected
+from tests.support.processes.etcd import TTL_S, elected
 
 WITHIN_S = 60
 

@@ -6,7 +6,7 @@ import pytest
 from common.etcd.client import EtcdRefused, EtcdUnavailable
 from common.etcd.leadership import Leadership, Lease
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.etcd import elected
+from tests.support.processes.etcd import elected
 
 WITHIN_S = 60
 

@@ -7,7 +7,7 @@ from common.kv.etcd import OPERATIONS_MAX, REQUEST_BYTES_MAX, EtcdKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.kv_store_contract import KvStoreContract, put
-from tests.support.etcd import elected
+from tests.support.processes.etcd import elected
 
 #: More than etcd takes in one transaction, and more than a page of a scan.
 MANY = 1_500

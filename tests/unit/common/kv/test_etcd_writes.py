@@ -9,7 +9,7 @@ from common.kv import etcd_writes
 from common.kv.etcd_writes import LeaderWrites
 from common.kv.store import StorageFailed
 from protos.etcd.v3 import rpc_pb2 as pb
-from tests.support.etcd import elected
+from tests.support.processes.etcd import elected
 
 
 def put(key, value):

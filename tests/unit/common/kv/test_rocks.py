@@ -9,7 +9,7 @@ import pytest
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from tests.contracts.kv_store_contract import KvStoreContract, put
-from tests.support.full_disk import files_limited_to
+from tests.support.stores.full_disk import files_limited_to
 
 #: Writes one batch of two keys after the other and says so only when each is durable.
 WRITE_UNTIL_KILLED = """

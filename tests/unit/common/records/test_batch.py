@@ -19,7 +19,7 @@ from common.records.batch import (
 from common.records.compression import Codec
 from common.records.errors import CorruptRecords
 from common.records.records import Producer, Record, write_batch
-from tests.support.record_oracles import READERS
+from tests.support.wire.reference_records import READERS
 
 RECORDS = [Record(offset, 1_700_000_000_000 + offset, b"key", b"value") for offset in range(3)]
 BATCH = write_batch(RECORDS, producer=Producer(7, 1, 40))

@@ -8,7 +8,7 @@ from common.records.errors import CorruptRecords
 from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, examine
 from common.records.records import Record, read_records, write_batch
 from common.records.varint import encode_varint
-from tests.support.record_strategies import record_lists
+from tests.support.wire.record_strategies import record_lists
 
 ANY = Demands(-1 << 63, TIMESTAMP_MAX)
 

@@ -4,8 +4,8 @@ from kafka.record import MemoryRecords
 from common.records.batch import parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.keyed import delete_horizon_ms, keyed_records, with_records
-from tests.support.batches import CODECS, TIMESTAMP_TYPE_BIT, record_batch
-from tests.support.records import Header, Record
+from tests.support.wire.batches import CODECS, TIMESTAMP_TYPE_BIT, record_batch
+from tests.support.wire.records import Header, Record
 
 START_MS = 1_700_000_000_000
 RECORDS = [

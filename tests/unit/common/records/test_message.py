@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from common.records.errors import CorruptRecords
 from common.records.message import Message, read_messages, write_message
-from tests.support.record_oracles import BUILDERS, READERS
-from tests.support.record_strategies import record_lists
+from tests.support.wire.record_strategies import record_lists
+from tests.support.wire.reference_records import BUILDERS, READERS
 
 MESSAGE = Message(offset=5, attributes=0, timestamp=1000, key=b"k", value=b"v")
 

@@ -10,8 +10,8 @@ from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRe
 from common.records.message import Message, read_messages, write_message
 from common.records.message_set import down_convert, up_convert
 from common.records.records import Record, read_records, write_batch
-from tests.support.record_oracles import BUILDERS, CODECS, READERS
-from tests.support.record_strategies import record_lists
+from tests.support.wire.record_strategies import record_lists
+from tests.support.wire.reference_records import BUILDERS, CODECS, READERS
 
 NOW = 1_700_000_000_000
 RECORDS = [

@@ -16,8 +16,8 @@ from common.records.records import (
     write_batch,
 )
 from common.records.varint import encode_varint
-from tests.support.record_oracles import BUILDERS, READERS
-from tests.support.record_strategies import record_lists
+from tests.support.wire.record_strategies import record_lists
+from tests.support.wire.reference_records import BUILDERS, READERS
 
 NOW = 1_700_000_000_000
 RECORDS = [

@@ -7,7 +7,7 @@ from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Record, write_batch
 from common.records.search import TimedOffset, first_at_or_after, latest
-from tests.support.record_strategies import record_lists
+from tests.support.wire.record_strategies import record_lists
 
 TIMES = [100, 300, 200, 300, 50]
 BATCH = write_batch([Record(10 + i, time, b"k", b"v") for i, time in enumerate(TIMES)])

@@ -1,8 +1,8 @@
 import pytest
 
 from common.records.sequence_gaps import GAP_S, ProducerBatch, SequenceGaps, producer_batch
-from tests.support.batches import record_batch
-from tests.support.records import numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 
 def batch(sequence, *, records=2, producer_id=7, epoch=0):

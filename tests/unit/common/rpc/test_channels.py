@@ -13,8 +13,8 @@ from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel, unavailable_on_failure
 from common.rpc.server import RpcServer, Service
 from protos.partition.v1 import partition_pb2, partition_pb2_grpc
-from tests.support.name_server import NameServer
-from tests.support.ports import ReservedPort
+from tests.support.processes.name_server import NameServer
+from tests.support.processes.ports import ReservedPort
 
 REQUEST = partition_pb2.DescribeLogRequest()
 

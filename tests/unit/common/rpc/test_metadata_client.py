@@ -15,7 +15,7 @@ from protos.metadata.v1.metadata_pb2_grpc import (
     MetadataServiceServicer,
     add_MetadataServiceServicer_to_server,
 )
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
 
 
 class ScriptedService(MetadataServiceServicer):

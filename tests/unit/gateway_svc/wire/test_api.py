@@ -6,7 +6,7 @@ from gateway_svc.wire.api import Api
 from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ERROR_CODE, layout
-from tests.support.wire_cases import every_api, every_message, random_messages
+from tests.support.wire.cases import every_api, every_message, random_messages
 
 
 def api_flexible_since(version):

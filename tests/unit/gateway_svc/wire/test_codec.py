@@ -7,8 +7,8 @@ from gateway_svc.wire.apis.produce import PartitionProduceData, ProduceRequest, 
 from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.schema import layout
 from gateway_svc.wire.violations import ProtocolViolation
-from tests.support.wire_cases import check_cuts, every_message, random_messages
-from tests.support.wire_oracle import (
+from tests.support.wire.cases import check_cuts, every_message, random_messages
+from tests.support.wire.reference_codecs import (
     kio_class,
     kio_decode,
     kio_encode,

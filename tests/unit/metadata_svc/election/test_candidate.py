@@ -19,8 +19,8 @@ from metadata_svc.config import MetadataSettings, TopicDefaults
 from metadata_svc.store_config import StoreSettings
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.metadata_contract import PARTITION_0, MetadataContract, following, until
-from tests.support.etcd import elected
-from tests.support.ports import ReservedPort
+from tests.support.processes.etcd import elected
+from tests.support.processes.ports import ReservedPort
 from tests.unit.metadata_svc.test_core import opened_core
 
 SERVING, NOT_SERVING = 1, 2

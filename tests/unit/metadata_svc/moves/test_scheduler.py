@@ -4,7 +4,7 @@ import pytest
 
 from common.ports.moves import LogLoad, MemberReport, MovePhase, RingState
 from metadata_svc.moves import phases, scheduler
-from tests.support.moving_world import FENCE_TIMEOUT_S, World
+from tests.support.moves.simulated_cluster import FENCE_TIMEOUT_S, World
 
 NAMES = ("p-0", "p-1", "p-2", "p-3")
 

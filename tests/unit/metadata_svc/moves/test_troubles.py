@@ -3,7 +3,7 @@ import asyncio
 from common.ports.moves import DiskState, LogLoad, MemberReport
 from metadata_svc.moves.plan import NO_ROOM_PAUSE_S
 from metadata_svc.moves.troubles import troubles, unsized_moves
-from tests.support.moving_world import World
+from tests.support.moves.simulated_cluster import World
 
 
 def run(body):

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tests.support.partition_core import running_core
+from tests.support.stores.partition_core import running_core
 
 
 @pytest.fixture

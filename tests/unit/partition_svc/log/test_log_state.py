@@ -8,8 +8,8 @@ from partition_svc.log.log_state import INDEX_INTERVAL_BYTES, WrittenLog
 from partition_svc.log.staged_batch import Staged, Submission
 from partition_svc.store.keys import COMPACTED_BIT, LAST, LogHead
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import LOG_KEY, opened
-from tests.support.partition_core import batch
+from tests.support.stores.log_stores import LOG_KEY, opened
+from tests.support.stores.partition_core import batch
 
 PLAIN = LogConfig()
 COMPACTED = LogConfig(is_compacted=True, segment_bytes=3000, segment_ms=1000)

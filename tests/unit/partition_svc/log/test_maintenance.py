@@ -7,8 +7,8 @@ from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import Append, LogId
 from partition_svc.log import maintenance
 from partition_svc.store.failures import StorageFailed
-from tests.support.log_stores import batch_files
-from tests.support.partition_core import (
+from tests.support.stores.log_stores import batch_files
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
     MEMBER,

@@ -10,8 +10,8 @@ from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.staged_batch import Staged, Submission
 from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import opened
-from tests.support.partition_core import LOG, base_offset, batch, content
+from tests.support.stores.log_stores import opened
+from tests.support.stores.partition_core import LOG, base_offset, batch, content
 
 NOW_MS = 1_800_000_000_000
 EVERYTHING = Limits(1 << 30, 1 << 30, one=True)

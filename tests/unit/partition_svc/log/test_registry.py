@@ -11,8 +11,8 @@ from partition_svc.log.read.fetch_waiter import FetchWaiter
 from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.keys import Incoming, head_key, log_key
-from tests.support.log_stores import opened, store_batches
-from tests.support.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
+from tests.support.stores.log_stores import opened, store_batches
+from tests.support.stores.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
 
 OTHER_ID = b"another of 16 by"
 

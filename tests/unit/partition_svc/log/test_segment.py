@@ -4,7 +4,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
 from partition_svc.log.staged_batch import Staged
 from partition_svc.store.keys import COMPACTED_BIT
-from tests.support.log_stores import LOG_KEY, opened
+from tests.support.stores.log_stores import LOG_KEY, opened
 
 PLAIN = LogConfig()
 COMPACTED = LogConfig(is_compacted=True, segment_bytes=100, segment_ms=1000)

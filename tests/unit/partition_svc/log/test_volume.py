@@ -9,7 +9,7 @@ from common.ports.unavailable import BackendUnavailable
 from partition_svc.store.failures import MetadataBehind
 from partition_svc.store.keys import VOLUME_STATE, head_key
 from partition_svc.store.stored_volume import StoredVolume
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
     TOPIC_ID,
@@ -18,7 +18,7 @@ from tests.support.partition_core import (
     running_core,
     snapshot,
 )
-from tests.support.partition_core import topic as topic_of
+from tests.support.stores.partition_core import topic as topic_of
 
 
 def run(test):

@@ -12,7 +12,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from partition_svc.store.failures import StorageFailed
-from tests.support.moving_members import (
+from tests.support.moves.members import (
     SOURCE,
     TARGET,
     Failpoints,
@@ -20,7 +20,7 @@ from tests.support.moving_members import (
     TellingRing,
     moving_members,
 )
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,

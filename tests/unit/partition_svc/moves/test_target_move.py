@@ -13,9 +13,10 @@ from partition_svc.rpc import moving_servicer
 from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
 from partition_svc.store.room import Room
 from protos.partition.v1 import moving_pb2 as pb
-from tests.support.many_producers import store_producers
-from tests.support.moving_members import TARGET, Failpoints, TellingRing, moving_members
-from tests.support.partition_core import (
+from tests.support.moves.members import TARGET, Failpoints, TellingRing, moving_members
+from tests.support.stores.failing_stores import CancelledChore
+from tests.support.stores.many_producers import store_producers
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
@@ -24,7 +25,6 @@ from tests.support.partition_core import (
     read_everything,
     until,
 )
-from tests.support.troubled_stores import CancelledChore
 
 
 def run(test):

@@ -18,9 +18,9 @@ from common.rpc.messages.partition_owner import Malformed
 from partition_svc.log.validation.validation import Unopened
 from partition_svc.rpc.append_stream import AppendStream
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.batches import record_batch, with_times
-from tests.support.partition_core import TOPIC_ID, batch, running_core, until
-from tests.support.records import Record
+from tests.support.stores.partition_core import TOPIC_ID, batch, running_core, until
+from tests.support.wire.batches import record_batch, with_times
+from tests.support.wire.records import Record
 
 
 class Partitions:

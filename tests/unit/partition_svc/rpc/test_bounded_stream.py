@@ -5,7 +5,7 @@ from google.protobuf.message import DecodeError
 
 from common.rpc.messages.partition_owner import Malformed
 from partition_svc.rpc.bounded_stream import BoundedStream
-from tests.support.partition_core import until
+from tests.support.stores.partition_core import until
 
 
 class Requests:

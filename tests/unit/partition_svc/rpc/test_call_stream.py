@@ -10,7 +10,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.messages.partition_owner import Malformed
 from partition_svc.rpc.call_stream import CallStream
 from protos.coordinator.v1 import coordinator_pb2 as pb
-from tests.support.partition_core import until
+from tests.support.stores.partition_core import until
 
 
 class Coordinators:

@@ -12,7 +12,13 @@ from partition_svc.rpc.coordinator_servicer import CoordinatorServicer, service
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from protos.coordinator.v1.coordinator_pb2_grpc import CoordinatorServiceStub
 from tests.contracts.coordinators_contract import CoordinatorsContract
-from tests.support.groups import joining, new_member_id, parked, running_coordinators, settled_alone
+from tests.support.groups.groups import (
+    joining,
+    new_member_id,
+    parked,
+    running_coordinators,
+    settled_alone,
+)
 
 
 @asynccontextmanager

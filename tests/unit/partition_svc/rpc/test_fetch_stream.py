@@ -9,7 +9,7 @@ from common.rpc.messages.partition_owner import Malformed
 from partition_svc.rpc import fetch_stream
 from partition_svc.rpc.fetch_stream import FetchStream
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import TOPIC_ID, append, batch, running_core, until
+from tests.support.stores.partition_core import TOPIC_ID, append, batch, running_core, until
 
 _MIB = 1 << 20
 

@@ -8,9 +8,9 @@ from common.rpc.channels import open_channel
 from partition_svc.store.failures import StorageFailed
 from protos.partition.v1 import moving_pb2 as pb
 from protos.partition.v1.moving_pb2_grpc import MovingServiceStub
-from tests.support.batches import split_batches
-from tests.support.moving_members import SOURCE, Failpoints, TellingRing, moving_members
-from tests.support.partition_core import LOG, append, batch, content, until
+from tests.support.moves.members import SOURCE, Failpoints, TellingRing, moving_members
+from tests.support.stores.partition_core import LOG, append, batch, content, until
+from tests.support.wire.batches import split_batches
 
 
 def run(test, tmp_path, monkeypatch):

@@ -17,8 +17,7 @@ from partition_svc.rpc.partition_servicer import PartitionServicer, service
 from partition_svc.rpc.typed_records import records_from
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.batches import record_batch
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
@@ -29,7 +28,8 @@ from tests.support.partition_core import (
     topic,
     until,
 )
-from tests.support.records import Record, numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record, numbered
 
 _FOREVER_MS = 50_000
 
@@ -38,12 +38,12 @@ _FOREVER_MS = 50_000
 async def served(folder):
     """A core, its servicer, and a stub that calls it over TCP."""
     async with running_core(folder) as core:
-        partition_servicer = PartitionServicer(core)
-        server = RpcServer([service(partition_servicer)], address="127.0.0.1:0")
+        servicer = PartitionServicer(core)
+        server = RpcServer([service(servicer)], address="127.0.0.1:0")
         await server.start()
         channel = open_channel(f"127.0.0.1:{server.port}")
         try:
-            yield core, partition_servicer, PartitionServiceStub(channel)
+            yield core, servicer, PartitionServiceStub(channel)
         finally:
             await channel.close()
             await server.stop(grace_s=0)
@@ -139,10 +139,10 @@ def test_calls_of_fetch_share_room_for_what_they_read(tmp_path):
     async def test(core, servicer, stub):
         await append(core, *(batch(size=1000) for _ in range(5)))
         one = pb.FetchRequest(partitions=[partition()], max_bytes=100_000)
-        partition_servicer._fetch_room.bytes_max = 3000
+        servicer._fetch_room.bytes_max = 3000
         for result in await asyncio.gather(*(stub.Fetch(one) for _ in range(10))):
             assert 1000 < len(result.results[0].batches) < 3500
-        await until(lambda: partition_servicer._fetch_room.used == 0)
+        await until(lambda: servicer._fetch_room.used == 0)
 
     run(test, tmp_path)
 
@@ -366,7 +366,7 @@ def test_a_stopping_service_ends_streams_and_refuses_calls(tmp_path):
         stream = stub.AppendStream()
         await stream.write(pb.AppendRequest(appends=[item(1)]))
         await stream.read()
-        partition_servicer.end_streams()
+        servicer.end_streams()
         await core.drain()
         # Nor is there a new one, which would keep the service from stopping.
         for one in (stream, stub.AppendStream(), stub.FetchStream()):

@@ -2,8 +2,8 @@ import pytest
 
 from common.records.errors import CorruptRecords
 from partition_svc.rpc.typed_records import records_from
-from tests.support.batches import CODECS, CONTROL_BIT, record_batch
-from tests.support.records import Record, numbered
+from tests.support.wire.batches import CODECS, CONTROL_BIT, record_batch
+from tests.support.wire.records import Record, numbered
 
 
 def offsets(batches, *, offset=0, bytes_max=1 << 20):

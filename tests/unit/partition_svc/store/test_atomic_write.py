@@ -1,6 +1,6 @@
 from rocksdict import WriteBatch
 
-from tests.support.log_stores import opened
+from tests.support.stores.log_stores import opened
 
 
 def test_a_group_reaches_both_families_or_none(tmp_path):

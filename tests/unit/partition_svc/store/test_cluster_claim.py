@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.store.cluster_claim import claim
 from partition_svc.store.failures import WrongCluster
-from tests.support.log_stores import opened
+from tests.support.stores.log_stores import opened
 
 
 def test_the_first_cluster_owns_the_data_for_good(tmp_path):

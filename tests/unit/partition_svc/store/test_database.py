@@ -4,7 +4,7 @@ import pytest
 
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse
-from tests.support.full_disk import files_limited_to
+from tests.support.stores.full_disk import files_limited_to
 
 
 def test_closing_gives_up_the_lock(tmp_path):

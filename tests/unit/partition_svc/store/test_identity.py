@@ -6,7 +6,7 @@ from partition_svc.store.identity import count_opening, read_identity, was_opene
 from partition_svc.store.keys import VOLUME_STATE
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.stored_volume import StoredVolume
-from tests.support.log_stores import opened
+from tests.support.stores.log_stores import opened
 
 
 def test_a_directory_keeps_its_volume_id_and_counts_who_opens_it(tmp_path):

@@ -13,8 +13,8 @@ from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.keys import LogHead, head_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
-from tests.support.full_disk import files_limited_to
-from tests.support.log_stores import (
+from tests.support.stores.full_disk import files_limited_to
+from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
     batch_files,
@@ -29,7 +29,7 @@ EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
 _KILLED_AFTER_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from tests.support.log_stores import opened, store_batches
+from tests.support.stores.log_stores import opened, store_batches
 with opened(Path(sys.argv[1])) as store:
     store_batches(store, 0, b"written")
     os.kill(os.getpid(), signal.SIGKILL)

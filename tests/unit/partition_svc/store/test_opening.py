@@ -9,7 +9,7 @@ from partition_svc.store.keys import VOLUME
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.opening import Opening
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import LOG_KEY, opened, roll, store_batches
+from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 
 EVERYTHING = Limits(1 << 30, 1 << 30, True)
 

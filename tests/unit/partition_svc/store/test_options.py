@@ -6,7 +6,7 @@ import pytest
 from rocksdict import Rdict
 
 from partition_svc.store.options import database_options, family_options, open_files_max
-from tests.support.processes import REPOSITORY
+from tests.support.processes.processes import REPOSITORY
 
 
 def test_the_families_can_be_opened_with_their_options(tmp_path):
@@ -35,7 +35,7 @@ READ_MANY_FILES = """
 import resource, sys
 from pathlib import Path
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import LOG_KEY, opened, roll, store_batches
+from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections = [open("/dev/null") for _ in range(150)]
 with opened(Path(sys.argv[1])) as store:

@@ -3,7 +3,7 @@ import pytest
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, segment_key, time_key
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
+from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
 EVERYTHING = Limits(1 << 20, 1 << 20, one=True)
 

@@ -14,7 +14,7 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
-from tests.support.log_stores import (
+from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
     batch_files,

@@ -9,7 +9,7 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.reading import Limits
 from partition_svc.store.replacing import Replacement
-from tests.support.log_stores import (
+from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
     batch_files,

@@ -7,7 +7,7 @@ import pytest
 from common.rpc.server import RpcServer
 from ringlog.cli.health import addresses_of
 from ringlog.cli.main import main
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
 
 
 def status_of(*words, ready):

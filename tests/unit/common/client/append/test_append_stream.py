@@ -25,7 +25,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
 from tests.unit.common.client.owner import served
 
 LOG = LogId(b"x" * 16, 3)

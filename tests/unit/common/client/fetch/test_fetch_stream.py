@@ -12,8 +12,8 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import until
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
+from tests.support.stores.partition_core import until
 from tests.unit.common.client.owner import served
 
 LOG = LogId(b"x" * 16, 3)

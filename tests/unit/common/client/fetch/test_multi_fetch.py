@@ -13,7 +13,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from common.ports.unavailable import BackendUnavailable
-from tests.support.partition_core import batch, query
+from tests.support.stores.partition_core import batch, query
 from tests.support.virtual_time import run_in_virtual_time
 from tests.unit.common.client.real_owners import LOGS, real_owners
 

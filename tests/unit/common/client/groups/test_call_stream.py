@@ -15,8 +15,8 @@ from common.rpc.messages.coordinator import heartbeat_taken_of, heartbeat_to_cal
 from common.rpc.server import RpcServer
 from partition_svc.rpc.coordinator_servicer import CoordinatorServicer, service
 from protos.coordinator.v1 import coordinator_pb2 as pb
-from tests.support.partition_core import until
-from tests.support.ports import ReservedPort
+from tests.support.processes.ports import ReservedPort
+from tests.support.stores.partition_core import until
 
 
 class Coordinators:

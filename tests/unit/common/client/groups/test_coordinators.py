@@ -20,7 +20,7 @@ from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
 from common.ports.unavailable import BackendUnavailable
-from tests.support.partition_core import until
+from tests.support.stores.partition_core import until
 from tests.unit.gateway_svc.handlers.world import FakeMetadata
 
 TOPIC_ID = bytes(range(16))

@@ -14,7 +14,7 @@ from common.rpc.messages.fetch_owner import (
     fetch_result_to_message,
 )
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import LOG, TOPIC_ID
+from tests.support.stores.partition_core import LOG, TOPIC_ID
 
 
 def test_a_fetch_query():

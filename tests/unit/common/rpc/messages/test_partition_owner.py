@@ -17,7 +17,7 @@ from common.records.records import Record, read_records
 from common.rpc.messages import partition_owner
 from common.rpc.messages.partition_owner import Malformed
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.partition_core import LOG, TOPIC_ID
+from tests.support.stores.partition_core import LOG, TOPIC_ID
 
 
 def test_refusals_have_one_number_everywhere():

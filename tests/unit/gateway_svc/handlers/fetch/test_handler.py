@@ -8,9 +8,9 @@ from gateway_svc.handlers.fetch.handler import fetch
 from gateway_svc.wire.apis.fetch import FetchPartition as Asked
 from gateway_svc.wire.apis.fetch import FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.batches import record_batch
-from tests.support.message_sets import unpack_message_set
-from tests.support.records import numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.message_sets import unpack_message_set
+from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
 
 

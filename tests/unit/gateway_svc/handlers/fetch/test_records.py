@@ -5,9 +5,9 @@ import pytest
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.handlers.fetch.records import records_for
-from tests.support.batches import record_batch
-from tests.support.message_sets import unpack_message_set
-from tests.support.records import numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.message_sets import unpack_message_set
+from tests.support.wire.records import numbered
 
 PLAIN = record_batch(numbered(2))
 LATER = record_batch(numbered(2), base_offset=2)

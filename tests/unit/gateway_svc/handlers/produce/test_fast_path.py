@@ -27,10 +27,10 @@ from gateway_svc.wire.apis.produce import (
 from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import kind_of
 from gateway_svc.wire.violations import ProtocolViolation
-from tests.support.batches import TRANSACTIONAL_BIT, record_batch
-from tests.support.mutated_batches import MutatedBatches
-from tests.support.partition_core import LOG, read_everything, running_core, snapshot, topic
-from tests.support.records import numbered
+from tests.support.stores.partition_core import LOG, read_everything, running_core, snapshot, topic
+from tests.support.wire.batches import TRANSACTIONAL_BIT, record_batch
+from tests.support.wire.mutated_batches import MutatedBatches
+from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
 
 BATCH = record_batch(numbered(3))

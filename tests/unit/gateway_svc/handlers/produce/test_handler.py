@@ -9,9 +9,9 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceData,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.batches import TRANSACTIONAL_BIT, record_batch
-from tests.support.message_sets import message_set
-from tests.support.records import numbered
+from tests.support.wire.batches import TRANSACTIONAL_BIT, record_batch
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PAYMENTS, World
 
 BATCH = record_batch(numbered(3))

@@ -6,9 +6,9 @@ import pytest
 
 from gateway_svc.handlers.produce.records import checked_batch, converted_batch
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.batches import record_batch
-from tests.support.message_sets import message_set
-from tests.support.records import Record, numbered
+from tests.support.wire.batches import record_batch
+from tests.support.wire.message_sets import message_set
+from tests.support.wire.records import Record, numbered
 
 BATCH = record_batch(numbered(2))
 

@@ -9,7 +9,7 @@ from gateway_svc.wire.apis.api_versions import (
     SupportedFeatureKey,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 FETCH_ONLY = [ApiVersion(api_key=1, min_version=0, max_version=18)]
 WITH_FEATURES = ApiVersionsResponse(

@@ -8,7 +8,7 @@ from gateway_svc.wire.apis.delete_topics import (
     DeleteTopicState,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 TOPIC_ID = bytes(range(16))
 BY_NAMES = DeleteTopicsRequest(topic_names=["a", "b"], timeout_ms=1000)

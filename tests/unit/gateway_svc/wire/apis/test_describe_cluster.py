@@ -9,7 +9,7 @@ from gateway_svc.wire.apis.describe_cluster import (
     DescribeClusterResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 CLUSTER = DescribeClusterResponse(
     cluster_id="c",

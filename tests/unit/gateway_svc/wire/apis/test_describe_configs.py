@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsSynonym,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 ONE_KEY = DescribeConfigsResource(resource_type=2, resource_name="t", configuration_keys=["k"])
 ALL_KEYS = DescribeConfigsResource(resource_type=2, resource_name="t", configuration_keys=None)

@@ -15,7 +15,7 @@ from gateway_svc.wire.apis.fetch import (
     ReplicaState,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 TOPIC_ID = bytes(range(16))
 OLD_START = "ffffffff 000001f4 00000001"

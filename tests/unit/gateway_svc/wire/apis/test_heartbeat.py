@@ -6,7 +6,7 @@ from gateway_svc.wire.apis.heartbeat import (
     HeartbeatResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from gateway_svc.wire.apis.init_producer_id import (
     InitProducerIdResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 IDEMPOTENT = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
 GIVEN = InitProducerIdResponse(producer_id=4000, producer_epoch=0)

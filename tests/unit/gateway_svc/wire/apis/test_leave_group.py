@@ -8,7 +8,7 @@ from gateway_svc.wire.apis.leave_group import (
     MemberResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.offset_delete import (
     OffsetDeleteResponseTopic,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 
 @pytest.mark.parametrize(

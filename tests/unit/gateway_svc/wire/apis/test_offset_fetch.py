@@ -14,7 +14,7 @@ from gateway_svc.wire.apis.offset_fetch import (
     OffsetFetchResponseTopics,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 
 @pytest.mark.parametrize(

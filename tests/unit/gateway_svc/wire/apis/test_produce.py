@@ -13,7 +13,7 @@ from gateway_svc.wire.apis.produce import (
     TopicProduceResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.support.wire_cases import check_wire_case
+from tests.support.wire.cases import check_wire_case
 
 TOPIC_ID = bytes(range(16))
 

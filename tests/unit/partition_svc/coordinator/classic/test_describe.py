@@ -3,7 +3,7 @@ import pytest
 from common.ports.classic_groups import ListedGroup, ListGroups
 from common.ports.group_errors import GroupClient
 from partition_svc.coordinator.classic.describe import is_listed
-from tests.support.driven_group import READS_T, DrivenGroup
+from tests.support.groups.driven_group import READS_T, DrivenGroup
 
 
 def test_a_stable_group_is_described_in_full():

@@ -1,5 +1,5 @@
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import SESSION_MS, DrivenGroup
+from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
 
 
 def test_a_heartbeat_keeps_the_session():

@@ -2,7 +2,7 @@ import pytest
 
 from common.ports.classic_groups import Joined
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import READS_T, SESSION_MS, DrivenGroup
+from tests.support.groups.driven_group import READS_T, SESSION_MS, DrivenGroup
 
 
 def test_the_first_member_of_a_group_without_delay_begins_a_generation_at_once():

@@ -1,6 +1,6 @@
 from common.ports.classic_groups import LeaveGroup
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import DrivenGroup
+from tests.support.groups.driven_group import DrivenGroup
 
 
 def test_those_who_stay_rebalance_at_once():

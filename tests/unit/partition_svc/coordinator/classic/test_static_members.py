@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import SESSION_MS, DrivenGroup
+from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
 
 
 def stable_pair():

@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import DrivenGroup
+from tests.support.groups.driven_group import DrivenGroup
 
 
 def two_joined():

@@ -1,5 +1,5 @@
 from common.ports.group_errors import GroupRefusal
-from tests.support.driven_group import REBALANCE_MS, SESSION_MS, DrivenGroup
+from tests.support.groups.driven_group import REBALANCE_MS, SESSION_MS, DrivenGroup
 
 NEW_MEMBER_MS = 300_000
 

@@ -3,8 +3,14 @@ import pytest
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.classic_readers import COOPERATIVE, EAGER, ClassicReader, run, subscription
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.clients.classic_readers import (
+    COOPERATIVE,
+    EAGER,
+    ClassicReader,
+    run,
+    subscription,
+)
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 
 def world_of(**settings):

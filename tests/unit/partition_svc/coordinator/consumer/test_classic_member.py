@@ -4,8 +4,8 @@ from common.ports.classic_groups import GroupHeartbeat, LeaveGroup, LeavingMembe
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import FetchOffsets
 from partition_svc.coordinator.records.consumer_protocol import read_assignment
-from tests.support.classic_readers import ClassicReader, run
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.clients.classic_readers import ClassicReader, run
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
 
 REBALANCE = GroupRefusal.REBALANCE_IN_PROGRESS
 

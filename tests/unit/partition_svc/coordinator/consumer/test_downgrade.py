@@ -11,8 +11,8 @@ from partition_svc.coordinator.records.stored_consumer import (
     TargetRecord,
 )
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
 
 REBALANCE = GroupRefusal.REBALANCE_IN_PROGRESS
 

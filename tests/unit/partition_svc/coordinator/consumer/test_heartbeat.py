@@ -3,7 +3,7 @@ import pytest
 from common.ports.consumer_groups import OwnedPartitions
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 
 @pytest.fixture

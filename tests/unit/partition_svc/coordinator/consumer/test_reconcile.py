@@ -7,7 +7,7 @@ from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, SubscriptionRecord
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.consumer_groups import ConsumerGroupWorld, topic_id
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
 
 A0, A1 = ((topic_id("a"), partition) for partition in range(2))
 

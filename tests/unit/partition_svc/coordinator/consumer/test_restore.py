@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from common.ports.group_offsets import (
     TopicPartitions,
 )
 from partition_svc.coordinator.classic.describe import is_listed
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle, topic_id
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle, topic_id
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 

@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.group_errors import GroupRefusal
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 
 @pytest.fixture

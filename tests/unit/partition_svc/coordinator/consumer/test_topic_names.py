@@ -1,5 +1,5 @@
 from partition_svc.coordinator.consumer.topic_names import ids_of, names_of
-from tests.support.consumer_groups import ConsumerGroupWorld, topic_id
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
 
 VIEW = ConsumerGroupWorld(a=2, b=1).view
 ALL = frozenset({(topic_id("a"), 1), (topic_id("a"), 0), (topic_id("b"), 0)})

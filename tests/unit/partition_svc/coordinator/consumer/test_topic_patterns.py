@@ -6,7 +6,7 @@ from partition_svc.coordinator.consumer.topic_patterns import (
     found,
     metadata_hash,
 )
-from tests.support.consumer_groups import ConsumerGroupWorld
+from tests.support.groups.consumer_groups import ConsumerGroupWorld
 
 TOPICS = {"orders": 3, "orders-eu": 1, "payments": 2}
 

@@ -13,8 +13,8 @@ from partition_svc.coordinator.records.stored_consumer import (
     TargetRecord,
 )
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
 
 ALL = {("a", partition) for partition in range(4)}
 

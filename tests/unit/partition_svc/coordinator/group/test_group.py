@@ -11,8 +11,8 @@ from common.ports.group_offsets import CommittedOffset, FetchOffsets
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord, StoredOffset
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.driven_group import SESSION_MS, DrivenGroup
-from tests.support.groups import committing, joining
+from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
+from tests.support.groups.groups import committing, joining
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 

@@ -3,8 +3,8 @@
 import pytest
 
 from common.ports.group_errors import GroupRefusal
-from tests.support.classic_readers import ClassicReader, run
-from tests.support.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.clients.classic_readers import ClassicReader, run
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import joining_member
 from partition_svc.coordinator.offsets.rules import Subscriptions
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.driven_group import DrivenGroup
-from tests.support.groups import joining
+from tests.support.groups.driven_group import DrivenGroup
+from tests.support.groups.groups import joining
 
 RETENTION_MS = 100_000
 READS_U = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01u"

@@ -12,7 +12,7 @@ from partition_svc.coordinator.records.consumer_protocol import (
     subscribed_topics,
     write_assignment,
 )
-from tests.support.driven_group import READS_T
+from tests.support.groups.driven_group import READS_T
 
 
 def test_topics_are_read_whatever_comes_behind_them():

@@ -1,7 +1,7 @@
 from contextlib import asynccontextmanager
 
 from tests.contracts.coordinators_contract import CoordinatorsContract
-from tests.support.groups import running_coordinators
+from tests.support.groups.groups import running_coordinators
 
 
 class TestOwnedCoordinators(CoordinatorsContract):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from common.ports.classic_groups import ListGroups
 from common.ports.group_offsets import FetchOffsets, TopicPartitions
 from partition_svc.coordinator.runtime.shard import Shard
-from tests.support.groups import (
+from tests.support.groups.groups import (
     DATA,
     DATA_TOPIC_ID,
     asked,
@@ -15,7 +15,7 @@ from tests.support.groups import (
     running_coordinators,
     settled_alone,
 )
-from tests.support.partition_core import CLUSTER_ID, ClusterChange
+from tests.support.stores.partition_core import CLUSTER_ID, ClusterChange
 
 
 def run(test, folder, *topics, **settings):

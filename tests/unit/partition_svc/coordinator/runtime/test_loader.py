@@ -16,8 +16,8 @@ from partition_svc.coordinator.records.stored import (
 )
 from partition_svc.coordinator.records.stored_consumer import TargetEpochRecord
 from partition_svc.coordinator.runtime.loader import CannotLoad, load
-from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
-from tests.support.partition_core import running_core
+from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
+from tests.support.stores.partition_core import running_core
 
 LOG = LogId(OFFSETS_TOPIC_ID, 1)
 MEMBER = StoredMember("m", None, UNKNOWN_CLIENT, 1, 2, b"", b"")

@@ -18,8 +18,8 @@ from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import Refused, Writing
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
-from tests.support.partition_core import running_core
+from tests.support.groups.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
+from tests.support.stores.partition_core import running_core
 
 LOG = LogId(OFFSETS_TOPIC_ID, 0)
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)

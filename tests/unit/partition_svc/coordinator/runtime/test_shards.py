@@ -7,7 +7,7 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import Placement, PlacementChange
 from common.ports.partitions import AppendResult, LogId, Refusal
 from partition_svc.coordinator.runtime import shards
-from tests.support.groups import (
+from tests.support.groups.groups import (
     GROUP,
     OFFSETS_TOPIC_ID,
     asked,
@@ -21,7 +21,7 @@ from tests.support.groups import (
     running_coordinators,
     settled_alone,
 )
-from tests.support.partition_core import CLUSTER_ID, MEMBER, ClusterChange, snapshot
+from tests.support.stores.partition_core import CLUSTER_ID, MEMBER, ClusterChange, snapshot
 
 LOG = LogId(OFFSETS_TOPIC_ID, 0)
 

@@ -11,8 +11,8 @@ from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.writer import RecordTooLarge, Refused, Ticket, Writing
-from tests.support.groups import OFFSETS_TOPIC_ID, offsets_topic
-from tests.support.partition_core import read_everything, running_core
+from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
+from tests.support.stores.partition_core import read_everything, running_core
 
 LOG = LogId(OFFSETS_TOPIC_ID, 0)
 REPLY = HeartbeatTaken()

@@ -14,9 +14,9 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log import partition_log
 from partition_svc.log.producers.producers import Producers
-from tests.support.batches import overflowing_batch
-from tests.support.partition_core import LOG, TOPIC_ID, batch, fetch, until
-from tests.support.troubled_stores import Syncs, fail
+from tests.support.stores.failing_stores import Syncs, fail
+from tests.support.stores.partition_core import LOG, TOPIC_ID, batch, fetch, until
+from tests.support.wire.batches import overflowing_batch
 
 OTHER = LogId(TOPIC_ID, 1)
 UNKNOWN = LogId(b"no such topic id", 0)

@@ -10,8 +10,8 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.read.fetch_waiter import FetchWaiter
 from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.staged_batch import Submission
-from tests.support.log_stores import opened
-from tests.support.partition_core import TOPIC_ID, batch
+from tests.support.stores.log_stores import opened
+from tests.support.stores.partition_core import TOPIC_ID, batch
 
 NOW_MS = 1_800_000_000_000
 MUCH = 1 << 20

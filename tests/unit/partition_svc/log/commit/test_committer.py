@@ -4,7 +4,8 @@ import pytest
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from partition_svc.store.failures import StorageFailed
-from tests.support.partition_core import (
+from tests.support.stores.failing_stores import Syncs, fail
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
@@ -14,7 +15,6 @@ from tests.support.partition_core import (
     read_everything,
     until,
 )
-from tests.support.troubled_stores import Syncs, fail
 
 OTHER = LogId(TOPIC_ID, 1)
 

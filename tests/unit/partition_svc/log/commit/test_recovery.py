@@ -5,8 +5,8 @@ import pytest
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import LogId, Refusal
 from partition_svc.store.failures import StorageFailed
-from tests.support.full_disk import files_limited_to
-from tests.support.partition_core import (
+from tests.support.stores.full_disk import files_limited_to
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from partition_svc.log.compaction.candidate import cleanable
-from tests.support.compacted_logs import EAGER, START_MS, begin_segment, compacted, fill
-from tests.support.partition_core import LOG, running_core, topic
+from tests.support.stores.compacted_logs import EAGER, START_MS, begin_segment, compacted, fill
+from tests.support.stores.partition_core import LOG, running_core, topic
 
 
 def run(test, folder, **configs):

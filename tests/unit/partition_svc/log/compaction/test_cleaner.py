@@ -7,8 +7,7 @@ from partition_svc.log.compaction import cleaner
 from partition_svc.log.compaction.candidate import cleanable
 from partition_svc.log.compaction.compaction_pass import CompactionPass
 from partition_svc.log.log_config import LogConfig
-from tests.support.batches import record_batch, with_valid_crc
-from tests.support.compacted_logs import (
+from tests.support.stores.compacted_logs import (
     EAGER,
     START_MS,
     begin_segment,
@@ -17,8 +16,8 @@ from tests.support.compacted_logs import (
     last_values,
     pairs_by_offset,
 )
-from tests.support.log_stores import batch_files
-from tests.support.partition_core import (
+from tests.support.stores.log_stores import batch_files
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
     MEMBER,
@@ -33,7 +32,8 @@ from tests.support.partition_core import (
     topic,
     until,
 )
-from tests.support.records import Record
+from tests.support.wire.batches import record_batch, with_valid_crc
+from tests.support.wire.records import Record
 
 OTHER_ID = b"another of 16 by"
 OTHER = LogId(OTHER_ID, 0)

@@ -12,8 +12,7 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import log_key, range_of, unpack_time_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits
-from tests.support.batches import CODECS
-from tests.support.compacted_logs import (
+from tests.support.stores.compacted_logs import (
     EAGER,
     NEVER_MS,
     START_MS,
@@ -24,8 +23,8 @@ from tests.support.compacted_logs import (
     pairs_by_offset,
     stored,
 )
-from tests.support.live_copies import copied
-from tests.support.partition_core import (
+from tests.support.stores.crash_copies import copied
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
     TOPIC_ID,
@@ -37,6 +36,7 @@ from tests.support.partition_core import (
     topic,
     until,
 )
+from tests.support.wire.batches import CODECS
 
 KEY = log_key(*LOG)
 SEEDS = (1, 2, 3)

@@ -8,9 +8,9 @@ from common.records.batch import parse_header, place
 from common.records.keyed import delete_horizon_ms, with_records
 from partition_svc.log.compaction import retained_records
 from partition_svc.log.compaction.retained_records import LastOffsets, compact
-from tests.support.batches import CODECS, CONTROL_BIT, record_batch, with_valid_crc
-from tests.support.compacted_logs import START_MS, keyed_batch, last_values, pairs_by_offset
-from tests.support.records import Record
+from tests.support.stores.compacted_logs import START_MS, keyed_batch, last_values, pairs_by_offset
+from tests.support.wire.batches import CODECS, CONTROL_BIT, record_batch, with_valid_crc
+from tests.support.wire.records import Record
 
 ROOMY = 1 << 20
 DAY_MS = 86_400_000

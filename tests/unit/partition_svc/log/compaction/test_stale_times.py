@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.log.compaction.stale_times import StaleTimes
 from partition_svc.store.keys import time_key
-from tests.support.log_stores import LOG_KEY, OTHER_LOG_KEY, opened
+from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened
 
 
 @pytest.fixture

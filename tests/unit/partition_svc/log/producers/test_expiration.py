@@ -6,8 +6,16 @@ import pytest
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import LogId
 from partition_svc.log import maintenance
-from tests.support.many_producers import store_producers, stored_producers
-from tests.support.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic, until
+from tests.support.stores.many_producers import store_producers, stored_producers
+from tests.support.stores.partition_core import (
+    LOG,
+    TOPIC_ID,
+    append,
+    batch,
+    running_core,
+    topic,
+    until,
+)
 
 OTHER = LogId(TOPIC_ID, 1)
 ELSEWHERE = LogId(b"another of 16 by", 0)

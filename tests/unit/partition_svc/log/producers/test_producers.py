@@ -9,7 +9,7 @@ from partition_svc.log.producers.producers import (
     row_after,
     row_seen_ms,
 )
-from tests.support.partition_core import batch
+from tests.support.stores.partition_core import batch
 
 NOW_MS = 1_000_000
 DAY_MS = 86_400_000

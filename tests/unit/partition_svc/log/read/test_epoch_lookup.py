@@ -5,7 +5,7 @@ import pytest
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import EpochEndOffset, EpochQuery, Refusal
 from partition_svc.store.failures import StorageFailed
-from tests.support.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic
+from tests.support.stores.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic
 
 #: (epoch asked for) → (epoch found, where it ends); epochs 2, 3 and 6 of `written` have batches.
 ENDS = {-1: (-1, -1), 0: (0, 0), 2: (2, 3), 3: (3, 5), 4: (3, 5), 5: (3, 5), 6: (6, 6), 7: (-1, -1)}

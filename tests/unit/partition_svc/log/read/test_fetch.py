@@ -7,7 +7,7 @@ from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId, Refusal
 from partition_svc.rpc.fetch_budget import SharedRoom
 from partition_svc.store.failures import StorageFailed
-from tests.support.partition_core import (
+from tests.support.stores.partition_core import (
     CLUSTER_ID,
     LOG,
     TOPIC_ID,

@@ -3,7 +3,7 @@ import asyncio
 from common.ports.partitions import LogDescription, LogId, Refusal
 from partition_svc.log.read.log_descriptions import LogDescriptions
 from partition_svc.store.failures import StorageFailed
-from tests.support.partition_core import LOG, append, batch, running_core
+from tests.support.stores.partition_core import LOG, append, batch, running_core
 
 
 def described(find, log_id):

@@ -1,7 +1,7 @@
 import asyncio
 
 from common.ports.partitions import LogId
-from tests.support.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic
+from tests.support.stores.partition_core import LOG, TOPIC_ID, append, batch, running_core, topic
 
 OTHER = LogId(b"another of 16 by", 0)
 

@@ -14,9 +14,9 @@ from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.read import offset_lookup
 from partition_svc.log.validation.record_thread import RecordThread
-from tests.support.batches import CODECS, record_batch, with_valid_crc
-from tests.support.partition_core import LOG, append, read_everything, running_core, topic
-from tests.support.records import Record
+from tests.support.stores.partition_core import LOG, append, read_everything, running_core, topic
+from tests.support.wire.batches import CODECS, record_batch, with_valid_crc
+from tests.support.wire.records import Record
 
 
 def look_up(tmp_path, batches, *timestamps, configs=None):

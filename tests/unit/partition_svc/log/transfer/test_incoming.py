@@ -17,7 +17,8 @@ from partition_svc.store.keys import (
     log_key,
 )
 from partition_svc.store.reading import Limits
-from tests.support.partition_core import (
+from tests.support.stores.failing_stores import CancelledChore
+from tests.support.stores.partition_core import (
     TOPIC_ID,
     append,
     batch,
@@ -26,7 +27,6 @@ from tests.support.partition_core import (
     topic,
     until,
 )
-from tests.support.troubled_stores import CancelledChore
 
 OTHER = b"another of 16 by"
 LOG = LogId(OTHER, 0)

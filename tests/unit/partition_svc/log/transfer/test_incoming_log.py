@@ -7,8 +7,8 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.store.keys import Incoming, LogHead
-from tests.support.log_stores import opened
-from tests.support.partition_core import batch
+from tests.support.stores.log_stores import opened
+from tests.support.stores.partition_core import batch
 
 LOG = LogId(b"topic of 16 byte", 0)
 

@@ -9,7 +9,15 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.transfer.outgoing import NotSource
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import MOVED_KINDS
-from tests.support.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic, until
+from tests.support.stores.partition_core import (
+    CLUSTER_ID,
+    LOG,
+    append,
+    batch,
+    running_core,
+    topic,
+    until,
+)
 
 WITHIN_S = 60
 

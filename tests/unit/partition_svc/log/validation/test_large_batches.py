@@ -9,9 +9,8 @@ from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusa
 from common.ports.unavailable import BackendUnavailable
 from common.records.examine import NAMED_MAX
 from partition_svc.log.validation.validation import Unopened
-from tests.support.batches import record_batch
-from tests.support.compacted_logs import EAGER
-from tests.support.partition_core import (
+from tests.support.stores.compacted_logs import EAGER
+from tests.support.stores.partition_core import (
     LOG,
     TOPIC_ID,
     append,
@@ -22,7 +21,8 @@ from tests.support.partition_core import (
     topic,
     until,
 )
-from tests.support.records import Record
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
 
 OTHER = LogId(TOPIC_ID, 1)
 COUNT = 2000

@@ -12,14 +12,14 @@ from partition_svc.log.validation.record_rules import (
     must_open,
     stamped_by_producer,
 )
-from tests.support.batches import (
+from tests.support.wire.batches import (
     CODECS,
     TIMESTAMP_TYPE_BIT,
     pack_record,
     record_batch,
     with_valid_crc,
 )
-from tests.support.records import Record, numbered
+from tests.support.wire.records import Record, numbered
 
 NOW_MS = 1_700_000_000_000
 

@@ -6,7 +6,8 @@ from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.validation.validation import Unopened, refused, validate, validate_usual
-from tests.support.batches import (
+from tests.support.stores.partition_core import batch
+from tests.support.wire.batches import (
     CODECS,
     CONTROL_BIT,
     TIMESTAMP_TYPE_BIT,
@@ -15,8 +16,7 @@ from tests.support.batches import (
     record_batch,
     with_valid_crc,
 )
-from tests.support.partition_core import batch
-from tests.support.records import Record, numbered
+from tests.support.wire.records import Record, numbered
 
 NOW_MS = 1_800_000_000_000
 PLAIN = LogConfig()

@@ -10,11 +10,11 @@ from common.rpc.leader import open_leader_channel
 from ringlog.cli.groups.admin import NotDone
 from ringlog.cli.groups.connection import current_cluster, open_groups
 from ringlog.cli.groups.reset import Earliest, NewOffset
-from tests.support.batches import record_batch
-from tests.support.deployments import standalone
-from tests.support.ports import ReservedPort
-from tests.support.raw_client import RawClient
-from tests.support.records import numbered
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.deployments import standalone
+from tests.support.processes.ports import ReservedPort
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import numbered
 
 
 @pytest.fixture(scope="module")

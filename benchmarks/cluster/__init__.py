@@ -1,0 +1,1 @@
+"""Benchmarks of several members: dead members, moves, watches, metadata stores."""

@@ -1,0 +1,1 @@
+"""Limits of the machine without ringlog, which benchmarks are compared with."""

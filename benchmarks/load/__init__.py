@@ -1,0 +1,1 @@
+"""Load clients: Kafka requests built before a measurement, sent at full speed."""

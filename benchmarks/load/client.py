@@ -1,0 +1,47 @@
+"""A Kafka client for measurements: connects loads, and makes single calls around them.
+
+The loads themselves are `produce_load` and `fetch_load`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from benchmarks.load import requests, responses
+from benchmarks.load.fetch import FetchLoad
+from benchmarks.load.produce import ProduceLoad
+
+ANSWER_SECONDS_MAX = 30.0
+
+Load = ProduceLoad | FetchLoad
+
+
+async def start(address: tuple[str, int], loads: Sequence[Load]) -> None:
+    """Connects; every load sends at once."""
+    loop = asyncio.get_running_loop()
+    for load in loads:
+        await loop.create_connection(lambda load=load: load, *address)  # type: ignore[misc]
+
+
+async def finish(loads: Sequence[Load]) -> None:
+    """Lets everything outstanding be answered. Raises what went wrong meanwhile."""
+    for load in loads:
+        load.stop()
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        await asyncio.gather(*(load.done for load in loads))
+
+
+async def call(address: tuple[str, int], frame: bytes) -> bytes:
+    """One request on a connection of its own; the answer without its length prefix."""
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(frame)
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        answer = await reader.readexactly(length)
+        writer.close()
+        await writer.wait_closed()
+    return answer
+
+
+async def create_topic(address: tuple[str, int], name: str, partition_count: int) -> None:
+    answer = await call(address, requests.create_topic(name, partition_count))
+    responses.check_topic_created(answer)

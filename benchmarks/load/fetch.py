@@ -1,0 +1,88 @@
+"""Fetch at full speed: received into one buffer, walked batch by batch, asked for again."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from benchmarks.load import requests, responses
+from benchmarks.load.responses import WrongAnswer
+
+#: Called for every batch run that arrived: partition, first offset, offset after the last.
+OnRecords = Callable[[int, int, int], None]
+
+
+class FetchLoad(asyncio.BufferedProtocol):
+    """Keeps one Fetch outstanding, from the offsets where the last one ended.
+
+    With `rewind` it starts again at offset 0 where it has read everything.
+    """
+
+    def __init__(
+        self,
+        request: requests.FetchRequest,
+        *,
+        partition_count: int,
+        answer_bytes_max: int,
+        rewind: bool = False,
+        on_records: OnRecords | None = None,
+    ) -> None:
+        self.answered = 0
+        self.record_bytes = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._offsets = [0] * partition_count
+        self._rewind = rewind
+        self._on_records = on_records
+        self._buffer = memoryview(bytearray(answer_bytes_max))
+        self._filled = 0
+        self._stopping = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(bytes(self._request.frame))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if self._filled < 4:
+            return
+        answer_bytes = 4 + int.from_bytes(self._buffer[:4], "big")
+        if self._filled >= answer_bytes:
+            self._filled = 0
+            self._answer(self._buffer[:answer_bytes])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc or ConnectionError("the broker closed the connection"))
+
+    def stop(self) -> None:
+        """Ends after the answer that is outstanding."""
+        self._stopping = True
+
+    def _answer(self, answer: memoryview) -> None:
+        try:
+            for fetched in responses.fetched_partitions(answer):
+                self._partition(answer, fetched)
+        except WrongAnswer as wrong:
+            self.done.set_exception(wrong)
+        else:
+            self.answered += 1
+            if not self._stopping:
+                self._transport.write(bytes(self._request.frame))
+                return
+            self.done.set_result(None)
+        self._transport.close()
+
+    def _partition(self, answer: memoryview, fetched: responses.FetchedPartition) -> None:
+        partition, high_watermark, start, end = fetched
+        first = self._offsets[partition]
+        after = responses.walk_batches(answer, start, end, first)
+        self.record_bytes += end - start
+        if self._on_records and after > first:
+            self._on_records(partition, first, after)
+        if self._rewind and after >= high_watermark:
+            after = 0
+        self._offsets[partition] = after
+        self._request.seek(partition, after)

@@ -1,0 +1,1 @@
+"""Benchmarks of storage: layout, compaction, many producers."""

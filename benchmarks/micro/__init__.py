@@ -1,0 +1,1 @@
+"""Microbenchmarks of single components: codec, records, the ring."""

@@ -1,0 +1,1 @@
+"""Brokers and other child processes that benchmarks start and measure."""

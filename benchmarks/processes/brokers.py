@@ -1,0 +1,153 @@
+"""Starts ringlog as a user would, standalone or as three processes, on free loopback ports."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.load import client, requests, responses
+from benchmarks.processes.processes import Memory, Process
+from benchmarks.report.results import PROTOTYPE, PROTOTYPE_HOP, STANDALONE, THREE_PROCESSES
+from benchmarks.throughput.throughput import Target
+
+#: What the services log when they can be reached.
+_KAFKA_ADDRESS = r"Kafka on ([\d.]+):(\d+) "
+_GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
+_PARTITION_SERVICE_JOINED = r"partition service partition-{} .*joined"
+
+#: Names of the processes that clients connect to begin so.
+_FRONTS = ("gateway", "ringlog", "prototype")
+
+#: Arguments of Python that make it run the module named next. Gets a path of the process's own.
+Run = Callable[[Path], Sequence[str]]
+
+
+def plainly(_: Path) -> Sequence[str]:
+    """As users run it."""
+    return ["-m"]
+
+
+class Broker:
+    """A running deployment: its processes, the one that clients talk to first."""
+
+    def __init__(self, subject: str, processes: Sequence[Process]) -> None:
+        self.subject = subject
+        self.processes = processes
+        fronts = [one for one in processes if one.name.startswith(_FRONTS)]
+        found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
+        #: Where Kafka clients are served, by gateway.
+        self.addresses = [(host, int(port)) for host, port in found]
+        self.target = Target(self.addresses[0], self.cpu_seconds)
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time used so far, by process name."""
+        return {process.name: process.cpu_seconds() for process in self.processes}
+
+    def memory(self) -> Memory:
+        """Of all processes together."""
+        used = [process.memory() for process in self.processes]
+        return Memory(sum(one.rss for one in used), sum(one.pss for one in used))
+
+    async def first_answer(self) -> float:
+        """Asks for ApiVersions; seconds from starting the first process to the answer."""
+        answer = await client.call(self.target.address, requests.api_versions())
+        responses.check_api_versions(answer)
+        return time.perf_counter() - min(process.started_at for process in self.processes)
+
+
+@contextmanager
+def standalone(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """`ringlog standalone` with its data below `data`."""
+    process = _start(
+        "ringlog",
+        data,
+        [*run(data / "ringlog"), "ringlog", "standalone"],
+        ["--listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", str(data)],
+    )
+    with _stopping(process):
+        yield Broker(STANDALONE, [process])
+
+
+@contextmanager
+def three_processes(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """The three services apart, on one machine."""
+    with _services(data, run, ["partition"], ["gateway"]) as processes:
+        yield Broker(THREE_PROCESSES, processes)
+
+
+@contextmanager
+def cluster(data: Path, *, partitions: int, gateways: int) -> Iterator[Broker]:
+    """So many of the services, partition-0 … and gateway-0 …, and one metadata service."""
+    members = [f"partition-{number}" for number in range(partitions)]
+    names = [f"gateway-{number}" for number in range(gateways)]
+    with _services(data, plainly, members, names) as processes:
+        yield Broker(f"{partitions} + {gateways}", processes)
+
+
+@contextmanager
+def _services(
+    data: Path, run: Run, members: Sequence[str], gateways: Sequence[str]
+) -> Iterator[list[Process]]:
+    """Gateways first, then partition services, then the metadata service."""
+    with ExitStack() as stack:
+
+        def start(service: str, name: str, settings: dict[str, str]) -> Process:
+            settings = {"grpc.listen": "127.0.0.1:0", **settings}
+            flags = [word for item in settings.items() for word in ("--set", "=".join(item))]
+            process = _start(name, data, [*run(data / name), f"{service}_svc"], flags)
+            stack.enter_context(_stopping(process))
+            return process
+
+        metadata = start("metadata", "metadata", {"data.dir": str(data / "metadata")})
+        address = {"metadata.address": metadata.wait_for_line(_GRPC_ADDRESS)[1]}
+        owners = []
+        for number, name in enumerate(members):
+            own = {"member.name": f"partition-{number}", "data.dir": str(data / name)}
+            owners.append(start("partition", name, {**address, **own}))
+            metadata.wait_for_line(_PARTITION_SERVICE_JOINED.format(number))
+        own = {"listeners": "PLAINTEXT://127.0.0.1:0"}
+        fronts = [
+            start("gateway", name, {**address, **own, "node.id": str(number)})
+            for number, name in enumerate(gateways)
+        ]
+        yield [*fronts, *owners, metadata]
+
+
+@contextmanager
+def prototype(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """The design without features, in one process."""
+    command = [*run(data / "prototype"), "benchmarks.baseline.process", "in-process"]
+    process = _start("prototype", data, command, [str(data / "logs")])
+    with _stopping(process):
+        yield Broker(PROTOTYPE, [process])
+
+
+@contextmanager
+def prototype_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+    """The same with its logs in a process of their own, behind gRPC."""
+    command = [*run(data / "owner"), "benchmarks.baseline.process", "owner"]
+    owner = _start("owner", data, command, [str(data / "logs")])
+    with _stopping(owner):
+        address = owner.wait_for_line(_GRPC_ADDRESS)[1]
+        command = [*run(data / "prototype"), "benchmarks.baseline.process", "gateway"]
+        gateway = _start("prototype", data, command, [address])
+        with _stopping(gateway):
+            yield Broker(PROTOTYPE_HOP, [gateway, owner])
+
+
+DEPLOYMENTS = (standalone, three_processes)
+#: What each of them is held against, in the same order.
+PEERS = (prototype, prototype_hop)
+
+
+def _start(name: str, data: Path, command: Sequence[str], flags: Sequence[str]) -> Process:
+    data.mkdir(parents=True, exist_ok=True)
+    return Process(name, [*command, *flags], log_path=data / f"{name}.log")
+
+
+@contextmanager
+def _stopping(process: Process) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.stop()

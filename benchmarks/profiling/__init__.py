@@ -1,0 +1,1 @@
+"""Sampling profiles of the broker under load."""

@@ -1,0 +1,1 @@
+"""Results of measurements: values, goals, Markdown documents."""

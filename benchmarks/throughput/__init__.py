@@ -1,0 +1,1 @@
+"""Benchmarks that `make bench` runs: throughput, latency, startup, in rounds."""

@@ -1,0 +1,295 @@
+"""Members of classic groups at the level of requests: many of them on one event loop.
+
+Their leader deals the partitions out one by one. `Generations` is told what every member was given,
+and knows when a partition had two owners in one generation.
+"""
+
+import asyncio
+import itertools
+import struct
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.support.wire.kio_client import message, read_response, request_frame
+
+OFFSET_COMMIT, OFFSET_FETCH, JOIN, HEARTBEAT, LEAVE, SYNC, LIST_GROUPS = 8, 9, 11, 12, 13, 14, 16
+
+LOADING, NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCE, ID_REQUIRED = 22, 25, 27, 79
+#: After these the same request is sent again.
+PASSING = {LOADING, NOT_AVAILABLE, NOT_COORDINATOR}
+
+_PAUSE_S = 0.02
+#: A bound, never a measure.
+_ANSWER_WITHIN_S = 60.0
+_LOST = (OSError, EOFError)
+
+
+class RawConnection:
+    """Requests one after the other; connects anew after a connection was lost."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+        self._ids = itertools.count(1)
+        self._busy = asyncio.Lock()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, api_key: int, version: int, values: Mapping[str, Any]) -> Any:
+        """Raises `OSError` or `EOFError` where there is no answer."""
+        async with self._busy:
+            try:
+                return await self._ask(api_key, version, values)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+    async def _ask(self, api_key: int, version: int, values: Mapping[str, Any]) -> Any:
+        if self._streams is None:
+            host, _, port = self._address().rpartition(":")
+            self._streams = await asyncio.open_connection(host, int(port))
+        reader, writer = self._streams
+        frame = request_frame(message(api_key, version, values), next(self._ids))
+        writer.write(struct.pack(">i", len(frame)) + frame)
+        (length,) = struct.unpack(">i", await reader.readexactly(4))
+        return read_response(await reader.readexactly(length), api_key, version)[1]
+
+
+class Generations:
+    """What members of one group were given, by generation."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[int, int], str] = {}
+        self.conflicts: list[str] = []
+
+    def saw(self, generation: int, member_id: str, partitions: Sequence[int]) -> None:
+        for one in partitions:
+            owner = self._owners.setdefault((generation, one), member_id)
+            if owner != member_id:
+                self.conflicts.append(f"{one} in generation {generation}: {owner}, {member_id}")
+
+    @property
+    def last(self) -> int:
+        return max((generation for generation, _ in self._owners), default=-1)
+
+
+class RawMember:
+    """One member on a connection of its own. `work` keeps it in the group until it is cancelled."""
+
+    def __init__(
+        self,
+        address: Callable[[], str],
+        group: str,
+        generations: Generations,
+        *,
+        partitions: int,
+        session_timeout_ms: int = 30_000,
+        heartbeat_s: float = 0.1,
+        connection: RawConnection | None = None,
+    ) -> None:
+        self.connection = connection or RawConnection(address)
+        self.group, self.generations = group, generations
+        self.member_id, self.generation = "", -1
+        self.assigned: tuple[int, ...] = ()
+        #: Error codes of heartbeats and commits, as they came.
+        self.codes: list[int] = []
+        #: When each was answered.
+        self.answered: list[float] = []
+        self._partitions = partitions
+        self._session_timeout_ms, self._heartbeat_s = session_timeout_ms, heartbeat_s
+
+    async def work(self) -> None:
+        while True:
+            try:
+                if await self.join():
+                    await self._stay()
+                else:
+                    await asyncio.sleep(_PAUSE_S)
+            except _LOST:
+                await asyncio.sleep(_PAUSE_S)
+
+    async def join(self) -> bool:
+        """JoinGroup and SyncGroup; whether that made it a member with an assignment."""
+        protocol = {"name": "dealt", "metadata": b"\0\0\0\0\0\0\xff\xff\xff\xff"}
+        values = {
+            "group_id": self.group,
+            "session_timeout": self._session_timeout_ms,
+            "rebalance_timeout": 60_000,
+            "member_id": self.member_id,
+            "group_instance_id": None,
+            "protocol_type": "consumer",
+            "protocols": [protocol],
+        }
+        joined = await self.connection.ask(JOIN, 7, values)
+        if joined.error_code == ID_REQUIRED:
+            self.member_id = joined.member_id
+            joined = await self.connection.ask(JOIN, 7, {**values, "member_id": self.member_id})
+        if joined.error_code:
+            self._refused(joined.error_code)
+            return False
+        self.member_id = joined.member_id
+        dealt = self._deal([one.member_id for one in joined.members])
+        synced = await self.connection.ask(
+            SYNC,
+            5,
+            {
+                **self._identity(joined.generation_id),
+                "protocol_type": "consumer",
+                "protocol_name": "dealt",
+                "assignments": [
+                    {"member_id": one, "assignment": assignment}
+                    for one, assignment in dealt.items()
+                ],
+            },
+        )
+        if synced.error_code:
+            self._refused(synced.error_code)
+            return False
+        self.generation = joined.generation_id
+        count = len(synced.assignment) // 4
+        self.assigned = struct.unpack(f">{count}i", synced.assignment)
+        self.generations.saw(self.generation, self.member_id, self.assigned)
+        return True
+
+    async def heartbeat(self) -> int:
+        answer = await self.connection.ask(HEARTBEAT, 4, self._identity(self.generation))
+        return self._answered(answer.error_code)
+
+    async def commit(self, topic: str, offsets: Mapping[int, int]) -> int:
+        """As a member of its generation. The first error code among the partitions, or 0."""
+        return self._answered(
+            await commit(
+                self.connection,
+                self.group,
+                topic,
+                offsets,
+                generation=self.generation,
+                member_id=self.member_id,
+            )
+        )
+
+    async def leave(self) -> None:
+        member = {"member_id": self.member_id, "group_instance_id": None, "reason": None}
+        await self.connection.ask(LEAVE, 5, {"group_id": self.group, "members": [member]})
+        self.member_id, self.assigned = "", ()
+
+    async def _stay(self) -> None:
+        """Heartbeats until the group wants it to join again."""
+        while True:
+            code = await self.heartbeat()
+            if code and code not in PASSING:
+                self._refused(code)
+                return
+            await asyncio.sleep(self._heartbeat_s)
+
+    def _refused(self, code: int) -> None:
+        if code == UNKNOWN_MEMBER:
+            self.member_id = ""
+        self.assigned = ()
+
+    def _answered(self, code: int) -> int:
+        self.codes.append(int(code))
+        self.answered.append(time.monotonic())
+        return int(code)
+
+    def _identity(self, generation: int) -> dict[str, Any]:
+        return {
+            "group_id": self.group,
+            "generation_id": generation,
+            "member_id": self.member_id,
+            "group_instance_id": None,
+        }
+
+    def _deal(self, members: Sequence[str]) -> dict[str, bytes]:
+        """Partition by partition, around the table."""
+        hands = {
+            one: range(at, self._partitions, len(members)) for at, one in enumerate(sorted(members))
+        }
+        return {one: struct.pack(f">{len(hand)}i", *hand) for one, hand in hands.items()}
+
+
+async def commit(
+    connection: RawConnection,
+    group: str,
+    topic: str,
+    offsets: Mapping[int, int],
+    *,
+    generation: int = -1,
+    member_id: str = "",
+) -> int:
+    """OffsetCommit; as nobody of the group where no member is named. The first error code, or 0."""
+    partitions = [
+        {
+            "partition_index": partition,
+            "committed_offset": offset,
+            "committed_leader_epoch": -1,
+            "committed_metadata": None,
+        }
+        for partition, offset in offsets.items()
+    ]
+    values = {
+        "group_id": group,
+        "generation_id_or_member_epoch": generation,
+        "member_id": member_id,
+        "group_instance_id": None,
+        "topics": [{"name": topic, "partitions": partitions}],
+    }
+    answer = await connection.ask(OFFSET_COMMIT, 8, values)
+    codes = (one.error_code for topic in answer.topics for one in topic.partitions)
+    return next((int(code) for code in codes if code), 0)
+
+
+async def committed(connection: RawConnection, group: str) -> dict[tuple[str, int], int]:
+    """Every offset of a group, by topic and partition; waits for a gateway and a coordinator."""
+    values = {"group_id": group, "topics": None, "require_stable": False}
+    async with asyncio.timeout(_ANSWER_WITHIN_S):
+        while True:
+            try:
+                answer = await connection.ask(OFFSET_FETCH, 7, values)
+            except _LOST:
+                answer = None
+            if answer is not None and answer.error_code not in PASSING:
+                break
+            await asyncio.sleep(_PAUSE_S)
+    assert answer.error_code == 0, answer.error_code
+    return {
+        (topic.name, one.partition_index): one.committed_offset
+        for topic in answer.topics
+        for one in topic.partitions
+    }
+
+
+@asynccontextmanager
+async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
+    """All of them stay in their groups meanwhile. A failure of one is raised at the end."""
+    tasks = [asyncio.create_task(one.work()) for one in members]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for one in members:
+            one.connection.close()
+    failures = [one for one in ended if not isinstance(one, asyncio.CancelledError)]
+    assert not failures, failures
+
+
+async def until(look: Callable[[], bool], *, what: str, within_s: float = 60.0) -> None:
+    """As `eventually`, for what happens on this loop."""
+    deadline = time.monotonic() + within_s
+    while not look():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.01)
+
+
+def share_everything(members: Sequence[RawMember], partitions: int) -> bool:
+    """Whether they are one generation that has each partition once."""
+    dealt = sorted(one for member in members for one in member.assigned)
+    return len({one.generation for one in members}) == 1 and dealt == list(range(partitions))

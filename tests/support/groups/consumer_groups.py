@@ -1,0 +1,164 @@
+"""A consumer group (KIP-848) with its log, and topics that come and grow."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from common.cluster.view import ClusterView
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.metadata import ClusterChange, Placement, Topic
+from partition_svc.coordinator.consumer.heartbeat import by_topic, flat
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.group_records import Entry, decode, encode
+from partition_svc.coordinator.runtime.loader import LoadedGroup
+from partition_svc.coordinator.settings import GroupSettings
+from tests.support.groups.interruptions import Interrupted, interrupted_after, seen
+
+SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
+PLACEMENT = Placement("partition-0", 1)
+
+
+def topic_id(name: str) -> bytes:
+    return name.encode().ljust(16, b".")
+
+
+class ConsumerGroupWorld:
+    """One group `g`; what it writes goes to a log of bytes, from which `crash` makes it anew."""
+
+    def __init__(self, settings: GroupSettings = SETTINGS, **topics: int) -> None:
+        self.now_ms = 1_000
+        self.settings = settings
+        self.view = ClusterView()
+        self.log: dict[bytes, Entry] = {}
+        self.group = Group("g", settings, self.view)
+        #: By ticket, of whoever comes for them later.
+        self.answers: dict[Any, Any] = {}
+        self.crashes = 0
+        self._ids = count()
+        self.set_topics(**topics)
+
+    def set_topics(self, **partitions: int) -> None:
+        topics = tuple(
+            Topic(topic_id(name), name, (PLACEMENT,) * number)
+            for name, number in partitions.items()
+        )
+        self.view.apply(ClusterChange(self.view.revision + 1, "c", is_snapshot=True, topics=topics))
+
+    def beat(self, request: ConsumerHeartbeat) -> ConsumerHeartbeatTaken:
+        new_id = f"new-{next(self._ids)}"
+        return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
+
+    def do(self, call: Any) -> Any:
+        """The answer to the ticket "t" of a call, whose records are in the log."""
+        effects = call()
+        self.group.confirm(effects.records)
+        self.write(effects.records)
+        self.answers |= dict(effects.replies)
+        return self.answers.pop("t", None)
+
+    def write(self, records: Any) -> None:
+        for record in records:
+            entry = encode(record)
+            self.log.pop(entry.key, None)
+            if entry.value is not None:
+                self.log[entry.key] = entry
+
+    def crash(self) -> None:
+        self.crashes += 1
+        self.answers.clear()
+        self.group = self.loaded()
+
+    def loaded(self) -> Group:
+        """The group as the log has it."""
+        loaded = LoadedGroup()
+        for entry in self.log.values():
+            loaded.add(decode(*entry))
+        group = Group("g", self.settings, self.view)
+        consumer = list(loaded.consumer.values())
+        group.resume(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        return group
+
+    def interrupt(self, call: Any, lines: int) -> bool:
+        """A call that raises after so many lines is taken back; whether it did.
+
+        To clients it is as a crash: who waits is to ask again.
+        """
+        try:
+            with interrupted_after(lines):
+                effects = call()
+        except Interrupted:
+            self.group.roll_back(self.now_ms)
+            assert seen(self.group) == seen(self.loaded())
+            self.crashes += 1
+            self.answers.clear()
+            return True
+        self.do(lambda: effects)
+        return False
+
+    def sleep(self, ms: int) -> None:
+        self.now_ms += ms
+        self.do(lambda: self.group.on_time(self.now_ms))
+
+    @property
+    def members(self) -> dict[str, Any]:
+        return {one.member_id: one for one in self.group.describe_consumer().members}
+
+    @property
+    def state(self) -> str:
+        return self.group.describe_consumer().state
+
+
+@dataclass
+class Reader:
+    """A client that does what it is told: it owns what it was given, and gives up at once."""
+
+    world: ConsumerGroupWorld
+    member_id: str
+    names: list[str] | None = field(default_factory=lambda: ["a"])
+    regex: str | None = None
+    instance_id: str | None = None
+    assignor: str | None = None
+    epoch: int = 0
+    owned: frozenset[tuple[bytes, int]] = frozenset()
+    last: ConsumerHeartbeatTaken | None = None
+
+    def request(self, **changes: Any) -> ConsumerHeartbeat:
+        says: dict[str, Any] = {
+            "instance_id": self.instance_id,
+            "rebalance_timeout_ms": 10_000,
+            "subscribed_topic_names": self.names,
+            "subscribed_topic_regex": self.regex,
+            "server_assignor": self.assignor,
+            "owned": by_topic(self.owned),
+        }
+        return ConsumerHeartbeat("g", self.member_id, self.epoch, **(says | changes))
+
+    def beat(self, **changes: Any) -> ConsumerHeartbeatTaken:
+        return self.take(self.world.beat(self.request(**changes)))
+
+    def take(self, taken: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
+        self.last = taken
+        if taken.refusal is None:
+            self.epoch = taken.member_epoch
+            if taken.assignment is not None:
+                self.owned = flat(taken.assignment)
+        return taken
+
+    def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:
+        self.epoch, self.owned = epoch, frozenset()
+        return self.world.beat(ConsumerHeartbeat("g", self.member_id, epoch, self.instance_id))
+
+    @property
+    def partitions(self) -> set[tuple[str, int]]:
+        return {(one.decode().rstrip("."), partition) for one, partition in self.owned}
+
+
+def settle(*readers: Reader) -> None:
+    """Heartbeats until nothing changes any more."""
+    for _ in range(10):
+        before = [(one.epoch, one.owned) for one in readers]
+        for one in readers:
+            assert one.beat().refusal is None
+        if before == [(one.epoch, one.owned) for one in readers]:
+            return
+    raise AssertionError("the group does not settle")

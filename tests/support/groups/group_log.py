@@ -1,0 +1,152 @@
+"""The least that keeps a group: a log, a queue of what is not written yet, and a judge.
+
+Everything that a group answers passes `GroupShell.write`, which holds it to the laws.
+"""
+
+from collections import deque
+
+from common.cluster.view import ClusterView
+from common.ports.classic_groups import Joined, Synced
+from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.group_records import decode, encode
+from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.stored import GroupRecord
+from tests.support.groups.interruptions import seen
+
+
+class GroupShell:
+    """`asked`: tickets that wait for their answer, with their request.
+
+    `stored`, `offsets`: the last values in the log, as its bytes have them.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.group = Group("g", settings, ClusterView())
+        self.asked = {}
+        self.unwritten = deque()
+        self.stored, self.offsets = None, {}
+        self.laws = Laws()
+
+    def take(self, effects: Effects):
+        """What a call came to waits for its write; a group of which nothing is left is dropped."""
+        self.group.confirm(effects.records)
+        self.unwritten.append(effects)
+        if self.group.is_void:
+            self.group = Group("g", self.settings, ClusterView())
+
+    def write(self):
+        """Writes the oldest and returns its answers as (ticket, request, reply)."""
+        effects = self.unwritten.popleft()
+        self._append(effects)
+        return [self._answer(ticket, reply) for ticket, reply in effects.replies]
+
+    def crash(self, now_ms, written):
+        """Keeps the first `written` of what is queued, unanswered; the rest was never there."""
+        for effects in list(self.unwritten)[:written]:
+            self._append(effects)
+        self.unwritten.clear()
+        self.asked.clear()
+        self.group = _restored(self.settings, self.stored, self.offsets, now_ms)
+
+    def roll_back(self, now_ms):
+        """A call raised. Returns the tickets that are not answered any more: they waited.
+
+        The group is what a load would make of all that it has given out.
+        """
+        self.group.roll_back(now_ms)
+        stored, offsets = self.stored, dict(self.offsets)
+        for record in [record for one in self.unwritten for record in one.records]:
+            if isinstance(record, GroupRecord):
+                stored = record.value
+            else:
+                offsets[record.topic, record.partition] = record.value
+        offsets = {where: one for where, one in offsets.items() if one is not None}
+        assert seen(self.group) == seen(_restored(self.settings, stored, offsets, now_ms))
+        answered = {ticket for one in self.unwritten for ticket, _ in one.replies}
+        return [ticket for ticket in self.asked if ticket not in answered]
+
+    def _append(self, effects):
+        for written in effects.records:
+            record = decode(*encode(written))
+            if isinstance(record, GroupRecord):
+                self.laws.check_group(self.stored, record.value)
+                self.stored = record.value
+            elif record.value is None:
+                del self.offsets[record.topic, record.partition]
+            else:
+                self.laws.check_commit(record.value.offset)
+                self.offsets[record.topic, record.partition] = record.value
+
+    def _answer(self, ticket, reply):
+        request = self.asked.pop(ticket)  # fails for what was answered before
+        self.laws.check_reply(request, reply, self.stored, self.offsets)
+        return ticket, request, reply
+
+
+def _restored(settings, stored, offsets, now_ms):
+    """A group as a log has it. `offsets`: by topic and partition."""
+    table = {}
+    for (topic, partition), value in offsets.items():
+        table.setdefault(topic, {})[partition] = value
+    group = Group("g", settings, ClusterView())
+    group.resume(stored, [], table, now_ms)
+    return group
+
+
+class Laws:
+    """What holds whatever happens. Static members are the same under each of their ids."""
+
+    def __init__(self):
+        self.issued = set()
+        self._instances = {}  # by member id
+        self._leaders, self._assignments, self._plans = {}, {}, {}
+
+    def check_group(self, before, after):
+        if before is not None and after is not None:
+            assert after.generation_id >= before.generation_id
+        if after is None:
+            self._leaders.clear(), self._assignments.clear(), self._plans.clear()
+            return
+        for one in after.members:
+            self._instances[one.member_id] = one.group_instance_id or one.member_id
+        assert len({self._who(one.member_id) for one in after.members}) == len(after.members)
+
+    def check_commit(self, offset):
+        assert offset in self.issued
+
+    def check_reply(self, request, reply, stored, offsets):
+        if isinstance(reply, Joined) and reply.refusal is None:
+            self._check_joined(reply, stored)
+        elif isinstance(reply, Synced) and reply.refusal is None:
+            self._check_synced(request, reply, stored)
+        elif isinstance(reply, FetchedOffsets):
+            found = {(one.topic, one.partition): one.offset for one in reply.offsets}
+            assert found == {key: one.offset for key, one in offsets.items()}
+        elif isinstance(reply, CommitResult) and isinstance(request, CommitOffsets):
+            is_taken = reply.refusal is None and request.generation_id >= 0
+            assert not is_taken or request.generation_id == stored.generation_id
+
+    def _check_joined(self, joined, stored):
+        generation = joined.generation_id
+        assert generation == stored.generation_id
+        assert joined.member_id in {one.member_id for one in stored.members}
+        leader = self._leaders.setdefault(generation, self._who(joined.leader))
+        assert leader == self._who(joined.leader)
+        assert bool(joined.members) == (joined.leader == joined.member_id)
+        assert all(one.metadata for one in joined.members)
+
+    def _check_synced(self, request, synced, stored):
+        generation, whose = request.generation_id, self._who(request.member_id)
+        assert generation == stored.generation_id
+        assert synced.assignment in [one.assignment for one in stored.members]
+        known = self._assignments.setdefault((generation, whose), synced.assignment)
+        assert known == synced.assignment
+        made_in, made_for, plan = synced.assignment.decode().split("|")
+        assert int(made_in) == generation
+        assert self._who(made_for) == whose
+        assert self._plans.setdefault(generation, plan) == plan
+
+    def _who(self, member_id):
+        return self._instances[member_id]

@@ -1,0 +1,150 @@
+"""Coordinators on a core with a real store, and what members of groups say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from common.ports.classic_groups import (
+    GroupHeartbeat,
+    GroupProtocol,
+    Joined,
+    JoinGroup,
+    LeaveGroup,
+    LeavingMember,
+    MemberAssignment,
+    SyncGroup,
+)
+from common.ports.coordinators import OFFSETS_TOPIC, Coordinators
+from common.ports.group_errors import GroupClient, GroupRefusal
+from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
+from common.ports.metadata import Placement, Topic
+from partition_svc.app import open_coordinators
+from partition_svc.config import PartitionSettings
+from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
+from partition_svc.partitions import PartitionCore
+from tests.support.stores.partition_core import MEMBER, running_core, topic
+
+OFFSETS_TOPIC_ID = b"id of offsets..."
+DATA_TOPIC_ID = b"a topic with ids"
+GROUP = "a-group"
+CLIENT = GroupClient("a-client", "/127.0.0.1")
+
+
+def offsets_topic(
+    *, partitions: int = 2, owner: str = MEMBER, leader_epoch: int = 0, **configs: str
+) -> Topic:
+    return Topic(
+        OFFSETS_TOPIC_ID,
+        OFFSETS_TOPIC,
+        (Placement(owner, leader_epoch),) * partitions,
+        {"cleanup.policy": "compact", **{k.replace("_", "."): v for k, v in configs.items()}},
+        is_internal=True,
+    )
+
+
+def data_topic() -> Topic:
+    return topic(DATA_TOPIC_ID)
+
+
+DATA = data_topic().name
+
+
+@asynccontextmanager
+async def running_coordinators(
+    folder: Path, *topics: Topic, **settings: object
+) -> AsyncIterator[tuple[PartitionCore, OwnedCoordinators]]:
+    """Settings are fields of `PartitionSettings`. Groups do not wait for more members first."""
+    chosen = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
+    async with (
+        running_core(folder, *topics or (offsets_topic(), data_topic())) as core,
+        open_coordinators(core, chosen) as coordinators,
+    ):
+        coordinators.follow()
+        yield core, coordinators
+
+
+async def asked(ask):
+    """The answer to `ask()` once the coordinator is loaded."""
+    while True:
+        answer = await ask()
+        one = answer[0] if isinstance(answer, list) else answer
+        if one.refusal is not GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS:
+            return answer
+        await asyncio.sleep(0.005)
+
+
+def joining(member_id: str = "", group_id: str = GROUP, **more: object) -> JoinGroup:
+    wanted = {
+        "protocol_type": "consumer",
+        "protocols": [GroupProtocol("range", b"subscription")],
+        "session_timeout_ms": 30_000,
+        "rebalance_timeout_ms": 60_000,
+        "client": CLIENT,
+    }
+    return JoinGroup(group_id, member_id, **{**wanted, **more})
+
+
+async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
+    joined = await asked(lambda: to.join_group(joining(group_id=group_id)))
+    assert joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED
+    return joined.member_id
+
+
+async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
+    """The only member of a group, which leads it."""
+    member_id = await new_member_id(to, group_id)
+    joined = await to.join_group(joining(member_id, group_id))
+    assert joined.refusal is None
+    assert joined.leader == member_id
+    return joined
+
+
+async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
+    """The only member of a Stable group."""
+    joined = await joined_alone(to, group_id)
+    synced = await to.sync_group(syncing(joined, {joined.member_id: b"all"}, group_id))
+    assert synced.refusal is None
+    assert synced.assignment == b"all"
+    return joined
+
+
+def syncing(joined: Joined, assignments: dict[str, bytes] | None = None, group_id: str = GROUP):
+    shares = [MemberAssignment(*one) for one in (assignments or {}).items()]
+    return SyncGroup(group_id, joined.member_id, joined.generation_id, assignments=shares)
+
+
+def beating(joined: Joined, group_id: str = GROUP) -> GroupHeartbeat:
+    return GroupHeartbeat(group_id, joined.member_id, joined.generation_id)
+
+
+def leaving(joined: Joined, group_id: str = GROUP) -> LeaveGroup:
+    return LeaveGroup(group_id, [LeavingMember(joined.member_id)])
+
+
+def committing(offset: int, group_id: str = GROUP, *, joined=None, topic: str = DATA, **more):
+    one = OffsetToCommit(topic, 0, offset, **{"topic_id": DATA_TOPIC_ID, **more})
+    if joined is None:
+        return CommitOffsets(group_id, [one])
+    return CommitOffsets(group_id, [one], joined.member_id, joined.generation_id)
+
+
+async def committed(to: Coordinators, group_id: str = GROUP) -> int:
+    """The offset of partition 0 of the data topic; -1 where there is none."""
+    fetched = await asked(lambda: to.fetch_offsets(FetchOffsets(group_id)))
+    assert fetched.refusal is None, fetched.refusal
+    offsets = [one.offset for one in fetched.offsets if (one.topic, one.partition) == (DATA, 0)]
+    return offsets[0] if offsets else -1
+
+
+async def rebalancing(to: Coordinators, member: Joined) -> None:
+    """Until the group of a member rebalances."""
+    while (await to.heartbeat(beating(member))).refusal is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+async def parked(tasks: Sequence[asyncio.Task]) -> None:
+    """Lets calls reach their coordinator, where they wait."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in tasks)

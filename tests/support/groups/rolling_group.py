@@ -1,0 +1,78 @@
+"""A group under load whose members are replaced one by one, and a check that nothing was lost."""
+
+from confluent_kafka.admin import AdminClient
+
+from tests.support.clients.checked_load import create_topic
+from tests.support.clients.numbering_producer import NumberingProducer
+from tests.support.groups.partition_owners import Owners
+from tests.support.waiting import eventually
+
+PARTITIONS = 6
+
+
+def share_everything(members):
+    """Whether each partition has one owner, and everybody has some."""
+    dealt = sorted(part for one in members for part in one.assigned)
+    return dealt == list(range(PARTITIONS)) and all(one.assigned for one in members)
+
+
+class RollingGroup:
+    """A group under load. `replace` takes the longest member out, and puts a new one in."""
+
+    def __init__(self, broker, topic, stack):
+        create_topic(broker.address, topic, partitions=PARTITIONS)
+        self.producer = NumberingProducer(
+            broker.address,
+            topic,
+            name=topic,
+            partitions=PARTITIONS,
+            pause_s=0.05,
+            is_steady=True,
+        )
+        self.producer.start()
+        stack.callback(self.producer.stop)
+        self.broker, self.topic, self.stack = broker, topic, stack
+        self.group = f"readers of {topic}"
+        self.owners, self.members, self.gone = Owners(), [], []
+
+    def add(self, kind, **options):
+        member = kind(self.broker.address, self.topic, self.group, owners=self.owners, **options)
+        self.members.append(self.stack.enter_context(member))
+
+    def replace(self, kind, *, meanwhile=lambda: None, **options):
+        oldest = self.members.pop(0)
+        oldest.stop()
+        self.gone.append(oldest)
+        self.add(kind, **options)
+        meanwhile()
+        self.settle()
+
+    def settle(self):
+        # Who leaves while the coordinator is away is missed for a session: 45 s by default.
+        eventually(
+            lambda: share_everything(self.members),
+            within_s=240,
+            what="one owner for each partition",
+        )
+
+    def described(self):
+        admin = AdminClient({"bootstrap.servers": self.broker.address})
+        return admin.describe_consumer_groups([self.group])[self.group].result()
+
+    def check(self):
+        """Each record was processed by somebody, and no partition by two at a time."""
+        enough = 20 * PARTITIONS
+        eventually(lambda: len(self.producer.acknowledged) > enough, within_s=60, what="a load")
+        self.producer.finish(within_s=60)
+        assert not self.producer.failures
+        everything = {(one.partition, one.offset) for one in self.producer.acknowledged}
+        everybody = [*self.gone, *self.members]
+
+        def missing():
+            return everything - {part for one in everybody for part in one.read}
+
+        try:
+            eventually(lambda: not missing(), within_s=60, what="all records")
+        finally:
+            assert not missing(), f"{sorted(missing())[:20]} of {len(everything)} were not read"
+        assert not self.owners.conflicts, self.owners.conflicts

@@ -1,0 +1,105 @@
+"""A group that tests ask about, and the values of requests about it, for all versions at once."""
+
+import uuid
+from dataclasses import dataclass
+
+from tests.support.wire.api_exchanges import Scene
+from tests.support.wire.group_apis import LEAVE_GROUP, OFFSET_COMMIT, assignment, subscription
+from tests.support.wire.kio_client import ask
+
+
+@dataclass(frozen=True)
+class GroupScene(Scene):
+    """A classic group of one member that has its assignment."""
+
+    group: str
+    member_id: str
+    generation: int
+
+    @property
+    def members_names(self):
+        return {"group_id": self.group, "member_id": self.member_id, "group_instance_id": None}
+
+    @property
+    def in_generation(self):
+        return self.members_names | {"generation_id": self.generation}
+
+    def ask(self, key, version, values):
+        return ask(self.raw, key, version, values)
+
+
+def join_of(topic, group, member_id=""):
+    return {
+        "group_id": group,
+        "session_timeout": 30_000,
+        "rebalance_timeout": 30_000,
+        "member_id": member_id,
+        "group_instance_id": None,
+        "protocol_type": "consumer",
+        "protocols": [{"name": "range", "metadata": subscription(topic)}],
+        "reason": None,
+    }
+
+
+def sync_of(scene):
+    mine = {"member_id": scene.member_id, "assignment": assignment(scene.topic, 0)}
+    protocol = {"protocol_type": "consumer", "protocol_name": "range"}
+    return scene.in_generation | protocol | {"assignments": [mine]}
+
+
+def leave_of(scene):
+    """For all versions: since 3 several members may leave at once."""
+    left = {"member_id": scene.member_id, "group_instance_id": None, "reason": "done"}
+    return {"group_id": scene.group, "member_id": scene.member_id, "members": [left]}
+
+
+def commit_of(scene, offset, *, as_member=True):
+    committed = {
+        "partition_index": 0,
+        "committed_offset": offset,
+        "committed_leader_epoch": -1,
+        "committed_metadata": "so far",
+    }
+    topic = {"name": scene.topic, "topic_id": scene.topic_id, "partitions": [committed]}
+    who = scene.members_names | {"generation_id_or_member_epoch": scene.generation}
+    nobody = {"group_id": scene.group, "member_id": "", "generation_id_or_member_epoch": -1}
+    return (who if as_member else nobody) | {"retention_time": -1, "topics": [topic]}
+
+
+def fetch_of(scene):
+    """For all versions: since 8 several groups may be asked about at once."""
+    topics = [{"name": scene.topic, "topic_id": scene.topic_id, "partition_indexes": [0]}]
+    asked = {"group_id": scene.group, "topics": topics}
+    return asked | {"groups": [asked | {"member_epoch": -1}], "require_stable": True}
+
+
+def committed(response, version):
+    """Offset, metadata and error of the one partition."""
+    group = response.groups[0] if version >= 8 else response
+    one = group.topics[0].partitions[0]
+    return one.committed_offset, one.metadata, one.error_code
+
+
+def leave_an_empty_group(scene):
+    """Nobody is in it any more, and it has an offset."""
+    assert commit_error(scene.ask(OFFSET_COMMIT, 9, commit_of(scene, 3))) == 0
+    assert scene.ask(LEAVE_GROUP, 5, leave_of(scene)).error_code == 0
+
+
+def commit_error(response):
+    return response.topics[0].partitions[0].error_code
+
+
+def consumer_of(scene):
+    return {
+        "group_id": scene.group + "-848",
+        "member_id": str(uuid.uuid4()),
+        "member_epoch": 0,
+        "instance_id": None,
+        "rack_id": None,
+        "rebalance_timeout": 30_000,
+        "subscribed_topic_names": [scene.topic],
+        "subscribed_topic_regex": None,
+        "server_assignor": "range",
+        "topic_partitions": [],
+    }

@@ -1,0 +1,259 @@
+"""Members that move logs between them over real gRPC, and a ring that tells them what it recorded.
+
+Everything but the metadata service is the real thing. A member that "crashes" leaves a copy of its
+directory as it was at that moment, which is what a killed process leaves; the next one opens that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from common.ports.metadata import ClusterChange, Member, Placement, PlacementChange, Topic
+from common.ports.moves import MemberProcess, Move, MovePhase
+from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
+from common.rpc.server import RpcServer
+from partition_svc.config import PartitionSettings
+from partition_svc.moves.peers import Peers
+from partition_svc.moves.runner import Mover
+from partition_svc.partitions import PartitionCore
+from partition_svc.rpc.moving_servicer import MovingServicer, service
+from partition_svc.store.log_store import LogStore
+from tests.support.stores.crash_copies import copied
+from tests.support.stores.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch
+
+SOURCE, TARGET = "partition-0", "partition-1"
+
+#: What a caller waits out: the log is, or will soon be, somewhere else.
+_PASSING = (
+    Refusal.NOT_OWNER,
+    Refusal.MOVING,
+    Refusal.FENCED_LEADER_EPOCH,
+    Refusal.UNKNOWN_LEADER_EPOCH,
+    Refusal.STORAGE_ERROR,
+)
+
+
+class TellingRing:
+    """Records the steps of moves as the metadata service does, and tells every member at once."""
+
+    def __init__(self, *, partitions: int = 4, leader_epoch: int = 5) -> None:
+        self.placements = [Placement(SOURCE, leader_epoch)] * partitions
+        self.moves: dict[int, Move] = {}
+        self.members: dict[str, Member] = {}
+        self.listeners: dict[str, Callable[[ClusterChange], None]] = {}
+        self.topic_is_there = True
+        self.ended: list[int] = []
+        #: Which process made each call that changes a move.
+        self.processes: list[MemberProcess | None] = []
+        self._revision = 0
+        self._move_ids = 0
+
+    def placement(self, log: LogId = LOG) -> Placement:
+        return self.placements[log.partition]
+
+    def join(self, member: Member, listener: Callable[[ClusterChange], None]) -> None:
+        self.members[member.name] = member
+        self._tell(members=[member])
+        self.listeners[member.name] = listener
+        listener(self.snapshot())
+
+    def snapshot(self) -> ClusterChange:
+        topic = Topic(TOPIC_ID, "moving", tuple(self.placements))
+        return ClusterChange(
+            self._revision,
+            CLUSTER_ID,
+            is_snapshot=True,
+            topics=[topic] if self.topic_is_there else [],
+            members=list(self.members.values()),
+            moves=list(self.moves.values()),
+        )
+
+    def begin(self, log: LogId = LOG, source: str = SOURCE, target: str = TARGET) -> Move:
+        self._move_ids += 1
+        epoch = self.placement(log).leader_epoch
+        move = Move(self._move_ids, *log, source, target, epoch, MovePhase.PREPARE)
+        self._record(move)
+        return move
+
+    def roll_back(self, move_id: int) -> None:
+        move = self.moves.pop(move_id)
+        placements = []
+        if move.phase is MovePhase.FENCE:
+            placements = [self._place(move, move.source)]
+        self._tell(placements=placements, moves_gone=[move_id])
+
+    def begin_anew(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
+        """What the log's owner had is lost, and it is another's now.
+
+        Where the source has it still to be cleaned the record of the move stays.
+        """
+        move = self.moves[move_id]
+        if is_cleaned:
+            del self.moves[move_id]
+        self._tell(
+            placements=[self._place(move, owner)], moves_gone=[move_id] if is_cleaned else []
+        )
+
+    def delete_topic(self) -> None:
+        gone = list(self.moves)
+        self.moves.clear()
+        self.topic_is_there = False
+        self._tell(topics_gone=[TOPIC_ID], moves_gone=gone)
+
+    async def advance_move(
+        self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
+    ) -> Move | None:
+        self.processes.append(process)
+        move = self.moves.get(move_id)
+        if move is None:
+            return None
+        if phase > move.phase:
+            assert phase is not MovePhase.COMMIT or move.phase is MovePhase.FENCE
+            is_committed = phase is MovePhase.COMMIT
+            placements = [self._place(move, move.target)] if is_committed else []
+            self._record(replace(move, phase=phase), placements)
+        return self.moves[move_id]
+
+    async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
+        self.processes.append(process)
+        self.ended.append(move_id)
+        if self.moves.pop(move_id, None) is not None:
+            self._tell(moves_gone=[move_id])
+
+    def _place(self, move: Move, owner: str) -> PlacementChange:
+        placement = Placement(owner, self.placements[move.partition].leader_epoch + 1)
+        self.placements[move.partition] = placement
+        return PlacementChange(move.topic_id, move.partition, placement)
+
+    def _record(self, move: Move, placements: list[PlacementChange] | None = None) -> None:
+        self.moves[move.move_id] = move
+        self._tell(moves=[move], placements=placements or [])
+
+    def _tell(self, **changed: object) -> None:
+        self._revision += 1
+        change = ClusterChange(self._revision, CLUSTER_ID, **changed)  # type: ignore[arg-type]
+        for listener in tuple(self.listeners.values()):
+            listener(change)
+
+
+class MovingMember:
+    """One partition service's inside, with its gRPC server."""
+
+    def __init__(self, name: str, folder: Path, ring: TellingRing, **settings: object) -> None:
+        self.name = name
+        self.folder = folder
+        self._ring = ring
+        own = {"member": name, "move_copy_retention_ms": 0, **settings}
+        self._settings = PartitionSettings(**own)  # type: ignore[arg-type]
+
+    async def start(self) -> None:
+        self.store = LogStore(self.folder, flush_bytes=1 << 20)
+        self.core = PartitionCore(self.store, self._settings)
+        self.core.start()
+        self.peers = Peers(self.core.view)
+        self.mover = Mover(
+            self.core,
+            self._ring,
+            self.peers,
+            member=self.name,
+            bytes_per_second=self._settings.move_bytes_per_second,
+            kept_s=self._settings.move_copy_retention_ms / 1000,
+        )
+        self.servicer = MovingServicer(self.core.outgoing)
+        self._server = RpcServer([service(self.servicer)], address="127.0.0.1:0")
+        await self._server.start()
+        self._moving = asyncio.create_task(self.mover.run())
+        address = f"127.0.0.1:{self._server.port}"
+        self._ring.join(Member(self.name, address), self._apply)
+
+    async def stop(self) -> None:
+        self._ring.listeners.pop(self.name, None)
+        self._moving.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._moving
+        await self._server.stop(grace_s=0)
+        await self.peers.close()
+        await self.core.close()
+
+    async def crash(self) -> None:
+        """What is on the disk now is all that the next start finds."""
+        left = self.folder.with_name(self.folder.name + "+")
+        copied(self.folder, left)
+        self.folder = left
+        await self.stop()
+
+    def _apply(self, change: ClusterChange) -> None:
+        self.core.apply(change)
+        self.mover.on_change()
+
+
+@asynccontextmanager
+async def moving_members(
+    folder: Path, ring: TellingRing, **settings: object
+) -> AsyncIterator[tuple[MovingMember, MovingMember]]:
+    """The source and the target of what is to move."""
+    members = [MovingMember(name, folder / name, ring, **settings) for name in (SOURCE, TARGET)]
+    for one in members:
+        await one.start()
+    try:
+        yield members[0], members[1]
+    finally:
+        for one in members:
+            await one.stop()
+
+
+class Producer:
+    """An idempotent producer that sends a batch until it is told that it is stored."""
+
+    def __init__(
+        self, ring: TellingRing, members: tuple[MovingMember, ...], *, producer_id: int
+    ) -> None:
+        self._ring = ring
+        self._members = {one.name: one for one in members}
+        self._producer_id = producer_id
+        self.log = LOG
+        #: Base offset of each batch, by its sequence.
+        self.acknowledged: dict[int, int] = {}
+
+    def batch(self, sequence: int) -> bytes:
+        size = 20 + sequence * 7919 % 3000
+        return batch(size=size, start=sequence, producer=(self._producer_id, 0, sequence))
+
+    async def send(self) -> int:
+        """The next batch; returns its offset."""
+        sequence = len(self.acknowledged)
+        while True:
+            owner, leader_epoch = self._ring.placement(self.log)
+            one = Append(self.log, self.batch(sequence), leader_epoch)
+            core = self._members[owner].core
+            (result,) = await core.append([one], acks=ACKS_ALL)
+            if result.refusal is None:
+                self.acknowledged[sequence] = result.base_offset
+                return result.base_offset
+            assert result.refusal in _PASSING, result
+            await asyncio.sleep(0.001)
+
+    async def send_for_ever(self) -> None:
+        while True:
+            await self.send()
+
+
+class Failpoints:
+    """Stands in for `reach` in the modules of moves: where a test holds, whoever comes stays."""
+
+    def __init__(self) -> None:
+        self.reached: list[str] = []
+        self._held: dict[str, asyncio.Event] = {}
+
+    def hold(self, name: str) -> None:
+        self._held[name] = asyncio.Event()
+
+    def let_go(self, name: str) -> None:
+        self._held.pop(name).set()
+
+    async def reach(self, name: str) -> None:
+        self.reached.append(name)
+        if name in self._held:
+            await self._held[name].wait()

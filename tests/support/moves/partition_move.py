@@ -1,0 +1,117 @@
+"""A partition that moves, under load: what tests of moves begin with and must find at the end."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from common.ports.moves import RingDescription, RingState
+from tests.support.clients.checked_load import CheckedLoad
+from tests.support.clients.raw_client import RawClient
+from tests.support.processes.cluster import METADATA, Cluster
+from tests.support.stores.kept_logs import kept_logs
+from tests.support.waiting import eventually
+
+#: A move whose target is away in FENCE is rolled back soon.
+SETTINGS = {
+    "ring_move_fence_timeout_ms": "500",
+    # What is left of a move that was given up would be taken for a copy in a wrong place.
+    "ring_move_copy_retention_ms": "0",
+    # Small, so that logs of some megabytes have several generations.
+    "log_flush_bytes": "4194304",
+}
+
+#: For tests that have deleted it themselves.
+_UNKNOWN_TOPIC = 3
+
+#: Records of each producer in each partition before and after whatever happens.
+_RECORDS = 5
+
+
+class Moving(NamedTuple):
+    """Partition 0 of the topic is on `source`, and is to move to `target`."""
+
+    cluster: Cluster
+    topic: str
+    topic_id: bytes
+    source: str
+    target: str
+    load: CheckedLoad
+
+    def process_of(self, role: str) -> str:
+        """The name of the process that is "source", "target" or "metadata" here."""
+        return {"source": self.source, "target": self.target, "metadata": METADATA}[role]
+
+    def wait_for_records(self) -> None:
+        self.load.wait_for_acknowledged(_RECORDS)
+
+    def wait_until_drained(self) -> RingDescription:
+        """Until everything has moved from the source, whatever was in the way."""
+        return self.cluster.ring.wait_until(
+            lambda ring: _is_drained(ring, self.source), what=f"{self.source} drained"
+        )
+
+    def finish(self, *, owner: str | None = None, unnoticed: bool = False) -> None:
+        """The load goes on, nothing happened to it, and the copies are where their owners are.
+
+        `owner` is who must have partition 0; default: the target.
+        """
+        self.wait_for_records()
+        self.load.finish().assert_clean(unnoticed=unnoticed)
+        assert self.cluster.ring.topic(self.topic).partitions[0].owner == (owner or self.target)
+        assert_copies_are_where_they_belong(self.cluster, self.topic)
+
+
+@contextmanager
+def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
+    """A new topic under load; partition 0, at least, is on the source. Deleted at the end."""
+    name = f"moving-{uuid.uuid4().hex[:8]}"
+    with CheckedLoad(cluster.bootstrap, name, partitions=partitions, producers=1) as load:
+        topic = cluster.ring.topic(name)
+        source = topic.partitions[0].owner
+        (target,) = (one for one in cluster.members if one != source)
+        world = Moving(cluster, name, topic.topic_id, source, target, load)
+        world.wait_for_records()
+        yield world
+    with RawClient(cluster.kafka_address(cluster.gateways[0])) as raw:
+        assert raw.delete_topic(name) in (0, _UNKNOWN_TOPIC)
+
+
+def put_in_order(cluster: Cluster) -> None:
+    """Every process runs, every member is in the ring, and nothing is kept of deleted topics."""
+    for name, process in cluster.processes.items():
+        if not process.is_running:
+            cluster.start(name)
+    cluster.wait_until_ready()
+    for member in cluster.members:
+        assert cluster.ring.add(member) is None
+    cluster.ring.wait_until_settled()
+    for member in cluster.members:
+        eventually(lambda member=member: not kept_logs(cluster.data_dir(member)), what="no logs")  # type: ignore[misc]
+
+
+def assert_copies_are_where_they_belong(
+    cluster: Cluster, name: str, *, written: int | None = None
+) -> None:
+    """Each log of the topic is on its owner's disk, and in the end on nobody else's.
+
+    The first `written` partitions hold records (default: all); a log without need not be there.
+    """
+    topic = cluster.ring.topic(name)
+    owned = {(one.owner, (topic.topic_id, n)) for n, one in enumerate(topic.partitions)}
+    with_records = {one for one in owned if one[1][1] < (written or len(owned))}
+
+    def are_in_place() -> bool:
+        kept = {
+            (member, log)
+            for member in cluster.members
+            for log in kept_logs(cluster.data_dir(member))
+            if log[0] == topic.topic_id
+        }
+        return with_records <= kept <= owned
+
+    eventually(are_in_place, what=f"copies only with their owners, {owned}")
+
+
+def _is_drained(ring: RingDescription, name: str) -> bool:
+    return any(one.name == name and one.state is RingState.DRAINED for one in ring.members)

@@ -1,0 +1,21 @@
+"""`ringlog ring`, run against a cluster of processes."""
+
+import subprocess
+from typing import NamedTuple
+
+from tests.support.processes.cluster import METADATA, Cluster
+from tests.support.processes.processes import RINGLOG
+
+
+class Said(NamedTuple):
+    """How the command ended, what it answered, and its errors and progress."""
+
+    status: int
+    out: str
+    err: str
+
+
+def ring(cluster: Cluster, *words: str) -> Said:
+    command = [RINGLOG, "ring", *words, "--metadata", cluster.grpc_address(METADATA)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,145 @@
+"""A real etcd of its own for a test: on free ports, with its own data, started, killed, paused."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from common.etcd.client import EtcdClient, EtcdError
+from common.etcd.election import Election
+from common.etcd.leadership import Leadership
+from protos.etcd.v3 import rpc_pb2 as pb
+from tests.support.processes.ports import ReservedPort
+from tests.support.processes.processes import stop
+from tests.support.tools import need
+from tests.support.waiting import eventually
+
+#: Long, so that no slow machine loses a leadership: tests end it when they are through with it.
+TTL_S = 60
+
+
+class EtcdServer:
+    """One member of etcd. Use it in a `with`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        arguments: Sequence[str] = (),
+        scheme: str = "http",
+        name: str = "default",
+    ) -> None:
+        need(shutil.which("etcd"), "etcd (Debian package etcd-server)")
+        self._folder = folder
+        self._name = name
+        self._clients, self._peers = ReservedPort(), ReservedPort()
+        self._clients_url = f"{scheme}://{self.address}"
+        self._arguments = arguments
+        #: All members of the cluster, as etcd wants them.
+        self.initial_cluster = self.peer
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return self._clients.address
+
+    @property
+    def peer(self) -> str:
+        """Name and URL for other members."""
+        return f"{self._name}={self._peers_url}"
+
+    @property
+    def _peers_url(self) -> str:
+        return f"http://{self._peers.address}"
+
+    @property
+    def _command(self) -> list[str]:
+        clients, peers = self._clients_url, self._peers_url
+        return [
+            "etcd",
+            *("--name", self._name, "--data-dir", str(self._folder / "data")),
+            *("--listen-client-urls", clients, "--advertise-client-urls", clients),
+            *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
+            *("--initial-cluster", self.initial_cluster),
+            *self._arguments,
+        ]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._clients.release()
+        self._peers.release()
+
+    def start(self) -> None:
+        """Does not wait: clients have to."""
+        assert self._process is None
+        with (self._folder / "etcd.log").open("ab") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        assert self._process is not None
+        stop(self._process)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def wait_until_ready(self, client: EtcdClient) -> None:
+        eventually(lambda: _answers(client), what=f"an etcd that answers at {self.address}")
+
+
+class EtcdMembers:
+    """Several members of one etcd cluster. Use it in a `with`."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.members = []
+        for number in range(count):
+            home = folder / f"etcd-{number}"
+            home.mkdir()
+            self.members.append(EtcdServer(home, name=f"etcd-{number}"))
+        for member in self.members:
+            member.initial_cluster = ",".join(one.peer for one in self.members)
+
+    @property
+    def address(self) -> str:
+        """Of all members, with commas."""
+        return ",".join(member.address for member in self.members)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            member.__exit__()
+
+    def start(self) -> None:
+        for member in self.members:
+            member.start()
+
+
+def _answers(client: EtcdClient) -> bool:
+    try:
+        client.range(pb.RangeRequest(key=b"any"))
+    except EtcdError:
+        return False
+    return True
+
+
+def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> Leadership:
+    """Waits for as long as others lead."""
+    election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
+    leadership = election.campaign(lambda: None)
+    assert leadership is not None
+    return leadership

@@ -1,0 +1,92 @@
+"""Logs of compacted topics: keyed batches to fill them, and what they say when read."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from common.records.records import read_records
+from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.compaction_pass import CompactionPass, Tools
+from partition_svc.log.partition_log import PartitionLog
+from partition_svc.partitions import PartitionCore
+from partition_svc.store.log_store import LogStore
+from partition_svc.store.reading import Limits
+from tests.support.stores.partition_core import LOG, append
+from tests.support.wire.batches import record_batch
+from tests.support.wire.records import Record
+
+#: Compacts whatever there is that may be compacted.
+EAGER: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
+NEVER_MS = 3_600_000
+START_MS = 1_700_000_000_000
+
+_EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+
+#: Key and value of a record; value None is a tombstone.
+Pair = tuple[bytes, bytes | None]
+
+
+def keyed_batch(
+    pairs: Sequence[Pair], *, codec: str = "none", at_ms: int = START_MS, **values: object
+) -> bytes:
+    records = [Record(value, key) for key, value in pairs]
+    return record_batch(records, codec=codec, base_timestamp_ms=at_ms, **values)
+
+
+async def fill(core: PartitionCore, *batches: Sequence[Pair], **values: object) -> None:
+    for pairs in batches:
+        (result,) = await append(core, keyed_batch(pairs, **values))
+        assert result.refusal is None, result
+
+
+async def begin_segment(core: PartitionCore) -> None:
+    """What is in the log now is no active tail any more, once something is appended."""
+    core._store._open_generation.must_end = True
+    await core._committer.between_groups(lambda: None)
+    while core._store._database.number("rocksdb.num-immutable-mem-table"):
+        await core._committer.between_groups(lambda: None)
+
+
+async def compacted(core: PartitionCore, *, now_ms: int, buffer_bytes: int | None = None) -> int:
+    """Runs a pass over the log of the test; returns how many batches it replaced."""
+    log = core._registry.find(LOG)
+    assert isinstance(log, PartitionLog)
+    part = cleanable(log, core._store.reader, now_ms)
+    if part is None:
+        return 0
+    tools: Tools = core._cleaner._tools
+    if buffer_bytes is not None:
+        tools = tools._replace(buffer_bytes=buffer_bytes)
+    one = CompactionPass(part, tools, now_ms)
+    await one.run()
+    return one.replaced
+
+
+def stored(store: LogStore, log_key: bytes) -> list[bytes]:
+    """All batches of a log, and a look at whether its rows agree with them."""
+    head = store.head(log_key)
+    batches = store.reader.read(log_key, 0, head.next_offset, _EVERYTHING).batches
+    assert head.size_bytes == sum(map(len, batches))
+    befores = [before for _, _, before in store.reader.segments(log_key)]
+    assert all(one < other for one, other in pairwise([*befores, head.size_bytes]))
+    return batches
+
+
+def pairs_by_offset(batches: Iterable[bytes]) -> dict[int, Pair]:
+    found = {
+        record.offset: (record.key or b"", record.value)
+        for one in batches
+        for record in read_records(one)
+    }
+    assert list(found) == sorted(found)
+    return found
+
+
+def last_values(batches: Iterable[bytes]) -> dict[bytes, bytes]:
+    """What somebody knows who has read the log from its start."""
+    known: dict[bytes, bytes] = {}
+    for key, value in pairs_by_offset(batches).values():
+        if value is None:
+            known.pop(key, None)
+        else:
+            known[key] = value
+    return known

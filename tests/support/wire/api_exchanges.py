@@ -1,0 +1,39 @@
+"""One API in all its versions: what to ask, and what must be true of the answer."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.clients.raw_client import RawClient
+from tests.support.wire.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A topic with records in it, and what asks about it."""
+
+    raw: RawClient
+    topic: str
+    topic_id: uuid.UUID
+    version: int
+
+
+class Exchange(NamedTuple):
+    """Functions of a scene: the request's values, and the check of its response."""
+
+    values: Callable[[Any], dict[str, Any]]
+    check: Callable[[Any, Any], None]
+
+
+def versions_of(exchanges: Mapping[int, Exchange]) -> list[Any]:
+    """Parameters `key` and `version`: all that is advertised and kio knows."""
+    return [
+        pytest.param(
+            key, version, id=f"{exchange.check.__name__.removesuffix('_check')}-v{version}"
+        )
+        for key, exchange in exchanges.items()
+        for version in range(KIO_FROM.get(key, 0), KIO_UP_TO.get(key, ADVERTISED[key][1]) + 1)
+    ]

@@ -1,0 +1,208 @@
+"""Batches with a sound CRC whose header and records contradict each other, by the dice of a seed.
+
+Nothing here comes from the code under test. A broker may take any of them or refuse it; it may not
+suffer from it.
+"""
+
+import random
+import struct
+from collections.abc import Sequence
+
+from tests.support.wire.batches import (
+    CODECS,
+    COMPRESS,
+    pack_record,
+    record_batch,
+    varint,
+    with_valid_crc,
+)
+from tests.support.wire.records import Record
+
+#: Position and layout of the numbers of the header.
+_FIELDS = (
+    (0, ">q"), (8, ">i"), (12, ">i"), (16, ">b"), (21, ">h"), (23, ">i"), (27, ">q"), (35, ">q"),
+    (43, ">q"), (51, ">h"), (53, ">i"), (57, ">i"),
+)  # fmt: skip
+_BITS = {">b": 8, ">h": 16, ">i": 32, ">q": 64}
+#: Numbers that arithmetic gets wrong: around zero, and the ends of 7, 32, 62 and 64 bits.
+_NUMBERS = (
+    -(1 << 63), -(1 << 62), -(1 << 31), -65, -64, -2, -1, 0, 1, 2, 63, 64, 127, 128, 1000, 8191,
+    1 << 20, (1 << 31) - 1, 1 << 31, 1 << 62, (1 << 63) - 1,
+)  # fmt: skip
+
+
+class MutatedBatches:
+    """One after the other. `now_ms` is what their times are around."""
+
+    def __init__(self, seed: int, now_ms: int) -> None:
+        self._dice = random.Random(seed)
+        self._now_ms = now_ms
+
+    def next(self) -> bytes:
+        dice = self._dice
+        codec = dice.choice(tuple(CODECS))
+        base_ms = self._time()
+        if dice.random() < 0.01:
+            batch = self._many_records(codec, base_ms)
+        else:
+            count = dice.choice((1, 1, 2, 3, 10, 40))
+            body = b"".join(self._record(index, base_ms) for index in range(count))
+            batch = self._batch(codec, base_ms, self._edited(body), count)
+        return self._with_changed_header(batch)
+
+    def _batch(self, codec: str, base_ms: int, body: bytes, count: int) -> bytes:
+        dice = self._dice
+        # Packed as `codec` says, or as another does.
+        other = codec if dice.random() < 0.9 else dice.choice(tuple(CODECS))
+        payload = bytes(COMPRESS[other](body))
+        if dice.random() < 0.1:
+            payload = self._edited(payload)
+        producer = (-1, -1, -1)
+        if dice.random() < 0.3:
+            producer = (dice.randrange(1 << 40), 0, dice.choice((0, 0, 5, (1 << 31) - 1)))
+        attributes = dice.choice((0, 0, 0, 0, 0x08, 0x10, 0x20, 0x40))
+        return record_batch(
+            [],
+            codec=codec,
+            payload=payload,
+            count=count,
+            last_offset_delta=count - 1,
+            producer=producer,
+            attributes=attributes,
+            base_timestamp_ms=base_ms,
+        )
+
+    def _record(self, index: int, base_ms: int) -> bytes:
+        dice = self._dice
+        if dice.random() < 0.7:
+            key = dice.choice((b"k", b"k%d" % dice.randrange(9), None))
+            value = dice.choice((None, b"", dice.randbytes(dice.randrange(90))))
+            headers = dice.choice(((), (("h", b"v"),), (("h", None), ("", b""))))
+            record = Record(value, key, headers=headers, timestamp_ms=self._near(base_ms))
+            return pack_record(record, offset_delta=index, base_timestamp_ms=base_ms)
+        parts = [b"\0", self._number(0), self._number(index)]
+        for content in (b"k", dice.randbytes(dice.randrange(20))):
+            parts += (self._number(len(content)), content)
+        parts += (self._number(0), dice.randbytes(dice.choice((0, 0, 0, 5))))
+        body = b"".join(parts)
+        return self._number(len(body)) + body
+
+    def _number(self, right: int) -> bytes:
+        """A varint: the right one, mostly."""
+        dice = self._dice
+        chance = dice.random()
+        if chance < 0.8:
+            return varint(right)
+        if chance < 0.9:
+            return varint(dice.choice(_NUMBERS))
+        return dice.choice((b"\xff" * 9 + b"\x7f", b"\x80" * 12, b"\x80\0", varint(right + 1)))
+
+    def _many_records(self, codec: str, base_ms: int) -> bytes:
+        """Up to 100,000, or as many times the same: some hundred bytes where it is compressed."""
+        dice = self._dice
+        count = dice.choice((999, 1001, 5000, 20_000, 100_000))
+        if dice.random() < 0.5:
+            body = pack_record(Record(None, b""), offset_delta=0, base_timestamp_ms=0) * count
+        else:
+            body = b"".join(
+                pack_record(Record(None, b""), offset_delta=index, base_timestamp_ms=0)
+                for index in range(count)
+            )
+        return self._batch(codec, base_ms, body, count)
+
+    def _edited(self, data: bytes) -> bytes:
+        """With some bytes changed, missing, doubled or added, or as it is."""
+        dice = self._dice
+        edited = bytearray(data)
+        for _ in range(dice.choice((0, 0, 0, 1, 1, 2, 5))):
+            if not edited:
+                break
+            at = dice.randrange(len(edited))
+            kind = dice.randrange(5)
+            if kind == 0:
+                edited[at] ^= 1 << dice.randrange(8)
+            elif kind == 1:
+                edited[at] = dice.choice((0, 1, 0x7F, 0x80, 0xFF))
+            elif kind == 2:
+                del edited[at : at + dice.randrange(1, 9)]
+            elif kind == 3:
+                edited[at:at] = edited[at : at + dice.randrange(1, 9)]
+            else:
+                edited[at:at] = dice.randbytes(dice.randrange(1, 9))
+        return bytes(edited)
+
+    def _with_changed_header(self, batch: bytes) -> bytes:
+        dice = self._dice
+        changed = bytearray(batch)
+        for _ in range(dice.choice((0, 0, 1, 1, 2))):
+            at, layout = dice.choice(_FIELDS)
+            bits = _BITS[layout]
+            (right,) = struct.unpack_from(layout, changed, at)
+            number = dice.choice((right - 1, right + 1, dice.choice(_NUMBERS), self._time()))
+            low = -(1 << bits - 1)
+            struct.pack_into(layout, changed, at, (number - low) % (1 << bits) + low)
+        whole = bytes(changed)
+        # One in fifty keeps the wrong CRC.
+        return whole if dice.random() < 0.02 else with_valid_crc(whole)
+
+    def _time(self) -> int:
+        dice = self._dice
+        if dice.random() < 0.7:
+            return self._near(self._now_ms)
+        return dice.choice((*_NUMBERS, self._now_ms + 10**9, 0))
+
+    def _near(self, time_ms: int) -> int:
+        moved = time_ms + self._dice.randrange(-1000, 1000)
+        return min(max(moved, -(1 << 63)), (1 << 63) - 1)
+
+
+def produce_frame(
+    version: int, correlation_id: int, topic: str, batch: bytes, *, acks: int = -1
+) -> bytes:
+    """A Produce request of version 0 to 12 for partition 0, packed by hand."""
+    name = topic.encode()
+    head = struct.pack(">hhih", 0, version, correlation_id, 4) + b"fuzz"
+    settings = struct.pack(">hi", acks, 30_000)
+    if version >= 9:
+        # Flexible: compact lengths, and empty tagged fields at the end of each structure.
+        parts = [head, b"\0", b"\0", settings, _compact(2), _compact(len(name) + 1), name]
+        parts += [_compact(2), bytes(4), _compact(len(batch) + 1), batch, b"\0\0\0"]
+        return b"".join(parts)
+    transactional_id = struct.pack(">h", -1) if version >= 3 else b""
+    topic_head = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iii", 1, 0, len(batch))
+    return b"".join((head, transactional_id, settings, topic_head, batch))
+
+
+def fetch_frame(correlation_id: int, topic: str, offset: int, *, version: int) -> bytes:
+    """A Fetch request of version 1 (answered with messages) or 4 that does not wait."""
+    name = topic.encode()
+    head = struct.pack(">hhih", 1, version, correlation_id, 4) + b"fuzz"
+    more = struct.pack(">ib", 1 << 20, 0) if version == 4 else b""
+    asked = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiqi", 1, 0, offset, 1 << 18)
+    return head + struct.pack(">iii", -1, 0, 0) + more + asked
+
+
+def list_offsets_frame(correlation_id: int, topic: str, timestamp: int) -> bytes:
+    """A ListOffsets request of version 1."""
+    name = topic.encode()
+    head = struct.pack(">hhih", 2, 1, correlation_id, 4) + b"fuzz"
+    asked = struct.pack(">ih", 1, len(name)) + name + struct.pack(">iiq", 1, 0, timestamp)
+    return head + struct.pack(">i", -1) + asked
+
+
+def flipped(frame: bytes, dice: random.Random, positions: Sequence[int]) -> bytes:
+    """With up to three bytes among `positions` changed."""
+    changed = bytearray(frame)
+    for _ in range(dice.randrange(1, 4)):
+        at = dice.choice(positions)
+        if at < len(changed):
+            changed[at] = dice.choice((changed[at] ^ 1 << dice.randrange(8), 0, 255))
+    return bytes(changed)
+
+
+def _compact(count: int) -> bytes:
+    packed = bytearray()
+    while count > 0x7F:
+        packed.append(count & 0x7F | 0x80)
+        count >>= 7
+    return bytes([*packed, count])

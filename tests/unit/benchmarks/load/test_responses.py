@@ -1,0 +1,68 @@
+import struct
+
+import pytest
+
+from benchmarks.load import requests, responses
+from benchmarks.load.responses import WrongAnswer
+
+
+def _batches(*base_offsets, records=10):
+    batch = requests.record_batch(b"v", records)
+    return b"".join(struct.pack(">q", base) + batch[8:] for base in base_offsets)
+
+
+def _fetch_answer(*partitions, error=0):
+    """Fetch v12 for topic "t": (index, error, high watermark, records) for each partition."""
+    body = struct.pack(">ibihi", 1, 0, 0, error, 0) + b"\x02" + b"\x02t"
+    body += requests.uvarint(len(partitions) + 1)
+    for index, code, high_watermark, records in partitions:
+        body += struct.pack(">ihqqq", index, code, high_watermark, high_watermark, 0)
+        body += b"\x00" + struct.pack(">i", -1)
+        body += requests.uvarint(len(records) + 1) + records + b"\x00"
+    body += b"\x00\x00"
+    return memoryview(struct.pack(">i", len(body)) + body)
+
+
+def test_the_layout_of_a_produce_answer_finds_partition_error_and_offset():
+    layout = responses.produce_answer("topic")
+    answer = (
+        struct.pack(">ib", 5, 0)
+        + b"\x02\x06topic\x02"
+        + struct.pack(">ihqqq", 3, 0, 400, -1, 0)
+        + b"\x01\x00\x00\x00"
+        + struct.pack(">ib", 0, 0)
+    )
+    frame = struct.pack(">i", len(answer)) + answer
+    assert layout.size == len(frame)
+    assert layout.unpack(frame) == (len(answer), 5, 3, 0, 400)
+
+
+def test_a_fetch_answer_gives_the_records_of_each_partition():
+    records = _batches(20, 30)
+    answer = _fetch_answer((0, 0, 40, records), (1, 0, 7, b""))
+    first, second = responses.fetched_partitions(answer)
+    assert (first.partition, first.high_watermark) == (0, 40)
+    assert answer[first.records_start : first.records_end] == records
+    assert (second.partition, second.high_watermark) == (1, 7)
+    assert second.records_start == second.records_end
+    assert responses.walk_batches(answer, first.records_start, first.records_end, 20) == 40
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [_fetch_answer(error=2), _fetch_answer((0, 3, -1, b""))],
+    ids=["whole answer", "one partition"],
+)
+def test_a_fetch_answer_with_an_error_voids_the_measurement(answer):
+    with pytest.raises(WrongAnswer, match="error code"):
+        list(responses.fetched_partitions(answer))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [_batches(20, 40), _batches(30), _batches(20)[:-1], _batches(20) + b"\x00" * 30],
+    ids=["gap", "late start", "cut off", "trailing bytes"],
+)
+def test_batches_that_do_not_lie_end_to_end_are_found(records):
+    with pytest.raises(WrongAnswer):
+        responses.walk_batches(memoryview(records), 0, len(records), 20)

@@ -1,0 +1,51 @@
+import signal
+import subprocess
+import sys
+import time
+
+from benchmarks.profiling import stacks
+
+PROGRAM = """
+import sys, time
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+def main():
+    print("ready", flush=True)
+    while True:
+        spin(float(sys.argv[1]))
+
+main()
+"""
+
+
+def test_a_sampled_program_tells_which_function_used_the_cpu(tmp_path):
+    (tmp_path / "program_to_sample.py").write_text(PROGRAM)
+    output = tmp_path / "stacks"
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.profiling.sampler",
+        output,
+        "program_to_sample",
+        "0.05",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env={"PYTHONPATH": str(tmp_path)}
+    ) as program:
+        try:
+            assert program.stdout.readline() == b"ready\n"
+            noted = {}
+            while not any(frame.startswith("spin ") for frame in noted):
+                output.unlink(missing_ok=True)
+                program.send_signal(signal.SIGUSR2)
+                while not output.exists():
+                    assert program.poll() is None
+                    time.sleep(0.001)
+                noted = stacks.by_function(stacks.read(output))
+        finally:
+            program.kill()
+    assert max(noted, key=noted.__getitem__).startswith("spin ")

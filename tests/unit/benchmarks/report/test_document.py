@@ -1,0 +1,90 @@
+import pytest
+
+from benchmarks.report import document, goals, markdown, results
+from benchmarks.report.results import STANDALONE, Results
+from benchmarks.throughput import throughput
+
+PIPELINED = throughput.SINGLE_PIPELINED
+
+
+def _row(rendered, *starts):
+    """Cells of the one row that begins with these."""
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in rendered.splitlines()
+    ]
+    (row,) = (row for row in rows if row[: len(starts)] == list(starts))
+    return row
+
+
+def _found(requests_per_second, subject=STANDALONE, found=None):
+    found = Results() if found is None else found
+    for value in requests_per_second:
+        for acks in throughput.EVERY_ACKS:
+            found.add(
+                PIPELINED.with_acks(acks),
+                subject,
+                {results.REQUESTS: value * (2 + acks), results.RECORDS: value},
+            )
+    return found
+
+
+def test_a_goal_is_held_against_the_median():
+    rendered = document.render(_found([11_000, 14_000, 9_000]), {}, "")
+    row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
+    none = markdown.MISSING
+    assert row[4:] == ["33,000", "no, 0.94 of it", none, none, "11,000", none]
+
+
+def test_the_prototype_stands_beside_it_round_by_round():
+    found = _found([11_000, 14_000, 9_000])
+    # It was measured in slow minutes and fast ones: half of it in two rounds, all of it in one.
+    found = _found([22_000, 14_000, 18_000], results.PROTOTYPE, found)
+    rendered = document.render(found, {}, "")
+    row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
+    assert row[6:] == ["54,000", "0.50", "11,000", "0.50"]
+
+
+def test_a_latency_is_a_goal_not_to_exceed():
+    (goal,) = (goal for goal in goals.GOALS if goal.is_upper_limit)
+    assert goal.is_reached(goal.target - 1)
+    assert not goal.is_reached(goal.target + 1)
+
+
+def test_what_was_not_measured_is_left_out():
+    rendered = document.render(Results(), {"cores": "2"}, "how")
+    assert "cores: 2" in rendered
+    assert "###" not in rendered
+
+
+def test_the_report_replaces_only_what_is_between_the_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- written by: make bench -->\nold\n<!-- end -->\nafter\n")
+    for _ in range(2):
+        document.replace_section(page, "new\n")
+    written = page.read_text()
+    assert written.startswith("before\n")
+    assert written.endswith("after\n")
+    assert "old" not in written
+    assert written.count("new") == 1
+
+
+def test_a_page_without_marks_is_not_touched(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("text\n")
+    with pytest.raises(ValueError, match="has no lines"):
+        document.replace_section(page, "new\n")
+    assert page.read_text() == "text\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0.1234, "0.12"), (12.34, "12.3"), (1234.5, "1,234"), (0.0, "0.00")],
+)
+def test_numbers_have_about_three_digits(value, text):
+    assert markdown.number(value) == text
+
+
+def test_columns_of_numbers_are_right_aligned():
+    assert markdown.table(("a", "n"), [("x", "1"), ("yy", "1,000")]) == (
+        "| a  |     n |\n| -- | ----: |\n| x  |     1 |\n| yy | 1,000 |\n"
+    )
