@@ -79,9 +79,16 @@ class RocksKvStore:
         with self._failures("read"):
             options = ReadOptions()
             options.set_iterate_upper_bound(end)
-            items = self._db.items(from_key=start, read_opt=options)
             # All at once: an iterator that somebody keeps would hold the lock of a closed store.
-            return [(key, value) for key, value in items if isinstance(key, bytes)]
+            found: list[tuple[bytes, bytes]] = []
+            iterator = self._db.iter(options)
+            iterator.seek(start)
+            while iterator.valid():
+                found.append((iterator.key(), iterator.value()))
+                iterator.next()
+            # One that met an I/O error or a damaged block looks like one at its end until asked.
+            iterator.status()
+            return found
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
         """As the port has it; `StorageFailed` only before anything is written."""

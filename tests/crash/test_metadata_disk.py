@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.deployments import standalone, three_processes
+from tests.support.stores.bit_rot import damaged_block
 from tests.support.stores.faulty_disk import SYNC, WRITE, FaultyDisk
 from tests.support.stores.mounts import small_disk
 from tests.support.waiting import eventually
@@ -115,3 +116,24 @@ def fill(ballast):
             with suppress(OSError):
                 while True:
                     file.write(bytes(size))
+
+
+def test_a_damaged_store_is_not_served_and_no_topic_is_forgotten(tmp_path):
+    """Else what follows the damaged block would look as if it had never been there."""
+    with three_processes(tmp_path) as broker, RawClient(broker.address) as raw:
+        topics = [raw.create_topic(name=f"topic-{number:03}") for number in range(100)]
+        broker.kill("metadata")
+        broker.start("metadata")
+        broker.wait_until_ready()
+        broker.kill("metadata")
+        with damaged_block(tmp_path / "metadata") as file:
+            broker.start("metadata")
+            metadata = broker.processes["metadata"]
+            assert metadata.wait_for_exit() == 1
+            assert metadata.lines_with(f"cannot read .*metadata: Corruption.*{file.name}")
+            # Others go on with what they know.
+            assert {raw.produce(topic, BATCH).error_code for topic in topics} == {NONE}
+        broker.start("metadata")
+        broker.wait_until_ready()
+        assert {one.error_code for one in raw.metadata(*topics).topics} == {NONE}
+        assert [len(raw.fetch_all(topic)) for topic in topics] == [1] * len(topics)

@@ -9,6 +9,7 @@ import pytest
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from tests.contracts.kv_store_contract import KvStoreContract, put
+from tests.support.stores.bit_rot import damaged_block
 from tests.support.stores.full_disk import files_limited_to
 
 #: Writes one batch of two keys after the other and says so only when each is durable.
@@ -52,6 +53,24 @@ def test_a_scan_that_was_not_read_to_its_end_does_not_keep_the_store_locked(tmp_
     next(entries)
     store.close()
     RocksKvStore(tmp_path).close()
+
+
+def test_a_damaged_block_is_an_error_and_never_the_end_of_a_scan(tmp_path):
+    store = RocksKvStore(tmp_path)
+    rows = {f"k{number:03}": os.urandom(500).hex() for number in range(100)}
+    put(store, **rows)
+    store.close()
+    # What is in the write-ahead log becomes a file.
+    RocksKvStore(tmp_path).close()
+    with damaged_block(tmp_path) as file:
+        store = RocksKvStore(tmp_path)
+        with pytest.raises(StorageFailed, match=f"Corruption.*{file.name}"):
+            store.scan(b"k", b"l")
+        assert store.get(b"k000") == rows["k000"].encode()
+        store.close()
+    store = RocksKvStore(tmp_path)
+    assert len(store.scan(b"k", b"l")) == len(rows)
+    store.close()
 
 
 def test_a_second_opening_is_refused_in_clear_words(tmp_path):
