@@ -34,15 +34,15 @@ from partition_svc.log.commit.recovery import Recovery
 from partition_svc.log.compaction.cleaner import LogCleaner
 from partition_svc.log.compaction.compaction_pass import Tools
 from partition_svc.log.maintenance import Housekeeping
-from partition_svc.log.producers.expiration import ProducerExpiry
+from partition_svc.log.producer_expiration import ProducerExpiry
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.read.epoch_lookup import EpochLookup
 from partition_svc.log.read.fetch import Fetching
 from partition_svc.log.read.log_descriptions import LogDescriptions
 from partition_svc.log.read.log_sizes import Sizes
 from partition_svc.log.read.offset_lookup import OffsetLookup
-from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.registry import LogRegistry
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.transfer.incoming import IncomingLogs
 from partition_svc.log.transfer.outgoing import Outgoing
 from partition_svc.log.volume import Volume

@@ -13,7 +13,7 @@ from typing import Final
 
 from common.runtime.failpoints import reach
 from partition_svc.log.commit.committer import Committer
-from partition_svc.log.producers.expiration import ProducerExpiry
+from partition_svc.log.producer_expiration import ProducerExpiry
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.stray_logs import StrayLogs
 from partition_svc.store.failures import StorageFailed

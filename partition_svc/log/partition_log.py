@@ -11,12 +11,12 @@ from typing import Final
 from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
 from common.records.batch import BatchHeader, HeaderFields, place
 from common.records.sequence_gaps import ProducerBatch, SequenceGaps, producer_batch
+from partition_svc.log.fetch_waiter import FetchWaiter, wake_all
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.log_state import WrittenLog
-from partition_svc.log.producers.producers import SEQUENCE_MASK, Duplicate, OutOfSequence, Producers
-from partition_svc.log.read.fetch_waiter import FetchWaiter, wake_all
-from partition_svc.log.read.tail_cache import LogTail, TailCache
+from partition_svc.log.producers import SEQUENCE_MASK, Duplicate, OutOfSequence, Producers
 from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.log.validation.record_rules import Accepted
 from partition_svc.log.validation.validation import Unopened, validate, validate_usual
 from partition_svc.store.atomic_write import Group

@@ -6,10 +6,10 @@ from types import MappingProxyType
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Placement
 from common.ports.partitions import LogId, Refusal
+from partition_svc.log.fetch_waiter import wake_all
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import wake_all
-from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, log_id
 from partition_svc.store.log_store import LogStore
 

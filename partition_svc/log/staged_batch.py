@@ -1,12 +1,37 @@
-"""An append on its way: what the log has decided and the committer has still to store."""
+"""A batch between its log, which has assigned the offsets, and the committer, which stores it."""
 
 from asyncio import Future
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from common.ports.partitions import AppendResult, Refusal
+from partition_svc.store.atomic_write import Group
 
-if TYPE_CHECKING:
-    from partition_svc.log.partition_log import PartitionLog
+
+class CommittableLog(Protocol):
+    """A partition log as the committer sees it; `PartitionLog` implements this.
+
+    The committer depends on this protocol, so that the log's modules import each other in one
+    direction only.
+    """
+
+    #: The reason why the log is not served here any more; None while it is.
+    gone: Refusal | None
+
+    @property
+    def high_watermark(self) -> int: ...
+
+    def write(self, group: Group, staged: "Sequence[Staged]", generation: int) -> None: ...
+
+    def on_written(self, staged: "Sequence[Staged]") -> None: ...
+
+    def make_readable(self, staged: "Sequence[Staged]") -> None: ...
+
+    def note_failed(self, batch: bytes | memoryview, now_ms: int) -> None: ...
+
+    def put_back(self) -> None: ...
+
+    def staged_nothing(self, result: AppendResult, submission: "Submission") -> "Staged": ...
 
 
 class Submission:
@@ -55,7 +80,7 @@ class Staged(NamedTuple):
     `position` is that of its result in its submission.
     """
 
-    log: "PartitionLog"
+    log: CommittableLog
     batch: bytes | None
     base_offset: int
     next_offset: int

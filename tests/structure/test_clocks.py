@@ -21,7 +21,7 @@ READERS = {
     "partition_svc/log/commit/committer.py": "timestamps of records",
     "partition_svc/log/transfer/incoming.py": "silent producers of a moved log, as in Apache Kafka",
     "partition_svc/log/compaction/cleaner.py": "age of records, by their timestamps",
-    "partition_svc/log/producers/expiration.py": "silent producers, as in Apache Kafka",
+    "partition_svc/log/producer_expiration.py": "silent producers, as in Apache Kafka",
     "partition_svc/rpc/partition_servicer.py": "timestamps of typed records",
 }
 

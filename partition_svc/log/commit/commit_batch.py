@@ -7,8 +7,7 @@ in the group.
 from collections import deque
 from collections.abc import Iterator
 
-from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.staged_batch import CommittableLog, Staged, Submission
 from partition_svc.store.log_store import LogStore
 
 
@@ -18,7 +17,7 @@ class CommitGroup:
     def __init__(self, queue: deque[Staged], bytes_max: int) -> None:
         """Takes from the front of `queue`: `bytes_max` and one batch more, or all."""
         self._staged: list[Staged] = []
-        self._by_log: dict[PartitionLog, list[Staged]] = {}
+        self._by_log: dict[CommittableLog, list[Staged]] = {}
         self._waiting: dict[Submission, int] = {}  # how many batches of each are in the group
         size = 0
         while queue and size < bytes_max:

@@ -19,8 +19,7 @@ from typing import Final, NamedTuple
 from common.ports.partitions import AppendResult, Refusal
 from partition_svc.log.commit.commit_batch import CommitGroup
 from partition_svc.log.commit.disk_thread import DiskThread
-from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.staged_batch import CommittableLog, Staged, Submission
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
@@ -56,7 +55,7 @@ class Committer:
         if self._wake_up is not None:
             self._wake()
 
-    async def settle(self, log: PartitionLog) -> None:
+    async def settle(self, log: CommittableLog) -> None:
         """Waits until all that is staged of a log now is written and on its way to be answered.
 
         Raises:

@@ -16,8 +16,8 @@ from common.ports.partitions import (
     Refusal,
 )
 from partition_svc.log.commit.recovery import Recovery
+from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import FetchWaiter
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits, Run

@@ -16,7 +16,7 @@ from common.ports.moves import Move
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (

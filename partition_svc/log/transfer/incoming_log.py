@@ -13,9 +13,9 @@ from common.records.batch import BatchHeader, iter_batches
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.producers.producers import row_after
-from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.producers import row_after
 from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, LogHead, producer_key
 from partition_svc.store.log_store import LogStore
 

@@ -12,7 +12,7 @@ from common.ports.partitions import LogId, Refusal
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.recovery import Recovery
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.producers.producers import row_before
+from partition_svc.log.producers import row_before
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.keys import LOG_KEY_BYTES, PRODUCERS, LogHead, range_of
 from partition_svc.store.log_store import LogStore

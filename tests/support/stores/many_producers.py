@@ -5,7 +5,7 @@ from time import time
 
 from common.ports.partitions import LogId
 from common.records.batch import parse_header
-from partition_svc.log.producers.producers import row_after
+from partition_svc.log.producers import row_after
 from partition_svc.store.keys import log_key, producer_key
 from partition_svc.store.log_store import LogStore
 from tests.support.stores.partition_core import LOG, batch

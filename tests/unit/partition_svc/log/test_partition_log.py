@@ -3,11 +3,11 @@ import asyncio
 import pytest
 
 from common.ports.partitions import AppendResult, Refusal
+from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import FetchWaiter
-from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
 from partition_svc.store.reading import Limits
 from tests.support.stores.log_stores import opened

@@ -6,10 +6,10 @@ import pytest
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import LogId, Refusal
+from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import FetchWaiter
-from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.registry import LogRegistry
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, head_key, log_key
 from tests.support.stores.log_stores import opened, store_batches
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic

@@ -13,7 +13,7 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log import partition_log
-from partition_svc.log.producers.producers import Producers
+from partition_svc.log.producers import Producers
 from tests.support.stores.failing_stores import Syncs, fail
 from tests.support.stores.partition_core import LOG, TOPIC_ID, batch, fetch, until
 from tests.support.wire.batches import overflowing_batch

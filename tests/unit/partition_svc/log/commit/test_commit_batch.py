@@ -5,11 +5,11 @@ import pytest
 
 from common.ports.partitions import AppendResult, LogId, Refusal
 from partition_svc.log.commit.commit_batch import CommitGroup
+from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import FetchWaiter
-from partition_svc.log.read.tail_cache import TailCache
 from partition_svc.log.staged_batch import Submission
+from partition_svc.log.tail_cache import TailCache
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import TOPIC_ID, batch
 

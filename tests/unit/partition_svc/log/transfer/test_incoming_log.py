@@ -4,7 +4,7 @@ from common.ports.partitions import LogId
 from common.records.batch import place
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.read.tail_cache import TailCache
+from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.store.keys import Incoming, LogHead
 from tests.support.stores.log_stores import opened

@@ -2,10 +2,18 @@
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from partition_svc.log.partition_log import PartitionLog
+from common.ports.partitions import LogId
+
+
+class WatchedLog(Protocol):
+    """A log that fetches wait for; `PartitionLog` implements this."""
+
+    waiters: "set[FetchWaiter]"
+
+    @property
+    def id(self) -> LogId: ...
 
 
 class FetchWaiter:
@@ -18,9 +26,9 @@ class FetchWaiter:
 
     def __init__(self) -> None:
         #: Logs that have more to read, moved or are gone; the query takes them out and reads them.
-        self.changed: set[PartitionLog] = set()
+        self.changed: set[WatchedLog] = set()
         self._lacking_bytes = 0
-        self._room: dict[PartitionLog, int] = {}
+        self._room: dict[WatchedLog, int] = {}
         self._future: asyncio.Future[None] | None = None
 
     def __enter__(self) -> "FetchWaiter":
@@ -35,7 +43,7 @@ class FetchWaiter:
         for log in self._room:
             log.waiters.discard(self)
 
-    def watch(self, log: "PartitionLog", room_bytes: int) -> None:
+    def watch(self, log: WatchedLog, room_bytes: int) -> None:
         """Waits for `log` too; `room_bytes` is how much the query still takes of it."""
         if log not in self._room:
             log.waiters.add(self)
@@ -58,7 +66,7 @@ class FetchWaiter:
             timer.cancel()
             self._future = None
 
-    def on_readable(self, log: "PartitionLog", size_bytes: int) -> None:
+    def on_readable(self, log: WatchedLog, size_bytes: int) -> None:
         """`size_bytes` more can be read from `log`."""
         self.changed.add(log)
         room = self._room[log]
@@ -69,7 +77,7 @@ class FetchWaiter:
         if self._lacking_bytes <= 0 or counted < size_bytes:
             self.wake()
 
-    def on_changed(self, log: "PartitionLog") -> None:
+    def on_changed(self, log: WatchedLog) -> None:
         """`log` is gone, has another leader epoch or was read again from the store."""
         self.changed.add(log)
         self.wake()
@@ -80,7 +88,7 @@ class FetchWaiter:
             self._future.set_result(None)
 
 
-def wake_all(log: "PartitionLog") -> None:
+def wake_all(log: WatchedLog) -> None:
     """Makes every query that waits for `log` look at it again."""
     for waiter in tuple(log.waiters):
         waiter.on_changed(log)

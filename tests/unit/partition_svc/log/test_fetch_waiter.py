@@ -3,8 +3,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from partition_svc.log.fetch_waiter import FetchWaiter, wake_all
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.read.fetch_waiter import FetchWaiter, wake_all
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from common.ports.partitions import Refusal
 from common.records.batch import BatchHeader, parse_header
-from partition_svc.log.producers.producers import (
+from partition_svc.log.producers import (
     BATCHES_KEPT,
     Duplicate,
     Producers,

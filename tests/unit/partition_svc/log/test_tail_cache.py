@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from partition_svc.log.read.tail_cache import LogTail, TailCache
+from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.store.reading import Limits
 
 EVERYTHING = Limits(1 << 30, 1 << 30, one=True)

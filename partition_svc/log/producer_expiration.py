@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from common.ports.partitions import LogId
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.recovery import Recovery
-from partition_svc.log.producers.producers import Producers, row_seen_ms
+from partition_svc.log.producers import Producers, row_seen_ms
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.keys import (
     LOG_KEY_BYTES,

@@ -1,1 +1,0 @@
-"""Idempotent producers of a log: sequence numbers, and their expiration."""
