@@ -16,6 +16,7 @@ import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import failed_call, unavailable_on_failure
+from common.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,9 @@ _ENDED: Final = "ended by the owner"
 #: How often the log says again that a stream is lost.
 _REMIND_S: Final = 60.0
 
-_BACKOFF_S_MIN: Final = 0.05
-_BACKOFF_S_MAX: Final = 1.0
+#: The first and the longest delay before a lost stream is opened again.
+_REOPEN_S_FIRST: Final = 0.05
+_REOPEN_S_MAX: Final = 1.0
 
 
 class Traffic(Protocol[_RequestT_co, _ResponseT_contra]):
@@ -86,7 +88,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._stream: grpc.aio.StreamStreamCall[RequestT, ResponseT] | None = None
-        self._backoff_s = _BACKOFF_S_MIN
+        self._backoff = Backoff(_REOPEN_S_FIRST, _REOPEN_S_MAX)
         self._is_closed = False
         self._abandoned: BackendUnavailable | None = None
         self._has_received = False
@@ -130,8 +132,7 @@ class LongStream(Generic[RequestT, ResponseT]):
             if self._is_closed:
                 # A task group that fails just then forgets that it was cancelled (Python 3.11).
                 return
-            await asyncio.sleep(self._backoff_s)
-            self._backoff_s = min(2 * self._backoff_s, _BACKOFF_S_MAX)
+            await asyncio.sleep(self._backoff.next_s())
 
     def _level_of_loss(self) -> int:
         """Attempts that fail one after the other are told once, and then from time to time."""
@@ -189,7 +190,7 @@ class LongStream(Generic[RequestT, ResponseT]):
 
     async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         async for response in stream:
-            self._backoff_s = _BACKOFF_S_MIN
+            self._backoff.reset()
             self._has_received = True
             self._traffic.received(response)
             if self._traffic.is_waiting:

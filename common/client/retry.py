@@ -15,6 +15,7 @@ from common.client.leader_epochs import Question, is_clients
 from common.client.view_changes import ViewChanges
 from common.cluster.view import ClusterView
 from common.ports.partitions import EpochEndOffset, FetchResult, OffsetResult, Refusal
+from common.runtime.backoff import Backoff
 
 AnswerT = TypeVar("AnswerT", FetchResult, OffsetResult, EpochEndOffset)
 
@@ -26,9 +27,9 @@ _EPOCH_REFUSALS: Final = (Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EP
 #: Also a question that is to wait for nothing may wait so long for the owner to be known.
 _WAIT_S_MIN: Final = 1.0
 
-#: Between two attempts where nothing is heard meanwhile.
-_PAUSE_S_MIN: Final = 0.02
-_PAUSE_S_MAX: Final = 0.5
+#: The first and the longest delay between two attempts while the view stays the same.
+_RETRY_S_FIRST: Final = 0.02
+_RETRY_S_MAX: Final = 0.5
 
 
 class AskingAgain:
@@ -55,7 +56,7 @@ class AskingAgain:
         began = loop.time()
         revision = self._view.revision
         answers = await ask(max_wait_ms)
-        until, pause_s = 0.0, _PAUSE_S_MIN
+        until, backoff = 0.0, Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while stale := self._stale(questions, answers):
             now = loop.time()
             left_s = max(0.0, began + max_wait_ms / 1000 - now)
@@ -63,8 +64,7 @@ class AskingAgain:
             if now >= until:
                 return _not_owned(answers, stale)
             if self._view.revision == revision:
-                await self._changes.wait(min(pause_s, until - now))
-                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+                await self._changes.wait(min(backoff.next_s(), until - now))
                 left_s = max(0.0, began + max_wait_ms / 1000 - loop.time())
             revision = self._view.revision
             answers = await ask(int(left_s * 1000))

@@ -6,12 +6,12 @@ them registered. Knows neither what is done with a change nor whether a network 
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from common.ports.metadata import ClusterChange, Metadata, Registration, Watch
 from common.ports.unavailable import BackendUnavailable
+from common.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -24,15 +24,11 @@ OnWatch = Callable[[Watch], None]
 #: How often the log says again that the metadata service is lost.
 _REMIND_S: Final = 60.0
 
-
-class Backoff(NamedTuple):
-    """The first and the longest pause between two attempts."""
-
-    ms_min: int = 100
-    ms_max: int = 5_000
-
-
-DEFAULT_BACKOFF: Final = Backoff()
+#: The first and the longest delay before the next attempt, and their jitter: after a restart of the
+#: metadata service all processes return at the same moment.
+_RETRY_S_FIRST: Final = 0.1
+_RETRY_S_MAX: Final = 5.0
+_JITTER: Final = 0.5
 
 
 async def follow(
@@ -41,20 +37,20 @@ async def follow(
     on_change: OnChange,
     *,
     on_watch: OnWatch | None = None,
-    backoff: Backoff = DEFAULT_BACKOFF,
+    backoff: Backoff | None = None,
 ) -> NoReturn:
     """Registers, and hands every change to `on_change` in order; runs until it is cancelled.
 
     A `registration` that changes while the process runs is given as a function, called for each
     watch. `on_watch` gets each watch before its first change, to report through it.
-    A lost watch is begun again, with the growing pauses of `backoff`; the next change is a snapshot
+    A lost watch is begun again, after the next delay of `backoff`; the next change is a snapshot
     then. Meanwhile what was applied stays in use. An exception of
     `on_change` comes out of here: a process that cannot apply a change must not go on as if it had.
 
     Raises:
         RegistrationRefused: asking again would not help.
     """
-    pauses = _Pauses(backoff)
+    pauses = _Pauses(backoff or Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER))
     while True:
         watch = metadata.watch(registration() if callable(registration) else registration)
         if on_watch is not None:
@@ -83,9 +79,7 @@ class _Pauses:
     """How long to wait before the next attempt, and log lines for each outage and its end."""
 
     def __init__(self, backoff: Backoff) -> None:
-        self._s_min = backoff.ms_min / 1000
-        self._s_max = backoff.ms_max / 1000
-        self._next_s = self._s_min
+        self._backoff = backoff
         self._is_outage = False
         self._remind_at = 0.0
         self._connected_at: float | None = None
@@ -100,12 +94,9 @@ class _Pauses:
     async def wait(self, reason: str) -> None:
         self._log(reason)
         if self._was_steady():
-            self._next_s = self._s_min
+            self._backoff.reset()
         self._connected_at = None
-        pause_s = self._next_s
-        self._next_s = min(self._next_s * 2, self._s_max)
-        # Spread: after a restart of the metadata service everybody comes back at once.
-        await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret in it
+        await asyncio.sleep(self._backoff.next_s())
 
     def _log(self, reason: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -129,4 +120,4 @@ class _Pauses:
         """
         if self._connected_at is None:
             return False
-        return asyncio.get_running_loop().time() - self._connected_at >= self._s_max
+        return asyncio.get_running_loop().time() - self._connected_at >= self._backoff.max_s

@@ -12,13 +12,14 @@ from typing import Final
 
 from common.etcd.client import EtcdClient, EtcdError, EtcdRefused, KeyWatch
 from common.etcd.leadership import Leadership, Lease
+from common.runtime.backoff import Backoff
 from protos.etcd.v3 import rpc_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-#: Pauses while etcd does not answer.
-_PAUSE_S_MIN: Final = 0.1
-_PAUSE_S_MAX: Final = 1.0
+#: The first and the longest delay between two attempts while etcd does not answer.
+_RETRY_S_FIRST: Final = 0.1
+_RETRY_S_MAX: Final = 1.0
 
 
 class Election:
@@ -44,7 +45,7 @@ class Election:
 
         `on_standby` is called each time it turns out that another leads.
         """
-        pause_s = _PAUSE_S_MIN
+        backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while not self._is_withdrawn.is_set():
             try:
                 leader = self._leader_now()
@@ -57,11 +58,10 @@ class Election:
                     self._end_session(leader.kvs[0].lease)
                 else:
                     self._stand_by(leader, on_standby)
-                pause_s = _PAUSE_S_MIN
+                backoff.reset()
             except EtcdError as error:
                 self._on_outage(error)
-                self._is_withdrawn.wait(pause_s)
-                pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+                self._is_withdrawn.wait(backoff.next_s())
         return None
 
     def withdraw(self) -> None:

@@ -11,12 +11,14 @@ from typing import Final, NoReturn, Protocol, TypeVar
 
 from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable
 from common.kv.store import StorageFailed
+from common.runtime.backoff import Backoff
 from protos.etcd.v3 import rpc_pb2 as pb
 
 T = TypeVar("T")
 
-_PAUSE_S_MIN: Final = 0.05
-_PAUSE_S_MAX: Final = 0.5
+#: The first and the longest delay between two attempts while etcd does not answer.
+_RETRY_S_FIRST: Final = 0.05
+_RETRY_S_MAX: Final = 0.5
 
 
 class Term(Protocol):
@@ -75,7 +77,7 @@ class LeaderWrites:
         A change that is refused after a call whose outcome is unknown stays unknown: then the
         leadership is given up, and the next leader finds out.
         """
-        pause_s, unknown = _PAUSE_S_MIN, ""
+        backoff, unknown = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX), ""
         while self._term.is_held:
             try:
                 return call()
@@ -85,8 +87,7 @@ class LeaderWrites:
                 raise StorageFailed(str(error)) from error
             except EtcdUnavailable as error:
                 unknown = str(error)
-                self._term.pause(pause_s)
-                pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+                self._term.pause(backoff.next_s())
         raise StorageFailed("this process leads no more" + (f": {unknown}" if unknown else ""))
 
     def _request(self, changes: Sequence[pb.RequestOp], mark: bytes) -> pb.TxnRequest:

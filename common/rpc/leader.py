@@ -8,7 +8,6 @@ it may be is for the caller to know.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -21,6 +20,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, open_channel
 from common.rpc.leader_stream import LeaderStream
+from common.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,11 @@ METADATA: Final = "metadata.v1.MetadataService"
 
 #: How long an address may take to say whether it leads.
 _ASK_TIMEOUT_S: Final = 1.0
-#: Between two rounds of asking. Spread, because everybody loses a leader at the same time.
-_PAUSE_S_MIN: Final = 0.05
-_PAUSE_S_MAX: Final = 1.0
+#: The first and the longest delay between two rounds of health checks, and their jitter: all
+#: clients lose a leader at the same moment.
+_RETRY_S_FIRST: Final = 0.05
+_RETRY_S_MAX: Final = 1.0
+_JITTER: Final = 0.5
 
 _NO_ANSWER: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
@@ -59,7 +61,7 @@ class LeaderChannel:
 
         async def call(request: Any, *, timeout: float, wait_for_ready: bool = True) -> Any:  # noqa: ASYNC109 - as gRPC has it
             deadline = asyncio.get_running_loop().time() + timeout
-            pauses = _Pauses()
+            backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER)
             while True:
                 leader = await self.leader(deadline)
                 left_s = deadline - asyncio.get_running_loop().time()
@@ -68,7 +70,7 @@ class LeaderChannel:
                 except grpc.aio.AioRpcError as error:
                     if error.code() in _NO_ANSWER:
                         self.lost(leader, error)
-                    if not _is_refusal(error) or not await pauses.wait(deadline):
+                    if not _is_refusal(error) or not await _pause(backoff.next_s(), deadline):
                         raise
 
         return call
@@ -88,13 +90,13 @@ class LeaderChannel:
         Raises:
             BackendUnavailable: nobody led in time.
         """
-        pauses = _Pauses()
+        backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER)
         try:
             # One asks, for all who wait.
             async with asyncio.timeout_at(deadline), self._search:
                 while self._leader is None or not _is_connected(self._leader):
                     self._leader = await self._ask_all()
-                    if self._leader is None and not await pauses.wait(deadline):
+                    if self._leader is None and not await _pause(backoff.next_s(), deadline):
                         break
                 else:
                     return self._leader
@@ -144,20 +146,12 @@ async def open_leader_channel(
         yield channels[0] if len(channels) == 1 else LeaderChannel(channels, service)
 
 
-class _Pauses:
-    """Growing and random."""
-
-    def __init__(self) -> None:
-        self._next_s = _PAUSE_S_MIN
-
-    async def wait(self, deadline: float) -> bool:
-        """False, and no pause, where the deadline would pass meanwhile."""
-        pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret in it
-        if asyncio.get_running_loop().time() + pause_s >= deadline:
-            return False
-        self._next_s = min(self._next_s * 2, _PAUSE_S_MAX)
-        await asyncio.sleep(pause_s)
-        return True
+async def _pause(delay_s: float, deadline: float) -> bool:
+    """Sleeps. Returns False at once if the deadline (loop time) would pass meanwhile."""
+    if asyncio.get_running_loop().time() + delay_s >= deadline:
+        return False
+    await asyncio.sleep(delay_s)
+    return True
 
 
 def _is_connected(channel: grpc.aio.Channel) -> bool:

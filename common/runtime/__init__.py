@@ -1,1 +1,1 @@
-"""Process-wide utilities: startup and signals, failpoints, cooperative work, pauses of threads."""
+"""Utilities for every process: startup and signals, backoff, failpoints, cooperative work."""

@@ -17,6 +17,7 @@ from common.cluster.view import ClusterView
 from common.kv.store import StorageFailed
 from common.ports.moves import Move, MovePhase, RingState
 from common.ports.unavailable import BackendUnavailable
+from common.runtime.backoff import Backoff
 from metadata_svc.change_log import Revisions
 from metadata_svc.members.members import Members
 from metadata_svc.moves import phases
@@ -35,8 +36,8 @@ _SORT_EVERY_S: Final = 10.0
 _STORE_PAUSE_S: Final = 1.0
 
 #: How long to wait after a bug: 1, 2, 4 … seconds, at most so many.
-_BUG_PAUSE_S_MIN: Final = 1.0
-_BUG_PAUSE_S_MAX: Final = 60.0
+_BUG_RETRY_S_FIRST: Final = 1.0
+_BUG_RETRY_S_MAX: Final = 60.0
 
 #: A move that did not get through its fence in time is tried again after 1, 2, 4 … fence timeouts,
 #: at most so many.
@@ -123,7 +124,7 @@ class Mover:
         A bug does not end it: topics and members need this process even where moves do not work.
         """
         loop = asyncio.get_running_loop()
-        pause_s = _BUG_PAUSE_S_MIN
+        backoff = Backoff(_BUG_RETRY_S_FIRST, _BUG_RETRY_S_MAX)
         while True:
             self._news.clear()
             try:
@@ -135,16 +136,16 @@ class Mover:
             except BackendUnavailable:
                 return
             except Exception as bug:
-                log.exception("moves are stopped by a bug, tried again in %g s", pause_s)
+                delay_s = backoff.next_s()
+                log.exception("moves are stopped by a bug, tried again in %g s", delay_s)
                 self._set_trouble(repr(bug))
                 # Some of the plan may have been taken out of it and not begun.
                 self._is_plan_lost = True
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _BUG_PAUSE_S_MAX)
+                await asyncio.sleep(delay_s)
                 continue
             else:
                 self._set_trouble("")
-                pause_s = _BUG_PAUSE_S_MIN
+                backoff.reset()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(next_time):
                     await self._news.wait()

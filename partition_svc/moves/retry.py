@@ -10,17 +10,19 @@ from typing import Final, NamedTuple
 
 from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords
+from common.runtime.backoff import Backoff
 from partition_svc.log.transfer.incoming import NoRoom
 from partition_svc.log.transfer.outgoing import NotSource
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
 
-_PAUSE_S_MIN: Final = 0.02
-_PAUSE_S_MAX: Final = 1.0
+#: The first and the longest delay after a failure that passes.
+_RETRY_S_FIRST: Final = 0.02
+_RETRY_S_MAX: Final = 1.0
 #: After a bug, which hardly passes: each attempt may copy much, and writes its traceback.
-_BUG_PAUSE_S_MIN: Final = 1.0
-_BUG_PAUSE_S_MAX: Final = 60.0
+_BUG_RETRY_S_FIRST: Final = 1.0
+_BUG_RETRY_S_MAX: Final = 60.0
 
 _PASSING: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotSource, StorageFailed)
 
@@ -42,19 +44,21 @@ async def keep_trying(
 
     `on_failure` is told why an attempt failed.
     """
-    pause_s = bug_pause_s = 0.0
+    backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
+    bug_backoff = Backoff(_BUG_RETRY_S_FIRST, _BUG_RETRY_S_MAX)
     before: _Failure | None = None
     while (failure := await _failure_of(what, attempt)) is not None:
         on_failure(failure.reason)
         if failure.is_bug:
-            pause_s = bug_pause_s = min(max(2 * bug_pause_s, _BUG_PAUSE_S_MIN), _BUG_PAUSE_S_MAX)
+            delay_s = bug_backoff.next_s()
+            backoff.skip_to_max()
         else:
             # One line for each reason in a row.
             if failure != before:
                 log.warning("%s: %s; trying again", what, failure.reason)
-            pause_s = min(max(2 * pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
+            delay_s = backoff.next_s()
         before = failure
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(delay_s)
 
 
 async def _failure_of(what: str, attempt: Callable[[], Awaitable[None]]) -> _Failure | None:

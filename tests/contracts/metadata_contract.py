@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from common.cluster.follow import Backoff, OnWatch, follow
+from common.cluster.follow import OnWatch, follow
 from common.cluster.view import ClusterView
 from common.ports.metadata import (
     ClusterChange,
@@ -28,6 +28,7 @@ from common.ports.metadata import (
     Watch,
 )
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from common.runtime.backoff import Backoff
 
 #: `opened` must tell watchers these broker configs.
 BROKER_CONFIGS = {"num.partitions": "3", "message.max.bytes": "1000"}
@@ -70,7 +71,7 @@ async def following(
         known.set()
 
     task = asyncio.create_task(
-        follow(metadata, who, on_change, on_watch=on_watch, backoff=Backoff(ms_max=100))
+        follow(metadata, who, on_change, on_watch=on_watch, backoff=Backoff(0.1, 0.1))
     )
     try:
         await known.wait()

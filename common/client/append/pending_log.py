@@ -10,10 +10,11 @@ from common.client.append.append_batch import Item
 from common.ports.metadata import Placement
 from common.ports.partitions import AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
+from common.runtime.backoff import Backoff
 
 #: How long an owner that refused is left alone, at first and at most, unless the placement changes.
-_PAUSE_S_MIN: Final = 0.02
-_PAUSE_S_MAX: Final = 0.5
+_RETRY_S_FIRST: Final = 0.02
+_RETRY_S_MAX: Final = 0.5
 
 
 class HeldLog:
@@ -24,8 +25,8 @@ class HeldLog:
     """
 
     __slots__ = (
+        "_backoff",
         "_deadline",
-        "_pause_s",
         "_refused_by",
         "_retry",
         "_retry_at",
@@ -46,7 +47,7 @@ class HeldLog:
         self.refusal = AppendResult(refusal=Refusal.NOT_OWNER)
         self._refused_by: Placement | None = None
         self._retry_at = 0.0
-        self._pause_s = _PAUSE_S_MIN
+        self._backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         self._retry: TimerHandle | None = None
         self._deadline: TimerHandle | None = None
 
@@ -55,10 +56,10 @@ class HeldLog:
         self.refusal = result
         if placement is None:
             return
-        is_again = placement == self._refused_by
-        self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX) if is_again else _PAUSE_S_MIN
+        if placement != self._refused_by:
+            self._backoff.reset()
         self._refused_by = placement
-        self._retry_at = get_running_loop().time() + self._pause_s
+        self._retry_at = get_running_loop().time() + self._backoff.next_s()
 
     def pause_s(self, placement: Placement) -> float:
         """How long the owner of `placement` is to be left alone."""

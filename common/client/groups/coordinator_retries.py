@@ -14,6 +14,7 @@ from common.client.view_changes import ViewChanges
 from common.ports.coordinators import Coordinators
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
+from common.runtime.backoff import Backoff
 
 #: They end by themselves, mostly within milliseconds. The call had no effect.
 _PASSING: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
@@ -24,8 +25,9 @@ _KEPT_S: Final = 1.0
 #: How long a call waits for a coordinator to which there is no connection.
 _LOST_HOLD_S: Final = 1.0
 
-_PAUSE_S_MIN: Final = 0.02
-_PAUSE_S_MAX: Final = 0.5
+#: The first and the longest delay between two attempts while the view stays the same.
+_RETRY_S_FIRST: Final = 0.02
+_RETRY_S_MAX: Final = 0.5
 
 #: Finds the coordinators to call, as of now. Raises `BackendUnavailable`.
 Find = Callable[[], Awaitable[Coordinators]]
@@ -95,8 +97,8 @@ class CoordinatorRetries:
         deadline: float,
         attempt: Awaitable[AnswerT],
     ) -> AnswerT:
-        time, pause_s, is_in_doubt = asyncio.get_running_loop().time, _PAUSE_S_MIN, False
-        lost_deadline = 0.0
+        time, backoff = asyncio.get_running_loop().time, Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
+        is_in_doubt, lost_deadline = False, 0.0
         while True:
             began = time()
             try:
@@ -115,8 +117,7 @@ class CoordinatorRetries:
                 deadline = self._extended(deadline, call, began)
                 if answer.refusal not in _PASSING or time() >= deadline:
                     return call.recognise(answer) if is_in_doubt and call.recognise else answer
-            await self._changes.wait(min(pause_s, max(0.0, deadline - time())))
-            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+            await self._changes.wait(min(backoff.next_s(), max(0.0, deadline - time())))
             attempt = _attempt(find, call)
 
     def _extended(self, deadline: float, call: CoordinatorCall[Any], began: float) -> float:

@@ -17,6 +17,7 @@ from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.ports.partitions import LogId, Partitions
 from common.ports.unavailable import BackendUnavailable
+from common.runtime.backoff import Backoff
 from partition_svc.coordinator.runtime.loader import CannotLoad, load
 from partition_svc.coordinator.runtime.shard import Shard
 from partition_svc.coordinator.runtime.writer import Refused, Writing
@@ -25,8 +26,9 @@ from partition_svc.coordinator.settings import GroupSettings
 log = logging.getLogger(__name__)
 
 _AFTER_FAILURE_S: Final = 0.5
-_PAUSE_S_MIN: Final = 0.05
-_PAUSE_S_MAX: Final = 2.0
+#: The first and the longest delay between two attempts to load a shard.
+_RETRY_S_FIRST: Final = 0.05
+_RETRY_S_MAX: Final = 2.0
 
 
 class Logs(Partitions, Protocol):
@@ -154,7 +156,7 @@ class Shards:
         slot.shard, slot.loading = await self._loaded(wanted, slot.leader_epoch), None
 
     async def _loaded(self, wanted: LogId, leader_epoch: int) -> Shard:
-        pause_s = _PAUSE_S_MIN
+        backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while True:
             try:
                 groups = await load(self._logs, wanted)
@@ -166,9 +168,8 @@ class Shards:
             except Exception:
                 # Their clients are told to wait, for as long as nothing else helps.
                 log.exception("cannot load the groups of %s by a bug; trying again", wanted)
-                pause_s = _PAUSE_S_MAX
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+                backoff.skip_to_max()
+            await asyncio.sleep(backoff.next_s())
 
     def _new_shard(self, wanted: LogId, leader_epoch: int) -> Shard:
         view = self._logs.view

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from common.runtime.backoff import Backoff
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.disk_thread import DiskThread
 from partition_svc.store.failures import StorageFailed
@@ -20,8 +21,8 @@ from partition_svc.store.log_store import LogStore
 
 log = logging.getLogger(__name__)
 
-_PAUSE_S_MIN: Final = 0.1
-_PAUSE_S_MAX: Final = 5.0
+_RETRY_S_FIRST: Final = 0.1
+_RETRY_S_MAX: Final = 5.0
 #: How often a full disk is looked at; deleting is seconds of work.
 _ROOM_PAUSE_S: Final = 0.5
 
@@ -92,10 +93,9 @@ class Recovery:
             return True
 
     async def _recover(self) -> None:
-        pause_s = _PAUSE_S_MIN
+        backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while True:
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+            await asyncio.sleep(backoff.next_s())
             if await self._try():
                 break
         self._on_recovered()

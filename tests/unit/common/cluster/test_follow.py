@@ -3,10 +3,11 @@ import logging
 
 import pytest
 
-from common.cluster.follow import Backoff, follow
+from common.cluster.follow import follow
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from common.runtime.backoff import Backoff
 from tests.contracts.metadata_contract import until
 
 WHO = Member("p", "a:1")
@@ -70,7 +71,9 @@ def follow_until_idle(metadata, on_change):
 
     async def body():
         async with asyncio.timeout(60):
-            task = asyncio.create_task(follow(metadata, WHO, on_change, backoff=Backoff(0, 1)))
+            task = asyncio.create_task(
+                follow(metadata, WHO, on_change, backoff=Backoff(0.0, 0.001))
+            )
             await until(lambda: "idle" in metadata.log or task.done())
             task.cancel()
             await task
@@ -179,7 +182,7 @@ class Enough(Exception):
 
 
 def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
-    """The first pauses between attempts, unspread, on a clock that only watches move."""
+    """The first pauses between attempts, on a clock that only watches move."""
     slept, now = [], 0.0
 
     async def sleep(seconds):
@@ -192,10 +195,9 @@ def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
 
     async def body():
         loop = asyncio.get_running_loop()
-        follower = follow(metadata, WHO, on_change, backoff=Backoff(100, 1_000))
+        follower = follow(metadata, WHO, on_change, backoff=Backoff(0.1, 1.0))
         with monkeypatch.context() as patch:
             patch.setattr("common.cluster.follow.asyncio.sleep", sleep)
-            patch.setattr("common.cluster.follow.random.uniform", lambda low, high: high)
             patch.setattr(loop, "time", clock)
             with pytest.raises(Enough):
                 await follower
@@ -236,7 +238,7 @@ def test_each_watch_is_handed_out_before_its_first_change():
                 WHO,
                 lambda one: events.append(one.revision),
                 on_watch=events.append,
-                backoff=Backoff(0, 1),
+                backoff=Backoff(0.0, 0.001),
             )
             task = asyncio.create_task(follower)
             await until(lambda: "idle" in metadata.log)

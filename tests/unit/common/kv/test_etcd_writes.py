@@ -94,7 +94,7 @@ def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client,
 def test_whatever_goes_wrong_on_the_way_each_write_is_made_once_and_in_order(
     writes, faulty, client, key, monkeypatch, seed
 ):
-    monkeypatch.setattr(etcd_writes, "_PAUSE_S_MIN", 0.0)
+    monkeypatch.setattr(etcd_writes, "_RETRY_S_FIRST", 0.0)
     chance = random.Random(seed)
     kinds = [None, None, "lost", "answer lost", "on its way"]
     for number in range(20):

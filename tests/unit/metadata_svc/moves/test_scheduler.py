@@ -319,7 +319,7 @@ def test_a_cancelled_move_does_not_come_back_by_itself():
 
 def test_a_bug_stops_moves_for_a_while_and_never_for_good(monkeypatch, caplog):
     async def body(world):
-        monkeypatch.setattr(scheduler, "_BUG_PAUSE_S_MIN", 0.001)
+        monkeypatch.setattr(scheduler, "_BUG_RETRY_S_FIRST", 0.001)
         await world.start("p-0")
         await world.make_topic(8)
         cancelled = await two_moves_of_which_one_is_cancelled(world)

@@ -169,7 +169,7 @@ def test_a_bug_in_loading_does_not_leave_groups_loading_for_good(
 ):
     async def test(core, to):
         assert (await commit(to)).refusal is None
-        monkeypatch.setattr(shards, "_PAUSE_S_MAX", 0.001)
+        monkeypatch.setattr(shards, "_RETRY_S_MAX", 0.001)
         failures = [ZeroDivisionError("a bug")]
         where, name = (shards, "load") if step == "load" else (shards.Shard, "restore")
         done = getattr(where, name)
