@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 
 from common.client.append.append_batch import STALE
 from common.client.leader_epochs import Question, is_clients
-from common.client.view_changes import ViewChanges
 from common.cluster.view import ClusterView
 from common.ports.partitions import EpochEndOffset, FetchResult, OffsetResult, Refusal
 from common.runtime.backoff import Backoff
+from common.runtime.notifier import Notifier
 
 AnswerT = TypeVar("AnswerT", FetchResult, OffsetResult, EpochEndOffset)
 
@@ -39,10 +39,10 @@ class AskingAgain:
         """It is not asked again later than `hold_s` after an owner was first found to be wrong."""
         self._view = view
         self._hold_s = hold_s
-        self._changes = ViewChanges()
+        self._changes = Notifier()
 
     def view_changed(self) -> None:
-        self._changes.tell()
+        self._changes.notify_all()
 
     async def ask(
         self, ask: Ask[AnswerT], questions: Sequence[Question], *, max_wait_ms: int
@@ -64,7 +64,7 @@ class AskingAgain:
             if now >= until:
                 return _not_owned(answers, stale)
             if self._view.revision == revision:
-                await self._changes.wait(min(backoff.next_s(), until - now))
+                await self._changes.wait(min(now + backoff.next_s(), until))
                 left_s = max(0.0, began + max_wait_ms / 1000 - loop.time())
             revision = self._view.revision
             answers = await ask(int(left_s * 1000))

@@ -22,6 +22,7 @@ from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
+from common.runtime.notifier import Notifier
 from metadata_svc.change_log import Revisions
 from metadata_svc.members.admission import gateway_refusal, refusal, succession_problem
 from metadata_svc.members.arrival import is_known, member_arrival
@@ -65,8 +66,7 @@ class Members:
         self.unwritable: Callable[[], frozenset[str]] = frozenset
         #: Called whenever a partition service came or went; nobody listens at first.
         self.on_news: Callable[[], None] = lambda: None
-        # Set and replaced by a new one whenever those who wait should look again.
-        self._news = asyncio.Event()
+        self._changes = Notifier()
 
     @property
     def live_members(self) -> frozenset[str]:
@@ -101,16 +101,15 @@ class Members:
         """Returns when all expected are back, their time is over, or at `deadline` (loop time)."""
         loop = asyncio.get_running_loop()
         while self._expected and (end := min(deadline, self._expected_until())) > loop.time():
-            await self._wait(lambda: not self._expected, end)
+            await self._changes.wait_for(lambda: not self._expected, end)
 
     async def wait_for_owner(self, deadline: float) -> None:
         """Returns when somebody can own new partitions, or at `deadline` (loop time)."""
-        await self._wait(lambda: bool(self.placeable), deadline)
+        await self._changes.wait_for(lambda: bool(self.placeable), deadline)
 
     def stir(self) -> None:
         """Lets whoever waits here look again: somebody came, or may own partitions now."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changes.notify_all()
 
     def stop(self, reason: str) -> None:
         """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
@@ -239,12 +238,6 @@ class Members:
     def _expected_until(self) -> float:
         self.pauses.check()
         return max(self._expected_end, self.pauses.grace_until)
-
-    async def _wait(self, is_so: Callable[[], bool], deadline: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(deadline):
-                while not is_so():
-                    await self._news.wait()
 
 
 class RegisteredWatch:

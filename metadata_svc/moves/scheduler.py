@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +17,7 @@ from common.kv.store import StorageFailed
 from common.ports.moves import Move, MovePhase, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
+from common.runtime.notifier import Notifier
 from metadata_svc.change_log import Revisions
 from metadata_svc.members.members import Members
 from metadata_svc.moves import phases
@@ -94,11 +94,11 @@ class Mover:
         self._planned_for: frozenset[str] | None = None
         self._is_plan_lost = False
         self._sorted_at = 0.0
-        self._news = asyncio.Event()
+        self._changes = Notifier()
 
     def wake(self) -> None:
         """Something happened: look whether there is something to do."""
-        self._news.set()
+        self._changes.notify_all()
 
     def plan_anew(self) -> None:
         """The ring changed, or an operator asks again."""
@@ -126,7 +126,7 @@ class Mover:
         loop = asyncio.get_running_loop()
         backoff = Backoff(_BUG_RETRY_S_FIRST, _BUG_RETRY_S_MAX)
         while True:
-            self._news.clear()
+            seen = self._changes.version
             try:
                 next_time = await self._revisions.alone(lambda: self.settle(loop.time()))
             except StorageFailed as error:
@@ -146,9 +146,7 @@ class Mover:
             else:
                 self._set_trouble("")
                 backoff.reset()
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(next_time):
-                    await self._news.wait()
+            await self._changes.wait(next_time, since=seen)
 
     def _set_trouble(self, trouble: str) -> None:
         has_changed = bool(trouble) != bool(self.trouble)

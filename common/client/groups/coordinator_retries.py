@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any, Final
 
 from common.client.groups.coordinator_calls import AnswerT, CoordinatorCall
-from common.client.view_changes import ViewChanges
 from common.ports.coordinators import Coordinators
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from common.runtime.backoff import Backoff
+from common.runtime.notifier import Notifier
 
 #: They end by themselves, mostly within milliseconds. The call had no effect.
 _PASSING: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
@@ -43,11 +43,11 @@ class CoordinatorRetries:
         coordinator gives it up: its partition moved, or its service was lost.
         """
         self._hold_s = hold_s
-        self._changes = ViewChanges()
+        self._changes = Notifier()
         self._retries: set[asyncio.Task[Any]] = set()
 
     def view_changed(self) -> None:
-        self._changes.tell()
+        self._changes.notify_all()
 
     async def call(self, find: Find, call: CoordinatorCall[AnswerT]) -> AnswerT:
         """The coordinator's answer.
@@ -117,7 +117,7 @@ class CoordinatorRetries:
                 deadline = self._extended(deadline, call, began)
                 if answer.refusal not in _PASSING or time() >= deadline:
                     return call.recognise(answer) if is_in_doubt and call.recognise else answer
-            await self._changes.wait(min(backoff.next_s(), max(0.0, deadline - time())))
+            await self._changes.wait(min(time() + backoff.next_s(), deadline))
             attempt = _attempt(find, call)
 
     def _extended(self, deadline: float, call: CoordinatorCall[Any], began: float) -> float:
