@@ -16,11 +16,19 @@ def test_the_same_number_or_more_is_nobodys_business(guard, before, after):
     assert guard.update(before, after) is None
 
 
-@pytest.mark.parametrize(("before", "after"), [(3, 2), (3, 0), (1, 0), (10, 9)])
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (3, 1), (10, 9)])
 def test_fewer_are_refused_and_the_answer_says_what_to_do(guard, before, after):
     for refusal in (guard.scale(before, after), guard.update(before, after)):
         assert f"deploy/k8s/scale-down.sh ringlog {after}" in refusal
         assert f"partition-{after} on" in refusal
+
+
+@pytest.mark.parametrize("before", [3, 1])
+def test_none_at_all_are_refused_and_the_answer_leads_to_how_all_are_stopped(guard, before):
+    """Not to scale-down.sh, which keeps at least one: the partitions must have an owner."""
+    for refusal in (guard.scale(before, 0), guard.update(before, 0)):
+        assert "docs/operations.md" in refusal
+        assert "scale-down.sh" not in refusal
 
 
 def test_fewer_are_allowed_where_this_very_step_was_drained_for(guard):
