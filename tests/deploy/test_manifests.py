@@ -115,6 +115,7 @@ def test_lists_that_are_replaced_as_a_whole_have_the_api_servers_defaults(overla
         for claim in workload["spec"].get("volumeClaimTemplates", []):
             assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
             assert claim["spec"]["volumeMode"] == "Filesystem"
+            assert claim["status"] == {"phase": "Pending"}
     for policy in manifests.of("ValidatingAdmissionPolicy"):
         assert all("scope" in rule for rule in policy["spec"]["matchConstraints"]["resourceRules"])
 
