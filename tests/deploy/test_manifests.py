@@ -5,6 +5,12 @@ import pytest
 from tests.deploy.check_manifests import RULES, findings
 from tests.deploy.manifests import K8S, Manifests, render
 from tests.deploy.mutations import mistakes
+from tests.deploy.overlays import (
+    METADATA_ON_ETCD,
+    SINGLE_LOAD_BALANCER,
+    in_namespace,
+    production,
+)
 
 OVERLAYS = ("local", "production")
 MISTAKES = list(mistakes())
@@ -44,11 +50,7 @@ def test_what_is_not_of_its_shape_is_a_finding_and_no_crash():
 
 def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
     """As docs/operations.md says: production with the other component, and one name for all."""
-    objects = _production(
-        tmp_path,
-        ("load-balancer-per-gateway", "single-load-balancer"),
-        ("gateway-$(RINGLOG_NODE_ID).kafka.example.com", "kafka.example.com"),
-    )
+    objects = render(production(tmp_path, *SINGLE_LOAD_BALANCER))
     assert findings(objects) == []
     balancers = [one for one in objects if one.get("spec", {}).get("type") == "LoadBalancer"]
     assert len(balancers) == 1
@@ -57,12 +59,7 @@ def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
 @pytest.fixture
 def on_etcd(tmp_path):
     """Production, as docs/operations.md says how metadata is kept in an etcd."""
-    component = "components/load-balancer-per-gateway"
-    return _production(
-        tmp_path,
-        (component, f"{component}\n  - ../../components/metadata-on-etcd"),
-        ("name: metadata|partition", "name: partition"),
-    )
+    return render(production(tmp_path, *METADATA_ON_ETCD))
 
 
 def test_metadata_on_etcd_has_no_finding(on_etcd):
@@ -88,7 +85,7 @@ def test_a_mistake_with_etcd_is_found(on_etcd, config_map, variable, value, word
 
 def test_two_installations_share_no_object_of_the_whole_kubernetes_cluster(tmp_path):
     """Deleting the second one must not take the guard of the first."""
-    objects = _production(tmp_path, ("namespace: ringlog", "namespace: other"))
+    objects = render(production(tmp_path, in_namespace("other")))
     assert findings(objects) == []
     first = _cluster_wide(render(K8S / "overlays" / "production"))
     second = _cluster_wide(objects)
@@ -128,18 +125,3 @@ def test_an_autoscaler_may_remove_a_node_with_a_pod_that_has_temporary_files(ove
         local = [one["name"] for one in template["spec"]["volumes"] if "emptyDir" in one]
         annotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
         assert template["metadata"].get("annotations", {}).get(annotation, "") == ",".join(local)
-
-
-def _production(folder, *changes):
-    """The objects of a copy of the overlay `production`, changed as text."""
-    text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
-    for before, after in (*changes, ("../../", f"{_up(folder)}{K8S.relative_to('/')}/")):
-        assert before in text
-        text = text.replace(before, after)
-    (folder / "kustomization.yaml").write_text(text)
-    return render(folder)
-
-
-def _up(folder):
-    """From a folder to the root: kustomize takes no absolute paths."""
-    return "../" * len(folder.resolve().relative_to("/").parts)

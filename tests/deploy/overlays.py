@@ -1,0 +1,39 @@
+"""Copies of the overlay `production`, changed as docs/operations.md tells users to."""
+
+from pathlib import Path
+
+from tests.deploy.manifests import K8S
+
+#: A change of the overlay's text: what is there, and what takes its place.
+Change = tuple[str, str]
+
+_PER_GATEWAY = "components/load-balancer-per-gateway"
+
+SINGLE_LOAD_BALANCER: tuple[Change, ...] = (
+    ("load-balancer-per-gateway", "single-load-balancer"),
+    ("gateway-$(RINGLOG_NODE_ID).kafka.example.com", "kafka.example.com"),
+)
+METADATA_ON_ETCD: tuple[Change, ...] = (
+    (_PER_GATEWAY, f"{_PER_GATEWAY}\n  - ../../components/metadata-on-etcd"),
+    ("name: metadata|partition", "name: partition"),
+)
+
+
+def in_namespace(name: str) -> Change:
+    """Returns the change that installs into another namespace."""
+    return "namespace: ringlog", f"namespace: {name}"
+
+
+def production(folder: Path, *changes: Change) -> Path:
+    """Writes a changed copy of `overlays/production` into `folder`, and returns `folder`."""
+    text = (K8S / "overlays" / "production" / "kustomization.yaml").read_text()
+    for before, after in (*changes, ("../../", f"{_up(folder)}{K8S.relative_to('/')}/")):
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "kustomization.yaml").write_text(text)
+    return folder
+
+
+def _up(folder: Path) -> str:
+    """The way from a folder to the root: kustomize takes no absolute paths."""
+    return "../" * len(folder.resolve().relative_to("/").parts)
