@@ -146,7 +146,7 @@ class Simulation:
     def unwritten(self, reader):
         group, now_ms = self.world.group, self.world.now_ms
         if isinstance(reader, ClassicReader):
-            return group.join(reader.join_request(), "t", now_ms, "n")
+            return group.join(reader.begin_join(), "t", now_ms, "n")
         return group.consumer_heartbeat(reader.request(), "t", now_ms, "n")
 
     def repeat(self):

@@ -147,10 +147,14 @@ class ClassicReader:
         """The connection broke: it asks for all from the beginning."""
         self._waits, self.joined, self.wants_join = None, None, True
 
-    def _join(self) -> None:
+    def begin_join(self) -> JoinGroup:
+        """The request to join, before which an eager client revokes all of its partitions."""
         if not self.is_cooperative:
             self.owned = frozenset()
-        request, world = self.join_request(), self.world
+        return self.join_request()
+
+    def _join(self) -> None:
+        request, world = self.begin_join(), self.world
         new_id = f"c{next(_ids)}"
         self._ask(lambda ticket: world.group.join(request, ticket, world.now_ms, new_id))
 
