@@ -67,11 +67,16 @@ class Reporter:
         watch, has_told_all = self._watch, self._has_told_all
         if watch is None:
             return
-        sizes = {} if has_told_all else await self._sizes.of_all_logs()
+        sizes: dict[LogId, int] = {}
+        if not has_told_all:
+            # Of one row that cannot be read the disk and the open logs are not to suffer.
+            with suppress(StorageFailed):
+                sizes = await self._sizes.of_all_logs()
+                has_told_all = True
         sizes |= self._sizes.of_open_logs()
         if watch is not self._watch:
             return
-        self._has_told_all = True
+        self._has_told_all = has_told_all
         loads = list(self._changed(sizes, elapsed_s))
         progress = self._progress()
         disk = self._changed_disk()

@@ -74,6 +74,7 @@ class PartitionCore:
             validates_records=settings.validate_records == "full",
             marks=self.incoming.marks,
         )
+        store.read_failures.name_of = self._registry.name
         self._appending = Appending(
             self._registry,
             self._committer,

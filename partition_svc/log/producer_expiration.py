@@ -17,6 +17,7 @@ from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.recovery import Recovery
 from partition_svc.log.producers import Producers, row_seen_ms
 from partition_svc.log.registry import LogRegistry
+from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
     LOG_KEY_BYTES,
     PRODUCERS,
@@ -84,7 +85,12 @@ class ProducerExpiry:
         log_key = b""
         while log_key := await self._log_after(log_key):
             if self._registry.is_served_from_here(LogId(*log_id(log_key))):
-                await self._expire(log_key, now_ms)
+                try:
+                    await self._expire(log_key, now_ms)
+                except StorageFailed:
+                    # Rows of one log that cannot be read are no matter of the others.
+                    if self._committer.failure is not None:
+                        raise
 
     async def count(self, log_key: bytes) -> int:
         """How many producers a log remembers."""

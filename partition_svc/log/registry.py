@@ -10,6 +10,7 @@ from partition_svc.log.fetch_waiter import wake_all
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import Incoming, log_id
 from partition_svc.store.log_store import LogStore
 
@@ -38,6 +39,8 @@ class LogRegistry:
         self._configs: dict[bytes, LogConfig] = {}
         self._marks = marks
         self._ahead: dict[LogId, Placement] = {}
+        #: Logs that could not be read when the store was opened again, with their epochs then.
+        self._unread: dict[LogId, int] = {}
 
     def find(self, wanted: LogId) -> PartitionLog | Refusal:
         """The log, opened where it is not yet; or why it is not served here.
@@ -62,6 +65,8 @@ class LogRegistry:
             leader_epoch=placement.leader_epoch,
             producer_expiration_ms=self._producer_expiration_ms,
         )
+        if (epoch := self._unread.pop(log.id, None)) is not None:
+            log.fence(epoch)
         self.logs[log.id] = log
         return log
 
@@ -150,9 +155,17 @@ class LogRegistry:
         before it has another leader epoch: their offsets must not be given again under this one.
         """
         has_lost = False
-        for log in self.logs.values():
+        for log in tuple(self.logs.values()):
             end = log.high_watermark
-            log.reload()
+            try:
+                log.reload()
+            except StorageFailed:
+                # What cannot be read may be lost as well. It is opened again when it is asked for.
+                has_lost = True
+                self._unread[log.id] = log.leader_epoch
+                del self.logs[log.id]
+                log.leave(Refusal.STORAGE_ERROR)
+                continue
             if log.next_offset < end:
                 has_lost = True
                 log.fence(log.leader_epoch)
@@ -186,6 +199,11 @@ class LogRegistry:
         if log.leader_epoch != placement.leader_epoch:
             log.adopt(placement.leader_epoch)
             wake_all(log)
+
+    def name(self, topic_id: bytes, partition: int) -> str:
+        """The topic's name and the partition; the topic's id where it is not known."""
+        topic = self.view.topic_by_id(topic_id)
+        return f"{topic_id.hex() if topic is None else topic.name}-{partition}"
 
     def config(self, topic_id: bytes) -> LogConfig:
         """What is in force for a topic; for one that is not known, what usually is."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from rocksdict import AccessType, CompactOptions, Rdict
 
+from partition_svc.store.damage import Damage
 from partition_svc.store.failures import StorageFailed, StoreInUse, storage_failures
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, family_of
 from partition_svc.store.options import database_options, family_options
@@ -35,6 +36,7 @@ class Database:
         is_writable: bool = True,
         may_create: bool = True,
         with_statistics: bool = False,
+        damage: Damage | None = None,
     ) -> None:
         """Opens, and with `may_create` creates where nothing is. Blocks on disk.
 
@@ -46,13 +48,16 @@ class Database:
         self._compacting = Lock()
         self._is_stopped = False
         self._may_compact = False
+        self._damage = damage or Damage()
         self._options = database_options(may_create=may_create, with_statistics=with_statistics)
         access = AccessType.read_write() if is_writable else AccessType.read_only(False)
         with _failures_of_opening(path):
             if may_create:
                 path.mkdir(parents=True, exist_ok=True)
-            self.state = Rdict(str(path), self._options, family_options(), access)
             names = BATCHES, COMPACTED_BATCHES
+            # Batches: until it is known whether an earlier process left tombstones.
+            families = family_options({*names, *self._damage.families})
+            self.state = Rdict(str(path), self._options, families, access)
             self.batch_families = [self.state.get_column_family(one) for one in names]
             self.batch_handles = [self.state.get_column_family_handle(one) for one in names]
 
@@ -64,7 +69,7 @@ class Database:
         """
         if allowed != self._may_compact and self.is_writable:
             self._may_compact = allowed
-            for family in self.batch_families:
+            for family in self._compacted_families() if allowed else self.batch_families:
                 # The option is in force also where the disk has no room for the file of options.
                 with contextlib.suppress(Exception):
                     family.set_options({"disable_auto_compactions": str(not allowed).lower()})
@@ -106,6 +111,25 @@ class Database:
         # A compaction that goes on would keep the database open, and with it the lock.
         with self._compacting:
             self._close()
+
+    def _compacted_families(self) -> list[Rdict]:
+        """Those of batches that RocksDB may compact by itself."""
+        families = zip((BATCHES, COMPACTED_BATCHES), self.batch_families, strict=True)
+        return [family for name, family in families if name not in self._damage.families]
+
+    def level0_files(self) -> int:
+        """How many files wait to be compacted, where they are most. Raises `StorageFailed`."""
+        name = "rocksdb.num-files-at-level0"
+        with _PROPERTY_FAILURES:
+            families = self._compacted_families()
+            return max((one.property_int_value(name) or 0 for one in families), default=0)
+
+    def damaged_generations(self) -> list[range]:
+        """Generations whose files must not be rewritten: it would fail. Raises `StorageFailed`."""
+        if not self._damage.files:
+            return []
+        with _PROPERTY_FAILURES:
+            return self._damage.generations(self.state.live_files())
 
     @property
     def sequence(self) -> int:

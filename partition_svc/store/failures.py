@@ -11,6 +11,10 @@ class StorageFailed(Exception):
     """
 
 
+class DiskFull(StorageFailed):
+    """What is left of the disk is kept for deleting. Nothing has failed."""
+
+
 class WrongVolume(StorageFailed):
     """The data directory holds other data than this process has opened: nothing of it is used."""
 

@@ -51,6 +51,9 @@ INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
 PRODUCERS: Final = b"P"
 
+#: Kinds of rows whose key goes on with a log.
+KINDS_OF_LOGS: Final = (HEADS, b"S", b"T", PRODUCERS, b"E", COMPACTED, INCOMING)
+
 #: Kinds of rows that go along when a log moves, of which there are few; the others are made by its
 #: new owner. Producers go along as well, and may be very many.
 FEW_MOVED_KINDS: Final = (b"E", COMPACTED)

@@ -15,10 +15,7 @@ from typing import Final
 from partition_svc.store.atomic_write import Group
 from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_logs, note_deleted
-from partition_svc.store.failures import (
-    StorageFailed,
-    storage_failures,
-)
+from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.identity import identify
 from partition_svc.store.keys import (
@@ -32,6 +29,7 @@ from partition_svc.store.keys import (
     head_key,
 )
 from partition_svc.store.opening import Opening
+from partition_svc.store.read_failures import ReadFailures
 from partition_svc.store.reading import LogReader
 from partition_svc.store.reclaiming import Reclaimer, note_reclaimed
 from partition_svc.store.replacing import Replacement, replace_batches
@@ -72,9 +70,11 @@ class LogStore:
         self._flush_bytes = flush_bytes
         self._opening = Opening(path, with_statistics=with_statistics)
         self.room = Room(self._opening.directory, reserve_bytes)
-        in_words = self._opening.directory.with_path
+        in_words = self._opening.write_error
         self._write_failures = storage_failures("write", in_words)
         self._sync_failures = storage_failures("sync", in_words)
+        self._flush_failures = storage_failures("flush", in_words)
+        self.read_failures = ReadFailures(self._opening.read_error)
         try:
             self._use(self._opening.first())
             self.identity = identify(self._database)
@@ -104,10 +104,9 @@ class LogStore:
     @property
     def is_behind(self) -> bool:
         """Whether writes must wait because flushes or compaction have not kept up."""
-        number = self._database.number
         return (
-            number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
-            or number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX
+            self._database.number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
+            or self._database.level0_files() > _LEVEL0_FILES_MAX
         )
 
     @property
@@ -280,14 +279,14 @@ class LogStore:
 
     def _use(self, database: Database) -> None:
         self._database = database
-        self.reader = LogReader(database)
+        self.reader = LogReader(database, self.read_failures)
         self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)
         last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
         # What a memtable held is flushed by opening, so a generation never goes on after that.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
 
     def _flush(self, *, wait: bool = False) -> None:
-        with storage_failures("flush"):
+        with self._flush_failures:
             for family in (*self._database.batch_families, self._database.state):
                 family.flush(wait=wait)
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from common.disk.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
 from common.disk.last_shutdown import LastEnd
 from common.disk.synced_mark import SyncedMark
+from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
@@ -35,6 +36,7 @@ class Opening:
     def __init__(self, path: Path, *, with_statistics: bool) -> None:
         """Raises `StoreInUse`, or `StorageFailed` where the directory cannot be made or opened."""
         self._with_statistics = with_statistics
+        self._damage = Damage()
         #: Why the data here must not be used any more.
         self._wrong_volume: str | None = None
         try:
@@ -75,6 +77,8 @@ class Opening:
         self._check()
         if not room.is_enough():
             raise StorageFailed(f"no room on the disk of {self.directory.path}")
+        with contextlib.suppress(Exception):
+            self._damage.find_families(before.state.live_files())
         before.close()
         # Iterators and groups that somebody forgot to let go of would keep the lock.
         gc.collect()
@@ -117,6 +121,19 @@ class Opening:
         except (DirectoryReplaced, OSError) as error:
             raise StorageFailed(str(error)) from error
 
+    def read_error(self, text: str) -> str:
+        """The text of an error of a read, in words for users."""
+        return self._noted(text, by_compaction=False)
+
+    def write_error(self, text: str) -> str:
+        """The text of an error of a write, sync or flush: maybe that of a compaction before it."""
+        return self._noted(text, by_compaction=True)
+
+    def _noted(self, text: str, *, by_compaction: bool) -> str:
+        shown = self.directory.with_path(text)
+        self._damage.note(shown, by_compaction=by_compaction)
+        return shown
+
     def close(self) -> None:
         self.mark.close()
         self.directory.close()
@@ -126,6 +143,7 @@ class Opening:
             self.directory.stable_path,
             may_create=may_create,
             with_statistics=self._with_statistics,
+            damage=self._damage,
         )
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ writes only far beyond the points where the store itself waits.
 """
 
 import resource
+from collections.abc import Collection
 from typing import Final
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
@@ -53,12 +54,11 @@ def open_files_max() -> int:
     return max(_OPEN_FILES_MIN, min(part, _OPEN_FILES_MAX))
 
 
-def family_options() -> dict[str, Options]:
-    """For each column family."""
+def family_options(not_compacted: Collection[str] = ()) -> dict[str, Options]:
+    """For each column family. RocksDB does not compact those of `not_compacted` by itself."""
     cache = Cache(_BLOCK_CACHE_BYTES)
     families = {name: _family(cache) for name in ("default", BATCHES, COMPACTED_BATCHES)}
-    for name in (BATCHES, COMPACTED_BATCHES):
-        # Until it is known whether an earlier process left tombstones: `allow_compactions`.
+    for name in not_compacted:
         families[name].set_disable_auto_compactions(True)
     return families
 

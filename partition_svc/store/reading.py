@@ -10,7 +10,6 @@ from typing import NamedTuple
 from rocksdict import RdictIter
 
 from partition_svc.store.database import Database
-from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
     LAST,
     batch_prefix,
@@ -25,6 +24,7 @@ from partition_svc.store.keys import (
     unpack_segment,
     unpack_time_key,
 )
+from partition_svc.store.read_failures import ReadFailures
 
 #: A row of state without its log: kind, the rest of the key, value.
 Row = tuple[bytes, bytes, bytes]
@@ -50,19 +50,26 @@ class Limits(NamedTuple):
 
 
 class LogReader:
-    """Reads one database. `log` is always a `log_key`. All raise `StorageFailed` on I/O errors."""
+    """Reads one database. `log` is always a `log_key`.
 
-    def __init__(self, database: Database) -> None:
+    All raise `StorageFailed` on I/O errors, and where a block fails its checksum.
+    """
+
+    def __init__(self, database: Database, failures: ReadFailures) -> None:
+        self._failures = failures
         self._state = database.state
         self._families = database.batch_families
 
     def read(self, log: bytes, offset: int, end_offset: int, limits: Limits) -> Run:
-        """Batches from the one that holds `offset` on, before `end_offset`."""
+        """Batches from the one that holds `offset` on, before `end_offset`.
+
+        Fewer where the next cannot be read: only a read that begins there fails.
+        """
         bytes_max, pause_bytes, one = limits
         found: list[bytes] = []
         size = 0
         next_offset = offset
-        with storage_failures("read"):
+        try:
             for last_offset, batch in self._from(log, offset, end_offset):
                 if size + len(batch) > bytes_max and not (one and not found):
                     break
@@ -71,6 +78,10 @@ class LogReader:
                 next_offset = last_offset + 1
                 if size >= pause_bytes:
                     break
+        except Exception as error:
+            failed = self._failures.in_batches(log, next_offset, error)
+            if not found:
+                raise failed from error
         return Run(found, size, next_offset)
 
     def _from(self, log: bytes, offset: int, end_offset: int) -> Iterator[tuple[int, bytes]]:
@@ -156,13 +167,16 @@ class LogReader:
 
     def rows(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows of state with start <= key < end, in the order of keys."""
-        with storage_failures("read"):
+        key = start
+        try:
             iterator = self._state.iter()
             iterator.seek(start)
-            while iterator.valid() and iterator.key() < end:
-                yield iterator.key(), iterator.value()
+            while iterator.valid() and (key := iterator.key()) < end:
+                yield key, iterator.value()
                 iterator.next()
             iterator.status()
+        except Exception as error:
+            raise self._failures.in_row(key, error) from error
 
     def some_rows(
         self, start: bytes, end: bytes, bytes_max: int
@@ -177,13 +191,15 @@ class LogReader:
         return found, True
 
     def row(self, key: bytes) -> bytes | None:
-        with storage_failures("read"):
+        try:
             row: bytes | None = self._state.get(key)
-            return row
+        except Exception as error:
+            raise self._failures.in_row(key, error) from error
+        return row
 
     def last_row(self, start: bytes, end: bytes) -> tuple[bytes, bytes] | None:
         """The last row with start <= key < end."""
-        with storage_failures("read"):
+        try:
             iterator = self._state.iter()
             iterator.seek_for_prev(end)
             if iterator.valid() and iterator.key() == end:
@@ -193,3 +209,5 @@ class LogReader:
             if not iterator.valid() or iterator.key() < start:
                 return None
             return iterator.key(), iterator.value()
+        except Exception as error:
+            raise self._failures.in_row(start, error) from error

@@ -61,14 +61,15 @@ class Reclaimer:
         Where there is nothing more to rewrite, RocksDB compacts by itself again.
         """
         found = self._find(before, free_bytes, is_short=is_short)
-        if not found or self._database.number("rocksdb.num-files-at-level0") > _LEVEL0_FILES_MAX:
+        if not found or self._database.level0_files() > _LEVEL0_FILES_MAX:
             self._database.allow_compactions(allowed=True)
         return found
 
     def _find(self, before: int, free_bytes: int, *, is_short: bool) -> Counter[int]:
         part = _WORTH_IT_IF_SHORT if is_short else _WORTH_IT
-        plain = dict(self._mostly_deleted(0, before, part))
-        compacted = dict(self._mostly_deleted(COMPACTED_BIT, COMPACTED_BIT | before, part))
+        damaged = self._database.damaged_generations()
+        plain = dict(self._mostly_deleted(0, before, part, damaged))
+        compacted = dict(self._mostly_deleted(COMPACTED_BIT, COMPACTED_BIT | before, part, damaged))
         if is_short:
             return _one_that_fits({**plain, **compacted}, free_bytes)
         is_enough = sum(one.deleted for one in compacted.values()) >= self._compacted_bytes_min
@@ -93,13 +94,19 @@ class Reclaimer:
             self._database.compact(start, end)
 
     def _mostly_deleted(
-        self, first: int, before: int, part: float
+        self, first: int, before: int, part: float, damaged: Collection[range]
     ) -> Iterator[tuple[int, GenerationBytes]]:
-        """Generations from `first` to `before` of which at least `part` is deleted."""
+        """Generations from `first` to `before` of which at least `part` is deleted.
+
+        None of `damaged`: files that cannot be read cannot be rewritten.
+        """
         for key, row in self._reader.rows(generation_key(first), generation_key(before)):
             size = GenerationBytes.unpack(row)
-            if 0 < size.deleted >= size.appended * part:
-                yield int.from_bytes(key[len(GENERATIONS) :], "big"), size
+            generation = int.from_bytes(key[len(GENERATIONS) :], "big")
+            if 0 < size.deleted >= size.appended * part and not any(
+                generation in one for one in damaged
+            ):
+                yield generation, size
 
 
 def note_reclaimed(group: Group, reader: LogReader, reclaimed: Counter[int]) -> None:

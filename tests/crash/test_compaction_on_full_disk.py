@@ -130,11 +130,10 @@ class Broker:
         self.keyed.assert_kept(self.raw)
 
     def assert_well(self):
-        """Compaction goes through, nobody calls the log uncleanable, and a restart agrees."""
+        """Compaction goes through, and a restart agrees."""
         eventually(self.is_compacted, what="compaction")
         eventually(lambda: self.append_plain() == NONE, what="appends")
         self.deployment.assert_running()
-        assert not self.deployment.storage.lines_with("cannot compact partition")
         self.raw.close()
         self.deployment.restart("standalone")
         self.raw = RawClient(self.deployment.address)
@@ -197,7 +196,9 @@ def test_a_write_or_read_of_compaction_that_fails_loses_nothing(fault, tmp_path)
         broker.wait_until_held()
         disk.fail(operation, error=error, suffix=suffix)
         broker.let_go()
-        broker.deployment.storage.wait_for_line("cannot compact logs")
+        # A read that fails is the trouble of its log alone.
+        whose = "partition" if operation == READ else "logs"
+        broker.deployment.storage.wait_for_line(f"cannot compact {whose}")
         assert disk.failures
         disk.heal()
         eventually(lambda: broker.raw.fetch(broker.plain, 0).error_code == NONE, what="reads")

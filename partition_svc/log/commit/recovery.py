@@ -96,10 +96,17 @@ class Recovery:
         backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while True:
             await asyncio.sleep(backoff.next_s())
-            if await self._try():
+            if await self._try() and self._could_put_back():
                 break
-        self._on_recovered()
         self._committer.resume()
+
+    def _could_put_back(self) -> bool:
+        try:
+            self._on_recovered()
+        except StorageFailed as error:
+            log.warning("cannot go back to what the store holds yet: %s", error)
+            return False
+        return True
 
     async def _try(self) -> bool:
         """Opens the store again in the thread; nobody may read meanwhile."""

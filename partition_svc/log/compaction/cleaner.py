@@ -15,7 +15,7 @@ from partition_svc.log.compaction.candidate import Cleanable, cleanable
 from partition_svc.log.compaction.compaction_pass import CompactionPass, Interrupted, Tools
 from partition_svc.log.compaction.uncleanable import Uncleanable
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.store.failures import StorageFailed
+from partition_svc.store.failures import DiskFull, StorageFailed
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ class LogCleaner:
         self._backoff_s = backoff_ms / 1000
         self._on_cleaned = on_cleaned
         self.uncleanable = Uncleanable()
+        #: Of these it could not be read what is dirty.
+        self._unread: set[LogId] = set()
 
     async def run(self) -> None:
         while True:
@@ -67,18 +69,25 @@ class LogCleaner:
         """Runs a pass. What stops it stops it only for this log.
 
         Raises:
-            StorageFailed: that is everybody's.
+            StorageFailed: no log can be written to.
         """
         try:
             await one.run()
         except Interrupted:
             log.debug("compaction of %s was interrupted", log_id)
-        except StorageFailed:
-            raise
+        except StorageFailed as error:
+            self._note_unreadable(log_id, error)
         except Exception as error:  # noqa: BLE001 - other logs must be compacted all the same
             self.uncleanable.note(log_id, f"compaction failed: {error!r}", error)
         else:
             self._note_left_alone(log_id, one.left_alone)
+
+    def _note_unreadable(self, log_id: LogId, error: StorageFailed) -> None:
+        """Raises the error where it is not of this log alone."""
+        tools = self._tools
+        if isinstance(error, DiskFull) or tools.committer.failure is not None:
+            raise error
+        self.uncleanable.note(log_id, str(error))
 
     def _note_left_alone(self, log_id: LogId, left_alone: Mapping[int, str]) -> None:
         if not left_alone:
@@ -97,11 +106,16 @@ class LogCleaner:
             await tools.recovery.until_readable()
             try:
                 part = self._part(wanted, now_ms)
-            except StorageFailed:
-                raise
+            except StorageFailed as error:
+                self._note_unreadable(wanted, error)
+                self._unread.add(wanted)
+                continue
             except Exception as error:  # noqa: BLE001 - as in `_clean`
                 self.uncleanable.note(wanted, f"cannot tell what is dirty: {error!r}", error)
                 continue
+            if wanted in self._unread:
+                self._unread.remove(wanted)
+                self.uncleanable.clear(wanted)
             if part is not None:
                 found.append(part)
             await asyncio.sleep(0)

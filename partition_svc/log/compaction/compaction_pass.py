@@ -22,7 +22,7 @@ from partition_svc.log.compaction.retained_records import LastOffsets, compact
 from partition_svc.log.compaction.stale_times import StaleTimes
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.registry import LogRegistry
-from partition_svc.store.failures import StorageFailed
+from partition_svc.store.failures import DiskFull
 from partition_svc.store.keys import compacted_key, pack_u64
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Limits, Run
@@ -154,7 +154,7 @@ class CompactionPass:
     def _check_room(self) -> None:
         """What compaction frees comes back later. Until then it must leave room for deleting."""
         if not self._tools.store.has_room_to_clean:
-            raise StorageFailed("no room on the disk to compact a log")
+            raise DiskFull("no room on the disk to compact a log")
 
     def _replace(self, replacements: Sequence[Replacement]) -> None:
         """What it does to size and cache of the log happens in the same turn as the write."""

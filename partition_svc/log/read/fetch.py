@@ -208,7 +208,8 @@ class Fetching:
             run = log.tail.read(offset, end, Limits(left, left, one))
             if run is None:
                 pause = min(left, _PAUSE_BYTES)
-                run = await self._from_store(log, offset, end, Limits(left, pause, one), room)
+                wanted = Limits(left, pause, one)
+                run = await self._from_store(log, offset, end, wanted, room, is_first=not size)
             elif room is not None:
                 room.take(run.size_bytes)
             if not run.batches:
@@ -218,13 +219,30 @@ class Fetching:
             offset = run.next_offset
         return _Read(result, log, size, has_more=offset < end)
 
-    async def _from_store(
-        self, log: PartitionLog, offset: int, end: int, limits: Limits, room: FetchRoom | None
+    async def _from_store(  # noqa: PLR0913 - a read in its parts
+        self,
+        log: PartitionLog,
+        offset: int,
+        end: int,
+        limits: Limits,
+        room: FetchRoom | None,
+        *,
+        is_first: bool,
     ) -> Run:
-        """Not while the store is being opened again; and never long without letting others work."""
+        """Not while the store is being opened again; and never long without letting others work.
+
+        Raises:
+            StorageFailed: for the first read of a fetch. A later one that fails is empty, and the
+                next fetch, which begins there, is told.
+        """
         if not self._recovery.is_readable:
             await self._recovery.until_readable()
-        run = self._store.reader.read(log.key, offset, end, limits)
+        try:
+            run = self._store.reader.read(log.key, offset, end, limits)
+        except StorageFailed:
+            if is_first:
+                raise
+            return Run([], 0, offset)
         if room is not None:
             room.take(run.size_bytes)
         if run.size_bytes >= _PAUSE_BYTES:

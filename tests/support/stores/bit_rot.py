@@ -41,3 +41,8 @@ def damaged_block(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         flip(path, position)
+
+
+def is_in_files(folder: Path, content: bytes) -> bool:
+    """Whether `content` is in an SST file, and not only in the write-ahead log."""
+    return any(content in path.read_bytes() for path in folder.rglob("*.sst"))

@@ -3,13 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from common.ports.metadata import ClusterChange, Placement, Topic
+from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import LogId, Refusal
 from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import Incoming, head_key, log_key
 from tests.support.stores.log_stores import opened, store_batches
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
@@ -214,6 +215,33 @@ def test_after_the_store_was_opened_again_all_logs_are_what_it_holds(registry):
     assert log.next_offset == 0
     registry.reload()
     assert log.next_offset == 10
+
+
+def test_a_log_that_cannot_be_read_again_is_let_go_and_the_others_are_put_back(
+    registry, store, monkeypatch
+):
+    registry.apply(snapshot(topic()))
+    damaged, sound = registry.find(LOG), registry.find(LogId(TOPIC_ID, 1))
+    sound.next_offset = 5
+    head = store.head
+
+    def unreadable(key):
+        if key == damaged.key:
+            raise StorageFailed("damaged")
+        return head(key)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "head", unreadable)
+        # New epochs are to begin: what cannot be read may be lost.
+        assert registry.reload()
+        assert (sound.next_offset, damaged.gone) == (0, Refusal.STORAGE_ERROR)
+        with pytest.raises(StorageFailed):
+            registry.find(LOG)
+    again = registry.find(LOG)
+    assert again is not damaged
+    assert again.is_fenced
+    registry.apply(change(2, placements=[PlacementChange(*LOG, Placement(MEMBER, 1))]))
+    assert not again.is_fenced
 
 
 def test_compacted_logs_are_those_of_this_member_that_do_not_move(registry):

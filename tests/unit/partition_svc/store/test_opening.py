@@ -93,7 +93,7 @@ def test_other_data_at_the_same_place_is_refused_for_good(store, path):
 
 
 def test_whatever_goes_wrong_when_opening_again_is_a_storage_failure(store, monkeypatch):
-    def broken(_):
+    def broken(*_):
         raise ValueError("unforeseen")
 
     monkeypatch.setattr("partition_svc.store.log_store.LogReader", broken)

@@ -160,10 +160,10 @@ def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
         core._registry.find(LOG).reload()
         read = core._fetching._from_store
 
-        async def append_meanwhile(*args):
+        async def append_meanwhile(*args, **how):
             monkeypatch.undo()
             await append(core, batch(), log=LOGS[1])
-            return await read(*args)
+            return await read(*args, **how)
 
         monkeypatch.setattr(core._fetching, "_from_store", append_meanwhile)
         # The empty log is read first, and has grown when the other has been read.

@@ -1,0 +1,58 @@
+from partition_svc.store.damage import Damage
+from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, COMPACTED_BIT
+
+ERROR = (
+    "Corruption: block checksum mismatch: stored(context removed) = 3362486176, "
+    "computed = 723241262, type = 4  in /data/{}.sst offset 600650 size 120125"
+)
+
+
+def file(number, first, last):
+    keys = [generation.to_bytes(4, "big") + b"." * 28 for generation in (first, last)]
+    return {"name": f"/{number:06}.sst", "start_key": keys[0], "end_key": keys[1]}
+
+
+def state_file(number):
+    return {"name": f"/{number:06}.sst", "start_key": b"C", "end_key": b"V"}
+
+
+def test_only_errors_of_checksums_name_damaged_files(caplog):
+    damage = Damage()
+    damage.note("IO error: No space left on device in /data/000013.sst", by_compaction=True)
+    damage.note("Corruption: no file is named", by_compaction=True)
+    assert not damage.files
+    for _ in range(2):
+        damage.note(ERROR.format("000013"), by_compaction=False)
+    assert damage.files == {"000013.sst"}
+    assert caplog.text.count("the file 000013.sst is damaged") == 1
+
+
+def test_families_are_those_of_files_that_compactions_have_met():
+    damage = Damage()
+    live = [file(13, 1, 1), file(14, COMPACTED_BIT, COMPACTED_BIT + 3), state_file(15)]
+    damage.note(ERROR.format("000013"), by_compaction=False)
+    damage.find_families(live)
+    assert damage.families == set()
+    for number, families in (
+        (13, {BATCHES}),
+        (14, {BATCHES, COMPACTED_BATCHES}),
+        (15, {BATCHES, COMPACTED_BATCHES, "default"}),
+    ):
+        damage.note(ERROR.format(f"{number:06}"), by_compaction=True)
+        damage.find_families(live)
+        assert damage.families == families
+
+
+def test_what_overlaps_a_damaged_file_is_not_rewritten_either():
+    damage = Damage()
+    damage.note(ERROR.format("000013"), by_compaction=False)
+    # Tombstones over three generations, in one of which there is a file that reaches further.
+    live = [file(13, 2, 2), file(20, 1, 3), file(11, 3, 4), file(16, 5, 5), file(10, 0, 0)]
+    generations = {number for one in damage.generations(live) for number in one}
+    assert generations == {1, 2, 3, 4}
+
+
+def test_damaged_files_that_are_gone_or_of_state_concern_no_generation():
+    damage = Damage()
+    damage.note(ERROR.format("000013"), by_compaction=True)
+    assert damage.generations([state_file(13), file(14, 1, 1)]) == []
