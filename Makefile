@@ -1,6 +1,8 @@
 # ringlog. `make` shows what there is.
 PYTHON ?= python3
-TESTS ?= tests
+# Tests of modules, models and the tree, and one real client of each Python library: needs only Python.
+QUICK := tests/unit tests/simulation tests/structure tests/deploy tests/clients/test_produce_and_consume.py
+TESTS ?= $(QUICK)
 WORKERS ?= auto
 # Real clients, and services that are killed: CLIENT_WORKERS=0 takes them one after the other.
 CLIENT_WORKERS ?= $(WORKERS)
@@ -21,7 +23,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 GATEWAYS := gateway-0 gateway-1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev run up down test check lint types layers check-protos format protos readme bench constraints clean
+.PHONY: help venv dev run up down test test-all check lint types layers check-protos format protos readme bench constraints clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +44,11 @@ up: ## Start a cluster in containers, on localhost:9092 and localhost:9093
 down: ## Stop it; its data stays (docker volume ls)
 	$(COMPOSE) --profile grow down
 
-test: dev ## All tests, a process for each core (TESTS=tests/unit for some, WORKERS=0 in one process)
-	@if [ "$(TESTS)" != tests ]; then $(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS); exit; fi; \
-	  status=0; \
+test: dev ## The tests that need only Python, in minutes (TESTS=tests/unit for some, WORKERS=0 in one process)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(TESTS)
+
+test-all: dev ## All tests: also clients of other languages, killed processes, Apache Kafka, a cluster in containers
+	@status=0; \
 	  $(BIN)/python -m pytest --numprocesses $(WORKERS) tests $(addprefix --ignore ,$(CLIENTS) $(ALONE)) || status=1; \
 	  $(BIN)/python -m tests.support.flaky_runs --numprocesses $(CLIENT_WORKERS) $(CLIENTS) \
 	    $(foreach folder,$(ALONE),-- --numprocesses 0 $(folder)) || status=1; \
