@@ -8,39 +8,33 @@ prints the findings, or how much there was to check, and ends with status 1 wher
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.deploy import (
-    rules_guard,
-    rules_network,
-    rules_objects,
-    rules_pods,
-    rules_settings,
-)
 from tests.deploy.manifests import Manifests, Object, load
+from tests.deploy.rules import guard, network, objects, pods, settings
 
 Rule = Callable[[Manifests], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
-    rules_objects.schema,
-    rules_objects.names,
-    rules_objects.values,
-    rules_pods.workloads,
-    rules_pods.volumes,
-    rules_pods.probes,
-    rules_pods.confinement,
-    rules_pods.spreading,
-    rules_pods.disruptions,
-    rules_settings.readable,
-    rules_settings.config_maps,
-    rules_settings.listening,
-    rules_settings.addresses,
-    rules_settings.brokers,
-    rules_settings.data,
-    rules_settings.draining,
-    rules_network.services,
-    rules_network.policies,
-    rules_network.paths,
-    rules_network.etcd,
-    rules_guard.guard,
+    objects.schema,
+    objects.names,
+    objects.values,
+    pods.workloads,
+    pods.volumes,
+    pods.probes,
+    pods.confinement,
+    pods.spreading,
+    pods.disruptions,
+    settings.readable,
+    settings.config_maps,
+    settings.listening,
+    settings.addresses,
+    settings.brokers,
+    settings.data,
+    settings.draining,
+    network.services,
+    network.policies,
+    network.paths,
+    network.etcd,
+    guard.guard,
 )
 
 

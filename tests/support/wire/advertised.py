@@ -32,7 +32,7 @@ ADVERTISED = {
 }
 
 #: The first version that kio knows, where that is not 0: the ones below are tested in
-#: `tests/clients/test_oldest_versions.py`.
+#: `tests/clients/versions/test_oldest_versions.py`.
 KIO_FROM = {
     data.PRODUCE: 3,
     data.FETCH: 4,

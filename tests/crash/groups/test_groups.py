@@ -1,7 +1,7 @@
 """Groups while the processes that keep them are killed: what was acknowledged is there, each record
 is processed, and no partition has two owners in one generation.
 
-`ROUNDS=100 make test TESTS=tests/crash/test_groups.py` goes on for minutes.
+`ROUNDS=100 make test TESTS=tests/crash/groups/test_groups.py` goes on for minutes.
 """
 
 import asyncio

@@ -14,8 +14,8 @@ from kafka.protocol.old import (
 )
 
 from tests.clients.adapters.confluent import ConfluentClient
-from tests.clients.test_every_group_version import EXCHANGES as OF_GROUPS
-from tests.clients.test_every_version import EXCHANGES as OTHERS
+from tests.clients.groups.test_every_group_version import EXCHANGES as OF_GROUPS
+from tests.clients.versions.test_every_version import EXCHANGES as OTHERS
 from tests.support.clients.raw_client import EARLIEST, LATEST
 from tests.support.wire.advertised import ADVERTISED, KIO_FROM
 from tests.support.wire.batches import record_batch

@@ -12,7 +12,7 @@ from metadata_svc.store_config import ETCD
 from partition_svc.config import PartitionSettings
 from tests.deploy.manifests import Manifests, Object, Pod, who
 from tests.deploy.pod_settings import NoSettings, settings_of, store_of
-from tests.deploy.rules_pods import drain_s
+from tests.deploy.rules.pods import drain_s
 
 _GENERATED = re.compile(r".+-[a-z0-9]{10}")
 #: Closing the stores, after the requests in flight.
