@@ -11,7 +11,7 @@ from typing import Final
 from common.ports.metadata import Watch
 from common.ports.moves import DiskState, LogLoad, MemberReport, MoveProgress
 from common.ports.partitions import LogId
-from partition_svc.log.read.log_sizes import Sizes
+from partition_svc.log.read.log_sizes import LogSizes
 from partition_svc.store.failures import StorageFailed
 
 INTERVAL_S: Final = 2.0
@@ -25,7 +25,7 @@ class Reporter:
 
     def __init__(
         self,
-        sizes: Sizes,
+        sizes: LogSizes,
         progress: Callable[[], Sequence[MoveProgress]],
         disk: Callable[[], DiskState],
         *,
@@ -71,9 +71,9 @@ class Reporter:
         if not has_told_all:
             # Of one row that cannot be read the disk and the open logs are not to suffer.
             with suppress(StorageFailed):
-                sizes = await self._sizes.of_all_logs()
+                sizes = await self._sizes.all_logs()
                 has_told_all = True
-        sizes |= self._sizes.of_open_logs()
+        sizes |= self._sizes.open_logs()
         if watch is not self._watch:
             return
         self._has_told_all = has_told_all

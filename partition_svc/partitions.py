@@ -27,24 +27,24 @@ from common.ports.partitions import (
     Refusal,
 )
 from partition_svc.config import PartitionSettings
-from partition_svc.log.commit.append import Appending
+from partition_svc.log.commit.append import Appender
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.disk_thread import DiskThread
 from partition_svc.log.commit.recovery import Recovery
 from partition_svc.log.compaction.cleaner import LogCleaner
-from partition_svc.log.compaction.compaction_pass import Tools
-from partition_svc.log.maintenance import Housekeeping
-from partition_svc.log.producer_expiration import ProducerExpiry
+from partition_svc.log.compaction.compaction_pass import CompactionTools
+from partition_svc.log.maintenance import Maintenance
+from partition_svc.log.producer_expiration import ProducerExpiration
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.read.epoch_lookup import EpochLookup
-from partition_svc.log.read.fetch import Fetching
+from partition_svc.log.read.fetch import Fetcher
 from partition_svc.log.read.log_descriptions import LogDescriptions
-from partition_svc.log.read.log_sizes import Sizes
+from partition_svc.log.read.log_sizes import LogSizes
 from partition_svc.log.read.offset_lookup import OffsetLookup
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.transfer.incoming import IncomingLogs
-from partition_svc.log.transfer.outgoing import Outgoing
+from partition_svc.log.transfer.outgoing import OutgoingLogs
 from partition_svc.log.volume import Volume
 from partition_svc.store.cluster_claim import claim
 from partition_svc.store.failures import StorageFailed
@@ -75,7 +75,7 @@ class PartitionCore:
             marks=self.incoming.marks,
         )
         store.read_failures.name_of = self._registry.name
-        self._appending = Appending(
+        self._appender = Appender(
             self._registry,
             self._committer,
             must_sync=settings.acks_all_durability == "sync",
@@ -85,24 +85,24 @@ class PartitionCore:
             store,
             self._disk,
             self._on_recovered,
-            on_full=lambda: self._housekeeping.on_deleted(),
+            on_full=lambda: self._maintenance.reclaim_soon(),
         )
         #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
         self.on_served: Callable[[], None] = lambda: None
-        self.outgoing = Outgoing(
+        self.outgoing = OutgoingLogs(
             self._registry,
             self._committer,
             self._recovery,
             store,
             on_fenced=lambda: self.on_served(),
         )
-        self.sizes = Sizes(self._registry, self._recovery, store)
-        self._fetching = Fetching(
+        self.sizes = LogSizes(self._registry, self._recovery, store)
+        self._fetcher = Fetcher(
             self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
         self._offsets = OffsetLookup(self._registry.find, store)
         self._epochs = EpochLookup(self._registry.find, store)
-        self._producers = ProducerExpiry(
+        self._producers = ProducerExpiration(
             self._registry,
             self._committer,
             self._recovery,
@@ -110,7 +110,7 @@ class PartitionCore:
             expiration_ms=settings.producer_expiration_ms,
             ids_max=settings.producer_ids_max,
         )
-        self._housekeeping = Housekeeping(
+        self._maintenance = Maintenance(
             self._registry,
             self._committer,
             store,
@@ -118,7 +118,7 @@ class PartitionCore:
             expiration_check_ms=settings.producer_expiration_check_ms,
             stray_delay_ms=settings.stray_delete_delay_ms,
         )
-        tools = Tools(
+        tools = CompactionTools(
             self._registry,
             self._committer,
             self._recovery,
@@ -128,7 +128,7 @@ class PartitionCore:
             RateLimit(settings.cleaner_bytes_per_second),
         )
         self._cleaner = LogCleaner(
-            tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._housekeeping.on_deleted
+            tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._maintenance.reclaim_soon
         )
         self._descriptions = LogDescriptions(
             self._registry.find,
@@ -159,7 +159,7 @@ class PartitionCore:
         self._tasks = [
             self._loop.create_task(self._recovery.run()),
             self._loop.create_task(self._recovery.watch_room()),
-            self._loop.create_task(self._housekeeping.run()),
+            self._loop.create_task(self._maintenance.run()),
         ]
         if self._must_clean:
             self._tasks.append(self._loop.create_task(self._cleaner.run()))
@@ -178,11 +178,11 @@ class PartitionCore:
         self._registry.apply(change)
         self.volume.on_applied(change)
         if change.is_snapshot or change.topics_gone:
-            self._housekeeping.on_logs_gone()
+            self._maintenance.delete_soon()
         self.on_served()
 
     def owns(self, log: LogId) -> bool:
-        return self._registry.is_ours(log)
+        return self._registry.owns(log)
 
     def serving_epoch(self, log: LogId) -> int | None:
         """The leader epoch under which the log takes appends here now; None where it takes none."""
@@ -196,7 +196,7 @@ class PartitionCore:
 
     def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
         """A move was committed: the log may be served before `apply` is told so."""
-        self._registry.learn(log, leader_epoch)
+        self._registry.record_ownership(log, leader_epoch)
         self.on_served()
 
     def disk_state(self) -> DiskState:
@@ -213,23 +213,23 @@ class PartitionCore:
         Raises:
             StorageFailed: later, then.
         """
-        await self.incoming.delete(log, unless=lambda: self._registry.is_served_from_here(log))
-        self._housekeeping.on_deleted()
+        await self.incoming.delete(log, unless=lambda: self._registry.serves(log))
+        self._maintenance.reclaim_soon()
         # A part of a copy may have been in the way of the log.
         self.on_served()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
-        return self._appending.append(appends, acks=acks)
+        return self._appender.append(appends, acks=acks)
 
     def append_one(
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
     ) -> OneAppend:
         """As the port has it. Assigns the offset now."""
-        return self._appending.append_one(log, batch, leader_epoch, acks=acks)
+        return self._appender.append_one(log, batch, leader_epoch, acks=acks)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        return await self._fetching.fetch(query)
+        return await self._fetcher.fetch(query)
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         await self._recovery.until_readable()
@@ -243,7 +243,7 @@ class PartitionCore:
         """All partitions owned here where `logs` is empty."""
         await self._recovery.until_readable()
         describe = self._descriptions.describe
-        return [await describe(one) for one in logs or tuple(self._registry.all_here())]
+        return [await describe(one) for one in logs or tuple(self._registry.owned_logs())]
 
     async def until_broken(self) -> None:
         """Never returns, unless a bug ended what must run for ever: then it raises that."""
@@ -254,8 +254,8 @@ class PartitionCore:
 
     async def drain(self) -> None:
         """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
-        self._appending.is_draining = True
-        self._fetching.stop_waiting()
+        self._appender.is_draining = True
+        self._fetcher.stop_waiting()
         for one in self._registry.logs.values():
             for waiter in one.waiters:
                 waiter.wake()
@@ -267,7 +267,7 @@ class PartitionCore:
         draining.cancel()
 
     async def _drain_appends(self) -> None:
-        await self._appending.settled()
+        await self._appender.drain()
         await self._committer.drain()
 
     async def close(self) -> None:
@@ -285,10 +285,10 @@ class PartitionCore:
             self._store.sync()
             if is_sound:
                 self.volume.note_closed()
-        self._appending.close()
+        self._appender.close()
         self._offsets.close()
         self._cleaner.close()
-        self._housekeeping.close()
+        self._maintenance.close()
         self._store.close()
 
     def _on_recovered(self) -> None:
@@ -297,4 +297,4 @@ class PartitionCore:
             self.on_served()
         self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
-        self._housekeeping.on_logs_gone()
+        self._maintenance.delete_soon()

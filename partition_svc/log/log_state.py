@@ -5,7 +5,7 @@ from typing import Final
 
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
-from partition_svc.log.staged_batch import Staged
+from partition_svc.log.staged_batch import StagedBatch
 from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_head, pack_u64, time_key
 from partition_svc.store.log_store import LogStore
@@ -14,7 +14,7 @@ from partition_svc.store.log_store import LogStore
 INDEX_INTERVAL_BYTES: Final = 4096
 
 
-class WrittenLog:
+class LogState:
     """Ahead of the store by a group that is about to be written, and made anew where that fails."""
 
     __slots__ = (
@@ -64,7 +64,7 @@ class WrittenLog:
         )
 
     def write(
-        self, group: Group, staged: Sequence[Staged], generation: int, config: LogConfig
+        self, group: Group, staged: Sequence[StagedBatch], generation: int, config: LogConfig
     ) -> None:
         """Adds staged batches to a group that is about to be written, with what goes along."""
         if config.is_compacted:
@@ -75,7 +75,7 @@ class WrittenLog:
             self._write_run(group, staged, generation, config)
 
     def _write_run(
-        self, group: Group, staged: Sequence[Staged], generation: int, config: LogConfig
+        self, group: Group, staged: Sequence[StagedBatch], generation: int, config: LogConfig
     ) -> None:
         """Batches of which only the first may begin a segment."""
         first = staged[0]
@@ -89,7 +89,7 @@ class WrittenLog:
             _, batch, base_offset, next_offset, max_timestamp, epoch, producer_row, _, _ = one
             assert batch is not None
             if epoch > self.leader_epoch:
-                # Not when it is adopted: an epoch without a batch has nothing to be remembered for.
+                # Not when it is promote: an epoch without a batch has nothing to be remembered for.
                 self.leader_epoch = epoch
                 put(epoch_key(self._key, epoch), pack_u64(base_offset))
             last_offset = next_offset - 1
@@ -109,7 +109,7 @@ class WrittenLog:
         segment.add(group, self.size_bytes - size_before, first.max_timestamp)
 
     def _begin_segment(
-        self, group: Group, first: Staged, generation: int, config: LogConfig
+        self, group: Group, first: StagedBatch, generation: int, config: LogConfig
     ) -> None:
         self._segment = self._segment.next(
             group,

@@ -13,7 +13,7 @@ from typing import Final
 
 from common.runtime.failpoints import reach
 from partition_svc.log.commit.committer import Committer
-from partition_svc.log.producer_expiration import ProducerExpiry
+from partition_svc.log.producer_expiration import ProducerExpiration
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.stray_logs import StrayLogs
 from partition_svc.store.failures import StorageFailed
@@ -29,7 +29,7 @@ _RETRY_S: Final = 30.0
 _LOGS_PER_TURN: Final = 50
 
 
-class Housekeeping:
+class Maintenance:
     """Runs as one task. Interrupted anywhere, the next start finds what is left to do."""
 
     def __init__(  # noqa: PLR0913 - what it is made of, each named by its caller
@@ -37,7 +37,7 @@ class Housekeeping:
         registry: LogRegistry,
         committer: Committer,
         store: LogStore,
-        producers: ProducerExpiry,
+        producers: ProducerExpiration,
         *,
         expiration_check_ms: int,
         stray_delay_ms: int = -1,
@@ -53,11 +53,11 @@ class Housekeeping:
         self._logs_gone = asyncio.Event()
         self._space_to_reclaim = asyncio.Event()
 
-    def on_logs_gone(self) -> None:
+    def delete_soon(self) -> None:
         """Topics were deleted, or a snapshot came and much may have happened meanwhile."""
         self._logs_gone.set()
 
-    def on_deleted(self) -> None:
+    def reclaim_soon(self) -> None:
         """Logs were deleted, or the disk is full: it may be worth to rewrite files."""
         self._space_to_reclaim.set()
 
@@ -88,12 +88,12 @@ class Housekeeping:
         keys += self._strays.due()
         count = len(keys)
         while keys:
-            await self._committer.between_groups(partial(self._delete_some, keys))
+            await self._committer.run_exclusive(partial(self._delete_some, keys))
             await reach("delete.logs")
         if count:
             log.info("deleted %d logs that are gone", count)
         # What an earlier process deleted may not be reclaimed yet.
-        self.on_deleted()
+        self.reclaim_soon()
 
     def _delete_some(self, keys: deque[bytes]) -> None:
         """Takes a few from `keys`: few enough for one turn of the loop."""
@@ -127,17 +127,17 @@ class Housekeeping:
         return False
 
     async def _reclaim(self, *, is_tight: bool) -> None:
-        store, between_groups = self._store, self._committer.between_groups
-        await between_groups(store.end_generation)
+        store, run_exclusive = self._store, self._committer.run_exclusive
+        await run_exclusive(store.end_generation)
         # It ends after that chore and before the next.
-        await between_groups(lambda: None)
+        await run_exclusive(lambda: None)
         loop = asyncio.get_running_loop()
         freed = 0
         while found := store.find_reclaimable(is_tight=is_tight):
-            await between_groups(partial(store.bury, found), in_thread=True)
+            await run_exclusive(partial(store.bury, found), in_thread=True)
             await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, found)
             await reach("reclaim.note")
-            await between_groups(partial(store.note_reclaimed, found))
+            await run_exclusive(partial(store.note_reclaimed, found))
             freed += found.total()
         if freed:
             log.info("freed %d bytes of what was deleted", freed)

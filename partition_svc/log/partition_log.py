@@ -13,12 +13,12 @@ from common.records.batch import BatchHeader, HeaderFields, place
 from common.records.sequence_gaps import ProducerBatch, SequenceGaps, producer_batch
 from partition_svc.log.fetch_waiter import FetchWaiter, wake_all
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.log_state import WrittenLog
+from partition_svc.log.log_state import LogState
 from partition_svc.log.producers import SEQUENCE_MASK, Duplicate, OutOfSequence, Producers
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import LogTail, TailCache
-from partition_svc.log.validation.record_rules import Accepted
-from partition_svc.log.validation.validation import Unopened, validate, validate_usual
+from partition_svc.log.validation.record_rules import ValidBatch
+from partition_svc.log.validation.validation import UnexaminedBatch, validate, validate_usual
 from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import LogHead, log_key, producer_key
 from partition_svc.store.log_store import LogStore
@@ -33,9 +33,24 @@ class PartitionLog:
     """A log in use. Opening it reads one row; a producer is read when it appends."""
 
     __slots__ = (
-        "_cache", "_expiration_ms", "_fence_epoch", "_gaps", "_producers", "_store", "_written",
-        "config", "gone", "high_watermark", "id", "is_fenced", "key", "leader_epoch",
-        "log_start_offset", "next_offset", "tail", "waiters",
+        "_cache",
+        "_expiration_ms",
+        "_fence_epoch",
+        "_gaps",
+        "_producers",
+        "_store",
+        "_written",
+        "closed_reason",
+        "config",
+        "high_watermark",
+        "id",
+        "is_fenced",
+        "key",
+        "leader_epoch",
+        "log_start_offset",
+        "next_offset",
+        "tail",
+        "waiters",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - what a log is made of, each named by its caller
@@ -55,7 +70,7 @@ class PartitionLog:
         #: Fetches that wait for this log to grow.
         self.waiters: set[FetchWaiter] = set()
         #: Why, once the topic is deleted or the partition has another owner.
-        self.gone: Refusal | None = None
+        self.closed_reason: Refusal | None = None
         self.tail = LogTail()
         self._store = store
         self._cache = cache
@@ -72,14 +87,14 @@ class PartitionLog:
         self.log_start_offset = head.log_start_offset
         #: The next offset to be given out, and the first that consumers may not see yet.
         self.next_offset = self.high_watermark = head.next_offset
-        self._written = WrittenLog(self.key, self._store, head)
+        self._written = LogState(self.key, self._store, head)
         # A fence that could not be stored holds all the same: whoever was refused by it waits for
         # the next epoch, and nothing may be taken behind his back until then.
         self._fence_epoch = max(self._fence_epoch, head.fence_epoch)
-        self.adopt(self.leader_epoch)
+        self.set_leader_epoch(self.leader_epoch)
         self._producers: Producers | None = None
 
-    def adopt(self, leader_epoch: int) -> None:
+    def set_leader_epoch(self, leader_epoch: int) -> None:
         """Goes on under a leader epoch that the placement names. Never back to an earlier one."""
         self.leader_epoch = max(leader_epoch, self._written.leader_epoch)
         #: Whether the partition is being handed over: no append is taken under this epoch any more.
@@ -88,15 +103,15 @@ class PartitionLog:
     def fence(self, leader_epoch: int) -> None:
         """Takes no append under this epoch or a lower one. Durable once the head is written."""
         self._fence_epoch = max(self._fence_epoch, leader_epoch)
-        self.adopt(self.leader_epoch)
+        self.set_leader_epoch(self.leader_epoch)
 
-    def put_back(self) -> None:
+    def rollback(self) -> None:
         """As `reload`, after a failure: what is written but may not survive stays out of sight."""
         high_watermark = self.high_watermark
         self.reload()
         self.high_watermark = min(high_watermark, self.next_offset)
 
-    def note_failed(self, batch: bytes | memoryview, now_ms: int) -> None:
+    def expect_retry(self, batch: bytes | memoryview, now_ms: int) -> None:
         """Notes a batch that is to come again: the producer's later ones must not overtake it."""
         failed = producer_batch(batch)
         if failed is not None:
@@ -119,7 +134,7 @@ class PartitionLog:
         return self._producers
 
     @property
-    def producers_in_use(self) -> Producers | None:
+    def loaded_producers(self) -> Producers | None:
         """None where no idempotent producer has appended since the log was opened."""
         return self._producers
 
@@ -131,34 +146,34 @@ class PartitionLog:
         batch: bytes | memoryview,
         leader_epoch: int,
         now_ms: int,
-        submission: Submission,
+        reply: AppendReply,
         *,
         by_coordinator: bool = False,
-    ) -> Staged | AppendResult | Unopened:
+    ) -> StagedBatch | AppendResult | UnexaminedBatch:
         """Gives a batch its offsets, or says why not. Where it raises, nothing has changed.
 
-        What is staged is expected by `submission`, and must go to the committer. What is unopened
-        must be opened, and goes to `stage_opened` then, before any later batch of the log.
+        What is staged is expected by `reply`, and must go to the committer. What is unexamined
+        must be opened, and goes to `stage_examined` then, before any later batch of the log.
         """
         if self.is_fenced or leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
             return self._not_now(leader_epoch)
         fields = validate_usual(batch, self.config, now_ms)
         if fields is not None:
-            return self._take(batch, fields, now_ms, submission)
+            return self._take(batch, fields, now_ms, reply)
         if self.config.is_internal and not by_coordinator:
             return AppendResult(refusal=Refusal.INVALID_TOPIC)
         accepted = validate(batch, self.config, now_ms, has_keys=by_coordinator)
-        if isinstance(accepted, AppendResult | Unopened):
+        if isinstance(accepted, AppendResult | UnexaminedBatch):
             return accepted
-        return self._take(*accepted, now_ms, submission)
+        return self._take(*accepted, now_ms, reply)
 
-    def stage_opened(
-        self, accepted: Accepted, leader_epoch: int, now_ms: int, submission: Submission
-    ) -> Staged | AppendResult:
+    def stage_examined(
+        self, accepted: ValidBatch, leader_epoch: int, now_ms: int, reply: AppendReply
+    ) -> StagedBatch | AppendResult:
         """As `stage`, for a batch that was examined elsewhere."""
         if self.is_fenced or leader_epoch not in (NO_LEADER_EPOCH, self.leader_epoch):
             return self._not_now(leader_epoch)
-        return self._take(*accepted, now_ms, submission)
+        return self._take(*accepted, now_ms, reply)
 
     def _not_now(self, leader_epoch: int) -> AppendResult:
         refusal = self.epoch_refusal(leader_epoch) or Refusal.MOVING
@@ -171,7 +186,7 @@ class PartitionLog:
         is_old = leader_epoch < self.leader_epoch
         return Refusal.FENCED_LEADER_EPOCH if is_old else Refusal.UNKNOWN_LEADER_EPOCH
 
-    def write(self, group: Group, staged: Sequence[Staged], generation: int) -> None:
+    def write(self, group: Group, staged: Sequence[StagedBatch], generation: int) -> None:
         """Adds staged batches to a group that is about to be written, with what goes along."""
         self._written.write(group, staged, generation, self.config)
         self.write_head(group)
@@ -180,21 +195,21 @@ class PartitionLog:
         """What is written of the log so far."""
         self._written.put_head(group, self.log_start_offset, self._fence_epoch)
 
-    def shrink(self, group: Group, gone_bytes: int) -> None:
+    def subtract_bytes(self, group: Group, gone_bytes: int) -> None:
         """Compaction takes so many bytes away, with the group."""
         self._written.size_bytes -= gone_bytes
         self.write_head(group)
 
-    def on_shrunk(self, end_offset: int) -> None:
+    def on_compacted(self, end_offset: int) -> None:
         """The store has other batches now before `end_offset` than those in memory."""
         self._cache.forget_before(self.tail, end_offset)
 
-    def on_written(self, staged: Sequence[Staged]) -> None:
+    def on_written(self, staged: Sequence[StagedBatch]) -> None:
         """Batches are in the store: readers find them as soon as the high watermark allows."""
         run = [one.batch for one in staged if one.batch is not None]
         self._cache.add(self.tail, staged[0].base_offset, staged[-1].next_offset - 1, run)
 
-    def make_readable(self, staged: Sequence[Staged]) -> None:
+    def make_readable(self, staged: Sequence[StagedBatch]) -> None:
         """Moves the high watermark past batches and wakes who waits for it."""
         before = self.high_watermark
         self.high_watermark = staged[-1].next_offset
@@ -204,20 +219,20 @@ class PartitionLog:
             for waiter in tuple(self.waiters):
                 waiter.on_readable(self, size)
 
-    def leave(self, why: Refusal) -> None:
+    def close(self, reason: Refusal) -> None:
         """The partition is deleted, or not ours any more."""
-        self.gone = why
+        self.closed_reason = reason
         self._cache.forget(self.tail)
         wake_all(self)
 
-    def staged_nothing(self, result: AppendResult, submission: Submission) -> Staged:
+    def stage_marker(self, result: AppendResult, reply: AppendReply) -> StagedBatch:
         """Nothing to be stored: its result is final when all that was staged before it is."""
         end = self.next_offset
-        return Staged(self, None, end, end, -1, -1, None, submission, submission.expect(result))
+        return StagedBatch(self, None, end, end, -1, -1, None, reply, reply.expect(result))
 
     def _take(
-        self, batch: bytes | memoryview, fields: HeaderFields, now_ms: int, submission: Submission
-    ) -> Staged | AppendResult:
+        self, batch: bytes | memoryview, fields: HeaderFields, now_ms: int, reply: AppendReply
+    ) -> StagedBatch | AppendResult:
         """A batch that is valid gets its place, unless its sequence is not the next."""
         _, _, _, _, _, _, _, _, max_timestamp, producer_id, _, _, record_count = fields
         base_offset, epoch = self.next_offset, self.leader_epoch
@@ -229,28 +244,28 @@ class PartitionLog:
                 return _AFTER_FAILED
             verdict = self.producers.check(header, now_ms)
             if verdict is not None:
-                return self._not_next(verdict, submission)
+                return self._not_next(verdict, reply)
             row = self.producers.remember(header, base_offset, now_ms)
             producer_row = producer_key(self.key, producer_id), row
         self.next_offset = next_offset = base_offset + record_count
         stamp_ms = max_timestamp if self.config.is_log_append_time else -1
-        position = submission.expect(stored(base_offset, stamp_ms, self.log_start_offset))
+        position = reply.expect(stored(base_offset, stamp_ms, self.log_start_offset))
         return _new_tuple(
-            Staged,
+            StagedBatch,
             (
                 self, placed, base_offset, next_offset, max_timestamp, epoch, producer_row,
-                submission, position,
+                reply, position,
             ),
         )  # fmt: skip
 
     def _not_next(
-        self, verdict: Duplicate | OutOfSequence, submission: Submission
-    ) -> Staged | AppendResult:
+        self, verdict: Duplicate | OutOfSequence, reply: AppendReply
+    ) -> StagedBatch | AppendResult:
         if isinstance(verdict, OutOfSequence):
             return AppendResult(refusal=verdict.refusal, message=verdict.message)
-        # Staged as well: the original may not be stored yet, and is answered before its copy.
+        # StagedBatch as well: the original may not be stored yet, and is answered before its copy.
         result = stored(verdict.base_offset, -1, self.log_start_offset)
-        return self.staged_nothing(result, submission)
+        return self.stage_marker(result, reply)
 
 
 def _named(header: BatchHeader) -> ProducerBatch:

@@ -47,7 +47,7 @@ class _Cut(NamedTuple):
     more: int
 
 
-class ProducerExpiry:
+class ProducerExpiration:
     """Of all logs that this member serves, open or not. All methods raise `StorageFailed`."""
 
     def __init__(  # noqa: PLR0913 - what a pass works with
@@ -84,7 +84,7 @@ class ProducerExpiry:
             await asyncio.sleep(0)
         log_key = b""
         while log_key := await self._log_after(log_key):
-            if self._registry.is_served_from_here(LogId(*log_id(log_key))):
+            if self._registry.serves(LogId(*log_id(log_key))):
                 try:
                     await self._expire(log_key, now_ms)
                 except StorageFailed:
@@ -99,7 +99,7 @@ class ProducerExpiry:
     def _in_use(self) -> Iterator[Producers]:
         """Of logs to which idempotent producers have appended since they were opened."""
         for log in self._registry.logs.values():
-            if (producers := log.producers_in_use) is not None:
+            if (producers := log.loaded_producers) is not None:
                 yield producers
 
     async def _log_after(self, log_key: bytes) -> bytes:
@@ -128,7 +128,7 @@ class ProducerExpiry:
                     silent.append(row)
                     more -= 1
             if silent:
-                await self._committer.between_groups(partial(self._delete, log_key, silent))
+                await self._committer.run_exclusive(partial(self._delete, log_key, silent))
 
     def _cut(self, minutes: Counter[int], now_ms: int) -> _Cut:
         """Which producers have expired, or are too many."""

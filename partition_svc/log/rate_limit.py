@@ -14,7 +14,7 @@ class RateLimit:
         self._bytes_per_second = bytes_per_second
         self._free_at = 0.0
 
-    async def take(self, size_bytes: int) -> None:
+    async def acquire(self, size_bytes: int) -> None:
         """Returns when so many bytes more may come. Who waits longest is let through first."""
         pause_s = self.reserve(size_bytes, asyncio.get_running_loop().time())
         if pause_s > 0:

@@ -55,7 +55,7 @@ class LogRegistry:
         if isinstance(placement, Refusal):
             return placement
         mark = self._marks.get(wanted)
-        if mark is not None and not is_served(mark, placement):
+        if mark is not None and not is_promoted(mark, placement):
             return Refusal.MOVING
         log = PartitionLog(
             LogId(*wanted),
@@ -84,14 +84,14 @@ class LogRegistry:
             return Refusal.UNKNOWN_PARTITION if self.view.is_known else Refusal.NOT_OWNER
         return placement if placement.owner == self._member else Refusal.NOT_OWNER
 
-    def all_here(self) -> Iterator[LogId]:
+    def owned_logs(self) -> Iterator[LogId]:
         """Every partition that this member owns, used or not."""
         for topic in self.view.topics:
             for partition, placement in enumerate(topic.partitions):
                 if placement.owner == self._member:
                     yield LogId(topic.topic_id, partition)
 
-    def compacted_here(self) -> list[LogId]:
+    def owned_compacted_logs(self) -> list[LogId]:
         """Partitions of compacted topics that this member owns, save for those that move."""
         return [
             LogId(topic.topic_id, partition)
@@ -114,22 +114,22 @@ class LogRegistry:
         for log in affected:
             self._refresh(log)
 
-    def learn(self, wanted: LogId, leader_epoch: int) -> None:
+    def record_ownership(self, wanted: LogId, leader_epoch: int) -> None:
         """The metadata service has said that the log is this member's, before the view has it."""
         placement = self.view.placement(*wanted)
         if placement is not None and placement.leader_epoch < leader_epoch:
             self._ahead[wanted] = Placement(self._member, leader_epoch)
 
-    def is_ours(self, wanted: LogId) -> bool:
+    def owns(self, wanted: LogId) -> bool:
         return not isinstance(self._placement(wanted), Refusal)
 
-    def is_served_from_here(self, wanted: LogId) -> bool:
+    def serves(self, wanted: LogId) -> bool:
         """Whether what is in the store is the log, and not a copy of it or what is left of one."""
         placement = self._placement(wanted)
         if isinstance(placement, Refusal):
             return False
         mark = self._marks.get(wanted)
-        return mark is None or is_served(mark, placement)
+        return mark is None or is_promoted(mark, placement)
 
     def is_deleted(self, key: bytes) -> bool:
         """Returns whether a log key is of a topic that the metadata service says was deleted."""
@@ -146,7 +146,7 @@ class LogRegistry:
         log = LogId(*log_id(key))
         if not self.view.is_known or self.is_deleted(key):
             return False
-        return not (self.is_ours(log) or log in self._marks or self.view.move_of(*log) is not None)
+        return not (self.owns(log) or log in self._marks or self.view.move_of(*log) is not None)
 
     def reload(self) -> bool:
         """Puts every log back to what the store holds, after that was opened again.
@@ -164,7 +164,7 @@ class LogRegistry:
                 has_lost = True
                 self._unread[log.id] = log.leader_epoch
                 del self.logs[log.id]
-                log.leave(Refusal.STORAGE_ERROR)
+                log.close(Refusal.STORAGE_ERROR)
                 continue
             if log.next_offset < end:
                 has_lost = True
@@ -193,11 +193,11 @@ class LogRegistry:
         placement = self._placement(log.id)
         if isinstance(placement, Refusal):
             del self.logs[log.id]
-            log.leave(placement)
+            log.close(placement)
             return
         log.config = self.config(log.id.topic_id)
         if log.leader_epoch != placement.leader_epoch:
-            log.adopt(placement.leader_epoch)
+            log.set_leader_epoch(placement.leader_epoch)
             wake_all(log)
 
     def name(self, topic_id: bytes, partition: int) -> str:
@@ -222,6 +222,6 @@ class LogRegistry:
         return config
 
 
-def is_served(mark: Incoming, placement: Placement) -> bool:
+def is_promoted(mark: Incoming, placement: Placement) -> bool:
     """Whether what came as a copy is the log, now that this member owns it."""
     return mark.is_whole and placement.leader_epoch > mark.leader_epoch

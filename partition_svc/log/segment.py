@@ -5,7 +5,7 @@ All logs begin another with each generation of the store.
 """
 
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.staged_batch import Staged
+from partition_svc.log.staged_batch import StagedBatch
 from partition_svc.store.atomic_write import Group
 from partition_svc.store.keys import COMPACTED_BIT, batch_prefix, pack_segment, segment_key
 from partition_svc.store.reading import LogReader
@@ -22,7 +22,7 @@ class Segment:
         self._size_bytes = size_bytes
         self._began_ms = -1
 
-    def takes(self, generation: int, staged: Staged, config: LogConfig) -> bool:
+    def takes(self, generation: int, staged: StagedBatch, config: LogConfig) -> bool:
         """Whether a batch belongs here still, and not to the next: LogSegment.shouldRoll of Kafka.
 
         `generation` is that of the store.

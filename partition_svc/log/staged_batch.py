@@ -16,25 +16,25 @@ class CommittableLog(Protocol):
     """
 
     #: The reason why the log is not served here any more; None while it is.
-    gone: Refusal | None
+    closed_reason: Refusal | None
 
     @property
     def high_watermark(self) -> int: ...
 
-    def write(self, group: Group, staged: "Sequence[Staged]", generation: int) -> None: ...
+    def write(self, group: Group, staged: "Sequence[StagedBatch]", generation: int) -> None: ...
 
-    def on_written(self, staged: "Sequence[Staged]") -> None: ...
+    def on_written(self, staged: "Sequence[StagedBatch]") -> None: ...
 
-    def make_readable(self, staged: "Sequence[Staged]") -> None: ...
+    def make_readable(self, staged: "Sequence[StagedBatch]") -> None: ...
 
-    def note_failed(self, batch: bytes | memoryview, now_ms: int) -> None: ...
+    def expect_retry(self, batch: bytes | memoryview, now_ms: int) -> None: ...
 
-    def put_back(self) -> None: ...
+    def rollback(self) -> None: ...
 
-    def staged_nothing(self, result: AppendResult, submission: "Submission") -> "Staged": ...
+    def stage_marker(self, result: AppendResult, reply: "AppendReply") -> "StagedBatch": ...
 
 
-class Submission:
+class AppendReply:
     """Batches that are answered together, when the last of them has its final result.
 
     `must_sync`: they are to survive the loss of power first. A batch's result is in `results` from
@@ -57,27 +57,27 @@ class Submission:
         self.remaining += 1
         return position
 
-    def settle(self, count: int = 1) -> None:
+    def complete(self, count: int = 1) -> None:
         """`count` more batches have their final result."""
         self.remaining -= count
         # The caller may have gone away; what it appended is stored all the same.
         if self.remaining == 0 and not self.future.done():
             self.future.set_result(self.results)
 
-    def fail(self, position: int, refusal: Refusal, message: str) -> None:
+    def reject(self, position: int, refusal: Refusal, message: str) -> None:
         """A batch is not in the log, or not as durable as asked: its result is a refusal."""
-        self.replace(position, AppendResult(refusal=refusal, message=message))
+        self.complete_with(position, AppendResult(refusal=refusal, message=message))
 
-    def replace(self, position: int, result: AppendResult) -> None:
+    def complete_with(self, position: int, result: AppendResult) -> None:
         """Settles a batch with another result than the one that was expected."""
         self.results[position] = result
-        self.settle()
+        self.complete()
 
 
-class Staged(NamedTuple):
+class StagedBatch(NamedTuple):
     """A batch with its place in the log. `batch` None: a duplicate, which waits for its original.
 
-    `position` is that of its result in its submission.
+    `position` is that of its result in its reply.
     """
 
     log: CommittableLog
@@ -87,9 +87,9 @@ class Staged(NamedTuple):
     max_timestamp: int
     leader_epoch: int
     producer_row: tuple[bytes, bytes] | None
-    submission: Submission
+    reply: AppendReply
     position: int
 
-    def fail(self, refusal: Refusal, message: str) -> None:
-        """As `Submission.fail`."""
-        self.submission.fail(self.position, refusal, message)
+    def reject(self, refusal: Refusal, message: str) -> None:
+        """As `AppendReply.fail`."""
+        self.reply.reject(self.position, refusal, message)

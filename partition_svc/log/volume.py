@@ -114,7 +114,7 @@ class Volume:
             self._undurable_token = self._undurable_token or self._state.with_token().tokens[-1]
         self._has_news = False
         self._renewed_at = -1
-        await self._committer.between_groups(self._save_token, must_sync=True)
+        await self._committer.run_exclusive(self._save_token, must_sync=True)
         if self._undurable_token:
             tokens = (*self._state.tokens, self._undurable_token)
             self._state, self._undurable_token = replace(self._state, tokens=tokens), ""
@@ -152,7 +152,7 @@ class Volume:
         """Not synced: what is lost with the machine here is found by other means, or told again."""
         if not self._is_saving:
             self._is_saving = True
-            self._committer.between_groups(self._save).add_done_callback(self._on_saved)
+            self._committer.run_exclusive(self._save).add_done_callback(self._on_saved)
 
     def _on_saved(self, done: "Future[None]") -> None:
         if done.cancelled() or isinstance(done.exception(), StorageFailed):

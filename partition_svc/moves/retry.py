@@ -12,7 +12,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords
 from common.runtime.backoff import Backoff
 from partition_svc.log.transfer.incoming import NoRoom
-from partition_svc.log.transfer.outgoing import NotSource
+from partition_svc.log.transfer.outgoing import NotMoveSource
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _RETRY_S_MAX: Final = 1.0
 _BUG_RETRY_S_FIRST: Final = 1.0
 _BUG_RETRY_S_MAX: Final = 60.0
 
-_PASSING: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotSource, StorageFailed)
+_PASSING: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotMoveSource, StorageFailed)
 
 
 class _Failure(NamedTuple):

@@ -127,7 +127,7 @@ class Mover:
         if wanted not in self._kept_until:
             self._kept_until[wanted] = loop.time() + self._kept_s
             loop.call_later(self._kept_s, self._changed.set)
-        return loop.time() < self._kept_until[wanted] and self._core.incoming.is_kept(wanted)
+        return loop.time() < self._kept_until[wanted] and self._core.incoming.keeps_leftover(wanted)
 
     def _is_left_over(self, wanted: LogId, mark: Incoming) -> bool:
         view = self._core.view
@@ -178,7 +178,7 @@ class Mover:
         self._ended.add(move.move_id)
 
     async def _adopt(self, wanted: LogId) -> None:
-        await keep_trying("adopting a log", partial(self._core.incoming.adopted, wanted))
+        await keep_trying("adopting a log", partial(self._core.incoming.promote, wanted))
 
     async def _delete(self, wanted: LogId) -> None:
         await keep_trying("deleting a copy", partial(self._core.delete_log, wanted))

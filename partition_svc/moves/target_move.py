@@ -20,7 +20,7 @@ from common.runtime.failpoints import reach
 from partition_svc.log.rate_limit import NO_LIMIT, RateLimit
 from partition_svc.log.transfer.incoming import NoRoom
 from partition_svc.log.transfer.incoming_log import IncomingLog
-from partition_svc.log.transfer.outgoing import NotSource
+from partition_svc.log.transfer.outgoing import NotMoveSource
 from partition_svc.moves.messages import head_from_message, moved_log, rows_from_message
 from partition_svc.moves.peers import Peers
 from partition_svc.partitions import PartitionCore
@@ -121,7 +121,7 @@ class TargetMove:
 
     async def _take_up(self) -> None:
         """Goes on with what an earlier move has left here, where the log still begins like that."""
-        left = self._incoming.left_over(self.move)
+        left = self._incoming.leftover_head(self.move)
         if left is None:
             return
         request = pb.CopyLogRequest(
@@ -132,7 +132,7 @@ class TargetMove:
         async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
             first = await anext(parts, None)
         if first is not None and first.head.continues:
-            await self._incoming.take_up(self.move)
+            await self._incoming.reuse_leftover(self.move)
             log.info("%s is copied from offset %d on", self._log, left.next_offset)
 
     async def _copy_bulk(self, copy: IncomingLog) -> None:
@@ -183,10 +183,10 @@ class TargetMove:
                 if part.HasField("head"):
                     self._on_size(copy, part.head.size_bytes)
                 elif part.HasField("rows"):
-                    await limit.take(part.ByteSize())
+                    await limit.acquire(part.ByteSize())
                     await self._incoming.add_rows(copy, rows_from_message(part.rows))
                 else:
-                    await limit.take(len(part.batches))
+                    await limit.acquire(len(part.batches))
                     await self._incoming.add(copy, part.batches)
         await self._incoming.sync(copy)
         return copy.head.size_bytes - before
@@ -224,7 +224,7 @@ async def _parts(call: _Call, what: str) -> AsyncGenerator[pb.LogPart, None]:
     """The parts of a stream; it ends with it, however that is left.
 
     Raises:
-        NotSource: the source refuses.
+        NotMoveSource: the source refuses.
         BackendUnavailable: the stream broke off.
     """
     try:
@@ -234,7 +234,7 @@ async def _parts(call: _Call, what: str) -> AsyncGenerator[pb.LogPart, None]:
             if not isinstance(part, pb.LogPart):
                 return
             if part.HasField("refusal"):
-                raise NotSource(Refusal(part.refusal))
+                raise NotMoveSource(Refusal(part.refusal))
             yield part
     finally:
         call.cancel()

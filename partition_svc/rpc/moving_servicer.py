@@ -10,7 +10,7 @@ from common.ports.partitions import Refusal
 from common.rpc.server import Service
 from common.runtime.failpoints import reach
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.transfer.outgoing import NotSource, Outgoing
+from partition_svc.log.transfer.outgoing import NotMoveSource, OutgoingLogs
 from partition_svc.moves.messages import head_to_message, log_from_message, rows_to_message
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS
@@ -26,7 +26,7 @@ _Parts: TypeAlias = AsyncIterator[pb.LogPart]
 class MovingServicer(MovingServiceServicer):
     """One method for each RPC of `protos/partition/v1/moving.proto`, which says what they do."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
+    def __init__(self, outgoing: OutgoingLogs) -> None:
         self._outgoing = outgoing
         self._is_stopping = False
 
@@ -94,7 +94,7 @@ class MovingServicer(MovingServiceServicer):
                         grpc.StatusCode.UNAVAILABLE, "the partition service is stopping"
                     )
                 yield part
-        except NotSource as error:
+        except NotMoveSource as error:
             yield pb.LogPart(refusal=error.refusal)
         except StorageFailed:
             yield pb.LogPart(refusal=Refusal.STORAGE_ERROR)

@@ -16,10 +16,10 @@ from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, OneAp
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.registry import LogRegistry
-from partition_svc.log.staged_batch import Staged, Submission
-from partition_svc.log.validation.large_batches import Opening
-from partition_svc.log.validation.record_rules import Accepted
-from partition_svc.log.validation.validation import Unopened
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
+from partition_svc.log.validation.large_batches import LargeBatchQueues
+from partition_svc.log.validation.record_rules import ValidBatch
+from partition_svc.log.validation.validation import UnexaminedBatch
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _new_tuple: Final = tuple.__new__
 _PENDING: Final = AppendResult()
 
 
-class Appending:
+class Appender:
     """`must_sync`: whether acks=all is answered only when it is synced."""
 
     def __init__(self, registry: LogRegistry, committer: Committer, *, must_sync: bool) -> None:
@@ -38,10 +38,10 @@ class Appending:
         self._committer = committer
         self._must_sync = must_sync
         self._loop = asyncio.get_running_loop()
-        self._opening = Opening(self)
-        self._queues = self._opening.queues
+        self._large_batches = LargeBatchQueues(self)
+        self._queues = self._large_batches.queues
         #: What single batches share now, as long as `_shared_group` gathers.
-        self._shared = Submission(self._loop.create_future())
+        self._shared = AppendReply(self._loop.create_future())
         self._shared_group = -1
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
@@ -54,7 +54,7 @@ class Appending:
             future.set_exception(BackendUnavailable("the partition service is stopping"))
             return future
         must_sync = self._must_sync and acks == ACKS_ALL
-        submission = Submission(future, must_sync=must_sync)
+        reply = AppendReply(future, must_sync=must_sync)
         now_ms = time_ns() // 1_000_000
         for one in appends:
             outcome = self._stage(
@@ -62,19 +62,19 @@ class Appending:
                 one.batch,
                 one.leader_epoch,
                 now_ms,
-                submission,
+                reply,
                 by_coordinator=one.by_coordinator,
             )
-            if isinstance(outcome, Staged):
+            if isinstance(outcome, StagedBatch):
                 self._committer.submit(outcome)
             elif isinstance(outcome, AppendResult):
-                submission.results.append(outcome)
+                reply.results.append(outcome)
             else:
-                position = submission.expect(_PENDING)
-                later = self._opening.add(one, outcome, must_sync=must_sync)
-                later.add_done_callback(partial(_settle, submission, position))
+                position = reply.expect(_PENDING)
+                later = self._large_batches.enqueue(one, outcome, must_sync=must_sync)
+                later.add_done_callback(partial(_settle, reply, position))
         # Where all are refused nobody else does.
-        submission.settle(0)
+        reply.complete(0)
         return future
 
     def append_one(
@@ -84,22 +84,24 @@ class Appending:
         if self.is_draining:
             return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
         must_sync = self._must_sync and acks == ACKS_ALL
-        submission = self._shared
-        if self._shared_group != self._committer.group or submission.must_sync != must_sync:
-            submission = self._share_anew(must_sync=must_sync)
-        outcome = self._stage(log, batch, leader_epoch, time_ns() // 1_000_000, submission)
-        if isinstance(outcome, Staged):
+        reply = self._shared
+        if self._shared_group != self._committer.batch_number or reply.must_sync != must_sync:
+            reply = self._share_anew(must_sync=must_sync)
+        outcome = self._stage(log, batch, leader_epoch, time_ns() // 1_000_000, reply)
+        if isinstance(outcome, StagedBatch):
             self._committer.submit(outcome)
-            return _new_tuple(OneAppend, (submission.future, outcome.position))
+            return _new_tuple(OneAppend, (reply.future, outcome.position))
         if isinstance(outcome, AppendResult):
             refused: Future[list[AppendResult]] = self._loop.create_future()
             refused.set_result([outcome])
             return OneAppend(refused, 0)
         append = Append(log, batch, leader_epoch)
-        return OneAppend(self._opening.add(append, outcome, must_sync=must_sync), 0)
+        return OneAppend(self._large_batches.enqueue(append, outcome, must_sync=must_sync), 0)
 
-    def stage(self, append: Append, submission: Submission) -> Staged | AppendResult | Unopened:
-        """For `Opening`: an append whose turn has come."""
+    def stage(
+        self, append: Append, reply: AppendReply
+    ) -> StagedBatch | AppendResult | UnexaminedBatch:
+        """For `LargeBatchQueues`: an append whose turn has come."""
         log_id, batch, epoch = append.log, append.batch, append.leader_epoch
         now_ms = time_ns() // 1_000_000
         outcome = self._stage(
@@ -107,17 +109,17 @@ class Appending:
             batch,
             epoch,
             now_ms,
-            submission,
+            reply,
             by_coordinator=append.by_coordinator,
             is_due=True,
         )
         assert outcome is not None, "it is the first of its queue"
         return outcome
 
-    def stage_opened(
-        self, append: Append, accepted: Accepted, submission: Submission
-    ) -> Staged | AppendResult:
-        """For `Opening`: an append whose batch was examined."""
+    def stage_examined(
+        self, append: Append, accepted: ValidBatch, reply: AppendReply
+    ) -> StagedBatch | AppendResult:
+        """For `LargeBatchQueues`: an append whose batch was examined."""
         now_ms = time_ns() // 1_000_000
         if self._committer.refusal is not None:
             return self._no_storage(append.log, append.batch, now_ms)
@@ -125,35 +127,35 @@ class Appending:
             log = self._registry.find(append.log)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage_opened(accepted, append.leader_epoch, now_ms, submission)
+            return log.stage_examined(accepted, append.leader_epoch, now_ms, reply)
         except Exception as error:  # noqa: BLE001 - only this append may suffer from it
             return _failed(append.log, error)
 
-    def give_up(self, append: Append) -> AppendResult:
-        """For `Opening`: refuses an append that has waited too long. Its producer sends it again.
+    def reject_overdue(self, append: Append) -> AppendResult:
+        """For `LargeBatchQueues`: refuses an append that has waited too long.
 
-        The producer's later batches must not overtake it meanwhile.
+        Its producer sends it again; the producer's later batches must not overtake it meanwhile.
         """
         log = self._registry.logs.get(append.log)
         if log is not None:
-            log.note_failed(append.batch, time_ns() // 1_000_000)
+            log.expect_retry(append.batch, time_ns() // 1_000_000)
         message = "too many records wait to be examined"
         return AppendResult(refusal=Refusal.NO_ANSWER, message=message)
 
-    def submit(self, staged: Staged) -> None:
-        """For `Opening`."""
+    def submit(self, staged: StagedBatch) -> None:
+        """For `LargeBatchQueues`."""
         self._committer.submit(staged)
 
-    async def settled(self) -> None:
+    async def drain(self) -> None:
         """Waits until the batches that are being examined have gone to the committer."""
-        await self._opening.settled()
+        await self._large_batches.drain()
 
     def close(self) -> None:
-        self._opening.close()
+        self._large_batches.close()
 
-    def _share_anew(self, *, must_sync: bool) -> Submission:
-        self._shared = Submission(self._loop.create_future(), must_sync=must_sync)
-        self._shared_group = self._committer.group
+    def _share_anew(self, *, must_sync: bool) -> AppendReply:
+        self._shared = AppendReply(self._loop.create_future(), must_sync=must_sync)
+        self._shared_group = self._committer.batch_number
         return self._shared
 
     def _stage(  # noqa: PLR0913 - an append in its parts
@@ -162,35 +164,35 @@ class Appending:
         batch: bytes | memoryview,
         leader_epoch: int,
         now_ms: int,
-        submission: Submission,
+        reply: AppendReply,
         *,
         by_coordinator: bool = False,
         is_due: bool = False,
-    ) -> Staged | AppendResult | Unopened | None:
+    ) -> StagedBatch | AppendResult | UnexaminedBatch | None:
         """None: it must queue behind a batch that is being examined. Raises nothing."""
         if self._queues and log_id in self._queues and not is_due:
             return None
         if self._committer.refusal is not None and not (
-            by_coordinator and self._committer.is_lenient
+            by_coordinator and self._committer.accepts_coordinators
         ):
             return self._no_storage(log_id, batch, now_ms)
         try:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)
             if isinstance(log, Refusal):
                 return AppendResult(refusal=log)
-            return log.stage(batch, leader_epoch, now_ms, submission, by_coordinator=by_coordinator)
+            return log.stage(batch, leader_epoch, now_ms, reply, by_coordinator=by_coordinator)
         except Exception as error:  # noqa: BLE001 - only this append may suffer from it
             return _failed(log_id, error)
 
     def _no_storage(self, log_id: LogId, batch: bytes | memoryview, now_ms: int) -> AppendResult:
         if (known := self._registry.logs.get(log_id)) is not None:
-            known.note_failed(batch, now_ms)
+            known.expect_retry(batch, now_ms)
         return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.refusal)
 
 
-def _settle(submission: Submission, position: int, later: "Future[list[AppendResult]]") -> None:
+def _settle(reply: AppendReply, position: int, later: "Future[list[AppendResult]]") -> None:
     (result,) = later.result()
-    submission.replace(position, result)
+    reply.complete_with(position, result)
 
 
 def _failed(log_id: LogId, error: Exception) -> AppendResult:

@@ -17,9 +17,9 @@ from time import time_ns
 from typing import Final, NamedTuple
 
 from common.ports.partitions import AppendResult, Refusal
-from partition_svc.log.commit.commit_batch import CommitGroup
+from partition_svc.log.commit.commit_batch import CommitBatch
 from partition_svc.log.commit.disk_thread import DiskThread
-from partition_svc.log.staged_batch import CommittableLog, Staged, Submission
+from partition_svc.log.staged_batch import AppendReply, CommittableLog, StagedBatch
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
@@ -40,22 +40,22 @@ class Committer:
         #: Set while appends are refused for want of room, and chores go on.
         self.is_full = asyncio.Event()
         #: Number of the group that gathers: what is submitted now will be in it, or in a later one.
-        self.group = 0
+        self.batch_number = 0
         self._store = store
         self._disk = disk
-        self._queue: deque[Staged] = deque()
+        self._queue: deque[StagedBatch] = deque()
         self._chores: deque[_Chore] = deque()
-        self._committing: CommitGroup | None = None
+        self._committing: CommitBatch | None = None
         self._wake_up: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
-    def submit(self, staged: Staged) -> None:
-        """Queues a staged batch; its submission is settled when it is stored, or is not."""
+    def submit(self, staged: StagedBatch) -> None:
+        """Queues a staged batch; its reply is settled when it is stored, or is not."""
         self._queue.append(staged)
         if self._wake_up is not None:
             self._wake()
 
-    async def settle(self, log: CommittableLog) -> None:
+    async def flush(self, log: CommittableLog) -> None:
         """Waits until all that is staged of a log now is written and on its way to be answered.
 
         Raises:
@@ -63,14 +63,14 @@ class Committer:
         """
         if self.failure is not None:
             raise StorageFailed(self.failure)
-        submission = Submission(asyncio.get_running_loop().create_future())
+        reply = AppendReply(asyncio.get_running_loop().create_future())
         # Like the copy of a duplicate: answered in its place, and nothing to be written.
-        self.submit(log.staged_nothing(AppendResult(), submission))
-        (result,) = await submission.future
+        self.submit(log.stage_marker(AppendResult(), reply))
+        (result,) = await reply.future
         if result.refusal is not None:
             raise StorageFailed(result.message)
 
-    def between_groups(
+    def run_exclusive(
         self, chore: Callable[[], None], *, must_sync: bool = False, in_thread: bool = False
     ) -> "asyncio.Future[None]":
         """Runs `chore`, which may write, when nothing else does; done when it has run.
@@ -118,7 +118,7 @@ class Committer:
             raise
 
     @property
-    def is_lenient(self) -> bool:
+    def accepts_coordinators(self) -> bool:
         """Whether groups may still write where clients may not: for want of room, into the reserve.
 
         They write little, and consumers on a full disk are to go on.
@@ -158,16 +158,16 @@ class Committer:
 
     def _write_group(self) -> None:
         """Writes what is queued; `_committing` is what of it has to be synced."""
-        self.group += 1
-        group = self._committing = CommitGroup(self._queue, _GROUP_BYTES_MAX)
+        self.batch_number += 1
+        group = self._committing = CommitBatch(self._queue, _GROUP_BYTES_MAX)
         group.write(self._store)
-        group.answer_written()
-        if group.is_answered:
+        group.acknowledge_written()
+        if group.is_acknowledged:
             self._committing = None
 
-    async def _sync_group(self, group: CommitGroup) -> None:
+    async def _sync_group(self, group: CommitBatch) -> None:
         await self._disk.run(self._store.sync)
-        group.answer_synced()
+        group.acknowledge_synced()
         self._committing = None
 
     async def _run_chore(self, chore: "_Chore") -> None:
@@ -215,20 +215,20 @@ class Committer:
         self.is_full.set()
 
     def _refuse(self, message: str) -> None:
-        self.group += 1
-        committing = () if self._committing is None else self._committing.unanswered()
+        self.batch_number += 1
+        committing = () if self._committing is None else self._committing.unacknowledged()
         refused = [*committing, *self._queue]
         self._committing = None
         self._queue.clear()
         now_ms = time_ns() // 1_000_000
         for staged in refused:
             if staged.batch is not None:
-                staged.log.note_failed(staged.batch, now_ms)
-            staged.fail(Refusal.STORAGE_ERROR, message)
+                staged.log.expect_retry(staged.batch, now_ms)
+            staged.reject(Refusal.STORAGE_ERROR, message)
         for one in {staged.log for staged in refused}:
             # Where it cannot even be read, recovery puts it back.
             with contextlib.suppress(StorageFailed):
-                one.put_back()
+                one.rollback()
 
 
 class _Chore(NamedTuple):

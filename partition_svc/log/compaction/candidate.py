@@ -16,7 +16,7 @@ from partition_svc.store.reading import Limits, LogReader
 _FIRST = Limits(bytes_max=0, pause_bytes=0, one=True)
 
 
-class Cleanable(NamedTuple):
+class CompactionCandidate(NamedTuple):
     """What is before `first_dirty` was compacted before; nothing may be touched from `end` on."""
 
     log: PartitionLog
@@ -27,7 +27,7 @@ class Cleanable(NamedTuple):
     dirty_ratio: float
 
 
-def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> Cleanable | None:
+def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> CompactionCandidate | None:
     """The part of a log to compact now; None where there is none, or it is not worth it.
 
     Raises:
@@ -44,7 +44,7 @@ def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> Cleanable | 
     clean_bytes = _bytes_before([*segments, log_end], first_dirty)
     all_bytes = _bytes_before([*segments, log_end], end)
     dirty_bytes = all_bytes - clean_bytes
-    part = Cleanable(log, first_dirty, end, dirty_bytes, dirty_bytes / max(1, all_bytes))
+    part = CompactionCandidate(log, first_dirty, end, dirty_bytes, dirty_bytes / max(1, all_bytes))
     if part.dirty_ratio > log.config.dirty_ratio_min or _is_overdue(part, reader, now_ms):
         return part
     return None
@@ -60,7 +60,7 @@ def _aged_end(log: PartitionLog, reader: LogReader, now_ms: int) -> int:
     return reader.offset_before_time(log.key, max(0, oldest_young_ms)) + 1
 
 
-def _is_overdue(part: Cleanable, reader: LogReader, now_ms: int) -> bool:
+def _is_overdue(part: CompactionCandidate, reader: LogReader, now_ms: int) -> bool:
     """Whether its first record has waited for longer than max.compaction.lag.ms."""
     lag_ms = part.log.config.compaction_lag_max_ms
     if lag_ms == FOREVER:

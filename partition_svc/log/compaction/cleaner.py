@@ -11,9 +11,13 @@ from time import time
 
 from common.ports.partitions import LogId
 from common.runtime.failpoints import reach
-from partition_svc.log.compaction.candidate import Cleanable, cleanable
-from partition_svc.log.compaction.compaction_pass import CompactionPass, Interrupted, Tools
-from partition_svc.log.compaction.uncleanable import Uncleanable
+from partition_svc.log.compaction.candidate import CompactionCandidate, cleanable
+from partition_svc.log.compaction.compaction_pass import (
+    CompactionInterrupted,
+    CompactionPass,
+    CompactionTools,
+)
+from partition_svc.log.compaction.uncleanable import UncleanableLogs
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.store.failures import DiskFull, StorageFailed
 
@@ -23,12 +27,14 @@ log = logging.getLogger(__name__)
 class LogCleaner:
     """Runs as one task. `on_cleaned` is told when there may be space to be given back."""
 
-    def __init__(self, tools: Tools, *, backoff_ms: int, on_cleaned: Callable[[], None]) -> None:
+    def __init__(
+        self, tools: CompactionTools, *, backoff_ms: int, on_cleaned: Callable[[], None]
+    ) -> None:
         """Looks for work every `backoff_ms`."""
         self._tools = tools
         self._backoff_s = backoff_ms / 1000
         self._on_cleaned = on_cleaned
-        self.uncleanable = Uncleanable()
+        self.uncleanable = UncleanableLogs()
         #: Of these it could not be read what is dirty.
         self._unread: set[LogId] = set()
 
@@ -36,7 +42,7 @@ class LogCleaner:
         while True:
             await asyncio.sleep(self._backoff_s)
             try:
-                await self.clean_what_is_dirty()
+                await self.clean_dirty_logs()
             except StorageFailed as error:
                 log.warning("cannot compact logs: %s", error)
 
@@ -44,7 +50,7 @@ class LogCleaner:
         """After the task has ended. Waits for what the thread works on: milliseconds."""
         self._tools.thread.shutdown()
 
-    async def clean_what_is_dirty(self) -> None:
+    async def clean_dirty_logs(self) -> None:
         """One round over all logs, the dirtiest first.
 
         Raises:
@@ -73,7 +79,7 @@ class LogCleaner:
         """
         try:
             await one.run()
-        except Interrupted:
+        except CompactionInterrupted:
             log.debug("compaction of %s was interrupted", log_id)
         except StorageFailed as error:
             self._note_unreadable(log_id, error)
@@ -97,10 +103,10 @@ class LogCleaner:
         reason = f"{len(left_alone)} batches are left as they are, the first at offset {offset}"
         self.uncleanable.note(log_id, f"{reason}: {left_alone[offset]}")
 
-    async def _parts(self, now_ms: int) -> list[Cleanable]:
+    async def _parts(self, now_ms: int) -> list[CompactionCandidate]:
         tools = self._tools
-        found: list[Cleanable] = []
-        compacted = tools.registry.compacted_here()
+        found: list[CompactionCandidate] = []
+        compacted = tools.registry.owned_compacted_logs()
         self.uncleanable.keep(compacted)
         for wanted in compacted:
             await tools.recovery.until_readable()
@@ -121,7 +127,7 @@ class LogCleaner:
             await asyncio.sleep(0)
         return found
 
-    def _part(self, wanted: LogId, now_ms: int) -> Cleanable | None:
+    def _part(self, wanted: LogId, now_ms: int) -> CompactionCandidate | None:
         one = self._tools.registry.find(wanted)
         if not isinstance(one, PartitionLog):
             return None

@@ -17,9 +17,9 @@ from common.records.batch import last_offset_of
 from common.runtime.failpoints import reach
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.recovery import Recovery
-from partition_svc.log.compaction.candidate import Cleanable
+from partition_svc.log.compaction.candidate import CompactionCandidate
 from partition_svc.log.compaction.retained_records import LastOffsets, compact
-from partition_svc.log.compaction.stale_times import StaleTimes
+from partition_svc.log.compaction.stale_times import StaleTimeIndex
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.failures import DiskFull
@@ -34,11 +34,11 @@ _T = TypeVar("_T")
 _PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
 
 
-class Interrupted(Exception):
+class CompactionInterrupted(Exception):
     """The log is not to be compacted any more, or what was read of it may not be there now."""
 
 
-class Tools(NamedTuple):
+class CompactionTools(NamedTuple):
     """What a pass works with. `thread` is for work on records, `buffer_bytes` for keys.
 
     `limit` is for what is read and written.
@@ -59,7 +59,7 @@ class CompactionPass:
     `left_alone` has those that could not be read or written again: the reasons by base offset.
     """
 
-    def __init__(self, part: Cleanable, tools: Tools, now_ms: int) -> None:
+    def __init__(self, part: CompactionCandidate, tools: CompactionTools, now_ms: int) -> None:
         self.replaced = 0
         self.left_alone: dict[int, str] = {}
         self._part = part
@@ -72,7 +72,7 @@ class CompactionPass:
         """Until the whole part is compacted.
 
         Raises:
-            Interrupted: the log moves, is deleted, or the store was opened again.
+            CompactionInterrupted: the log moves, is deleted, or the store was opened again.
             StorageFailed
         """
         start, end = self._part.first_dirty, self._part.end
@@ -99,7 +99,7 @@ class CompactionPass:
         """Takes away all that has a later record among `last_offsets`, from the log's start on."""
         retention_ms = self._log.config.delete_retention_ms
         offset = self._log.log_start_offset
-        times = StaleTimes(self._tools.store.reader, self._log.key)
+        times = StaleTimeIndex(self._tools.store.reader, self._log.key)
         while offset < last_offsets.end:
             run = await self._read(offset, last_offsets.end)
             if not run.batches:
@@ -113,13 +113,13 @@ class CompactionPass:
                 await reach("clean.replace")
                 await self._write(partial(self._replace, replacements))
                 await reach("clean.replaced")
-                await self._tools.limit.take(_put_bytes(replacements))
+                await self._tools.limit.acquire(_put_bytes(replacements))
             await self._forget_times(times, run.next_offset, _kept(run.batches, replacements))
             offset = run.next_offset
         await self._forget_times(times, last_offsets.end, ())
 
     async def _forget_times(
-        self, times: StaleTimes, end_offset: int, kept: Collection[int]
+        self, times: StaleTimeIndex, end_offset: int, kept: Collection[int]
     ) -> None:
         """Deletes rows of the time index before `end_offset` whose batches are gone."""
         is_all = False
@@ -135,7 +135,7 @@ class CompactionPass:
         await self._tools.recovery.until_readable()
         self._check()
         run = self._tools.store.reader.read(self._log.key, offset, end, _PIECE)
-        await self._tools.limit.take(run.size_bytes)
+        await self._tools.limit.acquire(run.size_bytes)
         return run
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
@@ -148,7 +148,7 @@ class CompactionPass:
             if self._is_current:
                 work()
 
-        await self._tools.committer.between_groups(write)
+        await self._tools.committer.run_exclusive(write)
         self._check()
 
     def _check_room(self) -> None:
@@ -161,9 +161,9 @@ class CompactionPass:
         store, one = self._tools.store, self._log
         group = store.new_group()
         gone_bytes = store.replace(group, one.key, one.head.size_bytes, replacements)
-        one.shrink(group, gone_bytes)
+        one.subtract_bytes(group, gone_bytes)
         store.write(group, 0)
-        one.on_shrunk(replacements[-1].last_offset + 1)
+        one.on_compacted(replacements[-1].last_offset + 1)
         self.replaced += len(replacements)
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
@@ -180,7 +180,7 @@ class CompactionPass:
 
     def _check(self) -> None:
         if not self._is_current:
-            raise Interrupted
+            raise CompactionInterrupted
 
     @property
     def _is_current(self) -> bool:

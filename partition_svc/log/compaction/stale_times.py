@@ -13,7 +13,7 @@ from partition_svc.store.reading import LogReader
 _ROWS_BYTES: Final = 16 << 10
 
 
-class StaleTimes:
+class StaleTimeIndex:
     """Of one log, from its beginning on: timestamps and offsets of its rows grow together."""
 
     def __init__(self, reader: LogReader, log_key: bytes) -> None:

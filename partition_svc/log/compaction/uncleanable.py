@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 _REPEAT_S: Final = 600.0
 
 
-class Uncleanable:
+class UncleanableLogs:
     """Why, by log. A reason is in force until a pass over the log is through without one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

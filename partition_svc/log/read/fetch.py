@@ -97,7 +97,7 @@ class _Poll:
             self.must_answer = True
 
 
-class Fetching:
+class Fetcher:
     """Answers fetch queries. `fetch_bytes_max` bounds any answer (Kafka's fetch.max.bytes)."""
 
     def __init__(
@@ -274,6 +274,6 @@ def _watch(waiter: FetchWaiter, poll: _Poll, position: int) -> None:
     if log is None:
         return
     waiter.watch(log, max(0, poll.partitions[position].max_bytes - read.size_bytes))
-    is_changed = log.high_watermark != result.high_watermark or log.gone is not None
+    is_changed = log.high_watermark != result.high_watermark or log.closed_reason is not None
     if is_changed or log.leader_epoch != result.leader_epoch:
         waiter.changed.add(log)

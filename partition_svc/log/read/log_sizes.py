@@ -12,7 +12,7 @@ from partition_svc.store.log_store import LogStore
 _ROWS_BYTES: Final = 32 << 10
 
 
-class Sizes:
+class LogSizes:
     """Of logs that this member owns."""
 
     def __init__(self, registry: LogRegistry, recovery: Recovery, store: LogStore) -> None:
@@ -20,11 +20,11 @@ class Sizes:
         self._recovery = recovery
         self._store = store
 
-    def of_open_logs(self) -> dict[LogId, int]:
+    def open_logs(self) -> dict[LogId, int]:
         """Only these can have changed since they were looked at last."""
         return {log.id: log.head.size_bytes for log in self._registry.logs.values()}
 
-    async def of_all_logs(self) -> dict[LogId, int]:
+    async def all_logs(self) -> dict[LogId, int]:
         """Of every log that was ever written to. Lets others work in between.
 
         Raises:
@@ -38,7 +38,7 @@ class Sizes:
             found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
             for key, row in found:
                 log = LogId(*log_id(key[1:]))
-                if self._registry.is_ours(log):
+                if self._registry.owns(log):
                     sizes[log] = LogHead.unpack(row).size_bytes
                 start = key + b"\0"
             await asyncio.sleep(0)

@@ -74,8 +74,8 @@ class IncomingLogs:
         wanted = LogId(move.topic_id, move.partition)
         mark = self.marks.get(wanted)
         if mark is None or mark.move_id != move.move_id:
-            await self._begin_anew(wanted, move)
-        self._let_go(wanted)
+            await self._begin_new_copy(wanted, move)
+        self._abort_copy(wanted)
         copy = IncomingLog(
             wanted,
             self._store,
@@ -88,7 +88,7 @@ class IncomingLogs:
             await self.sync(copy)
         return copy
 
-    def left_over(self, move: Move) -> LogHead | None:
+    def leftover_head(self, move: Move) -> LogHead | None:
         """The end of what an earlier move has left of the log; None where there is nothing.
 
         Raises:
@@ -101,17 +101,17 @@ class IncomingLogs:
         head = self._store.head(log_key(*wanted))
         return head if head.next_offset else None
 
-    def is_kept(self, wanted: LogId) -> bool:
+    def keeps_leftover(self, wanted: LogId) -> bool:
         """Returns whether what a move has left of a log may be of use, and is in nobody's way."""
         try:
             return not self._config_of(wanted.topic_id).is_compacted and self.room_bytes > 0
         except StorageFailed:
             return False
 
-    async def take_up(self, move: Move) -> None:
+    async def reuse_leftover(self, move: Move) -> None:
         """Makes what an earlier move has left the copy of this one; its source has checked that."""
         wanted = LogId(move.topic_id, move.partition)
-        self._let_go(wanted)
+        self._abort_copy(wanted)
         await self._put_mark(wanted, Incoming(move.move_id, move.leader_epoch))
 
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
@@ -121,7 +121,7 @@ class IncomingLogs:
             CorruptRecords: they are not whole batches that follow each other; none is added.
             NoRoom: the logs that are served here need what is left of the disk.
         """
-        if self._committer.refusal is not None or copy.gone is not None:
+        if self._committer.refusal is not None or copy.closed_reason is not None:
             raise StorageFailed(self._committer.refusal or "the copy was let go of")
         # Asking takes a look at the disk.
         if not copy.unsynced_bytes:
@@ -131,7 +131,7 @@ class IncomingLogs:
         for start in range(0, len(placed), _BATCHES_PER_TURN):
             for batch, header in placed[start : start + _BATCHES_PER_TURN]:
                 self._committer.submit(copy.take(batch, header, now_ms))
-            await self._committer.settle(copy)
+            await self._committer.flush(copy)
             copy.settled()
         if copy.unsynced_bytes >= _UNSYNCED_BYTES_MAX:
             await self.sync(copy)
@@ -149,7 +149,7 @@ class IncomingLogs:
 
     async def sync(self, copy: IncomingLog) -> None:
         """What was added survives the loss of power."""
-        await self._committer.between_groups(lambda: None, must_sync=True)
+        await self._committer.run_exclusive(lambda: None, must_sync=True)
         copy.unsynced_bytes = 0
 
     async def clear_rows(self, copy: IncomingLog, kinds: Sequence[bytes]) -> None:
@@ -183,34 +183,34 @@ class IncomingLogs:
 
         await self._change(copy, write, must_sync=True)
 
-    async def adopted(self, wanted: LogId) -> None:
+    async def promote(self, wanted: LogId) -> None:
         """This member owns the log now: it is a copy no more."""
-        self._let_go(wanted)
+        self._abort_copy(wanted)
 
         def delete_mark() -> None:
             self._delete_rows([incoming_key(log_key(*wanted))])
             self.marks.pop(wanted, None)
 
-        await self._committer.between_groups(delete_mark)
+        await self._committer.run_exclusive(delete_mark)
 
     async def delete(self, wanted: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
         """The log goes to somebody else, or nowhere. Durable: the record of its move may go next.
 
         `unless` is asked when it comes to that: whose the log is may have changed meanwhile.
         """
-        self._let_go(wanted)
+        self._abort_copy(wanted)
 
         def delete() -> None:
             if not unless():
                 self._store.delete_log(log_key(*wanted))
                 self.marks.pop(wanted, None)
 
-        await self._committer.between_groups(delete, must_sync=True)
+        await self._committer.run_exclusive(delete, must_sync=True)
 
     def on_recovered(self) -> None:
         """After the store was opened again: what is open may be ahead of what it holds."""
         for wanted in tuple(self._open):
-            self._let_go(wanted)
+            self._abort_copy(wanted)
         self.marks.clear()
         self._read_marks()
 
@@ -221,13 +221,13 @@ class IncomingLogs:
             is_whole = mark.is_whole or self._store.head(key).leader_epoch > mark.leader_epoch
             self.marks[LogId(*log_id(key))] = mark._replace(is_whole=is_whole)
 
-    def _let_go(self, wanted: LogId) -> None:
+    def _abort_copy(self, wanted: LogId) -> None:
         """Nothing that an earlier attempt has on its way is written any more."""
         copy = self._open.pop(wanted, None)
         if copy is not None:
-            copy.leave(Refusal.MOVING)
+            copy.close(Refusal.MOVING)
 
-    async def _begin_anew(self, wanted: LogId, move: Move) -> None:
+    async def _begin_new_copy(self, wanted: LogId, move: Move) -> None:
         key = log_key(*wanted)
         mark = Incoming(move.move_id, move.leader_epoch)
         head = self._store.head(key)
@@ -244,7 +244,7 @@ class IncomingLogs:
             self._store.write(group, 0)
             self.marks[wanted] = mark
 
-        await self._committer.between_groups(write)
+        await self._committer.run_exclusive(write)
 
     async def _change(
         self, copy: IncomingLog, work: Callable[[], None], *, must_sync: bool = False
@@ -255,11 +255,11 @@ class IncomingLogs:
         """
 
         def change() -> None:
-            if copy.gone is None:
+            if copy.closed_reason is None:
                 work()
 
-        await self._committer.between_groups(change, must_sync=must_sync)
-        if copy.gone is not None:
+        await self._committer.run_exclusive(change, must_sync=must_sync)
+        if copy.closed_reason is not None:
             raise StorageFailed("the copy was let go of")
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:

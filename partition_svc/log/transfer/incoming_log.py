@@ -14,7 +14,7 @@ from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.producers import row_after
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, LogHead, producer_key
 from partition_svc.store.log_store import LogStore
@@ -73,11 +73,11 @@ class IncomingLog(PartitionLog):
             found.append((batch, header))
         return found
 
-    def take(self, batch: bytes, header: BatchHeader, now_ms: int) -> Staged:
+    def take(self, batch: bytes, header: BatchHeader, now_ms: int) -> StagedBatch:
         """Stages a batch at the place that it has. What it returns must go to the committer."""
         self.next_offset = header.last_offset + 1
         self.unsynced_bytes += len(batch)
-        return Staged(
+        return StagedBatch(
             self,
             batch,
             header.base_offset,
@@ -117,7 +117,7 @@ class IncomingLog(PartitionLog):
         return head._replace(size_bytes=self.head.size_bytes, fence_epoch=self.mark.leader_epoch)
 
 
-class _Nobody(Submission):
+class _Nobody(AppendReply):
     """Nobody waits for one batch: whoever adds them waits for all."""
 
     __slots__ = ()
@@ -125,10 +125,10 @@ class _Nobody(Submission):
     def __init__(self) -> None:
         self.must_sync = False
 
-    def settle(self, count: int = 1) -> None:
+    def complete(self, count: int = 1) -> None:
         pass
 
-    def fail(self, position: int, refusal: Refusal, message: str) -> None:
+    def reject(self, position: int, refusal: Refusal, message: str) -> None:
         pass
 
 

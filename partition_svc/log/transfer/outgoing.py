@@ -24,7 +24,7 @@ _PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
 _ROWS_BYTES: Final = 32 << 10
 
 
-class NotSource(Exception):
+class NotMoveSource(Exception):
     """The log cannot be handed over from here, or not in this move: `refusal` says why."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -32,8 +32,11 @@ class NotSource(Exception):
         self.refusal = refusal
 
 
-class Outgoing:
-    """Logs of this member, for the targets of moves. All raise `StorageFailed` and `NotSource`."""
+class OutgoingLogs:
+    """Logs of this member, read by the targets of moves.
+
+    All methods raise `StorageFailed` and `NotMoveSource`.
+    """
 
     def __init__(
         self,
@@ -56,19 +59,19 @@ class Outgoing:
         await self._recovery.until_readable()
         log = self._registry.find(wanted)
         if isinstance(log, Refusal):
-            raise NotSource(log)
+            raise NotMoveSource(log)
         refusal = log.epoch_refusal(leader_epoch)
         if refusal is not None:
-            raise NotSource(refusal)
+            raise NotMoveSource(refusal)
         move = self._registry.view.move_of(*wanted)
         if move is None or move.move_id != move_id:
-            raise NotSource(Refusal.NOT_OWNER)
+            raise NotMoveSource(Refusal.NOT_OWNER)
         return log
 
     async def durable_head(self, log: PartitionLog) -> LogHead:
         """The log as it is written now; it survives the loss of power when this returns."""
         head = log.head
-        await self._committer.between_groups(_nothing, must_sync=True)
+        await self._committer.run_exclusive(_nothing, must_sync=True)
         return head
 
     def continues(self, log: PartitionLog, end_offset: int, last_epoch: int) -> bool:
@@ -92,8 +95,8 @@ class Outgoing:
         offset = max(offset, log.log_start_offset)
         while offset < end_offset:
             await self._recovery.until_readable()
-            if log.gone is not None:
-                raise NotSource(log.gone)
+            if log.closed_reason is not None:
+                raise NotMoveSource(log.closed_reason)
             run = self._store.reader.read(log.key, offset, end_offset, _PIECE)
             if not run.batches:
                 return
@@ -117,13 +120,13 @@ class Outgoing:
                 fenced.append(log.head)
 
         while not fenced:
-            refusal = log.gone or log.epoch_refusal(leader_epoch)
+            refusal = log.closed_reason or log.epoch_refusal(leader_epoch)
             if refusal is not None:
-                raise NotSource(refusal)
+                raise NotMoveSource(refusal)
             log.fence(leader_epoch)
             self._on_fenced()
-            await self._committer.settle(log)
-            await self._committer.between_groups(write, must_sync=True)
+            await self._committer.flush(log)
+            await self._committer.run_exclusive(write, must_sync=True)
         return fenced[0]
 
     async def rows(self, log: PartitionLog, kinds: Sequence[bytes]) -> AsyncIterator[list[Row]]:
@@ -133,8 +136,8 @@ class Outgoing:
             is_all = False
             while not is_all:
                 await self._recovery.until_readable()
-                if log.gone is not None:
-                    raise NotSource(log.gone)
+                if log.closed_reason is not None:
+                    raise NotMoveSource(log.closed_reason)
                 found, is_all = self._store.reader.some_rows(start, end, _ROWS_BYTES)
                 if found:
                     yield [(kind, key[1 + LOG_KEY_BYTES :], value) for key, value in found]

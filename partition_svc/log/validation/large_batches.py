@@ -17,10 +17,10 @@ from typing import Final, NamedTuple, Protocol
 
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from common.runtime.thread_pauses import pause
-from partition_svc.log.staged_batch import Staged, Submission
-from partition_svc.log.validation.record_rules import Accepted
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
+from partition_svc.log.validation.record_rules import ValidBatch
 from partition_svc.log.validation.record_thread import RecordThread
-from partition_svc.log.validation.validation import Unopened
+from partition_svc.log.validation.validation import UnexaminedBatch
 
 log = logging.getLogger(__name__)
 
@@ -34,25 +34,27 @@ _AT_ONCE: Final = 16
 class Stager(Protocol):
     """Gives appends their places in their logs. Raises nothing."""
 
-    def stage(self, append: Append, submission: Submission) -> Staged | AppendResult | Unopened: ...
+    def stage(
+        self, append: Append, reply: AppendReply
+    ) -> StagedBatch | AppendResult | UnexaminedBatch: ...
 
-    def stage_opened(
-        self, append: Append, accepted: Accepted, submission: Submission
-    ) -> Staged | AppendResult: ...
+    def stage_examined(
+        self, append: Append, accepted: ValidBatch, reply: AppendReply
+    ) -> StagedBatch | AppendResult: ...
 
-    def give_up(self, append: Append) -> AppendResult: ...
+    def reject_overdue(self, append: Append) -> AppendResult: ...
 
-    def submit(self, staged: Staged) -> None: ...
+    def submit(self, staged: StagedBatch) -> None: ...
 
 
 class _Waiting(NamedTuple):
     append: Append
-    submission: Submission
-    unopened: Unopened | None  # None: not looked at yet, or not since the log had a queue
+    reply: AppendReply
+    unexamined: UnexaminedBatch | None  # None: not looked at yet, or not since the log had a queue
     deadline: float  # by time.monotonic()
 
 
-class Opening:
+class LargeBatchQueues:
     """The queues of all logs. One event loop calls everything here."""
 
     def __init__(self, stager: Stager) -> None:
@@ -63,13 +65,13 @@ class Opening:
         self.queues: dict[LogId, deque[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(
-        self, append: Append, unopened: Unopened | None, *, must_sync: bool
+    def enqueue(
+        self, append: Append, unexamined: UnexaminedBatch | None, *, must_sync: bool
     ) -> "Future[list[AppendResult]]":
         """Queues an append; the future has its result alone."""
         future: Future[list[AppendResult]] = self._loop.create_future()
-        submission = Submission(future, must_sync=must_sync)
-        waiting = _Waiting(append, submission, unopened, time.monotonic() + WAIT_S)
+        reply = AppendReply(future, must_sync=must_sync)
+        waiting = _Waiting(append, reply, unexamined, time.monotonic() + WAIT_S)
         queue = self.queues.get(append.log)
         if queue is not None:
             queue.append(waiting)
@@ -80,7 +82,7 @@ class Opening:
         task.add_done_callback(self._tasks.discard)
         return future
 
-    async def settled(self) -> None:
+    async def drain(self) -> None:
         """Waits until nothing is queued: all is staged, or refused."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
@@ -101,34 +103,34 @@ class Opening:
         del self.queues[log_id]
 
     async def _work_on(self, waiting: _Waiting) -> None:
-        append, submission = waiting.append, waiting.submission
+        append, reply = waiting.append, waiting.reply
         try:
             outcome = await self._outcome(waiting)
         except Exception:
             # What queues behind must not wait for ever.
             log.exception("cannot examine a batch for %s", append.log)
             outcome = AppendResult(refusal=Refusal.INVALID_RECORD, message="it cannot be examined")
-        if isinstance(outcome, Staged):
+        if isinstance(outcome, StagedBatch):
             self._stager.submit(outcome)
         else:
-            submission.results.append(outcome)
-            submission.settle(0)
+            reply.results.append(outcome)
+            reply.complete(0)
 
-    async def _outcome(self, waiting: _Waiting) -> Staged | AppendResult:
-        append, submission, unopened, deadline = waiting
-        if unopened is None:
-            outcome = self._stager.stage(append, submission)
-            if not isinstance(outcome, Unopened):
+    async def _outcome(self, waiting: _Waiting) -> StagedBatch | AppendResult:
+        append, reply, unexamined, deadline = waiting
+        if unexamined is None:
+            outcome = self._stager.stage(append, reply)
+            if not isinstance(outcome, UnexaminedBatch):
                 return outcome
-            unopened = outcome
-        accepted = await self._thread.run(partial(_open_in_time, unopened, deadline))
+            unexamined = outcome
+        accepted = await self._thread.run(partial(_open_in_time, unexamined, deadline))
         if accepted is None:
-            return self._stager.give_up(append)
+            return self._stager.reject_overdue(append)
         if isinstance(accepted, AppendResult):
             return accepted
-        return self._stager.stage_opened(append, accepted, submission)
+        return self._stager.stage_examined(append, accepted, reply)
 
 
-def _open_in_time(unopened: Unopened, deadline: float) -> Accepted | AppendResult | None:
+def _open_in_time(unexamined: UnexaminedBatch, deadline: float) -> ValidBatch | AppendResult | None:
     """Examines a batch, in the thread; returns None where it is too late to begin."""
-    return unopened.open(pause) if time.monotonic() <= deadline else None
+    return unexamined.open(pause) if time.monotonic() <= deadline else None

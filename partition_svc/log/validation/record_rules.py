@@ -1,7 +1,7 @@
 """What is checked and changed inside of a batch: LogValidator's rules about records.
 
 Opening a batch costs about half a microsecond for each record, so it is done only where the topic
-or the header asks for it (`must_open`).
+or the header asks for it (`must_examine`).
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from partition_svc.log.log_config import FOREVER, LogConfig
 _Bytes = bytes | memoryview
 
 #: A batch as it may be stored, and its header.
-Accepted = tuple[_Bytes, BatchHeader]
+ValidBatch = tuple[_Bytes, BatchHeader]
 
 #: Any time of 64 bits will do where the log stamps records.
 _ANY_TIME: Final = Demands(-1 << 63, TIMESTAMP_MAX)
@@ -35,7 +35,7 @@ _EXPLAINED_MAX: Final = 20
 _NO_KEY: Final = "Compacted topic cannot accept message without key."
 
 
-def must_open(header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool) -> bool:
+def must_examine(header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool) -> bool:
     """Returns whether the header alone does not tell what becomes of the batch.
 
     With `has_keys` the batch was made in this process, and only its times are in doubt.
@@ -62,7 +62,7 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and ho
     inflated_max: int | None = None,
     headers_max: int | None = None,
     pause: Callable[[], None] | None = None,
-) -> Accepted | AppendResult:
+) -> ValidBatch | AppendResult:
     """The batch as the topic wants it, or why the whole of it is refused.
 
     Its header tells the newest time of its records, whatever the producer wrote there, and the

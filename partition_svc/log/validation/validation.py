@@ -25,9 +25,9 @@ from common.records.batch import (
 )
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.validation.record_rules import (
-    Accepted,
+    ValidBatch,
     apply_record_rules,
-    must_open,
+    must_examine,
     stamped_by_producer,
 )
 
@@ -44,7 +44,7 @@ _REFUSALS: Final = {
 }
 
 
-class Unopened(NamedTuple):
+class UnexaminedBatch(NamedTuple):
     """A batch that takes too long to be examined on the event loop. Its header is sound."""
 
     batch: _Bytes
@@ -53,7 +53,7 @@ class Unopened(NamedTuple):
     now_ms: int
     has_keys: bool
 
-    def open(self, pause: Callable[[], None] | None = None) -> Accepted | AppendResult:
+    def open(self, pause: Callable[[], None] | None = None) -> ValidBatch | AppendResult:
         """As `validate`, whatever it takes; in a thread, with `pause` as for `examine`."""
         return _opened(self, pause)
 
@@ -75,7 +75,7 @@ def validate_usual(batch: _Bytes, config: LogConfig, now_ms: int) -> HeaderField
 
 def validate(
     batch: _Bytes, config: LogConfig, now_ms: int, *, has_keys: bool = False
-) -> Accepted | AppendResult | Unopened:
+) -> ValidBatch | AppendResult | UnexaminedBatch:
     """The batch to store, which is `batch` itself unless the topic changes batches; or why not.
 
     With `has_keys` this process made the batch, and no record is without a key.
@@ -88,9 +88,9 @@ def validate(
     refusal = _refusal_by_header(header, config)
     if refusal is not None:
         return refusal
-    if must_open(header, config, now_ms, has_keys=has_keys):
-        unopened = Unopened(batch, header, config, now_ms, has_keys)
-        return _opened_at_once(unopened) or unopened
+    if must_examine(header, config, now_ms, has_keys=has_keys):
+        unexamined = UnexaminedBatch(batch, header, config, now_ms, has_keys)
+        return _opened_at_once(unexamined) or unexamined
     return _stamped(batch, header, config, now_ms)
 
 
@@ -106,12 +106,12 @@ def refused(refusal: Refusal, message: str | None = None) -> AppendResult:
     return AppendResult(refusal=refusal, message=message)
 
 
-def _opened_at_once(unopened: Unopened) -> Accepted | AppendResult | None:
+def _opened_at_once(unexamined: UnexaminedBatch) -> ValidBatch | AppendResult | None:
     """None where that takes too long."""
-    batch, header = unopened.batch, unopened.header
+    batch, header = unexamined.batch, unexamined.header
     if header.record_count > _RECORDS_AT_ONCE or len(batch) > _BYTES_AT_ONCE:
         return None
-    outcome = _opened(unopened, None, inflated_max=_BYTES_AT_ONCE, headers_max=_RECORDS_AT_ONCE)
+    outcome = _opened(unexamined, None, inflated_max=_BYTES_AT_ONCE, headers_max=_RECORDS_AT_ONCE)
     if isinstance(outcome, AppendResult) and not outcome.record_errors:
         # Garbage, what inflates to more than that and what has more headers look alike.
         return None
@@ -119,13 +119,13 @@ def _opened_at_once(unopened: Unopened) -> Accepted | AppendResult | None:
 
 
 def _opened(
-    unopened: Unopened,
+    unexamined: UnexaminedBatch,
     pause: Callable[[], None] | None,
     *,
     inflated_max: int | None = None,
     headers_max: int | None = None,
-) -> Accepted | AppendResult:
-    batch, header, config, now_ms, has_keys = unopened
+) -> ValidBatch | AppendResult:
+    batch, header, config, now_ms, has_keys = unexamined
     outcome = apply_record_rules(
         batch,
         header,
@@ -143,7 +143,7 @@ def _opened(
     return accepted if size <= config.message_bytes_max else _too_large(size, config)
 
 
-def _stamped(batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int) -> Accepted:
+def _stamped(batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int) -> ValidBatch:
     """With the timestamp type of the topic, which a client may not choose."""
     if config.is_log_append_time:
         batch = stamp_log_append_time(batch, now_ms)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from common.records.records import read_records
 from partition_svc.log.compaction.candidate import cleanable
-from partition_svc.log.compaction.compaction_pass import CompactionPass, Tools
+from partition_svc.log.compaction.compaction_pass import CompactionPass, CompactionTools
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.partitions import PartitionCore
 from partition_svc.store.log_store import LogStore
@@ -41,9 +41,9 @@ async def fill(core: PartitionCore, *batches: Sequence[Pair], **values: object) 
 async def begin_segment(core: PartitionCore) -> None:
     """What is in the log now is no active tail any more, once something is appended."""
     core._store._open_generation.must_end = True
-    await core._committer.between_groups(lambda: None)
+    await core._committer.run_exclusive(lambda: None)
     while core._store._database.number("rocksdb.num-immutable-mem-table"):
-        await core._committer.between_groups(lambda: None)
+        await core._committer.run_exclusive(lambda: None)
 
 
 async def compacted(core: PartitionCore, *, now_ms: int, buffer_bytes: int | None = None) -> int:
@@ -53,7 +53,7 @@ async def compacted(core: PartitionCore, *, now_ms: int, buffer_bytes: int | Non
     part = cleanable(log, core._store.reader, now_ms)
     if part is None:
         return 0
-    tools: Tools = core._cleaner._tools
+    tools: CompactionTools = core._cleaner._tools
     if buffer_bytes is not None:
         tools = tools._replace(buffer_bytes=buffer_bytes)
     one = CompactionPass(part, tools, now_ms)

@@ -49,19 +49,19 @@ class CancelledChore:
         self.has_cancelled = False
         self._left = number
         self._when = when
-        self._between_groups = committer.between_groups
+        self._run_exclusive = committer.run_exclusive
         self._test = asyncio.current_task()
         self._on_cancelled = on_cancelled
-        monkeypatch.setattr(committer, "between_groups", self._ask)
+        monkeypatch.setattr(committer, "run_exclusive", self._ask)
 
     def _ask(self, chore, *, must_sync=False):
         task = asyncio.current_task()
         # What the test itself asks for, as when it tells of changes, is no step of a move.
         if task is self._test:
-            return self._between_groups(chore, must_sync=must_sync)
+            return self._run_exclusive(chore, must_sync=must_sync)
         is_victim, self._left = self._left == 0, self._left - 1
         if not is_victim:
-            return self._between_groups(chore, must_sync=must_sync)
+            return self._run_exclusive(chore, must_sync=must_sync)
 
         def run():
             chore()
@@ -70,7 +70,7 @@ class CancelledChore:
 
         if self._when == "queued":
             self._cancel(task)
-        return self._between_groups(run, must_sync=must_sync)
+        return self._run_exclusive(run, must_sync=must_sync)
 
     def _cancel(self, task):
         self.has_cancelled = True

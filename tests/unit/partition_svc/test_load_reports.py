@@ -9,16 +9,16 @@ from tests.support.stores.partition_core import until
 FIRST, SECOND = LogId(b"t" * 16, 0), LogId(b"t" * 16, 1)
 
 
-class Sizes:
+class LogSizes:
     def __init__(self, **stored):
         self.stored = {FIRST: 100, SECOND: 50}
         self.open = {}
         self.asked = 0
 
-    def of_open_logs(self):
+    def open_logs(self):
         return self.open
 
-    async def of_all_logs(self):
+    async def all_logs(self):
         self.asked += 1
         return dict(self.stored)
 
@@ -37,7 +37,7 @@ DISK = DiskState(100 << 20)
 
 def run(test, *, progress=(), disks=(DISK,)):
     async def within_limits():
-        sizes, watch = Sizes(), Watch()
+        sizes, watch = LogSizes(), Watch()
         reporter = Reporter(sizes, lambda: progress, lambda: disks[-1], interval_s=0.001)
         async with asyncio.timeout(60):
             await test(reporter, sizes, watch)
@@ -98,16 +98,16 @@ def test_nobody_is_told_where_nobody_watches_and_a_failing_store_does_not_end_it
     async def test(reporter, sizes, watch):
         await reporter.report(1.0)
         running = asyncio.ensure_future(reporter.run())
-        of_all_logs, failed = sizes.of_all_logs, asyncio.Event()
+        all_logs, failed = sizes.all_logs, asyncio.Event()
 
         async def fail():
             failed.set()
             raise StorageFailed("broken")
 
-        sizes.of_all_logs = fail
+        sizes.all_logs = fail
         reporter.on_watch(watch)
         await failed.wait()
-        sizes.of_all_logs = of_all_logs
+        sizes.all_logs = all_logs
         await until(lambda: watch.reports)
         running.cancel()
 

@@ -4,8 +4,8 @@ import pytest
 
 from common.ports.partitions import AppendResult
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.log_state import INDEX_INTERVAL_BYTES, WrittenLog
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.log_state import INDEX_INTERVAL_BYTES, LogState
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.store.keys import COMPACTED_BIT, LAST, LogHead
 from partition_svc.store.reading import Limits
 from tests.support.stores.log_stores import LOG_KEY, opened
@@ -23,15 +23,15 @@ def store(tmp_path):
 
 
 def opened_log(store):
-    return WrittenLog(LOG_KEY, store, store.head(LOG_KEY))
+    return LogState(LOG_KEY, store, store.head(LOG_KEY))
 
 
 def staged(base_offset, *, records=1, size=20, timestamp_ms=1000, epoch=0, row=None):
     one = batch(records, size=size, timestamp_ms=timestamp_ms)
-    submission = Submission(None)
-    position = submission.expect(AppendResult(base_offset))
+    reply = AppendReply(None)
+    position = reply.expect(AppendResult(base_offset))
     end = base_offset + records
-    return Staged(None, one, base_offset, end, timestamp_ms, epoch, row, submission, position)
+    return StagedBatch(None, one, base_offset, end, timestamp_ms, epoch, row, reply, position)
 
 
 def write(store, log, *batches, config=PLAIN):

@@ -199,7 +199,7 @@ def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_pa
                 await append(core, batch(size=1000), log=OTHER)
             core._store.end_generation()
             # As where it is killed between deleting and giving the space back.
-            core._housekeeping.on_deleted = lambda: None
+            core._maintenance.reclaim_soon = lambda: None
             core.apply(DELETED)
             await until(lambda: len(heads(core)) == 1)
             assert size_of_files(core) > 1_500_000

@@ -6,7 +6,7 @@ from common.ports.partitions import AppendResult, Refusal
 from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged_batch import Staged, Submission
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
 from partition_svc.store.reading import Limits
@@ -36,16 +36,16 @@ def open_log(store, *, leader_epoch=3, expiration_ms=10**9):
 
 def attempt(log, one, leader_epoch=-1):
     """What becomes of a batch: staged, or refused. Nobody waits for it."""
-    return log.stage(one, leader_epoch, NOW_MS, Submission(None))
+    return log.stage(one, leader_epoch, NOW_MS, AppendReply(None))
 
 
 def result(staged):
-    return staged.submission.results[staged.position]
+    return staged.reply.results[staged.position]
 
 
 def stage(log, one, leader_epoch=-1):
     staged = attempt(log, one, leader_epoch)
-    assert isinstance(staged, Staged), staged
+    assert isinstance(staged, StagedBatch), staged
     return staged
 
 
@@ -119,7 +119,7 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     group = store.new_group()
     log.write(group, [staged], store.generation)
     store.write(group, 1)
-    log.put_back()
+    log.rollback()
     assert (log.next_offset, log.high_watermark) == (5, 3)
 
 
@@ -154,9 +154,9 @@ def test_a_refused_sequence_takes_no_offset(store):
 def test_producers_come_back_with_the_log(store):
     append(store, open_log(store), batch(3, producer=(1, 0, 0)))
     again = open_log(store)
-    assert again.producers_in_use is None
+    assert again.loaded_producers is None
     assert stage(again, batch(3, producer=(1, 0, 0))).batch is None
-    assert len(again.producers_in_use) == 1
+    assert len(again.loaded_producers) == 1
 
 
 def test_opening_a_log_and_appending_to_it_reads_none_of_its_other_producers(store, monkeypatch):
@@ -193,9 +193,9 @@ def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
             commit(store, log, staged)
             await waits[0]
             assert not waits[1].done()
-            log.leave(Refusal.NOT_OWNER)
+            log.close(Refusal.NOT_OWNER)
             await waits[1]
-            assert log.gone
+            assert log.closed_reason
 
     asyncio.run(test())
 
@@ -210,7 +210,7 @@ def test_a_fenced_log_takes_nothing_until_a_higher_epoch(store):
     refused = attempt(again, batch(), 3)
     assert (refused.refusal, refused.leader_epoch) == (Refusal.MOVING, 3)
     assert attempt(again, batch(), 2).refusal is Refusal.FENCED_LEADER_EPOCH
-    again.adopt(4)
+    again.set_leader_epoch(4)
     append(store, again, batch())
     assert (
         open_log(store, leader_epoch=4).head

@@ -122,7 +122,7 @@ def test_a_pass_over_very_many_takes_many_short_turns(tmp_path, monkeypatch):
         monkeypatch.setattr(core._store.reader, "some_rows", noted)
         (described,) = await core.describe_logs([LOG])
         assert described.producer_count == count
-        assert core._registry.find(LOG).producers_in_use is None
+        assert core._registry.find(LOG).loaded_producers is None
         await core._producers.run_pass()
         assert max(sizes) < 500
         (described,) = await core.describe_logs([LOG])

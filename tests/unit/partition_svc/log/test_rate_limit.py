@@ -28,7 +28,7 @@ def test_who_takes_more_than_there_is_waits():
         limit = RateLimit(100_000)
         began = loop.time()
         for _ in range(3):
-            await limit.take(10_000)
+            await limit.acquire(10_000)
         return loop.time() - began
 
     assert asyncio.run(test()) >= 0.1

@@ -75,7 +75,7 @@ def test_a_topic_that_is_replaced_under_its_name_takes_its_logs_along(registry):
     log = registry.find(LOG)
     replaced = Topic(OTHER_ID, topic().name, topic().partitions)
     registry.apply(change(2, topics=[replaced]))
-    assert log.gone
+    assert log.closed_reason
     assert isinstance(registry.find(LogId(OTHER_ID, 0)), PartitionLog)
 
 
@@ -106,7 +106,7 @@ def test_a_log_that_goes_away_says_so(registry, going):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
     registry.apply(change(2, **going))
-    assert log.gone
+    assert log.closed_reason
     assert registry.logs == {}
 
 
@@ -156,7 +156,7 @@ def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
     registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=[elsewhere], moves=moves))
     assert registry.is_stray(key) is is_stray
     assert not registry.is_deleted(key)
-    assert not registry.is_served_from_here(LogId(MOVED_ID, 0))
+    assert not registry.serves(LogId(MOVED_ID, 0))
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, mark, refu
     registry.apply(snapshot(topic(leader_epoch=3)))
     found = registry.find(LOG)
     assert (found if isinstance(found, Refusal) else None) is refusal
-    assert registry.is_served_from_here(LOG) is (refusal is None)
+    assert registry.serves(LOG) is (refusal is None)
 
 
 def test_a_log_is_served_before_the_view_knows_of_its_move(registry):
     registry.apply(snapshot(topic(owner="partition-1", leader_epoch=3)))
     assert registry.find(LOG) is Refusal.NOT_OWNER
-    registry.learn(LOG, 4)
+    registry.record_ownership(LOG, 4)
     assert registry.find(LOG).leader_epoch == 4
     # Something else of the topic comes first.
     registry.apply(change(2, topics=[topic(owner="partition-1", leader_epoch=3)]))
@@ -191,7 +191,7 @@ def test_a_log_is_served_before_the_view_knows_of_its_move(registry):
     registry.apply(change(4, topics=[topic(owner="partition-1", leader_epoch=5)]))
     assert registry.find(LOG) is Refusal.NOT_OWNER
     # Late, and not true any more.
-    registry.learn(LOG, 4)
+    registry.record_ownership(LOG, 4)
     assert registry.find(LOG) is Refusal.NOT_OWNER
 
 
@@ -199,7 +199,11 @@ def test_all_here_are_the_partitions_that_this_member_owns(registry):
     placements = (Placement("partition-1", 0), Placement(MEMBER, 0))
     shared = Topic(OTHER_ID, "shared", placements)
     registry.apply(snapshot(topic(partitions=2), shared))
-    assert set(registry.all_here()) == {LogId(TOPIC_ID, 0), LogId(TOPIC_ID, 1), LogId(OTHER_ID, 1)}
+    assert set(registry.owned_logs()) == {
+        LogId(TOPIC_ID, 0),
+        LogId(TOPIC_ID, 1),
+        LogId(OTHER_ID, 1),
+    }
 
 
 def test_a_thousand_logs_are_opened_without_reading_them(registry):
@@ -234,7 +238,7 @@ def test_a_log_that_cannot_be_read_again_is_let_go_and_the_others_are_put_back(
         broken.setattr(store, "head", unreadable)
         # New epochs are to begin: what cannot be read may be lost.
         assert registry.reload()
-        assert (sound.next_offset, damaged.gone) == (0, Refusal.STORAGE_ERROR)
+        assert (sound.next_offset, damaged.closed_reason) == (0, Refusal.STORAGE_ERROR)
         with pytest.raises(StorageFailed):
             registry.find(LOG)
     again = registry.find(LOG)
@@ -250,4 +254,4 @@ def test_compacted_logs_are_those_of_this_member_that_do_not_move(registry):
     move = Move(1, OTHER_ID, 0, MEMBER, "partition-1", 0, MovePhase.PREPARE)
     topics = [topic(), compacted, elsewhere]
     registry.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics, moves=[move]))
-    assert registry.compacted_here() == [LogId(OTHER_ID, 1)]
+    assert registry.owned_compacted_logs() == [LogId(OTHER_ID, 1)]

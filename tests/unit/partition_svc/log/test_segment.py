@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
-from partition_svc.log.staged_batch import Staged
+from partition_svc.log.staged_batch import StagedBatch
 from partition_svc.store.keys import COMPACTED_BIT
 from tests.support.stores.log_stores import LOG_KEY, opened
 
@@ -32,7 +32,7 @@ def follow(store, segment, base_offset, bytes_before, config=COMPACTED):
 
 
 def takes(store, segment, size_bytes, timestamp, config=COMPACTED):
-    batch = Staged(None, bytes(size_bytes), 0, 1, timestamp, 0, None, None, 0)
+    batch = StagedBatch(None, bytes(size_bytes), 0, 1, timestamp, 0, None, None, 0)
     return segment.takes(store.generation, batch, config)
 
 

@@ -34,7 +34,7 @@ def stored(core):
 
 
 async def settled(core):
-    await core._committer.between_groups(lambda: None)
+    await core._committer.run_exclusive(lambda: None)
 
 
 async def registered(core):

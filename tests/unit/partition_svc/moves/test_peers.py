@@ -13,7 +13,7 @@ from partition_svc.store.keys import LogHead
 from protos.partition.v1 import moving_pb2 as pb
 
 
-class Outgoing:
+class OutgoingLogs:
     """A source that says of every log who it is."""
 
     def __init__(self, number):
@@ -39,7 +39,9 @@ def test_a_member_is_asked_where_it_is_now():
     async def test():
         servers = []
         for number in (1, 2):
-            server = RpcServer([service(MovingServicer(Outgoing(number)))], address="127.0.0.1:0")
+            server = RpcServer(
+                [service(MovingServicer(OutgoingLogs(number)))], address="127.0.0.1:0"
+            )
             await server.start()
             servers.append(server)
         view = ClusterView()

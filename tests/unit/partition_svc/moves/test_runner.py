@@ -387,7 +387,7 @@ def test_a_move_goes_on_when_a_disk_that_failed_takes_writes_again(
                 full.setattr(failing.store, "write", fail)
                 points.let_go(held)
                 # Noticed at once, whatever the move does.
-                chore = failing.core._committer.between_groups(lambda: failing.store.check())
+                chore = failing.core._committer.run_exclusive(lambda: failing.store.check())
                 await asyncio.wait([chore])
                 assert chore.exception() is not None
                 # It would hold on to the failed database.

@@ -361,7 +361,7 @@ def test_producers_move_between_releases(tmp_path, monkeypatch, older):
             assert again[0].base_offset == 7
 
     if older == "source":
-        monkeypatch.setattr(moving_servicer.Outgoing, "producers", nothing)
+        monkeypatch.setattr(moving_servicer.OutgoingLogs, "producers", nothing)
         monkeypatch.setattr(moving_servicer, "FEW_MOVED_KINDS", MOVED_KINDS)
     else:
         messages = {

@@ -15,7 +15,7 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.messages.partition_owner import Malformed
-from partition_svc.log.validation.validation import Unopened
+from partition_svc.log.validation.validation import UnexaminedBatch
 from partition_svc.rpc.append_stream import AppendStream
 from protos.partition.v1 import partition_pb2 as pb
 from tests.support.stores.partition_core import TOPIC_ID, batch, running_core, until
@@ -315,13 +315,13 @@ def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined
     tmp_path, monkeypatch
 ):
     may_examine = threading.Event()
-    examine = Unopened.open
+    examine = UnexaminedBatch.open
 
     def examine_later(unopened, pause=None):
         assert may_examine.wait(60)
         return examine(unopened, pause)
 
-    monkeypatch.setattr(Unopened, "open", examine_later)
+    monkeypatch.setattr(UnexaminedBatch, "open", examine_later)
     # Its header has no time, so its records must be examined, and they are many.
     long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
     long = with_times(long, 5, -1)

@@ -4,11 +4,11 @@ from collections import deque
 import pytest
 
 from common.ports.partitions import AppendResult, LogId, Refusal
-from partition_svc.log.commit.commit_batch import CommitGroup
+from partition_svc.log.commit.commit_batch import CommitBatch
 from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged_batch import Submission
+from partition_svc.log.staged_batch import AppendReply
 from partition_svc.log.tail_cache import TailCache
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import TOPIC_ID, batch
@@ -42,12 +42,12 @@ def a_log(store, partition=0):
 
 
 def call(*, must_sync=False):
-    return Submission(asyncio.get_running_loop().create_future(), must_sync=must_sync)
+    return AppendReply(asyncio.get_running_loop().create_future(), must_sync=must_sync)
 
 
-def stage(queue, log, submission, *, size=100, producer=(-1, -1, -1)):
+def stage(queue, log, reply, *, size=100, producer=(-1, -1, -1)):
     sent = batch(size=size, producer=producer)
-    queue.append(log.stage(sent, -1, NOW_MS, submission))
+    queue.append(log.stage(sent, -1, NOW_MS, reply))
 
 
 def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
@@ -55,10 +55,10 @@ def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
         writes = []
         write = store.write
         monkeypatch.setattr(store, "write", lambda *args: (writes.append(args), write(*args)))
-        queue, logs, submission = deque(), [a_log(store, n) for n in range(3)], call()
+        queue, logs, reply = deque(), [a_log(store, n) for n in range(3)], call()
         for number in range(30):
-            stage(queue, logs[number % 3], submission)
-        CommitGroup(queue, MUCH).write(store)
+            stage(queue, logs[number % 3], reply)
+        CommitBatch(queue, MUCH).write(store)
         assert len(writes) == 1
         assert writes[0][1] == sum(log.head.size_bytes for log in logs)
         assert [store.head(log.key).next_offset for log in logs] == [10, 10, 10]
@@ -68,20 +68,20 @@ def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
 
 def test_what_is_too_much_for_one_is_left_for_the_next(store):
     def story():
-        queue, log, submission = deque(), a_log(store), call()
+        queue, log, reply = deque(), a_log(store), call()
         for _ in range(5):
-            stage(queue, log, submission, size=1000)
-        group = CommitGroup(queue, 1500)
+            stage(queue, log, reply, size=1000)
+        group = CommitBatch(queue, 1500)
         assert len(queue) == 3
         group.write(store)
-        group.answer_written()
+        group.acknowledge_written()
         assert log.high_watermark == 2
         # A call is answered when all that it has appended is stored.
-        assert not submission.future.done()
-        rest = CommitGroup(queue, MUCH)
+        assert not reply.future.done()
+        rest = CommitBatch(queue, MUCH)
         rest.write(store)
-        rest.answer_written()
-        assert [one.base_offset for one in submission.future.result()] == [0, 1, 2, 3, 4]
+        rest.acknowledge_written()
+        assert [one.base_offset for one in reply.future.result()] == [0, 1, 2, 3, 4]
 
     tell(story)
 
@@ -90,19 +90,23 @@ def test_only_who_asked_for_it_waits_for_the_sync(store):
     def story():
         queue, log, other = deque(), a_log(store), a_log(store, 1)
         fast, safe = call(), call(must_sync=True)
-        for where, submission in [(log, fast), (log, safe), (log, fast), (other, fast)]:
-            stage(queue, where, submission)
-        group = CommitGroup(queue, MUCH)
+        for where, reply in [(log, fast), (log, safe), (log, fast), (other, fast)]:
+            stage(queue, where, reply)
+        group = CommitBatch(queue, MUCH)
         group.write(store)
         assert log.high_watermark == 0
-        group.answer_written()
+        group.acknowledge_written()
         # Readers see nothing behind a batch that may be lost.
         assert (log.high_watermark, other.high_watermark) == (1, 1)
-        assert (fast.future.done(), safe.future.done(), group.is_answered) == (True, False, False)
-        assert [one.submission for one in group.unanswered()] == [safe]
-        group.answer_synced()
+        assert (fast.future.done(), safe.future.done(), group.is_acknowledged) == (
+            True,
+            False,
+            False,
+        )
+        assert [one.reply for one in group.unacknowledged()] == [safe]
+        group.acknowledge_synced()
         assert log.high_watermark == 3
-        assert (safe.future.done(), group.is_answered) == (True, True)
+        assert (safe.future.done(), group.is_acknowledged) == (True, True)
 
     tell(story)
 
@@ -119,15 +123,15 @@ def test_waiters_hear_of_each_byte_once(store):
 
         queue, log = deque(), a_log(store)
         sizes = [100, 200, 300]
-        for size, submission in zip(sizes, [call(), call(must_sync=True), call()], strict=True):
-            stage(queue, log, submission, size=size)
+        for size, reply in zip(sizes, [call(), call(must_sync=True), call()], strict=True):
+            stage(queue, log, reply, size=size)
         staged = [len(one.batch) for one in queue]
         with Waiter() as waiter:
             waiter.watch(log, MUCH)
-            group = CommitGroup(queue, MUCH)
+            group = CommitBatch(queue, MUCH)
             group.write(store)
-            group.answer_written()
-            group.answer_synced()
+            group.acknowledge_written()
+            group.acknowledge_synced()
         assert heard == [staged[0], staged[1] + staged[2]]
 
     tell(story)
@@ -137,16 +141,16 @@ def test_duplicates_alone_write_nothing_and_are_answered(store):
     def story():
         queue, log, first, again = deque(), a_log(store), call(), call(must_sync=True)
         stage(queue, log, first, producer=(1, 0, 0))
-        group = CommitGroup(queue, MUCH)
+        group = CommitBatch(queue, MUCH)
         group.write(store)
-        group.answer_written()
+        group.acknowledge_written()
         stage(queue, log, again, producer=(1, 0, 0))
-        group = CommitGroup(queue, MUCH)
+        group = CommitBatch(queue, MUCH)
         assert group
         group.write(store)
-        group.answer_written()
+        group.acknowledge_written()
         assert not again.future.done()
-        group.answer_synced()
+        group.acknowledge_synced()
         assert again.future.result() == first.future.result()
         assert log.high_watermark == 1
 
@@ -155,19 +159,19 @@ def test_duplicates_alone_write_nothing_and_are_answered(store):
 
 def test_batches_of_a_log_that_is_gone_are_refused_and_others_are_not(store):
     def story():
-        queue, gone, log, submission = deque(), a_log(store), a_log(store, 1), call()
+        queue, gone, log, reply = deque(), a_log(store), a_log(store, 1), call()
         for where in (gone, log, gone):
-            stage(queue, where, submission)
-        gone.leave(Refusal.UNKNOWN_PARTITION)
-        group = CommitGroup(queue, MUCH)
+            stage(queue, where, reply)
+        gone.close(Refusal.UNKNOWN_PARTITION)
+        group = CommitBatch(queue, MUCH)
         group.write(store)
-        group.answer_written()
+        group.acknowledge_written()
         refused = AppendResult(refusal=Refusal.UNKNOWN_PARTITION, message="the partition is gone")
-        assert submission.future.result() == [refused, AppendResult(0, -1, 0), refused]
+        assert reply.future.result() == [refused, AppendResult(0, -1, 0), refused]
         assert store.head(gone.key).next_offset == 0
 
     tell(story)
 
 
 def test_nothing_is_no_group():
-    assert not CommitGroup(deque(), MUCH)
+    assert not CommitBatch(deque(), MUCH)

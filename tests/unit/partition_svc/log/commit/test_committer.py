@@ -138,7 +138,7 @@ def test_a_write_waits_while_flushes_are_behind(run):
 def test_chores_run_between_groups_one_at_a_time(run):
     async def test(core, _):
         ran = []
-        chores = [core._committer.between_groups(lambda n=n: ran.append(n)) for n in range(5)]
+        chores = [core._committer.run_exclusive(lambda n=n: ran.append(n)) for n in range(5)]
         await append(core, batch())
         await asyncio.gather(*chores)
         assert ran == [0, 1, 2, 3, 4]
@@ -150,7 +150,7 @@ def test_a_chore_that_must_be_synced_is_done_after_the_sync(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         ran = []
-        chore = core._committer.between_groups(lambda: ran.append(syncs.count), must_sync=True)
+        chore = core._committer.run_exclusive(lambda: ran.append(syncs.count), must_sync=True)
         await until(lambda: syncs.count == 1)
         assert (ran, chore.done()) == ([0], False)
         syncs.let_go()
@@ -166,7 +166,7 @@ def test_a_log_is_settled_when_what_was_staged_is_written(run):
         await until(lambda: syncs.count == 1)
         log = core._registry.find(LOG)
         answers = [core.append([Append(LOG, batch())], acks=ACKS_LEADER) for _ in range(3)]
-        settling = asyncio.ensure_future(core._committer.settle(log))
+        settling = asyncio.ensure_future(core._committer.flush(log))
         await asyncio.sleep(0)
         assert not settling.done()
         syncs.let_go()
@@ -184,9 +184,9 @@ def test_a_log_that_cannot_be_written_is_not_settled(run):
         log = core._registry.find(LOG)
         core.append([Append(LOG, batch())], acks=ACKS_LEADER)
         with pytest.raises(StorageFailed):
-            await core._committer.settle(log)
+            await core._committer.flush(log)
         with pytest.raises(StorageFailed):
-            await core._committer.settle(log)
+            await core._committer.flush(log)
 
     run(test)
 
@@ -211,12 +211,12 @@ def test_a_failure_refuses_everything_that_waits(run):
 def test_a_chore_that_fails_is_told_so_and_those_after_it(run):
     async def test(core, monkeypatch):
         monkeypatch.setattr(core._store, "recover", fail)
-        chores = [core._committer.between_groups(fail) for _ in range(2)]
+        chores = [core._committer.run_exclusive(fail) for _ in range(2)]
         for chore in chores:
             with pytest.raises(StorageFailed):
                 await chore
         with pytest.raises(StorageFailed):
-            await core._committer.between_groups(lambda: None)
+            await core._committer.run_exclusive(lambda: None)
         assert (await append(core, batch()))[0].message == "broken"
 
     run(test)
@@ -242,12 +242,12 @@ def test_a_chore_that_raises_fails_its_caller_and_nobody_else(run):
         def chore():
             raise ZeroDivisionError("a bug")
 
-        failing = core._committer.between_groups(chore)
+        failing = core._committer.run_exclusive(chore)
         stored = append(core, batch())
         with pytest.raises(ZeroDivisionError):
             await failing
         assert (await stored)[0].base_offset == 0
-        await core._committer.between_groups(lambda: None, must_sync=True)
+        await core._committer.run_exclusive(lambda: None, must_sync=True)
 
     run(test)
 
@@ -272,8 +272,8 @@ def test_on_a_full_disk_appends_are_refused_and_chores_go_on(run):
             (result,) = await core.append([of_group], acks=ACKS_ALL)
             assert result.refusal is Refusal.STORAGE_ERROR
             done = []
-            await core._committer.between_groups(lambda: done.append(1), must_sync=True)
-            await core._committer.between_groups(lambda: done.append(2), in_thread=True)
+            await core._committer.run_exclusive(lambda: done.append(1), must_sync=True)
+            await core._committer.run_exclusive(lambda: done.append(2), in_thread=True)
             assert done == [1, 2]
             assert core._committer.failure is None
             assert len(await read_everything(core)) == 1

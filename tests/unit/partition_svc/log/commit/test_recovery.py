@@ -163,7 +163,7 @@ def test_a_store_that_fails_while_the_disk_is_full_is_opened_again_as_ever(tmp_p
         await append(core, batch())
         assert core._committer.is_full.is_set()
         with pytest.raises(StorageFailed):
-            await core._committer.between_groups(fail)
+            await core._committer.run_exclusive(fail)
         assert core._committer.failure is not None
         await until(lambda: core._committer.failure is None)
         del core._store.room.is_short

@@ -127,7 +127,7 @@ def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
             asked = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
             before = await core.list_offsets(asked)
             assert [one.offset for one in before] == [1, 0]
-            await core._cleaner.clean_what_is_dirty()
+            await core._cleaner.clean_dirty_logs()
             after = await core.list_offsets(asked)
             assert [(one.offset, one.timestamp) for one in after] == [(0, START_MS + 5)] * 2
 
@@ -146,10 +146,10 @@ def test_a_log_that_moves_rests(tmp_path):
                 2, CLUSTER_ID, is_snapshot=True, topics=[compacted], moves=[move]
             )
             core.apply(moving)
-            await core._cleaner.clean_what_is_dirty()
+            await core._cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 6
             core.apply(ClusterChange(3, CLUSTER_ID, is_snapshot=True, topics=[compacted]))
-            await core._cleaner.clean_what_is_dirty()
+            await core._cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 2
 
     run(test)
@@ -182,7 +182,7 @@ def test_a_batch_that_cannot_be_rewritten_is_left_alone_and_told(tmp_path, caplo
             core.apply(snapshot(topic(configs=EAGER), revision=2))
             await fill_two_segments(core)
             for _ in range(2):
-                await core._cleaner.clean_what_is_dirty()
+                await core._cleaner.clean_dirty_logs()
             assert (await read_everything(core))[0][61:] == lying[61:]
             assert len(await read_everything(core)) == 3
             (described,) = await core.describe_logs([LOG])
@@ -207,12 +207,12 @@ def test_a_bug_about_one_log_is_told_and_the_others_are_compacted(tmp_path, monk
 
             with monkeypatch.context() as patch:
                 patch.setattr(CompactionPass, "_compact_before", failing)
-                await core._cleaner.clean_what_is_dirty()
+                await core._cleaner.clean_dirty_logs()
             assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
             described = await core.describe_logs([LOG, OTHER])
             assert ["a bug" in one.uncleanable for one in described] == [True, False]
             assert "ZeroDivisionError" in caplog.text
-            await core._cleaner.clean_what_is_dirty()
+            await core._cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 2
             assert (await core.describe_logs([LOG]))[0].uncleanable == ""
 
@@ -232,7 +232,7 @@ def test_a_bug_in_looking_at_one_log_does_not_hide_the_others(tmp_path, monkeypa
                 return cleanable(log, reader, now_ms)
 
             monkeypatch.setattr(cleaner, "cleanable", failing)
-            await core._cleaner.clean_what_is_dirty()
+            await core._cleaner.clean_dirty_logs()
             assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
             assert "a bug" in (await core.describe_logs([LOG]))[0].uncleanable
 

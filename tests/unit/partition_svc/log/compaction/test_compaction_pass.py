@@ -6,7 +6,7 @@ import pytest
 
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import OffsetQuery, Refusal
-from partition_svc.log.compaction.compaction_pass import Interrupted
+from partition_svc.log.compaction.compaction_pass import CompactionInterrupted
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import log_key, range_of, unpack_time_key
@@ -199,7 +199,7 @@ def test_what_a_pass_reads_and_writes_is_limited(tmp_path):
     class Recorded(RateLimit):
         taken = 0
 
-        async def take(self, size_bytes):
+        async def acquire(self, size_bytes):
             self.taken += size_bytes
 
     async def test():
@@ -232,7 +232,7 @@ def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
             passing = asyncio.create_task(compacted(core, now_ms=START_MS))
             await asyncio.sleep(0)
             core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[TOPIC_ID]))
-            with pytest.raises(Interrupted):
+            with pytest.raises(CompactionInterrupted):
                 await passing
             await until(lambda: not dict(core._store.heads()))
             assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
@@ -271,7 +271,7 @@ def test_what_was_read_before_the_store_was_opened_again_is_not_relied_on(tmp_pa
             passing = asyncio.create_task(compacted(core, now_ms=START_MS))
             await asyncio.sleep(0)
             assert await core._recovery._try()
-            with pytest.raises(Interrupted):
+            with pytest.raises(CompactionInterrupted):
                 await passing
             assert await read_everything(core) == before
 

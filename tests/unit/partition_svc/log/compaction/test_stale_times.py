@@ -1,6 +1,6 @@
 import pytest
 
-from partition_svc.log.compaction.stale_times import StaleTimes
+from partition_svc.log.compaction.stale_times import StaleTimeIndex
 from partition_svc.store.keys import time_key
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened
 
@@ -31,7 +31,7 @@ def row(offset):
 
 
 def test_rows_without_their_batches_are_found_piece_by_piece(store):
-    times = StaleTimes(store.reader, LOG_KEY)
+    times = StaleTimeIndex(store.reader, LOG_KEY)
     assert stale(times, 25, {10}) == [row(0), row(20)]
     assert stale(times, 25) == []
     assert stale(times, 31, {30}) == []

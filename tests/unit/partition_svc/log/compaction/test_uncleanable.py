@@ -1,11 +1,11 @@
 from common.ports.partitions import LogId
-from partition_svc.log.compaction.uncleanable import Uncleanable
+from partition_svc.log.compaction.uncleanable import UncleanableLogs
 
 ONE, OTHER = LogId(b"topic of 16 byte", 0), LogId(b"topic of 16 byte", 1)
 
 
 def test_a_reason_is_in_force_until_the_log_was_cleaned():
-    found = Uncleanable()
+    found = UncleanableLogs()
     assert found.reason(ONE) == ""
     found.note(ONE, "a bug")
     assert (found.reason(ONE), found.reason(OTHER)) == ("a bug", "")
@@ -16,7 +16,7 @@ def test_a_reason_is_in_force_until_the_log_was_cleaned():
 
 def test_the_same_reason_is_logged_every_ten_minutes_and_a_new_one_at_once(caplog):
     now_s = 0.0
-    found = Uncleanable(lambda: now_s)
+    found = UncleanableLogs(lambda: now_s)
 
     def lines():
         return [one.message for one in caplog.records]
@@ -35,7 +35,7 @@ def test_the_same_reason_is_logged_every_ten_minutes_and_a_new_one_at_once(caplo
 
 
 def test_logs_that_are_gone_are_forgotten():
-    found = Uncleanable()
+    found = UncleanableLogs()
     found.note(ONE, "a bug")
     found.note(OTHER, "a bug")
     found.keep([OTHER])

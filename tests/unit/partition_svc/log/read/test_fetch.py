@@ -158,14 +158,14 @@ def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
     async def test(core):
         await append(core, batch(size=1000))
         core._registry.find(LOG).reload()
-        read = core._fetching._from_store
+        read = core._fetcher._from_store
 
         async def append_meanwhile(*args, **how):
             monkeypatch.undo()
             await append(core, batch(), log=LOGS[1])
             return await read(*args, **how)
 
-        monkeypatch.setattr(core._fetching, "_from_store", append_meanwhile)
+        monkeypatch.setattr(core._fetcher, "_from_store", append_meanwhile)
         # The empty log is read first, and has grown when the other has been read.
         asked = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
         assert counts(await core.fetch(asked)) == [1, 1]
@@ -236,8 +236,8 @@ def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
 def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch, change):
     async def test(core):
         looked = []
-        find = core._fetching._find
-        monkeypatch.setattr(core._fetching, "_find", lambda log: looked.append(log) or find(log))
+        find = core._fetcher._find
+        monkeypatch.setattr(core._fetcher, "_find", lambda log: looked.append(log) or find(log))
         asked = query(
             *((log, 0) for log in LOGS),
             max_wait_ms=20 if change == "deadline" else _FOREVER_MS,

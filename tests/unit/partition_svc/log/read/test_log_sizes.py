@@ -22,12 +22,12 @@ def test_all_logs_that_were_written_to_are_known_by_their_bytes(tmp_path):
             waiting = [append(core, batch(size=100), log=log, acks=1) for log in logs]
             await asyncio.gather(*waiting)
             size = len(batch(size=100))
-            assert await core.sizes.of_all_logs() == dict.fromkeys(logs, size)
+            assert await core.sizes.all_logs() == dict.fromkeys(logs, size)
         async with running_core(tmp_path, topic(partitions=count)) as core:
-            assert core.sizes.of_open_logs() == {}
-            assert await core.sizes.of_all_logs() == dict.fromkeys(logs, size)
+            assert core.sizes.open_logs() == {}
+            assert await core.sizes.all_logs() == dict.fromkeys(logs, size)
             await append(core, batch(size=100))
-            assert core.sizes.of_open_logs() == {LOG: 2 * size}
+            assert core.sizes.open_logs() == {LOG: 2 * size}
 
     run(test)
 
@@ -40,6 +40,6 @@ def test_what_another_owns_does_not_count(tmp_path):
         # Under an epoch that does not let it be deleted either.
         elsewhere = topic(OTHER.topic_id, owner="partition-9")
         async with running_core(tmp_path, topic(), elsewhere) as core:
-            assert set(await core.sizes.of_all_logs()) == {LOG}
+            assert set(await core.sizes.all_logs()) == {LOG}
 
     run(test)

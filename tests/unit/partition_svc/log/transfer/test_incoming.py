@@ -94,7 +94,7 @@ def test_a_copy_of_a_compacted_log_has_segments_as_such_logs_have(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("later", "is_kept"),
+    ("later", "keeps_leftover"),
     [
         (move(1, MovePhase.FENCE), True),
         (move(1, MovePhase.CATCH_UP), True),
@@ -102,15 +102,15 @@ def test_a_copy_of_a_compacted_log_has_segments_as_such_logs_have(tmp_path):
     ],
     ids=["same", "same, and the view is behind", "another"],
 )
-def test_a_whole_copy_is_of_use_to_its_own_move_only(tmp_path, later, is_kept):
+def test_a_whole_copy_is_of_use_to_its_own_move_only(tmp_path, later, keeps_leftover):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
             await core.incoming.add(copy, placed(0))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
             again = await core.incoming.begin(later)
-            assert again.mark == Incoming(later.move_id, 5, is_whole=is_kept)
-            assert again.next_offset == len(stored(core)) == is_kept
+            assert again.mark == Incoming(later.move_id, 5, is_whole=keeps_leftover)
+            assert again.next_offset == len(stored(core)) == keeps_leftover
 
     run(test)
 
@@ -121,12 +121,12 @@ def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_
             copy = await core.incoming.begin(move())
             await core.incoming.add(copy, placed(0, leader_epoch=3))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=3))
-            await core.incoming.adopted(LOG)
+            await core.incoming.promote(LOG)
             assert not core.incoming.marks
             copy = await core.incoming.begin(move(2))
             assert copy.next_offset == 0
             await core.incoming.add(copy, placed(0, leader_epoch=7))
-            await core.incoming.adopted(LOG)
+            await core.incoming.promote(LOG)
             with pytest.raises(StorageFailed):
                 await core.incoming.begin(move(3))
             assert len(stored(core)) == 1
@@ -273,14 +273,14 @@ async def whole_move(core, *, is_committed):
     await core.incoming.add_rows(copy, [(b"P", (1).to_bytes(8, "big"), b"state")])
     await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
     await core.incoming.begin(move())
-    await (core.incoming.adopted(LOG) if is_committed else core.incoming.delete(LOG))
+    await (core.incoming.promote(LOG) if is_committed else core.incoming.delete(LOG))
 
 
 #: Ten chores: the first deletes the copy of an earlier move.
 CHORES = range(10)
 
 
-@pytest.mark.parametrize("is_committed", [True, False], ids=["adopted", "deleted"])
+@pytest.mark.parametrize("is_committed", [True, False], ids=["promote", "deleted"])
 @pytest.mark.parametrize("when", ["queued", "run"])
 @pytest.mark.parametrize("number", CHORES)
 def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
@@ -296,7 +296,7 @@ def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
             assert chore.has_cancelled
             assert moving.cancelled()
             # Everything that was queued has had its turn after this.
-            await core._committer.between_groups(lambda: None)
+            await core._committer.run_exclusive(lambda: None)
             assert core.incoming.marks == {
                 LogId(OTHER, int.from_bytes(key[-4:], "big")): mark
                 for key, mark in core._store.incoming()
@@ -312,7 +312,7 @@ def test_a_chore_of_a_cancelled_move_that_has_not_run_never_runs(tmp_path, monke
             moving = asyncio.create_task(core.incoming.begin(move()))
             await asyncio.wait([moving])
             assert chore.has_cancelled
-            await core._committer.between_groups(lambda: None)
+            await core._committer.run_exclusive(lambda: None)
             assert not list(core._store.incoming())
 
     run(test)
@@ -374,7 +374,7 @@ def test_a_mark_that_an_earlier_release_left_does_not_take_a_log_away(tmp_path):
             assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
             await core.delete_log(LOG)
             assert len(await read_everything(core, LOG)) == 1
-            await core.incoming.adopted(LOG)
+            await core.incoming.promote(LOG)
             assert not list(core._store.incoming())
 
     run(test)

@@ -6,7 +6,7 @@ import pytest
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, Refusal
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.transfer.outgoing import NotSource
+from partition_svc.log.transfer.outgoing import NotMoveSource
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import MOVED_KINDS
 from tests.support.stores.partition_core import (
@@ -79,7 +79,7 @@ def test_a_fence_holds_after_a_restart_until_the_placement_says_otherwise(tmp_pa
 def test_a_fence_that_comes_late_fences_nothing(tmp_path):
     async def test(core, log):
         core.apply(placed_at(6))
-        with pytest.raises(NotSource) as refused:
+        with pytest.raises(NotMoveSource) as refused:
             await core.outgoing.fence(log, 5)
         assert refused.value.refusal is Refusal.FENCED_LEADER_EPOCH
         (result,) = await append(core, batch())
@@ -94,7 +94,7 @@ def test_a_fence_is_none_where_the_epoch_changes_under_it(tmp_path):
         fencing = asyncio.ensure_future(core.outgoing.fence(log, 5))
         await asyncio.sleep(0)
         core.apply(placed_at(6))
-        with pytest.raises(NotSource):
+        with pytest.raises(NotMoveSource):
             await fencing
         await answers
         (result,) = await append(core, batch())
@@ -145,7 +145,7 @@ def test_a_log_that_goes_away_ends_its_copying(tmp_path):
         found = core.outgoing.batches(log, 0, 5)
         await anext(found)
         core.apply(placed_at(6, owner="partition-1"))
-        with pytest.raises(NotSource) as refused:
+        with pytest.raises(NotMoveSource) as refused:
             await anext(found)
         assert refused.value.refusal is Refusal.NOT_OWNER
 
@@ -178,7 +178,7 @@ def test_only_a_move_that_is_known_here_may_ask(tmp_path):
             (4, Refusal.FENCED_LEADER_EPOCH),
             (6, Refusal.UNKNOWN_LEADER_EPOCH),
         ):
-            with pytest.raises(NotSource) as refused:
+            with pytest.raises(NotMoveSource) as refused:
                 await find(leader_epoch)
             assert refused.value.refusal is refusal
 

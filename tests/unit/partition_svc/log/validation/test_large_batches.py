@@ -8,7 +8,7 @@ import pytest
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.records.examine import NAMED_MAX
-from partition_svc.log.validation.validation import Unopened
+from partition_svc.log.validation.validation import UnexaminedBatch
 from tests.support.stores.compacted_logs import EAGER
 from tests.support.stores.partition_core import (
     LOG,
@@ -36,14 +36,14 @@ class Gate:
 
     def __init__(self, monkeypatch):
         self.reached, self._open = threading.Event(), threading.Event()
-        examine = Unopened.open
+        examine = UnexaminedBatch.open
 
-        def gated(unopened, pause=None):
+        def gated(unexamined, pause=None):
             self.reached.set()
             assert self._open.wait(60)
-            return examine(unopened, pause)
+            return examine(unexamined, pause)
 
-        monkeypatch.setattr(Unopened, "open", gated)
+        monkeypatch.setattr(UnexaminedBatch, "open", gated)
 
     def open(self):
         self._open.set()
@@ -84,7 +84,7 @@ def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gat
         assert [one.base_offset for one in await third] == [COUNT + 1]
         assert (await fourth)[position].base_offset == 2 * COUNT + 1
         # The queue is gone, and nothing is in the way of the usual append any more.
-        assert not core._appending._queues
+        assert not core._appender._queues
         (last,) = await append(core, small)
         assert last.base_offset == 2 * COUNT + 2
         assert len(await read_everything(core)) == 5
@@ -186,10 +186,10 @@ def test_a_drain_waits_for_what_is_examined(tmp_path, gate):
 
 def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch, caplog):
     async def story(core):
-        def failing(unopened, pause=None):
+        def failing(unexamined, pause=None):
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(Unopened, "open", failing)
+        monkeypatch.setattr(UnexaminedBatch, "open", failing)
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
         answer = await core.append([Append(LOG, LONG), Append(LOG, small)], acks=ACKS_ALL)
         assert [one.refusal for one in answer] == [Refusal.INVALID_RECORD, None]

@@ -9,7 +9,7 @@ from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.validation.record_rules import (
     apply_record_rules,
-    must_open,
+    must_examine,
     stamped_by_producer,
 )
 from tests.support.wire.batches import (
@@ -35,7 +35,7 @@ def applied(sent: bytes, **config: object) -> bytes | AppendResult:
 
 
 def opens(sent: bytes, *, has_keys: bool = False, **config: object) -> bool:
-    return must_open(parse_header(sent), LogConfig(**config), NOW_MS, has_keys=has_keys)
+    return must_examine(parse_header(sent), LogConfig(**config), NOW_MS, has_keys=has_keys)
 
 
 def test_a_compacted_topic_refuses_the_batch_for_each_missing_key():

@@ -5,7 +5,12 @@ from common.ports.partitions import AppendResult, Refusal
 from common.records.batch import parse_header
 from common.records.records import read_records
 from partition_svc.log.log_config import LogConfig
-from partition_svc.log.validation.validation import Unopened, refused, validate, validate_usual
+from partition_svc.log.validation.validation import (
+    UnexaminedBatch,
+    refused,
+    validate,
+    validate_usual,
+)
 from tests.support.stores.partition_core import batch
 from tests.support.wire.batches import (
     CODECS,
@@ -29,7 +34,7 @@ STAMPED = LogConfig(is_log_append_time=True)
 def validated(one: bytes, config: LogConfig = PLAIN):
     """What `validate` says; where the header alone tells, it says the same."""
     outcome = validate(one, config, NOW_MS)
-    if isinstance(outcome, Unopened):
+    if isinstance(outcome, UnexaminedBatch):
         outcome = outcome.open()
     fields = validate_usual(one, config, NOW_MS)
     assert fields is None or outcome == (one, fields)
@@ -232,7 +237,7 @@ def test_many_records_are_not_examined_at_once(codec, count):
     sent = record_batch([Record(None)] * count, codec=codec, base_timestamp_ms=5)
     outcome = validate(sent, FULL, NOW_MS)
     if count > 1000:
-        assert isinstance(outcome, Unopened)
+        assert isinstance(outcome, UnexaminedBatch)
         outcome = outcome.open()
     assert outcome == (sent, parse_header(sent))
 
@@ -241,7 +246,7 @@ def test_many_records_are_not_examined_at_once(codec, count):
 def test_few_records_that_inflate_to_much_are_not_examined_at_once(codec):
     sent = record_batch([Record(bytes(5_000_000))], codec=codec)
     outcome = validate(sent, FULL, NOW_MS)
-    assert isinstance(outcome, Unopened)
+    assert isinstance(outcome, UnexaminedBatch)
     assert outcome.open() == (sent, parse_header(sent))
 
 
@@ -261,7 +266,7 @@ def test_more_records_than_its_bytes_can_hold_are_refused_unopened():
     assert len(sent) < 2000
     for config in (PLAIN, FULL, LogConfig(is_compacted=True)):
         assert refusal(sent, config) is Refusal.INVALID_RECORD
-        assert not isinstance(validate(sent, config, NOW_MS), Unopened)
+        assert not isinstance(validate(sent, config, NOW_MS), UnexaminedBatch)
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
@@ -293,5 +298,5 @@ def test_what_only_the_records_tell_is_found_by_full_validation(sent):
 @pytest.mark.parametrize(("count", "is_long"), [(1000, False), (1001, True)])
 def test_records_of_many_headers_are_not_examined_at_once(count, is_long):
     one = record_batch([Record(b"v", headers=(("h", None),) * count)], base_timestamp_ms=NOW_MS)
-    assert isinstance(validate(one, FULL, NOW_MS), Unopened) is is_long
+    assert isinstance(validate(one, FULL, NOW_MS), UnexaminedBatch) is is_long
     assert accepted(one, FULL) == one
