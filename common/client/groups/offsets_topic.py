@@ -1,12 +1,12 @@
 """The topic that holds the groups: found, or created by whoever needs it first."""
 
-import asyncio
 from typing import Final
 
 from common.cluster.view import ClusterView
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import Metadata, NewTopic, Topic
 from common.ports.unavailable import BackendUnavailable
+from common.runtime.single_flight import SingleFlight
 
 _CREATE_TIMEOUT_MS: Final = 5_000
 
@@ -28,7 +28,7 @@ class GroupTopic:
         self._view = view
         self._metadata = metadata
         self._partition_count = partition_count
-        self._creating: asyncio.Task[None] | None = None
+        self._creation = SingleFlight(self._create)
 
     @property
     def known(self) -> Topic | None:
@@ -39,31 +39,16 @@ class GroupTopic:
         """The topic, which is there from the first use on. Raises `BackendUnavailable`."""
         topic = self._view.topic(OFFSETS_TOPIC)
         if topic is None:
-            await asyncio.shield(self._created())
+            await self._creation.run()
             topic = self._view.topic(OFFSETS_TOPIC)
         if topic is None:
             raise BackendUnavailable(f"{OFFSETS_TOPIC} is not there yet")
         return topic
 
     async def close(self) -> None:
-        if self._creating is not None:
-            self._creating.cancel()
-            await asyncio.wait([self._creating])
-
-    def _created(self) -> asyncio.Task[None]:
-        """One request at a time, shared by all who wait for it."""
-        if self._creating is None or self._creating.done():
-            self._creating = asyncio.get_running_loop().create_task(self._create())
-            self._creating.add_done_callback(_look_at)
-        return self._creating
+        await self._creation.close()
 
     async def _create(self) -> None:
         wanted = NewTopic(OFFSETS_TOPIC, self._partition_count, configs=_CONFIGS)
         # That another gateway was first is as good as having created it.
         await self._metadata.create_topics([wanted], timeout_ms=_CREATE_TIMEOUT_MS)
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    """Those who wait may have gone away; the next one tries again and is told."""
-    if not task.cancelled():
-        task.exception()
