@@ -9,7 +9,6 @@ import random
 from dataclasses import dataclass, field
 
 from common.cluster.view import ClusterView
-from common.kv.memory import MemoryKvStore
 from common.kv.store import WriteBatch
 from common.ports.metadata import ClusterChange, Member, Topic
 from common.ports.moves import Move, MovePhase, RingRefusal, RingState
@@ -23,6 +22,7 @@ from metadata_svc.state.ring_state import RingBook
 from metadata_svc.state.store import StateStore
 from metadata_svc.topics.placement import place, ring_of
 from metadata_svc.watch.hub import Hub
+from tests.support.stores.memory_store import MemoryKvStore
 
 FENCE_TIMEOUT_S = 5.0
 

@@ -5,7 +5,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.cluster.view import ClusterView
-from common.kv.memory import MemoryKvStore
 from common.ports.metadata import Member, NewTopic
 from common.ports.partitions import FetchQuery, FetchResult, Refusal
 from common.ports.unavailable import RegistrationRefused
@@ -23,6 +22,7 @@ from metadata_svc.core import MetadataCore
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topics.create import Defaults
 from tests.support.processes.ports import ReservedPort
+from tests.support.stores.memory_store import MemoryKvStore
 from tests.support.stores.partition_core import MEMBER, running_core, until
 
 LONG_POLL_MS = 50_000

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 import pytest
 
 from common.cluster.view import ClusterView
-from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.unavailable import BackendUnavailable
@@ -15,6 +14,7 @@ from metadata_svc.state.mutation import Difference
 from metadata_svc.state.ring_state import RingBook
 from metadata_svc.state.store import StateStore
 from metadata_svc.watch.hub import Hub
+from tests.support.stores.memory_store import MemoryKvStore
 
 TOPIC = Topic(bytes(16), "t", (Placement("p", 0),))
 

@@ -3,7 +3,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from common.kv.memory import MemoryKvStore
 from common.kv.rocks import RocksKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from common.ports.metadata import Member, NewTopic, TopicRefusal
@@ -22,6 +21,7 @@ from tests.contracts.metadata_contract import (
     gateway,
     until,
 )
+from tests.support.stores.memory_store import MemoryKvStore
 
 LEASE_MS = 10_000
 

@@ -1,6 +1,5 @@
 from contextlib import asynccontextmanager
 
-from common.kv.memory import MemoryKvStore
 from metadata_svc.core import MetadataCore
 from metadata_svc.moves.scheduler import RingPolicy
 from metadata_svc.topics.create import Defaults
@@ -11,6 +10,7 @@ from tests.contracts.ring_contract import (
     MOVES_PER_MEMBER_MAX,
     RingContract,
 )
+from tests.support.stores.memory_store import MemoryKvStore
 
 POLICY = RingPolicy(
     moves_max=MOVES_MAX, moves_per_member_max=MOVES_PER_MEMBER_MAX, fence_timeout_ms=600_000

@@ -6,7 +6,6 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import Member, NewTopic
 from common.ports.unavailable import BackendUnavailable
@@ -23,6 +22,7 @@ from tests.contracts.metadata_contract import (
     gateway,
     until,
 )
+from tests.support.stores.memory_store import MemoryKvStore
 from tests.unit.metadata_svc.test_core import LEASE_MS, opened_core
 
 

@@ -3,7 +3,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from common.kv.memory import MemoryKvStore
 from common.ports.metadata import NewTopic
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
@@ -16,6 +15,7 @@ from partition_svc.config import PartitionSettings
 from partition_svc.store.failures import StoreInUse
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
+from tests.support.stores.memory_store import MemoryKvStore
 from tests.support.stores.partition_core import batch, until
 
 _LEASE_MS = 10_000

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from common.cluster.view import ClusterView
-from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
 from common.ports.moves import MemberReport, RingState
@@ -16,6 +15,7 @@ from metadata_svc.state.mutation import Difference
 from metadata_svc.state.ring_state import RingBook
 from metadata_svc.state.store import StateStore
 from metadata_svc.watch.hub import Hub
+from tests.support.stores.memory_store import MemoryKvStore
 
 GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
 MEMBER = Member("p", "a:1")

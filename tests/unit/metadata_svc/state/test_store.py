@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from common.kv.memory import MemoryKvStore
 from common.kv.store import StorageFailed, WriteBatch
 from common.ports.metadata import Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.state import keys, rows
 from metadata_svc.state.mutation import Difference
 from metadata_svc.state.store import StateStore
+from tests.support.stores.memory_store import MemoryKvStore
 
 TOPIC = Topic(bytes(16), "t", (Placement("p", 0),), {"retention.ms": "1"})
 MEMBER = Member("p", "a:1")

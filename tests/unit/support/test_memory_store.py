@@ -1,7 +1,7 @@
 import pytest
 
-from common.kv.memory import MemoryKvStore
 from tests.contracts.kv_store_contract import KvStoreContract
+from tests.support.stores.memory_store import MemoryKvStore
 
 
 class TestMemoryKvStore(KvStoreContract):

@@ -1,4 +1,4 @@
-"""A `KvStore` that forgets everything when it goes: for tests."""
+"""A `KvStore` in memory, without durability."""
 
 from common.kv.store import StorageFailed, WriteBatch
 
