@@ -16,6 +16,7 @@ from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.cluster.follow import follow
 from common.cluster.view import ClusterView
+from common.config.addresses import is_wildcard
 from common.ports.coordinators import Coordinators
 from common.ports.metadata import ClusterChange, Endpoint, Metadata
 from common.ports.metadata import Gateway as Registration
@@ -23,7 +24,7 @@ from common.ports.partitions import Partitions
 from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
-from gateway_svc.config import WILDCARD_HOSTS, GatewaySettings, ListenerAddress
+from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.context import Backends, LongPolls
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.dispatcher import Dispatch
@@ -230,7 +231,7 @@ def _limits(settings: GatewaySettings) -> SessionLimits:
 
 def _reachable(host: str) -> str:
     """Where clients of other gateways find this one, if nobody said so: by the machine's name."""
-    return socket.gethostname() if host in WILDCARD_HOSTS else host
+    return socket.gethostname() if is_wildcard(host) else host
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:

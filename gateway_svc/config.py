@@ -3,6 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
+from common.config.addresses import is_wildcard, metadata_address_setting
 from common.config.settings import setting, settings
 
 _INT_MAX: Final = 2**31 - 1
@@ -10,9 +11,6 @@ _MIB: Final = 1 << 20
 
 #: `NAME://host:port`; the host may be empty, or an IPv6 address in brackets.
 _LISTENER = re.compile(r"([A-Za-z0-9_.-]+)://(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/]*):([0-9]{1,5})")
-
-#: Bind addresses that stand for every address of the machine, which no client can connect to.
-WILDCARD_HOSTS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 
 class ListenerAddress(NamedTuple):
@@ -50,7 +48,7 @@ def _advertised_problem(texts: tuple[str, ...]) -> str | None:
         return problem
     for text in texts:
         address = parse_listener(text)
-        if address.host in WILDCARD_HOSTS or not address.port:
+        if is_wildcard(address.host) or not address.port:
             return f"{text!r} is not an address that clients can connect to"
     return None
 
@@ -87,12 +85,7 @@ class GatewaySettings:
         default="0.0.0.0:9192",
         doc="Address of the gRPC server with health and reflection.",
     )
-    metadata_address: str = setting(
-        "metadata.address",
-        flag="--metadata",
-        default="localhost:9392",
-        doc="host:port of the metadata service; of each of them, with commas, where it is on etcd.",
-    )
+    metadata_address: str = metadata_address_setting()
     socket_request_max_bytes: int = setting(
         "socket.request.max.bytes",
         default=100 * _MIB,

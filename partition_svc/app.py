@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from ipaddress import AddressValueError, IPv6Address
 from pathlib import Path
 
+from common.config.addresses import is_wildcard
 from common.ports.metadata import ClusterChange, Member
 from common.rpc.leader import open_leader_channel
 from common.rpc.member_channel import RefuseOtherMembers
@@ -23,8 +24,6 @@ from partition_svc.rpc.moving_servicer import MovingServicer
 from partition_svc.rpc.moving_servicer import service as moving_service
 from partition_svc.rpc.partition_servicer import PartitionServicer, service
 from partition_svc.store.log_store import LogStore
-
-_WILDCARDS = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound
 
 
 @asynccontextmanager
@@ -102,7 +101,7 @@ def advertised_address(settings: PartitionSettings, port: int) -> str:
     if settings.advertised_address:
         return _with_brackets(settings.advertised_address)
     host = settings.grpc_listen.rpartition(":")[0]
-    return f"{socket.gethostname() if host in _WILDCARDS else host}:{port}"
+    return f"{socket.gethostname() if is_wildcard(host) else host}:{port}"
 
 
 def _with_brackets(address: str) -> str:

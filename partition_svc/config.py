@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from common.config.addresses import metadata_address_setting
 from common.config.settings import setting, settings
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -33,12 +34,7 @@ class PartitionSettings:
         default="",
         doc="host:port at which gateways reach this service; empty: the host name and the port.",
     )
-    metadata_address: str = setting(
-        "metadata.address",
-        flag="--metadata",
-        default="localhost:9392",
-        doc="host:port of the metadata service; of each of them, with commas, where it is on etcd.",
-    )
+    metadata_address: str = metadata_address_setting()
     acks_all_durability: str = setting(
         "log.acks.all.durability",
         default="sync",

@@ -1,9 +1,9 @@
 """The settings of the standalone process: its own, and those of its services as it sees them."""
 
-import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from common.config.addresses import bindable, host_and_port
 from common.config.settings import setting, settings
 from common.config.sources import Configuration
 from common.runtime.process import ProcessSettings
@@ -15,23 +15,6 @@ from partition_svc.config import PartitionSettings
 FIXED: Final = ("member.name", "metadata.address")
 
 _REBALANCE_DELAY: Final = "group.initial.rebalance.delay.ms"
-
-_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):(?P<port>\d{1,5})")
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """`localhost:9092` or `[::1]:9092` in parts, brackets kept. Raises ValueError."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None or int(match["port"]) > 65535:
-        raise ValueError(f"{address!r} is not HOST:PORT")
-    return match["host"], int(match["port"])
-
-
-def in_address(host: str) -> str:
-    """`host` as it stands before a colon and a port; "" means every address of the machine."""
-    if not host:
-        return "0.0.0.0"  # noqa: S104 - whoever gave no host asked for all
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _address_problem(address: str) -> str | None:
@@ -92,7 +75,7 @@ def settings_of(configuration: Configuration) -> Services:
     folder = Path(own.data_dir)
     gateway = configuration.of(GatewaySettings, _listeners(configuration, own))
     # Only the host counts: others are told the port that the server then has.
-    grpc_listen = own.grpc_listen or f"{in_address(gateway.bound[0].host)}:0"
+    grpc_listen = own.grpc_listen or f"{bindable(gateway.bound[0].host)}:0"
     partition: dict[str, object] = {
         "data.dir": str(folder / "partition"),
         "grpc.listen": grpc_listen,

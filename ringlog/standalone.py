@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from common.cluster.view import ClusterView
+from common.config.addresses import bindable, host_and_port, is_wildcard
 from common.config.sources import read_settings
 from common.kv.store import StorageFailed as MetadataFailed
 from common.ports.metadata import ClusterChange
@@ -19,7 +20,6 @@ from common.ports.unavailable import RegistrationRefused
 from common.rpc.server import AddressTaken, RpcServer, Service
 from common.runtime.process import run
 from gateway_svc.app import Gateway
-from gateway_svc.config import WILDCARD_HOSTS
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.net.pipeline import LONG_TURN
 from metadata_svc.app import open_core as open_metadata
@@ -40,7 +40,7 @@ from partition_svc.rpc.partition_servicer import PartitionServicer
 from partition_svc.rpc.partition_servicer import service as partition_service
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
 from ringlog.announcement import Addresses, announcement
-from ringlog.config import CLASSES, FIXED, Services, host_and_port, in_address, settings_of
+from ringlog.config import CLASSES, FIXED, Services, settings_of
 
 _PORT_MAX: Final = 65535
 
@@ -208,7 +208,7 @@ def _kafka_address(gateway: Gateway, services: Services) -> tuple[str, int]:
     """Host to bind to and real port of the first listener."""
     first = services.gateway.bound[0]
     port = first.port or gateway.addresses[first.name].port
-    return in_address(first.host), port
+    return bindable(first.host), port
 
 
 def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
@@ -223,4 +223,4 @@ def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
 
 def _nearby(host: str) -> str:
     """Where something on this machine finds it."""
-    return "localhost" if host.strip("[]") in WILDCARD_HOSTS else in_address(host)
+    return "localhost" if is_wildcard(host) else bindable(host)

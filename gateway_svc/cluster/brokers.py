@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from common.config.addresses import is_wildcard
 from common.ports.metadata import Gateway
 from common.ports.partitions import NO_LEADER_EPOCH, LogId
 from gateway_svc.cluster.leadership import Broker, Leadership
-from gateway_svc.config import WILDCARD_HOSTS
 from gateway_svc.dispatch.context import Call
 
 
@@ -35,7 +35,7 @@ def own_broker(call: Call) -> Broker:
     """This gateway, at its advertised address or else at the one that this client reached."""
     settings = call.backends.settings
     address = call.backends.addresses[call.peer.listener]
-    host = call.peer.local_host if address.host in WILDCARD_HOSTS else address.host
+    host = call.peer.local_host if is_wildcard(address.host) else address.host
     return Broker(settings.node_id, host, address.port, settings.broker_rack or None)
 
 

@@ -13,9 +13,10 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from common.config.addresses import is_wildcard
+
 #: Where a service that nobody told otherwise has its gRPC server: gateway, partition, metadata.
 _DEFAULT_ADDRESSES: Final = ("localhost:9192", "localhost:9292", "localhost:9392")
-_WILDCARDS: Final = ("", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound
 _SERVING: Final = "SERVING"
 
 
@@ -36,7 +37,7 @@ def addresses_of(environment: Mapping[str, str]) -> Sequence[str]:
     host, _, port = environment.get("RINGLOG_GRPC_LISTEN", "").rpartition(":")
     if not port:
         return _DEFAULT_ADDRESSES
-    return (f"{'localhost' if host in _WILDCARDS else host}:{port}",)
+    return (f"{'localhost' if is_wildcard(host) else host}:{port}",)
 
 
 def ask(address: str, service: str, *, timeout_s: float) -> str:

@@ -4,13 +4,18 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from common.config.settings import declared
-from partition_svc.config import PartitionSettings
+from common.config.addresses import metadata_address_setting
+from common.config.settings import declared, settings
 
-#: The setting by which services find the metadata service; the commands find it by the same.
-_METADATA: Final = next(
-    one for one in declared(PartitionSettings) if one.name == "metadata.address"
-)
+
+@settings
+class _ClusterSettings:
+    """The setting of the services that the commands share."""
+
+    metadata_address: str = metadata_address_setting()
+
+
+(_METADATA,) = declared(_ClusterSettings)
 #: Where `make run` has its gRPC: beside Kafka's default port.
 _STANDALONE: Final = "localhost:9093"
 

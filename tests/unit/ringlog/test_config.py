@@ -3,20 +3,7 @@
 import pytest
 
 from common.config.settings import WrongSetting, build
-from ringlog.config import StandaloneSettings, host_and_port
-
-
-@pytest.mark.parametrize(
-    ("address", "host", "port"),
-    [
-        ("localhost:9092", "localhost", 9092),
-        ("0.0.0.0:0", "0.0.0.0", 0),
-        ("[::1]:9092", "[::1]", 9092),
-        ("broker-1.example:65535", "broker-1.example", 65535),
-    ],
-)
-def test_an_address_is_host_and_port(address, host, port):
-    assert host_and_port(address) == (host, port)
+from ringlog.config import StandaloneSettings
 
 
 @pytest.mark.parametrize(
