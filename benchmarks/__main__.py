@@ -19,7 +19,7 @@ from benchmarks.report.results import Results
 from benchmarks.throughput import startup
 from benchmarks.throughput.rounds import PARTS, Plan, run_round
 from benchmarks.throughput.throughput import Pace
-from common.runtime.process import keep_freed_memory
+from common.runtime.runtime_tuning import keep_freed_memory
 
 _ROOT = Path(__file__).parent.parent
 _PAGE = _ROOT / "docs" / "performance.md"

@@ -22,7 +22,7 @@ import uvloop
 from benchmarks.baseline.gateway import Connection, PrototypeLogs
 from benchmarks.baseline.hop import OPTIONS, OwnerServicer, RemoteLogs
 from benchmarks.baseline.store import Log, PrototypeStore
-from common.runtime.process import collect_less_often, keep_freed_memory
+from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
 from protos.partition.v1.partition_pb2_grpc import add_PartitionServiceServicer_to_server
 
 
@@ -86,7 +86,7 @@ async def _gateway(address: str) -> None:
 
 def main(kind: str, where: str) -> None:
     keep_freed_memory()
-    collect_less_often()
+    collect_garbage_less_often()
     uvloop.run({"in-process": _in_process, "owner": _owner, "gateway": _gateway}[kind](where))
 
 

@@ -21,7 +21,7 @@ from benchmarks.report import machine
 from benchmarks.report.markdown import number, table
 from common.ports.partitions import ACKS_LEADER, Append, LogId
 from common.records.records import Record, write_batch
-from common.runtime.process import collect_less_often, keep_freed_memory
+from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
 from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.records.group_records import Entry, encode
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
@@ -75,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # As the partition service does.
     keep_freed_memory()
-    collect_less_often()
+    collect_garbage_less_often()
     rows = []
     with tempfile.TemporaryDirectory(prefix="ringlog-bench-") as name:
         print("".join(f"- {what}: {how}\n" for what, how in machine.describe(Path(name)).items()))

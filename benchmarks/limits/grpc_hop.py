@@ -17,7 +17,7 @@ import grpc
 import uvloop
 
 from benchmarks.report import results
-from common.runtime.process import keep_freed_memory
+from common.runtime.runtime_tuning import keep_freed_memory
 
 STREAM_ONE = "gRPC stream, 1 KiB messages, 32 in flight"
 STREAM_COALESCED = "gRPC stream, 1 KiB items, 16 in a message"

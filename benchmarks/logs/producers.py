@@ -20,7 +20,7 @@ import uvloop
 from benchmarks.report import machine
 from benchmarks.report.markdown import number, table
 from common.ports.moves import MovePhase
-from common.runtime.process import collect_less_often, keep_freed_memory
+from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
 from tests.support.moves.members import TARGET, MovingMember, TellingRing, moving_members
 from tests.support.stores.many_producers import store_producers
 from tests.support.stores.partition_core import LOG, append, batch, until
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where logs are kept (a temporary directory)")
     arguments = parser.parse_args()
     keep_freed_memory()
-    collect_less_often()
+    collect_garbage_less_often()
     with tempfile.TemporaryDirectory(dir=arguments.data_dir, prefix="ringlog-bench-") as name:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             rows = runner.run(_run(Path(name), arguments.producers, arguments.limit))

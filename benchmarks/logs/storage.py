@@ -25,7 +25,7 @@ from benchmarks.report import machine
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
 from common.records.records import Record, write_batch
-from common.runtime.process import keep_freed_memory
+from common.runtime.runtime_tuning import keep_freed_memory
 from partition_svc.config import PartitionSettings
 from partition_svc.partitions import PartitionCore
 from partition_svc.store.keys import log_key

@@ -1,6 +1,5 @@
-"""A process as a whole: what signals do to it, and which loop it runs on."""
+"""Real processes: signals, the event loop, exit statuses."""
 
-import gc
 import re
 import signal
 import subprocess
@@ -8,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from common.runtime.process import collect_less_often
 
 PROGRAM = """
 import asyncio, sys
@@ -52,26 +49,6 @@ def start():
     for process in started:
         process.kill()
         process.communicate()
-
-
-LIMITED = """
-import resource, sys
-from common.runtime.process import raise_descriptor_limit, set_up_logging
-soft, hard = map(int, sys.argv[1:])
-resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-set_up_logging("INFO")
-limit = raise_descriptor_limit()
-assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limit, hard)
-print(limit)
-"""
-
-
-@pytest.mark.parametrize(("soft", "hard", "is_low"), [(256, 8192, False), (256, 1024, True)])
-def test_the_soft_limit_of_descriptors_is_raised_and_a_low_one_warned_of(soft, hard, is_low):
-    command = [sys.executable, "-c", LIMITED, str(soft), str(hard)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(ended.stdout) == hard
-    assert ("WARNING" in ended.stderr and str(hard) in ended.stderr) == is_low
 
 
 def test_every_service_raises_it(start):
@@ -122,15 +99,3 @@ def test_what_keeps_it_from_running_is_told_in_a_line(start):
     assert first_line == "ended"
     assert err == "program: no room\n"
     assert process.returncode == 1
-
-
-def test_the_collector_leaves_alone_what_is_there_and_looks_at_the_rest_less_often():
-    before = gc.get_threshold()
-    try:
-        collect_less_often()
-        assert gc.get_freeze_count() > 0
-        assert gc.isenabled()
-        assert all(now > then for now, then in zip(gc.get_threshold(), before, strict=True))
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)

@@ -1,0 +1,39 @@
+import gc
+import subprocess
+import sys
+
+import pytest
+
+from common.runtime.runtime_tuning import collect_garbage_less_often
+
+LIMITED = """
+import resource, sys
+from common.runtime.process import set_up_logging
+from common.runtime.runtime_tuning import raise_descriptor_limit
+soft, hard = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+set_up_logging("INFO")
+limit = raise_descriptor_limit()
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limit, hard)
+print(limit)
+"""
+
+
+@pytest.mark.parametrize(("soft", "hard", "is_low"), [(256, 8192, False), (256, 1024, True)])
+def test_the_soft_limit_of_descriptors_is_raised_and_a_low_one_warned_of(soft, hard, is_low):
+    command = [sys.executable, "-c", LIMITED, str(soft), str(hard)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(ended.stdout) == hard
+    assert ("WARNING" in ended.stderr and str(hard) in ended.stderr) == is_low
+
+
+def test_present_objects_are_frozen_and_all_thresholds_are_raised():
+    before = gc.get_threshold()
+    try:
+        collect_garbage_less_often()
+        assert gc.get_freeze_count() > 0
+        assert gc.isenabled()
+        assert all(new > old for new, old in zip(gc.get_threshold(), before, strict=True))
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
