@@ -18,11 +18,7 @@ from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
 from partition_svc.member import live
 from partition_svc.partitions import PartitionCore
-from partition_svc.rpc.coordinator_servicer import CoordinatorServicer
-from partition_svc.rpc.coordinator_servicer import service as coordinator_service
-from partition_svc.rpc.moving_servicer import MovingServicer
-from partition_svc.rpc.moving_servicer import service as moving_service
-from partition_svc.rpc.partition_servicer import PartitionServicer, service
+from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.log_store import LogStore
 
 
@@ -74,12 +70,9 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         RegistrationRefused: the name is another volume's or process's.
     """
     async with open_core(settings) as core, open_coordinators(core, settings) as coordinators:
-        servicer = PartitionServicer(core)
-        moving = MovingServicer(core.outgoing)
-        groups = CoordinatorServicer(coordinators)
-        services = [service(servicer), moving_service(moving), coordinator_service(groups)]
+        services = PartitionServices(core, coordinators)
         server = RpcServer(
-            services,
+            services.offered,
             address=settings.grpc_listen,
             interceptors=[RefuseOtherMembers(settings.member)],
         )
@@ -87,13 +80,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         try:
             await _follow_until(stop, core, server, settings)
         finally:
-            await server.set_ready(False)
-            servicer.end_streams()
-            moving.end_streams()
-            await coordinators.drain()
-            groups.end_streams()
-            await core.drain()
-            await server.stop(grace_s=settings.shutdown_grace_ms / 1000)
+            await services.drain(server, grace_s=settings.shutdown_grace_ms / 1000)
 
 
 def advertised_address(settings: PartitionSettings, port: int) -> str:

@@ -32,12 +32,7 @@ from partition_svc.app import open_core as open_partitions
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
 from partition_svc.member import live
 from partition_svc.partitions import PartitionCore
-from partition_svc.rpc.coordinator_servicer import CoordinatorServicer
-from partition_svc.rpc.coordinator_servicer import service as coordinator_service
-from partition_svc.rpc.moving_servicer import MovingServicer
-from partition_svc.rpc.moving_servicer import service as moving_service
-from partition_svc.rpc.partition_servicer import PartitionServicer
-from partition_svc.rpc.partition_servicer import service as partition_service
+from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
 from ringlog.announcement import Addresses, announcement
 from ringlog.config import CLASSES, FIXED, Services, settings_of
@@ -113,16 +108,8 @@ async def _grpc(
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
     """The gRPC server with all services. At its end calls in flight are answered first."""
-    servicer = PartitionServicer(partitions)
-    moving = MovingServicer(partitions.outgoing)
-    groups = CoordinatorServicer(coordinators)
-    offered = [
-        partition_service(servicer),
-        moving_service(moving),
-        coordinator_service(groups),
-        metadata_service(metadata),
-        ring_service(metadata.ring),
-    ]
+    own = PartitionServices(partitions, coordinators)
+    offered = [*own.offered, metadata_service(metadata), ring_service(metadata.ring)]
     server = await _started(offered, services, gateway)
     for one in offered:
         await server.set_serving(one.name, True)
@@ -130,13 +117,7 @@ async def _grpc(
     try:
         yield server
     finally:
-        await server.set_ready(False)
-        servicer.end_streams()
-        moving.end_streams()
-        await coordinators.drain()
-        groups.end_streams()
-        await partitions.drain()
-        await server.stop(grace_s=services.partition.shutdown_grace_ms / 1000)
+        await own.drain(server, grace_s=services.partition.shutdown_grace_ms / 1000)
 
 
 async def _started(offered: Sequence[Service], services: Services, gateway: Gateway) -> RpcServer:
