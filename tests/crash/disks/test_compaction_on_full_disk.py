@@ -162,7 +162,8 @@ def test_compaction_empties_a_disk_that_its_log_has_filled(data, tmp_path):
     """It takes more room than there is, so it ends early, and goes on with what is given back."""
     with Broker(tmp_path, "clean.round") as broker:
         broker.keyed.fill(broker.raw, DISK_BYTES // 200_000)
-        assert broker.append_plain() == STORAGE_ERROR
+        # Some comes back when the write-ahead log becomes files; compaction needs more than that.
+        assert free_bytes(data) < DISK_BYTES // 4
         used_bytes = DISK_BYTES - free_bytes(data)
         broker.let_go()
         broker.deployment.storage.wait_for_line("cannot compact logs: no room on the disk")
@@ -191,7 +192,9 @@ def test_a_disk_that_is_full_when_compaction_writes_is_waited_for(data, tmp_path
 def test_a_write_or_read_of_compaction_that_fails_loses_nothing(fault, tmp_path):
     operation, error, suffix = FAULTS[fault]
     disk = FaultyDisk(tmp_path / "data" / "partition", tmp_path / "faults")
-    with Broker(tmp_path, "clean.replace", disk.environment) as broker:
+    # Before the round has read anything, which would be in memory then; or before it writes.
+    place = "clean.round" if operation == READ else "clean.replace"
+    with Broker(tmp_path, place, disk.environment) as broker:
         broker.keyed.fill(broker.raw, BATCHES)
         broker.wait_until_held()
         disk.fail(operation, error=error, suffix=suffix)
