@@ -6,6 +6,7 @@ logs from one to the next; nothing here waits.
 """
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
@@ -111,12 +112,12 @@ class PartitionLog:
         self.reload()
         self.high_watermark = min(high_watermark, self.next_offset)
 
-    def expect_retry(self, batch: bytes | memoryview, now_ms: int) -> None:
+    def expect_retry(self, batch: bytes | memoryview) -> None:
         """Notes a batch that is to come again: the producer's later ones must not overtake it."""
         failed = producer_batch(batch)
         if failed is not None:
             self._gaps = self._gaps or SequenceGaps()
-            self._gaps.open(failed, now_ms / 1000)
+            self._gaps.open(failed, monotonic())
 
     @property
     def head(self) -> LogHead:
@@ -240,7 +241,7 @@ class PartitionLog:
         producer_row = None
         if producer_id >= 0:
             header = BatchHeader(*fields)
-            if self._gaps and not self._gaps.admit(_named(header), now_ms / 1000):
+            if self._gaps and not self._gaps.admit(_named(header), monotonic()):
                 return _AFTER_FAILED
             verdict = self.producers.check(header, now_ms)
             if verdict is not None:

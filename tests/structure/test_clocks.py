@@ -18,7 +18,6 @@ READERS = {
     "partition_svc/coordinator/runtime/coordinators.py": "read once at the start, then monotonic",
     "partition_svc/coordinator/runtime/writer.py": "timestamps of records",
     "partition_svc/log/commit/append.py": "timestamps, and silent producers as in Apache Kafka",
-    "partition_svc/log/commit/committer.py": "timestamps of records",
     "partition_svc/log/transfer/incoming.py": "silent producers of a moved log, as in Apache Kafka",
     "partition_svc/log/compaction/cleaner.py": "age of records, by their timestamps",
     "partition_svc/log/producer_expiration.py": "silent producers, as in Apache Kafka",

@@ -120,9 +120,9 @@ class Appender:
         self, append: Append, accepted: ValidBatch, reply: AppendReply
     ) -> StagedBatch | AppendResult:
         """For `LargeBatchQueues`: an append whose batch was examined."""
-        now_ms = time_ns() // 1_000_000
         if self._committer.refusal is not None:
-            return self._no_storage(append.log, append.batch, now_ms)
+            return self._no_storage(append.log, append.batch)
+        now_ms = time_ns() // 1_000_000
         try:
             log = self._registry.find(append.log)
             if isinstance(log, Refusal):
@@ -138,7 +138,7 @@ class Appender:
         """
         log = self._registry.logs.get(append.log)
         if log is not None:
-            log.expect_retry(append.batch, time_ns() // 1_000_000)
+            log.expect_retry(append.batch)
         message = "too many records wait to be examined"
         return AppendResult(refusal=Refusal.NO_ANSWER, message=message)
 
@@ -175,7 +175,7 @@ class Appender:
         if self._committer.refusal is not None and not (
             by_coordinator and self._committer.accepts_coordinators
         ):
-            return self._no_storage(log_id, batch, now_ms)
+            return self._no_storage(log_id, batch)
         try:
             log = self._registry.logs.get(log_id) or self._registry.find(log_id)
             if isinstance(log, Refusal):
@@ -184,9 +184,9 @@ class Appender:
         except Exception as error:  # noqa: BLE001 - only this append may suffer from it
             return _failed(log_id, error)
 
-    def _no_storage(self, log_id: LogId, batch: bytes | memoryview, now_ms: int) -> AppendResult:
+    def _no_storage(self, log_id: LogId, batch: bytes | memoryview) -> AppendResult:
         if (known := self._registry.logs.get(log_id)) is not None:
-            known.expect_retry(batch, now_ms)
+            known.expect_retry(batch)
         return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.refusal)
 
 

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from time import time_ns
 from typing import Final, NamedTuple
 
 from common.ports.partitions import AppendResult, Refusal
@@ -220,10 +219,9 @@ class Committer:
         refused = [*committing, *self._queue]
         self._committing = None
         self._queue.clear()
-        now_ms = time_ns() // 1_000_000
         for staged in refused:
             if staged.batch is not None:
-                staged.log.expect_retry(staged.batch, now_ms)
+                staged.log.expect_retry(staged.batch)
             staged.reject(Refusal.STORAGE_ERROR, message)
         for one in {staged.log for staged in refused}:
             # Where it cannot even be read, recovery puts it back.
