@@ -8,6 +8,8 @@ from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
 
 #: Who commits or fetches without being a member.
 NO_GENERATION: Final = -1
+#: An offset that is kept as long as its group's offsets are.
+NO_RETENTION: Final = -1
 
 
 @dataclass(slots=True)
@@ -20,8 +22,8 @@ class OffsetToCommit:
     leader_epoch: int = -1
     metadata: str = ""
     topic_id: bytes = b""
-    #: Milliseconds since the epoch after which it may be forgotten (OffsetCommit 2 to 4), or -1.
-    expires_at_ms: int = -1
+    #: How many milliseconds it is kept by the coordinator's clock (OffsetCommit 2 to 4).
+    retention_ms: int = NO_RETENTION
     #: Milliseconds since the epoch (OffsetCommit 1), or 0: when the coordinator takes it.
     committed_at_ms: int = 0
 

@@ -5,7 +5,6 @@ Partitions that do not exist are refused here; the coordinator sees only those t
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
-from time import time
 from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.group_errors import GroupRefusal
@@ -30,10 +29,6 @@ from gateway_svc.wire.error_code import ErrorCode
 _EPOCHS_SINCE: Final = 9
 #: Since this version topics are named by their ids.
 _TOPIC_IDS_SINCE: Final = 10
-#: Refusals of the whole that each partition bears: the response has no other place for them.
-_NOT_SAID: Final = -1
-#: The last moment that 64 bits can say.
-_TIME_MAX_MS: Final = 2**63 - 1
 #: So many responses are remembered, of so many partitions at most.
 _REMEMBERED_MAX: Final = 4096
 _REMEMBERED_PARTITIONS_MAX: Final = 16
@@ -53,10 +48,8 @@ _Topics: TypeAlias = list[list[_Asked]]
 def offset_commit(
     request: OffsetCommitRequest, call: Call
 ) -> OffsetCommitResponse | Coordinating[OffsetCommitResponse]:
-    now_ms = int(time() * 1000)
     asked = [
-        [_asked(topic, one, request, call, now_ms) for one in topic.partitions]
-        for topic in request.topics
+        [_asked(topic, one, request, call) for one in topic.partitions] for topic in request.topics
     ]
     commits = [one.commit for topic in asked for one in topic if one.commit is not None]
     if not commits and request.topics:
@@ -132,7 +125,6 @@ def _asked(
     one: OffsetCommitRequestPartition,
     request: OffsetCommitRequest,
     call: Call,
-    now_ms: int,
 ) -> _Asked:
     view, index = call.backends.view, one.partition_index
     if call.api_version >= _TOPIC_IDS_SINCE:
@@ -152,21 +144,10 @@ def _asked(
         one.committed_leader_epoch,
         one.committed_metadata or "",
         found.topic_id,
-        _expires_at_ms(request.retention_time_ms, now_ms),
+        request.retention_time_ms,
         max(one.commit_timestamp, 0),
     )
     return _Asked(index, commit)
-
-
-def _expires_at_ms(retention_ms: int, now_ms: int) -> int:
-    """Only versions 2 to 4 say how long an offset is to be kept (OffsetMetadataManager).
-
-    Kafka's sum wraps around, so that a retention of Long.MAX_VALUE ends in the past; here it lasts
-    for ever.
-    """
-    if retention_ms == _NOT_SAID:
-        return _NOT_SAID
-    return min(max(now_ms + retention_ms, 0), _TIME_MAX_MS)
 
 
 def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:

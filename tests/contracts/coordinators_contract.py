@@ -157,7 +157,7 @@ class CoordinatorsContract:
             offsets = [
                 OffsetToCommit(DATA, 0, 5, 3, "note"),
                 OffsetToCommit(DATA, 1, 2**40),
-                OffsetToCommit("other", 7, 1, expires_at_ms=2**42),
+                OffsetToCommit("other", 7, 1, retention_ms=2**42),
             ]
             result = await asked(lambda: to.commit_offsets(CommitOffsets(GROUP, offsets)))
             assert (result.refusal, list(result.refusals)) == (None, [None] * 3)

@@ -12,10 +12,9 @@ WALL_CLOCK = re.compile(
 
 #: What each does with it. Leases, sessions, fences and pauses go by the loop's monotonic clock.
 READERS = {
-    "gateway_svc/handlers/offset_commit.py": "expiry of offsets, a time that clients give",
     "metadata_svc/core.py": "producer ids after a restore; the stored id counts where it is behind",
     "partition_svc/rpc/append_stream.py": "timestamps of typed records",
-    "partition_svc/coordinator/runtime/coordinators.py": "read once at the start, then monotonic",
+    "partition_svc/coordinator/runtime/coordinators.py": "times of commits and groups, expiry",
     "partition_svc/coordinator/runtime/writer.py": "timestamps of records",
     "partition_svc/log/commit/append.py": "timestamps, and silent producers as in Apache Kafka",
     "partition_svc/log/transfer/incoming.py": "silent producers of a moved log, as in Apache Kafka",

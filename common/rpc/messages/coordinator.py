@@ -39,7 +39,7 @@ def commit_to_call(request: CommitOffsets) -> pb.GroupCall:
         offset.leader_epoch = one.leader_epoch
         offset.metadata = one.metadata
         offset.topic_id = one.topic_id
-        offset.expires_at_ms = one.expires_at_ms
+        offset.retention_ms = one.retention_ms
         if one.committed_at_ms:
             offset.committed_at_ms = one.committed_at_ms
     return call
@@ -58,7 +58,7 @@ def commit_from_message(message: pb.CommitOffsetsRequest) -> CommitOffsets:
                 one.leader_epoch,
                 one.metadata,
                 one.topic_id,
-                one.expires_at_ms,
+                one.retention_ms,
                 one.committed_at_ms,
             )
             for one in message.offsets

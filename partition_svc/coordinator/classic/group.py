@@ -94,9 +94,10 @@ class ClassicGroup:
             self.members.add(restored_member(one, stored.protocol))
         self.members.leader = stored.leader if stored.leader in self.members else None
 
-    def become(self, state: ClassicState, now_ms: int) -> None:
+    def become(self, state: ClassicState, wall_ms: int) -> None:
+        """`wall_ms`: milliseconds since the epoch, as they are stored with the state."""
         self.state = state
-        self.state_since_ms = now_ms
+        self.state_since_ms = wall_ms
 
     def wake_by(self, at_ms: int) -> None:
         self.alarm_ms = min(self.alarm_ms, at_ms)

@@ -34,7 +34,7 @@ def prepare(group: ClassicGroup, effects: Effects) -> None:
         _refuse_syncs(group, effects)
     group.members.not_synced.clear()
     group.sync_by_ms = NEVER
-    group.become(ClassicState.PREPARING_REBALANCE, effects.now_ms)
+    group.become(ClassicState.PREPARING_REBALANCE, effects.wall_ms)
     if was_empty:
         _begin_initial_delay(group, effects)
     elif group.members.have_all_joined:
@@ -73,7 +73,7 @@ def complete(group: ClassicGroup, effects: Effects) -> None:
         _begin_generation(group, effects)
     else:
         group.protocol = None
-        group.become(ClassicState.EMPTY, effects.now_ms)
+        group.become(ClassicState.EMPTY, effects.wall_ms)
         group.store(effects)
 
 
@@ -106,7 +106,7 @@ def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None
 
 def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
     group.protocol = group.members.choose_protocol()
-    group.become(ClassicState.COMPLETING_REBALANCE, effects.now_ms)
+    group.become(ClassicState.COMPLETING_REBALANCE, effects.wall_ms)
     for member in group.members:
         leads = member.member_id == group.members.leader
         member.answer_join(current_generation(group, member, leads=leads), effects)

@@ -58,7 +58,7 @@ def _note_synced(group: ClassicGroup, member: Member) -> None:
 def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
     """Members that the leader left out have nothing."""
     assignments = {one.member_id: one.assignment for one in request.assignments}
-    group.become(ClassicState.STABLE, effects.now_ms)
+    group.become(ClassicState.STABLE, effects.wall_ms)
     for member in group.members:
         member.assignment = assignments.get(member.member_id, b"")
         if member.sync_ticket is not None:

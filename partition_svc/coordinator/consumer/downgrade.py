@@ -26,7 +26,7 @@ def downgraded(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
     """
     classic = _converted(group, effects)
     classic.members.leader = None
-    classic.become(ClassicState.STABLE, effects.now_ms)
+    classic.become(ClassicState.STABLE, effects.wall_ms)
     rebalance.prepare(classic, effects)
     classic.store(effects)
     return classic
@@ -58,7 +58,7 @@ def downgraded_for(
     if not is_settled:
         return downgraded(group, effects)
     classic = _converted(group, effects)
-    classic.become(ClassicState.STABLE, effects.now_ms)
+    classic.become(ClassicState.STABLE, effects.wall_ms)
     classic.store(effects)
     return classic
 

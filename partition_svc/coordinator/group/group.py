@@ -44,16 +44,34 @@ from partition_svc.coordinator.settings import GroupSettings
 
 
 class Group:
-    """All times are in milliseconds since the epoch, on a clock that never goes back.
+    """Times that calls are given are milliseconds of one monotonic clock.
 
     A call changes the group at once; see `Effects` for when others may learn of it.
     """
 
-    __slots__ = ("_logged", "_members", "_offsets", "_settings", "_view", "group_id")
+    __slots__ = (
+        "_logged",
+        "_members",
+        "_offsets",
+        "_settings",
+        "_view",
+        "_wall_clock",
+        "group_id",
+    )
 
-    def __init__(self, group_id: str, settings: GroupSettings, view: Topics) -> None:
-        """`view`: the topics that there are, now and whenever the group looks at it."""
+    def __init__(
+        self,
+        group_id: str,
+        settings: GroupSettings,
+        view: Topics,
+        wall_clock: Callable[[], int] | None = None,
+    ) -> None:
+        """`view`: the topics that there are, now and whenever the group looks at it.
+
+        `wall_clock`: see `Effects`.
+        """
         self.group_id = group_id
+        self._wall_clock = wall_clock
         self._settings, self._view = settings, view
         self._logged = LoggedMembers()
         self._members = Membership(group_id, settings, view)
@@ -116,23 +134,23 @@ class Group:
         return None if alarm_ms == NEVER else alarm_ms
 
     def on_time(self, now_ms: int) -> Effects:
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         self._members.on_time(effects)
         return effects
 
     def join(self, request: JoinGroup, ticket: Ticket, now_ms: int, new_member_id: str) -> Effects:
         """`new_member_id` is used where the request has none; it was never used before."""
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         self._members.join(request, ticket, new_member_id, effects)
         return effects
 
     def sync(self, request: SyncGroup, ticket: Ticket, now_ms: int) -> Effects:
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         self._members.sync(request, ticket, effects)
         return effects
 
     def heartbeat(self, request: GroupHeartbeat, ticket: Ticket, now_ms: int) -> Effects:
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         effects.reply(ticket, self._members.heartbeat(request, effects))
         return effects
 
@@ -140,19 +158,19 @@ class Group:
         self, request: ConsumerHeartbeat, ticket: Ticket, now_ms: int, new_member_id: str
     ) -> Effects:
         """`new_member_id` as in `join`."""
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         taken = self._members.consumer_heartbeat(request, new_member_id, effects)
         effects.reply(ticket, taken)
         return effects
 
     def leave(self, request: LeaveGroup, ticket: Ticket, now_ms: int) -> Effects:
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         effects.reply(ticket, self._members.leave(request, effects))
         return effects
 
     def commit(self, request: CommitOffsets, ticket: Ticket, now_ms: int) -> Effects:
         """A commit to a classic group shows that its member lives, as a heartbeat does."""
-        effects, classic = Effects(now_ms), self._members.classic
+        effects, classic = self._effects(now_ms), self._members.classic
         if self._members.consumer is not None:
             refusal = consumer_rules.commit_refusal(self._members.consumer, request)
         else:
@@ -174,7 +192,7 @@ class Group:
         return Effects(now_ms, [(ticket, self._offsets.fetch(request.topics))])
 
     def delete_offsets(self, request: DeleteOffsets, ticket: Ticket, now_ms: int) -> Effects:
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         effects.reply(ticket, self._delete_offsets(request, effects))
         return effects
 
@@ -198,7 +216,7 @@ class Group:
 
     def delete(self, ticket: Ticket, now_ms: int) -> Effects:
         """Forgets a group without members, and its offsets."""
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
         refusal = self._missing()
         if refusal is None and not self._members.is_empty:
             refusal = GroupRefusal.NON_EMPTY_GROUP
@@ -210,11 +228,11 @@ class Group:
 
     def expire_offsets(self, now_ms: int) -> Effects:
         """Forgets offsets that have expired; and the group, where nothing else was left of it."""
-        effects, consumer = Effects(now_ms), self._members.consumer
+        effects, consumer = self._effects(now_ms), self._members.consumer
         classic = self._members.classic
-        is_expired = offset_rules.expiry_rule(classic, now_ms)
+        is_expired = offset_rules.expiry_rule(classic, effects.wall_ms)
         if consumer is not None:
-            is_expired = consumer_rules.expiry_rule(consumer, now_ms)
+            is_expired = consumer_rules.expiry_rule(consumer, effects.wall_ms)
         if is_expired is not None:
             self._offsets.delete_where(is_expired, effects)
         if self._members.is_empty and classic.is_vacant and not self._offsets:
@@ -227,7 +245,7 @@ class Group:
         The id is empty where the commit did not say it. A topic that was made again under its
         name has another id.
         """
-        effects = Effects(now_ms)
+        effects = self._effects(now_ms)
 
         def is_of_gone(topic: str, partition: int, stored: StoredOffset) -> bool:
             return is_gone(topic, stored.topic_id)
@@ -250,6 +268,9 @@ class Group:
         if self._members.consumer is not None:
             return consumer_rules.listed(self._members.consumer)
         return classic_describe.listed(self._members.classic)
+
+    def _effects(self, now_ms: int) -> Effects:
+        return Effects(now_ms, wall_clock=self._wall_clock)
 
     def _missing(self) -> GroupRefusal | None:
         return GroupRefusal.GROUP_ID_NOT_FOUND if self.is_void else None

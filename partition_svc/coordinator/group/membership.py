@@ -135,7 +135,7 @@ class Membership:
         self, request: ConsumerHeartbeat, effects: Effects
     ) -> ConsumerHeartbeatTaken:
         """Makes it a consumer group if the heartbeat is taken, and else leaves it as it is."""
-        attempt = Effects(effects.now_ms)
+        attempt = Effects(effects.now_ms, wall_clock=effects.wall_clock)
         group = self._to_be_consumer(attempt, joins=request.member_epoch == JOINS)
         if isinstance(group, ConsumerHeartbeatTaken):
             return group

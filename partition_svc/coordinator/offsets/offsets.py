@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
+    NO_RETENTION,
     CommitResult,
     CommittedOffset,
     FetchedOffsets,
@@ -22,6 +23,9 @@ from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
 #: By topic name and partition.
 OffsetTable: TypeAlias = dict[str, dict[int, StoredOffset]]
+
+#: The last moment that 64 bits can say.
+_TIME_MAX_MS: Final = 2**63 - 1
 
 _TOO_LARGE: Final = GroupRefusal.OFFSET_METADATA_TOO_LARGE
 _UNKNOWN_TOPIC: Final = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
@@ -63,14 +67,15 @@ class GroupOffsets:
         topic_id = self._topic_id(one.topic)
         if topic_id and one.topic_id not in (b"", topic_id):
             return _UNKNOWN_TOPIC
-        expires = one.expires_at_ms >= 0
+        now_ms = effects.wall_ms
+        expires_at_ms = _expires_at_ms(one.retention_ms, now_ms)
         value = StoredOffset(
             one.offset,
             # The record of an offset that expires has no room for it.
-            -1 if expires else one.leader_epoch,
+            one.leader_epoch if expires_at_ms < 0 else -1,
             one.metadata,
-            one.committed_at_ms if one.committed_at_ms > 0 else effects.now_ms,
-            one.expires_at_ms if expires else -1,
+            one.committed_at_ms if one.committed_at_ms > 0 else now_ms,
+            expires_at_ms,
             one.topic_id or topic_id,
         )
         self._set(one.topic, one.partition, value)
@@ -143,6 +148,17 @@ class GroupOffsets:
         for topic, partitions in self._table.items():
             for partition, stored in partitions.items():
                 yield topic, partition, stored
+
+
+def _expires_at_ms(retention_ms: int, now_ms: int) -> int:
+    """Milliseconds since the epoch, or -1 where the commit does not say how long it is kept.
+
+    Kafka's sum wraps around (OffsetMetadataManager), so that a retention of Long.MAX_VALUE ends in
+    the past; here it lasts for ever.
+    """
+    if retention_ms == NO_RETENTION:
+        return -1
+    return min(max(now_ms + retention_ms, 0), _TIME_MAX_MS)
 
 
 def _counts(stored: StoredOffset, topic_id: bytes) -> bool:

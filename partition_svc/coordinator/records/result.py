@@ -1,5 +1,6 @@
 """What a group wants done, as values: records to write, answers to give once they are written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -33,11 +34,20 @@ class Effects:
     Records are written in this order, after those of the group's calls before. The replies go out
     when these records and all earlier ones of the group are durable, also where there are none
     here: an answer shows what the group has decided, and that must not be taken back.
+
+    `now_ms` is monotonic: sessions and deadlines are measured by it. Times that are stored follow
+    `wall_ms`, in milliseconds since the epoch: by them offsets expire, also in later processes.
     """
 
     now_ms: int
     replies: list[tuple[Ticket, Reply]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    #: None: as `now_ms`.
+    wall_clock: Callable[[], int] | None = None
+
+    @property
+    def wall_ms(self) -> int:
+        return self.now_ms if self.wall_clock is None else self.wall_clock()
 
     def reply(self, ticket: Ticket, reply: Reply) -> None:
         self.replies.append((ticket, reply))

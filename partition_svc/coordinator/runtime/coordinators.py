@@ -59,11 +59,16 @@ class OwnedCoordinators:
     """
 
     def __init__(self, logs: Logs, settings: GroupSettings, *, retention_check_ms: int) -> None:
-        self._now_ms = _clock()
         self._logs = logs
         self._loop = asyncio.get_running_loop()
         self._lag = LoopLag()
-        self._shards = Shards(logs, settings, now_ms=self._now_ms, grace_s=self._lag.grace_s)
+        self._shards = Shards(
+            logs,
+            settings,
+            now_ms=lambda: int(self._loop.time() * 1000),
+            wall_clock=lambda: int(time() * 1000),
+            grace_s=self._lag.grace_s,
+        )
         self._sweeping = Sweeping(logs, self._shards, retention_check_ms=retention_check_ms)
 
     def start(self) -> None:
@@ -190,10 +195,3 @@ class OwnedCoordinators:
             answer.set_result(refused(error.refusal))
             return answer
         return shard.ask(group_id, ask, refused)
-
-
-def _clock() -> Callable[[], int]:
-    """Milliseconds since the epoch as of now, then going on evenly, whatever is set meanwhile."""
-    loop = asyncio.get_running_loop()
-    start_s = time() - loop.time()
-    return lambda: int((start_s + loop.time()) * 1000)

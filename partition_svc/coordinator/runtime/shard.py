@@ -33,23 +33,24 @@ Ask: TypeAlias = Callable[[Group, AnyTicket, int], Effects]
 class Shard:
     """Made of what the log says. Once it has ended, it answers nobody; another takes its place."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a shard works with
         self,
         settings: GroupSettings,
         view: Topics,
         writing: Writing,
         *,
         now_ms: Callable[[], int],
+        wall_clock: Callable[[], int] | None = None,
         grace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`view`: the topics that there are, at any time. `now_ms` never goes back.
 
-        `grace_s`: see `Deadlines`.
+        `wall_clock`: see `Effects`; `grace_s`: see `Deadlines`.
         """
         self._settings = settings
         self._view = view
         self._writing = writing
-        self._now_ms = now_ms
+        self._now_ms, self._wall_clock = now_ms, wall_clock
         self._groups: dict[str, Group] = {}
         #: Requests that wait for other members, by group.
         self._waiting: dict[str, set[AnyTicket]] = {}
@@ -60,7 +61,7 @@ class Shard:
     def restore(self, loaded: Mapping[str, LoadedGroup]) -> None:
         """Goes on with groups as the log has them."""
         for group_id, one in loaded.items():
-            group = Group(group_id, self._settings, self._view)
+            group = self._new(group_id)
             consumer = list(one.consumer.values())
             try:
                 group.resume(one.stored, consumer, one.offsets, self._now_ms())
@@ -84,7 +85,7 @@ class Shard:
         if self.refusal is not None:
             ticket.refuse(self.refusal)
             return ticket
-        group = self._groups.get(group_id) or Group(group_id, self._settings, self._view)
+        group = self._groups.get(group_id) or self._new(group_id)
         effects = self._call(group_id, group, ask, ticket, self._now_ms())
         if effects is None:
             ticket.refuse(GroupRefusal.UNKNOWN_SERVER_ERROR)
@@ -143,6 +144,9 @@ class Shard:
             return effects
         self._roll_back(group_id, group)
         return None
+
+    def _new(self, group_id: str) -> Group:
+        return Group(group_id, self._settings, self._view, self._wall_clock)
 
     def _note_waiting(self, group_id: str, ticket: Ticket | None, effects: Effects) -> None:
         """Knows which requests have no reply yet; nearly all have one at once."""

@@ -65,11 +65,12 @@ class Shards:
         settings: GroupSettings,
         *,
         now_ms: Callable[[], int],
+        wall_clock: Callable[[], int],
         grace_s: Callable[[], float],
     ) -> None:
         self._logs = logs
         self._settings = settings
-        self._now_ms = now_ms
+        self._now_ms, self._wall_clock = now_ms, wall_clock
         self._grace_s = grace_s
         self._slots: dict[LogId, _Slot] = {}
         #: Shards that were closed, and may have something on its way to the log.
@@ -194,6 +195,7 @@ class Shards:
             self._logs.view,
             writing,
             now_ms=self._now_ms,
+            wall_clock=self._wall_clock,
             grace_s=self._grace_s,
         )
         return shard

@@ -267,14 +267,14 @@ class Left(_message.Message):
     def __init__(self, members: _Optional[_Iterable[_Union[LeftMember, _Mapping]]] = ..., refusal: _Optional[_Union[GroupRefusal, str]] = ...) -> None: ...
 
 class OffsetToCommit(_message.Message):
-    __slots__ = ("topic", "partition", "offset", "leader_epoch", "metadata", "topic_id", "expires_at_ms", "committed_at_ms")
+    __slots__ = ("topic", "partition", "offset", "leader_epoch", "metadata", "topic_id", "retention_ms", "committed_at_ms")
     TOPIC_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     LEADER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     TOPIC_ID_FIELD_NUMBER: _ClassVar[int]
-    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     topic: str
     partition: int
@@ -282,9 +282,9 @@ class OffsetToCommit(_message.Message):
     leader_epoch: int
     metadata: str
     topic_id: bytes
-    expires_at_ms: int
+    retention_ms: int
     committed_at_ms: int
-    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., metadata: _Optional[str] = ..., topic_id: _Optional[bytes] = ..., expires_at_ms: _Optional[int] = ..., committed_at_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ..., leader_epoch: _Optional[int] = ..., metadata: _Optional[str] = ..., topic_id: _Optional[bytes] = ..., retention_ms: _Optional[int] = ..., committed_at_ms: _Optional[int] = ...) -> None: ...
 
 class CommitOffsetsRequest(_message.Message):
     __slots__ = ("group_id", "offsets", "member_id", "generation_id", "group_instance_id", "client", "predates_epochs")

@@ -35,7 +35,7 @@ def test_commits_come_through(request_):
 
 
 def test_a_number_that_has_no_room_is_the_callers_error():
-    one = OffsetToCommit("orders", 0, 1, expires_at_ms=2**63)
+    one = OffsetToCommit("orders", 0, 1, retention_ms=2**63)
     with pytest.raises(ValueError, match="range"):
         messages.commit_to_call(CommitOffsets("g", [one]))
 

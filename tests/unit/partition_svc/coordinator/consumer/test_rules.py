@@ -92,8 +92,8 @@ def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
 def test_an_offset_may_say_itself_when_it_expires(world, one):
     """OffsetCommit 2 to 4, of a client that is no member any more."""
     one.leave()
-    for partition, expires_at_ms in enumerate([world.now_ms + 10, world.now_ms + 2 * WEEK_MS]):
-        offset = OffsetToCommit("b", partition, 1, expires_at_ms=expires_at_ms)
+    for partition, retention_ms in enumerate([10, 2 * WEEK_MS]):
+        offset = OffsetToCommit("b", partition, 1, retention_ms=retention_ms)
         request = CommitOffsets("g", [offset])
         world.do(lambda asked=request: world.group.commit(asked, "t", world.now_ms))
     for after_ms, count in ((9, 2), (10, 1), (WEEK_MS, 1), (2 * WEEK_MS, 0)):

@@ -145,8 +145,14 @@ def test_a_commit_by_name_is_for_the_topic_of_that_name():
     [
         (OffsetToCommit("t", 0, 7, committed_at_ms=500), StoredOffset(7, -1, "", 500)),
         (OffsetToCommit("t", 0, 7, committed_at_ms=-500), StoredOffset(7, -1, "", NOW_MS)),
-        (OffsetToCommit("t", 0, 7, 3, expires_at_ms=-9), StoredOffset(7, 3, "", NOW_MS, -1)),
-        (OffsetToCommit("t", 0, 7, 3, expires_at_ms=9), StoredOffset(7, -1, "", NOW_MS, 9)),
+        (OffsetToCommit("t", 0, 7, 3, retention_ms=-1), StoredOffset(7, 3, "", NOW_MS, -1)),
+        (OffsetToCommit("t", 0, 7, 3, retention_ms=9), StoredOffset(7, -1, "", NOW_MS, NOW_MS + 9)),
+        # What does not fit into 64 bits lasts for ever, or not at all.
+        (
+            OffsetToCommit("t", 0, 7, retention_ms=2**63 - 1),
+            StoredOffset(7, -1, "", NOW_MS, 2**63 - 1),
+        ),
+        (OffsetToCommit("t", 0, 7, retention_ms=-(2**63)), StoredOffset(7, -1, "", NOW_MS, 0)),
         (
             OffsetToCommit("t", 0, 2**63 - 1, -1, "é" * 8),
             StoredOffset(2**63 - 1, -1, "é" * 8, NOW_MS),

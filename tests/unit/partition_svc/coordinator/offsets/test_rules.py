@@ -2,11 +2,13 @@ import struct
 
 import pytest
 
+from common.cluster.view import ClusterView
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import joining_member
+from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.offsets.rules import Subscriptions
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.driven_group import DrivenGroup
@@ -210,7 +212,7 @@ def test_nothing_expires_during_a_rebalance():
 
 def test_an_old_clients_own_time_to_expire_holds():
     driven = driven_group()
-    driven.commit(5, expires_at_ms=driven.now_ms + 10)
+    driven.commit(5, retention_ms=10)
     driven.pass_ms(9)
     expire(driven)
     assert driven.committed() == 5
@@ -239,3 +241,21 @@ def test_subscriptions_are_read_as_far_as_that_holds_up_nobody():
     many = subscriptions(says(200_000, b"t"), says(100_001, b"u"))
     assert not many.are_known
     assert "v" in many, "it may be to anything"
+
+
+def test_stored_times_and_expiry_follow_the_wall_clock_and_not_that_of_the_deadlines():
+    driven = driven_group()
+    wall_ms = 50 * RETENTION_MS
+    driven.group = Group("g", driven.settings, ClusterView(), lambda: wall_ms)
+    driven.commit(5)
+    assert driven.records[-1].value.committed_at_ms == wall_ms
+    driven.join("")
+    assert driven.group._members.classic.state_since_ms == wall_ms
+    driven.group = Group("g", driven.settings, ClusterView(), lambda: wall_ms)
+    driven.commit(5)
+    driven.now_ms += RETENTION_MS
+    expire(driven)
+    assert driven.committed() == 5
+    wall_ms += RETENTION_MS
+    expire(driven)
+    assert driven.committed() is None

@@ -85,8 +85,8 @@ def test_a_topic_made_again_while_nobody_was_here_has_no_offset(tmp_path):
 
 def test_offsets_expire(tmp_path):
     async def test(_, to):
-        await commit(to, expires_at_ms=1)
-        await commit(to, group_id="later", expires_at_ms=2**50)
+        await commit(to, retention_ms=0)
+        await commit(to, group_id="later", retention_ms=2**50)
         await until_none_is_left(to)
         (described,) = await to.describe_groups(["later"])
         assert described.state == "Empty"
@@ -99,7 +99,7 @@ def test_the_offsets_of_a_group_with_members_stay(tmp_path):
         joined = await settled_alone(to)
         await to.commit_offsets(committing(1, joined=joined))
         # Another group's going shows that it was looked.
-        await commit(to, group_id="other", expires_at_ms=1)
+        await commit(to, group_id="other", retention_ms=0)
         await until_none_is_left(to, "other")
         assert await committed(to) == 1
 
