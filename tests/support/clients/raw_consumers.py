@@ -47,7 +47,10 @@ class RawConsumer:
                     self._says_all = True
                 await asyncio.sleep(_PAUSE_S)
         finally:
-            self._connection.close()
+            self.close()
+
+    def close(self) -> None:
+        self._connection.close()
 
     async def heartbeat(self, epoch: int | None = None) -> None:
         """Tells an epoch in place of its own where one is given."""

@@ -44,6 +44,8 @@ class Deployment:
         self.processes: dict[str, BrokerProcess] = {}
         #: Variables that every process started from now on gets.
         self.environment: Mapping[str, str] = {}
+        #: The same for one process, by its name.
+        self.own_environments: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def address(self) -> str:
@@ -82,7 +84,8 @@ class Deployment:
 
     def start(self, name: str, *, failpoints: str = "") -> None:
         """Starts one process, which stays or dies at `failpoints` (`name=kill …`)."""
-        environment = {"FAILPOINTS": failpoints, **self.environment}
+        own = self.own_environments.get(name, {})
+        environment = {"FAILPOINTS": failpoints, **self.environment, **own}
         self.processes[name] = BrokerProcess(name, self.commands[name], environment=environment)
 
     def kill(self, *names: str) -> None:

@@ -1,0 +1,185 @@
+"""Wall clocks that jump for hours while the services run under load: no client notices.
+
+Each process has a wall clock of its own (`tests/support/processes/moved_clock.py`), so that clocks
+differ between services too. Sessions, leases and waits are measured by the monotonic clock.
+Timestamps follow the wall clock, as in Apache Kafka.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from datetime import datetime
+
+import pytest
+
+from tests.clients.adapters.group_members import ConfluentMember, CoordinatedMember
+from tests.support.clients.checked_load import CheckedLoad
+from tests.support.clients.raw_client import RawClient
+from tests.support.clients.raw_consumers import RawConsumer
+from tests.support.clients.raw_members import (
+    LIST_GROUPS,
+    Generations,
+    RawConnection,
+    RawMember,
+    commit,
+    committed,
+)
+from tests.support.groups.expiring_offsets import commit_for
+from tests.support.processes.deployments import standalone, three_processes
+from tests.support.processes.moved_clock import LOG_APPEND_TIME, append_stamped, with_clocks
+from tests.support.waiting import eventually
+from tests.support.wire.kio_client import ask
+
+pytestmark = pytest.mark.slow
+
+NONE = 0
+HOUR_MS = 3_600_000
+NEAR_MS = 60_000
+PARTITIONS = 2
+#: Whatever expires is looked at many times in each jump.
+SETTINGS = {
+    "offsets_topic_num_partitions": "1",
+    "group_initial_rebalance_delay_ms": "0",
+    "group_min_session_timeout_ms": "1000",
+    "group_consumer_heartbeat_interval_ms": "200",
+    "offsets_retention_check_interval_ms": "100",
+    "producer_id_expiration_check_interval_ms": "100",
+}
+#: Hours ahead of the machine's clock, for the processes in the order of their start.
+TOGETHER = [(hours, hours, hours) for hours in (5, -7, 23, 0)]
+APART = [(0, -1, 1), (-6, 6, -6), (6, -6, 6), (0, 0, 0)]
+CASES = [
+    pytest.param(standalone, TOGETHER, id="standalone"),
+    pytest.param(three_processes, TOGETHER, id="three processes, all clocks"),
+    pytest.param(three_processes, APART, id="three processes, each clock"),
+]
+#: Producers write the time of their own machine, which is the future to a clock that went back.
+ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+
+
+def written_ms(line):
+    """When the process that wrote a log line says it wrote it."""
+    return datetime.fromisoformat(line[:23].replace(",", ".")).timestamp() * 1000
+
+
+def assert_moved(broker, clocks, raw, stamped):
+    """Each process reads its own clock now: shown by a timestamp, and by lines of the logs."""
+    storage = broker.storage.name
+    assert abs(append_stamped(raw, stamped) - clocks[storage].now_ms()) < NEAR_MS
+    topic = raw.create_topic()
+    with RawClient(broker.address) as other:
+        other.send_bytes(b"\xff\xff\xff\xff")
+        other.wait_until_closed()
+        _, port = other.socket.getsockname()
+    says = (broker.names[0], f"created .*{topic}"), (broker.gateway.name, f"closing .*:{port}:")
+    for name, pattern in says:
+        line = broker.processes[name].wait_for_line(pattern)
+        assert abs(written_ms(line) - clocks[name].now_ms()) < NEAR_MS, line
+
+
+class QuietMembers:
+    """A member of each protocol that says nothing while clocks jump, and a commit of nobody.
+
+    All groups have one coordinator, so any deadline that passes has it look at those of all.
+    """
+
+    def __init__(self, broker, topic, raw):
+        self._raw, self._topic, self._runner = raw, topic, asyncio.Runner()
+        self._address = lambda: broker.address
+        self._classic = self._member("classic", session_timeout_ms=300_000)
+        self._consumer = RawConsumer(self._address, "consumer", topic, "member")
+        self._connection = RawConnection(self._address)
+        assert self._run(self._classic.join())
+        self._run(self._consumer.heartbeat())
+        assert self._run(commit(self._connection, "nobody", topic, {0: 7})) == NONE
+        self._rounds = 0
+
+    def check(self):
+        """After a jump: a session of one second ends, offsets that expire go, all others stay."""
+        self._rounds += 1
+        self._let_a_session_end(f"short {self._rounds}")
+        assert self._run(self._classic.heartbeat()) == NONE
+        self._run(self._consumer.heartbeat())
+        assert set(self._consumer.codes) == {NONE}
+        commit_for(self._raw, self._topic, "an hour", 7, retention_ms=HOUR_MS)
+        commit_for(self._raw, self._topic, "no time", 7, retention_ms=0)
+        eventually(lambda: not self._committed("no time"), what="an offset that expires")
+        assert self._committed("an hour") == self._committed("nobody") == {(self._topic, 0): 7}
+
+    def close(self):
+        self._connection.close()
+        self._classic.connection.close()
+        self._consumer.close()
+        self._runner.close()
+
+    def _let_a_session_end(self, group):
+        member = self._member(group, session_timeout_ms=1_000)
+        assert self._run(member.join())
+        asked = {"states_filter": ["Stable"], "types_filter": []}
+
+        def has_ended():
+            listed = ask(self._raw, LIST_GROUPS, 5, asked).groups
+            return group not in {one.group_id for one in listed}
+
+        eventually(has_ended, what="the end of a session")
+        member.connection.close()
+
+    def _member(self, group, **more):
+        return RawMember(self._address, group, Generations(), partitions=1, **more)
+
+    def _committed(self, group):
+        return self._run(committed(self._connection, group))
+
+    def _run(self, coroutine):
+        return self._runner.run(coroutine)
+
+
+@pytest.mark.parametrize(("deployment", "jumps"), CASES)
+def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
+    deployment, jumps, tmp_path
+):
+    broker = deployment(tmp_path, **SETTINGS)
+    clocks = with_clocks(broker, tmp_path)
+    with ExitStack() as stack:
+        stack.enter_context(broker)
+        raw = stack.enter_context(RawClient(broker.address))
+        stamped = raw.create_topic(configs=LOG_APPEND_TIME)
+        topic = raw.create_topic(partitions=PARTITIONS, configs=ANY_TIME)
+        quiet = QuietMembers(broker, topic, raw)
+        stack.callback(quiet.close)
+        load = stack.enter_context(CheckedLoad(broker.address, topic, partitions=PARTITIONS))
+        members = [
+            stack.enter_context(kind(broker.address, topic, kind.name))
+            for kind in (ConfluentMember, CoordinatedMember)
+        ]
+        for hours in jumps:
+            # Everybody is at work before the next jump.
+            load.wait_for_acknowledged(20)
+            read = [len(one.read) for one in members]
+            eventually(
+                lambda read=read: all(len(m.read) > n for m, n in zip(members, read, strict=True)),
+                within_s=60,
+                what="members that read",
+            )
+            for clock, one in zip(clocks.values(), hours, strict=False):
+                clock.move_to(one)
+            assert_moved(broker, clocks, raw, stamped)
+            quiet.check()
+        verdict = load.finish()
+        verdict.assert_clean(unnoticed=True)
+        assert [one.assignments for one in members] == [1, 1]
+        broker.assert_running()
+        wrong = [p.lines_with("nothing heard|stood still|ERROR") for p in broker.processes.values()]
+        assert not any(wrong), wrong
+
+
+def test_a_service_that_falls_silent_is_noticed_although_the_clock_goes_back(tmp_path):
+    broker = three_processes(tmp_path, broker_session_timeout_ms="2000")
+    clock = with_clocks(broker, tmp_path)["metadata"]
+    with broker:
+        metadata = broker.processes["metadata"]
+        broker.storage.pause()
+        clock.move_to(-7)
+        line = metadata.wait_for_line("nothing heard for 2 s", within_s=20)
+        assert broker.grpc_address("partition") in line
+        broker.storage.resume()
+        broker.wait_until_ready()
