@@ -13,13 +13,13 @@ from common.ports.partitions import (
     EARLIEST_TIMESTAMP,
     LATEST_TIMESTAMP,
     MAX_TIMESTAMP,
-    LogId,
     OffsetQuery,
     OffsetResult,
 )
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.context import Call
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.list_offsets import (
     LIST_OFFSETS,
     ListOffsetsPartition,
@@ -107,9 +107,9 @@ def _asked(
         return _Asked(one, [], ErrorCode.INVALID_REQUEST)
     if one.timestamp < 0 and call.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
         return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
-    found = call.backends.view.topic(topic.name)
-    if found is None or not 0 <= one.partition_index < len(found.partitions):
-        return _Asked(one, [], ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    found = resolve_partition(call.backends.view, topic.name, one.partition_index)
+    if isinstance(found, ErrorCode):
+        return _Asked(one, [], found)
     if one.timestamp in _NEVER_THERE:
         return _Asked(one, [])
     times = [EARLIEST_TIMESTAMP if one.timestamp == _EARLIEST_LOCAL else one.timestamp]
@@ -119,7 +119,7 @@ def _asked(
         one,
         [
             OffsetQuery(
-                log=LogId(found.topic_id, one.partition_index),
+                log=found.log,
                 timestamp=time,
                 leader_epoch=one.current_leader_epoch,
                 read_committed=request.isolation_level == _READ_COMMITTED,

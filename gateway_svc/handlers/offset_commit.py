@@ -12,6 +12,7 @@ from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToComm
 from gateway_svc.dispatch.context import Call
 from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.offset_commit import (
     OFFSET_COMMIT,
     OffsetCommitRequest,
@@ -126,24 +127,18 @@ def _asked(
     request: OffsetCommitRequest,
     call: Call,
 ) -> _Asked:
-    view, index = call.backends.view, one.partition_index
-    if call.api_version >= _TOPIC_IDS_SINCE:
-        found = view.topic_by_id(topic.topic_id)
-        unknown = ErrorCode.UNKNOWN_TOPIC_ID
-    else:
-        found = view.topic(topic.name)
-        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    if found is None:
-        return _Asked(index, None, unknown)
-    if not 0 <= index < len(found.partitions):
-        return _Asked(index, None, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    index = one.partition_index
+    named = topic.topic_id if call.api_version >= _TOPIC_IDS_SINCE else topic.name
+    found = resolve_partition(call.backends.view, named, index)
+    if isinstance(found, ErrorCode):
+        return _Asked(index, None, found)
     commit = OffsetToCommit(
-        found.name,
+        found.topic.name,
         index,
         one.committed_offset,
         one.committed_leader_epoch,
         one.committed_metadata or "",
-        found.topic_id,
+        found.topic.topic_id,
         request.retention_time_ms,
         max(one.commit_timestamp, 0),
     )

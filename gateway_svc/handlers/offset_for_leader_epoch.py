@@ -11,6 +11,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import Turns
 from gateway_svc.dispatch.context import Call
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.offset_for_leader_epoch import (
     OFFSET_FOR_LEADER_EPOCH,
     EpochEndOffset,
@@ -58,11 +59,10 @@ async def offset_for_leader_epoch(
 
 def _key(topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: Call) -> _Key | None:
     """What the owner is asked; None where there is no such partition."""
-    found = call.backends.view.topic(topic.topic)
-    if found is None or not 0 <= asked.partition < len(found.partitions):
+    found = resolve_partition(call.backends.view, topic.topic, asked.partition)
+    if isinstance(found, ErrorCode):
         return None
-    log = LogId(found.topic_id, asked.partition)
-    return log, asked.leader_epoch, asked.current_leader_epoch
+    return found.log, asked.leader_epoch, asked.current_leader_epoch
 
 
 def _answer(asked: OffsetForLeaderPartition, found: EpochEnd | None) -> EpochEndOffset:

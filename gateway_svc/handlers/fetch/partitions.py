@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from common.ports.metadata import Topic
 from common.ports.partitions import LogId
 from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.fetch import EpochEndOffset, FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
 
@@ -26,26 +26,15 @@ def asked_partitions(request: FetchRequest, call: Call) -> list[Asked]:
     """What is asked for; a partition that is there twice counts once, as the last says."""
     asked: dict[tuple[str, bytes, int], Asked] = {}
     for topic in request.topics:
-        found, unknown = _topic(topic, call)
+        named = topic.topic if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
         for one in topic.partitions:
-            known = found is not None and 0 <= one.partition < len(found.partitions)
+            found = resolve_partition(call.backends.view, named, one.partition)
             key = (topic.topic, topic.topic_id, one.partition)
-            if found is not None and known:
-                asked[key] = Asked(topic, one, LogId(found.topic_id, one.partition))
+            if isinstance(found, ErrorCode):
+                asked[key] = Asked(topic, one, None, found)
             else:
-                asked[key] = Asked(topic, one, None, unknown)
+                asked[key] = Asked(topic, one, found.log)
     return list(asked.values())
-
-
-def _topic(asked: FetchTopic, call: Call) -> tuple[Topic | None, ErrorCode]:
-    """The topic, and what to say of partitions that it does not have."""
-    view = call.backends.view
-    if call.api_version < _TOPIC_IDS_SINCE:
-        return view.topic(asked.topic), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    # Never by name: a topic made again under an old name is another topic.
-    topic = view.topic_by_id(asked.topic_id)
-    unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if topic else ErrorCode.UNKNOWN_TOPIC_ID
-    return topic, unknown
 
 
 def lost(asked: Asked) -> Asked:

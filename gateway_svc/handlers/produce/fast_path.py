@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.context import Backends, Call, Caller
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.dispatch.reply import Parts, Pending
 from gateway_svc.dispatch.request import Request
 from gateway_svc.dispatch.route import Route, Shortcut
@@ -19,6 +20,7 @@ from gateway_svc.handlers.produce.handler import Appending, timeout_ms
 from gateway_svc.handlers.produce.response_template import StoredResponse, stored_response
 from gateway_svc.wire.apis.produce import ProduceResponse
 from gateway_svc.wire.envelope import Encoded, read_header
+from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.produce_prefix import (
     OPENING_START,
     SINGLE_BATCH_VERSIONS,
@@ -98,16 +100,15 @@ class _SingleBatches:
         """None where there is no such partition."""
         acks, asked_ms, name, partition = opening
         view = self._view
-        topic = view.topic(name) if isinstance(name, str) else view.topic_by_id(name)
-        if topic is None or not 0 <= partition < len(topic.partitions):
+        found = resolve_partition(view, name, partition)
+        if isinstance(found, ErrorCode):
             return None
         if isinstance(name, str):
             response = stored_response(self._version, name, ZERO_UUID, partition)
         else:
             response = stored_response(self._version, "", name, partition)
-        log = LogId(topic.topic_id, partition)
-        leader_epoch = topic.partitions[partition].leader_epoch
-        return _Known(view.edition, log, leader_epoch, acks, timeout_ms(asked_ms), response)
+        wait_ms = timeout_ms(asked_ms)
+        return _Known(view.edition, found.log, found.leader_epoch, acks, wait_ms, response)
 
 
 class _OneBatch(Pending):

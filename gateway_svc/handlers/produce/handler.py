@@ -11,12 +11,12 @@ from itertools import repeat
 from typing import Final
 
 from common.config.topic_configs import effective_int
-from common.ports.metadata import Topic
-from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult, LogId
+from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.cluster.brokers import Leaders
 from gateway_svc.dispatch.context import Call
 from gateway_svc.dispatch.error_codes import APPEND_ERRORS
+from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.dispatch.reply import Disconnect
 from gateway_svc.dispatch.route import Alone, Started
 from gateway_svc.handlers.produce.records import (
@@ -40,9 +40,6 @@ from gateway_svc.wire.apis.produce import (
 )
 from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
-
-_UNKNOWN_PARTITION: Final = NotAppended(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-_UNKNOWN_TOPIC_ID: Final = NotAppended(ErrorCode.UNKNOWN_TOPIC_ID)
 
 #: Versions below carry message sets (KIP-98).
 _BATCHES_SINCE: Final = 3
@@ -87,11 +84,12 @@ async def _produce_converted(
 
 async def _converted(partition: PartitionProduceData, asked: TopicProduceData, call: Call) -> Batch:
     """What a partition carries, as a batch; nothing is opened where there is no such partition."""
-    topic, unknown = _topic(asked, call)
-    if topic is None or not 0 <= partition.index < len(topic.partitions):
-        return unknown
+    view = call.backends.view
+    found = resolve_partition(view, _named_topic(asked, call), partition.index)
+    if isinstance(found, ErrorCode):
+        return NotAppended(found)
     records, version = partition.records, call.api_version
-    limit = effective_int("max.message.bytes", topic.configs, call.backends.view.broker_configs)
+    limit = effective_int("max.message.bytes", found.topic.configs, view.broker_configs)
     return await call.backends.conversions.run(
         lambda count: converted_batch(records, version, limit, count)
     )
@@ -134,19 +132,18 @@ class Appending(Started[ProduceResponse]):
         return self
 
     def _begin_topic(self, asked: TopicProduceData) -> None:
-        topic, unknown = _topic(asked, self._call)
+        topic, view = _named_topic(asked, self._call), self._call.backends.view
         version, converted = self._call.api_version, self._converted
         for partition in asked.partition_data:
             batch = next(converted) if converted else checked_batch(partition.records, version)
-            index = partition.index
-            if topic is None or not 0 <= index < len(topic.partitions):
-                self._early.append(unknown)
+            found = resolve_partition(view, topic, partition.index)
+            if isinstance(found, ErrorCode):
+                self._early.append(NotAppended(found))
             elif isinstance(batch, NotAppended):
                 self._early.append(batch)
             else:
                 self._early.append(None)
-                epoch = topic.partitions[index].leader_epoch
-                self._appends.append(Append(LogId(topic.topic_id, index), batch, epoch))
+                self._appends.append(Append(found.log, batch, found.leader_epoch))
 
     def respond(self) -> ProduceResponse | Encoded | None:
         try:
@@ -202,13 +199,9 @@ def timeout_ms(asked: int) -> int:
     return max(asked, _TIMEOUT_MS_MIN)
 
 
-def _topic(asked: TopicProduceData, call: Call) -> tuple[Topic | None, NotAppended]:
-    """The topic, and what to say of partitions that it does not have."""
-    view = call.backends.view
-    if call.api_version < _TOPIC_IDS_SINCE:
-        return view.topic(asked.name), _UNKNOWN_PARTITION
-    topic = view.topic_by_id(asked.topic_id)
-    return topic, _UNKNOWN_TOPIC_ID if topic is None else _UNKNOWN_PARTITION
+def _named_topic(topic: TopicProduceData, call: Call) -> str | bytes:
+    """Returns the topic's name, or its id in versions that name topics so."""
+    return topic.name if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
 
 
 def _appended(append: Append, result: AppendResult, leaders: Leaders) -> PartitionProduceResponse:
