@@ -1,4 +1,4 @@
-"""The `ringlog` command. Each subcommand imports what it needs, so that none pays for another."""
+"""The `ringlog` command. Each subcommand imports its own modules, so that all start fast."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 _USAGE = """usage: ringlog COMMAND [--help] …
 
 commands:
-  ring         which partition services hold partitions: status, add, drain, remove, moves, cancel
+  ring         partition services: status, add, drain, remove, moves, cancel, accept
   groups       consumer groups: list, describe, reset-offsets, delete
   standalone   the whole broker in one process
-  health       whether a service may be given work
+  health       readiness of a service, as an exit status
   version      the version of ringlog
 """
 
@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     command = _COMMANDS.get(words[0].removeprefix("--")) if words else None
     if command is None:
-        said = f"ringlog: no command {words[0]!r}\n" if words else ""
-        sys.stderr.write(said + _USAGE)
+        problem = f"ringlog: no command {words[0]!r}\n" if words else ""
+        sys.stderr.write(problem + _USAGE)
         return 2
     return command(words[1:])
 

@@ -102,7 +102,7 @@ def test_its_partitions_begin_anew_and_the_others_are_kept(cluster, world):
     done = ring(cluster, "remove", LOST, "--accept-data-loss")
     assert done.status == 0, done.err
     assert world.topic in done.out
-    assert done.out.endswith(f"{LOST} is forgotten\n")
+    assert done.out.endswith(f"{LOST} is removed\n")
     now = world.placements()
     for partition in lost:
         assert now[partition] == ("partition-1", world.before[partition].leader_epoch + 1)

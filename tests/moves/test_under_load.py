@@ -74,7 +74,7 @@ def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
         lambda ring: not any(one.is_alive for one in ring.members if one.name == "partition-0"),
         what="a member that is not alive",
     )
-    assert ring(cluster, "remove", "partition-0")[:2] == (0, "partition-0 is forgotten\n")
+    assert ring(cluster, "remove", "partition-0")[:2] == (0, "partition-0 is removed\n")
     assert "partition-0" not in owned(cluster)
 
 

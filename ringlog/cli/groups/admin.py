@@ -1,4 +1,4 @@
-"""What operators do with consumer groups, over the ports to coordinators and partitions."""
+"""The operations of `ringlog groups`, over the ports to coordinators and partitions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,20 +17,21 @@ from common.ports.partitions import (
     OffsetQuery,
     Partitions,
 )
+from ringlog.cli.actions import CommandFailed
 from ringlog.cli.groups.report import (
-    FoundGroup,
+    GroupDescription,
     GroupReport,
     TopicPartition,
     classic_group,
     consumer_group,
     report,
 )
-from ringlog.cli.groups.reset import LogEnds, NewOffset, Target, new_offset, timestamp_of
+from ringlog.cli.groups.reset import LogEnds, OffsetChange, Target, new_offset, timestamp_of
 
-#: States in which a group has no members; Dead is also what is said of one that never was.
+#: States of a group without members; Dead is also the state of a group that does not exist.
 _WITHOUT_MEMBERS: Final = ("Empty", "Dead")
 
-#: What coordinators say of a commit from outside while there are members.
+#: Errors for a commit from outside the group while it has members.
 _HAS_MEMBERS: Final = (
     GroupRefusal.UNKNOWN_MEMBER_ID,
     GroupRefusal.NON_EMPTY_GROUP,
@@ -38,12 +39,8 @@ _HAS_MEMBERS: Final = (
 )
 
 
-class NotDone(Exception):
-    """What was asked for was not done. The text says why."""
-
-
 class GroupsAdmin:
-    """Every method raises `BackendUnavailable`, and `NotDone` as it says."""
+    """All methods raise `BackendUnavailable`, and `CommandFailed` as documented."""
 
     def __init__(
         self, view: ClusterView, coordinators: Coordinators, partitions: Partitions
@@ -52,95 +49,108 @@ class GroupsAdmin:
         self._coordinators = coordinators
         self._partitions = partitions
 
-    async def listed(self, states: Sequence[str]) -> ListedGroups:
-        """All groups by id; only those in one of `states` where some are given.
+    async def list_groups(self, states: Sequence[str]) -> ListedGroups:
+        """Returns all groups by id, or only those in one of `states` if any is given.
 
-        Members that do not answer are named in `unanswered`.
+        Partition services that do not answer are named in `unanswered`.
         """
         if self._view.topic(OFFSETS_TOPIC) is None:
             return ListedGroups()
         answer = await self._coordinators.list_groups(ListGroups(states))
-        _must_be_done(answer.refusal, "groups were not listed")
+        _require_success(answer.refusal, "groups were not listed")
         return answer
 
     async def describe(self, group_id: str) -> GroupReport:
-        """Raises `NotDone` where there is no such group."""
-        found, topic = await self._found(group_id), self._view.topic(OFFSETS_TOPIC)
-        if found is None or topic is None:
-            raise NotDone(f"there is no group {group_id!r}")
+        """Raises `CommandFailed` if there is no such group."""
+        group, topic = await self._find_group(group_id), self._view.topic(OFFSETS_TOPIC)
+        if group is None or topic is None:
+            raise CommandFailed(f"there is no group {group_id!r}")
         committed = await self._committed(group_id)
-        wanted = {(one.topic, one.partition) for one in committed}
-        wanted.update(where for member in found.members for where in member.partitions)
-        ends = await self._log_ends(sorted(wanted))
+        partitions = {(offset.topic, offset.partition) for offset in committed}
+        partitions.update(assigned for member in group.members for assigned in member.partitions)
+        ends = await self._log_ends(sorted(partitions))
         placement = topic.partitions[group_partition(group_id, len(topic.partitions))]
-        return report(found, committed, ends, coordinator=placement.owner)
+        return report(group, committed, ends, coordinator=placement.owner)
 
     async def plan_reset(
         self, group_id: str, name: str, partitions: Sequence[int] | None, target: Target
-    ) -> list[NewOffset]:
-        """What a reset would commit; nothing is changed. All partitions where none is named.
+    ) -> list[OffsetChange]:
+        """Returns what a reset would commit, and changes nothing. `partitions` None means all.
 
         Raises:
-            NotDone: there is no such topic or partition, or its log does not answer.
+            CommandFailed: there is no such topic or partition, or its log does not answer.
         """
         topic = self._topic(name, partitions)
         indexes = range(len(topic.partitions)) if partitions is None else partitions
         starts = await self._offsets(topic, indexes, EARLIEST_TIMESTAMP)
         ends = await self._offsets(topic, indexes, LATEST_TIMESTAMP)
-        found = await self._offsets(topic, indexes, timestamp_of(target))
+        results = await self._offsets(topic, indexes, timestamp_of(target))
         before = {
-            one.partition: one.offset
-            for one in await self._committed(group_id)
-            if one.topic == name and one.offset >= 0
+            committed.partition: committed.offset
+            for committed in await self._committed(group_id)
+            if committed.topic == name and committed.offset >= 0
         }
+        after = [
+            new_offset(target, LogEnds(start, end), result)
+            for start, end, result in zip(starts, ends, results, strict=True)
+        ]
         return [
-            NewOffset(name, index, before.get(index), new_offset(target, LogEnds(start, end), at))
-            for index, start, end, at in zip(indexes, starts, ends, found, strict=True)
+            OffsetChange(name, index, before.get(index), offset)
+            for index, offset in zip(indexes, after, strict=True)
         ]
 
-    async def reset(self, group_id: str, offsets: Sequence[NewOffset]) -> None:
-        """Commits them for a group without members, which may be a new one. Else `NotDone`."""
-        await self.must_be_without_members(group_id)
+    async def reset(self, group_id: str, changes: Sequence[OffsetChange]) -> None:
+        """Commits the new offsets of a group, which may be new.
+
+        Raises:
+            CommandFailed: the group has members, or an offset was not committed.
+        """
+        await self.require_no_members(group_id)
         commits = [
-            OffsetToCommit(one.topic, one.partition, one.after, topic_id=self._id_of(one.topic))
-            for one in offsets
+            OffsetToCommit(
+                change.topic,
+                change.partition,
+                change.after,
+                topic_id=self._topic_id(change.topic),
+            )
+            for change in changes
         ]
         answer = await self._coordinators.commit_offsets(CommitOffsets(group_id, commits))
-        # Members may have come since.
+        # Members may have joined since.
         for refusal in (answer.refusal, *answer.refusals):
             if refusal in _HAS_MEMBERS:
-                raise NotDone(f"group {group_id!r} has members; stop them first")
-            _must_be_done(refusal, f"offsets of {group_id!r} were not changed")
+                raise CommandFailed(f"group {group_id!r} has members; stop them first")
+            _require_success(refusal, f"offsets of {group_id!r} were not changed")
 
-    async def must_be_without_members(self, group_id: str) -> None:
-        """Raises `NotDone` where there are some."""
-        found = await self._found(group_id)
-        if found is None or (not found.members and found.state in _WITHOUT_MEMBERS):
+    async def require_no_members(self, group_id: str) -> None:
+        """Raises `CommandFailed` if the group has members."""
+        group = await self._find_group(group_id)
+        if group is None or (not group.members and group.state in _WITHOUT_MEMBERS):
             return
-        count = len(found.members)
+        count = len(group.members)
         members = f"{count} member" if count == 1 else f"{count} members"
-        raise NotDone(f"group {group_id!r} is {found.state} with {members}; stop them first")
+        raise CommandFailed(f"group {group_id!r} is {group.state} with {members}; stop them first")
 
     async def delete(self, group_id: str) -> None:
-        """Raises `NotDone` where there is no such group, or it has members."""
-        if await self._found(group_id) is None:
-            raise NotDone(f"there is no group {group_id!r}")
-        await self.must_be_without_members(group_id)
+        """Raises `CommandFailed` if there is no such group, or it has members."""
+        if await self._find_group(group_id) is None:
+            raise CommandFailed(f"there is no group {group_id!r}")
+        await self.require_no_members(group_id)
         (answer,) = await self._coordinators.delete_groups([group_id])
-        _must_be_done(answer.refusal, f"group {group_id!r} was not deleted")
+        _require_success(answer.refusal, f"group {group_id!r} was not deleted")
 
-    async def _found(self, group_id: str) -> FoundGroup | None:
+    async def _find_group(self, group_id: str) -> GroupDescription | None:
         if self._view.topic(OFFSETS_TOPIC) is None:
             return None
         (classic,) = await self._coordinators.describe_groups([group_id])
         if classic.refusal is None and classic.state != "Dead":
             return classic_group(classic)
         if classic.refusal is not GroupRefusal.GROUP_ID_NOT_FOUND:
-            _must_be_done(classic.refusal, f"group {group_id!r} was not described")
+            _require_success(classic.refusal, f"group {group_id!r} was not described")
         (modern,) = await self._coordinators.describe_consumer_groups([group_id])
         if modern.refusal is not None or modern.state in ("", "Dead"):
             return None
-        return consumer_group(modern, self._name_of)
+        return consumer_group(modern, self._topic_name)
 
     async def _committed(self, group_id: str) -> Sequence[CommittedOffset]:
         if self._view.topic(OFFSETS_TOPIC) is None:
@@ -148,46 +158,47 @@ class GroupsAdmin:
         answer = await self._coordinators.fetch_offsets(FetchOffsets(group_id))
         if answer.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
             return []
-        _must_be_done(answer.refusal, f"offsets of {group_id!r} were not read")
+        _require_success(answer.refusal, f"offsets of {group_id!r} were not read")
         return answer.offsets
 
-    async def _log_ends(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Without those of topics that are gone, and of logs that do not answer."""
-        topics = {name: self._view.topic(name) for name, _ in wanted}
-        known = [(topic, where) for where in wanted if (topic := topics[where[0]]) is not None]
-        queries = [
-            OffsetQuery(LogId(topic.topic_id, where[1]), LATEST_TIMESTAMP) for topic, where in known
-        ]
-        answers = await self._partitions.list_offsets(queries) if queries else []
-        pairs = zip(known, answers, strict=True)
-        return {where: one.offset for (_, where), one in pairs if one.refusal is None}
+    async def _log_ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Returns the log end offsets, without deleted topics and logs that do not answer."""
+        topics = {name: self._view.topic(name) for name, _ in partitions}
+        queries = {
+            (name, index): OffsetQuery(LogId(topic.topic_id, index), LATEST_TIMESTAMP)
+            for name, index in partitions
+            if (topic := topics[name]) is not None
+        }
+        results = await self._partitions.list_offsets([*queries.values()]) if queries else []
+        pairs = zip(queries, results, strict=True)
+        return {partition: result.offset for partition, result in pairs if result.refusal is None}
 
     async def _offsets(self, topic: Topic, partitions: Sequence[int], timestamp: int) -> list[int]:
         queries = [OffsetQuery(LogId(topic.topic_id, index), timestamp) for index in partitions]
-        answers = await self._partitions.list_offsets(queries)
-        for index, one in zip(partitions, answers, strict=True):
-            if one.refusal is not None:
-                raise NotDone(f"no offsets of {topic.name}-{index}: {one.refusal.name}")
-        return [one.offset for one in answers]
+        results = await self._partitions.list_offsets(queries)
+        for index, result in zip(partitions, results, strict=True):
+            if result.refusal is not None:
+                raise CommandFailed(f"no offsets of {topic.name}-{index}: {result.refusal.name}")
+        return [result.offset for result in results]
 
     def _topic(self, name: str, partitions: Sequence[int] | None) -> Topic:
         topic = self._view.topic(name)
         if topic is None:
-            raise NotDone(f"there is no topic {name!r}")
+            raise CommandFailed(f"there is no topic {name!r}")
         count = len(topic.partitions)
         if missing := [index for index in partitions or () if index >= count]:
-            raise NotDone(f"{name!r} has no partition {missing[0]}, only 0 to {count - 1}")
+            raise CommandFailed(f"{name!r} has no partition {missing[0]}, only 0 to {count - 1}")
         return topic
 
-    def _id_of(self, name: str) -> bytes:
+    def _topic_id(self, name: str) -> bytes:
         topic = self._view.topic(name)
         return topic.topic_id if topic is not None else b""
 
-    def _name_of(self, topic_id: bytes) -> str:
+    def _topic_name(self, topic_id: bytes) -> str:
         topic = self._view.topic_by_id(topic_id)
         return topic.name if topic is not None else topic_id.hex()
 
 
-def _must_be_done(refusal: GroupRefusal | None, otherwise: str) -> None:
+def _require_success(refusal: GroupRefusal | None, failure: str) -> None:
     if refusal is not None:
-        raise NotDone(f"{otherwise}: {refusal.name}")
+        raise CommandFailed(f"{failure}: {refusal.name}")

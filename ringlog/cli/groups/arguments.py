@@ -1,49 +1,38 @@
-"""The words that `ringlog groups` takes."""
+"""The arguments of `ringlog groups`."""
 
 import argparse
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from ringlog.cli.groups.reset import Earliest, Latest, ToOffset, ToTime
-from ringlog.cli.options import admin_options
-
-_EPILOG: Final = """\
-Exit status: 0 done, 1 not done (the reason is on stderr), 2 used wrongly.
-"""
+from ringlog.cli.options import CommandParser
 
 
 def groups_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    """Parses to `action`, `metadata`, `json`, and what the action takes besides."""
-    parser = argparse.ArgumentParser(
-        prog="ringlog groups",
-        description="Consumer groups: who is in them, how far they are, where they go on.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    """Returns the parser of `ringlog groups`, whose default address is in `environment`."""
+    command = CommandParser(
+        "groups",
+        "List and describe consumer groups, reset their offsets, delete them.",
+        environment,
     )
-    common = admin_options(environment)
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-
-    def action(name: str, about: str) -> argparse.ArgumentParser:
-        return actions.add_parser(
-            name, parents=[common], help=about, description=about, allow_abbrev=False
-        )
-
-    listing = action("list", "Every group with its state and type.")
+    listing = command.add_action("list", "Show every group with its state and type.")
     listing.add_argument(
         "--state", metavar="STATE", action="append", default=[], help="only these, e.g. Stable"
     )
-    _add_group(action("describe", "State, members, and the lag of each partition."))
-    reset = action(
+    describe = command.add_action(
+        "describe", "Show the state, the members, and the lag of each partition."
+    )
+    _add_group(describe)
+    reset = command.add_action(
         "reset-offsets",
-        "Change where a group without members goes on. Shows what would be done; "
+        "Change the committed offsets of a group without members. Shows what would be done; "
         "--execute does it.",
     )
     _add_group(reset)
     _add_reset(reset)
-    _add_group(action("delete", "Forget a group without members, and what it committed."))
-    return parser
+    delete = command.add_action("delete", "Delete a group without members, and its offsets.")
+    _add_group(delete)
+    return command.parser
 
 
 def _add_group(parser: argparse.ArgumentParser) -> None:
@@ -56,17 +45,25 @@ def _add_reset(parser: argparse.ArgumentParser) -> None:
         metavar="TOPIC[:P,P…]",
         required=True,
         type=_topic,
-        help="all of a topic's partitions, or some",
+        help="all partitions of a topic, or some",
     )
     to = parser.add_mutually_exclusive_group(required=True)
-    to.add_argument("--to-earliest", dest="target", action="store_const", const=Earliest())
-    to.add_argument("--to-latest", dest="target", action="store_const", const=Latest())
+    to.add_argument(
+        "--to-earliest",
+        dest="target",
+        action="store_const",
+        const=Earliest(),
+        help="the first offset",
+    )
+    to.add_argument(
+        "--to-latest", dest="target", action="store_const", const=Latest(), help="the end offset"
+    )
     to.add_argument(
         "--to-offset",
         dest="target",
         metavar="N",
         type=_offset,
-        help="the first or last offset where N is outside the log",
+        help="offset N, or the first or last offset if N is outside the log",
     )
     to.add_argument(
         "--to-datetime",
@@ -75,11 +72,11 @@ def _add_reset(parser: argparse.ArgumentParser) -> None:
         type=_time,
         help="the first record of that time or later, e.g. 2030-01-31T12:00:00Z; UTC if no zone",
     )
-    parser.add_argument("--execute", action="store_true", help="do it")
+    parser.add_argument("--execute", action="store_true", help="commit the new offsets")
 
 
 def _topic(text: str) -> tuple[str, tuple[int, ...] | None]:
-    """The name, and the partitions where some are named. Names have no colon."""
+    """Returns the name, and the partitions that are named. Names have no colon."""
     name, colon, partitions = text.partition(":")
     words = partitions.split(",")
     if not name or (colon and not all(map(str.isdecimal, words))):

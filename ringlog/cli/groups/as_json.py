@@ -1,26 +1,26 @@
-"""Consumer groups as JSON for scripts. Names stay across versions; new ones may come."""
+"""Consumer groups as JSON for scripts. Later versions may add names, and change none."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from common.ports.classic_groups import ListedGroups
 from ringlog.cli.groups.report import GroupReport, MemberReport, PartitionLag
-from ringlog.cli.groups.reset import NewOffset
+from ringlog.cli.groups.reset import OffsetChange
+from ringlog.cli.output import json_line
 
 
 def list_json(listed: ListedGroups) -> str:
-    """All groups, as one object on one line, and the members whose groups are missing."""
-    return _line(
+    """Renders all groups, and the partition services whose groups are missing."""
+    return json_line(
         {
             "groups": [
                 {
-                    "group": one.group_id,
-                    "state": one.state,
-                    "type": one.group_type,
-                    "protocol_type": one.protocol_type,
+                    "group": group.group_id,
+                    "state": group.state,
+                    "type": group.group_type,
+                    "protocol_type": group.protocol_type,
                 }
-                for one in listed.groups
+                for group in listed.groups
             ],
             "unanswered": list(listed.unanswered),
         }
@@ -28,33 +28,29 @@ def list_json(listed: ListedGroups) -> str:
 
 
 def describe_json(group: GroupReport) -> str:
-    """One group with members, partitions and the sum of their lags."""
-    return _line(
+    """Renders one group with members, partitions and the sum of their lags."""
+    return json_line(
         {
             "group": group.group_id,
             "state": group.state,
             "assignor": group.assignor,
             "coordinator": group.coordinator,
             "lag": group.lag,
-            "members": [_member(one) for one in group.members],
-            "partitions": [_partition(one) for one in group.partitions],
+            "members": [_member(member) for member in group.members],
+            "partitions": [_partition(partition) for partition in group.partitions],
         }
     )
 
 
-def reset_json(offsets: Iterable[NewOffset], *, is_done: bool) -> str:
-    """`done` is false where it was only shown what would be done."""
-    return _line({"done": is_done, "partitions": [one._asdict() for one in offsets]})
+def reset_json(changes: Iterable[OffsetChange], *, is_done: bool) -> str:
+    """Renders a reset; `done` is false if nothing was committed."""
+    return json_line({"done": is_done, "partitions": [change._asdict() for change in changes]})
 
 
-def _member(one: MemberReport) -> dict[str, Any]:
-    partitions = [{"topic": topic, "partition": index} for topic, index in one.partitions]
-    return {**one._asdict(), "partitions": partitions}
+def _member(member: MemberReport) -> dict[str, Any]:
+    partitions = [{"topic": topic, "partition": index} for topic, index in member.partitions]
+    return {**member._asdict(), "partitions": partitions}
 
 
-def _partition(one: PartitionLag) -> dict[str, Any]:
-    return {**one._asdict(), "lag": one.lag}
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value) + "\n"
+def _partition(partition: PartitionLag) -> dict[str, Any]:
+    return {**partition._asdict(), "lag": partition.lag}

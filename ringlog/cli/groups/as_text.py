@@ -1,13 +1,14 @@
-"""Consumer groups as text for people. Pure: values in, lines out."""
+"""Consumer groups as text for people. Pure."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from common.ports.classic_groups import ListedGroup
 from ringlog.cli.groups.report import GroupReport, MemberReport, PartitionLag, TopicPartition
-from ringlog.cli.groups.reset import NewOffset
-from ringlog.cli.text_table import text_table
+from ringlog.cli.groups.reset import OffsetChange
+from ringlog.cli.output import text_table
 
 _LIST_HEAD: Final = ("GROUP", "STATE", "TYPE", "PROTOCOL")
 _MEMBER_HEAD: Final = ("MEMBER", "INSTANCE", "CLIENT", "HOST", "PARTITIONS")
@@ -18,12 +19,15 @@ _RESET_HEAD: Final = ("TOPIC", "PARTITION", "COMMITTED", "NEW")
 def list_text(groups: Sequence[ListedGroup]) -> str:
     if not groups:
         return "no groups\n"
-    rows = ((one.group_id, one.state, one.group_type, one.protocol_type or "-") for one in groups)
+    rows = (
+        (group.group_id, group.state, group.group_type, group.protocol_type or "-")
+        for group in groups
+    )
     return text_table(_LIST_HEAD, rows)
 
 
 def describe_text(group: GroupReport) -> str:
-    """The group in a line, its members, and how far it is in each partition."""
+    """Renders a summary of the group, its members, and its lag in each partition."""
     words = [f"{group.group_id}: {group.state}", f"coordinator {group.coordinator}"]
     if group.assignor:
         words.append(f"assigned by {group.assignor}")
@@ -36,37 +40,40 @@ def describe_text(group: GroupReport) -> str:
     return "\n".join(blocks)
 
 
-def reset_text(offsets: Iterable[NewOffset], *, is_done: bool) -> str:
-    rows = ((one.topic, str(one.partition), _number(one.before), str(one.after)) for one in offsets)
-    said = "done" if is_done else "nothing was changed; --execute does it"
-    return f"{text_table(_RESET_HEAD, rows)}{said}\n"
+def reset_text(changes: Iterable[OffsetChange], *, is_done: bool) -> str:
+    rows = (
+        (change.topic, str(change.partition), _number(change.before), str(change.after))
+        for change in changes
+    )
+    outcome = "done" if is_done else "nothing was changed; --execute does it"
+    return f"{text_table(_RESET_HEAD, rows)}{outcome}\n"
 
 
-def _member_row(one: MemberReport) -> Sequence[str]:
+def _member_row(member: MemberReport) -> Sequence[str]:
     return (
-        one.member_id,
-        one.group_instance_id or "-",
-        one.client_id or "-",
-        one.client_host or "-",
-        _partitions(one.partitions),
+        member.member_id,
+        member.group_instance_id or "-",
+        member.client_id or "-",
+        member.client_host or "-",
+        _partitions(member.partitions),
     )
 
 
-def _lag_row(one: PartitionLag) -> Sequence[str]:
+def _lag_row(partition: PartitionLag) -> Sequence[str]:
     return (
-        one.topic,
-        str(one.partition),
-        _number(one.committed),
-        _number(one.end),
-        _number(one.lag),
-        one.member_id or "-",
+        partition.topic,
+        str(partition.partition),
+        _number(partition.committed),
+        _number(partition.end),
+        _number(partition.lag),
+        partition.member_id or "-",
     )
 
 
 def _partitions(sorted_partitions: Sequence[TopicPartition]) -> str:
-    """For instance "orders:0,1 payments:3"."""
-    by_topic = groupby(sorted_partitions, key=lambda one: one[0])
-    words = (f"{topic}:{','.join(str(where[1]) for where in some)}" for topic, some in by_topic)
+    """Renders, for instance, "orders:0,1 payments:3"."""
+    by_topic = groupby(sorted_partitions, key=itemgetter(0))
+    words = (f"{topic}:{','.join(str(index) for _, index in run)}" for topic, run in by_topic)
     return " ".join(words) or "-"
 
 

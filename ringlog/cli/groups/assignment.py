@@ -1,4 +1,4 @@
-"""Which partitions a member was given: Kafka's ConsumerProtocolAssignment.
+"""The assignment of a classic consumer: Kafka's ConsumerProtocolAssignment.
 
 version int16, then [topic string, [partition int32]], then the assignor's bytes.
 """
@@ -12,7 +12,7 @@ _LENGTH: Final = Struct(">h")
 
 
 def assigned_partitions(assignment: bytes) -> list[tuple[str, int]]:
-    """Topics and partitions; none for bytes that are another protocol's."""
+    """Returns topics and partitions; none if the bytes are of another protocol."""
     try:
         return _read(assignment)
     except (error, UnicodeDecodeError):
@@ -20,20 +20,20 @@ def assigned_partitions(assignment: bytes) -> list[tuple[str, int]]:
 
 
 def _read(assignment: bytes) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
+    partitions: list[tuple[str, int]] = []
     (topics,) = _COUNT.unpack_from(assignment, _VERSION.size)
-    at = _VERSION.size + _COUNT.size
+    position = _VERSION.size + _COUNT.size
     for _ in range(topics):
-        (length,) = _LENGTH.unpack_from(assignment, at)
-        at += _LENGTH.size
+        (length,) = _LENGTH.unpack_from(assignment, position)
+        position += _LENGTH.size
         if length < 0:
             return []
-        topic = assignment[at : at + length].decode()
-        at += length
-        (count,) = _COUNT.unpack_from(assignment, at)
-        at += _COUNT.size
+        topic = assignment[position : position + length].decode()
+        position += length
+        (count,) = _COUNT.unpack_from(assignment, position)
+        position += _COUNT.size
         for _ in range(count):
-            (partition,) = _COUNT.unpack_from(assignment, at)
-            found.append((topic, partition))
-            at += _COUNT.size
-    return found
+            (partition,) = _COUNT.unpack_from(assignment, position)
+            partitions.append((topic, partition))
+            position += _COUNT.size
+    return partitions

@@ -1,6 +1,6 @@
-"""A cluster's coordinators and logs as `ringlog groups` reaches them: from outside, over gRPC.
+"""The connection of `ringlog groups` to a cluster's coordinators and logs, over gRPC.
 
-Topics, placement and members are asked of the metadata service, without being registered there.
+It polls the metadata service for topics, placement and members, and is not registered there.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from ringlog.cli.groups.admin import GroupsAdmin
 
-#: What moved or was created since is found out so soon.
-_LOOK_EVERY_S: Final = 0.25
+#: The age at which the copy of the cluster's metadata is replaced.
+_POLL_S: Final = 0.25
 
 
 @asynccontextmanager
 async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
-    """Groups of the cluster at "host:port", or "host:port,…" of which one leads.
+    """Opens the groups of the cluster at "host:port", or "host:port,…" of which one leads.
 
     Raises:
         BackendUnavailable: no metadata service answers there.
@@ -51,36 +51,36 @@ async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
         coordinators = RoutedCoordinators(topic, owners.coordinators_of)
         view.apply(await current_cluster(channel))
 
-        async def keep_current() -> None:
+        async def poll() -> None:
             while True:
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(_POLL_S)
                 with suppress(BackendUnavailable):
                     change = await current_cluster(channel)
                     view.apply(change)
                     partitions.view_changed(change)
                     coordinators.view_changed()
 
-        keeping = asyncio.create_task(keep_current())
+        polling = asyncio.create_task(poll())
         try:
             yield GroupsAdmin(view, coordinators, partitions)
         finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
+            polling.cancel()
+            await asyncio.wait([polling])
             await topic.close()
             await partitions.close()
 
 
 async def current_cluster(channel: grpc.aio.Channel | LeaderChannel) -> ClusterChange:
-    """Topics and members as they are now. Raises `BackendUnavailable`."""
+    """Returns a snapshot of topics and members. Raises `BackendUnavailable`."""
     ring = await GrpcRing(channel).describe_ring()
     with unavailable_on_failure("metadata DescribeTopics"):
-        answer: pb.DescribeTopicsResponse = await MetadataServiceStub(channel).DescribeTopics(
+        response: pb.DescribeTopicsResponse = await MetadataServiceStub(channel).DescribeTopics(
             pb.DescribeTopicsRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
         )
     return ClusterChange(
-        answer.revision,
+        response.revision,
         cluster_id="",
         is_snapshot=True,
-        topics=[topic_from_message(one) for one in answer.topics],
-        members=[Member(one.name, one.address) for one in ring.members],
+        topics=[topic_from_message(topic) for topic in response.topics],
+        members=[Member(member.name, member.address) for member in ring.members],
     )

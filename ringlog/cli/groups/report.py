@@ -1,4 +1,4 @@
-"""What `ringlog groups describe` shows of a group, as values."""
+"""The report of `ringlog groups describe`, as values."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TopicPartition: TypeAlias = tuple[str, int]
 
 
 class PartitionLag(NamedTuple):
-    """How far a group is in one partition. None: not committed, or no such log any more."""
+    """The progress of a group in one partition. None: not committed, or the log is deleted."""
 
     topic: str
     partition: int
@@ -24,13 +24,15 @@ class PartitionLag(NamedTuple):
 
     @property
     def lag(self) -> int | None:
-        """How many offsets are between what was committed and the log's end."""
+        """Offsets between the committed one and the end of the log."""
         if self.committed is None or self.end is None:
             return None
         return max(self.end - self.committed, 0)
 
 
 class MemberReport(NamedTuple):
+    """A member of a group of either type."""
+
     member_id: str
     group_instance_id: str | None
     client_id: str
@@ -38,7 +40,7 @@ class MemberReport(NamedTuple):
     partitions: Sequence[TopicPartition]
 
 
-class FoundGroup(NamedTuple):
+class GroupDescription(NamedTuple):
     """A group of either type, as its coordinator describes it."""
 
     group_id: str
@@ -49,7 +51,7 @@ class FoundGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class GroupReport:
-    """A group: who coordinates it, who is in it, how far it is."""
+    """A group with its coordinator, its members and its progress."""
 
     group_id: str
     state: str
@@ -60,54 +62,65 @@ class GroupReport:
 
     @property
     def lag(self) -> int:
-        """Over all partitions of which it is known."""
-        return sum(one.lag or 0 for one in self.partitions)
+        """The sum over all partitions whose lag is known."""
+        return sum(partition.lag or 0 for partition in self.partitions)
 
 
 def report(
-    found: FoundGroup,
+    group: GroupDescription,
     committed: Iterable[CommittedOffset],
     ends: Mapping[TopicPartition, int],
     *,
     coordinator: str,
 ) -> GroupReport:
-    """Every partition that was committed or is assigned, by topic and partition."""
-    owners = {where: one.member_id for one in found.members for where in one.partitions}
-    offsets = {(one.topic, one.partition): one.offset for one in committed if one.offset >= 0}
+    """Returns the group with every committed or assigned partition, in order.
+
+    `ends` are the log end offsets that are known.
+    """
+    owners = {
+        partition: member.member_id for member in group.members for partition in member.partitions
+    }
+    offsets = {
+        (offset.topic, offset.partition): offset.offset
+        for offset in committed
+        if offset.offset >= 0
+    }
     partitions = [
-        PartitionLag(*where, offsets.get(where), ends.get(where), owners.get(where))
-        for where in sorted({*owners, *offsets})
+        PartitionLag(*partition, offsets.get(partition), ends.get(partition), owners.get(partition))
+        for partition in sorted({*owners, *offsets})
     ]
     return GroupReport(
-        found.group_id, found.state, found.assignor, coordinator, found.members, partitions
+        group.group_id, group.state, group.assignor, coordinator, group.members, partitions
     )
 
 
-def classic_group(group: DescribedGroup) -> FoundGroup:
-    """A group whose leader assigns."""
+def classic_group(group: DescribedGroup) -> GroupDescription:
+    """Describes a group of the classic protocol."""
     members = [
         MemberReport(
-            one.member_id,
-            one.group_instance_id,
-            *one.client,
-            sorted(assigned_partitions(one.assignment)),
+            member.member_id,
+            member.group_instance_id,
+            *member.client,
+            sorted(assigned_partitions(member.assignment)),
         )
-        for one in group.members
+        for member in group.members
     ]
-    return FoundGroup(group.group_id, group.state, group.protocol_name, members)
+    return GroupDescription(group.group_id, group.state, group.protocol_name, members)
 
 
-def consumer_group(group: ConsumerGroup, name_of: Callable[[bytes], str]) -> FoundGroup:
-    """A group whose coordinator assigns (KIP-848). `name_of` finds a topic's name by its id."""
+def consumer_group(group: ConsumerGroup, name_of: Callable[[bytes], str]) -> GroupDescription:
+    """Describes a group of the consumer protocol (KIP-848). `name_of` maps topic ids to names."""
     members = [
         MemberReport(
-            one.member_id,
-            one.instance_id,
-            *one.client,
+            member.member_id,
+            member.instance_id,
+            *member.client,
             sorted(
-                (name_of(owned.topic_id), p) for owned in one.assignment for p in owned.partitions
+                (name_of(owned.topic_id), index)
+                for owned in member.assignment
+                for index in owned.partitions
             ),
         )
-        for one in group.members
+        for member in group.members
     ]
-    return FoundGroup(group.group_id, group.state, group.assignor, members)
+    return GroupDescription(group.group_id, group.state, group.assignor, members)

@@ -1,7 +1,7 @@
-"""Where a group is to go on. Pure: what to ask the logs, and what follows from their answers.
+"""The new offsets of `ringlog groups reset-offsets`. Pure: queries of logs, and their results.
 
-As `kafka-consumer-groups --reset-offsets` of Apache Kafka: an offset outside the log becomes its
-nearest end, and a time after the last record becomes the end.
+The same as `kafka-consumer-groups --reset-offsets` of Apache Kafka: an offset outside the log
+becomes its nearest end, and a time after the last record becomes the end.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,18 @@ from common.ports.partitions import EARLIEST_TIMESTAMP, LATEST_TIMESTAMP
 
 @dataclass(frozen=True)
 class Earliest:
-    """The first record that is still there."""
+    """The first offset of the log."""
 
 
 @dataclass(frozen=True)
 class Latest:
-    """The end: only what comes from now on."""
+    """The end offset: only records that are appended later."""
 
 
 @dataclass(frozen=True)
 class ToOffset:
+    """A given offset."""
+
     offset: int
 
 
@@ -36,14 +38,14 @@ Target: TypeAlias = Earliest | Latest | ToOffset | ToTime
 
 
 class LogEnds(NamedTuple):
-    """The offset of a partition's first record, and the one that its next record gets."""
+    """The offset of the first record of a partition, and the offset of its next one."""
 
     start: int
     end: int
 
 
-class NewOffset(NamedTuple):
-    """What a partition's committed offset would become; `before` None: nothing was committed."""
+class OffsetChange(NamedTuple):
+    """The old and new committed offset of a partition; `before` None: none was committed."""
 
     topic: str
     partition: int
@@ -52,14 +54,14 @@ class NewOffset(NamedTuple):
 
 
 def timestamp_of(target: Target) -> int:
-    """What to ask the log for besides its ends, as ListOffsets has it."""
+    """Returns the timestamp to query the log with, as in ListOffsets."""
     if isinstance(target, ToTime):
         return target.timestamp_ms
     return LATEST_TIMESTAMP if isinstance(target, Latest) else EARLIEST_TIMESTAMP
 
 
-def new_offset(target: Target, ends: LogEnds, found: int) -> int:
-    """`found` is the log's answer to `timestamp_of`: an offset, or -1 for none."""
+def new_offset(target: Target, ends: LogEnds, result: int) -> int:
+    """Returns the offset to commit. `result` is that of `timestamp_of`: an offset, -1 for none."""
     if isinstance(target, ToOffset):
         return min(max(target.offset, ends.start), ends.end)
-    return found if found >= 0 else ends.end
+    return result if result >= 0 else ends.end

@@ -1,21 +1,20 @@
 """The ring as JSON for scripts. Names stay as they are across versions; new ones may come."""
 
-import json
-from base64 import urlsafe_b64encode
 from typing import Any
 
 from common.ports.moves import MoveDescription, RingDescription, RingMember, RingResult
+from ringlog.cli.output import json_line, uuid_text
 from ringlog.cli.ring.as_text import eta_s, remaining_bytes
 
 
 def status_json(ring: RingDescription) -> str:
     """Members, moves and sums, as one object on one line."""
-    return _line({"members": [_member(one) for one in ring.members], **_moving(ring)})
+    return json_line({"members": [_member(one) for one in ring.members], **_moving(ring)})
 
 
 def moves_json(ring: RingDescription) -> str:
     """The same without the members."""
-    return _line(_moving(ring))
+    return json_line(_moving(ring))
 
 
 def result_json(result: RingResult) -> str:
@@ -24,13 +23,13 @@ def result_json(result: RingResult) -> str:
     lost = [
         {
             "topic": one.topic,
-            "topic_id": _uuid(one.topic_id),
+            "topic_id": uuid_text(one.topic_id),
             "partitions": list(one.partitions),
             "size_bytes": one.size_bytes,
         }
         for one in result.lost
     ]
-    return _line({"refusal": refusal, "message": result.message, "lost": lost})
+    return json_line({"refusal": refusal, "message": result.message, "lost": lost})
 
 
 def _moving(ring: RingDescription) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def _move(one: MoveDescription) -> dict[str, Any]:
     return {
         "move_id": move.move_id,
         "topic": one.topic,
-        "topic_id": _uuid(move.topic_id),
+        "topic_id": uuid_text(move.topic_id),
         "partition": move.partition,
         "source": move.source,
         "target": move.target,
@@ -77,12 +76,3 @@ def _move(one: MoveDescription) -> dict[str, Any]:
         "bytes_per_second": one.bytes_per_second,
         "trouble": one.trouble,
     }
-
-
-def _uuid(topic_id: bytes) -> str:
-    """As Kafka's own tools print it."""
-    return urlsafe_b64encode(topic_id).rstrip(b"=").decode()
-
-
-def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value) + "\n"

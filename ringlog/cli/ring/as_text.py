@@ -10,7 +10,7 @@ from common.ports.moves import (
     RingDescription,
     RingMember,
 )
-from ringlog.cli.text_table import text_table
+from ringlog.cli.output import text_table
 
 _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000

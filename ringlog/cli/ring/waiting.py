@@ -1,19 +1,16 @@
-"""Waiting for what the ring was asked for: looks again and again, and tells how far it is."""
+"""Waiting for changes of the ring: describes it again and again, and reports the progress."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from common.ports.moves import RingDescription, RingMember, RingState
 from common.ports.unavailable import BackendUnavailable
+from ringlog.cli.actions import CommandFailed
 from ringlog.cli.ring.as_text import drain_line, progress_line
 
-_LOOK_EVERY_S: Final = 0.5
-
-
-class DidNotHappen(Exception):
-    """What was waited for cannot come any more, or did not within the time. The text says why."""
+_POLL_S: Final = 0.5
 
 
 class Describes(Protocol):
@@ -22,68 +19,73 @@ class Describes(Protocol):
     async def describe_ring(self) -> RingDescription: ...
 
 
-#: What to tell now, and whether it is done.
-Look = Callable[[RingDescription], tuple[str, bool]]
+#: Returns a line of progress, and true if the wait is over.
+_Check: TypeAlias = Callable[[RingDescription], tuple[str, bool]]
 
 
-async def until_drained(
-    ring: Describes, name: str, tell: Callable[[str], None], *, within_s: float | None
+async def wait_until_drained(
+    ring: Describes, name: str, report: Callable[[str], None], *, timeout_s: float | None
 ) -> None:
-    """Until a member holds nothing, or was taken out of the ring altogether.
+    """Returns when a member holds no partition, or is no longer in the ring.
 
     Raises:
-        DidNotHappen: the member was added again, or it takes longer than `within_s` seconds.
+        CommandFailed: the member was added again, or it takes longer than `timeout_s`.
     """
 
-    def look(now: RingDescription) -> tuple[str, bool]:
-        member = member_of(now, name)
+    def check(description: RingDescription) -> tuple[str, bool]:
+        member = find_member(description, name)
         if member is None:
             return f"{name}: removed", True
         if member.state is RingState.JOINED:
-            raise DidNotHappen(f"{name} was added to the ring again")
+            raise CommandFailed(f"{name} was added to the ring again")
         if member.state is RingState.DRAINED:
             return f"{name}: DRAINED", True
-        return drain_line(member, now), False
+        return drain_line(member, description), False
 
-    await _until(ring, look, tell, within_s)
+    await _wait_until(ring, check, report, timeout_s)
 
 
-async def until_settled(
-    ring: Describes, tell: Callable[[str], None], *, within_s: float | None
+async def wait_until_settled(
+    ring: Describes, report: Callable[[str], None], *, timeout_s: float | None
 ) -> None:
-    """Until nothing moves and nothing waits to be moved. Raises as `until_drained`."""
+    """Returns when nothing moves and nothing waits to be moved.
 
-    def look(now: RingDescription) -> tuple[str, bool]:
-        return progress_line(now), is_settled(now)
+    Raises:
+        CommandFailed: it takes longer than `timeout_s`.
+    """
 
-    await _until(ring, look, tell, within_s)
+    def check(description: RingDescription) -> tuple[str, bool]:
+        return progress_line(description), is_settled(description)
+
+    await _wait_until(ring, check, report, timeout_s)
 
 
 def is_settled(ring: RingDescription) -> bool:
-    """Whether every partition is where it should be."""
+    """True if every partition is where the ring places it."""
     return not ring.moves and not ring.waiting_moves and not ring.is_rebalancing
 
 
-def member_of(ring: RingDescription, name: str) -> RingMember | None:
-    return next((one for one in ring.members if one.name == name), None)
+def find_member(ring: RingDescription, name: str) -> RingMember | None:
+    return next((member for member in ring.members if member.name == name), None)
 
 
-async def _until(
-    ring: Describes, look: Look, tell: Callable[[str], None], within_s: float | None
+async def _wait_until(
+    ring: Describes, check: _Check, report: Callable[[str], None], timeout_s: float | None
 ) -> None:
-    told = ""
+    """Reports each line of `check` that differs from the one before."""
+    reported = ""
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(timeout_s):
             while True:
-                # A metadata service that restarts does not end a move, so it ends no waiting.
+                # A restart of the metadata service ends no move, and so it ends no wait.
                 with suppress(BackendUnavailable):
-                    line, is_done = look(await ring.describe_ring())
-                    if line != told:
-                        tell(line)
-                    told = line
+                    line, is_done = check(await ring.describe_ring())
+                    if line != reported:
+                        report(line)
+                    reported = line
                     if is_done:
                         return
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        last = f": {told}" if told else ""
-        raise DidNotHappen(f"not within {within_s} s{last}") from None
+        last = f": {reported}" if reported else ""
+        raise CommandFailed(f"not within {timeout_s} s{last}") from None

@@ -12,8 +12,9 @@ from common.ports.group_errors import UNKNOWN_CLIENT, GroupRefusal
 from common.ports.group_offsets import CommitResult, FetchedOffsets
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, OffsetResult, Refusal
-from ringlog.cli.groups.admin import GroupsAdmin, NotDone
-from ringlog.cli.groups.reset import Latest, NewOffset, ToTime
+from ringlog.cli.actions import CommandFailed
+from ringlog.cli.groups.admin import GroupsAdmin
+from ringlog.cli.groups.reset import Latest, OffsetChange, ToTime
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, EMPTY, STABLE
 
 DEAD = DescribedGroup("readers", "Dead")
@@ -76,23 +77,23 @@ def run(call):
 
 def test_groups_are_listed_by_state():
     told = Told()
-    assert [one.group_id for one in run(admin(told).listed(["Empty"])).groups] == ["readers"]
+    assert [one.group_id for one in run(admin(told).list_groups(["Empty"])).groups] == ["readers"]
     assert told.listed[0].states == ["Empty"]
 
 
 def test_a_list_that_is_not_whole_is_none():
     told = Told()
     told.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-    with pytest.raises(NotDone, match="COORDINATOR_LOAD_IN_PROGRESS"):
-        run(admin(told).listed([]))
+    with pytest.raises(CommandFailed, match="COORDINATOR_LOAD_IN_PROGRESS"):
+        run(admin(told).list_groups([]))
 
 
 def test_where_nobody_has_used_groups_there_are_none():
     groups = admin(Told(STABLE), names=["orders"])
-    assert run(groups.listed([])) == ListedGroups()
-    with pytest.raises(NotDone, match="no group 'readers'"):
+    assert run(groups.list_groups([])) == ListedGroups()
+    with pytest.raises(CommandFailed, match="no group 'readers'"):
         run(groups.describe("readers"))
-    with pytest.raises(NotDone, match="no group 'readers'"):
+    with pytest.raises(CommandFailed, match="no group 'readers'"):
         run(groups.delete("readers"))
 
 
@@ -114,29 +115,29 @@ def test_a_consumer_group_is_described_too():
 
 @pytest.mark.parametrize("missing", [DEAD, MISSING])
 def test_a_group_that_is_not_there(missing):
-    with pytest.raises(NotDone, match="there is no group 'readers'"):
+    with pytest.raises(CommandFailed, match="there is no group 'readers'"):
         run(admin(Told(missing)).describe("readers"))
     told = Told(missing)
-    with pytest.raises(NotDone, match="there is no group 'readers'"):
+    with pytest.raises(CommandFailed, match="there is no group 'readers'"):
         run(admin(told).delete("readers"))
     assert not told.deleted
 
 
 def test_a_refusal_is_named():
     refused = DescribedGroup("readers", refusal=GroupRefusal.NOT_COORDINATOR)
-    with pytest.raises(NotDone, match="not described: NOT_COORDINATOR"):
+    with pytest.raises(CommandFailed, match="not described: NOT_COORDINATOR"):
         run(admin(Told(refused)).describe("readers"))
 
 
 def test_a_plan_shows_what_was_committed_and_what_would_be():
     plan = run(admin(Told()).plan_reset("readers", "orders", None, Latest()))
     assert plan == [
-        NewOffset("orders", 0, 7, 9),
-        NewOffset("orders", 1, 3, 9),
-        NewOffset("orders", 2, None, 9),
+        OffsetChange("orders", 0, 7, 9),
+        OffsetChange("orders", 1, 3, 9),
+        OffsetChange("orders", 2, None, 9),
     ]
     assert run(admin(Told()).plan_reset("readers", "orders", (1,), ToTime(50))) == [
-        NewOffset("orders", 1, 3, 5)
+        OffsetChange("orders", 1, 3, 5)
     ]
 
 
@@ -145,21 +146,21 @@ def test_a_plan_shows_what_was_committed_and_what_would_be():
     [("missing", None, "no topic 'missing'"), ("orders", (0, 3), "no partition 3, only 0 to 2")],
 )
 def test_only_what_is_there_can_be_planned(name, partitions, told):
-    with pytest.raises(NotDone, match=told):
+    with pytest.raises(CommandFailed, match=told):
         run(admin(Told()).plan_reset("readers", name, partitions, Latest()))
 
 
 def test_a_log_that_does_not_answer_is_named():
     told = Told()
     told.log_refusal = Refusal.NO_ANSWER
-    with pytest.raises(NotDone, match="orders-0: NO_ANSWER"):
+    with pytest.raises(CommandFailed, match="orders-0: NO_ANSWER"):
         run(admin(told).plan_reset("readers", "orders", None, Latest()))
 
 
 @pytest.mark.parametrize("state", [EMPTY, DEAD, MISSING])
 def test_a_reset_commits_as_nobody_of_the_group(state):
     told = Told(state)
-    run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
+    run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
     (commit,) = told.commits
     assert (commit.group_id, commit.member_id, commit.generation_id) == ("readers", "", -1)
     assert [(one.topic, one.partition, one.offset) for one in commit.offsets] == [("orders", 1, 5)]
@@ -168,9 +169,9 @@ def test_a_reset_commits_as_nobody_of_the_group(state):
 
 def test_a_group_with_members_is_left_alone():
     told = Told(STABLE)
-    with pytest.raises(NotDone, match="'readers' is Stable with 2 members; stop them first"):
-        run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
-    with pytest.raises(NotDone, match="2 members"):
+    with pytest.raises(CommandFailed, match="'readers' is Stable with 2 members; stop them first"):
+        run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
+    with pytest.raises(CommandFailed, match="2 members"):
         run(admin(told).delete("readers"))
     assert not told.commits
     assert not told.deleted
@@ -179,8 +180,8 @@ def test_a_group_with_members_is_left_alone():
 def test_members_that_came_meanwhile_are_told_too():
     told = Told()
     told.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
-    with pytest.raises(NotDone, match="has members"):
-        run(admin(told).reset("readers", [NewOffset("orders", 1, None, 5)]))
+    with pytest.raises(CommandFailed, match="has members"):
+        run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
 
 
 def test_a_delete_and_its_refusal():
@@ -188,5 +189,5 @@ def test_a_delete_and_its_refusal():
     run(admin(told).delete("readers"))
     assert told.deleted == ["readers"]
     told.delete_refusal = GroupRefusal.NON_EMPTY_GROUP
-    with pytest.raises(NotDone, match="not deleted: NON_EMPTY_GROUP"):
+    with pytest.raises(CommandFailed, match="not deleted: NON_EMPTY_GROUP"):
         run(admin(told).delete("readers"))

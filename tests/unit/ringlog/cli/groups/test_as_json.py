@@ -5,7 +5,7 @@ import json
 from common.ports.classic_groups import ListedGroup, ListedGroups
 from ringlog.cli.groups.as_json import describe_json, list_json, reset_json
 from ringlog.cli.groups.report import classic_group, report
-from ringlog.cli.groups.reset import NewOffset
+from ringlog.cli.groups.reset import OffsetChange
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, ENDS, STABLE
 
 
@@ -43,6 +43,6 @@ def test_one_group():
 
 
 def test_a_reset():
-    shown = json.loads(reset_json([NewOffset("t", 1, None, 5)], is_done=False))
+    shown = json.loads(reset_json([OffsetChange("t", 1, None, 5)], is_done=False))
     assert shown["done"] is False
     assert shown["partitions"] == [{"topic": "t", "partition": 1, "before": None, "after": 5}]

@@ -3,7 +3,7 @@
 from common.ports.classic_groups import ListedGroup
 from ringlog.cli.groups.as_text import describe_text, list_text, reset_text
 from ringlog.cli.groups.report import classic_group, report
-from ringlog.cli.groups.reset import NewOffset
+from ringlog.cli.groups.reset import OffsetChange
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, EMPTY, ENDS, STABLE
 
 
@@ -44,7 +44,7 @@ def test_a_group_without_anything():
 
 
 def test_a_reset_that_was_done_and_one_that_was_only_shown():
-    offsets = [NewOffset("orders", 0, None, 5), NewOffset("orders", 10, 7, 0)]
+    offsets = [OffsetChange("orders", 0, None, 5), OffsetChange("orders", 10, 7, 0)]
     table = (
         "TOPIC   PARTITION  COMMITTED  NEW\n"
         "orders  0          -          5\n"

@@ -31,7 +31,7 @@ def run(told, *words):
     [
         (["list"], "GROUP"),
         (["describe", "readers"], "readers: Empty"),
-        (["delete", "readers"], "readers is forgotten"),
+        (["delete", "readers"], "readers is deleted"),
         (RESET, "TOPIC"),
     ],
 )

@@ -7,9 +7,9 @@ import pytest
 from common.cluster.view import ClusterView
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.leader import open_leader_channel
-from ringlog.cli.groups.admin import NotDone
+from ringlog.cli.actions import CommandFailed
 from ringlog.cli.groups.connection import current_cluster, open_groups
-from ringlog.cli.groups.reset import Earliest, NewOffset
+from ringlog.cli.groups.reset import Earliest, OffsetChange
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.deployments import standalone
 from tests.support.processes.ports import ReservedPort
@@ -52,14 +52,14 @@ def test_topics_and_members_are_as_the_metadata_service_has_them(address, topic)
 def test_the_first_reset_of_all_creates_the_topic_of_groups(address, topic):
     async def use():
         async with open_groups(address) as groups:
-            with pytest.raises(NotDone):
+            with pytest.raises(CommandFailed):
                 await groups.describe("new group")
             plan = await groups.plan_reset("new group", topic, None, Earliest())
             await groups.reset("new group", plan)
             return plan, await groups.describe("new group")
 
     plan, found = asyncio.run(use())
-    assert plan == [NewOffset(topic, 0, None, 0), NewOffset(topic, 1, None, 0)]
+    assert plan == [OffsetChange(topic, 0, None, 0), OffsetChange(topic, 1, None, 0)]
     assert [(one.committed, one.lag) for one in found.partitions] == [(0, 5), (0, 0)]
 
 

@@ -31,10 +31,10 @@ def run(telling, *words):
     [
         (["add", "a"], ("add", "a"), "a is in the ring\n"),
         (["drain", "a"], ("drain", "a"), "a is being drained\n"),
-        (["remove", "a"], ("remove", "a"), "a is forgotten\n"),
-        (["remove", "a", "--accept-data-loss"], ("remove", "a", "lossy"), "a is forgotten\n"),
+        (["remove", "a"], ("remove", "a"), "a is removed\n"),
+        (["remove", "a", "--accept-data-loss"], ("remove", "a", "lossy"), "a is removed\n"),
         (["cancel", "17"], ("cancel", 17), "move 17 is rolled back\n"),
-        (["accept", "a"], ("accept", "a"), "the next volume of a is let in\n"),
+        (["accept", "a"], ("accept", "a"), "the next volume of a will be accepted\n"),
     ],
 )
 def test_a_change_is_asked_for_once_and_confirmed(capsys, words, change, said):
@@ -65,14 +65,14 @@ def test_what_would_be_lost_is_shown_with_the_way_to_accept_it(capsys):
     assert told.out == LOST_TABLE
     assert told.err.splitlines() == [
         "ringlog ring: a still holds 4 partitions.",
-        "ringlog ring: if its volume is lost for good: ringlog ring remove a --accept-data-loss",
+        "ringlog ring: if its volume is permanently lost: ringlog ring remove a --accept-data-loss",
     ]
 
 
 def test_what_is_lost_is_shown(capsys):
     done = TellingRing(result=RingResult(lost=LOST))
     assert run(done, "remove", "a", "--accept-data-loss") == 0
-    assert capsys.readouterr().out == f"{LOST_TABLE}a is forgotten\n"
+    assert capsys.readouterr().out == f"{LOST_TABLE}a is removed\n"
     assert run(done, "remove", "a", "--accept-data-loss", "--json") == 0
     assert json.loads(capsys.readouterr().out)["lost"][0]["partitions"] == [0, 1, 2, 7]
 
@@ -90,7 +90,7 @@ def test_a_service_that_does_not_answer_is_named(capsys, words):
     gone = BackendUnavailable("metadata DescribeRing: UNAVAILABLE")
     assert run(TellingRing(gone, result=gone), *words) == 1
     told = capsys.readouterr()
-    assert "no answer from m:1: metadata DescribeRing: UNAVAILABLE" in told.err
+    assert "no answer from the cluster of m:1: metadata DescribeRing: UNAVAILABLE" in told.err
     assert told.out == ""
 
 
@@ -142,11 +142,11 @@ def test_waiting_for_everything_to_be_in_its_place(words):
     assert run(TellingRing(ring(member("a"))), *words) == 0
 
 
-def test_an_interrupt_says_that_the_ring_goes_on(capsys):
+def test_an_interrupt_reports_that_changes_continue(capsys):
     @asynccontextmanager
     async def connect(address):
         raise KeyboardInterrupt
         yield address
 
     assert main(["status"], environment={}, connect=connect) == 130
-    assert "goes on" in capsys.readouterr().err
+    assert "requested changes of the ring continue" in capsys.readouterr().err

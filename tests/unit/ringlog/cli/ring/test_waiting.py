@@ -6,8 +6,9 @@ import pytest
 
 from common.ports.moves import RingState
 from common.ports.unavailable import BackendUnavailable
+from ringlog.cli.actions import CommandFailed
 from ringlog.cli.ring import waiting
-from ringlog.cli.ring.waiting import DidNotHappen, until_drained, until_settled
+from ringlog.cli.ring.waiting import wait_until_drained, wait_until_settled
 from tests.unit.ringlog.cli.ring.rings import TellingRing, member, move, ring
 
 NAME = "partition-1"
@@ -17,12 +18,14 @@ DRAINED = ring(member(NAME, RingState.DRAINED))
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr(waiting, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(waiting, "_POLL_S", 0)
 
 
-def drained(*descriptions, within_s=None):
+def drained(*descriptions, timeout_s=None):
     told = []
-    asyncio.run(until_drained(TellingRing(*descriptions), NAME, told.append, within_s=within_s))
+    asyncio.run(
+        wait_until_drained(TellingRing(*descriptions), NAME, told.append, timeout_s=timeout_s)
+    )
     return told
 
 
@@ -43,13 +46,13 @@ def test_a_metadata_service_that_restarts_does_not_end_the_waiting():
 
 
 def test_a_member_that_is_added_again_ends_it():
-    with pytest.raises(DidNotHappen, match="added to the ring again"):
+    with pytest.raises(CommandFailed, match="added to the ring again"):
         drained(DRAINING, ring(member(NAME)))
 
 
 def test_time_that_is_up_ends_it_with_the_last_that_is_known():
-    with pytest.raises(DidNotHappen, match=r"not within 0.05 s: partition-1: 2 partitions left"):
-        drained(DRAINING, within_s=0.05)
+    with pytest.raises(CommandFailed, match=r"not within 0.05 s: partition-1: 2 partitions left"):
+        drained(DRAINING, timeout_s=0.05)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,6 @@ def test_time_that_is_up_ends_it_with_the_last_that_is_known():
 def test_a_ring_is_settled_when_all_is_in_place_and_nothing_moves(unsettled):
     told = []
     asked = TellingRing(unsettled, ring(member("a", partitions=2)))
-    asyncio.run(until_settled(asked, told.append, within_s=None))
+    asyncio.run(wait_until_settled(asked, told.append, timeout_s=None))
     assert told[-1] == "nothing is moving"
     assert len(asked.descriptions) == 1
