@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from common.config.addresses import is_wildcard, metadata_address_setting
 from common.config.settings import setting, settings
+from common.ports.coordinators import OFFSETS_TOPIC_PARTITIONS
 
 _INT_MAX: Final = 2**31 - 1
 _MIB: Final = 1 << 20
@@ -184,7 +185,7 @@ class GatewaySettings:
     )
     offsets_topic_num_partitions: int = setting(
         "offsets.topic.num.partitions",
-        default=50,
+        default=OFFSETS_TOPIC_PARTITIONS,
         low=1,
         high=10_000,
         doc="Partitions of the topic that holds consumer groups, when it is created.",

@@ -36,6 +36,8 @@ from common.ports.group_offsets import (
 
 #: The internal topic that holds groups and committed offsets.
 OFFSETS_TOPIC: Final = "__consumer_offsets"
+#: Its number of partitions by default (GroupCoordinatorConfig of Apache Kafka).
+OFFSETS_TOPIC_PARTITIONS: Final = 50
 
 
 class Coordinators(Protocol):

@@ -16,6 +16,7 @@ from common.client.groups.offsets_topic import GroupTopic
 from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.cluster.view import ClusterView
+from common.ports.coordinators import OFFSETS_TOPIC_PARTITIONS
 from common.ports.metadata import ClusterChange, Member
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
@@ -23,7 +24,6 @@ from common.rpc.leader import LeaderChannel, open_leader_channel
 from common.rpc.messages.metadata import topic_from_message
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
-from gateway_svc.config import GatewaySettings
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 from ringlog.cli.groups.admin import GroupsAdmin
@@ -43,11 +43,7 @@ async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
     owners = Owners(view, GrpcPartitions)
     partitions = RoutedPartitions(view, owners)
     async with open_leader_channel(metadata_address) as channel:
-        topic = GroupTopic(
-            view,
-            GrpcMetadata(channel),
-            partition_count=GatewaySettings().offsets_topic_num_partitions,
-        )
+        topic = GroupTopic(view, GrpcMetadata(channel), partition_count=OFFSETS_TOPIC_PARTITIONS)
         coordinators = RoutedCoordinators(topic, owners.coordinators_of)
         view.apply(await current_cluster(channel))
 
