@@ -10,7 +10,7 @@ from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import map_in_turns
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.error_code import ErrorCode
 
@@ -19,7 +19,7 @@ _TRY_AGAIN = (TopicRefusal.TOPIC_ALREADY_EXISTS, TopicRefusal.TIMED_OUT, TopicRe
 
 
 async def create_missing(
-    names: Iterable[str], call: Call, *, is_wished: bool
+    names: Iterable[str], call: RequestContext, *, is_wished: bool
 ) -> dict[str, ErrorCode]:
     """Why topics among `names` are not there; those that could be created now are."""
     view = call.backends.view
@@ -43,7 +43,7 @@ def _reason(name: str) -> ErrorCode:
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-async def _create_offsets_topic(call: Call) -> dict[str, ErrorCode]:
+async def _create_offsets_topic(call: RequestContext) -> dict[str, ErrorCode]:
     """As the first group would create it: its configs are not those of other topics."""
     try:
         await call.backends.group_topic.get()
@@ -52,7 +52,7 @@ async def _create_offsets_topic(call: Call) -> dict[str, ErrorCode]:
     return {}
 
 
-async def _create(names: list[str], call: Call) -> dict[str, ErrorCode]:
+async def _create(names: list[str], call: RequestContext) -> dict[str, ErrorCode]:
     """What is left to say of each name where the topic still is not there."""
     try:
         results = await call.backends.metadata.create_topics(

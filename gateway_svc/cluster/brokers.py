@@ -6,10 +6,10 @@ from common.config.addresses import is_wildcard
 from common.ports.metadata import Gateway
 from common.ports.partitions import NO_LEADER_EPOCH, LogId
 from gateway_svc.cluster.leadership import Broker, Leadership
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 
 
-def brokers(call: Call) -> list[Broker]:
+def brokers(call: RequestContext) -> list[Broker]:
     """Everyone whom clients of the call's listener can reach, by node id; never nobody.
 
     Gateways without that listener are left out: their other addresses may be out of reach. Those
@@ -31,7 +31,7 @@ def brokers(call: Call) -> list[Broker]:
     return list(by_address.values())
 
 
-def own_broker(call: Call) -> Broker:
+def own_broker(call: RequestContext) -> Broker:
     """This gateway, at its advertised address or else at the one that this client reached."""
     settings = call.backends.settings
     address = call.backends.addresses[call.peer.listener]
@@ -39,7 +39,7 @@ def own_broker(call: Call) -> Broker:
     return Broker(settings.node_id, host, address.port, settings.broker_rack or None)
 
 
-def leadership(among: Sequence[Broker], call: Call) -> Leadership:
+def leadership(among: Sequence[Broker], call: RequestContext) -> Leadership:
     """Who leads what, as the caller is told."""
     return Leadership(among, rack_of(call.client_id))
 
@@ -60,7 +60,7 @@ def rack_of(client_id: str | None) -> str | None:
 class Leaders:
     """Who leads the partitions for which one response says "not me" (KIP-951)."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: RequestContext) -> None:
         self._call = call
         self._among: list[Broker] = []
         self.named: dict[int, Broker] = {}
@@ -83,7 +83,7 @@ def controller(among: Sequence[Broker]) -> Broker:
     return among[0]
 
 
-def _broker(gateway: Gateway, call: Call) -> Broker | None:
+def _broker(gateway: Gateway, call: RequestContext) -> Broker | None:
     for endpoint in gateway.endpoints:
         if endpoint.listener == call.peer.listener:
             return Broker(gateway.node_id, endpoint.host, endpoint.port, gateway.rack or None)

@@ -11,14 +11,14 @@ from common.cluster.group_partitions import group_partition
 from common.ports.coordinators import OFFSETS_TOPIC
 from gateway_svc.cluster.brokers import brokers, own_broker
 from gateway_svc.cluster.leadership import Broker, Leadership
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.schema import ZERO_UUID
 
 
 class GroupBrokers:
     """The brokers of one call's listener, as coordinators of groups."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: RequestContext) -> None:
         own = own_broker(call)
         among = brokers(call)
         #: The topic need not be there yet: consumers that assign themselves look for coordinators.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from common.ports.partitions import LogDescription, LogId
 from gateway_svc.cluster.brokers import brokers, leadership
 from gateway_svc.cluster.leadership import Leadership
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.wire.apis.fetch import PartitionData
 
@@ -21,7 +21,7 @@ class Elsewhere(NamedTuple):
 
     rack: str
     leadership: Leadership
-    call: Call
+    call: RequestContext
 
     async def answer(self, logs: Sequence[LogId]) -> list[PartitionData]:
         """Who is to be asked for each log, with where it ends.
@@ -50,7 +50,7 @@ class Elsewhere(NamedTuple):
         )
 
 
-def elsewhere(rack_id: str, call: Call) -> Elsewhere | None:
+def elsewhere(rack_id: str, call: RequestContext) -> Elsewhere | None:
     """None where this gateway is to answer itself: no rack is told, it is ours, or nobody's."""
     if not rack_id or rack_id == call.backends.settings.broker_rack:
         return None

@@ -82,7 +82,7 @@ class Backends:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RequestContext:
     """One request's circumstances. Connections use one again for requests that share them."""
 
     api_version: int
@@ -91,21 +91,21 @@ class Call:
     backends: Backends
 
 
-class Caller:
+class ConnectionContext:
     """Who asks on one connection, which clients name once and for all."""
 
     def __init__(self, peer: Peer, backends: Backends) -> None:
         self._peer = peer
         self._backends = backends
         self._client_id: str | None = None
-        self._calls: dict[int, Call] = {}  # by version, all of `_client_id`
+        self._calls: dict[int, RequestContext] = {}  # by version, all of `_client_id`
 
-    def call(self, header: RequestHeader) -> Call:
+    def call(self, header: RequestHeader) -> RequestContext:
         if header.client_id != self._client_id:
             self._calls.clear()
             self._client_id = header.client_id
         call = self._calls.get(header.api_version)
         if call is None:
-            call = Call(header.api_version, header.client_id, self._peer, self._backends)
+            call = RequestContext(header.api_version, header.client_id, self._peer, self._backends)
             self._calls[header.api_version] = call
         return call

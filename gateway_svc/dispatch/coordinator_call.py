@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from common.ports.group_errors import GroupClient
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.route import Started
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.envelope import Encoded
@@ -19,7 +19,7 @@ ResponseT = TypeVar("ResponseT")
 #: None beside those of whoever looks for the coordinator, as with `coordinated`.
 _NO_TIMEOUT_MS: Final = 1 << 40
 
-Handler = Callable[[RequestT, Call], Awaitable[ResponseT]]
+Handler = Callable[[RequestT, RequestContext], Awaitable[ResponseT]]
 
 
 def coordinated(
@@ -32,7 +32,7 @@ def coordinated(
 
     def decorate(handler: Handler[RequestT, ResponseT]) -> Handler[RequestT, ResponseT]:
         @wraps(handler)
-        async def handle(request: RequestT, call: Call) -> ResponseT:
+        async def handle(request: RequestT, call: RequestContext) -> ResponseT:
             try:
                 return await handler(request, call)
             except BackendUnavailable:
@@ -82,6 +82,6 @@ class Coordinating(Started[ResponseT]):
         return self._respond(answer)
 
 
-def client_of(call: Call) -> GroupClient:
+def client_of(call: RequestContext) -> GroupClient:
     """Who is asking, as groups are described: hosts begin with a slash, as InetAddress writes."""
     return GroupClient(call.client_id or "", f"/{call.peer.host}")

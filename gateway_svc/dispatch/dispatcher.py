@@ -6,7 +6,7 @@ Knows no API by name, save that an unknown version of ApiVersions is answered.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway_svc.dispatch.context import Backends, Caller, Peer
+from gateway_svc.dispatch.context import Backends, ConnectionContext, Peer
 from gateway_svc.dispatch.reply import Parts, Reply
 from gateway_svc.dispatch.request import Request
 from gateway_svc.dispatch.route import Route, Shortcut
@@ -40,7 +40,7 @@ class _Connection:
     def __init__(self, dispatch: Dispatch, peer: Peer) -> None:
         self._routes = dispatch.routes
         self._shortcuts = dispatch.shortcuts
-        self._caller = Caller(peer, dispatch.backends)
+        self._caller = ConnectionContext(peer, dispatch.backends)
 
     def answer(self, frame: bytes) -> Reply:
         """Starts the request in `frame`.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
 from gateway_svc.dispatch.route import Alone, Route, Started
 from gateway_svc.wire.envelope import RequestHeader, read_request, write_response
@@ -32,7 +32,7 @@ class Request(Pending):
         self._frame = frame
         self._request: object = None
 
-    def start(self, call: Call) -> Reply:
+    def start(self, call: RequestContext) -> Reply:
         """Raises `ProtocolViolation`: the frame is not that request."""
         route = self.route
         request = self.decoded()
@@ -48,7 +48,7 @@ class Request(Pending):
             self._frame = b""
         return self._request
 
-    def begin(self, call: Call) -> Parts | Pending | Exclusive | None:
+    def begin(self, call: RequestContext) -> Parts | Pending | Exclusive | None:
         """Starts it now, where its handler is no coroutine function."""
         try:
             begun = self.route.handle(self.decoded(), call)
@@ -115,7 +115,7 @@ class Request(Pending):
 class _RequestInTurn(InTurn):
     __slots__ = ("_call", "_request")
 
-    def __init__(self, request: Request, call: Call) -> None:
+    def __init__(self, request: Request, call: RequestContext) -> None:
         self._request = request
         self._call = call
 

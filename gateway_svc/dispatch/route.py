@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias
 
-from gateway_svc.dispatch.context import Backends, Call, Caller
+from gateway_svc.dispatch.context import Backends, ConnectionContext, RequestContext
 from gateway_svc.dispatch.reply import Pending
 from gateway_svc.wire.api import Api, RequestT, ResponseT
 from gateway_svc.wire.envelope import Encoded
@@ -41,7 +41,7 @@ class Alone(Generic[ResponseT]):
 
 
 #: Starts a request from its frame where that is of the usual shape; None: it is to be decoded.
-Shortcut: TypeAlias = Callable[[bytes, Caller], Pending | None]
+Shortcut: TypeAlias = Callable[[bytes, ConnectionContext], Pending | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Route:
     """
 
     api: Api[Any, Any]
-    handle: Callable[[Any, Call], Any]
+    handle: Callable[[Any, RequestContext], Any]
     is_task: bool = True
     may_overlap: bool = False
     is_answered: Callable[[Any], bool] | None = None
@@ -62,7 +62,8 @@ class Route:
 
 
 def route(
-    api: Api[RequestT, ResponseT], handle: Callable[[RequestT, Call], Awaitable[ResponseT]]
+    api: Api[RequestT, ResponseT],
+    handle: Callable[[RequestT, RequestContext], Awaitable[ResponseT]],
 ) -> Route:
     """A request of this API has its connection for itself until it is answered."""
     return Route(api, handle)
@@ -70,7 +71,9 @@ def route(
 
 def overlapping_route(
     api: Api[RequestT, ResponseT],
-    start: Callable[[RequestT, Call], ResponseT | Started[ResponseT] | Alone[ResponseT] | None],
+    start: Callable[
+        [RequestT, RequestContext], ResponseT | Started[ResponseT] | Alone[ResponseT] | None
+    ],
     *,
     is_answered: Callable[[RequestT], bool],
     shortcuts: Callable[[Route, Backends], Mapping[int, Shortcut]] | None = None,
@@ -81,7 +84,7 @@ def overlapping_route(
 
 def started_route(
     api: Api[RequestT, ResponseT],
-    start: Callable[[RequestT, Call], ResponseT | Started[ResponseT]],
+    start: Callable[[RequestT, RequestContext], ResponseT | Started[ResponseT]],
 ) -> Route:
     """As `route`, for requests that are so many that a task for each would cost too much."""
     return Route(api, start, is_task=False)

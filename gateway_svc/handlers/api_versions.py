@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.apis.api_versions import (
     ApiVersion,
@@ -37,14 +37,16 @@ _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 def api_versions_of(
     apis: Iterable[Api[Any, Any]],
-) -> Callable[[ApiVersionsRequest, Call], Awaitable[ApiVersionsResponse]]:
+) -> Callable[[ApiVersionsRequest, RequestContext], Awaitable[ApiVersionsResponse]]:
     """The handler for a gateway that serves `apis`."""
     served = [
         ApiVersion(api_key=api.key, min_version=api.version_min, max_version=api.version_max)
         for api in sorted(apis, key=lambda api: api.key)
     ]
 
-    async def api_versions(request: ApiVersionsRequest, call: Call) -> ApiVersionsResponse:
+    async def api_versions(
+        request: ApiVersionsRequest, call: RequestContext
+    ) -> ApiVersionsResponse:
         if call.api_version >= _SOFTWARE_SINCE and not _is_named_well(request):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
         return ApiVersionsResponse(

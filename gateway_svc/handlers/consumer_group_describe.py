@@ -6,7 +6,7 @@ from common.cluster.view import ClusterView
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
 from common.runtime.cooperative import map_in_turns
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_describe import (
@@ -24,7 +24,7 @@ from gateway_svc.wire.error_code import ErrorCode
 
 @coordinated(CONSUMER_GROUP_DESCRIBE)
 async def consumer_group_describe(
-    request: ConsumerGroupDescribeRequest, call: Call
+    request: ConsumerGroupDescribeRequest, call: RequestContext
 ) -> ConsumerGroupDescribeResponse:
     asked = distinct(request.group_ids)
     group_ids = [one for one in asked if one]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_heartbeat import (
@@ -20,7 +20,7 @@ _OWN_ID_SINCE: Final = 1
 
 
 def consumer_group_heartbeat(
-    request: ConsumerGroupHeartbeatRequest, call: Call
+    request: ConsumerGroupHeartbeatRequest, call: RequestContext
 ) -> ConsumerGroupHeartbeatResponse | Coordinating[ConsumerGroupHeartbeatResponse]:
     missing = _missing(request, call)
     if missing is not None:
@@ -49,7 +49,7 @@ def consumer_group_heartbeat(
     return Coordinating(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
 
 
-def _missing(request: ConsumerGroupHeartbeatRequest, call: Call) -> str | None:
+def _missing(request: ConsumerGroupHeartbeatRequest, call: RequestContext) -> str | None:
     if not request.group_id:
         return "GroupId"
     needs_member_id = call.api_version >= _OWN_ID_SINCE or request.member_epoch != 0

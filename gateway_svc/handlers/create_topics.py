@@ -5,7 +5,7 @@ from typing import Final
 from common.ports.metadata import NewTopic, TopicResult
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.cluster.config_entries import topic_entries
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.apis.create_topics import (
     CREATE_TOPICS,
@@ -22,7 +22,7 @@ from gateway_svc.wire.schema import ZERO_UUID
 _REPLICATION_FACTOR: Final = 1
 
 
-async def create_topics(request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
+async def create_topics(request: CreateTopicsRequest, call: RequestContext) -> CreateTopicsResponse:
     clear = {one.name: result for one in request.topics if (result := _clear(one)) is not None}
     asked = [one for one in request.topics if one.name not in clear]
     try:
@@ -65,7 +65,7 @@ def _new_topic(asked: CreatableTopic) -> NewTopic:
     )
 
 
-def _answer(name: str, result: TopicResult, call: Call) -> CreatableTopicResult:
+def _answer(name: str, result: TopicResult, call: RequestContext) -> CreatableTopicResult:
     if result.refusal is not None:
         return CreatableTopicResult(
             name=name,

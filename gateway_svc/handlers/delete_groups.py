@@ -1,6 +1,6 @@
 """DeleteGroups: forgets groups that have no members, with their offsets."""
 
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.delete_groups import (
@@ -12,7 +12,7 @@ from gateway_svc.wire.apis.delete_groups import (
 
 
 @coordinated(DELETE_GROUPS)
-async def delete_groups(request: DeleteGroupsRequest, call: Call) -> DeleteGroupsResponse:
+async def delete_groups(request: DeleteGroupsRequest, call: RequestContext) -> DeleteGroupsResponse:
     results = await call.backends.coordinators.delete_groups(distinct(request.groups_names))
     return DeleteGroupsResponse(
         results=[

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from common.ports.metadata import TopicResult
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.apis.delete_topics import (
     DELETE_TOPICS,
@@ -24,7 +24,7 @@ T = TypeVar("T", str, bytes)
 _DISABLED_SINCE: Final = 3
 
 
-async def delete_topics(request: DeleteTopicsRequest, call: Call) -> DeleteTopicsResponse:
+async def delete_topics(request: DeleteTopicsRequest, call: RequestContext) -> DeleteTopicsResponse:
     if not call.backends.settings.delete_topic_enable:
         disabled = ErrorCode.TOPIC_DELETION_DISABLED
         told = disabled if call.api_version >= _DISABLED_SINCE else ErrorCode.INVALID_REQUEST

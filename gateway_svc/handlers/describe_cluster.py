@@ -2,7 +2,7 @@
 
 from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS
 from gateway_svc.cluster.brokers import brokers, controller
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.describe_cluster import (
     BROKERS,
     CONTROLLERS,
@@ -14,7 +14,9 @@ from gateway_svc.wire.apis.describe_cluster import (
 from gateway_svc.wire.error_code import ErrorCode
 
 
-async def describe_cluster(request: DescribeClusterRequest, call: Call) -> DescribeClusterResponse:
+async def describe_cluster(
+    request: DescribeClusterRequest, call: RequestContext
+) -> DescribeClusterResponse:
     if request.endpoint_type != BROKERS:
         return _wrong_endpoint(request.endpoint_type)
     among = brokers(call)

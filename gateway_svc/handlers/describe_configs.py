@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from common.config.topic_names import invalid_name_reason
 from common.runtime.cooperative import map_in_turns
 from gateway_svc.cluster.config_entries import Entry, Source, broker_entries, topic_entries
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -43,7 +43,9 @@ class _NoSuchResource(Exception):
         self.error_code = error_code
 
 
-async def describe_configs(request: DescribeConfigsRequest, call: Call) -> DescribeConfigsResponse:
+async def describe_configs(
+    request: DescribeConfigsRequest, call: RequestContext
+) -> DescribeConfigsResponse:
     # A resource is named in a few bytes and described in kilobytes. So each is described once
     # (Apache Kafka repeats it), and those with the same configs share their description.
     asked = {_identity(one): one for one in request.resources}
@@ -57,7 +59,10 @@ def _identity(asked: DescribeConfigsResource) -> tuple[int, str, tuple[str, ...]
 
 
 def _resource(
-    asked: DescribeConfigsResource, request: DescribeConfigsRequest, call: Call, shared: _Shared
+    asked: DescribeConfigsResource,
+    request: DescribeConfigsRequest,
+    call: RequestContext,
+    shared: _Shared,
 ) -> DescribeConfigsResult:
     try:
         source = _source(asked, call)
@@ -83,7 +88,7 @@ def _resource(
     )
 
 
-def _source(asked: DescribeConfigsResource, call: Call) -> _ConfigSource:
+def _source(asked: DescribeConfigsResource, call: RequestContext) -> _ConfigSource:
     if asked.resource_type == ResourceType.TOPIC:
         return _topic(asked.resource_name, call)
     if asked.resource_type == ResourceType.BROKER:
@@ -95,7 +100,7 @@ def _source(asked: DescribeConfigsResource, call: Call) -> _ConfigSource:
     )
 
 
-def _topic(name: str, call: Call) -> _ConfigSource:
+def _topic(name: str, call: RequestContext) -> _ConfigSource:
     topic = call.backends.view.topic(name)
     if topic is not None:
         configs, of_brokers = topic.configs, call.backends.view.broker_configs
@@ -107,7 +112,7 @@ def _topic(name: str, call: Call) -> _ConfigSource:
     raise _NoSuchResource(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
 
 
-def _broker(name: str, call: Call) -> _ConfigSource:
+def _broker(name: str, call: RequestContext) -> _ConfigSource:
     """The empty name stands for what is set for all brokers at run time, which is nothing."""
     settings = call.backends.settings
     key = (ResourceType.BROKER, name)

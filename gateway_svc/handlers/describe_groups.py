@@ -6,7 +6,7 @@ from common.ports.classic_groups import DescribedGroup as Found
 from common.ports.group_errors import GroupRefusal
 from common.runtime.cooperative import map_in_turns
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.describe_groups import (
@@ -25,14 +25,16 @@ _DEAD: Final = "Dead"
 
 
 @coordinated(DESCRIBE_GROUPS)
-async def describe_groups(request: DescribeGroupsRequest, call: Call) -> DescribeGroupsResponse:
+async def describe_groups(
+    request: DescribeGroupsRequest, call: RequestContext
+) -> DescribeGroupsResponse:
     found = await call.backends.coordinators.describe_groups(distinct(request.groups))
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     groups = await map_in_turns(lambda one: _group(one, operations, call), found)
     return DescribeGroupsResponse(groups=groups)
 
 
-def _group(found: Found, operations: int, call: Call) -> DescribedGroup:
+def _group(found: Found, operations: int, call: RequestContext) -> DescribedGroup:
     if found.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
         return _not_found(found, operations, call)
     return DescribedGroup(
@@ -56,7 +58,7 @@ def _group(found: Found, operations: int, call: Call) -> DescribedGroup:
     )
 
 
-def _not_found(found: Found, operations: int, call: Call) -> DescribedGroup:
+def _not_found(found: Found, operations: int, call: RequestContext) -> DescribedGroup:
     is_told = call.api_version >= _NOT_FOUND_SINCE
     return DescribedGroup(
         error_code=ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.NONE,

@@ -11,7 +11,7 @@ from common.runtime.cooperative import map_in_turns
 from gateway_svc.cluster.brokers import brokers
 from gateway_svc.cluster.group_brokers import GroupBrokers
 from gateway_svc.cluster.leadership import Broker
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.find_coordinator import (
     FIND_COORDINATOR,
     GROUP,
@@ -26,7 +26,9 @@ from gateway_svc.wire.error_code import ErrorCode
 _SEVERAL_SINCE: Final = 4
 
 
-async def find_coordinator(request: FindCoordinatorRequest, call: Call) -> FindCoordinatorResponse:
+async def find_coordinator(
+    request: FindCoordinatorRequest, call: RequestContext
+) -> FindCoordinatorResponse:
     several = call.api_version >= _SEVERAL_SINCE
     if request.key_type not in (GROUP, TRANSACTION):
         return _refused(request)

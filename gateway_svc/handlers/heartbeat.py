@@ -1,13 +1,13 @@
 """Heartbeat: a member of a classic group lives."""
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import Coordinating
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 
 
-def heartbeat(request: HeartbeatRequest, call: Call) -> Coordinating[HeartbeatResponse]:
+def heartbeat(request: HeartbeatRequest, call: RequestContext) -> Coordinating[HeartbeatResponse]:
     taken = call.backends.coordinators.heartbeat(
         GroupHeartbeat(
             group_id=request.group_id,

@@ -8,7 +8,7 @@ import logging
 from typing import Final
 
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.init_producer_id import (
     INIT_PRODUCER_ID,
     InitProducerIdRequest,
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 _NONE: Final = -1
 
 
-async def init_producer_id(request: InitProducerIdRequest, call: Call) -> InitProducerIdResponse:
+async def init_producer_id(
+    request: InitProducerIdRequest, call: RequestContext
+) -> InitProducerIdResponse:
     error_code = _refusal(request, call)
     if error_code is not ErrorCode.NONE:
         return INIT_PRODUCER_ID.refuse(request, error_code)
@@ -33,7 +35,7 @@ async def init_producer_id(request: InitProducerIdRequest, call: Call) -> InitPr
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
 
 
-def _refusal(request: InitProducerIdRequest, call: Call) -> ErrorCode:
+def _refusal(request: InitProducerIdRequest, call: RequestContext) -> ErrorCode:
     if request.transactional_id == "":
         return ErrorCode.INVALID_REQUEST
     if request.transactional_id is not None:

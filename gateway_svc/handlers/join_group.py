@@ -3,7 +3,7 @@
 from typing import Final
 
 from common.ports.classic_groups import GroupProtocol, Joined, JoinGroup
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import client_of, coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.join_group import (
@@ -23,7 +23,7 @@ _SKIP_SINCE: Final = 9
 
 
 @coordinated(JOIN_GROUP)
-async def join_group(request: JoinGroupRequest, call: Call) -> JoinGroupResponse:
+async def join_group(request: JoinGroupRequest, call: RequestContext) -> JoinGroupResponse:
     joining = call.backends.coordinators.join_group(_joining(request, call))
     joined = await call.backends.long_polls.wait(joining)
     if joined is None:
@@ -32,7 +32,7 @@ async def join_group(request: JoinGroupRequest, call: Call) -> JoinGroupResponse
     return _response(joined, call)
 
 
-def _joining(request: JoinGroupRequest, call: Call) -> JoinGroup:
+def _joining(request: JoinGroupRequest, call: RequestContext) -> JoinGroup:
     # Version 0 has one time-out for both.
     has_two = call.api_version > 0
     return JoinGroup(
@@ -52,7 +52,7 @@ def _joining(request: JoinGroupRequest, call: Call) -> JoinGroup:
     )
 
 
-def _response(joined: Joined, call: Call) -> JoinGroupResponse:
+def _response(joined: Joined, call: RequestContext) -> JoinGroupResponse:
     name = joined.protocol_name
     return JoinGroupResponse(
         error_code=GROUP_ERRORS[joined.refusal],

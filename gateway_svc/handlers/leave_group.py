@@ -3,7 +3,7 @@
 from typing import Final
 
 from common.ports.classic_groups import LeaveGroup, LeavingMember, Left
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.leave_group import (
@@ -18,7 +18,7 @@ _SEVERAL_SINCE: Final = 3
 
 
 @coordinated(LEAVE_GROUP)
-async def leave_group(request: LeaveGroupRequest, call: Call) -> LeaveGroupResponse:
+async def leave_group(request: LeaveGroupRequest, call: RequestContext) -> LeaveGroupResponse:
     several = call.api_version >= _SEVERAL_SINCE
     left = await call.backends.coordinators.leave_group(
         LeaveGroup(

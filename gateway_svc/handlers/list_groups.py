@@ -7,7 +7,7 @@ those of offline partitions are in Apache Kafka.
 
 from common.ports.classic_groups import ListGroups
 from gateway_svc.cluster.group_brokers import GroupBrokers
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.list_groups import (
@@ -19,7 +19,7 @@ from gateway_svc.wire.apis.list_groups import (
 
 
 @coordinated(LIST_GROUPS)
-async def list_groups(request: ListGroupsRequest, call: Call) -> ListGroupsResponse:
+async def list_groups(request: ListGroupsRequest, call: RequestContext) -> ListGroupsResponse:
     listed = await call.backends.coordinators.list_groups(
         ListGroups(request.states_filter, request.types_filter)
     )

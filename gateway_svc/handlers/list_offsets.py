@@ -17,7 +17,7 @@ from common.ports.partitions import (
     OffsetResult,
 )
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.list_offsets import (
@@ -59,7 +59,7 @@ class _Asked(NamedTuple):
     error_code: ErrorCode = ErrorCode.NONE
 
 
-async def list_offsets(request: ListOffsetsRequest, call: Call) -> ListOffsetsResponse:
+async def list_offsets(request: ListOffsetsRequest, call: RequestContext) -> ListOffsetsResponse:
     repeated = _repeated(request)
     asked = [
         [_asked(topic, one, request, call, repeated) for one in _once(topic.partitions)]
@@ -100,7 +100,7 @@ def _asked(
     topic: ListOffsetsTopic,
     one: ListOffsetsPartition,
     request: ListOffsetsRequest,
-    call: Call,
+    call: RequestContext,
     repeated: set[tuple[str, int]],
 ) -> _Asked:
     if (topic.name, one.partition_index) in repeated:

@@ -10,7 +10,7 @@ from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS, TOPIC_
 from gateway_svc.cluster.auto_create import create_missing
 from gateway_svc.cluster.brokers import brokers, controller, leadership
 from gateway_svc.cluster.leadership import Leadership
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.metadata import (
     METADATA,
     OPERATIONS_UNKNOWN,
@@ -30,7 +30,7 @@ _EMPTY_IS_NONE_SINCE: Final = 1
 _BY_ID_SINCE: Final = 12
 
 
-async def metadata(request: MetadataRequest, call: Call) -> MetadataResponse:
+async def metadata(request: MetadataRequest, call: RequestContext) -> MetadataResponse:
     if call.api_version < _BY_ID_SINCE and _asks_by_id(request.topics or ()):
         return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
     topics = await _topics(request, call)
@@ -64,7 +64,9 @@ def _asks_by_id(topics: Iterable[MetadataRequestTopic]) -> bool:
     return any(topic.name is None or topic.topic_id != ZERO_UUID for topic in topics)
 
 
-async def _topics(request: MetadataRequest, call: Call) -> Sequence[Topic | MetadataResponseTopic]:
+async def _topics(
+    request: MetadataRequest, call: RequestContext
+) -> Sequence[Topic | MetadataResponseTopic]:
     """What is asked for, each once and in order: a topic, or the answer that there is none."""
     asked = request.topics
     if asked is None or (not asked and call.api_version < _EMPTY_IS_NONE_SINCE):
@@ -76,7 +78,7 @@ async def _topics(request: MetadataRequest, call: Call) -> Sequence[Topic | Meta
 
 
 def _topic(
-    topic_id: bytes, name: str | None, missing: Mapping[str, ErrorCode], call: Call
+    topic_id: bytes, name: str | None, missing: Mapping[str, ErrorCode], call: RequestContext
 ) -> Topic | MetadataResponseTopic:
     view = call.backends.view
     if name is None:

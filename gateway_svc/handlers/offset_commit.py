@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
@@ -47,7 +47,7 @@ _Topics: TypeAlias = list[list[_Asked]]
 
 
 def offset_commit(
-    request: OffsetCommitRequest, call: Call
+    request: OffsetCommitRequest, call: RequestContext
 ) -> OffsetCommitResponse | Coordinating[OffsetCommitResponse]:
     asked = [
         [_asked(topic, one, request, call) for one in topic.partitions] for topic in request.topics
@@ -125,7 +125,7 @@ def _asked(
     topic: OffsetCommitRequestTopic,
     one: OffsetCommitRequestPartition,
     request: OffsetCommitRequest,
-    call: Call,
+    call: RequestContext,
 ) -> _Asked:
     index = one.partition_index
     named = topic.topic_id if call.api_version >= _TOPIC_IDS_SINCE else topic.name

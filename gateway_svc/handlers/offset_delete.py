@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from common.cluster.view import ClusterView
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_delete import (
@@ -22,7 +22,7 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(OFFSET_DELETE)
-async def offset_delete(request: OffsetDeleteRequest, call: Call) -> OffsetDeleteResponse:
+async def offset_delete(request: OffsetDeleteRequest, call: RequestContext) -> OffsetDeleteResponse:
     if not request.group_id:
         return OFFSET_DELETE.refuse(request, ErrorCode.INVALID_GROUP_ID)
     topics = [

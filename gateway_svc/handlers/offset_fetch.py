@@ -13,7 +13,7 @@ from common.ports.group_offsets import (
 )
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import in_turns
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_fetch import (
@@ -38,7 +38,7 @@ _TOPIC_IDS_SINCE: Final = 10
 
 
 @coordinated(OFFSET_FETCH)
-async def offset_fetch(request: OffsetFetchRequest, call: Call) -> OffsetFetchResponse:
+async def offset_fetch(request: OffsetFetchRequest, call: RequestContext) -> OffsetFetchResponse:
     if call.api_version >= _SEVERAL_SINCE:
         groups = await in_turns(
             lambda one: _group(one, request.require_stable, call), _asked_once(request.groups)
@@ -91,7 +91,7 @@ def _asked_once(groups: Sequence[OffsetFetchRequestGroup]) -> list[OffsetFetchRe
 
 
 async def _group(
-    asked: OffsetFetchRequestGroup, require_stable: bool, call: Call
+    asked: OffsetFetchRequestGroup, require_stable: bool, call: RequestContext
 ) -> OffsetFetchResponseGroup:
     unknown = [one for one in asked.topics or () if _name(one, call) is None]
     known = None if asked.topics is None else _known(asked.topics, call)
@@ -114,7 +114,7 @@ async def _group(
     )
 
 
-async def _fetched(asked: FetchOffsets, call: Call) -> FetchedOffsets:
+async def _fetched(asked: FetchOffsets, call: RequestContext) -> FetchedOffsets:
     """A coordinator that does not answer is the trouble of its own groups only."""
     try:
         return await call.backends.coordinators.fetch_offsets(asked)
@@ -122,7 +122,7 @@ async def _fetched(asked: FetchOffsets, call: Call) -> FetchedOffsets:
         return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
 
-def _name(asked: OffsetFetchRequestTopics, call: Call) -> str | None:
+def _name(asked: OffsetFetchRequestTopics, call: RequestContext) -> str | None:
     """None for a topic id that no topic has."""
     if call.api_version < _TOPIC_IDS_SINCE:
         return asked.name
@@ -130,7 +130,9 @@ def _name(asked: OffsetFetchRequestTopics, call: Call) -> str | None:
     return None if topic is None else topic.name
 
 
-def _known(topics: Sequence[OffsetFetchRequestTopics], call: Call) -> list[TopicPartitions]:
+def _known(
+    topics: Sequence[OffsetFetchRequestTopics], call: RequestContext
+) -> list[TopicPartitions]:
     named = ((_name(one, call), one.partition_indexes) for one in topics)
     return [
         TopicPartitions(name, indexes, _topic_id(name, call))
@@ -139,7 +141,7 @@ def _known(topics: Sequence[OffsetFetchRequestTopics], call: Call) -> list[Topic
     ]
 
 
-def _topic_id(name: str, call: Call) -> bytes:
+def _topic_id(name: str, call: RequestContext) -> bytes:
     """The id for which offsets of the topic count; empty where it is not known here."""
     topic = call.backends.view.topic(name)
     return b"" if topic is None else topic.topic_id
@@ -159,7 +161,7 @@ def _by_topic(
 
 
 def _topics(
-    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, call: Call
+    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, call: RequestContext
 ) -> list[OffsetFetchResponseTopics]:
     found: list[OffsetFetchResponseTopics] = []
     for name, offsets in _by_topic(asked, fetched):

@@ -9,7 +9,7 @@ from common.ports.partitions import EpochEndOffset as EpochEnd
 from common.ports.partitions import EpochQuery, LogId
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import Turns
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.offset_for_leader_epoch import (
@@ -28,7 +28,7 @@ _Key: TypeAlias = tuple[LogId, int, int]
 
 
 async def offset_for_leader_epoch(
-    request: OffsetForLeaderEpochRequest, call: Call
+    request: OffsetForLeaderEpochRequest, call: RequestContext
 ) -> OffsetForLeaderEpochResponse:
     turns = Turns()
     # What is asked twice is answered twice, and asked of the owner once.
@@ -57,7 +57,9 @@ async def offset_for_leader_epoch(
     return OffsetForLeaderEpochResponse(topics=topics)
 
 
-def _key(topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: Call) -> _Key | None:
+def _key(
+    topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: RequestContext
+) -> _Key | None:
     """What the owner is asked; None where there is no such partition."""
     found = resolve_partition(call.backends.view, topic.topic, asked.partition)
     if isinstance(found, ErrorCode):

@@ -1,7 +1,7 @@
 """SyncGroup: the leader hands over the assignment. Answered when it did."""
 
 from common.ports.classic_groups import MemberAssignment, SyncGroup
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
@@ -9,7 +9,7 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(SYNC_GROUP)
-async def sync_group(request: SyncGroupRequest, call: Call) -> SyncGroupResponse:
+async def sync_group(request: SyncGroupRequest, call: RequestContext) -> SyncGroupResponse:
     syncing = call.backends.coordinators.sync_group(
         SyncGroup(
             group_id=request.group_id,

@@ -6,14 +6,14 @@ the log went another way since, they are told where that was, and get no records
 
 from common.ports.partitions import NO_LEADER_EPOCH, EpochQuery
 from common.ports.partitions import EpochEndOffset as EpochEnd
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.handlers.fetch.partitions import Asked
 from gateway_svc.wire.apis.fetch import EpochEndOffset
 from gateway_svc.wire.error_code import ErrorCode
 
 
-async def compared(asked: list[Asked], call: Call) -> list[Asked]:
+async def compared(asked: list[Asked], call: RequestContext) -> list[Asked]:
     """The partitions, with where the log parted from what the reader has, or why that is unknown.
 
     Raises:

@@ -11,7 +11,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from gateway_svc.cluster.brokers import Leaders
 from gateway_svc.cluster.rack_routing import Elsewhere, elsewhere
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.handlers.fetch.divergence import compared
 from gateway_svc.handlers.fetch.partitions import Asked, asked_partitions, lost
@@ -37,7 +37,7 @@ _UNKNOWN: Final = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC
 _LEADER_ERRORS: Final = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 
-async def fetch(request: FetchRequest, call: Call) -> FetchResponse:
+async def fetch(request: FetchRequest, call: RequestContext) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
     asked = asked_partitions(request, call)
@@ -67,13 +67,15 @@ async def _sent_elsewhere(asked: list[Asked], near: Elsewhere) -> FetchResponse:
     )
 
 
-def _bytes_wanted(request: FetchRequest, asked: Sequence[Asked], call: Call) -> int:
+def _bytes_wanted(request: FetchRequest, asked: Sequence[Asked], call: RequestContext) -> int:
     in_partitions = sum(max(0, one.partition.partition_max_bytes) for one in asked)
     limit = call.backends.settings.fetch_max_bytes
     return max(0, min(request.max_bytes, limit, in_partitions))
 
 
-def _query(request: FetchRequest, asked: Sequence[Asked], max_bytes: int, call: Call) -> FetchQuery:
+def _query(
+    request: FetchRequest, asked: Sequence[Asked], max_bytes: int, call: RequestContext
+) -> FetchQuery:
     settings = call.backends.settings
     # An error is told at once, and nobody waits longer than a silent client may be idle.
     told = any(one.log is None or one.diverging is not None for one in asked)
@@ -97,7 +99,7 @@ def _query(request: FetchRequest, asked: Sequence[Asked], max_bytes: int, call: 
     )
 
 
-async def _poll(query: FetchQuery, call: Call) -> list[FetchResult]:
+async def _poll(query: FetchQuery, call: RequestContext) -> list[FetchResult]:
     if not query.partitions:
         return []
     partitions = call.backends.partitions
@@ -110,7 +112,7 @@ async def _poll(query: FetchQuery, call: Call) -> list[FetchResult]:
 
 
 async def _response(
-    asked: Sequence[Asked], results: Sequence[FetchResult], call: Call
+    asked: Sequence[Asked], results: Sequence[FetchResult], call: RequestContext
 ) -> FetchResponse:
     leaders = Leaders(call)
     remaining = iter(results)
@@ -143,7 +145,7 @@ def _by_topic(answers: Iterable[tuple[Asked, PartitionData]]) -> list[FetchableT
 
 
 async def _partition(
-    asked: Asked, log_id: LogId, result: FetchResult, call: Call, leaders: Leaders
+    asked: Asked, log_id: LogId, result: FetchResult, call: RequestContext, leaders: Leaders
 ) -> PartitionData:
     # Who has more than the log ever had finds out where it parted, and no error.
     past_the_end = asked.diverging and result.refusal is Refusal.OFFSET_OUT_OF_RANGE

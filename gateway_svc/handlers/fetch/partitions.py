@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from common.ports.partitions import LogId
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.fetch import EpochEndOffset, FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
@@ -22,7 +22,7 @@ class Asked(NamedTuple):
     diverging: EpochEndOffset | None = None
 
 
-def asked_partitions(request: FetchRequest, call: Call) -> list[Asked]:
+def asked_partitions(request: FetchRequest, call: RequestContext) -> list[Asked]:
     """What is asked for; a partition that is there twice counts once, as the last says."""
     asked: dict[tuple[str, bytes, int], Asked] = {}
     for topic in request.topics:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.context import Backends, Call, Caller
+from gateway_svc.dispatch.context import Backends, ConnectionContext, RequestContext
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.dispatch.reply import Parts, Pending
 from gateway_svc.dispatch.request import Request
@@ -66,7 +66,7 @@ class _SingleBatches:
         self._partitions = backends.partitions
         self._known: dict[bytes, _Known] = {}
 
-    def start(self, frame: bytes, caller: Caller) -> "_OneBatch | None":
+    def start(self, frame: bytes, caller: ConnectionContext) -> "_OneBatch | None":
         """The append under way; None where the request is to go the long way."""
         try:
             end = opening_end(frame, self._version)
@@ -119,7 +119,7 @@ class _OneBatch(Pending):
     def __init__(  # noqa: PLR0913 - what the answer needs, each once
         self,
         route: Route,
-        caller: Caller,
+        caller: ConnectionContext,
         frame: bytes,
         known: _Known,
         future: "Future[list[AppendResult]]",
@@ -153,7 +153,7 @@ class _OneBatch(Pending):
     def _version(self) -> int:
         return read_header(self._frame).api_version
 
-    def _long_way(self) -> tuple[Request, Call]:
+    def _long_way(self) -> tuple[Request, RequestContext]:
         header = read_header(self._frame)
         return Request(self._route, header, self._frame), self._caller.call(header)
 

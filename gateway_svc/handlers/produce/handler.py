@@ -14,7 +14,7 @@ from common.config.topic_configs import effective_int
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.cluster.brokers import Leaders
-from gateway_svc.dispatch.context import Call
+from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import APPEND_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.dispatch.reply import Disconnect
@@ -55,7 +55,7 @@ def is_answered(request: ProduceRequest) -> bool:
 
 
 def produce(
-    request: ProduceRequest, call: Call
+    request: ProduceRequest, call: RequestContext
 ) -> ProduceResponse | Started[ProduceResponse] | Alone[ProduceResponse] | None:
     refused = _refusal_of_all(request)
     if refused is not None:
@@ -66,7 +66,7 @@ def produce(
 
 
 async def _produce_converted(
-    request: ProduceRequest, call: Call
+    request: ProduceRequest, call: RequestContext
 ) -> ProduceResponse | Encoded | None:
     batches = [
         await _converted(partition, topic, call)
@@ -82,7 +82,9 @@ async def _produce_converted(
     return begun.respond()
 
 
-async def _converted(partition: PartitionProduceData, asked: TopicProduceData, call: Call) -> Batch:
+async def _converted(
+    partition: PartitionProduceData, asked: TopicProduceData, call: RequestContext
+) -> Batch:
     """What a partition carries, as a batch; nothing is opened where there is no such partition."""
     view = call.backends.view
     found = resolve_partition(view, _named_topic(asked, call), partition.index)
@@ -110,7 +112,10 @@ class Appending(Started[ProduceResponse]):
     __slots__ = ("_appends", "_call", "_converted", "_early", "_request")
 
     def __init__(
-        self, request: ProduceRequest, call: Call, converted: Iterator[Batch] | None = None
+        self,
+        request: ProduceRequest,
+        call: RequestContext,
+        converted: Iterator[Batch] | None = None,
     ) -> None:
         """`converted` are batches made of what the partitions carry, in their order."""
         self._request = request
@@ -199,7 +204,7 @@ def timeout_ms(asked: int) -> int:
     return max(asked, _TIMEOUT_MS_MIN)
 
 
-def _named_topic(topic: TopicProduceData, call: Call) -> str | bytes:
+def _named_topic(topic: TopicProduceData, call: RequestContext) -> str | bytes:
     """Returns the topic's name, or its id in versions that name topics so."""
     return topic.name if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
 

@@ -42,7 +42,7 @@ from common.ports.partitions import (
     Partitions,
 )
 from gateway_svc.config import GatewaySettings, ListenerAddress
-from gateway_svc.dispatch.context import Backends, Call, Peer
+from gateway_svc.dispatch.context import Backends, Peer, RequestContext
 from gateway_svc.dispatch.reply import Disconnect
 from gateway_svc.dispatch.response_budget import AnswerRoom
 from gateway_svc.dispatch.route import Alone, Started
@@ -264,9 +264,9 @@ class World:
 
     def call(
         self, version: int, *, listener: str = "INTERNAL", client_id: str = "a client"
-    ) -> Call:
+    ) -> RequestContext:
         peer = PEER._replace(listener=listener)
-        return Call(version, client_id, peer, self.backends)
+        return RequestContext(version, client_id, peer, self.backends)
 
     def ask(self, handler: Any, request: Any, version: int, **circumstances: str) -> Any:
         """What the handler answers, by whichever of the three ways it takes."""
