@@ -29,8 +29,8 @@ from gateway_svc.dispatch.context import Backends, LongPolls
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.dispatcher import Dispatch
 from gateway_svc.dispatch.response_budget import AnswerRoom
-from gateway_svc.net.connection import Session, SessionLimits, Shared
-from gateway_svc.net.connections import Roster
+from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
+from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
 from gateway_svc.net.memory_limit import RequestMemory
@@ -70,7 +70,7 @@ class Gateway:
         self._turn = turn
         self._is_known = asyncio.Event()
         self._listeners = [Listener(*address) for address in settings.bound]
-        self._roster = Roster(
+        self._roster = ClientConnections(
             connections_max=settings.max_connections,
             connections_per_ip_max=settings.max_connections_per_ip,
         )
@@ -156,7 +156,7 @@ class Gateway:
         )
         self._roster.start()
         for listener in self._listeners:
-            await listener.start(partial(Session, shared, listener=listener.name))
+            await listener.start(partial(ClientConnection, shared, listener=listener.name))
             log.info("Kafka on %s:%d (%s)", listener.host or "*", listener.port, listener.name)
 
     def _backends(self, memory: RequestMemory) -> Backends:
@@ -219,8 +219,8 @@ def _connect(
     return GrpcPartitions(name, address, taker, append_timeout_s=timeout_s)
 
 
-def _limits(settings: GatewaySettings) -> SessionLimits:
-    return SessionLimits(
+def _limits(settings: GatewaySettings) -> ConnectionLimits:
+    return ConnectionLimits(
         frame_bytes_max=settings.socket_request_max_bytes,
         held_bytes_max=settings.connection_queued_max_request_bytes,
         idle_s=settings.connections_max_idle_ms / 1000,

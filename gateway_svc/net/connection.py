@@ -39,7 +39,7 @@ UNANSWERED_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
+class ConnectionLimits:
     """How much, and how long. Times are in seconds."""
 
     frame_bytes_max: int
@@ -52,16 +52,16 @@ class SessionLimits:
 class Shared(NamedTuple):
     """What the sessions of one process have in common."""
 
-    limits: SessionLimits
+    limits: ConnectionLimits
     memory: RequestMemory
     scratch: memoryview
     connect: Callable[[Peer], Answerer]
-    admit: Callable[["Session"], bool]
-    leave: Callable[["Session"], None]
+    admit: Callable[["ClientConnection"], bool]
+    leave: Callable[["ClientConnection"], None]
     turn: Turn
 
 
-class Session(asyncio.BufferedProtocol):
+class ClientConnection(asyncio.BufferedProtocol):
     """`admit` may refuse the connection at its start; `leave` is called once when it has ended."""
 
     def __init__(self, shared: Shared, *, listener: str) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from typing import Final
 
-from gateway_svc.net.connection import Session
+from gateway_svc.net.connection import ClientConnection
 
 log = logging.getLogger(__name__)
 
@@ -16,13 +16,13 @@ SWEEP_S: Final = 1.0
 _REFUSALS_TOLD_EVERY_S: Final = 10.0
 
 
-class Roster:
+class ClientConnections:
     """Every session from its start to its end. `start` and `stop` are its watch on time."""
 
     def __init__(self, *, connections_max: int, connections_per_ip_max: int) -> None:
         self._connections_max = connections_max
         self._connections_per_ip_max = connections_per_ip_max
-        self._sessions: dict[Session, None] = {}
+        self._sessions: dict[ClientConnection, None] = {}
         self._per_ip: Counter[str] = Counter()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._sweep_at = 0.0
@@ -41,7 +41,7 @@ class Roster:
         self._sweep_at = loop.time() + SWEEP_S
         self._sweep_timer = loop.call_at(self._sweep_at, self._sweep)
 
-    def admit(self, session: Session) -> bool:
+    def admit(self, session: ClientConnection) -> bool:
         """Enters a new session, unless there are too many."""
         reason = self._reason_to_refuse(session.peer.host)
         if reason is not None:
@@ -52,7 +52,7 @@ class Roster:
         self._all_gone.clear()
         return True
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: ClientConnection) -> None:
         """Strikes out a session that ended; one that was refused is not in here."""
         if session not in self._sessions:
             return
@@ -105,7 +105,7 @@ class Roster:
             return f"{self._connections_per_ip_max} are open from there (max.connections.per.ip)"
         return None
 
-    def _tell_refusal(self, session: Session, reason: str) -> None:
+    def _tell_refusal(self, session: ClientConnection, reason: str) -> None:
         self._refused += 1
         now = asyncio.get_running_loop().time()
         if now - self._refusal_told_at < _REFUSALS_TOLD_EVERY_S:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 import uvloop
 
 from gateway_svc.dispatch.reply import Pending
-from gateway_svc.net.connection import Session, SessionLimits, Shared
-from gateway_svc.net.connections import Roster
+from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
+from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import Listener
 from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import SHORT_TURN, Answerer
 
-LIMITS = SessionLimits(
+LIMITS = ConnectionLimits(
     frame_bytes_max=64 << 20,
     held_bytes_max=4 << 20,
     idle_s=600.0,
@@ -52,10 +52,10 @@ class Held(Pending):
 class NetServer:
     """A listening server; `connect` gives a plain asyncio client."""
 
-    roster: Roster
+    roster: ClientConnections
     memory: RequestMemory
     listener: Listener
-    sessions: list[Session] = field(default_factory=list)
+    sessions: list[ClientConnection] = field(default_factory=list)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.listener.port)
@@ -70,7 +70,9 @@ async def serving(
     connections_per_ip_max: int = 1000,
     **limits: float,
 ) -> AsyncIterator[NetServer]:
-    roster = Roster(connections_max=connections_max, connections_per_ip_max=connections_per_ip_max)
+    roster = ClientConnections(
+        connections_max=connections_max, connections_per_ip_max=connections_per_ip_max
+    )
     memory = RequestMemory(memory_bytes_max)
     server = NetServer(roster, memory, Listener("TEST", "127.0.0.1", 0))
     shared = Shared(
@@ -83,8 +85,8 @@ async def serving(
         turn=SHORT_TURN,
     )
 
-    def make_session() -> Session:
-        server.sessions.append(Session(shared, listener="TEST"))
+    def make_session() -> ClientConnection:
+        server.sessions.append(ClientConnection(shared, listener="TEST"))
         return server.sessions[-1]
 
     await server.listener.bind()

@@ -135,7 +135,7 @@ def test_a_bug_in_one_session_stops_no_other_from_being_looked_after(caplog, mon
                 if self.peer == "bad":
                     raise ZeroDivisionError
 
-        roster = roster_module.Roster(connections_max=10, connections_per_ip_max=10)
+        roster = roster_module.ClientConnections(connections_max=10, connections_per_ip_max=10)
         roster._sessions = dict.fromkeys([Looked("bad"), Looked("good")])  # type: ignore[arg-type]
         roster.start()
         await until(lambda: swept.count("good") > 1)
@@ -152,7 +152,7 @@ def test_a_process_that_was_busy_first_receives_and_then_looks(monkeypatch):
     monkeypatch.setattr(roster_module, "SWEEP_S", 0.01)
 
     async def story() -> None:
-        roster = roster_module.Roster(connections_max=10, connections_per_ip_max=10)
+        roster = roster_module.ClientConnections(connections_max=10, connections_per_ip_max=10)
         swept: list[bool] = []
 
         class Looked:
