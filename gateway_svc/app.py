@@ -28,7 +28,7 @@ from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.context import Backends, LongPolls
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
 from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
@@ -169,7 +169,7 @@ class Gateway:
             group_topic=self._group_topic,
             metadata=self._metadata,
             producer_ids=self._producer_ids,
-            answer_room=AnswerRoom(memory.bytes_max, lambda: memory.used),
+            response_budget=ResponseBudget(memory.bytes_max, lambda: memory.used),
             conversions=Conversions(memory.take, memory.give),
             long_polls=self._long_polls,
         )

@@ -12,7 +12,7 @@ from common.ports.metadata import Metadata
 from common.ports.partitions import Partitions
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.conversions import Conversions
-from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.wire.envelope import RequestHeader
 
@@ -76,7 +76,7 @@ class Backends:
     group_topic: GroupTopic
     metadata: Metadata
     producer_ids: ProducerIds
-    answer_room: AnswerRoom
+    response_budget: ResponseBudget
     conversions: Conversions = field(default_factory=Conversions)
     long_polls: LongPolls = field(default_factory=LongPolls)
 

@@ -1,6 +1,6 @@
 """Bounds the memory of Fetch answers: how many bytes a request may be answered with now.
 
-What clients have not taken yet is counted by the connections. This adds what is promised to
+What clients have not taken yet is counted by the connections. This adds what is reserve to
 requests that are being answered, so that many large ones at once do not exceed the limit together.
 """
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import Final
 
 #: Granted whatever is in use: consumers get on, and the bound is exceeded by this much for each.
-ANSWER_BYTES_MIN: Final = 1 << 20
+RESPONSE_BYTES_MIN: Final = 1 << 20
 
 #: One answer may take this share of what is free, so that others still find something.
 _SHARE: Final = 4
 
 
-class AnswerRoom:
+class ResponseBudget:
     """Room for answers within `bytes_max`, of which `used` tells what connections hold."""
 
     def __init__(self, bytes_max: int, used: Callable[[], int]) -> None:
@@ -24,10 +24,10 @@ class AnswerRoom:
         self._promised = 0
 
     @contextmanager
-    def promised(self, wanted: int) -> Iterator[int]:
+    def reserve(self, wanted: int) -> Iterator[int]:
         """The bytes to answer with: `wanted`, or fewer where memory is short."""
         free = self._bytes_max - self._used() - self._promised
-        granted = min(wanted, max(ANSWER_BYTES_MIN, free // _SHARE))
+        granted = min(wanted, max(RESPONSE_BYTES_MIN, free // _SHARE))
         self._promised += granted
         try:
             yield granted

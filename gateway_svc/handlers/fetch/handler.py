@@ -43,7 +43,7 @@ async def fetch(request: FetchRequest, call: RequestContext) -> FetchResponse:
     asked = asked_partitions(request, call)
     if (near := elsewhere(request.rack_id, call)) is not None:
         return await _sent_elsewhere(asked, near)
-    with call.backends.answer_room.promised(_bytes_wanted(request, asked, call)) as max_bytes:
+    with call.backends.response_budget.reserve(_bytes_wanted(request, asked, call)) as max_bytes:
         try:
             asked = await compared(asked, call)
             results = await _poll(_query(request, asked, max_bytes, call), call)

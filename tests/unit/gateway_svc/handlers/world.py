@@ -44,7 +44,7 @@ from common.ports.partitions import (
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.context import Backends, Peer, RequestContext
 from gateway_svc.dispatch.reply import Disconnect
-from gateway_svc.dispatch.response_budget import AnswerRoom
+from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.dispatch.route import Alone, Started
 from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.wire.apis.offset_commit import OFFSET_COMMIT
@@ -259,7 +259,7 @@ class World:
             group_topic=GroupTopic(self.view, self.metadata, partition_count=5),
             metadata=self.metadata,
             producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
-            answer_room=AnswerRoom(64 << 20, lambda: self.memory_used),
+            response_budget=ResponseBudget(64 << 20, lambda: self.memory_used),
         )
 
     def call(
