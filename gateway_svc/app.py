@@ -34,7 +34,7 @@ from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
 from gateway_svc.net.memory_limit import RequestMemory
-from gateway_svc.net.pipeline import SHORT_TURN, Turn
+from gateway_svc.net.pipeline import SMALL_BUDGET, LoopBudget
 from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.routes import ROUTES
 
@@ -56,11 +56,11 @@ class Gateway:
         coordinators_of: Callable[[str], Coordinators | None],
         view: ClusterView,
         on_change: Callable[[ClusterChange], None] | None = None,
-        turn: Turn = SHORT_TURN,
+        turn: LoopBudget = SMALL_BUDGET,
     ) -> None:
         """`coordinators_of` finds those of a partition service by its name.
 
-        `on_change` is told of every change after `view` has it. `turn`: see `Turn`.
+        `on_change` is told of every change after `view` has it. `turn`: see `LoopBudget`.
         """
         self._settings = settings
         self._metadata = metadata

@@ -17,7 +17,7 @@ from gateway_svc.dispatch.context import Peer
 from gateway_svc.dispatch.reply import Disconnect, Parts
 from gateway_svc.net.framing import LENGTH_BYTES, FrameReceiver
 from gateway_svc.net.memory_limit import RequestMemory
-from gateway_svc.net.pipeline import Answerer, Pipeline, Turn
+from gateway_svc.net.pipeline import Answerer, LoopBudget, Pipeline
 from gateway_svc.net.transfer_rate import Pace
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -58,7 +58,7 @@ class Shared(NamedTuple):
     connect: Callable[[Peer], Answerer]
     admit: Callable[["ClientConnection"], bool]
     leave: Callable[["ClientConnection"], None]
-    turn: Turn
+    turn: LoopBudget
 
 
 class ClientConnection(asyncio.BufferedProtocol):

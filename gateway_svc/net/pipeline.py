@@ -16,7 +16,7 @@ from gateway_svc.net.framing import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
 
-class Turn(NamedTuple):
+class LoopBudget(NamedTuple):
     """What of one connection may start in one turn of the event loop; others get their turn.
 
     So many requests, or so many bytes of them and one more.
@@ -28,9 +28,9 @@ class Turn(NamedTuple):
 
 #: Owners elsewhere work on what has started while the rest is read. Measured with four partitions
 #: and 32 small or 8 medium requests in flight.
-SHORT_TURN: Final = Turn(16, 48 << 10)
+SMALL_BUDGET: Final = LoopBudget(16, 48 << 10)
 #: An owner in this process works when the turn is over, and gains by larger groups.
-LONG_TURN: Final = Turn(64, 256 << 10)
+LARGE_BUDGET: Final = LoopBudget(64, 256 << 10)
 
 #: What a request gets, or `ProtocolViolation` or `Disconnect` where it ends its connection.
 Answerer = Callable[[Frame], Reply]
@@ -115,7 +115,7 @@ class Pipeline:
         "is_cancelled",
     )
 
-    def __init__(self, answer: Answerer, sink: Sink, turn: Turn) -> None:
+    def __init__(self, answer: Answerer, sink: Sink, turn: LoopBudget) -> None:
         self._answer = answer
         self._sink = sink
         self._turn = turn

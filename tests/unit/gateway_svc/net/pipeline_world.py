@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from gateway_svc.dispatch.reply import Exclusive, InTurn, Parts, Pending
-from gateway_svc.net.pipeline import SHORT_TURN, Pipeline, Turn
+from gateway_svc.net.pipeline import SMALL_BUDGET, LoopBudget, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
 
@@ -57,7 +57,7 @@ class World:
     are `shared` wait for the same future.
     """
 
-    def __init__(self, turn: Turn = SHORT_TURN) -> None:
+    def __init__(self, turn: LoopBudget = SMALL_BUDGET) -> None:
         self.turn = turn
         self.started: list[bytes] = []
         self.pending: dict[bytes, PendingAnswer] = {}

@@ -13,7 +13,7 @@ from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import Listener
 from gateway_svc.net.memory_limit import RequestMemory
-from gateway_svc.net.pipeline import SHORT_TURN, Answerer
+from gateway_svc.net.pipeline import SMALL_BUDGET, Answerer
 
 LIMITS = ConnectionLimits(
     frame_bytes_max=64 << 20,
@@ -82,7 +82,7 @@ async def serving(
         connect=lambda peer: answer,
         admit=roster.admit,
         leave=roster.leave,
-        turn=SHORT_TURN,
+        turn=SMALL_BUDGET,
     )
 
     def make_session() -> ClientConnection:

@@ -5,18 +5,18 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from gateway_svc.dispatch.reply import Disconnect
-from gateway_svc.net.pipeline import LONG_TURN, SHORT_TURN, Turn
+from gateway_svc.net.pipeline import LARGE_BUDGET, SMALL_BUDGET, LoopBudget
 from tests.unit.gateway_svc.net.pipeline_world import ChanceWorld, World, settle
 
 
-def in_world(story: Callable[[World], Awaitable[None]], turn: Turn = SHORT_TURN) -> None:
+def in_world(story: Callable[[World], Awaitable[None]], turn: LoopBudget = SMALL_BUDGET) -> None:
     async def tell() -> None:
         await story(World(turn))
 
     asyncio.run(tell())
 
 
-@pytest.mark.parametrize("turn", [SHORT_TURN, LONG_TURN])
+@pytest.mark.parametrize("turn", [SMALL_BUDGET, LARGE_BUDGET])
 def test_many_requests_start_in_order_over_several_turns_of_the_loop(turn):
     async def story(world: World) -> None:
         frames = [b"pending%d" % number for number in range(2 * turn.requests + 1)]
@@ -31,7 +31,7 @@ def test_many_requests_start_in_order_over_several_turns_of_the_loop(turn):
     in_world(story, turn)
 
 
-@pytest.mark.parametrize("turn", [SHORT_TURN, LONG_TURN])
+@pytest.mark.parametrize("turn", [SMALL_BUDGET, LARGE_BUDGET])
 def test_large_requests_start_fewer_at_a_time(turn):
     async def story(world: World) -> None:
         half = b"pending" + bytes(turn.request_bytes // 2)
@@ -47,11 +47,11 @@ def test_large_requests_start_fewer_at_a_time(turn):
 def test_what_has_not_started_when_the_client_leaves_never_does():
     async def story(world: World) -> None:
         await world.ask(b"pending0")
-        world.pipeline.accept(b"now%d" % number for number in range(SHORT_TURN.requests + 1))
+        world.pipeline.accept(b"now%d" % number for number in range(SMALL_BUDGET.requests + 1))
         world.pipeline.start()
         world.pipeline.cancel()
         await settle()
-        assert len(world.started) == 1 + SHORT_TURN.requests
+        assert len(world.started) == 1 + SMALL_BUDGET.requests
 
     in_world(story)
 
