@@ -56,18 +56,18 @@ class Gateway:
         coordinators_of: Callable[[str], Coordinators | None],
         view: ClusterView,
         on_change: Callable[[ClusterChange], None] | None = None,
-        turn: LoopBudget = SMALL_BUDGET,
+        loop_budget: LoopBudget = SMALL_BUDGET,
     ) -> None:
         """`coordinators_of` finds those of a partition service by its name.
 
-        `on_change` is told of every change after `view` has it. `turn`: see `LoopBudget`.
+        `on_change` is told of every change after `view` has it. `loop_budget`: see `LoopBudget`.
         """
         self._settings = settings
         self._metadata = metadata
         self._partitions = partitions
         self._view = view
         self._on_change = on_change
-        self._turn = turn
+        self._loop_budget = loop_budget
         self._is_known = asyncio.Event()
         self._listeners = [Listener(*address) for address in settings.bound]
         self._roster = ClientConnections(
@@ -152,7 +152,7 @@ class Gateway:
             connect=Dispatch(ROUTES, self._backends(memory)).connect,
             admit=self._roster.admit,
             leave=self._roster.leave,
-            turn=self._turn,
+            loop_budget=self._loop_budget,
         )
         self._roster.start()
         for listener in self._listeners:

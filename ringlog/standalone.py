@@ -21,7 +21,7 @@ from common.rpc.server import AddressTaken, RpcServer, Service
 from common.runtime.process import run
 from gateway_svc.app import Gateway
 from gateway_svc.net.listener import CannotListen
-from gateway_svc.net.pipeline import LONG_TURN
+from gateway_svc.net.pipeline import LARGE_BUDGET
 from metadata_svc.app import open_core as open_metadata
 from metadata_svc.core import MetadataCore
 from metadata_svc.ring_servicer import service as ring_service
@@ -85,7 +85,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
             partitions=partitions,
             coordinators_of=lambda _: coordinators,
             view=view,
-            turn=LONG_TURN,
+            loop_budget=LARGE_BUDGET,
         )
         await gateway.bind()
         async with _grpc(services, gateway, metadata, partitions, coordinators) as server:

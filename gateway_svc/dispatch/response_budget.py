@@ -1,6 +1,6 @@
 """Bounds the memory of Fetch answers: how many bytes a request may be answered with now.
 
-What clients have not taken yet is counted by the connections. This adds what is reserve to
+What clients have not taken yet is counted by the connections. This adds what is reserved for
 requests that are being answered, so that many large ones at once do not exceed the limit together.
 """
 

@@ -58,7 +58,7 @@ class Shared(NamedTuple):
     connect: Callable[[Peer], Answerer]
     admit: Callable[["ClientConnection"], bool]
     leave: Callable[["ClientConnection"], None]
-    turn: LoopBudget
+    loop_budget: LoopBudget
 
 
 class ClientConnection(asyncio.BufferedProtocol):
@@ -89,7 +89,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername") or ("an unknown address",)
         local = transport.get_extra_info("sockname") or ("",)
         self.peer = Peer(self._listener, host=peer[0], port=(*peer, 0)[1], local_host=local[0])
-        self._pipeline = Pipeline(self._shared.connect(self.peer), self, self._shared.turn)
+        self._pipeline = Pipeline(self._shared.connect(self.peer), self, self._shared.loop_budget)
         if not self._shared.admit(self):
             transport.abort()
             return

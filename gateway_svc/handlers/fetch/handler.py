@@ -29,7 +29,7 @@ from gateway_svc.wire.error_code import ErrorCode
 
 _READ_COMMITTED: Final = 1
 
-#: ClientConnection epochs of requests that ask for everything: to have no session, or to begin one.
+#: Session epochs of requests that ask for everything: to have no session, or to begin one.
 _FULL_EPOCHS: Final = (-1, 0)
 
 #: Answered with who the leader is and since when (KIP-951).

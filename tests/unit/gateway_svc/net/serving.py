@@ -82,7 +82,7 @@ async def serving(
         connect=lambda peer: answer,
         admit=roster.admit,
         leave=roster.leave,
-        turn=SMALL_BUDGET,
+        loop_budget=SMALL_BUDGET,
     )
 
     def make_session() -> ClientConnection:
