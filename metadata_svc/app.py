@@ -9,7 +9,7 @@ from typing import Any
 
 from common.etcd.client import EtcdClient
 from common.kv.rocks import RocksKvStore
-from common.kv.store import KvStore, StorageFailed
+from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
 from metadata_svc.core import MetadataCore
@@ -31,7 +31,7 @@ async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIte
     """A core on the store in `data.dir`, open for as long as the context is.
 
     Raises:
-        StorageFailed: the store cannot be opened or read; another process may hold it.
+        KvStoreFailed: the store cannot be opened or read; another process may hold it.
     """
     store = await asyncio.to_thread(RocksKvStore, Path(settings.data_dir))
     core = _core(settings, store)
@@ -51,7 +51,7 @@ async def serve(
     """Runs the service until `stop` is set. It keeps its state in `data.dir` unless told `where`.
 
     Raises:
-        StorageFailed: the store cannot be opened or read.
+        KvStoreFailed: the store cannot be opened or read.
         AddressTaken: nothing can listen on `grpc.listen`.
         LeadershipLost: on etcd, another may lead now.
     """
@@ -85,7 +85,7 @@ async def _serve_on_etcd(
     try:
         client = EtcdClient(where.endpoints, where.tls)
     except OSError as error:
-        raise StorageFailed(f"cannot read a file of etcd.ssl: {error}") from error
+        raise KvStoreFailed(f"cannot read a file of etcd.ssl: {error}") from error
     with client:
         candidate = Candidate(
             where,

@@ -35,7 +35,7 @@ class Revisions:
         self._is_closed = False
 
     async def load(self) -> State:
-        """What the store holds. Raises `StorageFailed`."""
+        """What the store holds. Raises `KvStoreFailed`."""
         return await self._on_disk(self._store.load)
 
     async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -55,7 +55,7 @@ class Revisions:
         """Makes a change durable, known here, and on its way to all; returns its revision.
 
         `step` names it for tests that kill the process before or after the write. Only for use
-        inside `alone`. Raises `StorageFailed`: nobody was told, and whether the change is kept
+        inside `alone`. Raises `KvStoreFailed`: nobody was told, and whether the change is kept
         shows at the next start.
         """
         revision = max(self._view.revision, difference.revision_min) + 1
@@ -73,13 +73,13 @@ class Revisions:
         return revision
 
     async def save_next_producer_id(self, producer_id: int) -> None:
-        """Only for use inside `alone`. Raises `StorageFailed`."""
+        """Only for use inside `alone`. Raises `KvStoreFailed`."""
         await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
 
     async def save_volume_token(self, name: str, token: str) -> None:
         """Of a member; nobody else is told, so it is no revision.
 
-        Only for use inside `alone`. Raises `StorageFailed`.
+        Only for use inside `alone`. Raises `KvStoreFailed`.
         """
         await self._on_disk(functools.partial(self._store.save_volume_token, name, token))
         self._book.volume_tokens[name] = token

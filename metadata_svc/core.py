@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import time_ns
 
 from common.cluster.view import ClusterView
-from common.kv.store import KvStore, StorageFailed
+from common.kv.store import KvStore, KvStoreFailed
 from common.ports.metadata import (
     ClusterChange,
     NewTopic,
@@ -90,7 +90,7 @@ class MetadataCore:
         """Reads what is kept. `broker_configs` are told to every watcher.
 
         Raises:
-            StorageFailed: the store cannot be read, or another release wrote it.
+            KvStoreFailed: the store cannot be read, or another release wrote it.
         """
         state = await self._revisions.load()
         save = self._revisions.save_next_producer_id
@@ -156,13 +156,13 @@ class MetadataCore:
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         try:
             return await self._revisions.alone(self._producer_ids.allocate)
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             raise BackendUnavailable(f"no producer ids: {error}") from error
 
     async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
         try:
             await self._revisions.alone(lambda: self._renew_volume_token(process, token))
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             raise BackendUnavailable(f"the token is not recorded: {error}") from error
 
     async def _renew_volume_token(self, process: MemberProcess, token: str) -> None:
@@ -204,7 +204,7 @@ class MetadataCore:
             return results
         try:
             revision = await self._revisions.commit(difference)
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             log.error("not %s: %s", deed, error)
             return _refused(results, TopicRefusal.STORAGE_ERROR, "The change could not be stored.")
         log.info("%s, revision %d", deed, revision)

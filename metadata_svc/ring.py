@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from common.cluster.view import ClusterView
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.moves import (
     LostPartitions,
     MemberProcess,
@@ -244,14 +244,14 @@ class RingCore:
     async def _changed(self, work: Callable[[], Awaitable[RingResult]]) -> RingResult:
         try:
             return await self._revisions.alone(work)
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             log.error("the ring is not changed: %s", error)
             return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
 
     async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await self._revisions.alone(work)
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             raise BackendUnavailable(f"the move cannot be recorded: {error}") from error
 
 

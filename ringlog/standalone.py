@@ -14,7 +14,7 @@ from typing import Final
 from common.cluster.view import ClusterView
 from common.config.addresses import bindable, host_and_port, is_wildcard
 from common.config.sources import read_settings
-from common.kv.store import StorageFailed as MetadataFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.server import AddressTaken, RpcServer, Service
@@ -42,7 +42,7 @@ _PORT_MAX: Final = 65535
 _CANNOT_RUN: Final = (
     AddressTaken,
     CannotListen,
-    MetadataFailed,
+    KvStoreFailed,
     RegistrationRefused,
     StorageFailed,
     StoreInUse,
@@ -71,7 +71,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
 
     Raises:
         AddressTaken, CannotListen: an address cannot be had.
-        MetadataFailed, StorageFailed, StoreInUse, WrongCluster: data cannot be used.
+        KvStoreFailed, StorageFailed, StoreInUse, WrongCluster: data cannot be used.
     """
     view = ClusterView()
     async with (

@@ -17,7 +17,7 @@ from typing import Final
 from common.etcd.client import EtcdClient
 from common.kv.etcd_writes import LeaderWrites, Term
 from common.kv.journal import Change, chunks, decode_chunk, encode_chunk
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from protos.etcd.v3 import rpc_pb2 as pb
 
 #: etcd takes 128 operations in a transaction (--max-txn-ops); some are ours.
@@ -76,7 +76,7 @@ class EtcdKvStore:
     def _settled(self) -> LeaderWrites:
         """What reads and writes, after a batch was finished that was decided and no more."""
         if self._writes is None:
-            raise StorageFailed("the store is closed, or this process does not lead")
+            raise KvStoreFailed("the store is closed, or this process does not lead")
         if not self._is_settled:
             self._settle(self._writes)
         return self._writes

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, Protocol, TypeVar
 
 from common.etcd.client import EtcdClient, EtcdRefused, EtcdUnavailable
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.runtime.backoff import Backoff
 from protos.etcd.v3 import rpc_pb2 as pb
 
@@ -51,7 +51,7 @@ class LeaderWrites:
         """Makes all `changes` or none, durably; tries for as long as the leadership lasts.
 
         Raises:
-            StorageFailed: they were not made, or the leadership is lost.
+            KvStoreFailed: they were not made, or the leadership is lost.
         """
         if self._revision is None:
             self._revision = self._written().mod_revision
@@ -68,7 +68,7 @@ class LeaderWrites:
         self._revision = written[0].mod_revision
 
     def read(self, request: pb.RangeRequest) -> pb.RangeResponse:
-        """Raises `StorageFailed`."""
+        """Raises `KvStoreFailed`."""
         return self._persist(lambda: self._client.range(request), is_change=False)
 
     def _persist(self, call: Callable[[], T], *, is_change: bool) -> T:
@@ -84,11 +84,11 @@ class LeaderWrites:
             except EtcdRefused as error:
                 if unknown and is_change:
                     self._lose(f"{unknown}, then {error}")
-                raise StorageFailed(str(error)) from error
+                raise KvStoreFailed(str(error)) from error
             except EtcdUnavailable as error:
                 unknown = str(error)
                 self._term.pause(backoff.next_s())
-        raise StorageFailed("this process leads no more" + (f": {unknown}" if unknown else ""))
+        raise KvStoreFailed("this process leads no more" + (f": {unknown}" if unknown else ""))
 
     def _request(self, changes: Sequence[pb.RequestOp], mark: bytes) -> pb.TxnRequest:
         nobody_wrote = pb.Compare(
@@ -111,4 +111,4 @@ class LeaderWrites:
 
     def _lose(self, reason: str) -> NoReturn:
         self._term.lose(reason)
-        raise StorageFailed(f"this process leads no more: {reason}")
+        raise KvStoreFailed(f"this process leads no more: {reason}")

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 
 #: A key and its new value; None: deleted.
 Change = tuple[bytes, bytes | None]
@@ -23,14 +23,14 @@ def chunks(
     """Cuts `changes` so that no chunk has more than `operations` of them, or `size` bytes.
 
     Raises:
-        StorageFailed: a change alone has more than `size` bytes.
+        KvStoreFailed: a change alone has more than `size` bytes.
     """
     chunk: list[Change] = []
     room = size
     for change in changes.items():
         needed = _size(change)
         if needed > size:
-            raise StorageFailed(f"{needed} bytes under one key; the store takes {size}")
+            raise KvStoreFailed(f"{needed} bytes under one key; the store takes {size}")
         if needed > room or len(chunk) == operations:
             yield chunk
             chunk, room = [], size

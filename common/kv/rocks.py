@@ -1,7 +1,7 @@
 """A `KvStore` in RocksDB on disk.
 
 rocksdict says everything that goes wrong with a plain `Exception`, so the calls to it are the one
-place where that is caught, and turned into `StorageFailed`.
+place where that is caught, and turned into `KvStoreFailed`.
 
 A write or sync that fails ends the process. RocksDB accepts no write after it, and a change whose
 sync failed may or may not be there at the next start: a process that went on would answer from a
@@ -20,7 +20,7 @@ from common.disk.data_directory import DataDirectory
 from common.disk.last_shutdown import LastEnd
 from common.disk.reserve_file import ReserveFile
 from common.disk.synced_mark import SyncedMark
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from common.runtime.process import end_process
 
 #: State of this kind is a few megabytes: RocksDB need not reserve more for it.
@@ -43,7 +43,7 @@ class RocksKvStore:
         `on_failed_write` gets the reason when a write or sync fails, and must not return.
 
         Raises:
-            StorageFailed: another process holds it, it is damaged, or the disk says no.
+            KvStoreFailed: another process holds it, it is damaged, or the disk says no.
         """
         self._path = path
         self._on_failed_write = on_failed_write
@@ -91,7 +91,7 @@ class RocksKvStore:
             return found
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """As the port has it; `StorageFailed` only before anything is written."""
+        """As the port has it; `KvStoreFailed` only before anything is written."""
         with self._failures("write"):
             changes = _rocks_batch(batch)
         try:
@@ -101,7 +101,7 @@ class RocksKvStore:
                 self._db.flush_wal(True)
                 self._mark.advance(self._db.latest_sequence_number())
         except DbClosedError as error:
-            raise StorageFailed(f"cannot write {self._path}: it is closed") from error
+            raise KvStoreFailed(f"cannot write {self._path}: it is closed") from error
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing more specific
             self._on_failed_write(
                 f"cannot write the metadata store {self._path}: {self._told(error)}"
@@ -125,7 +125,7 @@ class RocksKvStore:
         try:
             yield
         except Exception as error:
-            raise StorageFailed(f"cannot {what} {self._path}: {self._told(error)}") from error
+            raise KvStoreFailed(f"cannot {what} {self._path}: {self._told(error)}") from error
 
     def _told(self, error: Exception) -> str:
         text = str(error)

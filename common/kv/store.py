@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 
-class StorageFailed(Exception):
+class KvStoreFailed(Exception):
     """The store could not do what was asked. A write may or may not have happened."""
 
 
@@ -36,7 +36,7 @@ class WriteBatch:
 class KvStore(Protocol):
     """Keys sort as unsigned bytes. Every call may block on disk: not for an event loop.
 
-    One thread at a time. Every method raises `StorageFailed`, after `close` too.
+    One thread at a time. Every method raises `KvStoreFailed`, after `close` too.
     """
 
     def get(self, key: bytes) -> bytes | None: ...

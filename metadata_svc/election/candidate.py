@@ -13,7 +13,7 @@ from common.etcd.client import EtcdClient
 from common.etcd.election import Election
 from common.etcd.leadership import Leadership, LeadershipLost
 from common.kv.etcd import EtcdKvStore
-from common.kv.store import KvStore, StorageFailed
+from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.core import MetadataCore
 from metadata_svc.election.leader_gate import LeaderGate
@@ -52,7 +52,7 @@ class Candidate:
         Raises:
             AddressTaken: nothing can listen on the address.
             LeadershipLost: another may lead now.
-            StorageFailed: the state in etcd cannot be read.
+            KvStoreFailed: the state in etcd cannot be read.
         """
         await self._server.start()
         try:
@@ -94,7 +94,7 @@ class Candidate:
             await self._tell(leads=True)
             tell_of_moves(self._core, self._server)
             await _first(stop, leadership)
-        except StorageFailed:
+        except KvStoreFailed:
             if not leadership.lost.done():
                 raise
         finally:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from common.cluster.view import ClusterView
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
@@ -127,7 +127,7 @@ class Members:
         """
         try:
             await self._revisions.alone(lambda: self._register(watch))
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             raise BackendUnavailable(f"cannot register: {error}") from error
 
     async def unregister(self, watch: "RegisteredWatch") -> None:
@@ -181,7 +181,7 @@ class Members:
         log.info("%s left", name)
         try:
             await self._revisions.commit(self._departure(watch.registration))
-        except StorageFailed as error:
+        except KvStoreFailed as error:
             log.error("cannot store that %s left: %s", name, error)
         self.on_news()
 

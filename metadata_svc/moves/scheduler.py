@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from common.cluster.view import ClusterView
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.moves import Move, MovePhase, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
@@ -129,7 +129,7 @@ class Mover:
             seen = self._changes.version
             try:
                 next_time = await self._revisions.alone(lambda: self.settle(loop.time()))
-            except StorageFailed as error:
+            except KvStoreFailed as error:
                 log.error("moves stand still: %s", error)
                 self._set_trouble(str(error))
                 next_time = loop.time() + _STORE_PAUSE_S
@@ -157,7 +157,7 @@ class Mover:
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.
 
-        Only for use inside `Revisions.alone`. Raises `StorageFailed`.
+        Only for use inside `Revisions.alone`. Raises `KvStoreFailed`.
         """
         await self._give_up_fences(now)
         await self._make_plan(now)

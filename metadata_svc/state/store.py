@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from common.cluster.view import DELETED_TOPICS_MAX
-from common.kv.store import KvStore, StorageFailed, WriteBatch
+from common.kv.store import KvStore, KvStoreFailed, WriteBatch
 from common.ports.metadata import Member, Placement, Topic
 from common.ports.moves import Move, RingState
 from metadata_svc.state import keys, rows
@@ -39,7 +39,7 @@ class State:
 
 
 class StateStore:
-    """The metadata store in its own words. Every method raises `StorageFailed`."""
+    """The metadata store in its own words. Every method raises `KvStoreFailed`."""
 
     def __init__(self, store: KvStore) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class StateStore:
         elif found_format == keys.FORMAT_BEFORE:
             self._bring_up_to_date()
         elif found_format != keys.FORMAT:
-            raise StorageFailed(
+            raise KvStoreFailed(
                 f"the metadata store has format {found_format.decode(errors='replace')}, "
                 f"this release knows format {keys.FORMAT.decode()}"
             )
@@ -161,7 +161,7 @@ class StateStore:
     def _must_get(self, key: bytes) -> bytes:
         value = self._store.get(key)
         if value is None:
-            raise StorageFailed(f"the metadata store is damaged: no key {key!r}")
+            raise KvStoreFailed(f"the metadata store is damaged: no key {key!r}")
         return value
 
 

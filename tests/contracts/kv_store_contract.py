@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.kv.store import KvStore, StorageFailed, WriteBatch
+from common.kv.store import KvStore, KvStoreFailed, WriteBatch
 
 
 def put(store: KvStore, **entries: str) -> None:
@@ -77,6 +77,6 @@ class KvStoreContract:
             lambda: store.scan(b"", b"\xff"),
             lambda: put(store, a="1"),
         ):
-            with pytest.raises(StorageFailed):
+            with pytest.raises(KvStoreFailed):
                 call()
         store.close()

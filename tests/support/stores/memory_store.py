@@ -1,6 +1,6 @@
 """A `KvStore` in memory, without durability."""
 
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 
 
 class MemoryKvStore:
@@ -28,5 +28,5 @@ class MemoryKvStore:
 
     def _opened(self) -> dict[bytes, bytes]:
         if self._entries is None:
-            raise StorageFailed("the store is closed")
+            raise KvStoreFailed("the store is closed")
         return self._entries

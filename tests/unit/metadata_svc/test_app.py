@@ -7,7 +7,7 @@ import pytest
 
 from common.config.settings import build
 from common.kv.rocks import RocksKvStore
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import NewTopic
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
@@ -80,7 +80,7 @@ def test_a_store_that_is_in_use_is_refused(tmp_path):
     async def body():
         defaults = build(TopicDefaults, {})
         async with open_core(settings(tmp_path), defaults):
-            with pytest.raises(StorageFailed, match="in use"):
+            with pytest.raises(KvStoreFailed, match="in use"):
                 async with open_core(settings(tmp_path), defaults):
                     pass
 

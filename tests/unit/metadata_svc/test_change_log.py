@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from common.cluster.view import ClusterView
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc import change_log
@@ -33,7 +33,7 @@ class SlowStore(MemoryKvStore):
         self.writing.set()
         assert self.go.wait(60)
         if self.is_broken:
-            raise StorageFailed("broken")
+            raise KvStoreFailed("broken")
         super().write(batch, sync=sync)
 
 
@@ -104,7 +104,7 @@ def test_a_change_that_cannot_be_kept_is_told_to_nobody_and_takes_no_revision():
         watcher = cluster.hub.add("w")
         await watcher.next()
         cluster.store.is_broken = True
-        with pytest.raises(StorageFailed):
+        with pytest.raises(KvStoreFailed):
             await cluster.commit(topics=[TOPIC])
         assert cluster.view.topic("t") is None
         cluster.store.is_broken = False

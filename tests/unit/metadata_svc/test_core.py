@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from common.kv.rocks import RocksKvStore
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from common.ports.metadata import Member, NewTopic, TopicRefusal
 from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
@@ -133,7 +133,7 @@ class FailingStore(MemoryKvStore):
 
     def write(self, batch, *, sync):
         if self.is_broken:
-            raise StorageFailed("no space left on device")
+            raise KvStoreFailed("no space left on device")
         super().write(batch, sync=sync)
 
 
@@ -231,7 +231,7 @@ def test_a_store_of_another_release_is_refused_before_anything_is_served():
         batch = WriteBatch()
         batch.put(keys.FORMAT_KEY, b"99")
         store.write(batch, sync=True)
-        with pytest.raises(StorageFailed, match="format 99"):
+        with pytest.raises(KvStoreFailed, match="format 99"):
             async with opened_core(store):
                 pass
 

@@ -6,7 +6,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import Member, NewTopic
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
@@ -146,7 +146,7 @@ class FailingStore(MemoryKvStore):
 
     def write(self, batch, *, sync):
         if self.is_broken:
-            raise StorageFailed("no space left on device")
+            raise KvStoreFailed("no space left on device")
         super().write(batch, sync=sync)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from common.etcd.client import EtcdUnavailable
 from common.kv.etcd import OPERATIONS_MAX, REQUEST_BYTES_MAX, EtcdKvStore
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.kv_store_contract import KvStoreContract, put
 from tests.support.processes.etcd import elected
@@ -83,7 +83,7 @@ def test_a_value_that_etcd_cannot_take_is_refused_and_changes_nothing(store):
     batch = WriteBatch()
     batch.put(b"a", b"2")
     batch.put(b"b", bytes(REQUEST_BYTES_MAX))
-    with pytest.raises(StorageFailed, match="bytes under one key"):
+    with pytest.raises(KvStoreFailed, match="bytes under one key"):
         store.write(batch, sync=True)
     assert everything(store) == [(b"a", b"1")]
 
@@ -99,7 +99,7 @@ def test_clusters_with_prefixes_of_their_own_do_not_meet(client, prefix, store):
 
 
 def test_before_the_election_every_call_fails(client, prefix):
-    with pytest.raises(StorageFailed, match="does not lead"):
+    with pytest.raises(KvStoreFailed, match="does not lead"):
         EtcdKvStore(client, prefix=prefix).get(b"a")
 
 
@@ -149,7 +149,7 @@ def test_a_leader_that_dies_anywhere_in_a_big_batch_leaves_all_of_it_or_nothing(
 
     leader.pause = pause
     if last < transactions_of_a_big_batch():
-        with pytest.raises(StorageFailed):
+        with pytest.raises(KvStoreFailed):
             store.write(big_batch(b"new"), sync=True)
     else:
         store.write(big_batch(b"new"), sync=True)
@@ -187,7 +187,7 @@ def test_a_batch_that_failed_while_it_was_staged_leaves_nothing_to_the_next_one(
             return client.transact(request)
 
     store = open_store(Full())
-    with pytest.raises(StorageFailed):
+    with pytest.raises(KvStoreFailed):
         store.write(big_batch(b"first"), sync=True)
     batch = WriteBatch()
     for number in range(2 * OPERATIONS_MAX):

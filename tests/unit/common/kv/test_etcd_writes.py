@@ -7,7 +7,7 @@ from common.etcd.client import EtcdRefused, EtcdUnavailable
 from common.etcd.leadership import Leadership, Lease
 from common.kv import etcd_writes
 from common.kv.etcd_writes import LeaderWrites
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.support.processes.etcd import elected
 
@@ -134,7 +134,7 @@ def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, ow
 
 def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leadership, client, key):
     faulty.faults = ["refused"]
-    with pytest.raises(StorageFailed, match="no space"):
+    with pytest.raises(KvStoreFailed, match="no space"):
         writes.make([put(key, b"1")])
     assert leadership.is_held
     writes.make([put(key, b"2")])
@@ -145,7 +145,7 @@ def test_a_write_refused_after_one_whose_outcome_is_unknown_ends_the_leadership(
     writes, faulty, leadership, key
 ):
     faulty.faults = ["answer lost", "refused"]
-    with pytest.raises(StorageFailed, match="leads no more"):
+    with pytest.raises(KvStoreFailed, match="leads no more"):
         writes.make([put(key, b"1")])
     assert "no space" in leadership.lost.result()
 
@@ -171,10 +171,10 @@ def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, 
     past.resign()
     now = elected(client, prefix)
     # Before and after the new leader's first write.
-    with pytest.raises(StorageFailed, match="another process leads"):
+    with pytest.raises(KvStoreFailed, match="another process leads"):
         believing.make([put(key, b"past again")])
     LeaderWrites(client, now, prefix=prefix).make([put(key, b"now")])
-    with pytest.raises(StorageFailed, match="another process leads"):
+    with pytest.raises(KvStoreFailed, match="another process leads"):
         LeaderWrites(client, believer, prefix=prefix).make([put(key, b"past again")])
     assert entry(client, key).value == b"now"
     assert believer.reason == "another process leads"
@@ -184,6 +184,6 @@ def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, 
 def test_writing_ends_with_the_leadership(writes, leadership, faulty, key):
     faulty.faults = ["lost"]
     leadership.resign()
-    with pytest.raises(StorageFailed, match="leads no more"):
+    with pytest.raises(KvStoreFailed, match="leads no more"):
         writes.make([put(key, b"1")])
     assert faulty.faults == ["lost"]

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.kv.journal import chunks, decode_chunk, encode_chunk
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 
 CHANGES = st.dictionaries(st.binary(max_size=20), st.none() | st.binary(max_size=50), max_size=50)
 #: What a change costs beside its key and value.
@@ -30,5 +30,5 @@ def test_a_chunk_is_read_back_as_it_was(changes):
 
 def test_a_change_that_just_fits_is_taken_and_one_that_does_not_is_refused():
     assert list(chunks({b"k": b"v" * 91}, operations=7, size=HEAD + 92)) == [[(b"k", b"v" * 91)]]
-    with pytest.raises(StorageFailed, match="101 bytes under one key"):
+    with pytest.raises(KvStoreFailed, match="101 bytes under one key"):
         list(chunks({b"k": b"v" * 92}, operations=7, size=HEAD + 92))

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from common.kv.rocks import RocksKvStore
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from tests.contracts.kv_store_contract import KvStoreContract, put
 from tests.support.stores.bit_rot import damaged_block
 from tests.support.stores.full_disk import files_limited_to
@@ -64,7 +64,7 @@ def test_a_damaged_block_is_an_error_and_never_the_end_of_a_scan(tmp_path):
     RocksKvStore(tmp_path).close()
     with damaged_block(tmp_path) as file:
         store = RocksKvStore(tmp_path)
-        with pytest.raises(StorageFailed, match=f"Corruption.*{file.name}"):
+        with pytest.raises(KvStoreFailed, match=f"Corruption.*{file.name}"):
             store.scan(b"k", b"l")
         assert store.get(b"k000") == rows["k000"].encode()
         store.close()
@@ -75,14 +75,14 @@ def test_a_damaged_block_is_an_error_and_never_the_end_of_a_scan(tmp_path):
 
 def test_a_second_opening_is_refused_in_clear_words(tmp_path):
     store = RocksKvStore(tmp_path)
-    with pytest.raises(StorageFailed, match="in use by another process"):
+    with pytest.raises(KvStoreFailed, match="in use by another process"):
         RocksKvStore(tmp_path)
     store.close()
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_failure(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StorageFailed, match="file"):
+    with pytest.raises(KvStoreFailed, match="file"):
         RocksKvStore(tmp_path / "file" / "store")
 
 
@@ -91,7 +91,7 @@ def test_a_batch_with_a_wrong_type_changes_nothing(tmp_path):
     batch = WriteBatch()
     batch.put(b"a", b"1")
     batch.put(b"b", bytearray(b"2"))
-    with pytest.raises(StorageFailed):
+    with pytest.raises(KvStoreFailed):
         store.write(batch, sync=True)
     assert store.get(b"a") is None
     store.close()
@@ -114,7 +114,7 @@ def test_a_write_that_the_disk_refuses_ends_the_process(tmp_path, must_sync):
     with files_limited_to(10_000), pytest.raises(Ended, match=r"cannot write .*File too large"):
         store.write(batch, sync=must_sync)
     # RocksDB tells of the failed write once more, and is closed all the same.
-    with suppress(StorageFailed):
+    with suppress(KvStoreFailed):
         store.close()
     store = RocksKvStore(tmp_path)
     assert (store.get(b"a"), store.get(b"b")) == (b"1", None)

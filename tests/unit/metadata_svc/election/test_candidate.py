@@ -8,7 +8,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from common.config.settings import build
 from common.etcd.leadership import LeadershipLost
 from common.kv.etcd import EtcdKvStore
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import NewTopic
 from common.rpc.channels import open_channel
 from common.rpc.leader import METADATA, LeaderChannel
@@ -154,7 +154,7 @@ def test_a_state_that_cannot_be_read_ends_the_process_and_the_leadership(where, 
         put = pb.PutRequest(key=prefix + b"data/f", value=b"of another release")
         client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=put)]))
         process = Process(where)
-        with pytest.raises(StorageFailed, match="of another release"):
+        with pytest.raises(KvStoreFailed, match="of another release"):
             await process.task
         assert not client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
         process.port.release()
@@ -182,7 +182,7 @@ def test_files_of_tls_that_are_not_there_are_told():
             "etcd.endpoints": "localhost:1",
             "etcd.ssl.ca.location": "/nowhere/ca.pem",
         }
-        with pytest.raises(StorageFailed, match="nowhere"):
+        with pytest.raises(KvStoreFailed, match="nowhere"):
             await serve(
                 build(MetadataSettings, {}),
                 build(TopicDefaults, {}),

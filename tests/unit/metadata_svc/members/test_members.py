@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.cluster.view import ClusterView
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
@@ -26,7 +26,7 @@ class Store(MemoryKvStore):
 
     def write(self, batch, *, sync):
         if self.is_broken:
-            raise StorageFailed("broken")
+            raise KvStoreFailed("broken")
         super().write(batch, sync=sync)
 
 

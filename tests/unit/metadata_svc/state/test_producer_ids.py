@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.kv.store import StorageFailed
+from common.kv.store import KvStoreFailed
 from common.ports.metadata import ProducerIdBlock
 from metadata_svc.state.producer_ids import BLOCK_SIZE, ProducerIds, first_after_start
 
@@ -27,12 +27,12 @@ def test_a_block_whose_write_failed_is_never_given_away():
 
     async def save(next_id):
         if is_full:
-            raise StorageFailed("no space")
+            raise KvStoreFailed("no space")
 
     async def body():
         nonlocal is_full
         ids = ProducerIds(0, save)
-        with pytest.raises(StorageFailed):
+        with pytest.raises(KvStoreFailed):
             await ids.allocate()
         is_full = False
         assert (await ids.allocate()).first == BLOCK_SIZE

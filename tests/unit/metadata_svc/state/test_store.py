@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.kv.store import StorageFailed, WriteBatch
+from common.kv.store import KvStoreFailed, WriteBatch
 from common.ports.metadata import Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.state import keys, rows
@@ -105,7 +105,7 @@ def test_a_store_of_another_format_is_refused_with_both_formats():
     batch = WriteBatch()
     batch.put(keys.FORMAT_KEY, b"3")
     store.write(batch, sync=True)
-    with pytest.raises(StorageFailed, match="format 3, this release knows format 2"):
+    with pytest.raises(KvStoreFailed, match="format 3, this release knows format 2"):
         StateStore(store).load()
 
 
@@ -115,7 +115,7 @@ def test_a_store_that_lacks_a_key_is_refused():
     batch = WriteBatch()
     batch.delete(keys.CLUSTER_ID_KEY)
     store.write(batch, sync=True)
-    with pytest.raises(StorageFailed, match="damaged"):
+    with pytest.raises(KvStoreFailed, match="damaged"):
         StateStore(store).load()
 
 
