@@ -25,7 +25,7 @@ class ClusterView:
     def __init__(self) -> None:
         self.revision = -1
         #: How many changes were taken over: as long as it is the same, so is everything here.
-        self.edition = 0
+        self.version = 0
         self.cluster_id = ""
         self.broker_configs: Mapping[str, str] = _NO_CONFIGS
         self._topics_by_name: dict[str, Topic] = {}
@@ -117,7 +117,7 @@ class ClusterView:
         if change.is_snapshot:
             self._forget_everything()
         self.revision = change.revision
-        self.edition += 1
+        self.version += 1
         self.cluster_id = change.cluster_id
         if change.broker_configs is not None:
             self.broker_configs = MappingProxyType(dict(change.broker_configs))

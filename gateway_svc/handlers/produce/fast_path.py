@@ -108,7 +108,7 @@ class _SingleBatches:
         else:
             response = stored_response(self._version, "", name, partition)
         wait_ms = timeout_ms(asked_ms)
-        return _Known(view.edition, found.log, found.leader_epoch, acks, wait_ms, response)
+        return _Known(view.version, found.log, found.leader_epoch, acks, wait_ms, response)
 
 
 class _OneBatch(Pending):

@@ -207,10 +207,10 @@ def _batch_bytes_max(view: ClusterView, topic_id: bytes) -> Callable[[], int]:
 
     def bytes_max() -> int:
         nonlocal known
-        if known[0] != view.edition:
+        if known[0] != view.version:
             topic = view.topic_by_id(topic_id)
             configs = {} if topic is None else topic.configs
-            known = view.edition, effective_int("max.message.bytes", configs, view.broker_configs)
+            known = view.version, effective_int("max.message.bytes", configs, view.broker_configs)
         return known[1]
 
     return bytes_max

@@ -244,11 +244,11 @@ def test_after_any_changes_a_snapshot_gives_an_equal_view():
 
 def test_every_change_is_another_edition():
     view = ClusterView()
-    editions = [view.edition]
+    editions = [view.version]
     # Also a snapshot that says the same revision again: another one may be at the other end.
     for one in (change(1, is_snapshot=True), change(2), change(2, is_snapshot=True)):
         view.apply(one)
-        editions.append(view.edition)
+        editions.append(view.version)
     assert len(set(editions)) == 4
 
 
