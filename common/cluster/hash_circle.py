@@ -27,14 +27,14 @@ _PARTITION: Final = Struct("<I")
 _NOBODY: Final[frozenset[int]] = frozenset()
 
 
-def place_of(key: PartitionKey) -> int:
+def position_of(key: PartitionKey) -> int:
     """Where a partition is on the circle: 0 … 2**64 - 1."""
     topic_id, partition = key
     digest = blake2b(topic_id + _PARTITION.pack(partition), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 
 
-class Circle:
+class HashCircle:
     """The points of members, each of which is named by its place in the list."""
 
     def __init__(self, members: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from common.cluster.hash_circle import Circle, PartitionKey, place_of
+from common.cluster.hash_circle import HashCircle, PartitionKey, position_of
 
 _CAP_PERCENT: Final = 125
 
@@ -34,7 +34,7 @@ class Ring:
         if not members:
             raise ValueError("a ring has at least one member")
         self.members: tuple[str, ...] = tuple(sorted(set(members)))
-        self._circle = Circle(self.members)
+        self._circle = HashCircle(self.members)
 
     def place(self, keys: Sequence[PartitionKey], loads: Mapping[str, int]) -> list[str]:
         """The owners of new partitions, in the order of `keys`.
@@ -50,10 +50,10 @@ class Ring:
         for total_then, key in enumerate(keys, start=total + 1):
             room.measure(total_then)
             served = rounds.setdefault(key[0], set())
-            member = room.find(place_of(key), without=served)
+            member = room.find(position_of(key), without=served)
             if member is None:
                 served.clear()
-                member = room.find_any(place_of(key))
+                member = room.find_any(position_of(key))
             served.add(member)
             room.fill(member)
             owners.append(self.members[member])
@@ -76,7 +76,7 @@ class Ring:
 class _Room:
     """Who has room: those below the average first, then up to it, then up to the cap."""
 
-    def __init__(self, circle: Circle, loads: list[int]) -> None:
+    def __init__(self, circle: HashCircle, loads: list[int]) -> None:
         """`loads` of the members; they are changed here."""
         self._circle = circle
         self._loads = loads
@@ -117,7 +117,7 @@ class _Rebalance:
     """One answer of `Ring.rebalance`, in the making."""
 
     def __init__(
-        self, members: Sequence[str], circle: Circle, current: Mapping[PartitionKey, str]
+        self, members: Sequence[str], circle: HashCircle, current: Mapping[PartitionKey, str]
     ) -> None:
         self._members = members
         self._circle = circle
@@ -138,7 +138,7 @@ class _Rebalance:
 
     def _homeless(self) -> list[tuple[int, PartitionKey]]:
         return sorted(
-            (place_of(key), key) for key, name in self._current.items() if name in self._gone
+            (position_of(key), key) for key, name in self._current.items() if name in self._gone
         )
 
     def _place(self, partitions: Iterable[tuple[int, PartitionKey]]) -> None:
@@ -168,7 +168,7 @@ class _Rebalance:
             name: who for who, name in enumerate(self._members) if self._loads[who] > more_than
         }
         return sorted(
-            (place_of(key), key, index[name])
+            (position_of(key), key, index[name])
             for key, name in self._current.items()
             if name in index
         )
@@ -185,7 +185,7 @@ class _Taking:
     """Members below the average, and what they take from others."""
 
     def __init__(
-        self, circle: Circle, loads: list[int], moves: dict[PartitionKey, int], average: int
+        self, circle: HashCircle, loads: list[int], moves: dict[PartitionKey, int], average: int
     ) -> None:
         self._circle = circle
         self._loads = loads
