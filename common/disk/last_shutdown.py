@@ -35,14 +35,14 @@ _MASK_DELTA: Final = 0xA282EAD8
 _U32: Final = 0xFFFFFFFF
 
 
-class Damage(NamedTuple):
+class WalDamage(NamedTuple):
     """Bytes of a write-ahead log: readable records, and data after the last of them."""
 
     readable_bytes: int
     lost_bytes: int
 
 
-class LastEnd:
+class LastShutdown:
     """Make it before a database is opened; tell it afterwards, with `report` or `forget`."""
 
     def __init__(self, directory: Path, *, shown: Path, mark: SyncedMark) -> None:
@@ -104,7 +104,7 @@ class LastEnd:
         )
 
 
-def damage_of(logs: Iterable[Path]) -> Damage:
+def damage_of(logs: Iterable[Path]) -> WalDamage:
     """Walks write-ahead logs, in their order, up to the first record that cannot be read.
 
     Format: RocksDB's log_format.h, in blocks of 32 KiB.
@@ -119,7 +119,7 @@ def damage_of(logs: Iterable[Path]) -> Damage:
         readable += end
         lost += max(0, data_end - end)
         is_broken = is_broken or end < data_end
-    return Damage(readable, lost)
+    return WalDamage(readable, lost)
 
 
 def _readable(data: bytes, data_end: int) -> int:

@@ -26,7 +26,7 @@ class ReserveFile:
         self._path = directory.stable_path / NAME
         self._size_bytes = size_bytes
 
-    def give_up_if_needed(self) -> None:
+    def release_if_needed(self) -> None:
         """Before a store is opened: removes the file where less than its size is free."""
         with contextlib.suppress(OSError):
             if self._path.exists() and self._directory.free_bytes() < self._size_bytes:

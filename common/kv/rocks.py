@@ -17,7 +17,7 @@ from rocksdict import DbClosedError, Options, Rdict, ReadOptions
 from rocksdict import WriteBatch as RocksBatch
 
 from common.disk.data_directory import DataDirectory
-from common.disk.last_shutdown import LastEnd
+from common.disk.last_shutdown import LastShutdown
 from common.disk.reserve_file import ReserveFile
 from common.disk.synced_mark import SyncedMark
 from common.kv.store import KvStoreFailed, WriteBatch
@@ -58,9 +58,9 @@ class RocksKvStore:
 
     def _open(self, directory: DataDirectory) -> Rdict:
         reserve = ReserveFile(directory, _RESERVE_BYTES)
-        reserve.give_up_if_needed()
+        reserve.release_if_needed()
         self._mark = SyncedMark(directory.stable_path)
-        last_end = LastEnd(directory.stable_path, shown=directory.path, mark=self._mark)
+        last_end = LastShutdown(directory.stable_path, shown=directory.path, mark=self._mark)
         try:
             db = Rdict(str(directory.stable_path), _options())
             last_end.report(db.latest_sequence_number())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.disk.data_directory import DataDirectory, DirectoryInUse, DirectoryReplaced
-from common.disk.last_shutdown import LastEnd
+from common.disk.last_shutdown import LastShutdown
 from common.disk.synced_mark import SyncedMark
 from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
@@ -147,8 +147,10 @@ class Opening:
         )
 
     @contextlib.contextmanager
-    def _last_end(self) -> Iterator[LastEnd]:
-        last_end = LastEnd(self.directory.stable_path, shown=self.directory.path, mark=self.mark)
+    def _last_end(self) -> Iterator[LastShutdown]:
+        last_end = LastShutdown(
+            self.directory.stable_path, shown=self.directory.path, mark=self.mark
+        )
         try:
             yield last_end
         finally:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from common.disk.last_shutdown import Damage, damage_of
+from common.disk.last_shutdown import WalDamage, damage_of
 from common.kv.rocks import RocksKvStore
 from partition_svc.store.log_store import LogStore
 from tests.contracts.kv_store_contract import put
@@ -160,4 +160,4 @@ def test_a_whole_log_has_no_damage(tmp_path):
     with logged.open("ab") as allocated:
         allocated.write(bytes(100_000))
     assert damage_of([logged]).lost_bytes == 0
-    assert damage_of([]) == Damage(0, 0)
+    assert damage_of([]) == WalDamage(0, 0)

@@ -23,12 +23,12 @@ def test_it_holds_room_and_is_given_up_where_there_is_no_other(directory, tmp_pa
     file = tmp_path / NAME
     assert file.stat().st_size == SIZE
     assert file.stat().st_blocks * 512 >= SIZE
-    reserve.give_up_if_needed()
+    reserve.release_if_needed()
     assert file.exists()
     free(monkeypatch, directory, SIZE - 1)
-    reserve.give_up_if_needed()
+    reserve.release_if_needed()
     assert not file.exists()
-    reserve.give_up_if_needed()
+    reserve.release_if_needed()
 
 
 def test_it_comes_back_when_there_is_plenty(directory, tmp_path, monkeypatch):
@@ -45,5 +45,5 @@ def test_it_comes_back_when_there_is_plenty(directory, tmp_path, monkeypatch):
 def test_a_disk_that_cannot_be_looked_at_is_no_error(directory):
     directory.close()
     reserve = ReserveFile(directory, SIZE)
-    reserve.give_up_if_needed()
+    reserve.release_if_needed()
     reserve.restore()
