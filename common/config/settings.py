@@ -24,7 +24,7 @@ _KINDS = {
 }
 
 
-class WrongSetting(ValueError):
+class InvalidSetting(ValueError):
     """A value that a setting does not take. The text names the setting and what it takes."""
 
 
@@ -67,16 +67,16 @@ class Setting:
         """`raw` (text, or a value as TOML knows it) as a value of this setting.
 
         Raises:
-            WrongSetting: not of this kind, out of range, not a choice, or refused by `check`.
+            InvalidSetting: not of this kind, out of range, not a choice, or refused by `check`.
         """
         try:
             value: Value = _READ[self.kind](raw)
         except (ValueError, TypeError, LookupError):
-            raise WrongSetting(f"{self.name} must be {self.allowed}, not {raw!r}") from None
+            raise InvalidSetting(f"{self.name} must be {self.allowed}, not {raw!r}") from None
         if not self._holds(value):
-            raise WrongSetting(f"{self.name} must be {self.allowed}, not {raw!r}")
+            raise InvalidSetting(f"{self.name} must be {self.allowed}, not {raw!r}")
         if self.check is not None and (problem := self.check(value)) is not None:
-            raise WrongSetting(f"{self.name}: {problem}")
+            raise InvalidSetting(f"{self.name}: {problem}")
         return value
 
     def _holds(self, value: Any) -> bool:
@@ -145,16 +145,16 @@ def build(cls: type[T], raw: Mapping[str, object]) -> T:
     """An instance from raw values by setting name. Names that `cls` does not know are ignored.
 
     Raises:
-        WrongSetting: from the first wrong value, or from a `ValueError` of `__post_init__`.
+        InvalidSetting: from the first wrong value, or from a `ValueError` of `__post_init__`.
     """
     known = (one for one in declared(cls) if one.name in raw)
     values = {one.field: one.parse(raw[one.name]) for one in known}
     try:
         return cls(**values)
-    except WrongSetting:
+    except InvalidSetting:
         raise
     except ValueError as error:
-        raise WrongSetting(str(error)) from error
+        raise InvalidSetting(str(error)) from error
 
 
 def value_of(instance: object, one: Setting) -> Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from common.config.settings import Setting, WrongSetting, as_text, build, declared
+from common.config.settings import InvalidSetting, Setting, as_text, build, declared
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _CONFIG_VARIABLE = "RINGLOG_CONFIG"
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT$|_PORT_\d+_(TCP|UDP|SCTP)")
 
 
-class WrongSettings(Exception):
+class InvalidSettings(Exception):
     """One or more settings are unknown or wrong; the text has a line for each."""
 
 
@@ -43,7 +43,7 @@ class Configuration:
         """The settings of one class; `overrides` are values by setting name that win over all.
 
         Raises:
-            WrongSetting: a value is not allowed.
+            InvalidSetting: a value is not allowed.
         """
         return build(cls, {**self.given, **(overrides or {})})
 
@@ -77,7 +77,7 @@ def read_settings(  # noqa: PLR0913 - two say who asks, four say where to look
         given = _collect(known, options=options, environment=environment)
         configuration = Configuration({one.name: one.raw for one in given})
         _check_together(configuration, classes)
-    except WrongSettings as error:
+    except InvalidSettings as error:
         parser.exit(2, f"{program}: {error}\n")
     return configuration
 
@@ -88,7 +88,7 @@ def _collect(
     """Everything given, the strongest source last.
 
     Raises:
-        WrongSettings: unknown names, values that are not allowed, an unreadable file.
+        InvalidSettings: unknown names, values that are not allowed, an unreadable file.
     """
     by_variable = {one.environment_name: one.name for one in known.values()}
     file = options.config or environment.get(_CONFIG_VARIABLE)
@@ -99,7 +99,7 @@ def _collect(
     ]
     problems = [problem for one in given if (problem := _problem(one, known)) is not None]
     if problems:
-        raise WrongSettings("\n".join(problems))
+        raise InvalidSettings("\n".join(problems))
     return given
 
 
@@ -117,7 +117,7 @@ def _problem(one: _Given, known: Mapping[str, Setting]) -> str | None:
         return f"unknown setting {one.name} ({one.source}){_near(one.name, known)}"
     try:
         known[one.name].parse(one.raw)
-    except WrongSetting as error:
+    except InvalidSetting as error:
         return f"{error} ({one.source})"
     return None
 
@@ -127,8 +127,8 @@ def _check_together(configuration: Configuration, classes: Sequence[type[Any]]) 
     try:
         for cls in classes:
             configuration.of(cls)
-    except WrongSetting as error:
-        raise WrongSettings(str(error)) from error
+    except InvalidSetting as error:
+        raise InvalidSettings(str(error)) from error
 
 
 def _near(name: str, known: Iterable[str]) -> str:
@@ -145,7 +145,7 @@ def _from_file(path: Path) -> list[_Given]:
         with path.open("rb") as file:
             tables = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise WrongSettings(f"cannot read {path}: {error}") from error
+        raise InvalidSettings(f"cannot read {path}: {error}") from error
     return [_Given(name, raw, str(path)) for name, raw in _flat(tables)]
 
 

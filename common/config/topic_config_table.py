@@ -16,8 +16,8 @@ from common.config.values import (
     LONG_MAX,
     Check,
     ConfigType,
+    InvalidValue,
     Value,
-    WrongValue,
     at_least,
     between,
     each_of,
@@ -32,7 +32,7 @@ _NO_EFFECT = " Accepted for the sake of tools; has no effect in ringlog."
 _NOT_YET = " Kept and told, and not yet acted on: ringlog deletes no records by age or size."
 
 
-class Synonym(NamedTuple):
+class BrokerSynonym(NamedTuple):
     """A broker config that gives a topic config its default; `factor` converts its unit."""
 
     name: str
@@ -53,7 +53,7 @@ class TopicConfig:
     name: str
     type: ConfigType
     default: str
-    synonyms: tuple[Synonym, ...]
+    synonyms: tuple[BrokerSynonym, ...]
     check: Check | None
     doc: str
 
@@ -62,17 +62,17 @@ class TopicConfig:
         try:
             parsed = read(self.type, value)
             wrong = None if self.check is None else self.check(parsed)
-        except WrongValue as error:
+        except InvalidValue as error:
             wrong = str(error)
         if wrong is None:
             return None
         return f"Invalid value {shortened(value)} for configuration {self.name}: {wrong}"
 
 
-def _log(*names: str | Synonym) -> tuple[Synonym, ...]:
+def _log(*names: str | BrokerSynonym) -> tuple[BrokerSynonym, ...]:
     """Broker configs of these names, each with the prefix "log."."""
-    synonyms = (Synonym(name) if isinstance(name, str) else name for name in names)
-    return tuple(Synonym("log." + synonym.name, synonym.factor) for synonym in synonyms)
+    synonyms = (BrokerSynonym(name) if isinstance(name, str) else name for name in names)
+    return tuple(BrokerSynonym("log." + synonym.name, synonym.factor) for synonym in synonyms)
 
 
 def _replicas(value: Value) -> str | None:
@@ -83,8 +83,8 @@ def _replicas(value: Value) -> str | None:
     return "must be * or a list of partition:broker"
 
 
-def _same(name: str) -> tuple[Synonym, ...]:
-    return (Synonym(name),)
+def _same(name: str) -> tuple[BrokerSynonym, ...]:
+    return (BrokerSynonym(name),)
 
 
 _HOURS = 60 * 60 * 1000
@@ -229,8 +229,8 @@ _ROWS: Final = (
     TopicConfig(
         "retention.ms", _LONG, str(7 * _DAY_MS),
         _log(
-            "retention.ms", Synonym("retention.minutes", _MINUTES),
-            Synonym("retention.hours", _HOURS),
+            "retention.ms", BrokerSynonym("retention.minutes", _MINUTES),
+            BrokerSynonym("retention.hours", _HOURS),
         ),
         at_least(-1),
         "Milliseconds for which a partition keeps records with cleanup.policy 'delete'; -1: no "
@@ -247,11 +247,11 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "segment.jitter.ms", _LONG, "0",
-        _log("roll.jitter.ms", Synonym("roll.jitter.hours", _HOURS)), at_least(0),
+        _log("roll.jitter.ms", BrokerSynonym("roll.jitter.hours", _HOURS)), at_least(0),
         "Random part taken off segment.ms." + _NO_EFFECT,
     ),
     TopicConfig(
-        "segment.ms", _LONG, str(7 * _DAY_MS), _log("roll.ms", Synonym("roll.hours", _HOURS)),
+        "segment.ms", _LONG, str(7 * _DAY_MS), _log("roll.ms", BrokerSynonym("roll.hours", _HOURS)),
         at_least(1),
         "Milliseconds, by the records' timestamps, after which a compacted partition begins "
         "another segment. Has no effect without 'compact' in cleanup.policy.",

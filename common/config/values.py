@@ -35,7 +35,7 @@ class ConfigType(IntEnum):
     PASSWORD = 9
 
 
-class WrongValue(ValueError):
+class InvalidValue(ValueError):
     """A text that is not of the type asked for, with what it should have been."""
 
 
@@ -43,7 +43,7 @@ def read(config_type: ConfigType, text: str) -> Value:
     """`text` as a value. Blanks around it do not count, "TRUE" is true; lists have commas.
 
     Raises:
-        WrongValue: `text` is not of that type.
+        InvalidValue: `text` is not of that type.
     """
     text = text.strip()
     if config_type is ConfigType.BOOLEAN:
@@ -111,7 +111,7 @@ def _boolean(text: str) -> bool:
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
-        raise WrongValue("must be true or false") from None
+        raise InvalidValue("must be true or false") from None
 
 
 def _integer(config_type: ConfigType, text: str) -> int:
@@ -119,7 +119,7 @@ def _integer(config_type: ConfigType, text: str) -> int:
     value = int(text) if _INTEGER.fullmatch(text) else None
     limit = _INTEGER_LIMITS[config_type]
     if value is None or not -limit <= value < limit:
-        raise WrongValue(f"must be a number of type {config_type.name}")
+        raise InvalidValue(f"must be a number of type {config_type.name}")
     return value
 
 
@@ -127,7 +127,7 @@ def _double(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise WrongValue("must be a number of type DOUBLE") from None
+        raise InvalidValue("must be a number of type DOUBLE") from None
 
 
 def _number(value: Value) -> float:

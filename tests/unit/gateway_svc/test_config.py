@@ -1,6 +1,6 @@
 import pytest
 
-from common.config.settings import WrongSetting, build, declared
+from common.config.settings import InvalidSetting, build, declared
 from gateway_svc.config import GatewaySettings, ListenerAddress, parse_listener
 
 
@@ -66,7 +66,7 @@ def test_listeners_and_what_is_advertised_for_them_are_told_apart_by_name():
     ],
 )
 def test_wrong_settings_are_refused_in_words(raw, words):
-    with pytest.raises(WrongSetting, match=words):
+    with pytest.raises(InvalidSetting, match=words):
         settings(**raw)
 
 

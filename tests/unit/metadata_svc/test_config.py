@@ -1,6 +1,6 @@
 import pytest
 
-from common.config.settings import WrongSetting, build, declared
+from common.config.settings import InvalidSetting, build, declared
 from common.config.topic_config_table import TOPIC_CONFIGS
 from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs, ring_policy
 from metadata_svc.moves.scheduler import RingPolicy
@@ -44,13 +44,13 @@ def test_a_list_is_told_as_kafka_writes_it():
     ],
 )
 def test_a_default_that_no_topic_could_have_is_refused_with_its_name(name, value):
-    with pytest.raises(WrongSetting, match=name):
+    with pytest.raises(InvalidSetting, match=name):
         build(TopicDefaults, {name: value})
 
 
 def test_defaults_that_do_not_go_together_are_refused():
     wrong = {"log.cleaner.min.compaction.lag.ms": "9", "log.cleaner.max.compaction.lag.ms": "5"}
-    with pytest.raises(WrongSetting, match=r"min\.compaction\.lag\.ms"):
+    with pytest.raises(InvalidSetting, match=r"min\.compaction\.lag\.ms"):
         build(TopicDefaults, wrong)
 
 
@@ -68,7 +68,7 @@ def test_defaults_that_do_not_go_together_are_refused():
     ],
 )
 def test_settings_out_of_range_are_refused_with_their_name(name, value):
-    with pytest.raises(WrongSetting, match=name):
+    with pytest.raises(InvalidSetting, match=name):
         build(MetadataSettings, {name: value})
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config.settings import WrongSetting, build
+from common.config.settings import InvalidSetting, build
 from common.etcd.client import Tls
 from metadata_svc.store_config import StoreSettings
 
@@ -54,5 +54,5 @@ def test_tls_is_made_of_its_files():
     ],
 )
 def test_what_does_not_go_together_is_refused_in_clear_words(raw, problem):
-    with pytest.raises(WrongSetting, match=problem):
+    with pytest.raises(InvalidSetting, match=problem):
         build(StoreSettings, raw)

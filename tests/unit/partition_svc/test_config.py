@@ -1,6 +1,6 @@
 import pytest
 
-from common.config.settings import WrongSetting, build, declared
+from common.config.settings import InvalidSetting, build, declared
 from partition_svc.config import PartitionSettings
 
 
@@ -27,7 +27,7 @@ def test_names_are_given_once_and_say_what_they_mean():
     ],
 )
 def test_wrong_values_are_refused_by_name(name, raw):
-    with pytest.raises(WrongSetting, match=name):
+    with pytest.raises(InvalidSetting, match=name):
         build(PartitionSettings, {name: raw})
 
 

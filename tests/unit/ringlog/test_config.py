@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.config.settings import WrongSetting, build
+from common.config.settings import InvalidSetting, build
 from ringlog.config import StandaloneSettings
 
 
@@ -10,5 +10,5 @@ from ringlog.config import StandaloneSettings
     "address", ["", "localhost", ":9092", "a:b", "a:65536", "::1:9092", "a:1 "]
 )
 def test_anything_else_is_refused_by_name(address):
-    with pytest.raises(WrongSetting, match="listen"):
+    with pytest.raises(InvalidSetting, match="listen"):
         build(StandaloneSettings, {"listen": address})

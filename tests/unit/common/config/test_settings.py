@@ -3,7 +3,7 @@
 import pytest
 
 from common.config.settings import (
-    WrongSetting,
+    InvalidSetting,
     as_text,
     build,
     declared,
@@ -80,7 +80,7 @@ def test_a_value_is_read_from_text_and_from_toml(name, raw, value):
     ],
 )
 def test_a_wrong_value_is_refused_with_the_name_and_what_is_allowed(name, raw, words):
-    with pytest.raises(WrongSetting) as refused:
+    with pytest.raises(InvalidSetting) as refused:
         BY_NAME[name].parse(raw)
     assert words in str(refused.value)
     assert name in str(refused.value)
@@ -93,7 +93,7 @@ def test_build_takes_defaults_for_what_is_not_given():
 
 
 def test_build_refuses_values_that_do_not_go_together():
-    with pytest.raises(WrongSetting, match=r"kind b needs auto\.create"):
+    with pytest.raises(InvalidSetting, match=r"kind b needs auto\.create"):
         build(Example, {"kind": "b", "auto.create": "false"})
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from common.config.topic_config_table import TOPIC_CONFIGS, Synonym
+from common.config.topic_config_table import TOPIC_CONFIGS, BrokerSynonym
 from common.config.values import read, write
 
 #: LogConfig of Apache Kafka 4, without what is internal there.
@@ -81,7 +81,7 @@ def test_broker_configs_of_the_same_meaning_are_named_as_in_kafka(name, synonyms
 
 
 def test_a_synonym_in_hours_is_converted_and_unlimited_stays_unlimited():
-    hours = Synonym("log.retention.hours", 3_600_000)
+    hours = BrokerSynonym("log.retention.hours", 3_600_000)
     assert hours.converted("2") == "7200000"
     assert hours.converted("-1") == "-1"
 

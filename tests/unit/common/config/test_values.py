@@ -2,7 +2,7 @@ import pytest
 
 from common.config.values import (
     ConfigType,
-    WrongValue,
+    InvalidValue,
     at_least,
     between,
     each_of,
@@ -53,7 +53,7 @@ def test_a_text_is_read_as_its_type_says(config_type, text, value):
     ],
 )
 def test_a_text_of_another_type_is_refused(config_type, text):
-    with pytest.raises(WrongValue, match="must be"):
+    with pytest.raises(InvalidValue, match="must be"):
         read(config_type, text)
 
 
