@@ -30,7 +30,7 @@ class Turns:
             self._since = perf_counter()
 
 
-async def map_in_turns(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+async def map_cooperatively(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Returns the results of `function` for all items, in the order of the items."""
     turns = Turns()
     results: list[R] = []
@@ -40,7 +40,9 @@ async def map_in_turns(function: Callable[[T], R], items: Iterable[T]) -> list[R
     return results
 
 
-async def in_turns(call: Callable[[T], Coroutine[Any, Any, R]], items: Iterable[T]) -> list[R]:
+async def gather_bounded(
+    call: Callable[[T], Coroutine[Any, Any, R]], items: Iterable[T]
+) -> list[R]:
     """What `call` returns for each item, in their order.
 
     The first error is raised when its turn comes; it and a cancellation end the other calls.

@@ -9,7 +9,7 @@ from common.config.topic_names import invalid_name_reason, is_internal
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.error_code import ErrorCode
@@ -24,7 +24,7 @@ async def create_missing(
     """Why topics among `names` are not there; those that could be created now are."""
     view = call.backends.view
     absent = [name for name in names if view.topic(name) is None]
-    missing = dict(zip(absent, await map_in_turns(_reason, absent), strict=True))
+    missing = dict(zip(absent, await map_cooperatively(_reason, absent), strict=True))
     if not (is_wished and call.backends.settings.auto_create_topics_enable):
         return missing
     creatable = [

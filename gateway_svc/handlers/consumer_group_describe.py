@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from common.cluster.view import ClusterView
 from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
@@ -39,7 +39,7 @@ async def consumer_group_describe(
     return ConsumerGroupDescribeResponse(
         groups=[
             *unnamed,
-            *await map_in_turns(lambda one: _group(one, operations, view), found),
+            *await map_cooperatively(lambda one: _group(one, operations, view), found),
         ]
     )
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 from common.config.topic_names import invalid_name_reason
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.config_entries import Entry, Source, broker_entries, topic_entries
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.describe_configs import (
@@ -50,7 +50,9 @@ async def describe_configs(
     # (Apache Kafka repeats it), and those with the same configs share their description.
     asked = {_identity(one): one for one in request.resources}
     shared: _Shared = {}
-    results = await map_in_turns(lambda one: _resource(one, request, call, shared), asked.values())
+    results = await map_cooperatively(
+        lambda one: _resource(one, request, call, shared), asked.values()
+    )
     return DescribeConfigsResponse(results=results)
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from common.ports.classic_groups import DescribedGroup as Found
 from common.ports.group_errors import GroupRefusal
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
@@ -30,7 +30,7 @@ async def describe_groups(
 ) -> DescribeGroupsResponse:
     found = await call.backends.coordinators.describe_groups(distinct(request.groups))
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
-    groups = await map_in_turns(lambda one: _group(one, operations, call), found)
+    groups = await map_cooperatively(lambda one: _group(one, operations, call), found)
     return DescribeGroupsResponse(groups=groups)
 
 

@@ -7,7 +7,7 @@ themselves ask too, and need none.
 from dataclasses import replace
 from typing import Final
 
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.brokers import brokers
 from gateway_svc.cluster.group_brokers import GroupBrokers
 from gateway_svc.cluster.leadership import Broker
@@ -39,7 +39,7 @@ async def find_coordinator(
         found = [_at(key, first) for key in keys]
     else:
         group_brokers = GroupBrokers(call)
-        found = await map_in_turns(lambda key: _at(key, group_brokers.of_group(key)), keys)
+        found = await map_cooperatively(lambda key: _at(key, group_brokers.of_group(key)), keys)
     if several:
         return FindCoordinatorResponse(coordinators=found)
     return FindCoordinatorResponse(

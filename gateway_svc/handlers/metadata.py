@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from common.ports.metadata import Topic
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 from gateway_svc.cluster.auto_create import create_missing
 from gateway_svc.cluster.brokers import brokers, controller, leadership
@@ -46,7 +46,7 @@ async def metadata(request: MetadataRequest, call: RequestContext) -> MetadataRe
         ],
         cluster_id=call.backends.view.cluster_id,
         controller_id=controller(among).node_id,
-        topics=await map_in_turns(
+        topics=await map_cooperatively(
             lambda one: (
                 _known(one, led_by, operations)
                 if isinstance(one, Topic)
@@ -74,7 +74,7 @@ async def _topics(
     names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
     missing = await create_missing(names, call, is_wished=request.allow_auto_topic_creation)
     keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
-    return await map_in_turns(lambda key: _topic(*key, missing, call), keys)
+    return await map_cooperatively(lambda key: _topic(*key, missing, call), keys)
 
 
 def _topic(

@@ -12,7 +12,7 @@ from common.ports.group_offsets import (
     TopicPartitions,
 )
 from common.ports.unavailable import BackendUnavailable
-from common.runtime.cooperative import in_turns
+from common.runtime.cooperative import gather_bounded
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -40,7 +40,7 @@ _TOPIC_IDS_SINCE: Final = 10
 @coordinated(OFFSET_FETCH)
 async def offset_fetch(request: OffsetFetchRequest, call: RequestContext) -> OffsetFetchResponse:
     if call.api_version >= _SEVERAL_SINCE:
-        groups = await in_turns(
+        groups = await gather_bounded(
             lambda one: _group(one, request.require_stable, call), _asked_once(request.groups)
         )
         return OffsetFetchResponse(groups=groups)

@@ -21,7 +21,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.messages.partition_owner import Malformed
 from common.rpc.messages.plain import from_message, to_message
 from common.rpc.server import Service
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from partition_svc.rpc.call_stream import CallStream
 from partition_svc.rpc.coordinator_checks import check_commit, check_texts
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -157,7 +157,7 @@ async def _many(
 ) -> list[MessageT]:
     await _check(request, context)
     answers = await _answered(method(list(request.group_ids)), context)
-    return await map_in_turns(lambda one: to_message(one, answer), answers)
+    return await map_cooperatively(lambda one: to_message(one, answer), answers)
 
 
 async def _answered(answer: Awaitable[T], context: _Context) -> T:

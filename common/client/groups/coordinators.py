@@ -51,7 +51,7 @@ from common.ports.group_offsets import (
 )
 from common.ports.metadata import Topic
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
-from common.runtime.cooperative import in_turns
+from common.runtime.cooperative import gather_bounded
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +108,13 @@ class RoutedCoordinators:
         return self._begin(request.group_id, consumer_heartbeat_call(request))
 
     async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
-        return await in_turns(self._describe, group_ids)
+        return await gather_bounded(self._describe, group_ids)
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
-        return await in_turns(self._describe_consumer, group_ids)
+        return await gather_bounded(self._describe_consumer, group_ids)
 
     async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
-        return await in_turns(self._delete, group_ids)
+        return await gather_bounded(self._delete, group_ids)
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
         """The groups of all coordinators, by id; those that do not answer are named in it."""

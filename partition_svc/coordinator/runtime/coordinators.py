@@ -34,7 +34,7 @@ from common.ports.group_offsets import (
     FetchedOffsets,
     FetchOffsets,
 )
-from common.runtime.cooperative import in_turns
+from common.runtime.cooperative import gather_bounded
 from partition_svc.coordinator.classic.describe import is_listed
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.result import Effects, Ticket
@@ -136,10 +136,10 @@ class OwnedCoordinators:
         )
 
     async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
-        return await in_turns(self._describe, group_ids)
+        return await gather_bounded(self._describe, group_ids)
 
     async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
-        return await in_turns(self._delete, group_ids)
+        return await gather_bounded(self._delete, group_ids)
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
         """Refused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
@@ -159,7 +159,7 @@ class OwnedCoordinators:
         )
 
     async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
-        return await in_turns(self._describe_consumer, group_ids)
+        return await gather_bounded(self._describe_consumer, group_ids)
 
     async def _describe(self, group_id: str) -> DescribedGroup:
         def describe(group: Group, ticket: Ticket, now_ms: int) -> Effects:

@@ -7,7 +7,7 @@ batch on; the one that the log is in now counts from the end of the log as long 
 from collections.abc import Callable, Sequence
 
 from common.ports.partitions import NO_LEADER_EPOCH, EpochEndOffset, EpochQuery, LogId, Refusal
-from common.runtime.cooperative import map_in_turns
+from common.runtime.cooperative import map_cooperatively
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
@@ -21,7 +21,7 @@ class EpochLookup:
         self._store = store
 
     async def answer_all(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
-        return await map_in_turns(self.answer, queries)
+        return await map_cooperatively(self.answer, queries)
 
     def answer(self, query: EpochQuery) -> EpochEndOffset:
         try:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from common.runtime import cooperative as in_turns_module
-from common.runtime.cooperative import in_turns, map_in_turns
+from common.runtime.cooperative import gather_bounded, map_cooperatively
 
 
 def run(test):
@@ -21,8 +21,8 @@ def test_results_come_in_order_whatever_ends_first():
                 await asyncio.sleep(0)
             return number
 
-        assert await in_turns(call, range(5000)) == list(range(5000))
-        assert await in_turns(call, []) == []
+        assert await gather_bounded(call, range(5000)) == list(range(5000))
+        assert await gather_bounded(call, []) == []
 
     run(test)
 
@@ -45,7 +45,7 @@ def test_few_calls_are_under_way_and_others_get_their_turns():
                 await asyncio.sleep(0)
 
         ticking = asyncio.create_task(tick())
-        await in_turns(call, range(20_000))
+        await gather_bounded(call, range(20_000))
         ticking.cancel()
         assert most <= 1000
         assert turns >= 20_000 / 50
@@ -65,7 +65,7 @@ def test_calls_that_wait_do_so_together():
             await gate.wait()
             return number
 
-        assert await in_turns(call, range(1500)) == list(range(1500))
+        assert await gather_bounded(call, range(1500)) == list(range(1500))
 
     run(test)
 
@@ -89,7 +89,7 @@ def test_an_error_ends_the_others():
             raise ValueError("first")
 
         with pytest.raises(ValueError, match="first"):
-            await in_turns(first_fails, [0, 1, 2])
+            await gather_bounded(first_fails, [0, 1, 2])
         await asyncio.sleep(0)
         assert ended == [1, 2]
 
@@ -107,7 +107,7 @@ def test_a_caller_that_leaves_ends_all():
             finally:
                 ended.append(number)
 
-        waiting = asyncio.create_task(in_turns(call, range(10)))
+        waiting = asyncio.create_task(gather_bounded(call, range(10)))
         while len(begun) < 10:  # noqa: ASYNC110
             await asyncio.sleep(0)
         waiting.cancel()
@@ -137,9 +137,9 @@ def test_long_work_lets_others_have_their_turns_and_short_work_does_not_pause(mo
                 await asyncio.sleep(0)
 
         others = asyncio.create_task(other())
-        await map_in_turns(work, range(7))
+        await map_cooperatively(work, range(7))
         others.cancel()
         assert order == [0, 1, 2, "other", 3, 4, 5, "other", 6]
-        assert await map_in_turns(str, range(3)) == ["0", "1", "2"]
+        assert await map_cooperatively(str, range(3)) == ["0", "1", "2"]
 
     run(test)
