@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from benchmarks.report import document, markdown
 from common.cluster.hash_circle import PartitionKey
-from common.cluster.ring import Ring, cap
+from common.cluster.ring import HashRing, max_load
 
 _PAGE = Path(__file__).parent.parent.parent / "docs" / "placement.md"
 _CASES = (
@@ -79,7 +79,7 @@ class Case(NamedTuple):
 def measure(members: int, partitions: int) -> Case:
     """Places everything, then lets members come, and go again."""
     base = _mib()
-    build, ring = _timed(lambda: Ring([f"partition-{number}" for number in range(members)]))
+    build, ring = _timed(lambda: HashRing([f"partition-{number}" for number in range(members)]))
     ring_mib = _mib() - base
     keys = [_key(number) for number in range(partitions)]
     place, owners = _timed(partial(ring.place, keys, {}))
@@ -111,7 +111,7 @@ def _key(number: int) -> PartitionKey:
 
 
 def _changes(
-    ring: Ring, current: dict[PartitionKey, str]
+    ring: HashRing, current: dict[PartitionKey, str]
 ) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
     """Seconds and moves of each join, then of each leave; the ring is built anew each time."""
     joins, leaves = [], []
@@ -126,7 +126,7 @@ def _changes(
 
 
 def _change(members: list[str], current: dict[PartitionKey, str]) -> tuple[float, int]:
-    seconds, moves = _timed(lambda: Ring(members).rebalance(current))
+    seconds, moves = _timed(lambda: HashRing(members).rebalance(current))
     current.update(moves)
     _check(members, current)
     return seconds, len(moves)
@@ -134,7 +134,7 @@ def _change(members: list[str], current: dict[PartitionKey, str]) -> tuple[float
 
 def _check(members: list[str], current: Mapping[PartitionKey, str]) -> None:
     counts = Counter(current.values())
-    limit = cap(len(current), len(members))
+    limit = max_load(len(current), len(members))
     if not counts.keys() <= set(members) or max(counts.values()) > limit:
         raise AssertionError(f"a member of {len(members)} has more than {limit} partitions")
 
@@ -159,7 +159,7 @@ def _row(case: Case) -> list[str]:
         f"{case.members:,}",
         f"{case.partitions:,}",
         f"{case.fewest:,} … {case.most:,}",
-        f"{cap(case.partitions, case.members):,}",
+        f"{max_load(case.partitions, case.members):,}",
         f"{-(-case.partitions // case.members):,}",
         f"{case.join_moves:,}",
         f"{case.leave_moves:,}",

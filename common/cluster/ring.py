@@ -18,7 +18,7 @@ from common.cluster.hash_circle import HashCircle, PartitionKey, position_of
 _CAP_PERCENT: Final = 125
 
 
-def cap(partitions: int, members: int) -> int:
+def max_load(partitions: int, members: int) -> int:
     """How many of `partitions` one of `members` may have: 1.25 times the average, rounded down.
 
     Where that is not a whole partition above the average: the average, rounded up.
@@ -26,7 +26,7 @@ def cap(partitions: int, members: int) -> int:
     return max(-(-partitions // members), partitions * _CAP_PERCENT // (members * 100))
 
 
-class Ring:
+class HashRing:
     """The members that partitions are placed on."""
 
     def __init__(self, members: Collection[str]) -> None:
@@ -65,7 +65,7 @@ class Ring:
         1. What belongs to somebody who is not on the ring goes where a new partition would go.
         2. Who has less than the average, as a new member has, is filled up to it (rounded down)
            from those above it, and first with what reaches it before its owner.
-        3. Who still has more than the cap gives up what is too much.
+        3. Who still has more than the max_load gives up what is too much.
 
         From even loads, a member that comes or goes moves one member's share and no more: nothing
         goes from one to another of those who stay.
@@ -74,7 +74,7 @@ class Ring:
 
 
 class _Room:
-    """Who has room: those below the average first, then up to it, then up to the cap."""
+    """Who has room: those below the average first, then up to it, then up to the max_load."""
 
     def __init__(self, circle: HashCircle, loads: list[int]) -> None:
         """`loads` of the members; they are changed here."""
@@ -86,7 +86,7 @@ class _Room:
     def measure(self, total: int) -> None:
         """Makes room for so many partitions in all, those without an owner included."""
         members = len(self._loads)
-        limits = (total // members, -(-total // members), cap(total, members))
+        limits = (total // members, -(-total // members), max_load(total, members))
         for level, limit in enumerate(limits):
             if limit != self._limits[level]:
                 self._open[level] = {who for who, load in enumerate(self._loads) if load < limit}
@@ -114,7 +114,7 @@ class _Room:
 
 
 class _Rebalance:
-    """One answer of `Ring.rebalance`, in the making."""
+    """One answer of `HashRing.rebalance`, in the making."""
 
     def __init__(
         self, members: Sequence[str], circle: HashCircle, current: Mapping[PartitionKey, str]
@@ -132,7 +132,7 @@ class _Rebalance:
             self._place(self._homeless())
         if min(self._loads) < total // members:
             self._level(total // members)
-        if max(self._loads) > cap(total, members):
+        if max(self._loads) > max_load(total, members):
             self._place(self._too_much())
         return {key: self._members[member] for key, member in self._moves.items()}
 
@@ -174,7 +174,7 @@ class _Rebalance:
         )
 
     def _too_much(self) -> Iterator[tuple[int, PartitionKey]]:
-        limit = cap(len(self._current), len(self._members))
+        limit = max_load(len(self._current), len(self._members))
         for place, key, owner in self._held(limit):
             if self._loads[owner] > limit and key not in self._moves:
                 self._loads[owner] -= 1

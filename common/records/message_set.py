@@ -30,7 +30,7 @@ from common.records.message import (
     write_message,
 )
 from common.records.records import Record, pack_records, read_records
-from common.runtime.thread_pauses import pausing
+from common.runtime.gil import yielding_gil
 
 _MAGIC_1: Final = 1
 _new_tuple: Final = tuple.__new__
@@ -71,7 +71,7 @@ def up_convert(
     if message_bytes_max is not None:
         check_sizes(data, message_bytes_max)
     opened = _OpenedSet(data, magic, _inflated_bytes_max(len(data), message_bytes_max), on_inflated)
-    header, body = pack_records(pausing(opened.records()))
+    header, body = pack_records(yielding_gil(opened.records()))
     header = header._replace(attributes=opened.codec | opened.flags)
     return seal(header, compress(opened.codec, body))
 
@@ -147,7 +147,7 @@ def down_convert(chunks: Iterable[Bytes], magic: int, *, fetch_offset: int) -> l
             if sets:
                 break
             raise UnsupportedRecords("zstd needs record batches of magic 2 (KIP-110)")
-        records = pausing(read_records(batch))
+        records = yielding_gil(read_records(batch))
         if header.codec == Codec.NONE:
             converted = _plain_set(records, header, magic, fetch_offset)
         else:

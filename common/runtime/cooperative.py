@@ -1,4 +1,4 @@
-"""Much work for one request, a little at a time: neither its tasks nor its time pile up."""
+"""Much work for one request in small steps, so that neither tasks nor loop time pile up."""
 
 import asyncio
 from collections import deque
@@ -9,58 +9,58 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Calls that may wait at a time, as where a service does not answer.
-_AT_ONCE: Final = 1000
-#: Calls begun in one iteration of the event loop: about a millisecond of work.
-_BEGUN_PER_TURN: Final = 50
-#: Work that is done in one go.
-_TURN_S: Final = 0.005
+#: Calls that may be in flight at a time, for instance to a service that does not respond.
+_IN_FLIGHT_MAX: Final = 1000
+#: Calls started in one iteration of the event loop: about a millisecond of work.
+_STARTED_PER_ITERATION: Final = 50
+#: Work done in one iteration of the event loop.
+_SLICE_S: Final = 0.005
 
 
-class Turns:
-    """Lets others have their turn of the event loop where work takes long."""
+class TimeSlice:
+    """Yields to the event loop each time that 5 ms of work are done."""
 
     def __init__(self) -> None:
         self._since = perf_counter()
 
-    async def pause(self) -> None:
-        """Call it between small pieces of the work. Most calls do nothing."""
-        if perf_counter() - self._since > _TURN_S:
+    async def checkpoint(self) -> None:
+        """To be awaited between small pieces of the work; mostly returns without yielding."""
+        if perf_counter() - self._since > _SLICE_S:
             await asyncio.sleep(0)
             self._since = perf_counter()
 
 
 async def map_cooperatively(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Returns the results of `function` for all items, in the order of the items."""
-    turns = Turns()
+    time_slice = TimeSlice()
     results: list[R] = []
     for item in items:
         results.append(function(item))
-        await turns.pause()
+        await time_slice.checkpoint()
     return results
 
 
 async def gather_bounded(
     call: Callable[[T], Coroutine[Any, Any, R]], items: Iterable[T]
 ) -> list[R]:
-    """What `call` returns for each item, in their order.
+    """Awaits `call` for all items, at most 1,000 at a time; returns the results in their order.
 
-    The first error is raised when its turn comes; it and a cancellation end the other calls.
+    The first error, in the order of the items, is raised. It or a cancellation cancels all calls.
     """
-    under_way: deque[asyncio.Task[R]] = deque()
+    in_flight: deque[asyncio.Task[R]] = deque()
     results: list[R] = []
     try:
         for number, item in enumerate(items, 1):
-            if len(under_way) >= _AT_ONCE:
-                results.append(await under_way[0])
-                under_way.popleft()
-            under_way.append(asyncio.create_task(call(item)))
-            if number % _BEGUN_PER_TURN == 0:
+            if len(in_flight) >= _IN_FLIGHT_MAX:
+                results.append(await in_flight[0])
+                in_flight.popleft()
+            in_flight.append(asyncio.create_task(call(item)))
+            if number % _STARTED_PER_ITERATION == 0:
                 await asyncio.sleep(0)
-        while under_way:
-            results.append(await under_way[0])
-            under_way.popleft()
+        while in_flight:
+            results.append(await in_flight[0])
+            in_flight.popleft()
     finally:
-        for task in under_way:
+        for task in in_flight:
             task.cancel()
     return results

@@ -1,8 +1,8 @@
-"""Named places where a test stops or kills a process that is otherwise the real one.
+"""Named failpoints at which a test kills or holds a process that is otherwise the real one.
 
 `FAILPOINTS="move.target.fence=kill move.source.fence=/path"` in the environment: the process kills
-itself with SIGKILL where it reaches the first, and stays at the second for as long as the file is
-there. Without the variable a place costs one look into an empty dictionary.
+itself with SIGKILL at the first, and waits at the second as long as the file exists. Without the
+variable a failpoint costs one lookup in an empty dictionary.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-_HOLD_POLL_S: Final = 0.01
+_POLL_S: Final = 0.01
 
 
-def _wanted(text: str) -> dict[str, str]:
-    return dict(one.split("=", 1) for one in text.split())
+def _parse(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split())
 
 
-_WANTED: Final = _wanted(os.environ.get("FAILPOINTS", ""))
+_ACTIONS: Final = _parse(os.environ.get("FAILPOINTS", ""))
 
 
 async def reach(name: str) -> None:
-    """The process is at the place called `name`."""
-    action = _WANTED.get(name)
+    """Performs the action for the failpoint `name`, if there is one."""
+    action = _ACTIONS.get(name)
     if action is None:
         return
     log.warning("failpoint %s", name)
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    while Path(action).exists():  # noqa: ASYNC110, ASYNC240 - nobody tells us when a file goes
-        await asyncio.sleep(_HOLD_POLL_S)
+    while Path(action).exists():  # noqa: ASYNC110, ASYNC240 - nothing notifies of its removal
+        await asyncio.sleep(_POLL_S)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from common.ports.partitions import EpochEndOffset as EpochEnd
 from common.ports.partitions import EpochQuery, LogId
 from common.ports.unavailable import BackendUnavailable
-from common.runtime.cooperative import Turns
+from common.runtime.cooperative import TimeSlice
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
@@ -30,7 +30,7 @@ _Key: TypeAlias = tuple[LogId, int, int]
 async def offset_for_leader_epoch(
     request: OffsetForLeaderEpochRequest, call: RequestContext
 ) -> OffsetForLeaderEpochResponse:
-    turns = Turns()
+    time_slice = TimeSlice()
     # What is asked twice is answered twice, and asked of the owner once.
     queries: dict[_Key, EpochQuery] = {}
     for topic in request.topics:
@@ -38,7 +38,7 @@ async def offset_for_leader_epoch(
             key = _key(topic, one, call)
             if key is not None:
                 queries[key] = EpochQuery(*key)
-            await turns.pause()
+            await time_slice.checkpoint()
     partitions = call.backends.partitions
     try:
         ends = await partitions.epoch_end_offsets(list(queries.values())) if queries else []
@@ -52,7 +52,7 @@ async def offset_for_leader_epoch(
             key = _key(topic, one, call)
             # A partition that was not there, or is gone meanwhile, has no result.
             found.append(_answer(one, None if key is None else results.get(key)))
-            await turns.pause()
+            await time_slice.checkpoint()
         topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=found))
     return OffsetForLeaderEpochResponse(topics=topics)
 

@@ -11,7 +11,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from common.cluster.ring import Ring
+from common.cluster.ring import HashRing
 from common.cluster.view import ClusterView
 from common.ports.moves import Move, MovePhase
 
@@ -41,7 +41,7 @@ class Limits(NamedTuple):
     moves_per_member_max: int = 2
 
 
-def wishes(view: ClusterView, ring: Ring) -> list[Wish]:
+def wishes(view: ClusterView, ring: HashRing) -> list[Wish]:
     """Where the ring wants something else than the table. Moves under way count as done."""
     current = {
         (topic.topic_id, partition): placement.owner

@@ -8,7 +8,7 @@ when it is back nothing is moved for that alone: only a change of the ring moves
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from common.cluster.ring import Ring
+from common.cluster.ring import HashRing
 from common.ports.metadata import Placement
 
 _FIRST_LEADER_EPOCH = 0
@@ -41,6 +41,6 @@ def owners_of(
 
 
 @lru_cache(maxsize=4)
-def ring_of(members: frozenset[str]) -> Ring:
+def ring_of(members: frozenset[str]) -> HashRing:
     """Of a thousand members it takes a second to make."""
-    return Ring(members)
+    return HashRing(members)

@@ -31,7 +31,7 @@ from common.rpc.messages.partition_owner import (
     offset_result_to_message,
 )
 from common.rpc.server import Service
-from common.runtime.thread_pauses import pause
+from common.runtime.gil import yield_gil
 from partition_svc.rpc.append_stream import AppendStream
 from partition_svc.rpc.fetch_budget import SharedRoom
 from partition_svc.rpc.fetch_stream import FetchStream
@@ -209,7 +209,7 @@ async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.Fetc
     decoded = []
     for asked, result in zip(query.partitions, results, strict=True):
         if _is_long(result):
-            decoded.append(await asyncio.to_thread(_decoded_one, asked, result, pause))
+            decoded.append(await asyncio.to_thread(_decoded_one, asked, result, yield_gil))
         else:
             decoded.append(_decoded_one(asked, result))
             await asyncio.sleep(0)

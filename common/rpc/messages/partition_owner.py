@@ -24,7 +24,7 @@ from common.ports.partitions import (
 from common.records.batch import NO_TIMESTAMP
 from common.records.errors import CorruptRecords
 from common.records.records import Record, write_batch
-from common.runtime.thread_pauses import pausing
+from common.runtime.gil import yielding_gil
 from protos.partition.v1 import partition_pb2 as pb
 
 _ACKS = {
@@ -114,7 +114,9 @@ def leader_epoch_from_message(message: pb.Append | pb.FetchPartition | pb.Offset
 def _batch(messages: Sequence[pb.Record], now_ms: int) -> bytes:
     """Raises `CorruptRecords`: a time is negative and not -1, or they are too far apart."""
     # Many are encoded in a thread (`appends_from`), and few are no reason to pause.
-    return write_batch(_record(index, one, now_ms) for index, one in enumerate(pausing(messages)))
+    return write_batch(
+        _record(index, one, now_ms) for index, one in enumerate(yielding_gil(messages))
+    )
 
 
 def _record(index: int, message: pb.Record, now_ms: int) -> Record:

@@ -22,7 +22,7 @@ from common.records.keyed import (
     with_records,
 )
 from common.records.records import inflate
-from common.runtime.thread_pauses import pausing
+from common.runtime.gil import yielding_gil
 from partition_svc.store.replacing import Replacement
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class _Streamed:
             pass
 
     def __iter__(self) -> Iterator[KeyedRecord]:
-        return pausing(keyed_records_in(self._data, self._header))
+        return yielding_gil(keyed_records_in(self._data, self._header))
 
 
 class _Filtered:

@@ -22,8 +22,8 @@ from common.ports.partitions import (
 from common.records.batch import NO_TIMESTAMP, parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.search import first_at_or_after, latest
-from common.runtime.cooperative import Turns
-from common.runtime.thread_pauses import pause
+from common.runtime.cooperative import TimeSlice
+from common.runtime.gil import yield_gil
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.validation.record_thread import RecordThread
 from partition_svc.store.failures import StorageFailed
@@ -53,11 +53,11 @@ class OffsetLookup:
         self._thread.close()
 
     async def answer_all(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
-        turns = Turns()
+        time_slice = TimeSlice()
         results = []
         for query in queries:
             results.append(await self.answer(query))
-            await turns.pause()
+            await time_slice.checkpoint()
         return results
 
     async def answer(self, query: OffsetQuery) -> OffsetResult:
@@ -149,7 +149,7 @@ class OffsetLookup:
         # A compressed one may be large with few records.
         if not header.codec and header.record_count <= _RECORDS_AT_ONCE:
             return search(batch)
-        return await self._thread.run(partial(search, batch, pause=pause))
+        return await self._thread.run(partial(search, batch, pause=yield_gil))
 
     def _read(self, log: PartitionLog, offset: int) -> list[bytes]:
         """Some batches from the one with `offset` on; none past the high watermark."""

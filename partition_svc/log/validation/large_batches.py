@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
-from common.runtime.thread_pauses import pause
+from common.runtime.gil import yield_gil
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.validation.record_rules import ValidBatch
 from partition_svc.log.validation.record_thread import RecordThread
@@ -133,4 +133,4 @@ class LargeBatchQueues:
 
 def _open_in_time(unexamined: UnexaminedBatch, deadline: float) -> ValidBatch | AppendResult | None:
     """Examines a batch, in the thread; returns None where it is too late to begin."""
-    return unexamined.open(pause) if time.monotonic() <= deadline else None
+    return unexamined.open(yield_gil) if time.monotonic() <= deadline else None

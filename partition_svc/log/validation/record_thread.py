@@ -15,7 +15,7 @@ class RecordThread:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs `work` and returns its result; long work should call `thread_pauses.pause`."""
+        """Runs `work` and returns its result; long work should call `yield_gil`."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from common.cluster.ring import Ring, cap
+from common.cluster.ring import HashRing, max_load
 
 TOPIC = bytes(range(16))
 KEYS = [(TOPIC, partition) for partition in range(12)]
@@ -41,16 +41,18 @@ def loads(current, members):
 
 
 def test_owners_are_the_same_in_every_release():
-    assert Ring(names(3)).place(KEYS, {}) == [f"partition-{number}" for number in GOLDEN]
+    assert HashRing(names(3)).place(KEYS, {}) == [f"partition-{number}" for number in GOLDEN]
     single = [(bytes([number] * 16), 0) for number in range(12)]
-    assert Ring(names(10)).place(single, {}) == [f"partition-{number}" for number in GOLDEN_SINGLE]
+    assert HashRing(names(10)).place(single, {}) == [
+        f"partition-{number}" for number in GOLDEN_SINGLE
+    ]
 
 
 def test_owners_are_the_same_in_every_process():
     program = (
-        "from common.cluster.ring import Ring\n"
+        "from common.cluster.ring import HashRing\n"
         "keys = [(bytes(range(16)), partition) for partition in range(12)]\n"
-        "print(*Ring({'partition-0', 'partition-1', 'partition-2'}).place(keys, {}))"
+        "print(*HashRing({'partition-0', 'partition-1', 'partition-2'}).place(keys, {}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "4711"}
     said = subprocess.run(
@@ -61,11 +63,11 @@ def test_owners_are_the_same_in_every_process():
 
 def test_a_ring_without_members_is_refused():
     with pytest.raises(ValueError, match="at least one member"):
-        Ring([])
+        HashRing([])
 
 
 def test_one_member_has_everything():
-    ring = Ring(["partition-0"])
+    ring = HashRing(["partition-0"])
     assert set(ring.place(KEYS, {})) == {"partition-0"}
     assert ring.rebalance(dict.fromkeys(KEYS, "partition-9")) == dict.fromkeys(KEYS, "partition-0")
     assert ring.rebalance({}) == {}
@@ -87,19 +89,21 @@ def test_one_member_has_everything():
 def test_the_cap_is_a_quarter_above_the_average_or_the_next_whole_partition(
     partitions, members, most
 ):
-    assert cap(partitions, members) == most
+    assert max_load(partitions, members) == most
 
 
 @given(members=st.integers(3, 1_000), partitions=st.integers(10, 1_000_000))
 def test_the_caps_leave_room_for_all(members, partitions):
-    assert cap(partitions, members) * members >= partitions
-    assert cap(partitions, members) <= max(partitions / members * 1.25, -(-partitions // members))
+    assert max_load(partitions, members) * members >= partitions
+    assert max_load(partitions, members) <= max(
+        partitions / members * 1.25, -(-partitions // members)
+    )
 
 
 @settings(max_examples=40, deadline=None)
 @given(members=st.integers(3, 40), counts=st.lists(st.integers(1, 60), min_size=10, max_size=40))
 def test_loads_and_topics_are_spread_evenly(members, counts):
-    ring = Ring(names(members))
+    ring = HashRing(names(members))
     current = placed(ring, topics(counts))
     spread = loads(current, ring.members)
     assert max(spread) - min(spread) <= 1
@@ -116,22 +120,22 @@ def test_loads_and_topics_are_spread_evenly(members, counts):
     going=st.integers(0, 39),
 )
 def test_who_comes_or_goes_moves_one_share_and_nothing_else_moves(members, counts, going):
-    ring = Ring(names(members))
+    ring = HashRing(names(members))
     current = placed(ring, topics(counts))
     newcomer = f"partition-{members}"
-    moves = Ring([*ring.members, newcomer]).rebalance(current)
+    moves = HashRing([*ring.members, newcomer]).rebalance(current)
     assert len(moves) <= -(-len(current) // (members + 1))
     assert set(moves.values()) <= {newcomer}
 
     leaver = ring.members[going % members]
-    moves = Ring(set(ring.members) - {leaver}).rebalance(current)
+    moves = HashRing(set(ring.members) - {leaver}).rebalance(current)
     assert moves.keys() == {key for key, owner in current.items() if owner == leaver}
 
 
 def test_most_of_what_a_newcomer_takes_reaches_it_first():
-    ring = Ring(names(10))
+    ring = HashRing(names(10))
     current = placed(ring, topics([1] * 2_000))
-    larger = Ring(names(11))
+    larger = HashRing(names(11))
     natural = placed(larger, topics([1] * 2_000))
     taken = larger.rebalance(current)
     theirs = [key for key in taken if natural[key] == "partition-10"]
@@ -140,9 +144,9 @@ def test_most_of_what_a_newcomer_takes_reaches_it_first():
 
 
 def test_a_newcomer_may_be_interrupted_and_goes_on():
-    ring = Ring(names(5))
+    ring = HashRing(names(5))
     current = placed(ring, topics([7] * 100))
-    larger = Ring(names(6))
+    larger = HashRing(names(6))
     moves = larger.rebalance(current)
     halfway = {**current, **dict(list(moves.items())[: len(moves) // 2])}
     rest = larger.rebalance(halfway)
@@ -152,30 +156,30 @@ def test_a_newcomer_may_be_interrupted_and_goes_on():
 
 def test_the_order_of_arguments_does_not_matter():
     members, keys = names(7), topics([11] * 30)
-    current = placed(Ring(members), keys)
-    other = Ring(reversed(members))
+    current = placed(HashRing(members), keys)
+    other = HashRing(reversed(members))
     assert placed(other, keys) == current
     changed = set(members[1:]) | {"another"}
     backwards = dict(reversed(current.items()))
-    assert Ring(changed).rebalance(current) == Ring(sorted(changed)).rebalance(backwards)
+    assert HashRing(changed).rebalance(current) == HashRing(sorted(changed)).rebalance(backwards)
 
 
 def test_what_leavers_still_have_is_counted():
     # 30 partitions will be on three members, so each takes ten, although it has fewer now.
-    ring = Ring(names(3))
+    ring = HashRing(names(3))
     owners = ring.place(topics([15]), {"partition-0": 5, "partition-8": 10})
     assert sorted(Counter(owners).values()) == [5, 5, 5]
 
 
 def test_a_full_member_gets_none_of_a_new_topic():
-    owners = Ring(names(3)).place(
+    owners = HashRing(names(3)).place(
         topics([3]), {"partition-0": 100, "partition-1": 50, "partition-2": 50}
     )
     assert "partition-0" not in owners
 
 
 def test_too_much_is_given_up():
-    ring = Ring(names(3))
+    ring = HashRing(names(3))
     keys = topics([30])
     moves = ring.rebalance(dict.fromkeys(keys, "partition-0"))
     assert loads({**dict.fromkeys(keys, "partition-0"), **moves}, ring.members) == [10, 10, 10]
@@ -186,7 +190,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize(members=st.integers(3, 12), counts=st.lists(st.integers(1, 40), min_size=10))
     def begins(self, members, counts):
-        self.ring = Ring(names(members))
+        self.ring = HashRing(names(members))
         self.named = members
         self.topics = 0
         self.current = {}
@@ -225,7 +229,7 @@ class Life(RuleBasedStateMachine):
 
     def _change(self, members):
         was_even, larger = self.is_even(), max(len(members), len(self.ring.members))
-        self.ring = Ring(members)
+        self.ring = HashRing(members)
         moves = self.ring.rebalance(self.current)
         assert all(self.current[key] != owner for key, owner in moves.items())
         self.current.update(moves)
@@ -234,7 +238,7 @@ class Life(RuleBasedStateMachine):
             assert self.is_even()
         spread = loads(self.current, self.ring.members)
         assert sum(spread) == len(self.current)
-        assert max(spread) <= cap(len(self.current), len(self.ring.members))
+        assert max(spread) <= max_load(len(self.current), len(self.ring.members))
         assert min(spread) >= len(self.current) // len(self.ring.members)
         assert self.ring.rebalance(self.current) == {}
 

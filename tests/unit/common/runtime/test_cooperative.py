@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.runtime import cooperative as in_turns_module
+from common.runtime import cooperative
 from common.runtime.cooperative import gather_bounded, map_cooperatively
 
 
@@ -14,7 +14,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_results_come_in_order_whatever_ends_first():
+def test_results_are_in_the_order_of_the_items_whichever_call_ends_first():
     async def test():
         async def call(number):
             for _ in range(10 - number % 10):
@@ -27,33 +27,33 @@ def test_results_come_in_order_whatever_ends_first():
     run(test)
 
 
-def test_few_calls_are_under_way_and_others_get_their_turns():
+def test_few_calls_are_in_flight_and_other_tasks_run_in_between():
     async def test():
-        under_way = most = turns = 0
+        in_flight = most = iterations = 0
 
         async def call(_):
-            nonlocal under_way, most
-            under_way += 1
-            most = max(most, under_way)
+            nonlocal in_flight, most
+            in_flight += 1
+            most = max(most, in_flight)
             await asyncio.sleep(0)
-            under_way -= 1
+            in_flight -= 1
 
         async def tick():
-            nonlocal turns
+            nonlocal iterations
             while True:
-                turns += 1
+                iterations += 1
                 await asyncio.sleep(0)
 
         ticking = asyncio.create_task(tick())
         await gather_bounded(call, range(20_000))
         ticking.cancel()
         assert most <= 1000
-        assert turns >= 20_000 / 50
+        assert iterations >= 20_000 / 50
 
     run(test)
 
 
-def test_calls_that_wait_do_so_together():
+def test_a_thousand_calls_wait_concurrently():
     async def test():
         gate, waiting = asyncio.Event(), 0
 
@@ -70,7 +70,7 @@ def test_calls_that_wait_do_so_together():
     run(test)
 
 
-def test_an_error_ends_the_others():
+def test_an_error_cancels_the_other_calls():
     async def test():
         ended = []
 
@@ -96,7 +96,7 @@ def test_an_error_ends_the_others():
     run(test)
 
 
-def test_a_caller_that_leaves_ends_all():
+def test_a_cancelled_caller_cancels_all_calls():
     async def test():
         begun, ended = [], []
 
@@ -118,9 +118,9 @@ def test_a_caller_that_leaves_ends_all():
     run(test)
 
 
-def test_long_work_lets_others_have_their_turns_and_short_work_does_not_pause(monkeypatch):
+def test_long_work_yields_to_other_tasks_and_short_work_does_not(monkeypatch):
     now = 0.0
-    monkeypatch.setattr(in_turns_module, "perf_counter", lambda: now)
+    monkeypatch.setattr(cooperative, "perf_counter", lambda: now)
 
     async def test():
         nonlocal now

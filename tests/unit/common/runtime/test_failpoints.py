@@ -1,4 +1,4 @@
-"""A place does nothing unless it was asked for; then the process stays there, or dies there."""
+"""Real processes with and without failpoints."""
 
 import signal
 import subprocess
@@ -29,19 +29,19 @@ def start(failpoints):
 
 
 @pytest.mark.parametrize("failpoints", [None, "", "another.place=kill"])
-def test_a_place_that_nobody_asked_for_is_passed_in_silence(failpoints):
+def test_a_failpoint_that_is_not_set_does_nothing(failpoints):
     with start(failpoints) as process:
         assert process.communicate(timeout=60) == ("past it\n", "")
 
 
-def test_a_process_kills_itself_where_it_is_told_to():
+def test_a_process_kills_itself_at_its_failpoint():
     with start("a.place=kill another=/nowhere") as process:
-        told, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert told == ""
+    assert output == ""
 
 
-def test_a_process_stays_as_long_as_the_file_is_there(tmp_path):
+def test_a_process_waits_at_its_failpoint_as_long_as_the_file_exists(tmp_path):
     file = tmp_path / "hold"
     file.touch()
     with start(f"a.place={file}") as process:

@@ -1,4 +1,4 @@
-from common.cluster.ring import Ring
+from common.cluster.ring import HashRing
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.moves import Move, MovePhase
@@ -41,22 +41,22 @@ def taken(plan, view, limits=PLENTY, *, alive=ALL, rates=None, now=0.0, **more):
 
 
 def test_what_the_ring_wants_elsewhere_is_wished_for_with_where_it_is_now():
-    found = wishes(view_of("aaaa"), Ring(["a", "b"]))
+    found = wishes(view_of("aaaa"), HashRing(["a", "b"]))
     assert len(found) == 2
     assert {(one.source, one.target) for one in found} == {("a", "b")}
 
 
 def test_what_is_where_the_ring_wants_it_is_not_wished_for():
-    assert wishes(view_of("abab"), Ring(["a", "b"])) == []
+    assert wishes(view_of("abab"), HashRing(["a", "b"])) == []
 
 
 def test_moves_under_way_count_as_done():
     on_their_way = [move(0), move(1)]
-    assert wishes(view_of("aaaa", on_their_way), Ring(["a", "b"])) == []
+    assert wishes(view_of("aaaa", on_their_way), HashRing(["a", "b"])) == []
 
 
 def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
-    found = wishes(view_of("aaaa", [move(0, target="c")]), Ring(["a", "b"]))
+    found = wishes(view_of("aaaa", [move(0, target="c")]), HashRing(["a", "b"]))
     assert {(one.source, one.target) for one in found} == {("a", "b")}
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from common.runtime.thread_pauses import pause
+from common.runtime.gil import yield_gil
 from partition_svc.log.validation.record_thread import RecordThread
 
 
@@ -28,7 +28,7 @@ def test_the_event_loop_runs_while_a_thread_pauses():
 
         def work():
             while not go_on.is_set():
-                pause()
+                yield_gil()
 
         working = asyncio.ensure_future(thread.run(work))
         for _ in range(100):
