@@ -9,7 +9,7 @@ from dataclasses import make_dataclass
 from typing import Any, Final
 
 from common.config.settings import as_text, declared, setting, settings, value_of
-from common.config.topic_config_table import TOPIC_CONFIGS, Synonym, TopicConfig
+from common.config.topic_config_table import TOPIC_CONFIGS, BrokerSynonym, TopicConfig
 from common.config.topic_configs import check_together
 from common.config.values import INT_MAX, ConfigType
 from metadata_svc.moves.scheduler import RingPolicy
@@ -106,7 +106,7 @@ def ring_policy(own: MetadataSettings) -> RingPolicy:
     )
 
 
-def _topic_default(config: TopicConfig, synonym: Synonym) -> tuple[str, Any, Any]:
+def _topic_default(config: TopicConfig, synonym: BrokerSynonym) -> tuple[str, Any, Any]:
     """A field for one broker config. Not set unless somebody sets it: sources are told apart."""
     kind = int if synonym.factor != 1 else _KINDS[config.type]
     field = setting(
@@ -118,7 +118,7 @@ def _topic_default(config: TopicConfig, synonym: Synonym) -> tuple[str, Any, Any
     return synonym.name.replace(".", "_"), kind | None, field
 
 
-def _check(config: TopicConfig, synonym: Synonym) -> Callable[[Any], str | None]:
+def _check(config: TopicConfig, synonym: BrokerSynonym) -> Callable[[Any], str | None]:
     return lambda value: config.problem(synonym.converted(as_text(value)))
 
 

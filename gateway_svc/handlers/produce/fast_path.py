@@ -73,7 +73,7 @@ class _SingleBatches:
         except IndexError:
             return None
         known = self._known.get(frame[OPENING_START:end])
-        if known is None or known.edition != self._view.edition:
+        if known is None or known.edition != self._view.version:
             known = self._learn(frame, end)
             if known is None:
                 return None
