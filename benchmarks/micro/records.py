@@ -78,7 +78,7 @@ def _header_cases() -> list[Case]:
         batch = write_batch(_records(count, 100))
         for name, work in (
             ("check a batch", partial(batches.check, batch)),
-            ("place it", partial(batches.place, batch, 9, 1)),
+            ("place it", partial(batches.assign_offset, batch, 9, 1)),
             ("stamp it", partial(batches.stamp_log_append_time, batch, _NOW)),
         ):
             cases.append(Case(name, count, len(batch), work))

@@ -230,7 +230,7 @@ class LogDescription:
 class OneAppend(NamedTuple):
     """A batch that is being appended: its result has `position` in what `future` gives.
 
-    Others may wait for the same future, so nobody may cancel it.
+    Other callers may wait for the same future, so cancelling a shared one has no effect.
     """
 
     future: "Future[list[AppendResult]]"

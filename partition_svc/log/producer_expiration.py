@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from common.ports.partitions import LogId
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.recovery import Recovery
-from partition_svc.log.producers import Producers, row_seen_ms
+from partition_svc.log.producers import ProducerStates, row_seen_ms
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
@@ -96,7 +96,7 @@ class ProducerExpiration:
         """How many producers a log remembers."""
         return sum([len(rows) async for rows in self._rows(log_key)])
 
-    def _in_use(self) -> Iterator[Producers]:
+    def _in_use(self) -> Iterator[ProducerStates]:
         """Of logs to which idempotent producers have appended since they were opened."""
         for log in self._registry.logs.values():
             if (producers := log.loaded_producers) is not None:

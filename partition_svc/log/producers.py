@@ -72,7 +72,7 @@ class _Producer:
         return producer
 
 
-class Producers:
+class ProducerStates:
     """Idempotent producers of a log. Times are milliseconds since the epoch.
 
     Those in use are in memory; the others are read from the store, one by one, when they append.

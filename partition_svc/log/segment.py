@@ -1,7 +1,7 @@
-"""The segment that a log is written to: where its batches go, and when it has to end.
+"""The segment that a log appends to: the key prefix of its batches, and when the segment ends.
 
-Only compacted logs end segments by themselves, and only what is before the newest one is compacted.
-All logs begin another with each generation of the store.
+Every log begins a segment with each generation of the store. Only compacted logs also end segments
+by size and age, because only what is before the newest segment is compacted.
 """
 
 from partition_svc.log.log_config import LogConfig
@@ -12,39 +12,39 @@ from partition_svc.store.reading import LogReader
 
 
 class Segment:
-    """`prefix` is what the keys of its batches begin with. One without generation takes nothing."""
+    """A run of batches whose keys begin with `prefix`. Without a generation it accepts none."""
 
-    __slots__ = ("_began_ms", "_generation", "_size_bytes", "prefix")
+    __slots__ = ("_first_timestamp", "_generation", "_size_bytes", "prefix")
 
     def __init__(self, generation: int = -1, prefix: bytes = b"", size_bytes: int = 0) -> None:
         self.prefix = prefix
         self._generation = generation
         self._size_bytes = size_bytes
-        self._began_ms = -1
+        self._first_timestamp = -1
 
-    def takes(self, generation: int, staged: StagedBatch, config: LogConfig) -> bool:
-        """Whether a batch belongs here still, and not to the next: LogSegment.shouldRoll of Kafka.
+    def accepts(self, generation: int, staged: StagedBatch, config: LogConfig) -> bool:
+        """True if a batch belongs to this segment, not to the next (Kafka's LogSegment.shouldRoll).
 
-        `generation` is that of the store.
+        `generation` is the current one of the store.
         """
         if not config.is_compacted:
             return self._generation == generation
         if self._generation != generation | COMPACTED_BIT:
             return False
-        assert staged.batch is not None
+        assert staged.batch is not None, "markers have nothing to be stored"
         if self._size_bytes + len(staged.batch) > config.segment_bytes:
             return False
-        return not 0 <= self._began_ms < staged.max_timestamp - config.segment_ms
+        return not 0 <= self._first_timestamp < staged.max_timestamp - config.segment_ms
 
     def add(self, group: Group, size_bytes: int, timestamp: int) -> None:
-        """A batch goes into it, with the group."""
+        """Counts batches that are part of the atomic write `group`."""
         self._size_bytes += size_bytes
-        if self._began_ms < 0:
-            self._began_ms = timestamp
+        if self._first_timestamp < 0:
+            self._first_timestamp = timestamp
         if self._generation >= COMPACTED_BIT:
             group.compacted_bytes += size_bytes
 
-    def next(  # noqa: PLR0913 - what a segment's row is made of
+    def next(  # noqa: PLR0913 - the values of a segment's row
         self,
         group: Group,
         reader: LogReader,
@@ -55,12 +55,12 @@ class Segment:
         bytes_before: int,
         config: LogConfig,
     ) -> "Segment":
-        """The one that follows at `base_offset`; its row goes into the group.
+        """Returns the following segment, which begins at `base_offset`; adds its row to `group`.
 
-        A log that was just opened may have one of this generation: that goes on then.
+        A log that was just opened continues its last segment if that is of this generation.
         """
         if config.is_compacted:
-            # They have a column family of their own.
+            # Compacted batches have a column family of their own.
             generation |= COMPACTED_BIT
         prefix = batch_prefix(generation, log_key)
         if self._generation < 0:

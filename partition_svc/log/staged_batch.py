@@ -2,7 +2,8 @@
 
 from asyncio import Future
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from common.ports.partitions import AppendResult, Refusal
 from partition_svc.store.atomic_write import Group
@@ -15,7 +16,7 @@ class CommittableLog(Protocol):
     direction only.
     """
 
-    #: The reason why the log is not served here any more; None while it is.
+    #: The reason why the log is no longer served here; None while it is.
     closed_reason: Refusal | None
 
     @property
@@ -35,49 +36,56 @@ class CommittableLog(Protocol):
 
 
 class AppendReply:
-    """Batches that are answered together, when the last of them has its final result.
+    """The results of batches that are answered together, once the last of them is final.
 
-    `must_sync`: they are to survive the loss of power first. A batch's result is in `results` from
-    the start; it says "stored" until something fails.
+    With `must_sync` they are synced to disk first. `results` has an entry for each batch from the
+    moment when it is staged: success, until a failure replaces it.
     """
 
-    __slots__ = ("future", "must_sync", "remaining", "results")
+    __slots__ = ("completed", "future", "must_sync", "results")
 
     def __init__(self, future: "Future[list[AppendResult]]", *, must_sync: bool = False) -> None:
         self.future = future
         self.must_sync = must_sync
         self.results: list[AppendResult] = []
-        self.remaining = 0
+        #: Number of results that are final.
+        self.completed = 0
 
     def expect(self, result: AppendResult) -> int:
-        """One more batch; the position of its result."""
+        """Adds a batch with its expected result; returns the position of the result."""
         results = self.results
-        position = len(results)
         results.append(result)
-        self.remaining += 1
-        return position
+        return len(results) - 1
+
+    def add_final(self, result: AppendResult) -> None:
+        """Adds a batch whose result is final already; does not set the future."""
+        self.results.append(result)
+        self.completed += 1
 
     def complete(self, count: int = 1) -> None:
-        """`count` more batches have their final result."""
-        self.remaining -= count
-        # The caller may have gone away; what it appended is stored all the same.
-        if self.remaining == 0 and not self.future.done():
+        """Records that the results of `count` more batches are final."""
+        self.completed += count
+        # A caller may have cancelled its future; its batches are stored nevertheless.
+        if self.completed == len(self.results) and not self.future.done():
             self.future.set_result(self.results)
 
     def reject(self, position: int, refusal: Refusal, message: str) -> None:
-        """A batch is not in the log, or not as durable as asked: its result is a refusal."""
+        """Completes a batch that is not in the log, or not as durable as requested."""
         self.complete_with(position, AppendResult(refusal=refusal, message=message))
 
     def complete_with(self, position: int, result: AppendResult) -> None:
-        """Settles a batch with another result than the one that was expected."""
+        """Completes a batch with a result other than the expected one."""
         self.results[position] = result
         self.complete()
 
 
-class StagedBatch(NamedTuple):
-    """A batch with its place in the log. `batch` None: a duplicate, which waits for its original.
+@dataclass(slots=True, eq=False)
+class StagedBatch:
+    """A batch with its offsets, [`base_offset`, `next_offset`), and the epoch they belong to.
 
-    `position` is that of its result in its reply.
+    `batch` is None for an entry that stores nothing, such as a duplicate: it only keeps its place
+    in the order of replies. `producer_row` is the key and value of the producer's new state.
+    `position` is that of its result in `reply`.
     """
 
     log: CommittableLog
@@ -91,5 +99,5 @@ class StagedBatch(NamedTuple):
     position: int
 
     def reject(self, refusal: Refusal, message: str) -> None:
-        """As `AppendReply.fail`."""
+        """Completes the batch with a refusal."""
         self.reply.reject(self.position, refusal, message)

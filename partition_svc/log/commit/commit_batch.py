@@ -1,7 +1,10 @@
-"""What is committed together: batches of any logs, ordered by what has to be done with them.
+"""The batches of one commit, grouped by log and by reply.
 
-Most of the work is done once for each log and each call that waits, however many batches they have
-in the group.
+One commit holds batches of many logs and calls. Writing, cache updates, the high watermark and
+replies are done once for each log or reply in the commit instead of once for each batch. That saves
+3 % of the CPU time of single records with 32 requests in flight (docs/performance.md).
+tests/unit/partition_svc/log/commit/test_commit_batch.py compares a commit of many batches with
+commits of one batch each, row by row.
 """
 
 from collections import deque
@@ -12,43 +15,53 @@ from partition_svc.store.log_store import LogStore
 
 
 class CommitBatch:
-    """Call `write`, then `acknowledge_written`, and after a sync `acknowledge_synced`."""
+    """Call `write`, then `acknowledge_written`, then sync the store and `acknowledge_synced`."""
 
     def __init__(self, queue: deque[StagedBatch], bytes_max: int) -> None:
-        """Takes from the front of `queue`: `bytes_max` and one batch more, or all."""
+        """Takes batches from the front of `queue` until they have `bytes_max` bytes or more."""
         self._staged: list[StagedBatch] = []
         self._by_log: dict[CommittableLog, list[StagedBatch]] = {}
-        self._waiting: dict[AppendReply, int] = {}  # how many batches of each are in the group
+        #: Replies that are not complete yet, with the number of their batches in this commit.
+        self._replies: dict[AppendReply, int] = {}
+        self._size_bytes = self._take(queue, bytes_max)
+
+    def _take(self, queue: deque[StagedBatch], bytes_max: int) -> int:
+        """Groups batches from the front of `queue`; returns the number of their bytes."""
+        taken, by_log, replies = self._staged, self._by_log, self._replies
         size = 0
         while queue and size < bytes_max:
             staged = queue.popleft()
-            log, batch = staged.log, staged.batch
+            log, batch, reply = staged.log, staged.batch, staged.reply
             if log.closed_reason is not None:
                 staged.reject(log.closed_reason, "the partition is gone")
                 continue
-            self._staged.append(staged)
-            reply = staged.reply
-            self._waiting[reply] = self._waiting.get(reply, 0) + 1
+            taken.append(staged)
+            replies[reply] = replies.get(reply, 0) + 1
             if batch is not None:
                 size += len(batch)
-                if log in self._by_log:
-                    self._by_log[log].append(staged)
+                of_log = by_log.get(log)
+                if of_log is None:
+                    by_log[log] = [staged]
                 else:
-                    self._by_log[log] = [staged]
-        self._size_bytes = size
+                    of_log.append(staged)
+        return size
 
     def __bool__(self) -> bool:
         return bool(self._staged)
 
     @property
     def is_acknowledged(self) -> bool:
-        return not self._waiting
+        return not self._replies
 
     def unacknowledged(self) -> Iterator[StagedBatch]:
-        return (one for one in self._staged if one.reply in self._waiting)
+        return (staged for staged in self._staged if staged.reply in self._replies)
 
     def write(self, store: LogStore) -> None:
-        """In one atomic write, unless there are only duplicates. Raises `StorageFailed`."""
+        """Stores the batches in one atomic write; writes nothing if all are duplicates.
+
+        Raises:
+            StorageFailed
+        """
         if not self._by_log:
             return
         group, generation = store.new_group(), store.generation
@@ -59,31 +72,34 @@ class CommitBatch:
             log.on_written(staged)
 
     def acknowledge_written(self) -> None:
-        """Answers acks=1 and 0; what follows nothing that must be synced becomes readable."""
-        synced = {one: count for one, count in self._waiting.items() if one.must_sync}
+        """Completes replies for acks=1 and 0; makes batches before the first acks=all readable.
+
+        Consumers must not see a batch that a power failure can still take away, nor later ones.
+        """
+        must_sync = {reply: count for reply, count in self._replies.items() if reply.must_sync}
         for log, staged in self._by_log.items():
-            readable = _before_synced(staged) if synced else staged
-            # Not where a batch before them waits for a sync.
+            readable = _before_first_sync(staged) if must_sync else staged
+            # An earlier commit of this log may still wait for its sync.
             if readable and log.high_watermark == readable[0].base_offset:
                 log.make_readable(readable)
-        for reply, count in self._waiting.items():
+        for reply, count in self._replies.items():
             if not reply.must_sync:
                 reply.complete(count)
-        self._waiting = synced
+        self._replies = must_sync
 
     def acknowledge_synced(self) -> None:
-        """Answers acks=all; all of the group is readable now."""
+        """Completes the replies for acks=all and makes all batches readable."""
         for log, staged in self._by_log.items():
             if staged[-1].next_offset > log.high_watermark:
                 log.make_readable(staged)
-        for reply, count in self._waiting.items():
+        for reply, count in self._replies.items():
             reply.complete(count)
-        self._waiting = {}
+        self._replies = {}
 
 
-def _before_synced(staged: list[StagedBatch]) -> list[StagedBatch]:
-    """Those before the first that must be synced."""
-    for count, one in enumerate(staged):
-        if one.reply.must_sync:
+def _before_first_sync(staged: list[StagedBatch]) -> list[StagedBatch]:
+    """Returns the batches before the first that must be synced."""
+    for count, batch in enumerate(staged):
+        if batch.reply.must_sync:
             return staged[:count]
     return staged

@@ -1,8 +1,7 @@
-"""What makes a batch acceptable to a topic: LogValidator's rules.
+"""Validation of a batch against its topic (LogValidator of Apache Kafka).
 
-The usual batch is checked by its header alone and kept as it came. Where that does not do its
-records are examined, which is `record_rules`' business: at once where that is short, and otherwise
-by the caller, in a thread.
+Most batches are checked by their header alone and stored as they came. Otherwise the records are
+examined (`record_rules`): at once if that is short, else by the caller, in a thread.
 """
 
 from collections.abc import Callable
@@ -16,12 +15,10 @@ from common.records.batch import (
     TRANSACTIONAL,
     BatchHeader,
     Flaw,
-    HeaderFields,
     check,
     parse_header,
     seal,
     stamp_log_append_time,
-    usual_header,
 )
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.validation.record_rules import (
@@ -33,8 +30,8 @@ from partition_svc.log.validation.record_rules import (
 
 _Bytes = bytes | memoryview
 
-#: What is opened at once has at most so many records, as many headers, and so many bytes, also
-#: decompressed: below a millisecond.
+#: Limits of a batch that is examined on the event loop: its records, as many headers, and its
+#: bytes, compressed and decompressed. Examining it takes less than a millisecond.
 _RECORDS_AT_ONCE: Final = 1000
 _BYTES_AT_ONCE: Final = 256 << 10
 
@@ -45,7 +42,7 @@ _REFUSALS: Final = {
 
 
 class UnexaminedBatch(NamedTuple):
-    """A batch that takes too long to be examined on the event loop. Its header is sound."""
+    """A batch with a sound header whose records take too long to examine on the event loop."""
 
     batch: _Bytes
     header: BatchHeader
@@ -53,45 +50,46 @@ class UnexaminedBatch(NamedTuple):
     now_ms: int
     has_keys: bool
 
-    def open(self, pause: Callable[[], None] | None = None) -> ValidBatch | AppendResult:
-        """As `validate`, whatever it takes; in a thread, with `pause` as for `examine`."""
-        return _opened(self, pause)
-
-
-def validate_usual(batch: _Bytes, config: LogConfig, now_ms: int) -> HeaderFields | None:
-    """The header of a batch that may be stored as it is; what most are, in half of the time.
-
-    None: `validate` says what becomes of it.
-    """
-    if not config.is_plain or len(batch) > config.message_bytes_max:
-        return None
-    fields = usual_header(batch)
-    if fields is None:
-        return None
-    base_timestamp, max_timestamp = fields[7:9]
-    latest_ms = now_ms + config.timestamp_after_max_ms
-    return fields if NO_TIMESTAMP <= base_timestamp <= max_timestamp <= latest_ms else None
+    def examine(self, pause: Callable[[], None] | None = None) -> ValidBatch | AppendResult:
+        """Finishes `validate`, in a thread; `pause` is passed to `common.records.examine`."""
+        return _examine(self, pause)
 
 
 def validate(
     batch: _Bytes, config: LogConfig, now_ms: int, *, has_keys: bool = False
 ) -> ValidBatch | AppendResult | UnexaminedBatch:
-    """The batch to store, which is `batch` itself unless the topic changes batches; or why not.
+    """Returns the batch to store and its header, or a refusal.
 
-    With `has_keys` this process made the batch, and no record is without a key.
+    The batch is `batch` itself unless the topic changes batches. With `has_keys` this process made
+    the batch, and every record has a key.
+
+    A plain topic (`LogConfig.is_plain`) accepts an uncompressed batch with sane timestamps after
+    these checks of the header, so the rules that follow are skipped. That saves 8 % of the CPU time
+    of single records (docs/performance.md). test_validation.py compares both outcomes in
+    `test_a_plain_topic_accepts_by_the_header_what_all_rules_accept`.
     """
     if len(batch) > config.message_bytes_max:
         return _too_large(len(batch), config)
     header = check(batch)
-    if isinstance(header, Flaw):
+    if not isinstance(header, BatchHeader):
         return refused(_REFUSALS.get(header, Refusal.INVALID_RECORD), header.value)
+    latest_ms = now_ms + config.timestamp_after_max_ms
+    has_sane_times = NO_TIMESTAMP <= header.base_timestamp <= header.max_timestamp <= latest_ms
+    if config.is_plain and has_sane_times and not header.attributes:
+        return batch, header
+    return _apply_topic_rules(batch, header, config, now_ms, has_keys=has_keys)
+
+
+def _apply_topic_rules(
+    batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool
+) -> ValidBatch | AppendResult | UnexaminedBatch:
     refusal = _refusal_by_header(header, config)
     if refusal is not None:
         return refusal
     if must_examine(header, config, now_ms, has_keys=has_keys):
         unexamined = UnexaminedBatch(batch, header, config, now_ms, has_keys)
-        return _opened_at_once(unexamined) or unexamined
-    return _stamped(batch, header, config, now_ms)
+        return _examine_at_once(unexamined) or unexamined
+    return _stamp(batch, header, config, now_ms)
 
 
 def _refusal_by_header(header: BatchHeader, config: LogConfig) -> AppendResult | None:
@@ -106,19 +104,19 @@ def refused(refusal: Refusal, message: str | None = None) -> AppendResult:
     return AppendResult(refusal=refusal, message=message)
 
 
-def _opened_at_once(unexamined: UnexaminedBatch) -> ValidBatch | AppendResult | None:
-    """None where that takes too long."""
+def _examine_at_once(unexamined: UnexaminedBatch) -> ValidBatch | AppendResult | None:
+    """Returns None if that could take too long."""
     batch, header = unexamined.batch, unexamined.header
     if header.record_count > _RECORDS_AT_ONCE or len(batch) > _BYTES_AT_ONCE:
         return None
-    outcome = _opened(unexamined, None, inflated_max=_BYTES_AT_ONCE, headers_max=_RECORDS_AT_ONCE)
+    outcome = _examine(unexamined, None, inflated_max=_BYTES_AT_ONCE, headers_max=_RECORDS_AT_ONCE)
     if isinstance(outcome, AppendResult) and not outcome.record_errors:
-        # Garbage, what inflates to more than that and what has more headers look alike.
+        # Corrupt records look like those that exceed a limit, so all rules are applied in a thread.
         return None
     return outcome
 
 
-def _opened(
+def _examine(
     unexamined: UnexaminedBatch,
     pause: Callable[[], None] | None,
     *,
@@ -138,13 +136,13 @@ def _opened(
     )
     if isinstance(outcome, AppendResult):
         return outcome
-    accepted = _stamped(*outcome, config, now_ms)
+    accepted = _stamp(*outcome, config, now_ms)
     size = len(accepted[0])
     return accepted if size <= config.message_bytes_max else _too_large(size, config)
 
 
-def _stamped(batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int) -> ValidBatch:
-    """With the timestamp type of the topic, which a client may not choose."""
+def _stamp(batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int) -> ValidBatch:
+    """Applies the timestamp type of the topic, which a client cannot choose."""
     if config.is_log_append_time:
         batch = stamp_log_append_time(batch, now_ms)
     elif header.attributes & LOG_APPEND_TIME:

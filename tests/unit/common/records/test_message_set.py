@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from common.records import batch as batches
-from common.records.batch import Flaw, check, parse_header, place, stamp_log_append_time
+from common.records.batch import Flaw, assign_offset, check, parse_header, stamp_log_append_time
 from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRecords
 from common.records.message import Message, read_messages, write_message
@@ -71,7 +71,7 @@ def test_the_set_of_an_old_client_becomes_one_sound_batch_of_its_codec(build, ma
 @FORMATS
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 def test_old_clients_read_our_batches_as_sets_of_the_same_codec(read, magic, codec):
-    batch = place(write_batch(WITH_HEADERS, codec=Codec[codec]), 1000, 1)
+    batch = assign_offset(write_batch(WITH_HEADERS, codec=Codec[codec]), 1000, 1)
     converted = _down(batch, magic)
     expected = [record._replace(offset=1000 + record.offset) for record in RECORDS]
     assert read(converted) == _as_magic(expected, magic)
@@ -224,7 +224,7 @@ def test_a_wrapper_that_is_too_large_is_refused_unopened(magic, codec):
 
 @MAGICS
 def test_plain_records_before_the_fetch_offset_are_left_out(magic):
-    batch = place(write_batch(RECORDS), 1000, 1)
+    batch = assign_offset(write_batch(RECORDS), 1000, 1)
     converted = _down(batch, magic, fetch_offset=1002)
     assert [message.offset for message in read_messages(converted, magic)] == [1002, 1003]
 
@@ -253,7 +253,7 @@ def test_the_broker_s_time_goes_with_the_message_of_magic_1(read, codec):
 @MAGICS
 def test_control_batches_are_dropped(magic):
     control = write_batch([Record(0, NOW, bytes(4), bytes(6))], flags=batches.CONTROL)
-    data = place(write_batch(RECORDS), 1, 0)
+    data = assign_offset(write_batch(RECORDS), 1, 0)
     assert down_convert([control], magic, fetch_offset=0) == []
     assert len(down_convert([control + data, control], magic, fetch_offset=0)) == 1
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.records import batch as batches
-from common.records.batch import Flaw, check, parse_header, place, seal
+from common.records.batch import Flaw, assign_offset, check, parse_header, seal
 from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import (
@@ -56,7 +56,7 @@ def test_we_read_the_batches_that_clients_write(codec, build):
 
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 def test_uncompressed_batches_are_written_byte_for_byte_as_clients_do(build):
-    assert place(write_batch(RECORDS), 0, 0) == place(build(RECORDS, 2, 0), 0, 0)
+    assert assign_offset(write_batch(RECORDS), 0, 0) == assign_offset(build(RECORDS, 2, 0), 0, 0)
 
 
 @pytest.mark.parametrize("codec", list(Codec))
@@ -80,7 +80,7 @@ def test_the_header_says_who_wrote_the_batch_and_what_is_in_it():
     batch = write_batch(RECORDS, producer=producer, flags=batches.TRANSACTIONAL)
     header = check(batch)
     assert (header.producer_id, header.producer_epoch, header.base_sequence) == producer
-    assert header.is_transactional
+    assert header.attributes & batches.TRANSACTIONAL
     assert (header.base_timestamp, header.max_timestamp) == (NOW, NOW + 100_000)
     assert (header.record_count, header.last_offset_delta) == (6, 5)
 
@@ -88,7 +88,7 @@ def test_the_header_says_who_wrote_the_batch_and_what_is_in_it():
 def test_offsets_with_gaps_and_of_a_placed_batch_are_its_own():
     sparse = [RECORDS[0], RECORDS[4]]
     assert [record.offset for record in read_records(write_batch(sparse))] == [0, 4]
-    placed = place(write_batch(RECORDS), 100, 7)
+    placed = assign_offset(write_batch(RECORDS), 100, 7)
     assert [record.offset for record in read_records(placed)] == list(range(100, 106))
 
 

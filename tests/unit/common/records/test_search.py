@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.records.batch import LOG_APPEND_TIME, parse_header, place, seal, stamp_log_append_time
+from common.records.batch import (
+    LOG_APPEND_TIME,
+    assign_offset,
+    parse_header,
+    seal,
+    stamp_log_append_time,
+)
 from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Record, write_batch
@@ -38,7 +44,7 @@ def test_what_the_header_claims_of_timestamps_does_not_matter():
 
 
 def test_in_a_stamped_batch_every_record_has_the_broker_s_time():
-    stamped = place(stamp_log_append_time(BATCH, 777), 20, 0)
+    stamped = assign_offset(stamp_log_append_time(BATCH, 777), 20, 0)
     assert latest(stamped) == first_at_or_after(stamped, 777) == TimedOffset(20, 777)
     assert first_at_or_after(stamped, 778) is None
 

@@ -5,7 +5,7 @@ from common.records.batch import BatchHeader, parse_header
 from partition_svc.log.producers import (
     BATCHES_KEPT,
     Duplicate,
-    Producers,
+    ProducerStates,
     row_after,
     row_seen_ms,
 )
@@ -27,7 +27,7 @@ class Log:
         self.rows = dict(rows)
         self.reads = []
         self.written_offset = 0
-        self.producers = Producers(
+        self.producers = ProducerStates(
             self.read_row,
             expiration_ms=expiration_ms,
             written_offset=lambda: self.written_offset,

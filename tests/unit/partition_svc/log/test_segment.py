@@ -33,7 +33,7 @@ def follow(store, segment, base_offset, bytes_before, config=COMPACTED):
 
 def takes(store, segment, size_bytes, timestamp, config=COMPACTED):
     batch = StagedBatch(None, bytes(size_bytes), 0, 1, timestamp, 0, None, None, 0)
-    return segment.takes(store.generation, batch, config)
+    return segment.accepts(store.generation, batch, config)
 
 
 def test_a_segment_of_a_compacted_log_ends_by_size_and_by_age(store):

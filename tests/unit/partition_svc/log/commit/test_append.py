@@ -13,13 +13,21 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log import partition_log
-from partition_svc.log.producers import Producers
+from partition_svc.log.producers import ProducerStates
 from tests.support.stores.failing_stores import Syncs, fail
-from tests.support.stores.partition_core import LOG, TOPIC_ID, batch, fetch, until
+from tests.support.stores.partition_core import (
+    LOG,
+    TOPIC_ID,
+    batch,
+    fetch,
+    read_everything,
+    until,
+)
 from tests.support.wire.batches import overflowing_batch
 
 OTHER = LogId(TOPIC_ID, 1)
 UNKNOWN = LogId(b"no such topic id", 0)
+OVERFLOW = overflowing_batch()
 
 
 def one(core, log=LOG, *, acks=ACKS_LEADER):
@@ -111,13 +119,45 @@ def test_a_failure_is_told_to_all_who_share_and_those_after_it_begin_anew(run):
     run(test)
 
 
-def test_who_stopped_waiting_is_no_trouble_for_the_others(run):
+def test_a_cancelled_caller_leaves_the_shared_future_to_the_others(run):
     async def test(core, _):
-        asked = [one(core) for _ in range(3)]
-        waiting = asyncio.ensure_future(asyncio.wait([asked[1].future]))
+        appended = [one(core) for _ in range(3)]
+
+        async def wait():
+            await appended[1].future
+
+        waiting = asyncio.ensure_future(wait())
         await asyncio.sleep(0)
         waiting.cancel()
-        assert [(await result(each)).base_offset for each in asked] == [0, 1, 2]
+        assert not appended[0].future.cancel()
+        assert [(await result(each)).base_offset for each in appended] == [0, 1, 2]
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    run(test)
+
+
+@pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
+def test_single_appends_store_and_return_the_same_as_one_call(run, acks):
+    """The fast path of small requests, with a shared reply, against a reply for each call."""
+    sent = [
+        batch(producer=(7, 0, 0)),
+        batch(3, producer=(7, 0, 1)),
+        batch(producer=(7, 0, 0)),
+        batch(producer=(7, 0, 9)),
+        batch(2),
+        batch()[:-1],
+        OVERFLOW,
+        batch(3, producer=(7, 0, 1)),
+        batch(size=3000),
+    ]
+
+    async def test(core, _):
+        single = [core.append_one(LOG, each, NO_LEADER_EPOCH, acks=acks) for each in sent]
+        together = await core.append([Append(OTHER, each) for each in sent], acks=acks)
+        assert [await result(each) for each in single] == together
+        assert {each.refusal for each in together} > {None, Refusal.OUT_OF_ORDER_SEQUENCE}
+        assert await read_everything(core, LOG) == await read_everything(core, OTHER)
 
     run(test)
 
@@ -131,9 +171,6 @@ def test_a_stopping_service_takes_no_more(run):
             await result(one(core))
 
     run(test)
-
-
-OVERFLOW = overflowing_batch()
 
 
 def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):
@@ -150,15 +187,15 @@ def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):
     run(test)
 
 
-@pytest.mark.parametrize("where", ["validate_usual", "place", "Producers.remember"])
+@pytest.mark.parametrize("where", ["validate", "assign_offset", "ProducerStates.remember"])
 def test_whatever_staging_raises_refuses_that_batch_only(run, where, caplog):
     async def test(core, monkeypatch):
         sent = batch(producer=(7, 0, 0))
-        module = partition_log if where != "Producers.remember" else Producers
+        module = partition_log if where != "ProducerStates.remember" else ProducerStates
         name = where.rpartition(".")[2]
         real = getattr(module, name)
 
-        def failing(*args):
+        def failing(*args, **_):
             monkeypatch.setattr(module, name, real)
             raise struct.error("a bug")
 

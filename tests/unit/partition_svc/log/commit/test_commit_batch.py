@@ -1,4 +1,5 @@
 import asyncio
+import random
 from collections import deque
 
 import pytest
@@ -8,13 +9,16 @@ from partition_svc.log.commit.commit_batch import CommitBatch
 from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.log.staged_batch import AppendReply
+from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.store.keys import log_key
+from partition_svc.store.reading import Limits
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import TOPIC_ID, batch
 
 NOW_MS = 1_800_000_000_000
 MUCH = 1 << 20
+EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
 
 
 @pytest.fixture
@@ -64,6 +68,48 @@ def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
         assert [store.head(log.key).next_offset for log in logs] == [10, 10, 10]
 
     tell(story)
+
+
+def rows(store):
+    """Returns all rows of state of logs, with all batches."""
+    found, _ = store.reader.some_rows(b"", b"\xff" * 40, 1 << 30)
+    logs = [log_key(TOPIC_ID, partition) for partition in range(2)]
+    batches = [store.reader.read(log, 0, 1 << 40, EVERYTHING).batches for log in logs]
+    return [row for row in found if row[0][:1] in b"HSTPE"], batches
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_commit_stores_and_returns_the_same_as_a_commit_for_each_batch(tmp_path, seed):
+    def scenario():
+        outcomes = []
+        for batches_max in (1, 1000):
+            rng = random.Random(seed)
+            with opened(tmp_path / str(batches_max)) as store:
+                queue, logs, replies = deque(), [a_log(store, 0), a_log(store, 1)], []
+                for _ in range(60):
+                    replies.append(call(must_sync=rng.random() < 0.3))
+                    log, producer = rng.choice(logs), rng.choice([(-1, -1, -1), (1, 0, 0)])
+                    sent = batch(
+                        rng.randint(1, 3),
+                        size=rng.randint(10, 3000),
+                        producer=producer,
+                        timestamp_ms=NOW_MS + rng.randint(-5000, 5000),
+                    )
+                    outcome = log.stage(sent, -1, NOW_MS, replies[-1])
+                    if isinstance(outcome, StagedBatch):
+                        queue.append(outcome)
+                while queue:
+                    part = deque(queue.popleft() for _ in range(min(batches_max, len(queue))))
+                    commit = CommitBatch(part, 1 << 30)
+                    commit.write(store)
+                    commit.acknowledge_written()
+                    commit.acknowledge_synced()
+                results = [reply.future.result() for reply in replies if reply.results]
+                outcomes.append((results, [log.high_watermark for log in logs], rows(store)))
+        assert outcomes[0] == outcomes[1]
+        assert len(outcomes[0][0]) > 30
+
+    tell(scenario)
 
 
 def test_what_is_too_much_for_one_is_left_for_the_next(store):

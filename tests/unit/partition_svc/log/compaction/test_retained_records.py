@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.records.batch import parse_header, place
+from common.records.batch import assign_offset, parse_header
 from common.records.keyed import delete_horizon_ms, with_records
 from partition_svc.log.compaction import retained_records
 from partition_svc.log.compaction.retained_records import LastOffsets, compact
@@ -20,7 +20,7 @@ def placed(*batches):
     """Batches as a log has them, one after the other."""
     found, offset = [], 0
     for batch in batches:
-        found.append(place(batch, offset, 0))
+        found.append(assign_offset(batch, offset, 0))
         offset = parse_header(found[-1]).last_offset + 1
     return found
 

@@ -5,7 +5,7 @@ import pytest
 
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import LogId
-from common.records.batch import place
+from common.records.batch import assign_offset
 from common.records.errors import CorruptRecords
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
@@ -39,7 +39,7 @@ def move(move_id=1, phase=MovePhase.PREPARE):
 
 
 def placed(base_offset, count=1, leader_epoch=5, **more):
-    return place(batch(count, start=base_offset, **more), base_offset, leader_epoch)
+    return assign_offset(batch(count, start=base_offset, **more), base_offset, leader_epoch)
 
 
 def run(test):

@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.partitions import LogId
-from common.records.batch import place
+from common.records.batch import assign_offset
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
@@ -32,7 +32,7 @@ def write(store, copy, *batches):
 
 
 def test_batches_are_cut_apart_and_none_is_changed(copy):
-    sent = [place(batch(3), 0, 2), place(batch(2), 3, 4)]
+    sent = [assign_offset(batch(3), 0, 2), assign_offset(batch(2), 3, 4)]
     found = copy.placed(b"".join(sent))
     assert [one for one, _ in found] == sent
     assert [(header.base_offset, header.leader_epoch) for _, header in found] == [(0, 2), (3, 4)]
@@ -41,7 +41,9 @@ def test_batches_are_cut_apart_and_none_is_changed(copy):
 
 
 def test_time_index_epochs_and_segments_are_made_anew(store, copy):
-    batches = [place(batch(size=3000, timestamp_ms=1000 + n), n, 2 + n // 4) for n in range(8)]
+    batches = [
+        assign_offset(batch(size=3000, timestamp_ms=1000 + n), n, 2 + n // 4) for n in range(8)
+    ]
     write(store, copy, *batches)
     assert list(store.reader.epochs(copy.key)) == [(2, 0), (3, 4)]
     assert store.reader.offset_before_time(copy.key, 1006) == 5
@@ -51,7 +53,7 @@ def test_time_index_epochs_and_segments_are_made_anew(store, copy):
 
 
 def test_a_whole_copy_is_fenced_for_the_epoch_of_its_source(store, copy):
-    write(store, copy, place(batch(3), 0, 2))
+    write(store, copy, assign_offset(batch(3), 0, 2))
     own = copy.completed(LogHead(0, 3, 999, 7, 2, 2))
     assert own == LogHead(0, 3, len(batch(3)), 7, 2, 2, 5)
     with pytest.raises(CorruptRecords):

@@ -36,14 +36,14 @@ class Gate:
 
     def __init__(self, monkeypatch):
         self.reached, self._open = threading.Event(), threading.Event()
-        examine = UnexaminedBatch.open
+        examine = UnexaminedBatch.examine
 
         def gated(unexamined, pause=None):
             self.reached.set()
             assert self._open.wait(60)
             return examine(unexamined, pause)
 
-        monkeypatch.setattr(UnexaminedBatch, "open", gated)
+        monkeypatch.setattr(UnexaminedBatch, "examine", gated)
 
     def open(self):
         self._open.set()
@@ -189,7 +189,7 @@ def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch
         def failing(unexamined, pause=None):
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(UnexaminedBatch, "open", failing)
+        monkeypatch.setattr(UnexaminedBatch, "examine", failing)
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
         answer = await core.append([Append(LOG, LONG), Append(LOG, small)], acks=ACKS_ALL)
         assert [one.refusal for one in answer] == [Refusal.INVALID_RECORD, None]
