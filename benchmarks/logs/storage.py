@@ -30,7 +30,7 @@ from partition_svc.config import PartitionSettings
 from partition_svc.partitions import PartitionCore
 from partition_svc.store.keys import log_key
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 
 _TOPIC_ID = b"storage of 16 by"
 _MANY = 1_000
@@ -95,7 +95,7 @@ def written_bytes(store: LogStore) -> dict[str, int]:
 def _seeks_us(store: LogStore, *, partitions: int, ends: dict[int, int]) -> list[float]:
     """Times of reads of one batch somewhere in some log, past all caches of ours."""
     chance = random.Random(1)
-    one = Limits(0, 0, one=True)
+    one = ReadLimits(0, 0, one=True)
     times: list[float] = []
     for _ in range(_SEEKS):
         partition = chance.randrange(partitions)

@@ -6,7 +6,7 @@ from typing import Final
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
 from partition_svc.log.staged_batch import StagedBatch
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_u64, time_key
 from partition_svc.store.log_store import LogStore
 
@@ -54,12 +54,12 @@ class LogState:
             fence_epoch=fence_epoch,
         )
 
-    def put_head(self, group: Group, log_start_offset: int, fence_epoch: int) -> None:
+    def put_head(self, group: AtomicWrite, log_start_offset: int, fence_epoch: int) -> None:
         """Adds the head row to an atomic write."""
         group.put(self._head_key, self.head(log_start_offset, fence_epoch).pack())
 
     def write(
-        self, group: Group, staged: Sequence[StagedBatch], generation: int, config: LogConfig
+        self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int, config: LogConfig
     ) -> None:
         """Adds staged batches and their rows of state to an atomic write."""
         if config.is_compacted:
@@ -70,7 +70,7 @@ class LogState:
             self._write_run(group, staged, generation, config)
 
     def _write_run(
-        self, group: Group, staged: Sequence[StagedBatch], generation: int, config: LogConfig
+        self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int, config: LogConfig
     ) -> None:
         """Adds batches of which only the first may begin a segment."""
         first = staged[0]
@@ -105,7 +105,7 @@ class LogState:
         self.next_offset = staged[-1].next_offset
 
     def _begin_segment(
-        self, group: Group, first: StagedBatch, generation: int, config: LogConfig
+        self, group: AtomicWrite, first: StagedBatch, generation: int, config: LogConfig
     ) -> None:
         self._segment = self._segment.next(
             group,

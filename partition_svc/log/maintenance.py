@@ -134,7 +134,7 @@ class Maintenance:
         loop = asyncio.get_running_loop()
         freed = 0
         while found := store.find_reclaimable(is_tight=is_tight):
-            await run_exclusive(partial(store.bury, found), in_thread=True)
+            await run_exclusive(partial(store.write_tombstones, found), in_thread=True)
             await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, found)
             await reach("reclaim.note")
             await run_exclusive(partial(store.note_reclaimed, found))

@@ -20,7 +20,7 @@ from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.log.validation.record_rules import ValidBatch
 from partition_svc.log.validation.validation import UnexaminedBatch, validate
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.keys import LogHead, log_key, producer_key
 from partition_svc.store.log_store import LogStore
 
@@ -176,16 +176,16 @@ class PartitionLog:
         is_old = leader_epoch < self.leader_epoch
         return Refusal.FENCED_LEADER_EPOCH if is_old else Refusal.UNKNOWN_LEADER_EPOCH
 
-    def write(self, group: Group, staged: Sequence[StagedBatch], generation: int) -> None:
+    def write(self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int) -> None:
         """Adds staged batches, their rows of state and the head to an atomic write."""
         self._state.write(group, staged, generation, self.config)
         self.write_head(group)
 
-    def write_head(self, group: Group) -> None:
+    def write_head(self, group: AtomicWrite) -> None:
         """Adds the head row to an atomic write."""
         self._state.put_head(group, self.log_start_offset, self._fence_epoch)
 
-    def subtract_bytes(self, group: Group, removed_bytes: int) -> None:
+    def subtract_bytes(self, group: AtomicWrite, removed_bytes: int) -> None:
         """Reduces the size of the log by what compaction removes in the same atomic write."""
         self._state.size_bytes -= removed_bytes
         self.write_head(group)

@@ -149,7 +149,7 @@ class ProducerExpiration:
     def _delete(self, log_key: bytes, silent: Sequence[_Row]) -> None:
         """Forgets producers, save for those that have appended since their rows were read."""
         log = self._registry.logs.get(LogId(*log_id(log_key)))
-        group = self._store.new_group()
+        group = self._store.new_write()
         for key, row in silent:
             producer_id = numbered(key)
             if log is not None and log.producers.last_seen_ms(producer_id) > row_seen_ms(row):

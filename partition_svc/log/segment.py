@@ -6,7 +6,7 @@ by size and age, because only what is before the newest segment is compacted.
 
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.staged_batch import StagedBatch
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.keys import COMPACTED_BIT, batch_prefix, pack_segment, segment_key
 from partition_svc.store.reading import LogReader
 
@@ -36,7 +36,7 @@ class Segment:
             return False
         return not 0 <= self._first_timestamp < staged.max_timestamp - config.segment_ms
 
-    def add(self, group: Group, size_bytes: int, timestamp: int) -> None:
+    def add(self, group: AtomicWrite, size_bytes: int, timestamp: int) -> None:
         """Counts batches that are part of the atomic write `group`."""
         self._size_bytes += size_bytes
         if self._first_timestamp < 0:
@@ -46,7 +46,7 @@ class Segment:
 
     def next(  # noqa: PLR0913 - the values of a segment's row
         self,
-        group: Group,
+        group: AtomicWrite,
         reader: LogReader,
         log_key: bytes,
         *,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.ports.partitions import AppendResult, Refusal
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 
 
 class CommittableLog(Protocol):
@@ -22,7 +22,9 @@ class CommittableLog(Protocol):
     @property
     def high_watermark(self) -> int: ...
 
-    def write(self, group: Group, staged: "Sequence[StagedBatch]", generation: int) -> None: ...
+    def write(
+        self, group: AtomicWrite, staged: "Sequence[StagedBatch]", generation: int
+    ) -> None: ...
 
     def on_written(self, staged: "Sequence[StagedBatch]") -> None: ...
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from common.records.batch import last_offset_of
-from partition_svc.store.reading import Limits, Run
+from partition_svc.store.reading import ReadLimits, Run
 
 #: Rough memory of an entry besides its batch.
 _ENTRY_BYTES: Final = 200
@@ -71,7 +71,7 @@ class LogTail:
         self._cut()
         return freed
 
-    def read(self, offset: int, end_offset: int, limits: Limits) -> Run | None:
+    def read(self, offset: int, end_offset: int, limits: ReadLimits) -> Run | None:
         """As `LogReader.read`; None where `offset` is not in this part of the log."""
         bytes_max, pause_bytes, one = limits
         if self._start == len(self._runs) or offset < self.first_offset:

@@ -163,7 +163,7 @@ class Volume:
     def _save(self) -> None:
         # What changes from here on is not in this write.
         self._is_saving = False
-        group = self._store.new_group()
+        group = self._store.new_write()
         state = self._state
         if self._undurable_token:
             state = replace(state, tokens=(*state.tokens, self._undurable_token))

@@ -7,7 +7,7 @@ from rocksdict import ColumnFamily, WriteBatch
 from partition_svc.store.keys import family_of
 
 
-class Group:
+class AtomicWrite:
     """Rows and batches that are stored together or not at all. Values must be `bytes`."""
 
     __slots__ = ("_families", "changes", "compacted_bytes", "delete", "put")

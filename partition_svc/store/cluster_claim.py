@@ -14,9 +14,9 @@ def claim(store: LogStore, cluster_id: str) -> None:
     """
     stored = claimed_by(store)
     if not stored:
-        group = store.new_group()
-        group.put(CLUSTER_ID, cluster_id.encode())
-        store.write(group, 0)
+        write = store.new_write()
+        write.put(CLUSTER_ID, cluster_id.encode())
+        store.write(write, 0)
         store.sync()
     elif stored != cluster_id:
         raise WrongCluster(f"{store.path} holds data of cluster {stored}, not of {cluster_id}")

@@ -20,6 +20,10 @@ from partition_svc.store.options import database_options, family_options
 #: What RocksDB says where somebody else, or this process itself, holds the lock.
 _LOCKED: Final = ("While lock file", "lock hold by current process")
 
+#: Writes wait with more of these, long before RocksDB would stall them.
+_IMMUTABLE_MEMTABLES_MAX: Final = 2
+_LEVEL0_FILES_MAX: Final = 30
+
 #: Property: how many flushes and compactions have failed.
 _FAILED_JOBS: Final = "rocksdb.background-errors"
 
@@ -123,6 +127,14 @@ class Database:
         with _PROPERTY_FAILURES:
             families = self._compacted_families()
             return max((one.property_int_value(name) or 0 for one in families), default=0)
+
+    @property
+    def is_behind(self) -> bool:
+        """True if writes must wait for flushes or compaction. Raises `StorageFailed`."""
+        return (
+            self.number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
+            or self.level0_files() > _LEVEL0_FILES_MAX
+        )
 
     def damaged_generations(self) -> list[range]:
         """Generations whose files must not be rewritten: it would fail. Raises `StorageFailed`."""

@@ -10,7 +10,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     GenerationBytes,
@@ -35,9 +35,9 @@ class Deleted(NamedTuple):
 
 
 def delete_logs(
-    group: Group, reader: LogReader, logs: Sequence[tuple[bytes, int]], generation: int
+    write: AtomicWrite, reader: LogReader, logs: Sequence[tuple[bytes, int]], generation: int
 ) -> Deleted:
-    """Puts the deletion of logs into `group`: keys, and how many bytes each has.
+    """Puts the deletion of logs into `write`: keys, and how many bytes each has.
 
     `generation` is the open one.
     """
@@ -50,13 +50,13 @@ def delete_logs(
             if one & ~COMPACTED_BIT == generation:
                 # The log may begin again in it.
                 prefix = batch_prefix(one, log)
-                group.delete_batches(prefix, prefix + b"\xff" * 8)
+                write.delete_batches(prefix, prefix + b"\xff" * 8)
                 tombstones += 1
             else:
-                group.put(dead_key(one, log), b"")
+                write.put(dead_key(one, log), b"")
         for start, end in ranges_of(log):
-            tombstones += _delete_rows(group, reader, start, end)
-        group.delete(head_key(log))
+            tombstones += _delete_rows(write, reader, start, end)
+        write.delete(head_key(log))
     return Deleted(sizes, tombstones)
 
 
@@ -71,19 +71,22 @@ def _sizes(reader: LogReader, log: bytes, size_bytes: int) -> Counter[int]:
     return sizes
 
 
-def _delete_rows(group: Group, reader: LogReader, start: bytes, end: bytes) -> int:
+def _delete_rows(write: AtomicWrite, reader: LogReader, start: bytes, end: bytes) -> int:
     """Returns how many range tombstones it took."""
     found = list(islice(reader.rows(start, end), _ROWS_MAX))
     if len(found) == _ROWS_MAX:
-        group.delete_rows(start, end)
+        write.delete_rows(start, end)
         return 1
     for key, _ in found:
-        group.delete(key)
+        write.delete(key)
     return 0
 
 
 def note_deleted(
-    group: Group, reader: LogReader, deleted: Counter[int], added: Mapping[int, int] = _NOTHING
+    write: AtomicWrite,
+    reader: LogReader,
+    deleted: Counter[int],
+    added: Mapping[int, int] = _NOTHING,
 ) -> None:
     """Updates the rows of the generations that lost bytes, and may have got others for them."""
     for generation, size_bytes in deleted.items():
@@ -92,4 +95,4 @@ def note_deleted(
             before = GenerationBytes.unpack(row)
             appended = before.appended + added.get(generation, 0)
             now = GenerationBytes(appended, before.deleted + size_bytes)
-            group.put(generation_key(generation), now.pack())
+            write.put(generation_key(generation), now.pack())

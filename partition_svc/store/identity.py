@@ -9,7 +9,7 @@ import struct
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.keys import VOLUME, VOLUME_STATE
@@ -69,11 +69,11 @@ def count_opening(database: Database) -> Identity:
     before = read_identity(database)
     now = before._replace(incarnation=before.incarnation + 1)
     volume = read_volume(database, was_opened=before.incarnation > 0)
-    group = Group(database.batch_handles)
-    group.put(VOLUME, now.pack())
-    group.put(VOLUME_STATE, volume.opened(current_boot_id()).pack())
+    write = AtomicWrite(database.batch_handles)
+    write.put(VOLUME, now.pack())
+    write.put(VOLUME_STATE, volume.opened(current_boot_id()).pack())
     with storage_failures("write"):
-        database.state.write(group.changes)
+        database.state.write(write.changes)
         database.state.flush_wal(True)
     return now
 

@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
 from partition_svc.store.deletion import delete_logs, note_deleted
 from partition_svc.store.failures import StorageFailed, storage_failures
@@ -28,7 +27,7 @@ from partition_svc.store.keys import (
     generation_key,
     head_key,
 )
-from partition_svc.store.opening import Opening
+from partition_svc.store.opening import DatabaseOpener
 from partition_svc.store.read_failures import ReadFailures
 from partition_svc.store.reading import LogReader
 from partition_svc.store.reclaiming import Reclaimer, note_reclaimed
@@ -36,10 +35,6 @@ from partition_svc.store.replacing import Replacement, replace_batches
 from partition_svc.store.room import Room
 
 log = logging.getLogger(__name__)
-
-#: The store waits with more of these, long before RocksDB would stall a write.
-_IMMUTABLE_MEMTABLES_MAX: Final = 2
-_LEVEL0_FILES_MAX: Final = 30
 
 
 class LogStore:
@@ -68,7 +63,7 @@ class LogStore:
         """
         self.path = path
         self._flush_bytes = flush_bytes
-        self._opening = Opening(path, with_statistics=with_statistics)
+        self._opening = DatabaseOpener(path, with_statistics=with_statistics)
         self.room = Room(self._opening.directory, reserve_bytes)
         in_words = self._opening.write_error
         self._write_failures = storage_failures("write", in_words)
@@ -92,7 +87,7 @@ class LogStore:
         return self._database.is_writable
 
     @property
-    def is_roll_due(self) -> bool:
+    def is_generation_full(self) -> bool:
         """Whether the generation is full: call `roll` before the next write."""
         return self._open_generation.is_full
 
@@ -104,10 +99,7 @@ class LogStore:
     @property
     def is_behind(self) -> bool:
         """Whether writes must wait because flushes or compaction have not kept up."""
-        return (
-            self._database.number("rocksdb.num-immutable-mem-table") > _IMMUTABLE_MEMTABLES_MAX
-            or self._database.level0_files() > _LEVEL0_FILES_MAX
-        )
+        return self._database.is_behind
 
     @property
     def is_full(self) -> bool:
@@ -124,23 +116,23 @@ class LogStore:
         """How much of the disk copies of logs may take; raises `StorageFailed`."""
         return self.room.for_copies(self._database.unflushed_bytes(), self._flush_bytes)
 
-    def new_group(self) -> Group:
-        return Group(self._database.batch_handles)
+    def new_write(self) -> AtomicWrite:
+        return AtomicWrite(self._database.batch_handles)
 
-    def write(self, group: Group, appended_bytes: int) -> None:
-        """Writes a group to the write-ahead log of the OS: it survives the process.
+    def write(self, write: AtomicWrite, appended_bytes: int) -> None:
+        """Writes to the write-ahead log in the page cache: it survives the process.
 
         Raises:
             StorageFailed: nothing of it is stored.
         """
-        self._open_generation.add(appended_bytes, group.compacted_bytes, group.put)
+        self._open_generation.add(appended_bytes, write.compacted_bytes, write.put)
         with self._write_failures:
-            self._database.state.write(group.changes)
+            self._database.state.write(write.changes)
         self.room.on_written(appended_bytes)
 
     def check(self) -> None:
         """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""
-        self.write(self.new_group(), 0)
+        self.write(self.new_write(), 0)
 
     def sync(self) -> None:
         """Makes everything written so far survive the loss of power. Blocks; frees the lock.
@@ -173,11 +165,11 @@ class LogStore:
         Raises:
             StorageFailed
         """
-        group = self.new_group()
+        write = self.new_write()
         logs = [(key, self.head(key).size_bytes) for key in log_keys]
-        deleted = delete_logs(group, self.reader, logs, self.generation)
-        self._note_replaced(group, Counter(), deleted.sizes)
-        self.write(group, 0)
+        deleted = delete_logs(write, self.reader, logs, self.generation)
+        self._note_replaced(write, Counter(), deleted.sizes)
+        self.write(write, 0)
         self._open_generation.tombstones += deleted.tombstones
 
     def end_generation(self) -> None:
@@ -186,17 +178,21 @@ class LogStore:
             self._open_generation.must_end = True
 
     def replace(
-        self, group: Group, log_key: bytes, size_bytes: int, replacements: Sequence[Replacement]
+        self,
+        write: AtomicWrite,
+        log_key: bytes,
+        size_bytes: int,
+        replacements: Sequence[Replacement],
     ) -> int:
-        """Puts batches in the place of others into `group`; returns how much smaller the log gets.
+        """Puts batches in the place of others into `write`; returns how much smaller the log gets.
 
-        `size_bytes`: of the log before it. Nothing else may be done to it in the same group.
+        `size_bytes`: of the log before it. Nothing else may be done to it in the same write.
         """
         added, deleted = replaced = replace_batches(
-            group, self.reader, log_key, size_bytes, replacements
+            write, self.reader, log_key, size_bytes, replacements
         )
         gone_bytes = replaced.gone_bytes
-        self._note_replaced(group, added, deleted)
+        self._note_replaced(write, added, deleted)
         return gone_bytes
 
     def find_reclaimable(self, *, is_tight: bool = False) -> Counter[int]:
@@ -204,12 +200,12 @@ class LogStore:
 
         On a full disk, and with `is_tight`, one generation whose rest fits into what is free.
 
-        Call `bury` for them, `reclaimer.rewrite`, and `note_reclaimed`.
+        Call `write_tombstones` for them, `reclaimer.rewrite`, and `note_reclaimed`.
         """
         is_short = is_tight or self.is_full
         return self.reclaimer.find(self.generation, self.room.free_bytes(), is_short=is_short)
 
-    def bury(self, generations: Collection[int]) -> None:
+    def write_tombstones(self, generations: Collection[int]) -> None:
         """Makes a file of what deletes dead logs there, and begins a generation.
 
         Blocks, for as long as it takes to flush what is in memory. Raises `StorageFailed`.
@@ -218,17 +214,17 @@ class LogStore:
         # with tombstones and newer batches would have it rewrite everything between them.
         self._database.allow_compactions(allowed=False)
         self.roll(wait=True)
-        group = self.new_group()
-        self.reclaimer.bury(group, generations)
+        write = self.new_write()
+        self.reclaimer.write_tombstones(write, generations)
         with self._write_failures:
-            self._database.state.write(group.changes)
+            self._database.state.write(write.changes)
         self._flush(wait=True)
 
     def note_reclaimed(self, reclaimed: Counter[int]) -> None:
         """Raises `StorageFailed`."""
-        group = self.new_group()
-        note_reclaimed(group, self.reader, reclaimed)
-        self.write(group, 0)
+        write = self.new_write()
+        note_reclaimed(write, self.reader, reclaimed)
+        self.write(write, 0)
 
     def stop_reclaiming(self) -> None:
         """Makes a `rewrite` in another thread end soon. Nothing but `close` may follow."""
@@ -293,7 +289,9 @@ class LogStore:
     def _begin_generation(self, generation: int) -> None:
         self._open_generation = OpenGeneration(generation, self._flush_bytes)
 
-    def _note_replaced(self, group: Group, added: Counter[int], deleted: Counter[int]) -> None:
-        """Bytes by generation. Those of the open one are written with the group, in any case."""
+    def _note_replaced(
+        self, write: AtomicWrite, added: Counter[int], deleted: Counter[int]
+    ) -> None:
+        """Bytes by generation. Those of the open one are written with the write, in any case."""
         self._open_generation.replace(added, deleted)
-        note_deleted(group, self.reader, deleted, added)
+        note_deleted(write, self.reader, deleted, added)

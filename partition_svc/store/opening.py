@@ -30,7 +30,7 @@ class Reopened(NamedTuple):
     failure: str | None = None
 
 
-class Opening:
+class DatabaseOpener:
     """Of one data directory, which it holds until `close`."""
 
     def __init__(self, path: Path, *, with_statistics: bool) -> None:

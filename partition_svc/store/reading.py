@@ -38,7 +38,7 @@ class Run(NamedTuple):
     next_offset: int
 
 
-class Limits(NamedTuple):
+class ReadLimits(NamedTuple):
     """How much to read: whole batches of at most `bytes_max`, ending once `pause_bytes` are there.
 
     With `one` the first batch comes back even where it alone is larger than `bytes_max`.
@@ -60,7 +60,7 @@ class LogReader:
         self._state = database.state
         self._families = database.batch_families
 
-    def read(self, log: bytes, offset: int, end_offset: int, limits: Limits) -> Run:
+    def read(self, log: bytes, offset: int, end_offset: int, limits: ReadLimits) -> Run:
         """Batches from the one that holds `offset` on, before `end_offset`.
 
         Fewer where the next cannot be read: only a read that begins there fails.

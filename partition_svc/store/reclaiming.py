@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
 from partition_svc.store.failures import storage_failures
 from partition_svc.store.keys import (
@@ -77,11 +77,11 @@ class Reclaimer:
         bytes_max = min(_PIECE_BYTES, free_bytes // _FREE_PART)
         return _first_run({**plain, **compacted} if is_enough else plain, bytes_max)
 
-    def bury(self, group: Group, generations: Collection[int]) -> None:
-        """Puts tombstones of the dead logs of consecutive generations into `group`."""
+    def write_tombstones(self, write: AtomicWrite, generations: Collection[int]) -> None:
+        """Puts tombstones of the dead logs of consecutive generations into `write`."""
         for key, _ in self._reader.rows(*dead_range(min(generations), max(generations))):
             prefix = key[len(DEAD) :]
-            group.delete_batches(prefix, prefix + b"\xff" * 8)
+            write.delete_batches(prefix, prefix + b"\xff" * 8)
 
     def rewrite(self, generations: Collection[int]) -> None:
         """Rewrites the files of consecutive generations. Blocks; frees the lock.
@@ -109,16 +109,16 @@ class Reclaimer:
                 yield generation, size
 
 
-def note_reclaimed(group: Group, reader: LogReader, reclaimed: Counter[int]) -> None:
+def note_reclaimed(write: AtomicWrite, reader: LogReader, reclaimed: Counter[int]) -> None:
     """Updates the rows of generations that were rewritten, and forgets their dead logs."""
     for generation in reclaimed:
-        group.delete_rows(*dead_range(generation, generation))
+        write.delete_rows(*dead_range(generation, generation))
     for generation, gone in reclaimed.items():
         row = reader.row(generation_key(generation))
         if row is not None:
             before = GenerationBytes.unpack(row)
             now = GenerationBytes(before.appended - gone, before.deleted - gone)
-            group.put(generation_key(generation), now.pack())
+            write.put(generation_key(generation), now.pack())
 
 
 def _one_that_fits(found: Mapping[int, GenerationBytes], free_bytes: int) -> Counter[int]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from partition_svc.store.atomic_write import Group
+from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.keys import batch_prefix, pack_segment, pack_u64, segment_key
 from partition_svc.store.reading import LogReader
 
@@ -34,13 +34,13 @@ class Replaced(NamedTuple):
 
 
 def replace_batches(
-    group: Group,
+    write: AtomicWrite,
     reader: LogReader,
     log: bytes,
     size_bytes: int,
     replacements: Sequence[Replacement],
 ) -> Replaced:
-    """Puts replacements into `group`. `size_bytes`: of the log before it."""
+    """Puts replacements into `write`. `size_bytes`: of the log before it."""
     segments = list(reader.segments(log))
     bases = [base for base, _, _ in segments]
     replaced = Replaced(Counter(), Counter())
@@ -50,19 +50,19 @@ def replace_batches(
         generation = segments[index][1]
         key = batch_prefix(generation, log) + pack_u64(last_offset)
         if batch is None:
-            group.delete_batch(key)
+            write.delete_batch(key)
         else:
-            group.put_batch(key, batch)
+            write.put_batch(key, batch)
         size_now = len(batch or b"")
         replaced.added[generation] += size_now
         replaced.deleted[generation] += size_before
         gone[index] += size_before - size_now
-    _move_segments(group, log, segments, size_bytes, gone)
+    _move_segments(write, log, segments, size_bytes, gone)
     return replaced
 
 
 def _move_segments(
-    group: Group,
+    write: AtomicWrite,
     log: bytes,
     segments: Sequence[tuple[int, int, int]],
     size_bytes: int,
@@ -73,7 +73,7 @@ def _move_segments(
     gone_before = 0
     for index, ((base, generation, before), end) in enumerate(zip(segments, ends, strict=True)):
         if end - before == gone[index] > 0:
-            group.delete(segment_key(log, base))
+            write.delete(segment_key(log, base))
         elif gone_before:
-            group.put(segment_key(log, base), pack_segment(generation, before - gone_before))
+            write.put(segment_key(log, base), pack_segment(generation, before - gone_before))
         gone_before += gone[index]

@@ -64,7 +64,7 @@ def downgraded_for(
 
 
 def _converted(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
-    group.bury(effects)
+    group.write_tombstones(effects)
     classic = ClassicGroup(group.group_id, group.settings)
     classic.protocol_type = CONSUMER_PROTOCOL_TYPE
     classic.generation_id = group.epoch

@@ -155,7 +155,7 @@ class ConsumerGroup:
         if not self.is_to_be_classic:
             self.bump(effects)
 
-    def bury(self, effects: Effects) -> None:
+    def write_tombstones(self, effects: Effects) -> None:
         """The group is to be forgotten, and whoever is in it."""
         ids = list(self.members)
         effects.records += [CurrentRecord(self.group_id, one, None) for one in ids]

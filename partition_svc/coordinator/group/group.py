@@ -222,7 +222,7 @@ class Group:
             refusal = GroupRefusal.NON_EMPTY_GROUP
         if refusal is None:
             self._offsets.delete_where(lambda *_: True, effects)
-            self._members.bury(effects)
+            self._members.write_tombstones(effects)
         effects.reply(ticket, GroupResult(self.group_id, refusal))
         return effects
 
@@ -236,7 +236,7 @@ class Group:
         if is_expired is not None:
             self._offsets.delete_where(is_expired, effects)
         if self._members.is_empty and classic.is_vacant and not self._offsets:
-            self._members.bury(effects)
+            self._members.write_tombstones(effects)
         return effects
 
     def forget_topics(self, is_gone: Callable[[str, bytes], bool], now_ms: int) -> Effects:

@@ -85,7 +85,7 @@ class Membership:
             self._become_classic(downgrade.downgraded_for(group, last, request, effects))
         join(self.classic, joining, effects)
         if self.consumer is not None and not self.classic.is_vacant:
-            self.consumer.bury(effects)
+            self.consumer.write_tombstones(effects)
             self.consumer = None
 
     def sync(self, request: SyncGroup, ticket: Ticket, effects: Effects) -> None:
@@ -118,10 +118,10 @@ class Membership:
             return taken
         return self._first_heartbeat(request, effects)
 
-    def bury(self, effects: Effects) -> None:
+    def write_tombstones(self, effects: Effects) -> None:
         """It has no members, and is to be forgotten."""
         if self.consumer is not None:
-            self.consumer.bury(effects)
+            self.consumer.write_tombstones(effects)
         if self.classic.is_stored:
             effects.records.append(GroupRecord(self.group_id, None))
         self.classic.state = ClassicState.DEAD

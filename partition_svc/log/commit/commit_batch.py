@@ -64,7 +64,7 @@ class CommitBatch:
         """
         if not self._by_log:
             return
-        group, generation = store.new_group(), store.generation
+        group, generation = store.new_write(), store.generation
         for log, staged in self._by_log.items():
             log.write(group, staged, generation)
         store.write(group, self._size_bytes)

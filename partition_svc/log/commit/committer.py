@@ -108,7 +108,7 @@ class Committer:
                 # One at a time, so that appends never wait for many.
                 if self._chores:
                     await self._run_chore(self._chores.popleft())
-                if self._store.is_roll_due:
+                if self._store.is_generation_full:
                     await self._roll()
         except StorageFailed as error:
             self.failure = self.refusal = str(error)

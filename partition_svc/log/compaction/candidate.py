@@ -11,9 +11,9 @@ from typing import NamedTuple
 from common.records.batch import parse_header
 from partition_svc.log.log_config import FOREVER
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.store.reading import Limits, LogReader
+from partition_svc.store.reading import LogReader, ReadLimits
 
-_FIRST = Limits(bytes_max=0, pause_bytes=0, one=True)
+_FIRST = ReadLimits(bytes_max=0, pause_bytes=0, one=True)
 
 
 class CompactionCandidate(NamedTuple):

@@ -25,13 +25,13 @@ from partition_svc.log.registry import LogRegistry
 from partition_svc.store.failures import DiskFull
 from partition_svc.store.keys import compacted_key, pack_u64
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits, Run
+from partition_svc.store.reading import ReadLimits, Run
 from partition_svc.store.replacing import Replacement
 
 _T = TypeVar("_T")
 
 #: Read, worked on and written at a time: a few milliseconds of each.
-_PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
 
 
 class CompactionInterrupted(Exception):
@@ -159,7 +159,7 @@ class CompactionPass:
     def _replace(self, replacements: Sequence[Replacement]) -> None:
         """What it does to size and cache of the log happens in the same turn as the write."""
         store, one = self._tools.store, self._log
-        group = store.new_group()
+        group = store.new_write()
         gone_bytes = store.replace(group, one.key, one.head.size_bytes, replacements)
         one.subtract_bytes(group, gone_bytes)
         store.write(group, 0)
@@ -167,14 +167,14 @@ class CompactionPass:
         self.replaced += len(replacements)
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
-        group = self._tools.store.new_group()
+        group = self._tools.store.new_write()
         for key in keys:
             group.delete(key)
         self._tools.store.write(group, 0)
 
     def _note(self, end: int) -> None:
         """The log is compacted up to `end`."""
-        group = self._tools.store.new_group()
+        group = self._tools.store.new_write()
         group.put(compacted_key(self._log.key), pack_u64(end))
         self._tools.store.write(group, 0)
 

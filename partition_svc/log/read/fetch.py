@@ -20,7 +20,7 @@ from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits, Run
+from partition_svc.store.reading import ReadLimits, Run
 
 #: After so much from the store the loop may do something else.
 _PAUSE_BYTES: Final = 1 << 20
@@ -77,10 +77,10 @@ class _Poll:
     def lacking_bytes(self) -> int:
         return self._needed - self.size_bytes
 
-    def limits(self, position: int, others_bytes: int) -> Limits:
+    def limits(self, position: int, others_bytes: int) -> ReadLimits:
         """How much to read of a partition; the first batch found may exceed it (KIP-74)."""
         room = min(self.partitions[position].max_bytes, self.bytes_max - others_bytes)
-        return Limits(room, room, not others_bytes)
+        return ReadLimits(room, room, not others_bytes)
 
     def add(self, read: _Read) -> None:
         self.reads.append(read)
@@ -189,7 +189,7 @@ class Fetcher:
             return _Read(FetchResult(refusal=Refusal.STORAGE_ERROR))
 
     async def _batches(
-        self, log: PartitionLog, offset: int, limits: Limits, room: FetchRoom | None
+        self, log: PartitionLog, offset: int, limits: ReadLimits, room: FetchRoom | None
     ) -> _Read:
         """Reads up to the high watermark of this moment, from memory where it is there."""
         end = log.high_watermark
@@ -205,10 +205,10 @@ class Fetcher:
                     left = min(left, room.left)
                 if left <= 0 and not one:
                     break
-            run = log.tail.read(offset, end, Limits(left, left, one))
+            run = log.tail.read(offset, end, ReadLimits(left, left, one))
             if run is None:
                 pause = min(left, _PAUSE_BYTES)
-                wanted = Limits(left, pause, one)
+                wanted = ReadLimits(left, pause, one)
                 run = await self._from_store(log, offset, end, wanted, room, is_first=not size)
             elif room is not None:
                 room.take(run.size_bytes)
@@ -224,7 +224,7 @@ class Fetcher:
         log: PartitionLog,
         offset: int,
         end: int,
-        limits: Limits,
+        limits: ReadLimits,
         room: FetchRoom | None,
         *,
         is_first: bool,

@@ -28,11 +28,11 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.validation.record_thread import RecordThread
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 
 _NO_ANSWER: Final = OffsetResult()
 #: So many bytes of batches at a time while looking for the right one.
-_STEP: Final = Limits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
+_STEP: Final = ReadLimits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
 #: What is searched on the event loop: half a millisecond of work.
 _RECORDS_AT_ONCE: Final = 1000
 #: Records that one query may search, and one batch more.

@@ -175,7 +175,7 @@ class IncomingLogs:
         whole = copy.mark._replace(is_whole=True)
 
         def write() -> None:
-            group = self._store.new_group()
+            group = self._store.new_write()
             group.put(head_key(copy.key), own.pack())
             group.put(incoming_key(copy.key), whole.pack())
             self._store.write(group, 0)
@@ -239,7 +239,7 @@ class IncomingLogs:
 
     async def _put_mark(self, wanted: LogId, mark: Incoming) -> None:
         def write() -> None:
-            group = self._store.new_group()
+            group = self._store.new_write()
             group.put(incoming_key(log_key(*wanted)), mark.pack())
             self._store.write(group, 0)
             self.marks[wanted] = mark
@@ -263,13 +263,13 @@ class IncomingLogs:
             raise StorageFailed("the copy was let go of")
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
-        group = self._store.new_group()
+        group = self._store.new_write()
         for key in keys:
             group.delete(key)
         self._store.write(group, 0)
 
     def _put_rows(self, key: bytes, rows: Sequence[Row]) -> None:
-        group = self._store.new_group()
+        group = self._store.new_write()
         for kind, rest, value in rows:
             group.put(kind + key + rest, value)
         self._store.write(group, 0)

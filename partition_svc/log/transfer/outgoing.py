@@ -16,10 +16,10 @@ from partition_svc.log.producers import row_before
 from partition_svc.log.registry import LogRegistry
 from partition_svc.store.keys import LOG_KEY_BYTES, PRODUCERS, LogHead, range_of
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits, Row
+from partition_svc.store.reading import ReadLimits, Row
 
 #: Small enough that reading it, and taking it in, are short turns of the loop.
-_PIECE: Final = Limits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
 #: Rows are small: some 500 of them take as long as a piece of batches.
 _ROWS_BYTES: Final = 32 << 10
 
@@ -114,7 +114,7 @@ class OutgoingLogs:
         def write() -> None:
             # Not where a new epoch has come in between.
             if log.is_fenced:
-                group = self._store.new_group()
+                group = self._store.new_write()
                 log.write_head(group)
                 self._store.write(group, 0)
                 fenced.append(log.head)

@@ -9,7 +9,7 @@ from partition_svc.log.compaction.compaction_pass import CompactionPass, Compact
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.partitions import PartitionCore
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.partition_core import LOG, append
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import Record
@@ -19,7 +19,7 @@ EAGER: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ra
 NEVER_MS = 3_600_000
 START_MS = 1_700_000_000_000
 
-_EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+_EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 #: Key and value of a record; value None is a tombstone.
 Pair = tuple[bytes, bytes | None]

@@ -44,7 +44,7 @@ def reclaim(store: LogStore) -> Counter[int]:
     """Gives back the space of some generations; returns what was deleted in each."""
     found = store.find_reclaimable()
     if found:
-        store.bury(found)
+        store.write_tombstones(found)
         store.reclaimer.rewrite(found)
     return found
 
@@ -63,7 +63,7 @@ def store_batches(
     is_compacted: bool = False,
 ) -> int:
     """Stores batches of ten offsets each as a segment of this generation; returns the log end."""
-    group = store.new_group()
+    group = store.new_write()
     size_before = store.head(log).size_bytes
     generation = store.generation | COMPACTED_BIT if is_compacted else store.generation
     group.put(segment_key(log, base_offset), pack_segment(generation, size_before))

@@ -32,7 +32,7 @@ def store_producers(
     key = log_key(*log)
     rows: dict[int, bytes] = {}
     for start in range(0, count, _PER_WRITE):
-        group = store.new_group()
+        group = store.new_write()
         for producer_id in range(start, min(count, start + _PER_WRITE)):
             seen = seen_ms(producer_id)
             if seen not in rows:

@@ -7,13 +7,13 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.log_state import INDEX_INTERVAL_BYTES, LogState
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.store.keys import COMPACTED_BIT, LAST, LogHead
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import LOG_KEY, opened
 from tests.support.stores.partition_core import batch
 
 PLAIN = LogConfig()
 COMPACTED = LogConfig(is_compacted=True, segment_bytes=3000, segment_ms=1000)
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def staged(base_offset, *, records=1, size=20, timestamp_ms=1000, epoch=0, row=N
 
 
 def write(store, log, *batches, config=PLAIN):
-    group = store.new_group()
+    group = store.new_write()
     log.write(group, batches, store.generation, config)
     group.put(b"H" + LOG_KEY, log.head(0, -1).pack())
     store.write(group, sum(len(one.batch) for one in batches))

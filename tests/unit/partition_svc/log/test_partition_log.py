@@ -9,12 +9,12 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import LogHead, head_key, log_key, producer_key
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import LOG, base_offset, batch, content
 
 NOW_MS = 1_800_000_000_000
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def stage(log, one, leader_epoch=-1):
 
 def commit(store, log, *stageds):
     """What the committer does, all in one group."""
-    group = store.new_group()
+    group = store.new_write()
     log.write(group, stageds, store.generation)
     store.write(group, sum(len(staged.batch) for staged in stageds))
     log.on_written(stageds)
@@ -116,7 +116,7 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     log = open_log(store)
     append(store, log, batch(3))
     staged = stage(log, batch(2))
-    group = store.new_group()
+    group = store.new_write()
     log.write(group, [staged], store.generation)
     store.write(group, 1)
     log.rollback()
@@ -203,7 +203,7 @@ def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
 def test_a_fenced_log_takes_nothing_until_a_higher_epoch(store):
     log = open_log(store, leader_epoch=3)
     append(store, log, batch())
-    group = store.new_group()
+    group = store.new_write()
     group.put(head_key(log.key), log.head._replace(fence_epoch=3).pack())
     store.write(group, 0)
     again = open_log(store, leader_epoch=3)

@@ -148,7 +148,7 @@ def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
     )
     key = log_key(MOVED_ID, 0)
     store_batches(store, 0, b"x", log=key)
-    group = store.new_group()
+    group = store.new_write()
     group.put(head_key(key), store.head(key)._replace(leader_epoch=3).pack())
     store.write(group, 0)
     elsewhere = topic(MOVED_ID, owner="partition-1", leader_epoch=leader_epoch)

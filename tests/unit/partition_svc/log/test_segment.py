@@ -17,7 +17,7 @@ def store(tmp_path):
 
 
 def follow(store, segment, base_offset, bytes_before, config=COMPACTED):
-    group = store.new_group()
+    group = store.new_write()
     following = segment.next(
         group,
         store.reader,
@@ -38,7 +38,7 @@ def takes(store, segment, size_bytes, timestamp, config=COMPACTED):
 
 def test_a_segment_of_a_compacted_log_ends_by_size_and_by_age(store):
     segment = follow(store, Segment(), 0, 0)
-    group = store.new_group()
+    group = store.new_write()
     # However large the first one is.
     assert takes(store, segment, 100, 5000)
     segment.add(group, 60, 5000)
@@ -53,7 +53,7 @@ def test_a_segment_of_a_compacted_log_ends_by_size_and_by_age(store):
 
 def test_others_end_with_the_generation_alone(store):
     segment = follow(store, Segment(), 0, 0, PLAIN)
-    group = store.new_group()
+    group = store.new_write()
     segment.add(group, 1 << 40, 0)
     assert group.compacted_bytes == 0
     assert takes(store, segment, 1 << 20, 1 << 60, PLAIN)

@@ -196,7 +196,7 @@ def test_only_a_loss_of_power_makes_records_doubtful(tmp_path, boot_id, may_lack
             # A process that does not end politely.
             core.volume.note_closed = lambda: None
             if boot_id is not None:
-                group = core._store.new_group()
+                group = core._store.new_write()
                 row = StoredVolume(boot_id=boot_id, is_closed=False).pack()
                 group.put(VOLUME_STATE, row)
                 core._store.write(group, 0)
@@ -223,7 +223,7 @@ def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
             assert due == []
             (result,) = await append(core, batch(), acks=1)
             assert result.base_offset == 3
-            group = core._store.new_group()
+            group = core._store.new_write()
             group.put(head_key(log.key), log.head._replace(next_offset=1).pack())
             core._store.write(group, 0)
             core._on_recovered()

@@ -8,7 +8,7 @@ from partition_svc.store.keys import (
     time_key,
 )
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
@@ -18,7 +18,7 @@ from tests.support.stores.log_stores import (
     store_batches,
 )
 
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 def fill(store: LogStore, *, mine: int, others: int, generations: int = 3) -> None:
@@ -43,7 +43,7 @@ def files_bytes(store: LogStore) -> int:
 def test_a_deleted_log_leaves_nothing_and_its_neighbour_everything(tmp_path):
     with opened(tmp_path) as store:
         fill(store, mine=100, others=50)
-        group = store.new_group()
+        group = store.new_write()
         group.put(producer_key(LOG_KEY, 1), b"")
         group.put(time_key(LOG_KEY, 1, 1), b"")
         group.put(producer_key(OTHER_LOG_KEY, 1), b"")
@@ -76,9 +76,9 @@ def test_each_generation_knows_how_much_of_it_is_deleted(tmp_path):
         assert deleted_bytes(store, 0) == (150, 100)
         assert deleted_bytes(store, 1) == (150, 100)
         assert deleted_bytes(store, 2) == (7, 7)
-        assert not store.is_roll_due
+        assert not store.is_generation_full
         store.end_generation()
-        assert store.is_roll_due
+        assert store.is_generation_full
 
 
 def test_deleting_what_is_not_there_does_nothing(tmp_path):
@@ -100,7 +100,7 @@ def test_many_logs_are_deleted_in_one_write_and_counted_together(tmp_path):
 def test_few_rows_are_deleted_without_range_tombstones_and_many_with_one(tmp_path):
     with opened(tmp_path) as store:
         for count in (10, 1000):
-            group = store.new_group()
+            group = store.new_write()
             for number in range(count):
                 group.put(time_key(LOG_KEY, number, number), b"")
             group.put(producer_key(LOG_KEY, 1), b"")
@@ -115,14 +115,14 @@ def test_few_rows_are_deleted_without_range_tombstones_and_many_with_one(tmp_pat
 def test_a_generation_ends_by_itself_where_very_many_logs_are_deleted_in_it(tmp_path):
     with opened(tmp_path) as store:
         store.end_generation()
-        assert not store.is_roll_due  # nothing is deleted in it
+        assert not store.is_generation_full  # nothing is deleted in it
         keys = [log_key(b"topic of 16 byte", number) for number in range(2_000)]
         for key in keys:
             store_batches(store, 0, b"x", log=key)
         store.delete_logs(keys[:-1])
-        assert not store.is_roll_due
+        assert not store.is_generation_full
         store.delete_logs(keys[-1:])
-        assert store.is_roll_due
+        assert store.is_generation_full
 
 
 def test_a_log_in_both_families_is_deleted_from_both(tmp_path):

@@ -81,7 +81,7 @@ def test_only_the_opening_that_was_counted_last_is_known_again(tmp_path):
 def test_a_directory_of_a_release_without_tokens_gets_one_and_an_unknown_end(tmp_path):
     with opened(tmp_path) as store:
         before = store.identity
-        group = store.new_group()
+        group = store.new_write()
         group.delete(VOLUME_STATE)
         store.write(group, 0)
     with opened(tmp_path) as store:

@@ -12,7 +12,7 @@ import pytest
 from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.keys import LogHead, head_key
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.full_disk import files_limited_to
 from tests.support.stores.log_stores import (
     LOG_KEY,
@@ -24,7 +24,7 @@ from tests.support.stores.log_stores import (
 )
 
 ROOT = Path(__file__).parents[4]
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 _KILLED_AFTER_WRITING = """
 import os, signal, sys
@@ -58,13 +58,13 @@ def test_a_folder_that_cannot_be_made_is_a_failure(tmp_path):
 
 def test_a_generation_ends_when_it_is_full_and_a_new_one_begins(tmp_path):
     with opened(tmp_path, flush_bytes=100) as store:
-        assert (store.generation, store.is_roll_due) == (0, False)
+        assert (store.generation, store.is_generation_full) == (0, False)
         store_batches(store, 0, b"x" * 99)
-        assert not store.is_roll_due
+        assert not store.is_generation_full
         store_batches(store, 10, b"x")
-        assert store.is_roll_due
+        assert store.is_generation_full
         store.roll()
-        assert (store.generation, store.is_roll_due) == (1, False)
+        assert (store.generation, store.is_generation_full) == (1, False)
 
 
 def test_opening_begins_a_generation_only_where_the_last_has_data(tmp_path):
@@ -201,7 +201,7 @@ def test_a_sync_and_a_deleted_head_are_written(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x")
         store.sync()
-        group = store.new_group()
+        group = store.new_write()
         group.delete(head_key(LOG_KEY))
         store.write(group, 0)
         assert list(store.heads()) == []

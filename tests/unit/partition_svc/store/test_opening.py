@@ -1,4 +1,4 @@
-"""Opening a store again: only what was opened before, and only where it was."""
+"""DatabaseOpener a store again: only what was opened before, and only where it was."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from partition_svc.store.failures import StorageFailed, StoreInUse
 from partition_svc.store.identity import was_opened_as
 from partition_svc.store.keys import VOLUME
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.opening import Opening
-from partition_svc.store.reading import Limits
+from partition_svc.store.opening import DatabaseOpener
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 
-EVERYTHING = Limits(1 << 30, 1 << 30, True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, True)
 
 
 def stored(store):
@@ -115,7 +115,7 @@ def test_a_first_opening_makes_no_database_beside_the_files_of_one(tmp_path):
 
 
 def test_one_store_at_a_time_and_a_failed_opening_gives_up_the_directory(tmp_path):
-    opening = Opening(tmp_path / "data", with_statistics=False)
+    opening = DatabaseOpener(tmp_path / "data", with_statistics=False)
     with pytest.raises(StoreInUse):
         LogStore(tmp_path / "data")
     opening.close()

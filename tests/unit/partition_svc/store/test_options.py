@@ -34,7 +34,7 @@ def test_files_are_kept_open_by_what_the_process_may_have(monkeypatch, limit, fi
 READ_MANY_FILES = """
 import resource, sys
 from pathlib import Path
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections = [open("/dev/null") for _ in range(150)]
@@ -45,7 +45,7 @@ with opened(Path(sys.argv[1])) as store:
     for number in range(130):
         store_batches(store, number * 10, b"x" * 1000)
         roll(store)
-    limits = Limits(1 << 30, 1 << 30, True)
+    limits = ReadLimits(1 << 30, 1 << 30, True)
     for _ in range(2):
         assert len(store.reader.read(LOG_KEY, 0, 10_000, limits).batches) == 130
     files = len(list(Path(sys.argv[1]).glob("*.sst")))

@@ -3,11 +3,11 @@ import pytest
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import CLUSTER_ID, head_key, segment_key
 from partition_svc.store.read_failures import ReadFailures
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.bit_rot import damage
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, roll, store_batches
 
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 class Clock:

@@ -2,10 +2,10 @@ import pytest
 
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, segment_key, time_key
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
-EVERYTHING = Limits(1 << 20, 1 << 20, one=True)
+EVERYTHING = ReadLimits(1 << 20, 1 << 20, one=True)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_a_read_stays_below_the_end_it_is_given(store):
 
 
 def test_limits_cut_between_batches(store):
-    run = read(store, 0, limits=Limits(35, 35, one=True))
+    run = read(store, 0, limits=ReadLimits(35, 35, one=True))
     assert [len(one) for one in run.batches] == [10, 20]
-    assert read(store, 0, limits=Limits(100, 25, one=True)).next_offset == 20
+    assert read(store, 0, limits=ReadLimits(100, 25, one=True)).next_offset == 20
 
 
 def test_the_first_batch_may_be_too_large_where_one_is_wanted(store):
-    assert len(read(store, 10, limits=Limits(5, 5, one=True)).batches) == 1
-    run = read(store, 10, limits=Limits(5, 5, one=False))
+    assert len(read(store, 10, limits=ReadLimits(5, 5, one=True)).batches) == 1
+    run = read(store, 10, limits=ReadLimits(5, 5, one=False))
     assert (run.batches, run.next_offset) == ([], 10)
 
 
@@ -85,7 +85,7 @@ def test_segments_tell_their_generation_and_the_bytes_before_them(store):
 
 
 def test_the_time_index_answers_with_an_offset_before_the_time(store):
-    group = store.new_group()
+    group = store.new_write()
     for timestamp, offset in ((100, 9), (200, 29), (200, 39)):
         group.put(time_key(LOG_KEY, timestamp, offset), b"")
     group.put(time_key(OTHER_LOG_KEY, 1, 1), b"")
@@ -96,7 +96,7 @@ def test_the_time_index_answers_with_an_offset_before_the_time(store):
 
 
 def test_producers_are_those_of_the_log(store):
-    group = store.new_group()
+    group = store.new_write()
     for log, producer_id in ((LOG_KEY, 5), (LOG_KEY, 1 << 40), (OTHER_LOG_KEY, 6)):
         group.put(producer_key(log, producer_id), b"state")
     store.write(group, 0)
@@ -104,7 +104,7 @@ def test_producers_are_those_of_the_log(store):
 
 
 def test_a_row_at_the_end_of_a_range_is_not_in_it(store):
-    group = store.new_group()
+    group = store.new_write()
     for key in (b"x1", b"x2", b"x3"):
         group.put(key, b"")
     store.write(group, 0)
@@ -127,7 +127,7 @@ def test_a_closed_database_fails_as_a_broken_one_does(tmp_path):
 
 
 def test_rows_are_read_in_pieces_of_whole_rows(store):
-    group = store.new_group()
+    group = store.new_write()
     keys = [producer_key(LOG_KEY, number) for number in range(5)]
     for key in keys:
         group.put(key, b"x" * 71)
@@ -140,7 +140,7 @@ def test_rows_are_read_in_pieces_of_whole_rows(store):
 
 
 def test_epochs_are_those_of_the_log(store):
-    group = store.new_group()
+    group = store.new_write()
     for log, epoch, start in ((LOG_KEY, 3, 10), (LOG_KEY, 1 << 20, 20), (OTHER_LOG_KEY, 5, 1)):
         group.put(epoch_key(log, epoch), pack_u64(start))
     store.write(group, 0)
@@ -154,7 +154,7 @@ def test_the_last_segment_of_a_log_tells_its_generation_and_the_bytes_before_it(
 
 def test_a_read_before_the_first_segment_begins_with_it(store):
     """Compaction has left nothing of those that came before."""
-    group = store.new_group()
+    group = store.new_write()
     group.delete(segment_key(LOG_KEY, 0))
     store.write(group, 0)
     assert read(store, 5).batches == [one for x in (b"b", b"c") for one in (x * 10, x * 20)]

@@ -13,7 +13,7 @@ from partition_svc.store.keys import (
     segment_key,
 )
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,
@@ -25,7 +25,7 @@ from tests.support.stores.log_stores import (
 )
 from tests.support.waiting import eventually
 
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 def fill(store: LogStore, *, mine: int, others: int, generations: int = 3) -> None:
@@ -128,7 +128,7 @@ def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time
 )
 def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path, free_bytes, expected):
     with opened(tmp_path) as store:
-        group = store.new_group()
+        group = store.new_write()
         row = GenerationBytes(400 << 20, 300 << 20).pack()
         for number in (1, 2, 3, 4, 6, COMPACTED_BIT | 1):
             group.put(generation_key(number), row)
@@ -169,7 +169,7 @@ def test_what_is_dead_is_known_until_its_space_is_free(tmp_path):
         with opened(tmp_path) as store:
             found = store.find_reclaimable()
             assert sorted(found) == [0, 1, 2]
-            store.bury(found)
+            store.write_tombstones(found)
     with opened(tmp_path) as store:
         store.note_reclaimed(reclaim(store))
         assert files_bytes(store) < 50_000
@@ -205,7 +205,7 @@ def test_a_kill_leaves_no_file_that_reaches_from_tombstones_to_new_batches(tmp_p
             flush(**how)
 
         monkeypatch.setattr(store, "_flush", flush_after_copy)
-        store.bury([0])
+        store.write_tombstones([0])
         store_batches(store, 200, b"y" * 1000, log=OTHER_LOG_KEY)
         copy_files(path, copies[2])
     for copy in copies:
@@ -229,7 +229,7 @@ def test_tombstones_of_several_rewrites_are_not_merged_with_all_between(tmp_path
         for _ in range(3):
             for generation in dead:
                 # Each time the process is killed before it rewrites.
-                store.bury([generation])
+                store.write_tombstones([generation])
     with opened(tmp_path) as store:
         for generation in dead:
             found = reclaim(store)

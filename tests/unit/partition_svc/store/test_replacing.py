@@ -7,7 +7,7 @@ from partition_svc.store.keys import (
     head_key,
     pack_u64,
 )
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from partition_svc.store.replacing import Replacement
 from tests.support.stores.log_stores import (
     LOG_KEY,
@@ -19,7 +19,7 @@ from tests.support.stores.log_stores import (
     store_batches,
 )
 
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def store(tmp_path):
 
 
 def replace(store, *replacements):
-    group = store.new_group()
+    group = store.new_write()
     head = store.head(LOG_KEY)
     gone = store.replace(group, LOG_KEY, head.size_bytes, replacements)
     group.put(head_key(LOG_KEY), head._replace(size_bytes=head.size_bytes - gone).pack())
@@ -85,7 +85,7 @@ def test_what_is_put_counts_for_the_end_of_the_generation(tmp_path):
     with opened(tmp_path, flush_bytes=100) as store:
         store_batches(store, 0, b"a" * 50, b"a" * 30)
         replace(store, Replacement(9, 50, b"b" * 20))
-        assert store.is_roll_due
+        assert store.is_generation_full
 
 
 def test_the_space_of_what_is_gone_comes_back(tmp_path):
@@ -104,7 +104,7 @@ def test_the_space_of_what_is_gone_comes_back(tmp_path):
 
 
 def test_how_far_a_log_is_compacted_goes_with_it(store):
-    group = store.new_group()
+    group = store.new_write()
     group.put(compacted_key(LOG_KEY), pack_u64(40))
     store.write(group, 0)
     assert store.reader.compacted_to(LOG_KEY) == 40

@@ -52,8 +52,8 @@ def test_a_group_is_buried_once():
     group, effects = group_of(), Effects(0)
     group.bump(effects)
     effects.records.clear()
-    group.bury(effects)
-    group.bury(effects)
+    group.write_tombstones(effects)
+    group.write_tombstones(effects)
     assert effects.records == [TargetEpochRecord("g", None), EpochRecord("g", None)]
 
 

@@ -12,13 +12,13 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import log_key
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import TOPIC_ID, batch
 
 NOW_MS = 1_800_000_000_000
 MUCH = 1 << 20
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 @pytest.fixture

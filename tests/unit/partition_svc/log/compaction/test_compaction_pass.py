@@ -11,7 +11,7 @@ from partition_svc.log.rate_limit import RateLimit
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import log_key, range_of, unpack_time_key
 from partition_svc.store.log_store import LogStore
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.compacted_logs import (
     EAGER,
     NEVER_MS,
@@ -100,7 +100,7 @@ def test_wherever_it_is_killed_the_log_says_the_same(tmp_path, seed, monkeypatch
             expected = last_values(await read_everything(core))
             # A piece for each batch, so that there are many writes.
             monkeypatch.setattr(
-                "partition_svc.log.compaction.compaction_pass._PIECE", Limits(1, 1, one=True)
+                "partition_svc.log.compaction.compaction_pass._PIECE", ReadLimits(1, 1, one=True)
             )
             copies = copy_after_each_write(core, tmp_path, monkeypatch)
             for round_ in range(3):

@@ -9,7 +9,7 @@ from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened
 def store(tmp_path):
     """Rows at every tenth offset, and those of another log."""
     with opened(tmp_path) as store:
-        group = store.new_group()
+        group = store.new_write()
         for number in range(2_000):
             for key in (LOG_KEY, OTHER_LOG_KEY):
                 group.put(time_key(key, 1_000 + number, number * 10), b"")

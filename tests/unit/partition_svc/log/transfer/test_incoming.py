@@ -16,7 +16,7 @@ from partition_svc.store.keys import (
     incoming_key,
     log_key,
 )
-from partition_svc.store.reading import Limits
+from partition_svc.store.reading import ReadLimits
 from tests.support.stores.failing_stores import CancelledChore
 from tests.support.stores.partition_core import (
     TOPIC_ID,
@@ -31,7 +31,7 @@ from tests.support.stores.partition_core import (
 OTHER = b"another of 16 by"
 LOG = LogId(OTHER, 0)
 KEY = log_key(*LOG)
-EVERYTHING = Limits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
 
 
 def move(move_id=1, phase=MovePhase.PREPARE):
@@ -357,7 +357,7 @@ def test_a_copy_that_was_let_go_of_is_not_made_whole(tmp_path):
 
 
 def put_mark(store, mark):
-    group = store.new_group()
+    group = store.new_write()
     group.put(incoming_key(KEY), mark.pack())
     store.write(group, 0)
 

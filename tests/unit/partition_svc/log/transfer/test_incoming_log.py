@@ -25,7 +25,7 @@ def copy(store):
 
 
 def write(store, copy, *batches):
-    group = store.new_group()
+    group = store.new_write()
     taken = [copy.take(one, header, 0) for one, header in copy.placed(b"".join(batches))]
     copy.write(group, taken, store.generation)
     store.write(group, 0)
