@@ -17,13 +17,13 @@ from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
 from partition_svc.member import live
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.log_store import LogStore
 
 
 @asynccontextmanager
-async def open_core(settings: PartitionSettings) -> AsyncIterator[PartitionCore]:
+async def open_core(settings: PartitionSettings) -> AsyncIterator[LocalPartitions]:
     """A core on the store in `data.dir`, open for as long as the context is.
 
     Raises:
@@ -36,7 +36,7 @@ async def open_core(settings: PartitionSettings) -> AsyncIterator[PartitionCore]
         flush_bytes=settings.flush_bytes,
         reserve_bytes=settings.reserve_bytes,
     )
-    core = PartitionCore(store, settings)
+    core = LocalPartitions(store, settings)
     core.start()
     try:
         yield core
@@ -46,13 +46,13 @@ async def open_core(settings: PartitionSettings) -> AsyncIterator[PartitionCore]
 
 @asynccontextmanager
 async def open_coordinators(
-    core: PartitionCore, settings: PartitionSettings
+    core: LocalPartitions, settings: PartitionSettings
 ) -> AsyncIterator[OwnedCoordinators]:
     """Coordinators of the groups whose partitions `core` has; drained when the context ends."""
     coordinators = OwnedCoordinators(
         core, settings.groups, retention_check_ms=settings.offsets_retention_check_ms
     )
-    core.on_served = coordinators.follow
+    core.on_serving_changed = coordinators.follow
     coordinators.start()
     try:
         yield coordinators
@@ -101,13 +101,13 @@ def _with_brackets(address: str) -> str:
     return f"[{host}]:{port}"
 
 
-def registration(settings: PartitionSettings, core: PartitionCore, port: int) -> Member:
+def registration(settings: PartitionSettings, core: LocalPartitions, port: int) -> Member:
     """What this member tells of itself, when it listens on `port`."""
     return Member(settings.member, advertised_address(settings, port), *core.identity)
 
 
 async def _follow_until(
-    stop: asyncio.Event, core: PartitionCore, server: RpcServer, settings: PartitionSettings
+    stop: asyncio.Event, core: LocalPartitions, server: RpcServer, settings: PartitionSettings
 ) -> None:
     """Is a registered member, ready as soon as it knows the cluster, until `stop` is set."""
 

@@ -14,7 +14,7 @@ from partition_svc.load_reports import Reporter
 from partition_svc.log.volume import Volume
 from partition_svc.moves.peers import Peers
 from partition_svc.moves.runner import Mover
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ OnApplied = Callable[[ClusterChange], Awaitable[None]]
 
 
 async def live(  # noqa: PLR0913 - what a member is made of, each named by its caller
-    core: PartitionCore,
+    core: LocalPartitions,
     member: Member,
     metadata: Metadata,
     ring: Ring,

@@ -52,7 +52,7 @@ from partition_svc.store.identity import Identity
 from partition_svc.store.log_store import LogStore
 
 
-class PartitionCore:
+class LocalPartitions:
     """All partition logs of one member. Make it, `start` it, feed it changes, `close` it."""
 
     def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
@@ -88,13 +88,13 @@ class PartitionCore:
             on_full=lambda: self._maintenance.reclaim_soon(),
         )
         #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
-        self.on_served: Callable[[], None] = lambda: None
+        self.on_serving_changed: Callable[[], None] = lambda: None
         self.outgoing = OutgoingLogs(
             self._registry,
             self._committer,
             self._recovery,
             store,
-            on_fenced=lambda: self.on_served(),
+            on_fenced=lambda: self.on_serving_changed(),
         )
         self.sizes = LogSizes(self._registry, self._recovery, store)
         self._fetcher = Fetcher(
@@ -179,7 +179,7 @@ class PartitionCore:
         self.volume.on_applied(change)
         if change.is_snapshot or change.topics_gone:
             self._maintenance.delete_soon()
-        self.on_served()
+        self.on_serving_changed()
 
     def owns(self, log: LogId) -> bool:
         return self._registry.owns(log)
@@ -197,7 +197,7 @@ class PartitionCore:
     def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
         """A move was committed: the log may be served before `apply` is told so."""
         self._registry.record_ownership(log, leader_epoch)
-        self.on_served()
+        self.on_serving_changed()
 
     def disk_state(self) -> DiskState:
         """How much copies of logs may take of the disk, and whether appends are taken.
@@ -216,7 +216,7 @@ class PartitionCore:
         await self.incoming.delete(log, unless=lambda: self._registry.serves(log))
         self._maintenance.reclaim_soon()
         # A part of a copy may have been in the way of the log.
-        self.on_served()
+        self.on_serving_changed()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """As the port has it. Assigns offsets now; the future is done when all are stored."""
@@ -294,7 +294,7 @@ class PartitionCore:
     def _on_recovered(self) -> None:
         if self._registry.reload():
             self.volume.on_records_lost()
-            self.on_served()
+            self.on_serving_changed()
         self.incoming.on_recovered()
         # What could not be deleted meanwhile is found again.
         self._maintenance.delete_soon()

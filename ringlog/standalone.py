@@ -31,7 +31,7 @@ from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
 from partition_svc.member import live
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
 from ringlog.announcement import Addresses, announcement
@@ -104,7 +104,7 @@ async def _grpc(
     services: Services,
     gateway: Gateway,
     metadata: MetadataCore,
-    partitions: PartitionCore,
+    partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
     """The gRPC server with all services. At its end calls in flight are answered first."""
@@ -145,7 +145,7 @@ async def _member(
     services: Services,
     server: RpcServer,
     metadata: MetadataCore,
-    partitions: PartitionCore,
+    partitions: LocalPartitions,
     stop: asyncio.Event,
 ) -> AsyncIterator[None]:
     """Partitions that know their logs, as a registered member. Sets `stop` where they cannot go on.

@@ -29,7 +29,7 @@ from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.records.group_records import encode
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.log_store import LogStore
 
 OFFSETS_ID: Final = b"offsets, 16 byte"
@@ -47,10 +47,10 @@ _USER_LOGS: Final = 100
 @asynccontextmanager
 async def offsets_core(
     folder: Path, settings: PartitionSettings
-) -> AsyncIterator[tuple[PartitionCore, LogStore]]:
+) -> AsyncIterator[tuple[LocalPartitions, LogStore]]:
     """A core with one log of offsets and many of users, and its store."""
     store = LogStore(folder, flush_bytes=settings.flush_bytes, with_statistics=True)
-    core = PartitionCore(store, settings)
+    core = LocalPartitions(store, settings)
     core.start()
     here = Placement(settings.member, 0)
     topics = [
@@ -76,7 +76,7 @@ def _commits(chance: random.Random, first: int) -> Append:
     return Append(LogId(OFFSETS_ID, 0), write_batch(records))
 
 
-async def _size(core: PartitionCore) -> int:
+async def _size(core: LocalPartitions) -> int:
     (described,) = await core.describe_logs([LogId(OFFSETS_ID, 0)])
     return described.size_bytes
 

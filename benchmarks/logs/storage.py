@@ -27,7 +27,7 @@ from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
 from common.records.records import Record, write_batch
 from common.runtime.runtime_tuning import keep_freed_memory
 from partition_svc.config import PartitionSettings
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import log_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
@@ -54,11 +54,11 @@ class Pauses:
 
 
 @asynccontextmanager
-async def _core(folder: Path, partitions: int) -> AsyncIterator[tuple[PartitionCore, LogStore]]:
+async def _core(folder: Path, partitions: int) -> AsyncIterator[tuple[LocalPartitions, LogStore]]:
     """A core that owns one topic, and its store."""
     settings = PartitionSettings()
     store = LogStore(folder, flush_bytes=settings.flush_bytes, with_statistics=True)
-    core = PartitionCore(store, settings)
+    core = LocalPartitions(store, settings)
     core.start()
     placements = (Placement(settings.member, 0),) * partitions
     topics = [Topic(_TOPIC_ID, "storage", placements)]
@@ -69,7 +69,7 @@ async def _core(folder: Path, partitions: int) -> AsyncIterator[tuple[PartitionC
         await core.close()
 
 
-async def _fill(core: PartitionCore, *, batch: bytes, count: int, partitions: int) -> None:
+async def _fill(core: LocalPartitions, *, batch: bytes, count: int, partitions: int) -> None:
     """Appends `count` batches to partitions in turn, half of them with acks=all."""
     room = asyncio.Semaphore(_IN_FLIGHT)
     for number in range(count):

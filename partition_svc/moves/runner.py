@@ -17,7 +17,7 @@ from partition_svc.log.rate_limit import RateLimit
 from partition_svc.moves.peers import Peers
 from partition_svc.moves.retry import keep_trying
 from partition_svc.moves.target_move import TargetMove
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import Incoming
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Mover:
 
     def __init__(  # noqa: PLR0913 - what it works with, each named by its caller
         self,
-        core: PartitionCore,
+        core: LocalPartitions,
         ring: Ring,
         peers: Peers,
         *,

@@ -23,7 +23,7 @@ from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.log.transfer.outgoing import NotMoveSource
 from partition_svc.moves.messages import head_from_message, moved_log, rows_from_message
 from partition_svc.moves.peers import Peers
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import FEW_MOVED_KINDS, PRODUCERS, LogHead
 from protos.partition.v1 import moving_pb2 as pb
 
@@ -48,7 +48,7 @@ class TargetMove:
     """One move, as its target. `move` is the newest that is known of it."""
 
     def __init__(
-        self, move: Move, core: PartitionCore, ring: Ring, peers: Peers, limit: RateLimit
+        self, move: Move, core: LocalPartitions, ring: Ring, peers: Peers, limit: RateLimit
     ) -> None:
         self.move = move
         self._log = LogId(move.topic_id, move.partition)

@@ -2,7 +2,7 @@
 
 from common.rpc.server import RpcServer
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc import coordinator_servicer, moving_servicer, partition_servicer
 from partition_svc.rpc.coordinator_servicer import CoordinatorServicer
 from partition_svc.rpc.moving_servicer import MovingServicer
@@ -12,7 +12,7 @@ from partition_svc.rpc.partition_servicer import PartitionServicer
 class PartitionServices:
     """`offered` is for an `RpcServer`, alone or beside other services; `drain` ends that server."""
 
-    def __init__(self, core: PartitionCore, coordinators: OwnedCoordinators) -> None:
+    def __init__(self, core: LocalPartitions, coordinators: OwnedCoordinators) -> None:
         self._core = core
         self._coordinators = coordinators
         self._partitions = PartitionServicer(core)

@@ -22,7 +22,7 @@ from common.ports.metadata import Placement, Topic
 from partition_svc.app import open_coordinators
 from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from tests.support.stores.partition_core import MEMBER, running_core, topic
 
 OFFSETS_TOPIC_ID = b"id of offsets..."
@@ -53,7 +53,7 @@ DATA = data_topic().name
 @asynccontextmanager
 async def running_coordinators(
     folder: Path, *topics: Topic, **settings: object
-) -> AsyncIterator[tuple[PartitionCore, OwnedCoordinators]]:
+) -> AsyncIterator[tuple[LocalPartitions, OwnedCoordinators]]:
     """Settings are fields of `PartitionSettings`. Groups do not wait for more members first."""
     chosen = PartitionSettings(**{"group_initial_rebalance_delay_ms": 0, **settings})
     async with (

@@ -17,7 +17,7 @@ from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.moves.peers import Peers
 from partition_svc.moves.runner import Mover
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
 from tests.support.stores.crash_copies import copied
@@ -150,7 +150,7 @@ class MovingMember:
 
     async def start(self) -> None:
         self.store = LogStore(self.folder, flush_bytes=1 << 20)
-        self.core = PartitionCore(self.store, self._settings)
+        self.core = LocalPartitions(self.store, self._settings)
         self.core.start()
         self.peers = Peers(self.core.view)
         self.mover = Mover(

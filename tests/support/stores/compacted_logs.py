@@ -7,7 +7,7 @@ from common.records.records import read_records
 from partition_svc.log.compaction.candidate import cleanable
 from partition_svc.log.compaction.compaction_pass import CompactionPass, CompactionTools
 from partition_svc.log.partition_log import PartitionLog
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
 from tests.support.stores.partition_core import LOG, append
@@ -32,13 +32,13 @@ def keyed_batch(
     return record_batch(records, codec=codec, base_timestamp_ms=at_ms, **values)
 
 
-async def fill(core: PartitionCore, *batches: Sequence[Pair], **values: object) -> None:
+async def fill(core: LocalPartitions, *batches: Sequence[Pair], **values: object) -> None:
     for pairs in batches:
         (result,) = await append(core, keyed_batch(pairs, **values))
         assert result.refusal is None, result
 
 
-async def begin_segment(core: PartitionCore) -> None:
+async def begin_segment(core: LocalPartitions) -> None:
     """What is in the log now is no active tail any more, once something is appended."""
     core._store._open_generation.must_end = True
     await core._committer.run_exclusive(lambda: None)
@@ -46,7 +46,7 @@ async def begin_segment(core: PartitionCore) -> None:
         await core._committer.run_exclusive(lambda: None)
 
 
-async def compacted(core: PartitionCore, *, now_ms: int, buffer_bytes: int | None = None) -> int:
+async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | None = None) -> int:
     """Runs a pass over the log of the test; returns how many batches it replaced."""
     log = core._registry.find(LOG)
     assert isinstance(log, PartitionLog)

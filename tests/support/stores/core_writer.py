@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, Append, LogId
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from tests.support.stores.partition_core import TOPIC_ID, batch, running_core
 
 _IN_FLIGHT = 5
@@ -27,7 +27,7 @@ def numbered_batch(partition: int, sequence: int) -> bytes:
 class Writer:
     """One producer."""
 
-    def __init__(self, core: PartitionCore, partition: int, sequence: int) -> None:
+    def __init__(self, core: LocalPartitions, partition: int, sequence: int) -> None:
         self._core = core
         self._partition = partition
         self._next = sequence

@@ -17,7 +17,7 @@ from common.ports.partitions import (
     Partitions,
 )
 from partition_svc.config import PartitionSettings
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.log_store import LogStore
 from tests.support.wire.batches import record_batch, split_batches
 from tests.support.wire.records import numbered
@@ -49,10 +49,10 @@ def snapshot(*topics: Topic, revision: int = 1, cluster_id: str = CLUSTER_ID) ->
 @asynccontextmanager
 async def running_core(
     folder: Path, *topics: Topic, flush_bytes: int = 64 << 20, **settings: object
-) -> AsyncIterator[PartitionCore]:
+) -> AsyncIterator[LocalPartitions]:
     """A core that knows `topics`; settings are fields of `PartitionSettings`."""
     store = LogStore(folder, flush_bytes=flush_bytes)
-    core = PartitionCore(store, PartitionSettings(**{"member": MEMBER, **settings}))
+    core = LocalPartitions(store, PartitionSettings(**{"member": MEMBER, **settings}))
     core.start()
     try:
         # As the metadata service goes on from one process to the next.

@@ -6,7 +6,7 @@ from common.ports.metadata import ClusterChange
 from common.ports.partitions import ACKS_ALL, LATEST_TIMESTAMP, Append, OffsetQuery, Refusal
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.config import PartitionSettings
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from partition_svc.store.failures import WrongCluster
 from partition_svc.store.log_store import LogStore
 from tests.contracts.partitions_contract import PartitionsContract
@@ -172,7 +172,7 @@ def test_a_bug_in_what_must_run_for_ever_is_told_and_does_not_hang_the_end(tmp_p
 
 def test_an_idle_core_ends_without_ever_having_been_told_of_a_cluster(tmp_path):
     async def test():
-        core = PartitionCore(LogStore(tmp_path), PartitionSettings())
+        core = LocalPartitions(LogStore(tmp_path), PartitionSettings())
         await core.close()
         LogStore(tmp_path).close()
 

@@ -13,7 +13,7 @@ from common.client.partitions import RoutedPartitions
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.partitions import LogId
-from partition_svc.partitions import PartitionCore
+from partition_svc.partitions import LocalPartitions
 from tests.support.stores.partition_core import CLUSTER_ID, running_core
 from tests.unit.common.client.owner import served
 
@@ -28,7 +28,7 @@ class RealOwners:
 
     def __init__(self, folder: Path) -> None:
         self.placements = [Placement(name, 0) for name in NAMES]
-        self.cores: dict[str, PartitionCore] = {}
+        self.cores: dict[str, LocalPartitions] = {}
         self.view = ClusterView()
         self.gateway = RoutedPartitions(self.view, Owners(self.view, GrpcPartitions))
         self._folder = folder

@@ -258,7 +258,7 @@ def test_where_the_source_is_lost_a_part_of_the_log_is_not_the_log(tmp_path, poi
             for _ in range(5):
                 await append(source.core, batch())
             served = []
-            target.core.on_served = lambda: served.append(target.core.serving_epoch(LOG))
+            target.core.on_serving_changed = lambda: served.append(target.core.serving_epoch(LOG))
             points.hold(f"move.target.{step}")
             ring.begin()
             await until(lambda: f"move.target.{step}" in points.reached)
