@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway_svc.dispatch.route import Route, overlapping_route, route, started_route
+from gateway_svc.dispatch.route import Route, deferred_route, exclusive_route, overlapping_route
 from gateway_svc.handlers.api_versions import api_versions_of
 from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
 from gateway_svc.handlers.consumer_group_heartbeat import consumer_group_heartbeat
@@ -26,7 +26,7 @@ from gateway_svc.handlers.offset_commit import offset_commit
 from gateway_svc.handlers.offset_delete import offset_delete
 from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
-from gateway_svc.handlers.produce.fast_path import single_batch_shortcuts
+from gateway_svc.handlers.produce.fast_path import single_batch_fast_paths
 from gateway_svc.handlers.produce.handler import is_answered, produce
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
@@ -55,32 +55,34 @@ from gateway_svc.wire.apis.produce import PRODUCE
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP
 
 _SERVED: Final = (
-    overlapping_route(PRODUCE, produce, is_answered=is_answered, shortcuts=single_batch_shortcuts),
-    route(FETCH, fetch),
-    route(LIST_OFFSETS, list_offsets),
-    route(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch),
-    route(METADATA, metadata),
-    route(CREATE_TOPICS, create_topics),
-    route(DELETE_TOPICS, delete_topics),
-    route(INIT_PRODUCER_ID, init_producer_id),
-    route(DESCRIBE_CONFIGS, describe_configs),
-    route(DESCRIBE_CLUSTER, describe_cluster),
-    route(FIND_COORDINATOR, find_coordinator),
-    route(JOIN_GROUP, join_group),
-    route(SYNC_GROUP, sync_group),
-    started_route(HEARTBEAT, heartbeat),
-    route(LEAVE_GROUP, leave_group),
-    started_route(OFFSET_COMMIT, offset_commit),
-    route(OFFSET_FETCH, offset_fetch),
-    route(LIST_GROUPS, list_groups),
-    route(DESCRIBE_GROUPS, describe_groups),
-    route(DELETE_GROUPS, delete_groups),
-    route(OFFSET_DELETE, offset_delete),
-    started_route(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat),
-    route(CONSUMER_GROUP_DESCRIBE, consumer_group_describe),
+    overlapping_route(
+        PRODUCE, produce, is_answered=is_answered, fast_paths=single_batch_fast_paths
+    ),
+    exclusive_route(FETCH, fetch),
+    exclusive_route(LIST_OFFSETS, list_offsets),
+    exclusive_route(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch),
+    exclusive_route(METADATA, metadata),
+    exclusive_route(CREATE_TOPICS, create_topics),
+    exclusive_route(DELETE_TOPICS, delete_topics),
+    exclusive_route(INIT_PRODUCER_ID, init_producer_id),
+    exclusive_route(DESCRIBE_CONFIGS, describe_configs),
+    exclusive_route(DESCRIBE_CLUSTER, describe_cluster),
+    exclusive_route(FIND_COORDINATOR, find_coordinator),
+    exclusive_route(JOIN_GROUP, join_group),
+    exclusive_route(SYNC_GROUP, sync_group),
+    deferred_route(HEARTBEAT, heartbeat),
+    exclusive_route(LEAVE_GROUP, leave_group),
+    deferred_route(OFFSET_COMMIT, offset_commit),
+    exclusive_route(OFFSET_FETCH, offset_fetch),
+    exclusive_route(LIST_GROUPS, list_groups),
+    exclusive_route(DESCRIBE_GROUPS, describe_groups),
+    exclusive_route(DELETE_GROUPS, delete_groups),
+    exclusive_route(OFFSET_DELETE, offset_delete),
+    deferred_route(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat),
+    exclusive_route(CONSUMER_GROUP_DESCRIBE, consumer_group_describe),
 )
 
-_API_VERSIONS: Final = route(
+_API_VERSIONS: Final = exclusive_route(
     API_VERSIONS, api_versions_of([*(one.api for one in _SERVED), API_VERSIONS])
 )
 

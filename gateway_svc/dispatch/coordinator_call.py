@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from common.ports.group_errors import GroupClient
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.route import Started
+from gateway_svc.dispatch.route import Operation
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
@@ -51,7 +51,7 @@ def distinct(group_ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(group_ids))
 
 
-class Coordinating(Started[ResponseT]):
+class Coordinating(Operation[ResponseT]):
     """As `coordinated`, for what needs no task: a request that waits for one answer."""
 
     __slots__ = ("_api", "_request", "_respond")

@@ -9,7 +9,7 @@ from typing import Any
 from gateway_svc.dispatch.context import Backends, ConnectionContext, Peer
 from gateway_svc.dispatch.reply import Parts, Reply
 from gateway_svc.dispatch.request import Request
-from gateway_svc.dispatch.route import Route, Shortcut
+from gateway_svc.dispatch.route import FastPath, Route
 from gateway_svc.wire.api import Api
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.envelope import RequestHeader, kind_of, read_header, write_response
@@ -24,11 +24,11 @@ class Dispatch:
         self.routes = routes
         self.backends = backends
         #: By what the frames of an API and version begin with.
-        self.shortcuts: dict[bytes, Shortcut] = {
-            kind_of(route.api.key, version): shortcut
+        self.fast_paths: dict[bytes, FastPath] = {
+            kind_of(route.api.key, version): fast_path
             for route in routes.values()
-            if route.shortcuts is not None
-            for version, shortcut in route.shortcuts(route, backends).items()
+            if route.fast_paths is not None
+            for version, fast_path in route.fast_paths(route, backends).items()
         }
 
     def connect(self, peer: Peer) -> Callable[[bytes], Reply]:
@@ -39,7 +39,7 @@ class Dispatch:
 class _Connection:
     def __init__(self, dispatch: Dispatch, peer: Peer) -> None:
         self._routes = dispatch.routes
-        self._shortcuts = dispatch.shortcuts
+        self._fast_paths = dispatch.fast_paths
         self._caller = ConnectionContext(peer, dispatch.backends)
 
     def answer(self, frame: bytes) -> Reply:
@@ -49,10 +49,10 @@ class _Connection:
             ProtocolViolation: it is not a request, or of an API or version that is not served.
             Disconnect: it went wrong and expects no response that could say so.
         """
-        shortcut = self._shortcuts.get(frame[:4])
-        if shortcut is not None:
+        fast_path = self._fast_paths.get(frame[:4])
+        if fast_path is not None:
             try:
-                reply = shortcut(frame, self._caller)
+                reply = fast_path(frame, self._caller)
             except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
                 header = read_header(frame)
                 return Request(self._routes[header.api_key], header, frame).failed(error)

@@ -7,8 +7,15 @@ from functools import partial
 from typing import Any, Final
 
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
-from gateway_svc.dispatch.route import Alone, Route, Started
+from gateway_svc.dispatch.reply import (
+    Deferred,
+    Disconnect,
+    Parts,
+    PendingResponse,
+    Reply,
+    TaskResponse,
+)
+from gateway_svc.dispatch.route import ExclusiveOperation, Operation, RequestMode, Route
 from gateway_svc.wire.envelope import RequestHeader, read_request, write_response
 from gateway_svc.wire.error_code import ErrorCode
 
@@ -19,10 +26,10 @@ _ELEMENTS_PER_TURN: Final = 1000
 _LARGE_BYTES: Final = 64 << 10
 
 
-class Request(Pending):
-    """One request of a served version, on its way to a response; `Pending` once it is started."""
+class Request(PendingResponse):
+    """A request of a served version, and its pending response once it has started."""
 
-    __slots__ = ("_frame", "_request", "_started", "header", "is_large", "route")
+    __slots__ = ("_frame", "_operation", "_request", "header", "is_large", "route")
 
     def __init__(self, route: Route, header: RequestHeader, frame: bytes | memoryview) -> None:
         self.route = route
@@ -36,9 +43,11 @@ class Request(Pending):
         """Raises `ProtocolViolation`: the frame is not that request."""
         route = self.route
         request = self.decoded()
-        if route.is_task:
-            return _ExclusiveRequest(self, partial(route.handle, request, call))
-        return self.begin(call) if route.may_overlap else _RequestInTurn(self, call)
+        if route.mode is RequestMode.OVERLAPPING:
+            return self.begin(call)
+        if route.mode is RequestMode.EXCLUSIVE:
+            return self._exclusive(partial(route.handle, request, call))
+        return Deferred(partial(self.begin, call))
 
     def decoded(self) -> Any:
         """Raises `ProtocolViolation`, at the first call."""
@@ -48,31 +57,28 @@ class Request(Pending):
             self._frame = b""
         return self._request
 
-    def begin(self, call: RequestContext) -> Parts | Pending | Exclusive | None:
-        """Starts it now, where its handler is no coroutine function."""
+    def begin(self, call: RequestContext) -> Reply:
+        """Starts it now; its handler is no coroutine function."""
         try:
             begun = self.route.handle(self.decoded(), call)
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
             return self.failed(error)
-        if isinstance(begun, Started):
-            return self.under_way(begun)
-        if isinstance(begun, Alone):
-            return _ExclusiveRequest(self, begun.run)
+        if isinstance(begun, Operation):
+            self._operation = begun
+            self.future = begun.future
+            self.timeout_ms = begun.timeout_ms
+            return self
+        if isinstance(begun, ExclusiveOperation):
+            return self._exclusive(begun.run)
         return self.encoded(lambda: begun)
 
-    def under_way(self, begun: Started[Any]) -> Pending:
-        self._started = begun
-        self.future = begun.future
-        self.timeout_ms = begun.timeout_ms
-        return self
-
     def finish(self) -> Parts | None:
-        return self.encoded(self._started.respond)
+        return self.encoded(self._operation.respond)
 
     def abandon(self) -> None:
-        self._started.abandon()
+        self._operation.abandon()
 
     def expire(self) -> Parts:
         return self.refused(ErrorCode.REQUEST_TIMED_OUT)
@@ -111,36 +117,20 @@ class Request(Pending):
         response = api.refuse(request, error_code)
         return write_response(api, header.api_version, header.correlation_id, response)
 
+    def _exclusive(self, handle: Callable[[], Awaitable[object]]) -> Deferred:
+        return Deferred(lambda: TaskResponse(self._run(handle)))
 
-class _RequestInTurn(InTurn):
-    __slots__ = ("_call", "_request")
-
-    def __init__(self, request: Request, call: RequestContext) -> None:
-        self._request = request
-        self._call = call
-
-    def start(self) -> Parts | Pending | Exclusive | None:
-        return self._request.begin(self._call)
-
-
-class _ExclusiveRequest(Exclusive):
-    __slots__ = ("_handle", "_request")
-
-    def __init__(self, request: Request, handle: Callable[[], Awaitable[object]]) -> None:
-        self._request = request
-        self._handle = handle
-
-    async def run(self) -> Parts | None:
+    async def _run(self, handle: Callable[[], Awaitable[object]]) -> Parts | None:
         try:
-            response = await self._handle()
+            response = await handle()
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
-            return self._request.failed(error)
-        if self._request.is_large or _has_many_elements(response):
-            # In a thread, so that others get their turns; the response is nobody else's.
-            return await asyncio.to_thread(self._request.encoded, lambda: response)
-        return self._request.encoded(lambda: response)
+            return self.failed(error)
+        if self.is_large or _has_many_elements(response):
+            # In a thread, so that other connections are served meanwhile.
+            return await asyncio.to_thread(self.encoded, lambda: response)
+        return self.encoded(lambda: response)
 
 
 def _has_many_elements(response: object) -> bool:

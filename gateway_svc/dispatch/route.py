@@ -1,22 +1,23 @@
-"""An API and what answers it, paired so that the type checker checks that they fit."""
+"""Routes: an API with its handler, paired so that the type checker checks that they fit."""
 
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Generic, TypeAlias
 
 from gateway_svc.dispatch.context import Backends, ConnectionContext, RequestContext
-from gateway_svc.dispatch.reply import Pending
+from gateway_svc.dispatch.reply import PendingResponse
 from gateway_svc.wire.api import Api, RequestT, ResponseT
 from gateway_svc.wire.envelope import Encoded
 
 
-class Started(Generic[ResponseT]):
-    """A request whose work is under way, so that the connection's next one may start.
+class Operation(Generic[ResponseT]):
+    """The work of a request that its handler has started.
 
-    `respond` is called once `future` is done. It gives the response, its bytes where they are known
-    already, or None where the client expects none; and raises `Disconnect` where such a client must
-    learn of an error.
+    `respond` is called once `future` is done. It returns the response (encoded, if its bytes are
+    known already), or None if the client expects none. If such a client must learn of an error, it
+    raises `Disconnect`.
     """
 
     __slots__ = ("future", "timeout_ms")
@@ -28,11 +29,14 @@ class Started(Generic[ResponseT]):
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """The client left: nobody will call `respond`."""
+        """Called in place of `respond` when the client has disconnected."""
 
 
-class Alone(Generic[ResponseT]):
-    """A request that turned out to need the connection for itself: `run` answers it."""
+class ExclusiveOperation(Generic[ResponseT]):
+    """Returned by an overlapping handler for a request that must run in exclusive mode after all.
+
+    `run` makes the coroutine that returns the response.
+    """
 
     __slots__ = ("run",)
 
@@ -40,51 +44,64 @@ class Alone(Generic[ResponseT]):
         self.run = run
 
 
-#: Starts a request from its frame where that is of the usual shape; None: it is to be decoded.
-Shortcut: TypeAlias = Callable[[bytes, ConnectionContext], Pending | None]
+#: Starts a request from its frame, without decoding it; returns None if the slow path must.
+FastPath: TypeAlias = Callable[[bytes, ConnectionContext], PendingResponse | None]
 
 
-@dataclass(frozen=True, slots=True)
+class RequestMode(Enum):
+    """When the requests of an API run, beside others of their connection (see `reply`)."""
+
+    EXCLUSIVE = auto()  # `handle` is a coroutine function
+    DEFERRED = auto()  # `handle` returns an `Operation`
+    OVERLAPPING = auto()  # likewise, or an `ExclusiveOperation`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`is_task`: `handle` is a coroutine function; else it says itself how it goes on.
+    """An API, its handler, and the mode that its requests run in.
 
-    `may_overlap`: the connection's next request may start meanwhile. `is_answered` tells the
-    requests that expect a response; None where all do. `shortcuts` makes, by version, what does the
-    same as `handle` for the requests that it takes.
+    `is_answered` returns True if a request expects a response; None: all do. `fast_paths` makes, by
+    version, functions that do the same as `handle` for the requests that they accept.
     """
 
     api: Api[Any, Any]
     handle: Callable[[Any, RequestContext], Any]
-    is_task: bool = True
-    may_overlap: bool = False
+    mode: RequestMode
     is_answered: Callable[[Any], bool] | None = None
-    shortcuts: "Callable[[Route, Backends], Mapping[int, Shortcut]] | None" = None
+    fast_paths: "Callable[[Route, Backends], Mapping[int, FastPath]] | None" = None
 
 
-def route(
+def exclusive_route(
     api: Api[RequestT, ResponseT],
     handle: Callable[[RequestT, RequestContext], Awaitable[ResponseT]],
 ) -> Route:
-    """A request of this API has its connection for itself until it is answered."""
-    return Route(api, handle)
+    """Returns a route whose requests have their connection to themselves, each in a task."""
+    return Route(api=api, handle=handle, mode=RequestMode.EXCLUSIVE)
+
+
+def deferred_route(
+    api: Api[RequestT, ResponseT],
+    start: Callable[[RequestT, RequestContext], ResponseT | Operation[ResponseT]],
+) -> Route:
+    """Returns an exclusive route without tasks, for APIs whose requests are many and small."""
+    return Route(api=api, handle=start, mode=RequestMode.DEFERRED)
 
 
 def overlapping_route(
     api: Api[RequestT, ResponseT],
     start: Callable[
-        [RequestT, RequestContext], ResponseT | Started[ResponseT] | Alone[ResponseT] | None
+        [RequestT, RequestContext],
+        ResponseT | Operation[ResponseT] | ExclusiveOperation[ResponseT] | None,
     ],
     *,
     is_answered: Callable[[RequestT], bool],
-    shortcuts: Callable[[Route, Backends], Mapping[int, Shortcut]] | None = None,
+    fast_paths: Callable[[Route, Backends], Mapping[int, FastPath]] | None = None,
 ) -> Route:
-    """The next request of the connection may start while this one is under way."""
-    return Route(api, start, False, True, is_answered, shortcuts)
-
-
-def started_route(
-    api: Api[RequestT, ResponseT],
-    start: Callable[[RequestT, RequestContext], ResponseT | Started[ResponseT]],
-) -> Route:
-    """As `route`, for requests that are so many that a task for each would cost too much."""
-    return Route(api, start, is_task=False)
+    """Returns a route whose requests start before earlier ones of their connection are done."""
+    return Route(
+        api=api,
+        handle=start,
+        mode=RequestMode.OVERLAPPING,
+        is_answered=is_answered,
+        fast_paths=fast_paths,
+    )

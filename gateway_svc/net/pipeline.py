@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
-from gateway_svc.dispatch.reply import Disconnect, Exclusive, InTurn, Parts, Pending, Reply
+from gateway_svc.dispatch.reply import Deferred, Disconnect, Parts, PendingResponse, Reply
 from gateway_svc.net.framing import Frame
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -48,7 +48,7 @@ class Sink(Protocol):
         ...
 
 
-class _Answered:
+class _ReadyResponse:
     """An answer that only waits for its turn."""
 
     __slots__ = ("_parts",)
@@ -60,51 +60,24 @@ class _Answered:
         return self._parts
 
 
-class _Alone:
-    """A request that runs, or is to run, while no other of its connection does."""
+class QueuedRequest(NamedTuple):
+    """A request in the queue of responses; `Deferred` until it has started."""
 
-    __slots__ = ("_task", "request")
-
-    def __init__(self, request: Exclusive | InTurn) -> None:
-        self.request = request
-        self._task: asyncio.Task[Parts | None] | None = None
-
-    def run(self, request: Exclusive) -> "asyncio.Task[Parts | None]":
-        self._task = asyncio.get_running_loop().create_task(request.run())
-        return self._task
-
-    def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def finish(self) -> Parts | None:
-        assert self._task is not None
-        if self._task.cancelled():
-            raise Disconnect("its request was cancelled")
-        return self._task.result()
-
-
-class _Place(NamedTuple):
-    """Of a request, in the order of answers."""
-
-    reply: Pending | _Answered | _Alone
-    future: "asyncio.Future[Any] | None"  # done when there is an answer; None: it does not run yet
+    reply: PendingResponse | _ReadyResponse | Deferred
+    future: "asyncio.Future[Any]"  # done when the response is ready; meaningless for `Deferred`
     request_bytes: int
-    started_at: float
-
-
-_new_tuple: Final = tuple.__new__
+    started_at: float  # by the clock of the event loop
 
 
 class Pipeline:
     """Feed it frames with `accept`, then `start`. All methods run on the event loop's thread."""
 
     __slots__ = (
-        "_alone",
         "_answer",
         "_awaited",
         "_done",
         "_flush_is_due",
+        "_is_blocked",
         "_is_held",
         "_loop",
         "_places",
@@ -123,8 +96,9 @@ class Pipeline:
         self._done: asyncio.Future[Any] = self._loop.create_future()
         self._done.set_result(None)
         self._waiting: deque[Frame] = deque()
-        self._places: deque[_Place] = deque()
-        self._alone: _Alone | None = None  # is the last of `_places`, until it is answered
+        self._places: deque[QueuedRequest] = deque()
+        # True while the last request of the queue is a deferred one, running or not.
+        self._is_blocked = False
         self._flush_is_due = False
         self._start_is_due = False
         self._is_held = False
@@ -143,7 +117,7 @@ class Pipeline:
         """Starts every request whose turn it is, some now and the rest soon."""
         requests_left, bytes_left = self._turn
         now = self._loop.time()
-        while self._waiting and self._alone is None and not self._is_held:
+        while self._waiting and not self._is_blocked and not self._is_held:
             if requests_left == 0 or bytes_left <= 0:
                 self._start_soon()
                 return
@@ -158,8 +132,8 @@ class Pipeline:
                 return
             place = self._place(reply, size, now)
             self._places.append(place)
-            if place.future is None:
-                self._run_if_first()
+            if isinstance(reply, Deferred):
+                self._start_deferred()
 
     def _start_soon(self) -> None:
         if not self._start_is_due:
@@ -176,23 +150,23 @@ class Pipeline:
 
     def release(self) -> None:
         self._is_held = False
-        self._run_if_first()
+        self._start_deferred()
         self.start()
 
     def expire(self, now: float) -> None:
         """Answers pending requests whose time is up, once they are next in turn."""
         while self._places:
             reply, future, size, started_at = self._places[0]
-            if not isinstance(reply, Pending) or future is None or future.done():
+            if not isinstance(reply, PendingResponse) or future.done():
                 return
             if now < started_at + reply.timeout_ms / 1000:
                 return
             try:
-                answer = _Answered(reply.expire())
+                answer = _ReadyResponse(reply.expire())
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return
-            self._places[0] = _Place(answer, self._done, size, started_at)
+            self._places[0] = QueuedRequest(answer, self._done, size, started_at)
             self._flush()
 
     def cancel(self) -> None:
@@ -201,47 +175,40 @@ class Pipeline:
         self._waiting.clear()
         places, self._places = self._places, deque()
         for place in places:
-            if isinstance(place.reply, Pending):
+            if isinstance(place.reply, PendingResponse):
                 place.reply.abandon()
-        if self._alone is not None:
-            self._alone.cancel()
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
         """Drops everything and ends the connection."""
         self.cancel()
         self._sink.fail(error)
 
-    def _place(self, reply: Reply, request_bytes: int, now: float) -> _Place:
+    def _place(self, reply: Reply, request_bytes: int, now: float) -> QueuedRequest:
         """Of what is started, or has to wait until it is alone."""
-        if isinstance(reply, Pending):
+        if isinstance(reply, PendingResponse):
             future = reply.future
             if future is not self._awaited:
                 # Many small requests may wait for the same: told once for those in a row.
                 self._awaited = future
                 future.add_done_callback(self._on_done)
-            return _new_tuple(_Place, (reply, future, request_bytes, now))
-        if isinstance(reply, Exclusive | InTurn):
-            self._alone = _Alone(reply)
-            return _Place(self._alone, None, request_bytes, now)
+            return QueuedRequest(reply, future, request_bytes, now)
+        if isinstance(reply, Deferred):
+            self._is_blocked = True
+            return QueuedRequest(reply, self._done, request_bytes, now)
         self._flush_soon()
-        return _Place(_Answered(reply), self._done, request_bytes, now)
+        return QueuedRequest(_ReadyResponse(reply), self._done, request_bytes, now)
 
-    def _run_if_first(self) -> None:
-        """Starts who is to be alone, once everything before it is answered."""
-        if self._alone is None or self._is_held or len(self._places) != 1:
+    def _start_deferred(self) -> None:
+        """Starts the deferred request of the queue, if all responses before it have been sent."""
+        if not self._is_blocked or self._is_held or len(self._places) != 1:
             return
-        first, future, size, started_at = self._places[0]
-        if future is not None:
-            return
-        request = self._alone.request
-        if isinstance(request, Exclusive):
-            task = self._alone.run(request)
-            task.add_done_callback(self._on_done)
-            self._places[0] = _Place(first, task, size, started_at)
-        else:
-            self._places[0] = self._place(request.start(), size, self._loop.time())
-            # It may have become an exclusive one.
-            self._run_if_first()
+        reply, _, size, _ = self._places[0]
+        if not isinstance(reply, Deferred):
+            return  # it has started
+        started = reply.start()
+        while isinstance(started, Deferred):
+            started = started.start()
+        self._places[0] = self._place(started, size, self._loop.time())
 
     def _on_done(self, future: "asyncio.Future[Any]") -> None:
         if future is self._awaited:
@@ -269,7 +236,7 @@ class Pipeline:
         is_stuck = True
         while places:
             reply, future, size, _ = places[0]
-            if future is None or not future.done():
+            if isinstance(reply, Deferred) or not future.done():
                 break
             places.popleft()
             is_stuck = False
@@ -287,9 +254,8 @@ class Pipeline:
         if failure is not None:
             self.fail(failure)
             return
-        if self._alone is not None and not places:
-            # Nothing was started after it.
-            self._alone = None
-        self._run_if_first()
+        if not places:
+            self._is_blocked = False
+        self._start_deferred()
         if self._waiting:
             self.start()

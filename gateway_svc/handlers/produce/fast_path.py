@@ -13,9 +13,9 @@ from common.ports.partitions import ACKS_ALL, ACKS_LEADER, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.context import Backends, ConnectionContext, RequestContext
 from gateway_svc.dispatch.lookup import resolve_partition
-from gateway_svc.dispatch.reply import Parts, Pending
+from gateway_svc.dispatch.reply import Parts, PendingResponse
 from gateway_svc.dispatch.request import Request
-from gateway_svc.dispatch.route import Route, Shortcut
+from gateway_svc.dispatch.route import FastPath, Route
 from gateway_svc.handlers.produce.handler import Appending, timeout_ms
 from gateway_svc.handlers.produce.response_template import StoredResponse, stored_response
 from gateway_svc.wire.apis.produce import ProduceResponse
@@ -38,7 +38,7 @@ _ANSWERED: Final = (ACKS_ALL, ACKS_LEADER)
 _KNOWN_MAX: Final = 4096
 
 
-def single_batch_shortcuts(route: Route, backends: Backends) -> Mapping[int, Shortcut]:
+def single_batch_fast_paths(route: Route, backends: Backends) -> Mapping[int, FastPath]:
     """By version."""
     return {
         version: _SingleBatches(version, route, backends).start for version in SINGLE_BATCH_VERSIONS
@@ -111,7 +111,7 @@ class _SingleBatches:
         return _Known(view.version, found.log, found.leader_epoch, acks, wait_ms, response)
 
 
-class _OneBatch(Pending):
+class _OneBatch(PendingResponse):
     """An append under way."""
 
     __slots__ = ("_caller", "_frame", "_position", "_response", "_route")

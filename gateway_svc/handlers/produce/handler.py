@@ -18,7 +18,7 @@ from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import APPEND_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.dispatch.reply import Disconnect
-from gateway_svc.dispatch.route import Alone, Started
+from gateway_svc.dispatch.route import ExclusiveOperation, Operation
 from gateway_svc.handlers.produce.records import (
     Batch,
     NotAppended,
@@ -56,12 +56,12 @@ def is_answered(request: ProduceRequest) -> bool:
 
 def produce(
     request: ProduceRequest, call: RequestContext
-) -> ProduceResponse | Started[ProduceResponse] | Alone[ProduceResponse] | None:
+) -> ProduceResponse | Operation[ProduceResponse] | ExclusiveOperation[ProduceResponse] | None:
     refused = _refusal_of_all(request)
     if refused is not None:
         return _spoken(request, PRODUCE.refuse(request, refused))
     if call.api_version < _BATCHES_SINCE:
-        return Alone(lambda: _produce_converted(request, call))
+        return ExclusiveOperation(lambda: _produce_converted(request, call))
     return Appending(request, call).start()
 
 
@@ -106,7 +106,7 @@ def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
     return None
 
 
-class Appending(Started[ProduceResponse]):
+class Appending(Operation[ProduceResponse]):
     """Appends under way, and what is known already of the partitions that need none."""
 
     __slots__ = ("_appends", "_call", "_converted", "_early", "_request")

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.reply import Exclusive, InTurn, Pending
+from gateway_svc.dispatch.reply import Deferred, PendingResponse
 from gateway_svc.routes import ROUTES
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
@@ -184,13 +184,11 @@ def frame(key: int, version: int) -> bytes:
 
 async def bytes_answered(world: World, sent: bytes) -> bytes:
     reply = Dispatch(ROUTES, world.backends).connect(PEER)(sent)
-    if isinstance(reply, InTurn):
+    if isinstance(reply, Deferred):
         reply = reply.start()
-    if isinstance(reply, Pending):
+    if isinstance(reply, PendingResponse):
         await asyncio.wait([reply.future])
         reply = reply.finish()
-    elif isinstance(reply, Exclusive):
-        reply = await reply.run()
     assert reply is not None
     return b"".join(reply)
 

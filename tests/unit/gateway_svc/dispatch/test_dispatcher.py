@@ -1,7 +1,7 @@
 import pytest
 
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.route import route
+from gateway_svc.dispatch.route import exclusive_route
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsResponse
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
 from gateway_svc.wire.codec import decode
@@ -19,7 +19,7 @@ def test_a_request_reaches_its_handler_and_the_response_its_client(version):
         seen.append((request.transactional_id, call.api_version, call.client_id, call.peer))
         return InitProducerIdResponse(producer_id=5)
 
-    (parts,) = asked(route(INIT_PRODUCER_ID, handle), frame(version))
+    (parts,) = asked(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
     assert answered(parts, version).producer_id == 5
     assert seen == [("t", version, "c", PEER)]
 
@@ -32,7 +32,7 @@ def test_requests_of_the_same_kind_share_what_is_known_of_their_call():
         return InitProducerIdResponse()
 
     asked(
-        route(INIT_PRODUCER_ID, handle),
+        exclusive_route(INIT_PRODUCER_ID, handle),
         *(frame(), frame(), frame(0), frame(), frame(client="d"), frame()),
     )
     assert calls[0] is calls[1] is calls[3]
@@ -52,14 +52,14 @@ def test_requests_of_the_same_kind_share_what_is_known_of_their_call():
 )
 def test_what_is_no_request_of_a_served_version_is_a_violation(wrong, words):
     with pytest.raises(ProtocolViolation, match=words):
-        asked(route(INIT_PRODUCER_ID, broken), wrong)
+        asked(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
 
 
 @pytest.mark.parametrize("version", [5, 99, -1])
 def test_an_unknown_version_of_api_versions_is_answered_in_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
     sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"whatever that version has"
-    dispatch = Dispatch({18: route(API_VERSIONS, broken)}, World().backends)
+    dispatch = Dispatch({18: exclusive_route(API_VERSIONS, broken)}, World().backends)
     parts = dispatch.connect(PEER)(sent)
     assert isinstance(parts, list)
     data = b"".join(parts)

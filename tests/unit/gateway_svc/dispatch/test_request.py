@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.reply import Disconnect, Parts, Pending
+from gateway_svc.dispatch.reply import Disconnect, Parts, PendingResponse
 from gateway_svc.dispatch.request import Request
-from gateway_svc.dispatch.route import Alone, route
+from gateway_svc.dispatch.route import ExclusiveOperation, exclusive_route
 from gateway_svc.wire.apis.describe_groups import (
     DESCRIBE_GROUPS,
     DescribedGroup,
@@ -34,7 +34,7 @@ from tests.unit.gateway_svc.handlers.world import PEER, World
     [
         lambda request, call: InitProducerIdResponse(producer_id=6),
         lambda request, call: Soon(InitProducerIdResponse(producer_id=6)),
-        lambda request, call: Alone(lambda: answer_later(6)),
+        lambda request, call: ExclusiveOperation(lambda: answer_later(6)),
     ],
     ids=["at once", "started", "alone after all"],
 )
@@ -57,10 +57,10 @@ def broken_now(*_: object) -> InitProducerIdResponse:
 
 
 BUGS = [
-    pytest.param(route(INIT_PRODUCER_ID, broken), id="alone"),
+    pytest.param(exclusive_route(INIT_PRODUCER_ID, broken), id="alone"),
     pytest.param(overlapping(broken_now), id="at once"),
     pytest.param(overlapping(lambda *_: Soon(RuntimeError("a bug"))), id="started"),
-    pytest.param(overlapping(lambda *_: Alone(broken)), id="alone after all"),
+    pytest.param(overlapping(lambda *_: ExclusiveOperation(broken)), id="alone after all"),
     pytest.param(
         overlapping(lambda *_: InitProducerIdResponse(producer_id="no id")), id="encoding"
     ),
@@ -87,7 +87,7 @@ def test_a_bug_in_a_request_without_an_answer_closes_the_connection():
     "ending",
     [
         pytest.param(lambda *_: Soon(Disconnect("no")), id="started"),
-        pytest.param(lambda *_: Alone(disconnect), id="alone after all"),
+        pytest.param(lambda *_: ExclusiveOperation(disconnect), id="alone after all"),
         pytest.param(lambda *_: raise_disconnect(), id="at once"),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_request_whose_time_is_up_is_refused():
     async def story() -> Parts | None:
         start = overlapping(lambda request, call: Soon(InitProducerIdResponse()))
         reply = Dispatch({KEY: start}, World().backends).connect(PEER)(frame())
-        assert isinstance(reply, Pending)
+        assert isinstance(reply, PendingResponse)
         return reply.expire()
 
     assert answered(asyncio.run(story())).error_code is ErrorCode.REQUEST_TIMED_OUT
@@ -125,7 +125,7 @@ def test_a_request_whose_client_left_is_abandoned():
         for start in (Abandonable, Soon):
             route = overlapping(lambda request, call, start=start: start(None))
             reply = Dispatch({KEY: route}, World().backends).connect(PEER)(frame())
-            assert isinstance(reply, Pending)
+            assert isinstance(reply, PendingResponse)
             reply.abandon()
 
     asyncio.run(story())
@@ -149,8 +149,12 @@ def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(mon
 
     async def story(group_ids):
         body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
-        dispatch = Dispatch({DESCRIBE_GROUPS.key: route(DESCRIBE_GROUPS, many)}, World().backends)
-        return b"".join(await dispatch.connect(PEER)(head + body).run())
+        dispatch = Dispatch(
+            {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, World().backends
+        )
+        reply = dispatch.connect(PEER)(head + body).start()
+        await asyncio.wait([reply.future])
+        return b"".join(reply.finish())
 
     for request_size, group_ids in ((1000, ["g"]), (1001, ["g"]), (1, ["g" * 30_000] * 3)):
         data = asyncio.run(story(group_ids))

@@ -1,22 +1,24 @@
-from gateway_svc.dispatch.route import overlapping_route, route, started_route
+from gateway_svc.dispatch.route import (
+    RequestMode,
+    deferred_route,
+    exclusive_route,
+    overlapping_route,
+)
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
 
 
-async def alone(request: object, call: object) -> InitProducerIdResponse:
+async def in_a_task(request: object, call: object) -> InitProducerIdResponse:
     return InitProducerIdResponse()
 
 
-def together(request: object, call: object) -> InitProducerIdResponse:
+def at_once(request: object, call: object) -> InitProducerIdResponse:
     return InitProducerIdResponse()
 
 
-def test_requests_run_alone_and_are_answered_unless_the_route_says_else():
-    usual = route(INIT_PRODUCER_ID, alone)
-    assert (usual.is_task, usual.may_overlap, usual.is_answered) == (True, False, None)
-    other = overlapping_route(INIT_PRODUCER_ID, together, is_answered=bool)
-    assert (other.is_task, other.may_overlap, other.is_answered) == (False, True, bool)
-
-
-def test_many_small_requests_run_alone_without_a_task():
-    one = started_route(INIT_PRODUCER_ID, together)
-    assert (one.is_task, one.may_overlap, one.is_answered) == (False, False, None)
+def test_routes_tell_their_mode_and_answer_all_requests_unless_told_otherwise():
+    exclusive = exclusive_route(INIT_PRODUCER_ID, in_a_task)
+    assert (exclusive.mode, exclusive.is_answered) == (RequestMode.EXCLUSIVE, None)
+    deferred = deferred_route(INIT_PRODUCER_ID, at_once)
+    assert (deferred.mode, deferred.is_answered) == (RequestMode.DEFERRED, None)
+    overlapping = overlapping_route(INIT_PRODUCER_ID, at_once, is_answered=bool)
+    assert (overlapping.mode, overlapping.is_answered) == (RequestMode.OVERLAPPING, bool)

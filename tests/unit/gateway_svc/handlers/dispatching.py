@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.reply import Exclusive, Parts, Pending
-from gateway_svc.dispatch.route import Route, Started, overlapping_route
+from gateway_svc.dispatch.reply import Deferred, Parts, PendingResponse
+from gateway_svc.dispatch.route import Operation, Route, overlapping_route
 from gateway_svc.wire.apis.init_producer_id import (
     INIT_PRODUCER_ID,
     InitProducerIdRequest,
@@ -45,18 +45,18 @@ def asked(route: Route, *frames: bytes) -> list[Any]:
         ended = []
         for one in frames:
             reply = answer(one)
-            if isinstance(reply, Pending):
+            if isinstance(reply, Deferred):
+                reply = reply.start()
+            if isinstance(reply, PendingResponse):
                 await asyncio.wait([reply.future])
                 reply = reply.finish()
-            elif isinstance(reply, Exclusive):
-                reply = await reply.run()
             ended.append(reply)
         return ended
 
     return asyncio.run(story())
 
 
-class Soon(Started[InitProducerIdResponse]):
+class Soon(Operation[InitProducerIdResponse]):
     def __init__(self, response: InitProducerIdResponse | Exception | None) -> None:
         self.future = asyncio.get_running_loop().create_future()
         self.future.set_result(None)

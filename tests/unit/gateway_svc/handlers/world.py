@@ -45,7 +45,7 @@ from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.context import Backends, Peer, RequestContext
 from gateway_svc.dispatch.reply import Disconnect
 from gateway_svc.dispatch.response_budget import ResponseBudget
-from gateway_svc.dispatch.route import Alone, Started
+from gateway_svc.dispatch.route import ExclusiveOperation, Operation
 from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.wire.apis.offset_commit import OFFSET_COMMIT
 from gateway_svc.wire.apis.produce import PRODUCE
@@ -273,10 +273,10 @@ class World:
 
         async def asked() -> Any:
             begun = handler(request, self.call(version, **circumstances))
-            if isinstance(begun, Started):
+            if isinstance(begun, Operation):
                 await asyncio.wait([begun.future])
                 return _message(begun.respond(), request, version)
-            if isinstance(begun, Alone):
+            if isinstance(begun, ExclusiveOperation):
                 return await begun.run()
             return await begun if asyncio.iscoroutine(begun) else begun
 

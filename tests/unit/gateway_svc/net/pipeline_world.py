@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
-from gateway_svc.dispatch.reply import Exclusive, InTurn, Parts, Pending
+from gateway_svc.dispatch.reply import Deferred, Parts, PendingResponse, TaskResponse
 from gateway_svc.net.pipeline import SMALL_BUDGET, LoopBudget, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
 
-class PendingAnswer(Pending):
+class PendingAnswer(PendingResponse):
     """Echoes its frame when its future is done; silent ones are not answered."""
 
     def __init__(
@@ -35,19 +35,14 @@ class PendingAnswer(Pending):
         return [b"late " + self.frame]
 
 
-class ExclusiveAnswer(Exclusive):
-    def __init__(self, frame: bytes, gate: Awaitable[object]) -> None:
-        self.frame = frame
-        self.gate = gate
+def exclusive(frame: bytes, gate: Awaitable[object]) -> Deferred:
+    """A request that echoes its frame, in a task, when `gate` is done."""
 
-    async def run(self) -> Parts | None:
-        await self.gate
-        return [self.frame]
+    async def run() -> Parts | None:
+        await gate
+        return [frame]
 
-
-class AnswerInTurn(InTurn):
-    def __init__(self, start: Callable[[], PendingAnswer]) -> None:
-        self.start = start  # type: ignore[method-assign]
+    return Deferred(lambda: TaskResponse(run()))
 
 
 class World:
@@ -79,10 +74,10 @@ class World:
             timeout_ms = 100_000 if frame.endswith(b"patient") else 1000
             return PendingAnswer(frame, timeout_ms=timeout_ms, future=self.shared)
         if frame.startswith(b"turn"):
-            return AnswerInTurn(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
+            return Deferred(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
         if frame.startswith(b"alone"):
             self.gates[frame] = asyncio.get_running_loop().create_future()
-            return ExclusiveAnswer(frame, self.gates[frame])
+            return exclusive(frame, self.gates[frame])
         return [frame]
 
     def send(self, parts: Parts, answered_bytes: int) -> None:
@@ -130,7 +125,7 @@ class ChanceWorld(World):
             return super().answer(frame)
         self.started.append(frame)
         gate = self.gates[frame] = asyncio.get_running_loop().create_future()
-        return AnswerInTurn(lambda: ExclusiveAnswer(frame, gate))
+        return Deferred(lambda: exclusive(frame, gate))
 
     def arrive(self) -> None:
         count = self.chance.randrange(1, 4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import uvloop
 
-from gateway_svc.dispatch.reply import Pending
+from gateway_svc.dispatch.reply import PendingResponse
 from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
 from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
@@ -32,7 +32,7 @@ def echo(frame: bytes | memoryview) -> list[bytes]:
     return [framed(bytes(frame))]
 
 
-class Held(Pending):
+class Held(PendingResponse):
     """Echoes when the test lets it."""
 
     def __init__(self, frame: bytes | memoryview) -> None:

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from gateway_svc.dispatch.reply import Disconnect, Exclusive, Parts
+from gateway_svc.dispatch.reply import Deferred, Disconnect, Parts, TaskResponse
 from gateway_svc.net.connection import ALLOWANCE_BYTES, UNANSWERED_MAX
 from gateway_svc.wire.violations import ProtocolViolation
 from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
@@ -102,10 +102,11 @@ def test_answers_written_before_a_violation_still_arrive():
     run(story)
 
 
-class Poll(Exclusive):
-    """Waits until it is cancelled."""
+class Poll(Deferred):
+    """An exclusive request that runs until it is cancelled."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: TaskResponse(self.run()))
         self.is_cancelled = False
         self.is_running = False
 

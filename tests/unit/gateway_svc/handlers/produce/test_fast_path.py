@@ -12,10 +12,10 @@ from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import AppendResult, RecordError, Refusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.dispatch.dispatcher import Dispatch
-from gateway_svc.dispatch.reply import Disconnect, Exclusive, Pending
+from gateway_svc.dispatch.reply import Deferred, Disconnect, PendingResponse
 from gateway_svc.dispatch.route import overlapping_route
 from gateway_svc.handlers.produce import fast_path
-from gateway_svc.handlers.produce.fast_path import single_batch_shortcuts
+from gateway_svc.handlers.produce.fast_path import single_batch_fast_paths
 from gateway_svc.handlers.produce.handler import is_answered, produce
 from gateway_svc.handlers.produce.response_template import StoredResponse
 from gateway_svc.wire.apis.produce import (
@@ -37,7 +37,7 @@ BATCH = record_batch(numbered(3))
 VERSIONS = range(9, PRODUCE.version_max + 1)
 LONG = overlapping_route(PRODUCE, produce, is_answered=is_answered)
 SHORT = overlapping_route(
-    PRODUCE, produce, is_answered=is_answered, shortcuts=single_batch_shortcuts
+    PRODUCE, produce, is_answered=is_answered, fast_paths=single_batch_fast_paths
 )
 
 
@@ -67,9 +67,9 @@ async def told(answer, sent):
     """The response of one connection to one frame, None, or why the connection ends."""
     try:
         reply = answer(sent)
-        if isinstance(reply, Exclusive):
-            reply = await reply.run()
-        if isinstance(reply, Pending):
+        if isinstance(reply, Deferred):
+            reply = reply.start()
+        if isinstance(reply, PendingResponse):
             await asyncio.wait([reply.future])
             reply = reply.finish()
         return None if reply is None else b"".join(reply)
@@ -84,7 +84,7 @@ def answered(route, sent, *, results=None, error=None, is_late=False):
         world = World()
         world.partitions.append_results, world.partitions.error = results, error
         reply = Dispatch({0: route}, world.backends).connect(PEER)(sent)
-        if isinstance(reply, Pending):
+        if isinstance(reply, PendingResponse):
             timeout_ms = reply.timeout_ms
             await asyncio.wait([reply.future])
             reply = reply.expire() if is_late else reply.finish()
@@ -174,7 +174,7 @@ def test_the_usual_request_takes_the_short_way():
         raise AssertionError("decoded")
 
     route = overlapping_route(
-        PRODUCE, never, is_answered=is_answered, shortcuts=single_batch_shortcuts
+        PRODUCE, never, is_answered=is_answered, fast_paths=single_batch_fast_paths
     )
     for version in VERSIONS:
         assert answered(route, frame(version)) == answered(LONG, frame(version))
@@ -189,7 +189,7 @@ def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, 
         raise RuntimeError("a bug")
 
     short = overlapping_route(
-        PRODUCE, produce, is_answered=is_answered, shortcuts=lambda *_: {version: broken}
+        PRODUCE, produce, is_answered=is_answered, fast_paths=lambda *_: {version: broken}
     )
     long = overlapping_route(PRODUCE, broken_too, is_answered=is_answered)
     assert answered(short, frame(version)) == answered(long, frame(version))
@@ -282,7 +282,7 @@ def test_what_is_known_of_requests_is_bounded(monkeypatch):
         answer = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
             assert await told(answer, frame(9, timeout_ms=timeout_ms))
-        return len(dispatch.shortcuts[kind_of(0, 9)].__self__._known)
+        return len(dispatch.fast_paths[kind_of(0, 9)].__self__._known)
 
     assert 0 < asyncio.run(story()) <= 3
 
