@@ -134,13 +134,13 @@ class ClientConnection(asyncio.BufferedProtocol):
         """The client left: what it asked is cancelled by `connection_lost`."""
 
     def pause_writing(self) -> None:
-        self._pipeline.hold()
+        self._pipeline.pause()
         self._note_unsent()
 
     def resume_writing(self) -> None:
         self._moved_at = self._loop.time()
         self._note_unsent()
-        self._pipeline.release()
+        self._pipeline.resume()
 
     def send(self, parts: Parts, answered_bytes: int) -> None:
         """From the pipeline: answers, in order."""

@@ -1,15 +1,15 @@
-"""The requests of one connection: started in order, answered in order.
+"""The requests of one connection: started in order, and their responses sent in order.
 
-Requests that may overlap (`Pending`) are started one after the other without waiting; one that
-runs alone (`Exclusive`, `InTurn`) waits until everything before it is answered, and holds back what
-comes after it, as Apache Kafka does with every request. Knows no sockets: answers leave through a
-`Sink`.
+Overlapping requests (`PendingResponse`) start one after the other without waiting. A deferred or
+exclusive request (`Deferred`) starts when all responses before it have been sent, and later
+requests wait for its response, as in Apache Kafka every request does. Knows no sockets: responses
+leave through a `Sink`.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from gateway_svc.dispatch.reply import Deferred, Disconnect, Parts, PendingResponse, Reply
 from gateway_svc.net.framing import Frame
@@ -17,22 +17,23 @@ from gateway_svc.wire.violations import ProtocolViolation
 
 
 class LoopBudget(NamedTuple):
-    """What of one connection may start in one turn of the event loop; others get their turn.
+    """Requests that one connection may start per event-loop iteration.
 
-    So many requests, or so many bytes of them and one more.
+    At most `requests`, or `request_bytes` plus one request, so that it cannot starve the others.
     """
 
     requests: int
     request_bytes: int
 
 
-#: Owners elsewhere work on what has started while the rest is read. Measured with four partitions
-#: and 32 small or 8 medium requests in flight.
+#: For owners in other processes: they work on the requests that have started while the rest is
+#: read. Measured with four partitions and 32 small or 8 medium requests in flight.
 SMALL_BUDGET: Final = LoopBudget(16, 48 << 10)
-#: An owner in this process works when the turn is over, and gains by larger groups.
+#: For an owner in this process: it works when the iteration ends, and gains from larger batches.
 LARGE_BUDGET: Final = LoopBudget(64, 256 << 10)
 
-#: What a request gets, or `ProtocolViolation` or `Disconnect` where it ends its connection.
+#: Starts the request in a frame. Raises `ProtocolViolation` or `Disconnect` if the connection must
+#: end.
 Answerer = Callable[[Frame], Reply]
 
 
@@ -40,16 +41,16 @@ class Sink(Protocol):
     """The connection as its pipeline sees it."""
 
     def send(self, parts: Parts, answered_bytes: int) -> None:
-        """`parts` are answers in order; `answered_bytes` were held by requests now done with."""
+        """Sends responses in order; `answered_bytes` is the size of the requests they answer."""
         ...
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
-        """The connection must end."""
+        """Ends the connection."""
         ...
 
 
 class _ReadyResponse:
-    """An answer that only waits for its turn."""
+    """A response that was ready when its request had started."""
 
     __slots__ = ("_parts",)
 
@@ -60,13 +61,11 @@ class _ReadyResponse:
         return self._parts
 
 
-class QueuedRequest(NamedTuple):
-    """A request in the queue of responses; `Deferred` until it has started."""
-
-    reply: PendingResponse | _ReadyResponse | Deferred
-    future: "asyncio.Future[Any]"  # done when the response is ready; meaningless for `Deferred`
-    request_bytes: int
-    started_at: float  # by the clock of the event loop
+#: A started request: its reply, the future that is done when `finish` may be called, the size of
+#: its frame, and when it started (clock of the event loop).
+QueuedRequest: TypeAlias = (
+    "tuple[PendingResponse | _ReadyResponse, asyncio.Future[Any], int, float]"
+)
 
 
 class Pipeline:
@@ -75,49 +74,56 @@ class Pipeline:
     __slots__ = (
         "_answer",
         "_awaited",
+        "_budget",
+        "_deferred",
+        "_deferred_bytes",
         "_done",
         "_flush_is_due",
         "_is_blocked",
-        "_is_held",
+        "_is_paused",
         "_loop",
-        "_places",
+        "_queue",
         "_sink",
         "_start_is_due",
-        "_turn",
         "_waiting",
         "is_cancelled",
     )
 
-    def __init__(self, answer: Answerer, sink: Sink, turn: LoopBudget) -> None:
+    def __init__(self, answer: Answerer, sink: Sink, budget: LoopBudget) -> None:
         self._answer = answer
         self._sink = sink
-        self._turn = turn
+        self._budget = budget
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[Any] = self._loop.create_future()
         self._done.set_result(None)
         self._waiting: deque[Frame] = deque()
-        self._places: deque[QueuedRequest] = deque()
-        # True while the last request of the queue is a deferred one, running or not.
+        # Started requests whose responses have not been sent, oldest first.
+        self._queue: deque[QueuedRequest] = deque()
+        # A deferred request that waits until the queue is empty, and the size of its frame.
+        self._deferred: Deferred | None = None
+        self._deferred_bytes = 0
+        # True while a deferred request waits or runs: then no other starts.
         self._is_blocked = False
         self._flush_is_due = False
         self._start_is_due = False
-        self._is_held = False
+        self._is_paused = False
+        # The future of the newest request of the queue, until `_on_done` has been called for it.
         self._awaited: asyncio.Future[Any] | None = None
         self.is_cancelled = False
 
     @property
     def unanswered(self) -> int:
-        """Requests that are held in memory: waiting, running, or answered out of turn."""
-        return len(self._waiting) + len(self._places)
+        """Requests in memory: not started, running, or waiting for earlier responses."""
+        return len(self._waiting) + len(self._queue) + (self._deferred is not None)
 
     def accept(self, frames: Iterable[Frame]) -> None:
         self._waiting.extend(frames)
 
     def start(self) -> None:
-        """Starts every request whose turn it is, some now and the rest soon."""
-        requests_left, bytes_left = self._turn
+        """Starts the requests that may start: some now, the rest in later loop iterations."""
+        requests_left, bytes_left = self._budget
         now = self._loop.time()
-        while self._waiting and not self._is_blocked and not self._is_held:
+        while self._waiting and not self._is_blocked and not self._is_paused:
             if requests_left == 0 or bytes_left <= 0:
                 self._start_soon()
                 return
@@ -130,10 +136,7 @@ class Pipeline:
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return
-            place = self._place(reply, size, now)
-            self._places.append(place)
-            if isinstance(reply, Deferred):
-                self._start_deferred()
+            self._enqueue(reply, size, now)
 
     def _start_soon(self) -> None:
         if not self._start_is_due:
@@ -144,117 +147,128 @@ class Pipeline:
         self._start_is_due = False
         self.start()
 
-    def hold(self) -> None:
-        """Starts nothing more: the peer does not read its answers."""
-        self._is_held = True
+    def pause(self) -> None:
+        """Starts no more requests until `resume`: the client does not read its responses."""
+        self._is_paused = True
 
-    def release(self) -> None:
-        self._is_held = False
+    def resume(self) -> None:
+        self._is_paused = False
         self._start_deferred()
         self.start()
 
     def expire(self, now: float) -> None:
-        """Answers pending requests whose time is up, once they are next in turn."""
-        while self._places:
-            reply, future, size, started_at = self._places[0]
+        """Answers requests whose timeout has passed, as far as no earlier response is missing."""
+        while self._queue:
+            reply, future, size, started_at = self._queue[0]
             if not isinstance(reply, PendingResponse) or future.done():
                 return
             if now < started_at + reply.timeout_ms / 1000:
                 return
             try:
-                answer = _ReadyResponse(reply.expire())
+                expired = _ReadyResponse(reply.expire())
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return
-            self._places[0] = QueuedRequest(answer, self._done, size, started_at)
+            self._queue[0] = (expired, self._done, size, started_at)
             self._flush()
 
     def cancel(self) -> None:
-        """Drops everything: the client is gone. Pending answers come to nothing."""
+        """Drops all requests, because the client has disconnected; their responses are not sent."""
         self.is_cancelled = True
         self._waiting.clear()
-        places, self._places = self._places, deque()
-        for place in places:
-            if isinstance(place.reply, PendingResponse):
-                place.reply.abandon()
+        self._deferred = None
+        queue, self._queue = self._queue, deque()
+        for reply, *_ in queue:
+            if isinstance(reply, PendingResponse):
+                reply.abandon()
 
     def fail(self, error: ProtocolViolation | Disconnect) -> None:
-        """Drops everything and ends the connection."""
+        """Drops all requests and ends the connection."""
         self.cancel()
         self._sink.fail(error)
 
-    def _place(self, reply: Reply, request_bytes: int, now: float) -> QueuedRequest:
-        """Of what is started, or has to wait until it is alone."""
+    def _enqueue(self, reply: Reply, request_bytes: int, now: float) -> None:
+        """Queues a started request, or puts a deferred one aside until the queue is empty."""
         if isinstance(reply, PendingResponse):
             future = reply.future
+            # Small batches that are written together share a future (`log/commit/append.py`). One
+            # callback serves all consecutive requests that wait for it, as `_flush` sends every
+            # response that is ready. It is enough to compare with the newest request: if a future
+            # comes again after another one, its second callback finds nothing to send. `_on_done`
+            # resets `_awaited`, so a request that starts after the callback has run adds another.
             if future is not self._awaited:
-                # Many small requests may wait for the same: told once for those in a row.
                 self._awaited = future
                 future.add_done_callback(self._on_done)
-            return QueuedRequest(reply, future, request_bytes, now)
-        if isinstance(reply, Deferred):
+            self._queue.append((reply, future, request_bytes, now))
+        elif isinstance(reply, Deferred):
             self._is_blocked = True
-            return QueuedRequest(reply, self._done, request_bytes, now)
-        self._flush_soon()
-        return QueuedRequest(_ReadyResponse(reply), self._done, request_bytes, now)
+            self._deferred = reply
+            self._deferred_bytes = request_bytes
+            self._start_deferred()
+        else:
+            self._queue.append((_ReadyResponse(reply), self._done, request_bytes, now))
+            self._flush_soon()
 
     def _start_deferred(self) -> None:
-        """Starts the deferred request of the queue, if all responses before it have been sent."""
-        if not self._is_blocked or self._is_held or len(self._places) != 1:
+        """Starts the deferred request, if there is one and all responses before it were sent."""
+        deferred = self._deferred
+        if deferred is None or self._queue or self._is_paused:
             return
-        reply, _, size, _ = self._places[0]
-        if not isinstance(reply, Deferred):
-            return  # it has started
-        started = reply.start()
-        while isinstance(started, Deferred):
-            started = started.start()
-        self._places[0] = self._place(started, size, self._loop.time())
+        self._deferred = None
+        try:
+            reply = deferred.start()
+        except (ProtocolViolation, Disconnect) as error:
+            self.fail(error)
+            return
+        self._enqueue(reply, self._deferred_bytes, self._loop.time())
 
     def _on_done(self, future: "asyncio.Future[Any]") -> None:
         if future is self._awaited:
             self._awaited = None
         if not future.cancelled():
-            # Looked at, so that asyncio does not report it as lost where nobody waits any more.
+            # Retrieves the exception: if the client has left, asyncio would log it as never
+            # retrieved.
             future.exception()
         if not self._flush_is_due:
-            # Others that are ready in the same turn are done already, and leave in the same write.
+            # Other futures that became ready in this loop iteration are done already, and their
+            # responses leave in the same write.
             self._flush()
 
     def _flush_soon(self) -> None:
-        # Answers that become ready in the same turn of the event loop leave in one write.
+        # Responses that become ready in the same loop iteration leave in one write.
         if not self._flush_is_due and not self.is_cancelled:
             self._flush_is_due = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Sends what is answered, as far as nothing before it is not."""
+        """Sends the responses that are ready, up to the first that is not."""
         self._flush_is_due = False
-        places = self._places
+        queue = self._queue
         parts: Parts = []
         answered_bytes = 0
         failure: ProtocolViolation | Disconnect | None = None
         is_stuck = True
-        while places:
-            reply, future, size, _ = places[0]
-            if isinstance(reply, Deferred) or not future.done():
+        while queue:
+            reply, future, size, _ = queue[0]
+            if not future.done():
                 break
-            places.popleft()
+            queue.popleft()
             is_stuck = False
             answered_bytes += size
             try:
-                answer = reply.finish()
+                response = reply.finish()
             except (ProtocolViolation, Disconnect) as error:
                 failure = error
                 break
-            if answer is not None:
-                parts += answer
+            if response is not None:
+                parts += response
         if is_stuck:
             return
         self._sink.send(parts, answered_bytes)
         if failure is not None:
             self.fail(failure)
             return
-        if not places:
+        if not queue and self._deferred is None:
             self._is_blocked = False
         self._start_deferred()
         if self._waiting:

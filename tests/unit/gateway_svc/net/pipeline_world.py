@@ -135,7 +135,7 @@ class ChanceWorld(World):
 
     def read_or_not(self) -> None:
         self.is_held = not self.is_held
-        (self.pipeline.hold if self.is_held else self.pipeline.release)()
+        (self.pipeline.pause if self.is_held else self.pipeline.resume)()
 
     def finish_shared(self) -> None:
         self.shared.set_result(None)
@@ -156,7 +156,7 @@ class ChanceWorld(World):
             self.chance.choice(things)()
             if self.chance.random() < 0.2:
                 await asyncio.sleep(0)
-        self.pipeline.release()
+        self.pipeline.resume()
 
     async def end(self) -> None:
         while self.pipeline.unanswered:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gateway_svc.dispatch.reply import Disconnect
-from gateway_svc.net.pipeline import LARGE_BUDGET, SMALL_BUDGET, LoopBudget
+from gateway_svc.dispatch.reply import Deferred, Disconnect
+from gateway_svc.net.pipeline import LARGE_BUDGET, SMALL_BUDGET, LoopBudget, Pipeline
 from tests.unit.gateway_svc.net.pipeline_world import ChanceWorld, World, settle
 
 
@@ -193,6 +193,19 @@ def test_a_request_that_can_only_be_answered_by_closing_closes(frame):
     in_world(story)
 
 
+def test_a_deferred_request_that_disconnects_at_its_start_closes():
+    def disconnect() -> None:
+        raise Disconnect("refused without an answer")
+
+    async def story(world: World) -> None:
+        world.pipeline = Pipeline(lambda frame: Deferred(disconnect), world, SMALL_BUDGET)
+        await world.ask(b"turn1", b"turn2")
+        assert [str(error) for error in world.errors] == ["refused without an answer"]
+        assert world.pipeline.unanswered == 0
+
+    in_world(story)
+
+
 def test_answers_before_one_that_closes_the_connection_still_leave():
     async def story(world: World) -> None:
         await world.ask(b"pending1", b"pending2", b"pending3")
@@ -225,9 +238,9 @@ def test_what_is_ready_out_of_turn_is_no_reason_to_send():
 def test_a_peer_that_reads_again_when_all_is_over_starts_nothing(frame):
     async def story(world: World) -> None:
         await world.ask(b"pending1", frame)
-        world.pipeline.hold()
+        world.pipeline.pause()
         world.pipeline.fail(Disconnect("enough"))
-        world.pipeline.release()
+        world.pipeline.resume()
         await settle()
         assert world.sent == []
         assert list(world.pending) == [b"pending1"]
@@ -237,17 +250,17 @@ def test_a_peer_that_reads_again_when_all_is_over_starts_nothing(frame):
 
 def test_nothing_starts_while_the_peer_does_not_read():
     async def story(world: World) -> None:
-        world.pipeline.hold()
+        world.pipeline.pause()
         await world.ask(b"pending1", b"alone2")
         assert world.started == []
-        world.pipeline.release()
+        world.pipeline.resume()
         await settle()
         assert world.started == [b"pending1", b"alone2"]
-        world.pipeline.hold()
+        world.pipeline.pause()
         await world.finish(b"pending1")
         await world.finish(b"alone2")
         assert world.sent == [b"pending1"]  # the exclusive one has not begun to run
-        world.pipeline.release()
+        world.pipeline.resume()
         await settle()
         assert world.sent == [b"pending1", b"alone2"]
 
