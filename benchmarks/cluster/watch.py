@@ -70,7 +70,7 @@ class Bench:
     async def _start(self, watchers: Sequence[Watcher]) -> None:
         for one in watchers:
             one.start()
-            await one.until(lambda view: view.is_known)
+            await one.until(lambda view: view.has_snapshot)
 
     async def _create(self, who: str, watchers: Sequence[Watcher], count: int) -> None:
         seconds, cpu = [], self._process.cpu_seconds()
@@ -94,7 +94,7 @@ class Bench:
         cpu, began = self._process.cpu_seconds(), time.perf_counter()
         for one in others:
             one.start()
-        await asyncio.gather(*(one.until(lambda view: view.is_known) for one in others))
+        await asyncio.gather(*(one.until(lambda view: view.has_snapshot) for one in others))
         took = time.perf_counter() - began
         what = f"{len(others)} gateways come at once, {self._partitions:,} partitions"
         self._row(what, "ms until all know", number(took * 1e3))

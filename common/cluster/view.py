@@ -20,7 +20,7 @@ _NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
 
 
 class ClusterView:
-    """What is known up to `revision`; before the first change nothing is (`is_known` is False)."""
+    """The state at `revision`; empty before the first change, which is a snapshot."""
 
     def __init__(self) -> None:
         self.revision = -1
@@ -42,7 +42,7 @@ class ClusterView:
         self._members_sorted: tuple[Member, ...] = ()
 
     @property
-    def is_known(self) -> bool:
+    def has_snapshot(self) -> bool:
         """Whether a snapshot has arrived: until then every look-up finds nothing."""
         return self.revision >= 0
 

@@ -1,1 +1,1 @@
-"""Data directories: exclusive use, reserved space, and what survived the last shutdown."""
+"""Data directories: exclusive use, reserved space, and the outcome of the last shutdown."""

@@ -1,8 +1,8 @@
-"""Says at a start how the process before it ended, and what an unclean end has cost.
+"""The report on the last shutdown of a database, and on the data that an unclean one has lost.
 
 RocksDB recovers its write-ahead log up to the first record that it cannot read, and drops the rest
-without an error. Here the files of that log are kept (as hard links) while it is opened. Where it
-was not read to its end they stay, and the log tells how much that is.
+without an error. So the files of that log are kept (as hard links) while the database is opened. If
+the log was not read to its end, they stay, and a log line reports how much was lost.
 """
 
 import logging
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 _LINKS: Final = "opening"
 _KEPT: Final = "damaged-"
 _KEPT_MAX: Final = 3
-#: What RocksDB writes to its own log about records that it drops.
+#: The word for dropped records in RocksDB's own log.
 _DROPPING: Final = "dropping"
 
 _BLOCK_BYTES: Final = 32 << 10
-#: Masked checksum, length and type of a part of a record.
-_PART: Final = struct.Struct("<IHB")
+#: Masked checksum, length and type of a physical record.
+_HEADER: Final = struct.Struct("<IHB")
 _RECYCLABLE: Final = (5, 6, 7, 8)
 _LOG_NUMBER_BYTES: Final = 4
 _MASK_DELTA: Final = 0xA282EAD8
@@ -36,32 +36,32 @@ _U32: Final = 0xFFFFFFFF
 
 
 class WalDamage(NamedTuple):
-    """Bytes of a write-ahead log: readable records, and data after the last of them."""
+    """The bytes of readable records of a write-ahead log, and of the data after the last one."""
 
     readable_bytes: int
     lost_bytes: int
 
 
 class LastShutdown:
-    """Make it before a database is opened; tell it afterwards, with `report` or `forget`."""
+    """To be made before a database is opened; then call `report` or `discard`."""
 
     def __init__(self, directory: Path, *, shown: Path, mark: SyncedMark) -> None:
-        """`shown` is the path that users know."""
+        """`shown` is the path for log lines."""
         self._directory = directory
         self._shown = shown
         self._mark = mark.read()
         self._links = directory / _LINKS
-        self.forget()
+        self.discard()
         self._logs = sorted(directory.glob("*.log"))
-        self._logged_bytes = sum(one.stat().st_size for one in self._logs)
+        self._logged_bytes = sum(path.stat().st_size for path in self._logs)
         # A file system without hard links keeps nothing.
         with suppress(OSError):
             self._links.mkdir()
-            for one in self._logs:
-                os.link(one, self._links / one.name)
+            for path in self._logs:
+                os.link(path, self._links / path.name)
 
     def report(self, sequence: int) -> None:
-        """`sequence` is that of the last write that the opened database has."""
+        """Logs the outcome. `sequence` is that of the last write in the opened database."""
         synced = 0 if self._mark is None else self._mark.sequence
         if sequence < synced:
             log.critical(
@@ -83,20 +83,20 @@ class LastShutdown:
                 "the write-ahead log; writes up to %d or later had been synced",
                 *(self._shown, sequence, self._logged_bytes, synced),
             )
-        self.forget()
+        self.discard()
 
-    def forget(self) -> None:
-        """Removes what is kept."""
+    def discard(self) -> None:
+        """Removes the hard links."""
         shutil.rmtree(self._links, ignore_errors=True)
 
     def _kept(self, sequence: int) -> str:
-        """Keeps the damaged files permanently; returns what they hold, for a log line."""
+        """Keeps the damaged files permanently; returns a description for a log line."""
         kept = self._directory / f"{_KEPT}{sequence}"
         with suppress(OSError):
             self._links.rename(kept)
-        by_age = sorted(self._directory.glob(f"{_KEPT}*"), key=lambda one: one.stat().st_mtime)
-        for one in by_age[:-_KEPT_MAX]:
-            shutil.rmtree(one, ignore_errors=True)
+        by_age = sorted(self._directory.glob(f"{_KEPT}*"), key=lambda path: path.stat().st_mtime)
+        for path in by_age[:-_KEPT_MAX]:
+            shutil.rmtree(path, ignore_errors=True)
         damage = damage_of(sorted(kept.glob("*.log")))
         return (
             f"{damage.readable_bytes} bytes of it can be read, {damage.lost_bytes} bytes of data "
@@ -105,7 +105,7 @@ class LastShutdown:
 
 
 def damage_of(logs: Iterable[Path]) -> WalDamage:
-    """Walks write-ahead logs, in their order, up to the first record that cannot be read.
+    """Reads write-ahead logs, in their order, up to the first record that is damaged.
 
     Format: RocksDB's log_format.h, in blocks of 32 KiB.
     """
@@ -113,7 +113,7 @@ def damage_of(logs: Iterable[Path]) -> WalDamage:
     is_broken = False
     for path in logs:
         data = path.read_bytes()
-        # RocksDB allocates more than it writes.
+        # RocksDB allocates more bytes than it writes.
         data_end = len(data.rstrip(b"\0"))
         end = 0 if is_broken else _readable(data, data_end)
         readable += end
@@ -123,22 +123,22 @@ def damage_of(logs: Iterable[Path]) -> WalDamage:
 
 
 def _readable(data: bytes, data_end: int) -> int:
-    """Where the first part of a record begins that is not as it was written."""
-    at = 0
-    while at < data_end:
-        left = _BLOCK_BYTES - at % _BLOCK_BYTES
-        if left < _PART.size:
-            at += left
+    """Returns the position of the first physical record that is damaged, or the end."""
+    position = 0
+    while position < data_end:
+        left = _BLOCK_BYTES - position % _BLOCK_BYTES
+        if left < _HEADER.size:
+            position += left
             continue
-        if at + _PART.size > len(data):
-            return at
-        checksum, length, kind = _PART.unpack_from(data, at)
-        checked = at + _PART.size - 1
-        end = at + _PART.size + length + (_LOG_NUMBER_BYTES if kind in _RECYCLABLE else 0)
+        if position + _HEADER.size > len(data):
+            return position
+        checksum, length, kind = _HEADER.unpack_from(data, position)
+        checked = position + _HEADER.size - 1
+        end = position + _HEADER.size + length + (_LOG_NUMBER_BYTES if kind in _RECYCLABLE else 0)
         if end > len(data) or _masked(crc32c(data[checked:end])) != checksum:
-            return at
-        at = end
-    return at
+            return position
+        position = end
+    return position
 
 
 def _masked(checksum: int) -> int:
@@ -146,7 +146,7 @@ def _masked(checksum: int) -> int:
 
 
 def _is_dropped(info_log: Path) -> bool:
-    """Whether RocksDB says that it dropped records. It begins a new file with each opening."""
+    """True if RocksDB's own log, which is new at each opening, reports dropped records."""
     with suppress(OSError):
         text = info_log.read_text(encoding="utf-8", errors="replace")
         return any(_DROPPING in line and ".log" in line for line in text.splitlines())

@@ -1,7 +1,7 @@
-"""A file that holds room on a disk, and is given up when there is no other.
+"""A file that reserves space on a disk, and is deleted when the disk is full.
 
-For a store whose few writes must stay possible on a disk that others have filled: deleting a topic
-is a write of the metadata, and is what gives space back.
+It is for a store whose few writes must stay possible on a full disk: deleting a topic is a write of
+the metadata, and frees space.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ from common.disk.data_directory import DataDirectory
 log = logging.getLogger(__name__)
 
 NAME: Final = "RESERVE"
-#: It is made again once there is so many times its size.
-_PLENTY: Final = 4
+#: The file is restored when so many times its size is free.
+_RESTORE_FACTOR: Final = 4
 
 
 class ReserveFile:
-    """In one data directory. Raises nothing: without it only less is possible."""
+    """The reserve of one data directory. I/O errors are ignored: it is an extra."""
 
     def __init__(self, directory: DataDirectory, size_bytes: int) -> None:
         self._directory = directory
@@ -27,20 +27,23 @@ class ReserveFile:
         self._size_bytes = size_bytes
 
     def release_if_needed(self) -> None:
-        """Before a store is opened: removes the file where less than its size is free."""
+        """Deletes the file if less than its size is free; to be called before a store is opened."""
         with contextlib.suppress(OSError):
             if self._path.exists() and self._directory.free_bytes() < self._size_bytes:
                 self._path.unlink()
                 log.warning(
-                    "the disk of %s is full: %d bytes that were kept free are used now",
+                    "the disk of %s is full: the reserve of %d bytes is released",
                     self._directory.path,
                     self._size_bytes,
                 )
 
     def restore(self) -> None:
-        """Makes the file where it is missing or too small, and there is plenty of room."""
+        """Creates the file if it is missing or too small, and enough space is free."""
         with contextlib.suppress(OSError):
-            if self._is_whole() or self._directory.free_bytes() < _PLENTY * self._size_bytes:
+            if (
+                self._is_whole()
+                or self._directory.free_bytes() < _RESTORE_FACTOR * self._size_bytes
+            ):
                 return
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:

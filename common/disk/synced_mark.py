@@ -1,10 +1,10 @@
-"""A small file beside a database that says how far it was synced, and whether it was closed.
+"""A small file beside a database: the last synced write, and whether the database was closed.
 
-What was synced must be there at the next start. A write-ahead log that ends early, because a bit of
-it has changed, looks to RocksDB like one whose end was never written; this file knows better.
+Synced writes must exist at the next start. To RocksDB a write-ahead log that ends early, because
+one of its bits has changed, looks like one whose end was never written; this file tells them apart.
 
-The file itself is written without a sync, save at the beginning and the end. So after a loss of
-power it may be behind, and then claims too little.
+The file is synced only when the database is opened and closed. So after a power loss it may name an
+earlier write than the last synced one, and never a later one.
 """
 
 import contextlib
@@ -15,25 +15,27 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 NAME: Final = "SYNCED"
-#: RocksDB's sequence number of the last write that was synced; 1 where the database was closed.
+#: RocksDB's sequence number of the last synced write; 1 if the database was closed, else 0.
 _BODY: Final = struct.Struct(">QB")
 _CHECK: Final = struct.Struct(">I")
 
 
 class Mark(NamedTuple):
+    """The content of the file."""
+
     sequence: int
     was_closed: bool
 
 
 class SyncedMark:
-    """The file in one data directory. Raises nothing: without it only less is known."""
+    """The file in one data directory. I/O errors are ignored: it is an extra."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / NAME
         self._fd = -1
 
     def read(self) -> Mark | None:
-        """What the last process has left; None where it is not known."""
+        """Returns the mark of the last process; None if it is missing or damaged."""
         with contextlib.suppress(OSError):
             data = self._path.read_bytes()
             body = data[: _BODY.size]
@@ -43,7 +45,7 @@ class SyncedMark:
         return None
 
     def begin(self, sequence: int) -> None:
-        """A database was opened, and holds everything up to `sequence`."""
+        """Records that a database was opened, and has all writes up to `sequence`."""
         with contextlib.suppress(OSError):
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -51,12 +53,12 @@ class SyncedMark:
             os.fsync(self._fd)
 
     def advance(self, sequence: int) -> None:
-        """Everything up to `sequence` is synced. Takes a microsecond."""
+        """Records that all writes up to `sequence` are synced. Takes a microsecond."""
         with contextlib.suppress(OSError):
             self._write(Mark(sequence, was_closed=False))
 
     def end(self, sequence: int) -> None:
-        """The database is closed, with everything up to `sequence` synced."""
+        """Records that the database is closed, with all writes up to `sequence` synced."""
         with contextlib.suppress(OSError):
             self._write(Mark(sequence, was_closed=True))
             if self._fd >= 0:

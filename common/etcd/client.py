@@ -1,7 +1,7 @@
-"""Calls to etcd: each with a deadline, to whichever endpoint answers.
+"""Calls to etcd, each with a deadline, to the endpoint that answered last.
 
-A call is tried once. Where it fails the next one goes to the next endpoint; whether to try again
-is for the caller to say, who knows whether a change may be made twice.
+A call is tried once. After a failure the next call goes to the next endpoint. Retries are left to
+the caller, who knows whether a change may be made twice.
 """
 
 import logging
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: An etcd that is well answers in milliseconds; one that elects a leader takes a second.
+#: A healthy etcd answers in milliseconds; an election of its leader takes a second.
 CALL_TIMEOUT_S: Final = 2.0
 
-#: A page of a hundred values of a mebibyte, and what wraps them.
+#: A page of a hundred values of 1 MiB, and its overhead.
 _MESSAGE_BYTES_MAX = 128 << 20
 
 _OPTIONS: Final = (
@@ -34,12 +34,12 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     NAME_LOOKUP_OPTION,
-    # A peer that vanished is noticed on a silent watch too. etcd allows a ping each 5 s.
+    # Detects a lost peer on an idle watch too. etcd allows a ping every 5 s.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 )
 
-#: With these etcd says that it did nothing. After any other it may have.
+#: Statuses with which etcd has changed nothing. After any other it may have.
 _REFUSALS: Final = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -53,20 +53,20 @@ _REFUSALS: Final = {
 
 
 class EtcdError(Exception):
-    """A call failed; the text names the call, the endpoint and the reason."""
+    """Raised when a call failed; the text names the call, the endpoint and the reason."""
 
 
 class EtcdUnavailable(EtcdError):
-    """Nobody answered, or not in time. A change may or may not have happened."""
+    """Raised when there was no answer in time. A change may or may not have been made."""
 
 
 class EtcdRefused(EtcdError):
-    """etcd did not do it, and would not when asked again in the same way."""
+    """Raised when etcd refused the call, and would refuse the same call again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """PEM files: of the authority that etcd's certificate is from, and of a client's own."""
+    """PEM files: the authority of etcd's certificate, and the client's certificate and key."""
 
     ca: Path
     certificate: Path | None = None
@@ -107,50 +107,54 @@ class EtcdClient:
             endpoint.channel.close()
 
     def range(self, request: pb.RangeRequest) -> pb.RangeResponse:
-        answer: pb.RangeResponse = self._call(
-            "Range", lambda to: to.kv.Range(request, timeout=CALL_TIMEOUT_S)
+        response: pb.RangeResponse = self._call(
+            "Range", lambda endpoint: endpoint.kv.Range(request, timeout=CALL_TIMEOUT_S)
         )
-        return answer
+        return response
 
     def transact(self, request: pb.TxnRequest) -> pb.TxnResponse:
-        answer: pb.TxnResponse = self._call(
-            "Txn", lambda to: to.kv.Txn(request, timeout=CALL_TIMEOUT_S)
+        response: pb.TxnResponse = self._call(
+            "Txn", lambda endpoint: endpoint.kv.Txn(request, timeout=CALL_TIMEOUT_S)
         )
-        return answer
+        return response
 
     def grant_lease(self, ttl_s: int) -> pb.LeaseGrantResponse:
-        """The answer says how long the lease is: etcd may grant a longer one."""
+        """Returns the lease with its TTL, which etcd may have made longer."""
         request = pb.LeaseGrantRequest(TTL=ttl_s)
-        answer: pb.LeaseGrantResponse = self._call(
-            "LeaseGrant", lambda to: to.lease.LeaseGrant(request, timeout=CALL_TIMEOUT_S)
+        response: pb.LeaseGrantResponse = self._call(
+            "LeaseGrant",
+            lambda endpoint: endpoint.lease.LeaseGrant(request, timeout=CALL_TIMEOUT_S),
         )
-        return answer
+        return response
 
     def revoke_lease(self, lease: int) -> None:
         request = pb.LeaseRevokeRequest(ID=lease)
-        self._call("LeaseRevoke", lambda to: to.lease.LeaseRevoke(request, timeout=CALL_TIMEOUT_S))
+        self._call(
+            "LeaseRevoke",
+            lambda endpoint: endpoint.lease.LeaseRevoke(request, timeout=CALL_TIMEOUT_S),
+        )
 
     def renew_lease(self, lease: int, timeout_s: float) -> int:
-        """Seconds that the lease lasts from now on; 0: it is over."""
+        """Returns the new TTL in seconds, counted from now; 0 if the lease has expired."""
         request = pb.LeaseKeepAliveRequest(ID=lease)
 
-        def renew(to: _Endpoint) -> pb.LeaseKeepAliveResponse:
-            call = to.lease.LeaseKeepAlive(iter([request]), timeout=timeout_s)
-            answer: pb.LeaseKeepAliveResponse = next(call)
+        def renew(endpoint: _Endpoint) -> pb.LeaseKeepAliveResponse:
+            call = endpoint.lease.LeaseKeepAlive(iter([request]), timeout=timeout_s)
+            response: pb.LeaseKeepAliveResponse = next(call)
             call.cancel()
-            return answer
+            return response
 
         return self._call("LeaseKeepAlive", renew).TTL
 
     def watch(self, key: bytes, *, after_revision: int, timeout_s: float) -> "KeyWatch":
-        """Tells what happens to `key` after a revision, for at most `timeout_s`."""
-        wanted = pb.WatchCreateRequest(key=key, start_revision=after_revision + 1)
-        return self._call("Watch", lambda to: KeyWatch(to.watch, wanted, timeout_s))
+        """Watches the changes of `key` after a revision, for at most `timeout_s`."""
+        create = pb.WatchCreateRequest(key=key, start_revision=after_revision + 1)
+        return self._call("Watch", lambda endpoint: KeyWatch(endpoint.watch, create, timeout_s))
 
-    def _call(self, what: str, call: Callable[[_Endpoint], T]) -> T:
+    def _call(self, method: str, call: Callable[[_Endpoint], T]) -> T:
         number = self._current
         endpoint = self._endpoints[number]
-        with _failures(what, endpoint.address):
+        with _failures(method, endpoint.address):
             try:
                 return call(endpoint)
             except grpc.RpcError as error:
@@ -162,16 +166,17 @@ class EtcdClient:
 class KeyWatch:
     """A watch of one key, in one thread; `cancel` may be called from any."""
 
-    def __init__(self, stub: WatchStub, wanted: pb.WatchCreateRequest, timeout_s: float) -> None:
-        # Half closed at once: etcd keeps the watch, and tells until the call ends.
-        requests = iter([pb.WatchRequest(create_request=wanted)])
+    def __init__(self, stub: WatchStub, create: pb.WatchCreateRequest, timeout_s: float) -> None:
+        # Half-closed at once: etcd keeps the watch, and sends events until the call ends.
+        requests = iter([pb.WatchRequest(create_request=create)])
         self._call = stub.Watch(requests, timeout=timeout_s)
 
     def wait_for_deletion(self) -> None:
-        """Returns when the key is gone, or when nothing more will be told, whatever the reason."""
+        """Returns when the key is deleted, or when the watch ends for any other reason."""
         try:
-            for answer in self._call:
-                if answer.canceled or any(one.type == pb.Event.DELETE for one in answer.events):
+            for response in self._call:
+                events = response.events
+                if response.canceled or any(event.type == pb.Event.DELETE for event in events):
                     break
         except grpc.RpcError as error:
             log.debug("watch ended: %s", error)
@@ -198,19 +203,19 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 
 @contextmanager
-def _failures(what: str, address: str) -> Iterator[None]:
+def _failures(method: str, address: str) -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
         code = _code(error)
         details = error.details() if hasattr(error, "details") else error
-        text = f"etcd {what} at {address}: {code.name}: {details}"
+        text = f"etcd {method} at {address}: {code.name}: {details}"
         raise (EtcdRefused if code in _REFUSALS else EtcdUnavailable)(text) from error
     except StopIteration as error:
-        raise EtcdUnavailable(f"etcd {what} at {address}: no answer") from error
+        raise EtcdUnavailable(f"etcd {method} at {address}: no answer") from error
     except ValueError as error:
-        # What grpc says of a call on a channel that was closed.
-        raise EtcdUnavailable(f"etcd {what}: {error}") from error
+        # grpc's error for a call on a closed channel.
+        raise EtcdUnavailable(f"etcd {method}: {error}") from error
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode:

@@ -1,7 +1,7 @@
-"""Election of one leader: whoever writes the key `<prefix>leader` while it is not there.
+"""Election of one leader: the candidate that creates the key `<prefix>leader`.
 
-The key hangs on a lease, so it goes when its leader resigns, or when it has not renewed the lease
-in time. Candidates that came too late watch it go and try again.
+The key is attached to a lease, so it is deleted when its leader resigns, or does not renew the
+lease in time. The other candidates watch for that, and try again.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from common.etcd.client import EtcdClient, EtcdError, EtcdRefused, KeyWatch
-from common.etcd.leadership import Leadership, Lease
+from common.etcd.leadership import LeaderTerm, Lease
 from common.runtime.backoff import Backoff
 from protos.etcd.v3 import rpc_pb2 as pb
 
@@ -26,10 +26,10 @@ class Election:
     """One candidate. `campaign` blocks in a thread; `withdraw` may be called from any."""
 
     def __init__(self, client: EtcdClient, *, prefix: bytes, name: str, ttl_s: int) -> None:
-        """`name` must be the same after a restart, and no other candidate's.
+        """`name` must be unique, and the same after a restart.
 
-        A candidate that finds its own name as leader ends that session instead of waiting until the
-        lease is over: it belongs to an earlier process, which was killed.
+        A candidate that finds its own name as leader ends that session instead of waiting for the
+        lease to expire: it belongs to an earlier process, which was killed.
         """
         self._client = client
         self._key = prefix + b"leader"
@@ -40,20 +40,20 @@ class Election:
         self._leader: bytes | None = None
         self._is_outage = False
 
-    def campaign(self, on_standby: Callable[[], None]) -> Leadership | None:
-        """Returns as leader; None after `withdraw`. Waits for etcd too, for as long as it takes.
+    def campaign(self, on_standby: Callable[[], None]) -> LeaderTerm | None:
+        """Returns when elected; None after `withdraw`. Waits for etcd without a limit too.
 
-        `on_standby` is called each time it turns out that another leads.
+        `on_standby` is called each time another candidate is found to be the leader.
         """
         backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while not self._is_withdrawn.is_set():
             try:
-                leader = self._leader_now()
-                self._on_answer()
+                leader = self._read_leader()
+                self._on_response()
                 if not leader.kvs:
-                    won = self._stand()
-                    if won is not None:
-                        return won
+                    term = self._try_to_lead()
+                    if term is not None:
+                        return term
                 elif leader.kvs[0].value == self._name.encode():
                     self._end_session(leader.kvs[0].lease)
                 else:
@@ -65,45 +65,45 @@ class Election:
         return None
 
     def withdraw(self) -> None:
-        """Ends a campaign that is under way. A leadership that was won is not touched."""
+        """Ends the campaign in progress. A term that was won is not affected."""
         self._is_withdrawn.set()
         if (watch := self._watch) is not None:
             watch.cancel()
 
-    def _leader_now(self) -> pb.RangeResponse:
+    def _read_leader(self) -> pb.RangeResponse:
         return self._client.range(pb.RangeRequest(key=self._key))
 
-    def _stand(self) -> Leadership | None:
-        """Tries to become leader; None where somebody else did."""
+    def _try_to_lead(self) -> LeaderTerm | None:
+        """Tries to create the key; None if another candidate did."""
         lease = Lease(self._client, self._ttl_s)
         entry = pb.PutRequest(key=self._key, value=self._name.encode(), lease=lease.id)
-        nobody_leads = pb.Compare(
+        no_leader = pb.Compare(
             result=pb.Compare.EQUAL, target=pb.Compare.CREATE, key=self._key, create_revision=0
         )
-        request = pb.TxnRequest(compare=[nobody_leads], success=[pb.RequestOp(request_put=entry)])
+        request = pb.TxnRequest(compare=[no_leader], success=[pb.RequestOp(request_put=entry)])
         try:
-            answer = self._client.transact(request)
+            response = self._client.transact(request)
         except EtcdError:
-            # It may have been won. Then nobody leads until the lease is over.
+            # The key may have been created. Revoking the lease deletes it.
             lease.revoke()
             raise
-        if not answer.succeeded:
+        if not response.succeeded:
             lease.revoke()
             return None
-        return Leadership(lease, self._key, answer.header.revision)
+        return LeaderTerm(lease, self._key, response.header.revision)
 
     def _end_session(self, lease: int) -> None:
         """Revokes the lease of an earlier process of this name. Raises `EtcdError`.
 
         Safe even if that process still runs: its writes compare the key's create revision.
         """
-        log.info("ending the session of an earlier leader %s", self._name)
+        log.info("ending the session of the earlier process of %s", self._name)
         with contextlib.suppress(EtcdRefused):
-            # Refused: the lease is over already.
+            # Refused: the lease has expired.
             self._client.revoke_lease(lease)
 
     def _stand_by(self, leader: pb.RangeResponse, on_standby: Callable[[], None]) -> None:
-        """Waits until there is no leader any more, or for one lease's time, to look again then."""
+        """Waits until the leader's key is deleted, at most for the TTL of the lease."""
         if leader.kvs[0].value != self._leader:
             self._leader = leader.kvs[0].value
             log.info("standing by: %s leads", self._leader.decode(errors="replace"))
@@ -112,7 +112,7 @@ class Election:
             self._key, after_revision=leader.header.revision, timeout_s=self._ttl_s
         )
         self._watch = watch
-        # Whoever withdrew in between has not seen the watch.
+        # A withdrawal in between has not cancelled the watch.
         if not self._is_withdrawn.is_set():
             watch.wait_for_deletion()
         self._watch = None
@@ -121,9 +121,9 @@ class Election:
     def _on_outage(self, error: EtcdError) -> None:
         if not self._is_outage:
             self._is_outage = True
-            log.warning("no election: %s", error)
+            log.warning("election waits for etcd: %s", error)
 
-    def _on_answer(self) -> None:
+    def _on_response(self) -> None:
         if self._is_outage:
             self._is_outage = False
-            log.info("etcd answers again")
+            log.info("etcd is back")

@@ -1,1 +1,1 @@
-"""Small durable state as key → value, behind one port: RocksDB on disk, or memory for tests."""
+"""Small durable state as keys and values behind one port: in RocksDB or in etcd."""

@@ -1,14 +1,14 @@
 """A `KvStore` in etcd, for one leader at a time.
 
-    <prefix>leader          who leads (common/etcd/election.py)
-    <prefix>written         which transaction was the last (etcd_writes.py)
+    <prefix>leader          the leader's name (common/etcd/election.py)
+    <prefix>written         the mark of the last transaction (etcd_writes.py)
     <prefix>data/<key>      the entries of the store
-    <prefix>journal/<n>     changes of a batch that is too big for one transaction
-    <prefix>pending         there while such a batch is decided, and not yet all in `data/`
+    <prefix>journal/<n>     changes of a batch that is too large for one transaction
+    <prefix>pending         exists while such a batch is committed, and not yet all in `data/`
 
-A batch that etcd does not take in one transaction is staged under `journal/` first. Writing
-`pending` is what decides it; then its changes are copied to their keys, as often as it takes:
-whoever finds `pending` later, this process or the next leader, copies them before it reads.
+A batch that etcd does not accept in one transaction is staged under `journal/` first. Writing
+`pending` commits it; then its changes are copied to their keys. A process that finds `pending`
+later, this one or the next leader, copies them again before it reads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,19 +20,19 @@ from common.kv.journal import Change, chunks, decode_chunk, encode_chunk
 from common.kv.store import KvStoreFailed, WriteBatch
 from protos.etcd.v3 import rpc_pb2 as pb
 
-#: etcd takes 128 operations in a transaction (--max-txn-ops); some are ours.
+#: etcd accepts 128 operations in a transaction (--max-txn-ops); `LeaderWrites` adds some.
 OPERATIONS_MAX: Final = 120
-#: etcd takes 1.5 MiB in a request (--max-request-bytes).
+#: etcd accepts 1.5 MiB in a request (--max-request-bytes).
 REQUEST_BYTES_MAX: Final = 1 << 20
-#: Entries in a page of a scan: where all are as big as can be, a page is still one answer.
-_PAGE: Final = 100
+#: Entries in a page of a scan: one response holds them even if all have the maximum size.
+_PAGE_ENTRIES: Final = 100
 
 
 class EtcdKvStore:
-    """Implements `KvStore`. Fails until `lead` is called, and when that leadership is over."""
+    """Implements `KvStore`. All calls fail before `lead`, and after the end of that term."""
 
     def __init__(self, client: EtcdClient, *, prefix: bytes) -> None:
-        """The client stays the caller's, to be closed after the store."""
+        """The caller keeps ownership of the client, and closes it after the store."""
         self._client = client
         self._prefix = prefix
         self._data = prefix + b"data/"
@@ -42,23 +42,23 @@ class EtcdKvStore:
         self._is_settled = False
 
     def lead(self, term: Term) -> None:
-        """From now on the store works, for as long as `term` is held."""
+        """Enables the store for as long as `term` is held."""
         self._writes = LeaderWrites(self._client, term, prefix=self._prefix)
 
     def get(self, key: bytes) -> bytes | None:
-        found = self._settled().read(pb.RangeRequest(key=self._data + key)).kvs
-        return found[0].value if found else None
+        entries = self._settled().read(pb.RangeRequest(key=self._data + key)).kvs
+        return entries[0].value if entries else None
 
     def scan(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
-        found = self._range(self._settled(), self._data + start, self._data + end)
-        return [(entry.key[len(self._data) :], entry.value) for entry in found]
+        entries = self._range(self._settled(), self._data + start, self._data + end)
+        return [(entry.key[len(self._data) :], entry.value) for entry in entries]
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """Answered when a change is on the disks of most members of etcd: always synced."""
+        """Returns when the changes are on the disks of most members of etcd: always synced."""
         writes = self._settled()
         staged = list(chunks(dict(batch), operations=OPERATIONS_MAX, size=REQUEST_BYTES_MAX))
         if len(staged) == 1:
-            writes.make(self._operations(staged[0]))
+            writes.commit(self._operations(staged[0]))
         elif staged:
             self._write_in_steps(writes, staged)
 
@@ -66,15 +66,15 @@ class EtcdKvStore:
         self._writes = None
 
     def _write_in_steps(self, writes: LeaderWrites, staged: Sequence[Sequence[Change]]) -> None:
-        # Whatever fails from here on, `_settled` finishes or cleans away before anything else.
+        # After a failure from here on `_settled` completes or discards the batch first.
         self._is_settled = False
         for number, changes in enumerate(staged):
-            writes.make([_put(self._journal + b"%08d" % number, encode_chunk(changes))])
-        writes.make([_put(self._pending, b"%d" % len(staged))])
+            writes.commit([_put(self._journal + b"%08d" % number, encode_chunk(changes))])
+        writes.commit([_put(self._pending, b"%d" % len(staged))])
         self._settle(writes)
 
     def _settled(self) -> LeaderWrites:
-        """What reads and writes, after a batch was finished that was decided and no more."""
+        """Returns the reader and writer, after completing a batch that was only committed."""
         if self._writes is None:
             raise KvStoreFailed("the store is closed, or this process does not lead")
         if not self._is_settled:
@@ -82,12 +82,12 @@ class EtcdKvStore:
         return self._writes
 
     def _settle(self, writes: LeaderWrites) -> None:
-        """Idempotent: what is copied twice is the same, and nothing else is written meanwhile."""
+        """Copies a committed batch to its keys and deletes the journal. Idempotent."""
         if writes.read(pb.RangeRequest(key=self._pending)).kvs:
             for chunk in self._range(writes, self._journal, _end(self._journal)):
-                writes.make(self._operations(decode_chunk(chunk.value)))
+                writes.commit(self._operations(decode_chunk(chunk.value)))
         journal = pb.DeleteRangeRequest(key=self._journal, range_end=_end(self._journal))
-        writes.make([pb.RequestOp(request_delete_range=journal), _delete(self._pending)])
+        writes.commit([pb.RequestOp(request_delete_range=journal), _delete(self._pending)])
         self._is_settled = True
 
     def _operations(self, changes: Sequence[Change]) -> list[pb.RequestOp]:
@@ -97,8 +97,8 @@ class EtcdKvStore:
         ]
 
     def _range(self, writes: LeaderWrites, start: bytes, end: bytes) -> Iterator[pb.KeyValue]:
-        """Page by page, all of them of the revision that the first one has."""
-        request = pb.RangeRequest(key=start, range_end=end, limit=_PAGE)
+        """Reads page by page, all at the revision of the first page."""
+        request = pb.RangeRequest(key=start, range_end=end, limit=_PAGE_ENTRIES)
         while start < end:
             page = writes.read(request)
             yield from page.kvs
@@ -117,5 +117,5 @@ def _delete(key: bytes) -> pb.RequestOp:
 
 
 def _end(folder: bytes) -> bytes:
-    """The first key after all that begin with `folder`, which ends with a slash."""
+    """Returns the first key after all with the prefix `folder`, which ends with a slash."""
     return folder[:-1] + b"0"

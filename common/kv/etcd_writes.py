@@ -1,9 +1,8 @@
-"""Writes to etcd by one leader: each made once, in order, and never by a leader of the past.
+"""Writes to etcd by one leader: each made once, in order, and never by a former leader.
 
-Every transaction compares two keys: that of the leader, and `<prefix>written`, which each
-transaction writes anew with a mark of its own. So what a lost call left behind, and etcd takes up
-late, fails; and a call whose answer was lost can be made again: where its mark stands there, it
-was done.
+Every transaction compares two keys: that of the leader, and `<prefix>written`, to which each
+transaction writes a unique mark. So a transaction of a lost call that etcd executes late fails, and
+a call whose response was lost can be retried: if `written` holds its mark, it was done.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ _RETRY_S_MAX: Final = 0.5
 
 
 class Term(Protocol):
-    """What is asked of a leadership here (`common.etcd.leadership.Leadership`)."""
+    """The part of `common.etcd.leadership.LeaderTerm` that writes need."""
 
     term: int
 
@@ -32,13 +31,13 @@ class Term(Protocol):
     @property
     def condition(self) -> pb.Compare: ...
 
-    def pause(self, seconds: float) -> bool: ...
+    def wait(self, seconds: float) -> bool: ...
 
-    def lose(self, reason: str) -> None: ...
+    def mark_lost(self, reason: str) -> None: ...
 
 
 class LeaderWrites:
-    """Transactions of one term. One thread at a time."""
+    """Transactions of one term. Not thread-safe."""
 
     def __init__(self, client: EtcdClient, term: Term, *, prefix: bytes) -> None:
         self._client = client
@@ -47,35 +46,35 @@ class LeaderWrites:
         self._revision: int | None = None
         self._count = 0
 
-    def make(self, changes: Sequence[pb.RequestOp]) -> None:
-        """Makes all `changes` or none, durably; tries for as long as the leadership lasts.
+    def commit(self, changes: Sequence[pb.RequestOp]) -> None:
+        """Commits all `changes` or none, durably; retries for as long as the term lasts.
 
         Raises:
-            KvStoreFailed: they were not made, or the leadership is lost.
+            KvStoreFailed: they were not committed, or the term has ended.
         """
         if self._revision is None:
             self._revision = self._written().mod_revision
         self._count += 1
         mark = f"{self._term.term}.{self._count}".encode()
         request = self._request(changes, mark)
-        answer = self._persist(lambda: self._client.transact(request), is_change=True)
-        if answer.succeeded:
-            self._revision = answer.header.revision
+        response = self._retry(lambda: self._client.transact(request), is_change=True)
+        if response.succeeded:
+            self._revision = response.header.revision
             return
-        written = answer.responses[0].response_range.kvs
+        written = response.responses[0].response_range.kvs
         if not written or written[0].value != mark:
             self._lose("another process leads")
         self._revision = written[0].mod_revision
 
     def read(self, request: pb.RangeRequest) -> pb.RangeResponse:
         """Raises `KvStoreFailed`."""
-        return self._persist(lambda: self._client.range(request), is_change=False)
+        return self._retry(lambda: self._client.range(request), is_change=False)
 
-    def _persist(self, call: Callable[[], T], *, is_change: bool) -> T:
-        """Calls again and again while nobody answers and the leadership lasts.
+    def _retry(self, call: Callable[[], T], *, is_change: bool) -> T:
+        """Retries while etcd does not answer and the term lasts.
 
-        A change that is refused after a call whose outcome is unknown stays unknown: then the
-        leadership is given up, and the next leader finds out.
+        If a change is refused after a call without a known outcome, that outcome stays unknown:
+        then the term is ended, and the next leader reads what is there.
         """
         backoff, unknown = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX), ""
         while self._term.is_held:
@@ -87,28 +86,30 @@ class LeaderWrites:
                 raise KvStoreFailed(str(error)) from error
             except EtcdUnavailable as error:
                 unknown = str(error)
-                self._term.pause(backoff.next_s())
-        raise KvStoreFailed("this process leads no more" + (f": {unknown}" if unknown else ""))
+                self._term.wait(backoff.next_s())
+        raise KvStoreFailed(
+            "this process is no longer the leader" + (f": {unknown}" if unknown else "")
+        )
 
     def _request(self, changes: Sequence[pb.RequestOp], mark: bytes) -> pb.TxnRequest:
-        nobody_wrote = pb.Compare(
+        is_unwritten = pb.Compare(
             result=pb.Compare.EQUAL,
             target=pb.Compare.MOD,
             key=self._key,
             mod_revision=self._revision,
         )
-        marking = pb.RequestOp(request_put=pb.PutRequest(key=self._key, value=mark))
-        reading = pb.RequestOp(request_range=pb.RangeRequest(key=self._key))
+        put_mark = pb.RequestOp(request_put=pb.PutRequest(key=self._key, value=mark))
+        get_mark = pb.RequestOp(request_range=pb.RangeRequest(key=self._key))
         return pb.TxnRequest(
-            compare=[self._term.condition, nobody_wrote],
-            success=[*changes, marking],
-            failure=[reading],
+            compare=[self._term.condition, is_unwritten],
+            success=[*changes, put_mark],
+            failure=[get_mark],
         )
 
     def _written(self) -> pb.KeyValue:
-        found = self.read(pb.RangeRequest(key=self._key)).kvs
-        return found[0] if found else pb.KeyValue()
+        entries = self.read(pb.RangeRequest(key=self._key)).kvs
+        return entries[0] if entries else pb.KeyValue()
 
     def _lose(self, reason: str) -> NoReturn:
-        self._term.lose(reason)
-        raise KvStoreFailed(f"this process leads no more: {reason}")
+        self._term.mark_lost(reason)
+        raise KvStoreFailed(f"this process is no longer the leader: {reason}")

@@ -1,4 +1,4 @@
-"""A batch of changes cut into chunks, and a chunk as bytes.
+"""Chunks of a batch of changes, and their encoding.
 
 A chunk is a sequence of changes; each is the length of its key (4 bytes), the length of its value
 (4 bytes, all ones: deleted), the key, the value. Numbers are big-endian.
@@ -10,7 +10,7 @@ from typing import Final
 
 from common.kv.store import KvStoreFailed
 
-#: A key and its new value; None: deleted.
+#: A key and its new value; None means deleted.
 Change = tuple[bytes, bytes | None]
 
 _HEAD: Final = struct.Struct(">II")
@@ -20,17 +20,17 @@ _DELETED: Final = 0xFFFFFFFF
 def chunks(
     changes: Mapping[bytes, bytes | None], *, operations: int, size: int
 ) -> Iterator[list[Change]]:
-    """Cuts `changes` so that no chunk has more than `operations` of them, or `size` bytes.
+    """Splits `changes` into chunks of at most `operations` changes and `size` bytes.
 
     Raises:
-        KvStoreFailed: a change alone has more than `size` bytes.
+        KvStoreFailed: a single change has more than `size` bytes.
     """
     chunk: list[Change] = []
     room = size
     for change in changes.items():
         needed = _size(change)
         if needed > size:
-            raise KvStoreFailed(f"{needed} bytes under one key; the store takes {size}")
+            raise KvStoreFailed(f"{needed} bytes under one key; the store accepts {size}")
         if needed > room or len(chunk) == operations:
             yield chunk
             chunk, room = [], size
@@ -52,19 +52,19 @@ def encode_chunk(changes: Sequence[Change]) -> bytes:
 
 
 def decode_chunk(data: bytes) -> list[Change]:
-    """The reverse. What it is given was written by `encode_chunk` and kept by etcd."""
+    """Decodes the result of `encode_chunk`, which etcd has kept."""
     changes: list[Change] = []
-    at = 0
-    while at < len(data):
-        key_length, value_length = _HEAD.unpack_from(data, at)
-        at += _HEAD.size
-        key = data[at : at + key_length]
-        at += key_length
+    position = 0
+    while position < len(data):
+        key_length, value_length = _HEAD.unpack_from(data, position)
+        position += _HEAD.size
+        key = data[position : position + key_length]
+        position += key_length
         if value_length == _DELETED:
             changes.append((key, None))
         else:
-            changes.append((key, data[at : at + value_length]))
-            at += value_length
+            changes.append((key, data[position : position + value_length]))
+            position += value_length
     return changes
 
 

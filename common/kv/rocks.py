@@ -1,11 +1,11 @@
 """A `KvStore` in RocksDB on disk.
 
-rocksdict says everything that goes wrong with a plain `Exception`, so the calls to it are the one
-place where that is caught, and turned into `KvStoreFailed`.
+rocksdict raises a plain `Exception` for every error. The calls to it are the one place where that
+is caught, and turned into `KvStoreFailed`.
 
-A write or sync that fails ends the process. RocksDB accepts no write after it, and a change whose
-sync failed may or may not be there at the next start: a process that went on would answer from a
-memory that contradicts its store. The next start reads what is really there.
+A failed write or sync ends the process. RocksDB accepts no write after it, and a change whose sync
+failed may or may not be there at the next start: a process that continued would answer from a state
+in memory that contradicts its store. The next start reads the state on disk.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ from common.disk.synced_mark import SyncedMark
 from common.kv.store import KvStoreFailed, WriteBatch
 from common.runtime.process import end_process
 
-#: State of this kind is a few megabytes: RocksDB need not reserve more for it.
+#: The state is a few megabytes: a larger memtable has no use.
 _MEMTABLE_BYTES = 4 << 20
-#: Kept free for a start on a full disk: what opening writes again, and many small changes.
+#: Reserved for a start on a full disk: for the writes of opening, and many small changes.
 _RESERVE_BYTES = 8 << 20
 _OPEN_FILES_MAX = 64
 _INFO_LOG_FILES_KEPT = 3
@@ -38,12 +38,12 @@ class RocksKvStore:
     def __init__(
         self, path: Path, *, on_failed_write: Callable[[str], NoReturn] = end_process
     ) -> None:
-        """Opens the store at `path`, making the folder where it is missing.
+        """Opens the store at `path`, and creates the directory if it is missing.
 
-        `on_failed_write` gets the reason when a write or sync fails, and must not return.
+        `on_failed_write` is called with the reason when a write or sync fails. It must not return.
 
         Raises:
-            KvStoreFailed: another process holds it, it is damaged, or the disk says no.
+            KvStoreFailed: another process holds the store, it is damaged, or there is an I/O error.
         """
         self._path = path
         self._on_failed_write = on_failed_write
@@ -60,12 +60,12 @@ class RocksKvStore:
         reserve = ReserveFile(directory, _RESERVE_BYTES)
         reserve.release_if_needed()
         self._mark = SyncedMark(directory.stable_path)
-        last_end = LastShutdown(directory.stable_path, shown=directory.path, mark=self._mark)
+        last_shutdown = LastShutdown(directory.stable_path, shown=directory.path, mark=self._mark)
         try:
             db = Rdict(str(directory.stable_path), _options())
-            last_end.report(db.latest_sequence_number())
+            last_shutdown.report(db.latest_sequence_number())
         finally:
-            last_end.forget()
+            last_shutdown.discard()
         self._mark.begin(db.latest_sequence_number())
         reserve.restore()
         return db
@@ -79,37 +79,37 @@ class RocksKvStore:
         with self._failures("read"):
             options = ReadOptions()
             options.set_iterate_upper_bound(end)
-            # All at once: an iterator that somebody keeps would hold the lock of a closed store.
-            found: list[tuple[bytes, bytes]] = []
+            # All at once: an open iterator would hold the lock of a closed store.
+            entries: list[tuple[bytes, bytes]] = []
             iterator = self._db.iter(options)
             iterator.seek(start)
             while iterator.valid():
-                found.append((iterator.key(), iterator.value()))
+                entries.append((iterator.key(), iterator.value()))
                 iterator.next()
-            # One that met an I/O error or a damaged block looks like one at its end until asked.
+            # An iterator is invalid after an I/O error or a damaged block too: this raises it.
             iterator.status()
-            return found
+            return entries
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """As the port has it; `KvStoreFailed` only before anything is written."""
+        """See `KvStore.write`. Raises `KvStoreFailed` only before anything is written."""
         with self._failures("write"):
             changes = _rocks_batch(batch)
         try:
             self._db.write(changes)
             if sync:
-                # Not a synced write: that holds the GIL until the disk answers, this does not.
+                # A synced write would hold the GIL until the disk answers; this does not.
                 self._db.flush_wal(True)
                 self._mark.advance(self._db.latest_sequence_number())
         except DbClosedError as error:
             raise KvStoreFailed(f"cannot write {self._path}: it is closed") from error
         except Exception as error:  # noqa: BLE001 - rocksdict raises nothing more specific
             self._on_failed_write(
-                f"cannot write the metadata store {self._path}: {self._told(error)}"
+                f"cannot write the metadata store {self._path}: {self._describe(error)}"
             )
 
     def close(self) -> None:
         with suppress(Exception):
-            # Not where it failed before: then the next start is to say so.
+            # This fails after a failed write: the next start then reports an unclean end.
             self._db.flush_wal(True)
             self._mark.end(self._db.latest_sequence_number())
         try:
@@ -121,13 +121,15 @@ class RocksKvStore:
                 self._directory.close()
 
     @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
+    def _failures(self, operation: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            raise KvStoreFailed(f"cannot {what} {self._path}: {self._told(error)}") from error
+            raise KvStoreFailed(
+                f"cannot {operation} {self._path}: {self._describe(error)}"
+            ) from error
 
-    def _told(self, error: Exception) -> str:
+    def _describe(self, error: Exception) -> str:
         text = str(error)
         return text if self._directory is None else self._directory.with_path(text)
 

@@ -1,7 +1,7 @@
-"""The port to a key-value store, and the batch of changes that it takes.
+"""The port to a key-value store, and its batch of changes.
 
-Small on purpose, so that anything with sorted keys and atomic batches can stand behind it. Meant
-for state that fits into memory; partition logs, which do not, have a store of their own.
+Small on purpose, so that any store with sorted keys and atomic batches can implement it. It is for
+state that fits into memory; partition logs do not, and have a store of their own.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from typing import Protocol
 
 
 class KvStoreFailed(Exception):
-    """The store could not do what was asked. A write may or may not have happened."""
+    """Raised when an operation of the store failed. A write may or may not have been made."""
 
 
 class WriteBatch:
-    """Changes that happen together or not at all, in the order in which they were added."""
+    """Changes that are applied atomically, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._changes: list[tuple[bytes, bytes | None]] = []
@@ -22,11 +22,11 @@ class WriteBatch:
         self._changes.append((key, value))
 
     def delete(self, key: bytes) -> None:
-        """Deleting what is not there is no error."""
+        """Deleting a key that does not exist is no error."""
         self._changes.append((key, None))
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Keys with their new values; None: deleted."""
+        """Iterates over keys and their new values; None means deleted."""
         return iter(self._changes)
 
     def __len__(self) -> int:
@@ -34,21 +34,22 @@ class WriteBatch:
 
 
 class KvStore(Protocol):
-    """Keys sort as unsigned bytes. Every call may block on disk: not for an event loop.
+    """A store whose keys sort as unsigned bytes. Not thread-safe.
 
-    One thread at a time. Every method raises `KvStoreFailed`, after `close` too.
+    Every call may block on a disk, so none may be made in an event loop. Every method raises
+    `KvStoreFailed`, after `close` too.
     """
 
     def get(self, key: bytes) -> bytes | None: ...
 
     def scan(self, start: bytes, end: bytes) -> list[tuple[bytes, bytes]]:
-        """Entries with start <= key < end, in the order of keys."""
+        """Returns the entries with start <= key < end, in the order of keys."""
         ...
 
     def write(self, batch: WriteBatch, *, sync: bool) -> None:
-        """Applies `batch` atomically; with `sync`, returns once it would survive power loss."""
+        """Applies `batch` atomically; with `sync` it survives a power loss after the return."""
         ...
 
     def close(self) -> None:
-        """Releases what is held. Closing twice is no error."""
+        """Releases all resources. Closing twice is no error."""
         ...

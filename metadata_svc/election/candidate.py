@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from common.etcd.client import EtcdClient
 from common.etcd.election import Election
-from common.etcd.leadership import Leadership, LeadershipLost
+from common.etcd.leadership import LeadershipLost, LeaderTerm
 from common.kv.etcd import EtcdKvStore
 from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
@@ -63,7 +63,7 @@ class Candidate:
             await self._core.close()
             await self._server.stop(grace_s=_STOP_GRACE_S)
 
-    async def _campaign(self, stop: asyncio.Event) -> Leadership | None:
+    async def _campaign(self, stop: asyncio.Event) -> LeaderTerm | None:
         """None: told to stop."""
         loop = asyncio.get_running_loop()
 
@@ -84,7 +84,7 @@ class Candidate:
         return await campaign
 
     async def _lead(
-        self, leadership: Leadership, stop: asyncio.Event, broker_configs: Mapping[str, str]
+        self, leadership: LeaderTerm, stop: asyncio.Event, broker_configs: Mapping[str, str]
     ) -> None:
         log.info("elected, term %d", leadership.term)
         self._store.lead(leadership)
@@ -112,7 +112,7 @@ class Candidate:
             await self._server.set_serving(service.name, leads)
 
 
-async def _first(stop: asyncio.Event, leadership: Leadership) -> None:
+async def _first(stop: asyncio.Event, leadership: LeaderTerm) -> None:
     """Returns when `stop` is set, or the leadership lost."""
     lost = asyncio.wrap_future(leadership.lost)
     stopping = asyncio.create_task(stop.wait())

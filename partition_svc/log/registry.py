@@ -81,7 +81,7 @@ class LogRegistry:
         """Ours, or why it is not. Nothing is, before it was said what is."""
         placement = self._ahead.get(wanted) or self.view.placement(*wanted)
         if placement is None:
-            return Refusal.UNKNOWN_PARTITION if self.view.is_known else Refusal.NOT_OWNER
+            return Refusal.UNKNOWN_PARTITION if self.view.has_snapshot else Refusal.NOT_OWNER
         return placement if placement.owner == self._member else Refusal.NOT_OWNER
 
     def owned_logs(self) -> Iterator[LogId]:
@@ -134,7 +134,7 @@ class LogRegistry:
     def is_deleted(self, key: bytes) -> bool:
         """Returns whether a log key is of a topic that the metadata service says was deleted."""
         topic_id, _ = log_id(key)
-        return self.view.is_known and self.view.was_deleted(topic_id)
+        return self.view.has_snapshot and self.view.was_deleted(topic_id)
 
     def is_stray(self, key: bytes) -> bool:
         """Returns whether a log key is of no log that this member should have, and nobody says why.
@@ -144,7 +144,7 @@ class LogRegistry:
         may be all there is of the records.
         """
         log = LogId(*log_id(key))
-        if not self.view.is_known or self.is_deleted(key):
+        if not self.view.has_snapshot or self.is_deleted(key):
             return False
         return not (self.owns(log) or log in self._marks or self.view.move_of(*log) is not None)
 

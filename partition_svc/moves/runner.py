@@ -75,7 +75,7 @@ class Mover:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                if self._core.view.is_known:
+                if self._core.view.has_snapshot:
                     await self._stop_what_is_gone()
                     self._start_what_is_there(tasks)
                     self._clear_what_is_left(tasks)

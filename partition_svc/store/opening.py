@@ -154,7 +154,7 @@ class DatabaseOpener:
         try:
             yield last_end
         finally:
-            last_end.forget()
+            last_end.discard()
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:

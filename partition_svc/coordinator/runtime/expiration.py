@@ -37,7 +37,7 @@ class Sweeping:
     def follow(self) -> None:
         """Offsets of topics that were there before and are not now are forgotten at once."""
         view = self._logs.view
-        if self._is_closed or not view.is_known or view.topics is self._topics:
+        if self._is_closed or not view.has_snapshot or view.topics is self._topics:
             return
         self._topics = view.topics
         names, self._names = self._names, {one.topic_id: one.name for one in view.topics}

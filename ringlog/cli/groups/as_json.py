@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from common.ports.classic_groups import ListedGroups
-from ringlog.cli.groups.report import GroupReport, MemberReport, PartitionLag
+from ringlog.cli.groups.report import GroupMemberReport, GroupReport, PartitionLag
 from ringlog.cli.groups.reset import OffsetChange
 from ringlog.cli.output import json_line
 
@@ -47,7 +47,7 @@ def reset_json(changes: Iterable[OffsetChange], *, is_done: bool) -> str:
     return json_line({"done": is_done, "partitions": [change._asdict() for change in changes]})
 
 
-def _member(member: MemberReport) -> dict[str, Any]:
+def _member(member: GroupMemberReport) -> dict[str, Any]:
     partitions = [{"topic": topic, "partition": index} for topic, index in member.partitions]
     return {**member._asdict(), "partitions": partitions}
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Final
 
 from common.ports.classic_groups import ListedGroup
-from ringlog.cli.groups.report import GroupReport, MemberReport, PartitionLag, TopicPartition
+from ringlog.cli.groups.report import GroupMemberReport, GroupReport, PartitionLag, TopicPartition
 from ringlog.cli.groups.reset import OffsetChange
 from ringlog.cli.output import text_table
 
@@ -49,7 +49,7 @@ def reset_text(changes: Iterable[OffsetChange], *, is_done: bool) -> str:
     return f"{text_table(_RESET_HEAD, rows)}{outcome}\n"
 
 
-def _member_row(member: MemberReport) -> Sequence[str]:
+def _member_row(member: GroupMemberReport) -> Sequence[str]:
     return (
         member.member_id,
         member.group_instance_id or "-",

@@ -30,7 +30,7 @@ class PartitionLag(NamedTuple):
         return max(self.end - self.committed, 0)
 
 
-class MemberReport(NamedTuple):
+class GroupMemberReport(NamedTuple):
     """A member of a group of either type."""
 
     member_id: str
@@ -46,7 +46,7 @@ class GroupDescription(NamedTuple):
     group_id: str
     state: str
     assignor: str
-    members: Sequence[MemberReport]
+    members: Sequence[GroupMemberReport]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class GroupReport:
     state: str
     assignor: str
     coordinator: str
-    members: Sequence[MemberReport]
+    members: Sequence[GroupMemberReport]
     partitions: Sequence[PartitionLag]
 
     @property
@@ -97,7 +97,7 @@ def report(
 def classic_group(group: DescribedGroup) -> GroupDescription:
     """Describes a group of the classic protocol."""
     members = [
-        MemberReport(
+        GroupMemberReport(
             member.member_id,
             member.group_instance_id,
             *member.client,
@@ -111,7 +111,7 @@ def classic_group(group: DescribedGroup) -> GroupDescription:
 def consumer_group(group: ConsumerGroup, name_of: Callable[[bytes], str]) -> GroupDescription:
     """Describes a group of the consumer protocol (KIP-848). `name_of` maps topic ids to names."""
     members = [
-        MemberReport(
+        GroupMemberReport(
             member.member_id,
             member.instance_id,
             *member.client,

@@ -195,7 +195,7 @@ class World:
 
     async def learn(self, node):
         """Its view catches up by one change."""
-        if node.view.revision < self.service.view.revision or not node.view.is_known:
+        if node.view.revision < self.service.view.revision or not node.view.has_snapshot:
             node.view.apply(await anext(node.watch))
 
     def append(self, node):

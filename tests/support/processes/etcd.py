@@ -9,7 +9,7 @@ from typing import Self
 
 from common.etcd.client import EtcdClient, EtcdError
 from common.etcd.election import Election
-from common.etcd.leadership import Leadership
+from common.etcd.leadership import LeaderTerm
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.support.processes.ports import ReservedPort
 from tests.support.processes.processes import stop
@@ -137,7 +137,7 @@ def _answers(client: EtcdClient) -> bool:
     return True
 
 
-def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> Leadership:
+def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
     """Waits for as long as others lead."""
     election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
     leadership = election.campaign(lambda: None)

@@ -38,14 +38,14 @@ def view_of(*changes: ClusterChange) -> ClusterView:
 
 def test_before_the_first_change_nothing_is_known():
     view = ClusterView()
-    assert not view.is_known
+    assert not view.has_snapshot
     assert (view.topics, view.gateways, view.members) == ((), (), ())
     assert view.topic("t") is None
 
 
 def test_an_empty_cluster_is_known_after_its_snapshot():
     view = view_of(change(0, is_snapshot=True))
-    assert view.is_known
+    assert view.has_snapshot
     assert (view.revision, view.cluster_id) == (0, "cluster")
 
 

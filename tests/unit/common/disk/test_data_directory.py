@@ -53,7 +53,7 @@ def test_another_directory_in_its_place_is_noticed_until_it_is_put_back(held):
     with pytest.raises(DirectoryReplaced, match="another directory"):
         held.check()
     held.path.rmdir()
-    with pytest.raises(DirectoryReplaced, match="not there any more"):
+    with pytest.raises(DirectoryReplaced, match="no longer exists"):
         held.check()
     aside.rename(held.path)
     held.check()

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from common.etcd.client import EtcdRefused, EtcdUnavailable
-from common.etcd.leadership import Leadership, Lease
+from common.etcd.leadership import LeaderTerm, Lease
 from protos.etcd.v3 import rpc_pb2 as pb
 from tests.support.processes.etcd import elected
 
@@ -46,7 +46,7 @@ def etcd(monkeypatch):
 
 @pytest.fixture
 def leadership(etcd):
-    leadership = Leadership(Lease(etcd, 20), b"leader", 5)
+    leadership = LeaderTerm(Lease(etcd, 20), b"leader", 5)
     yield leadership
     leadership.resign()
 
@@ -58,7 +58,7 @@ def renewals(etcd, count):
 
 def test_renewals_go_on_and_each_makes_it_last_longer(etcd):
     lease = Lease(etcd, 20)
-    leadership = Leadership(lease, b"leader", 5)
+    leadership = LeaderTerm(lease, b"leader", 5)
     until = lease.until
     renewals(etcd, 3)
     assert lease.until > until
@@ -82,7 +82,7 @@ def test_without_answers_it_ends_when_the_lease_may_be_over_and_not_before():
     etcd = ScriptedEtcd(ttl_s=1)
     etcd.answer = lambda: fail(EtcdUnavailable("nobody there"))
     lease = Lease(etcd, 1)
-    leadership = Leadership(lease, b"leader", 5)
+    leadership = LeaderTerm(lease, b"leader", 5)
     assert "not renewed within its 1 s" in leadership.lost.result(WITHIN_S)
     assert time.monotonic() >= lease.until
     assert not leadership.is_held
@@ -98,7 +98,7 @@ def test_a_failed_renewal_is_made_good_by_the_next(etcd, leadership):
 
 
 def test_a_process_that_stood_still_for_longer_than_the_lease_does_not_lead(etcd, monkeypatch):
-    leadership = Leadership(Lease(etcd, 20), b"leader", 5)
+    leadership = LeaderTerm(Lease(etcd, 20), b"leader", 5)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 100)
     # Before any renewal: by the clock alone.
@@ -110,12 +110,12 @@ def test_a_process_that_stood_still_for_longer_than_the_lease_does_not_lead(etcd
 def test_resigning_ends_the_lease_and_is_no_loss(etcd, leadership):
     leadership.resign()
     assert (leadership.is_held, leadership.lost.done(), etcd.revoked) == (False, False, [7])
-    assert not leadership.pause(100)
+    assert not leadership.wait(100)
 
 
 def test_only_the_first_reason_for_a_loss_is_told(leadership):
-    leadership.lose("first")
-    leadership.lose("second")
+    leadership.mark_lost("first")
+    leadership.mark_lost("second")
     assert leadership.lost.result() == "first"
 
 

@@ -141,13 +141,13 @@ def test_a_leader_that_dies_anywhere_in_a_big_batch_leaves_all_of_it_or_nothing(
     dying = Dying(client, last=last)
     store = open_store(dying)
     leader = store._writes._term
-    pausing = leader.pause
+    wait = leader.wait
 
-    def pause(seconds):
-        leader.lose("dead")
-        return pausing(seconds)
+    def lose_and_wait(seconds):
+        leader.mark_lost("dead")
+        return wait(seconds)
 
-    leader.pause = pause
+    leader.wait = lose_and_wait
     if last < transactions_of_a_big_batch():
         with pytest.raises(KvStoreFailed):
             store.write(big_batch(b"new"), sync=True)

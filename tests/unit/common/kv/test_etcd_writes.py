@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.etcd.client import EtcdRefused, EtcdUnavailable
-from common.etcd.leadership import Leadership, Lease
+from common.etcd.leadership import LeaderTerm, Lease
 from common.kv import etcd_writes
 from common.kv.etcd_writes import LeaderWrites
 from common.kv.store import KvStoreFailed
@@ -67,25 +67,25 @@ def entry(client, key):
 
 
 def test_a_write_whose_answer_was_lost_is_made_once(writes, faulty, client, key):
-    writes.make([put(key, b"1")])
+    writes.commit([put(key, b"1")])
     first = entry(client, key).mod_revision
     faulty.faults = ["answer lost", "answer lost"]
-    writes.make([put(key, b"2")])
+    writes.commit([put(key, b"2")])
     assert (entry(client, key).value, entry(client, key).mod_revision) == (b"2", first + 1)
-    writes.make([put(key, b"3")])
+    writes.commit([put(key, b"3")])
     assert entry(client, key).value == b"3"
 
 
 def test_a_write_that_did_not_arrive_is_made_later(writes, faulty, client, key):
     faulty.faults = ["lost", "lost"]
-    writes.make([put(key, b"1")])
+    writes.commit([put(key, b"1")])
     assert entry(client, key).value == b"1"
 
 
 def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client, key):
     faulty.faults = ["on its way"]
-    writes.make([put(key, b"1")])
-    writes.make([put(key, b"2")])
+    writes.commit([put(key, b"1")])
+    writes.commit([put(key, b"2")])
     assert not client.transact(faulty.late[0]).succeeded
     assert entry(client, key).value == b"2"
 
@@ -99,7 +99,7 @@ def test_whatever_goes_wrong_on_the_way_each_write_is_made_once_and_in_order(
     kinds = [None, None, "lost", "answer lost", "on its way"]
     for number in range(20):
         faulty.faults = [chance.choice(kinds) for _ in range(3)]
-        writes.make([put(key, b"%d" % number)])
+        writes.commit([put(key, b"%d" % number)])
         if faulty.late and chance.random() < 0.5:
             client.transact(faulty.late.pop(chance.randrange(len(faulty.late))))
     assert history(client, key) == [b"%d" % number for number in range(20)]
@@ -119,12 +119,12 @@ def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, ow
     lease = Lease(own_client, 60)
     entry = pb.PutRequest(key=b"/leader", lease=lease.id)
     made = own_client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
-    leadership = Leadership(lease, b"/leader", made.header.revision)
+    leadership = LeaderTerm(lease, b"/leader", made.header.revision)
     writes = LeaderWrites(own_client, leadership, prefix=b"/")
-    writes.make([put(b"/key", b"1")])
+    writes.commit([put(b"/key", b"1")])
     own_etcd.kill()
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(writes.make, [put(b"/key", b"2")])
+        writing = pool.submit(writes.commit, [put(b"/key", b"2")])
         own_etcd.start()
         writing.result(timeout=60)
     assert history(own_client, b"/key") == [b"1", b"2"]
@@ -135,9 +135,9 @@ def test_a_write_waits_for_an_etcd_that_comes_back_within_the_lease(own_etcd, ow
 def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leadership, client, key):
     faulty.faults = ["refused"]
     with pytest.raises(KvStoreFailed, match="no space"):
-        writes.make([put(key, b"1")])
+        writes.commit([put(key, b"1")])
     assert leadership.is_held
-    writes.make([put(key, b"2")])
+    writes.commit([put(key, b"2")])
     assert entry(client, key).value == b"2"
 
 
@@ -145,8 +145,8 @@ def test_a_write_refused_after_one_whose_outcome_is_unknown_ends_the_leadership(
     writes, faulty, leadership, key
 ):
     faulty.faults = ["answer lost", "refused"]
-    with pytest.raises(KvStoreFailed, match="leads no more"):
-        writes.make([put(key, b"1")])
+    with pytest.raises(KvStoreFailed, match="no longer the leader"):
+        writes.commit([put(key, b"1")])
     assert "no space" in leadership.lost.result()
 
 
@@ -158,24 +158,24 @@ def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, 
             self.term, self.condition = leadership.term, leadership.condition
             self.is_held, self.reason = True, None
 
-        def pause(self, seconds):
+        def wait(self, seconds):
             return True
 
-        def lose(self, reason):
+        def mark_lost(self, reason):
             self.reason = reason
 
     past = elected(client, prefix)
     believer = Believer(past)
     believing = LeaderWrites(client, believer, prefix=prefix)
-    believing.make([put(key, b"past")])
+    believing.commit([put(key, b"past")])
     past.resign()
     now = elected(client, prefix)
     # Before and after the new leader's first write.
     with pytest.raises(KvStoreFailed, match="another process leads"):
-        believing.make([put(key, b"past again")])
-    LeaderWrites(client, now, prefix=prefix).make([put(key, b"now")])
+        believing.commit([put(key, b"past again")])
+    LeaderWrites(client, now, prefix=prefix).commit([put(key, b"now")])
     with pytest.raises(KvStoreFailed, match="another process leads"):
-        LeaderWrites(client, believer, prefix=prefix).make([put(key, b"past again")])
+        LeaderWrites(client, believer, prefix=prefix).commit([put(key, b"past again")])
     assert entry(client, key).value == b"now"
     assert believer.reason == "another process leads"
     now.resign()
@@ -184,6 +184,6 @@ def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, 
 def test_writing_ends_with_the_leadership(writes, leadership, faulty, key):
     faulty.faults = ["lost"]
     leadership.resign()
-    with pytest.raises(KvStoreFailed, match="leads no more"):
-        writes.make([put(key, b"1")])
+    with pytest.raises(KvStoreFailed, match="no longer the leader"):
+        writes.commit([put(key, b"1")])
     assert faulty.faults == ["lost"]
