@@ -41,4 +41,4 @@ async def gathered(
 def _lost(error: BaseException) -> Refusal:
     if not isinstance(error, BackendUnavailable):
         raise error
-    return Refusal.NO_ANSWER
+    return Refusal.NO_RESPONSE

@@ -6,7 +6,7 @@ that shows that the placement changes, appends are held (`pending_appends.py`) a
 again (`retry.py`).
 
 Logs whose owner nobody knows get the refusal NOT_OWNER. Where several owners are concerned, the
-logs of one that does not answer get NO_ANSWER: what the others say must not be lost.
+logs of one that does not answer get NO_RESPONSE: what the others say must not be lost.
 """
 
 import asyncio
@@ -93,7 +93,9 @@ class RoutedPartitions(Partitions):
             item = Item(append, acks, submission, position, now)
             placement = self._view.placement(*append.log)
             if placement is None:
-                submission.settle(position, AppendResult(refusal=Refusal.UNKNOWN_PARTITION))
+                submission.settle(
+                    position, AppendResult(refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION)
+                )
             elif self._held.settled.free.get(append.log) == placement:
                 append.leader_epoch = placement.leader_epoch
                 by_owner.setdefault(placement.owner, []).append(item)
@@ -185,7 +187,7 @@ class RoutedPartitions(Partitions):
         for position, log in enumerate(logs):
             placement = self._view.placement(log.topic_id, log.partition)
             if placement is None:
-                missing[position] = Refusal.UNKNOWN_PARTITION
+                missing[position] = Refusal.UNKNOWN_TOPIC_OR_PARTITION
             else:
                 by_owner.setdefault(placement.owner, []).append(position)
         shares: list[_Share] = []

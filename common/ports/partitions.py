@@ -31,24 +31,24 @@ class Refusal(IntEnum):
     """Why a partition did not do what was asked. Numbers and names are partition.v1.Refusal's."""
 
     NOT_OWNER = 1
-    UNKNOWN_PARTITION = 2
-    CORRUPT_BATCH = 3
+    UNKNOWN_TOPIC_OR_PARTITION = 2
+    CORRUPT_MESSAGE = 3
     INVALID_RECORD = 4
-    BATCH_TOO_LARGE = 5
+    MESSAGE_TOO_LARGE = 5
     INVALID_TIMESTAMP = 6
-    UNSUPPORTED_COMPRESSION = 7
-    OUT_OF_ORDER_SEQUENCE = 8
+    UNSUPPORTED_COMPRESSION_TYPE = 7
+    OUT_OF_ORDER_SEQUENCE_NUMBER = 8
     INVALID_PRODUCER_EPOCH = 9
-    STORAGE_ERROR = 10
+    KAFKA_STORAGE_ERROR = 10
     OFFSET_OUT_OF_RANGE = 11
     FENCED_LEADER_EPOCH = 12
     UNKNOWN_LEADER_EPOCH = 13
     UNSUPPORTED_TIMESTAMP = 14
     MOVING = 15
     #: The owner did not answer: it is not known whether what was asked for was done.
-    NO_ANSWER = 16
+    NO_RESPONSE = 16
     #: The topic is internal: only coordinators append to it.
-    INVALID_TOPIC = 17
+    INVALID_TOPIC_EXCEPTION = 17
 
 
 class LogId(NamedTuple):

@@ -1,12 +1,12 @@
 """Sequence gaps of idempotent producers: which batches wait until a lost one was sent again.
 
 A producer has up to five batches in flight. When one of them is lost, later ones may still arrive,
-and the log would refuse them with OUT_OF_ORDER_SEQUENCE. librdkafka then raises its epoch and sends
-everything again, also what was stored and only not acknowledged, so records are stored twice. And
-a later batch that is accepted makes librdkafka take the lost ones for stored. A Kafka broker that
-dies closes its connections, and so loses what follows too. This module gives the same guarantee
-without closing connections: after a loss, a log takes the batches of that producer only in
-sequence, beginning with the first lost one, until the producer has caught up.
+and the log would refuse them with OUT_OF_ORDER_SEQUENCE_NUMBER. librdkafka then raises its epoch
+and sends everything again, also what was stored and only not acknowledged, so records are stored
+twice. And a later batch that is accepted makes librdkafka take the lost ones for stored. A Kafka
+broker that dies closes its connections, and so loses what follows too. This module gives the same
+guarantee without closing connections: after a loss, a log takes the batches of that producer only
+in sequence, beginning with the first lost one, until the producer has caught up.
 
 Pure state of one log. Batches without a producer id pass.
 """

@@ -10,23 +10,23 @@ from gateway_svc.wire.error_code import ErrorCode
 
 PARTITION_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.NOT_OWNER: ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    Refusal.UNKNOWN_PARTITION: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-    Refusal.CORRUPT_BATCH: ErrorCode.CORRUPT_MESSAGE,
+    Refusal.UNKNOWN_TOPIC_OR_PARTITION: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    Refusal.CORRUPT_MESSAGE: ErrorCode.CORRUPT_MESSAGE,
     Refusal.INVALID_RECORD: ErrorCode.INVALID_RECORD,
-    Refusal.BATCH_TOO_LARGE: ErrorCode.MESSAGE_TOO_LARGE,
+    Refusal.MESSAGE_TOO_LARGE: ErrorCode.MESSAGE_TOO_LARGE,
     Refusal.INVALID_TIMESTAMP: ErrorCode.INVALID_TIMESTAMP,
-    Refusal.UNSUPPORTED_COMPRESSION: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
-    Refusal.OUT_OF_ORDER_SEQUENCE: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    Refusal.UNSUPPORTED_COMPRESSION_TYPE: ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+    Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
     Refusal.INVALID_PRODUCER_EPOCH: ErrorCode.INVALID_PRODUCER_EPOCH,
-    Refusal.STORAGE_ERROR: ErrorCode.KAFKA_STORAGE_ERROR,
+    Refusal.KAFKA_STORAGE_ERROR: ErrorCode.KAFKA_STORAGE_ERROR,
     Refusal.OFFSET_OUT_OF_RANGE: ErrorCode.OFFSET_OUT_OF_RANGE,
     Refusal.FENCED_LEADER_EPOCH: ErrorCode.FENCED_LEADER_EPOCH,
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.UNKNOWN_LEADER_EPOCH,
     Refusal.UNSUPPORTED_TIMESTAMP: ErrorCode.UNSUPPORTED_VERSION,
     Refusal.MOVING: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     # Retriable: the client refreshes its metadata, and by then the owner may be back.
-    Refusal.NO_ANSWER: ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    Refusal.INVALID_TOPIC: ErrorCode.INVALID_TOPIC_EXCEPTION,
+    Refusal.NO_RESPONSE: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    Refusal.INVALID_TOPIC_EXCEPTION: ErrorCode.INVALID_TOPIC_EXCEPTION,
 }
 
 #: The same for appends. The epoch they carry is the gateway's, not the client's: where it is not
@@ -36,7 +36,7 @@ APPEND_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.FENCED_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     # Producers know from it that the records may be there, and send them again.
-    Refusal.NO_ANSWER: ErrorCode.REQUEST_TIMED_OUT,
+    Refusal.NO_RESPONSE: ErrorCode.REQUEST_TIMED_OUT,
 }
 
 TOPIC_ERRORS: Final[Mapping[TopicRefusal, ErrorCode]] = {

@@ -25,7 +25,8 @@ from partition_svc.store.keys import LogHead, log_key, producer_key
 from partition_svc.store.log_store import LogStore
 
 _AFTER_FAILED: Final = AppendResult(
-    refusal=Refusal.STORAGE_ERROR, message="an earlier batch of the producer must be retried first"
+    refusal=Refusal.KAFKA_STORAGE_ERROR,
+    message="an earlier batch of the producer must be retried first",
 )
 _NOT_VALID: Final = (AppendResult, UnexaminedBatch)
 
@@ -150,7 +151,7 @@ class PartitionLog:
             return self._reject_epoch(leader_epoch)
         config = self.config
         if config.is_internal and not by_coordinator:
-            return AppendResult(refusal=Refusal.INVALID_TOPIC)
+            return AppendResult(refusal=Refusal.INVALID_TOPIC_EXCEPTION)
         valid = validate(batch, config, now_ms, has_keys=by_coordinator)
         if isinstance(valid, _NOT_VALID):
             return valid

@@ -212,6 +212,6 @@ def _of_new_epoch(header: BatchHeader, epoch: int) -> OutOfSequence | None:
 
 def _out_of_order(header: BatchHeader, expected: int) -> OutOfSequence:
     return OutOfSequence(
-        Refusal.OUT_OF_ORDER_SEQUENCE,
+        Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER,
         f"producer {header.producer_id} sent sequence {header.base_sequence}, not {expected}",
     )

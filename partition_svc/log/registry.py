@@ -81,7 +81,9 @@ class LogRegistry:
         """Ours, or why it is not. Nothing is, before it was said what is."""
         placement = self._ahead.get(wanted) or self.view.placement(*wanted)
         if placement is None:
-            return Refusal.UNKNOWN_PARTITION if self.view.has_snapshot else Refusal.NOT_OWNER
+            return (
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION if self.view.has_snapshot else Refusal.NOT_OWNER
+            )
         return placement if placement.owner == self._member else Refusal.NOT_OWNER
 
     def owned_logs(self) -> Iterator[LogId]:
@@ -164,7 +166,7 @@ class LogRegistry:
                 has_lost = True
                 self._unread[log.id] = log.leader_epoch
                 del self.logs[log.id]
-                log.close(Refusal.STORAGE_ERROR)
+                log.close(Refusal.KAFKA_STORAGE_ERROR)
                 continue
             if log.next_offset < end:
                 has_lost = True

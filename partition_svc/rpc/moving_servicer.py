@@ -97,7 +97,7 @@ class MovingServicer(MovingServiceServicer):
         except NotMoveSource as error:
             yield pb.LogPart(refusal=error.refusal)
         except StorageFailed:
-            yield pb.LogPart(refusal=Refusal.STORAGE_ERROR)
+            yield pb.LogPart(refusal=Refusal.KAFKA_STORAGE_ERROR)
 
 
 def service(servicer: MovingServicer) -> Service:

@@ -233,7 +233,7 @@ def _decoded_one(
     try:
         records = records_from(result.records, offset=offset, bytes_max=bytes_max, pause=pause)
     except (CorruptRecords, UnsupportedRecords):
-        return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_BATCH))
+        return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_MESSAGE))
     return fetch_result_to_message(result, records=records)
 
 

@@ -147,8 +147,8 @@ class PartitionsContract(ValidationContract):
             results = await logs.append(appends, acks=ACKS_ALL)
             assert [one.refusal for one in results] == [
                 None,
-                Refusal.UNKNOWN_PARTITION,
-                Refusal.UNKNOWN_PARTITION,
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION,
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION,
                 Refusal.INVALID_RECORD,
                 None,
             ]
@@ -211,7 +211,7 @@ class PartitionsContract(ValidationContract):
     def test_a_batch_larger_than_the_topic_takes_is_refused(self, run):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(size=500), batch(size=20))
-            assert [one.refusal for one in results] == [Refusal.BATCH_TOO_LARGE, None]
+            assert [one.refusal for one in results] == [Refusal.MESSAGE_TOO_LARGE, None]
 
         run(test, topic(configs={"max.message.bytes": "400"}))
 
@@ -228,7 +228,10 @@ class PartitionsContract(ValidationContract):
 
     @pytest.mark.parametrize(
         ("producer", "refusal"),
-        [((9, 1, 5), Refusal.OUT_OF_ORDER_SEQUENCE), ((9, 0, 1), Refusal.INVALID_PRODUCER_EPOCH)],
+        [
+            ((9, 1, 5), Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER),
+            ((9, 0, 1), Refusal.INVALID_PRODUCER_EPOCH),
+        ],
         ids=["gap", "old epoch"],
     )
     def test_what_is_not_next_of_a_producer_is_refused(self, run, producer, refusal):
@@ -309,7 +312,7 @@ class PartitionsContract(ValidationContract):
     def test_a_refusal_ends_the_wait(self, run):
         async def test(logs: Partitions) -> None:
             results = await logs.fetch(query((LOG, 0), (UNKNOWN_LOG, 0), max_wait_ms=_FOREVER_MS))
-            assert [one.refusal for one in results] == [None, Refusal.UNKNOWN_PARTITION]
+            assert [one.refusal for one in results] == [None, Refusal.UNKNOWN_TOPIC_OR_PARTITION]
 
         run(test)
 
@@ -375,7 +378,7 @@ class PartitionsContract(ValidationContract):
             asked = [(UNKNOWN_LOG, 0), (LOG, -77), (LOG, LATEST_TIMESTAMP)]
             found = await logs.list_offsets([OffsetQuery(log, time) for log, time in asked])
             assert [one.refusal for one in found] == [
-                Refusal.UNKNOWN_PARTITION,
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION,
                 Refusal.UNSUPPORTED_TIMESTAMP,
                 None,
             ]
@@ -387,7 +390,7 @@ class PartitionsContract(ValidationContract):
             sent = [batch(3, producer=(5, 0, 0)), batch(1)]
             await append(logs, *sent)
             described, unknown = await logs.describe_logs([LOG, UNKNOWN_LOG])
-            assert unknown.refusal is Refusal.UNKNOWN_PARTITION
+            assert unknown.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
             assert described.log == LOG
             assert (described.log_start_offset, described.high_watermark) == (0, 4)
             assert described.log_end_offset == 4
@@ -423,7 +426,7 @@ class PartitionsContract(ValidationContract):
     def test_epochs_of_an_unknown_partition_are_refused(self, run):
         async def test(logs: Partitions) -> None:
             found = await logs.epoch_end_offsets([EpochQuery(UNKNOWN_LOG, 0), EpochQuery(LOG, 0)])
-            assert [one.refusal for one in found] == [Refusal.UNKNOWN_PARTITION, None]
+            assert [one.refusal for one in found] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION, None]
 
         run(test)
 

@@ -122,7 +122,7 @@ class Fuzzer:
         asked = pb.FetchPartition(topic_id=topic_id, fetch_offset=offset, max_bytes=10_000)
         fetch = pb.FetchRequest(partitions=[asked], max_bytes=10_000, decode_records=True)
         (read,) = self._stub.Fetch(fetch).results
-        assert read.refusal in (0, pb.REFUSAL_CORRUPT_BATCH)
+        assert read.refusal in (0, pb.REFUSAL_CORRUPT_MESSAGE)
         self.told["called"] += 1
 
     def _leave(self):

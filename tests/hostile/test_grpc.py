@@ -84,7 +84,7 @@ def test_a_log_that_is_none_is_refused_or_an_invalid_argument(topic_id, partitio
         ("DescribeLog", logs, pb.DescribeLogResponse, lambda one: one.logs[0].refusal),
     ):
         one = answered(channel, method, request, answer)
-        gone = (pb.REFUSAL_UNKNOWN_PARTITION, pb.REFUSAL_NOT_OWNER)
+        gone = (pb.REFUSAL_UNKNOWN_TOPIC_OR_PARTITION, pb.REFUSAL_NOT_OWNER)
         assert one is None or refusals(one) in gone, method
 
 

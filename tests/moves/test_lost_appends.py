@@ -1,8 +1,8 @@
 """A real idempotent producer whose owner is killed at the fence of a move.
 
 What was on its way to the killed source is lost, and what came later waits at the gateway. If the
-later batches reached an owner first, librdkafka would get OUT_OF_ORDER_SEQUENCE, raise its epoch
-and send everything again, also what is stored already.
+later batches reached an owner first, librdkafka would get OUT_OF_ORDER_SEQUENCE_NUMBER, raise its
+epoch and send everything again, also what is stored already.
 """
 
 import json

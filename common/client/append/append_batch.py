@@ -17,7 +17,7 @@ STALE: Final = frozenset(
         Refusal.MOVING,
         Refusal.FENCED_LEADER_EPOCH,
         Refusal.UNKNOWN_LEADER_EPOCH,
-        Refusal.UNKNOWN_PARTITION,
+        Refusal.UNKNOWN_TOPIC_OR_PARTITION,
     }
 )
 
@@ -95,7 +95,7 @@ _UNANSWERED: Final = AppendResult()
 class Submission:
     """The appends of one call: `future` is done when each has its result, in their order.
 
-    Appends without an answer have the refusal NO_ANSWER; where that is all of them, the future
+    Appends without an answer have the refusal NO_RESPONSE; where that is all of them, the future
     raises `BackendUnavailable`.
     """
 
@@ -119,4 +119,4 @@ class Submission:
         self._lost += 1
         if self._lost == len(self._results) and not self.future.done():
             self.future.set_exception(error)
-        self.settle(position, AppendResult(refusal=Refusal.NO_ANSWER, message=str(error)))
+        self.settle(position, AppendResult(refusal=Refusal.NO_RESPONSE, message=str(error)))

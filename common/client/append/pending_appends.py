@@ -30,7 +30,7 @@ from common.ports.unavailable import BackendUnavailable
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN: Final = AppendResult(refusal=Refusal.UNKNOWN_PARTITION)
+_UNKNOWN: Final = AppendResult(refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION)
 _NOBODY: Final = AppendResult(refusal=Refusal.NOT_OWNER)
 _AFTER_LOST: Final = AppendResult(
     refusal=Refusal.NOT_OWNER, message="an earlier batch was lost and is to come first"
@@ -182,7 +182,7 @@ class HeldAppends:
             return
         item.settler.settle(item.position, result)
         # A disk that fails is told before anybody looks who owns what.
-        is_owner = result.refusal is not Refusal.STORAGE_ERROR
+        is_owner = result.refusal is not Refusal.KAFKA_STORAGE_ERROR
         if is_owner and self._is_held(held) and self._view.placement(*held.log_id) == placement:
             self._release(held, placement)
         else:

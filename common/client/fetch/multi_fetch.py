@@ -33,7 +33,7 @@ class _Share:
         self.positions = positions
         partitions = [query.partitions[at] for at in positions]
         self.query = replace(query, partitions=partitions, max_wait_ms=0, min_bytes=0)
-        self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(positions)
+        self.results = [FetchResult(refusal=Refusal.NO_RESPONSE)] * len(positions)
         self._end_of_wait: asyncio.Future[None] | None = None
 
     @property
@@ -45,7 +45,7 @@ class _Share:
         return any(result.refusal is not None for result in self.results)
 
     async def ask(self, *, max_wait_ms: int, min_bytes: int) -> None:
-        """Raises nothing: an owner that is not there has the refusal NO_ANSWER."""
+        """Raises nothing: an owner that is not there has the refusal NO_RESPONSE."""
         end_of_wait = asyncio.get_running_loop().create_future() if max_wait_ms else None
         self._end_of_wait = end_of_wait
         query = replace(
@@ -54,7 +54,7 @@ class _Share:
         try:
             self.results = await self.owner.fetch(query)
         except BackendUnavailable:
-            self.results = [FetchResult(refusal=Refusal.NO_ANSWER)] * len(self.positions)
+            self.results = [FetchResult(refusal=Refusal.NO_RESPONSE)] * len(self.positions)
 
     def end_wait(self) -> None:
         """Has `ask` return with what the owner has now."""
@@ -83,7 +83,7 @@ async def joint_fetch(
         await asyncio.gather(*(share.ask(max_wait_ms=0, min_bytes=0) for share in shares))
         lacking = _lacking(query, shares)
     await _wait(query, shares, lacking, left_ms, ends_waits=ends_waits)
-    unanswered = dict.fromkeys(lost, Refusal.NO_ANSWER)
+    unanswered = dict.fromkeys(lost, Refusal.NO_RESPONSE)
     return _in_order(query, shares, {**missing, **unanswered})
 
 

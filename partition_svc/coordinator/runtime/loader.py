@@ -89,7 +89,7 @@ async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
         if not found.records:
             # There may be no records left up to the end, save for what is not readable yet.
             if found.high_watermark < end:
-                raise CannotLoad(Refusal.STORAGE_ERROR)
+                raise CannotLoad(Refusal.KAFKA_STORAGE_ERROR)
             break
         offset = await _note(last, found.records, wanted)
         await asyncio.sleep(0)

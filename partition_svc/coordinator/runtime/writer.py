@@ -27,7 +27,7 @@ _BATCH_BYTES: Final = 256 << 10
 #: Somebody else has the partition, or will; all else is trouble with the storage here.
 _ELSEWHERE: Final = (
     Refusal.NOT_OWNER,
-    Refusal.UNKNOWN_PARTITION,
+    Refusal.UNKNOWN_TOPIC_OR_PARTITION,
     Refusal.MOVING,
     Refusal.FENCED_LEADER_EPOCH,
     Refusal.UNKNOWN_LEADER_EPOCH,

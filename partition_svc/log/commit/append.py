@@ -153,7 +153,7 @@ class Appender:
         if log is not None:
             log.expect_retry(append.batch)
         message = "too many records wait to be examined"
-        return AppendResult(refusal=Refusal.NO_ANSWER, message=message)
+        return AppendResult(refusal=Refusal.NO_RESPONSE, message=message)
 
     def submit(self, staged: StagedBatch) -> None:
         """Implements `Stager.submit`."""
@@ -204,7 +204,7 @@ class Appender:
     def _reject_for_storage(self, log_id: LogId, batch: bytes | memoryview) -> AppendResult:
         if (log := self._registry.logs.get(log_id)) is not None:
             log.expect_retry(batch)
-        return AppendResult(refusal=Refusal.STORAGE_ERROR, message=self._committer.refusal)
+        return AppendResult(refusal=Refusal.KAFKA_STORAGE_ERROR, message=self._committer.refusal)
 
 
 def _complete(reply: AppendReply, position: int, examined: "Future[list[AppendResult]]") -> None:
@@ -215,6 +215,6 @@ def _complete(reply: AppendReply, position: int, examined: "Future[list[AppendRe
 def _result_of_error(log_id: LogId, error: Exception) -> AppendResult:
     """Returns the refusal for an error while staging; logs it if it is a bug, not the disk."""
     if isinstance(error, StorageFailed):
-        return AppendResult(refusal=Refusal.STORAGE_ERROR, message=str(error))
+        return AppendResult(refusal=Refusal.KAFKA_STORAGE_ERROR, message=str(error))
     log.error("cannot stage a batch for %s", log_id, exc_info=error)
     return AppendResult(refusal=Refusal.INVALID_RECORD, message="the batch cannot be appended")

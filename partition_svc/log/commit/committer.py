@@ -222,7 +222,7 @@ class Committer:
         for staged in refused:
             if staged.batch is not None:
                 staged.log.expect_retry(staged.batch)
-            staged.reject(Refusal.STORAGE_ERROR, message)
+            staged.reject(Refusal.KAFKA_STORAGE_ERROR, message)
         for one in {staged.log for staged in refused}:
             # Where it cannot even be read, recovery puts it back.
             with contextlib.suppress(StorageFailed):

@@ -33,7 +33,7 @@ class EpochLookup:
                 return EpochEndOffset(refusal=refusal)
             return self._look_up(log, query.leader_epoch)
         except StorageFailed:
-            return EpochEndOffset(refusal=Refusal.STORAGE_ERROR)
+            return EpochEndOffset(refusal=Refusal.KAFKA_STORAGE_ERROR)
 
     def _look_up(self, log: PartitionLog, wanted: int) -> EpochEndOffset:
         end = log.head.next_offset

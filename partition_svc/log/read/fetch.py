@@ -186,7 +186,7 @@ class Fetcher:
             limits = poll.limits(position, others_bytes)
             return await self._batches(log, asked.fetch_offset, limits, poll.room)
         except StorageFailed:
-            return _Read(FetchResult(refusal=Refusal.STORAGE_ERROR))
+            return _Read(FetchResult(refusal=Refusal.KAFKA_STORAGE_ERROR))
 
     async def _batches(
         self, log: PartitionLog, offset: int, limits: ReadLimits, room: FetchRoom | None

@@ -38,4 +38,4 @@ class LogDescriptions:
                 self._uncleanable_reason(log_id),
             )
         except StorageFailed:
-            return LogDescription(log_id, refusal=Refusal.STORAGE_ERROR)
+            return LogDescription(log_id, refusal=Refusal.KAFKA_STORAGE_ERROR)

@@ -70,9 +70,9 @@ class OffsetLookup:
                 return OffsetResult(refusal=refusal, leader_epoch=log.leader_epoch)
             return await self._look_up(log, query.timestamp)
         except StorageFailed:
-            return OffsetResult(refusal=Refusal.STORAGE_ERROR)
+            return OffsetResult(refusal=Refusal.KAFKA_STORAGE_ERROR)
         except (CorruptRecords, UnsupportedRecords):
-            return OffsetResult(refusal=Refusal.CORRUPT_BATCH)
+            return OffsetResult(refusal=Refusal.CORRUPT_MESSAGE)
 
     async def _look_up(self, log: PartitionLog, timestamp: int) -> OffsetResult:
         if timestamp == LATEST_TIMESTAMP:

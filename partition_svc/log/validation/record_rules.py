@@ -74,10 +74,10 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and ho
         data = inflate(batch, header, bytes_max=inflated_max)
         findings = examine(data, header, demands, headers_max=headers_max, pause=pause)
     except CorruptRecords as error:
-        # Its CRC is right, so sending it once more would not help: CORRUPT_BATCH is retriable.
+        # Its CRC is right, so sending it once more would not help: CORRUPT_MESSAGE is retriable.
         return AppendResult(refusal=Refusal.INVALID_RECORD, message=str(error))
     except UnsupportedRecords as error:
-        return AppendResult(refusal=Refusal.UNSUPPORTED_COMPRESSION, message=str(error))
+        return AppendResult(refusal=Refusal.UNSUPPORTED_COMPRESSION_TYPE, message=str(error))
     if findings.missing_keys:
         return _keys_are_missing(findings)
     if findings.wrong_times:

@@ -36,8 +36,8 @@ _RECORDS_AT_ONCE: Final = 1000
 _BYTES_AT_ONCE: Final = 256 << 10
 
 _REFUSALS: Final = {
-    Flaw.CRC_MISMATCH: Refusal.CORRUPT_BATCH,
-    Flaw.UNKNOWN_CODEC: Refusal.UNSUPPORTED_COMPRESSION,
+    Flaw.CRC_MISMATCH: Refusal.CORRUPT_MESSAGE,
+    Flaw.UNKNOWN_CODEC: Refusal.UNSUPPORTED_COMPRESSION_TYPE,
 }
 
 
@@ -155,6 +155,6 @@ def _stamp(batch: _Bytes, header: BatchHeader, config: LogConfig, now_ms: int) -
 
 def _too_large(size: int, config: LogConfig) -> AppendResult:
     return refused(
-        Refusal.BATCH_TOO_LARGE,
+        Refusal.MESSAGE_TOO_LARGE,
         f"the batch has {size} bytes, max.message.bytes is {config.message_bytes_max}",
     )

@@ -31,7 +31,7 @@ _PASSING = (
     Refusal.MOVING,
     Refusal.FENCED_LEADER_EPOCH,
     Refusal.UNKNOWN_LEADER_EPOCH,
-    Refusal.STORAGE_ERROR,
+    Refusal.KAFKA_STORAGE_ERROR,
 )
 
 

@@ -55,7 +55,7 @@ def test_internal_topics_refuse_every_append_from_outside(tmp_path):
             results = await append(core, batch(), batch()[:-1])
             future, position = core.append_one(LOG, batch(), 0, acks=ACKS_ALL)
             results.append((await future)[position])
-            assert [one.refusal for one in results] == [Refusal.INVALID_TOPIC] * 3
+            assert [one.refusal for one in results] == [Refusal.INVALID_TOPIC_EXCEPTION] * 3
             assert await read_everything(core) == []
 
     run(test)
@@ -79,9 +79,9 @@ def test_a_deleted_topic_is_unknown_at_once_and_its_waiters_are_told(tmp_path):
             waiting = asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=50_000)))
             await fetch(core)
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
-            assert (await waiting)[0].refusal is Refusal.UNKNOWN_PARTITION
+            assert (await waiting)[0].refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
             (result,) = await append(core, batch())
-            assert result.refusal is Refusal.UNKNOWN_PARTITION
+            assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
 
     run(test)
 
@@ -91,7 +91,7 @@ def test_an_append_on_its_way_when_its_topic_goes_is_refused(tmp_path):
         async with running_core(tmp_path) as core:
             answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[topic().topic_id]))
-            assert [one.refusal for one in await answer] == [Refusal.UNKNOWN_PARTITION]
+            assert [one.refusal for one in await answer] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION]
 
     run(test)
 

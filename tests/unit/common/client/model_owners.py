@@ -117,7 +117,7 @@ class ModelOwner:
     def _refusal(self, log: LogId, epoch: int) -> Refusal | None:
         known = self.epochs.get(log)
         if known is None:
-            words = (Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_PARTITION)
+            words = (Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_TOPIC_OR_PARTITION)
             return self._cluster.random.choice(words)
         if epoch == known:
             return None
@@ -197,7 +197,7 @@ class ModelCluster:
                     append_id=append.append_id, stored=pb.Stored(base_offset=offset)
                 )
             if batch.base_sequence != self._next_sequence[log, batch.producer_id]:
-                refused = pb.Refused(refusal=Refusal.OUT_OF_ORDER_SEQUENCE)
+                refused = pb.Refused(refusal=Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER)
                 return pb.AppendResult(append_id=append.append_id, refused=refused)
             known[batch.base_sequence] = offset
             self._next_sequence[log, batch.producer_id] = batch.next_sequence

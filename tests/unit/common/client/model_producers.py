@@ -14,7 +14,12 @@ from common.ports.unavailable import BackendUnavailable
 from tests.unit.common.client.model_owners import ModelCluster
 
 IN_FLIGHT_MAX: Final = 5
-RETRIABLE: Final = (Refusal.NO_ANSWER, Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_PARTITION)
+RETRIABLE: Final = (
+    Refusal.NO_RESPONSE,
+    Refusal.NOT_OWNER,
+    Refusal.MOVING,
+    Refusal.UNKNOWN_TOPIC_OR_PARTITION,
+)
 
 _BATCH: Final = struct.Struct(">23xi16xqhi4x")
 
@@ -108,7 +113,7 @@ class ModelProducer:
             try:
                 (result,) = await asyncio.shield(future)
             except BackendUnavailable:
-                result = AppendResult(refusal=Refusal.NO_ANSWER)
+                result = AppendResult(refusal=Refusal.NO_RESPONSE)
             await self._cluster.delay()
             self._take(sequence, result)
 

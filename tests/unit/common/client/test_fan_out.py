@@ -25,9 +25,9 @@ def results(begun, missing, count):
 
 def test_results_are_in_the_order_of_what_was_asked():
     begun = [(answers(10, 12), [0, 2]), (answers(13), [3])]
-    assert results(begun, {1: Refusal.UNKNOWN_PARTITION}, 4) == [
+    assert results(begun, {1: Refusal.UNKNOWN_TOPIC_OR_PARTITION}, 4) == [
         (None, 10),
-        (Refusal.UNKNOWN_PARTITION, -1),
+        (Refusal.UNKNOWN_TOPIC_OR_PARTITION, -1),
         (None, 12),
         (None, 13),
     ]
@@ -35,7 +35,11 @@ def test_results_are_in_the_order_of_what_was_asked():
 
 def test_who_does_not_answer_does_not_take_the_answers_of_others_along():
     begun = [(fails(BackendUnavailable("gone")), [0, 2]), (answers(11), [1])]
-    assert results(begun, {}, 3) == [(Refusal.NO_ANSWER, -1), (None, 11), (Refusal.NO_ANSWER, -1)]
+    assert results(begun, {}, 3) == [
+        (Refusal.NO_RESPONSE, -1),
+        (None, 11),
+        (Refusal.NO_RESPONSE, -1),
+    ]
 
 
 def test_where_nobody_answers_that_is_the_error():

@@ -102,7 +102,7 @@ def test_appends_go_to_their_owners_and_results_come_in_order(tmp_path):
         results = await partitions.append(appends, acks=ACKS_ALL)
         assert [(one.refusal, one.base_offset) for one in results] == [
             (None, 0),
-            (Refusal.UNKNOWN_PARTITION, -1),
+            (Refusal.UNKNOWN_TOPIC_OR_PARTITION, -1),
             (None, 0),
             (None, 2),
         ]
@@ -144,7 +144,7 @@ def test_offsets_are_listed_by_their_owners(tmp_path):
         results = await partitions.list_offsets(queries)
         assert [(one.refusal, one.offset) for one in results] == [
             (None, 0),
-            (Refusal.UNKNOWN_PARTITION, -1),
+            (Refusal.UNKNOWN_TOPIC_OR_PARTITION, -1),
             (None, 5),
         ]
 
@@ -154,7 +154,11 @@ def test_offsets_are_listed_by_their_owners(tmp_path):
 def test_logs_are_described_by_their_owners_all_of_them_where_none_is_named(tmp_path):
     async def story(partitions) -> None:
         described = await partitions.describe_logs([THERE, NOWHERE, HERE])
-        assert [one.refusal for one in described] == [None, Refusal.UNKNOWN_PARTITION, None]
+        assert [one.refusal for one in described] == [
+            None,
+            Refusal.UNKNOWN_TOPIC_OR_PARTITION,
+            None,
+        ]
         everything = await partitions.describe_logs([])
         assert sorted(one.log.partition for one in everything) == [0, 1, 2, 3]
 
@@ -166,15 +170,15 @@ def test_an_owner_that_is_gone_does_not_take_the_answers_of_the_other_with_it(tm
         appends = [Append(THERE, batch()), Append(HERE, batch())]
         results = await partitions.append(appends, acks=ACKS_ALL)
         assert [(one.refusal, one.base_offset) for one in results] == [
-            (Refusal.NO_ANSWER, -1),
+            (Refusal.NO_RESPONSE, -1),
             (None, 0),
         ]
         fetched = await partitions.fetch(query((THERE, 0), (HERE, 0), max_wait_ms=50_000))
-        assert [one.refusal for one in fetched] == [Refusal.NO_ANSWER, None]
+        assert [one.refusal for one in fetched] == [Refusal.NO_RESPONSE, None]
         assert batches_of(fetched[1])
         offsets = await partitions.list_offsets([OffsetQuery(log, -1) for log in (THERE, HERE)])
         assert [(one.refusal, one.offset) for one in offsets] == [
-            (Refusal.NO_ANSWER, -1),
+            (Refusal.NO_RESPONSE, -1),
             (None, 1),
         ]
         assert len(await partitions.describe_logs([])) == 2
@@ -188,7 +192,7 @@ def test_an_owner_that_is_gone_and_was_asked_alone_is_unavailable(tmp_path):
             await partitions.append([Append(THERE, batch())], acks=ACKS_ALL)
         # The append has shown that there is no connection.
         (fetched,) = await partitions.fetch(query((THERE, 0)))
-        assert fetched.refusal is Refusal.NO_ANSWER
+        assert fetched.refusal is Refusal.NO_RESPONSE
         with pytest.raises(BackendUnavailable):
             await partitions.list_offsets([OffsetQuery(THERE, -1)])
 

@@ -64,7 +64,7 @@ def test_an_answer_is_the_answer():
     [
         Refusal.NOT_OWNER,
         Refusal.MOVING,
-        Refusal.UNKNOWN_PARTITION,
+        Refusal.UNKNOWN_TOPIC_OR_PARTITION,
         Refusal.FENCED_LEADER_EPOCH,
         Refusal.UNKNOWN_LEADER_EPOCH,
     ],
@@ -140,7 +140,7 @@ def test_a_client_s_question_is_asked_again_where_the_owner_is_the_wrong_one():
     run(story)
 
 
-@pytest.mark.parametrize("refusal", [Refusal.OFFSET_OUT_OF_RANGE, Refusal.NO_ANSWER])
+@pytest.mark.parametrize("refusal", [Refusal.OFFSET_OUT_OF_RANGE, Refusal.NO_RESPONSE])
 def test_other_refusals_are_told_at_once(refusal):
     async def story() -> None:
         owner = Owner(refused(refusal))

@@ -147,7 +147,7 @@ def test_a_refused_sequence_takes_no_offset(store):
     stage(log, batch(3, producer=(1, 0, 0)))
     outcome = attempt(log, batch(3, producer=(1, 0, 99)))
     assert isinstance(outcome, AppendResult)
-    assert outcome.refusal is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert outcome.refusal is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert log.next_offset == 3
 
 

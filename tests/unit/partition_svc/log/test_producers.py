@@ -76,7 +76,7 @@ def test_sequences_go_on_where_they_were(again):
 
 @pytest.mark.parametrize("sequence", [29, 31, 0, LAST_SEQUENCE])
 def test_a_gap_or_a_step_back_is_out_of_order(again, sequence):
-    assert again(filled(3)).send(header(sequence)) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert again(filled(3)).send(header(sequence)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 @pytest.mark.parametrize("number", range(5, 10))
@@ -86,11 +86,11 @@ def test_any_of_the_last_five_batches_is_answered_with_its_offset(again, number)
 
 def test_an_older_batch_is_out_of_order(again):
     assert BATCHES_KEPT == 5
-    assert again(filled(10)).send(header(40, count=10)) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert again(filled(10)).send(header(40, count=10)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 def test_a_batch_that_only_begins_like_a_known_one_is_no_duplicate(again):
-    assert again(filled(3)).send(header(20, count=9)) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert again(filled(3)).send(header(20, count=9)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 def test_sequences_wrap_after_the_largest_int(again):
@@ -106,7 +106,7 @@ def test_a_batch_may_lie_across_the_wrap(again):
     assert log.send(header(LAST_SEQUENCE - 1, count=5)) is None
     log = again(log)
     assert log.send(header(LAST_SEQUENCE - 1, count=5)) == 0
-    assert log.send(header(2)) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert log.send(header(2)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert log.send(header(3)) is None
 
 
@@ -124,7 +124,7 @@ def test_an_old_epoch_is_fenced(again):
 
 def test_a_new_epoch_begins_with_zero(again):
     log = again(filled(3))
-    assert log.send(header(30, epoch=1)) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert log.send(header(30, epoch=1)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert log.send(header(0, count=10, epoch=1)) is None
     log = again(log)
     assert log.send(header(0, count=10, epoch=1)) == 30
@@ -141,11 +141,11 @@ def test_producers_do_not_know_each_other(again):
 def test_a_silent_producer_is_forgotten(again):
     log = filled(3)
     later = NOW_MS + DAY_MS
-    assert log.send(header(99), later - 1) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert log.send(header(99), later - 1) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
     log = again(log)
     assert log.send(header(99), later) is None
     # What came before is nothing that it could send again.
-    assert again(log).send(header(20, count=10), later) is Refusal.OUT_OF_ORDER_SEQUENCE
+    assert again(log).send(header(20, count=10), later) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 def test_a_producer_is_read_when_it_appends_and_only_once():
@@ -176,7 +176,7 @@ def test_only_producers_that_the_store_has_leave_the_memory():
     # Whatever left comes back with what it was.
     for number in range(200):
         assert log.send(header(0, producer_id=number), NOW_MS + 1000) == number
-        assert log.send(header(5, producer_id=number)) is Refusal.OUT_OF_ORDER_SEQUENCE
+        assert log.send(header(5, producer_id=number)) is Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER
 
 
 def test_a_forgotten_producer_begins_anywhere_again():

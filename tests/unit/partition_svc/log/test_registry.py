@@ -49,9 +49,9 @@ def test_a_log_is_opened_when_it_is_first_asked_for(registry):
 @pytest.mark.parametrize(
     ("wanted", "refusal"),
     [
-        (LogId(TOPIC_ID, 4), Refusal.UNKNOWN_PARTITION),
-        (LogId(TOPIC_ID, -1), Refusal.UNKNOWN_PARTITION),
-        (LogId(b"", 0), Refusal.UNKNOWN_PARTITION),
+        (LogId(TOPIC_ID, 4), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
+        (LogId(TOPIC_ID, -1), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
+        (LogId(b"", 0), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
         (LogId(OTHER_ID, 0), Refusal.NOT_OWNER),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_log_that_cannot_be_read_again_is_let_go_and_the_others_are_put_back(
         broken.setattr(store, "head", unreadable)
         # New epochs are to begin: what cannot be read may be lost.
         assert registry.reload()
-        assert (sound.next_offset, damaged.closed_reason) == (0, Refusal.STORAGE_ERROR)
+        assert (sound.next_offset, damaged.closed_reason) == (0, Refusal.KAFKA_STORAGE_ERROR)
         with pytest.raises(StorageFailed):
             registry.find(LOG)
     again = registry.find(LOG)

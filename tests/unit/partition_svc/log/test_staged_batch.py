@@ -30,10 +30,10 @@ def test_a_call_is_answered_when_its_last_batch_is():
 def test_a_failed_batch_is_a_refusal_and_nothing_else_is():
     async def test():
         reply, (first, _) = reply_of(2)
-        first.reject(Refusal.STORAGE_ERROR, "why")
+        first.reject(Refusal.KAFKA_STORAGE_ERROR, "why")
         reply.complete()
         assert reply.future.result() == [
-            AppendResult(refusal=Refusal.STORAGE_ERROR, message="why"),
+            AppendResult(refusal=Refusal.KAFKA_STORAGE_ERROR, message="why"),
             AppendResult(5),
         ]
 

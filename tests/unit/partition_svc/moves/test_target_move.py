@@ -395,7 +395,7 @@ def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatc
             await append(source.core, *(batch(size=5000) for _ in range(20)))
             monkeypatch.setattr(source.store.room, "is_short", lambda _: True)
             (refused,) = await append(source.core, batch())
-            assert refused.refusal is Refusal.STORAGE_ERROR
+            assert refused.refusal is Refusal.KAFKA_STORAGE_ERROR
             assert not source.core.disk_state().is_writable
             ring.begin()
             await moved(ring)

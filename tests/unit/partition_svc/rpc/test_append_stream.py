@@ -148,7 +148,7 @@ def test_a_refusal_is_told_even_to_who_wants_no_answer():
         requests.end()
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
         await until(lambda: bool(partitions.calls))
-        partitions.answer(refusal=Refusal.STORAGE_ERROR)
+        partitions.answer(refusal=Refusal.KAFKA_STORAGE_ERROR)
         assert await reading == [7]
 
     run(test)

@@ -87,8 +87,8 @@ def test_a_fence_gives_the_tail_and_the_rows_and_may_be_asked_for_again(tmp_path
         (moved(move_id=2), Refusal.NOT_OWNER),
         (moved(leader_epoch=4), Refusal.FENCED_LEADER_EPOCH),
         (moved(leader_epoch=6), Refusal.UNKNOWN_LEADER_EPOCH),
-        (moved(topic_id=b"no such topic id"), Refusal.UNKNOWN_PARTITION),
-        (pb.MovedLog(), Refusal.UNKNOWN_PARTITION),
+        (moved(topic_id=b"no such topic id"), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
+        (pb.MovedLog(), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
     ],
     ids=["another move", "old epoch", "new epoch", "unknown", "nothing"],
 )
@@ -131,7 +131,7 @@ def test_a_store_that_fails_is_a_refusal_and_the_fence_may_be_asked_for_again(
         with monkeypatch.context() as broken:
             broken.setattr(source.store, "write", fail)
             (part,) = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
-            assert part.refusal == Refusal.STORAGE_ERROR
+            assert part.refusal == Refusal.KAFKA_STORAGE_ERROR
         await until(lambda: source.core._committer.failure is None)
         found = await parts(stub.FenceLog(pb.FenceLogRequest(log=moved())))
         assert found[0].head.end_offset == 1

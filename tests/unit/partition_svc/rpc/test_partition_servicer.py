@@ -81,7 +81,7 @@ def test_appends_of_one_call_are_answered_in_their_order_whatever_their_acks(tmp
         answer = await stub.Append(pb.AppendRequest(appends=appends))
         assert [one.append_id for one in answer.results] == [0, 1, 2, 3, 4]
         assert [one.stored.base_offset for one in answer.results[:4]] == [0, 1, 2, 3]
-        assert answer.results[4].refused.refusal == pb.REFUSAL_UNKNOWN_PARTITION
+        assert answer.results[4].refused.refusal == pb.REFUSAL_UNKNOWN_TOPIC_OR_PARTITION
         assert len(await read_everything(core)) == 4
 
     run(test, tmp_path)
@@ -108,8 +108,8 @@ def test_internal_topics_refuse_batches_and_records_of_callers(tmp_path, acks):
         streamed = [one async for part in stub.AppendStream(requests()) for one in part.results]
         for results in (unary, sorted(streamed, key=lambda one: one.append_id)):
             assert [one.refused.refusal for one in results] == [
-                pb.REFUSAL_INVALID_TOPIC,
-                pb.REFUSAL_INVALID_TOPIC,
+                pb.REFUSAL_INVALID_TOPIC_EXCEPTION,
+                pb.REFUSAL_INVALID_TOPIC_EXCEPTION,
                 pb.REFUSAL_UNSPECIFIED,
             ]
         assert await read_everything(core, LogId(internal.topic_id, 0)) == []
@@ -152,7 +152,7 @@ def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
         await append(core, record_batch(numbered(1), payload=b"\xff" * 30))
         asked = pb.FetchRequest(partitions=[partition()], max_bytes=1000, decode_records=True)
         (result,) = (await stub.Fetch(asked)).results
-        assert result.refusal == pb.REFUSAL_CORRUPT_BATCH
+        assert result.refusal == pb.REFUSAL_CORRUPT_MESSAGE
         # As bytes they are what the producer sent.
         asked.decode_records = False
         (result,) = (await stub.Fetch(asked)).results

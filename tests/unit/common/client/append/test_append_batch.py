@@ -34,7 +34,7 @@ def test_an_answer_that_did_not_come_leaves_the_others_theirs():
         submission.lose(0, LOST)
         submission.settle(1, AppendResult(7))
         lost, stored = await submission.future
-        assert (lost.refusal, lost.message) == (Refusal.NO_ANSWER, "gone")
+        assert (lost.refusal, lost.message) == (Refusal.NO_RESPONSE, "gone")
         assert (stored.refusal, stored.base_offset) == (None, 7)
 
     asyncio.run(story())

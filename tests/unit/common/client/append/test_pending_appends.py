@@ -66,7 +66,7 @@ class Witness:
         for partition, result in zip(partitions, results, strict=True):
             if result.refusal is None:
                 self.stored[partition].append(value)
-            elif result.refusal is not Refusal.NO_ANSWER:
+            elif result.refusal is not Refusal.NO_RESPONSE:
                 self.refused[partition].append(value)
 
     def check(self) -> None:
@@ -314,7 +314,11 @@ def test_after_the_bound_clients_are_told_to_look_for_the_owner(caplog):
         second = cluster.append(number(2))
         (result,) = await first
         assert HOLD_S <= loop.time() <= HOLD_S + 2 * DELAY_S_MAX
-        assert result.refusal in (Refusal.NOT_OWNER, Refusal.MOVING, Refusal.UNKNOWN_PARTITION)
+        assert result.refusal in (
+            Refusal.NOT_OWNER,
+            Refusal.MOVING,
+            Refusal.UNKNOWN_TOPIC_OR_PARTITION,
+        )
         # With the first, or it could be stored before the first is sent again.
         (result,) = await second
         assert loop.time() <= HOLD_S + 2 * DELAY_S_MAX
@@ -366,7 +370,7 @@ def test_a_topic_that_is_deleted_meanwhile_is_unknown():
         held = cluster.append(number(1))
         cluster.tell(topics_gone=[TOPIC_ID])
         (result,) = await held
-        assert result.refusal is Refusal.UNKNOWN_PARTITION
+        assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await cluster.gateway.close()
 
     run(story())

@@ -76,14 +76,14 @@ def test_lost_owners_are_told_of_with_the_data_of_the_others():
         assert not waiting.done()
         there.grow(10)
         lost, found = await waiting
-        assert (lost.refusal, found.refusal) == (Refusal.NO_ANSWER, None)
+        assert (lost.refusal, found.refusal) == (Refusal.NO_RESPONSE, None)
         assert sizes([lost, found]) == [0, 10]
         # A consumer that is told at once would ask again at once, for as long as they are lost.
         began = loop.time()
         (only,) = await joint_fetch(
             FetchQuery(partitions[:1], _FOREVER_MS, 1, 1000), [], {}, lost=[0]
         )
-        assert only.refusal is Refusal.NO_ANSWER
+        assert only.refusal is Refusal.NO_RESPONSE
         assert loop.time() - began == pytest.approx(0.5, abs=0.01)
 
     run_in_virtual_time(story())
@@ -131,7 +131,7 @@ def test_owners_of_both_kinds_are_asked_as_the_older_ones_need_it():
         assert sizes(await poll) == [0, 10, 5]
         newer.is_gone = True
         results = await ask({newer: [0, 2], older: [1]}, min_bytes=10)
-        assert [one.refusal for one in results] == [Refusal.NO_ANSWER, None, Refusal.NO_ANSWER]
+        assert [one.refusal for one in results] == [Refusal.NO_RESPONSE, None, Refusal.NO_RESPONSE]
 
     run(story)
 
@@ -207,7 +207,7 @@ def test_an_owner_that_is_gone_is_told_at_once():
         gone = Owner(0)
         gone.is_gone = True
         results = await ask({Owner(0): [0], gone: [1]})
-        assert [one.refusal for one in results] == [None, Refusal.NO_ANSWER]
+        assert [one.refusal for one in results] == [None, Refusal.NO_RESPONSE]
 
     run(story)
 
@@ -219,15 +219,15 @@ def test_an_owner_that_goes_while_others_wait_ends_the_wait():
         await turns()
         going.is_gone = True
         staying.grow(60)  # ends a round, and the next finds out
-        assert [one.refusal for one in await poll] == [None, Refusal.NO_ANSWER]
+        assert [one.refusal for one in await poll] == [None, Refusal.NO_RESPONSE]
 
     run(story)
 
 
 def test_partitions_that_nobody_has_are_told_at_once():
     async def story() -> None:
-        results = await ask({Owner(0): [1]}, missing={0: Refusal.UNKNOWN_PARTITION})
-        assert [one.refusal for one in results] == [Refusal.UNKNOWN_PARTITION, None]
+        results = await ask({Owner(0): [1]}, missing={0: Refusal.UNKNOWN_TOPIC_OR_PARTITION})
+        assert [one.refusal for one in results] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION, None]
         only = await ask({}, missing={0: Refusal.NOT_OWNER})
         assert [one.refusal for one in only] == [Refusal.NOT_OWNER]
 

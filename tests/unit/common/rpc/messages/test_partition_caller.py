@@ -149,7 +149,7 @@ def test_logs_and_their_descriptions():
     assert [log_from_message(one) for one in logs_to_message([LOG]).logs] == [LOG]
     described = [
         LogDescription(LOG, 1, 2, 3, 4, 5, 6),
-        LogDescription(LOG, refusal=Refusal.UNKNOWN_PARTITION),
+        LogDescription(LOG, refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION),
     ]
     message = pb.DescribeLogResponse(logs=map(description_to_message, described))
     assert descriptions_from_message(message) == described

@@ -195,7 +195,7 @@ def test_a_refused_partition_has_no_offsets():
     ("refusal", "error_code"),
     [
         (Refusal.NOT_OWNER, ErrorCode.NOT_LEADER_OR_FOLLOWER),
-        (Refusal.NO_ANSWER, ErrorCode.NOT_LEADER_OR_FOLLOWER),
+        (Refusal.NO_RESPONSE, ErrorCode.NOT_LEADER_OR_FOLLOWER),
         (Refusal.FENCED_LEADER_EPOCH, ErrorCode.FENCED_LEADER_EPOCH),
     ],
 )

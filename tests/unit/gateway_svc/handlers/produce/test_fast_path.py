@@ -152,7 +152,7 @@ def test_what_is_not_usual_is_answered_alike(version, asked):
     ids=["transaction", "magic", "cut", "corrupt"],
 )
 def test_what_the_owner_refuses_first_is_told_in_the_same_words(version, records):
-    refused = [AppendResult(refusal=Refusal.CORRUPT_BATCH, message="said by the owner")]
+    refused = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE, message="said by the owner")]
     sent = frame(version, records=records)
     short, *_ = answered(SHORT, sent, results=refused)
     long, *_ = answered(LONG, sent, results=refused)

@@ -285,7 +285,7 @@ def test_acks_0_has_no_answer(version):
 )
 def test_acks_0_and_an_error_closes_the_connection(asked):
     world = World()
-    world.partitions.append_results = [AppendResult(refusal=Refusal.CORRUPT_BATCH)]
+    world.partitions.append_results = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE)]
     assert world.disconnects(produce, asked, 9).startswith("Produce without a response: ")
 
 
@@ -300,7 +300,7 @@ def test_an_owner_that_did_not_answer_does_not_take_the_others_along():
     world = World()
     world.partitions.append_results = [
         AppendResult(100, log_start_offset=0),
-        AppendResult(refusal=Refusal.NO_ANSWER, message="gone"),
+        AppendResult(refusal=Refusal.NO_RESPONSE, message="gone"),
     ]
     batch = record_batch(numbered(1))
     answered = world.ask(produce, request(topic("orders", (0, batch), (1, batch))), 9).responses[0]

@@ -137,7 +137,7 @@ def test_a_log_of_somebody_else_cannot_be_loaded(tmp_path):
     async def test(core):
         with pytest.raises(CannotLoad) as raised:
             await load(core, LogId(OFFSETS_TOPIC_ID, 99))
-        assert raised.value.refusal is Refusal.UNKNOWN_PARTITION
+        assert raised.value.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
 
     run(test, tmp_path)
 

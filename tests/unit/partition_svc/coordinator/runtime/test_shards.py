@@ -130,7 +130,7 @@ def test_after_a_failed_write_groups_are_what_the_log_has(tmp_path, monkeypatch)
 
         def failing(appends, *, acks):
             future = asyncio.get_running_loop().create_future()
-            future.set_result([AppendResult(refusal=Refusal.STORAGE_ERROR) for _ in appends])
+            future.set_result([AppendResult(refusal=Refusal.KAFKA_STORAGE_ERROR) for _ in appends])
             return future
 
         monkeypatch.setattr(core, "append", failing)

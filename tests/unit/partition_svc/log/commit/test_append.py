@@ -95,7 +95,7 @@ def test_a_refusal_waits_for_nobody(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         stored, refused = one(core, acks=ACKS_ALL), one(core, UNKNOWN, acks=ACKS_ALL)
-        assert (await result(refused)).refusal is Refusal.UNKNOWN_PARTITION
+        assert (await result(refused)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         assert not stored.future.done()
         syncs.let_go()
         assert (await result(stored)).base_offset == 0
@@ -110,7 +110,7 @@ def test_a_failure_is_told_to_all_who_share_and_those_after_it_begin_anew(run):
             broken.setattr(core._store, "recover", fail)
             asked = [one(core) for _ in range(3)]
             refusals = [(await result(each)).refusal for each in asked]
-            assert refusals == [Refusal.STORAGE_ERROR] * 3
+            assert refusals == [Refusal.KAFKA_STORAGE_ERROR] * 3
             assert (await result(one(core))).message == "broken"
         await until(lambda: core._committer.failure is None)
         assert (await result(one(core))).base_offset == 0
@@ -156,7 +156,7 @@ def test_single_appends_store_and_return_the_same_as_one_call(run, acks):
         single = [core.append_one(LOG, each, NO_LEADER_EPOCH, acks=acks) for each in sent]
         together = await core.append([Append(OTHER, each) for each in sent], acks=acks)
         assert [await result(each) for each in single] == together
-        assert {each.refusal for each in together} > {None, Refusal.OUT_OF_ORDER_SEQUENCE}
+        assert {each.refusal for each in together} > {None, Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER}
         assert await read_everything(core, LOG) == await read_everything(core, OTHER)
 
     run(test)

@@ -208,11 +208,13 @@ def test_batches_of_a_log_that_is_gone_are_refused_and_others_are_not(store):
         queue, gone, log, reply = deque(), a_log(store), a_log(store, 1), call()
         for where in (gone, log, gone):
             stage(queue, where, reply)
-        gone.close(Refusal.UNKNOWN_PARTITION)
+        gone.close(Refusal.UNKNOWN_TOPIC_OR_PARTITION)
         group = CommitBatch(queue, MUCH)
         group.write(store)
         group.acknowledge_written()
-        refused = AppendResult(refusal=Refusal.UNKNOWN_PARTITION, message="the partition is gone")
+        refused = AppendResult(
+            refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION, message="the partition is gone"
+        )
         assert reply.future.result() == [refused, AppendResult(0, -1, 0), refused]
         assert store.head(gone.key).next_offset == 0
 

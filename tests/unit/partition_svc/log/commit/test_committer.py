@@ -201,7 +201,7 @@ def test_a_failure_refuses_everything_that_waits(run):
         monkeypatch.setattr(core._store, "recover", fail)
         syncs.let_go()
         assert (await first)[0].refusal is None
-        assert (await second)[0].refusal is Refusal.STORAGE_ERROR
+        assert (await second)[0].refusal is Refusal.KAFKA_STORAGE_ERROR
         assert (await append(core, batch()))[0].message == "broken"
         assert (await fetch(core)).high_watermark == 1
 
@@ -260,17 +260,17 @@ def test_on_a_full_disk_appends_are_refused_and_chores_go_on(run):
             full.setattr(room, "is_short", lambda _: True)
             waiting = [core.append([Append(LOG, batch())], acks=ACKS_ALL) for _ in range(3)]
             results = [(await one)[0] for one in waiting]
-            assert {one.refusal for one in results} == {Refusal.STORAGE_ERROR}
+            assert {one.refusal for one in results} == {Refusal.KAFKA_STORAGE_ERROR}
             assert "no room" in results[0].message
             (result,) = await append(core, batch(), log=OTHER)
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             # Groups go on for a while: into half of what is kept.
             of_group = Append(OTHER, batch(), by_coordinator=True)
             (result,) = await core.append([of_group], acks=ACKS_ALL)
             assert result.base_offset == 0
             full.setattr(room, "is_for_cleaning", lambda _: False)
             (result,) = await core.append([of_group], acks=ACKS_ALL)
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             done = []
             await core._committer.run_exclusive(lambda: done.append(1), must_sync=True)
             await core._committer.run_exclusive(lambda: done.append(2), in_thread=True)

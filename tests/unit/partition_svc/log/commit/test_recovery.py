@@ -43,7 +43,7 @@ async def fill(core):
     for number in range(1000):
         (result,) = await append(core, numbered(number))
         if result.refusal is not None:
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             assert result.base_offset == -1
             return number
     raise AssertionError("the disk never refused")
@@ -55,7 +55,7 @@ async def append_when_possible(core, one):
         (result,) = await append(core, one)
         if result.refusal is None:
             return result
-        assert result.refusal is Refusal.STORAGE_ERROR
+        assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
         await asyncio.sleep(0.05)
 
 
@@ -66,7 +66,7 @@ def test_a_full_disk_refuses_appends_and_nothing_else(tmp_path):
             assert count > 5
             # Refused without trying, for whatever log.
             (result,) = await append(core, batch(), log=OTHER)
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             read = await read_everything(core)
             assert [content(one) for one in read] == [content(numbered(n)) for n in range(count)]
             (described,) = await core.describe_logs([LOG])
@@ -100,7 +100,7 @@ def test_reads_go_on_where_the_store_cannot_even_be_opened_for_writing(tmp_path)
             await until(lambda: not core._store.is_writable)
             assert len(await read_everything(core)) == count
             (result,) = await append(core, numbered(count))
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
         await append_when_possible(core, numbered(count))
         assert len(await read_everything(core)) == count + 1
 
@@ -113,7 +113,7 @@ def test_a_failed_sync_refuses_acks_all_and_hides_what_may_be_lost(tmp_path, mon
         with monkeypatch.context() as broken:
             broken.setattr(core._store, "sync", fail)
             (result,) = await append(core, numbered(0))
-            assert result.refusal is Refusal.STORAGE_ERROR
+            assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
             assert len(await read_everything(core)) == 1
         # It was written all the same, so sent again it is a duplicate.
         result = await append_when_possible(core, numbered(0))
@@ -131,11 +131,11 @@ def test_later_batches_of_a_producer_do_not_overtake_what_the_disk_refused(tmp_p
             broken.setattr(core._store, "sync", fail)
             # The first is stored and yet refused, the second is refused without being tried.
             refused = [(await append(core, numbered(n)))[0].refusal for n in (1, 2)]
-        assert refused == [Refusal.STORAGE_ERROR] * 2
+        assert refused == [Refusal.KAFKA_STORAGE_ERROR] * 2
         # The disk works again, and others may append; a batch that was on its way comes too early.
         await append_when_possible(core, batch())
         (early,) = await append(core, numbered(3))
-        assert early.refusal is Refusal.STORAGE_ERROR
+        assert early.refusal is Refusal.KAFKA_STORAGE_ERROR
         offsets = [(await append(core, numbered(n)))[0].base_offset for n in (1, 2, 3)]
         assert offsets == [1, 3, 4]
 
@@ -151,7 +151,7 @@ def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
         with files_limited_to(_FULL_BYTES):
             await fill(core)
             core.apply(ClusterChange(2, "cluster-of-tests", topics_gone=[TOPIC_ID]))
-            assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
+            assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await until(lambda: core._recovery.is_readable and not list(core._store.heads()))
 
     run(test, tmp_path)

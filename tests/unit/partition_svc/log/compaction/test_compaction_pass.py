@@ -235,7 +235,7 @@ def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
             with pytest.raises(CompactionInterrupted):
                 await passing
             await until(lambda: not dict(core._store.heads()))
-            assert (await fetch(core)).refusal is Refusal.UNKNOWN_PARTITION
+            assert (await fetch(core)).refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
 
     run(test)
 

@@ -114,6 +114,6 @@ def test_a_store_that_cannot_be_read_is_a_refusal(tmp_path, monkeypatch):
             await append(core, batch())
             monkeypatch.setattr(core._store.reader, "epochs", fail)
             (found,) = await core.epoch_end_offsets([EpochQuery(LOG, 0)])
-            assert found == EpochEndOffset(refusal=Refusal.STORAGE_ERROR)
+            assert found == EpochEndOffset(refusal=Refusal.KAFKA_STORAGE_ERROR)
 
     run(test)

@@ -195,7 +195,7 @@ def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monk
 
         monkeypatch.setattr(core._store.reader, "read", fail)
         results = await core.fetch(query((LOG, 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS))
-        assert [one.refusal for one in results] == [Refusal.STORAGE_ERROR, None]
+        assert [one.refusal for one in results] == [Refusal.KAFKA_STORAGE_ERROR, None]
         assert counts(results) == [0, 1]
 
     run(test, tmp_path)

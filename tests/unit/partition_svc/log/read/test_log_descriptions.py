@@ -33,4 +33,4 @@ def test_what_cannot_be_described_has_its_refusal():
         raise StorageFailed("broken")
 
     assert described(lambda _: Refusal.NOT_OWNER, log_id).refusal is Refusal.NOT_OWNER
-    assert described(fail, log_id).refusal is Refusal.STORAGE_ERROR
+    assert described(fail, log_id).refusal is Refusal.KAFKA_STORAGE_ERROR

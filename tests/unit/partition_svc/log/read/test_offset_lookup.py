@@ -97,7 +97,7 @@ def test_a_log_without_records_or_without_times_has_no_answer(tmp_path):
 def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
     garbage = record_batch([Record(b"x")], payload=b"\xff" * 30, base_timestamp_ms=50)
     answers, _ = look_up(tmp_path, [garbage], 50)
-    assert [one.refusal for one in answers] == [Refusal.CORRUPT_BATCH]
+    assert [one.refusal for one in answers] == [Refusal.CORRUPT_MESSAGE]
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])

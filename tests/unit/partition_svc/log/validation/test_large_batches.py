@@ -110,9 +110,9 @@ def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
         gate.open()
         assert [one.base_offset for one in await busy] == [0]
         refused, too_early = await appends
-        assert refused.refusal is Refusal.NO_ANSWER
+        assert refused.refusal is Refusal.NO_RESPONSE
         # It would be out of sequence for good, if its producer were not known to send again.
-        assert too_early.refusal is Refusal.STORAGE_ERROR
+        assert too_early.refusal is Refusal.KAFKA_STORAGE_ERROR
         monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
         stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
         assert [one.base_offset for one in stored] == [0, COUNT]

@@ -109,7 +109,7 @@ def test_an_unknown_codec_is_not_supported():
     sent = record_batch(numbered(2), attributes=6)
     outcome = applied(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
-    assert outcome.refusal is Refusal.UNSUPPORTED_COMPRESSION
+    assert outcome.refusal is Refusal.UNSUPPORTED_COMPRESSION_TYPE
 
 
 def at(*times_ms: int, **values: object) -> bytes:

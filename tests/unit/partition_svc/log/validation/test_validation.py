@@ -122,8 +122,8 @@ def test_a_plain_topic_accepts_by_the_header_what_all_rules_accept(data):
         pytest.param(batch()[:-1], Refusal.INVALID_RECORD, id="cut"),
         pytest.param(batch() + batch(), Refusal.INVALID_RECORD, id="two batches"),
         pytest.param(flipped(batch(), 16), Refusal.INVALID_RECORD, id="magic 3"),
-        pytest.param(flipped(batch(), 17), Refusal.CORRUPT_BATCH, id="CRC"),
-        pytest.param(flipped(batch(), 70), Refusal.CORRUPT_BATCH, id="a record's byte"),
+        pytest.param(flipped(batch(), 17), Refusal.CORRUPT_MESSAGE, id="CRC"),
+        pytest.param(flipped(batch(), 70), Refusal.CORRUPT_MESSAGE, id="a record's byte"),
         pytest.param(record_batch([]), Refusal.INVALID_RECORD, id="no record"),
         pytest.param(
             record_batch(numbered(2), last_offset_delta=2), Refusal.INVALID_RECORD, id="delta"
@@ -138,7 +138,9 @@ def test_a_plain_topic_accepts_by_the_header_what_all_rules_accept(data):
             id="transactional",
         ),
         pytest.param(
-            record_batch(numbered(1), attributes=5), Refusal.UNSUPPORTED_COMPRESSION, id="codec 5"
+            record_batch(numbered(1), attributes=5),
+            Refusal.UNSUPPORTED_COMPRESSION_TYPE,
+            id="codec 5",
         ),
         pytest.param(batch(producer=(1, 0, -1)), Refusal.INVALID_RECORD, id="no sequence"),
     ],
@@ -156,15 +158,15 @@ def test_the_whole_batch_counts_for_the_largest_size():
     sent = batch(size=100)
     assert refusal(sent, LogConfig(message_bytes_max=len(sent))) is None
     too_small = LogConfig(message_bytes_max=len(sent) - 1)
-    assert refusal(sent, too_small) is Refusal.BATCH_TOO_LARGE
+    assert refusal(sent, too_small) is Refusal.MESSAGE_TOO_LARGE
     # Kafka looks at the size first.
-    assert refusal(flipped(sent, 17), too_small) is Refusal.BATCH_TOO_LARGE
+    assert refusal(flipped(sent, 17), too_small) is Refusal.MESSAGE_TOO_LARGE
 
 
 def test_the_size_counts_after_recompression_too():
     sent = record_batch(numbered(50, size=1000), codec="gzip")
     config = LogConfig(codec=0, message_bytes_max=len(sent) + 100)
-    assert refusal(sent, config) is Refusal.BATCH_TOO_LARGE
+    assert refusal(sent, config) is Refusal.MESSAGE_TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -248,8 +250,8 @@ def test_recompression_and_stamping_go_together():
 
 
 def test_a_refusal_carries_its_words():
-    assert refused(Refusal.CORRUPT_BATCH, "why") == AppendResult(
-        refusal=Refusal.CORRUPT_BATCH, message="why"
+    assert refused(Refusal.CORRUPT_MESSAGE, "why") == AppendResult(
+        refusal=Refusal.CORRUPT_MESSAGE, message="why"
     )
 
 

@@ -152,8 +152,8 @@ def test_only_what_is_there_can_be_planned(name, partitions, told):
 
 def test_a_log_that_does_not_answer_is_named():
     told = Told()
-    told.log_refusal = Refusal.NO_ANSWER
-    with pytest.raises(CommandFailed, match="orders-0: NO_ANSWER"):
+    told.log_refusal = Refusal.NO_RESPONSE
+    with pytest.raises(CommandFailed, match="orders-0: NO_RESPONSE"):
         run(admin(told).plan_reset("readers", "orders", None, Latest()))
 
 
