@@ -315,13 +315,13 @@ def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined
     tmp_path, monkeypatch
 ):
     may_examine = threading.Event()
-    examine = UnexaminedBatch.open
+    examine = UnexaminedBatch.examine
 
-    def examine_later(unopened, pause=None):
+    def examine_later(unexamined, pause=None):
         assert may_examine.wait(60)
-        return examine(unopened, pause)
+        return examine(unexamined, pause)
 
-    monkeypatch.setattr(UnexaminedBatch, "open", examine_later)
+    monkeypatch.setattr(UnexaminedBatch, "examine", examine_later)
     # Its header has no time, so its records must be examined, and they are many.
     long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
     long = with_times(long, 5, -1)
