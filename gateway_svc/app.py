@@ -25,9 +25,10 @@ from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.server import RpcServer
 from gateway_svc.config import GatewaySettings, ListenerAddress
-from gateway_svc.dispatch.context import Backends, LongPolls
+from gateway_svc.dispatch.context import Backends
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.long_polls import LongPolls
 from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
 from gateway_svc.net.connections import ClientConnections
@@ -176,7 +177,7 @@ class Gateway:
 
     async def _drain(self) -> None:
         self.close()
-        self._long_polls.end()
+        self._long_polls.close()
         await self._roster.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
         self._roster.stop()
         await self._producer_ids.close()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from common.config.addresses import is_wildcard
 from common.ports.metadata import Gateway
-from common.ports.partitions import NO_LEADER_EPOCH, LogId
+from gateway_svc.cluster.client_rack import client_rack
 from gateway_svc.cluster.leadership import Broker, Leadership
 from gateway_svc.dispatch.context import RequestContext
 
@@ -41,41 +41,7 @@ def own_broker(call: RequestContext) -> Broker:
 
 def leadership(among: Sequence[Broker], call: RequestContext) -> Leadership:
     """Who leads what, as the caller is told."""
-    return Leadership(among, rack_of(call.client_id))
-
-
-def rack_of(client_id: str | None) -> str | None:
-    """The rack that a client tells by `rack=NAME` in its client id.
-
-    Clients say in no request but Fetch where they are. The id is read as parts between commas or
-    semicolons, so "orders,rack=a" is in rack "a".
-    """
-    for part in (client_id or "").replace(";", ",").split(","):
-        name, is_told, rack = part.partition("=")
-        if is_told and name.strip() == "rack":
-            return rack.strip() or None
-    return None
-
-
-class Leaders:
-    """Who leads the partitions for which one response says "not me" (KIP-951)."""
-
-    def __init__(self, call: RequestContext) -> None:
-        self._call = call
-        self._among: list[Broker] = []
-        self.named: dict[int, Broker] = {}
-
-    def of(self, log: LogId, leader_epoch: int) -> tuple[int, int]:
-        """The leader's id, and its epoch: the newer of what we and the owner know."""
-        among = self._among = self._among or brokers(self._call)
-        view = self._call.backends.view
-        topic = view.topic_by_id(log.topic_id)
-        count = max(log.partition + 1, len(topic.partitions) if topic else 0)
-        leader = leadership(among, self._call).leader(log.topic_id, count, log.partition)
-        self.named[leader] = next(one for one in among if one.node_id == leader)
-        placement = view.placement(log.topic_id, log.partition)
-        known = NO_LEADER_EPOCH if placement is None else placement.leader_epoch
-        return leader, max(known, leader_epoch)
+    return Leadership(among, client_rack(call.client_id))
 
 
 def controller(among: Sequence[Broker]) -> Broker:

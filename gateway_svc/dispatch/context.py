@@ -1,9 +1,8 @@
 """What a handler may know and use: who asks, in which version, and the services behind."""
 
-import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from common.client.groups.offsets_topic import GroupTopic
 from common.cluster.view import ClusterView
@@ -12,11 +11,10 @@ from common.ports.metadata import Metadata
 from common.ports.partitions import Partitions
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.conversions import Conversions
+from gateway_svc.dispatch.long_polls import LongPolls
 from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.producer_ids import ProducerIds
 from gateway_svc.wire.envelope import RequestHeader
-
-T = TypeVar("T")
 
 
 class Peer(NamedTuple):
@@ -29,35 +27,6 @@ class Peer(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
-
-
-class LongPolls:
-    """Waits for data that a gateway ends early when it is about to stop."""
-
-    def __init__(self) -> None:
-        self.is_over = False
-        self._tasks: set[asyncio.Task[object]] = set()
-
-    async def wait(self, answer: Awaitable[T]) -> T | None:
-        """`answer`, or None where it was ended early."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # Ours leaves no trace; one by somebody else (the client left) goes on.
-            if not self.is_over or task in self._tasks or task.uncancel() > 0:
-                raise
-            return None
-        finally:
-            self._tasks.discard(task)
-
-    def end(self) -> None:
-        """Ends those that wait now, and says so to those that come later."""
-        self.is_over = True
-        while self._tasks:
-            self._tasks.pop().cancel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from gateway_svc.cluster.brokers import Leaders
+from gateway_svc.cluster.current_leaders import CurrentLeaders
 from gateway_svc.cluster.rack_routing import Elsewhere, elsewhere
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
@@ -79,7 +79,7 @@ def _query(
     settings = call.backends.settings
     # An error is told at once, and nobody waits longer than a silent client may be idle.
     told = any(one.log is None or one.diverging is not None for one in asked)
-    waits = not told and not call.backends.long_polls.is_over
+    waits = not told and not call.backends.long_polls.is_closed
     max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0
     return FetchQuery(
         partitions=[
@@ -114,7 +114,7 @@ async def _poll(query: FetchQuery, call: RequestContext) -> list[FetchResult]:
 async def _response(
     asked: Sequence[Asked], results: Sequence[FetchResult], call: RequestContext
 ) -> FetchResponse:
-    leaders = Leaders(call)
+    leaders = CurrentLeaders(call)
     remaining = iter(results)
     answers = [
         (
@@ -129,7 +129,7 @@ async def _response(
         responses=_by_topic(answers),
         node_endpoints=[
             NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
-            for one in leaders.named.values()
+            for one in leaders.endpoints.values()
         ],
     )
 
@@ -145,7 +145,7 @@ def _by_topic(answers: Iterable[tuple[Asked, PartitionData]]) -> list[FetchableT
 
 
 async def _partition(
-    asked: Asked, log_id: LogId, result: FetchResult, call: RequestContext, leaders: Leaders
+    asked: Asked, log_id: LogId, result: FetchResult, call: RequestContext, leaders: CurrentLeaders
 ) -> PartitionData:
     # Who has more than the log ever had finds out where it parted, and no error.
     past_the_end = asked.diverging and result.refusal is Refusal.OFFSET_OUT_OF_RANGE
@@ -179,11 +179,11 @@ async def _partition(
 
 
 def _refused(
-    asked: Asked, log_id: LogId, result: FetchResult, leaders: Leaders, error_code: ErrorCode
+    asked: Asked, log_id: LogId, result: FetchResult, leaders: CurrentLeaders, error_code: ErrorCode
 ) -> PartitionData:
     if error_code not in _LEADER_ERRORS:
         return _failed(asked, error_code)
-    leader_id, epoch = leaders.of(log_id, result.leader_epoch)
+    leader_id, epoch = leaders.leader_of(log_id, result.leader_epoch)
     return PartitionData(
         partition_index=asked.partition.partition,
         error_code=error_code,

@@ -13,7 +13,7 @@ from typing import Final
 from common.config.topic_configs import effective_int
 from common.ports.partitions import ACKS_ALL, ACKS_LEADER, ACKS_NONE, Append, AppendResult
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.cluster.brokers import Leaders
+from gateway_svc.cluster.current_leaders import CurrentLeaders
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import APPEND_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
@@ -180,7 +180,7 @@ class Appending(Operation[ProduceResponse]):
         return response.body(result)
 
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
-        leaders = Leaders(self._call)
+        leaders = CurrentLeaders(self._call)
         early = iter(self._early)
         appends_done = map(_appended, self._appends, results, repeat(leaders))
         topics = []
@@ -209,7 +209,9 @@ def _named_topic(topic: TopicProduceData, call: RequestContext) -> str | bytes:
     return topic.name if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
 
 
-def _appended(append: Append, result: AppendResult, leaders: Leaders) -> PartitionProduceResponse:
+def _appended(
+    append: Append, result: AppendResult, leaders: CurrentLeaders
+) -> PartitionProduceResponse:
     if result.refusal is None:
         return PartitionProduceResponse(
             index=append.log.partition,
@@ -235,16 +237,16 @@ def _appended(append: Append, result: AppendResult, leaders: Leaders) -> Partiti
     )
 
 
-def _leader(append: Append, result: AppendResult, leaders: Leaders) -> LeaderIdAndEpoch:
-    leader_id, epoch = leaders.of(append.log, result.leader_epoch)
+def _leader(append: Append, result: AppendResult, leaders: CurrentLeaders) -> LeaderIdAndEpoch:
+    leader_id, epoch = leaders.leader_of(append.log, result.leader_epoch)
     return LeaderIdAndEpoch(leader_id=leader_id, leader_epoch=epoch)
 
 
-def _endpoints(leaders: Leaders) -> Sequence[NodeEndpoint]:
+def _endpoints(leaders: CurrentLeaders) -> Sequence[NodeEndpoint]:
     """Addresses of the brokers that the response names."""
     return [
         NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
-        for one in leaders.named.values()
+        for one in leaders.endpoints.values()
     ]
 
 

@@ -1,8 +1,7 @@
 import pytest
 
 from common.ports.metadata import ClusterChange, Endpoint, Gateway
-from common.ports.partitions import LogId
-from gateway_svc.cluster.brokers import Leaders, brokers, controller, leadership, rack_of
+from gateway_svc.cluster.brokers import brokers, controller, leadership
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 
@@ -23,33 +22,12 @@ def test_gateways_behind_one_address_are_one_broker():
     assert {one.leader for one in led} <= {1, 4}
 
 
-@pytest.mark.parametrize(
-    ("client_id", "rack"),
-    [
-        (None, None),
-        ("", None),
-        ("app", None),
-        ("rack=a", "a"),
-        ("app,rack=eu-1a", "eu-1a"),
-        ("app;rack=a;x=y", "a"),
-        (" rack = a ", "a"),
-        ("app,rack=", None),
-        ("track=a", None),
-        ("rack", None),
-        ("rack=a=b", "a=b"),
-    ],
-)
-def test_a_client_tells_its_rack_by_its_id(client_id, rack):
-    assert rack_of(client_id) == rack
-
-
-def test_who_tells_a_rack_is_sent_there():
+def test_clients_that_name_a_rack_are_led_by_its_gateways():
     world = World()
     for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
         call = world.call(9, client_id=f"app,rack={rack}")
         led = leadership(brokers(call), call).of_topic(ORDERS.topic_id, 3)
         assert {one.leader for one in led} == {node_id}
-        assert Leaders(call).of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
 
 
 @pytest.mark.parametrize(("racks", "rack"), [(("rack-a", "rack-a"), "rack-a"), (("b", "c"), None)])
@@ -78,18 +56,3 @@ def test_an_empty_rack_is_none():
 def test_the_controller_is_a_broker():
     among = brokers(World().call(9))
     assert controller(among) in among
-
-
-def test_leaders_that_were_named_are_remembered_with_their_addresses():
-    world = World()
-    leaders = Leaders(world.call(10))
-    leader_id, epoch = leaders.of(LogId(ORDERS.topic_id, 0), leader_epoch=-1)
-    assert epoch == 7
-    assert leaders.of(LogId(ORDERS.topic_id, 0), leader_epoch=11) == (leader_id, 11)
-    assert [one.host for one in leaders.named.values()] == [f"gateway-{leader_id}"]
-
-
-def test_a_log_that_is_gone_has_the_epoch_that_its_owner_told():
-    leaders = Leaders(World().call(10))
-    _, epoch = leaders.of(LogId(b"x" * 16, 0), leader_epoch=4)
-    assert epoch == 4

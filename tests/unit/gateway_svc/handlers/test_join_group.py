@@ -102,7 +102,7 @@ def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
         world.coordinators.join_group = wait_for_others
         waiting = asyncio.create_task(join_group(request(), world.call(5)))
         await asked.wait()
-        world.backends.long_polls.end()
+        world.backends.long_polls.close()
         return await waiting
 
     assert asyncio.run(story()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -263,7 +263,7 @@ def test_a_gateway_that_stops_answers_long_polls_with_what_is_there():
     async def story():
         poll = asyncio.create_task(fetch(request(orders(asked(0))), world.call(11)))
         await waiting.wait()
-        world.backends.long_polls.end()
+        world.backends.long_polls.close()
         assert one_answer(await poll).high_watermark == 4
         late = await fetch(request(orders(asked(0))), world.call(11))
         assert one_answer(late).high_watermark == 4
