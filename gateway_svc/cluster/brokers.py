@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from common.config.addresses import is_wildcard
 from common.ports.metadata import Gateway
 from gateway_svc.cluster.client_rack import client_rack
-from gateway_svc.cluster.leadership import Broker, Leadership
+from gateway_svc.cluster.leadership import Broker, LeaderAssignment
 from gateway_svc.dispatch.context import RequestContext
 
 
@@ -39,9 +39,9 @@ def own_broker(call: RequestContext) -> Broker:
     return Broker(settings.node_id, host, address.port, settings.broker_rack or None)
 
 
-def leadership(among: Sequence[Broker], call: RequestContext) -> Leadership:
+def leader_assignment(among: Sequence[Broker], call: RequestContext) -> LeaderAssignment:
     """Who leads what, as the caller is told."""
-    return Leadership(among, client_rack(call.client_id))
+    return LeaderAssignment(among, client_rack(call.client_id))
 
 
 def controller(among: Sequence[Broker]) -> Broker:

@@ -4,7 +4,7 @@ With them clients need not ask Metadata before they retry.
 """
 
 from common.ports.partitions import NO_LEADER_EPOCH, LogId
-from gateway_svc.cluster.brokers import brokers, leadership
+from gateway_svc.cluster.brokers import brokers, leader_assignment
 from gateway_svc.cluster.leadership import Broker
 from gateway_svc.dispatch.context import RequestContext
 
@@ -27,7 +27,7 @@ class CurrentLeaders:
         view = self._call.backends.view
         topic = view.topic_by_id(log.topic_id)
         count = max(log.partition + 1, len(topic.partitions) if topic else 0)
-        leader = leadership(among, self._call).leader(log.topic_id, count, log.partition)
+        leader = leader_assignment(among, self._call).leader(log.topic_id, count, log.partition)
         self.endpoints[leader] = next(broker for broker in among if broker.node_id == leader)
         placement = view.placement(log.topic_id, log.partition)
         known = NO_LEADER_EPOCH if placement is None else placement.leader_epoch

@@ -10,7 +10,7 @@ listed twice or not at all, as in Apache Kafka while a coordinator moves.
 from common.cluster.group_partitions import group_partition
 from common.ports.coordinators import OFFSETS_TOPIC
 from gateway_svc.cluster.brokers import brokers, own_broker
-from gateway_svc.cluster.leadership import Broker, Leadership
+from gateway_svc.cluster.leadership import Broker, LeaderAssignment
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.schema import ZERO_UUID
 
@@ -27,7 +27,7 @@ class GroupBrokers:
         self._partition_count = (
             settings.offsets_topic_num_partitions if topic is None else len(topic.partitions)
         )
-        self._leadership = Leadership(among, None)
+        self._leadership = LeaderAssignment(among, None)
         self._by_id = {broker.node_id: broker for broker in among}
         # Gateways behind one address are one broker, by the first one's id: each answers for it.
         self._own_ids = {

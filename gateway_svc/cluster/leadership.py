@@ -24,7 +24,7 @@ class Broker(NamedTuple):
     rack: str | None
 
 
-class Led(NamedTuple):
+class PartitionLeader(NamedTuple):
     """Node ids: who leads a partition, and all whom clients of some rack may read it from.
 
     Java's consumer reads from none that is not among the replicas (Cluster.nodeIfOnline).
@@ -34,7 +34,7 @@ class Led(NamedTuple):
     replicas: tuple[int, ...]
 
 
-class Leadership:
+class LeaderAssignment:
     """Who leads what, as clients of one rack are told; None for those who tell no rack."""
 
     def __init__(self, among: Sequence[Broker], rack: str | None) -> None:
@@ -44,35 +44,42 @@ class Leadership:
         self._rack_of = {one.node_id: one.rack for one in among}
         self._may_lead = self._near.get(rack or "") or _ids(among)
 
-    def of_topic(self, topic_id: bytes, partition_count: int) -> list[Led]:
+    def topic_leaders(self, topic_id: bytes, partition_count: int) -> list[PartitionLeader]:
         """For each partition of a topic (16-byte id)."""
-        led = leaders(topic_id, partition_count, self._may_lead)
+        led = assign_leaders(topic_id, partition_count, self._may_lead)
         if len(self._near) < 2:
-            return [Led(leader, (leader,)) for leader in led]
+            return [PartitionLeader(leader, (leader,)) for leader in led]
         readers = [
-            (rack, leaders(topic_id, partition_count, near)) for rack, near in self._near.items()
+            (rack, assign_leaders(topic_id, partition_count, near))
+            for rack, near in self._near.items()
         ]
         return [
-            Led(leader, (leader, *(near[partition] for rack, near in readers if rack != own)))
+            PartitionLeader(
+                leader, (leader, *(near[partition] for rack, near in readers if rack != own))
+            )
             for partition, leader in enumerate(led)
             for own in (self._rack_of[leader],)
         ]
 
     def leader(self, topic_id: bytes, partition_count: int, partition: int) -> int:
-        """As `of_topic` says, for one partition."""
-        return leaders(topic_id, partition_count, self._may_lead)[partition]
+        """As `topic_leaders` says, for one partition."""
+        return assign_leaders(topic_id, partition_count, self._may_lead)[partition]
 
-    def reader(self, topic_id: bytes, partition_count: int, partition: int, rack: str) -> int:
+    def preferred_replica(
+        self, topic_id: bytes, partition_count: int, partition: int, rack: str
+    ) -> int:
         """Whom clients in a rack read a partition from: one of its `replicas`."""
         leader = self.leader(topic_id, partition_count, partition)
         near = self._near.get(rack)
         if near is None or self._rack_of[leader] == rack:
             return leader
-        return leaders(topic_id, partition_count, near)[partition]
+        return assign_leaders(topic_id, partition_count, near)[partition]
 
 
 @lru_cache(maxsize=4096)
-def leaders(topic_id: bytes, partition_count: int, node_ids: tuple[int, ...]) -> tuple[int, ...]:
+def assign_leaders(
+    topic_id: bytes, partition_count: int, node_ids: tuple[int, ...]
+) -> tuple[int, ...]:
     """A leader for each partition, out of `node_ids`, none with more than its even part.
 
     Rendezvous hashing (Thaler and Ravishankar 1998), in which the heaviest wish of all comes first

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from common.ports.partitions import LogDescription, LogId
-from gateway_svc.cluster.brokers import brokers, leadership
-from gateway_svc.cluster.leadership import Leadership
+from gateway_svc.cluster.brokers import brokers, leader_assignment
+from gateway_svc.cluster.leadership import LeaderAssignment
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.wire.apis.fetch import PartitionData
@@ -20,7 +20,7 @@ class Elsewhere(NamedTuple):
     """Gateways in the client's rack, where this one is not."""
 
     rack: str
-    leadership: Leadership
+    leadership: LeaderAssignment
     call: RequestContext
 
     async def answer(self, logs: Sequence[LogId]) -> list[PartitionData]:
@@ -46,7 +46,9 @@ class Elsewhere(NamedTuple):
             high_watermark=described.high_watermark,
             last_stable_offset=described.high_watermark,
             log_start_offset=described.log_start_offset,
-            preferred_read_replica=self.leadership.reader(topic_id, count, partition, self.rack),
+            preferred_read_replica=self.leadership.preferred_replica(
+                topic_id, count, partition, self.rack
+            ),
         )
 
 
@@ -57,4 +59,4 @@ def elsewhere(rack_id: str, call: RequestContext) -> Elsewhere | None:
     among = brokers(call)
     if all(one.rack != rack_id for one in among):
         return None
-    return Elsewhere(rack_id, leadership(among, call), call)
+    return Elsewhere(rack_id, leader_assignment(among, call), call)

@@ -8,8 +8,8 @@ from common.ports.metadata import Topic
 from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import CLUSTER_OPERATIONS, TOPIC_OPERATIONS
 from gateway_svc.cluster.auto_create import create_missing
-from gateway_svc.cluster.brokers import brokers, controller, leadership
-from gateway_svc.cluster.leadership import Leadership
+from gateway_svc.cluster.brokers import brokers, controller, leader_assignment
+from gateway_svc.cluster.leadership import LeaderAssignment
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.metadata import (
     METADATA,
@@ -35,7 +35,7 @@ async def metadata(request: MetadataRequest, call: RequestContext) -> MetadataRe
         return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
     topics = await _topics(request, call)
     among = brokers(call)
-    led_by = leadership(among, call)
+    led_by = leader_assignment(among, call)
     operations = (
         TOPIC_OPERATIONS if request.include_topic_authorized_operations else OPERATIONS_UNKNOWN
     )
@@ -95,8 +95,8 @@ def _unknown(told: MetadataResponseTopic, operations: int) -> MetadataResponseTo
     return told if told.name is None else replace(told, topic_authorized_operations=operations)
 
 
-def _known(topic: Topic, led_by: Leadership, operations: int) -> MetadataResponseTopic:
-    led = led_by.of_topic(topic.topic_id, len(topic.partitions))
+def _known(topic: Topic, led_by: LeaderAssignment, operations: int) -> MetadataResponseTopic:
+    led = led_by.topic_leaders(topic.topic_id, len(topic.partitions))
     return MetadataResponseTopic(
         name=topic.name,
         topic_id=topic.topic_id,

@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.metadata import ClusterChange, Endpoint, Gateway
-from gateway_svc.cluster.brokers import brokers, controller, leadership
+from gateway_svc.cluster.brokers import brokers, controller, leader_assignment
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 
@@ -18,7 +18,7 @@ def test_gateways_behind_one_address_are_one_broker():
     world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, elsewhere)))
     among = brokers(world.call(9))
     assert [(one.node_id, one.port) for one in among] == [(1, 9092), (4, 9093)]
-    led = leadership(among, world.call(9)).of_topic(ORDERS.topic_id, 3)
+    led = leader_assignment(among, world.call(9)).topic_leaders(ORDERS.topic_id, 3)
     assert {one.leader for one in led} <= {1, 4}
 
 
@@ -26,7 +26,7 @@ def test_clients_that_name_a_rack_are_led_by_its_gateways():
     world = World()
     for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
         call = world.call(9, client_id=f"app,rack={rack}")
-        led = leadership(brokers(call), call).of_topic(ORDERS.topic_id, 3)
+        led = leader_assignment(brokers(call), call).topic_leaders(ORDERS.topic_id, 3)
         assert {one.leader for one in led} == {node_id}
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_svc.cluster.leadership import Broker, Leadership, leaders
+from gateway_svc.cluster.leadership import Broker, LeaderAssignment, assign_leaders
 
 TOPIC = b"orders----------"
 GATEWAYS = st.sets(st.integers(0, 50), min_size=1, max_size=12)
@@ -23,7 +23,7 @@ def ids(gateways):
 @settings(max_examples=200)
 @given(gateways=GATEWAYS, partitions=st.integers(1, 100), topic=st.binary(min_size=16, max_size=16))
 def test_partitions_of_a_topic_are_spread_evenly(gateways, partitions, topic):
-    led = leaders(topic, partitions, ids(gateways))
+    led = assign_leaders(topic, partitions, ids(gateways))
     assert len(led) == partitions
     assert set(led) <= gateways
     counts = Counter(led)
@@ -31,13 +31,13 @@ def test_partitions_of_a_topic_are_spread_evenly(gateways, partitions, topic):
 
 
 def test_topics_of_one_partition_are_spread_as_well():
-    counts = Counter(leaders(bytes([n]) * 16, 1, (1, 2))[0] for n in range(200))
+    counts = Counter(assign_leaders(bytes([n]) * 16, 1, (1, 2))[0] for n in range(200))
     assert min(counts.values()) > 60
 
 
 def test_leaders_are_the_same_in_every_process_and_release():
     # Gateways of two releases live side by side while a cluster is upgraded.
-    assert leaders(TOPIC, 12, (0, 1, 2)) == (0, 1, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2)
+    assert assign_leaders(TOPIC, 12, (0, 1, 2)) == (0, 1, 1, 1, 0, 1, 0, 2, 0, 2, 2, 2)
 
 
 @pytest.mark.parametrize("gateways", range(2, 11))
@@ -46,8 +46,8 @@ def test_most_leaders_stay_when_a_gateway_comes_or_goes(gateways):
     changed = 0
     for number in range(100):
         pairs = zip(
-            leaders(bytes([number]) * 16, 60, before),
-            leaders(bytes([number]) * 16, 60, after),
+            assign_leaders(bytes([number]) * 16, 60, before),
+            assign_leaders(bytes([number]) * 16, 60, after),
             strict=True,
         )
         changed += sum(one != other for one, other in pairs)
@@ -59,27 +59,30 @@ def test_most_leaders_stay_when_a_gateway_comes_or_goes(gateways):
 
 @given(partitions=st.integers(1, 40))
 def test_who_tells_a_rack_is_led_there(partitions):
-    near = Leadership(A_AND_B, "a").of_topic(TOPIC, partitions)
+    near = LeaderAssignment(A_AND_B, "a").topic_leaders(TOPIC, partitions)
     assert {one.leader for one in near} <= {0, 2}
-    anywhere = Leadership(A_AND_B, None).of_topic(TOPIC, partitions)
-    assert Leadership(A_AND_B, "elsewhere").of_topic(TOPIC, partitions) == anywhere
+    anywhere = LeaderAssignment(A_AND_B, None).topic_leaders(TOPIC, partitions)
+    assert LeaderAssignment(A_AND_B, "elsewhere").topic_leaders(TOPIC, partitions) == anywhere
 
 
 @pytest.mark.parametrize("rack", [None, "a", "b"])
 def test_replicas_are_those_that_clients_of_each_rack_read_from(rack):
-    leadership = Leadership(A_AND_B, rack)
-    for partition, one in enumerate(leadership.of_topic(TOPIC, 40)):
+    leadership = LeaderAssignment(A_AND_B, rack)
+    for partition, one in enumerate(leadership.topic_leaders(TOPIC, 40)):
         assert leadership.leader(TOPIC, 40, partition) == one.leader == one.replicas[0]
-        readers = {name: leadership.reader(TOPIC, 40, partition, name) for name in ("a", "b")}
+        readers = {
+            name: leadership.preferred_replica(TOPIC, 40, partition, name) for name in ("a", "b")
+        }
         assert readers["a"] in (0, 2)
         assert readers["b"] == 1
         assert set(one.replicas) == {one.leader, *readers.values()}
         assert len(one.replicas) == len(set(one.replicas))
-        assert leadership.reader(TOPIC, 40, partition, "elsewhere") == one.leader
+        assert leadership.preferred_replica(TOPIC, 40, partition, "elsewhere") == one.leader
 
 
 def test_in_one_rack_there_is_one_replica():
     one_rack = [broker._replace(rack="a") for broker in A_AND_B]
     assert all(
-        one.replicas == (one.leader,) for one in Leadership(one_rack, "a").of_topic(TOPIC, 9)
+        one.replicas == (one.leader,)
+        for one in LeaderAssignment(one_rack, "a").topic_leaders(TOPIC, 9)
     )
