@@ -16,14 +16,14 @@ from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.wire.apis.fetch import PartitionData
 
 
-class Elsewhere(NamedTuple):
+class PreferredReplica(NamedTuple):
     """Gateways in the client's rack, where this one is not."""
 
     rack: str
     leadership: LeaderAssignment
     call: RequestContext
 
-    async def answer(self, logs: Sequence[LogId]) -> list[PartitionData]:
+    async def redirect(self, logs: Sequence[LogId]) -> list[PartitionData]:
         """Who is to be asked for each log, with where it ends.
 
         Raises:
@@ -52,11 +52,11 @@ class Elsewhere(NamedTuple):
         )
 
 
-def elsewhere(rack_id: str, call: RequestContext) -> Elsewhere | None:
+def preferred_replica(rack_id: str, call: RequestContext) -> PreferredReplica | None:
     """None where this gateway is to answer itself: no rack is told, it is ours, or nobody's."""
     if not rack_id or rack_id == call.backends.settings.broker_rack:
         return None
     among = brokers(call)
     if all(one.rack != rack_id for one in among):
         return None
-    return Elsewhere(rack_id, leader_assignment(among, call), call)
+    return PreferredReplica(rack_id, leader_assignment(among, call), call)

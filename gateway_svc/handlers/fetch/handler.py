@@ -10,7 +10,7 @@ from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Log
 from common.ports.unavailable import BackendUnavailable
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from gateway_svc.cluster.current_leaders import CurrentLeaders
-from gateway_svc.cluster.rack_routing import Elsewhere, elsewhere
+from gateway_svc.cluster.rack_routing import PreferredReplica, preferred_replica
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import PARTITION_ERRORS
 from gateway_svc.handlers.fetch.divergence import compared
@@ -41,8 +41,8 @@ async def fetch(request: FetchRequest, call: RequestContext) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
     asked = asked_partitions(request, call)
-    if (near := elsewhere(request.rack_id, call)) is not None:
-        return await _sent_elsewhere(asked, near)
+    if (preferred := preferred_replica(request.rack_id, call)) is not None:
+        return await _sent_elsewhere(asked, preferred)
     with call.backends.response_budget.reserve(_bytes_wanted(request, asked, call)) as max_bytes:
         try:
             asked = await compared(asked, call)
@@ -54,9 +54,9 @@ async def fetch(request: FetchRequest, call: RequestContext) -> FetchResponse:
         return await _response(asked, results, call)
 
 
-async def _sent_elsewhere(asked: list[Asked], near: Elsewhere) -> FetchResponse:
+async def _sent_elsewhere(asked: list[Asked], preferred: PreferredReplica) -> FetchResponse:
     try:
-        found = iter(await near.answer([one.log for one in asked if one.log is not None]))
+        found = iter(await preferred.redirect([one.log for one in asked if one.log is not None]))
     except BackendUnavailable:
         asked = [lost(one) for one in asked]
         found = iter(())
