@@ -15,40 +15,44 @@ from common.config.values import INT_MAX, ConfigType
 from gateway_svc.config import GatewaySettings
 
 
-class Source(IntEnum):
+class ConfigSource(IntEnum):
     TOPIC = 1
     STATIC_BROKER = 4
     DEFAULT = 5
 
 
-class Synonym(NamedTuple):
+class ConfigSynonym(NamedTuple):
     """One of the places where a value can come from, the first that is set wins."""
 
     name: str
     value: str | None
-    source: Source
+    source: ConfigSource
 
 
-class Entry(NamedTuple):
+class ConfigEntry(NamedTuple):
     """A config as clients are shown it. `value` None: not set, and there is no default."""
 
     name: str
     value: str | None
     type: ConfigType
-    source: Source
-    synonyms: list[Synonym]
+    source: ConfigSource
+    synonyms: list[ConfigSynonym]
     doc: str
     read_only: bool
 
 
-def topic_entries(configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> list[Entry]:
+def topic_entries(
+    configs: Mapping[str, str], broker_configs: Mapping[str, str]
+) -> list[ConfigEntry]:
     """Every config of a topic whose own ones are `configs`, by name."""
     return [
         _topic_entry(config, configs, broker_configs) for _, config in sorted(TOPIC_CONFIGS.items())
     ]
 
 
-def broker_entries(settings: GatewaySettings, broker_configs: Mapping[str, str]) -> list[Entry]:
+def broker_entries(
+    settings: GatewaySettings, broker_configs: Mapping[str, str]
+) -> list[ConfigEntry]:
     """Every config of this gateway and of the cluster, by name. None can be changed by clients."""
     entries = {one.name: one for one in _topic_defaults(broker_configs)}
     for name, value in broker_configs.items():
@@ -60,29 +64,31 @@ def broker_entries(settings: GatewaySettings, broker_configs: Mapping[str, str])
 
 def _topic_entry(
     config: TopicConfig, configs: Mapping[str, str], broker_configs: Mapping[str, str]
-) -> Entry:
+) -> ConfigEntry:
     synonyms = [
-        Synonym(one.name, broker_configs[one.name], Source.STATIC_BROKER)
+        ConfigSynonym(one.name, broker_configs[one.name], ConfigSource.STATIC_BROKER)
         for one in config.synonyms
         if one.name in broker_configs
     ]
     if config.name in configs:
-        synonyms.insert(0, Synonym(config.name, configs[config.name], Source.TOPIC))
+        synonyms.insert(0, ConfigSynonym(config.name, configs[config.name], ConfigSource.TOPIC))
     if len(config.synonyms) == 1:
         # Of several, as retention.ms has them, the first has no default in Apache Kafka.
-        synonyms.append(Synonym(config.synonyms[0].name, config.default, Source.DEFAULT))
-    return Entry(
+        synonyms.append(
+            ConfigSynonym(config.synonyms[0].name, config.default, ConfigSource.DEFAULT)
+        )
+    return ConfigEntry(
         name=config.name,
         value=effective(config.name, configs, broker_configs),
         type=config.type,
-        source=synonyms[0].source if synonyms else Source.DEFAULT,
+        source=synonyms[0].source if synonyms else ConfigSource.DEFAULT,
         synonyms=synonyms,
         doc=config.doc,
         read_only=False,
     )
 
 
-def _topic_defaults(broker_configs: Mapping[str, str]) -> list[Entry]:
+def _topic_defaults(broker_configs: Mapping[str, str]) -> list[ConfigEntry]:
     """The broker configs that topics take their defaults from."""
     return [
         _broker_entry(
@@ -98,7 +104,7 @@ def _topic_defaults(broker_configs: Mapping[str, str]) -> list[Entry]:
     ]
 
 
-def _fixed_entries(settings: GatewaySettings) -> list[Entry]:
+def _fixed_entries(settings: GatewaySettings) -> list[ConfigEntry]:
     """Configs of Apache Kafka's brokers that tools read, and that are no settings here."""
     return [
         _broker_entry(
@@ -125,13 +131,13 @@ def _fixed_entries(settings: GatewaySettings) -> list[Entry]:
     ]
 
 
-def _cluster_entry(name: str, value: str) -> Entry:
+def _cluster_entry(name: str, value: str) -> ConfigEntry:
     """A setting of the metadata service, known here by name and value only."""
     kind = ConfigType.INT if value.lstrip("-").isdecimal() else ConfigType.STRING
     return _broker_entry(name, value, None, kind, "A setting of the metadata service.")
 
 
-def _setting_entry(one: Setting, settings: GatewaySettings) -> Entry:
+def _setting_entry(one: Setting, settings: GatewaySettings) -> ConfigEntry:
     value, default = value_of(settings, one), one.default
     return _broker_entry(
         one.name,
@@ -144,17 +150,17 @@ def _setting_entry(one: Setting, settings: GatewaySettings) -> Entry:
 
 def _broker_entry(
     name: str, given: str | None, default: str | None, kind: ConfigType, doc: str
-) -> Entry:
+) -> ConfigEntry:
     synonyms = []
     if given is not None:
-        synonyms.append(Synonym(name, given, Source.STATIC_BROKER))
+        synonyms.append(ConfigSynonym(name, given, ConfigSource.STATIC_BROKER))
     if default is not None:
-        synonyms.append(Synonym(name, default, Source.DEFAULT))
-    return Entry(
+        synonyms.append(ConfigSynonym(name, default, ConfigSource.DEFAULT))
+    return ConfigEntry(
         name=name,
         value=synonyms[0].value if synonyms else None,
         type=kind,
-        source=synonyms[0].source if synonyms else Source.DEFAULT,
+        source=synonyms[0].source if synonyms else ConfigSource.DEFAULT,
         synonyms=synonyms,
         doc=doc,
         read_only=True,

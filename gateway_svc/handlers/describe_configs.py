@@ -6,7 +6,12 @@ from typing import NamedTuple, TypeAlias
 
 from common.config.topic_names import invalid_name_reason
 from common.runtime.cooperative import map_cooperatively
-from gateway_svc.cluster.config_entries import Entry, Source, broker_entries, topic_entries
+from gateway_svc.cluster.config_entries import (
+    ConfigEntry,
+    ConfigSource,
+    broker_entries,
+    topic_entries,
+)
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsRequest,
@@ -23,7 +28,7 @@ class _ConfigSource(NamedTuple):
     """Where configs come from: sources with equal keys have equal `entries`."""
 
     key: Hashable
-    entries: Callable[[], list[Entry]]
+    entries: Callable[[], list[ConfigEntry]]
 
 
 #: Descriptions, by the key of their source and the names that were asked for.
@@ -130,12 +135,12 @@ def _broker(name: str, call: RequestContext) -> _ConfigSource:
     return _ConfigSource(key, lambda: broker_entries(settings, of_brokers))
 
 
-def _config(one: Entry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+def _config(one: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
         name=one.name,
         value=one.value,
         read_only=one.read_only,
-        is_default=one.source is Source.DEFAULT,
+        is_default=one.source is ConfigSource.DEFAULT,
         config_source=one.source,
         synonyms=[
             DescribeConfigsSynonym(name=each.name, value=each.value, source=each.source)

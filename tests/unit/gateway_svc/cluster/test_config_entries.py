@@ -1,7 +1,7 @@
 from common.config.settings import declared
 from common.config.topic_config_table import TOPIC_CONFIGS
 from common.config.values import ConfigType
-from gateway_svc.cluster.config_entries import Source, broker_entries, topic_entries
+from gateway_svc.cluster.config_entries import ConfigSource, broker_entries, topic_entries
 from gateway_svc.config import GatewaySettings
 
 
@@ -15,17 +15,17 @@ def test_a_topic_s_own_value_wins_over_the_broker_s_and_that_over_the_default():
         entries = {one.name: one for one in topic_entries(configs, broker_configs)}
         return entries["cleanup.policy"].value, entries["cleanup.policy"].source
 
-    assert cleanup({}, {}) == ("delete", Source.DEFAULT)
+    assert cleanup({}, {}) == ("delete", ConfigSource.DEFAULT)
     broker = {"log.cleanup.policy": "compact"}
-    assert cleanup({}, broker) == ("compact", Source.STATIC_BROKER)
-    assert cleanup({"cleanup.policy": ""}, broker) == ("", Source.TOPIC)
+    assert cleanup({}, broker) == ("compact", ConfigSource.STATIC_BROKER)
+    assert cleanup({"cleanup.policy": ""}, broker) == ("", ConfigSource.TOPIC)
 
 
 def test_the_first_synonym_tells_value_and_source():
     configs = {"retention.ms": "1", "max.message.bytes": "7"}
     for one in topic_entries(configs, {"log.retention.minutes": "9", "message.max.bytes": "8"}):
         told = [(each.source, each.value) for each in one.synonyms]
-        assert (one.source, one.value) == (told or [(Source.DEFAULT, one.value)])[0]
+        assert (one.source, one.value) == (told or [(ConfigSource.DEFAULT, one.value)])[0]
 
 
 def test_a_broker_has_its_settings_the_cluster_s_and_the_defaults_of_topics():
@@ -37,7 +37,7 @@ def test_a_broker_has_its_settings_the_cluster_s_and_the_defaults_of_topics():
 
 def test_a_setting_that_is_not_set_and_has_no_default_has_no_value():
     (rack,) = [one for one in broker_entries(GatewaySettings(), {}) if one.name == "broker.rack"]
-    assert (rack.value, rack.synonyms, rack.source) == (None, [], Source.DEFAULT)
+    assert (rack.value, rack.synonyms, rack.source) == (None, [], ConfigSource.DEFAULT)
 
 
 def test_types_are_those_of_the_settings():
