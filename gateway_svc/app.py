@@ -27,7 +27,7 @@ from common.rpc.server import RpcServer
 from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.context import Backends
 from gateway_svc.dispatch.conversions import Conversions
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.long_polls import LongPolls
 from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
@@ -150,7 +150,7 @@ class Gateway:
             limits=_limits(self._settings),
             memory=memory,
             scratch=scratch,
-            connect=Dispatch(ROUTES, self._backends(memory)).connect,
+            connect=Dispatcher(ROUTES, self._backends(memory)).connect,
             admit=self._roster.admit,
             leave=self._roster.leave,
             loop_budget=self._loop_budget,

@@ -17,7 +17,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.violations import ProtocolViolation
 
 
-class Dispatch:
+class Dispatcher:
     """One for the process; every connection gets an answerer of its own."""
 
     def __init__(self, routes: Mapping[int, Route], backends: Backends) -> None:
@@ -37,7 +37,7 @@ class Dispatch:
 
 
 class _Connection:
-    def __init__(self, dispatch: Dispatch, peer: Peer) -> None:
+    def __init__(self, dispatch: Dispatcher, peer: Peer) -> None:
         self._routes = dispatch.routes
         self._fast_paths = dispatch.fast_paths
         self._caller = ConnectionContext(peer, dispatch.backends)

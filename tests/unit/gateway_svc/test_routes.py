@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.reply import Deferred, PendingResponse
 from gateway_svc.routes import ROUTES
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -183,7 +183,7 @@ def frame(key: int, version: int) -> bytes:
 
 
 async def bytes_answered(world: World, sent: bytes) -> bytes:
-    reply = Dispatch(ROUTES, world.backends).connect(PEER)(sent)
+    reply = Dispatcher(ROUTES, world.backends).connect(PEER)(sent)
     if isinstance(reply, Deferred):
         reply = reply.start()
     if isinstance(reply, PendingResponse):

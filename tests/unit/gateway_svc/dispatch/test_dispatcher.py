@@ -1,6 +1,6 @@
 import pytest
 
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.route import exclusive_route
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsResponse
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
@@ -59,7 +59,7 @@ def test_what_is_no_request_of_a_served_version_is_a_violation(wrong, words):
 def test_an_unknown_version_of_api_versions_is_answered_in_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
     sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"whatever that version has"
-    dispatch = Dispatch({18: exclusive_route(API_VERSIONS, broken)}, World().backends)
+    dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, World().backends)
     parts = dispatch.connect(PEER)(sent)
     assert isinstance(parts, list)
     data = b"".join(parts)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.reply import Disconnect, Parts, PendingResponse
 from gateway_svc.dispatch.request import Request
 from gateway_svc.dispatch.route import ExclusiveOperation, exclusive_route
@@ -107,7 +107,7 @@ def raise_disconnect() -> InitProducerIdResponse:
 def test_a_request_whose_time_is_up_is_refused():
     async def story() -> Parts | None:
         start = overlapping(lambda request, call: Soon(InitProducerIdResponse()))
-        reply = Dispatch({KEY: start}, World().backends).connect(PEER)(frame())
+        reply = Dispatcher({KEY: start}, World().backends).connect(PEER)(frame())
         assert isinstance(reply, PendingResponse)
         return reply.expire()
 
@@ -124,7 +124,7 @@ def test_a_request_whose_client_left_is_abandoned():
     async def story() -> None:
         for start in (Abandonable, Soon):
             route = overlapping(lambda request, call, start=start: start(None))
-            reply = Dispatch({KEY: route}, World().backends).connect(PEER)(frame())
+            reply = Dispatcher({KEY: route}, World().backends).connect(PEER)(frame())
             assert isinstance(reply, PendingResponse)
             reply.abandon()
 
@@ -149,7 +149,7 @@ def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(mon
 
     async def story(group_ids):
         body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
-        dispatch = Dispatch(
+        dispatch = Dispatcher(
             {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, World().backends
         )
         reply = dispatch.connect(PEER)(head + body).start()

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.reply import Deferred, Parts, PendingResponse
 from gateway_svc.dispatch.route import Operation, Route, overlapping_route
 from gateway_svc.wire.apis.init_producer_id import (
@@ -41,7 +41,7 @@ def asked(route: Route, *frames: bytes) -> list[Any]:
     """What becomes of `frames` on one connection."""
 
     async def story() -> list[Any]:
-        answer = Dispatch({KEY: route}, World().backends).connect(PEER)
+        answer = Dispatcher({KEY: route}, World().backends).connect(PEER)
         ended = []
         for one in frames:
             reply = answer(one)

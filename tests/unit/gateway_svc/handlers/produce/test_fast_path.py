@@ -11,7 +11,7 @@ import pytest
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import AppendResult, RecordError, Refusal
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.dispatcher import Dispatch
+from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.reply import Deferred, Disconnect, PendingResponse
 from gateway_svc.dispatch.route import overlapping_route
 from gateway_svc.handlers.produce import fast_path
@@ -83,7 +83,7 @@ def answered(route, sent, *, results=None, error=None, is_late=False):
     async def story():
         world = World()
         world.partitions.append_results, world.partitions.error = results, error
-        reply = Dispatch({0: route}, world.backends).connect(PEER)(sent)
+        reply = Dispatcher({0: route}, world.backends).connect(PEER)(sent)
         if isinstance(reply, PendingResponse):
             timeout_ms = reply.timeout_ms
             await asyncio.wait([reply.future])
@@ -162,7 +162,7 @@ def test_what_the_owner_refuses_first_is_told_in_the_same_words(version, records
 def test_acks_0_has_no_answer_this_way_either():
     async def story():
         world = World()
-        reply = Dispatch({0: SHORT}, world.backends).connect(PEER)(frame(9, acks=0))
+        reply = Dispatcher({0: SHORT}, world.backends).connect(PEER)(frame(9, acks=0))
         await asyncio.wait([reply.future])
         return reply.finish(), world.partitions.acks
 
@@ -232,7 +232,7 @@ def test_requests_that_begin_alike_are_answered_each_for_itself(version):
 
     async def story(route):
         world = World()
-        dispatch = Dispatch({0: route}, world.backends)
+        dispatch = Dispatcher({0: route}, world.backends)
         # Of two connections, whose peers are told different things in errors.
         answers = [dispatch.connect(PEER), dispatch.connect(PEER._replace(listener="EXTERNAL"))]
         responses = [await told(answers[number % 2], one) for number, one in enumerate(sent)]
@@ -259,7 +259,7 @@ def test_what_is_known_of_requests_ends_with_the_view_that_it_came_from(version)
     async def story(route):
         world = World()
         view = world.backends.view
-        answer = Dispatch({0: route}, world.backends).connect(PEER)
+        answer = Dispatcher({0: route}, world.backends).connect(PEER)
         responses = [await told(answer, frame(version))]
         for revision, change in enumerate(changes, view.revision + 1):
             view.apply(ClusterChange(revision, view.cluster_id, **change))
@@ -278,7 +278,7 @@ def test_what_is_known_of_requests_is_bounded(monkeypatch):
 
     async def story():
         world = World()
-        dispatch = Dispatch({0: SHORT}, world.backends)
+        dispatch = Dispatcher({0: SHORT}, world.backends)
         answer = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
             assert await told(answer, frame(9, timeout_ms=timeout_ms))
@@ -294,7 +294,7 @@ def connected(route, core):
     world = World()
     world.view.apply(snapshot(TOPIC, revision=2))
     backends = replace(world.backends, partitions=core)
-    return Dispatch({0: route}, backends).connect(PEER)
+    return Dispatcher({0: route}, backends).connect(PEER)
 
 
 def somehow_wrong(chance):
