@@ -18,8 +18,7 @@ from common.cluster.follow import follow
 from common.cluster.view import ClusterView
 from common.config.addresses import is_wildcard
 from common.ports.coordinators import Coordinators
-from common.ports.metadata import ClusterChange, Endpoint, Metadata
-from common.ports.metadata import Gateway as Registration
+from common.ports.metadata import ClusterChange, Endpoint, Gateway, Metadata
 from common.ports.partitions import Partitions
 from common.rpc.leader import open_leader_channel
 from common.rpc.metadata_client import GrpcMetadata
@@ -36,13 +35,13 @@ from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
 from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import SMALL_BUDGET, LoopBudget
-from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.producer_ids import ProducerIdPool
 from gateway_svc.routes import ROUTES
 
 log = logging.getLogger(__name__)
 
 
-class Gateway:
+class GatewayServer:
     """A gateway over any ports. `bind`, then `run`.
 
     It feeds `view` with what it hears from `metadata`; `partitions` may look at the same view.
@@ -75,7 +74,7 @@ class Gateway:
             connections_max=settings.max_connections,
             connections_per_ip_max=settings.max_connections_per_ip,
         )
-        self._producer_ids = ProducerIds(metadata.allocate_producer_ids)
+        self._producer_ids = ProducerIdPool(metadata.allocate_producer_ids)
         self._group_topic = GroupTopic(
             view, metadata, partition_count=settings.offsets_topic_num_partitions
         )
@@ -134,14 +133,12 @@ class Gateway:
         self._coordinators.view_changed()
         self._is_known.set()
 
-    def _registration(self) -> Registration:
+    def _registration(self) -> Gateway:
         endpoints = (
             Endpoint(name, _reachable(address.host), address.port)
             for name, address in self.addresses.items()
         )
-        return Registration(
-            self._settings.node_id, tuple(endpoints), self._settings.broker_rack or None
-        )
+        return Gateway(self._settings.node_id, tuple(endpoints), self._settings.broker_rack or None)
 
     async def _start(self) -> None:
         scratch = new_scratch()
@@ -196,7 +193,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     partitions = RoutedPartitions(view, owners, hold_s=settings.move_hold_max_ms / 1000)
     server = RpcServer([], address=settings.grpc_listen)
     async with open_leader_channel(settings.metadata_address) as channel:
-        gateway = Gateway(
+        gateway = GatewayServer(
             settings,
             metadata=GrpcMetadata(channel),
             partitions=partitions,

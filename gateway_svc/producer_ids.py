@@ -10,7 +10,7 @@ from common.runtime.single_flight import SingleFlight
 _REFILL_SHARE: Final = 0.1
 
 
-class ProducerIds:
+class ProducerIdPool:
     """Every id is handed out once. What is left of a block when the process ends is never used."""
 
     def __init__(self, allocate: Callable[[], Awaitable[ProducerIdBlock]]) -> None:
@@ -21,7 +21,7 @@ class ProducerIds:
         self._spare: ProducerIdBlock | None = None
         self._refill = SingleFlight(self._fetch_block)
 
-    async def take(self) -> int:
+    async def next_id(self) -> int:
         """An id that nobody else has. Raises `BackendUnavailable` where no block is to be had."""
         while self._next == self._end:
             if self._spare is None:

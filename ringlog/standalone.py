@@ -19,7 +19,7 @@ from common.ports.metadata import ClusterChange
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.server import AddressTaken, RpcServer, Service
 from common.runtime.process import run
-from gateway_svc.app import Gateway
+from gateway_svc.app import GatewayServer
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.net.pipeline import LARGE_BUDGET
 from metadata_svc.app import open_core as open_metadata
@@ -79,7 +79,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
         open_partitions(services.partition) as partitions,
         open_coordinators(partitions, services.partition) as coordinators,
     ):
-        gateway = Gateway(
+        gateway = GatewayServer(
             services.gateway,
             metadata=metadata,
             partitions=partitions,
@@ -102,7 +102,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
 @asynccontextmanager
 async def _grpc(
     services: Services,
-    gateway: Gateway,
+    gateway: GatewayServer,
     metadata: MetadataCore,
     partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
@@ -120,7 +120,9 @@ async def _grpc(
         await own.drain(server, grace_s=services.partition.shutdown_grace_ms / 1000)
 
 
-async def _started(offered: Sequence[Service], services: Services, gateway: Gateway) -> RpcServer:
+async def _started(
+    offered: Sequence[Service], services: Services, gateway: GatewayServer
+) -> RpcServer:
     """On the address that was asked for; else beside Kafka's port, or where there is room."""
     host, kafka_port = _kafka_address(gateway, services)
     if services.own.grpc_listen is not None:
@@ -185,14 +187,14 @@ async def _member(
             await living
 
 
-def _kafka_address(gateway: Gateway, services: Services) -> tuple[str, int]:
+def _kafka_address(gateway: GatewayServer, services: Services) -> tuple[str, int]:
     """Host to bind to and real port of the first listener."""
     first = services.gateway.bound[0]
     port = first.port or gateway.addresses[first.name].port
     return bindable(first.host), port
 
 
-def _announce(services: Services, gateway: Gateway, server: RpcServer) -> None:
+def _announce(services: Services, gateway: GatewayServer, server: RpcServer) -> None:
     first = next(iter(gateway.addresses.values()))
     host, _ = host_and_port(server.address)
     addresses = Addresses(

@@ -13,7 +13,7 @@ from gateway_svc.config import GatewaySettings, ListenerAddress
 from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.long_polls import LongPolls
 from gateway_svc.dispatch.response_budget import ResponseBudget
-from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.producer_ids import ProducerIdPool
 from gateway_svc.wire.envelope import RequestHeader
 
 
@@ -44,7 +44,7 @@ class Backends:
     coordinators: Coordinators
     group_topic: GroupTopic
     metadata: Metadata
-    producer_ids: ProducerIds
+    producer_ids: ProducerIdPool
     response_budget: ResponseBudget
     conversions: Conversions = field(default_factory=Conversions)
     long_polls: LongPolls = field(default_factory=LongPolls)

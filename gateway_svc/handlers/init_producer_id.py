@@ -28,7 +28,7 @@ async def init_producer_id(
     if error_code is not ErrorCode.NONE:
         return INIT_PRODUCER_ID.refuse(request, error_code)
     try:
-        producer_id = await call.backends.producer_ids.take()
+        producer_id = await call.backends.producer_ids.next_id()
     except BackendUnavailable:
         # What Apache Kafka answers while it waits for a block of ids: clients ask again.
         return INIT_PRODUCER_ID.refuse(request, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)

@@ -10,7 +10,7 @@ from common.ports.partitions import FetchQuery, FetchResult, Refusal
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
 from common.rpc.server import AddressTaken, RpcServer
-from gateway_svc.app import Gateway, serve
+from gateway_svc.app import GatewayServer, serve
 from gateway_svc.config import GatewaySettings
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.wire.apis.describe_cluster import DESCRIBE_CLUSTER, DescribeClusterRequest
@@ -60,7 +60,7 @@ class Ready:
 async def running(core, partitions, **settings):
     """A gateway over ports in process, and what it says of its readiness."""
     settings.setdefault("listeners", ("PLAINTEXT://127.0.0.1:0",))
-    gateway = Gateway(
+    gateway = GatewayServer(
         GatewaySettings(**settings),
         metadata=core,
         partitions=partitions,

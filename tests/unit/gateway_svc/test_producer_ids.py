@@ -4,7 +4,7 @@ import pytest
 
 from common.ports.metadata import ProducerIdBlock
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.producer_ids import ProducerIdPool
 
 
 class Blocks:
@@ -29,7 +29,7 @@ class Blocks:
 def run(story) -> None:
     async def within_limits() -> None:
         blocks = Blocks()
-        ids = ProducerIds(blocks.allocate)
+        ids = ProducerIdPool(blocks.allocate)
         async with asyncio.timeout(60):
             await story(ids, blocks)
         await ids.close()
@@ -39,7 +39,7 @@ def run(story) -> None:
 
 def test_ids_come_from_blocks_in_order_and_only_once():
     async def story(ids, blocks) -> None:
-        taken = [await ids.take() for _ in range(25)]
+        taken = [await ids.next_id() for _ in range(25)]
         assert taken == [*range(100, 110), *range(1100, 1110), *range(2100, 2105)]
 
     run(story)
@@ -47,7 +47,7 @@ def test_ids_come_from_blocks_in_order_and_only_once():
 
 def test_many_who_ask_at_once_get_different_ids_and_share_the_blocks():
     async def story(ids, blocks) -> None:
-        taken = await asyncio.gather(*(ids.take() for _ in range(95)))
+        taken = await asyncio.gather(*(ids.next_id() for _ in range(95)))
         assert len(set(taken)) == 95
         assert blocks.given <= 11
 
@@ -57,12 +57,12 @@ def test_many_who_ask_at_once_get_different_ids_and_share_the_blocks():
 def test_the_next_block_is_there_before_the_last_runs_out():
     async def story(ids, blocks) -> None:
         for _ in range(9):
-            await ids.take()
+            await ids.next_id()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert blocks.given == 2
         blocks.gate.clear()  # from here on there is nobody to ask
-        assert [await ids.take() for _ in range(6)] == [109, *range(1100, 1105)]
+        assert [await ids.next_id() for _ in range(6)] == [109, *range(1100, 1105)]
 
     run(story)
 
@@ -71,22 +71,22 @@ def test_no_block_to_be_had_is_told_and_the_next_who_asks_tries_again():
     async def story(ids, blocks) -> None:
         blocks.is_down = True
         with pytest.raises(BackendUnavailable):
-            await ids.take()
+            await ids.next_id()
         blocks.is_down = False
-        assert await ids.take() == 100
+        assert await ids.next_id() == 100
 
     run(story)
 
 
 def test_a_block_asked_for_ahead_of_time_may_fail_unnoticed():
     async def story(ids, blocks) -> None:
-        await ids.take()
+        await ids.next_id()
         blocks.is_down = True
-        assert [await ids.take() for _ in range(9)] == list(range(101, 110))
+        assert [await ids.next_id() for _ in range(9)] == list(range(101, 110))
         with pytest.raises(BackendUnavailable):
-            await ids.take()
+            await ids.next_id()
         blocks.is_down = False
-        assert await ids.take() == 1100
+        assert await ids.next_id() == 1100
 
     run(story)
 
@@ -94,8 +94,8 @@ def test_a_block_asked_for_ahead_of_time_may_fail_unnoticed():
 def test_one_who_gives_up_does_not_take_the_block_from_the_others():
     async def story(ids, blocks) -> None:
         blocks.gate.clear()
-        impatient = asyncio.create_task(ids.take())
-        patient = asyncio.create_task(ids.take())
+        impatient = asyncio.create_task(ids.next_id())
+        patient = asyncio.create_task(ids.next_id())
         await asyncio.sleep(0)
         impatient.cancel()
         await asyncio.wait([impatient])
@@ -108,7 +108,7 @@ def test_one_who_gives_up_does_not_take_the_block_from_the_others():
 def test_closing_ends_what_is_asked_for():
     async def story(ids, blocks) -> None:
         blocks.gate.clear()
-        waiting = asyncio.create_task(ids.take())
+        waiting = asyncio.create_task(ids.next_id())
         await asyncio.sleep(0)
         await ids.close()
         with pytest.raises(asyncio.CancelledError):

@@ -46,7 +46,7 @@ from gateway_svc.dispatch.context import Backends, Peer, RequestContext
 from gateway_svc.dispatch.reply import Disconnect
 from gateway_svc.dispatch.response_budget import ResponseBudget
 from gateway_svc.dispatch.route import ExclusiveOperation, Operation
-from gateway_svc.producer_ids import ProducerIds
+from gateway_svc.producer_ids import ProducerIdPool
 from gateway_svc.wire.apis.offset_commit import OFFSET_COMMIT
 from gateway_svc.wire.apis.produce import PRODUCE
 from gateway_svc.wire.codec import decode
@@ -258,7 +258,7 @@ class World:
             coordinators=self.coordinators,  # type: ignore[arg-type]
             group_topic=GroupTopic(self.view, self.metadata, partition_count=5),
             metadata=self.metadata,
-            producer_ids=ProducerIds(self.metadata.allocate_producer_ids),
+            producer_ids=ProducerIdPool(self.metadata.allocate_producer_ids),
             response_budget=ResponseBudget(64 << 20, lambda: self.memory_used),
         )
 
