@@ -29,7 +29,7 @@ from gateway_svc.dispatch.conversions import Conversions
 from gateway_svc.dispatch.dispatcher import Dispatcher
 from gateway_svc.dispatch.long_polls import LongPolls
 from gateway_svc.dispatch.response_budget import ResponseBudget
-from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
+from gateway_svc.net.connection import ClientConnection, ConnectionLimits, SharedState
 from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import CannotListen, Listener
@@ -143,7 +143,7 @@ class GatewayServer:
     async def _start(self) -> None:
         scratch = new_scratch()
         memory = RequestMemory(self._settings.queued_max_request_bytes, receive_bytes=len(scratch))
-        shared = Shared(
+        shared = SharedState(
             limits=_limits(self._settings),
             memory=memory,
             scratch=scratch,

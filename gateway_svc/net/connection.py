@@ -18,7 +18,7 @@ from gateway_svc.dispatch.reply import Disconnect, Parts
 from gateway_svc.net.framing import LENGTH_BYTES, FrameReceiver
 from gateway_svc.net.memory_limit import RequestMemory
 from gateway_svc.net.pipeline import Answerer, LoopBudget, Pipeline
-from gateway_svc.net.transfer_rate import Pace
+from gateway_svc.net.transfer_rate import TransferRate
 from gateway_svc.wire.violations import ProtocolViolation
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class ConnectionLimits:
     bytes_per_second_min: int  # or fewer than so many, over that time; 0: any pace is right
 
 
-class Shared(NamedTuple):
+class SharedState(NamedTuple):
     """What the sessions of one process have in common."""
 
     limits: ConnectionLimits
@@ -64,7 +64,7 @@ class Shared(NamedTuple):
 class ClientConnection(asyncio.BufferedProtocol):
     """`admit` may refuse the connection at its start; `leave` is called once when it has ended."""
 
-    def __init__(self, shared: Shared, *, listener: str) -> None:
+    def __init__(self, shared: SharedState, *, listener: str) -> None:
         self._shared = shared
         self._listener = listener
         self._receiver = FrameReceiver(
@@ -76,8 +76,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._moved_at = self._loop.time()
         self._received = 0  # bytes in all
         self._written = 0  # of answers, while their pace is watched
-        self._receiving_pace = Pace()
-        self._sending_pace = Pace()
+        self._receiving_pace = TransferRate()
+        self._sending_pace = TransferRate()
         self._is_paused = False
         self._is_draining = False
         self._lingering: asyncio.TimerHandle | None = None

@@ -1,7 +1,7 @@
 """Whether bytes move fast enough, looked at from time to time in windows."""
 
 
-class Pace:
+class TransferRate:
     """The pace of one direction of a connection.
 
     A window begins with the first look after `rest`, and ends with the first look that is at least

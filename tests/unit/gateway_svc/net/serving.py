@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import uvloop
 
 from gateway_svc.dispatch.reply import PendingResponse
-from gateway_svc.net.connection import ClientConnection, ConnectionLimits, Shared
+from gateway_svc.net.connection import ClientConnection, ConnectionLimits, SharedState
 from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import Listener
@@ -75,7 +75,7 @@ async def serving(
     )
     memory = RequestMemory(memory_bytes_max)
     server = NetServer(roster, memory, Listener("TEST", "127.0.0.1", 0))
-    shared = Shared(
+    shared = SharedState(
         limits=replace(LIMITS, **limits),
         memory=memory,
         scratch=new_scratch(),

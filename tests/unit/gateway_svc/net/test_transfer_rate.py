@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from gateway_svc.net.transfer_rate import Pace
+from gateway_svc.net.transfer_rate import TransferRate
 from tests.unit.gateway_svc.net.serving import framed, run, serving, until
 
 #: More than the system's socket buffers take.
@@ -34,27 +34,27 @@ def look(pace, now, moved, *, window_s=10.0, bytes_per_second=100):
 
 def test_too_little_in_a_window_is_slow_and_enough_is_not():
     for moved, is_slow in ((999, True), (1000, False)):
-        pace = Pace()
+        pace = TransferRate()
         assert not look(pace, 0.0, 5000)
         assert not look(pace, 9.9, 5000)
         assert look(pace, 10.0, 5000 + moved) is is_slow
 
 
 def test_each_window_is_judged_by_itself():
-    pace = Pace()
+    pace = TransferRate()
     looks = [look(pace, now, moved) for now, moved in ((0, 0), (10, 10_000), (19, 10_000))]
     assert not any(looks)
     assert look(pace, 20, 10_999)
 
 
 def test_a_window_that_is_looked_at_late_asks_for_no_more():
-    pace = Pace()
+    pace = TransferRate()
     look(pace, 0, 0)
     assert not look(pace, 1000, 1000)
 
 
 def test_after_a_rest_a_new_window_begins():
-    pace = Pace()
+    pace = TransferRate()
     look(pace, 0, 0)
     assert pace.is_watched
     pace.rest()
@@ -65,7 +65,7 @@ def test_after_a_rest_a_new_window_begins():
 
 
 def test_a_window_may_become_shorter_within():
-    pace = Pace()
+    pace = TransferRate()
     look(pace, 0, 0)
     assert not look(pace, 5, 999)
     assert look(pace, 5, 199, window_s=2)
@@ -73,7 +73,7 @@ def test_a_window_may_become_shorter_within():
 
 @pytest.mark.parametrize("now", [10, 1000])
 def test_any_pace_is_right_where_none_is_asked_for(now):
-    pace = Pace()
+    pace = TransferRate()
     look(pace, 0, 0, bytes_per_second=0)
     assert not look(pace, now, 0, bytes_per_second=0)
 
