@@ -168,7 +168,7 @@ class GatewayServer:
             metadata=self._metadata,
             producer_ids=self._producer_ids,
             response_budget=ResponseBudget(memory.bytes_max, lambda: memory.used),
-            conversions=Conversions(memory.take, memory.give),
+            conversions=Conversions(memory.acquire, memory.release),
             long_polls=self._long_polls,
         )
 

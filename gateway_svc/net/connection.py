@@ -104,8 +104,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         # At once: this object is part of cycles, and may stay for a while.
         self._receiver.drop()
         given, self._held, self._unsent = self._held + self._unsent, 0, 0
-        self._shared.memory.forget(self)
-        self._shared.memory.give(given)
+        self._shared.memory.withdraw(self)
+        self._shared.memory.release(given)
         self._shared.leave(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -117,7 +117,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             return
         self._held += nbytes
         self._received += nbytes
-        self._shared.memory.take(nbytes)
+        self._shared.memory.acquire(nbytes)
         try:
             frames = self._receiver.received(nbytes)
         except ProtocolViolation as violation:
@@ -150,8 +150,8 @@ class ClientConnection(asyncio.BufferedProtocol):
                 self._written += sum(map(len, parts))
             self._transport.writelines(parts)
         self._release(answered_bytes)
-        # The senior too: it may have nothing more to receive, and must not stay the one who may.
-        if self._is_paused or self._shared.memory.is_senior(self):
+        # The overcommit holder too: it may have nothing more to receive, and must pass it on.
+        if self._is_paused or self._shared.memory.holds_overcommit(self):
             self._regulate()
         if self._is_draining and not self._pipeline.unanswered:
             self._say_goodbye()
@@ -202,7 +202,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             return False
         limits, memory = self._shared.limits, self._shared.memory
         # All who wait for memory wait for this one: others that hold some may not receive.
-        is_needed = memory.has_waiters and memory.is_senior(self)
+        is_needed = memory.has_waiters and memory.holds_overcommit(self)
         return self._receiving_pace.is_slow(
             now,
             self._received,
@@ -232,7 +232,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _release(self, byte_count: int) -> None:
         self._held -= byte_count
-        self._shared.memory.give(byte_count)
+        self._shared.memory.release(byte_count)
 
     def _is_half_way(self) -> bool:
         return self._unsent > 0 or (self._receiver.has_partial and not self._is_paused)
@@ -242,7 +242,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         unsent = self._transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._moved_at = self._loop.time()
-            self._shared.memory.take(unsent - self._unsent)
+            self._shared.memory.acquire(unsent - self._unsent)
             self._unsent = unsent
 
     def _regulate(self) -> None:
@@ -267,7 +267,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             return False
         if self._held > ALLOWANCE_BYTES:
             return self._shared.memory.may_grow(self)
-        self._shared.memory.forget(self)
+        self._shared.memory.withdraw(self)
         return True
 
 

@@ -1,54 +1,59 @@
-"""One bound for the memory that all connections together hold: requests and unsent answers.
+"""One bound for the memory that all connections together hold: requests and unsent responses.
 
-Counts bytes, holds none. A connection that wants to hold more than its allowance asks here whether
-it may go on receiving.
+Counts bytes, holds none. A connection that wants to hold more than its allowance asks here before
+it receives more.
 """
 
 from typing import Protocol
 
 
-class Waiter(Protocol):
-    """A connection that stopped receiving for want of room."""
+class MemoryWaiter(Protocol):
+    """A connection that may stop receiving because memory is short."""
 
     def memory_freed(self) -> None:
-        """There may be room now: ask again."""
+        """Called when there may be room: `RequestMemory.may_grow` decides."""
         ...
 
 
 class RequestMemory:
-    """Bytes in use, the bound, and who waits for room.
+    """Counts the bytes in use, and queues the connections that wait for room.
 
-    Where the bound is reached, one connection at a time, the senior, may still go on: half a frame
-    holds memory and can only free it by becoming whole. So what is used stays under the bound plus
-    one frame plus every connection's allowance, and somebody always moves.
+    At the bound one connection at a time may still receive: the overcommit holder. Part of a frame
+    holds memory and frees it only when the frame is complete, so without a holder all connections
+    could wait for each other. With one, use stays below the bound plus one frame plus the
+    allowances of all connections, and one frame always makes progress.
     """
 
     def __init__(self, bytes_max: int, *, receive_bytes: int = 1) -> None:
-        """`receive_bytes` is what a connection that was woken may receive before it asks again."""
+        """`receive_bytes`: what a notified connection may receive before it calls `may_grow`."""
         self.bytes_max = bytes_max
         self.used = 0
         self._receive_bytes = receive_bytes
-        self._waiting: dict[Waiter, None] = {}  # in the order of asking
-        self._senior: Waiter | None = None
+        self._waiting: dict[MemoryWaiter, None] = {}  # longest wait first
+        self._overcommit_holder: MemoryWaiter | None = None
 
-    def take(self, byte_count: int) -> None:
+    def acquire(self, byte_count: int) -> None:
+        """Counts bytes that are in use already; never blocks."""
         self.used += byte_count
 
-    def give(self, byte_count: int) -> None:
-        """Wakes as many as there is room for, going by what each takes now and may receive next."""
+    def release(self, byte_count: int) -> None:
+        """Counts freed bytes, and notifies as many waiters as there is room for.
+
+        Each is charged with what it acquires while it is notified, and at least `receive_bytes`.
+        """
         self.used -= byte_count
         room = self.bytes_max - self.used
         while self._waiting and room > 0:
             used = self.used
-            self._wake_oldest()
+            self._notify_first()
             room -= max(self.used - used, self._receive_bytes)
 
-    def may_grow(self, waiter: Waiter) -> bool:
-        """Whether `waiter` may receive more; where not, it is told when to ask again."""
-        if self.used < self.bytes_max or self._senior is waiter:
+    def may_grow(self, waiter: MemoryWaiter) -> bool:
+        """Returns True if `waiter` may receive more; else it is notified when there is room."""
+        if self.used < self.bytes_max or self._overcommit_holder is waiter:
             return True
-        if self._senior is None:
-            self._senior = waiter
+        if self._overcommit_holder is None:
+            self._overcommit_holder = waiter
             self._waiting.pop(waiter, None)
             return True
         self._waiting[waiter] = None
@@ -56,21 +61,25 @@ class RequestMemory:
 
     @property
     def has_waiters(self) -> bool:
-        """True while some connection stopped receiving for want of room."""
+        """True while a connection does not receive because memory is short."""
         return bool(self._waiting)
 
-    def is_senior(self, waiter: Waiter) -> bool:
-        return self._senior is waiter
+    def holds_overcommit(self, waiter: MemoryWaiter) -> bool:
+        """True if `waiter` may receive although the bound is reached."""
+        return self._overcommit_holder is waiter
 
-    def forget(self, waiter: Waiter) -> None:
-        """`waiter` is back within its allowance, or gone."""
+    def withdraw(self, waiter: MemoryWaiter) -> None:
+        """Removes a connection that is within its allowance again, or has ended.
+
+        If it held the overcommit, that passes to the connection that has waited longest.
+        """
         self._waiting.pop(waiter, None)
-        if self._senior is waiter:
-            self._senior = None
+        if self._overcommit_holder is waiter:
+            self._overcommit_holder = None
             if self._waiting:
-                self._wake_oldest()
+                self._notify_first()
 
-    def _wake_oldest(self) -> None:
-        oldest = next(iter(self._waiting))
-        del self._waiting[oldest]
-        oldest.memory_freed()
+    def _notify_first(self) -> None:
+        waiter = next(iter(self._waiting))
+        del self._waiting[waiter]
+        waiter.memory_freed()

@@ -10,7 +10,7 @@ from common.records.batch import iter_batches
 from common.records.compression import Codec
 from common.records.errors import UnsupportedRecords
 from common.records.message_set import down_convert
-from gateway_svc.dispatch.conversions import Conversions, Count
+from gateway_svc.dispatch.conversions import ByteCounter, Conversions
 from gateway_svc.wire.schema import RecordChunks
 
 #: Record batches since this version (KIP-98), messages of magic 1 since that (KIP-32).
@@ -43,7 +43,7 @@ async def records_for(
 
 
 def _down_converted(
-    chunks: Sequence[bytes | memoryview], magic: int, fetch_offset: int, count: Count
+    chunks: Sequence[bytes | memoryview], magic: int, fetch_offset: int, count: ByteCounter
 ) -> list[bytes]:
     # All batches are there in both formats, and one of them is inflated at a time.
     count(sum(map(len, chunks)))

@@ -11,7 +11,7 @@ from common.records.batch import CODEC_MASK, HEADER_BYTES, MAGIC, TRANSACTIONAL
 from common.records.compression import Codec
 from common.records.errors import CorruptRecords, RecordsTooLarge, UnsupportedRecords
 from common.records.message_set import up_convert
-from gateway_svc.dispatch.conversions import Count
+from gateway_svc.dispatch.conversions import ByteCounter
 from gateway_svc.wire.error_code import ErrorCode
 
 #: Batches may be compressed with zstd since this version (KIP-110).
@@ -60,7 +60,7 @@ def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
 
 
 def converted_batch(
-    records: bytes | memoryview | None, version: int, message_bytes_max: int, count: Count
+    records: bytes | memoryview | None, version: int, message_bytes_max: int, count: ByteCounter
 ) -> Batch:
     """What a partition of a request below version 3 carries, as a batch.
 

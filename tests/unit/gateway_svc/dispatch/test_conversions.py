@@ -10,10 +10,10 @@ class Memory:
     def __init__(self):
         self.used = 0
 
-    def take(self, byte_count):
+    def acquire(self, byte_count):
         self.used += byte_count
 
-    def give(self, byte_count):
+    def release(self, byte_count):
         self.used -= byte_count
 
 
@@ -21,12 +21,12 @@ def run(test):
     async def within_limits():
         async with asyncio.timeout(60):
             memory = Memory()
-            await test(Conversions(memory.take, memory.give), memory)
+            await test(Conversions(memory.acquire, memory.release), memory)
 
     asyncio.run(within_limits())
 
 
-class Stopped:
+class BlockedConversion:
     """A conversion that counts 100 bytes and then waits in its thread."""
 
     def __init__(self):
@@ -44,7 +44,7 @@ class Stopped:
 
 def test_conversions_run_one_after_the_other_in_their_order():
     async def test(conversions, _):
-        first, order = Stopped(), []
+        first, order = BlockedConversion(), []
         running = asyncio.create_task(conversions.run(first))
         await first.has_counted.wait()
         later = [
@@ -61,46 +61,46 @@ def test_conversions_run_one_after_the_other_in_their_order():
     run(test)
 
 
-def test_what_a_conversion_holds_counts_until_it_has_ended():
+def test_bytes_of_a_conversion_count_until_it_has_ended():
     async def test(conversions, memory):
-        stopped = Stopped()
-        running = asyncio.create_task(conversions.run(stopped))
-        await stopped.has_counted.wait()
+        blocked = BlockedConversion()
+        running = asyncio.create_task(conversions.run(blocked))
+        await blocked.has_counted.wait()
         assert memory.used == 100
-        stopped.may_end.set()
+        blocked.may_end.set()
         await running
         assert memory.used == 0
 
     run(test)
 
 
-def test_a_caller_that_leaves_does_not_let_a_second_conversion_run_beside_the_first():
+def test_a_cancelled_caller_does_not_let_a_second_conversion_run_beside_the_first():
     async def test(conversions, memory):
-        stopped = Stopped()
-        running = asyncio.create_task(conversions.run(stopped))
-        await stopped.has_counted.wait()
+        blocked = BlockedConversion()
+        running = asyncio.create_task(conversions.run(blocked))
+        await blocked.has_counted.wait()
         running.cancel()
         await asyncio.wait([running])
         assert memory.used == 100
-        later = asyncio.create_task(conversions.run(lambda _: stopped.may_end.is_set()))
+        later = asyncio.create_task(conversions.run(lambda _: blocked.may_end.is_set()))
         await asyncio.sleep(0)
-        stopped.may_end.set()
+        blocked.may_end.set()
         assert await later
         assert memory.used == 0
 
     run(test)
 
 
-def test_a_caller_that_leaves_while_it_waits_is_not_converted_for():
+def test_a_caller_that_is_cancelled_while_it_waits_starts_no_conversion():
     async def test(conversions, memory):
-        stopped, done = Stopped(), []
-        running = asyncio.create_task(conversions.run(stopped))
-        await stopped.has_counted.wait()
+        blocked, done = BlockedConversion(), []
+        running = asyncio.create_task(conversions.run(blocked))
+        await blocked.has_counted.wait()
         waiting = asyncio.create_task(conversions.run(done.append))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
-        stopped.may_end.set()
+        blocked.may_end.set()
         await running
         assert await conversions.run(lambda _: "next") == "next"
         assert (done, memory.used) == ([], 0)
@@ -108,7 +108,7 @@ def test_a_caller_that_leaves_while_it_waits_is_not_converted_for():
     run(test)
 
 
-def test_an_error_is_the_callers_and_the_next_conversion_runs():
+def test_an_error_is_raised_to_its_caller_and_the_next_conversion_runs():
     async def test(conversions, memory):
         def broken(count):
             count(5)

@@ -251,7 +251,7 @@ def test_who_waits_for_memory_is_asked_again_by_the_sweep():
     async def story() -> None:
         async with serving(memory_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
-            server.memory.take(1 << 20)
+            server.memory.acquire(1 << 20)
             assert server.memory.may_grow(Nobody())  # who takes the senior's place, and keeps it
             writer.write(framed(b"x" * (600 << 10)))
             await until(lambda: server.memory.used > (1 << 20) + ALLOWANCE_BYTES)

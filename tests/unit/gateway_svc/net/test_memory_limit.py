@@ -1,8 +1,8 @@
 from gateway_svc.net.memory_limit import RequestMemory
 
 
-class Connection:
-    """Asks for room whenever it is told that there may be some."""
+class FakeConnection:
+    """Calls `may_grow` whenever it is notified, and remembers the result."""
 
     def __init__(self, memory: RequestMemory) -> None:
         self.memory = memory
@@ -17,73 +17,74 @@ class Connection:
 
 def exhausted() -> RequestMemory:
     memory = RequestMemory(1000)
-    memory.take(1000)
+    memory.acquire(1000)
     return memory
 
 
-def test_everybody_may_grow_while_there_is_room():
+def test_all_connections_may_grow_while_there_is_room():
     memory = RequestMemory(1000)
-    memory.take(999)
-    assert all(Connection(memory).ask() for _ in range(3))
+    memory.acquire(999)
+    assert all(FakeConnection(memory).ask() for _ in range(3))
 
 
-def test_where_room_ran_out_only_the_first_to_ask_goes_on():
+def test_only_the_overcommit_holder_may_grow_at_the_bound():
     memory = exhausted()
-    senior, second, third = (Connection(memory) for _ in range(3))
-    assert [senior.ask(), second.ask(), third.ask(), senior.ask()] == [True, False, False, True]
+    holder, second, third = (FakeConnection(memory) for _ in range(3))
+    assert [holder.ask(), second.ask(), third.ask(), holder.ask()] == [True, False, False, True]
+    assert [memory.holds_overcommit(one) for one in (holder, second)] == [True, False]
 
 
-def test_freed_memory_wakes_as_many_as_it_has_room_for():
+def test_release_notifies_as_many_waiters_as_there_is_room_for():
     memory = RequestMemory(1000, receive_bytes=100)
-    memory.take(1000)
-    connections = [Connection(memory) for _ in range(5)]
+    memory.acquire(1000)
+    connections = [FakeConnection(memory) for _ in range(5)]
     for connection in connections:
         connection.ask()
-    senior, *others = connections
-    assert senior.may_grow
-    memory.give(201)
-    assert [one.may_grow for one in others] == [True, True, True, False]
+    holder, *others = connections
+    assert holder.may_grow
+    memory.release(201)
+    assert [other.may_grow for other in others] == [True, True, True, False]
 
 
-def test_what_the_woken_take_at_once_is_room_no_more():
+def test_release_counts_what_notified_waiters_acquire_at_once():
     memory = RequestMemory(1000)
-    memory.take(1000)
+    memory.acquire(1000)
 
-    class Taker(Connection):
+    class Acquirer(FakeConnection):
         def memory_freed(self) -> None:
             if self.ask():
-                memory.take(150)
+                memory.acquire(150)
 
-    takers = [Taker(memory) for _ in range(4)]
-    for one in takers:
-        one.ask()
-    memory.give(200)
-    assert [one.may_grow for one in takers] == [True, True, True, False]
+    acquirers = [Acquirer(memory) for _ in range(4)]
+    for acquirer in acquirers:
+        acquirer.ask()
+    memory.release(200)
+    assert [acquirer.may_grow for acquirer in acquirers] == [True, True, True, False]
 
 
-def test_the_next_in_line_becomes_senior_when_the_senior_is_done():
+def test_the_overcommit_passes_to_the_longest_waiter():
     memory = exhausted()
-    senior, second, third = (Connection(memory) for _ in range(3))
-    for connection in (senior, second, third):
+    holder, second, third = (FakeConnection(memory) for _ in range(3))
+    for connection in (holder, second, third):
         connection.ask()
-    memory.forget(senior)
+    memory.withdraw(holder)
     assert (second.may_grow, third.may_grow) == (True, False)
-    memory.forget(second)
+    memory.withdraw(second)
     assert third.may_grow
 
 
-def test_one_that_left_is_not_woken():
+def test_a_withdrawn_waiter_is_not_notified():
     memory = exhausted()
-    senior, gone, third = (Connection(memory) for _ in range(3))
-    for connection in (senior, gone, third):
+    holder, gone, third = (FakeConnection(memory) for _ in range(3))
+    for connection in (holder, gone, third):
         connection.ask()
-    memory.forget(gone)
-    memory.forget(senior)
+    memory.withdraw(gone)
+    memory.withdraw(holder)
     assert (gone.may_grow, third.may_grow) == (False, True)
 
 
-def test_what_is_given_back_can_be_used_again():
+def test_released_bytes_can_be_acquired_again():
     memory = exhausted()
-    memory.give(1000)
+    memory.release(1000)
     assert memory.used == 0
-    assert Connection(memory).ask()
+    assert FakeConnection(memory).ask()
