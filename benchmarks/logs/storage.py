@@ -95,7 +95,7 @@ def written_bytes(store: LogStore) -> dict[str, int]:
 def _seeks_us(store: LogStore, *, partitions: int, ends: dict[int, int]) -> list[float]:
     """Times of reads of one batch somewhere in some log, past all caches of ours."""
     chance = random.Random(1)
-    one = ReadLimits(0, 0, one=True)
+    one = ReadLimits(0, 0, at_least_one=True)
     times: list[float] = []
     for _ in range(_SEEKS):
         partition = chance.randrange(partitions)

@@ -1,4 +1,4 @@
-"""Whose data a store holds: that of one cluster, once and for all."""
+"""The cluster that a store belongs to, recorded at its first use."""
 
 from partition_svc.store.failures import WrongCluster
 from partition_svc.store.keys import CLUSTER_ID
@@ -6,10 +6,10 @@ from partition_svc.store.log_store import LogStore
 
 
 def claim(store: LogStore, cluster_id: str) -> None:
-    """Makes the data that of a cluster, where it is nobody's yet.
+    """Records `cluster_id` in a store that has none.
 
     Raises:
-        WrongCluster: it is another's.
+        WrongCluster: the store belongs to another cluster.
         StorageFailed
     """
     stored = claimed_by(store)
@@ -23,6 +23,6 @@ def claim(store: LogStore, cluster_id: str) -> None:
 
 
 def claimed_by(store: LogStore) -> str:
-    """Returns the id of the cluster whose data the store holds; empty where it is nobody's yet."""
+    """Returns the id of the cluster that the store belongs to; empty for none."""
     row = store.reader.row(CLUSTER_ID)
     return "" if row is None else row.decode()

@@ -1,9 +1,9 @@
-"""SST files with blocks that fail their checksums (bit rot), as far as errors have told.
+"""SST files with blocks that fail their checksums (bit rot), as errors have reported them.
 
-RocksDB takes no write after a compaction has met such a block, and after the next opening the next
-compaction would meet it again. So files that are known to be damaged are not rewritten, and where a
-compaction that RocksDB began by itself met one, that family is not compacted by RocksDB any more.
-Reads of other blocks, and appends, are as before.
+RocksDB accepts no writes after a compaction has read such a block, and after the next opening the
+next compaction would read it again. So known damaged files are not rewritten, and a family in which
+an automatic compaction failed is not compacted automatically any more. Reads of other blocks and
+appends are not affected.
 """
 
 import logging
@@ -21,19 +21,19 @@ _DAMAGED: Final = re.compile(r"Corruption: .*?([0-9]{6,}[.]sst)")
 
 
 class Damage:
-    """What is known of one data directory. Nothing of it is stored: errors tell it again."""
+    """Known damage of one data directory. It is not stored: errors report it again."""
 
     def __init__(self) -> None:
         #: Names of files, without a folder.
         self.files: set[str] = set()
-        #: Names of column families that RocksDB must not compact by itself.
+        #: Names of column families without automatic compaction.
         self.families: set[str] = set()
         self._met_by_compaction: set[str] = set()
 
     def note(self, error: str, *, by_compaction: bool) -> None:
-        """Notes the file that an error names, where its blocks failed their checksums.
+        """Records the file that a checksum error names.
 
-        `by_compaction`: a write was refused, for the sake of the compaction before it.
+        `by_compaction`: a write failed because of a compaction before it.
         """
         found = _DAMAGED.search(error)
         if found is None:
@@ -46,25 +46,25 @@ class Damage:
             self._met_by_compaction.add(name)
 
     def find_families(self, live_files: Iterable[Mapping[str, Any]]) -> None:
-        """Finds the families of the files that compactions have met."""
-        for one in live_files:
-            if _name(one) in self._met_by_compaction:
-                self.families.add(_family(one["start_key"]))
+        """Finds the families of damaged files that compactions have read."""
+        for file in live_files:
+            if _name(file) in self._met_by_compaction:
+                self.families.add(_family(file["start_key"]))
 
     def generations(self, live_files: Sequence[Mapping[str, Any]]) -> list[range]:
-        """First to last generation, with `COMPACTED_BIT`, of what RocksDB would rewrite with them.
+        """Ranges of generations (with `COMPACTED_BIT`) whose rewriting would read a damaged file.
 
-        That is the damaged files of batches, all that overlap these, and so on: tombstones that
-        were written before it was known may span many generations.
+        These are the damaged files of batches, all files that overlap them, and so on: tombstones
+        written before the damage was known may span many generations.
         """
-        batches = [one for one in live_files if _family(one["start_key"]) != DEFAULT_FAMILY]
-        found = [_generations(one) for one in batches if _name(one) in self.files]
-        others = [_generations(one) for one in batches if _name(one) not in self.files]
+        batches = [file for file in live_files if _family(file["start_key"]) != DEFAULT_FAMILY]
+        found = [_generations(file) for file in batches if _name(file) in self.files]
+        others = [_generations(file) for file in batches if _name(file) not in self.files]
         for damaged in found:
-            # It grows meanwhile.
-            near = [one for one in others if _overlap(one, damaged)]
+            # `found` grows during the loop.
+            near = [other for other in others if _overlap(other, damaged)]
             found += near
-            others = [one for one in others if one not in near]
+            others = [other for other in others if other not in near]
         return found
 
 
@@ -78,12 +78,12 @@ def _generations(file: Mapping[str, Any]) -> range:
     return range(first, last + 1)
 
 
-def _overlap(one: range, other: range) -> bool:
-    return one.start < other.stop and other.start < one.stop
+def _overlap(first: range, second: range) -> bool:
+    return first.start < second.stop and second.start < first.stop
 
 
 def _family(key: bytes) -> str:
-    """Keys of state begin with a letter; generations do not come that far."""
+    """Column family of a key: keys of state begin with a letter, which generations never reach."""
     if key[:1] >= b"\x80":
         return COMPACTED_BATCHES
     return DEFAULT_FAMILY if key[:1] >= b"A" else BATCHES

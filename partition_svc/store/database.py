@@ -1,7 +1,7 @@
 """One RocksDB with its column families, opened and closed with care.
 
 RocksDB's own lock keeps a second process out. A database that failed a write is closed and opened
-again; where the disk has no room even for that, it is opened read-only so that reads go on.
+again; if the disk has no room even for that, it is opened read-only so that reads still work.
 """
 
 import contextlib
@@ -17,21 +17,21 @@ from partition_svc.store.failures import StorageFailed, StoreInUse, storage_fail
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES, family_of
 from partition_svc.store.options import database_options, family_options
 
-#: What RocksDB says where somebody else, or this process itself, holds the lock.
+#: Texts of RocksDB's error when another process, or this one, holds the lock.
 _LOCKED: Final = ("While lock file", "lock hold by current process")
 
 #: Writes wait with more of these, long before RocksDB would stall them.
 _IMMUTABLE_MEMTABLES_MAX: Final = 2
 _LEVEL0_FILES_MAX: Final = 30
 
-#: Property: how many flushes and compactions have failed.
+#: Property: number of failed flushes and compactions.
 _FAILED_JOBS: Final = "rocksdb.background-errors"
 
 _PROPERTY_FAILURES: Final = storage_failures("read a property")
 
 
 class Database:
-    """`state` has the rows, `batch_families` what `family_of` counts; groups use the handles."""
+    """One open RocksDB: `state` has the rows, `batch_families` the batches (see `family_of`)."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Database:
         with_statistics: bool = False,
         damage: Damage | None = None,
     ) -> None:
-        """Opens, and with `may_create` creates where nothing is. Blocks on disk.
+        """Opens the database, and creates a missing one with `may_create`. Blocks on disk.
 
         Raises:
             StoreInUse: another process has it open.
@@ -59,34 +59,34 @@ class Database:
             if may_create:
                 path.mkdir(parents=True, exist_ok=True)
             names = BATCHES, COMPACTED_BATCHES
-            # Batches: until it is known whether an earlier process left tombstones.
+            # No compaction of batches until it is known whether an earlier process left tombstones.
             families = family_options({*names, *self._damage.families})
             self.state = Rdict(str(path), self._options, families, access)
-            self.batch_families = [self.state.get_column_family(one) for one in names]
-            self.batch_handles = [self.state.get_column_family_handle(one) for one in names]
+            self.batch_families = [self.state.get_column_family(name) for name in names]
+            self.batch_handles = [self.state.get_column_family_handle(name) for name in names]
 
     def allow_compactions(self, *, allowed: bool) -> None:
-        """Says whether RocksDB compacts batches by itself. After opening it does not.
+        """Enables or disables automatic compaction of batches. It is disabled after opening.
 
-        It takes all files of level 0 together. With tombstones of old generations among them that
-        would rewrite everything from the oldest of these to the newest batch.
+        RocksDB compacts all files of level 0 together. With tombstones of old generations among
+        them that would rewrite everything from the oldest of these to the newest batch.
         """
         if allowed != self._may_compact and self.is_writable:
             self._may_compact = allowed
             for family in self._compacted_families() if allowed else self.batch_families:
-                # The option is in force also where the disk has no room for the file of options.
+                # The option takes effect even if the disk has no room for the file of options.
                 with contextlib.suppress(Exception):
                     family.set_options({"disable_auto_compactions": str(not allowed).lower()})
 
     def compact(self, start: bytes, end: bytes) -> None:
-        """Rewrites what is stored of batches with start <= key < end, for a thread. May take long.
+        """Rewrites the files of batches with start <= key < end. Slow: call it in a thread.
 
         Raises:
             StorageFailed: `stop_compacting` or `close` came before it was done, or RocksDB could
                 not write the new files.
         """
         options = CompactOptions()
-        # What RocksDB does by itself must not wait for this.
+        # Automatic compactions must not wait for this one.
         options.set_exclusive_manual_compaction(False)
         with self._compacting:
             # RocksDB's C interface has no result of a compaction, so failures are counted.
@@ -101,32 +101,32 @@ class Database:
                 raise StorageFailed("files could not be rewritten; RocksDB's file LOG says why")
 
     def stop_compacting(self) -> None:
-        """Ends `compact` in another thread soon, without a result. Only `close` may follow."""
+        """Cancels `compact` in another thread. Only `close` may follow."""
         self._is_stopped = True
         if self._compacting.locked():
             self.state.cancel_all_background(True)
 
     def close(self) -> None:
-        """Gives up the lock. Never fails: a database with an error cannot flush, but can go.
+        """Releases the lock. Never fails: a database with an error cannot flush, but can be closed.
 
-        Closing twice is no error; whatever is asked of it afterwards fails.
+        Closing twice is no error; later calls fail.
         """
         self.stop_compacting()
-        # A compaction that goes on would keep the database open, and with it the lock.
+        # A running compaction would keep the database open, and with it the lock.
         with self._compacting:
             self._close()
 
     def _compacted_families(self) -> list[Rdict]:
-        """Those of batches that RocksDB may compact by itself."""
+        """Families of batches that RocksDB may compact automatically."""
         families = zip((BATCHES, COMPACTED_BATCHES), self.batch_families, strict=True)
         return [family for name, family in families if name not in self._damage.families]
 
     def level0_files(self) -> int:
-        """How many files wait to be compacted, where they are most. Raises `StorageFailed`."""
+        """Largest number of level-0 files of a family. Raises `StorageFailed`."""
         name = "rocksdb.num-files-at-level0"
         with _PROPERTY_FAILURES:
             families = self._compacted_families()
-            return max((one.property_int_value(name) or 0 for one in families), default=0)
+            return max((family.property_int_value(name) or 0 for family in families), default=0)
 
     @property
     def is_behind(self) -> bool:
@@ -137,7 +137,7 @@ class Database:
         )
 
     def damaged_generations(self) -> list[range]:
-        """Generations whose files must not be rewritten: it would fail. Raises `StorageFailed`."""
+        """Generations with damaged files, which cannot be rewritten. Raises `StorageFailed`."""
         if not self._damage.files:
             return []
         with _PROPERTY_FAILURES:
@@ -145,22 +145,23 @@ class Database:
 
     @property
     def sequence(self) -> int:
-        """Number of the last write, for RocksDB. Raises `StorageFailed`."""
+        """RocksDB's sequence number of the last write. Raises `StorageFailed`."""
         with _PROPERTY_FAILURES:
             return self.state.latest_sequence_number()
 
     def unflushed_bytes(self) -> int:
-        """What is in memory and in the write-ahead log, and not yet in files.
+        """Bytes in memtables and the write-ahead log that are not yet in SST files.
 
         Raises `StorageFailed`, as all properties do while the database is being opened again.
         """
         with _PROPERTY_FAILURES:
             families = (*self.batch_families, self.state)
-            sizes = [one.property_int_value("rocksdb.cur-size-all-mem-tables") for one in families]
+            name = "rocksdb.cur-size-all-mem-tables"
+            sizes = [family.property_int_value(name) for family in families]
         return sum(size or 0 for size in sizes)
 
     def _failed_jobs(self) -> int:
-        """Of all families; RocksDB counts them with the first."""
+        """Failed jobs of all families, which RocksDB counts with the first."""
         with _PROPERTY_FAILURES:
             return self.state.property_int_value(_FAILED_JOBS) or 0
 
@@ -176,12 +177,12 @@ class Database:
         return self._options.get_statistics() or ""
 
     def number(self, name: str) -> int:
-        """An integer property, for instance "rocksdb.num-…", where it is largest.
+        """Largest value of an integer property over the families, for instance "rocksdb.num-…".
 
         Raises `StorageFailed`.
         """
         with _PROPERTY_FAILURES:
-            return max(one.property_int_value(name) or 0 for one in self.batch_families)
+            return max(family.property_int_value(name) or 0 for family in self.batch_families)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Deleting logs: their rows at once, their batches in the open generation by range tombstones.
+"""Deletion of logs: rows at once, batches of the open generation by range tombstones.
 
-Batches in older generations stay in files, and nothing leads to them any more. They are noted as
-dead, and go when their generation is worth rewriting: see `reclaiming`.
+Batches in older generations stay in files that no segment row refers to any more. They are noted
+as dead and removed when their generation is worth rewriting: see `reclaiming`.
 """
 
 from collections import Counter
@@ -22,13 +22,13 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.reading import LogReader
 
-#: So many rows of a kind are deleted one by one: a range tombstone makes all later reads slower.
+#: Rows of a kind that are deleted one by one: a range tombstone makes all later reads slower.
 _ROWS_MAX: Final = 64
 _NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class Deleted(NamedTuple):
-    """Bytes by generation, and how many range tombstones it took."""
+    """Deleted bytes by generation, and the number of range tombstones written."""
 
     sizes: Counter[int]
     tombstones: int
@@ -37,23 +37,23 @@ class Deleted(NamedTuple):
 def delete_logs(
     write: AtomicWrite, reader: LogReader, logs: Sequence[tuple[bytes, int]], generation: int
 ) -> Deleted:
-    """Puts the deletion of logs into `write`: keys, and how many bytes each has.
+    """Adds the deletion of `logs` (log key and size in bytes) to `write`.
 
-    `generation` is the open one.
+    `generation`: the open one.
     """
     sizes: Counter[int] = Counter()
     tombstones = 0
     for log, size_bytes in logs:
         deleted = _sizes(reader, log, size_bytes)
         sizes += deleted
-        for one in deleted:
-            if one & ~COMPACTED_BIT == generation:
-                # The log may begin again in it.
-                prefix = batch_prefix(one, log)
+        for deleted_in in deleted:
+            if deleted_in & ~COMPACTED_BIT == generation:
+                # The log may be created again in this generation.
+                prefix = batch_prefix(deleted_in, log)
                 write.delete_batches(prefix, prefix + b"\xff" * 8)
                 tombstones += 1
             else:
-                write.put(dead_key(one, log), b"")
+                write.put(dead_key(deleted_in, log), b"")
         for start, end in ranges_of(log):
             tombstones += _delete_rows(write, reader, start, end)
         write.delete(head_key(log))
@@ -65,14 +65,14 @@ def _sizes(reader: LogReader, log: bytes, size_bytes: int) -> Counter[int]:
     sizes: Counter[int] = Counter()
     segments = list(reader.segments(log))
     ends = [*(bytes_before for _, _, bytes_before in segments[1:]), size_bytes]
-    # A log that was never written to has no segment, but an end.
+    # A log without any write has no segment, but an end.
     for (_, generation, bytes_before), end in zip(segments, ends, strict=False):
         sizes[generation] += end - bytes_before
     return sizes
 
 
 def _delete_rows(write: AtomicWrite, reader: LogReader, start: bytes, end: bytes) -> int:
-    """Returns how many range tombstones it took."""
+    """Returns the number of range tombstones written."""
     found = list(islice(reader.rows(start, end), _ROWS_MAX))
     if len(found) == _ROWS_MAX:
         write.delete_rows(start, end)
@@ -88,7 +88,7 @@ def note_deleted(
     deleted: Counter[int],
     added: Mapping[int, int] = _NOTHING,
 ) -> None:
-    """Updates the rows of the generations that lost bytes, and may have got others for them."""
+    """Updates the rows of generations whose batches were deleted or replaced."""
     for generation, size_bytes in deleted.items():
         row = reader.row(generation_key(generation))
         if row is not None:

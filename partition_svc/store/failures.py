@@ -1,26 +1,26 @@
-"""What can go wrong with the store, in words that the rest of the service understands."""
+"""Exceptions of the store, and the conversion of rocksdict's exceptions to them."""
 
 from collections.abc import Callable
 from types import TracebackType
 
 
 class StorageFailed(Exception):
-    """RocksDB refused: the disk is full, or an I/O error.
+    """Raised when RocksDB fails: a full disk or an I/O error.
 
-    After a failed write it takes no more writes until it is opened again; reads go on.
+    After a failed write it accepts no writes until it is opened again; reads still work.
     """
 
 
 class DiskFull(StorageFailed):
-    """What is left of the disk is kept for deleting. Nothing has failed."""
+    """Raised when only the reserve for deleting is left on the disk. Nothing has failed."""
 
 
 class WrongVolume(StorageFailed):
-    """The data directory holds other data than this process has opened: nothing of it is used."""
+    """Raised when the data directory holds other data than this process has opened."""
 
 
 class _Failures:
-    """As a generator would do it, in a third of the time: every write and every read has one."""
+    """Context manager of every read and write; a generator would take three times as long."""
 
     __slots__ = ("_in_words", "_what")
 
@@ -42,20 +42,20 @@ class _Failures:
 
 
 def storage_failures(what: str, in_words: Callable[[str], str] = str) -> _Failures:
-    """Around calls to rocksdict, which raises plain `Exception`s for all that goes wrong.
+    """Converts the plain `Exception`s of rocksdict to `StorageFailed`.
 
-    `in_words` makes the text of an error one for users. May be kept and used many times.
+    `in_words` converts the text of an error for users. The result may be used many times.
     """
     return _Failures(what, in_words)
 
 
 class StoreInUse(Exception):
-    """Another process has the data directory open."""
+    """Raised when another process has the data directory open."""
 
 
 class WrongCluster(Exception):
-    """The data directory holds the data of another cluster."""
+    """Raised when the data directory holds data of another cluster."""
 
 
 class MetadataBehind(WrongCluster):
-    """The metadata service knows less of the cluster than was applied to the data directory."""
+    """Raised when the metadata is older than what was applied to the data directory."""

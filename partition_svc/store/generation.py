@@ -1,4 +1,4 @@
-"""The generation that is written to now: what is in it, and when it must end."""
+"""The open generation: its size, its tombstones, and when it must end."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,16 +6,16 @@ from typing import Final
 
 from partition_svc.store.keys import COMPACTED_BIT, generation_key, pack_generation
 
-#: It ends early where so large a part of it is what compaction took from older generations: that
-#: gives no space back before it is in files.
+#: Part of a generation (one in N) that compaction may take from older generations before it ends
+#: early: their space is reclaimed only after the flush.
 _REPLACED_PART: Final = 16
 
-#: It ends after so many range tombstones: each read after a new one sorts them all, 0.1 µs each.
+#: Range tombstones after which a generation ends: a read after a new one sorts all, 0.1 µs each.
 _TOMBSTONES_MAX: Final = 2_000
 
 
 class _Bytes:
-    """Of one family."""
+    """Bytes of one column family."""
 
     __slots__ = ("appended", "deleted", "key")
 
@@ -26,13 +26,13 @@ class _Bytes:
 
 
 class OpenGeneration:
-    """Counts what one memtable holds: of plain segments, and of those in family `compacted`."""
+    """Counts the bytes of one memtable: in plain segments and in the family `compacted`."""
 
     def __init__(self, number: int, flush_bytes: int) -> None:
         self.number = number
-        #: Set where it is to end whatever is in it.
+        #: True if it must end regardless of its size.
         self.must_end = False
-        #: Range tombstones in it. What they delete is in files until it has ended.
+        #: Range tombstones in it. Their space is reclaimed only after it has ended.
         self.tombstones = 0
         self._flush_bytes = flush_bytes
         self._to_flush = 0
@@ -52,13 +52,13 @@ class OpenGeneration:
     def add(
         self, appended_bytes: int, compacted_bytes: int, put: Callable[[bytes, bytes], None]
     ) -> None:
-        """Counts so many bytes more, and puts the rows to be written with them.
+        """Counts appended bytes and puts the generation rows that are stored with them.
 
-        `compacted_bytes` of them are in the family `compacted`. Where the write fails no generation
-        goes on: the store is opened again.
+        `compacted_bytes` of them are in the family `compacted`. If the write fails, the store is
+        opened again, which begins a generation.
         """
         self._to_flush += appended_bytes
-        # The plain one is always there: the next opening learns from it that there is one.
+        # The plain row always exists: it tells the next opening of this generation.
         plain, compacted = self._plain, self._compacted
         plain.appended += appended_bytes - compacted_bytes
         put(plain.key, pack_generation(plain.appended, plain.deleted))
@@ -67,7 +67,7 @@ class OpenGeneration:
             put(compacted.key, pack_generation(compacted.appended, compacted.deleted))
 
     def replace(self, added: Counter[int], deleted: Counter[int]) -> None:
-        """Batches become others, or nothing: bytes by generation, of which ours are taken out."""
+        """Counts replaced bytes by generation, and removes this generation from both."""
         self._to_flush += added.total()
         # Files of generations that are not in family `compacted` must be rewritten for it.
         self._replaced += sum(size for one, size in deleted.items() if one < self.number)

@@ -1,7 +1,7 @@
-"""Who a data directory is: made with it, and counted each time that a process opens it.
+"""Identity of a data directory: created with it, and counted at each opening.
 
-The metadata service compares: a member that comes back with another directory would have lost its
-logs in silence, and of two processes with one name the later is the right one.
+The metadata service compares it: a member that registers with another directory would silently
+lack its logs, and of two processes with one name the later one is right.
 """
 
 import logging
@@ -21,10 +21,10 @@ _INCARNATION: Final = struct.Struct(">Q")
 
 
 class Identity(NamedTuple):
-    """`incarnation` is 1 for the process that made the directory, and 1 more for each later one.
+    """`incarnation`: number of openings of the directory, from 1.
 
-    `opening_id` is random: two processes never share it, not even where one of them has opened a
-    copy of the directory and so counts the same incarnation.
+    `opening_id` is random: two processes never share it, even if one opened a copy of the directory
+    and so counts the same incarnation.
     """
 
     volume_id: str
@@ -41,30 +41,30 @@ class Identity(NamedTuple):
 
 
 def read_identity(database: Database) -> Identity:
-    """As it was counted last; incarnation 0 in a directory that was never counted."""
+    """The stored identity; incarnation 0 in a directory that was never counted."""
     with storage_failures("read"):
         row: bytes | None = database.state.get(VOLUME)
     return Identity(uuid4().hex, 0, uuid4().hex) if row is None else Identity.unpack(row)
 
 
 def identify(database: Database) -> Identity:
-    """Counts this process, where the directory can be written.
+    """Counts this opening if the directory can be written.
 
-    Else this process is as the last one was, which the metadata service does not refuse.
+    Otherwise returns the identity of the last opening, which the metadata service accepts.
     """
     if database.is_writable:
         try:
             return count_opening(database)
         except StorageFailed as error:
-            log.error("%s; reading only", error)
+            log.error("%s; the store is read-only", error)
     return read_identity(database)
 
 
 def count_opening(database: Database) -> Identity:
-    """Counts this process, durably: nobody may be told of an incarnation that could be forgotten.
+    """Counts this opening durably, before any other process can learn of the incarnation.
 
     Raises:
-        StorageFailed: it could not be written.
+        StorageFailed: the row could not be written.
     """
     before = read_identity(database)
     now = before._replace(incarnation=before.incarnation + 1)
@@ -79,9 +79,10 @@ def count_opening(database: Database) -> Identity:
 
 
 def read_volume(database: Database, *, was_opened: bool) -> StoredVolume:
-    """What the directory remembers. `was_opened`: a process has had it, maybe of an older release.
+    """Reads the volume state of the directory.
 
-    Such a release does not say how it ended.
+    `was_opened`: the directory was opened before, maybe by an older release, which does not store
+    how it ended.
     """
     with storage_failures("read"):
         row: bytes | None = database.state.get(VOLUME_STATE)
@@ -89,7 +90,7 @@ def read_volume(database: Database, *, was_opened: bool) -> StoredVolume:
 
 
 def was_opened_as(database: Database, identity: Identity) -> bool:
-    """Returns whether the opening that was counted last is `identity`.
+    """True if the last counted opening is `identity`.
 
     False for another volume, and for an older or newer state of this one. A directory that was
     never counted has no row to compare. Raises `StorageFailed`.

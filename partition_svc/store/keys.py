@@ -1,4 +1,4 @@
-"""Every key and value that a partition service stores. All integers are big-endian.
+"""Keys and values of a partition service's store. All integers are big-endian.
 
 Column family `batches`: the logs themselves.
 
@@ -13,9 +13,9 @@ they were written. Their generations have the highest bit set; files of several 
 
 Column family `default`: small rows of state, `log` being topic id 16 | partition u32.
 
-    "C"                               →  cluster id, text: whose data this is
+    "C"                               →  cluster id, text
     "V"                               →  incarnation u64, then the volume id, text
-    "O"                               →  what the volume remembers, JSON: see `stored_volume.py`
+    "O"                               →  volume state, JSON: see `stored_volume.py`
     "G" | generation u32              →  bytes appended u64, bytes deleted u64
     "H" | log                         →  head: see LogHead
     "S" | log | base offset u64       →  segment: generation u32, bytes of the log before it u64;
@@ -27,7 +27,7 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
     "K" | log                         →  offset up to which the log is compacted, u64
     "D" | generation u32 | log        →  (empty) a deleted log whose batches of that generation are
                                          still in files: see `reclaiming`
-    "I" | log                         →  the log is a copy that a move brings: see `Incoming`
+    "I" | log                         →  the log is the copy of a move: see `Incoming`
 
 A log's rows of state are in the same atomic write as the batches that they describe.
 """
@@ -51,11 +51,11 @@ INCOMING: Final = b"I"
 COMPACTED: Final = b"K"
 PRODUCERS: Final = b"P"
 
-#: Kinds of rows whose key goes on with a log.
+#: Kinds of rows whose key continues with a log.
 KINDS_OF_LOGS: Final = (HEADS, b"S", b"T", PRODUCERS, b"E", COMPACTED, INCOMING)
 
-#: Kinds of rows that go along when a log moves, of which there are few; the others are made by its
-#: new owner. Producers go along as well, and may be very many.
+#: Kinds of rows, few of each, that are copied when a log moves; its new owner makes the others.
+#: Producers are copied as well, and may be very many.
 FEW_MOVED_KINDS: Final = (b"E", COMPACTED)
 MOVED_KINDS: Final = (PRODUCERS, *FEW_MOVED_KINDS)
 
@@ -70,7 +70,7 @@ _GENERATION_ROW: Final = struct.Struct(">QQ")
 _SEGMENT: Final = struct.Struct(">IQ")
 _TIME: Final = struct.Struct(">c20sQQ")
 _HEAD: Final = struct.Struct(">QQQqqqq")
-#: As 0.1 wrote it, without epochs.
+#: The format of release 0.1, without epochs.
 _OLD_HEAD: Final = struct.Struct(">QQQqq")
 _INCOMING: Final = struct.Struct(">Qq?")
 _CODED: Final = struct.Struct(">c20sQ")
@@ -83,7 +83,7 @@ pack_generation = _GENERATION_ROW.pack
 
 
 class LogHead(NamedTuple):
-    """What opening a log needs, in one row.
+    """State of a log that opening it needs, in one row.
 
     `max_timestamp` is the largest so far and `max_timestamp_offset` the last offset of the first
     batch that has it; both are -1 in a log without timestamps. `leader_epoch` is that of the newest
@@ -107,7 +107,7 @@ class LogHead(NamedTuple):
 
 
 class Incoming(NamedTuple):
-    """Which move brings a log, from which leader epoch on, and whether all of it is here."""
+    """Marker of an incoming copy: its move, its leader epoch, and whether it is complete."""
 
     move_id: int
     leader_epoch: int
@@ -122,7 +122,7 @@ class Incoming(NamedTuple):
 
 
 class GenerationBytes(NamedTuple):
-    """How much was appended in a generation, and how much of that is deleted by now."""
+    """Bytes appended in a generation, and how many of them are deleted."""
 
     appended: int
     deleted: int
@@ -136,7 +136,7 @@ class GenerationBytes(NamedTuple):
 
 
 def log_key(topic_id: bytes, partition: int) -> bytes:
-    """20 bytes that stand for a log in all keys."""
+    """The 20 bytes that identify a log in all keys."""
     return _LOG.pack(topic_id, partition)
 
 
@@ -147,12 +147,12 @@ def log_id(key: bytes) -> tuple[bytes, int]:
 
 
 def batch_prefix(generation: int, log: bytes) -> bytes:
-    """What all batches of a log in a generation begin with; `pack_u64(last_offset)` follows."""
+    """Key prefix of a log's batches in a generation; `pack_u64(last_offset)` follows."""
     return _GENERATION_PREFIX.pack(generation, log)
 
 
 def family_of(batch_key: bytes) -> int:
-    """The place of a batch's column family in `Database.batch_families`."""
+    """Index of a batch's column family in `Database.batch_families`."""
     return batch_key[0] >> 7
 
 
@@ -170,7 +170,7 @@ def dead_key(generation: int, log: bytes) -> bytes:
 
 
 def dead_range(first: int, last: int) -> tuple[bytes, bytes]:
-    """[start, end) of the dead logs of generations."""
+    """Key range [start, end) of the dead logs of generations."""
     return DEAD + generation_start(first), DEAD + generation_start(last + 1)
 
 
@@ -187,7 +187,7 @@ def pack_segment(generation: int, bytes_before: int) -> bytes:
 
 
 def unpack_segment(row: bytes) -> tuple[int, int]:
-    """Generation, and bytes of the log before the segment."""
+    """Returns the generation, and the bytes of the log before the segment."""
     generation, bytes_before = _SEGMENT.unpack(row)
     return generation, bytes_before
 
@@ -197,7 +197,7 @@ def time_key(log: bytes, timestamp: int, last_offset: int) -> bytes:
 
 
 def unpack_time_key(key: bytes) -> tuple[int, int]:
-    """Timestamp and last offset."""
+    """Returns timestamp and last offset."""
     _, _, timestamp, last_offset = _TIME.unpack(key)
     return timestamp, last_offset
 
@@ -219,12 +219,12 @@ def compacted_key(log: bytes) -> bytes:
 
 
 def numbered(key: bytes) -> int:
-    """The number at the end of a segment, producer or epoch key."""
+    """Returns the number at the end of a segment, producer or epoch key."""
     return int.from_bytes(key[-8:], "big")
 
 
 def ranges_of(log: bytes) -> list[tuple[bytes, bytes]]:
-    """[start, end) of all rows of state of a log, save its head."""
+    """Key ranges [start, end) of all rows of state of a log, except its head."""
     return [range_of(kind, log) for kind in (b"S", b"T", INCOMING, *MOVED_KINDS)]
 
 

@@ -1,8 +1,8 @@
-"""The store of all logs of this process: atomic groups, syncs, generations, reads by seek.
+"""The store of all logs of this process: atomic writes, syncs, generations, reads by seek.
 
-Writes and reads are for the event loop: short, and they hold Python's global lock anyway. What
-may take long (`sync`, `roll`, `recover`, `close`) is for a thread; the caller sees to it that
-nothing writes meanwhile. What keys and values look like is written in `keys.py`.
+Writes and reads run on the event loop: they are short, and they hold Python's global lock anyway.
+Slow calls (`sync`, `roll`, `recover`, `close`) run in a thread, and the caller must not write
+meanwhile. `keys.py` describes the keys and values.
 """
 
 import logging
@@ -38,11 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class LogStore:
-    """Opens the data directory. `reader` answers all reads, also after a failed write.
+    """The RocksDB store of a data directory. `reader` serves all reads, also after a failed write.
 
-    It is another after `recover`, and so is `reclaimer`. `room` is that of the disk.
-
-    `identity` says which directory it is, and how often it was opened.
+    `recover` replaces `reader` and `reclaimer`. `room` describes the free space of the disk;
+    `identity` the directory and how often it was opened.
     """
 
     def __init__(
@@ -53,9 +52,10 @@ class LogStore:
         reserve_bytes: int = 0,
         with_statistics: bool = False,
     ) -> None:
-        """Blocks on disk. A generation ends after `flush_bytes`.
+        """Opens the data directory; blocks on disk.
 
-        Appends are to leave `reserve_bytes` of the disk free; see `is_full`.
+        `flush_bytes`: size at which a generation ends. `reserve_bytes`: free space that appends
+        must leave on the disk; see `is_full`.
 
         Raises:
             StoreInUse: another process has the directory.
@@ -88,32 +88,32 @@ class LogStore:
 
     @property
     def is_generation_full(self) -> bool:
-        """Whether the generation is full: call `roll` before the next write."""
+        """True if the generation is full: call `roll` before the next write."""
         return self._open_generation.is_full
 
     @property
     def sequence(self) -> int:
-        """Grows by one with every row that is written."""
+        """RocksDB's sequence number: grows by one with every row written."""
         return self._database.state.latest_sequence_number()
 
     @property
     def is_behind(self) -> bool:
-        """Whether writes must wait because flushes or compaction have not kept up."""
+        """True if writes must wait because flushes or compaction have not kept up."""
         return self._database.is_behind
 
     @property
     def is_full(self) -> bool:
-        """Whether appends must be refused: what is left of the disk is kept for deleting."""
+        """True if appends must be refused because only the space reserved for deleting is left."""
         return self.room.is_short(self._database.unflushed_bytes)
 
     @property
     def has_room_to_clean(self) -> bool:
-        """Whether log compaction may write, and groups may."""
+        """True if log compaction and group coordinators may write."""
         return self.room.is_for_cleaning(self._database.unflushed_bytes())
 
     @property
     def copy_room_bytes(self) -> int:
-        """How much of the disk copies of logs may take; raises `StorageFailed`."""
+        """Bytes of the disk that incoming copies of logs may take. Raises `StorageFailed`."""
         return self.room.for_copies(self._database.unflushed_bytes(), self._flush_bytes)
 
     def new_write(self) -> AtomicWrite:
@@ -131,17 +131,17 @@ class LogStore:
         self.room.on_written(appended_bytes)
 
     def check(self) -> None:
-        """Raises `StorageFailed` where a flush has failed: RocksDB tells with the next write."""
+        """Raises `StorageFailed` if a flush failed: RocksDB reports it with the next write."""
         self.write(self.new_write(), 0)
 
     def sync(self) -> None:
-        """Makes everything written so far survive the loss of power. Blocks; frees the lock.
+        """Syncs the write-ahead log against a loss of power. Blocks; frees the lock.
 
         Raises:
             StorageFailed: what was written since the last sync may not survive.
         """
         with self._sync_failures:
-            # Nothing is written meanwhile.
+            # The caller writes nothing meanwhile.
             sequence = self._database.sequence
             self._database.state.flush_wal(True)
         self._opening.mark.advance(sequence)
@@ -156,11 +156,11 @@ class LogStore:
         self._begin_generation(self.generation + 1)
 
     def delete_log(self, log_key: bytes) -> None:
-        """As `delete_logs`, one."""
+        """Deletes one log; see `delete_logs`."""
         self.delete_logs([log_key])
 
     def delete_logs(self, log_keys: Sequence[bytes]) -> None:
-        """Deletes all of some logs, in one write. Their space comes back later.
+        """Deletes logs in one atomic write. Their space is reclaimed later.
 
         Raises:
             StorageFailed
@@ -173,7 +173,7 @@ class LogStore:
         self._open_generation.tombstones += deleted.tombstones
 
     def end_generation(self) -> None:
-        """Has the generation end where logs are deleted in it: they are in memory until then."""
+        """Ends the generation if logs were deleted in it: till then they are in memory."""
         if self._open_generation.tombstones:
             self._open_generation.must_end = True
 
@@ -184,7 +184,7 @@ class LogStore:
         size_bytes: int,
         replacements: Sequence[Replacement],
     ) -> int:
-        """Puts batches in the place of others into `write`; returns how much smaller the log gets.
+        """Adds the replacement of batches to `write`; returns the bytes by which the log shrinks.
 
         `size_bytes`: of the log before it. Nothing else may be done to it in the same write.
         """
@@ -196,22 +196,22 @@ class LogStore:
         return gone_bytes
 
     def find_reclaimable(self, *, is_tight: bool = False) -> Counter[int]:
-        """The next generations that are worth rewriting, and what is deleted in each.
+        """Returns the next generations worth rewriting, with the deleted bytes of each.
 
-        On a full disk, and with `is_tight`, one generation whose rest fits into what is free.
-
-        Call `write_tombstones` for them, `reclaimer.rewrite`, and `note_reclaimed`.
+        On a full disk, and with `is_tight`, that is one generation whose live data fits into the
+        free space. Call `write_tombstones`, `reclaimer.rewrite` and `note_reclaimed` for them.
         """
         is_short = is_tight or self.is_full
         return self.reclaimer.find(self.generation, self.room.free_bytes(), is_short=is_short)
 
     def write_tombstones(self, generations: Collection[int]) -> None:
-        """Makes a file of what deletes dead logs there, and begins a generation.
+        """Writes the range tombstones of dead logs in `generations` to a file of their own.
 
-        Blocks, for as long as it takes to flush what is in memory. Raises `StorageFailed`.
+        Begins a generation. Blocks until the memtables are flushed. Raises `StorageFailed`.
         """
-        # RocksDB makes one file of all memtables that wait, and of all that a start recovers. One
-        # with tombstones and newer batches would have it rewrite everything between them.
+        # RocksDB merges memtables that wait for a flush, and all that a start recovers, into one
+        # file. With tombstones and newer batches in one file it would rewrite
+        # everything between them.
         self._database.allow_compactions(allowed=False)
         self.roll(wait=True)
         write = self.new_write()
@@ -227,7 +227,7 @@ class LogStore:
         self.write(write, 0)
 
     def stop_reclaiming(self) -> None:
-        """Makes a `rewrite` in another thread end soon. Nothing but `close` may follow."""
+        """Cancels a `rewrite` in another thread. Only `close` may follow."""
         self._database.stop_compacting()
 
     def heads(self) -> Iterator[tuple[bytes, LogHead]]:
@@ -240,15 +240,15 @@ class LogStore:
         return LogHead() if row is None else LogHead.unpack(row)
 
     def incoming(self) -> Iterator[tuple[bytes, Incoming]]:
-        """Log key and mark of every log that is, or was until now, a copy that a move brings."""
+        """Log key and copy marker of every log that is, or was until now, the copy of a move."""
         for key, row in self.reader.rows(INCOMING, INCOMING + b"\xff" * 21):
             yield key[1:], Incoming.unpack(row)
 
     def recover(self) -> None:
-        """After a failure: opens the database again, read-only where it cannot be written. Blocks.
+        """Opens the database again after a failure, read-only if it cannot be written. Blocks.
 
         Raises:
-            StorageFailed: it cannot be written yet; reads go on.
+            StorageFailed: it cannot be written yet; reads still work.
         """
         try:
             database, failure = self._opening.again(self._database, self.identity, self.room)
@@ -265,7 +265,7 @@ class LogStore:
         return self._database.statistics()
 
     def close(self) -> None:
-        """Blocks; gives up the directory. Closing twice is no error."""
+        """Syncs, closes and unlocks the directory. Blocks. Closing twice is no error."""
         if self.is_writable:
             with suppress(StorageFailed):
                 self.sync()
@@ -278,7 +278,7 @@ class LogStore:
         self.reader = LogReader(database, self.read_failures)
         self.reclaimer = Reclaimer(database, self.reader, flush_bytes=self._flush_bytes)
         last = self.reader.last_row(GENERATIONS, generation_key(COMPACTED_BIT))
-        # What a memtable held is flushed by opening, so a generation never goes on after that.
+        # Opening flushes the recovered memtables, so a generation never continues after it.
         self._begin_generation(0 if last is None else int.from_bytes(last[0][1:], "big") + 1)
 
     def _flush(self, *, wait: bool = False) -> None:
@@ -292,6 +292,6 @@ class LogStore:
     def _note_replaced(
         self, write: AtomicWrite, added: Counter[int], deleted: Counter[int]
     ) -> None:
-        """Bytes by generation. Those of the open one are written with the write, in any case."""
+        """Counts replaced bytes by generation; every write stores those of the open one."""
         self._open_generation.replace(added, deleted)
         note_deleted(write, self.reader, deleted, added)

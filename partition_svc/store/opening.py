@@ -1,7 +1,7 @@
-"""Opens the database of a data directory: for the first time, and again after a failure.
+"""Opens the database of a data directory: at the start, and again after a failure.
 
-Everything goes through the directory that is held open. A new database is made only in a directory
-that has none at the first opening: afterwards one that is missing is a volume that is missing.
+All paths go through an open descriptor of the directory. A database is created only at the first
+opening: later a missing database means a missing volume.
 """
 
 import contextlib
@@ -24,20 +24,20 @@ log = logging.getLogger(__name__)
 
 
 class Reopened(NamedTuple):
-    """With a `failure` the database is read-only."""
+    """A reopened database; with a `failure` it is read-only."""
 
     database: Database
     failure: str | None = None
 
 
 class DatabaseOpener:
-    """Of one data directory, which it holds until `close`."""
+    """Opens the database of one data directory, which it locks until `close`."""
 
     def __init__(self, path: Path, *, with_statistics: bool) -> None:
-        """Raises `StoreInUse`, or `StorageFailed` where the directory cannot be made or opened."""
+        """Raises `StoreInUse`, or `StorageFailed` if the directory cannot be created or opened."""
         self._with_statistics = with_statistics
         self._damage = Damage()
-        #: Why the data here must not be used any more.
+        #: The reason why the data here must not be used any more.
         self._wrong_volume: str | None = None
         try:
             self.directory = DataDirectory(path)
@@ -48,7 +48,7 @@ class DatabaseOpener:
             raise StorageFailed(f"cannot open {path}: {error}") from error
 
     def first(self) -> Database:
-        """Read-only where it cannot be written: the first write fails, and leads to recovery.
+        """Opens the database; read-only if it cannot be written, so that the first write fails.
 
         Raises:
             StorageFailed: it cannot even be read.
@@ -61,7 +61,7 @@ class DatabaseOpener:
             except StorageFailed as error:
                 with contextlib.suppress(StorageFailed):
                     database = self._read_only()
-                    log.error("%s; reading only", error)
+                    log.error("%s; the store is read-only", error)
                     return database
                 raise
             last_end.report(database.sequence)
@@ -69,7 +69,7 @@ class DatabaseOpener:
             return database
 
     def again(self, before: Database, identity: Identity, room: Room) -> "Reopened":
-        """Closes a database after a failure and opens it again. It must be that of `identity`.
+        """Closes a database after a failure and reopens it. It must be the one of `identity`.
 
         Raises:
             StorageFailed: `before` stays open, or nothing can be opened.
@@ -80,7 +80,7 @@ class DatabaseOpener:
         with contextlib.suppress(Exception):
             self._damage.find_families(before.state.live_files())
         before.close()
-        # Iterators and groups that somebody forgot to let go of would keep the lock.
+        # Iterators and writes that are still referenced would keep the lock.
         gc.collect()
         with self._failures():
             try:
@@ -113,7 +113,7 @@ class DatabaseOpener:
         return Database(self.directory.stable_path, is_writable=False)
 
     def _check(self) -> None:
-        """Raises `StorageFailed` where the path leads to another directory, or to other data."""
+        """Raises `StorageFailed` if the path now leads to another directory or other data."""
         if self._wrong_volume is not None:
             raise StorageFailed(self._wrong_volume)
         try:
@@ -122,11 +122,11 @@ class DatabaseOpener:
             raise StorageFailed(str(error)) from error
 
     def read_error(self, text: str) -> str:
-        """The text of an error of a read, in words for users."""
+        """Text for users of a read error."""
         return self._noted(text, by_compaction=False)
 
     def write_error(self, text: str) -> str:
-        """The text of an error of a write, sync or flush: maybe that of a compaction before it."""
+        """Text for users of an error of a write, sync or flush, maybe caused by a compaction."""
         return self._noted(text, by_compaction=True)
 
     def _noted(self, text: str, *, by_compaction: bool) -> str:
@@ -158,7 +158,7 @@ class DatabaseOpener:
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """Has errors name the path that users know."""
+        """Makes errors name the path that users know."""
         try:
             yield
         except (StorageFailed, StoreInUse) as error:
@@ -166,6 +166,6 @@ class DatabaseOpener:
 
 
 def _is_without_database(path: Path) -> bool:
-    """Whether a database may be made here. Where logs are without one, something is missing."""
+    """True if the directory has no file of a database, so that one may be created."""
     files = [*path.glob("CURRENT"), *path.glob("*.sst"), *path.glob("*.log")]
     return not files

@@ -1,4 +1,4 @@
-"""RocksDB's options, chosen by measurement (benchmarks/logs/storage.py shows what they give).
+"""RocksDB's options, chosen by measurement (benchmarks/logs/storage.py shows their effect).
 
 The rule behind them: a write must never stall, because it holds Python's global lock. So RocksDB
 never switches a memtable by itself (the store flushes after `flush_bytes`), and slows down or stops
@@ -13,21 +13,21 @@ from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options
 
 from partition_svc.store.keys import BATCHES, COMPACTED_BATCHES
 
-#: The store flushes long before a memtable is this full.
+#: The store flushes long before a memtable reaches this size.
 _MEMTABLE_BYTES: Final = 256 << 20
 _MEMTABLES_MAX: Final = 8
-#: So large a part of the process's descriptors is for files; the rest is for connections.
+#: Part (one in N) of the process's descriptors for files; the rest is for connections.
 _DESCRIPTORS_PART: Final = 4
 _OPEN_FILES_MIN: Final = 32
 _OPEN_FILES_MAX: Final = 4_000
 _BLOCK_CACHE_BYTES: Final = 32 << 20
-#: Far above where the store waits; see `LogStore.is_behind`.
+#: Far above the limits at which the store waits; see `LogStore.is_behind`.
 _LEVEL0_SLOWDOWN_FILES: Final = 60
 _LEVEL0_STOP_FILES: Final = 80
 
 
 def database_options(*, may_create: bool = True, with_statistics: bool = False) -> Options:
-    """For the database as a whole. With `may_create` it is made where there is none."""
+    """Options of the whole database. With `may_create` a missing one is created."""
     options = Options(raw_mode=True)
     options.create_if_missing(may_create)
     options.create_missing_column_families(True)
@@ -45,9 +45,9 @@ def database_options(*, may_create: bool = True, with_statistics: bool = False) 
 
 
 def open_files_max() -> int:
-    """How many files RocksDB keeps open: a part of the descriptors that this process may have.
+    """Number of files that RocksDB keeps open: a part of the process's descriptor limit.
 
-    A terabyte of log is 16,000 files: neither opened all at once nor kept open.
+    A terabyte of log is 16,000 files, which must not all be open.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     part = _OPEN_FILES_MAX if soft == resource.RLIM_INFINITY else soft // _DESCRIPTORS_PART
@@ -55,7 +55,7 @@ def open_files_max() -> int:
 
 
 def family_options(not_compacted: Collection[str] = ()) -> dict[str, Options]:
-    """For each column family. RocksDB does not compact those of `not_compacted` by itself."""
+    """Options by column family. Automatic compaction is off for `not_compacted`."""
     cache = Cache(_BLOCK_CACHE_BYTES)
     families = {name: _family(cache) for name in ("default", BATCHES, COMPACTED_BATCHES)}
     for name in not_compacted:

@@ -1,7 +1,7 @@
-"""Reading from the store: every look-up is a seek, none is a scan of a log.
+"""Reads of the store: every look-up is a seek, none scans a log.
 
-A read begins at the segment row at or before the offset, goes to that generation's batches, and on
-to the next segment where it needs more.
+A read finds the segment row at or before the offset, reads that generation's batches, and continues
+with the next segment.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Row = tuple[bytes, bytes, bytes]
 
 
 class Run(NamedTuple):
-    """Whole batches one after the other, and the offset after the last of them."""
+    """Consecutive whole batches, and the offset after the last of them."""
 
     batches: list[bytes]
     size_bytes: int
@@ -39,20 +39,20 @@ class Run(NamedTuple):
 
 
 class ReadLimits(NamedTuple):
-    """How much to read: whole batches of at most `bytes_max`, ending once `pause_bytes` are there.
+    """Limits of a read: at most `bytes_max` of whole batches, ending after `pause_bytes`.
 
-    With `one` the first batch comes back even where it alone is larger than `bytes_max`.
+    With `at_least_one` the first batch is returned even if it alone is larger than `bytes_max`.
     """
 
     bytes_max: int
     pause_bytes: int
-    one: bool
+    at_least_one: bool
 
 
 class LogReader:
     """Reads one database. `log` is always a `log_key`.
 
-    All raise `StorageFailed` on I/O errors, and where a block fails its checksum.
+    All methods raise `StorageFailed` on I/O errors and failed checksums.
     """
 
     def __init__(self, database: Database, failures: ReadFailures) -> None:
@@ -61,17 +61,17 @@ class LogReader:
         self._families = database.batch_families
 
     def read(self, log: bytes, offset: int, end_offset: int, limits: ReadLimits) -> Run:
-        """Batches from the one that holds `offset` on, before `end_offset`.
+        """Batches from the one that contains `offset` up to `end_offset`.
 
-        Fewer where the next cannot be read: only a read that begins there fails.
+        Returns fewer if the next cannot be read: only a read that begins there fails.
         """
-        bytes_max, pause_bytes, one = limits
+        bytes_max, pause_bytes, at_least_one = limits
         found: list[bytes] = []
         size = 0
         next_offset = offset
         try:
             for last_offset, batch in self._from(log, offset, end_offset):
-                if size + len(batch) > bytes_max and not (one and not found):
+                if size + len(batch) > bytes_max and not (at_least_one and not found):
                     break
                 found.append(batch)
                 size += len(batch)
@@ -95,7 +95,7 @@ class LogReader:
                 iterator = iterators[family] = self._families[family].iter()
             offset = max(offset, base)
             iterator.seek(prefix + pack_u64(offset))
-            # Never a step beyond the segment: it may lead over many that compaction took away.
+            # Never steps beyond the segment: a step may pass many keys that compaction deleted.
             while offset < segment_end and iterator.valid():
                 key = iterator.key()
                 last_offset = int.from_bytes(key[-8:], "big")
@@ -110,15 +110,15 @@ class LogReader:
             iterator.status()
 
     def _segments_from(self, log: bytes, offset: int) -> Iterator[tuple[int, int, int]]:
-        """Base offset, end and generation of the segments from the one that holds `offset` on.
+        """Base offset, end and generation of the segments from the one that contains `offset`.
 
-        The first that there is, where compaction has left nothing of those before it.
+        Begins with the first existing segment if compaction has removed those before it.
         """
         prefix = segment_key(log, 0)[:-8]
         segments = self._state.iter()
         segments.seek_for_prev(segment_key(log, offset))
         if not segments.valid() or not segments.key().startswith(prefix):
-            # Nor may an I/O error look like a log that begins later.
+            # An I/O error must not look like a log that begins later.
             segments.status()
             segments.seek(prefix)
         found: tuple[int, int] | None = None
@@ -138,17 +138,17 @@ class LogReader:
             yield (numbered(key), *unpack_segment(row))
 
     def last_segment(self, log: bytes) -> tuple[int, int]:
-        """Generation of the last segment of a log, -1 where there is none, and bytes before it."""
+        """Generation of the last segment of a log (-1 for none), and the bytes before it."""
         row = self.last_row(segment_key(log, 0), segment_key(log, LAST))
         return (-1, 0) if row is None else unpack_segment(row[1])
 
     def producers(self, log: bytes) -> Iterator[tuple[int, bytes]]:
-        """Producer id and row of all producers that a log remembers."""
+        """Producer id and row of all producers of a log."""
         for key, row in self.rows(producer_key(log, 0), producer_key(log, LAST)):
             yield numbered(key), row
 
     def epochs(self, log: bytes) -> Iterator[tuple[int, int]]:
-        """Leader epoch and offset of its first batch, of all epochs that have written to a log."""
+        """Leader epoch and offset of its first batch, of all epochs of a log."""
         for key, row in self.rows(epoch_key(log, 0), epoch_key(log, LAST)):
             yield numbered(key), int.from_bytes(row, "big")
 
@@ -158,9 +158,9 @@ class LogReader:
         return 0 if row is None else int.from_bytes(row, "big")
 
     def offset_before_time(self, log: bytes, timestamp: int) -> int:
-        """An offset up to which no record has `timestamp` or later; -1 where none is known.
+        """An offset up to which no record has `timestamp` or later; -1 if none is known.
 
-        The first record of that time is near after it, where there is one.
+        The first record of that time, if there is one, is soon after it.
         """
         row = self.last_row(time_key(log, 0, 0), time_key(log, timestamp, 0))
         return -1 if row is None else unpack_time_key(row[0])[1]
@@ -181,7 +181,7 @@ class LogReader:
     def some_rows(
         self, start: bytes, end: bytes, bytes_max: int
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
-        """The first rows with start <= key < end, about `bytes_max` of them, and if that is all."""
+        """The first rows with start <= key < end up to about `bytes_max`; True if these are all."""
         found: list[tuple[bytes, bytes]] = []
         for key, row in self.rows(start, end):
             if bytes_max <= 0:
@@ -204,7 +204,7 @@ class LogReader:
             iterator.seek_for_prev(end)
             if iterator.valid() and iterator.key() == end:
                 iterator.prev()
-            # An iterator that met an I/O error looks like one at its end, until it is asked.
+            # An iterator that met an I/O error looks like one at its end until `status` is called.
             iterator.status()
             if not iterator.valid() or iterator.key() < start:
                 return None

@@ -1,12 +1,12 @@
-"""Giving back the space of deleted logs, by rewriting files without what is deleted.
+"""Reclaims the space of deleted logs by rewriting files without their batches.
 
-That rewrites what else is in those files; so a generation is rewritten once half of it is deleted,
-or much sooner where the disk is short of room. Those of the family `compacted` wait until they are
-many: RocksDB merges them by itself too.
+A rewrite also copies the live data of those files, so a generation is rewritten once half of it is
+deleted, or much sooner if the disk is short of room. Generations of the family `compacted` wait
+until enough is deleted: RocksDB merges them by itself too.
 
-The range tombstones of dead logs are written only now, for a few consecutive generations, and
-become a file of their own. RocksDB rewrites everything between the first and the last key of a file
-of tombstones: one with those of all generations would have it rewrite the whole store at once.
+The range tombstones of dead logs are written only then, for a few consecutive generations, into a
+file of their own. RocksDB rewrites everything between the first and the last key of a file of
+tombstones, so tombstones of all generations would make it rewrite the whole store at once.
 """
 
 from collections import Counter
@@ -27,25 +27,25 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.reading import LogReader
 
-#: Part of a generation that must be deleted before the rest is rewritten; where the disk is short
-#: of room much less is worth it.
+#: Part of a generation that must be deleted before it is rewritten, and the part that is enough
+#: if the disk is short of room.
 _WORTH_IT: Final = 0.5
 _WORTH_IT_IF_SHORT: Final = 0.05
-#: Deleted space of the family `compacted` is given back once it is so large a part of a generation.
+#: Part (one in N) of a generation that must be deleted in the family `compacted`.
 _COMPACTED_PART: Final = 4
-#: So much was appended in the generations that are rewritten at a time, at most.
+#: Maximum size of the generations that are rewritten at a time.
 _PIECE_BYTES: Final = 1 << 30
-#: And no more than this part of what is free.
+#: They may also take no more than this part (one in N) of the free space.
 _FREE_PART: Final = 4
-#: With more of these RocksDB must compact by itself between two rewrites, or appends have to wait.
+#: With more level-0 files RocksDB must compact between two rewrites, or appends have to wait.
 _LEVEL0_FILES_MAX: Final = 15
 
 
 class Reclaimer:
-    """For one database."""
+    """Finds and rewrites generations of one database."""
 
     def __init__(self, database: Database, reader: LogReader, *, flush_bytes: int) -> None:
-        """`flush_bytes` is how much a generation usually has."""
+        """`flush_bytes`: usual size of a generation."""
         self._database = database
         self._reader = reader
         self._compacted_bytes_min = flush_bytes // _COMPACTED_PART
@@ -53,12 +53,10 @@ class Reclaimer:
             database.allow_compactions(allowed=True)
 
     def find(self, before: int, free_bytes: int, *, is_short: bool) -> Counter[int]:
-        """The next generations before `before` that are worth it, with their deleted bytes.
+        """Returns the next generations before `before` worth rewriting, with their deleted bytes.
 
-        `free_bytes` may be used of the disk. With `is_short` it is one generation, of which little
-        need be deleted.
-
-        Where there is nothing more to rewrite, RocksDB compacts by itself again.
+        `free_bytes`: free space of the disk. With `is_short` it is one generation, of which only a
+        small part need be deleted. Enables automatic compaction when there is nothing to rewrite.
         """
         found = self._find(before, free_bytes, is_short=is_short)
         if not found or self._database.level0_files() > _LEVEL0_FILES_MAX:
@@ -72,13 +70,13 @@ class Reclaimer:
         compacted = dict(self._mostly_deleted(COMPACTED_BIT, COMPACTED_BIT | before, part, damaged))
         if is_short:
             return _one_that_fits({**plain, **compacted}, free_bytes)
-        is_enough = sum(one.deleted for one in compacted.values()) >= self._compacted_bytes_min
+        is_enough = sum(size.deleted for size in compacted.values()) >= self._compacted_bytes_min
         # New files are written before the old ones go, and have neighbours in them as well.
         bytes_max = min(_PIECE_BYTES, free_bytes // _FREE_PART)
         return _first_run({**plain, **compacted} if is_enough else plain, bytes_max)
 
     def write_tombstones(self, write: AtomicWrite, generations: Collection[int]) -> None:
-        """Puts tombstones of the dead logs of consecutive generations into `write`."""
+        """Adds the range tombstones of dead logs in consecutive generations to `write`."""
         for key, _ in self._reader.rows(*dead_range(min(generations), max(generations))):
             prefix = key[len(DEAD) :]
             write.delete_batches(prefix, prefix + b"\xff" * 8)
@@ -104,13 +102,13 @@ class Reclaimer:
             size = GenerationBytes.unpack(row)
             generation = int.from_bytes(key[len(GENERATIONS) :], "big")
             if 0 < size.deleted >= size.appended * part and not any(
-                generation in one for one in damaged
+                generation in generations for generations in damaged
             ):
                 yield generation, size
 
 
 def note_reclaimed(write: AtomicWrite, reader: LogReader, reclaimed: Counter[int]) -> None:
-    """Updates the rows of generations that were rewritten, and forgets their dead logs."""
+    """Updates the rows of rewritten generations, and removes the rows of their dead logs."""
     for generation in reclaimed:
         write.delete_rows(*dead_range(generation, generation))
     for generation, gone in reclaimed.items():
@@ -122,7 +120,7 @@ def note_reclaimed(write: AtomicWrite, reader: LogReader, reclaimed: Counter[int
 
 
 def _one_that_fits(found: Mapping[int, GenerationBytes], free_bytes: int) -> Counter[int]:
-    """That of which least is left to be written again."""
+    """The generation with the least live data."""
     rest = {number: size.appended - size.deleted for number, size in found.items()}
     number = min(rest, key=rest.__getitem__, default=None)
     if number is None or rest[number] >= free_bytes:
@@ -131,7 +129,7 @@ def _one_that_fits(found: Mapping[int, GenerationBytes], free_bytes: int) -> Cou
 
 
 def _first_run(found: Mapping[int, GenerationBytes], bytes_max: int) -> Counter[int]:
-    """The first consecutive generations, as long as they are not too large together."""
+    """The first consecutive generations of together at most `bytes_max`, or the first one."""
     run: Counter[int] = Counter()
     appended = 0
     for number in sorted(found):

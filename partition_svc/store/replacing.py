@@ -1,7 +1,7 @@
-"""Putting batches in the place of others: what compaction leaves of them, or nothing.
+"""Replaces batches by their compacted form, or deletes them.
 
-A batch that is left has the last offset that it had, and with it its key, so nothing else changes
-its place. Sizes follow in the same atomic write: those of the segments, and of the generations.
+A compacted batch keeps its last offset and so its key. The sizes of segments and generations are
+updated in the same atomic write.
 """
 
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from partition_svc.store.reading import LogReader
 
 
 class Replacement(NamedTuple):
-    """What a batch of `size_bytes` becomes; `batch` None: it is deleted."""
+    """The new form of a batch of `size_bytes`; None deletes it."""
 
     last_offset: int
     size_bytes: int
@@ -23,7 +23,7 @@ class Replacement(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """Bytes by generation: of batches that are put, and of those that they were before."""
+    """Bytes by generation: of the new batches, and of those that they replace."""
 
     added: Counter[int]
     deleted: Counter[int]
@@ -40,7 +40,7 @@ def replace_batches(
     size_bytes: int,
     replacements: Sequence[Replacement],
 ) -> Replaced:
-    """Puts replacements into `write`. `size_bytes`: of the log before it."""
+    """Adds replacements to `write`. `size_bytes`: size of the log before."""
     segments = list(reader.segments(log))
     bases = [base for base, _, _ in segments]
     replaced = Replaced(Counter(), Counter())
@@ -68,7 +68,7 @@ def _move_segments(
     size_bytes: int,
     gone: Counter[int],
 ) -> None:
-    """Segments begin earlier by what is gone before them. One without a batch has no row."""
+    """Updates the start of each segment in bytes, and removes segments without a batch."""
     ends = [*(before for _, _, before in segments[1:]), size_bytes]
     gone_before = 0
     for index, ((base, generation, before), end) in enumerate(zip(segments, ends, strict=True)):

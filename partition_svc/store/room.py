@@ -1,7 +1,7 @@
-"""Room on the disk of a store, and the part of it that is kept for deleting.
+"""Free space on the disk of a store, and the reserve that is kept for deleting.
 
-Giving space back takes space: deletions are written, memtables become files, and the rest of a file
-is written again without what is deleted. So appends are refused while that much is left.
+Reclaiming space takes space: deletions are written, memtables become files, and live data is copied
+to new files. So appends are refused once only the reserve is left.
 """
 
 import contextlib
@@ -13,21 +13,21 @@ from typing import Final
 from common.disk.data_directory import DataDirectory
 from partition_svc.store.failures import storage_failures
 
-#: Room beside the data for what RocksDB writes about it.
+#: Space for RocksDB's own files beside the data.
 _MARGIN_BYTES: Final = 4 << 20
-#: The disk is looked at after so many written bytes, and after so many seconds.
+#: The free space is read again after so many written bytes or seconds.
 _LOOK_BYTES: Final = 1 << 20
 _LOOK_S: Final = 1.0
-#: Appends are accepted again once there is so large a part of the reserve beside it.
+#: Appends are accepted again once this part (one in N) of the reserve is free beside it.
 _SPARE_PART: Final = 8
 _MIB: Final = 1 << 20
 
 
 class Room:
-    """Of the disk that holds a data directory. Everything raises `StorageFailed`."""
+    """Free space of the disk that holds a data directory. All methods raise `StorageFailed`."""
 
     def __init__(self, directory: DataDirectory, reserve_bytes: int = 0) -> None:
-        """`reserve_bytes` is what appends leave free; 0: nothing is kept."""
+        """`reserve_bytes`: free space that appends must leave; 0 for none."""
         self._directory = directory
         self._reserve_bytes = reserve_bytes
         self._failures = storage_failures(f"look at the disk of {directory.path}")
@@ -36,9 +36,9 @@ class Room:
         self._is_short = False
 
     def is_enough(self, size_bytes: int = 0) -> bool:
-        """Returns whether so many bytes more fit, beside what opening writes again.
+        """True if `size_bytes` more fit, beside what opening the database writes.
 
-        Opening writes what the write-ahead log holds a second time, into files.
+        Opening writes the contents of the write-ahead log a second time, into SST files.
         """
         logged_bytes = _logged_bytes(self._directory.stable_path)
         return self.free_bytes() > logged_bytes + size_bytes + _MARGIN_BYTES
@@ -48,7 +48,7 @@ class Room:
             return self._directory.free_bytes()
 
     def in_words(self) -> str:
-        """For log lines."""
+        """Describes the free space for log lines."""
         free_mib, reserve_mib = self.free_bytes() / _MIB, self._reserve_bytes / _MIB
         return (
             f"{self._directory.path} has {free_mib:.1f} MiB free; {reserve_mib:.1f} MiB and what "
@@ -59,9 +59,9 @@ class Room:
         self._written += size_bytes
 
     def is_short(self, unflushed_bytes: Callable[[], int]) -> bool:
-        """Whether only the reserve is left, beside what memtables take when they become files.
+        """True if only the reserve is left after the memtables are flushed.
 
-        Cheap: mostly the answer is what it was when the disk was looked at last.
+        Cheap: mostly returns the result of the last reading of the disk.
         """
         now = monotonic()
         if self._written < _LOOK_BYTES and now < self._look_at:
@@ -72,16 +72,16 @@ class Room:
         return self._is_short
 
     def for_copies(self, unflushed_bytes: int, flush_bytes: int) -> int:
-        """How many bytes logs that move here may take.
+        """Bytes that copies of moving logs may take.
 
-        Less than appends may, so that a copy does not stop the logs that are served here: twice the
-        reserve stays free, and what is written is for a while in the write-ahead log and in files.
+        That is less than appends may, so that a copy does not stop the logs served here: twice the
+        reserve stays free, because a copy is for a while in the write-ahead log and in SST files.
         """
         kept = max(2 * self._reserve_bytes, _MARGIN_BYTES) + unflushed_bytes + flush_bytes
         return max(0, self.free_bytes() - kept)
 
     def is_for_cleaning(self, unflushed_bytes: int) -> bool:
-        """Whether log compaction may write: it gives space back later, and leaves half of it."""
+        """True if log compaction may write; it leaves half of the reserve."""
         return self._left(unflushed_bytes) >= self._reserve_bytes // 2
 
     def _left(self, unflushed_bytes: int) -> int:
@@ -89,9 +89,9 @@ class Room:
 
 
 def _logged_bytes(path: Path) -> int:
-    """Of the write-ahead log's files. RocksDB removes one at any time, in a thread of its own."""
+    """Size of the write-ahead log's files, which RocksDB may remove at any time in a thread."""
     logged = 0
-    for one in path.glob("*.log"):
+    for file in path.glob("*.log"):
         with contextlib.suppress(FileNotFoundError):
-            logged += one.stat().st_size
+            logged += file.stat().st_size
     return logged

@@ -1,10 +1,10 @@
-"""What a data directory remembers of the metadata, and how its last process ended: one row.
+"""The volume state of a data directory: tokens, applied metadata, and the last shutdown. One row.
 
 *Tokens* tell the newest state of a directory from copies of an older one. Each opening adds a
 token, and while there are writes a new one is added every few seconds. A token is durable here
-before the metadata service hears of it, and older ones are dropped only after that has recorded it.
-So wherever either side crashes, the token that the metadata service knows is one of those here; a
-copy that was taken before the token was made does not have it.
+before the metadata service receives it, and older ones are dropped only after that has recorded it.
+So wherever either side crashes, the token recorded by the metadata service is one of those here; a
+copy taken before the token was created does not have it.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-#: Openings that never reach the metadata service add tokens up to so many, then share the last.
+#: Maximum of tokens; further openings that never reach the metadata service share the last.
 TOKENS_MAX: Final = 16
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -23,8 +23,8 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 class StoredVolume:
     """See `VolumeState` of the metadata port for the fields that are part of a registration.
 
-    `boot_id` names the run of the operating system in which the directory was opened last;
-    `is_closed`: that process wrote everything and closed it.
+    `boot_id`: boot of the operating system in which the directory was opened last;
+    `is_closed`: that process synced everything and closed it.
     """
 
     tokens: tuple[str, ...] = ()
@@ -46,8 +46,8 @@ class StoredVolume:
     def opened(self, boot_id: str) -> "StoredVolume":
         """The state after one more opening.
 
-        What was written and not synced survives the process, but not the operating system: records
-        may be missing where that was started anew and the directory was not closed.
+        Unsynced writes survive the process but not the operating system: records may be missing if
+        the machine was rebooted and the directory had not been closed.
         """
         is_same_boot = bool(boot_id) and boot_id == self.boot_id
         return replace(
@@ -58,20 +58,20 @@ class StoredVolume:
         )
 
     def with_token(self) -> "StoredVolume":
-        """With a new token to be recorded by the metadata service."""
+        """The state with a new token, which the metadata service has to record."""
         if len(self.tokens) >= TOKENS_MAX:
             return self
         return replace(self, tokens=(*self.tokens, uuid4().hex))
 
     def recorded(self, token: str) -> "StoredVolume":
-        """Without the tokens before one that the metadata service has recorded."""
+        """The state without the tokens before the one that the metadata service has recorded."""
         if token not in self.tokens:
             return self
         return replace(self, tokens=self.tokens[self.tokens.index(token) :])
 
 
 def current_boot_id() -> str:
-    """Empty where the operating system does not tell: every unclean end counts then."""
+    """The kernel's boot id; empty if unknown, so that every unclean shutdown counts."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:

@@ -13,7 +13,7 @@ from partition_svc.log.log_config import FOREVER
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.store.reading import LogReader, ReadLimits
 
-_FIRST = ReadLimits(bytes_max=0, pause_bytes=0, one=True)
+_FIRST = ReadLimits(bytes_max=0, pause_bytes=0, at_least_one=True)
 
 
 class CompactionCandidate(NamedTuple):

@@ -31,7 +31,7 @@ from partition_svc.store.replacing import Replacement
 _T = TypeVar("_T")
 
 #: Read, worked on and written at a time: a few milliseconds of each.
-_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, at_least_one=True)
 
 
 class CompactionInterrupted(Exception):

@@ -19,7 +19,7 @@ class UncleanableLogs:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._reasons: dict[LogId, str] = {}
-        self._told_s: dict[LogId, float] = {}
+        self._logged_at_s: dict[LogId, float] = {}
 
     def reason(self, log_id: LogId) -> str:
         """Empty where the log can be compacted, as far as is known."""
@@ -28,9 +28,9 @@ class UncleanableLogs:
     def note(self, log_id: LogId, reason: str, error: Exception | None = None) -> None:
         """Logs it, with the traceback of a bug, unless it did so a short while ago."""
         now_s = self._clock()
-        is_due = now_s - self._told_s.get(log_id, -_REPEAT_S) >= _REPEAT_S
+        is_due = now_s - self._logged_at_s.get(log_id, -_REPEAT_S) >= _REPEAT_S
         if is_due or self._reasons.get(log_id) != reason:
-            self._told_s[log_id] = now_s
+            self._logged_at_s[log_id] = now_s
             topic_id, partition = log_id
             log.warning(
                 "cannot compact partition %d of topic %s: %s",
@@ -41,7 +41,7 @@ class UncleanableLogs:
     def clear(self, log_id: LogId) -> None:
         """A pass over the log was through."""
         self._reasons.pop(log_id, None)
-        self._told_s.pop(log_id, None)
+        self._logged_at_s.pop(log_id, None)
 
     def keep(self, log_ids: Collection[LogId]) -> None:
         """Forgets all logs but these: they are gone, or not compacted any more."""

@@ -195,9 +195,9 @@ class Fetcher:
         end = log.high_watermark
         result = _result(log, [])
         size = 0
-        while offset < end and (size < limits.bytes_max or (limits.one and not size)):
+        while offset < end and (size < limits.bytes_max or (limits.at_least_one and not size)):
             left = limits.bytes_max - size
-            one = limits.one and not size
+            one = limits.at_least_one and not size
             if room is not None:
                 if room.left < left:
                     if one:

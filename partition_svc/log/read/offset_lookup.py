@@ -32,7 +32,7 @@ from partition_svc.store.reading import ReadLimits
 
 _NO_ANSWER: Final = OffsetResult()
 #: So many bytes of batches at a time while looking for the right one.
-_STEP: Final = ReadLimits(bytes_max=64 << 10, pause_bytes=64 << 10, one=True)
+_STEP: Final = ReadLimits(bytes_max=64 << 10, pause_bytes=64 << 10, at_least_one=True)
 #: What is searched on the event loop: half a millisecond of work.
 _RECORDS_AT_ONCE: Final = 1000
 #: Records that one query may search, and one batch more.

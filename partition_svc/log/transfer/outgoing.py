@@ -19,7 +19,7 @@ from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits, Row
 
 #: Small enough that reading it, and taking it in, are short turns of the loop.
-_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, one=True)
+_PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, at_least_one=True)
 #: Rows are small: some 500 of them take as long as a piece of batches.
 _ROWS_BYTES: Final = 32 << 10
 

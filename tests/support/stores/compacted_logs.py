@@ -19,7 +19,7 @@ EAGER: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ra
 NEVER_MS = 3_600_000
 START_MS = 1_700_000_000_000
 
-_EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+_EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 #: Key and value of a record; value None is a tombstone.
 Pair = tuple[bytes, bytes | None]

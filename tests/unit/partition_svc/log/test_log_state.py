@@ -13,7 +13,7 @@ from tests.support.stores.partition_core import batch
 
 PLAIN = LogConfig()
 COMPACTED = LogConfig(is_compacted=True, segment_bytes=3000, segment_ms=1000)
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import LOG, base_offset, batch, content
 
 NOW_MS = 1_800_000_000_000
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from partition_svc.log.tail_cache import LogTail, TailCache
 from partition_svc.store.reading import ReadLimits
 
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 def two_records(base_offset, size):
@@ -49,10 +49,10 @@ def test_reads_keep_below_the_high_watermark():
 def test_limits_cut_between_batches():
     cache, tail = TailCache(1 << 20), LogTail()
     fill(cache, tail, 5)
-    assert offsets(tail.read(0, 10, ReadLimits(250, 250, one=True))) == [0, 2]
-    assert offsets(tail.read(0, 10, ReadLimits(1000, 150, one=True))) == [0, 2]
-    assert offsets(tail.read(2, 10, ReadLimits(50, 50, one=True))) == [2]
-    run = tail.read(2, 10, ReadLimits(50, 50, one=False))
+    assert offsets(tail.read(0, 10, ReadLimits(250, 250, at_least_one=True))) == [0, 2]
+    assert offsets(tail.read(0, 10, ReadLimits(1000, 150, at_least_one=True))) == [0, 2]
+    assert offsets(tail.read(2, 10, ReadLimits(50, 50, at_least_one=True))) == [2]
+    run = tail.read(2, 10, ReadLimits(50, 50, at_least_one=False))
     assert (run.batches, run.next_offset) == ([], 2)
 
 
@@ -168,7 +168,7 @@ def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
             end += 2
     for _ in range(500):
         bytes_max, pause = chance.randrange(5000), chance.randrange(5000)
-        limits = ReadLimits(bytes_max, pause, one=chance.random() < 0.5)
+        limits = ReadLimits(bytes_max, pause, at_least_one=chance.random() < 0.5)
         asked = chance.randrange(end), chance.randrange(end + 1), limits
         assert together.read(*asked) == apart.read(*asked)
 

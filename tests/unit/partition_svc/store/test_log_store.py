@@ -24,7 +24,7 @@ from tests.support.stores.log_stores import (
 )
 
 ROOT = Path(__file__).parents[4]
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 _KILLED_AFTER_WRITING = """
 import os, signal, sys

@@ -7,7 +7,7 @@ from partition_svc.store.reading import ReadLimits
 from tests.support.stores.bit_rot import damage
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, roll, store_batches
 
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 class Clock:

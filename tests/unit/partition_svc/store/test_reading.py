@@ -5,7 +5,7 @@ from partition_svc.store.keys import LAST, epoch_key, pack_u64, producer_key, se
 from partition_svc.store.reading import ReadLimits
 from tests.support.stores.log_stores import LOG_KEY, OTHER_LOG_KEY, opened, store_batches
 
-EVERYTHING = ReadLimits(1 << 20, 1 << 20, one=True)
+EVERYTHING = ReadLimits(1 << 20, 1 << 20, at_least_one=True)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_a_read_stays_below_the_end_it_is_given(store):
 
 
 def test_limits_cut_between_batches(store):
-    run = read(store, 0, limits=ReadLimits(35, 35, one=True))
+    run = read(store, 0, limits=ReadLimits(35, 35, at_least_one=True))
     assert [len(one) for one in run.batches] == [10, 20]
-    assert read(store, 0, limits=ReadLimits(100, 25, one=True)).next_offset == 20
+    assert read(store, 0, limits=ReadLimits(100, 25, at_least_one=True)).next_offset == 20
 
 
 def test_the_first_batch_may_be_too_large_where_one_is_wanted(store):
-    assert len(read(store, 10, limits=ReadLimits(5, 5, one=True)).batches) == 1
-    run = read(store, 10, limits=ReadLimits(5, 5, one=False))
+    assert len(read(store, 10, limits=ReadLimits(5, 5, at_least_one=True)).batches) == 1
+    run = read(store, 10, limits=ReadLimits(5, 5, at_least_one=False))
     assert (run.batches, run.next_offset) == ([], 10)
 
 

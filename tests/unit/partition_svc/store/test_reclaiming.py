@@ -25,7 +25,7 @@ from tests.support.stores.log_stores import (
 )
 from tests.support.waiting import eventually
 
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 def fill(store: LogStore, *, mine: int, others: int, generations: int = 3) -> None:

@@ -19,7 +19,7 @@ from tests.support.stores.log_stores import (
     store_batches,
 )
 
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.support.stores.partition_core import TOPIC_ID, batch
 
 NOW_MS = 1_800_000_000_000
 MUCH = 1 << 20
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 @pytest.fixture

@@ -100,7 +100,8 @@ def test_wherever_it_is_killed_the_log_says_the_same(tmp_path, seed, monkeypatch
             expected = last_values(await read_everything(core))
             # A piece for each batch, so that there are many writes.
             monkeypatch.setattr(
-                "partition_svc.log.compaction.compaction_pass._PIECE", ReadLimits(1, 1, one=True)
+                "partition_svc.log.compaction.compaction_pass._PIECE",
+                ReadLimits(1, 1, at_least_one=True),
             )
             copies = copy_after_each_write(core, tmp_path, monkeypatch)
             for round_ in range(3):

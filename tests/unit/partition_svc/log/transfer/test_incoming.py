@@ -31,7 +31,7 @@ from tests.support.stores.partition_core import (
 OTHER = b"another of 16 by"
 LOG = LogId(OTHER, 0)
 KEY = log_key(*LOG)
-EVERYTHING = ReadLimits(1 << 30, 1 << 30, one=True)
+EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 def move(move_id=1, phase=MovePhase.PREPARE):
