@@ -44,7 +44,7 @@ class ConsumerHeartbeatTaken:
 
 
 @dataclass(slots=True)
-class ConsumerMember:
+class DescribedConsumerMember:
     """`member_type` 0 classic, 1 consumer (KIP-1099)."""
 
     member_id: str
@@ -60,12 +60,12 @@ class ConsumerMember:
 
 
 @dataclass(slots=True)
-class ConsumerGroup:
+class DescribedConsumerGroup:
     group_id: str
     state: str = ""
     group_epoch: int = 0
     assignment_epoch: int = 0
     assignor: str = ""
-    members: Sequence[ConsumerMember] = field(default_factory=list)
+    members: Sequence[DescribedConsumerMember] = field(default_factory=list)
     refusal: GroupRefusal | None = None
     message: str | None = None

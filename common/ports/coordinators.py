@@ -24,7 +24,11 @@ from common.ports.classic_groups import (
     Synced,
     SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import (
+    ConsumerHeartbeat,
+    ConsumerHeartbeatTaken,
+    DescribedConsumerGroup,
+)
 from common.ports.group_offsets import (
     CommitOffsets,
     CommitResult,
@@ -72,4 +76,6 @@ class Coordinators(Protocol):
         self, request: ConsumerHeartbeat
     ) -> "Future[ConsumerHeartbeatTaken]": ...
 
-    async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]: ...
+    async def describe_consumer_groups(
+        self, group_ids: Sequence[str]
+    ) -> list[DescribedConsumerGroup]: ...

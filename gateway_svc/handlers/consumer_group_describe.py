@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 
 from common.cluster.view import ClusterView
-from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.consumer_groups import (
+    DescribedConsumerGroup,
+    DescribedConsumerMember,
+    OwnedPartitions,
+)
 from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.dispatch.context import RequestContext
@@ -44,7 +48,7 @@ async def consumer_group_describe(
     )
 
 
-def _group(found: ConsumerGroup, operations: int, view: ClusterView) -> DescribedGroup:
+def _group(found: DescribedConsumerGroup, operations: int, view: ClusterView) -> DescribedGroup:
     if found.refusal is not None:
         return DescribedGroup(
             error_code=GROUP_ERRORS[found.refusal],
@@ -62,7 +66,7 @@ def _group(found: ConsumerGroup, operations: int, view: ClusterView) -> Describe
     )
 
 
-def _member(one: ConsumerMember, view: ClusterView) -> Member:
+def _member(one: DescribedConsumerMember, view: ClusterView) -> Member:
     return Member(
         member_id=one.member_id,
         instance_id=one.instance_id,

@@ -25,7 +25,11 @@ from common.ports.classic_groups import (
     Synced,
     SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import (
+    ConsumerHeartbeat,
+    ConsumerHeartbeatTaken,
+    DescribedConsumerGroup,
+)
 from common.ports.group_offsets import (
     CommitOffsets,
     CommitResult,
@@ -122,9 +126,11 @@ class GrpcCoordinators:
     def consumer_heartbeat(self, request: ConsumerHeartbeat) -> Future[ConsumerHeartbeatTaken]:
         return self._submit(consumer_heartbeat_to_call(request), consumer_taken_of)
 
-    async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
+    async def describe_consumer_groups(
+        self, group_ids: Sequence[str]
+    ) -> list[DescribedConsumerGroup]:
         answer = await self._call("DescribeConsumerGroups", pb.GroupIds(group_ids=group_ids))
-        return [from_message(one, ConsumerGroup) for one in answer.groups]
+        return [from_message(one, DescribedConsumerGroup) for one in answer.groups]
 
     def _submit(self, call: pb.GroupCall, read: Callable[[pb.GroupAnswer], T]) -> Future[T]:
         self._check()

@@ -38,7 +38,11 @@ from common.ports.classic_groups import (
     Synced,
     SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import (
+    ConsumerHeartbeat,
+    ConsumerHeartbeatTaken,
+    DescribedConsumerGroup,
+)
 from common.ports.coordinators import Coordinators
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
@@ -110,7 +114,9 @@ class RoutedCoordinators:
     async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]:
         return await gather_bounded(self._describe, group_ids)
 
-    async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
+    async def describe_consumer_groups(
+        self, group_ids: Sequence[str]
+    ) -> list[DescribedConsumerGroup]:
         return await gather_bounded(self._describe_consumer, group_ids)
 
     async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]:
@@ -140,15 +146,15 @@ class RoutedCoordinators:
         except BackendUnavailable:
             return DescribedGroup(group_id, refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
-    async def _describe_consumer(self, group_id: str) -> ConsumerGroup:
-        async def describe(owner: Coordinators) -> ConsumerGroup:
+    async def _describe_consumer(self, group_id: str) -> DescribedConsumerGroup:
+        async def describe(owner: Coordinators) -> DescribedConsumerGroup:
             (found,) = await owner.describe_consumer_groups([group_id])
             return found
 
         try:
             return await self._call(group_id, CoordinatorCall(describe))
         except BackendUnavailable:
-            return ConsumerGroup(group_id, refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
+            return DescribedConsumerGroup(group_id, refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
     async def _delete(self, group_id: str) -> GroupResult:
         try:

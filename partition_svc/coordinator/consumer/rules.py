@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from common.ports.classic_groups import ListedGroup
-from common.ports.consumer_groups import ConsumerGroup as DescribedGroup
-from common.ports.consumer_groups import ConsumerMember as DescribedMember
+from common.ports.consumer_groups import DescribedConsumerGroup, DescribedConsumerMember
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets
 from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE
@@ -72,15 +71,15 @@ def expiry_rule(group: ConsumerGroup, now_ms: int) -> Callable[[str, int, Stored
     return is_expired
 
 
-def describe(group: ConsumerGroup) -> DescribedGroup:
-    return DescribedGroup(
+def describe(group: ConsumerGroup) -> DescribedConsumerGroup:
+    return DescribedConsumerGroup(
         group.group_id,
         group.state,
         group.epoch,
         group.assignment_epoch,
         assignor(group),
         [
-            DescribedMember(
+            DescribedConsumerMember(
                 one.member_id,
                 one.epoch,
                 one.client,
@@ -98,11 +97,11 @@ def describe(group: ConsumerGroup) -> DescribedGroup:
     )
 
 
-def missing(group_id: str, *, is_there: bool) -> DescribedGroup:
+def missing(group_id: str, *, is_there: bool) -> DescribedConsumerGroup:
     """The description of what is no consumer group: a classic group, or none at all."""
     why = "is not a consumer group." if is_there else "not found."
     refusal = GroupRefusal.GROUP_ID_NOT_FOUND
-    return DescribedGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
+    return DescribedConsumerGroup(group_id, refusal=refusal, message=f"Group {group_id} {why}")
 
 
 def listed(group: ConsumerGroup) -> ListedGroup:

@@ -17,8 +17,7 @@ from common.ports.classic_groups import (
     ListedGroup,
     SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerGroup as DescribedConsumerGroup
-from common.ports.consumer_groups import ConsumerHeartbeat
+from common.ports.consumer_groups import ConsumerHeartbeat, DescribedConsumerGroup
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommitOffsets,

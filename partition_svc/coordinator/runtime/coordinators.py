@@ -24,7 +24,11 @@ from common.ports.classic_groups import (
     Synced,
     SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerGroup, ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import (
+    ConsumerHeartbeat,
+    ConsumerHeartbeatTaken,
+    DescribedConsumerGroup,
+)
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommitOffsets,
@@ -158,7 +162,9 @@ class OwnedCoordinators:
             lambda refusal: ConsumerHeartbeatTaken(refusal=refusal),
         )
 
-    async def describe_consumer_groups(self, group_ids: Sequence[str]) -> list[ConsumerGroup]:
+    async def describe_consumer_groups(
+        self, group_ids: Sequence[str]
+    ) -> list[DescribedConsumerGroup]:
         return await gather_bounded(self._describe_consumer, group_ids)
 
     async def _describe(self, group_id: str) -> DescribedGroup:
@@ -170,13 +176,13 @@ class OwnedCoordinators:
             group_id, describe, lambda refusal: DescribedGroup(group_id, refusal=refusal)
         )
 
-    async def _describe_consumer(self, group_id: str) -> ConsumerGroup:
+    async def _describe_consumer(self, group_id: str) -> DescribedConsumerGroup:
         def describe(group: Group, ticket: Ticket, now_ms: int) -> Effects:
             description: Any = group.describe_consumer()
             return Effects(now_ms, [(ticket, description)])
 
         return await self._ask(
-            group_id, describe, lambda refusal: ConsumerGroup(group_id, refusal=refusal)
+            group_id, describe, lambda refusal: DescribedConsumerGroup(group_id, refusal=refusal)
         )
 
     async def _delete(self, group_id: str) -> GroupResult:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from common.ports.classic_groups import DescribedGroup
-from common.ports.consumer_groups import ConsumerGroup
+from common.ports.consumer_groups import DescribedConsumerGroup
 from common.ports.group_offsets import CommittedOffset
 from ringlog.cli.groups.assignment import assigned_partitions
 
@@ -108,7 +108,9 @@ def classic_group(group: DescribedGroup) -> GroupDescription:
     return GroupDescription(group.group_id, group.state, group.protocol_name, members)
 
 
-def consumer_group(group: ConsumerGroup, name_of: Callable[[bytes], str]) -> GroupDescription:
+def consumer_group(
+    group: DescribedConsumerGroup, name_of: Callable[[bytes], str]
+) -> GroupDescription:
     """Describes a group of the consumer protocol (KIP-848). `name_of` maps topic ids to names."""
     members = [
         GroupMemberReport(

@@ -1,11 +1,15 @@
-from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.consumer_groups import (
+    DescribedConsumerGroup,
+    DescribedConsumerMember,
+    OwnedPartitions,
+)
 from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
 from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
-MEMBER = ConsumerMember(
+MEMBER = DescribedConsumerMember(
     "m",
     3,
     GroupClient("c", "/h"),
@@ -26,7 +30,7 @@ def ask(*found, **fields):
 
 
 def test_a_group_is_described_with_its_members():
-    (group,) = ask(ConsumerGroup("g", "Stable", 5, 4, "uniform", [MEMBER]))
+    (group,) = ask(DescribedConsumerGroup("g", "Stable", 5, 4, "uniform", [MEMBER]))
     assert (group.group_state, group.group_epoch, group.assignment_epoch) == ("Stable", 5, 4)
     assert (group.assignor_name, group.authorized_operations) == ("uniform", -(2**31))
     (member,) = group.members
@@ -38,14 +42,16 @@ def test_a_group_is_described_with_its_members():
 
 
 def test_topics_have_their_names_and_those_that_are_gone_are_left_out():
-    (group,) = ask(ConsumerGroup("g", members=[MEMBER]))
+    (group,) = ask(DescribedConsumerGroup("g", members=[MEMBER]))
     (given,) = group.members[0].assignment.topic_partitions
     assert (given.topic_name, given.topic_id, given.partitions) == ("orders", ORDERS.topic_id, [0])
 
 
 def test_each_group_has_an_answer_of_its_own():
-    missing = ConsumerGroup("h", refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message="no h")
-    there, gone = ask(ConsumerGroup("g", "Empty"), missing, include_authorized_operations=True)
+    missing = DescribedConsumerGroup("h", refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message="no h")
+    there, gone = ask(
+        DescribedConsumerGroup("g", "Empty"), missing, include_authorized_operations=True
+    )
     assert there.error_code is ErrorCode.NONE
     assert there.authorized_operations > 0
     assert (gone.error_code, gone.error_message) == (ErrorCode.GROUP_ID_NOT_FOUND, "no h")

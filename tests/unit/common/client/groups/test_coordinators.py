@@ -15,7 +15,7 @@ from common.ports.classic_groups import (
     ListedGroups,
     ListGroups,
 )
-from common.ports.consumer_groups import ConsumerGroup
+from common.ports.consumer_groups import DescribedConsumerGroup
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
@@ -217,7 +217,7 @@ def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
             return [GroupResult(one) for one in group_ids]
 
         async def describe_consumer_groups(self, group_ids):
-            return [ConsumerGroup(one, self.name) for one in group_ids]
+            return [DescribedConsumerGroup(one, self.name) for one in group_ids]
 
     _, coordinators = routed(Deleting("a"), hold_s=0.0)
 

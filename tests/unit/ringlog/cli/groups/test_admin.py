@@ -6,7 +6,11 @@ import pytest
 
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import DescribedGroup, GroupResult, ListedGroup, ListedGroups
-from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.consumer_groups import (
+    DescribedConsumerGroup,
+    DescribedConsumerMember,
+    OwnedPartitions,
+)
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupRefusal
 from common.ports.group_offsets import CommitResult, FetchedOffsets
@@ -19,7 +23,7 @@ from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, EMPTY, STABLE
 
 DEAD = DescribedGroup("readers", "Dead")
 MISSING = DescribedGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
-NO_CONSUMER_GROUP = ConsumerGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
+NO_CONSUMER_GROUP = DescribedConsumerGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
 
 
 class Told:
@@ -105,8 +109,8 @@ def test_a_group_is_described_with_its_coordinator_and_lag():
 
 def test_a_consumer_group_is_described_too():
     owned = [OwnedPartitions(topic("orders", 1).topic_id, [1]), OwnedPartitions(b"?" * 16, [0])]
-    member = ConsumerMember("m", 1, UNKNOWN_CLIENT, assignment=owned)
-    modern = ConsumerGroup("readers", "Stable", assignor="uniform", members=[member])
+    member = DescribedConsumerMember("m", 1, UNKNOWN_CLIENT, assignment=owned)
+    modern = DescribedConsumerGroup("readers", "Stable", assignor="uniform", members=[member])
     found = run(admin(Told(MISSING, modern=modern)).describe("readers"))
     assert found.assignor == "uniform"
     assert ("orders", 1) in found.members[0].partitions

@@ -1,6 +1,10 @@
 """Members, committed offsets and log ends become one report."""
 
-from common.ports.consumer_groups import ConsumerGroup, ConsumerMember, OwnedPartitions
+from common.ports.consumer_groups import (
+    DescribedConsumerGroup,
+    DescribedConsumerMember,
+    OwnedPartitions,
+)
 from common.ports.group_errors import GroupClient
 from ringlog.cli.groups.report import PartitionLag, classic_group, consumer_group, report
 from tests.unit.ringlog.cli.groups.group_samples import COMMITTED, ENDS, STABLE
@@ -37,9 +41,9 @@ def test_members_with_their_partitions():
 
 def test_a_group_whose_coordinator_assigns():
     owned = [OwnedPartitions(b"1" * 16, [4, 2])]
-    one = ConsumerMember("m", 3, GroupClient("app", "/h"), assignment=owned)
+    one = DescribedConsumerMember("m", 3, GroupClient("app", "/h"), assignment=owned)
     found = consumer_group(
-        ConsumerGroup("g", "Stable", assignor="uniform", members=[one]), lambda _: "orders"
+        DescribedConsumerGroup("g", "Stable", assignor="uniform", members=[one]), lambda _: "orders"
     )
     assert (found.state, found.assignor) == ("Stable", "uniform")
     assert found.members[0].partitions == [("orders", 2), ("orders", 4)]
