@@ -5,7 +5,7 @@ from typing import Final
 
 from common.ports.classic_groups import DescribedGroup, ListedGroup, ListGroups
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 
 #: The group type of ListGroups (KIP-848).
 _CLASSIC: Final = "classic"
@@ -13,7 +13,7 @@ _CLASSIC: Final = "classic"
 
 def describe(group: ClassicGroup) -> DescribedGroup:
     """Protocol and metadata are told of a Stable group only (ClassicGroupMember.describe)."""
-    protocol = group.protocol if group.state is ClassicState.STABLE else None
+    protocol = group.protocol if group.state is ClassicGroupState.STABLE else None
     return DescribedGroup(
         group.group_id,
         group.state.value,

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Final
 
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.member import Member, restored_member
-from partition_svc.coordinator.classic.members import Members
+from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
+from partition_svc.coordinator.classic.members import ClassicGroupMembers
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
@@ -19,7 +19,7 @@ NEVER: Final = 2**63 - 1
 CONSUMER_PROTOCOL_TYPE: Final = "consumer"
 
 
-class ClassicState(Enum):
+class ClassicGroupState(Enum):
     """Values are Kafka's names (ClassicGroupState)."""
 
     #: No members; there may be committed offsets.
@@ -65,12 +65,12 @@ class ClassicGroup:
     def __init__(self, group_id: str, settings: GroupSettings) -> None:
         self.group_id = group_id
         self.settings = settings
-        self.state = ClassicState.EMPTY
+        self.state = ClassicGroupState.EMPTY
         self.state_since_ms = -1
         self.generation_id = 0
         self.protocol_type: str | None = None
         self.protocol: str | None = None
-        self.members = Members()
+        self.members = ClassicGroupMembers()
         self.join_by_ms = NEVER
         self.sync_by_ms = NEVER
         self.initial_delay_left_ms: int | None = None
@@ -94,7 +94,7 @@ class ClassicGroup:
             self.members.add(restored_member(one, stored.protocol))
         self.members.leader = stored.leader if stored.leader in self.members else None
 
-    def become(self, state: ClassicState, wall_ms: int) -> None:
+    def become(self, state: ClassicGroupState, wall_ms: int) -> None:
         """`wall_ms`: milliseconds since the epoch, as they are stored with the state."""
         self.state = state
         self.state_since_ms = wall_ms
@@ -102,11 +102,11 @@ class ClassicGroup:
     def wake_by(self, at_ms: int) -> None:
         self.alarm_ms = min(self.alarm_ms, at_ms)
 
-    def extend_session(self, member: Member, now_ms: int) -> None:
+    def extend_session(self, member: ClassicGroupMember, now_ms: int) -> None:
         member.deadline_ms = now_ms + member.session_timeout_ms
         self.wake_by(member.deadline_ms)
 
-    def put_out(self, member: Member, effects: Effects) -> None:
+    def put_out(self, member: ClassicGroupMember, effects: Effects) -> None:
         """Removes a member; what it waits for is refused."""
         member.refuse_waiting(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
         self.members.remove(member)

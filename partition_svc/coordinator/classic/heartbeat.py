@@ -5,7 +5,7 @@ Kafka: GroupMetadataManager.classicGroupHeartbeatToClassicGroup.
 
 from common.ports.classic_groups import GroupHeartbeat
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 
 
 def heartbeat(group: ClassicGroup, request: GroupHeartbeat, now_ms: int) -> GroupRefusal | None:
@@ -18,6 +18,6 @@ def heartbeat(group: ClassicGroup, request: GroupHeartbeat, now_ms: int) -> Grou
     if request.generation_id != group.generation_id:
         return GroupRefusal.ILLEGAL_GENERATION
     group.extend_session(group.members[request.member_id], now_ms)
-    if group.state is ClassicState.PREPARING_REBALANCE:
+    if group.state is ClassicGroupState.PREPARING_REBALANCE:
         return GroupRefusal.REBALANCE_IN_PROGRESS
     return None

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance, static_members
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.classic.member import joining_member
 from partition_svc.coordinator.records.result import Effects, Ticket
 
@@ -60,7 +60,7 @@ def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
 
 def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
     """An empty group takes any; else there must be one that all members know too."""
-    if group.state is ClassicState.EMPTY:
+    if group.state is ClassicGroupState.EMPTY:
         return bool(request.protocol_type and request.protocols)
     is_same_type = request.protocol_type == group.protocol_type
     return is_same_type and group.members.knows_any(request.protocols)
@@ -69,9 +69,9 @@ def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
 def _has_room(group: ClassicGroup, member_id: str) -> bool:
     """While members join again, those who come first stay (acceptJoiningMember)."""
     members, size_max = group.members, group.settings.max_size
-    if len(members) < size_max or group.state is ClassicState.EMPTY:
+    if len(members) < size_max or group.state is ClassicGroupState.EMPTY:
         return True
-    if group.state is not ClassicState.PREPARING_REBALANCE:
+    if group.state is not ClassicGroupState.PREPARING_REBALANCE:
         return member_id in members
     joined = [one.member_id for one in members if one.join_ticket is not None]
     return member_id in joined or len(joined) < size_max
@@ -129,8 +129,8 @@ def _join_again(group: ClassicGroup, joining: Joining, effects: Effects) -> None
         return
     member = group.members[request.member_id]
     leads = group.members.leader == member.member_id
-    is_joining = group.state is ClassicState.PREPARING_REBALANCE
-    asks_anew = leads and group.state is ClassicState.STABLE
+    is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
+    asks_anew = leads and group.state is ClassicGroupState.STABLE
     is_same = tuple(member.protocols) == tuple(request.protocols)
     if not is_joining and not asks_anew and is_same:
         effects.reply(ticket, rebalance.current_generation(group, member, leads=leads))

@@ -17,7 +17,7 @@ from partition_svc.coordinator.records.stored import StoredMember
 
 
 @dataclass(slots=True)
-class Member:
+class ClassicGroupMember:
     """`is_new`: no generation has begun since it came. `deadline_ms`: when its session ends."""
 
     member_id: str
@@ -105,8 +105,8 @@ def _join_refused(member_id: str, refusal: GroupRefusal) -> Joined:
     return Joined(member_id="" if is_unknown else member_id, refusal=refusal)
 
 
-def joining_member(request: JoinGroup, member_id: str) -> Member:
-    return Member(
+def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:
+    return ClassicGroupMember(
         member_id,
         request.group_instance_id,
         request.client,
@@ -116,10 +116,10 @@ def joining_member(request: JoinGroup, member_id: str) -> Member:
     )
 
 
-def restored_member(stored: StoredMember, protocol: str | None) -> Member:
+def restored_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
     """A member as the log has it: of its protocols only the one that was chosen."""
     rebalance_timeout_ms = stored.rebalance_timeout_ms
-    return Member(
+    return ClassicGroupMember(
         stored.member_id,
         stored.group_instance_id,
         stored.client,

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.classic.member import ClassicGroupMember
 
 
-class Members:
+class ClassicGroupMembers:
     """In the order in which they came. The first is the leader until it is lost.
 
     `pending`: member ids that were given out (KIP-394) and when they expire, in milliseconds.
@@ -21,7 +21,7 @@ class Members:
     __slots__ = ("_by_id", "_member_ids", "_support", "leader", "not_synced", "pending")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Member] = {}
+        self._by_id: dict[str, ClassicGroupMember] = {}
         self._member_ids: dict[str, str] = {}  # by instance id
         self._support: Counter[str] = Counter()  # members that know a protocol
         self.leader: str | None = None
@@ -31,13 +31,13 @@ class Members:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[ClassicGroupMember]:
         return iter(self._by_id.values())
 
     def __contains__(self, member_id: object) -> bool:
         return member_id in self._by_id
 
-    def __getitem__(self, member_id: str) -> Member:
+    def __getitem__(self, member_id: str) -> ClassicGroupMember:
         return self._by_id[member_id]
 
     def id_of(self, group_instance_id: str | None) -> str | None:
@@ -54,7 +54,7 @@ class Members:
                 return GroupRefusal.UNKNOWN_MEMBER_ID
         return None if member_id in self._by_id else GroupRefusal.UNKNOWN_MEMBER_ID
 
-    def add(self, member: Member) -> None:
+    def add(self, member: ClassicGroupMember) -> None:
         self._by_id[member.member_id] = member
         if member.group_instance_id is not None:
             self._member_ids[member.group_instance_id] = member.member_id
@@ -63,7 +63,7 @@ class Members:
         if self.leader is None:
             self.leader = member.member_id
 
-    def remove(self, member: Member) -> None:
+    def remove(self, member: ClassicGroupMember) -> None:
         del self._by_id[member.member_id]
         if self.id_of(member.group_instance_id) == member.member_id:
             self._member_ids.pop(member.group_instance_id or "")
@@ -73,7 +73,7 @@ class Members:
         if self.leader == member.member_id:
             self.leader = next(iter(self._by_id), None)
 
-    def replace(self, member: Member, by: Member) -> None:
+    def replace(self, member: ClassicGroupMember, by: ClassicGroupMember) -> None:
         """A static member under a new member id; it leads and owes what it did before."""
         leads, owes = self.leader == member.member_id, member.member_id in self.not_synced
         self.remove(member)
@@ -83,7 +83,7 @@ class Members:
         if owes:
             self.not_synced.add(by.member_id)
 
-    def set_protocols(self, member: Member, protocols: Sequence[GroupProtocol]) -> None:
+    def set_protocols(self, member: ClassicGroupMember, protocols: Sequence[GroupProtocol]) -> None:
         self._support.subtract(_names(member.protocols))
         self._support.update(_names(protocols))
         self._support = +self._support

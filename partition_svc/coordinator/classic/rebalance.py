@@ -7,14 +7,14 @@ Kafka: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin.
 
 from common.ports.classic_groups import Joined, Synced
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicState
-from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.records.result import Effects
 
 
 def rebalance_or_go_on(group: ClassicGroup, effects: Effects) -> None:
     """Begins a rebalance; or, where one is under way, ends the joining if that can be now."""
-    if group.state is ClassicState.PREPARING_REBALANCE:
+    if group.state is ClassicGroupState.PREPARING_REBALANCE:
         complete_if_all_joined(group, effects)
     else:
         prepare(group, effects)
@@ -22,19 +22,19 @@ def rebalance_or_go_on(group: ClassicGroup, effects: Effects) -> None:
 
 def complete_if_all_joined(group: ClassicGroup, effects: Effects) -> None:
     """Ends the joining early. The first members of an empty group wait for their delay."""
-    is_joining = group.state is ClassicState.PREPARING_REBALANCE
+    is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
     if is_joining and group.initial_delay_left_ms is None and group.members.have_all_joined:
         complete(group, effects)
 
 
 def prepare(group: ClassicGroup, effects: Effects) -> None:
     """Ends the generation: members are to join again, which heartbeats tell them."""
-    was_empty = group.state is ClassicState.EMPTY
-    if group.state is ClassicState.COMPLETING_REBALANCE:
+    was_empty = group.state is ClassicGroupState.EMPTY
+    if group.state is ClassicGroupState.COMPLETING_REBALANCE:
         _refuse_syncs(group, effects)
     group.members.not_synced.clear()
     group.sync_by_ms = NEVER
-    group.become(ClassicState.PREPARING_REBALANCE, effects.wall_ms)
+    group.become(ClassicGroupState.PREPARING_REBALANCE, effects.wall_ms)
     if was_empty:
         _begin_initial_delay(group, effects)
     elif group.members.have_all_joined:
@@ -73,11 +73,11 @@ def complete(group: ClassicGroup, effects: Effects) -> None:
         _begin_generation(group, effects)
     else:
         group.protocol = None
-        group.become(ClassicState.EMPTY, effects.wall_ms)
+        group.become(ClassicGroupState.EMPTY, effects.wall_ms)
         group.store(effects)
 
 
-def current_generation(group: ClassicGroup, member: Member, *, leads: bool) -> Joined:
+def current_generation(group: ClassicGroup, member: ClassicGroupMember, *, leads: bool) -> Joined:
     """The answer to a join. Only a leader is told of the others."""
     return Joined(
         member_id=member.member_id,
@@ -106,7 +106,7 @@ def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None
 
 def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
     group.protocol = group.members.choose_protocol()
-    group.become(ClassicState.COMPLETING_REBALANCE, effects.wall_ms)
+    group.become(ClassicGroupState.COMPLETING_REBALANCE, effects.wall_ms)
     for member in group.members:
         leads = member.member_id == group.members.leader
         member.answer_join(current_generation(group, member, leads=leads), effects)

@@ -6,13 +6,16 @@ Kafka: GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin.
 from common.ports.classic_groups import JoinGroup
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
-from partition_svc.coordinator.classic.member import Member, joining_member
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.member import ClassicGroupMember, joining_member
 from partition_svc.coordinator.records.result import Effects, Ticket
 
 
 def replace(
-    group: ClassicGroup, member: Member, joining: tuple[JoinGroup, Ticket, str], effects: Effects
+    group: ClassicGroup,
+    member: ClassicGroupMember,
+    joining: tuple[JoinGroup, Ticket, str],
+    effects: Effects,
 ) -> None:
     """Puts a member with a new id in the place of `member`, which is fenced from now on.
 
@@ -26,7 +29,7 @@ def replace(
     group.members.replace(member, newcomer)
     group.extend_session(newcomer, effects.now_ms)
     newcomer.park_join(ticket, effects)
-    is_settled = group.state is ClassicState.STABLE
+    is_settled = group.state is ClassicGroupState.STABLE
     if is_settled and group.members.choose_protocol() == group.protocol:
         _hand_over(group, newcomer, request, old_leader, effects)
     else:
@@ -35,7 +38,7 @@ def replace(
 
 def _hand_over(
     group: ClassicGroup,
-    newcomer: Member,
+    newcomer: ClassicGroupMember,
     request: JoinGroup,
     old_leader: str | None,
     effects: Effects,

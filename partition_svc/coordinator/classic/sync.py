@@ -5,8 +5,8 @@ Kafka: GroupMetadataManager.classicGroupSyncToClassicGroup.
 
 from common.ports.classic_groups import Synced, SyncGroup
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicState
-from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.records.result import Effects, Ticket
 
 
@@ -18,7 +18,7 @@ def sync(group: ClassicGroup, request: SyncGroup, ticket: Ticket, effects: Effec
         return
     member = group.members[request.member_id]
     _note_synced(group, member)
-    if group.state is ClassicState.STABLE:
+    if group.state is ClassicGroupState.STABLE:
         effects.reply(ticket, _assignment(group, member))
         return
     member.park_sync(ticket, effects)
@@ -36,7 +36,7 @@ def _refusal(group: ClassicGroup, request: SyncGroup) -> GroupRefusal | None:
         return GroupRefusal.ILLEGAL_GENERATION
     if not _is_same_protocol(group, request):
         return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
-    if group.state is ClassicState.PREPARING_REBALANCE:
+    if group.state is ClassicGroupState.PREPARING_REBALANCE:
         return GroupRefusal.REBALANCE_IN_PROGRESS
     return None
 
@@ -49,7 +49,7 @@ def _is_same_protocol(group: ClassicGroup, request: SyncGroup) -> bool:
     )
 
 
-def _note_synced(group: ClassicGroup, member: Member) -> None:
+def _note_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
     group.members.not_synced.discard(member.member_id)
     if not group.members.not_synced:
         group.sync_by_ms = NEVER
@@ -58,7 +58,7 @@ def _note_synced(group: ClassicGroup, member: Member) -> None:
 def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
     """Members that the leader left out have nothing."""
     assignments = {one.member_id: one.assignment for one in request.assignments}
-    group.become(ClassicState.STABLE, effects.wall_ms)
+    group.become(ClassicGroupState.STABLE, effects.wall_ms)
     for member in group.members:
         member.assignment = assignments.get(member.member_id, b"")
         if member.sync_ticket is not None:
@@ -67,5 +67,5 @@ def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
     group.store(effects)
 
 
-def _assignment(group: ClassicGroup, member: Member) -> Synced:
+def _assignment(group: ClassicGroup, member: ClassicGroupMember) -> Synced:
     return Synced(member.assignment, group.protocol_type, group.protocol)

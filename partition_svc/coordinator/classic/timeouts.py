@@ -5,7 +5,7 @@ GroupMetadataManager. A group has one alarm; it rings at the earliest of its dea
 """
 
 from partition_svc.coordinator.classic import rebalance
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.records.result import Effects
 
 
@@ -62,6 +62,6 @@ def restart(group: ClassicGroup, effects: Effects) -> None:
     is_assigned = is_led and any(one.assignment for one in group.members)
     is_over_limit = len(group.members) > group.settings.max_size
     if group.members:
-        group.state = ClassicState.STABLE
+        group.state = ClassicGroupState.STABLE
         if is_over_limit or not is_assigned:
             rebalance.prepare(group, effects)

@@ -9,7 +9,7 @@ from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, NEVER
 from partition_svc.coordinator.classic.join import Joining
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import JOINS, ConsumerMember
+from partition_svc.coordinator.consumer.member import JOINS, ConsumerGroupMember
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.consumer.topic_names import ids_of
 from partition_svc.coordinator.records.consumer_protocol import Subscription, read_subscription
@@ -56,7 +56,7 @@ def _knows_protocols(group: ConsumerGroup, request: JoinGroup) -> bool:
     return bool(names) and read_subscription(request.protocols[0].metadata) is not None
 
 
-def _known(group: ConsumerGroup, request: JoinGroup) -> ConsumerMember | GroupRefusal | None:
+def _known(group: ConsumerGroup, request: JoinGroup) -> ConsumerGroupMember | GroupRefusal | None:
     """Who is joining; None: somebody new."""
     if request.group_instance_id is None:
         return group.members.get(request.member_id)
@@ -70,7 +70,7 @@ def _known(group: ConsumerGroup, request: JoinGroup) -> ConsumerMember | GroupRe
 
 def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: Effects) -> Joined:
     known = _known(group, request)
-    before = known if isinstance(known, ConsumerMember) else ConsumerMember(member_id)
+    before = known if isinstance(known, ConsumerGroupMember) else ConsumerGroupMember(member_id)
     # All of its protocols say the same of what it subscribes to.
     said = read_subscription(request.protocols[0].metadata)
     assert said is not None
@@ -86,7 +86,9 @@ def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: E
     )
 
 
-def _wanted(before: ConsumerMember, request: JoinGroup, said: Subscription) -> StoredSubscription:
+def _wanted(
+    before: ConsumerGroupMember, request: JoinGroup, said: Subscription
+) -> StoredSubscription:
     return StoredSubscription(
         before.instance_id if request.group_instance_id is None else request.group_instance_id,
         before.rack_id if said.rack_id is None else said.rack_id,

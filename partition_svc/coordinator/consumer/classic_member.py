@@ -21,7 +21,7 @@ from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, NEVER
 from partition_svc.coordinator.consumer.assignors import TopicPartition
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.targets import look_at_topics
 from partition_svc.coordinator.consumer.topic_names import names_of
 from partition_svc.coordinator.consumer.topic_patterns import Topics
@@ -67,7 +67,7 @@ def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
 
     The group may be to become classic.
     """
-    gone: dict[str, ConsumerMember] = {}
+    gone: dict[str, ConsumerGroupMember] = {}
     left = [_leave(group, one, gone) for one in request.members]
     if gone:
         group.put_out(gone.values(), effects)
@@ -84,7 +84,7 @@ def assignment_bytes(
 
 
 def _leave(
-    group: ConsumerGroup, leaving: LeavingMember, gone: dict[str, ConsumerMember]
+    group: ConsumerGroup, leaving: LeavingMember, gone: dict[str, ConsumerGroupMember]
 ) -> LeftMember:
     member_id, instance_id = leaving.member_id, leaving.group_instance_id
     if instance_id is not None and not member_id:
@@ -100,17 +100,17 @@ def _leave(
 
 def _speaker(
     group: ConsumerGroup, member_id: str, instance_id: str | None
-) -> ConsumerMember | GroupRefusal:
+) -> ConsumerGroupMember | GroupRefusal:
     """The classic member that a request speaks for, or why it does not."""
     member = _member(group, member_id, instance_id)
-    if isinstance(member, ConsumerMember) and member.classic is None:
+    if isinstance(member, ConsumerGroupMember) and member.classic is None:
         return GroupRefusal.UNKNOWN_MEMBER_ID
     return member
 
 
 def _member(
     group: ConsumerGroup, member_id: str, instance_id: str | None
-) -> ConsumerMember | GroupRefusal:
+) -> ConsumerGroupMember | GroupRefusal:
     """The member of either protocol that a request names, or why there is none."""
     if instance_id is None:
         member = group.members.get(member_id)
@@ -122,7 +122,7 @@ def _member(
 
 
 def _sync_refusal(
-    group: ConsumerGroup, member: ConsumerMember, request: SyncGroup, now_ms: int
+    group: ConsumerGroup, member: ConsumerGroupMember, request: SyncGroup, now_ms: int
 ) -> GroupRefusal | None:
     if request.generation_id != member.epoch:
         return GroupRefusal.ILLEGAL_GENERATION
@@ -130,21 +130,23 @@ def _sync_refusal(
     is_same_type = request.protocol_type in (None, CONSUMER_PROTOCOL_TYPE)
     if not is_same_type or request.protocol_name not in (None, names[0]):
         return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
-    if group.epoch > member.epoch and member.state is not MemberState.UNREVOKED:
+    if group.epoch > member.epoch and member.state is not MemberState.UNREVOKED_PARTITIONS:
         _await_join(group, member, now_ms)
         return GroupRefusal.REBALANCE_IN_PROGRESS
     return None
 
 
-def _is_to_join(group: ConsumerGroup, member: ConsumerMember) -> bool:
+def _is_to_join(group: ConsumerGroup, member: ConsumerGroupMember) -> bool:
     """There are new targets, or it has not followed the last; or all that it waits for is free."""
     if member.epoch < group.epoch:
         return True
     missing = group.target(member) - member.assigned
-    return member.state is MemberState.UNRELEASED and all(map(group.is_free_for(member), missing))
+    return member.state is MemberState.UNRELEASED_PARTITIONS and all(
+        map(group.is_free_for(member), missing)
+    )
 
 
-def _await_join(group: ConsumerGroup, member: ConsumerMember, now_ms: int) -> None:
+def _await_join(group: ConsumerGroup, member: ConsumerGroupMember, now_ms: int) -> None:
     """The time to join runs from when it was told first."""
     if member.join_by_ms == NEVER:
         member.join_by_ms = now_ms + member.rebalance_timeout_ms

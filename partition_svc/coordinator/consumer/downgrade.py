@@ -8,12 +8,12 @@ from partition_svc.coordinator.classic import rebalance
 from partition_svc.coordinator.classic.group import (
     CONSUMER_PROTOCOL_TYPE,
     ClassicGroup,
-    ClassicState,
+    ClassicGroupState,
 )
-from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.consumer.classic_member import assignment_bytes
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic
 
@@ -26,13 +26,13 @@ def downgraded(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
     """
     classic = _converted(group, effects)
     classic.members.leader = None
-    classic.become(ClassicState.STABLE, effects.wall_ms)
+    classic.become(ClassicGroupState.STABLE, effects.wall_ms)
     rebalance.prepare(classic, effects)
     classic.store(effects)
     return classic
 
 
-def replaced(group: ConsumerGroup, request: JoinGroup) -> ConsumerMember | None:
+def replaced(group: ConsumerGroup, request: JoinGroup) -> ConsumerGroupMember | None:
     """The last member of the consumer protocol, whose place a classic static member is to take."""
     if request.member_id or request.group_instance_id is None:
         return None
@@ -45,7 +45,7 @@ def replaced(group: ConsumerGroup, request: JoinGroup) -> ConsumerMember | None:
 
 
 def downgraded_for(
-    group: ConsumerGroup, last: ConsumerMember, request: JoinGroup, effects: Effects
+    group: ConsumerGroup, last: ConsumerGroupMember, request: JoinGroup, effects: Effects
 ) -> ClassicGroup:
     """The group in which `last` is a classic member that `request` may take the place of.
 
@@ -58,7 +58,7 @@ def downgraded_for(
     if not is_settled:
         return downgraded(group, effects)
     classic = _converted(group, effects)
-    classic.become(ClassicState.STABLE, effects.wall_ms)
+    classic.become(ClassicGroupState.STABLE, effects.wall_ms)
     classic.store(effects)
     return classic
 
@@ -70,7 +70,7 @@ def _converted(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
     classic.generation_id = group.epoch
     for one in group.members.values():
         assert one.classic is not None
-        member = Member(
+        member = ClassicGroupMember(
             one.member_id,
             one.instance_id,
             one.client,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from common.ports.metadata import Topic
 from partition_svc.coordinator.classic.group import NEVER
 from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment, TopicPartition
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
@@ -55,7 +55,7 @@ class ConsumerGroup:
         self.view = view
         self.epoch = 0
         self.assignment_epoch = 0
-        self.members: dict[str, ConsumerMember] = {}
+        self.members: dict[str, ConsumerGroupMember] = {}
         self.targets: dict[str, Assignment] = {}
         self.topics: dict[str, Topic] = {}
         self.metadata_hash = 0
@@ -81,13 +81,13 @@ class ConsumerGroup:
         is_fit = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
         return is_fit and all(one.classic is not None for one in self.members.values())
 
-    def static_member(self, instance_id: str) -> ConsumerMember | None:
+    def static_member(self, instance_id: str) -> ConsumerGroupMember | None:
         return next((one for one in self.members.values() if one.instance_id == instance_id), None)
 
-    def target(self, member: ConsumerMember) -> Assignment:
+    def target(self, member: ConsumerGroupMember) -> Assignment:
         return self.targets.get(member.member_id, NOTHING)
 
-    def is_free_for(self, member: ConsumerMember) -> Callable[[TopicPartition], bool]:
+    def is_free_for(self, member: ConsumerGroupMember) -> Callable[[TopicPartition], bool]:
         """Whether nobody else has a partition."""
         allowed = (None, member.member_id)
         return lambda one: self._holders.get(one) in allowed
@@ -100,7 +100,7 @@ class ConsumerGroup:
     def wake_by(self, at_ms: int) -> None:
         self.alarm_ms = min(self.alarm_ms, at_ms)
 
-    def extend_session(self, member: ConsumerMember, now_ms: int) -> None:
+    def extend_session(self, member: ConsumerGroupMember, now_ms: int) -> None:
         classic = member.classic
         timeout_ms = self.settings.consumer_session_timeout_ms
         member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
@@ -115,7 +115,7 @@ class ConsumerGroup:
         stored = StoredEpoch(self.epoch, self.metadata_hash)
         effects.records.append(EpochRecord(self.group_id, stored))
 
-    def store_member(self, member: ConsumerMember, effects: Effects) -> None:
+    def store_member(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
         effects.records.append(record)
 
@@ -123,7 +123,7 @@ class ConsumerGroup:
         self.targets[member_id] = target
         effects.records.append(TargetRecord(self.group_id, member_id, target))
 
-    def hold(self, member: ConsumerMember, before: Assignment) -> None:
+    def hold(self, member: ConsumerGroupMember, before: Assignment) -> None:
         """Keeps in mind what a member has now; it had `before`."""
         for one in before - member.held:
             if self._holders.get(one) == member.member_id:
@@ -131,11 +131,11 @@ class ConsumerGroup:
         for one in member.held:
             self._holders[one] = member.member_id
 
-    def store_current(self, member: ConsumerMember, effects: Effects) -> None:
+    def store_current(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
         effects.records.append(record)
 
-    def remove(self, member: ConsumerMember, effects: Effects) -> None:
+    def remove(self, member: ConsumerGroupMember, effects: Effects) -> None:
         """Without a new epoch: see `bump`. Its partitions are free at once."""
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
@@ -148,7 +148,7 @@ class ConsumerGroup:
             SubscriptionRecord(self.group_id, member.member_id, None),
         )
 
-    def put_out(self, members: Iterable[ConsumerMember], effects: Effects) -> None:
+    def put_out(self, members: Iterable[ConsumerGroupMember], effects: Effects) -> None:
         """In a new epoch; unless the group `is_to_be_classic` now, which its generation is of."""
         for member in members:
             self.remove(member, effects)

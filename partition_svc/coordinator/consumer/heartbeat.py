@@ -15,7 +15,7 @@ from partition_svc.coordinator.consumer.member import (
     JOINS,
     LEAVES,
     LEAVES_FOR_A_WHILE,
-    ConsumerMember,
+    ConsumerGroupMember,
     MemberState,
 )
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
@@ -106,7 +106,7 @@ def _stay(
     group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
     owned = None if request.owned is None else flat(request.owned)
-    before = _known(group, request, owned) or ConsumerMember(request.member_id)
+    before = _known(group, request, owned) or ConsumerGroupMember(request.member_id)
     wanted = _wanted(before, request)
     if before.classic is not None:
         before.join_by_ms = before.sync_by_ms = NEVER
@@ -124,7 +124,7 @@ def _stay(
 
 def _known(
     group: ConsumerGroup, request: ConsumerHeartbeat, owned: Assignment | None
-) -> ConsumerMember | None:
+) -> ConsumerGroupMember | None:
     """Who is talking; None: somebody new. A static member may be known by another id.
 
     A member may join again and keeps its assignment: the answer was lost, or it was fenced by
@@ -154,7 +154,7 @@ def _known(
     return known
 
 
-def _taken(known: ConsumerMember, request: ConsumerHeartbeat) -> _Refusal:
+def _taken(known: ConsumerGroupMember, request: ConsumerHeartbeat) -> _Refusal:
     who = f"Static member {request.member_id} with instance id {request.instance_id}"
     if request.member_epoch == JOINS:
         return _Refusal(
@@ -176,7 +176,7 @@ def _unknown(group: ConsumerGroup, request: ConsumerHeartbeat) -> _Refusal:
 
 
 def _check_epoch(
-    member: ConsumerMember, request: ConsumerHeartbeat, owned: Assignment | None
+    member: ConsumerGroupMember, request: ConsumerHeartbeat, owned: Assignment | None
 ) -> None:
     """The epoch before is taken where the answer with its own may have been lost."""
     if request.member_epoch == member.epoch:
@@ -193,7 +193,7 @@ def _check_epoch(
     )
 
 
-def _wanted(member: ConsumerMember, request: ConsumerHeartbeat) -> StoredSubscription:
+def _wanted(member: ConsumerGroupMember, request: ConsumerHeartbeat) -> StoredSubscription:
     """What the member wants from now on: what it does not say is as it was."""
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
     if expression:

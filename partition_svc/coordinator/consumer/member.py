@@ -29,13 +29,13 @@ class MemberState(IntEnum):
     #: Has what it was to have in its epoch.
     STABLE = 1
     #: Was told to give partitions up, and has not said yet that it did.
-    UNREVOKED = 2
+    UNREVOKED_PARTITIONS = 2
     #: Waits for partitions that others have.
-    UNRELEASED = 3
+    UNRELEASED_PARTITIONS = 3
 
 
 @dataclass(slots=True, eq=False)
-class ConsumerMember:
+class ConsumerGroupMember:
     """`assigned` and `revoking` together are what it may be reading.
 
     `classic`: None, or what it said with JoinGroup: it speaks the classic protocol, and its epoch
@@ -120,7 +120,7 @@ class ConsumerMember:
         First it gives up what it is not to have; only when it has said so does it get more, of
         what nobody else has. `owned` is what it says that it has, None where it does not say.
         """
-        if self.state is MemberState.UNREVOKED:
+        if self.state is MemberState.UNREVOKED_PARTITIONS:
             if owned is None or owned & self.revoking:
                 return
         elif self.is_reconciled(target_epoch):
@@ -128,11 +128,11 @@ class ConsumerMember:
         surplus = self.assigned - target
         kept = self.assigned & target
         if surplus and (owned is None or owned & surplus):
-            self._become(MemberState.UNREVOKED, self.epoch, kept, surplus)
+            self._become(MemberState.UNREVOKED_PARTITIONS, self.epoch, kept, surplus)
             return
         missing = target - kept
         free = frozenset(one for one in missing if is_free(one))
-        state = MemberState.STABLE if free == missing else MemberState.UNRELEASED
+        state = MemberState.STABLE if free == missing else MemberState.UNRELEASED_PARTITIONS
         self._become(state, target_epoch, kept | free, NOTHING)
 
     def _become(

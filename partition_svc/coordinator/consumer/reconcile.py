@@ -9,7 +9,7 @@ from dataclasses import replace
 from partition_svc.coordinator.classic.group import NEVER
 from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import JOINS, ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.member import JOINS, ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.targets import assign, look_at_topics
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredSubscription
@@ -17,11 +17,11 @@ from partition_svc.coordinator.records.stored_consumer import StoredSubscription
 
 def subscribe(
     group: ConsumerGroup,
-    before: ConsumerMember,
+    before: ConsumerGroupMember,
     member_id: str,
     wanted: StoredSubscription,
     effects: Effects,
-) -> ConsumerMember:
+) -> ConsumerGroupMember:
     """The member under `member_id`, who wants `wanted` from now on; all have targets for that.
 
     `before`: it as it was, under another id where a static member came back, or not in the group.
@@ -47,8 +47,8 @@ def _choice(one: StoredSubscription) -> tuple[object, ...]:
 
 
 def _taken_over(
-    group: ConsumerGroup, before: ConsumerMember, member_id: str, effects: Effects
-) -> ConsumerMember:
+    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: Effects
+) -> ConsumerGroupMember:
     """The member under `member_id`, with what it had under another one."""
     if before.member_id == member_id:
         group.members[member_id] = before
@@ -64,7 +64,7 @@ def _taken_over(
 
 def reconcile(
     group: ConsumerGroup,
-    member: ConsumerMember,
+    member: ConsumerGroupMember,
     owned: Assignment | None,
     effects: Effects,
     *,
@@ -78,7 +78,7 @@ def reconcile(
     group.hold(member, held)
     if is_new or member.current() != before:
         group.store_current(member, effects)
-        is_revoking = member.state is MemberState.UNREVOKED and member.classic is None
+        is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS and member.classic is None
         member.revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms if is_revoking else NEVER
         group.wake_by(member.revoke_by_ms)
     group.extend_session(member, effects.now_ms)

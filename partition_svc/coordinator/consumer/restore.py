@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from partition_svc.coordinator.consumer.assignors import NOTHING
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.targets import subscribed
 from partition_svc.coordinator.consumer.timeouts import restart
 from partition_svc.coordinator.consumer.topic_patterns import Topics
@@ -33,7 +33,7 @@ def restored(
     group = ConsumerGroup(group_id, settings, view)
     for one in records:
         if isinstance(one, SubscriptionRecord) and one.value is not None:
-            member = group.members[one.member_id] = ConsumerMember(one.member_id)
+            member = group.members[one.member_id] = ConsumerGroupMember(one.member_id)
             member.subscribe(one.value)
     for one in records:
         _take(group, one)

@@ -13,7 +13,7 @@ from common.ports.group_offsets import CommitOffsets, FetchOffsets
 from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.heartbeat import by_topic
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.targets import assignor
 from partition_svc.coordinator.records.stored import StoredOffset
 
@@ -46,7 +46,7 @@ def fetch_refusal(group: ConsumerGroup, request: FetchOffsets) -> GroupRefusal |
     return _epoch_refusal(member, request.member_epoch)
 
 
-def _epoch_refusal(member: ConsumerMember, epoch: int) -> GroupRefusal | None:
+def _epoch_refusal(member: ConsumerGroupMember, epoch: int) -> GroupRefusal | None:
     """In the words of the member's protocol."""
     if epoch == member.epoch:
         return None

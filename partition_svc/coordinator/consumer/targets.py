@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from common.ports.metadata import Topic
 from partition_svc.coordinator.consumer.assignors import ASSIGNORS, NOTHING, Subscriber
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import compiled, found, metadata_hash
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import TargetEpochRecord
@@ -53,7 +53,7 @@ def assignor(group: ConsumerGroup) -> str:
     return max(sorted(counted), key=counted.__getitem__, default=default)
 
 
-def subscribed_names(group: ConsumerGroup, member: ConsumerMember) -> Iterable[str]:
+def subscribed_names(group: ConsumerGroup, member: ConsumerGroupMember) -> Iterable[str]:
     """Of existing topics."""
     names = {name for name in member.topic_names if name in group.topics}
     if member.topic_regex:
@@ -62,7 +62,7 @@ def subscribed_names(group: ConsumerGroup, member: ConsumerMember) -> Iterable[s
     return names
 
 
-def _subscriber(group: ConsumerGroup, member: ConsumerMember) -> Subscriber:
+def _subscriber(group: ConsumerGroup, member: ConsumerGroupMember) -> Subscriber:
     return Subscriber(
         member.member_id,
         member.instance_id,

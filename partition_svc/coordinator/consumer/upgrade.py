@@ -9,10 +9,10 @@ from typing import Final
 from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, ClassicGroup
-from partition_svc.coordinator.classic.member import Member
+from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.consumer.assignors import NOTHING
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_names import ids_of
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.consumer_protocol import (
@@ -64,7 +64,7 @@ def _refused(message: str) -> ConsumerHeartbeatTaken:
     return ConsumerHeartbeatTaken(refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message=message)
 
 
-def _add(group: ConsumerGroup, classic: ClassicGroup, member: Member) -> bool:
+def _add(group: ConsumerGroup, classic: ClassicGroup, member: ClassicGroupMember) -> bool:
     """Whether what the member says, and what it was told, could be read.
 
     It has what it was told to read, and what it went on reading when it joined: nobody knows
@@ -74,7 +74,7 @@ def _add(group: ConsumerGroup, classic: ClassicGroup, member: Member) -> bool:
     told = read_assignment(member.assignment)
     if said is None or told is None:
         return False
-    added = ConsumerMember(member.member_id)
+    added = ConsumerGroupMember(member.member_id)
     added.subscribe(_subscription(member, said))
     added.epoch = added.previous_epoch = classic.generation_id
     reads = ids_of({*told, *said.owned}, group.view)
@@ -85,12 +85,12 @@ def _add(group: ConsumerGroup, classic: ClassicGroup, member: Member) -> bool:
     return True
 
 
-def _metadata(classic: ClassicGroup, member: Member) -> bytes:
+def _metadata(classic: ClassicGroup, member: ClassicGroupMember) -> bytes:
     """Before a first generation no protocol is chosen; all of a member's say the same topics."""
     return member.metadata(classic.protocol or member.protocols[0].name)
 
 
-def _subscription(member: Member, said: Subscription) -> StoredSubscription:
+def _subscription(member: ClassicGroupMember, said: Subscription) -> StoredSubscription:
     return StoredSubscription(
         member.group_instance_id,
         said.rack_id,

@@ -28,7 +28,7 @@ from common.ports.group_offsets import (
     FetchOffsets,
 )
 from partition_svc.coordinator.classic import describe as classic_describe
-from partition_svc.coordinator.classic.group import NEVER, ClassicState
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroupState
 from partition_svc.coordinator.consumer import rules as consumer_rules
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.group.logged_members import LoggedMembers, logged_members
@@ -119,11 +119,11 @@ class Group:
     def is_void(self) -> bool:
         """Whether there is nothing to remember of it, in memory or in the log."""
         classic = self._members.classic
-        if classic.state is ClassicState.DEAD:
+        if classic.state is ClassicGroupState.DEAD:
             return True
         if self._offsets or self._members.consumer is not None:
             return False
-        is_idle = classic.state is ClassicState.EMPTY and classic.is_vacant
+        is_idle = classic.state is ClassicGroupState.EMPTY and classic.is_vacant
         return is_idle and not classic.is_stored
 
     @property

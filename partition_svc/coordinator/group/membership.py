@@ -19,7 +19,7 @@ from common.ports.classic_groups import (
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import timeouts as classic_timeouts
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.classic.heartbeat import heartbeat
 from partition_svc.coordinator.classic.join import Joining, join
 from partition_svc.coordinator.classic.leave import leave
@@ -60,7 +60,7 @@ class Membership:
     def is_empty(self) -> bool:
         if self.consumer is not None:
             return not self.consumer.members
-        return self.classic.state is ClassicState.EMPTY
+        return self.classic.state is ClassicGroupState.EMPTY
 
     @property
     def alarm_ms(self) -> int:
@@ -124,7 +124,7 @@ class Membership:
             self.consumer.write_tombstones(effects)
         if self.classic.is_stored:
             effects.records.append(GroupRecord(self.group_id, None))
-        self.classic.state = ClassicState.DEAD
+        self.classic.state = ClassicGroupState.DEAD
 
     @property
     def _inhabited(self) -> ConsumerGroup | None:
@@ -154,7 +154,7 @@ class Membership:
     def _to_be_consumer(
         self, effects: Effects, *, joins: bool
     ) -> ConsumerGroup | ConsumerHeartbeatTaken:
-        if self.classic.state is ClassicState.EMPTY:
+        if self.classic.state is ClassicGroupState.EMPTY:
             return ConsumerGroup(self.group_id, self._settings, self._view)
         if not joins:
             return not_upgraded(self.group_id)

@@ -11,7 +11,7 @@ from common.ports.group_offsets import CommitOffsets
 from partition_svc.coordinator.classic.group import (
     CONSUMER_PROTOCOL_TYPE,
     ClassicGroup,
-    ClassicState,
+    ClassicGroupState,
 )
 from partition_svc.coordinator.records.consumer_protocol import subscribed_topics
 from partition_svc.coordinator.records.stored import StoredOffset
@@ -28,7 +28,7 @@ def commit_refusal(
     `is_there` False: nothing is known of the group (OffsetMetadataManager.validateOffsetCommit).
     """
     has_generation = request.generation_id >= 0
-    if not has_generation and group.state is ClassicState.EMPTY:
+    if not has_generation and group.state is ClassicGroupState.EMPTY:
         return None
     if has_generation and not is_there:
         is_old = request.predates_epochs
@@ -40,7 +40,7 @@ def commit_refusal(
         return refusal
     if request.generation_id != group.generation_id:
         return GroupRefusal.ILLEGAL_GENERATION
-    if group.state is ClassicState.COMPLETING_REBALANCE:
+    if group.state is ClassicGroupState.COMPLETING_REBALANCE:
         return GroupRefusal.REBALANCE_IN_PROGRESS
     return None
 
@@ -48,7 +48,7 @@ def commit_refusal(
 def delete_refusal(group: ClassicGroup) -> GroupRefusal | None:
     """Of a group with members, offsets are deleted only where its subscriptions can be read."""
     is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE
-    if group.state is not ClassicState.EMPTY and not is_read:
+    if group.state is not ClassicGroupState.EMPTY and not is_read:
         return GroupRefusal.NON_EMPTY_GROUP
     return None
 
@@ -90,7 +90,7 @@ def expiry_rule(
     """
     retention_ms = group.settings.offsets_retention_ms
     subscriptions = Subscriptions(group)
-    is_empty = group.state is ClassicState.EMPTY
+    is_empty = group.state is ClassicGroupState.EMPTY
     empty_since_ms = group.state_since_ms if group.protocol_type and is_empty else -1
     if not is_empty and not _expires_among_members(group, subscriptions):
         return None
@@ -108,4 +108,4 @@ def expiry_rule(
 
 def _expires_among_members(group: ClassicGroup, subscriptions: Subscriptions) -> bool:
     is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE and subscriptions.are_known
-    return is_read and group.state is ClassicState.STABLE
+    return is_read and group.state is ClassicGroupState.STABLE

@@ -1,4 +1,4 @@
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicState
+from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
@@ -6,7 +6,7 @@ from partition_svc.coordinator.settings import GroupSettings
 
 def test_a_fresh_group_is_empty_and_waits_for_nothing():
     group = ClassicGroup("g", GroupSettings())
-    assert group.state is ClassicState.EMPTY
+    assert group.state is ClassicGroupState.EMPTY
     assert group.is_vacant
     assert not group.is_stored
     assert group.alarm_ms == NEVER
@@ -27,7 +27,7 @@ def test_the_alarm_is_set_to_the_earliest():
 
 def test_a_group_is_stored_as_it_is():
     group, effects = ClassicGroup("g", GroupSettings()), Effects(3)
-    group.become(ClassicState.EMPTY, 3)
+    group.become(ClassicGroupState.EMPTY, 3)
     group.store(effects)
     assert group.is_stored
     assert effects.records == [GroupRecord("g", StoredGroup("", 0, None, None, 3, []))]

@@ -1,6 +1,6 @@
 from common.ports.classic_groups import GroupProtocol, Joined, Synced
 from common.ports.group_errors import GroupClient, GroupRefusal
-from partition_svc.coordinator.classic.member import Member, restored_member
+from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import StoredMember
 
@@ -8,7 +8,9 @@ CLIENT = GroupClient("c", "/h")
 
 
 def a_member():
-    return Member("a", "i", CLIENT, [GroupProtocol("x", b"1"), GroupProtocol("y", b"2")], 60, 10)
+    return ClassicGroupMember(
+        "a", "i", CLIENT, [GroupProtocol("x", b"1"), GroupProtocol("y", b"2")], 60, 10
+    )
 
 
 def test_metadata_is_that_of_the_protocol():

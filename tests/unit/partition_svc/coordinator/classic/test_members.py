@@ -2,19 +2,19 @@ import pytest
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupRefusal
-from partition_svc.coordinator.classic.member import Member
-from partition_svc.coordinator.classic.members import Members
+from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.classic.members import ClassicGroupMembers
 
 
 def member(member_id, *protocols, instance=None, rebalance_ms=1, joins=False):
     given = [GroupProtocol(name, b"") for name in protocols]
-    made = Member(member_id, instance, UNKNOWN_CLIENT, given, rebalance_ms, 1)
+    made = ClassicGroupMember(member_id, instance, UNKNOWN_CLIENT, given, rebalance_ms, 1)
     made.join_ticket = 1 if joins else None
     return made
 
 
 def members(*those):
-    made = Members()
+    made = ClassicGroupMembers()
     for one in those:
         made.add(one)
     return made

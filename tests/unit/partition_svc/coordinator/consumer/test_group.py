@@ -1,6 +1,6 @@
 from common.cluster.view import ClusterView
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
     CurrentRecord,
@@ -24,19 +24,21 @@ def group_of(*members):
 
 
 def test_what_one_has_is_free_for_itself_only():
-    one, two = ConsumerMember("m1", assigned=frozenset({PART})), ConsumerMember("m2")
+    one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
     group = group_of(one, two)
     assert group.is_free_for(one)(PART)
     assert not group.is_free_for(two)(PART)
 
 
 def test_what_is_being_given_up_is_not_free():
-    group = group_of(ConsumerMember("m1", revoking=frozenset({PART})), ConsumerMember("m2"))
+    group = group_of(
+        ConsumerGroupMember("m1", revoking=frozenset({PART})), ConsumerGroupMember("m2")
+    )
     assert not group.is_free_for(group.members["m2"])(PART)
 
 
 def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
-    one, two = ConsumerMember("m1", assigned=frozenset({PART})), ConsumerMember("m2")
+    one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
     group, effects = group_of(one, two), Effects(0)
     group.put_out([one], effects)
     assert group.is_free_for(two)(PART)
@@ -58,7 +60,7 @@ def test_a_group_is_buried_once():
 
 
 def test_the_state_is_that_of_its_slowest_member():
-    one = ConsumerMember("m1", epoch=1)
+    one = ConsumerGroupMember("m1", epoch=1)
     group = group_of(one)
     group.epoch = group.assignment_epoch = 1
     assert group.state == "Stable"

@@ -1,11 +1,11 @@
 from partition_svc.coordinator.consumer.assignors import NOTHING
-from partition_svc.coordinator.consumer.member import ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 
 A, B, C = ((b"t" * 16, partition) for partition in range(3))
 
 
 def member(*assigned, epoch=1, **more):
-    return ConsumerMember("m", epoch=epoch, assigned=frozenset(assigned), **more)
+    return ConsumerGroupMember("m", epoch=epoch, assigned=frozenset(assigned), **more)
 
 
 def step(one, target, epoch=2, owned=NOTHING, taken=()):
@@ -19,29 +19,44 @@ def test_a_member_gets_what_is_free():
 
 def test_it_gives_up_before_it_gets():
     one = member(A, B)
-    assert step(one, {B, C}, owned=frozenset({A, B})) == (MemberState.UNREVOKED, 1, {B}, {A})
-    assert step(one, {B, C}, owned=None) == (MemberState.UNREVOKED, 1, {B}, {A})
-    assert step(one, {B, C}, owned=frozenset({A, B})) == (MemberState.UNREVOKED, 1, {B}, {A})
+    assert step(one, {B, C}, owned=frozenset({A, B})) == (
+        MemberState.UNREVOKED_PARTITIONS,
+        1,
+        {B},
+        {A},
+    )
+    assert step(one, {B, C}, owned=None) == (MemberState.UNREVOKED_PARTITIONS, 1, {B}, {A})
+    assert step(one, {B, C}, owned=frozenset({A, B})) == (
+        MemberState.UNREVOKED_PARTITIONS,
+        1,
+        {B},
+        {A},
+    )
     assert step(one, {B, C}, owned=frozenset({B})) == (MemberState.STABLE, 2, {B, C}, set())
     assert one.previous_epoch == 1
 
 
 def test_what_it_never_had_need_not_be_given_up():
     assert step(member(A), {B}, owned=NOTHING) == (MemberState.STABLE, 2, {B}, set())
-    assert step(member(A), {B}, owned=None) == (MemberState.UNREVOKED, 1, set(), {A})
+    assert step(member(A), {B}, owned=None) == (MemberState.UNREVOKED_PARTITIONS, 1, set(), {A})
 
 
 def test_it_waits_for_what_others_have_in_the_new_epoch():
     one = member()
-    assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED, 2, {A}, set())
-    assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED, 2, {A}, set())
+    assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED_PARTITIONS, 2, {A}, set())
+    assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED_PARTITIONS, 2, {A}, set())
     assert step(one, {A, B}) == (MemberState.STABLE, 2, {A, B}, set())
 
 
 def test_what_came_back_to_its_target_is_given_up_all_the_same():
     one = member(A)
     step(one, set(), epoch=2, owned=frozenset({A}))
-    assert step(one, {A}, epoch=3, owned=frozenset({A})) == (MemberState.UNREVOKED, 1, set(), {A})
+    assert step(one, {A}, epoch=3, owned=frozenset({A})) == (
+        MemberState.UNREVOKED_PARTITIONS,
+        1,
+        set(),
+        {A},
+    )
     assert step(one, {A}, epoch=3, owned=NOTHING) == (MemberState.STABLE, 3, {A}, set())
 
 

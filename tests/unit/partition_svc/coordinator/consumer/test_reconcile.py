@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.coordinator.classic.group import NEVER
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerMember, MemberState
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, SubscriptionRecord
@@ -18,7 +18,7 @@ def group():
 
 
 def comes(group, member_id, effects, **fields):
-    before = group.members.get(member_id) or ConsumerMember(member_id)
+    before = group.members.get(member_id) or ConsumerGroupMember(member_id)
     fields = {"topic_names": ("a",), "rebalance_timeout_ms": 10, **fields}
     wanted = before.subscription()._replace(**fields)
     return subscribe(group, before, member_id, wanted, effects)
@@ -60,5 +60,5 @@ def test_only_members_of_the_consumer_protocol_have_a_deadline_to_revoke(group, 
     reconcile(group, member, frozenset(), Effects(0), is_new=True)
     comes(group, "m2", Effects(0))
     assert reconcile(group, member, member.assigned, Effects(7), is_new=False)
-    assert member.state is MemberState.UNREVOKED
+    assert member.state is MemberState.UNREVOKED_PARTITIONS
     assert member.revoke_by_ms == (17 if classic is None else NEVER)
