@@ -23,7 +23,7 @@ from common.ports.partitions import ACKS_LEADER, Append, LogId
 from common.records.records import Record, write_batch
 from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
 from partition_svc.config import PartitionSettings
-from partition_svc.coordinator.records.group_records import Entry, encode
+from partition_svc.coordinator.records.group_records import RecordEntry, encode
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
 
@@ -34,7 +34,7 @@ _TOGETHER: Final = (1, 10, 100)
 _SETTINGS: Final = replace(PartitionSettings(), cleaner_enable=False)
 
 
-def _offsets(now_ms: int) -> Iterator[Entry]:
+def _offsets(now_ms: int) -> Iterator[RecordEntry]:
     for group in range(_GROUPS):
         for partition in range(_PARTITIONS):
             value = StoredOffset(partition, -1, "", now_ms, -1, USERS_ID)

@@ -22,6 +22,7 @@ UNTESTED_ALONE = {
     "common/ports/unavailable.py": "declares one exception",
     "gateway_svc/wire/violations.py": "declares one exception",
     "partition_svc/coordinator/records/result.py": "declarations; tests/simulation",
+    "partition_svc/coordinator/deadlines.py": "declares one constant",
     "partition_svc/coordinator/settings.py": "declares limits; each is tested where it holds",
     "partition_svc/coordinator/records/stored_consumer.py": "declarations; test_consumer_records",
     "partition_svc/coordinator/records/stored.py": "declarations; test_group_records.py",

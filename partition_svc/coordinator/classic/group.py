@@ -4,19 +4,14 @@ What happens to it is in the modules beside this one, one per concern: `join.py`
 """
 
 from enum import Enum
-from typing import Final
 
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
 from partition_svc.coordinator.classic.members import ClassicGroupMembers
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
-
-#: A deadline that does not come.
-NEVER: Final = 2**63 - 1
-#: The protocol type of Kafka consumers, whose subscriptions can be read.
-CONSUMER_PROTOCOL_TYPE: Final = "consumer"
 
 
 class ClassicGroupState(Enum):
@@ -41,12 +36,11 @@ class ClassicGroup:
     `sync_by_ms`: when those who have not synced are put out.
     `initial_delay_left_ms`: None, or while the first members of an empty group are waited for: by
     how much the delay may still be extended; `has_newcomer`: somebody came since it last was.
-    `alarm_ms`: nothing is to be done before this; it may be early.
+    `next_deadline_ms`: nothing is to be done before this; it may be early.
     `is_stored`: the log has a record of the group.
     """
 
     __slots__ = (
-        "alarm_ms",
         "generation_id",
         "group_id",
         "has_newcomer",
@@ -54,6 +48,7 @@ class ClassicGroup:
         "is_stored",
         "join_by_ms",
         "members",
+        "next_deadline_ms",
         "protocol",
         "protocol_type",
         "settings",
@@ -71,11 +66,11 @@ class ClassicGroup:
         self.protocol_type: str | None = None
         self.protocol: str | None = None
         self.members = ClassicGroupMembers()
-        self.join_by_ms = NEVER
-        self.sync_by_ms = NEVER
+        self.join_by_ms = NO_DEADLINE
+        self.sync_by_ms = NO_DEADLINE
         self.initial_delay_left_ms: int | None = None
         self.has_newcomer = False
-        self.alarm_ms = NEVER
+        self.next_deadline_ms = NO_DEADLINE
         self.is_stored = False
 
     @property
@@ -99,14 +94,14 @@ class ClassicGroup:
         self.state = state
         self.state_since_ms = wall_ms
 
-    def wake_by(self, at_ms: int) -> None:
-        self.alarm_ms = min(self.alarm_ms, at_ms)
+    def schedule(self, at_ms: int) -> None:
+        self.next_deadline_ms = min(self.next_deadline_ms, at_ms)
 
     def extend_session(self, member: ClassicGroupMember, now_ms: int) -> None:
         member.deadline_ms = now_ms + member.session_timeout_ms
-        self.wake_by(member.deadline_ms)
+        self.schedule(member.deadline_ms)
 
-    def put_out(self, member: ClassicGroupMember, effects: Effects) -> None:
+    def remove_member(self, member: ClassicGroupMember, effects: Effects) -> None:
         """Removes a member; what it waits for is refused."""
         member.refuse_waiting(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
         self.members.remove(member)

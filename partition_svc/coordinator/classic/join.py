@@ -63,7 +63,7 @@ def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
     if group.state is ClassicGroupState.EMPTY:
         return bool(request.protocol_type and request.protocols)
     is_same_type = request.protocol_type == group.protocol_type
-    return is_same_type and group.members.knows_any(request.protocols)
+    return is_same_type and group.members.supports_any(request.protocols)
 
 
 def _has_room(group: ClassicGroup, member_id: str) -> bool:
@@ -80,7 +80,7 @@ def _has_room(group: ClassicGroup, member_id: str) -> bool:
 def _turn_away(group: ClassicGroup, member_id: str, effects: Effects) -> None:
     group.members.pending.pop(member_id, None)
     if member_id in group.members:
-        group.put_out(group.members[member_id], effects)
+        group.remove_member(group.members[member_id], effects)
     rebalance.complete_if_all_joined(group, effects)
 
 
@@ -103,7 +103,7 @@ def _await_return(group: ClassicGroup, member_id: str, until_ms: int) -> None:
     if len(pending) >= _PENDING_MAX:
         del pending[next(iter(pending))]
     pending[member_id] = until_ms
-    group.wake_by(until_ms)
+    group.schedule(until_ms)
 
 
 def _enter(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:
@@ -116,7 +116,7 @@ def _enter(group: ClassicGroup, joining: Joining, member_id: str, effects: Effec
         group.protocol_type = request.protocol_type
     group.members.add(member)
     group.has_newcomer = True
-    group.wake_by(member.deadline_ms)
+    group.schedule(member.deadline_ms)
     rebalance.rebalance_or_go_on(group, effects)
 
 

@@ -34,5 +34,5 @@ def _let_go(group: ClassicGroup, leaving: LeavingMember, effects: Effects) -> Gr
     member_id = leaving.member_id or members.id_of(leaving.group_instance_id) or ""
     refusal = members.check(member_id, leaving.group_instance_id)
     if refusal is None:
-        group.put_out(members[member_id], effects)
+        group.remove_member(members[member_id], effects)
     return refusal

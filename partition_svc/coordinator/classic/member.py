@@ -33,7 +33,7 @@ class ClassicGroupMember:
     sync_ticket: Ticket | None = None
 
     @property
-    def is_held(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether it waits for others: its session does not end meanwhile, except a new one's."""
         is_waiting = self.join_ticket is not None or self.sync_ticket is not None
         return is_waiting and not self.is_new

@@ -89,7 +89,7 @@ class ClassicGroupMembers:
         self._support = +self._support
         member.protocols = protocols
 
-    def knows_any(self, protocols: Sequence[GroupProtocol]) -> bool:
+    def supports_any(self, protocols: Sequence[GroupProtocol]) -> bool:
         """Whether every member knows one of these, the same for all."""
         return any(self._support[one.name] == len(self) for one in protocols)
 

@@ -7,8 +7,9 @@ Kafka: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin.
 
 from common.ports.classic_groups import Joined, Synced
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 
 
@@ -33,7 +34,7 @@ def prepare(group: ClassicGroup, effects: Effects) -> None:
     if group.state is ClassicGroupState.COMPLETING_REBALANCE:
         _refuse_syncs(group, effects)
     group.members.not_synced.clear()
-    group.sync_by_ms = NEVER
+    group.sync_by_ms = NO_DEADLINE
     group.become(ClassicGroupState.PREPARING_REBALANCE, effects.wall_ms)
     if was_empty:
         _begin_initial_delay(group, effects)
@@ -60,10 +61,10 @@ def complete(group: ClassicGroup, effects: Effects) -> None:
 
     Where only static members are left and none joined, goes on waiting (KIP-345).
     """
-    group.join_by_ms = NEVER
+    group.join_by_ms = NO_DEADLINE
     for member in [one for one in group.members if one.join_ticket is None]:
         if member.group_instance_id is None:
-            group.put_out(member, effects)
+            group.remove_member(member, effects)
     if group.members and not group.members.elect_joined_leader():
         _wait_for_joins(group, group.members.rebalance_timeout_ms, effects)
         return
@@ -101,7 +102,7 @@ def _begin_initial_delay(group: ClassicGroup, effects: Effects) -> None:
 
 def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None:
     group.join_by_ms = effects.now_ms + wait_ms
-    group.wake_by(group.join_by_ms)
+    group.schedule(group.join_by_ms)
 
 
 def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
@@ -115,7 +116,7 @@ def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
         group.members.not_synced.add(member.member_id)
         group.extend_session(member, effects.now_ms)
     group.sync_by_ms = effects.now_ms + group.members.rebalance_timeout_ms
-    group.wake_by(group.sync_by_ms)
+    group.schedule(group.sync_by_ms)
     group.store(effects)
 
 

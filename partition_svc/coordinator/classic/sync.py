@@ -5,8 +5,9 @@ Kafka: GroupMetadataManager.classicGroupSyncToClassicGroup.
 
 from common.ports.classic_groups import Synced, SyncGroup
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects, Ticket
 
 
@@ -52,7 +53,7 @@ def _is_same_protocol(group: ClassicGroup, request: SyncGroup) -> bool:
 def _note_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
     group.members.not_synced.discard(member.member_id)
     if not group.members.not_synced:
-        group.sync_by_ms = NEVER
+        group.sync_by_ms = NO_DEADLINE
 
 
 def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:

@@ -5,49 +5,50 @@ GroupMetadataManager. A group has one alarm; it rings at the earliest of its dea
 """
 
 from partition_svc.coordinator.classic import rebalance
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 
 
 def on_time(group: ClassicGroup, effects: Effects) -> None:
     """Does what is due at `effects.now_ms` and sets the alarm to the next deadline."""
-    if effects.now_ms < group.alarm_ms:
+    if effects.now_ms < group.next_deadline_ms:
         return
     _end_sessions(group, effects)
-    _put_out_unsynced(group, effects)
+    _remove_unsynced_members(group, effects)
     if group.join_by_ms <= effects.now_ms:
         rebalance.end_waiting(group, effects)
-    group.alarm_ms = _next(group)
+    group.next_deadline_ms = _next(group)
 
 
 def _end_sessions(group: ClassicGroup, effects: Effects) -> None:
     now_ms, members = effects.now_ms, group.members
     for member_id in [one for one, at_ms in members.pending.items() if at_ms <= now_ms]:
         del members.pending[member_id]
-    silent = [one for one in members if one.deadline_ms <= now_ms and not one.is_held]
+    silent = [one for one in members if one.deadline_ms <= now_ms and not one.is_waiting]
     for member in silent:
-        group.put_out(member, effects)
+        group.remove_member(member, effects)
     if silent:
         rebalance.rebalance_or_go_on(group, effects)
     else:
         rebalance.complete_if_all_joined(group, effects)
 
 
-def _put_out_unsynced(group: ClassicGroup, effects: Effects) -> None:
+def _remove_unsynced_members(group: ClassicGroup, effects: Effects) -> None:
     """Members that joined a generation but never asked for their assignment."""
     if group.sync_by_ms > effects.now_ms:
         return
-    group.sync_by_ms = NEVER
+    group.sync_by_ms = NO_DEADLINE
     for member in [one for one in group.members if one.member_id in group.members.not_synced]:
-        group.put_out(member, effects)
+        group.remove_member(member, effects)
     rebalance.prepare(group, effects)
 
 
 def _next(group: ClassicGroup) -> int:
     """Members that wait for others have no deadline: they get one with their answer."""
-    sessions = (one.deadline_ms for one in group.members if not one.is_held)
+    sessions = (one.deadline_ms for one in group.members if not one.is_waiting)
     pending = group.members.pending.values()
-    return min(group.join_by_ms, group.sync_by_ms, *sessions, *pending, NEVER)
+    return min(group.join_by_ms, group.sync_by_ms, *sessions, *pending, NO_DEADLINE)
 
 
 def restart(group: ClassicGroup, effects: Effects) -> None:

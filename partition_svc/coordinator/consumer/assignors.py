@@ -7,11 +7,11 @@ UniformAssignor, RangeAssignor.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-#: Topic id (16 bytes) and partition.
-TopicPartition: TypeAlias = tuple[bytes, int]
-Assignment: TypeAlias = frozenset[TopicPartition]
-
-NOTHING: Final[Assignment] = frozenset()
+from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
+    Assignment,
+    TopicPartition,
+)
 
 
 class Subscriber(NamedTuple):
@@ -20,7 +20,7 @@ class Subscriber(NamedTuple):
     member_id: str
     instance_id: str | None
     topic_ids: frozenset[bytes]
-    before: Assignment = NOTHING
+    before: Assignment = EMPTY_ASSIGNMENT
 
 
 Assign: TypeAlias = Callable[[Sequence[Subscriber], Mapping[bytes, int]], dict[str, Assignment]]

@@ -6,13 +6,17 @@ GroupMetadataManager.classicGroupJoinToConsumerGroup.
 
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, NEVER
 from partition_svc.coordinator.classic.join import Joining
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import JOINS, ConsumerGroupMember
+from partition_svc.coordinator.consumer.member import JOIN_GROUP_MEMBER_EPOCH, ConsumerGroupMember
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.consumer.topic_names import ids_of
-from partition_svc.coordinator.records.consumer_protocol import Subscription, read_subscription
+from partition_svc.coordinator.deadlines import NO_DEADLINE
+from partition_svc.coordinator.records.consumer_protocol import (
+    CONSUMER_PROTOCOL_TYPE,
+    Subscription,
+    read_subscription,
+)
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, StoredSubscription
 
@@ -75,9 +79,18 @@ def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: E
     said = read_subscription(request.protocols[0].metadata)
     assert said is not None
     member = subscribe(group, before, member_id, _wanted(before, request, said), effects)
-    reconcile(group, member, ids_of(said.owned, group.view), effects, is_new=member.epoch == JOINS)
-    member.join_by_ms, member.sync_by_ms = NEVER, effects.now_ms + request.rebalance_timeout_ms
-    group.wake_by(member.sync_by_ms)
+    reconcile(
+        group,
+        member,
+        ids_of(said.owned, group.view),
+        effects,
+        is_new=member.epoch == JOIN_GROUP_MEMBER_EPOCH,
+    )
+    member.join_by_ms, member.sync_by_ms = (
+        NO_DEADLINE,
+        effects.now_ms + request.rebalance_timeout_ms,
+    )
+    group.schedule(member.sync_by_ms)
     return Joined(
         member_id=member_id,
         generation_id=member.epoch,

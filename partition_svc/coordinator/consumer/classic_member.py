@@ -18,16 +18,19 @@ from common.ports.classic_groups import (
     SyncGroup,
 )
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, NEVER
-from partition_svc.coordinator.consumer.assignors import TopicPartition
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
-from partition_svc.coordinator.consumer.targets import look_at_topics
+from partition_svc.coordinator.consumer.targets import refresh_topics
 from partition_svc.coordinator.consumer.topic_names import names_of
 from partition_svc.coordinator.consumer.topic_patterns import Topics
-from partition_svc.coordinator.records.consumer_protocol import read_subscription, write_assignment
+from partition_svc.coordinator.deadlines import NO_DEADLINE
+from partition_svc.coordinator.records.consumer_protocol import (
+    CONSUMER_PROTOCOL_TYPE,
+    read_subscription,
+    write_assignment,
+)
 from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.stored_consumer import StoredClassic
+from partition_svc.coordinator.records.stored_consumer import StoredClassic, TopicPartition
 
 
 def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
@@ -38,7 +41,7 @@ def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
     refusal = _sync_refusal(group, member, request, now_ms)
     if refusal is not None or member.classic is None:
         return Synced(refusal=refusal)
-    member.sync_by_ms = NEVER
+    member.sync_by_ms = NO_DEADLINE
     group.extend_session(member, now_ms)
     assignment = assignment_bytes(member.assigned, member.classic, group.view)
     return Synced(assignment, request.protocol_type, request.protocol_name)
@@ -53,8 +56,8 @@ def heartbeat(
         return member
     if request.generation_id != member.epoch:
         return GroupRefusal.ILLEGAL_GENERATION
-    if group.revision != group.view.revision and look_at_topics(group):
-        group.bump(effects)
+    if group.revision != group.view.revision and refresh_topics(group):
+        group.bump_epoch(effects)
     group.extend_session(member, effects.now_ms)
     if not _is_to_join(group, member):
         return None
@@ -70,7 +73,7 @@ def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
     gone: dict[str, ConsumerGroupMember] = {}
     left = [_leave(group, one, gone) for one in request.members]
     if gone:
-        group.put_out(gone.values(), effects)
+        group.remove_members(gone.values(), effects)
     return Left(left)
 
 
@@ -148,6 +151,6 @@ def _is_to_join(group: ConsumerGroup, member: ConsumerGroupMember) -> bool:
 
 def _await_join(group: ConsumerGroup, member: ConsumerGroupMember, now_ms: int) -> None:
     """The time to join runs from when it was told first."""
-    if member.join_by_ms == NEVER:
+    if member.join_by_ms == NO_DEADLINE:
         member.join_by_ms = now_ms + member.rebalance_timeout_ms
-        group.wake_by(member.join_by_ms)
+        group.schedule(member.join_by_ms)

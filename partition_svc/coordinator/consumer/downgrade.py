@@ -5,15 +5,12 @@ Kafka: convertToClassicGroup of GroupMetadataManager, ClassicGroup.fromConsumerG
 
 from common.ports.classic_groups import JoinGroup
 from partition_svc.coordinator.classic import rebalance
-from partition_svc.coordinator.classic.group import (
-    CONSUMER_PROTOCOL_TYPE,
-    ClassicGroup,
-    ClassicGroupState,
-)
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
 from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.consumer.classic_member import assignment_bytes
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
+from partition_svc.coordinator.records.consumer_protocol import CONSUMER_PROTOCOL_TYPE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic
 
@@ -77,7 +74,7 @@ def _converted(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
             one.classic.protocols,
             one.rebalance_timeout_ms,
             one.classic.session_timeout_ms,
-            assignment_bytes(one.held, one.classic, group.view),
+            assignment_bytes(one.assigned_or_revoking, one.classic, group.view),
         )
         classic.members.add(member)
         classic.extend_session(member, effects.now_ms)

@@ -8,18 +8,20 @@ What happens to it is in the modules beside this one: `heartbeat.py`,
 from collections.abc import Callable, Iterable
 
 from common.ports.metadata import Topic
-from partition_svc.coordinator.classic.group import NEVER
-from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment, TopicPartition
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import Topics
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
+    Assignment,
     CurrentRecord,
     EpochRecord,
     StoredEpoch,
     SubscriptionRecord,
     TargetEpochRecord,
     TargetRecord,
+    TopicPartition,
 )
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -30,18 +32,18 @@ class ConsumerGroup:
     `epoch` rises when members, subscriptions or topics change; `assignment_epoch` is the one that
     `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision` of
     `view`, which is what there is now.
-    `alarm_ms`: nothing is to be done before this; it may be early.
+    `next_deadline_ms`: nothing is to be done before this; it may be early.
     """
 
     __slots__ = (
         "_holders",
-        "alarm_ms",
         "assignment_epoch",
         "epoch",
         "group_id",
         "is_stored",
         "members",
         "metadata_hash",
+        "next_deadline_ms",
         "revision",
         "settings",
         "targets",
@@ -60,7 +62,7 @@ class ConsumerGroup:
         self.topics: dict[str, Topic] = {}
         self.metadata_hash = 0
         self.revision = -1
-        self.alarm_ms = NEVER
+        self.next_deadline_ms = NO_DEADLINE
         self.is_stored = False
         self._holders: dict[TopicPartition, str] = {}
 
@@ -75,7 +77,7 @@ class ConsumerGroup:
         return "Stable" if all(reconciled) else "Reconciling"
 
     @property
-    def is_to_be_classic(self) -> bool:
+    def should_downgrade(self) -> bool:
         """Nobody is left who speaks the consumer protocol, and it may be a classic group again."""
         settings = self.settings
         is_fit = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
@@ -85,7 +87,7 @@ class ConsumerGroup:
         return next((one for one in self.members.values() if one.instance_id == instance_id), None)
 
     def target(self, member: ConsumerGroupMember) -> Assignment:
-        return self.targets.get(member.member_id, NOTHING)
+        return self.targets.get(member.member_id, EMPTY_ASSIGNMENT)
 
     def is_free_for(self, member: ConsumerGroupMember) -> Callable[[TopicPartition], bool]:
         """Whether nobody else has a partition."""
@@ -97,16 +99,16 @@ class ConsumerGroup:
         is_named = any(topic in one.topic_names for one in self.members.values())
         return is_named or (bool(self.members) and topic in self.topics)
 
-    def wake_by(self, at_ms: int) -> None:
-        self.alarm_ms = min(self.alarm_ms, at_ms)
+    def schedule(self, at_ms: int) -> None:
+        self.next_deadline_ms = min(self.next_deadline_ms, at_ms)
 
     def extend_session(self, member: ConsumerGroupMember, now_ms: int) -> None:
         classic = member.classic
         timeout_ms = self.settings.consumer_session_timeout_ms
         member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
-        self.wake_by(member.deadline_ms)
+        self.schedule(member.deadline_ms)
 
-    def bump(self, effects: Effects) -> None:
+    def bump_epoch(self, effects: Effects) -> None:
         self.epoch += 1
         self.store_epoch(effects)
 
@@ -115,31 +117,31 @@ class ConsumerGroup:
         stored = StoredEpoch(self.epoch, self.metadata_hash)
         effects.records.append(EpochRecord(self.group_id, stored))
 
-    def store_member(self, member: ConsumerGroupMember, effects: Effects) -> None:
+    def store_subscription(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
         effects.records.append(record)
 
-    def set_target(self, member_id: str, target: Assignment, effects: Effects) -> None:
+    def store_target(self, member_id: str, target: Assignment, effects: Effects) -> None:
         self.targets[member_id] = target
         effects.records.append(TargetRecord(self.group_id, member_id, target))
 
     def hold(self, member: ConsumerGroupMember, before: Assignment) -> None:
         """Keeps in mind what a member has now; it had `before`."""
-        for one in before - member.held:
+        for one in before - member.assigned_or_revoking:
             if self._holders.get(one) == member.member_id:
                 del self._holders[one]
-        for one in member.held:
+        for one in member.assigned_or_revoking:
             self._holders[one] = member.member_id
 
-    def store_current(self, member: ConsumerGroupMember, effects: Effects) -> None:
+    def store_current_assignment(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
         effects.records.append(record)
 
-    def remove(self, member: ConsumerGroupMember, effects: Effects) -> None:
-        """Without a new epoch: see `bump`. Its partitions are free at once."""
+    def remove_member(self, member: ConsumerGroupMember, effects: Effects) -> None:
+        """Without a new epoch: see `bump_epoch`. Its partitions are free at once."""
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
-        for one in member.held:
+        for one in member.assigned_or_revoking:
             if self._holders.get(one) == member.member_id:
                 del self._holders[one]
         effects.records += (
@@ -148,12 +150,12 @@ class ConsumerGroup:
             SubscriptionRecord(self.group_id, member.member_id, None),
         )
 
-    def put_out(self, members: Iterable[ConsumerGroupMember], effects: Effects) -> None:
-        """In a new epoch; unless the group `is_to_be_classic` now, which its generation is of."""
+    def remove_members(self, members: Iterable[ConsumerGroupMember], effects: Effects) -> None:
+        """In a new epoch; unless the group `should_downgrade` now, which its generation is of."""
         for member in members:
-            self.remove(member, effects)
-        if not self.is_to_be_classic:
-            self.bump(effects)
+            self.remove_member(member, effects)
+        if not self.should_downgrade:
+            self.bump_epoch(effects)
 
     def write_tombstones(self, effects: Effects) -> None:
         """The group is to be forgotten, and whoever is in it."""

@@ -8,20 +8,24 @@ from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import NEVER
-from partition_svc.coordinator.consumer.assignors import ASSIGNORS, NOTHING, Assignment
+from partition_svc.coordinator.consumer.assignors import ASSIGNORS
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import (
-    JOINS,
-    LEAVES,
-    LEAVES_FOR_A_WHILE,
+    JOIN_GROUP_MEMBER_EPOCH,
+    LEAVE_GROUP_MEMBER_EPOCH,
+    LEAVE_GROUP_STATIC_MEMBER_EPOCH,
     ConsumerGroupMember,
     MemberState,
 )
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compiled
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.stored_consumer import StoredSubscription
+from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
+    Assignment,
+    StoredSubscription,
+)
 
 #: Topics, and partitions, of one member.
 _ELEMENTS_MAX: Final = 100_000
@@ -38,11 +42,11 @@ def consumer_heartbeat(
 ) -> ConsumerHeartbeatTaken:
     """A refused heartbeat changes nothing. `request.member_id` is there.
 
-    When somebody leaves, the group may be one that `is_to_be_classic`.
+    When somebody leaves, the group may be one that `should_downgrade`.
     """
     try:
         _check(request)
-        if request.member_epoch in (LEAVES, LEAVES_FOR_A_WHILE):
+        if request.member_epoch in (LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH):
             return _leave(group, request, effects)
         return _stay(group, request, effects)
     except _Refusal as refusal:
@@ -65,15 +69,17 @@ def _check(request: ConsumerHeartbeat) -> None:
     """Of a request by itself (throwIfConsumerGroupHeartbeatRequestIsInvalid)."""
     epoch = request.member_epoch
     wrong = None
-    if request.instance_id == "" or (epoch == LEAVES_FOR_A_WHILE and request.instance_id is None):
+    if request.instance_id == "" or (
+        epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH and request.instance_id is None
+    ):
         wrong = "InstanceId can't be empty."
     elif request.rack_id == "":
         wrong = "RackId can't be empty."
-    elif epoch < LEAVES_FOR_A_WHILE:
+    elif epoch < LEAVE_GROUP_STATIC_MEMBER_EPOCH:
         wrong = "MemberEpoch is invalid."
     elif _is_too_much(request):
         wrong = f"More than {_ELEMENTS_MAX} topics or partitions are not supported."
-    elif epoch == JOINS:
+    elif epoch == JOIN_GROUP_MEMBER_EPOCH:
         wrong = _wrong_with_join(request)
     if wrong is not None:
         raise _Refusal(GroupRefusal.INVALID_REQUEST, wrong)
@@ -109,9 +115,9 @@ def _stay(
     before = _known(group, request, owned) or ConsumerGroupMember(request.member_id)
     wanted = _wanted(before, request)
     if before.classic is not None:
-        before.join_by_ms = before.sync_by_ms = NEVER
+        before.join_by_ms = before.sync_by_ms = NO_DEADLINE
     member = subscribe(group, before, request.member_id, wanted, effects)
-    is_new = request.member_epoch == JOINS
+    is_new = request.member_epoch == JOIN_GROUP_MEMBER_EPOCH
     is_changed = reconcile(group, member, owned, effects, is_new=is_new)
     is_told = is_new or is_changed or _is_full(request) or request.member_epoch != member.epoch
     return ConsumerHeartbeatTaken(
@@ -130,7 +136,7 @@ def _known(
     A member may join again and keeps its assignment: the answer was lost, or it was fenced by
     somebody else (KAFKA-19233). Then it may give an instance id for the first time.
     """
-    joins = request.member_epoch == JOINS
+    joins = request.member_epoch == JOIN_GROUP_MEMBER_EPOCH
     known = None if request.instance_id is None else group.static_member(request.instance_id)
     if known is None and (request.instance_id is None or joins):
         known = group.members.get(request.member_id)
@@ -144,7 +150,7 @@ def _known(
                 f"{group.settings.max_size} members.",
             )
         return None
-    may_be_replaced = known.is_away or (
+    may_be_replaced = known.has_left_temporarily or (
         known.classic is not None and known.member_id != request.member_id
     )
     if known.member_id != request.member_id and not (joins and may_be_replaced):
@@ -156,7 +162,7 @@ def _known(
 
 def _taken(known: ConsumerGroupMember, request: ConsumerHeartbeat) -> _Refusal:
     who = f"Static member {request.member_id} with instance id {request.instance_id}"
-    if request.member_epoch == JOINS:
+    if request.member_epoch == JOIN_GROUP_MEMBER_EPOCH:
         return _Refusal(
             GroupRefusal.UNRELEASED_INSTANCE_ID,
             f"{who} cannot join the group because the instance id is owned by "
@@ -234,16 +240,16 @@ def _leave(
         raise _unknown(group, request)
     if member.member_id != request.member_id:
         raise _taken(member, request)
-    if request.member_epoch == LEAVES_FOR_A_WHILE:
-        held = member.held
+    if request.member_epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH:
+        assigned_or_revoking = member.assigned_or_revoking
         member.epoch, member.state, member.revoking = (
-            LEAVES_FOR_A_WHILE,
+            LEAVE_GROUP_STATIC_MEMBER_EPOCH,
             MemberState.STABLE,
-            NOTHING,
+            EMPTY_ASSIGNMENT,
         )
-        member.revoke_by_ms = NEVER
-        group.hold(member, held)
-        group.store_current(member, effects)
+        member.revoke_by_ms = NO_DEADLINE
+        group.hold(member, assigned_or_revoking)
+        group.store_current_assignment(member, effects)
     else:
-        group.put_out([member], effects)
+        group.remove_members([member], effects)
     return ConsumerHeartbeatTaken(request.member_id, request.member_epoch)

@@ -9,18 +9,20 @@ from enum import IntEnum
 from typing import Final
 
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient
-from partition_svc.coordinator.classic.group import NEVER
-from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment, TopicPartition
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
+    Assignment,
     StoredClassic,
     StoredCurrent,
     StoredSubscription,
+    TopicPartition,
 )
 
 #: Member epochs that say something else (KIP-848).
-JOINS: Final = 0
-LEAVES: Final = -1
-LEAVES_FOR_A_WHILE: Final = -2
+JOIN_GROUP_MEMBER_EPOCH: Final = 0
+LEAVE_GROUP_MEMBER_EPOCH: Final = -1
+LEAVE_GROUP_STATIC_MEMBER_EPOCH: Final = -2
 
 
 class MemberState(IntEnum):
@@ -54,28 +56,28 @@ class ConsumerGroupMember:
     rebalance_timeout_ms: int = -1
     server_assignor: str | None = None
     classic: StoredClassic | None = None
-    epoch: int = JOINS
-    previous_epoch: int = JOINS
+    epoch: int = JOIN_GROUP_MEMBER_EPOCH
+    previous_epoch: int = JOIN_GROUP_MEMBER_EPOCH
     state: MemberState = MemberState.STABLE
-    assigned: Assignment = NOTHING
-    revoking: Assignment = NOTHING
-    deadline_ms: int = NEVER
-    revoke_by_ms: int = NEVER
-    join_by_ms: int = NEVER
-    sync_by_ms: int = NEVER
+    assigned: Assignment = EMPTY_ASSIGNMENT
+    revoking: Assignment = EMPTY_ASSIGNMENT
+    deadline_ms: int = NO_DEADLINE
+    revoke_by_ms: int = NO_DEADLINE
+    join_by_ms: int = NO_DEADLINE
+    sync_by_ms: int = NO_DEADLINE
 
     @property
     def next_deadline_ms(self) -> int:
         return min(self.deadline_ms, self.revoke_by_ms, self.join_by_ms, self.sync_by_ms)
 
     @property
-    def held(self) -> Assignment:
+    def assigned_or_revoking(self) -> Assignment:
         return self.assigned | self.revoking
 
     @property
-    def is_away(self) -> bool:
+    def has_left_temporarily(self) -> bool:
         """A static member that left for a while: its partitions wait for it."""
-        return self.epoch == LEAVES_FOR_A_WHILE
+        return self.epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH
 
     def is_reconciled(self, target_epoch: int) -> bool:
         return self.state is MemberState.STABLE and self.epoch == target_epoch
@@ -133,7 +135,7 @@ class ConsumerGroupMember:
         missing = target - kept
         free = frozenset(one for one in missing if is_free(one))
         state = MemberState.STABLE if free == missing else MemberState.UNRELEASED_PARTITIONS
-        self._become(state, target_epoch, kept | free, NOTHING)
+        self._become(state, target_epoch, kept | free, EMPTY_ASSIGNMENT)
 
     def _become(
         self, state: MemberState, epoch: int, assigned: Assignment, revoking: Assignment

@@ -6,13 +6,20 @@ maybeReconcile of GroupMetadataManager.
 
 from dataclasses import replace
 
-from partition_svc.coordinator.classic.group import NEVER
-from partition_svc.coordinator.consumer.assignors import NOTHING, Assignment
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import JOINS, ConsumerGroupMember, MemberState
-from partition_svc.coordinator.consumer.targets import assign, look_at_topics
+from partition_svc.coordinator.consumer.member import (
+    JOIN_GROUP_MEMBER_EPOCH,
+    ConsumerGroupMember,
+    MemberState,
+)
+from partition_svc.coordinator.consumer.targets import assign, refresh_topics
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.stored_consumer import StoredSubscription
+from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
+    Assignment,
+    StoredSubscription,
+)
 
 
 def subscribe(
@@ -32,11 +39,11 @@ def subscribe(
     if was != wanted or before.member_id != member_id:
         member = _taken_over(group, before, member_id, effects)
         member.subscribe(wanted)
-        group.store_member(member, effects)
+        group.store_subscription(member, effects)
     if is_other or group.revision != group.view.revision:
-        is_other |= look_at_topics(group)
+        is_other |= refresh_topics(group)
     if is_other:
-        group.bump(effects)
+        group.bump_epoch(effects)
     assign(group, effects)
     return member
 
@@ -54,11 +61,16 @@ def _taken_over(
         group.members[member_id] = before
         return before
     target = group.target(before)
-    group.remove(before, effects)
-    member = replace(before, member_id=member_id, epoch=JOINS, previous_epoch=JOINS)
+    group.remove_member(before, effects)
+    member = replace(
+        before,
+        member_id=member_id,
+        epoch=JOIN_GROUP_MEMBER_EPOCH,
+        previous_epoch=JOIN_GROUP_MEMBER_EPOCH,
+    )
     group.members[member_id] = member
-    group.hold(member, NOTHING)
-    group.set_target(member_id, target, effects)
+    group.hold(member, EMPTY_ASSIGNMENT)
+    group.store_target(member_id, target, effects)
     return member
 
 
@@ -71,15 +83,17 @@ def reconcile(
     is_new: bool,
 ) -> bool:
     """`owned`: what it says that it has. Whether it is assigned something else from now on."""
-    before, held = member.current(), member.held
-    if member.is_away:
-        member.epoch = member.previous_epoch = JOINS
+    before, assigned_or_revoking = member.current(), member.assigned_or_revoking
+    if member.has_left_temporarily:
+        member.epoch = member.previous_epoch = JOIN_GROUP_MEMBER_EPOCH
     member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
-    group.hold(member, held)
+    group.hold(member, assigned_or_revoking)
     if is_new or member.current() != before:
-        group.store_current(member, effects)
+        group.store_current_assignment(member, effects)
         is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS and member.classic is None
-        member.revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms if is_revoking else NEVER
-        group.wake_by(member.revoke_by_ms)
+        member.revoke_by_ms = (
+            effects.now_ms + member.rebalance_timeout_ms if is_revoking else NO_DEADLINE
+        )
+        group.schedule(member.revoke_by_ms)
     group.extend_session(member, effects.now_ms)
     return member.assigned != before.assigned

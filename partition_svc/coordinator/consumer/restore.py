@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from partition_svc.coordinator.consumer.assignors import NOTHING
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.targets import subscribed
 from partition_svc.coordinator.consumer.timeouts import restart
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
     ConsumerRecord,
     CurrentRecord,
     EpochRecord,
@@ -41,7 +41,7 @@ def restored(
         return None
     group.topics = subscribed(group)
     for member in group.members.values():
-        group.hold(member, NOTHING)
+        group.hold(member, EMPTY_ASSIGNMENT)
     restart(group, now_ms)
     return group
 

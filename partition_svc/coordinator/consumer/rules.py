@@ -10,11 +10,11 @@ from common.ports.classic_groups import ListedGroup
 from common.ports.consumer_groups import DescribedConsumerGroup, DescribedConsumerMember
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets
-from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.heartbeat import by_topic
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.targets import assignor
+from partition_svc.coordinator.records.consumer_protocol import CONSUMER_PROTOCOL_TYPE
 from partition_svc.coordinator.records.stored import StoredOffset
 
 #: The group type of ListGroups.
@@ -88,7 +88,7 @@ def describe(group: ConsumerGroup) -> DescribedConsumerGroup:
                 one.topic_names,
                 one.topic_regex,
                 # With what it is giving up: that is its own until it says so.
-                by_topic(one.held),
+                by_topic(one.assigned_or_revoking),
                 by_topic(group.target(one)),
                 _CLASSIC_MEMBER if one.classic is not None else _CONSUMER_MEMBER,
             )

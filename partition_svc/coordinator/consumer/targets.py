@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from common.ports.metadata import Topic
-from partition_svc.coordinator.consumer.assignors import ASSIGNORS, NOTHING, Subscriber
+from partition_svc.coordinator.consumer.assignors import ASSIGNORS, Subscriber
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import compiled, found, metadata_hash
 from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.stored_consumer import TargetEpochRecord
+from partition_svc.coordinator.records.stored_consumer import EMPTY_ASSIGNMENT, TargetEpochRecord
 
 
 def subscribed(group: ConsumerGroup) -> dict[str, Topic]:
@@ -22,7 +22,7 @@ def subscribed(group: ConsumerGroup) -> dict[str, Topic]:
     return found(group.view, names, {one.topic_regex for one in members if one.topic_regex})
 
 
-def look_at_topics(group: ConsumerGroup) -> bool:
+def refresh_topics(group: ConsumerGroup) -> bool:
     """Takes over what there is now. Whether it differs from what the targets were made for."""
     group.topics = subscribed(group)
     group.revision = group.view.revision
@@ -40,7 +40,7 @@ def assign(group: ConsumerGroup, effects: Effects) -> None:
     given = ASSIGNORS[assignor(group)](subscribers, counts)
     for member_id, target in given.items():
         if group.targets.get(member_id) != target:
-            group.set_target(member_id, target, effects)
+            group.store_target(member_id, target, effects)
     group.assignment_epoch = group.epoch
     effects.records.append(TargetEpochRecord(group.group_id, group.epoch))
 
@@ -67,5 +67,5 @@ def _subscriber(group: ConsumerGroup, member: ConsumerGroupMember) -> Subscriber
         member.member_id,
         member.instance_id,
         frozenset(group.topics[name].topic_id for name in subscribed_names(group, member)),
-        group.targets.get(member.member_id, NOTHING),
+        group.targets.get(member.member_id, EMPTY_ASSIGNMENT),
     )

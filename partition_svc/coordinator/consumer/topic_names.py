@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from partition_svc.coordinator.consumer.assignors import Assignment, TopicPartition
 from partition_svc.coordinator.consumer.topic_patterns import Topics
+from partition_svc.coordinator.records.stored_consumer import Assignment, TopicPartition
 
 
 def ids_of(named: Iterable[tuple[str, int]], topics: Topics) -> Assignment:

@@ -8,20 +8,21 @@ from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import CONSUMER_PROTOCOL_TYPE, ClassicGroup
+from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
-from partition_svc.coordinator.consumer.assignors import NOTHING
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_names import ids_of
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.consumer_protocol import (
+    CONSUMER_PROTOCOL_TYPE,
     Subscription,
     read_assignment,
     read_subscription,
 )
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
+    EMPTY_ASSIGNMENT,
     StoredClassic,
     StoredSubscription,
     TargetEpochRecord,
@@ -81,7 +82,7 @@ def _add(group: ConsumerGroup, classic: ClassicGroup, member: ClassicGroupMember
     added.assigned = frozenset(filter(group.is_free_for(added), reads))
     group.members[member.member_id] = added
     group.targets[member.member_id] = added.assigned
-    group.hold(added, NOTHING)
+    group.hold(added, EMPTY_ASSIGNMENT)
     return True
 
 
@@ -105,10 +106,10 @@ def _subscription(member: ClassicGroupMember, said: Subscription) -> StoredSubsc
 
 def _store(group: ConsumerGroup, effects: Effects) -> None:
     for one in group.members.values():
-        group.store_member(one, effects)
+        group.store_subscription(one, effects)
     group.store_epoch(effects)
     for member_id, target in group.targets.items():
-        group.set_target(member_id, target, effects)
+        group.store_target(member_id, target, effects)
     effects.records.append(TargetEpochRecord(group.group_id, group.assignment_epoch))
     for one in group.members.values():
-        group.store_current(one, effects)
+        group.store_current_assignment(one, effects)

@@ -28,9 +28,10 @@ from common.ports.group_offsets import (
     FetchOffsets,
 )
 from partition_svc.coordinator.classic import describe as classic_describe
-from partition_svc.coordinator.classic.group import NEVER, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroupState
 from partition_svc.coordinator.consumer import rules as consumer_rules
 from partition_svc.coordinator.consumer.topic_patterns import Topics
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.group.logged_members import LoggedMembers, logged_members
 from partition_svc.coordinator.group.membership import Membership
 from partition_svc.coordinator.offsets import rules as offset_rules
@@ -129,8 +130,8 @@ class Group:
     @property
     def next_deadline(self) -> int | None:
         """When to call `on_time` next; it may be early, and every call may change it."""
-        alarm_ms = self._members.alarm_ms
-        return None if alarm_ms == NEVER else alarm_ms
+        next_deadline_ms = self._members.next_deadline_ms
+        return None if next_deadline_ms == NO_DEADLINE else next_deadline_ms
 
     def on_time(self, now_ms: int) -> Effects:
         effects = self._effects(now_ms)

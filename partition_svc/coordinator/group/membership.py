@@ -28,7 +28,7 @@ from partition_svc.coordinator.consumer import classic_join, classic_member, dow
 from partition_svc.coordinator.consumer import timeouts as consumer_timeouts
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.heartbeat import consumer_heartbeat
-from partition_svc.coordinator.consumer.member import JOINS
+from partition_svc.coordinator.consumer.member import JOIN_GROUP_MEMBER_EPOCH
 from partition_svc.coordinator.consumer.restore import restored
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.consumer.upgrade import not_upgraded, upgraded
@@ -63,10 +63,10 @@ class Membership:
         return self.classic.state is ClassicGroupState.EMPTY
 
     @property
-    def alarm_ms(self) -> int:
+    def next_deadline_ms(self) -> int:
         if self.consumer is None:
-            return self.classic.alarm_ms
-        return min(self.classic.alarm_ms, self.consumer.alarm_ms)
+            return self.classic.next_deadline_ms
+        return min(self.classic.next_deadline_ms, self.consumer.next_deadline_ms)
 
     def on_time(self, effects: Effects) -> None:
         classic_timeouts.on_time(self.classic, effects)
@@ -136,7 +136,7 @@ class Membership:
     ) -> ConsumerHeartbeatTaken:
         """Makes it a consumer group if the heartbeat is taken, and else leaves it as it is."""
         attempt = Effects(effects.now_ms, wall_clock=effects.wall_clock)
-        group = self._to_be_consumer(attempt, joins=request.member_epoch == JOINS)
+        group = self._to_be_consumer(attempt, joins=request.member_epoch == JOIN_GROUP_MEMBER_EPOCH)
         if isinstance(group, ConsumerHeartbeatTaken):
             return group
         taken = consumer_heartbeat(group, request, attempt)
@@ -161,7 +161,7 @@ class Membership:
         return upgraded(self.classic, self._view, effects)
 
     def _downgrade_if_due(self, effects: Effects) -> None:
-        if self.consumer is not None and self.consumer.is_to_be_classic:
+        if self.consumer is not None and self.consumer.should_downgrade:
             self._become_classic(downgrade.downgraded(self.consumer, effects))
 
     def _become_classic(self, group: ClassicGroup) -> None:

@@ -8,12 +8,11 @@ from typing import Final
 
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets
-from partition_svc.coordinator.classic.group import (
+from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.records.consumer_protocol import (
     CONSUMER_PROTOCOL_TYPE,
-    ClassicGroup,
-    ClassicGroupState,
+    subscribed_topics,
 )
-from partition_svc.coordinator.records.consumer_protocol import subscribed_topics
 from partition_svc.coordinator.records.stored import StoredOffset
 
 #: Of all members of a group; what they say more than once counts once. Some tenths of a second.

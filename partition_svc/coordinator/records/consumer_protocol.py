@@ -9,7 +9,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from partition_svc.coordinator.records.fields import Fields, Malformed, packed
+from partition_svc.coordinator.records.fields import Fields, MalformedRecord, packed
+
+#: The protocol type of Kafka consumers, whose subscriptions can be parsed.
+CONSUMER_PROTOCOL_TYPE: Final = "consumer"
 
 _VERSION_MAX: Final = 3
 _VERSION: Final = struct.Struct(">h")
@@ -32,7 +35,7 @@ def read_subscription(metadata: bytes) -> Subscription | None:
     """None for bytes that are none of ours to read."""
     try:
         return _subscription(Fields(metadata))
-    except Malformed:
+    except MalformedRecord:
         return None
 
 
@@ -45,7 +48,7 @@ def subscribed_topics(metadata: bytes, count_max: int) -> tuple[str, ...] | None
     try:
         _version(fields)
         return _names(fields, count_max)
-    except Malformed:
+    except MalformedRecord:
         return None
 
 
@@ -58,7 +61,7 @@ def read_assignment(data: bytes) -> tuple[tuple[str, int], ...] | None:
         _version(fields)
         assigned = _partitions(fields)
         fields.data()
-    except Malformed:
+    except MalformedRecord:
         return None
     return assigned
 
@@ -86,7 +89,7 @@ def _subscription(fields: Fields) -> Subscription:
 def _version(fields: Fields) -> int:
     version = fields.int16()
     if version < 0:
-        raise Malformed(f"version {version}")
+        raise MalformedRecord(f"version {version}")
     return version
 
 
@@ -106,5 +109,5 @@ def _partitions(fields: Fields) -> tuple[tuple[str, int], ...]:
 def _count(fields: Fields, count_max: int) -> int:
     count = fields.count()
     if count > count_max:
-        raise Malformed(f"{count} topics or partitions, and {count_max} are read at most")
+        raise MalformedRecord(f"{count} topics or partitions, and {count_max} are read at most")
     return count

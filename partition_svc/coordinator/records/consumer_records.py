@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient
-from partition_svc.coordinator.consumer.assignors import Assignment
-from partition_svc.coordinator.records.fields import Fields, Malformed, flexible, packed
+from partition_svc.coordinator.records.fields import Fields, MalformedRecord, flexible, packed
 from partition_svc.coordinator.records.fields import packed_varint as _varint
 from partition_svc.coordinator.records.stored_consumer import (
+    Assignment,
     ConsumerRecord,
     CurrentRecord,
     EpochRecord,
@@ -47,7 +47,7 @@ _KINDS: Final[dict[type[Any], int]] = {
 
 
 def encode_consumer(record: ConsumerRecord) -> tuple[bytes, bytes | None]:
-    """Key and value. Raises `Malformed` as `records.encode`."""
+    """Key and value. Raises `MalformedRecord` as `records.encode`."""
     key = _VERSION.pack(_KINDS[type(record)]) + packed(record.group_id)
     if not isinstance(record, EpochRecord | TargetEpochRecord):
         key += packed(record.member_id)
@@ -67,7 +67,7 @@ def decode_consumer(kind: int, key: Fields, value: bytes | None) -> ConsumerReco
     member = () if kind in (3, 6) else (key.text(),)
     fields = None if value is None else flexible(value)
     if fields is not None and fields.int16() != 0:
-        raise Malformed("a value of a version that is not known")
+        raise MalformedRecord("a value of a version that is not known")
     found: ConsumerRecord = read[0](group_id, *member, None if fields is None else read[1](fields))
     return found
 
@@ -183,7 +183,7 @@ def _read_partitions(fields: Fields) -> Assignment:
 def _read_current(fields: Fields) -> StoredCurrent:
     epoch, previous_epoch, state = fields.int32(), fields.int32(), fields.raw(1)[0]
     if state not in _STATES:
-        raise Malformed(f"a member in state {state}")
+        raise MalformedRecord(f"a member in state {state}")
     assigned, revoking = _read_partitions(fields), _read_partitions(fields)
     fields.tags()
     return StoredCurrent(epoch, previous_epoch, state, assigned, revoking)

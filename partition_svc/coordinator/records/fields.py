@@ -16,25 +16,25 @@ _VARINT_SHIFT_MAX: Final = 28
 _NULL_TEXT: Final = _INT16.pack(-1)
 
 
-class Malformed(ValueError):
+class MalformedRecord(ValueError):
     """Bytes that are not what they should be, or values that have no bytes."""
 
 
 def packed(text: str | None) -> bytes:
-    """A text with its length. Raises `Malformed` where it is longer than 32767 bytes."""
+    """A text with its length. Raises `MalformedRecord` where it is longer than 32767 bytes."""
     if text is None:
         return _NULL_TEXT
     data = text.encode()
     if len(data) > _TEXT_BYTES_MAX:
-        raise Malformed(f"a text of {len(data)} bytes")
+        raise MalformedRecord(f"a text of {len(data)} bytes")
     return _INT16.pack(len(data)) + data
 
 
 def packed_compact(text: str) -> bytes:
-    """A text of a flexible version, with its length. Raises `Malformed` as `packed`."""
+    """A text of a flexible version, with its length. Raises `MalformedRecord` as `packed`."""
     data = text.encode()
     if len(data) > _TEXT_BYTES_MAX:
-        raise Malformed(f"a text of {len(data)} bytes")
+        raise MalformedRecord(f"a text of {len(data)} bytes")
     return packed_varint(len(data) + 1) + data
 
 
@@ -59,7 +59,7 @@ def fits(text: str) -> bool:
 
 
 class Fields:
-    """Reads one field after the other. Every method raises `Malformed` where the bytes end."""
+    """Reads fields in their order. A method raises `MalformedRecord` where the bytes end early."""
 
     __slots__ = ("_at", "_data")
 
@@ -79,7 +79,7 @@ class Fields:
     def text(self) -> str:
         text = self.text_or_none()
         if text is None:
-            raise Malformed("a text is null that must not be")
+            raise MalformedRecord("a text is null that must not be")
         return text
 
     def text_or_none(self) -> str | None:
@@ -87,7 +87,7 @@ class Fields:
         try:
             return None if size < 0 else self._take(size).decode()
         except UnicodeDecodeError as error:
-            raise Malformed("a text is not UTF-8") from error
+            raise MalformedRecord("a text is not UTF-8") from error
 
     def data(self) -> bytes:
         return self._take(max(0, self._bytes_size()))
@@ -99,13 +99,13 @@ class Fields:
         """Elements of an array. Not more than there are bytes left: each takes one at least."""
         count = max(0, self._bytes_size())
         if count > len(self._data) - self._at:
-            raise Malformed(f"{count} elements in what is left")
+            raise MalformedRecord(f"{count} elements in what is left")
         return count
 
     def end(self) -> None:
         """All has been read."""
         if self._at != len(self._data):
-            raise Malformed("there is something after the last field")
+            raise MalformedRecord("there is something after the last field")
 
     def tags(self) -> dict[int, bytes]:
         """Tagged fields; there are none where versions are not flexible."""
@@ -121,14 +121,14 @@ class Fields:
         try:
             number: int = layout.unpack_from(self._data, self._at)[0]
         except struct.error as error:
-            raise Malformed("the bytes end within a number") from error
+            raise MalformedRecord("the bytes end within a number") from error
         self._at += layout.size
         return number
 
     def _take(self, size: int) -> bytes:
         end = self._at + size
         if end > len(self._data):
-            raise Malformed("the bytes end within a field")
+            raise MalformedRecord("the bytes end within a field")
         taken = self._data[self._at : end]
         self._at = end
         return taken
@@ -142,7 +142,7 @@ class _Flexible(Fields):
     def end(self) -> None:
         """All has been read."""
         if self._at != len(self._data):
-            raise Malformed("there is something after the last field")
+            raise MalformedRecord("there is something after the last field")
 
     def tags(self) -> dict[int, bytes]:
         return {self._varint(): self._take(self._varint()) for _ in range(self._varint())}
@@ -160,7 +160,7 @@ class _Flexible(Fields):
             number |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return number
-        raise Malformed("a variable-length number has more than 5 bytes")
+        raise MalformedRecord("a variable-length number has more than 5 bytes")
 
 
 def flexible(data: bytes) -> Fields:

@@ -16,7 +16,7 @@ from common.records.records import Header
 from partition_svc.coordinator.records.consumer_records import decode_consumer, encode_consumer
 from partition_svc.coordinator.records.fields import (
     Fields,
-    Malformed,
+    MalformedRecord,
     flexible,
     packed,
     packed_bytes,
@@ -62,7 +62,7 @@ _GROUP_KEY_START: Final = _VERSION.pack(_GROUP_KEY_VERSION)
 _GROUP_VALUE_START: Final = _VERSION.pack(3)
 
 
-class Entry(NamedTuple):
+class RecordEntry(NamedTuple):
     """A record of the topic in bytes. `value` None: a tombstone."""
 
     key: bytes
@@ -70,8 +70,8 @@ class Entry(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-def encode(record: Record) -> Entry:
-    """Raises `Malformed` where a text is longer than the format allows (32767 bytes)."""
+def encode(record: Record) -> RecordEntry:
+    """Raises `MalformedRecord` where a text is longer than the format allows (32767 bytes)."""
     if isinstance(record, OffsetRecord):
         key = b"".join(
             (
@@ -82,12 +82,12 @@ def encode(record: Record) -> Entry:
             )
         )
         if record.value is None:
-            return Entry(key, None)
+            return RecordEntry(key, None)
         return _offset_entry(key, record.value)
     if not isinstance(record, GroupRecord):
-        return Entry(*encode_consumer(record))
+        return RecordEntry(*encode_consumer(record))
     key = _GROUP_KEY_START + packed(record.group_id)
-    return Entry(key, None if record.value is None else _group_value(record.value))
+    return RecordEntry(key, None if record.value is None else _group_value(record.value))
 
 
 def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) -> Record | None:
@@ -120,19 +120,19 @@ def _names(data: bytes) -> tuple[str, str]:
     return names
 
 
-def _offset_entry(key: bytes, value: StoredOffset) -> Entry:
+def _offset_entry(key: bytes, value: StoredOffset) -> RecordEntry:
     topic_id = value.topic_id
     if value.expires_at_ms >= 0:
         head = _OFFSET_1.pack(1, value.offset) + packed(value.metadata)
         times = _TWO_LONGS.pack(value.committed_at_ms, value.expires_at_ms)
-        return Entry(key, head + times, ((_TOPIC_ID, topic_id),) if topic_id else ())
+        return RecordEntry(key, head + times, ((_TOPIC_ID, topic_id),) if topic_id else ())
     parts = (
         _OFFSET_4.pack(4, value.offset, value.leader_epoch),
         packed_compact(value.metadata),
         _LONG.pack(value.committed_at_ms),
         _TOPIC_ID_FOLLOWS + topic_id if topic_id else _NO_TAGS,
     )
-    return Entry(key, b"".join(parts))
+    return RecordEntry(key, b"".join(parts))
 
 
 def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
@@ -220,7 +220,7 @@ def _value(data: bytes) -> tuple[Fields, int]:
     """The fields of a value after its version, and the version."""
     version = Fields(data).int16()
     if not 0 <= version <= _VALUE_VERSION_MAX:
-        raise Malformed(f"a value of version {version}")
+        raise MalformedRecord(f"a value of version {version}")
     fields = flexible(data) if version >= _FLEXIBLE_SINCE else Fields(data)
     fields.int16()
     return fields, version

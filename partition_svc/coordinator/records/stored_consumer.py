@@ -3,11 +3,16 @@
 A record with None for its value is a tombstone.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient
-from partition_svc.coordinator.consumer.assignors import Assignment
+
+#: Topic id (16 bytes) and partition.
+TopicPartition: TypeAlias = tuple[bytes, int]
+Assignment: TypeAlias = frozenset[TopicPartition]
+
+EMPTY_ASSIGNMENT: Final[Assignment] = frozenset()
 
 
 class StoredEpoch(NamedTuple):

@@ -14,7 +14,7 @@ from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
 from common.records.records import Header, records_under
 from partition_svc.coordinator.group.logged_members import LoggedMembers
-from partition_svc.coordinator.records.fields import Malformed
+from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.group_records import decode
 from partition_svc.coordinator.records.result import Record
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
@@ -132,7 +132,7 @@ async def _decoded(last: dict[bytes, _Last]) -> dict[str, LoadedGroup]:
             await asyncio.sleep(0)
         try:
             record = decode(key, value, headers)
-        except Malformed as error:
+        except MalformedRecord as error:
             log.warning("the record at offset %d cannot be read: %s", offset, error)
             continue
         if record is not None:

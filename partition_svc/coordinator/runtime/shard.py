@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.records.fields import Malformed
+from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.result import Ticket as AnyTicket
 from partition_svc.coordinator.runtime.loader import LoadedGroup
@@ -134,7 +134,7 @@ class Shard:
         try:
             effects = call(group, *args)
             self._writing.take(group_id, effects)
-        except (Malformed, RecordTooLarge) as error:
+        except (MalformedRecord, RecordTooLarge) as error:
             log.warning("refuses a request to group %r: %s", group_id[:_LOGGED_CHARS], error)
         except Exception:
             log.exception("a request to group %r failed", group_id[:_LOGGED_CHARS])

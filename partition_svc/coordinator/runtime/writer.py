@@ -16,7 +16,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.records.batch import HEADER_BYTES
 from common.records.records import Record as LogRecord
 from common.records.records import write_batch
-from partition_svc.coordinator.records.group_records import Entry, encode
+from partition_svc.coordinator.records.group_records import RecordEntry, encode
 from partition_svc.coordinator.records.result import Effects, Reply
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
@@ -78,7 +78,7 @@ class _Round:
     __slots__ = ("calls", "group_ids", "replies")
 
     def __init__(self) -> None:
-        self.calls: list[list[Entry]] = []
+        self.calls: list[list[RecordEntry]] = []
         self.group_ids: set[str] = set()
         self.replies: list[tuple[object, Reply]] = []
 
@@ -159,7 +159,7 @@ class Writing:
                 self._settled = self._loop.create_future()
             await asyncio.shield(self._settled)
 
-    def _check_sizes(self, entries: Sequence[Entry]) -> None:
+    def _check_sizes(self, entries: Sequence[RecordEntry]) -> None:
         if not entries:
             return
         size_max = self._batch_bytes_max()
@@ -228,7 +228,7 @@ def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | No
     return GroupRefusal.COORDINATOR_NOT_AVAILABLE
 
 
-def _batches(calls: Sequence[Sequence[Entry]], bytes_max: int) -> Iterator[bytes]:
+def _batches(calls: Sequence[Sequence[RecordEntry]], bytes_max: int) -> Iterator[bytes]:
     """Batches of several calls up to a good size, or of one up to `bytes_max`.
 
     A record that is larger than that is one of its own.
@@ -251,5 +251,5 @@ def _batches(calls: Sequence[Sequence[Entry]], bytes_max: int) -> Iterator[bytes
     yield write_batch(records)
 
 
-def _size(one: Entry) -> int:
+def _size(one: RecordEntry) -> int:
     return _RECORD_BYTES + len(one.key) + len(one.value or b"") + 64 * len(one.headers)

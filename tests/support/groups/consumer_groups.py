@@ -9,7 +9,7 @@ from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTak
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.consumer.heartbeat import by_topic, flat
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.records.group_records import Entry, decode, encode
+from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
 from partition_svc.coordinator.runtime.loader import LoadedGroup
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.interruptions import Interrupted, interrupted_after, seen
@@ -29,7 +29,7 @@ class ConsumerGroupWorld:
         self.now_ms = 1_000
         self.settings = settings
         self.view = ClusterView()
-        self.log: dict[bytes, Entry] = {}
+        self.log: dict[bytes, RecordEntry] = {}
         self.group = Group("g", settings, self.view)
         #: By ticket, of whoever comes for them later.
         self.answers: dict[Any, Any] = {}

@@ -46,18 +46,18 @@ def test_both_a_join_and_a_sync_are_refused():
 def test_a_ticket_may_be_anything_but_none():
     member, effects = a_member(), Effects(0)
     member.park_sync(0, effects)
-    assert member.is_held
+    assert member.is_waiting
     member.answer_sync(Synced(), effects)
     assert effects.replies == [(0, Synced())]
 
 
 def test_who_waits_is_held_unless_it_is_new():
     member = a_member()
-    assert not member.is_held
+    assert not member.is_waiting
     member.park_join(1, Effects(0))
-    assert member.is_held
+    assert member.is_waiting
     member.is_new = True
-    assert not member.is_held
+    assert not member.is_waiting
 
 
 def test_what_is_stored_comes_back_with_the_chosen_protocol_alone():

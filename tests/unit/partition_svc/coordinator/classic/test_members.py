@@ -67,14 +67,14 @@ def test_the_protocol_that_all_know_and_most_prefer_is_chosen(votes, chosen):
 
 def test_protocols_are_known_to_all_or_not_at_all():
     some = members(member("a", "x", "y"), member("b", "x"))
-    assert some.knows_any([GroupProtocol("x", b"")])
-    assert some.knows_any([GroupProtocol("z", b""), GroupProtocol("x", b"")])
-    assert not some.knows_any([GroupProtocol("y", b"")])
+    assert some.supports_any([GroupProtocol("x", b"")])
+    assert some.supports_any([GroupProtocol("z", b""), GroupProtocol("x", b"")])
+    assert not some.supports_any([GroupProtocol("y", b"")])
     some.remove(some["b"])
-    assert some.knows_any([GroupProtocol("y", b"")])
+    assert some.supports_any([GroupProtocol("y", b"")])
     some.set_protocols(some["a"], [GroupProtocol("z", b"")])
-    assert some.knows_any([GroupProtocol("z", b"")])
-    assert not some.knows_any([GroupProtocol("x", b"")])
+    assert some.supports_any([GroupProtocol("z", b"")])
+    assert not some.supports_any([GroupProtocol("x", b"")])
 
 
 def test_a_protocol_that_is_named_twice_counts_once():

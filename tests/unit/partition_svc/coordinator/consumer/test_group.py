@@ -40,7 +40,7 @@ def test_what_is_being_given_up_is_not_free():
 def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
     one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
     group, effects = group_of(one, two), Effects(0)
-    group.put_out([one], effects)
+    group.remove_members([one], effects)
     assert group.is_free_for(two)(PART)
     assert effects.records == [
         CurrentRecord("g", "m1", None),
@@ -52,7 +52,7 @@ def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
 
 def test_a_group_is_buried_once():
     group, effects = group_of(), Effects(0)
-    group.bump(effects)
+    group.bump_epoch(effects)
     effects.records.clear()
     group.write_tombstones(effects)
     group.write_tombstones(effects)

@@ -1,5 +1,5 @@
-from partition_svc.coordinator.consumer.assignors import NOTHING
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
+from partition_svc.coordinator.records.stored_consumer import EMPTY_ASSIGNMENT
 
 A, B, C = ((b"t" * 16, partition) for partition in range(3))
 
@@ -8,7 +8,7 @@ def member(*assigned, epoch=1, **more):
     return ConsumerGroupMember("m", epoch=epoch, assigned=frozenset(assigned), **more)
 
 
-def step(one, target, epoch=2, owned=NOTHING, taken=()):
+def step(one, target, epoch=2, owned=EMPTY_ASSIGNMENT, taken=()):
     one.reconcile(frozenset(target), epoch, owned, lambda part: part not in taken)
     return one.state, one.epoch, set(one.assigned), set(one.revoking)
 
@@ -37,7 +37,7 @@ def test_it_gives_up_before_it_gets():
 
 
 def test_what_it_never_had_need_not_be_given_up():
-    assert step(member(A), {B}, owned=NOTHING) == (MemberState.STABLE, 2, {B}, set())
+    assert step(member(A), {B}, owned=EMPTY_ASSIGNMENT) == (MemberState.STABLE, 2, {B}, set())
     assert step(member(A), {B}, owned=None) == (MemberState.UNREVOKED_PARTITIONS, 1, set(), {A})
 
 
@@ -57,7 +57,7 @@ def test_what_came_back_to_its_target_is_given_up_all_the_same():
         set(),
         {A},
     )
-    assert step(one, {A}, epoch=3, owned=NOTHING) == (MemberState.STABLE, 3, {A}, set())
+    assert step(one, {A}, epoch=3, owned=EMPTY_ASSIGNMENT) == (MemberState.STABLE, 3, {A}, set())
 
 
 def test_a_stable_member_in_its_epoch_stays():

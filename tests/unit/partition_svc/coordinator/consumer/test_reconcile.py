@@ -1,9 +1,9 @@
 import pytest
 
-from partition_svc.coordinator.classic.group import NEVER
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
+from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, SubscriptionRecord
 from partition_svc.coordinator.settings import GroupSettings
@@ -61,4 +61,4 @@ def test_only_members_of_the_consumer_protocol_have_a_deadline_to_revoke(group, 
     comes(group, "m2", Effects(0))
     assert reconcile(group, member, member.assigned, Effects(7), is_new=False)
     assert member.state is MemberState.UNREVOKED_PARTITIONS
-    assert member.revoke_by_ms == (17 if classic is None else NEVER)
+    assert member.revoke_by_ms == (17 if classic is None else NO_DEADLINE)

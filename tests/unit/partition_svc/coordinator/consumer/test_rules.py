@@ -130,11 +130,11 @@ def test_groups_are_described_and_listed(world, one):
 def test_what_a_member_is_giving_up_is_described_as_its_own(world, one):
     Reader(world, "m2").beat()
     one.beat()
-    held = {
+    assigned_or_revoking = {
         member.member_id: [number for part in member.assignment for number in part.partitions]
         for member in world.group.describe_consumer().members
     }
-    assert held == {"m1": [0, 1], "m2": []}
+    assert assigned_or_revoking == {"m1": [0, 1], "m2": []}
 
 
 def test_each_kind_is_missing_among_the_other(world, one):

@@ -65,10 +65,10 @@ def test_nothing_is_read_twice_meanwhile(world, strategies):
     for _ in range(20):
         for each in readers:
             each.act() if isinstance(each, ClassicReader) else each.beat()
-            held = [part for other in readers for part in other.owned]
-            assert len(held) == len(set(held))
-    assert set(held) == set().union(*(each.owned for each in readers))
-    assert len(held) == 4
+            assigned_or_revoking = [part for other in readers for part in other.owned]
+            assert len(assigned_or_revoking) == len(set(assigned_or_revoking))
+    assert set(assigned_or_revoking) == set().union(*(each.owned for each in readers))
+    assert len(assigned_or_revoking) == 4
 
 
 def test_records_come_in_the_order_of_kafka_and_members_in_their_generation(world):
@@ -192,8 +192,10 @@ def test_what_a_leader_gave_to_two_one_of_them_keeps(world):
     assert one.owned == two.owned
     three = Reader(world, "m3")
     three.beat()
-    held = [len(part.partitions) for each in world.members.values() for part in each.assignment]
-    assert held == [4]
+    assigned_or_revoking = [
+        len(part.partitions) for each in world.members.values() for part in each.assignment
+    ]
+    assert assigned_or_revoking == [4]
     run(one, two, three)
     assert len(one.owned) + len(two.owned) + len(three.owned) == 4
 

@@ -2,7 +2,7 @@ import pytest
 
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupClient
-from partition_svc.coordinator.records.fields import Malformed
+from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.group_records import decode, encode
 from partition_svc.coordinator.records.stored_consumer import (
     CurrentRecord,
@@ -118,14 +118,14 @@ def test_the_bytes_are_those_of_kafkas_formats(record, key, value):
 def test_cut_bytes_are_malformed(record):
     entry = encode(record)
     for size in range(len(entry.value)):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedRecord):
             decode(entry.key, entry.value[:size])
 
 
 def test_states_and_versions_that_are_not_known_are_malformed():
     entry = encode(RECORDS[11])
     for value in (entry.value[:10] + b"\x09" + entry.value[11:], b"\0\1" + entry.value[2:]):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedRecord):
             decode(entry.key, value)
 
 

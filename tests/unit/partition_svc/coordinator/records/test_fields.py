@@ -2,7 +2,7 @@ import pytest
 
 from partition_svc.coordinator.records.fields import (
     Fields,
-    Malformed,
+    MalformedRecord,
     flexible,
     packed,
     packed_bytes,
@@ -19,7 +19,7 @@ def test_texts_and_bytes_have_their_length_before_them():
 
 def test_a_text_may_have_32767_bytes():
     assert len(packed("x" * 32767)) == 32769
-    with pytest.raises(Malformed, match="32768 bytes"):
+    with pytest.raises(MalformedRecord, match="32768 bytes"):
         packed("x" * 32768)
 
 
@@ -52,17 +52,17 @@ def test_flexible_lengths_are_varints_plus_one_and_tags_follow():
     ],
 )
 def test_what_is_not_whole_is_malformed(data, read):
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRecord):
         read(Fields(data))
 
 
 def test_a_varint_without_end_is_malformed():
-    with pytest.raises(Malformed, match="5 bytes"):
+    with pytest.raises(MalformedRecord, match="5 bytes"):
         flexible(b"\xff" * 10).count()
 
 
 def test_texts_of_flexible_versions_come_back():
     for text in ("", "é", "x" * 0x7FFF):
         assert flexible(packed_compact(text)).text() == text
-    with pytest.raises(Malformed, match="32768 bytes"):
+    with pytest.raises(MalformedRecord, match="32768 bytes"):
         packed_compact("x" * 0x8000)

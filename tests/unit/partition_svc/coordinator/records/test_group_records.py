@@ -3,8 +3,8 @@
 import pytest
 
 from common.ports.group_errors import GroupClient
-from partition_svc.coordinator.records.fields import Malformed
-from partition_svc.coordinator.records.group_records import Entry, decode, encode
+from partition_svc.coordinator.records.fields import MalformedRecord
+from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
 from partition_svc.coordinator.records.stored import (
     GroupRecord,
     OffsetRecord,
@@ -48,15 +48,15 @@ def record(value):
 
 
 def test_an_offset_is_of_version_4_with_the_topic_id_in_a_tag():
-    assert encode(record(offset(topic_id=TOPIC_ID))) == Entry(OFFSET_KEY, OFFSET_VALUE_4)
+    assert encode(record(offset(topic_id=TOPIC_ID))) == RecordEntry(OFFSET_KEY, OFFSET_VALUE_4)
     assert decode(OFFSET_KEY, OFFSET_VALUE_4) == record(offset(topic_id=TOPIC_ID))
     without_id = OFFSET_VALUE_4[:-19] + b"\0"
-    assert encode(record(offset())) == Entry(OFFSET_KEY, without_id)
+    assert encode(record(offset())) == RecordEntry(OFFSET_KEY, without_id)
     assert decode(OFFSET_KEY, without_id) == record(offset())
 
 
 def test_an_offset_with_an_expiry_time_is_of_version_1_which_has_no_epoch():
-    assert encode(record(offset(expires_at_ms=2000))) == Entry(OFFSET_KEY, OFFSET_VALUE_1)
+    assert encode(record(offset(expires_at_ms=2000))) == RecordEntry(OFFSET_KEY, OFFSET_VALUE_1)
     assert decode(OFFSET_KEY, OFFSET_VALUE_1) == record(StoredOffset(258, -1, "m", 1000, 2000))
 
 
@@ -89,14 +89,14 @@ def test_older_and_newer_offsets_are_read():
 
 
 def test_a_group_is_of_version_3():
-    assert encode(GroupRecord("g", GROUP)) == Entry(GROUP_KEY, GROUP_VALUE_3)
+    assert encode(GroupRecord("g", GROUP)) == RecordEntry(GROUP_KEY, GROUP_VALUE_3)
     assert decode(GROUP_KEY, GROUP_VALUE_3) == GroupRecord("g", GROUP)
 
 
 def test_a_group_without_members_has_no_protocol_and_no_leader():
     group = StoredGroup("", 6, None, None, -1)
     value = b"\0\3\0\0\0\0\0\6\xff\xff\xff\xff" + b"\xff" * 8 + b"\0\0\0\0"
-    assert encode(GroupRecord("g", group)) == Entry(GROUP_KEY, value)
+    assert encode(GroupRecord("g", group)) == RecordEntry(GROUP_KEY, value)
     assert decode(GROUP_KEY, value) == GroupRecord("g", group)
 
 
@@ -146,12 +146,12 @@ def test_keys_of_other_versions_are_left_alone():
     ],
 )
 def test_what_is_cut_or_unknown_is_malformed(key, value):
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRecord):
         decode(key, value)
 
 
 def test_what_has_no_bytes_is_malformed():
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRecord):
         encode(GroupRecord("x" * 32768, None))
 
 

@@ -6,7 +6,7 @@ from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from common.ports.partitions import LogId
 from common.records.batch import iter_batches
-from partition_svc.coordinator.records.fields import Malformed
+from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
@@ -187,7 +187,7 @@ def test_a_record_that_fits_into_no_batch_is_not_taken(tmp_path):
 
 def test_what_has_no_bytes_is_not_taken(tmp_path):
     async def test(written):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedRecord):
             written.take("g", record(), GroupRecord("x" * 40000, None))
         await written.writing.settled()
         assert not await read_everything(written.core, LOG)
