@@ -1,7 +1,7 @@
-"""Keeps a process's picture of the cluster current: watch, apply, acknowledge, watch again.
+"""Following the cluster's changes: watch, apply, acknowledge, and watch again after a loss.
 
-Gateways and partition services run this for as long as they live; being watched by it is what makes
-them registered. Knows neither what is done with a change nor whether a network lies in between.
+Gateways and partition services run this for their whole life; they are registered as long as the
+watch lasts. Knows neither what a change is applied to nor whether the watch is remote.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from common.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-#: Applies a change. Awaited where it returns something to await: the change counts as applied then.
+#: Applies a change. If it returns an awaitable, the change is acknowledged after that.
 OnChange = Callable[[ClusterChange], Awaitable[None] | None]
 
+#: Gets each new watch.
 OnWatch = Callable[[Watch], None]
 
-
-#: How often the log says again that the metadata service is lost.
+#: How often the log repeats that the metadata service is lost.
 _REMIND_S: Final = 60.0
 
 #: The first and the longest delay before the next attempt, and their jitter: after a restart of the
@@ -39,35 +39,35 @@ async def follow(
     on_watch: OnWatch | None = None,
     backoff: Backoff | None = None,
 ) -> NoReturn:
-    """Registers, and hands every change to `on_change` in order; runs until it is cancelled.
+    """Registers, and calls `on_change` for every change in order; runs until it is cancelled.
 
-    A `registration` that changes while the process runs is given as a function, called for each
-    watch. `on_watch` gets each watch before its first change, to report through it.
-    A lost watch is begun again, after the next delay of `backoff`; the next change is a snapshot
-    then. Meanwhile what was applied stays in use. An exception of
-    `on_change` comes out of here: a process that cannot apply a change must not go on as if it had.
+    A `registration` that changes while the process runs is a function, which is called for each
+    watch. `on_watch` gets each watch before its first change, to send reports through it.
+    A lost watch is replaced after the next delay of `backoff`; its first change is a snapshot.
+    Exceptions of `on_change` are raised: a process that cannot apply a change must not continue
+    as if it had.
 
     Raises:
-        RegistrationRefused: asking again would not help.
+        RegistrationRefused: a retry would not help.
     """
-    pauses = _Pauses(backoff or Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER))
+    outages = _Outages(backoff or Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER))
     while True:
         watch = metadata.watch(registration() if callable(registration) else registration)
         if on_watch is not None:
             on_watch(watch)
-        reason = await _watch_once(watch, on_change, pauses)
-        await pauses.wait(reason)
+        reason = await _watch_once(watch, on_change, outages)
+        await outages.wait(reason)
 
 
-async def _watch_once(watch: Watch, on_change: OnChange, pauses: "_Pauses") -> str:
-    """Follows one watch to its end and says why it ended."""
+async def _watch_once(watch: Watch, on_change: OnChange, outages: "_Outages") -> str:
+    """Follows one watch to its end; returns the reason of the end."""
     try:
         async for change in watch:
             applying = on_change(change)
             if applying is not None:
                 await applying
             watch.acknowledge(change.revision)
-            pauses.on_progress(change.revision)
+            outages.on_change(change.revision)
     except BackendUnavailable as error:
         return str(error)
     finally:
@@ -75,8 +75,8 @@ async def _watch_once(watch: Watch, on_change: OnChange, pauses: "_Pauses") -> s
     return "the metadata service ended the watch"
 
 
-class _Pauses:
-    """How long to wait before the next attempt, and log lines for each outage and its end."""
+class _Outages:
+    """The delays between two watches, and log lines for each outage and its end."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff
@@ -84,7 +84,7 @@ class _Pauses:
         self._remind_at = 0.0
         self._connected_at: float | None = None
 
-    def on_progress(self, revision: int) -> None:
+    def on_change(self, revision: int) -> None:
         if self._connected_at is None:
             self._connected_at = asyncio.get_running_loop().time()
         if self._is_outage:
@@ -105,8 +105,7 @@ class _Pauses:
             log.warning("metadata service lost: %s", reason)
         elif now >= self._remind_at:
             log.warning(
-                "metadata service still lost: %s (look at its log, and whether metadata.address"
-                " leads to it)",
+                "metadata service still lost: %s (check its log, and metadata.address)",
                 reason,
             )
         else:
@@ -114,9 +113,10 @@ class _Pauses:
         self._remind_at = now + _REMIND_S
 
     def _was_steady(self) -> bool:
-        """Two processes that take one registration from each other must not do so at full speed.
+        """True if the last watch lasted for at least the longest delay.
 
-        So a short-lived watch does not shorten the next pause, however well it began.
+        Only then is the delay reset: two processes that take one registration from each other must
+        not do so at full speed.
         """
         if self._connected_at is None:
             return False

@@ -1,8 +1,8 @@
-"""The cluster as one process knows it: topics, gateways, partition services, broker configs.
+"""The view of the cluster in one process: topics, gateways, partition services, broker configs.
 
-Pure state, built from `ClusterChange`s: no I/O, no clock, no locks. The metadata service keeps one
-as its truth in memory, every gateway and partition service keeps one as its copy (`following.py`
-feeds it). Everything handed out is immutable, so readers may hold on to it across changes.
+Pure state, built from `ClusterChange`s: no I/O, no clock, no locks. The metadata service keeps the
+authoritative one, every gateway and partition service a copy, which `follow.py` updates. All
+returned values are immutable, so readers may keep them across changes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from typing import Final
 from common.ports.metadata import ClusterChange, Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move
 
-#: Deleted topics that are remembered: 16 bytes each, in every process and in every snapshot.
+#: The number of deleted topics that are kept: 16 bytes each, in every process and snapshot.
 DELETED_TOPICS_MAX: Final = 10_000
 
 _NO_CONFIGS: Mapping[str, str] = MappingProxyType({})
@@ -24,51 +24,51 @@ class ClusterView:
 
     def __init__(self) -> None:
         self.revision = -1
-        #: How many changes were taken over: as long as it is the same, so is everything here.
+        #: The number of applied changes: while it stays the same, all other state does too.
         self.version = 0
         self.cluster_id = ""
         self.broker_configs: Mapping[str, str] = _NO_CONFIGS
         self._topics_by_name: dict[str, Topic] = {}
         self._topics_by_id: dict[bytes, Topic] = {}
-        # Ids, oldest deletion first.
+        # Ids, the oldest deletion first.
         self._topics_deleted: dict[bytes, None] = {}
         self._gateways: dict[int, Gateway] = {}
         self._members: dict[str, Member] = {}
         self._moves: dict[int, Move] = {}
         self._moves_by_log: dict[tuple[bytes, int], Move] = {}
-        # Sorted once after a change, not at every request that lists everything.
+        # Sorted once after a change, not at every request that lists all of them.
         self._topics_sorted: tuple[Topic, ...] | None = ()
         self._gateways_sorted: tuple[Gateway, ...] = ()
         self._members_sorted: tuple[Member, ...] = ()
 
     @property
     def has_snapshot(self) -> bool:
-        """Whether a snapshot has arrived: until then every look-up finds nothing."""
+        """True if a snapshot was applied: before, every lookup returns None."""
         return self.revision >= 0
 
     def topic(self, name: str) -> Topic | None:
         return self._topics_by_name.get(name)
 
     def topic_by_id(self, topic_id: bytes) -> Topic | None:
-        """`topic_id` is 16 bytes. A topic deleted and made again is found by its new id only."""
+        """Looks up by an id of 16 bytes. A topic that was deleted and recreated has a new one."""
         return self._topics_by_id.get(topic_id)
 
     def was_deleted(self, topic_id: bytes) -> bool:
-        """Returns whether a topic is known to have been deleted, rather than not known at all.
+        """True if a topic is known to be deleted, rather than unknown.
 
-        The last `DELETED_TOPICS_MAX` deletions are remembered.
+        The last `DELETED_TOPICS_MAX` deletions are kept.
         """
         return topic_id in self._topics_deleted
 
     def placement(self, topic_id: bytes, partition: int) -> Placement | None:
-        """Who owns the partition; None where the topic or the partition does not exist."""
+        """Returns owner and leader epoch; None if the topic or the partition does not exist."""
         topic = self._topics_by_id.get(topic_id)
         if topic is None or not 0 <= partition < len(topic.partitions):
             return None
         return topic.partitions[partition]
 
     def partitions_of(self, owner: str) -> list[tuple[bytes, int]]:
-        """Topic id and index of every partition that a member owns, topic by topic."""
+        """Returns topic id and index of every partition of a member, grouped by topic."""
         return [
             (topic.topic_id, partition)
             for topic in self.topics
@@ -86,12 +86,12 @@ class ClusterView:
         return self._moves.get(move_id)
 
     def move_of(self, topic_id: bytes, partition: int) -> Move | None:
-        """The move that a partition is in; there is never more than one."""
+        """Returns the move of a partition, which has at most one."""
         return self._moves_by_log.get((topic_id, partition))
 
     @property
     def moves(self) -> tuple[Move, ...]:
-        """Partitions on their way, oldest move first."""
+        """Moves in progress, the oldest first."""
         return tuple(self._moves[move_id] for move_id in sorted(self._moves))
 
     @property
@@ -109,13 +109,13 @@ class ClusterView:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Known partition services, by name; one that is down stays known at its last address."""
+        """Partition services, by name; one that is down keeps its last address."""
         return self._members_sorted
 
     def apply(self, change: ClusterChange) -> None:
-        """Takes over `change`. Changes must come in the order of their revisions."""
+        """Applies `change`. Changes must be applied in the order of their revisions."""
         if change.is_snapshot:
-            self._forget_everything()
+            self._clear()
         self.revision = change.revision
         self.version += 1
         self.cluster_id = change.cluster_id
@@ -128,7 +128,7 @@ class ClusterView:
         self._apply_moves(change.moves, change.moves_gone)
 
     def snapshot(self) -> ClusterChange:
-        """All that is known as one change, which gives an equal view wherever it is applied."""
+        """Returns the whole state as one change, which makes any view equal to this one."""
         return ClusterChange(
             revision=self.revision,
             cluster_id=self.cluster_id,
@@ -141,7 +141,7 @@ class ClusterView:
             broker_configs=self.broker_configs,
         )
 
-    def _forget_everything(self) -> None:
+    def _clear(self) -> None:
         self.broker_configs = _NO_CONFIGS
         self._topics_by_name.clear()
         self._topics_by_id.clear()
@@ -153,36 +153,36 @@ class ClusterView:
         self._topics_sorted, self._gateways_sorted, self._members_sorted = (), (), ()
 
     def _apply_topics(self, changed: Iterable[Topic], gone: Iterable[bytes]) -> None:
-        # Gone first: one change may replace a topic by another of the same name.
+        # Deletions first: one change may replace a topic by another of the same name.
         for topic_id in gone:
             topic = self._topics_by_id.pop(topic_id, None)
             if topic is not None and self._topics_by_name[topic.name].topic_id == topic_id:
                 del self._topics_by_name[topic.name]
             self._topics_sorted = None
-            self._remember_deletion(topic_id)
+            self._add_deleted(topic_id)
         for topic in changed:
             before = self._topics_by_name.get(topic.name)
             if before is not None and before.topic_id != topic.topic_id:
                 del self._topics_by_id[before.topic_id]
-                self._remember_deletion(before.topic_id)
+                self._add_deleted(before.topic_id)
             self._topics_by_name[topic.name] = topic
             self._topics_by_id[topic.topic_id] = topic
             self._topics_sorted = None
 
-    def _remember_deletion(self, topic_id: bytes) -> None:
+    def _add_deleted(self, topic_id: bytes) -> None:
         self._topics_deleted[topic_id] = None
         if len(self._topics_deleted) > DELETED_TOPICS_MAX:
             del self._topics_deleted[next(iter(self._topics_deleted))]
 
     def _apply_placements(self, changed: Iterable[PlacementChange]) -> None:
         changes_by_topic: dict[bytes, list[PlacementChange]] = {}
-        for one in changed:
-            changes_by_topic.setdefault(one.topic_id, []).append(one)
+        for change in changed:
+            changes_by_topic.setdefault(change.topic_id, []).append(change)
         for topic_id, changes in changes_by_topic.items():
             topic = self._topics_by_id[topic_id]
             partitions = list(topic.partitions)
-            for one in changes:
-                partitions[one.partition] = one.placement
+            for change in changes:
+                partitions[change.partition] = change.placement
             topic = replace(topic, partitions=tuple(partitions))
             self._topics_by_name[topic.name] = self._topics_by_id[topic_id] = topic
             self._topics_sorted = None
@@ -202,7 +202,7 @@ class ClusterView:
         self._members_sorted = tuple(self._members[name] for name in sorted(self._members))
 
     def _apply_moves(self, changed: Iterable[Move], gone: Iterable[int]) -> None:
-        # Gone first: a partition may end one move and begin another in one change.
+        # Ended moves first: one change may end a move of a partition and begin another.
         for move_id in gone:
             move = self._moves.pop(move_id, None)
             if move is not None:

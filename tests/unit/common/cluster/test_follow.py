@@ -113,7 +113,7 @@ def test_a_change_that_takes_time_is_acknowledged_when_it_is_done():
     assert metadata.log[:2] == [("applied", 1), ("acknowledged", 1)]
 
 
-def test_a_view_can_be_fed_as_it_is():
+def test_the_apply_method_of_a_view_can_be_the_callback():
     view = ClusterView()
     with pytest.raises(asyncio.CancelledError):
         follow_until_idle(ScriptedMetadata([snapshot(1), change(2), FOREVER]), view.apply)
@@ -123,7 +123,7 @@ def test_a_view_can_be_fed_as_it_is():
 @pytest.mark.parametrize(
     "end", [[BackendUnavailable("gone")], []], ids=["a broken watch", "a watch that ends"]
 )
-def test_a_lost_watch_is_closed_and_begun_again_with_the_same_registration(end):
+def test_a_lost_watch_is_closed_and_replaced_with_the_same_registration(end):
     metadata = ScriptedMetadata(
         [snapshot(1), *end],
         end,
@@ -142,7 +142,7 @@ def test_a_lost_watch_is_closed_and_begun_again_with_the_same_registration(end):
     assert metadata.registrations == [WHO] * 3
 
 
-def test_a_change_that_cannot_be_applied_comes_out_and_is_not_acknowledged():
+def test_an_exception_while_applying_a_change_is_raised_and_the_change_not_acknowledged():
     metadata = ScriptedMetadata([snapshot(1), change(2), FOREVER])
 
     def on_change(one):
@@ -166,7 +166,7 @@ def test_an_outage_has_one_line_at_its_beginning_and_one_at_its_end(caplog):
     ]
 
 
-def test_a_long_outage_is_named_again_from_time_to_time_with_what_to_do(caplog, monkeypatch):
+def test_a_long_outage_is_logged_again_with_advice(caplog, monkeypatch):
     monkeypatch.setattr("common.cluster.follow._REMIND_S", 0.0)
     down = [BackendUnavailable("nobody answers")]
     metadata = ScriptedMetadata(down, down, [snapshot(1), FOREVER])
@@ -174,7 +174,7 @@ def test_a_long_outage_is_named_again_from_time_to_time_with_what_to_do(caplog, 
         follow_until_idle(metadata, lambda one: None)
     first, second = (record.getMessage() for record in caplog.records)
     assert first == "metadata service lost: nobody answers"
-    assert second.startswith("metadata service still lost: nobody answers (look at its log")
+    assert second.startswith("metadata service still lost: nobody answers (check its log")
 
 
 class Enough(Exception):
@@ -211,23 +211,23 @@ def pauses_ms(monkeypatch, metadata, *, count: int, watch_lasts_s: float = 0.0):
     return slept
 
 
-def test_pauses_grow_up_to_their_limit_while_nobody_answers(monkeypatch):
+def test_delays_grow_up_to_their_limit_during_an_outage(monkeypatch):
     metadata = ScriptedMetadata([BackendUnavailable("no")])
     assert pauses_ms(monkeypatch, metadata, count=6) == [100, 200, 400, 800, 1000, 1000]
 
 
-def test_pauses_begin_small_again_after_a_watch_that_lasted(monkeypatch):
+def test_delays_are_reset_after_a_watch_that_lasted(monkeypatch):
     metadata = ScriptedMetadata([BackendUnavailable("no")], [], [snapshot(1)], [])
     pauses = pauses_ms(monkeypatch, metadata, count=4, watch_lasts_s=5)
     assert pauses == [100, 200, 100, 200]
 
 
-def test_two_that_take_a_registration_from_each_other_slow_down(monkeypatch):
+def test_delays_grow_while_two_processes_take_over_one_registration(monkeypatch):
     metadata = ScriptedMetadata([snapshot(1), BackendUnavailable("taken over")])
     assert pauses_ms(monkeypatch, metadata, count=5) == [100, 200, 400, 800, 1000]
 
 
-def test_each_watch_is_handed_out_before_its_first_change():
+def test_each_watch_is_passed_to_the_callback_before_its_first_change():
     metadata = ScriptedMetadata([snapshot(1), BackendUnavailable("lost")], [snapshot(2), FOREVER])
     events = []
 
@@ -254,7 +254,7 @@ def test_each_watch_is_handed_out_before_its_first_change():
     assert first is not second
 
 
-def test_a_refused_registration_is_not_tried_again():
+def test_a_refused_registration_is_not_retried():
     metadata = ScriptedMetadata([RegistrationRefused("the volume is another's")])
     with pytest.raises(RegistrationRefused, match="another's"):
         asyncio.run(follow(metadata, WHO, lambda _: None))

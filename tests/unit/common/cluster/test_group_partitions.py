@@ -16,7 +16,7 @@ def by_definition(text):
 
 @pytest.mark.parametrize("alphabet", ["ab", "\uffff", "é漢🦀x", "\x00\uffff\ud800"])
 @pytest.mark.parametrize("size", [99, 100, 101, 127, 128, 129, 191, 192, 193, 1000, 32_767])
-def test_long_ids_are_where_kafka_has_them(alphabet, size):
+def test_long_group_ids_have_the_hash_of_kafka(alphabet, size):
     text = "".join(random.Random(size).choices(alphabet, k=size))
     expected = by_definition(text)
     for count in (50, 1 << 31):
@@ -35,7 +35,7 @@ def test_long_ids_are_where_kafka_has_them(alphabet, size):
         ("漢🦀", 29113252),
     ],
 )
-def test_groups_are_where_kafka_has_them(group_id, java_hash):
+def test_group_ids_have_the_hash_of_kafka(group_id, java_hash):
     absolute = 0 if java_hash == -(2**31) else abs(java_hash)
     for count in (1, 3, 50, 1000):
         assert group_partition(group_id, count) == absolute % count

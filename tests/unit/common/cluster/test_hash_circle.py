@@ -11,7 +11,7 @@ MANY = HashCircle([f"partition-{number}" for number in range(200)])
 FEW = HashCircle([f"partition-{number}" for number in range(5)])
 
 
-def test_places_are_the_same_in_every_release():
+def test_positions_are_the_same_in_every_release():
     # Written down once: whoever changes these moves everybody's data.
     assert position_of((TOPIC, 0)) == 0xB790BB34B31699A4
     assert position_of((TOPIC, 1)) == 0x0DFA640EC4BB47F0
@@ -31,7 +31,7 @@ def _told_by_the_points(circle, place, among):
     among=st.sets(st.integers(0, 199), max_size=30),
     without=st.sets(st.integers(0, 199)),
 )
-def test_a_walk_ends_at_the_first_of_those_asked_for(place, among, without):
+def test_a_walk_ends_at_the_first_requested_member(place, among, without):
     expected = _told_by_the_points(MANY, place, among - without)
     assert MANY.first(place, among, without) == expected
 
@@ -41,13 +41,13 @@ def test_a_walk_goes_round_the_circle():
     assert MANY.first(after_all, set(range(200))) == MANY.first(0, set(range(200)))
 
 
-def test_a_walk_with_nobody_to_end_at_ends():
+def test_a_walk_without_requested_members_finds_none():
     assert MANY.first(0, set()) is None
     assert MANY.first(0, set(range(200)), without=set(range(200))) is None
 
 
 @given(place=PLACES)
-def test_before_is_who_would_be_first_of_two(place):
+def test_is_before_agrees_with_a_walk_over_two_members(place):
     for other in range(1, 5):
         assert FEW.is_before(place, 0, other) == (FEW.first(place, {0, other}) == 0)
 

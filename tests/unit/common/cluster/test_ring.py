@@ -66,7 +66,7 @@ def test_a_ring_without_members_is_refused():
         HashRing([])
 
 
-def test_one_member_has_everything():
+def test_a_single_member_owns_all_partitions():
     ring = HashRing(["partition-0"])
     assert set(ring.place(KEYS, {})) == {"partition-0"}
     assert ring.rebalance(dict.fromkeys(KEYS, "partition-9")) == dict.fromkeys(KEYS, "partition-0")
@@ -86,14 +86,14 @@ def test_one_member_has_everything():
         (10, 1000, 1),
     ],
 )
-def test_the_cap_is_a_quarter_above_the_average_or_the_next_whole_partition(
+def test_the_max_load_is_a_quarter_above_the_average_or_the_next_whole_partition(
     partitions, members, most
 ):
     assert max_load(partitions, members) == most
 
 
 @given(members=st.integers(3, 1_000), partitions=st.integers(10, 1_000_000))
-def test_the_caps_leave_room_for_all(members, partitions):
+def test_the_max_loads_add_up_to_the_total(members, partitions):
     assert max_load(partitions, members) * members >= partitions
     assert max_load(partitions, members) <= max(
         partitions / members * 1.25, -(-partitions // members)
@@ -119,7 +119,7 @@ def test_loads_and_topics_are_spread_evenly(members, counts):
     counts=st.lists(st.integers(1, 60), min_size=10, max_size=40),
     going=st.integers(0, 39),
 )
-def test_who_comes_or_goes_moves_one_share_and_nothing_else_moves(members, counts, going):
+def test_a_member_that_joins_or_leaves_moves_one_share_and_nothing_else(members, counts, going):
     ring = HashRing(names(members))
     current = placed(ring, topics(counts))
     newcomer = f"partition-{members}"
@@ -132,7 +132,7 @@ def test_who_comes_or_goes_moves_one_share_and_nothing_else_moves(members, count
     assert moves.keys() == {key for key, owner in current.items() if owner == leaver}
 
 
-def test_most_of_what_a_newcomer_takes_reaches_it_first():
+def test_most_partitions_of_a_new_member_reach_it_first():
     ring = HashRing(names(10))
     current = placed(ring, topics([1] * 2_000))
     larger = HashRing(names(11))
@@ -143,7 +143,7 @@ def test_most_of_what_a_newcomer_takes_reaches_it_first():
     assert len(theirs) > len(taken) / 3
 
 
-def test_a_newcomer_may_be_interrupted_and_goes_on():
+def test_an_interrupted_rebalance_to_a_new_member_continues():
     ring = HashRing(names(5))
     current = placed(ring, topics([7] * 100))
     larger = HashRing(names(6))
@@ -164,7 +164,7 @@ def test_the_order_of_arguments_does_not_matter():
     assert HashRing(changed).rebalance(current) == HashRing(sorted(changed)).rebalance(backwards)
 
 
-def test_what_leavers_still_have_is_counted():
+def test_partitions_of_leaving_members_are_counted():
     # 30 partitions will be on three members, so each takes ten, although it has fewer now.
     ring = HashRing(names(3))
     owners = ring.place(topics([15]), {"partition-0": 5, "partition-8": 10})
@@ -178,7 +178,7 @@ def test_a_full_member_gets_none_of_a_new_topic():
     assert "partition-0" not in owners
 
 
-def test_too_much_is_given_up():
+def test_members_above_the_max_load_give_up_their_excess():
     ring = HashRing(names(3))
     keys = topics([30])
     moves = ring.rebalance(dict.fromkeys(keys, "partition-0"))

@@ -36,14 +36,14 @@ def view_of(*changes: ClusterChange) -> ClusterView:
     return view
 
 
-def test_before_the_first_change_nothing_is_known():
+def test_a_view_is_empty_before_the_first_change():
     view = ClusterView()
     assert not view.has_snapshot
     assert (view.topics, view.gateways, view.members) == ((), (), ())
     assert view.topic("t") is None
 
 
-def test_an_empty_cluster_is_known_after_its_snapshot():
+def test_a_view_of_an_empty_cluster_has_its_snapshot():
     view = view_of(change(0, is_snapshot=True))
     assert view.has_snapshot
     assert (view.revision, view.cluster_id) == (0, "cluster")
@@ -56,7 +56,7 @@ def test_a_topic_is_found_by_name_and_by_id():
     assert view.topic_by_id(t.topic_id) is t
 
 
-def test_placement_is_there_for_partitions_that_exist_only():
+def test_only_existing_partitions_have_a_placement():
     t = topic("t", 1, partitions=2)
     view = view_of(change(1, topics=[t]))
     assert view.placement(t.topic_id, 1) == Placement("partition-0", 0)
@@ -78,7 +78,7 @@ def test_topics_gateways_and_members_are_listed_in_order():
     assert [one.name for one in view.members] == ["p-0", "p-1"]
 
 
-def test_things_that_are_gone_are_found_no_more():
+def test_removed_entries_are_not_found():
     t = topic("t", 1)
     view = view_of(
         change(1, topics=[t], gateways=[gateway(1)], members=[Member("p", "a:1")]),
@@ -91,12 +91,12 @@ def test_things_that_are_gone_are_found_no_more():
     assert view.member("p") is None
 
 
-def test_what_is_gone_twice_or_was_never_there_is_no_error():
+def test_removing_an_unknown_entry_is_no_error():
     view = view_of(change(1, topics_gone=[bytes(16)], gateways_gone=[1], members_gone=["p"]))
     assert view.revision == 1
 
 
-def test_a_new_state_of_the_same_thing_replaces_the_old():
+def test_a_new_state_of_an_entry_replaces_the_old_one():
     moved = topic("t", 1, partitions=3)
     view = view_of(
         change(1, topics=[topic("t", 1)], gateways=[gateway(0)], members=[Member("p", "old:1")]),
@@ -107,7 +107,7 @@ def test_a_new_state_of_the_same_thing_replaces_the_old():
     assert view.member("p") == Member("p", "new:1")
 
 
-def test_a_topic_made_again_in_one_change_has_only_its_new_id():
+def test_a_topic_recreated_in_one_change_has_only_its_new_id():
     old, new = topic("t", 1), topic("t", 2)
     for second in (
         change(2, topics=[new], topics_gone=[old.topic_id]),
@@ -119,7 +119,7 @@ def test_a_topic_made_again_in_one_change_has_only_its_new_id():
         assert view.topics == (new,)
 
 
-def test_late_news_of_an_old_topics_end_leave_the_new_one_of_that_name():
+def test_a_late_deletion_of_an_old_topic_keeps_the_new_one_of_that_name():
     old, new = topic("t", 1), topic("t", 2)
     view = view_of(change(1, topics=[old]), change(2, topics=[new]))
     view.apply(change(3, topics_gone=[old.topic_id]))
@@ -150,7 +150,7 @@ def test_broker_configs_stay_until_a_change_brings_others():
     assert dict(view.broker_configs) == {}
 
 
-def test_what_was_handed_out_does_not_change_afterwards():
+def test_returned_values_do_not_change_afterwards():
     view = view_of(change(1, topics=[topic("a", 1)], broker_configs={"a": "1"}))
     topics, configs = view.topics, view.broker_configs
     view.apply(change(2, topics=[topic("b", 2)], broker_configs={"a": "2"}))
@@ -158,7 +158,7 @@ def test_what_was_handed_out_does_not_change_afterwards():
     assert dict(configs) == {"a": "1"}
 
 
-def test_single_placements_change_in_a_topic_that_stays_otherwise():
+def test_a_placement_change_keeps_the_rest_of_its_topic():
     before = topic("t", 1, partitions=3)
     first, last = Placement("p-1", 1), Placement("p-2", 5)
     view = view_of(
@@ -194,7 +194,7 @@ def test_moves_are_found_by_id_and_by_partition_and_listed_oldest_first():
     assert view.move_of(bytes([1]) * 16, 0) is None
 
 
-def test_a_move_goes_on_and_ends():
+def test_a_move_changes_its_phase_and_ends():
     view = view_of(change(1, moves=[move(9)]), change(2, moves=[move(9, phase=MovePhase.FENCE)]))
     assert view.moves == (move(9, phase=MovePhase.FENCE),)
     view.apply(change(3, moves_gone=[9, 77]))
@@ -242,17 +242,17 @@ def test_after_any_changes_a_snapshot_gives_an_equal_view():
             assert view.topic_by_id(one.topic_id) is view.topic(one.name) is one
 
 
-def test_every_change_is_another_edition():
+def test_every_change_increments_the_version():
     view = ClusterView()
-    editions = [view.version]
+    versions = [view.version]
     # Also a snapshot that says the same revision again: another one may be at the other end.
     for one in (change(1, is_snapshot=True), change(2), change(2, is_snapshot=True)):
         view.apply(one)
-        editions.append(view.version)
-    assert len(set(editions)) == 4
+        versions.append(view.version)
+    assert len(set(versions)) == 4
 
 
-def test_a_deleted_topic_is_told_from_one_that_was_never_known():
+def test_a_deleted_topic_differs_from_an_unknown_one():
     first, second, third = (number.to_bytes(16, "big") for number in range(3))
     view = ClusterView()
     view.apply(ClusterChange(1, "c", is_snapshot=True, topics_gone=[first]))
@@ -266,7 +266,7 @@ def test_a_deleted_topic_is_told_from_one_that_was_never_known():
     assert not again.was_deleted(first)
 
 
-def test_only_the_last_deletions_are_remembered():
+def test_only_the_last_deletions_are_kept():
     view = ClusterView()
     gone = [number.to_bytes(16, "big") for number in range(DELETED_TOPICS_MAX + 1)]
     view.apply(ClusterChange(1, "c", topics_gone=gone))
