@@ -119,7 +119,7 @@ def _topic_default(config: TopicConfig, synonym: BrokerSynonym) -> tuple[str, An
 
 
 def _check(config: TopicConfig, synonym: BrokerSynonym) -> Callable[[Any], str | None]:
-    return lambda value: config.problem(synonym.converted(as_text(value)))
+    return lambda value: config.problem(synonym.convert(as_text(value)))
 
 
 def _check_defaults(defaults: Any) -> None:

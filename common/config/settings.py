@@ -1,8 +1,8 @@
-"""How a service declares its settings, and how a value is checked.
+"""Declaration of a service's settings, and validation of their values.
 
-A settings class is a frozen dataclass whose fields carry Kafka's name, the unit, the range and a
-sentence of documentation. Where values come from (file, environment, flags) is `command_line`'s
-business; nothing here reads anything.
+A settings class is a frozen dataclass whose fields have Kafka's name, the unit, the range and a
+sentence of documentation. `sources.py` reads values from files, the environment and flags; nothing
+here does I/O.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 T = TypeVar("T")
 
-#: What a setting may be: an integer, a number, a truth value, text, a list of texts, or not set.
+#: The value of a setting: an integer, a number, a boolean, text, a list of texts, or not set.
 Value = int | float | bool | str | tuple[str, ...] | None
 
 _KINDS = {
@@ -25,7 +25,7 @@ _KINDS = {
 
 
 class InvalidSetting(ValueError):
-    """A value that a setting does not take. The text names the setting and what it takes."""
+    """Raised for a value that a setting does not accept; the text names the accepted ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
-        """What the setting takes, in words: "an integer from 1 to 1000 ms"."""
+        """The accepted values in words, for instance "an integer from 1 to 1000 ms"."""
         if self.choices is not None:
             return "one of " + ", ".join(self.choices)
         words = [_KINDS[self.kind]]
@@ -64,30 +64,30 @@ class Setting:
         return " ".join([*words, self.unit] if self.unit else words)
 
     def parse(self, raw: object) -> Value:
-        """`raw` (text, or a value as TOML knows it) as a value of this setting.
+        """Converts `raw`, which is text or a value of TOML, to a value of this setting.
 
         Raises:
             InvalidSetting: not of this kind, out of range, not a choice, or refused by `check`.
         """
         try:
-            value: Value = _READ[self.kind](raw)
+            value: Value = _PARSERS[self.kind](raw)
         except (ValueError, TypeError, LookupError):
             raise InvalidSetting(f"{self.name} must be {self.allowed}, not {raw!r}") from None
-        if not self._holds(value):
+        if not self._is_in_range(value):
             raise InvalidSetting(f"{self.name} must be {self.allowed}, not {raw!r}")
         if self.check is not None and (problem := self.check(value)) is not None:
             raise InvalidSetting(f"{self.name}: {problem}")
         return value
 
-    def _holds(self, value: Any) -> bool:
+    def _is_in_range(self, value: Any) -> bool:
         if self.choices is not None:
             chosen = value if isinstance(value, tuple) else (value,)
-            return all(one in self.choices for one in chosen)
+            return all(choice in self.choices for choice in chosen)
         above = self.low is None or value >= self.low
         return above and (self.high is None or value <= self.high)
 
 
-def setting(  # noqa: PLR0913 - one keyword for each thing that can be said of a setting
+def setting(  # noqa: PLR0913 - a keyword for each property of a setting
     name: str,
     *,
     default: T,
@@ -102,17 +102,17 @@ def setting(  # noqa: PLR0913 - one keyword for each thing that can be said of a
     """Declares a field of a settings class.
 
     Args:
-        name: Kafka's name where Apache Kafka has the setting, else one in the same manner.
-        default: the value where nothing is said; it keeps to the range too.
+        name: Kafka's name if Apache Kafka has the setting, else one in the same style.
+        default: the value if none is given; it must be in the range too.
         doc: one sentence for `--help` and the documentation.
-        low: smallest value, itself allowed.
-        high: largest value, itself allowed.
+        low: the smallest allowed value.
+        high: the largest allowed value.
         choices: the allowed texts.
-        unit: "ms", "bytes", … as Kafka has it; values never carry a suffix.
-        flag: a long flag of its own ("--listen"), for the few that people type.
-        check: says what is wrong with a value, or None.
+        unit: "ms", "bytes", … as in Kafka; values never have a suffix.
+        flag: a long flag ("--listen") for the few settings that people type.
+        check: returns the problem of a value, or None.
     """
-    about = {
+    metadata = {
         "name": name,
         "default": default,
         "doc": doc,
@@ -123,32 +123,36 @@ def setting(  # noqa: PLR0913 - one keyword for each thing that can be said of a
         "flag": flag,
         "check": check,
     }
-    declared: T = field(default=default, metadata=about)
-    return declared
+    declaration: T = field(default=default, metadata=metadata)
+    return declaration
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(setting,))
 def settings(cls: type[T]) -> type[T]:
-    """Makes a class of `setting` fields a frozen dataclass. Its docstring heads the help."""
+    """Makes a class of `setting` fields a frozen dataclass; its docstring heads the help."""
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
 def declared(cls: type[Any]) -> tuple[Setting, ...]:
-    """The settings of a settings class, in the order of their declaration."""
+    """Returns the settings of a settings class, in the order of their declaration."""
     hints = get_type_hints(cls)
     return tuple(
-        Setting(field=one.name, kind=_kind(hints[one.name]), **one.metadata) for one in fields(cls)
+        Setting(field=field_.name, kind=_kind(hints[field_.name]), **field_.metadata)
+        for field_ in fields(cls)
     )
 
 
 def build(cls: type[T], raw: Mapping[str, object]) -> T:
-    """An instance from raw values by setting name. Names that `cls` does not know are ignored.
+    """Builds an instance from raw values by setting name; ignores names of other classes.
 
     Raises:
-        InvalidSetting: from the first wrong value, or from a `ValueError` of `__post_init__`.
+        InvalidSetting: for the first invalid value, or from a `ValueError` of `__post_init__`.
     """
-    known = (one for one in declared(cls) if one.name in raw)
-    values = {one.field: one.parse(raw[one.name]) for one in known}
+    values = {
+        setting_.field: setting_.parse(raw[setting_.name])
+        for setting_ in declared(cls)
+        if setting_.name in raw
+    }
     try:
         return cls(**values)
     except InvalidSetting:
@@ -157,14 +161,14 @@ def build(cls: type[T], raw: Mapping[str, object]) -> T:
         raise InvalidSetting(str(error)) from error
 
 
-def value_of(instance: object, one: Setting) -> Value:
-    """What `instance` holds for a setting of its class."""
-    value: Value = getattr(instance, one.field)
+def value_of(instance: object, of: Setting) -> Value:
+    """Returns the value of a setting in an instance of its class."""
+    value: Value = getattr(instance, of.field)
     return value
 
 
 def as_text(value: Value) -> str:
-    """A value as Kafka writes it in DescribeConfigs; "" where nothing is set."""
+    """Returns a value as Kafka writes it in DescribeConfigs; "" if it is not set."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -173,12 +177,12 @@ def as_text(value: Value) -> str:
 
 
 def _kind(hint: Any) -> type:
-    """The kind behind an annotation: `int`, `int | None`, `tuple[str, ...]`."""
-    if hint in _READ:
+    """Returns the kind of an annotation: `int`, `int | None`, `tuple[str, ...]`."""
+    if hint in _PARSERS:
         return hint  # type: ignore[no-any-return]
     if getattr(hint, "__origin__", None) is tuple:
         return tuple
-    kinds = [one for one in get_args(hint) if one is not NoneType]
+    kinds = [argument for argument in get_args(hint) if argument is not NoneType]
     if len(kinds) != 1:
         raise TypeError(f"a setting cannot be of type {hint}")
     return _kind(kinds[0])
@@ -196,7 +200,7 @@ def _number(raw: object) -> float:
     return float(raw)  # type: ignore[arg-type]
 
 
-def _truth(raw: object) -> bool:
+def _boolean(raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
     return {"true": True, "false": False}[str(raw).strip().lower()]
@@ -215,10 +219,10 @@ def _texts(raw: object) -> tuple[str, ...]:
     return tuple(text for part in parts if (text := _text(part).strip()))
 
 
-_READ: dict[type, Callable[[object], Any]] = {
+_PARSERS: dict[type, Callable[[object], Any]] = {
     int: _integer,
     float: _number,
-    bool: _truth,
+    bool: _boolean,
     str: _text,
     tuple: _texts,
 }

@@ -1,7 +1,7 @@
-"""Where settings come from: defaults, then a TOML file, the environment, and flags; the last wins.
+"""Sources of settings: defaults, a TOML file, the environment, and flags; the last one wins.
 
-Every name is checked against the declarations before anything starts, and everything that is
-wrong is told at once. Knows no service: the settings classes are handed in.
+Every name is checked against the declarations before anything starts, and all problems are reported
+together. Knows no service: the settings classes are parameters.
 """
 
 import argparse
@@ -17,16 +17,16 @@ T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "RINGLOG_"
 _CONFIG_VARIABLE = "RINGLOG_CONFIG"
-#: What Kubernetes puts into the environment where a Service is called "ringlog…".
+#: Variables that Kubernetes sets for a Service named "ringlog…".
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT)|_PORT$|_PORT_\d+_(TCP|UDP|SCTP)")
 
 
 class InvalidSettings(Exception):
-    """One or more settings are unknown or wrong; the text has a line for each."""
+    """Raised when settings are unknown or invalid; the text has a line for each."""
 
 
-class _Given(NamedTuple):
-    """A raw value, and where it was found."""
+class _RawValue(NamedTuple):
+    """A raw value and its source, for instance a file."""
 
     name: str
     raw: object
@@ -35,20 +35,20 @@ class _Given(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All values that were given, by setting name, known to at least one settings class."""
+    """All given values, by setting name; at least one settings class declares each."""
 
     given: Mapping[str, object]
 
     def of(self, cls: type[T], overrides: Mapping[str, object] | None = None) -> T:
-        """The settings of one class; `overrides` are values by setting name that win over all.
+        """Returns the settings of one class. `overrides`, by setting name, win over all sources.
 
         Raises:
-            InvalidSetting: a value is not allowed.
+            InvalidSetting: a value is not accepted.
         """
         return build(cls, {**self.given, **(overrides or {})})
 
 
-def read_settings(  # noqa: PLR0913 - two say who asks, four say where to look
+def read_settings(  # noqa: PLR0913 - the help's words, and the sources
     program: str,
     description: str,
     classes: Sequence[type[Any]],
@@ -59,23 +59,26 @@ def read_settings(  # noqa: PLR0913 - two say who asks, four say where to look
 ) -> Configuration:
     """Reads the settings of `classes` for a process, or ends it with a usage message.
 
-    Ends with status 0 after `--help` and with 2, all problems on stderr, where one is wrong.
+    The exit status is 0 after `--help`; it is 2, with all problems on stderr, if any value is
+    invalid.
 
     Args:
-        program: as the user called it.
-        description: what it is, in a sentence.
-        classes: settings classes; a name that several declare is given once for all of them.
-        fixed: names that the process sets by itself, so that nobody else may.
+        program: the command as the user typed it.
+        description: a sentence about it.
+        classes: settings classes; a name that several declare has one value for all of them.
+        fixed: names that the process sets by itself, and that users may not set.
         arguments: the command line after the program's name.
-        environment: as `os.environ`.
+        environment: `os.environ`, or its like.
     """
-    known = {one.name: one for one in known_settings(classes) if one.name not in fixed}
+    known = {
+        setting.name: setting for setting in known_settings(classes) if setting.name not in fixed
+    }
     parser = _parser(program, description, known)
     parser.epilog = describe(classes, fixed=fixed)
     options = parser.parse_args(arguments)
     try:
         given = _collect(known, options=options, environment=environment)
-        configuration = Configuration({one.name: one.raw for one in given})
+        configuration = Configuration({value.name: value.raw for value in given})
         _check_together(configuration, classes)
     except InvalidSettings as error:
         parser.exit(2, f"{program}: {error}\n")
@@ -84,46 +87,46 @@ def read_settings(  # noqa: PLR0913 - two say who asks, four say where to look
 
 def _collect(
     known: Mapping[str, Setting], *, options: argparse.Namespace, environment: Mapping[str, str]
-) -> list[_Given]:
-    """Everything given, the strongest source last.
+) -> list[_RawValue]:
+    """Returns all given values, those of the strongest source last.
 
     Raises:
-        InvalidSettings: unknown names, values that are not allowed, an unreadable file.
+        InvalidSettings: unknown names, invalid values, an unreadable file.
     """
-    by_variable = {one.environment_name: one.name for one in known.values()}
+    by_variable = {setting.environment_name: setting.name for setting in known.values()}
     file = options.config or environment.get(_CONFIG_VARIABLE)
     given = [
         *(_from_file(Path(file)) if file else ()),
         *_from_environment(environment, by_variable),
         *_from_flags(options),
     ]
-    problems = [problem for one in given if (problem := _problem(one, known)) is not None]
+    problems = [problem for value in given if (problem := _problem(value, known)) is not None]
     if problems:
         raise InvalidSettings("\n".join(problems))
     return given
 
 
 def known_settings(classes: Sequence[type[Any]]) -> list[Setting]:
-    """All settings once; those that two classes share as the first declares them."""
+    """Returns all settings once; the first class that declares a shared one defines it."""
     known: dict[str, Setting] = {}
     for cls in classes:
-        for one in declared(cls):
-            known.setdefault(one.name, one)
+        for setting in declared(cls):
+            known.setdefault(setting.name, setting)
     return list(known.values())
 
 
-def _problem(one: _Given, known: Mapping[str, Setting]) -> str | None:
-    if one.name not in known:
-        return f"unknown setting {one.name} ({one.source}){_near(one.name, known)}"
+def _problem(value: _RawValue, known: Mapping[str, Setting]) -> str | None:
+    if value.name not in known:
+        return f"unknown setting {value.name} ({value.source}){_suggestion(value.name, known)}"
     try:
-        known[one.name].parse(one.raw)
+        known[value.name].parse(value.raw)
     except InvalidSetting as error:
-        return f"{error} ({one.source})"
+        return f"{error} ({value.source})"
     return None
 
 
 def _check_together(configuration: Configuration, classes: Sequence[type[Any]]) -> None:
-    """Each value is fine alone; now what a class says about them together."""
+    """Checks combinations of values, each of which is valid alone."""
     try:
         for cls in classes:
             configuration.of(cls)
@@ -131,56 +134,56 @@ def _check_together(configuration: Configuration, classes: Sequence[type[Any]]) 
         raise InvalidSettings(str(error)) from error
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # only where something is wrong already
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # only needed after an error
 
-    near = get_close_matches(name, list(known), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    matches = get_close_matches(name, list(known), n=3)
+    return f"; did you mean {' or '.join(matches)}?" if matches else ""
 
 
-def _from_file(path: Path) -> list[_Given]:
-    import tomllib  # most starts have no file
+def _from_file(path: Path) -> list[_RawValue]:
+    import tomllib  # most processes have no file
 
     try:
         with path.open("rb") as file:
             tables = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InvalidSettings(f"cannot read {path}: {error}") from error
-    return [_Given(name, raw, str(path)) for name, raw in _flat(tables)]
+    return [_RawValue(name, raw, str(path)) for name, raw in _flatten(tables)]
 
 
-def _flat(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
-    """`[log.retention]` / `ms = 1` and `"log.retention.ms" = 1` are the same setting."""
+def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, object]]:
+    """Flattens tables: `[log.retention]` / `ms = 1` is the setting `log.retention.ms`."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 
 
 def _from_environment(
     environment: Mapping[str, str], by_variable: Mapping[str, str]
-) -> Iterable[_Given]:
+) -> Iterable[_RawValue]:
     for variable, text in environment.items():
         if variable in by_variable:
-            yield _Given(by_variable[variable], text, f"${variable}")
-        elif _is_meant_for_us(variable):
+            yield _RawValue(by_variable[variable], text, f"${variable}")
+        elif _is_ours(variable):
             guess = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", ".")
-            yield _Given(guess, text, f"${variable}")
+            yield _RawValue(guess, text, f"${variable}")
 
 
-def _is_meant_for_us(variable: str) -> bool:
-    ours = variable.startswith(ENVIRONMENT_PREFIX) and variable != _CONFIG_VARIABLE
-    return ours and _SERVICE_LINK.search(variable) is None
+def _is_ours(variable: str) -> bool:
+    has_prefix = variable.startswith(ENVIRONMENT_PREFIX) and variable != _CONFIG_VARIABLE
+    return has_prefix and _SERVICE_LINK.search(variable) is None
 
 
-def _from_flags(options: argparse.Namespace) -> Iterable[_Given]:
+def _from_flags(options: argparse.Namespace) -> Iterable[_RawValue]:
     for name, text in options.given:
-        yield _Given(name, text, "command line")
+        yield _RawValue(name, text, "command line")
 
 
 class _Set(argparse.Action):
-    """`--set NAME=VALUE`, and a flag of its own as the same thing: in the order of typing."""
+    """Action of `--set NAME=VALUE` and of the settings' own flags; the last one wins."""
 
     def __call__(
         self,
@@ -193,10 +196,10 @@ class _Set(argparse.Action):
         namespace.given = [*namespace.given, (name, text)]
 
 
-def _name_and_text(parser: argparse.ArgumentParser, words: str) -> tuple[str, str]:
-    name, equals, text = words.partition("=")
+def _name_and_text(parser: argparse.ArgumentParser, word: str) -> tuple[str, str]:
+    name, equals, text = word.partition("=")
     if not equals:
-        parser.error(f"--set takes NAME=VALUE, not {words!r}")
+        parser.error(f"--set takes NAME=VALUE, not {word!r}")
     return name.strip(), text.strip()
 
 
@@ -212,33 +215,33 @@ def _parser(
     parser.set_defaults(given=[])
     parser.add_argument("--config", metavar="FILE", help="settings as TOML")
     parser.add_argument("--set", metavar="NAME=VALUE", action=_Set, help="one setting; repeatable")
-    for one in known.values():
-        if one.flag:
+    for setting in known.values():
+        if setting.flag:
             parser.add_argument(
-                one.flag,
+                setting.flag,
                 metavar="VALUE",
                 action=_Set,
-                const=one.name,
-                help=one.doc.replace("%", "%%"),
+                const=setting.name,
+                help=setting.doc.replace("%", "%%"),
             )
     return parser
 
 
 def describe(classes: Sequence[type[Any]], *, fixed: Collection[str] = ()) -> str:
-    """Every setting with its default, unit, range and meaning, as plain text."""
+    """Describes every setting with its default, unit, range and meaning, as plain text."""
     lines = [
         "Settings: --set NAME=VALUE, the environment (message.max.bytes is",
         "RINGLOG_MESSAGE_MAX_BYTES), or a TOML file (--config). Flags win over the environment,",
         "the environment wins over the file.",
     ]
-    told = set(fixed)
+    described = set(fixed)
     for cls in classes:
-        fresh = [one for one in declared(cls) if one.name not in told]
-        told.update(one.name for one in fresh)
-        lines += ["", (cls.__doc__ or cls.__name__).splitlines()[0], *map(_paragraph, fresh)]
+        new = [setting for setting in declared(cls) if setting.name not in described]
+        described.update(setting.name for setting in new)
+        lines += ["", (cls.__doc__ or cls.__name__).splitlines()[0], *map(_paragraph, new)]
     return "\n".join(lines)
 
 
-def _paragraph(one: Setting) -> str:
-    default = as_text(one.default) or "not set"
-    return f"  {one.name} = {default}\n      {one.doc} ({one.allowed})"
+def _paragraph(setting: Setting) -> str:
+    default = as_text(setting.default) or "not set"
+    return f"  {setting.name} = {default}\n      {setting.doc} ({setting.allowed})"

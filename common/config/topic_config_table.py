@@ -1,9 +1,9 @@
-"""The one table of topic configs: what a topic may be told, what it means, what holds by default.
+"""The table of topic configs: names, types, defaults, synonyms and documentation.
 
-Every topic config of Apache Kafka 4 is here (org.apache.kafka.common.config.TopicConfig and
-LogConfig), so that tools which set or list them work. Some have no effect in ringlog: it keeps one
-copy of each partition and has neither segment files nor tiered storage; their `doc` says so.
-What is done with the table is in `topic_configs.py`.
+It has every topic config of Apache Kafka 4 (org.apache.kafka.common.config.TopicConfig and
+LogConfig), so that tools which set or list them work. Some have no effect in ringlog, which keeps
+one copy of each partition and has neither segment files nor tiered storage; their `doc` says so.
+`topic_configs.py` uses the table.
 """
 
 import re
@@ -28,8 +28,8 @@ from common.config.values import (
 )
 
 _DAY_MS = 24 * 60 * 60 * 1000
-_NO_EFFECT = " Accepted for the sake of tools; has no effect in ringlog."
-_NOT_YET = " Kept and told, and not yet acted on: ringlog deletes no records by age or size."
+_NO_EFFECT = " Accepted for compatibility; has no effect in ringlog."
+_NOT_YET = " Accepted but not enforced yet: ringlog deletes no records by age or size."
 
 
 class BrokerSynonym(NamedTuple):
@@ -38,8 +38,8 @@ class BrokerSynonym(NamedTuple):
     name: str
     factor: int = 1
 
-    def converted(self, value: str) -> str:
-        """`value` of the broker config as a value of the topic config; "-1" stays unlimited."""
+    def convert(self, value: str) -> str:
+        """Converts a value of the broker config to one of the topic config; "-1" is unlimited."""
         if self.factor == 1:
             return value
         number = int(value)
@@ -48,7 +48,7 @@ class BrokerSynonym(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TopicConfig:
-    """One row of the table. `synonyms` are in the order in which they are asked."""
+    """One row of the table. The first of `synonyms` that is set counts."""
 
     name: str
     type: ConfigType
@@ -58,25 +58,28 @@ class TopicConfig:
     doc: str
 
     def problem(self, value: str) -> str | None:
-        """What is wrong with `value`, as a sentence that names the config; None: nothing."""
+        """Returns the problem of `value`, as a sentence that names the config, or None."""
         try:
             parsed = read(self.type, value)
-            wrong = None if self.check is None else self.check(parsed)
+            reason = None if self.check is None else self.check(parsed)
         except InvalidValue as error:
-            wrong = str(error)
-        if wrong is None:
+            reason = str(error)
+        if reason is None:
             return None
-        return f"Invalid value {shortened(value)} for configuration {self.name}: {wrong}"
+        return f"Invalid value {shortened(value)} for configuration {self.name}: {reason}"
 
 
 def _log(*names: str | BrokerSynonym) -> tuple[BrokerSynonym, ...]:
-    """Broker configs of these names, each with the prefix "log."."""
+    """Returns broker configs of these names, each with the prefix "log."."""
     synonyms = (BrokerSynonym(name) if isinstance(name, str) else name for name in names)
     return tuple(BrokerSynonym("log." + synonym.name, synonym.factor) for synonym in synonyms)
 
 
 def _replicas(value: Value) -> str | None:
-    """ThrottledReplicaListValidator: "*", or pairs of partition and broker such as "0:1,1:2"."""
+    """Checks for "*", or pairs of partition and broker such as "0:1,1:2".
+
+    The rule of ThrottledReplicaListValidator.
+    """
     assert isinstance(value, tuple)
     if value == ("*",) or all(re.fullmatch(r"([0-9]+:[0-9]+)?", pair) for pair in value):
         return None
@@ -97,33 +100,32 @@ _INT, _LONG, _DOUBLE = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE
 _ROWS: Final = (
     TopicConfig(
         "cleanup.policy", _LIST, "delete", _log("cleanup.policy"), each_of("compact", "delete"),
-        "What happens to old records: 'delete' is to remove them by retention.ms and "
-        "retention.bytes, which ringlog does not do yet: they stay; "
-        "'compact' keeps the newest record of each key and asks every record to have one, both "
-        "together do both, and an empty list keeps everything.",
+        "The cleanup of old records: 'delete' removes them by retention.ms and retention.bytes, "
+        "which ringlog does not do yet; 'compact' keeps the newest record of each key and requires "
+        "every record to have one; both together do both, and an empty list keeps all records.",
     ),
     TopicConfig(
         "compression.gzip.level", _INT, "-1", _same("compression.gzip.level"),
         either(-1, between(1, 9)),
-        "Level where compression.type is gzip; -1 leaves it to the library.",
+        "Level if compression.type is gzip; -1 is the default of the library.",
     ),
     TopicConfig(
         "compression.lz4.level", _INT, "9", _same("compression.lz4.level"), between(1, 17),
-        "Level where compression.type is lz4.",
+        "Level if compression.type is lz4.",
     ),
     TopicConfig(
         "compression.type", _STRING, "producer", _same("compression.type"),
         one_of("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
-        "How batches are compressed in the log; 'producer' keeps them as they were sent.",
+        "How batches are compressed in the log; 'producer' keeps the compression of the producer.",
     ),
     TopicConfig(
         "compression.zstd.level", _INT, "3", _same("compression.zstd.level"), between(-131072, 22),
-        "Level where compression.type is zstd.",
+        "Level if compression.type is zstd.",
     ),
     TopicConfig(
         "delete.retention.ms", _LONG, str(_DAY_MS), _log("cleaner.delete.retention.ms"),
         at_least(0),
-        "How long compaction keeps the mark of a deleted key, in milliseconds.",
+        "How long compaction keeps the tombstone of a deleted key, in milliseconds.",
     ),
     TopicConfig(
         "file.delete.delay.ms", _LONG, "60000", _log("segment.delete.delay.ms"), at_least(0),
@@ -131,12 +133,14 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "flush.messages", _LONG, str(LONG_MAX), _log("flush.interval.messages"), at_least(1),
-        "Records between two syncs to disk. Here acks=all is answered after a sync." + _NO_EFFECT,
+        "Records between two syncs to disk. ringlog syncs before it responds to acks=all."
+        + _NO_EFFECT,
     ),
     TopicConfig(
         "flush.ms", _LONG, str(LONG_MAX), _log("flush.interval.ms", "flush.scheduler.interval.ms"),
         at_least(0),
-        "Time between two syncs to disk. Here acks=all is answered after a sync." + _NO_EFFECT,
+        "Time between two syncs to disk. ringlog syncs before it responds to acks=all."
+        + _NO_EFFECT,
     ),
     TopicConfig(
         "follower.replication.throttled.replicas", _LIST, "", (), _replicas,
@@ -161,28 +165,28 @@ _ROWS: Final = (
     TopicConfig(
         "max.compaction.lag.ms", _LONG, str(LONG_MAX), _log("cleaner.max.compaction.lag.ms"),
         at_least(1),
-        "The longest that a record may wait to be compacted, in milliseconds.",
+        "The longest time before a record is compacted, in milliseconds.",
     ),
     TopicConfig(
         "max.message.bytes", _INT, "1048588", _same("message.max.bytes"), at_least(0),
-        "The largest record batch that is accepted, in bytes as it was sent, header included.",
+        "The largest accepted record batch, in bytes as sent, including its header.",
     ),
     TopicConfig(
         "message.timestamp.after.max.ms", _LONG, "3600000", _log("message.timestamp.after.max.ms"),
         at_least(0),
-        "How far a record's timestamp may lie in the future, in milliseconds, where "
+        "How far a record's timestamp may be in the future, in milliseconds, if "
         "message.timestamp.type is CreateTime.",
     ),
     TopicConfig(
         "message.timestamp.before.max.ms", _LONG, str(LONG_MAX),
         _log("message.timestamp.before.max.ms"), at_least(0),
-        "How far a record's timestamp may lie in the past, in milliseconds, where "
+        "How far a record's timestamp may be in the past, in milliseconds, if "
         "message.timestamp.type is CreateTime.",
     ),
     TopicConfig(
         "message.timestamp.type", _STRING, "CreateTime", _log("message.timestamp.type"),
         one_of("CreateTime", "LogAppendTime"),
-        "Whether records keep their producer's time or get the time at which they were appended.",
+        "The timestamp of records: the one of their producer, or the time of the append.",
     ),
     TopicConfig(
         "min.cleanable.dirty.ratio", _DOUBLE, "0.5", _log("cleaner.min.cleanable.ratio"),
@@ -191,36 +195,36 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "min.compaction.lag.ms", _LONG, "0", _log("cleaner.min.compaction.lag.ms"), at_least(0),
-        "The least that a record stays as it is before compaction, in milliseconds.",
+        "The shortest time before a record may be compacted, in milliseconds.",
     ),
     TopicConfig(
         "min.insync.replicas", _INT, "1", _same("min.insync.replicas"), at_least(1),
-        "Copies that must have a record before acks=all is answered. There is one copy, and it is "
-        "on disk when acks=all is answered." + _NO_EFFECT,
+        "Replicas that must have a record before the response to acks=all. There is one, and it "
+        "has the record on disk then." + _NO_EFFECT,
     ),
     TopicConfig(
         "preallocate", _BOOLEAN, "false", _log("preallocate"), None,
-        "Whether files get their full size when they are made." + _NO_EFFECT,
+        "Allocate files with their full size when they are created." + _NO_EFFECT,
     ),
     TopicConfig(
         "remote.copy.lag.bytes", _LONG, "-1", _log("remote.copy.lag.bytes"), at_least(-1),
-        "Bytes that stay out of tiered storage for a while." + _NO_EFFECT,
+        "Bytes that are not copied to tiered storage yet." + _NO_EFFECT,
     ),
     TopicConfig(
         "remote.copy.lag.ms", _LONG, "0", _log("remote.copy.lag.ms"), at_least(-1),
-        "Time for which records stay out of tiered storage." + _NO_EFFECT,
+        "Time before records are copied to tiered storage." + _NO_EFFECT,
     ),
     TopicConfig(
         "remote.log.copy.disable", _BOOLEAN, "false", (), None,
-        "Whether tiered data may only be read." + _NO_EFFECT,
+        "Make tiered data read-only." + _NO_EFFECT,
     ),
     TopicConfig(
         "remote.log.delete.on.disable", _BOOLEAN, "false", (), None,
-        "Whether tiered data goes when tiered storage is switched off." + _NO_EFFECT,
+        "Delete tiered data when tiered storage is disabled." + _NO_EFFECT,
     ),
     TopicConfig(
         "remote.storage.enable", _BOOLEAN, "false", (), None,
-        "Whether the topic uses tiered storage. ringlog has none and refuses 'true'.",
+        "Use tiered storage. ringlog has none and refuses 'true'.",
     ),
     TopicConfig(
         "retention.bytes", _LONG, "-1", _log("retention.bytes"), None,
@@ -238,7 +242,7 @@ _ROWS: Final = (
     ),
     TopicConfig(
         "segment.bytes", _INT, str(1024**3), _log("segment.bytes"), between(1024**2, INT_MAX),
-        "Bytes after which a compacted partition begins another segment, at most 16 MiB; the "
+        "Bytes after which a compacted partition starts a new segment, at most 16 MiB; the "
         "newest segment is not compacted. Has no effect without 'compact' in cleanup.policy.",
     ),
     TopicConfig(
@@ -248,18 +252,18 @@ _ROWS: Final = (
     TopicConfig(
         "segment.jitter.ms", _LONG, "0",
         _log("roll.jitter.ms", BrokerSynonym("roll.jitter.hours", _HOURS)), at_least(0),
-        "Random part taken off segment.ms." + _NO_EFFECT,
+        "Random part that is subtracted from segment.ms." + _NO_EFFECT,
     ),
     TopicConfig(
         "segment.ms", _LONG, str(7 * _DAY_MS), _log("roll.ms", BrokerSynonym("roll.hours", _HOURS)),
         at_least(1),
-        "Milliseconds, by the records' timestamps, after which a compacted partition begins "
-        "another segment. Has no effect without 'compact' in cleanup.policy.",
+        "Milliseconds, by the records' timestamps, after which a compacted partition starts a new "
+        "segment. Has no effect without 'compact' in cleanup.policy.",
     ),
     TopicConfig(
         "unclean.leader.election.enable", _BOOLEAN, "false",
         _same("unclean.leader.election.enable"), None,
-        "Whether a copy that lags behind may become leader." + _NO_EFFECT,
+        "Let a replica that lags behind become leader." + _NO_EFFECT,
     ),
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
-"""Topic configs in use: which value is in force, and whether a value may be set.
+"""Effective values of topic configs, and validation of new values.
 
-The value in force is the topic's own, else the first broker config of the same meaning that is set
+The effective value is the topic's own, else the first broker config of the same meaning that is set
 (Kafka's ServerTopicConfigSynonyms), else the default. Broker configs come with `ClusterView`; the
 table of all configs is in `topic_config_table.py`.
 """
@@ -14,7 +14,7 @@ from common.config.values import Value, read, shortened, write
 def effective(
     name: str, topic_configs: Mapping[str, str], broker_configs: Mapping[str, str]
 ) -> str:
-    """The value in force for a topic, as text. Raises KeyError where there is no such config."""
+    """Returns the effective value for a topic, as text. Raises KeyError for an unknown name."""
     config = TOPIC_CONFIGS[name]
     own = topic_configs.get(name)
     if own is not None:
@@ -22,28 +22,28 @@ def effective(
     for synonym in config.synonyms:
         value = broker_configs.get(synonym.name)
         if value is not None:
-            return synonym.converted(value)
+            return synonym.convert(value)
     return config.default
 
 
 def effective_value(
     name: str, topic_configs: Mapping[str, str], broker_configs: Mapping[str, str]
 ) -> Value:
-    """`effective`, read according to the config's type."""
+    """Returns the effective value, parsed by the type of the config."""
     return read(TOPIC_CONFIGS[name].type, effective(name, topic_configs, broker_configs))
 
 
 def effective_int(
     name: str, topic_configs: Mapping[str, str], broker_configs: Mapping[str, str]
 ) -> int:
-    """`effective` of an INT or LONG config."""
+    """Returns the effective value of an INT or LONG config."""
     value = effective_value(name, topic_configs, broker_configs)
     assert isinstance(value, int)
     return value
 
 
 def check(name: str, value: str | None) -> str | None:
-    """Why a topic cannot have config `name` with `value`, in words for its user; None: it can."""
+    """Returns why a topic cannot have `value` for config `name`, for its user; None if it can."""
     config = TOPIC_CONFIGS.get(name)
     if config is None:
         return f"Unknown topic config name: {shortened(name)}"
@@ -53,9 +53,9 @@ def check(name: str, value: str | None) -> str | None:
 
 
 def check_together(configs: Mapping[str, str], broker_configs: Mapping[str, str]) -> str | None:
-    """Why values that are fine one by one do not go together; None: they do.
+    """Returns why values that are valid alone are invalid together; None if they are valid.
 
-    The rules of LogConfig.validateValues, and that nothing can be put into tiered storage here.
+    The rules are those of LogConfig.validateValues, and that there is no tiered storage.
     """
     low = effective_int("min.compaction.lag.ms", configs, broker_configs)
     high = effective_int("max.compaction.lag.ms", configs, broker_configs)
@@ -67,5 +67,5 @@ def check_together(configs: Mapping[str, str], broker_configs: Mapping[str, str]
 
 
 def normalised(name: str, value: str) -> str:
-    """A value that passed `check`, in the form in which it is kept: "TRUE " becomes "true"."""
+    """Returns a value that passed `check` in its normal form: "TRUE " becomes "true"."""
     return write(read(TOPIC_CONFIGS[name].type, value))

@@ -1,7 +1,7 @@
-"""Which names a topic may have, and which two names may not stand beside each other.
+"""Valid topic names, and names that collide.
 
-The rules are Kafka's (org.apache.kafka.common.internals.Topic): a name becomes part of metric names
-there, where '.' turns into '_', so names that differ in nothing else collide.
+The rules are those of org.apache.kafka.common.internals.Topic: Kafka uses topic names in the names
+of metrics, with '_' for '.', so two names with no other difference collide.
 """
 
 import re
@@ -18,12 +18,12 @@ _LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 
 
 def is_internal(name: str) -> bool:
-    """True where the topic of that name is written by coordinators alone, never by clients."""
+    """True if only coordinators write the topic of that name, and never clients."""
     return name in _INTERNAL_TOPICS
 
 
 def invalid_name_reason(name: str) -> str | None:
-    """Why `name` cannot be a topic's name, in words for its user; None where it can."""
+    """Returns why `name` cannot be the name of a topic, for its user; None if it can."""
     if not name:
         return "Topic name is invalid: it is empty"
     if name in {".", ".."}:
@@ -37,10 +37,10 @@ def invalid_name_reason(name: str) -> str | None:
 
 
 def can_collide(name: str) -> bool:
-    """Whether there is any other name that collides with this one."""
+    """True if another name can collide with this one."""
     return "." in name or "_" in name
 
 
 def collision_key(name: str) -> str:
-    """Two different names with equal keys collide: `a.b` and `a_b`."""
+    """Returns the key that is equal for names that collide: `a.b` and `a_b`."""
     return name.replace(".", "_")

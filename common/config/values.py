@@ -1,7 +1,7 @@
-"""Kafka's types of configuration values: how a text is read, what it may hold, how it is written.
+"""Kafka's types of configuration values: parsing, validation and formatting.
 
-Knows no configuration by name; `topic_configs.py` is the table that uses it. The types and their
-reading follow org.apache.kafka.common.config.ConfigDef, their numbers are DescribeConfigs's.
+Knows no configuration by name; `topic_config_table.py` uses it. The types and their parsing follow
+org.apache.kafka.common.config.ConfigDef, their numbers are those of DescribeConfigs.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
-#: A value as read: by type an int, a float, a truth value, a text or a list of texts.
+#: A parsed value: by type an int, a float, a boolean, a text or a list of texts.
 Value = int | float | bool | str | tuple[str, ...]
 
-#: Says what is wrong with a value that was read, or None.
+#: Returns the problem of a parsed value, or None.
 Check = Callable[[Value], str | None]
 
 INT_MAX: Final = 2**31 - 1
@@ -36,11 +36,11 @@ class ConfigType(IntEnum):
 
 
 class InvalidValue(ValueError):
-    """A text that is not of the type asked for, with what it should have been."""
+    """Raised for a text that is not of the expected type; the text says what it must be."""
 
 
 def read(config_type: ConfigType, text: str) -> Value:
-    """`text` as a value. Blanks around it do not count, "TRUE" is true; lists have commas.
+    """Parses `text`. Surrounding blanks are ignored, "TRUE" is true; lists have commas.
 
     Raises:
         InvalidValue: `text` is not of that type.
@@ -58,14 +58,14 @@ def read(config_type: ConfigType, text: str) -> Value:
 
 
 def write(value: Value) -> str:
-    """`value` in the one form in which it is kept and shown."""
+    """Formats `value` in its normal form."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def shortened(text: str) -> str:
-    """`text` for a message, cut where somebody sent a very long one."""
+    """Returns `text` for a message, cut to 100 characters."""
     if len(text) <= _SHOWN_CHARACTERS_MAX:
         return text
     return text[:_SHOWN_CHARACTERS_MAX] + "…"
@@ -76,14 +76,14 @@ def at_least(low: float) -> Check:
 
 
 def between(low: float, high: float) -> Check:
-    """From `low` to `high`, both allowed."""
+    """Accepts values from `low` to `high`, both included."""
     return lambda value: (
         None if low <= _number(value) <= high else f"must be between {low} and {high}"
     )
 
 
 def either(exception: float, check: Check) -> Check:
-    """`exception` itself, or whatever `check` accepts."""
+    """Accepts `exception`, and all values that `check` accepts."""
     return lambda value: None if value == exception else check(value)
 
 
@@ -92,13 +92,13 @@ def one_of(*choices: str) -> Check:
 
 
 def each_of(*choices: str) -> Check:
-    """A list without repetition, of nothing but `choices`; it may be empty."""
+    """Accepts lists of `choices` without duplicates; they may be empty."""
 
     def check(value: Value) -> str | None:
         assert isinstance(value, tuple)
         if not set(value) <= set(choices):
             return "must be a list of " + ", ".join(choices)
-        return None if len(set(value)) == len(value) else "must name nothing twice"
+        return None if len(set(value)) == len(value) else "must not contain duplicates"
 
     return check
 
@@ -115,7 +115,7 @@ def _boolean(text: str) -> bool:
 
 
 def _integer(config_type: ConfigType, text: str) -> int:
-    # Not int() alone: it takes "1_000", and refuses digits without end in words of its own.
+    # Not int() alone: it accepts "1_000", and has its own error for very many digits.
     value = int(text) if _INTEGER.fullmatch(text) else None
     limit = _INTEGER_LIMITS[config_type]
     if value is None or not -limit <= value < limit:

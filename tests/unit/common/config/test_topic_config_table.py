@@ -82,8 +82,8 @@ def test_broker_configs_of_the_same_meaning_are_named_as_in_kafka(name, synonyms
 
 def test_a_synonym_in_hours_is_converted_and_unlimited_stays_unlimited():
     hours = BrokerSynonym("log.retention.hours", 3_600_000)
-    assert hours.converted("2") == "7200000"
-    assert hours.converted("-1") == "-1"
+    assert hours.convert("2") == "7200000"
+    assert hours.convert("-1") == "-1"
 
 
 @pytest.mark.parametrize(
