@@ -13,7 +13,7 @@ def framed(*frames: bytes) -> bytes:
 
 
 def receive(receiver: FrameReceiver, data: bytes, *, at_most: int | None = None) -> list[bytes]:
-    """Hands `data` over as an event loop does: as much as fits the buffer, or `at_most`."""
+    """Receives `data` as an event loop does: as much as fits the buffer, or `at_most`."""
     frames = []
     while data:
         buffer = receiver.buffer()
@@ -29,30 +29,39 @@ def receiver() -> FrameReceiver:
     return FrameReceiver(new_scratch(1024), frame_bytes_max=LIMIT)
 
 
-def test_frames_of_one_read_come_out_in_order(receiver):
+def test_frames_of_one_read_are_returned_in_order(receiver):
     assert receive(receiver, framed(b"one", b"", b"three")) == [b"one", b"", b"three"]
     assert not receiver.has_partial
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 1000])
-def test_frames_in_pieces_of_any_size_come_out_whole(receiver, step):
+def test_frames_in_pieces_of_any_size_are_returned_whole(receiver, step):
     frames = [b"a" * 10, b"b" * 5000, b"", b"c" * 1020, b"d" * 1024, b"e"]
     assert receive(receiver, framed(*frames), at_most=step) == frames
 
 
-def test_random_frames_in_random_pieces_come_out_whole(receiver):
-    chance = random.Random(7)
-    frames = [chance.randbytes(chance.choice((0, 3, 200, 3000, 50_000))) for _ in range(200)]
+def test_frames_cut_from_large_reads_equal_those_received_byte_by_byte():
+    rng = random.Random(11)
+    data = framed(*(rng.randbytes(rng.choice((0, 1, 200, 3000, 40_000))) for _ in range(20)))
+    large, small = (FrameReceiver(new_scratch(), frame_bytes_max=LIMIT) for _ in range(2))
+    cut = receive(large, data)
+    assert len(cut) == 20
+    assert cut == receive(small, data, at_most=1)
+
+
+def test_random_frames_in_random_pieces_are_returned_whole(receiver):
+    rng = random.Random(7)
+    frames = [rng.randbytes(rng.choice((0, 3, 200, 3000, 50_000))) for _ in range(200)]
     data = framed(*frames)
     received = []
     while data:
-        count = chance.randrange(1, 4000)
+        count = rng.randrange(1, 4000)
         received += receive(receiver, data[:count])
         data = data[count:]
     assert received == frames
 
 
-def test_half_a_frame_is_known_as_partial(receiver):
+def test_an_incomplete_frame_is_reported_as_partial(receiver):
     whole = framed(b"abcd")
     for cut in range(1, len(whole)):
         assert receive(receiver, whole[:cut]) == []
@@ -75,16 +84,16 @@ def test_two_receivers_share_their_scratch_without_mixing_frames():
 
 
 @pytest.mark.parametrize("length", [-1, -(2**31), LIMIT + 1, 2**31 - 1])
-def test_a_length_out_of_range_is_refused_as_soon_as_it_is_known(receiver, length):
+def test_a_length_out_of_range_is_rejected_at_once(receiver, length):
     with pytest.raises(ProtocolViolation, match=f"frame of {length} bytes, limit {LIMIT}"):
         receive(receiver, length.to_bytes(4, "big", signed=True))
 
 
-def test_a_frame_of_the_largest_size_is_taken(receiver):
+def test_a_frame_of_the_largest_size_is_accepted(receiver):
     assert receive(receiver, framed(b"x" * LIMIT)) == [b"x" * LIMIT]
 
 
-def test_memory_grows_with_what_arrives_and_not_with_what_is_announced():
+def test_memory_grows_with_received_bytes_and_not_with_an_announced_length():
     receiver = FrameReceiver(new_scratch(1024), frame_bytes_max=100 << 20)
     receive(receiver, (100 << 20).to_bytes(4, "big") + b"xyz")
     assert len(receiver.buffer()) <= 1024
@@ -98,7 +107,7 @@ def test_memory_grows_with_what_arrives_and_not_with_what_is_announced():
             break
 
 
-def test_a_frame_stays_as_it_is_while_later_ones_arrive(receiver):
+def test_a_frame_does_not_change_while_later_ones_arrive(receiver):
     large, small = framed(b"a" * 3000), framed(b"b" * 500)
     kept = []
     for data in (large, small, large.replace(b"a", b"c"), small.replace(b"b", b"d")):
