@@ -149,7 +149,7 @@ class GatewayServer:
             scratch=scratch,
             connect=Dispatcher(ROUTES, self._backends(memory)).connect,
             admit=self._roster.admit,
-            leave=self._roster.leave,
+            remove=self._roster.remove,
             loop_budget=self._loop_budget,
         )
         self._roster.start()

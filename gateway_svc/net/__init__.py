@@ -1,4 +1,4 @@
-"""Sockets: accepting clients, cutting their bytes into requests, answering in order.
+"""Sockets: accepts clients, cuts their bytes into frames, and sends responses in order.
 
-Knows frames and answers as bytes only; what a request means is the business of `handlers`.
+Frames and responses are bytes here; `dispatch` gives them a meaning.
 """

@@ -1,4 +1,4 @@
-"""A named address that clients connect to."""
+"""A listener: a named address that clients connect to."""
 
 import asyncio
 import errno
@@ -10,14 +10,14 @@ _BACKLOG: Final = 1024
 
 
 class CannotListen(Exception):
-    """The address is taken, or is not one of this machine."""
+    """Raised when an address is in use, or is not an address of this machine."""
 
 
 class Listener:
-    """Binds first, so that its port is known and can be told to others; accepts from `start` on."""
+    """Binds before it accepts, so that its port is known and can be registered first."""
 
     def __init__(self, name: str, host: str, port: int) -> None:
-        """`host` "" means every address of the machine; `port` 0 takes a free one."""
+        """`host` "" stands for all addresses of the machine, `port` 0 for a free port."""
         self.name = name
         self.host = host
         self.port = port
@@ -25,14 +25,14 @@ class Listener:
         self._servers: list[asyncio.Server] = []
 
     async def bind(self) -> None:
-        """Takes the address; connections are refused until `start`.
+        """Binds the address; connections are refused until `start`.
 
         Raises:
-            CannotListen: taken, or not an address of this machine.
+            CannotListen: the address is in use, or is not an address of this machine.
         """
         try:
             for family, address in await self._addresses():
-                self._bind_one(family, address)
+                self._bind_address(family, address)
         except OSError as error:
             self.close()
             raise CannotListen(
@@ -40,7 +40,7 @@ class Listener:
             ) from error
 
     async def start(self, make_protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Accepts connections; each gets a protocol of its own."""
+        """Accepts connections, each with a new protocol."""
         loop = asyncio.get_running_loop()
         while self._sockets:
             self._servers.append(
@@ -48,43 +48,43 @@ class Listener:
             )
 
     def close(self) -> None:
-        """Accepts no more. Connections that are open stay open."""
-        for one in self._sockets:
-            one.close()
+        """Stops accepting connections; those that are open stay open."""
+        for bound in self._sockets:
+            bound.close()
         self._sockets.clear()
         for server in self._servers:
             server.close()
         self._servers.clear()
 
     async def _addresses(self) -> list[tuple[int, str]]:
-        """Family and address of everything that `host` stands for."""
+        """Returns family and address of each address that `host` stands for, IPv4 first."""
         found = await asyncio.get_running_loop().getaddrinfo(
             self.host or None, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         unique = dict.fromkeys((int(family), str(address[0])) for family, *_, address in found)
-        return sorted(unique, key=lambda one: one[0] != socket.AF_INET)
+        return sorted(unique, key=lambda pair: pair[0] != socket.AF_INET)
 
-    def _bind_one(self, family: int, address: str) -> None:
+    def _bind_address(self, family: int, address: str) -> None:
         try:
             self._bind_socket(family, address)
         except OSError as error:
-            # IPv6 comes second and is looked up on machines that have it switched off, too.
+            # IPv6 comes second, and is resolved even on machines where it is disabled.
             is_missing = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
             if family == socket.AF_INET or not self._sockets or not is_missing:
                 raise
 
     def _bind_socket(self, family: int, address: str) -> None:
-        one = socket.socket(family, socket.SOCK_STREAM)
-        one.setblocking(False)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # IPv4 has a socket of its own.
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # IPv4 has its own socket.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            one.bind((address, self.port))
+            sock.bind((address, self.port))
         except OSError:
-            one.close()
+            sock.close()
             raise
-        self._sockets.append(one)
-        # All addresses of one listener share a port, a free one too.
-        self.port = one.getsockname()[1]
+        self._sockets.append(sock)
+        # All addresses of a listener share a port, also if the first bind chose it.
+        self.port = sock.getsockname()[1]

@@ -32,9 +32,8 @@ SMALL_BUDGET: Final = LoopBudget(16, 48 << 10)
 #: For an owner in this process: it works when the iteration ends, and gains from larger batches.
 LARGE_BUDGET: Final = LoopBudget(64, 256 << 10)
 
-#: Starts the request in a frame. Raises `ProtocolViolation` or `Disconnect` if the connection must
-#: end.
-Answerer = Callable[[Frame], Reply]
+#: Starts the request in a frame. Raises `ProtocolViolation` or `Disconnect` to end the connection.
+FrameHandler = Callable[[Frame], Reply]
 
 
 class Sink(Protocol):
@@ -72,13 +71,13 @@ class Pipeline:
     """Feed it frames with `accept`, then `start`. All methods run on the event loop's thread."""
 
     __slots__ = (
-        "_answer",
         "_awaited",
         "_budget",
         "_deferred",
         "_deferred_bytes",
         "_done",
         "_flush_is_due",
+        "_handle",
         "_is_blocked",
         "_is_paused",
         "_loop",
@@ -89,8 +88,8 @@ class Pipeline:
         "is_cancelled",
     )
 
-    def __init__(self, answer: Answerer, sink: Sink, budget: LoopBudget) -> None:
-        self._answer = answer
+    def __init__(self, handle: FrameHandler, sink: Sink, budget: LoopBudget) -> None:
+        self._handle = handle
         self._sink = sink
         self._budget = budget
         self._loop = asyncio.get_running_loop()
@@ -132,7 +131,7 @@ class Pipeline:
             requests_left -= 1
             bytes_left -= size
             try:
-                reply = self._answer(frame)
+                reply = self._handle(frame)
             except (ProtocolViolation, Disconnect) as error:
                 self.fail(error)
                 return

@@ -1,37 +1,39 @@
-"""Whether bytes move fast enough, looked at from time to time in windows."""
+"""Transfer rates of connections, checked against a minimum in time windows."""
 
 
 class TransferRate:
-    """The pace of one direction of a connection.
+    """The rate of one direction of a connection.
 
-    A window begins with the first look after `rest`, and ends with the first look that is at least
-    its length later: so a loop that looks late is never stricter.
+    A window begins with the first check after `stop`, and ends with the first check that is at
+    least its length later, so late checks are never stricter.
     """
 
-    __slots__ = ("_moved", "_since")
+    __slots__ = ("_bytes_at_start", "_since")
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._moved = 0
+        self._bytes_at_start = 0
 
     @property
-    def is_watched(self) -> bool:
+    def is_measured(self) -> bool:
         """True within a window."""
         return self._since is not None
 
-    def rest(self) -> None:
-        """Nothing is expected to move."""
+    def stop(self) -> None:
+        """Ends the window: no transfer is under way."""
         self._since = None
 
-    def is_slow(self, now: float, moved: int, *, window_s: float, bytes_per_second: float) -> bool:
-        """True at the end of a window in which too little moved.
+    def is_slow(
+        self, now: float, total_bytes: int, *, window_s: float, bytes_per_second: float
+    ) -> bool:
+        """Returns True at the end of a window in which too few bytes were transferred.
 
-        `moved` counts all bytes so far. The length of a window may change from look to look.
+        `total_bytes` counts all bytes so far. The length of a window may change between checks.
         """
         if self._since is not None:
             if now - self._since < window_s:
                 return False
-            if moved - self._moved < window_s * bytes_per_second:
+            if total_bytes - self._bytes_at_start < window_s * bytes_per_second:
                 return True
-        self._since, self._moved = now, moved
+        self._since, self._bytes_at_start = now, total_bytes
         return False

@@ -1,4 +1,4 @@
-"""A server with nothing but `net` in it: what a frame gets is up to each test."""
+"""A server with nothing but `net` in it: each test decides how frames are answered."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +13,7 @@ from gateway_svc.net.connections import ClientConnections
 from gateway_svc.net.framing import new_scratch
 from gateway_svc.net.listener import Listener
 from gateway_svc.net.memory_limit import RequestMemory
-from gateway_svc.net.pipeline import SMALL_BUDGET, Answerer
+from gateway_svc.net.pipeline import SMALL_BUDGET, FrameHandler
 
 LIMITS = ConnectionLimits(
     frame_bytes_max=64 << 20,
@@ -33,7 +33,7 @@ def echo(frame: bytes | memoryview) -> list[bytes]:
 
 
 class Held(PendingResponse):
-    """Echoes when the test lets it."""
+    """A response that echoes its frame when the test resolves `future`."""
 
     def __init__(self, frame: bytes | memoryview) -> None:
         self.future = asyncio.get_running_loop().create_future()
@@ -52,10 +52,10 @@ class Held(PendingResponse):
 class NetServer:
     """A listening server; `connect` gives a plain asyncio client."""
 
-    roster: ClientConnections
+    connections: ClientConnections
     memory: RequestMemory
     listener: Listener
-    sessions: list[ClientConnection] = field(default_factory=list)
+    accepted: list[ClientConnection] = field(default_factory=list)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.listener.port)
@@ -63,52 +63,52 @@ class NetServer:
 
 @asynccontextmanager
 async def serving(
-    answer: Answerer = echo,
+    answer: FrameHandler = echo,
     *,
     memory_bytes_max: int = 64 << 20,
     connections_max: int = 1000,
     connections_per_ip_max: int = 1000,
     **limits: float,
 ) -> AsyncIterator[NetServer]:
-    roster = ClientConnections(
+    connections = ClientConnections(
         connections_max=connections_max, connections_per_ip_max=connections_per_ip_max
     )
     memory = RequestMemory(memory_bytes_max)
-    server = NetServer(roster, memory, Listener("TEST", "127.0.0.1", 0))
+    server = NetServer(connections, memory, Listener("TEST", "127.0.0.1", 0))
     shared = SharedState(
         limits=replace(LIMITS, **limits),
         memory=memory,
         scratch=new_scratch(),
         connect=lambda peer: answer,
-        admit=roster.admit,
-        leave=roster.leave,
+        admit=connections.admit,
+        remove=connections.remove,
         loop_budget=SMALL_BUDGET,
     )
 
-    def make_session() -> ClientConnection:
-        server.sessions.append(ClientConnection(shared, listener="TEST"))
-        return server.sessions[-1]
+    def make_connection() -> ClientConnection:
+        server.accepted.append(ClientConnection(shared, listener="TEST"))
+        return server.accepted[-1]
 
     await server.listener.bind()
-    await server.listener.start(make_session)
+    await server.listener.start(make_connection)
     try:
         yield server
     finally:
         server.listener.close()
-        for session in server.sessions:
-            session.abort()
-        await roster.drain(grace_s=5)
+        for connection in server.accepted:
+            connection.abort()
+        await connections.drain(grace_s=5)
         assert memory.used == 0
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something that will happen on this loop; fails rather than waiting for ever."""
+    """Waits until `condition()` is true; fails after 20 s."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - no event tells of it
+        while not condition():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.001)
 
 
-def run(story: Callable[[], Awaitable[None]]) -> None:
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
     """Runs a test's coroutine on the event loop that the gateway uses."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(story())
+        runner.run(scenario())

@@ -25,7 +25,7 @@ async def read_end(reader: asyncio.StreamReader) -> bytes:
 
 
 def test_requests_in_one_packet_are_answered_in_order():
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
             bodies = [b"%d" % number for number in range(50)]
@@ -33,11 +33,11 @@ def test_requests_in_one_packet_are_answered_in_order():
             assert [await read_frame(reader) for _ in bodies] == bodies
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_a_request_of_many_megabytes_arrives_whole():
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
             body = bytes(range(256)) * (20 << 12)
@@ -45,11 +45,11 @@ def test_a_request_of_many_megabytes_arrives_whole():
             assert await read_frame(reader) == body
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_a_request_that_trickles_in_is_answered():
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
             for byte in framed(b"slowly"):
@@ -59,13 +59,13 @@ def test_a_request_that_trickles_in_is_answered():
             assert await read_frame(reader) == b"slowly"
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
     "sent", [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", framed(b"violation"), framed(b"disconnect")]
 )
-def test_what_ends_a_connection_is_told_in_one_line_and_hurts_no_other(sent, caplog):
+def test_a_violation_is_logged_in_one_line_and_ends_only_its_connection(sent, caplog):
     def answer(frame):
         if frame == b"violation":
             raise ProtocolViolation("no such thing")
@@ -73,7 +73,7 @@ def test_what_ends_a_connection_is_told_in_one_line_and_hurts_no_other(sent, cap
             raise Disconnect("acks=0 and refused")
         return echo(frame)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(answer) as server:
             bystander, bystander_writer = await server.connect()
             reader, writer = await server.connect()
@@ -85,12 +85,12 @@ def test_what_ends_a_connection_is_told_in_one_line_and_hurts_no_other(sent, cap
             bystander_writer.close()
 
     with caplog.at_level(logging.INFO, "gateway_svc"):
-        run(story)
+        run(scenario)
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["closing 127.0.0.1"]
 
 
 def test_answers_written_before_a_violation_still_arrive():
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving() as server:
             reader, writer = await server.connect()
             writer.write(framed(b"fine"))
@@ -99,7 +99,7 @@ def test_answers_written_before_a_violation_still_arrive():
             assert await read_end(reader) in (b"", framed(b"fine too"))
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 class Poll(Deferred):
@@ -121,7 +121,7 @@ class Poll(Deferred):
 
 
 def test_a_long_poll_ends_when_its_client_leaves():
-    async def story() -> None:
+    async def scenario() -> None:
         poll = Poll()
         async with serving(lambda frame: poll) as server:
             _, writer = await server.connect()
@@ -130,11 +130,11 @@ def test_a_long_poll_ends_when_its_client_leaves():
             writer.close()
             await until(lambda: poll.is_cancelled)
 
-    run(story)
+    run(scenario)
 
 
 def test_receiving_stops_while_a_connection_holds_too_much():
-    async def story() -> None:
+    async def scenario() -> None:
         held: list[Held] = []
 
         def answer(frame):
@@ -158,11 +158,11 @@ def test_receiving_stops_while_a_connection_holds_too_much():
                 answered += 1
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_receiving_stops_while_a_connection_has_too_many_requests():
-    async def story() -> None:
+    async def scenario() -> None:
         held: list[Held] = []
 
         def answer(frame):
@@ -183,11 +183,11 @@ def test_receiving_stops_while_a_connection_has_too_many_requests():
                 await read_frame(reader)
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_one_request_may_be_larger_than_what_a_connection_may_hold():
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(held_bytes_max=1 << 16) as server:
             reader, writer = await server.connect()
             body = b"x" * (8 << 20)
@@ -196,11 +196,11 @@ def test_one_request_may_be_larger_than_what_a_connection_may_hold():
             assert await read_frame(reader) == body
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_halves_of_large_requests_that_fill_the_memory_do_not_stop_anybody_for_good():
-    async def story() -> None:
+def test_incomplete_requests_that_fill_the_memory_do_not_block_connections_permanently():
+    async def scenario() -> None:
         async with serving(memory_bytes_max=1 << 20) as server:
             body = b"x" * (1 << 20)
             clients = [await server.connect() for _ in range(4)]
@@ -217,13 +217,13 @@ def test_halves_of_large_requests_that_fill_the_memory_do_not_stop_anybody_for_g
                 assert await read_frame(reader) == body
                 writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_requests_far_beyond_the_memory_are_all_answered():
-    """Also where those that were served first stay connected and ask for nothing more."""
+    """Even if clients that were served first stay connected and send nothing more."""
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(memory_bytes_max=1 << 20) as server:
             request = framed(b"x" * (600 << 10))
             clients = [await server.connect() for _ in range(12)]
@@ -239,28 +239,28 @@ def test_requests_far_beyond_the_memory_are_all_answered():
             for _, writer in clients:
                 writer.close()
 
-    run(story)
+    run(scenario)
 
 
-class Nobody:
+class IdleWaiter:
     def memory_freed(self) -> None:
         pass
 
 
-def test_who_waits_for_memory_is_asked_again_by_the_sweep():
-    async def story() -> None:
+def test_a_connection_that_waits_for_memory_is_resumed_by_the_check_of_timeouts():
+    async def scenario() -> None:
         async with serving(memory_bytes_max=1 << 20) as server:
             reader, writer = await server.connect()
             server.memory.acquire(1 << 20)
-            assert server.memory.may_grow(Nobody())  # who takes the senior's place, and keeps it
+            assert server.memory.may_grow(IdleWaiter())  # and holds the overcommit from now on
             writer.write(framed(b"x" * (600 << 10)))
             await until(lambda: server.memory.used > (1 << 20) + ALLOWANCE_BYTES)
-            server.memory.used -= 1 << 20  # as `give`, without the waking
-            sweep_in(server, 0)
+            server.memory.used -= 1 << 20  # as `release`, without notifying the waiters
+            check_in(server, 0)
             assert len(await read_frame(reader)) == 600 << 10
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
 #: More than the system's socket buffers take.
@@ -268,7 +268,7 @@ LARGE = 16 << 20
 
 
 def test_no_request_is_started_for_a_client_that_does_not_read():
-    async def story() -> None:
+    async def scenario() -> None:
         started = 0
 
         def answer(frame):
@@ -282,7 +282,7 @@ def test_no_request_is_started_for_a_client_that_does_not_read():
             writer.write(framed(b"more"))
             await until(lambda: server.memory.used > 1 << 20)
             writer.write(framed(*[b"more"] * 9))
-            await until(lambda: server.sessions[0]._pipeline.unanswered == 9)
+            await until(lambda: server.accepted[0]._pipeline.unanswered == 9)
             assert started == 1
             reader._transport.resume_reading()
             for _ in range(10):
@@ -290,69 +290,69 @@ def test_no_request_is_started_for_a_client_that_does_not_read():
             assert started == 10
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def sweep_in(server, seconds: float) -> None:
-    """Looks at every session as if that much time had passed."""
+def check_in(server, seconds: float) -> None:
+    """Checks every connection as if that much time had passed."""
     now = asyncio.get_running_loop().time() + seconds
-    for session in server.sessions:
-        session.sweep(now)
+    for connection in server.accepted:
+        connection.check_timeouts(now)
 
 
-def test_an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_not():
-    async def story() -> None:
+def test_an_idle_connection_is_closed_and_one_that_waits_for_a_response_is_not():
+    async def scenario() -> None:
         poll = Poll()
         async with serving(lambda frame: poll, idle_s=100.0) as server:
             idle, idle_writer = await server.connect()
             waiting, waiting_writer = await server.connect()
             waiting_writer.write(framed(b"poll"))
-            await until(lambda: poll.is_running and len(server.sessions) == 2)
-            sweep_in(server, 99)
-            sweep_in(server, 101)
+            await until(lambda: poll.is_running and len(server.accepted) == 2)
+            check_in(server, 99)
+            check_in(server, 101)
             assert await read_end(idle) == b""
             assert not waiting.at_eof()
-            assert len(server.roster) == 1
+            assert len(server.connections) == 1
             idle_writer.close()
             waiting_writer.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_a_client_stuck_in_the_middle_of_a_request_is_closed(caplog):
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(stalled_s=30.0) as server:
             reader, writer = await server.connect()
             writer.write(framed(b"never whole")[:-1])
             await until(lambda: server.memory.used > 0)
-            sweep_in(server, 29)
-            assert len(server.roster) == 1
-            sweep_in(server, 31)
+            check_in(server, 29)
+            assert len(server.connections) == 1
+            check_in(server, 31)
             assert await read_end(reader) == b""
             writer.close()
 
     with caplog.at_level(logging.INFO, "gateway_svc"):
-        run(story)
-    assert "no byte moved for 31 s" in caplog.text
+        run(scenario)
+    assert "no byte transferred for 31 s" in caplog.text
 
 
-def test_a_client_that_does_not_take_its_answers_is_closed():
-    async def story() -> None:
+def test_a_client_that_does_not_read_its_responses_is_disconnected():
+    async def scenario() -> None:
         async with serving(lambda frame: [framed(b"a" * LARGE)], stalled_s=30.0) as server:
             reader, writer = await server.connect()
             reader._transport.pause_reading()
             writer.write(framed(b"give"))
             await until(lambda: server.memory.used > 1 << 20)
-            sweep_in(server, 0)
-            sweep_in(server, 31)
-            await until(lambda: len(server.roster) == 0)
+            check_in(server, 0)
+            check_in(server, 31)
+            await until(lambda: len(server.connections) == 0)
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_an_overdue_answer_is_given_up_by_the_sweep():
-    async def story() -> None:
+def test_an_overdue_request_expires_at_the_check_of_timeouts():
+    async def scenario() -> None:
         held: list[Held] = []
 
         def answer(frame):
@@ -363,15 +363,15 @@ def test_an_overdue_answer_is_given_up_by_the_sweep():
             reader, writer = await server.connect()
             writer.write(framed(b"late"))
             await until(lambda: bool(held))
-            sweep_in(server, 61)
+            check_in(server, 61)
             assert await read_frame(reader) == b"expired"
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_a_draining_session_answers_what_was_asked_and_closes():
-    async def story() -> None:
+def test_a_draining_connection_responds_to_received_requests_and_closes():
+    async def scenario() -> None:
         held: list[Held] = []
 
         def answer(frame):
@@ -382,11 +382,11 @@ def test_a_draining_session_answers_what_was_asked_and_closes():
             reader, writer = await server.connect()
             writer.write(framed(b"one", b"two"))
             await until(lambda: len(held) == 2)
-            server.sessions[0].drain()
+            server.accepted[0].drain()
             writer.write(framed(b"too late"))
             for one in held:
                 one.future.set_result(None)
             assert await read_end(reader) == framed(b"one", b"two")
             writer.close()
 
-    run(story)
+    run(scenario)

@@ -1,7 +1,7 @@
 import asyncio
 import logging
 
-from gateway_svc.net import connections as roster_module
+from gateway_svc.net import connections as connections_module
 from tests.unit.gateway_svc.net.serving import Held, echo, framed, run, serving, until
 
 
@@ -14,10 +14,10 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 
 def test_connections_over_the_limit_are_refused_with_one_log_line(caplog):
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(connections_max=2) as server:
             kept = [await server.connect() for _ in range(2)]
-            await until(lambda: len(server.roster) == 2)
+            await until(lambda: len(server.connections) == 2)
             for _ in range(5):
                 reader, writer = await server.connect()
                 assert await closed(reader)
@@ -28,7 +28,7 @@ def test_connections_over_the_limit_are_refused_with_one_log_line(caplog):
                 writer.close()
 
     with caplog.at_level(logging.WARNING, "gateway_svc"):
-        run(story)
+        run(scenario)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1
     assert lines[0].startswith(
@@ -36,49 +36,49 @@ def test_connections_over_the_limit_are_refused_with_one_log_line(caplog):
     )
 
 
-def test_connections_from_one_address_have_a_limit_of_their_own(caplog):
-    async def story() -> None:
+def test_connections_from_one_address_have_their_own_limit(caplog):
+    async def scenario() -> None:
         async with serving(connections_per_ip_max=1) as server:
             _, writer = await server.connect()
-            await until(lambda: len(server.roster) == 1)
+            await until(lambda: len(server.connections) == 1)
             refused, refused_writer = await server.connect()
             assert await closed(refused)
             refused_writer.close()
             writer.close()
 
     with caplog.at_level(logging.WARNING, "gateway_svc"):
-        run(story)
+        run(scenario)
     assert "max.connections.per.ip" in caplog.text
 
 
-def test_a_place_is_free_again_when_a_connection_ends():
-    async def story() -> None:
+def test_a_connection_that_ends_counts_no_more_against_the_limits():
+    async def scenario() -> None:
         async with serving(connections_max=1, connections_per_ip_max=1) as server:
             for _ in range(3):
                 reader, writer = await server.connect()
                 writer.write(framed(b"hi"))
                 assert await reader.readexactly(6) == framed(b"hi")
                 writer.close()
-                await until(lambda: len(server.roster) == 0)
+                await until(lambda: len(server.connections) == 0)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_drain_waits_for_answers_and_closes_idle_connections_at_once():
-    async def story() -> None:
+def test_a_drain_waits_for_responses_and_closes_idle_connections_at_once():
+    async def scenario() -> None:
         held: list[Held] = []
 
-        def answer(frame):
+        def respond_later(frame):
             held.append(Held(frame))
             return held[-1]
 
-        async with serving(answer) as server:
+        async with serving(respond_later) as server:
             idle, idle_writer = await server.connect()
             busy, busy_writer = await server.connect()
             busy_writer.write(framed(b"ask"))
-            await until(lambda: len(held) == 1 and len(server.roster) == 2)
+            await until(lambda: len(held) == 1 and len(server.connections) == 2)
             server.listener.close()
-            draining = asyncio.ensure_future(server.roster.drain(grace_s=20))
+            draining = asyncio.ensure_future(server.connections.drain(grace_s=20))
             assert await closed(idle)
             assert not draining.done()
             held[0].future.set_result(None)
@@ -87,92 +87,96 @@ def test_a_drain_waits_for_answers_and_closes_idle_connections_at_once():
             idle_writer.close()
             busy_writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_a_drain_cuts_off_what_does_not_end_in_time(caplog):
-    async def story() -> None:
+def test_a_drain_aborts_connections_that_do_not_finish_in_time(caplog):
+    async def scenario() -> None:
         async with serving(Held) as server:
             reader, writer = await server.connect()
             writer.write(framed(b"for ever"))
             await until(lambda: server.memory.used > 0)
-            await server.roster.drain(grace_s=0)
+            await server.connections.drain(grace_s=0)
             assert await closed(reader)
             writer.close()
 
-    run(story)
-    assert "cutting off 1 connections" in caplog.text
+    run(scenario)
+    assert "aborting 1 connections that did not drain in time" in caplog.text
 
 
-def test_the_watch_on_time_looks_at_every_session_again_and_again(monkeypatch):
-    monkeypatch.setattr(roster_module, "SWEEP_S", 0.001)
+def test_timeouts_of_every_connection_are_checked_repeatedly(monkeypatch):
+    monkeypatch.setattr(connections_module, "CHECK_INTERVAL_S", 0.001)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with serving(echo) as server:
             _, writer = await server.connect()
-            await until(lambda: len(server.roster) == 1)
-            looked: list[float] = []
-            server.sessions[0].sweep = looked.append
-            server.roster.start()
-            await until(lambda: len(looked) >= 3)
-            server.roster.stop()
+            await until(lambda: len(server.connections) == 1)
+            checked: list[float] = []
+            server.accepted[0].check_timeouts = checked.append
+            server.connections.start()
+            await until(lambda: len(checked) >= 3)
+            server.connections.stop()
             writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_a_bug_in_one_session_stops_no_other_from_being_looked_after(caplog, monkeypatch):
-    async def story() -> None:
-        monkeypatch.setattr(roster_module, "SWEEP_S", 0.001)
-        swept: list[str] = []
+def test_a_failing_check_of_one_connection_does_not_stop_the_checks_of_others(caplog, monkeypatch):
+    async def scenario() -> None:
+        monkeypatch.setattr(connections_module, "CHECK_INTERVAL_S", 0.001)
+        checked: list[str] = []
 
-        class Looked:
+        class FakeConnection:
             def __init__(self, name: str) -> None:
                 self.peer = name
 
-            def sweep(self, _: float) -> None:
-                swept.append(self.peer)
+            def check_timeouts(self, _: float) -> None:
+                checked.append(self.peer)
                 if self.peer == "bad":
                     raise ZeroDivisionError
 
-        roster = roster_module.ClientConnections(connections_max=10, connections_per_ip_max=10)
-        roster._sessions = dict.fromkeys([Looked("bad"), Looked("good")])  # type: ignore[arg-type]
-        roster.start()
-        await until(lambda: swept.count("good") > 1)
-        roster._sessions = {}
-        assert roster._sweep_timer is not None
-        roster._sweep_timer.cancel()
+        connections = connections_module.ClientConnections(
+            connections_max=10, connections_per_ip_max=10
+        )
+        connections._connections = dict.fromkeys([FakeConnection("bad"), FakeConnection("good")])  # type: ignore[arg-type]
+        connections.start()
+        await until(lambda: checked.count("good") > 1)
+        connections._connections = {}
+        assert connections._check_timer is not None
+        connections._check_timer.cancel()
 
-    run(story)
-    assert "cannot check the idle time of bad" in caplog.text
+    run(scenario)
+    assert "failed to check the timeouts of bad" in caplog.text
 
 
-def test_a_process_that_was_busy_first_receives_and_then_looks(monkeypatch):
-    """Sessions are not looked at right after a late start, and never left out twice in a row."""
-    monkeypatch.setattr(roster_module, "SWEEP_S", 0.01)
+def test_a_late_check_is_skipped_once_so_that_pending_bytes_are_received_first(monkeypatch):
+    """One late check is skipped, but never two in a row."""
+    monkeypatch.setattr(connections_module, "CHECK_INTERVAL_S", 0.01)
 
-    async def story() -> None:
-        roster = roster_module.ClientConnections(connections_max=10, connections_per_ip_max=10)
-        swept: list[bool] = []
+    async def scenario() -> None:
+        connections = connections_module.ClientConnections(
+            connections_max=10, connections_per_ip_max=10
+        )
+        checked: list[bool] = []
 
-        class Looked:
-            peer = "somebody"
+        class FakeConnection:
+            peer = "a client"
 
-            def sweep(self, _: float) -> None:
-                swept.append(True)
+            def check_timeouts(self, _: float) -> None:
+                checked.append(True)
 
-        roster._sessions = {Looked(): None}  # type: ignore[dict-item]
-        roster.start()
-        roster._sweep_at -= 1  # as if the loop had been busy for a second
-        roster._sweep()
-        assert swept == []
-        roster._sweep_at -= 1
-        roster._sweep()
-        assert swept == [True]
-        roster._sweep_at -= 1
-        roster._sweep()
-        assert swept == [True]
-        roster._sessions = {}
-        roster.stop()
+        connections._connections = {FakeConnection(): None}  # type: ignore[dict-item]
+        connections.start()
+        connections._next_check_at -= 1  # as if the loop had been busy for a second
+        connections._check_timeouts()
+        assert checked == []
+        connections._next_check_at -= 1
+        connections._check_timeouts()
+        assert checked == [True]
+        connections._next_check_at -= 1
+        connections._check_timeouts()
+        assert checked == [True]
+        connections._connections = {}
+        connections.stop()
 
-    run(story)
+    run(scenario)

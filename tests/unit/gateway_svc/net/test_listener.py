@@ -16,13 +16,13 @@ class Hello(asyncio.Protocol):
 async def greeting(host: str, port: int) -> bytes:
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(host, port)
-        said = await reader.read()
+        greeted = await reader.read()
         writer.close()
-        return said
+        return greeted
 
 
 def test_a_free_port_is_known_before_connections_are_accepted():
-    async def story() -> None:
+    async def scenario() -> None:
         listener = Listener("A", "127.0.0.1", 0)
         await listener.bind()
         assert listener.port > 0
@@ -32,11 +32,11 @@ def test_a_free_port_is_known_before_connections_are_accepted():
         assert await greeting("127.0.0.1", listener.port) == b"hello"
         listener.close()
 
-    run(story)
+    run(scenario)
 
 
 def test_an_empty_host_listens_on_every_address():
-    async def story() -> None:
+    async def scenario() -> None:
         listener = Listener("A", "", 0)
         await listener.bind()
         await listener.start(Hello)
@@ -45,7 +45,7 @@ def test_an_empty_host_listens_on_every_address():
             assert await greeting("::1", listener.port) == b"hello"
         listener.close()
 
-    run(story)
+    run(scenario)
 
 
 def _has_ipv6_loopback() -> bool:
@@ -58,7 +58,7 @@ def _has_ipv6_loopback() -> bool:
 
 
 def test_a_closed_listener_accepts_nothing():
-    async def story() -> None:
+    async def scenario() -> None:
         listener = Listener("A", "127.0.0.1", 0)
         await listener.bind()
         await listener.start(Hello)
@@ -67,22 +67,22 @@ def test_a_closed_listener_accepts_nothing():
         with pytest.raises(ConnectionRefusedError):
             await greeting("127.0.0.1", listener.port)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_taken_address_is_refused_by_name():
-    async def story() -> None:
+def test_bind_rejects_an_address_in_use():
+    async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(CannotListen, match=rf"127\.0\.0\.1:{port} \(MINE\): .*in use"):
                 await Listener("MINE", "127.0.0.1", port).bind()
 
-    run(story)
+    run(scenario)
 
 
-def test_an_address_of_another_machine_is_refused():
-    async def story() -> None:
+def test_bind_rejects_an_address_of_another_machine():
+    async def scenario() -> None:
         with pytest.raises(CannotListen, match=r"cannot listen on 192\.0\.2\.1:0"):
             await Listener("A", "192.0.2.1", 0).bind()
 
-    run(story)
+    run(scenario)
