@@ -1,5 +1,5 @@
-"""Partition logs with Kafka's rules: offsets, producers, high watermark, fetching, looking up.
+"""Partition logs with Kafka's rules: offsets, producers, high watermark, fetches.
 
-One loop, one writer: between reading and moving a log's next offset nothing is awaited, so no log
-needs a lock. Knows neither gRPC nor the Kafka wire protocol.
+All writes run on one event loop, and nothing is awaited between reading and moving the next offset
+of a log, so logs need no locks. Nothing here depends on gRPC or the Kafka wire protocol.
 """

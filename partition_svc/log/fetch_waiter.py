@@ -1,4 +1,4 @@
-"""Fetches that wait for more bytes: one waiter for each query, over all its logs together."""
+"""Long polls: one waiter for each fetch, over all its logs."""
 
 import asyncio
 from types import TracebackType
@@ -17,17 +17,17 @@ class WatchedLog(Protocol):
 
 
 class FetchWaiter:
-    """Collects the logs of a query that changed, and ends its wait when there is enough to read.
+    """Collects the changed logs of a fetch, and ends its wait when there is enough to read.
 
-    Use as a context manager: leaving it, cancelled or not, takes the waiter away from its logs.
+    A context manager: on exit, cancelled or not, the waiter is removed from its logs.
     """
 
-    __slots__ = ("_future", "_lacking_bytes", "_room", "changed")
+    __slots__ = ("_future", "_missing_bytes", "_room", "changed")
 
     def __init__(self) -> None:
-        #: Logs that have more to read, moved or are gone; the query takes them out and reads them.
+        #: Logs that have more to read, or were moved or closed; the fetch reads and removes them.
         self.changed: set[WatchedLog] = set()
-        self._lacking_bytes = 0
+        self._missing_bytes = 0
         self._room: dict[WatchedLog, int] = {}
         self._future: asyncio.Future[None] | None = None
 
@@ -44,20 +44,20 @@ class FetchWaiter:
             log.waiters.discard(self)
 
     def watch(self, log: WatchedLog, room_bytes: int) -> None:
-        """Waits for `log` too; `room_bytes` is how much the query still takes of it."""
+        """Adds a log; the fetch reads up to `room_bytes` more from it."""
         if log not in self._room:
             log.waiters.add(self)
         self._room[log] = room_bytes
 
-    async def wait(self, lacking_bytes: int, deadline: float) -> None:
-        """Returns when `lacking_bytes` more came to the logs, one went away, or at `deadline`.
+    async def wait(self, missing_bytes: int, deadline: float) -> None:
+        """Returns when `missing_bytes` more can be read, a log was closed, or at `deadline`.
 
-        Returns at once where a log has changed since the query read it. `deadline` is loop time.
+        Returns at once if a log has changed since the fetch read it. `deadline` is loop time.
         """
         if self.changed:
             return
         loop = asyncio.get_running_loop()
-        self._lacking_bytes = lacking_bytes
+        self._missing_bytes = missing_bytes
         future = self._future = loop.create_future()
         timer = loop.call_at(deadline, self.wake)
         try:
@@ -67,18 +67,18 @@ class FetchWaiter:
             self._future = None
 
     def on_readable(self, log: WatchedLog, size_bytes: int) -> None:
-        """`size_bytes` more can be read from `log`."""
+        """Records that `size_bytes` more can be read from `log`."""
         self.changed.add(log)
         room = self._room[log]
         counted = min(room, size_bytes)
         self._room[log] = room - counted
-        self._lacking_bytes -= counted
-        # A batch that does not fit any more ends the wait too: waiting longer brings nothing.
-        if self._lacking_bytes <= 0 or counted < size_bytes:
+        self._missing_bytes -= counted
+        # A batch over the fetch's limit of the log ends the wait too: waiting longer adds nothing.
+        if self._missing_bytes <= 0 or counted < size_bytes:
             self.wake()
 
     def on_changed(self, log: WatchedLog) -> None:
-        """`log` is gone, has another leader epoch or was read again from the store."""
+        """Records that `log` was closed or reloaded, or has another leader epoch."""
         self.changed.add(log)
         self.wake()
 
@@ -89,6 +89,6 @@ class FetchWaiter:
 
 
 def wake_all(log: WatchedLog) -> None:
-    """Makes every query that waits for `log` look at it again."""
+    """Makes every fetch that waits for `log` read it again."""
     for waiter in tuple(log.waiters):
         waiter.on_changed(log)

@@ -1,4 +1,4 @@
-"""The topic configs that a log obeys, as numbers and flags."""
+"""The topic configs that logs apply, parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,19 @@ from typing import Final
 
 from common.config.topic_configs import effective, effective_int
 
-#: compression.type as a codec number; "producer" leaves batches as they come.
+#: compression.type as a codec number; "producer" leaves batches unchanged.
 _CODECS: Final = {
     "producer": None, "uncompressed": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4,
 }  # fmt: skip
 FOREVER: Final = (1 << 63) - 1
-#: A compacted log begins another segment after so much, whatever segment.bytes is: the store keeps
-#: what compaction has not yet reached in memory, and a start of a consumer has to read it.
+#: Limit of segment.bytes for compacted logs: the store keeps segments that are not compacted yet in
+#: memory, and a starting consumer has to read them.
 _SEGMENT_BYTES_MAX: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class LogConfig:
-    """Times are milliseconds. `codec` None: batches keep the compression they come with."""
+    """Times are milliseconds. With `codec` None batches keep the compression of the producer."""
 
     message_bytes_max: int = 1_048_588
     is_log_append_time: bool = False
@@ -28,21 +28,21 @@ class LogConfig:
     delete_retention_ms: int = 86_400_000
     compaction_lag_min_ms: int = 0
     compaction_lag_max_ms: int = FOREVER
-    #: When a compacted log begins another segment; others do so with a generation of the store.
+    #: Limits of a segment of a compacted log. Other logs begin one with each store generation.
     segment_bytes: int = FOREVER
     segment_ms: int = FOREVER
-    #: Share of a log that is not yet compacted, from 0 to 1, above which it is.
+    #: Share of a log that is not compacted yet, from 0 to 1, above which it is compacted.
     dirty_ratio_min: float = 0.5
     codec: int | None = None
-    #: Whether only coordinators may append.
+    #: True if only coordinators may append.
     is_internal: bool = False
-    #: Whether the records of every batch are examined, also where nothing else asks for it.
+    #: True if the records of every batch are examined, even if no other config requires it.
     validates_records: bool = False
-    #: Whether a usual batch is acceptable by its header, and stored as it came: the fast path.
+    #: True if an uncompressed batch may be accepted by its header alone: see `validate`.
     is_plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        # Computed once, for they are asked at every append.
+        # Computed once, since every append reads it.
         has_times = self.timestamp_before_max_ms < FOREVER
         opens = self.is_compacted or self.validates_records or self.codec is not None or has_times
         is_plain = not (opens or self.is_log_append_time or self.is_internal)
@@ -57,7 +57,7 @@ class LogConfig:
         is_internal: bool = False,
         validates_records: bool = False,
     ) -> "LogConfig":
-        """What is in force for a topic with `configs` of its own."""
+        """Returns the effective config of a topic that sets `configs`."""
 
         def text(name: str) -> str:
             return effective(name, configs, broker_configs)
@@ -69,7 +69,7 @@ class LogConfig:
         segment_bytes = segment_ms = FOREVER
         if is_compacted:
             segment_bytes = min(number("segment.bytes"), _SEGMENT_BYTES_MAX)
-            # As Kafka has it: the newest segment is not compacted, so it may not get older.
+            # The newest segment is not compacted, so it must not get older than this (as in Kafka).
             segment_ms = min(number("segment.ms"), number("max.compaction.lag.ms"))
         return cls(
             message_bytes_max=number("max.message.bytes"),

@@ -1,6 +1,6 @@
-"""What is done beside requests: data that is not ours any more, and producers that fell silent.
+"""Background work: deleting logs, reclaiming their space, expiring idle producers.
 
-Writes go between the committer's groups, one small step at a time; compaction has its own thread.
+Writes are small exclusive tasks of the committer; rewriting files has a thread of its own.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from partition_svc.store.log_store import LogStore
 
 log = logging.getLogger(__name__)
 
-#: How often it is looked whether producers have become too many.
-_LOOK_S: Final = 5.0
-#: How long after a failure to free space it is tried again.
+#: Interval between checks for too many producers.
+_CHECK_S: Final = 5.0
+#: Delay before reclaiming space is retried after a failure.
 _RETRY_S: Final = 30.0
-#: Logs that are deleted in one write: some milliseconds.
-_LOGS_PER_TURN: Final = 50
+#: Logs that are deleted in one write, which takes some milliseconds.
+_LOGS_PER_WRITE: Final = 50
 
 
 class Maintenance:
-    """Runs as one task. Interrupted anywhere, the next start finds what is left to do."""
+    """Runs as one task. After an interruption the next start continues the work."""
 
-    def __init__(  # noqa: PLR0913 - what it is made of, each named by its caller
+    def __init__(  # noqa: PLR0913 - its parts, each named by its caller
         self,
         registry: LogRegistry,
         committer: Committer,
@@ -42,7 +42,7 @@ class Maintenance:
         expiration_check_ms: int,
         stray_delay_ms: int = -1,
     ) -> None:
-        """`stray_delay_ms`: how long stray logs are kept; -1: until an operator says otherwise."""
+        """Stray logs are deleted `stray_delay_ms` after they were found; -1: never."""
         self._registry = registry
         self._committer = committer
         self._store = store
@@ -50,16 +50,16 @@ class Maintenance:
         self._check_s = expiration_check_ms / 1000
         self._compacting = ThreadPoolExecutor(1, thread_name_prefix="compact")
         self._strays = StrayLogs(registry, store, delay_ms=stray_delay_ms)
-        self._logs_gone = asyncio.Event()
-        self._space_to_reclaim = asyncio.Event()
+        self._deletion_requested = asyncio.Event()
+        self._reclaim_requested = asyncio.Event()
 
     def delete_soon(self) -> None:
-        """Topics were deleted, or a snapshot came and much may have happened meanwhile."""
-        self._logs_gone.set()
+        """Deletes logs of deleted topics soon; called after a change or a snapshot."""
+        self._deletion_requested.set()
 
     def reclaim_soon(self) -> None:
-        """Logs were deleted, or the disk is full: it may be worth to rewrite files."""
-        self._space_to_reclaim.set()
+        """Rewrites files soon; called after logs were deleted, or when the disk is full."""
+        self._reclaim_requested.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -68,7 +68,7 @@ class Maintenance:
             tasks.create_task(self._expire_producers())
 
     def close(self) -> None:
-        """Blocks until compaction has stopped; the store can only be closed then."""
+        """Blocks until the thread has stopped; the store can be closed only then."""
         self._store.stop_reclaiming()
         self._compacting.shutdown()
 
@@ -76,14 +76,14 @@ class Maintenance:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._strays.next_time):
-                    await self._logs_gone.wait()
-            self._logs_gone.clear()
+                    await self._deletion_requested.wait()
+            self._deletion_requested.clear()
             try:
-                await self._delete_what_may_go()
+                await self._delete_unowned()
             except StorageFailed as error:
-                log.warning("cannot delete logs that are gone: %s", error)
+                log.warning("cannot delete logs: %s", error)
 
-    async def _delete_what_may_go(self) -> None:
+    async def _delete_unowned(self) -> None:
         keys = deque(key for key, _ in self._store.heads() if self._registry.is_deleted(key))
         keys += self._strays.due()
         count = len(keys)
@@ -91,19 +91,19 @@ class Maintenance:
             await self._committer.run_exclusive(partial(self._delete_some, keys))
             await reach("delete.logs")
         if count:
-            log.info("deleted %d logs that are gone", count)
-        # What an earlier process deleted may not be reclaimed yet.
+            log.info("deleted %d logs", count)
+        # Space of logs that an earlier process deleted may not be reclaimed yet.
         self.reclaim_soon()
 
     def _delete_some(self, keys: deque[bytes]) -> None:
-        """Takes a few from `keys`: few enough for one turn of the loop."""
-        found = [keys.popleft() for _ in range(min(_LOGS_PER_TURN, len(keys)))]
-        # Looked at again: while others were deleted a move may have begun to bring one of these.
-        found = [key for key in found if self._may_go(key)]
-        if found:
-            self._store.delete_logs(found)
+        """Removes a few keys from `keys` and deletes their logs, in one write."""
+        some = [keys.popleft() for _ in range(min(_LOGS_PER_WRITE, len(keys)))]
+        # Checked again: since the scan a move may have begun to copy one of these logs here.
+        deletable = [key for key in some if self._is_deletable(key)]
+        if deletable:
+            self._store.delete_logs(deletable)
 
-    def _may_go(self, key: bytes) -> bool:
+    def _is_deletable(self, key: bytes) -> bool:
         return self._registry.is_deleted(key) or self._registry.is_stray(key)
 
     async def _reclaim_space(self) -> None:
@@ -111,17 +111,17 @@ class Maintenance:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(retry_s):
-                    await self._space_to_reclaim.wait()
-            self._space_to_reclaim.clear()
+                    await self._reclaim_requested.wait()
+            self._reclaim_requested.clear()
             retry_s = None if await self._could_reclaim() else _RETRY_S
 
     async def _could_reclaim(self) -> bool:
-        """Frees what it can; where that fails, in the smallest steps. Returns False on failure."""
+        """Reclaims space; after a failure, in the smallest steps. Returns False on failure."""
         for is_tight in (False, True):
             try:
                 await self._reclaim(is_tight=is_tight)
             except StorageFailed as error:
-                log.warning("cannot free the space of deleted logs: %s", error)
+                log.warning("cannot reclaim the space of deleted logs: %s", error)
             else:
                 return not is_tight
         return False
@@ -129,25 +129,25 @@ class Maintenance:
     async def _reclaim(self, *, is_tight: bool) -> None:
         store, run_exclusive = self._store, self._committer.run_exclusive
         await run_exclusive(store.end_generation)
-        # It ends after that chore and before the next.
+        # The generation ends after that task and before the next.
         await run_exclusive(lambda: None)
         loop = asyncio.get_running_loop()
         freed = 0
-        while found := store.find_reclaimable(is_tight=is_tight):
-            await run_exclusive(partial(store.write_tombstones, found), in_thread=True)
-            await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, found)
+        while files := store.find_reclaimable(is_tight=is_tight):
+            await run_exclusive(partial(store.write_tombstones, files), in_thread=True)
+            await loop.run_in_executor(self._compacting, store.reclaimer.rewrite, files)
             await reach("reclaim.note")
-            await run_exclusive(partial(store.note_reclaimed, found))
-            freed += found.total()
+            await run_exclusive(partial(store.note_reclaimed, files))
+            freed += files.total()
         if freed:
-            log.info("freed %d bytes of what was deleted", freed)
+            log.info("reclaimed %d bytes of deleted logs", freed)
 
     async def _expire_producers(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             next_pass = loop.time() + self._check_s
             while loop.time() < next_pass and not self._producers.is_due:  # noqa: ASYNC110
-                await asyncio.sleep(min(self._check_s, _LOOK_S))
-            # What cannot be stored now is looked at again the next time.
+                await asyncio.sleep(min(self._check_s, _CHECK_S))
+            # A pass that fails is repeated at the next interval.
             with suppress(StorageFailed):
                 await self._producers.run_pass()

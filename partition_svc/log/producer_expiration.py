@@ -1,8 +1,8 @@
-"""Forgets idempotent producers that fell silent, or that are too many, in small pieces.
+"""Expiration of idempotent producers that are idle, or that exceed the limit of a log.
 
-A pass reads the rows of all producers in the order of their keys, some hundred in one turn of the
-event loop, and deletes between the committer's groups. It keeps nothing in memory but how many
-producers of one log appended in which minute.
+A pass reads the rows of all producers in key order, a few hundred in one iteration of the event
+loop, and deletes in exclusive tasks of the committer. It keeps in memory only how many producers of
+one log appended last in each minute.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from partition_svc.store.keys import (
 )
 from partition_svc.store.log_store import LogStore
 
-#: Some 200 rows: a third of a millisecond to read, two to delete.
+#: About 200 rows, which take 0.3 ms to read and 2 ms to delete.
 _PIECE_BYTES: Final = 16 << 10
 _MINUTE_MS: Final = 60_000
-#: A producer that appended so recently may have requests in flight; it is never forgotten.
+#: A producer that appended within this time may have requests in flight and does not expire.
 _ACTIVE_MS: Final = 2 * _MINUTE_MS
-#: Looked at early where so large a part of the limit is new since the last pass.
-_NEW_PART: Final = 4
+#: A pass begins early if the producers added since the last one exceed the limit divided by this.
+_EARLY_PASS_DIVISOR: Final = 4
 
 _Row = tuple[bytes, bytes]
 
 
-class _Cut(NamedTuple):
-    """Producers that appended last before `before_ms`, and `more` of those of that minute."""
+class _Cutoff(NamedTuple):
+    """Expires last appends before `before_ms`, and `more` of those within `minute`."""
 
     before_ms: int
     minute: int
@@ -48,9 +48,9 @@ class _Cut(NamedTuple):
 
 
 class ProducerExpiration:
-    """Of all logs that this member serves, open or not. All methods raise `StorageFailed`."""
+    """Expires producers of all logs that this member serves. All methods raise `StorageFailed`."""
 
-    def __init__(  # noqa: PLR0913 - what a pass works with
+    def __init__(  # noqa: PLR0913 - its parts, each named by its caller
         self,
         registry: LogRegistry,
         committer: Committer,
@@ -60,7 +60,7 @@ class ProducerExpiration:
         expiration_ms: int,
         ids_max: int,
     ) -> None:
-        """`ids_max` for each log: beyond it those are forgotten that appended least recently."""
+        """A log remembers at most `ids_max` producers, those with the newest appends."""
         self._registry = registry
         self._committer = committer
         self._recovery = recovery
@@ -70,16 +70,16 @@ class ProducerExpiration:
 
     @property
     def is_due(self) -> bool:
-        """Whether a log may have far more producers than it may remember."""
-        many = self._ids_max // _NEW_PART
-        return any(producers.added > many for producers in self._in_use())
+        """True if a log may have far more producers than its limit."""
+        many = self._ids_max // _EARLY_PASS_DIVISOR
+        return any(producers.added > many for producers in self._loaded())
 
     async def run_pass(self) -> None:
-        """Looks at all producers once."""
+        """Expires producers of every log once."""
         now_ms = int(time() * 1000)
-        for producers in list(self._in_use()):
+        for producers in list(self._loaded()):
             producers.added = 0
-            # Memory is for those that append; the store has the others.
+            # The cache is for active producers; the store has the others.
             producers.evict(now_ms - _ACTIVE_MS)
             await asyncio.sleep(0)
         log_key = b""
@@ -88,22 +88,22 @@ class ProducerExpiration:
                 try:
                     await self._expire(log_key, now_ms)
                 except StorageFailed:
-                    # Rows of one log that cannot be read are no matter of the others.
+                    # Unreadable rows of one log must not end the pass over the others.
                     if self._committer.failure is not None:
                         raise
 
     async def count(self, log_key: bytes) -> int:
-        """How many producers a log remembers."""
+        """Returns the number of producers that a log has stored."""
         return sum([len(rows) async for rows in self._rows(log_key)])
 
-    def _in_use(self) -> Iterator[ProducerStates]:
-        """Of logs to which idempotent producers have appended since they were opened."""
+    def _loaded(self) -> Iterator[ProducerStates]:
+        """Yields the cached producers of each open log that has some."""
         for log in self._registry.logs.values():
             if (producers := log.loaded_producers) is not None:
                 yield producers
 
     async def _log_after(self, log_key: bytes) -> bytes:
-        """The next log that has producers, after `log_key`; b"" at the end."""
+        """Returns the key of the next log that has producers, after `log_key`; b"" at the end."""
         await self._recovery.until_readable()
         start = PRODUCERS + log_key + b"\xff" * 17 if log_key else PRODUCERS
         end = PRODUCERS + b"\xff" * 40
@@ -114,24 +114,24 @@ class ProducerExpiration:
         minutes: Counter[int] = Counter()
         async for rows in self._rows(log_key):
             minutes.update(row_seen_ms(row) // _MINUTE_MS for _, row in rows)
-        cut = self._cut(minutes, now_ms)
-        if min(minutes, default=cut.minute) > cut.minute:
+        cutoff = self._cutoff(minutes, now_ms)
+        if min(minutes, default=cutoff.minute) > cutoff.minute:
             return
-        more = cut.more
+        more = cutoff.more
         async for rows in self._rows(log_key):
-            silent: list[_Row] = []
+            expired: list[_Row] = []
             for row in rows:
                 seen_ms = row_seen_ms(row[1])
-                if seen_ms < cut.before_ms:
-                    silent.append(row)
-                elif more and seen_ms // _MINUTE_MS == cut.minute:
-                    silent.append(row)
+                if seen_ms < cutoff.before_ms:
+                    expired.append(row)
+                elif more and seen_ms // _MINUTE_MS == cutoff.minute:
+                    expired.append(row)
                     more -= 1
-            if silent:
-                await self._committer.run_exclusive(partial(self._delete, log_key, silent))
+            if expired:
+                await self._committer.run_exclusive(partial(self._delete, log_key, expired))
 
-    def _cut(self, minutes: Counter[int], now_ms: int) -> _Cut:
-        """Which producers have expired, or are too many."""
+    def _cutoff(self, minutes: Counter[int], now_ms: int) -> _Cutoff:
+        """Returns which producers have expired or exceed the limit."""
         expired_ms = now_ms - self._expiration_ms + 1
         too_many = minutes.total() - self._ids_max
         for minute in sorted(minutes):
@@ -140,17 +140,17 @@ class ProducerExpiration:
                 break
             if too_many <= minutes[minute]:
                 if expired_ms < end_ms:
-                    return _Cut(max(expired_ms, end_ms - _MINUTE_MS), minute, too_many)
+                    return _Cutoff(max(expired_ms, end_ms - _MINUTE_MS), minute, too_many)
                 break
             too_many -= minutes[minute]
             expired_ms = max(expired_ms, end_ms)
-        return _Cut(expired_ms, expired_ms // _MINUTE_MS, 0)
+        return _Cutoff(expired_ms, expired_ms // _MINUTE_MS, 0)
 
-    def _delete(self, log_key: bytes, silent: Sequence[_Row]) -> None:
-        """Forgets producers, save for those that have appended since their rows were read."""
+    def _delete(self, log_key: bytes, expired: Sequence[_Row]) -> None:
+        """Deletes producers, except those that have appended since their rows were read."""
         log = self._registry.logs.get(LogId(*log_id(log_key)))
         group = self._store.new_write()
-        for key, row in silent:
+        for key, row in expired:
             producer_id = numbered(key)
             if log is not None and log.producers.last_seen_ms(producer_id) > row_seen_ms(row):
                 continue
@@ -161,7 +161,7 @@ class ProducerExpiration:
         self._store.write(group, 0)
 
     async def _rows(self, log_key: bytes) -> AsyncIterator[list[_Row]]:
-        """The rows of a log's producers, a piece in each turn of the loop."""
+        """Yields the rows of a log's producers, some in each iteration of the event loop."""
         start, end = range_of(PRODUCERS, log_key)
         is_all = False
         while not is_all:

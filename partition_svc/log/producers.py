@@ -1,4 +1,4 @@
-"""Idempotent producers of one log: the last five batches of each, and what may come next.
+"""Idempotent producers of one log: the last five batches of each, and the sequence that is next.
 
 Rules: ProducerStateEntry and ProducerAppendInfo of Apache Kafka. Pure state: the log stores the
 rows that `remember` returns, in the same atomic write as the batch.
@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from common.ports.partitions import Refusal
-from common.records.batch import BatchHeader
+from common.records.batch import SEQUENCE_MASK, BatchHeader
 
-#: A producer may have five requests in flight, so any of five batches may be sent again.
+#: A producer has up to five requests in flight, so it may send any of five batches again.
 BATCHES_KEPT: Final = 5
-SEQUENCE_MASK: Final = 0x7FFFFFFF
-#: In memory, for each log: about 0.8 KB each.
+#: Producers of one log in memory; each takes about 0.8 KB.
 CACHED_MAX: Final = 5_000
 
 _HEAD: Final = struct.Struct(">hq")
@@ -22,7 +21,7 @@ _BATCH: Final = struct.Struct(">iiq")
 
 
 class KnownBatch(NamedTuple):
-    """A stored batch as its producer names it, and where it is."""
+    """Sequences and base offset of a stored batch."""
 
     base_sequence: int
     last_sequence: int
@@ -30,20 +29,20 @@ class KnownBatch(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """The batch is in the log already: the producer did not see the first answer."""
+    """The result for a batch that is in the log already; the producer missed the response."""
 
     base_offset: int
 
 
 class OutOfSequence(NamedTuple):
-    """The batch is not what must come next."""
+    """The result for a batch whose epoch or sequence is not the next one."""
 
     refusal: Refusal
     message: str
 
 
 class _Producer:
-    """One producer id. `packed` holds the batches as they are stored, oldest first."""
+    """The state of one producer id. `packed` has the batches as stored, oldest first."""
 
     __slots__ = ("batches", "epoch", "packed", "seen_ms")
 
@@ -73,10 +72,10 @@ class _Producer:
 
 
 class ProducerStates:
-    """Idempotent producers of a log. Times are milliseconds since the epoch.
+    """The states of a log's idempotent producers. Times are milliseconds since the epoch.
 
-    Those in use are in memory; the others are read from the store, one by one, when they append.
-    So opening a log costs nothing, however many producers it remembers.
+    A state is read from the store when its producer appends, and cached. So opening a log costs
+    nothing, however many producers it has.
     """
 
     def __init__(
@@ -87,15 +86,15 @@ class ProducerStates:
         written_offset: Callable[[], int] = lambda: 0,
         cached_max: int = CACHED_MAX,
     ) -> None:
-        """Nothing is read yet.
+        """Reads nothing yet.
 
         Args:
-            read_row: the stored row of a producer id, None where there is none.
-            expiration_ms: how long a silent producer is remembered.
-            written_offset: the offset before which every batch is in the store.
-            cached_max: how many producers may stay in memory beside those with unwritten batches.
+            read_row: returns the stored row of a producer id, or None.
+            expiration_ms: time after the last append when a producer is forgotten.
+            written_offset: returns the offset before which every batch is in the store.
+            cached_max: limit of cached producers, without those that have unwritten batches.
         """
-        #: How many ids were met that the store did not have.
+        #: Number of new producer ids since it was reset.
         self.added = 0
         self._read_row = read_row
         self._expiration_ms = expiration_ms
@@ -104,21 +103,21 @@ class ProducerStates:
         self._producers: dict[int, _Producer] = {}
 
     def __len__(self) -> int:
-        """How many are in memory."""
+        """Returns the number of cached producers."""
         return len(self._producers)
 
     def check(self, header: BatchHeader, now_ms: int) -> Duplicate | OutOfSequence | None:
-        """What is to be done with a batch of an idempotent producer; None: append it."""
+        """Returns None if a batch may be appended, otherwise why not."""
         producer = self._producers.get(header.producer_id) or self._load(header.producer_id)
         if producer is None:
-            # Any sequence will do: its state may have expired.
+            # Any sequence is accepted, since the state may have expired.
             self.added += 1
             return None
         if now_ms - producer.seen_ms >= self._expiration_ms:
             del self._producers[header.producer_id]
             return None
         if header.producer_epoch != producer.epoch:
-            return _of_new_epoch(header, producer.epoch)
+            return _check_new_epoch(header, producer.epoch)
         base_sequence, last_sequence = header.base_sequence, header.last_sequence
         for batch in producer.batches:
             if batch[0] == base_sequence and batch[1] == last_sequence:
@@ -129,7 +128,7 @@ class ProducerStates:
         return None
 
     def remember(self, header: BatchHeader, base_offset: int, now_ms: int) -> bytes:
-        """Takes note of an appended batch; returns the producer's new row."""
+        """Records an appended batch; returns the producer's new row."""
         producer = self._producers.get(header.producer_id)
         if producer is None or producer.epoch != header.producer_epoch:
             producer = _Producer(header.producer_epoch, now_ms)
@@ -139,16 +138,16 @@ class ProducerStates:
         return producer.row()
 
     def last_seen_ms(self, producer_id: int) -> int:
-        """When a producer that is in memory appended last; -1 where it is not in memory."""
+        """Returns the time of a cached producer's last append; -1 if it is not cached."""
         producer = self._producers.get(producer_id)
         return -1 if producer is None else producer.seen_ms
 
     def forget(self, producer_id: int) -> None:
-        """The store has forgotten the producer."""
+        """Drops a producer whose row was deleted."""
         self._producers.pop(producer_id, None)
 
     def evict(self, before_ms: int) -> None:
-        """Lets go of producers that appended last before `before_ms`; the store has them."""
+        """Drops cached producers whose last append was before `before_ms`; the store has them."""
         written = self._written_offset()
         self._producers = {
             producer_id: producer
@@ -167,29 +166,30 @@ class ProducerStates:
 
     def _put(self, producer_id: int, producer: _Producer) -> None:
         if len(self._producers) >= self._evict_at:
-            times = sorted(one.seen_ms for one in self._producers.values())
+            times = sorted(cached.seen_ms for cached in self._producers.values())
             self.evict(times[len(times) // 2] + 1)
         self._producers[producer_id] = producer
 
 
 def row_seen_ms(row: bytes) -> int:
-    """When the producer of a stored row appended last."""
+    """Returns the time of the last append in a stored row."""
     seen_ms: int = _HEAD.unpack_from(row)[1]
     return seen_ms
 
 
 def row_before(row: bytes, end_offset: int) -> bytes | None:
-    """A row without the batches from `end_offset` on; None where nothing is left."""
-    batches = [one for one in _BATCH.iter_unpack(row[_HEAD.size :]) if one[2] < end_offset]
+    """Returns a row without the batches from `end_offset` on; None if no batch remains."""
+    stored = (KnownBatch(*fields) for fields in _BATCH.iter_unpack(row[_HEAD.size :]))
+    batches = [batch for batch in stored if batch.base_offset < end_offset]
     if not batches:
         return None
-    return row[: _HEAD.size] + b"".join(_BATCH.pack(*one) for one in batches)
+    return row[: _HEAD.size] + b"".join(_BATCH.pack(*batch) for batch in batches)
 
 
 def row_after(row: bytes | None, header: BatchHeader, seen_ms: int) -> bytes | None:
-    """The row of a producer after a batch that another member has accepted.
+    """Returns the row of a producer after a batch that another member has accepted.
 
-    None where `row` knows of the batch already, or of a later one.
+    Returns None if `row` includes the batch, or a later one.
     """
     producer = None if row is None else _Producer.of_row(row)
     if producer is not None and producer.batches[-1].base_offset >= header.base_offset:
@@ -201,7 +201,7 @@ def row_after(row: bytes | None, header: BatchHeader, seen_ms: int) -> bytes | N
     return producer.row()
 
 
-def _of_new_epoch(header: BatchHeader, epoch: int) -> OutOfSequence | None:
+def _check_new_epoch(header: BatchHeader, epoch: int) -> OutOfSequence | None:
     if header.producer_epoch < epoch:
         return OutOfSequence(
             Refusal.INVALID_PRODUCER_EPOCH,

@@ -1,4 +1,4 @@
-"""Which logs there are here: made known by the metadata service, opened when first used."""
+"""The logs that this member serves, by the placement; a log is opened when it is first used."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -11,14 +11,15 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import Incoming, log_id
+from partition_svc.store.keys import Incoming
+from partition_svc.store.keys import log_id as log_id_of_key
 from partition_svc.store.log_store import LogStore
 
 
 class LogRegistry:
-    """The logs of one member. `logs` holds the open ones; `find` opens."""
+    """The logs of one member: `logs` has the open ones, `find` opens others."""
 
-    def __init__(  # noqa: PLR0913 - what logs are made of, each named by its caller
+    def __init__(  # noqa: PLR0913 - the parts of a log, each named by its caller
         self,
         store: LogStore,
         cache: TailCache,
@@ -28,7 +29,7 @@ class LogRegistry:
         validates_records: bool = False,
         marks: Mapping[LogId, Incoming] = MappingProxyType({}),
     ) -> None:
-        """`marks` are those of copies that moves bring here; `validates_records`: `LogConfig`."""
+        """`marks` are the markers of copies that moves bring here; see `LogConfig` for the rest."""
         self.logs: dict[LogId, PartitionLog] = {}
         self.view = ClusterView()
         self._store = store
@@ -39,29 +40,29 @@ class LogRegistry:
         self._configs: dict[bytes, LogConfig] = {}
         self._marks = marks
         self._ahead: dict[LogId, Placement] = {}
-        #: Logs that could not be read when the store was opened again, with their epochs then.
+        #: Logs that were unreadable when the store was opened again, with their epochs then.
         self._unread: dict[LogId, int] = {}
 
-    def find(self, wanted: LogId) -> PartitionLog | Refusal:
-        """The log, opened where it is not yet; or why it is not served here.
+    def find(self, log_id: LogId) -> PartitionLog | Refusal:
+        """Returns the log, which is opened if necessary, or why it is not served here.
 
         Raises:
-            StorageFailed: it cannot be read.
+            StorageFailed: the log cannot be read.
         """
-        log = self.logs.get(wanted)
+        log = self.logs.get(log_id)
         if log is not None:
             return log
-        placement = self._placement(wanted)
+        placement = self._placement(log_id)
         if isinstance(placement, Refusal):
             return placement
-        mark = self._marks.get(wanted)
+        mark = self._marks.get(log_id)
         if mark is not None and not is_promoted(mark, placement):
             return Refusal.MOVING
         log = PartitionLog(
-            LogId(*wanted),
+            LogId(*log_id),
             self._store,
             self._cache,
-            config=self.config(wanted.topic_id),
+            config=self.config(log_id.topic_id),
             leader_epoch=placement.leader_epoch,
             producer_expiration_ms=self._producer_expiration_ms,
         )
@@ -70,16 +71,16 @@ class LogRegistry:
         self.logs[log.id] = log
         return log
 
-    def _forget_what_is_known(self) -> None:
-        """What the view has caught up with."""
-        for wanted, placement in tuple(self._ahead.items()):
-            seen = self.view.placement(*wanted)
+    def _drop_known_placements(self) -> None:
+        """Drops placements of `_ahead` that the view has caught up with."""
+        for log_id, placement in tuple(self._ahead.items()):
+            seen = self.view.placement(*log_id)
             if seen is None or seen.leader_epoch >= placement.leader_epoch:
-                del self._ahead[wanted]
+                del self._ahead[log_id]
 
-    def _placement(self, wanted: LogId) -> Placement | Refusal:
-        """Ours, or why it is not. Nothing is, before it was said what is."""
-        placement = self._ahead.get(wanted) or self.view.placement(*wanted)
+    def _placement(self, log_id: LogId) -> Placement | Refusal:
+        """Returns this member's placement, or why there is none, as before the first snapshot."""
+        placement = self._ahead.get(log_id) or self.view.placement(*log_id)
         if placement is None:
             return (
                 Refusal.UNKNOWN_TOPIC_OR_PARTITION if self.view.has_snapshot else Refusal.NOT_OWNER
@@ -87,14 +88,14 @@ class LogRegistry:
         return placement if placement.owner == self._member else Refusal.NOT_OWNER
 
     def owned_logs(self) -> Iterator[LogId]:
-        """Every partition that this member owns, used or not."""
+        """Yields every partition that this member owns, open or not."""
         for topic in self.view.topics:
             for partition, placement in enumerate(topic.partitions):
                 if placement.owner == self._member:
                     yield LogId(topic.topic_id, partition)
 
     def owned_compacted_logs(self) -> list[LogId]:
-        """Partitions of compacted topics that this member owns, save for those that move."""
+        """Returns the partitions of compacted topics that this member owns, except moving ones."""
         return [
             LogId(topic.topic_id, partition)
             for topic in self.view.topics
@@ -105,10 +106,10 @@ class LogRegistry:
         ]
 
     def apply(self, change: ClusterChange) -> None:
-        """Takes over a change: new configs and epochs, and an end to logs that went away."""
+        """Applies a change of metadata to open logs; closes those that are not owned any more."""
         affected = self._affected(change)
         self.view.apply(change)
-        self._forget_what_is_known()
+        self._drop_known_placements()
         if change.broker_configs is not None or change.is_snapshot:
             self._configs.clear()
         for topic in change.topics:
@@ -116,45 +117,45 @@ class LogRegistry:
         for log in affected:
             self._refresh(log)
 
-    def record_ownership(self, wanted: LogId, leader_epoch: int) -> None:
-        """The metadata service has said that the log is this member's, before the view has it."""
-        placement = self.view.placement(*wanted)
+    def record_ownership(self, log_id: LogId, leader_epoch: int) -> None:
+        """Records that this member owns a log, before the view has the change."""
+        placement = self.view.placement(*log_id)
         if placement is not None and placement.leader_epoch < leader_epoch:
-            self._ahead[wanted] = Placement(self._member, leader_epoch)
+            self._ahead[log_id] = Placement(self._member, leader_epoch)
 
-    def owns(self, wanted: LogId) -> bool:
-        return not isinstance(self._placement(wanted), Refusal)
+    def owns(self, log_id: LogId) -> bool:
+        return not isinstance(self._placement(log_id), Refusal)
 
-    def serves(self, wanted: LogId) -> bool:
-        """Whether what is in the store is the log, and not a copy of it or what is left of one."""
-        placement = self._placement(wanted)
+    def serves(self, log_id: LogId) -> bool:
+        """Returns True if the store has the log itself, not an unfinished copy of it."""
+        placement = self._placement(log_id)
         if isinstance(placement, Refusal):
             return False
-        mark = self._marks.get(wanted)
+        mark = self._marks.get(log_id)
         return mark is None or is_promoted(mark, placement)
 
     def is_deleted(self, key: bytes) -> bool:
-        """Returns whether a log key is of a topic that the metadata service says was deleted."""
-        topic_id, _ = log_id(key)
+        """Returns True if a log key belongs to a topic that was deleted."""
+        topic_id, _ = log_id_of_key(key)
         return self.view.has_snapshot and self.view.was_deleted(topic_id)
 
     def is_stray(self, key: bytes) -> bool:
-        """Returns whether a log key is of no log that this member should have, and nobody says why.
+        """Returns True if no metadata explains why this member has the log of a key.
 
-        The topic is not known, or another member owns the partition and no move explains the copy.
-        Either something was left behind, or the metadata service has lost what it knew, and this
-        may be all there is of the records.
+        The topic is unknown, or another member owns the partition and no move explains the copy.
+        Either the log was left behind, or the metadata service has lost metadata, and this may be
+        the only copy of the records.
         """
-        log = LogId(*log_id(key))
+        log = LogId(*log_id_of_key(key))
         if not self.view.has_snapshot or self.is_deleted(key):
             return False
         return not (self.owns(log) or log in self._marks or self.view.move_of(*log) is not None)
 
     def reload(self) -> bool:
-        """Puts every log back to what the store holds, after that was opened again.
+        """Reloads every log after the store was opened again.
 
-        Returns True where records are gone that consumers could read. Such a log takes no appends
-        before it has another leader epoch: their offsets must not be given again under this one.
+        Returns True if records are lost that consumers could read. Such a log accepts no appends
+        before it has another leader epoch: the offsets must not be assigned again under this one.
         """
         has_lost = False
         for log in tuple(self.logs.values()):
@@ -162,7 +163,7 @@ class LogRegistry:
             try:
                 log.reload()
             except StorageFailed:
-                # What cannot be read may be lost as well. It is opened again when it is asked for.
+                # Unreadable records may be lost too. The log is opened again when it is used next.
                 has_lost = True
                 self._unread[log.id] = log.leader_epoch
                 del self.logs[log.id]
@@ -171,16 +172,16 @@ class LogRegistry:
             if log.next_offset < end:
                 has_lost = True
                 log.fence(log.leader_epoch)
-            # What was out of sight after a failed sync can be read now.
+            # Batches that a failed sync had hidden can be read now.
             wake_all(log)
         return has_lost
 
     def _affected(self, change: ClusterChange) -> list[PartitionLog]:
-        """Open logs that a change may be about; must be asked before the change is applied."""
+        """Returns the open logs that a change may concern; call this before applying it."""
         if change.is_snapshot or change.broker_configs is not None:
             return list(self.logs.values())
         before = [self.view.topic_by_id(topic_id) for topic_id in change.topics_gone]
-        # A topic may also be replaced by another one of the same name.
+        # A topic may also be replaced by another of the same name.
         before += [self.view.topic(topic.name) for topic in change.topics]
         ids = [
             LogId(topic.topic_id, partition)
@@ -188,8 +189,8 @@ class LogRegistry:
             if topic is not None
             for partition in range(len(topic.partitions))
         ]
-        ids += [LogId(one.topic_id, one.partition) for one in change.placements]
-        return [self.logs[one] for one in set(ids) if one in self.logs]
+        ids += [LogId(placed.topic_id, placed.partition) for placed in change.placements]
+        return [self.logs[log_id] for log_id in set(ids) if log_id in self.logs]
 
     def _refresh(self, log: PartitionLog) -> None:
         placement = self._placement(log.id)
@@ -208,7 +209,7 @@ class LogRegistry:
         return f"{topic_id.hex() if topic is None else topic.name}-{partition}"
 
     def config(self, topic_id: bytes) -> LogConfig:
-        """What is in force for a topic; for one that is not known, what usually is."""
+        """Returns the effective config of a topic; of an unknown topic, the defaults."""
         config = self._configs.get(topic_id)
         if config is None:
             topic = self.view.topic_by_id(topic_id)
@@ -225,5 +226,5 @@ class LogRegistry:
 
 
 def is_promoted(mark: Incoming, placement: Placement) -> bool:
-    """Whether what came as a copy is the log, now that this member owns it."""
+    """Returns True if a copy has become the log, since this member owns it now."""
     return mark.is_whole and placement.leader_epoch > mark.leader_epoch

@@ -1,8 +1,8 @@
-"""Stray logs: in the store, but not placed here, and not known to be deleted or moved.
+"""Stray logs: stored here, but neither placed here nor known to be deleted or moved.
 
-A metadata service that was restored from an older backup does not know newer topics, nor where
-partitions have moved since. So stray logs are reported and kept; they are deleted only where an
-operator has set a delay, after that delay.
+A metadata service that was restored from an older backup does not know newer topics, nor later
+moves. So stray logs are reported and kept; they are deleted only after a delay, if an operator
+has set one.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class StrayLogs:
-    """The stray logs of one member, and since when each is stray."""
+    """The stray logs of one member, with the time since each is stray."""
 
     def __init__(self, registry: LogRegistry, store: LogStore, *, delay_ms: int) -> None:
-        """`delay_ms` -1: they are never due."""
+        """With `delay_ms` -1 no log is ever due."""
         self._registry = registry
         self._store = store
         self._delay_s = delay_ms / 1000 if delay_ms >= 0 else None
@@ -27,13 +27,13 @@ class StrayLogs:
 
     @property
     def next_time(self) -> float | None:
-        """When the next one is due, in loop time; None: none will be."""
+        """The time when the next log is due, in loop time; None if none will be."""
         if self._delay_s is None or not self._since:
             return None
         return min(self._since.values()) + self._delay_s
 
     def due(self) -> list[bytes]:
-        """Looks through the store and returns the keys of the logs to be deleted now."""
+        """Scans the store and returns the keys of the stray logs that are due for deletion."""
         now = asyncio.get_running_loop().time()
         sizes = {
             key: head.size_bytes

@@ -1,8 +1,8 @@
-"""The newest batches of all logs in memory, as long as they fit: what live consumers read.
+"""A cache of the newest batches of all logs, which most consumers read.
 
-One bound for the process; what was added first leaves first, whatever its log. A log's part always
-reaches to its end without holes, so a read either starts inside of it or goes to the store.
-Batches that were added together, a *run*, leave together.
+The limit is for the process; the oldest entry is evicted first, whatever its log. The cached part
+of a log always reaches to its end without gaps, so a read either begins inside of it or goes to the
+store. Batches that were added together, a *run*, are evicted together.
 """
 
 from bisect import bisect_left
@@ -12,11 +12,11 @@ from typing import Final
 from common.records.batch import last_offset_of
 from partition_svc.store.reading import ReadLimits, Run
 
-#: Rough memory of an entry besides its batch.
+#: Estimated memory of an entry besides its batch.
 _ENTRY_BYTES: Final = 200
-#: Evicted entries at the front of the lists are cut off in heaps, not one by one.
+#: Evicted entries at the front of the lists are removed in bulk once there are this many.
 _CUT_AFTER: Final = 64
-#: Places in the queue that lead to nothing are removed once there are so many more than others.
+#: Stale queue entries are removed once there are this many more than others.
 _STALE_MAX: Final = 1_000
 _EVICTED: Final[list[bytes]] = []
 
@@ -27,12 +27,12 @@ class LogTail:
     __slots__ = ("_last_offsets", "_runs", "_sizes", "_start", "first_offset")
 
     def __init__(self) -> None:
-        # Of each run: its batches, their bytes, and the last offset in it.
+        # One entry for each run: its batches, their bytes, and its last offset.
         self._runs: list[list[bytes]] = []
         self._sizes: list[int] = []
         self._last_offsets: list[int] = []
         self._start = 0
-        #: The first offset that is cached; what comes before is in the store.
+        #: The first cached offset; earlier ones are in the store.
         self.first_offset = 0
 
     def add(self, base_offset: int, last_offset: int, run: list[bytes], size_bytes: int) -> None:
@@ -51,7 +51,7 @@ class LogTail:
         return len(self._runs) - self._start
 
     def evict_first(self) -> int:
-        """Forgets the oldest run; returns the memory that is free now."""
+        """Evicts the oldest run; returns the memory that it took."""
         start = self._start
         if start == len(self._runs):
             return 0
@@ -64,7 +64,7 @@ class LogTail:
         return freed
 
     def clear(self) -> int:
-        """Forgets all of them; returns the memory that is free now."""
+        """Evicts all runs; returns the memory that they took."""
         freed = 0
         while self.is_filled:
             freed += self.evict_first()
@@ -72,7 +72,7 @@ class LogTail:
         return freed
 
     def read(self, offset: int, end_offset: int, limits: ReadLimits) -> Run | None:
-        """As `LogReader.read`; None where `offset` is not in this part of the log."""
+        """Reads as `LogReader.read` does; returns None if `offset` is not cached."""
         bytes_max, pause_bytes, one = limits
         if self._start == len(self._runs) or offset < self.first_offset:
             return None
@@ -80,21 +80,21 @@ class LogTail:
         size, next_offset = 0, offset
         for index in range(bisect_left(self._last_offsets, offset, self._start), len(self._runs)):
             run, last_offset = self._runs[index], self._last_offsets[index]
-            size_with_it = size + self._sizes[index]
-            if batches and last_offset < end_offset and size_with_it < min(bytes_max, pause_bytes):
+            new_size = size + self._sizes[index]
+            if batches and last_offset < end_offset and new_size < min(bytes_max, pause_bytes):
                 batches += run
-                size, next_offset = size_with_it, last_offset + 1
+                size, next_offset = new_size, last_offset + 1
                 continue
             for batch in run:
                 last_offset = last_offset_of(batch)
                 if last_offset < offset:
                     continue
-                size_with_it = size + len(batch)
-                is_too_much = size_with_it > bytes_max and (batches or not one)
+                new_size = size + len(batch)
+                is_too_much = new_size > bytes_max and (batches or not one)
                 if last_offset >= end_offset or is_too_much:
                     return Run(batches, size, next_offset)
                 batches.append(batch)
-                size, next_offset = size_with_it, last_offset + 1
+                size, next_offset = new_size, last_offset + 1
                 if size >= pause_bytes:
                     return Run(batches, size, next_offset)
         return Run(batches, size, next_offset)
@@ -107,12 +107,12 @@ class LogTail:
 
 
 class TailCache:
-    """All tails together, at most about `bytes_max`."""
+    """The tails of all logs, together at most about `bytes_max`."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._size_bytes = 0
-        #: A place for each run that was added; those of runs that were forgotten go later.
+        #: An entry for each run that was added; entries of forgotten runs are removed later.
         self._oldest_first: deque[LogTail] = deque()
         self._run_count = 0
 
@@ -121,11 +121,11 @@ class TailCache:
         return self._size_bytes
 
     @property
-    def place_count(self) -> int:
+    def queue_length(self) -> int:
         return len(self._oldest_first)
 
     def add(self, tail: LogTail, base_offset: int, last_offset: int, run: list[bytes]) -> None:
-        """Adds the newest batches of a log, with these offsets; others leave for want of room."""
+        """Adds the newest batches of a log; evicts the oldest runs over the limit."""
         size = sum(map(len, run))
         tail.add(base_offset, last_offset, run, size)
         self._oldest_first.append(tail)
@@ -135,29 +135,28 @@ class TailCache:
             self._evict(self._oldest_first.popleft())
 
     def forget_before(self, tail: LogTail, offset: int) -> None:
-        """Drops the batches of a log before `offset`: the store has others in their place.
+        """Drops the batches of a log before `offset`, which the store has replaced.
 
-        Their places in the queue stay for a while, and free later batches of the log before their
-        turn.
+        Their queue entries stay for a while, and evict later batches of the log early.
         """
         while tail.is_filled and tail.first_offset < offset:
             self._evict(tail)
-        self._remove_stale_places()
+        self._remove_stale_entries()
 
     def forget(self, tail: LogTail) -> None:
         """Drops all batches of a log, which must not use this tail again."""
-        # Its places in the queue free nothing when their turn comes.
+        # Its queue entries evict nothing later.
         self._run_count -= tail.run_count
         self._size_bytes -= tail.clear()
-        self._remove_stale_places()
+        self._remove_stale_entries()
 
     def _evict(self, tail: LogTail) -> None:
         if tail.is_filled:
             self._run_count -= 1
             self._size_bytes -= tail.evict_first()
 
-    def _remove_stale_places(self) -> None:
-        """Once most places lead to nothing: leaves the newest of each log, one for each run."""
+    def _remove_stale_entries(self) -> None:
+        """Once most entries are stale: keeps the newest of each log, one for each run."""
         if len(self._oldest_first) <= 2 * self._run_count + _STALE_MAX:
             return
         left: dict[LogTail, int] = {}

@@ -1,7 +1,7 @@
-"""The data directory as the metadata service knows it: tokens, and how far metadata was applied.
+"""The state of the data directory that the metadata service checks: tokens, applied revision.
 
-Two things can go back in time: a volume that is replaced by an older copy of it, and metadata that
-is restored from a backup. Each side keeps what shows that of the other.
+Two things can go back in time: a volume that is replaced by an older copy of itself, and metadata
+that is restored from a backup. Each side keeps the values that reveal this of the other.
 """
 
 import logging
@@ -21,34 +21,34 @@ log = logging.getLogger(__name__)
 
 
 class Volume:
-    """The volume of one running member. What it stores is written between groups."""
+    """The volume of one running member. Its writes are exclusive tasks of the committer."""
 
     def __init__(self, store: LogStore, committer: Committer) -> None:
-        """Raises `StorageFailed` where what is stored cannot be read."""
+        """Raises `StorageFailed` if the stored state cannot be read."""
         self._store = store
         self._committer = committer
         row = store.reader.row(VOLUME_STATE)
         self._state = StoredVolume() if row is None else StoredVolume.unpack(row)
         if not store.is_writable:
-            # The opening could not be counted, so it has no token that is kept.
+            # The opening could not be stored, so neither is its token.
             opened = self._state.opened(current_boot_id())
             self._state = replace(opened, tokens=self._state.tokens)
         self._registered: VolumeState | None = None
         self._is_registered = False
-        #: A new token that may not survive the machine yet: no registration may say it.
+        #: A new token that is not durable yet, so that no registration may contain it.
         self._undurable_token = ""
         self._is_saving = False
-        #: Called when this member must register again; nobody listens at first.
+        #: Called when this member must register again.
         self.on_registration_due: Callable[[], None] = lambda: None
-        #: Whether the state says something new since the token was renewed.
-        self._has_news = True
-        #: How far this class has moved the store's sequence, and how far all others had when the
-        #: token was renewed.
+        #: True if the state has changed since the token was renewed.
+        self._has_changed = True
+        #: Sequence numbers of the store that writes of this class took, and those that all others
+        #: had taken when the token was renewed.
         self._own_writes = 0
         self._renewed_at = -1
 
     def registration(self) -> VolumeState:
-        """What is said at the next registration; a snapshot is the answer to it."""
+        """Returns the state for the next registration, which is answered by a snapshot."""
         state = self._state
         self._registered = VolumeState(
             state.tokens,
@@ -61,7 +61,7 @@ class Volume:
         return self._registered
 
     def check(self, change: ClusterChange) -> None:
-        """Raises `MetadataBehind` for a snapshot that is older than what was applied here."""
+        """Raises `MetadataBehind` for a snapshot older than the revision that was applied here."""
         if change.is_snapshot and change.revision < self._state.applied_revision:
             raise MetadataBehind(
                 f"the metadata service is at revision {change.revision}, and this member has "
@@ -70,15 +70,17 @@ class Volume:
             )
 
     def on_applied(self, change: ClusterChange) -> None:
-        """Remembers how far metadata was applied, and what the answer to a registration settles."""
+        """Records the applied revision, and the tokens that a registration has confirmed."""
         state = self._state
-        epochs = [one.placement.leader_epoch for one in change.placements]
-        epochs += [one.leader_epoch for topic in change.topics for one in topic.partitions]
+        epochs = [placed.placement.leader_epoch for placed in change.placements]
+        epochs += [
+            partition.leader_epoch for topic in change.topics for partition in topic.partitions
+        ]
         now = replace(
             state,
             applied_revision=max(state.applied_revision, change.revision),
             leader_epoch=max([state.leader_epoch, *epochs]),
-            move_id=max([state.move_id, *(one.move_id for one in change.moves)]),
+            move_id=max([state.move_id, *(move.move_id for move in change.moves)]),
         )
         registered = self._registered
         if change.is_snapshot and registered is not None:
@@ -90,29 +92,29 @@ class Volume:
             now = replace(now, may_lack_records=lacks)
         if now != state:
             self._state = now
-            self._has_news = True
+            self._has_changed = True
             self._save_soon()
 
     def on_records_lost(self) -> None:
-        """The store was opened again with less than consumers could read: new epochs are needed."""
-        log.error("records were lost with a failed write: partitions need new leader epochs")
+        """Requests new epochs: the store was opened again with less than consumers could read."""
+        log.error("records were lost with a failed write; registering again for new leader epochs")
         self._state = replace(self._state, may_lack_records=True)
         self._save_soon()
         self.on_registration_due()
 
     async def renew_token(self, record: Callable[[str], Awaitable[None]]) -> None:
-        """Makes and records a new token, if anything was written since the last one.
+        """Makes a new token and passes it to `record`, if there were writes since the last one.
 
-        `record` has the metadata service record it.
+        `record` has the metadata service record the token.
 
         Raises:
-            StorageFailed, or what `record` raises: the token is tried again with the next call.
+            StorageFailed, or an exception of `record`: the next call tries the token again.
         """
         if not self._is_registered or not self._is_due:
             return
         if len(self._state.tokens) == 1:
             self._undurable_token = self._undurable_token or self._state.with_token().tokens[-1]
-        self._has_news = False
+        self._has_changed = False
         self._renewed_at = -1
         await self._committer.run_exclusive(self._save_token, must_sync=True)
         if self._undurable_token:
@@ -124,7 +126,7 @@ class Volume:
         self._save_soon()
 
     def note_closed(self) -> None:
-        """Everything is synced and nothing will be written: the next start lacks nothing.
+        """Records a clean shutdown, after everything is synced: the next start lacks no records.
 
         Blocks. Raises `StorageFailed`.
         """
@@ -135,9 +137,9 @@ class Volume:
 
     @property
     def _is_due(self) -> bool:
-        # A renewal that failed is due again.
+        # A failed renewal is due again.
         is_open = len(self._state.tokens) > 1 or bool(self._undurable_token)
-        return self._has_news or is_open or self._others_writes != self._renewed_at
+        return self._has_changed or is_open or self._others_writes != self._renewed_at
 
     @property
     def _others_writes(self) -> int:
@@ -145,23 +147,23 @@ class Volume:
 
     def _save_token(self) -> None:
         self._save()
-        # What others write from here on is not in a copy that has this token.
+        # Later writes are not in a copy of the volume that has this token.
         self._renewed_at = self._others_writes
 
     def _save_soon(self) -> None:
-        """Not synced: what is lost with the machine here is found by other means, or told again."""
+        """Stores the state soon, unsynced: if it is lost it is detected or received again."""
         if not self._is_saving:
             self._is_saving = True
             self._committer.run_exclusive(self._save).add_done_callback(self._on_saved)
 
     def _on_saved(self, done: "Future[None]") -> None:
         if done.cancelled() or isinstance(done.exception(), StorageFailed):
-            # Written with the next change; until then memory has it.
+            # The next change writes it; until then it is in memory.
             self._is_saving = False
-            self._has_news = True
+            self._has_changed = True
 
     def _save(self) -> None:
-        # What changes from here on is not in this write.
+        # Later changes need another write.
         self._is_saving = False
         group = self._store.new_write()
         state = self._state

@@ -1,12 +1,12 @@
-"""Group commit: everything that waits becomes one write and at most one sync.
+"""Group commit: all staged batches become one write and at most one sync.
 
-A loop without a timer: what was staged while the last group was on its way is the next group.
+A loop without a timer: batches that are staged during one commit form the next.
 
-1. One unsynced write for the group (the caller's thread: it is short and holds Python's lock).
-2. acks=1 is answered; batches that nobody wants synced become readable.
-3. Where acks=all is in the group: one sync in a thread, which frees Python's lock. Then acks=all is
-   answered and its batches become readable. The next group is written only after the sync: a write
-   during it would wait inside RocksDB, and with it the whole process.
+1. One unsynced write, on the event loop: it is short, and holds the GIL anyway.
+2. acks=1 is answered, and batches that need no sync become readable.
+3. If the commit has acks=all: one sync in a thread, which releases the GIL. Then acks=all is
+   answered, and its batches become readable. The next commit is written only after the sync: a
+   write during it would block inside RocksDB, and with it the event loop.
 """
 
 import asyncio
@@ -22,92 +22,94 @@ from partition_svc.log.staged_batch import AppendReply, CommittableLog, StagedBa
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 
-#: One write of 4 MB keeps the event loop busy for about 4 ms.
-_GROUP_BYTES_MAX: Final = 4 << 20
+#: One write of 4 MiB keeps the event loop busy for about 4 ms.
+_COMMIT_BYTES_MAX: Final = 4 << 20
 _FLUSH_POLL_S: Final = 0.005
 
 
 class Committer:
-    """Stores what logs have staged. `failure` says why nothing can be stored at the moment.
+    """Stores staged batches, and runs tasks that need the store to themselves.
 
-    `refusal` says why appends are refused: that failure, or a disk whose rest is for deleting.
+    `failure` is the error that ended the last commit, while nothing can be stored. `refusal` is the
+    message for refused appends: that error, or that the disk is full.
     """
 
     def __init__(self, store: LogStore, disk: DiskThread) -> None:
         self.failure: str | None = None
         self.refusal: str | None = None
-        #: Set while appends are refused for want of room, and chores go on.
+        #: Set while the disk is full: appends are refused, exclusive tasks run.
         self.is_full = asyncio.Event()
-        #: Number of the group that gathers: what is submitted now will be in it, or in a later one.
+        #: The number of the next commit. A batch that is submitted now is in it or in a later one.
         self.batch_number = 0
         self._store = store
         self._disk = disk
         self._queue: deque[StagedBatch] = deque()
-        self._chores: deque[_Chore] = deque()
+        self._tasks: deque[_ExclusiveTask] = deque()
         self._committing: CommitBatch | None = None
         self._wake_up: asyncio.Future[None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
     def submit(self, staged: StagedBatch) -> None:
-        """Queues a staged batch; its reply is settled when it is stored, or is not."""
+        """Queues a staged batch; its reply is completed when it is stored, or rejected."""
         self._queue.append(staged)
         if self._wake_up is not None:
             self._wake()
 
     async def flush(self, log: CommittableLog) -> None:
-        """Waits until all that is staged of a log now is written and on its way to be answered.
+        """Waits until all batches of a log that are staged now are stored.
 
         Raises:
-            StorageFailed: it is not; the log is back at what the store holds.
+            StorageFailed: they are not; the log is rolled back to the state of the store.
         """
         if self.failure is not None:
             raise StorageFailed(self.failure)
         reply = AppendReply(asyncio.get_running_loop().create_future())
-        # Like the copy of a duplicate: answered in its place, and nothing to be written.
         self.submit(log.stage_marker(AppendResult(), reply))
         (result,) = await reply.future
         if result.refusal is not None:
             raise StorageFailed(result.message)
 
     def run_exclusive(
-        self, chore: Callable[[], None], *, must_sync: bool = False, in_thread: bool = False
+        self, task: Callable[[], None], *, must_sync: bool = False, in_thread: bool = False
     ) -> "asyncio.Future[None]":
-        """Runs `chore`, which may write, when nothing else does; done when it has run.
+        """Runs `task`, which may write to the store, between two commits; returns its future.
 
-        One that takes long runs in the thread for the disk, `in_thread`; appends wait all the same.
+        A long task should run in the disk thread (`in_thread`); appends wait for it all the same.
+        With `must_sync` the future is done when all writes before the task, and its own, are
+        durable.
 
-        With `must_sync` it is done when all that was written before it, or by it, survives the loss
-        of power. Where the store fails, the future does too: `StorageFailed`. What else `chore`
-        raises the future raises as well, and the committer goes on. A chore whose future is
-        cancelled before its turn does not run. One that has begun cannot be stopped, so it must
-        change the state in memory itself: its caller may be cancelled before it resumes.
+        An error of the store fails the future with `StorageFailed` and ends the committer; any
+        other exception of the task only fails the future. A task whose future is cancelled before
+        it starts does not run. One that has started cannot be stopped, and its caller may be
+        cancelled before it resumes: so a task must itself change the state in memory that belongs
+        to its write.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.failure is not None:
             done.set_exception(StorageFailed(self.failure))
         else:
-            self._chores.append(_Chore(chore, done, must_sync, in_thread))
+            self._tasks.append(_ExclusiveTask(task, done, must_sync, in_thread))
             self._wake()
         return done
 
     async def commit_until_failure(self) -> None:
-        """Commits group after group. Raises `StorageFailed` with everything that waited refused."""
+        """Commits until a write fails; refuses what is queued, then raises `StorageFailed`."""
         try:
             while True:
-                if self._queue or self._chores:
-                    # Lets the loop breathe, and what it brings join the group.
+                if self._queue or self._tasks:
+                    # Lets more batches join the commit.
                     await asyncio.sleep(0)
                 else:
-                    await self._work()
-                # While it is set, only appends of coordinators come.
+                    await self._wait_for_work()
+                # While the disk is full only coordinators append.
                 if self._queue and not self.is_full.is_set() and self._has_no_room():
-                    self._refuse_for_want_of_room()
-                self._write_group()
+                    self._refuse_for_full_disk()
+                self._write_batch()
                 if self._committing is not None:
-                    await self._sync_group(self._committing)
-                # One at a time, so that appends never wait for many.
-                if self._chores:
-                    await self._run_chore(self._chores.popleft())
+                    await self._sync_batch(self._committing)
+                # One task at a time, so that appends wait for one at most.
+                if self._tasks:
+                    await self._run_task(self._tasks.popleft())
                 if self._store.is_generation_full:
                     await self._roll()
         except StorageFailed as error:
@@ -118,9 +120,9 @@ class Committer:
 
     @property
     def accepts_coordinators(self) -> bool:
-        """Whether groups may still write where clients may not: for want of room, into the reserve.
+        """True if coordinators may append although clients may not, using the disk reserve.
 
-        They write little, and consumers on a full disk are to go on.
+        Coordinators write little, and consumer groups should keep working on a full disk.
         """
         if self.failure is not None:
             return False
@@ -130,23 +132,23 @@ class Committer:
             return False
 
     def resume(self) -> None:
-        """Takes appends again: the store can be written, and there is room."""
+        """Accepts appends again, after the store was recovered or the disk has room."""
         self.failure = self.refusal = None
         self.is_full.clear()
 
     async def drain(self) -> None:
-        """Waits until nothing is queued or on its way."""
+        """Waits until nothing is queued or being committed."""
         if self._wake_up is None and self.failure is None:
             if self._idle is None or self._idle.done():
                 self._idle = asyncio.get_running_loop().create_future()
             await self._idle
 
-    async def _work(self) -> None:
-        self._tell_idle()
+    async def _wait_for_work(self) -> None:
+        self._notify_idle()
         wake_up = self._wake_up = asyncio.get_running_loop().create_future()
         await wake_up
 
-    def _tell_idle(self) -> None:
+    def _notify_idle(self) -> None:
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
@@ -155,60 +157,60 @@ class Committer:
         if wake_up is not None and not wake_up.done():
             wake_up.set_result(None)
 
-    def _write_group(self) -> None:
-        """Writes what is queued; `_committing` is what of it has to be synced."""
+    def _write_batch(self) -> None:
+        """Writes queued batches; `_committing` is set if they must be synced."""
         self.batch_number += 1
-        group = self._committing = CommitBatch(self._queue, _GROUP_BYTES_MAX)
-        group.write(self._store)
-        group.acknowledge_written()
-        if group.is_acknowledged:
+        batch = self._committing = CommitBatch(self._queue, _COMMIT_BYTES_MAX)
+        batch.write(self._store)
+        batch.acknowledge_written()
+        if batch.is_acknowledged:
             self._committing = None
 
-    async def _sync_group(self, group: CommitBatch) -> None:
+    async def _sync_batch(self, batch: CommitBatch) -> None:
         await self._disk.run(self._store.sync)
-        group.acknowledge_synced()
+        batch.acknowledge_synced()
         self._committing = None
 
-    async def _run_chore(self, chore: "_Chore") -> None:
-        if chore.done.cancelled():
+    async def _run_task(self, task: "_ExclusiveTask") -> None:
+        if task.done.cancelled():
             return
         try:
-            if chore.in_thread:
-                await self._disk.run(chore.work)
+            if task.in_thread:
+                await self._disk.run(task.work)
             else:
-                chore.work()
-            if chore.must_sync:
+                task.work()
+            if task.must_sync:
                 await self._disk.run(self._store.sync)
         except StorageFailed as error:
-            chore.fail(error)
+            task.fail(error)
             raise
-        except Exception as error:  # noqa: BLE001 - the bug of who queued it, and that gets it
-            chore.fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug of the caller, which gets the exception
+            task.fail(error)
             return
-        if not chore.done.done():
-            chore.done.set_result(None)
+        if not task.done.done():
+            task.done.set_result(None)
 
     async def _roll(self) -> None:
-        """Begins a generation, then waits for flushes here rather than in RocksDB's writes."""
+        """Begins a generation; waits for flushes here, so that no write blocks on them."""
         await self._disk.run(self._store.roll)
-        # RocksDB tells nobody when a flush is done.
+        # RocksDB does not report the end of a flush.
         while self._store.is_behind:
             await asyncio.sleep(_FLUSH_POLL_S)
             self._store.check()
 
     def _refuse_all(self) -> None:
-        """Everything unanswered: the logs go back to what the store holds."""
+        """Refuses all batches that are not acknowledged and rolls their logs back."""
         self._refuse("the disk refused the write")
-        while self._chores:
-            self._chores.popleft().fail(StorageFailed(self.failure))
-        self._tell_idle()
+        while self._tasks:
+            self._tasks.popleft().fail(StorageFailed(self.failure))
+        self._notify_idle()
 
     def _has_no_room(self) -> bool:
-        """What waits without a batch, a move at its fence among others, needs no room."""
+        """True if a batch is queued and the disk is full; markers, as for a fence, need no room."""
         return self._store.is_full and any(staged.batch is not None for staged in self._queue)
 
-    def _refuse_for_want_of_room(self) -> None:
-        """Refuses appends before the disk does, so that what gives space back can be written."""
+    def _refuse_for_full_disk(self) -> None:
+        """Refuses appends while there is still room for the writes that free space."""
         self.refusal = "the disk has no room left for appends"
         self._refuse(self.refusal)
         self.is_full.set()
@@ -223,14 +225,14 @@ class Committer:
             if staged.batch is not None:
                 staged.log.expect_retry(staged.batch)
             staged.reject(Refusal.KAFKA_STORAGE_ERROR, message)
-        for one in {staged.log for staged in refused}:
-            # Where it cannot even be read, recovery puts it back.
+        for log in {staged.log for staged in refused}:
+            # A log that cannot be read now is rolled back by the recovery.
             with contextlib.suppress(StorageFailed):
-                one.rollback()
+                log.rollback()
 
 
-class _Chore(NamedTuple):
-    """Work between groups, and who waits for it."""
+class _ExclusiveTask(NamedTuple):
+    """Work between two commits, and the future of its caller."""
 
     work: Callable[[], None]
     done: "asyncio.Future[None]"

@@ -1,7 +1,7 @@
-"""One thread for what may take long on the disk: syncs, flushes, opening and closing.
+"""One thread for slow disk operations: syncs, flushes, opening and closing the store.
 
-A `ThreadPoolExecutor` would do; this takes a third of its time, and there is one of these for every
-group of appends with acks=all.
+A `ThreadPoolExecutor` takes three times as long for each call, and every commit with acks=all
+makes one.
 """
 
 import asyncio
@@ -13,23 +13,23 @@ from typing import NamedTuple
 
 
 class DiskThread:
-    """Runs one piece of work after the other. Belongs to the event loop it is made on."""
+    """Runs work items in order. Must be used on the event loop on which it was created."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        # A daemon: a disk that never answers must not keep the process from ending.
+        # A daemon thread: a disk that hangs must not keep the process from ending.
         self._thread = Thread(target=self._run, name="disk", daemon=True)
         self._thread.start()
 
     def run(self, work: Callable[[], None]) -> "Future[None]":
-        """Done when `work` has returned, or raises what it raised."""
+        """Returns a future that is done when `work` returns; exceptions pass through it."""
         done: Future[None] = self._loop.create_future()
         self._queue.put(_Job(work, done))
         return done
 
     async def close(self) -> None:
-        """After what is queued. Nothing may be run afterwards."""
+        """Waits for the queued work and ends the thread. Run nothing afterwards."""
         await self.run(lambda: None)
         self._queue.put(None)
         self._thread.join()
@@ -39,10 +39,10 @@ class DiskThread:
             failure: Exception | None = None
             try:
                 job.work()
-            except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
+            except Exception as error:  # noqa: BLE001 - the caller gets it
                 failure = error
             self._loop.call_soon_threadsafe(job.finish, failure)
-            # Not until the next job: a traceback can keep a database open.
+            # Drop the error before the next job: its traceback can keep a closed database open.
             del job, failure
 
 

@@ -1,10 +1,10 @@
-"""Keeps the store usable: commits until a write fails, then brings the store back, and again.
+"""Recovery of the store: runs the committer, and opens the store again after a failed write.
 
-RocksDB takes no write after a failed one until it is opened anew. So while the disk is full or
-broken every append is refused at once, reads go on, and now and then the store is opened again.
+RocksDB accepts no write after a failed one until it is opened again. So while the disk is full or
+broken, every append is refused at once, reads continue, and opening the store is retried.
 
-A disk that logs have filled is not meant to come to that: appends are refused while what is left is
-needed to delete, and accepted again when there is room.
+A disk that fills up slowly does not get that far: appends are refused while the remaining space is
+needed for deletions, and accepted again when there is room.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 
 _RETRY_S_FIRST: Final = 0.1
 _RETRY_S_MAX: Final = 5.0
-#: How often a full disk is looked at; deleting is seconds of work.
+#: Interval between checks of a full disk; a deletion takes seconds.
 _ROOM_PAUSE_S: Final = 0.5
 
 
 class Recovery:
-    """Runs the committer for as long as the service lives."""
+    """Runs the committer until the service ends."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Recovery:
         on_recovered: Callable[[], None],
         on_full: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_recovered` must put every log back to what the store holds.
+        """`on_recovered` reloads every log from the store; it may raise `StorageFailed`.
 
         `on_full` is called when the disk has no room left for appends.
         """
@@ -47,7 +47,7 @@ class Recovery:
         self._store = store
         self._disk = disk
         self._on_recovered = on_recovered
-        #: How often the store was opened again: what was read before may never have been.
+        #: How often the store was opened again. Rows that were read before may have been lost.
         self.reopenings = 0
         self._reason = ""
         self._readable = asyncio.Event()
@@ -63,7 +63,7 @@ class Recovery:
 
     async def run(self) -> NoReturn:
         while True:
-            # Nothing may hold on to the error: its traceback keeps the failed database open.
+            # Drop the error: its traceback would keep the failed database open.
             with contextlib.suppress(StorageFailed):
                 await self._committer.commit_until_failure()
             log.error("appends are refused: %s", self._committer.failure)
@@ -72,15 +72,15 @@ class Recovery:
             log.info("appends are accepted again")
 
     async def watch_room(self) -> NoReturn:
-        """While appends are refused for want of room: waits for room, and accepts them again."""
+        """Resumes appends that were refused for a full disk once it has room."""
         while True:
             await self._committer.is_full.wait()
             log.error("appends are refused: %s", self._store.room.in_words())
             self._on_full()
-            # Nobody tells when space comes back.
+            # No event reports free space.
             while self._committer.is_full.is_set() and self._is_full():  # noqa: ASYNC110
                 await asyncio.sleep(_ROOM_PAUSE_S)
-            # A store that failed meanwhile is the business of `run`.
+            # If the store has failed meanwhile, `run` recovers it.
             if self._committer.is_full.is_set():
                 self._committer.resume()
                 log.info("appends are accepted again: %s", self._store.room.in_words())
@@ -96,26 +96,26 @@ class Recovery:
         backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         while True:
             await asyncio.sleep(backoff.next_s())
-            if await self._try() and self._could_put_back():
+            if await self._could_open() and self._could_reload():
                 break
         self._committer.resume()
 
-    def _could_put_back(self) -> bool:
+    def _could_reload(self) -> bool:
         try:
             self._on_recovered()
         except StorageFailed as error:
-            log.warning("cannot go back to what the store holds yet: %s", error)
+            log.warning("cannot read logs after recovery yet: %s", error)
             return False
         return True
 
-    async def _try(self) -> bool:
-        """Opens the store again in the thread; nobody may read meanwhile."""
+    async def _could_open(self) -> bool:
+        """Opens the store again, in the thread; reads wait meanwhile. Returns False on failure."""
         self._readable.clear()
         self.reopenings += 1
         try:
             await self._disk.run(self._store.recover)
         except StorageFailed as error:
-            # Once for each reason: it is tried every few seconds.
+            # Log each reason once: this is retried every few seconds.
             if str(error) != self._reason:
                 self._reason = str(error)
                 log.warning("cannot open the store for writing yet: %s", error)

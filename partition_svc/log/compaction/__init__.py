@@ -1,1 +1,1 @@
-"""Log compaction: which part of a log, which records are retained, and the rewriting."""
+"""Log compaction: choosing a part of a log, the records to retain, and rewriting."""

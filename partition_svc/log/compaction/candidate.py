@@ -1,7 +1,7 @@
-"""Which part of a log may be compacted now, and whether it is worth it.
+"""The part of a log that is due for compaction.
 
-Rules of LogCleanerManager.cleanableOffsets and grabFilthiestCompactedLog of Apache Kafka, with the
-log's newest segment, what it has of the newest generation, in the place of the active one.
+Rules of LogCleanerManager.cleanableOffsets and grabFilthiestCompactedLog of Apache Kafka. The
+active segment is the log's newest one.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ _FIRST = ReadLimits(bytes_max=0, pause_bytes=0, at_least_one=True)
 
 
 class CompactionCandidate(NamedTuple):
-    """What is before `first_dirty` was compacted before; nothing may be touched from `end` on."""
+    """Compaction starts at `first_dirty`, before which the log is compacted, and ends at `end`."""
 
     log: PartitionLog
     first_dirty: int
     end: int
     dirty_bytes: int
-    #: Of all bytes before `end`, from 0 to 1.
+    #: `dirty_bytes` as a part of all bytes before `end`, from 0 to 1.
     dirty_ratio: float
 
 
-def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> CompactionCandidate | None:
-    """The part of a log to compact now; None where there is none, or it is not worth it.
+def find_candidate(log: PartitionLog, reader: LogReader, now_ms: int) -> CompactionCandidate | None:
+    """Returns the part of a log to compact now; None if there is none, or it is too small.
 
     Raises:
         StorageFailed
@@ -36,7 +36,7 @@ def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> CompactionCa
     segments = list(reader.segments(log.key))
     if len(segments) < 2:
         return None
-    end = min(segments[-1][0], log.high_watermark, _aged_end(log, reader, now_ms))
+    end = min(segments[-1][0], log.high_watermark, _end_of_old_records(log, reader, now_ms))
     first_dirty = max(reader.compacted_to(log.key), log.log_start_offset)
     if first_dirty >= end:
         return None
@@ -50,18 +50,18 @@ def cleanable(log: PartitionLog, reader: LogReader, now_ms: int) -> CompactionCa
     return None
 
 
-def _aged_end(log: PartitionLog, reader: LogReader, now_ms: int) -> int:
-    """The offset before which all records are older than min.compaction.lag.ms."""
+def _end_of_old_records(log: PartitionLog, reader: LogReader, now_ms: int) -> int:
+    """Returns the offset before which all records are older than min.compaction.lag.ms."""
     lag_ms = log.config.compaction_lag_min_ms
     oldest_young_ms = now_ms - lag_ms
     if not lag_ms or log.head.max_timestamp < oldest_young_ms:
         return log.next_offset
-    # The index has no times before 1970.
+    # The time index has no timestamps before 1970.
     return reader.offset_before_time(log.key, max(0, oldest_young_ms)) + 1
 
 
 def _is_overdue(part: CompactionCandidate, reader: LogReader, now_ms: int) -> bool:
-    """Whether its first record has waited for longer than max.compaction.lag.ms."""
+    """Returns True if its first record is older than max.compaction.lag.ms."""
     lag_ms = part.log.config.compaction_lag_max_ms
     if lag_ms == FOREVER:
         return False
@@ -70,7 +70,7 @@ def _is_overdue(part: CompactionCandidate, reader: LogReader, now_ms: int) -> bo
 
 
 def _bytes_before(segments: Sequence[tuple[int, int, int]], offset: int) -> int:
-    """Bytes of the log before `offset`: within a segment about as many for each offset."""
+    """Returns the bytes before `offset`, estimated from the segment that has it."""
     for (base, _, before), (next_base, _, end) in pairwise(segments):
         if base <= offset < next_base:
             return before + (end - before) * (offset - base) // (next_base - base)

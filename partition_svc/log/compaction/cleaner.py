@@ -1,6 +1,7 @@
-"""Compacts the logs of topics with cleanup.policy=compact, one after the other, beside requests.
+"""Compaction of the logs of topics with cleanup.policy=compact, in the background.
 
-Rules of LogCleaner of Apache Kafka. What is done to one log is a `CompactionPass`.
+Rules of LogCleaner of Apache Kafka. Logs are compacted one after the other, each by a
+`CompactionPass`.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from time import time
 
 from common.ports.partitions import LogId
 from common.runtime.failpoints import reach
-from partition_svc.log.compaction.candidate import CompactionCandidate, cleanable
+from partition_svc.log.compaction.candidate import CompactionCandidate, find_candidate
 from partition_svc.log.compaction.compaction_pass import (
     CompactionInterrupted,
     CompactionPass,
@@ -25,17 +26,17 @@ log = logging.getLogger(__name__)
 
 
 class LogCleaner:
-    """Runs as one task. `on_cleaned` is told when there may be space to be given back."""
+    """Runs as one task. `on_cleaned` is called when there may be space to reclaim."""
 
     def __init__(
         self, tools: CompactionTools, *, backoff_ms: int, on_cleaned: Callable[[], None]
     ) -> None:
-        """Looks for work every `backoff_ms`."""
+        """Starts a round every `backoff_ms`."""
         self._tools = tools
         self._backoff_s = backoff_ms / 1000
         self._on_cleaned = on_cleaned
         self.uncleanable = UncleanableLogs()
-        #: Of these it could not be read what is dirty.
+        #: Logs whose dirty part could not be read.
         self._unread: set[LogId] = set()
 
     async def run(self) -> None:
@@ -47,14 +48,14 @@ class LogCleaner:
                 log.warning("cannot compact logs: %s", error)
 
     def close(self) -> None:
-        """After the task has ended. Waits for what the thread works on: milliseconds."""
+        """Ends the thread, after the task has ended; waits some milliseconds for its work."""
         self._tools.thread.shutdown()
 
     async def clean_dirty_logs(self) -> None:
-        """One round over all logs, the dirtiest first.
+        """Compacts all logs that are due, the dirtiest first.
 
         Raises:
-            StorageFailed: it ends before it is through; the next goes on.
+            StorageFailed: the round ends early; the next one continues.
         """
         await reach("clean.round")
         now_ms = int(time() * 1000)
@@ -62,23 +63,23 @@ class LogCleaner:
         parts.sort(key=attrgetter("dirty_ratio"), reverse=True)
         passes = [CompactionPass(part, self._tools, now_ms) for part in parts]
         try:
-            for part, one in zip(parts, passes, strict=True):
-                await self._clean(one, part.log.id)
+            for part, compaction in zip(parts, passes, strict=True):
+                await self._clean(compaction, part.log.id)
         finally:
-            # Also where the round ends for want of room: this is how room comes back.
-            replaced = sum(one.replaced for one in passes)
+            # Also after a round that a full disk has ended: reclaiming is what frees space.
+            replaced = sum(compaction.replaced for compaction in passes)
             if replaced:
                 log.info("compaction changed %d batches in %d logs", replaced, len(parts))
                 self._on_cleaned()
 
-    async def _clean(self, one: CompactionPass, log_id: LogId) -> None:
-        """Runs a pass. What stops it stops it only for this log.
+    async def _clean(self, compaction: CompactionPass, log_id: LogId) -> None:
+        """Runs a pass; an error of one log does not end the round.
 
         Raises:
-            StorageFailed: no log can be written to.
+            StorageFailed: no log can be written.
         """
         try:
-            await one.run()
+            await compaction.run()
         except CompactionInterrupted:
             log.debug("compaction of %s was interrupted", log_id)
         except StorageFailed as error:
@@ -86,49 +87,49 @@ class LogCleaner:
         except Exception as error:  # noqa: BLE001 - other logs must be compacted all the same
             self.uncleanable.note(log_id, f"compaction failed: {error!r}", error)
         else:
-            self._note_left_alone(log_id, one.left_alone)
+            self._note_skipped(log_id, compaction.skipped)
 
     def _note_unreadable(self, log_id: LogId, error: StorageFailed) -> None:
-        """Raises the error where it is not of this log alone."""
+        """Records an error of one log; raises it if it concerns all logs."""
         tools = self._tools
         if isinstance(error, DiskFull) or tools.committer.failure is not None:
             raise error
         self.uncleanable.note(log_id, str(error))
 
-    def _note_left_alone(self, log_id: LogId, left_alone: Mapping[int, str]) -> None:
-        if not left_alone:
+    def _note_skipped(self, log_id: LogId, skipped: Mapping[int, str]) -> None:
+        if not skipped:
             self.uncleanable.clear(log_id)
             return
-        offset = min(left_alone)
-        reason = f"{len(left_alone)} batches are left as they are, the first at offset {offset}"
-        self.uncleanable.note(log_id, f"{reason}: {left_alone[offset]}")
+        offset = min(skipped)
+        reason = f"{len(skipped)} batches are left unchanged, the first at offset {offset}"
+        self.uncleanable.note(log_id, f"{reason}: {skipped[offset]}")
 
     async def _parts(self, now_ms: int) -> list[CompactionCandidate]:
         tools = self._tools
         found: list[CompactionCandidate] = []
         compacted = tools.registry.owned_compacted_logs()
-        self.uncleanable.keep(compacted)
-        for wanted in compacted:
+        self.uncleanable.retain(compacted)
+        for log_id in compacted:
             await tools.recovery.until_readable()
             try:
-                part = self._part(wanted, now_ms)
+                part = self._part(log_id, now_ms)
             except StorageFailed as error:
-                self._note_unreadable(wanted, error)
-                self._unread.add(wanted)
+                self._note_unreadable(log_id, error)
+                self._unread.add(log_id)
                 continue
             except Exception as error:  # noqa: BLE001 - as in `_clean`
-                self.uncleanable.note(wanted, f"cannot tell what is dirty: {error!r}", error)
+                self.uncleanable.note(log_id, f"cannot find the dirty part: {error!r}", error)
                 continue
-            if wanted in self._unread:
-                self._unread.remove(wanted)
-                self.uncleanable.clear(wanted)
+            if log_id in self._unread:
+                self._unread.remove(log_id)
+                self.uncleanable.clear(log_id)
             if part is not None:
                 found.append(part)
             await asyncio.sleep(0)
         return found
 
-    def _part(self, wanted: LogId, now_ms: int) -> CompactionCandidate | None:
-        one = self._tools.registry.find(wanted)
-        if not isinstance(one, PartitionLog):
+    def _part(self, log_id: LogId, now_ms: int) -> CompactionCandidate | None:
+        log = self._tools.registry.find(log_id)
+        if not isinstance(log, PartitionLog):
             return None
-        return cleanable(one, self._tools.store.reader, now_ms)
+        return find_candidate(log, self._tools.store.reader, now_ms)

@@ -1,10 +1,10 @@
-"""Compacts a part of one log, while it is read and appended to.
+"""Compaction of a part of one log while it is read and appended to.
 
-First the last offset of each key in that part is noted, as far as memory allows; then everything
-from the start of the log on that has a later record goes, oldest first; then the same for the rest
-of the part. What is read and written at a time is small, the work on records has a thread, and
-writes go between the committer's groups. Each write is atomic and leaves a log that says the same
-as before. So a pass may end anywhere: the next one begins again where the last one was through.
+A pass collects the last offset of each key in the part, as far as memory allows. Then it removes
+every older record of these keys from the start of the log on, and continues with the rest of the
+part. Reads and writes are small, records are processed in a thread, and writes are exclusive tasks
+of the committer. Each write is atomic and leaves a valid log, so a pass may be interrupted at any
+step; the next one begins after the last completed step.
 """
 
 import asyncio
@@ -30,18 +30,19 @@ from partition_svc.store.replacing import Replacement
 
 _T = TypeVar("_T")
 
-#: Read, worked on and written at a time: a few milliseconds of each.
+#: Limits of one step: a few milliseconds of reading, processing and writing.
 _PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, at_least_one=True)
 
 
 class CompactionInterrupted(Exception):
-    """The log is not to be compacted any more, or what was read of it may not be there now."""
+    """Raised when the log is not compacted any more, or may have changed since it was read."""
 
 
 class CompactionTools(NamedTuple):
-    """What a pass works with. `thread` is for work on records, `buffer_bytes` for keys.
+    """The resources of a pass.
 
-    `limit` is for what is read and written.
+    `thread` processes records, `buffer_bytes` limits the memory for keys, and `limit` the rate of
+    reads and writes.
     """
 
     registry: LogRegistry
@@ -54,14 +55,14 @@ class CompactionTools(NamedTuple):
 
 
 class CompactionPass:
-    """For one part, once. `replaced` counts the batches that are changed or gone.
+    """Compacts one part, once. `replaced` counts the batches that were changed or removed.
 
-    `left_alone` has those that could not be read or written again: the reasons by base offset.
+    `skipped` has the batches that could not be read or rewritten: reasons by base offset.
     """
 
     def __init__(self, part: CompactionCandidate, tools: CompactionTools, now_ms: int) -> None:
         self.replaced = 0
-        self.left_alone: dict[int, str] = {}
+        self.skipped: dict[int, str] = {}
         self._part = part
         self._log = part.log
         self._tools = tools
@@ -69,10 +70,10 @@ class CompactionPass:
         self._reopenings = tools.recovery.reopenings
 
     async def run(self) -> None:
-        """Until the whole part is compacted.
+        """Compacts the whole part.
 
         Raises:
-            CompactionInterrupted: the log moves, is deleted, or the store was opened again.
+            CompactionInterrupted: the log moves or is deleted, or the store was opened again.
             StorageFailed
         """
         start, end = self._part.first_dirty, self._part.end
@@ -82,21 +83,21 @@ class CompactionPass:
             await self._compact_before(last_offsets)
             start = last_offsets.end
             await reach("clean.note")
-            await self._write(partial(self._note, start))
+            await self._write(partial(self._store_end, start))
             await reach("clean.noted")
 
     async def _last_offsets(self, start: int, end: int) -> LastOffsets:
-        """Of the keys from `start` on, up to `end` or as many as there is room for."""
+        """Collects keys from `start` on, up to `end` or the limit of memory."""
         found = LastOffsets(start, self._tools.buffer_bytes)
         while found.end < end and not found.is_full:
             run = await self._read(found.end, end)
             if not run.batches:
                 found.end = end
-            await self._in_thread(partial(found.add, run.batches, self.left_alone))
+            await self._in_thread(partial(found.add, run.batches, self.skipped))
         return found
 
     async def _compact_before(self, last_offsets: LastOffsets) -> None:
-        """Takes away all that has a later record among `last_offsets`, from the log's start on."""
+        """Removes records that have a later one in `last_offsets`, from the start of the log on."""
         retention_ms = self._log.config.delete_retention_ms
         offset = self._log.log_start_offset
         times = StaleTimeIndex(self._tools.store.reader, self._log.key)
@@ -105,7 +106,7 @@ class CompactionPass:
             if not run.batches:
                 break
             work = partial(
-                compact, run.batches, last_offsets, self._now_ms, retention_ms, self.left_alone
+                compact, run.batches, last_offsets, self._now_ms, retention_ms, self.skipped
             )
             replacements = await self._in_thread(work)
             if replacements:
@@ -114,14 +115,14 @@ class CompactionPass:
                 await self._write(partial(self._replace, replacements))
                 await reach("clean.replaced")
                 await self._tools.limit.acquire(_put_bytes(replacements))
-            await self._forget_times(times, run.next_offset, _kept(run.batches, replacements))
+            await self._delete_stale_times(times, run.next_offset, _kept(run.batches, replacements))
             offset = run.next_offset
-        await self._forget_times(times, last_offsets.end, ())
+        await self._delete_stale_times(times, last_offsets.end, ())
 
-    async def _forget_times(
+    async def _delete_stale_times(
         self, times: StaleTimeIndex, end_offset: int, kept: Collection[int]
     ) -> None:
-        """Deletes rows of the time index before `end_offset` whose batches are gone."""
+        """Deletes rows of the time index before `end_offset` whose batches were removed."""
         is_all = False
         while not is_all:
             await self._tools.recovery.until_readable()
@@ -131,7 +132,7 @@ class CompactionPass:
                 await self._write(partial(self._delete_rows, keys))
 
     async def _read(self, offset: int, end: int) -> Run:
-        """Not while the store is being opened again."""
+        """Reads batches; waits while the store is opened again."""
         await self._tools.recovery.until_readable()
         self._check()
         run = self._tools.store.reader.read(self._log.key, offset, end, _PIECE)
@@ -142,7 +143,7 @@ class CompactionPass:
         return await asyncio.get_running_loop().run_in_executor(self._tools.thread, work)
 
     async def _write(self, work: Callable[[], None]) -> None:
-        """Between the committer's groups, and only where the log is still what was read."""
+        """Runs `work` as an exclusive task, if the log has not changed since it was read."""
 
         def write() -> None:
             if self._is_current:
@@ -152,18 +153,21 @@ class CompactionPass:
         self._check()
 
     def _check_room(self) -> None:
-        """What compaction frees comes back later. Until then it must leave room for deleting."""
+        """Raises `DiskFull` if the writes would use the room that deletions need.
+
+        The space that compaction frees is reclaimed later.
+        """
         if not self._tools.store.has_room_to_clean:
             raise DiskFull("no room on the disk to compact a log")
 
     def _replace(self, replacements: Sequence[Replacement]) -> None:
-        """What it does to size and cache of the log happens in the same turn as the write."""
-        store, one = self._tools.store, self._log
+        """Replaces batches; also updates size and cache of the log."""
+        store, log = self._tools.store, self._log
         group = store.new_write()
-        gone_bytes = store.replace(group, one.key, one.head.size_bytes, replacements)
-        one.subtract_bytes(group, gone_bytes)
+        removed_bytes = store.replace(group, log.key, log.head.size_bytes, replacements)
+        log.subtract_bytes(group, removed_bytes)
         store.write(group, 0)
-        one.on_compacted(replacements[-1].last_offset + 1)
+        log.on_compacted(replacements[-1].last_offset + 1)
         self.replaced += len(replacements)
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
@@ -172,8 +176,8 @@ class CompactionPass:
             group.delete(key)
         self._tools.store.write(group, 0)
 
-    def _note(self, end: int) -> None:
-        """The log is compacted up to `end`."""
+    def _store_end(self, end: int) -> None:
+        """Stores that the log is compacted up to `end`."""
         group = self._tools.store.new_write()
         group.put(compacted_key(self._log.key), pack_u64(end))
         self._tools.store.write(group, 0)
@@ -184,24 +188,25 @@ class CompactionPass:
 
     @property
     def _is_current(self) -> bool:
-        """A copy that a move makes must not miss a tombstone of what it has: moved logs rest.
+        """True if the log may be compacted and the store was not opened again.
 
-        And a store that was opened again may have lost the records that others were to go for.
+        A log that moves is not compacted, since the copy must not miss tombstones of its records.
+        A store that was opened again may have lost the records for which older ones are removed.
         """
-        one, registry = self._log, self._tools.registry
+        log, registry = self._log, self._tools.registry
         return (
             self._tools.recovery.reopenings == self._reopenings
-            and registry.logs.get(one.id) is one
-            and registry.view.move_of(*one.id) is None
-            and one.config.is_compacted
+            and registry.logs.get(log.id) is log
+            and registry.view.move_of(*log.id) is None
+            and log.config.is_compacted
         )
 
 
 def _put_bytes(replacements: Sequence[Replacement]) -> int:
-    return sum(len(one.batch) for one in replacements if one.batch is not None)
+    return sum(len(new.batch) for new in replacements if new.batch is not None)
 
 
 def _kept(batches: Sequence[bytes], replacements: Sequence[Replacement]) -> set[int]:
-    """Last offsets of the batches that stay, changed or not."""
+    """Returns the last offsets of the batches that remain, changed or not."""
     kept = {last_offset_of(batch) for batch in batches}
-    return kept - {one.last_offset for one in replacements if one.batch is None}
+    return kept - {new.last_offset for new in replacements if new.batch is None}

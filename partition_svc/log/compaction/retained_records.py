@@ -1,10 +1,10 @@
-"""What compaction keeps of a log: pure. Rules of Cleaner.shouldRetainRecord of Apache Kafka.
+"""Records that compaction retains (Cleaner.shouldRetainRecord of Apache Kafka). Pure functions.
 
-The last record of each key stays. A tombstone that is its key's last stays for a while after it was
-met first, so that whoever reads the log learns of it; records without a key go.
+The last record of each key is retained. If it is a tombstone it is removed some time after
+compaction first met it, so that consumers can read it before. Records without a key are removed.
 
-A batch that cannot be read, or cannot be written again, is left as it is. Nothing is taken away for
-its sake either, for its readers may not get a record out of it.
+A batch that cannot be read or rewritten stays unchanged. Its keys do not remove older records
+either, because consumers may not be able to read it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
@@ -29,33 +29,33 @@ T = TypeVar("T")
 
 #: Keys are kept as digests, so that long ones take no more memory than short ones.
 _DIGEST_BYTES: Final = 16
-#: Rough memory of a digest, an offset, and their place in a dict.
+#: Estimated memory of a digest and an offset in a dict.
 _ENTRY_BYTES: Final = 200
-#: Keys that one batch may have however little memory there is: else there was no way past it.
+#: Keys of one batch that are always collected, so that a pass gets past a large batch.
 _KEYS_OF_ONE_BATCH: Final = 1 << 16
-#: More records of a batch than this are not kept in memory, where each takes some 300 bytes.
+#: Batches with more records are decoded again for each use: in memory a record takes 300 bytes.
 _RECORDS_IN_MEMORY: Final = 4096
 
-#: Why batches were left alone, by their base offsets.
-LeftAlone = MutableMapping[int, str]
+#: The reasons why batches were skipped, by base offset.
+Skipped = MutableMapping[int, str]
 
 
 class LastOffsets:
-    """The last offset of each key in a part of a log, as long as they fit into `bytes_max`."""
+    """The last offset of each key in a part of a log; the part ends where `bytes_max` is full."""
 
     def __init__(self, start: int, bytes_max: int) -> None:
         #: The part ends before this offset.
         self.end = start
         self._keys_max = max(1, bytes_max // _ENTRY_BYTES)
         self._offsets: dict[bytes, int] = {}
-        #: Whether the last batch found no room: what follows it is for another pass.
+        #: True once a batch did not fit; the part ends before it.
         self.is_full = False
 
-    def add(self, batches: Iterable[bytes], left_alone: LeftAlone) -> None:
-        """Takes in batches that follow each other, those that there is room for.
+    def add(self, batches: Iterable[bytes], skipped: Skipped) -> None:
+        """Adds consecutive batches as long as they fit.
 
-        A batch that alone has too many keys is taken all the same, save that of a very large one
-        only the first keys are noted: earlier records of the others stay where they are.
+        A first batch that is too large is added nevertheless, with a limited number of its keys:
+        earlier records of its other keys stay.
         """
         for batch in batches:
             header = parse_header(batch)
@@ -63,11 +63,11 @@ class LastOffsets:
                 self.is_full = True
                 break
             if not header.is_control:
-                records = _guarded(lambda: _records(batch, header), header, left_alone)  # noqa: B023
-                self._note(records or ())
+                records = _skip_on_error(lambda: _records(batch, header), header, skipped)  # noqa: B023
+                self._add_keys(records or ())
             self.end = header.last_offset + 1
 
-    def _note(self, records: Iterable[KeyedRecord]) -> None:
+    def _add_keys(self, records: Iterable[KeyedRecord]) -> None:
         offsets = self._offsets
         keys_max = max(self._keys_max, _KEYS_OF_ONE_BATCH)
         for offset, _, key, _, _ in records:
@@ -77,7 +77,7 @@ class LastOffsets:
                     offsets[digest] = offset
 
     def has_later(self, record: KeyedRecord) -> bool:
-        """Whether there is a later record of the same key."""
+        """Returns True if there is a later record of the same key."""
         return record.key is not None and self._offsets.get(_digest(record.key), -1) > record.offset
 
 
@@ -86,14 +86,14 @@ def compact(
     last_offsets: LastOffsets,
     now_ms: int,
     delete_retention_ms: int,
-    left_alone: LeftAlone,
+    skipped: Skipped,
 ) -> list[Replacement]:
-    """What must be put in the place of batches; those of which all stays as it is are left out."""
+    """Returns replacements for the batches that change."""
     rules = _Rules(last_offsets, now_ms, delete_retention_ms)
     found: list[Replacement] = []
     for batch in batches:
         header = parse_header(batch)
-        replacement = _guarded(lambda: rules.replacement(batch, header), header, left_alone)  # noqa: B023
+        replacement = _skip_on_error(lambda: rules.replacement(batch, header), header, skipped)  # noqa: B023
         if replacement is not None:
             found.append(replacement)
     return found
@@ -106,16 +106,16 @@ class _Rules:
         self._retention_ms = delete_retention_ms
 
     def replacement(self, batch: bytes, header: BatchHeader) -> Replacement | None:
-        """None: all of it stays as it is. Raises what reading or writing its records raises."""
+        """Returns None if the batch stays unchanged. Raises if it cannot be read or rewritten."""
         if header.is_control:
             return None
         horizon_ms = delete_horizon_ms(header)
         has_expired = horizon_ms is not None and self._now_ms >= horizon_ms
-        kept = _chosen(_records(batch, header), partial(self._stays, has_expired=has_expired))
+        kept = _select(_records(batch, header), partial(self._is_retained, has_expired=has_expired))
         count = tombstones = 0
-        for one in kept:
+        for record in kept:
             count += 1
-            tombstones += one.is_tombstone
+            tombstones += record.is_tombstone
         is_new = horizon_ms is None and tombstones > 0
         if count == header.record_count and not is_new:
             return None
@@ -123,20 +123,20 @@ class _Rules:
             return Replacement(header.last_offset, len(batch), None)
         horizon_ms = self._now_ms + self._retention_ms if is_new else None
         changed = with_records(header, kept, delete_horizon_ms=horizon_ms)
-        _check_same(kept, keyed_records(changed, parse_header(changed)))
+        _check_equal(kept, keyed_records(changed, parse_header(changed)))
         return Replacement(header.last_offset, len(batch), changed)
 
-    def _stays(self, record: KeyedRecord, *, has_expired: bool) -> bool:
+    def _is_retained(self, record: KeyedRecord, *, has_expired: bool) -> bool:
         if record.key is None or (record.is_tombstone and has_expired):
             return False
         return not self._last_offsets.has_later(record)
 
 
 class _Streamed:
-    """The records of a large batch, decoded each time that they are iterated over."""
+    """The records of a large batch; each iteration decodes them again."""
 
     def __init__(self, batch: bytes, header: BatchHeader) -> None:
-        """Raises as `keyed_records`, whatever of it is unreadable."""
+        """Decodes all records once, so that errors are raised here; see `keyed_records`."""
         self._data = inflate(batch, header)
         self._header = header
         for _ in self:
@@ -147,47 +147,48 @@ class _Streamed:
 
 
 class _Filtered:
-    """Those of a large batch that stay, looked for each time that they are iterated over."""
+    """The retained records of a large batch; each iteration selects them again."""
 
-    def __init__(self, records: _Streamed, stays: Callable[[KeyedRecord], bool]) -> None:
+    def __init__(self, records: _Streamed, is_retained: Callable[[KeyedRecord], bool]) -> None:
         self._records = records
-        self._stays = stays
+        self._is_retained = is_retained
 
     def __iter__(self) -> Iterator[KeyedRecord]:
-        return filter(self._stays, self._records)
+        return filter(self._is_retained, self._records)
 
 
-def _chosen(
-    records: _Streamed | list[KeyedRecord], stays: Callable[[KeyedRecord], bool]
+def _select(
+    records: _Streamed | list[KeyedRecord], is_retained: Callable[[KeyedRecord], bool]
 ) -> Iterable[KeyedRecord]:
-    """To be iterated over as often as needed, like `records`."""
+    """Returns the retained records, which can be iterated over several times."""
     if isinstance(records, list):
-        return [one for one in records if stays(one)]
-    return _Filtered(records, stays)
+        return [record for record in records if is_retained(record)]
+    return _Filtered(records, is_retained)
 
 
 def _records(batch: bytes, header: BatchHeader) -> _Streamed | list[KeyedRecord]:
-    """To be iterated over as often as needed.
+    """Returns the records of a batch, which can be iterated over several times.
 
-    Raises `CorruptRecords` or `UnsupportedRecords` before any.
+    Raises:
+        CorruptRecords, UnsupportedRecords: here, not while iterating.
     """
     if header.record_count > _RECORDS_IN_MEMORY:
         return _Streamed(batch, header)
     return list(keyed_records(batch, header))
 
 
-def _check_same(written: Iterable[KeyedRecord], read: Iterable[KeyedRecord]) -> None:
-    """Raises `CorruptRecords` where what was written does not read back."""
-    if any(one != other for one, other in zip(written, read, strict=True)):
+def _check_equal(written: Iterable[KeyedRecord], read: Iterable[KeyedRecord]) -> None:
+    """Raises `CorruptRecords` if the rewritten batch does not have the same records."""
+    if any(old != new for old, new in zip(written, read, strict=True)):
         raise CorruptRecords("the batch would not read back as it was written")
 
 
-def _guarded(work: Callable[[], T], header: BatchHeader, left_alone: LeftAlone) -> T | None:
-    """What `work` returns; None where the batch is to be left alone, whatever it raises."""
+def _skip_on_error(work: Callable[[], T], header: BatchHeader, skipped: Skipped) -> T | None:
+    """Returns the result of `work`; None if it raises, which is recorded in `skipped`."""
     try:
         return work()
-    except Exception as error:  # noqa: BLE001 - one batch must not stop what cleans all logs
-        left_alone[header.base_offset] = str(error) or repr(error)
+    except Exception as error:  # noqa: BLE001 - one batch must not stop the compaction of all logs
+        skipped[header.base_offset] = str(error) or repr(error)
         return None
 
 

@@ -1,6 +1,7 @@
-"""Rows of a log's time index that compaction has left without their batches.
+"""Rows of a log's time index whose batches compaction has removed.
 
-Without a row a search by time begins at an earlier one and reads a little more; it finds the same.
+Without a row a search by timestamp begins at an earlier one and reads a little more; the result is
+the same.
 """
 
 from collections.abc import Collection
@@ -9,12 +10,12 @@ from typing import Final
 from partition_svc.store.keys import LAST, time_key, unpack_time_key
 from partition_svc.store.reading import LogReader
 
-#: Rows that are looked at in one turn of the loop.
+#: Bytes of rows that are read in one iteration of the event loop.
 _ROWS_BYTES: Final = 16 << 10
 
 
 class StaleTimeIndex:
-    """Of one log, from its beginning on: timestamps and offsets of its rows grow together."""
+    """The stale rows of one log, in order: timestamps and offsets of its rows grow together."""
 
     def __init__(self, reader: LogReader, log_key: bytes) -> None:
         self._reader = reader
@@ -22,9 +23,9 @@ class StaleTimeIndex:
         self._end = time_key(log_key, LAST, LAST)
 
     def next(self, end_offset: int, kept: Collection[int]) -> tuple[list[bytes], bool]:
-        """Keys of the next rows that may go, and whether these were all before `end_offset`.
+        """Returns keys of the next stale rows, and True if there are no more before `end_offset`.
 
-        `kept` are the last offsets of the batches that are there between the last `end_offset` and
+        `kept` are the last offsets of the batches that exist between the last `end_offset` and
         this one. Raises `StorageFailed`.
         """
         stale: list[bytes] = []

@@ -1,1 +1,1 @@
-"""Reads of a log: fetches, look-ups of offsets and epochs, descriptions, the tail cache."""
+"""Reads of logs: fetches, lookups of offsets and epochs, descriptions, sizes."""

@@ -1,7 +1,7 @@
-"""OffsetsForLeaderEpoch: where the batches of a leader epoch end.
+"""OffsetsForLeaderEpoch: the offset at which a leader epoch ends.
 
-Rules of LeaderEpochFileCache.endOffsetFor of Apache Kafka. An epoch is in the store from its first
-batch on; the one that the log is in now counts from the end of the log as long as it has none.
+Rules of LeaderEpochFileCache.endOffsetFor of Apache Kafka. The store has an epoch from its first
+batch on; a current epoch without batches counts from the end of the log.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from partition_svc.store.log_store import LogStore
 
 
 class EpochLookup:
-    """Answers epoch queries; reads the store."""
+    """Answers epoch queries from the store."""
 
     def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
         self._find = find
@@ -35,15 +35,15 @@ class EpochLookup:
         except StorageFailed:
             return EpochEndOffset(refusal=Refusal.KAFKA_STORAGE_ERROR)
 
-    def _look_up(self, log: PartitionLog, wanted: int) -> EpochEndOffset:
+    def _look_up(self, log: PartitionLog, leader_epoch: int) -> EpochEndOffset:
         end = log.head.next_offset
         starts = dict(self._store.reader.epochs(log.key))
         starts.setdefault(log.leader_epoch, end)
-        if wanted == NO_LEADER_EPOCH or wanted > log.leader_epoch:
+        if leader_epoch == NO_LEADER_EPOCH or leader_epoch > log.leader_epoch:
             return EpochEndOffset()
-        if wanted == log.leader_epoch:
-            return EpochEndOffset(wanted, end)
-        # The next one begins where the one asked for, or the last before it, ends.
-        following = min(epoch for epoch in starts if epoch > wanted)
-        known = max((epoch for epoch in starts if epoch <= wanted), default=wanted)
+        if leader_epoch == log.leader_epoch:
+            return EpochEndOffset(leader_epoch, end)
+        # The next epoch begins at the end of the requested one, or of the last one before it.
+        following = min(epoch for epoch in starts if epoch > leader_epoch)
+        known = max((epoch for epoch in starts if epoch <= leader_epoch), default=leader_epoch)
         return EpochEndOffset(known, starts[following])

@@ -1,11 +1,11 @@
-"""Fetch: whole batches from the offset on, now or as soon as there are enough of them.
+"""Fetch: whole batches from an offset on, at once or as soon as there are enough of them.
 
 Rules of ReplicaManager.fetchMessages, readFromLog and DelayedFetch of Apache Kafka.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from common.ports.partitions import (
     FetchPartition,
@@ -18,87 +18,22 @@ from common.ports.partitions import (
 from partition_svc.log.commit.recovery import Recovery
 from partition_svc.log.fetch_waiter import FetchWaiter
 from partition_svc.log.partition_log import PartitionLog
+from partition_svc.log.read.pending_fetch import PartitionRead, PendingFetch
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits, Run
 
-#: After so much from the store the loop may do something else.
+#: Bytes from the store after which the fetch yields to the event loop.
 _PAUSE_BYTES: Final = 1 << 20
 
-#: After so many partitions as well.
-_LOOKS_PER_TURN: Final = 512
+#: Partitions after which it yields too.
+_PARTITIONS_PER_ITERATION: Final = 512
 
 Find = Callable[[LogId], PartitionLog | Refusal]
 
 
-class _Read(NamedTuple):
-    """What one partition gave. `log` None: refused. `has_more`: limits cut the answer short."""
-
-    result: FetchResult
-    log: PartitionLog | None = None
-    size_bytes: int = 0
-    has_more: bool = False
-
-
-class _Poll:
-    """One query under way: what was read of each partition so far."""
-
-    __slots__ = (
-        "_needed",
-        "bytes_max",
-        "end_of_wait",
-        "first",
-        "must_answer",
-        "partitions",
-        "reads",
-        "room",
-        "size_bytes",
-    )
-
-    def __init__(self, query: FetchQuery, bytes_max: int) -> None:
-        self.partitions = query.partitions
-        self.room = query.room
-        self.end_of_wait = query.end_of_wait
-        self.bytes_max = bytes_max
-        self.reads: list[_Read] = []
-        self.size_bytes = 0
-        #: Whether waiting is out of the question, or would bring nothing.
-        self.must_answer = not query.partitions
-        #: Position of each log; a partition that is listed twice is served once.
-        self.first: dict[LogId, int] = {}
-        self._needed = min(query.min_bytes, bytes_max)
-
-    @property
-    def is_wait_ended(self) -> bool:
-        """Whether the caller has ended the wait."""
-        return self.end_of_wait is not None and self.end_of_wait.done()
-
-    @property
-    def lacking_bytes(self) -> int:
-        return self._needed - self.size_bytes
-
-    def limits(self, position: int, others_bytes: int) -> ReadLimits:
-        """How much to read of a partition; the first batch found may exceed it (KIP-74)."""
-        room = min(self.partitions[position].max_bytes, self.bytes_max - others_bytes)
-        return ReadLimits(room, room, not others_bytes)
-
-    def add(self, read: _Read) -> None:
-        self.reads.append(read)
-        self._count(read)
-
-    def replace(self, position: int, read: _Read) -> None:
-        self.size_bytes -= self.reads[position].size_bytes
-        self.reads[position] = read
-        self._count(read)
-
-    def _count(self, read: _Read) -> None:
-        self.size_bytes += read.size_bytes
-        if read.has_more or read.result.refusal is not None:
-            self.must_answer = True
-
-
 class Fetcher:
-    """Answers fetch queries. `fetch_bytes_max` bounds any answer (Kafka's fetch.max.bytes)."""
+    """Executes fetches. `fetch_bytes_max` limits every response (Kafka's fetch.max.bytes)."""
 
     def __init__(
         self, find: Find, store: LogStore, recovery: Recovery, *, fetch_bytes_max: int
@@ -110,88 +45,90 @@ class Fetcher:
         self._is_draining = False
 
     def stop_waiting(self) -> None:
-        """From now on queries are answered with what there is. Waiters must be woken after it."""
+        """Makes fetches return without waiting; the caller must wake waiters afterwards."""
         self._is_draining = True
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        """One result for each partition asked for, in that order."""
+        """Returns one result for each requested partition, in order."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + query.max_wait_ms / 1000
-        poll = _Poll(query, min(query.max_bytes, self._fetch_bytes_max))
-        await self._read_all(poll)
-        if self._waits(poll, deadline):
-            await self._wait(poll, deadline)
-        results = [read.result for read in poll.reads]
+        fetch = PendingFetch(query, min(query.max_bytes, self._fetch_bytes_max))
+        await self._read_all(fetch)
+        if self._must_wait(fetch, deadline):
+            await self._wait(fetch, deadline)
+        results = [read.result for read in fetch.reads]
         if query.read_committed:
             for result in results:
                 result.aborted = []
         return results
 
-    def _waits(self, poll: _Poll, deadline: float) -> bool:
-        must_answer = poll.must_answer or poll.is_wait_ended or self._is_draining
-        is_enough = poll.lacking_bytes <= 0 or must_answer
-        if poll.room is not None and poll.size_bytes and poll.room.is_short:
-            # Others need the room that this one would keep while it waits.
+    def _must_wait(self, fetch: PendingFetch, deadline: float) -> bool:
+        must_respond = fetch.must_respond or fetch.is_wait_ended or self._is_draining
+        is_enough = fetch.missing_bytes <= 0 or must_respond
+        if fetch.room is not None and fetch.size_bytes and fetch.room.is_short:
+            # Other fetches need the memory that this one would hold while it waits.
             return False
         return not is_enough and asyncio.get_running_loop().time() < deadline
 
-    async def _read_all(self, poll: _Poll) -> None:
-        """Reads partition by partition."""
-        for position, asked in enumerate(poll.partitions):
-            poll.first.setdefault(asked.log, position)
-            poll.add(await self._read_one(poll, position, poll.size_bytes))
-            if position % _LOOKS_PER_TURN == _LOOKS_PER_TURN - 1:
+    async def _read_all(self, fetch: PendingFetch) -> None:
+        """Reads all partitions, one after the other."""
+        for position, requested in enumerate(fetch.partitions):
+            fetch.first.setdefault(requested.log, position)
+            fetch.add(await self._read_one(fetch, position, fetch.size_bytes))
+            if position % _PARTITIONS_PER_ITERATION == _PARTITIONS_PER_ITERATION - 1:
                 await asyncio.sleep(0)
 
-    async def _wait(self, poll: _Poll, deadline: float) -> None:
-        """Waits for more, and reads the logs that changed: they alone can have more."""
+    async def _wait(self, fetch: PendingFetch, deadline: float) -> None:
+        """Waits until there is enough, and reads the logs that have changed again."""
         with FetchWaiter() as waiter:
-            if poll.end_of_wait is not None:
-                poll.end_of_wait.add_done_callback(lambda _: waiter.wake())
-            for position in poll.first.values():
-                _watch(waiter, poll, position)
+            if fetch.end_of_wait is not None:
+                fetch.end_of_wait.add_done_callback(lambda _: waiter.wake())
+            for position in fetch.first.values():
+                _watch(waiter, fetch, position)
             while True:
-                await waiter.wait(poll.lacking_bytes, deadline)
+                await waiter.wait(fetch.missing_bytes, deadline)
                 changed = tuple(waiter.changed)
                 waiter.changed.clear()
-                await self._read_again(poll, sorted(poll.first[log.id] for log in changed))
-                if not self._waits(poll, deadline):
+                await self._read_again(fetch, sorted(fetch.first[log.id] for log in changed))
+                if not self._must_wait(fetch, deadline):
                     return
                 for log in changed:
-                    _watch(waiter, poll, poll.first[log.id])
+                    _watch(waiter, fetch, fetch.first[log.id])
 
-    async def _read_again(self, poll: _Poll, positions: Iterable[int]) -> None:
+    async def _read_again(self, fetch: PendingFetch, positions: Iterable[int]) -> None:
         for position in positions:
-            size_bytes = poll.reads[position].size_bytes
-            others_bytes = poll.size_bytes - size_bytes
-            if poll.room is not None:
-                poll.room.give(size_bytes)
-            poll.replace(position, await self._read_one(poll, position, others_bytes))
+            size_bytes = fetch.reads[position].size_bytes
+            others_bytes = fetch.size_bytes - size_bytes
+            if fetch.room is not None:
+                fetch.room.give(size_bytes)
+            fetch.replace(position, await self._read_one(fetch, position, others_bytes))
 
-    async def _read_one(self, poll: _Poll, position: int, others_bytes: int) -> _Read:
-        """One partition, where the others have `others_bytes` of the answer."""
+    async def _read_one(
+        self, fetch: PendingFetch, position: int, others_bytes: int
+    ) -> PartitionRead:
+        """Reads one partition; the others have `others_bytes` of the response."""
         if not self._recovery.is_readable:
             await self._recovery.until_readable()
-        asked = poll.partitions[position]
+        requested = fetch.partitions[position]
         try:
-            log = self._find(asked.log)
+            log = self._find(requested.log)
             if isinstance(log, Refusal):
-                return _Read(FetchResult(refusal=log))
-            refusal = log.epoch_refusal(asked.leader_epoch) or _range_refusal(log, asked)
+                return PartitionRead(FetchResult(refusal=log))
+            refusal = log.epoch_refusal(requested.leader_epoch) or _range_refusal(log, requested)
             if refusal is not None:
-                return _Read(_result(log, [], refusal))
-            is_repeated = poll.first[asked.log] != position
-            if is_repeated or asked.fetch_offset >= log.high_watermark:
-                return _Read(_result(log, []), log)
-            limits = poll.limits(position, others_bytes)
-            return await self._batches(log, asked.fetch_offset, limits, poll.room)
+                return PartitionRead(_result(log, [], refusal))
+            is_repeated = fetch.first[requested.log] != position
+            if is_repeated or requested.fetch_offset >= log.high_watermark:
+                return PartitionRead(_result(log, []), log)
+            limits = fetch.limits(position, others_bytes)
+            return await self._batches(log, requested.fetch_offset, limits, fetch.room)
         except StorageFailed:
-            return _Read(FetchResult(refusal=Refusal.KAFKA_STORAGE_ERROR))
+            return PartitionRead(FetchResult(refusal=Refusal.KAFKA_STORAGE_ERROR))
 
     async def _batches(
         self, log: PartitionLog, offset: int, limits: ReadLimits, room: FetchRoom | None
-    ) -> _Read:
-        """Reads up to the high watermark of this moment, from memory where it is there."""
+    ) -> PartitionRead:
+        """Reads up to the current high watermark, from the tail cache if it has the batches."""
         end = log.high_watermark
         result = _result(log, [])
         size = 0
@@ -208,8 +145,8 @@ class Fetcher:
             run = log.tail.read(offset, end, ReadLimits(left, left, one))
             if run is None:
                 pause = min(left, _PAUSE_BYTES)
-                wanted = ReadLimits(left, pause, one)
-                run = await self._from_store(log, offset, end, wanted, room, is_first=not size)
+                limited = ReadLimits(left, pause, one)
+                run = await self._from_store(log, offset, end, limited, room, is_first=not size)
             elif room is not None:
                 room.take(run.size_bytes)
             if not run.batches:
@@ -217,9 +154,9 @@ class Fetcher:
             result.records += run.batches
             size += run.size_bytes
             offset = run.next_offset
-        return _Read(result, log, size, has_more=offset < end)
+        return PartitionRead(result, log, size, has_more=offset < end)
 
-    async def _from_store(  # noqa: PLR0913 - a read in its parts
+    async def _from_store(  # noqa: PLR0913 - the arguments of a read
         self,
         log: PartitionLog,
         offset: int,
@@ -229,11 +166,11 @@ class Fetcher:
         *,
         is_first: bool,
     ) -> Run:
-        """Not while the store is being opened again; and never long without letting others work.
+        """Reads from the store; waits while that is opened again, and yields after a long read.
 
         Raises:
-            StorageFailed: for the first read of a fetch. A later one that fails is empty, and the
-                next fetch, which begins there, is told.
+            StorageFailed: only for the first read of a fetch. A later read returns nothing; the
+                next fetch begins there and gets the error.
         """
         if not self._recovery.is_readable:
             await self._recovery.until_readable()
@@ -253,27 +190,27 @@ class Fetcher:
 def _result(
     log: PartitionLog, records: list[bytes | memoryview], refusal: Refusal | None = None
 ) -> FetchResult:
-    """Offsets are unknown (-1) to who is refused, save for the epoch (KIP-320)."""
+    """Returns the result of a log; a refusal has no offsets (-1), only the epoch (KIP-320)."""
     if refusal is not None:
         return FetchResult(refusal=refusal, leader_epoch=log.leader_epoch)
     end = log.high_watermark
     return FetchResult(records, end, end, log.log_start_offset, log.leader_epoch)
 
 
-def _range_refusal(log: PartitionLog, asked: FetchPartition) -> Refusal | None:
-    # Between high watermark and end of log there is nothing to see yet, which is no error.
-    if log.log_start_offset <= asked.fetch_offset <= log.next_offset:
+def _range_refusal(log: PartitionLog, requested: FetchPartition) -> Refusal | None:
+    # Between the high watermark and the log end nothing is readable yet, which is no error.
+    if log.log_start_offset <= requested.fetch_offset <= log.next_offset:
         return None
     return Refusal.OFFSET_OUT_OF_RANGE
 
 
-def _watch(waiter: FetchWaiter, poll: _Poll, position: int) -> None:
-    """Lets `waiter` wait for the log at `position`, which may have changed since it was read."""
-    read = poll.reads[position]
+def _watch(waiter: FetchWaiter, fetch: PendingFetch, position: int) -> None:
+    """Adds the log at `position` to `waiter`, as changed if it has changed since it was read."""
+    read = fetch.reads[position]
     log, result = read.log, read.result
     if log is None:
         return
-    waiter.watch(log, max(0, poll.partitions[position].max_bytes - read.size_bytes))
+    waiter.watch(log, max(0, fetch.partitions[position].max_bytes - read.size_bytes))
     is_changed = log.high_watermark != result.high_watermark or log.closed_reason is not None
     if is_changed or log.leader_epoch != result.leader_epoch:
         waiter.changed.add(log)

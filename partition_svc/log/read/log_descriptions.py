@@ -1,4 +1,4 @@
-"""Descriptions of logs, for operators and for the gRPC API."""
+"""Descriptions of logs for operators."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +22,7 @@ class LogDescriptions:
         self._uncleanable_reason = uncleanable_reason
 
     async def describe(self, log_id: LogId) -> LogDescription:
-        """A log that cannot be read, or is not served here, is described by its refusal."""
+        """Returns the description of a log, or a refusal if it is not served or not readable."""
         try:
             log = self._find(log_id)
             if isinstance(log, Refusal):

@@ -1,4 +1,4 @@
-"""How many bytes logs hold: all of them as stored, and open ones as they are now."""
+"""Sizes of logs in bytes: of all logs as stored, of open logs as they are now."""
 
 import asyncio
 from typing import Final
@@ -13,7 +13,7 @@ _ROWS_BYTES: Final = 32 << 10
 
 
 class LogSizes:
-    """Of logs that this member owns."""
+    """Sizes of the logs that this member owns."""
 
     def __init__(self, registry: LogRegistry, recovery: Recovery, store: LogStore) -> None:
         self._registry = registry
@@ -21,11 +21,11 @@ class LogSizes:
         self._store = store
 
     def open_logs(self) -> dict[LogId, int]:
-        """Only these can have changed since they were looked at last."""
+        """Returns the sizes of open logs; only these can change."""
         return {log.id: log.head.size_bytes for log in self._registry.logs.values()}
 
     async def all_logs(self) -> dict[LogId, int]:
-        """Of every log that was ever written to. Lets others work in between.
+        """Returns the size of every log that has batches; reads it in small steps.
 
         Raises:
             StorageFailed

@@ -1,8 +1,8 @@
-"""ListOffsets: which offset belongs to a time.
+"""ListOffsets: the offset for a timestamp.
 
-The time index leads to the neighbourhood, batch headers to the batch, and only that batch is
-opened: a large one in a thread. A header may promise a time that no record has, so how much is
-opened for one query is bounded.
+The time index gives a start offset, batch headers the batch, and only the records of that batch
+are searched, in a thread if it is large. A header may state a timestamp that no record has, so the
+number of records that one query searches is limited.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits
 
-_NO_ANSWER: Final = OffsetResult()
-#: So many bytes of batches at a time while looking for the right one.
+_NOT_FOUND: Final = OffsetResult()
+#: Limits of one read while the batch is searched for.
 _STEP: Final = ReadLimits(bytes_max=64 << 10, pause_bytes=64 << 10, at_least_one=True)
-#: What is searched on the event loop: half a millisecond of work.
+#: Limit of records that are searched on the event loop, which takes half a millisecond.
 _RECORDS_AT_ONCE: Final = 1000
-#: Records that one query may search, and one batch more.
+#: Records that one query may search, before its last batch.
 _BUDGET_RECORDS: Final = 1_000_000
 
 T = TypeVar("T")
 
 
 class OffsetLookup:
-    """Answers offset queries; reads the store."""
+    """Answers offset queries from the store."""
 
     def __init__(self, find: Callable[[LogId], PartitionLog | Refusal], store: LogStore) -> None:
         self._find = find
@@ -80,30 +80,31 @@ class OffsetLookup:
         if timestamp == EARLIEST_TIMESTAMP:
             return OffsetResult(log.log_start_offset, leader_epoch=log.leader_epoch)
         if timestamp == MAX_TIMESTAMP:
-            return await self._of_max_timestamp(log)
+            return await self._with_max_timestamp(log)
         if timestamp < 0:
             return OffsetResult(refusal=Refusal.UNSUPPORTED_TIMESTAMP)
         return await self._at_or_after(log, timestamp)
 
-    async def _of_max_timestamp(self, log: PartitionLog) -> OffsetResult:
-        """What is not yet readable is no answer, so a batch on its way hides the maximum."""
+    async def _with_max_timestamp(self, log: PartitionLog) -> OffsetResult:
+        """Returns the record with the largest timestamp, once its batch is readable."""
         head = log.head
         if not 0 <= head.max_timestamp_offset < log.high_watermark:
-            return _NO_ANSWER
+            return _NOT_FOUND
         batches = self._read(log, head.max_timestamp_offset)
         if head.max_timestamp_offset < self._store.reader.compacted_to(log.key):
-            batches = await self._with_max_timestamp(log, batches, head.max_timestamp)
+            batches = await self._find_max_timestamp(log, batches, head.max_timestamp)
         if not batches:
-            return _NO_ANSWER
+            return _NOT_FOUND
         found = await self._search(batches[0], latest)
         return OffsetResult(found.offset, found.timestamp, parse_header(batches[0]).leader_epoch)
 
-    async def _with_max_timestamp(
+    async def _find_max_timestamp(
         self, log: PartitionLog, batches: list[bytes], max_timestamp: int
     ) -> list[bytes]:
-        """The batch with the largest timestamp, where compaction may have taken the one that was.
+        """Returns the batch with the largest timestamp after a compaction.
 
-        No index says which is next, so that is a look at every batch of the log.
+        Compaction may have removed the batch that had it. No index has the next largest timestamp,
+        so this reads every batch header of the log.
         """
         if batches and parse_header(batches[0]).max_timestamp == max_timestamp:
             return batches[:1]
@@ -119,9 +120,9 @@ class OffsetLookup:
         return found
 
     async def _at_or_after(self, log: PartitionLog, timestamp: int) -> OffsetResult:
-        """The first record whose timestamp is `timestamp` or later."""
+        """Returns the first record with this timestamp or a later one."""
         if log.head.max_timestamp < timestamp:
-            return _NO_ANSWER
+            return _NOT_FOUND
         before = self._store.reader.offset_before_time(log.key, timestamp)
         offset = max(before + 1, log.log_start_offset)
         budget = _BUDGET_RECORDS
@@ -133,7 +134,7 @@ class OffsetLookup:
                 if header.max_timestamp < timestamp:
                     continue
                 if budget <= 0:
-                    # The answer is at or after this: who reads from here misses nothing.
+                    # The record is here or later, so a consumer that starts here misses none.
                     return OffsetResult(
                         header.base_offset, header.max_timestamp, header.leader_epoch
                     )
@@ -142,15 +143,15 @@ class OffsetLookup:
                 if found is not None:
                     return OffsetResult(found.offset, found.timestamp, header.leader_epoch)
             await asyncio.sleep(0)
-        return _NO_ANSWER
+        return _NOT_FOUND
 
     async def _search(self, batch: bytes, search: Callable[..., T]) -> T:
         header = parse_header(batch)
-        # A compressed one may be large with few records.
+        # A compressed batch may be large with few records.
         if not header.codec and header.record_count <= _RECORDS_AT_ONCE:
             return search(batch)
         return await self._thread.run(partial(search, batch, pause=yield_gil))
 
     def _read(self, log: PartitionLog, offset: int) -> list[bytes]:
-        """Some batches from the one with `offset` on; none past the high watermark."""
+        """Reads some batches from `offset` on, up to the high watermark."""
         return self._store.reader.read(log.key, offset, log.high_watermark, _STEP).batches

@@ -1,1 +1,1 @@
-"""Copies of logs between partition services: the source's and the target's side."""
+"""Transfer of logs between partition services: the source side and the target side."""

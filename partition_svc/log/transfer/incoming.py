@@ -1,9 +1,9 @@
-"""The target's side of a move: copies of logs that others still own.
+"""The target side of a move: copies of logs that other members still own.
 
-A copy has a mark in the store, from before its first batch until this member serves it or has
-deleted it. While it has one that does not say "whole" nobody is served from it, whatever happens.
-The marks in memory change inside the chores that change those in the store: a move can be cancelled
-at any time, and a mark that only the store has makes the next process delete a log that is served.
+A copy has a marker in the store, from before its first batch until this member serves or deletes
+it. A copy whose marker is not "whole" is never served. The markers in memory change inside the
+exclusive tasks that change those in the store: a move can be cancelled at any time, and a marker
+that only the store has would make the next process delete a log that is served.
 """
 
 import logging
@@ -24,28 +24,28 @@ from partition_svc.store.keys import (
     LogHead,
     head_key,
     incoming_key,
-    log_id,
     log_key,
     range_of,
 )
+from partition_svc.store.keys import log_id as log_id_of_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Row
 
 log = logging.getLogger(__name__)
 
-#: Written and not synced: few enough that a sync, which others wait for too, is short.
+#: Limit of unsynced bytes, so that a sync, for which appends wait too, is short.
 _UNSYNCED_BYTES_MAX: Final = 4 << 20
-#: So many batches in one turn of the loop, however small they are.
-_BATCHES_PER_TURN: Final = 256
+#: Limit of batches that are staged in one iteration of the event loop.
+_BATCHES_PER_ITERATION: Final = 256
 _ROWS_BYTES: Final = 32 << 10
 
 
 class NoRoom(Exception):
-    """A copy does not fit on the disk; the text says how much is missing."""
+    """Raised when a copy does not fit on the disk; the message has the missing bytes."""
 
 
 class IncomingLogs:
-    """All copies that moves bring here, by log. All raise `StorageFailed`."""
+    """All copies that moves bring here. All methods raise `StorageFailed`."""
 
     def __init__(
         self,
@@ -53,107 +53,107 @@ class IncomingLogs:
         store: LogStore,
         config_of: Callable[[bytes], LogConfig] = lambda _: LogConfig(),
     ) -> None:
-        """`config_of`: by topic id."""
-        #: Of every copy; one that is served is a copy no more.
+        """`config_of` returns the config of a topic id."""
+        #: The marker of every copy. A copy that was promoted has none.
         self.marks: dict[LogId, Incoming] = {}
         self._open: dict[LogId, IncomingLog] = {}
         self._committer = committer
         self._store = store
         self._config_of = config_of
-        # Nobody reads what is not served: nothing is kept in memory of it.
+        # Copies are not read, so they are not cached.
         self._cache = TailCache(0)
         self._read_marks()
 
     async def begin(self, move: Move) -> IncomingLog:
-        """The copy for a move as far as it is here; what another move left is deleted first.
+        """Opens the copy for a move; what another move has left of the log is deleted first.
 
-        A copy that is whole stays whole for as long as its move is there, for its source is fenced
-        under the only epoch that it can have meanwhile. It is durable when this returns: the
-        attempt that completed it may have ended during its sync.
+        A whole copy stays whole while its move exists, because its source is fenced under the only
+        epoch that it can have meanwhile. It is durable when this returns: the attempt that
+        completed it may have ended during its sync.
         """
-        wanted = LogId(move.topic_id, move.partition)
-        mark = self.marks.get(wanted)
+        log_id = LogId(move.topic_id, move.partition)
+        mark = self.marks.get(log_id)
         if mark is None or mark.move_id != move.move_id:
-            await self._begin_new_copy(wanted, move)
-        self._abort_copy(wanted)
+            await self._begin_new_copy(log_id, move)
+        self._abort_copy(log_id)
         copy = IncomingLog(
-            wanted,
+            log_id,
             self._store,
             self._cache,
-            mark=self.marks[wanted],
+            mark=self.marks[log_id],
             config=self._config_of(move.topic_id),
         )
-        self._open[wanted] = copy
+        self._open[log_id] = copy
         if copy.mark.is_whole:
             await self.sync(copy)
         return copy
 
     def leftover_head(self, move: Move) -> LogHead | None:
-        """The end of what an earlier move has left of the log; None where there is nothing.
+        """Returns the head of what an earlier move has left of the log, or None.
 
         Raises:
             StorageFailed
         """
-        wanted = LogId(move.topic_id, move.partition)
-        mark = self.marks.get(wanted)
+        log_id = LogId(move.topic_id, move.partition)
+        mark = self.marks.get(log_id)
         if mark is None or mark.move_id == move.move_id:
             return None
-        head = self._store.head(log_key(*wanted))
+        head = self._store.head(log_key(*log_id))
         return head if head.next_offset else None
 
-    def keeps_leftover(self, wanted: LogId) -> bool:
-        """Returns whether what a move has left of a log may be of use, and is in nobody's way."""
+    def keeps_leftover(self, log_id: LogId) -> bool:
+        """Returns True if a leftover copy may be reused by a later move, and the disk has room."""
         try:
-            return not self._config_of(wanted.topic_id).is_compacted and self.room_bytes > 0
+            return not self._config_of(log_id.topic_id).is_compacted and self.room_bytes > 0
         except StorageFailed:
             return False
 
     async def reuse_leftover(self, move: Move) -> None:
-        """Makes what an earlier move has left the copy of this one; its source has checked that."""
-        wanted = LogId(move.topic_id, move.partition)
-        self._abort_copy(wanted)
-        await self._put_mark(wanted, Incoming(move.move_id, move.leader_epoch))
+        """Makes a leftover the copy of this move; the source has confirmed that it is a prefix."""
+        log_id = LogId(move.topic_id, move.partition)
+        self._abort_copy(log_id)
+        await self._put_mark(log_id, Incoming(move.move_id, move.leader_epoch))
 
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
-        """Appends batches as they are.
+        """Appends batches to a copy unchanged.
 
         Raises:
-            CorruptRecords: they are not whole batches that follow each other; none is added.
-            NoRoom: the logs that are served here need what is left of the disk.
+            CorruptRecords: they are not whole batches that follow the copy; none is added.
+            NoRoom: the logs that are served here need the rest of the disk.
         """
         if self._committer.refusal is not None or copy.closed_reason is not None:
-            raise StorageFailed(self._committer.refusal or "the copy was let go of")
-        # Asking takes a look at the disk.
+            raise StorageFailed(self._committer.refusal or "the copy was aborted")
+        # The check queries the disk, so it is not made for every call.
         if not copy.unsynced_bytes:
             self.check_room(_UNSYNCED_BYTES_MAX)
-        placed = copy.placed(batches)
+        copied = copy.split(batches)
         now_ms = int(time() * 1000)
-        for start in range(0, len(placed), _BATCHES_PER_TURN):
-            for batch, header in placed[start : start + _BATCHES_PER_TURN]:
-                self._committer.submit(copy.take(batch, header, now_ms))
+        for start in range(0, len(copied), _BATCHES_PER_ITERATION):
+            for batch, header in copied[start : start + _BATCHES_PER_ITERATION]:
+                self._committer.submit(copy.stage_copied(batch, header, now_ms))
             await self._committer.flush(copy)
-            copy.settled()
+            copy.on_flushed()
         if copy.unsynced_bytes >= _UNSYNCED_BYTES_MAX:
             await self.sync(copy)
 
     @property
     def room_bytes(self) -> int:
-        """How much of the disk copies may take."""
+        """Bytes of the disk that copies may take."""
         return self._store.copy_room_bytes
 
     def check_room(self, size_bytes: int) -> None:
-        """Raises `NoRoom` where so many bytes more of a copy do not fit."""
+        """Raises `NoRoom` if `size_bytes` more of a copy do not fit."""
         room = self.room_bytes
         if size_bytes > room:
-            raise NoRoom(f"no room on the disk: {size_bytes} bytes are to come, {room} are left")
+            raise NoRoom(f"no room on the disk: {size_bytes} bytes are needed, {room} are left")
 
     async def sync(self, copy: IncomingLog) -> None:
-        """What was added survives the loss of power."""
+        """Makes everything that was added durable."""
         await self._committer.run_exclusive(lambda: None, must_sync=True)
         copy.unsynced_bytes = 0
 
     async def clear_rows(self, copy: IncomingLog, kinds: Sequence[bytes]) -> None:
-        """Forgets rows of state: an earlier attempt may have left some that are gone by now."""
+        """Deletes rows of state, of which an earlier attempt may have stored obsolete ones."""
         for kind in kinds:
             start, end = range_of(kind, copy.key)
             is_all = False
@@ -162,16 +162,16 @@ class IncomingLogs:
                 await self._change(copy, partial(self._delete_rows, [key for key, _ in found]))
 
     async def add_rows(self, copy: IncomingLog, rows: Sequence[Row]) -> None:
-        """Rows of state as the source has them."""
+        """Stores rows of state of the source."""
         await self._change(copy, partial(self._put_rows, copy.key, rows))
 
     async def complete(self, copy: IncomingLog, head: LogHead) -> None:
-        """Makes the copy whole, durably: it has everything up to `head`, the source's at its fence.
+        """Marks the copy as whole, durably; `head` is that of the source at its fence.
 
         Raises:
-            CorruptRecords: it has not.
+            CorruptRecords: the copy is incomplete.
         """
-        own = copy.completed(head)
+        own = copy.completed_head(head)
         whole = copy.mark._replace(is_whole=True)
 
         def write() -> None:
@@ -183,75 +183,76 @@ class IncomingLogs:
 
         await self._change(copy, write, must_sync=True)
 
-    async def promote(self, wanted: LogId) -> None:
-        """This member owns the log now: it is a copy no more."""
-        self._abort_copy(wanted)
+    async def promote(self, log_id: LogId) -> None:
+        """Makes the copy a log that this member owns: removes the marker."""
+        self._abort_copy(log_id)
 
         def delete_mark() -> None:
-            self._delete_rows([incoming_key(log_key(*wanted))])
-            self.marks.pop(wanted, None)
+            self._delete_rows([incoming_key(log_key(*log_id))])
+            self.marks.pop(log_id, None)
 
         await self._committer.run_exclusive(delete_mark)
 
-    async def delete(self, wanted: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """The log goes to somebody else, or nowhere. Durable: the record of its move may go next.
+    async def delete(self, log_id: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Deletes a log or copy durably, so that the record of its move can be removed.
 
-        `unless` is asked when it comes to that: whose the log is may have changed meanwhile.
+        `unless` is called right before, because the owner may have changed meanwhile; if it
+        returns True nothing is deleted.
         """
-        self._abort_copy(wanted)
+        self._abort_copy(log_id)
 
         def delete() -> None:
             if not unless():
-                self._store.delete_log(log_key(*wanted))
-                self.marks.pop(wanted, None)
+                self._store.delete_log(log_key(*log_id))
+                self.marks.pop(log_id, None)
 
         await self._committer.run_exclusive(delete, must_sync=True)
 
     def on_recovered(self) -> None:
-        """After the store was opened again: what is open may be ahead of what it holds."""
-        for wanted in tuple(self._open):
-            self._abort_copy(wanted)
+        """Aborts open copies after the store was opened again, since they may be ahead of it."""
+        for log_id in tuple(self._open):
+            self._abort_copy(log_id)
         self.marks.clear()
         self._read_marks()
 
     def _read_marks(self) -> None:
         for key, mark in self._store.incoming():
-            # Batches of a later epoch were appended here: the mark was left behind by a move that
-            # was cancelled (earlier releases did), and the log is no copy.
+            # Batches of a later epoch were appended here, so the log is no copy: its marker is of
+            # a move that an earlier release has cancelled.
             is_whole = mark.is_whole or self._store.head(key).leader_epoch > mark.leader_epoch
-            self.marks[LogId(*log_id(key))] = mark._replace(is_whole=is_whole)
+            self.marks[LogId(*log_id_of_key(key))] = mark._replace(is_whole=is_whole)
 
-    def _abort_copy(self, wanted: LogId) -> None:
-        """Nothing that an earlier attempt has on its way is written any more."""
-        copy = self._open.pop(wanted, None)
+    def _abort_copy(self, log_id: LogId) -> None:
+        """Ends an earlier attempt: nothing that it has staged or queued is written."""
+        copy = self._open.pop(log_id, None)
         if copy is not None:
             copy.close(Refusal.MOVING)
 
-    async def _begin_new_copy(self, wanted: LogId, move: Move) -> None:
-        key = log_key(*wanted)
+    async def _begin_new_copy(self, log_id: LogId, move: Move) -> None:
+        key = log_key(*log_id)
         mark = Incoming(move.move_id, move.leader_epoch)
         head = self._store.head(key)
         if head.leader_epoch > move.leader_epoch:
-            raise StorageFailed(f"{wanted} is newer here than where it should come from")
-        if head != LogHead() or wanted in self.marks:
-            await self.delete(wanted)
-        await self._put_mark(wanted, mark)
+            raise StorageFailed(f"the copy of {log_id} here is newer than its source")
+        if head != LogHead() or log_id in self.marks:
+            await self.delete(log_id)
+        await self._put_mark(log_id, mark)
 
-    async def _put_mark(self, wanted: LogId, mark: Incoming) -> None:
+    async def _put_mark(self, log_id: LogId, mark: Incoming) -> None:
         def write() -> None:
             group = self._store.new_write()
-            group.put(incoming_key(log_key(*wanted)), mark.pack())
+            group.put(incoming_key(log_key(*log_id)), mark.pack())
             self._store.write(group, 0)
-            self.marks[wanted] = mark
+            self.marks[log_id] = mark
 
         await self._committer.run_exclusive(write)
 
     async def _change(
         self, copy: IncomingLog, work: Callable[[], None], *, must_sync: bool = False
     ) -> None:
-        """Runs `work` between groups, unless the copy was let go of by then.
+        """Runs `work` as an exclusive task, unless the copy is aborted before.
 
-        After the store was opened again a copy in memory may be ahead of what the store holds.
+        After the store was opened again a copy in memory may be ahead of the store.
         """
 
         def change() -> None:
@@ -260,7 +261,7 @@ class IncomingLogs:
 
         await self._committer.run_exclusive(change, must_sync=must_sync)
         if copy.closed_reason is not None:
-            raise StorageFailed("the copy was let go of")
+            raise StorageFailed("the copy was aborted")
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
         group = self._store.new_write()

@@ -1,15 +1,13 @@
-"""A log on its way here: batches come as they are stored elsewhere, in order, and keep their place.
+"""A copy of a log that a move brings here: batches keep their offsets and epochs.
 
-Everything that is made of batches, segments, time index, epochs and the head, is made anew by the
-same code that writes appended ones.
+Segments, time index, epochs and head are derived from the batches by the code that also writes
+appended ones.
 """
 
 from typing import Final
 
-from crc32c import crc32c
-
 from common.ports.partitions import LogId, Refusal
-from common.records.batch import BatchHeader, iter_batches
+from common.records.batch import BatchHeader, has_valid_crc, iter_batches
 from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
@@ -19,14 +17,11 @@ from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.keys import Incoming, LogHead, producer_key
 from partition_svc.store.log_store import LogStore
 
-#: The CRC-32C of a batch covers everything from its attributes on.
-_CRC_START: Final = 21
-
-Placed = tuple[bytes, BatchHeader]
+CopiedBatch = tuple[bytes, BatchHeader]
 
 
 class IncomingLog(PartitionLog):
-    """A copy that is not served. Belongs to one attempt of one move."""
+    """A copy that is not served. It belongs to one attempt of one move."""
 
     __slots__ = ("_rows", "has_producers", "mark", "unsynced_bytes")
 
@@ -48,53 +43,53 @@ class IncomingLog(PartitionLog):
             producer_expiration_ms=0,
         )
         self.mark = mark
-        #: Of batches that may be lost with the power.
+        #: Bytes of batches that are not synced yet.
         self.unsynced_bytes = 0
-        #: Whether the rows of producers are here: each batch from now on changes its producer's.
+        #: True once the producers' rows are here: from then on each batch updates one.
         self.has_producers = False
         self._rows: dict[int, bytes] = {}
 
-    def placed(self, batches: bytes) -> list[Placed]:
-        """Cuts a run of batches into batches that may be taken one after the other.
+    def split(self, batches: bytes) -> list[CopiedBatch]:
+        """Splits a run of batches into single batches with their headers.
 
         Raises:
-            CorruptRecords: one of them is damaged, or not where the log goes on.
+            CorruptRecords: one of them is damaged, or does not follow the one before.
         """
-        found: list[Placed] = []
+        copied: list[CopiedBatch] = []
         next_offset = self.next_offset
         for position, header in iter_batches(batches):
             batch = batches[position : position + header.size]
-            if crc32c(memoryview(batch)[_CRC_START:]) != header.crc:
+            if not has_valid_crc(batch, header):
                 raise CorruptRecords(f"the batch at offset {header.base_offset} fails its CRC-32C")
-            # A batch may begin before the offset that was asked for, but not where one is already.
+            # A batch may begin before the requested offset, but must not overlap a stored one.
             if header.base_offset < next_offset:
                 raise CorruptRecords(f"offset {header.base_offset} came after {next_offset}")
             next_offset = header.last_offset + 1
-            found.append((batch, header))
-        return found
+            copied.append((batch, header))
+        return copied
 
-    def take(self, batch: bytes, header: BatchHeader, now_ms: int) -> StagedBatch:
-        """Stages a batch at the place that it has. What it returns must go to the committer."""
+    def stage_copied(self, batch: bytes, header: BatchHeader, now_ms: int) -> StagedBatch:
+        """Stages a batch at its own offsets; the result must go to the committer."""
         self.next_offset = header.last_offset + 1
         self.unsynced_bytes += len(batch)
         return StagedBatch(
-            self,
-            batch,
-            header.base_offset,
-            self.next_offset,
-            header.max_timestamp,
-            header.leader_epoch,
-            self._row_after(header, now_ms) if self.has_producers else None,
-            _NOBODY,
-            0,
+            log=self,
+            batch=batch,
+            base_offset=header.base_offset,
+            next_offset=self.next_offset,
+            max_timestamp=header.max_timestamp,
+            leader_epoch=header.leader_epoch,
+            producer_row=self._row_after(header, now_ms) if self.has_producers else None,
+            reply=_NO_REPLY,
+            position=0,
         )
 
-    def settled(self) -> None:
-        """Everything that was taken is in the store."""
+    def on_flushed(self) -> None:
+        """Drops rows in memory, since all staged batches are in the store."""
         self._rows.clear()
 
     def _row_after(self, header: BatchHeader, now_ms: int) -> tuple[bytes, bytes] | None:
-        """Key and row of the batch's producer; None where it has none, or the row has the batch."""
+        """Returns key and new row of the batch's producer; None if nothing changes."""
         if header.producer_id < 0:
             return None
         key = producer_key(self.key, header.producer_id)
@@ -105,11 +100,13 @@ class IncomingLog(PartitionLog):
         self._rows[header.producer_id] = row
         return key, row
 
-    def completed(self, head: LogHead) -> LogHead:
-        """The head of the whole log, where `head` is its source's; fenced for its source's epoch.
+    def completed_head(self, head: LogHead) -> LogHead:
+        """Returns the head of the complete copy, which is fenced for the epoch of its source.
+
+        `head` is that of the source.
 
         Raises:
-            CorruptRecords: something is missing.
+            CorruptRecords: the copy is incomplete.
         """
         is_empty = head.log_start_offset == head.next_offset
         if self.next_offset != head.next_offset and not is_empty:
@@ -117,8 +114,8 @@ class IncomingLog(PartitionLog):
         return head._replace(size_bytes=self.head.size_bytes, fence_epoch=self.mark.leader_epoch)
 
 
-class _Nobody(AppendReply):
-    """Nobody waits for one batch: whoever adds them waits for all."""
+class _NoReply(AppendReply):
+    """A reply without a future: the copy is flushed as a whole."""
 
     __slots__ = ()
 
@@ -132,4 +129,4 @@ class _Nobody(AppendReply):
         pass
 
 
-_NOBODY: Final = _Nobody()
+_NO_REPLY: Final = _NoReply()

@@ -1,7 +1,7 @@
-"""The source's side of a move: reading a log for its new owner, and handing it over at a fence.
+"""The source side of a move: reading a log for the target, and the fence.
 
-What is read is durable before it leaves: a source that loses power must not come back with less
-than its target holds, and give the same offsets to other records.
+Batches are durable before the target gets them. Otherwise a source that loses power could restart
+with less than the target has, and assign the same offsets to other records.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from partition_svc.store.keys import LOG_KEY_BYTES, PRODUCERS, LogHead, range_of
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits, Row
 
-#: Small enough that reading it, and taking it in, are short turns of the loop.
+#: Limits of one read, so that neither source nor target blocks its event loop for long.
 _PIECE: Final = ReadLimits(bytes_max=256 << 10, pause_bytes=256 << 10, at_least_one=True)
-#: Rows are small: some 500 of them take as long as a piece of batches.
+#: Rows are small: about 500 of them take as long as a read of batches.
 _ROWS_BYTES: Final = 32 << 10
 
 
 class NotMoveSource(Exception):
-    """The log cannot be handed over from here, or not in this move: `refusal` says why."""
+    """Raised when this member cannot hand over the log in this move; `refusal` has the reason."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
@@ -47,38 +47,38 @@ class OutgoingLogs:
         *,
         on_fenced: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_fenced` is called as soon as a log takes no more appends."""
+        """`on_fenced` is called as soon as a log accepts no more appends."""
         self._registry = registry
         self._committer = committer
         self._recovery = recovery
         self._store = store
         self._on_fenced = on_fenced
 
-    async def find(self, move_id: int, wanted: LogId, leader_epoch: int) -> PartitionLog:
-        """The log, where this member owns it under this epoch and knows that it moves."""
+    async def find(self, move_id: int, log_id: LogId, leader_epoch: int) -> PartitionLog:
+        """Returns the log if this member owns it under this epoch and knows of the move."""
         await self._recovery.until_readable()
-        log = self._registry.find(wanted)
+        log = self._registry.find(log_id)
         if isinstance(log, Refusal):
             raise NotMoveSource(log)
         refusal = log.epoch_refusal(leader_epoch)
         if refusal is not None:
             raise NotMoveSource(refusal)
-        move = self._registry.view.move_of(*wanted)
+        move = self._registry.view.move_of(*log_id)
         if move is None or move.move_id != move_id:
             raise NotMoveSource(Refusal.NOT_OWNER)
         return log
 
     async def durable_head(self, log: PartitionLog) -> LogHead:
-        """The log as it is written now; it survives the loss of power when this returns."""
+        """Returns the current head of the log, once everything up to it is durable."""
         head = log.head
         await self._committer.run_exclusive(_nothing, must_sync=True)
         return head
 
     def continues(self, log: PartitionLog, end_offset: int, last_epoch: int) -> bool:
-        """Whether a copy up to `end_offset`, with `last_epoch` in its last batch, begins `log`.
+        """Returns True if a copy up to `end_offset`, of epoch `last_epoch`, is a prefix of `log`.
 
-        An epoch belongs to one owner, so logs that have the same end of an epoch have the same
-        batches before it (KIP-101). Not for a compacted log: what was compacted since may have had
+        An epoch belongs to one owner, so logs with the same end of an epoch have the same batches
+        before it (KIP-101). Returns False for a compacted log: compaction may have removed
         tombstones of records that the copy has.
         """
         if log.config.is_compacted or not log.log_start_offset <= end_offset <= log.next_offset:
@@ -91,7 +91,7 @@ class OutgoingLogs:
     async def batches(
         self, log: PartitionLog, offset: int, end_offset: int
     ) -> AsyncIterator[list[bytes]]:
-        """Whole batches from `offset` to `end_offset`, about 256 KiB at a time."""
+        """Yields whole batches from `offset` to `end_offset`, about 256 KiB at a time."""
         offset = max(offset, log.log_start_offset)
         while offset < end_offset:
             await self._recovery.until_readable()
@@ -105,14 +105,14 @@ class OutgoingLogs:
             await asyncio.sleep(0)
 
     async def fence(self, log: PartitionLog, leader_epoch: int) -> LogHead:
-        """Ends appends under this epoch, durably; returns the log's last state.
+        """Fences the log durably against appends under this epoch; returns its final head.
 
-        Whatever was appended before it is durable and on its way to be answered.
+        All earlier appends are durable then, and their replies are complete.
         """
         fenced: list[LogHead] = []
 
         def write() -> None:
-            # Not where a new epoch has come in between.
+            # A newer epoch may have ended the fence meanwhile.
             if log.is_fenced:
                 group = self._store.new_write()
                 log.write_head(group)
@@ -130,7 +130,7 @@ class OutgoingLogs:
         return fenced[0]
 
     async def rows(self, log: PartitionLog, kinds: Sequence[bytes]) -> AsyncIterator[list[Row]]:
-        """The rows of state of these kinds, about 32 KiB at a time."""
+        """Yields the rows of state of these kinds, about 32 KiB at a time."""
         for kind in kinds:
             start, end = range_of(kind, log.key)
             is_all = False
@@ -145,9 +145,9 @@ class OutgoingLogs:
                 await asyncio.sleep(0)
 
     async def producers(self, log: PartitionLog, end_offset: int) -> AsyncIterator[list[Row]]:
-        """The rows of producers as they were when `end_offset` was the log's end.
+        """Yields the rows of producers as they were when the log ended at `end_offset`.
 
-        What was appended since may not be durable yet; the target learns it from the batches.
+        Later appends may not be durable yet; the target derives their state from the batches.
         """
         async for rows in self.rows(log, [PRODUCERS]):
             before = [(kind, key, row_before(value, end_offset)) for kind, key, value in rows]
@@ -155,4 +155,4 @@ class OutgoingLogs:
 
 
 def _nothing() -> None:
-    """All that counts is the sync."""
+    """Does nothing; used as a task that only needs the sync."""

@@ -1,7 +1,7 @@
-"""What is checked and changed inside of a batch: LogValidator's rules about records.
+"""Rules about the records of a batch, and the changes that a topic makes (Kafka's LogValidator).
 
-Opening a batch costs about half a microsecond for each record, so it is done only where the topic
-or the header asks for it (`must_examine`).
+Examining a batch takes about half a microsecond for each record, so it is done only if the topic
+or the header requires it (`must_examine`).
 """
 
 from collections.abc import Callable, Sequence
@@ -25,25 +25,25 @@ from partition_svc.log.log_config import FOREVER, LogConfig
 
 _Bytes = bytes | memoryview
 
-#: A batch as it may be stored, and its header.
+#: A batch that may be stored, and its header.
 ValidBatch = tuple[_Bytes, BatchHeader]
 
-#: Any time of 64 bits will do where the log stamps records.
+#: The timestamps of records do not matter if the log sets its own (LogAppendTime).
 _ANY_TIME: Final = Demands(-1 << 63, TIMESTAMP_MAX)
-#: Records that are refused with words.
+#: Number of records whose refusal has a message of its own.
 _EXPLAINED_MAX: Final = 20
 _NO_KEY: Final = "Compacted topic cannot accept message without key."
 
 
 def must_examine(header: BatchHeader, config: LogConfig, now_ms: int, *, has_keys: bool) -> bool:
-    """Returns whether the header alone does not tell what becomes of the batch.
+    """Returns True if the header is not enough to accept the batch.
 
-    With `has_keys` the batch was made in this process, and only its times are in doubt.
+    With `has_keys` the batch was made in this process, and only its timestamps can be wrong.
     """
     if not config.is_log_append_time:
         if config.timestamp_before_max_ms < FOREVER:
             return True
-        # Not filled in by sarama before 1.45.1; and Apache Kafka does not believe it anyway.
+        # sarama before 1.45.1 does not set max_timestamp, and Apache Kafka does not trust it.
         latest_ms = now_ms + config.timestamp_after_max_ms
         if not NO_TIMESTAMP <= header.base_timestamp <= header.max_timestamp <= latest_ms:
             return True
@@ -52,7 +52,7 @@ def must_examine(header: BatchHeader, config: LogConfig, now_ms: int, *, has_key
     return (config.is_compacted or config.validates_records) and not has_keys
 
 
-def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and how
+def apply_record_rules(  # noqa: PLR0913 - a batch, its rules and its limits
     batch: _Bytes,
     header: BatchHeader,
     config: LogConfig,
@@ -63,25 +63,24 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, what it is judged by, and ho
     headers_max: int | None = None,
     pause: Callable[[], None] | None = None,
 ) -> ValidBatch | AppendResult:
-    """The batch as the topic wants it, or why the whole of it is refused.
+    """Returns the batch with the changes of the topic, or the refusal of the whole batch.
 
-    Its header tells the newest time of its records, whatever the producer wrote there, and the
-    timestamp type is the topic's. `inflated_max`, `headers_max` and `pause`: see `inflate` and
-    `examine`.
+    The header gets the newest timestamp of the records, whatever the producer wrote there, and the
+    topic's timestamp type. See `inflate` and `examine` for `inflated_max`, `headers_max`, `pause`.
     """
     demands = _demands(config, now_ms, needs_keys=config.is_compacted and not has_keys)
     try:
         data = inflate(batch, header, bytes_max=inflated_max)
         findings = examine(data, header, demands, headers_max=headers_max, pause=pause)
     except CorruptRecords as error:
-        # Its CRC is right, so sending it once more would not help: CORRUPT_MESSAGE is retriable.
+        # The CRC is right, so a retry would not help; CORRUPT_MESSAGE would cause one.
         return AppendResult(refusal=Refusal.INVALID_RECORD, message=str(error))
     except UnsupportedRecords as error:
         return AppendResult(refusal=Refusal.UNSUPPORTED_COMPRESSION_TYPE, message=str(error))
     if findings.missing_keys:
-        return _keys_are_missing(findings)
+        return _refuse_missing_keys(findings)
     if findings.wrong_times:
-        return _times_are_wrong(findings, demands)
+        return _refuse_wrong_times(findings, demands)
     changed = _changed_header(header, findings, config)
     if changed == header:
         return batch, header
@@ -111,12 +110,12 @@ def _changed_header(header: BatchHeader, findings: Findings, config: LogConfig) 
     )
 
 
-def _keys_are_missing(findings: Findings) -> AppendResult:
+def _refuse_missing_keys(findings: Findings) -> AppendResult:
     named = [(index, _NO_KEY) for index in findings.missing_keys]
     return _refused(Refusal.INVALID_RECORD, _NO_KEY, named)
 
 
-def _times_are_wrong(findings: Findings, demands: Demands) -> AppendResult:
+def _refuse_wrong_times(findings: Findings, demands: Demands) -> AppendResult:
     allowed = f"it must be from {demands.earliest} to {demands.latest}"
     named = [
         (index, f"the timestamp {timestamp} is out of range: {allowed}")
@@ -127,14 +126,14 @@ def _times_are_wrong(findings: Findings, demands: Demands) -> AppendResult:
 
 
 def stamped_by_producer(header: BatchHeader) -> AppendResult:
-    """Refuses a batch whose producer claims to be the log of a topic with LogAppendTime."""
+    """Returns the refusal of a batch that claims LogAppendTime; only the broker may set it."""
     message = "producers may not stamp LogAppendTime"
     named = [(index, message) for index in range(min(header.record_count, NAMED_MAX))]
     return _refused(Refusal.INVALID_TIMESTAMP, message, named)
 
 
 def _refused(refusal: Refusal, message: str, named: Sequence[tuple[int, str]]) -> AppendResult:
-    """Names records (KIP-467), only the first of them with a message of their own."""
+    """Returns a refusal that names records (KIP-467), the first of them with a message each."""
     return AppendResult(
         refusal=refusal,
         message=message,

@@ -1,4 +1,4 @@
-"""One thread for work on the records of large batches, which would stop the event loop."""
+"""One thread for work on the records of large batches, which would block the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class RecordThread:
-    """Runs one piece of work after the other."""
+    """Runs work items in order."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -19,5 +19,5 @@ class RecordThread:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:
-        """Waits for the work that has begun, and drops the rest."""
+        """Waits for the work that has begun; cancels the rest."""
         self._executor.shutdown(cancel_futures=True)

@@ -51,7 +51,7 @@ def steady_producer(broker, raw):
 
 
 def deleted_line(count):
-    return f"deleted {count} logs that are gone"
+    return f"deleted {count} logs"
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)

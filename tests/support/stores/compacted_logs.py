@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from common.records.records import read_records
-from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.candidate import find_candidate
 from partition_svc.log.compaction.compaction_pass import CompactionPass, CompactionTools
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.partitions import LocalPartitions
@@ -50,7 +50,7 @@ async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | N
     """Runs a pass over the log of the test; returns how many batches it replaced."""
     log = core._registry.find(LOG)
     assert isinstance(log, PartitionLog)
-    part = cleanable(log, core._store.reader, now_ms)
+    part = find_candidate(log, core._store.reader, now_ms)
     if part is None:
         return 0
     tools: CompactionTools = core._cleaner._tools

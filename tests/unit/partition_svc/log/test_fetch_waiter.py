@@ -22,13 +22,13 @@ def run():
 
 
 @asynccontextmanager
-async def waiting(*rooms, lacking_bytes, within_s=60):
+async def waiting(*rooms, missing_bytes, within_s=60):
     """A waiter for pairs of log and room, and the task that waits."""
     with FetchWaiter() as waiter:
         for log, room_bytes in rooms:
             waiter.watch(log, room_bytes)
         deadline = asyncio.get_running_loop().time() + within_s
-        task = asyncio.create_task(waiter.wait(lacking_bytes, deadline))
+        task = asyncio.create_task(waiter.wait(missing_bytes, deadline))
         await asyncio.sleep(0)
         yield waiter, task
         task.cancel()
@@ -41,7 +41,7 @@ async def has_ended(task):
 
 def test_bytes_of_all_logs_count_together(run):
     async def test(first, second):
-        async with waiting((first, 1000), (second, 1000), lacking_bytes=100) as (waiter, task):
+        async with waiting((first, 1000), (second, 1000), missing_bytes=100) as (waiter, task):
             waiter.on_readable(first, 60)
             assert not await has_ended(task)
             waiter.on_readable(second, 40)
@@ -53,7 +53,7 @@ def test_bytes_of_all_logs_count_together(run):
 
 def test_only_logs_that_changed_are_named(run):
     async def test(first, second):
-        async with waiting((first, 1000), (second, 1000), lacking_bytes=100) as (waiter, task):
+        async with waiting((first, 1000), (second, 1000), missing_bytes=100) as (waiter, task):
             wake_all(second)
             assert await has_ended(task)
             assert waiter.changed == {second}
@@ -77,7 +77,7 @@ def test_it_waits_at_its_logs_only_while_it_is_used(run):
 
 def test_a_batch_that_does_not_fit_ends_the_wait(run):
     async def test(first, second):
-        async with waiting((first, 50), (second, 1000), lacking_bytes=500) as (waiter, task):
+        async with waiting((first, 50), (second, 1000), missing_bytes=500) as (waiter, task):
             waiter.on_readable(first, 50)
             assert not await has_ended(task)
             waiter.on_readable(first, 1)
@@ -98,7 +98,7 @@ def test_a_change_before_the_wait_ends_it_at_once(run):
 
 def test_the_deadline_ends_the_wait_without_a_change(run):
     async def test(first, _):
-        async with waiting((first, 1000), lacking_bytes=100, within_s=0) as (waiter, task):
+        async with waiting((first, 1000), missing_bytes=100, within_s=0) as (waiter, task):
             await task
             assert not waiter.changed
 
@@ -107,7 +107,7 @@ def test_the_deadline_ends_the_wait_without_a_change(run):
 
 def test_waking_twice_does_no_harm(run):
     async def test(first, _):
-        async with waiting((first, 1000), lacking_bytes=1) as (waiter, task):
+        async with waiting((first, 1000), missing_bytes=1) as (waiter, task):
             wake_all(first)
             waiter.on_readable(first, 5)
             wake_all(first)

@@ -132,7 +132,7 @@ def test_a_pass_over_very_many_takes_many_short_turns(tmp_path, monkeypatch):
 
 
 def test_many_new_producers_are_looked_at_before_it_is_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(maintenance, "_LOOK_S", 0.001)
+    monkeypatch.setattr(maintenance, "_CHECK_S", 0.001)
 
     async def test(core):
         passes, run_pass = [], core._producers.run_pass

@@ -185,7 +185,7 @@ def test_the_queue_stays_short_where_batches_are_forgotten_before_their_turn():
         if number % 10 == 9:
             cache.forget(mixed)
             mixed = LogTail()
-        assert cache.place_count < 2_200
+        assert cache.queue_length < 2_200
     assert quiet.is_filled
     assert compacted.run_count == 1
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.candidate import find_candidate
 from tests.support.stores.compacted_logs import EAGER, START_MS, begin_segment, compacted, fill
 from tests.support.stores.partition_core import LOG, running_core, topic
 
@@ -19,7 +19,7 @@ def run(test, folder, **configs):
 
 
 def part_of(core, now_ms=START_MS):
-    return cleanable(core._registry.find(LOG), core._store.reader, now_ms)
+    return find_candidate(core._registry.find(LOG), core._store.reader, now_ms)
 
 
 async def fill_segments(core, *counts, at_ms=START_MS):
@@ -31,7 +31,7 @@ async def fill_segments(core, *counts, at_ms=START_MS):
             await fill(core, [(b"%d-%03d" % (number, one), b"v")], at_ms=at_ms + number)
 
 
-def test_the_newest_segment_is_left_alone(tmp_path):
+def test_the_newest_segment_is_skipped(tmp_path):
     async def test(core):
         assert part_of(core) is None
         await fill_segments(core, 4)

@@ -4,7 +4,7 @@ from common.ports.metadata import ClusterChange
 from common.ports.moves import Move, MovePhase
 from common.ports.partitions import MAX_TIMESTAMP, LogId, OffsetQuery
 from partition_svc.log.compaction import cleaner
-from partition_svc.log.compaction.candidate import cleanable
+from partition_svc.log.compaction.candidate import find_candidate
 from partition_svc.log.compaction.compaction_pass import CompactionPass
 from partition_svc.log.log_config import LogConfig
 from tests.support.stores.compacted_logs import (
@@ -169,7 +169,7 @@ def timeless(batch):
     return with_valid_crc(batch[:27] + (2**63 - 1).to_bytes(8, "big") + batch[35:])
 
 
-def test_a_batch_that_cannot_be_rewritten_is_left_alone_and_told(tmp_path, caplog):
+def test_a_batch_that_cannot_be_rewritten_is_skipped_and_told(tmp_path, caplog):
     """Stored by an earlier release, which took such times; this one ended at every start."""
 
     async def test():
@@ -186,7 +186,7 @@ def test_a_batch_that_cannot_be_rewritten_is_left_alone_and_told(tmp_path, caplo
             assert (await read_everything(core))[0][61:] == lying[61:]
             assert len(await read_everything(core)) == 3
             (described,) = await core.describe_logs([LOG])
-            assert "1 batches are left as they are, the first at offset 0" in described.uncleanable
+            assert "1 batches are left unchanged, the first at offset 0" in described.uncleanable
         assert caplog.text.count("cannot compact") == 1
 
     run(test)
@@ -229,9 +229,9 @@ def test_a_bug_in_looking_at_one_log_does_not_hide_the_others(tmp_path, monkeypa
             def failing(log, reader, now_ms):
                 if log.id == LOG:
                     raise ZeroDivisionError("a bug")
-                return cleanable(log, reader, now_ms)
+                return find_candidate(log, reader, now_ms)
 
-            monkeypatch.setattr(cleaner, "cleanable", failing)
+            monkeypatch.setattr(cleaner, "find_candidate", failing)
             await core._cleaner.clean_dirty_logs()
             assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
             assert "a bug" in (await core.describe_logs([LOG]))[0].uncleanable

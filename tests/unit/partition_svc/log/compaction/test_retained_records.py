@@ -26,15 +26,15 @@ def placed(*batches):
 
 
 def after_a_pass(
-    batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY, left_alone=None
+    batches, *, now_ms=START_MS, first=0, retention_ms=DAY_MS, buffer_bytes=ROOMY, skipped=None
 ):
     """The log after one part of it, from batch `first` on, was compacted; and how far it came."""
-    left_alone = {} if left_alone is None else left_alone
+    skipped = {} if skipped is None else skipped
     last = LastOffsets(0, buffer_bytes)
-    last.add(batches[first:], left_alone)
+    last.add(batches[first:], skipped)
     taken = [one for one in batches if parse_header(one).last_offset < last.end]
     by_offset = {parse_header(one).last_offset: one for one in batches}
-    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms, left_alone):
+    for offset, size_bytes, batch in compact(taken, last, now_ms, retention_ms, skipped):
         assert len(by_offset.pop(offset)) == size_bytes
         if batch is not None:
             by_offset[offset] = batch
@@ -94,9 +94,9 @@ def test_control_batches_and_what_cannot_be_read_stay_as_they_are():
         record_batch([Record(b"1", b"a")], attributes=7),
         keyed_batch([(b"a", b"2")]),
     )
-    left_alone = {}
-    assert after_a_pass(log, left_alone=left_alone)[0] == log
-    assert sorted(left_alone) == [1, 2]
+    skipped = {}
+    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert sorted(skipped) == [1, 2]
 
 
 def test_a_batch_with_times_beyond_64_bits_stays_and_takes_nothing_along():
@@ -107,9 +107,9 @@ def test_a_batch_with_times_beyond_64_bits_stays_and_takes_nothing_along():
     )
     late = with_valid_crc(late[:27] + struct.pack(">q", 2**63 - 7) + late[35:])
     log = placed(keyed_batch([(b"a", b"1")]), late, keyed_batch([(b"b", b"1")]))
-    left_alone = {}
-    assert after_a_pass(log, left_alone=left_alone)[0] == log
-    assert "64 bits" in left_alone[1]
+    skipped = {}
+    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert "64 bits" in skipped[1]
 
 
 def test_a_batch_that_would_not_read_back_stays(monkeypatch):
@@ -119,9 +119,9 @@ def test_a_batch_that_would_not_read_back_stays(monkeypatch):
         return with_records(header, [one._replace(timestamp=7) for one in records])
 
     monkeypatch.setattr(retained_records, "with_records", wrong)
-    left_alone = {}
-    assert after_a_pass(log, left_alone=left_alone)[0] == log
-    assert "read back" in left_alone[0]
+    skipped = {}
+    assert after_a_pass(log, skipped=skipped)[0] == log
+    assert "read back" in skipped[0]
 
 
 def test_a_batch_whose_rewriting_fails_stays_and_others_do_not(monkeypatch):
@@ -137,10 +137,10 @@ def test_a_batch_whose_rewriting_fails_stays_and_others_do_not(monkeypatch):
         return with_records(header, records, **others)
 
     monkeypatch.setattr(retained_records, "with_records", failing)
-    left, _ = after_a_pass(log, left_alone=(left_alone := {}))
+    left, _ = after_a_pass(log, skipped=(skipped := {}))
     assert left[0] == log[0]
     assert list(pairs_by_offset(left)) == [0, 1, 3, 4]
-    assert left_alone == {0: "a bug"}
+    assert skipped == {0: "a bug"}
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
@@ -156,8 +156,8 @@ def test_a_large_batch_that_cannot_be_read_to_its_end_takes_nothing_along():
     many = [(b"a", b"%d" % number) for number in range(5000)]
     cut = keyed_batch(many, count=5001, last_offset_delta=5000)
     log = placed(keyed_batch([(b"a", b"first")]), cut)
-    assert after_a_pass(log, left_alone=(left_alone := {}))[0] == log
-    assert list(left_alone) == [1]
+    assert after_a_pass(log, skipped=(skipped := {}))[0] == log
+    assert list(skipped) == [1]
 
 
 def test_the_keys_of_a_very_large_batch_are_noted_as_far_as_there_is_room(monkeypatch):

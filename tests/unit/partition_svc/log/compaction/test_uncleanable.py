@@ -38,5 +38,5 @@ def test_logs_that_are_gone_are_forgotten():
     found = UncleanableLogs()
     found.note(ONE, "a bug")
     found.note(OTHER, "a bug")
-    found.keep([OTHER])
+    found.retain([OTHER])
     assert (found.reason(ONE), found.reason(OTHER)) == ("", "a bug")

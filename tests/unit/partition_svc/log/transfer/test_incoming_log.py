@@ -26,14 +26,14 @@ def copy(store):
 
 def write(store, copy, *batches):
     group = store.new_write()
-    taken = [copy.take(one, header, 0) for one, header in copy.placed(b"".join(batches))]
+    taken = [copy.stage_copied(one, header, 0) for one, header in copy.split(b"".join(batches))]
     copy.write(group, taken, store.generation)
     store.write(group, 0)
 
 
 def test_batches_are_cut_apart_and_none_is_changed(copy):
     sent = [assign_offset(batch(3), 0, 2), assign_offset(batch(2), 3, 4)]
-    found = copy.placed(b"".join(sent))
+    found = copy.split(b"".join(sent))
     assert [one for one, _ in found] == sent
     assert [(header.base_offset, header.leader_epoch) for _, header in found] == [(0, 2), (3, 4)]
     # Looking takes nothing.
@@ -54,7 +54,7 @@ def test_time_index_epochs_and_segments_are_made_anew(store, copy):
 
 def test_a_whole_copy_is_fenced_for_the_epoch_of_its_source(store, copy):
     write(store, copy, assign_offset(batch(3), 0, 2))
-    own = copy.completed(LogHead(0, 3, 999, 7, 2, 2))
+    own = copy.completed_head(LogHead(0, 3, 999, 7, 2, 2))
     assert own == LogHead(0, 3, len(batch(3)), 7, 2, 2, 5)
     with pytest.raises(CorruptRecords):
-        copy.completed(LogHead(0, 4, 999, 7, 2, 2))
+        copy.completed_head(LogHead(0, 4, 999, 7, 2, 2))
