@@ -1,13 +1,11 @@
 """The ring over gRPC: only translates, to and from `RingCore`."""
 
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import grpc
 import grpc.aio
 
 from common.ports.moves import MemberProcess, MovePhase, Ring, RingResult
-from common.ports.unavailable import BackendUnavailable, ProcessReplaced
 from common.rpc.messages.ring import (
     move_to_message,
     process_from_message,
@@ -15,11 +13,10 @@ from common.rpc.messages.ring import (
     ring_to_message,
 )
 from common.rpc.server import RpcServer, Service
+from common.rpc.status import MalformedRequest
 from metadata_svc.core import MetadataCore
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
-
-T = TypeVar("T")
 
 RING_SERVICE: Final = "metadata.v1.RingService"
 
@@ -35,7 +32,7 @@ class RingServicer(RingServiceServicer):
         request: pb.DescribeRingRequest,
         context: grpc.aio.ServicerContext[pb.DescribeRingRequest, pb.DescribeRingResponse],
     ) -> pb.DescribeRingResponse:
-        return ring_to_message(await _answered(context, self._ring.describe_ring()))
+        return ring_to_message(await self._ring.describe_ring())
 
     async def ChangeRing(  # noqa: N802
         self,
@@ -44,8 +41,8 @@ class RingServicer(RingServiceServicer):
     ) -> pb.ChangeRingResponse:
         changing = self._changing(request)
         if changing is None:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no change is asked for")
-        return ring_result_to_message(await _answered(context, changing))
+            raise MalformedRequest("no change is asked for")
+        return ring_result_to_message(await changing)
 
     async def AdvanceMove(  # noqa: N802
         self,
@@ -55,9 +52,9 @@ class RingServicer(RingServiceServicer):
         try:
             phase = MovePhase(request.phase)
         except ValueError:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no phase that a move has")
+            raise MalformedRequest("no phase that a move has") from None
         advancing = self._ring.advance_move(request.move_id, phase, process=_process(request))
-        move = await _answered(context, advancing)
+        move = await advancing
         return pb.AdvanceMoveResponse(move=None if move is None else move_to_message(move))
 
     async def EndMove(  # noqa: N802
@@ -66,7 +63,7 @@ class RingServicer(RingServiceServicer):
         context: grpc.aio.ServicerContext[pb.EndMoveRequest, pb.EndMoveResponse],
     ) -> pb.EndMoveResponse:
         process = _process(request)
-        await _answered(context, self._ring.end_move(request.move_id, process=process))
+        await self._ring.end_move(request.move_id, process=process)
         return pb.EndMoveResponse()
 
     def _changing(self, request: pb.ChangeRingRequest) -> Awaitable[RingResult] | None:
@@ -100,13 +97,3 @@ def service(ring: Ring) -> Service:
 def tell_of_moves(core: MetadataCore, server: RpcServer) -> None:
     """Lets the health of RingService say whether moves work. The process stays ready."""
     core.on_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))
-
-
-async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
-    """The core's answer; where it has none, the call as a whole did not run."""
-    try:
-        return await answer
-    except ProcessReplaced as error:
-        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-    except BackendUnavailable as error:
-        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
 
-import grpc
 import grpc.aio
 
-from common.ports.unavailable import BackendUnavailable, ProcessReplaced, RegistrationRefused
+from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.rpc.messages.metadata import (
     new_topic_from_message,
     result_to_message,
@@ -16,6 +14,7 @@ from common.rpc.messages.metadata import (
 )
 from common.rpc.messages.ring import process_from_message
 from common.rpc.server import Service
+from common.rpc.status import abort_with
 from metadata_svc.core import MetadataCore
 from metadata_svc.watch.messages import ChangeMessages
 from metadata_svc.watch.requests import WrongRegistration, hear, registration
@@ -24,8 +23,6 @@ from protos.metadata.v1.metadata_pb2_grpc import (
     MetadataServiceServicer,
     add_MetadataServiceServicer_to_server,
 )
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +42,14 @@ class MetadataServicer(MetadataServiceServicer):
         try:
             who = await registration(requests, pauses=self._core.pauses)
         except WrongRegistration as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await abort_with(context, error)
         watch = self._core.watch(who)
         hearing = asyncio.create_task(hear(requests, watch, who=who, pauses=self._core.pauses))
         try:
             async for change in watch:
                 yield self._messages.of(change)
-        except RegistrationRefused as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        except BackendUnavailable as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        except (RegistrationRefused, BackendUnavailable) as error:
+            await abort_with(context, error)
         finally:
             hearing.cancel()
             await asyncio.wait([hearing])
@@ -72,7 +67,7 @@ class MetadataServicer(MetadataServiceServicer):
             timeout_ms=request.timeout_ms,
             validate_only=request.validate_only,
         )
-        results = await _answered(context, creating)
+        results = await creating
         return pb.CreateTopicsResponse(results=map(result_to_message, results))
 
     async def DeleteTopics(  # noqa: N802
@@ -83,7 +78,7 @@ class MetadataServicer(MetadataServiceServicer):
         deleting = self._core.delete_topics(
             request.names, request.topic_ids, timeout_ms=request.timeout_ms
         )
-        results = await _answered(context, deleting)
+        results = await deleting
         return pb.DeleteTopicsResponse(results=map(result_to_message, results))
 
     async def DescribeTopics(  # noqa: N802
@@ -106,7 +101,7 @@ class MetadataServicer(MetadataServiceServicer):
             pb.AllocateProducerIdsRequest, pb.AllocateProducerIdsResponse
         ],
     ) -> pb.AllocateProducerIdsResponse:
-        block = await _answered(context, self._core.allocate_producer_ids())
+        block = await self._core.allocate_producer_ids()
         return pb.AllocateProducerIdsResponse(first_producer_id=block.first, count=block.count)
 
     async def RenewVolumeToken(  # noqa: N802
@@ -115,7 +110,7 @@ class MetadataServicer(MetadataServiceServicer):
         context: grpc.aio.ServicerContext[pb.RenewVolumeTokenRequest, pb.RenewVolumeTokenResponse],
     ) -> pb.RenewVolumeTokenResponse:
         process = process_from_message(request.process)
-        await _answered(context, self._core.renew_volume_token(process, request.token))
+        await self._core.renew_volume_token(process, request.token)
         return pb.RenewVolumeTokenResponse()
 
 
@@ -126,13 +121,3 @@ def service(core: MetadataCore) -> Service:
         "metadata.v1.MetadataService",
         lambda server: add_MetadataServiceServicer_to_server(servicer, server),
     )
-
-
-async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
-    """The core's answer; where it has none, the call as a whole did not run."""
-    try:
-        return await answer
-    except ProcessReplaced as error:
-        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-    except BackendUnavailable as error:
-        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))

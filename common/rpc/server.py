@@ -18,7 +18,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from common.rpc.channels import SHARED_OPTIONS
-from common.rpc.malformed import RefuseMalformed
+from common.rpc.status import StatusInterceptor
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class RpcServer:
         """`address` is host:port; port 0 takes a free one. `interceptors` see a call first."""
         self.address = address
         self._server = grpc.aio.server(
-            options=_SERVER_OPTIONS, interceptors=[*interceptors, RefuseMalformed()]
+            options=_SERVER_OPTIONS, interceptors=[*interceptors, StatusInterceptor()]
         )
         self._health = health.HealthServicer()
         self._telling: set[asyncio.Task[None]] = set()

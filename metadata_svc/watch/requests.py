@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from common.ports.metadata import Registration, Watch
 from common.rpc.messages.metadata import gateway_from_message, member_from_message
 from common.rpc.messages.ring import report_from_message
+from common.rpc.status import MalformedRequest
 from metadata_svc.pauses import Pauses
 from protos.metadata.v1 import metadata_pb2 as pb
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 Requests = AsyncIterator[pb.WatchRequest]
 
 
-class WrongRegistration(Exception):
+class WrongRegistration(MalformedRequest):
     """A watch does not begin by saying who watches; the text says what is missing."""
 
 

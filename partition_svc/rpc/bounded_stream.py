@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest, undecodable
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -73,7 +73,7 @@ class BoundedStream(Generic[RequestT, ResponseT]):
     def _take(self, request: RequestT) -> Awaitable[None] | None:
         """Begins all calls of a message, or returns what does so when it is awaited.
 
-        Raises `Malformed` before it begins any.
+        Raises `MalformedRequest` before it begins any.
 
         Anything else that it raises is a bug: the stream ends when what was begun is answered.
         """
@@ -114,10 +114,10 @@ class BoundedStream(Generic[RequestT, ResponseT]):
                 while self._bytes_in_flight > self._bytes_in_flight_max and not self._has_ended:
                     self._room.clear()
                     await self._room.wait()
-        except Malformed as error:
+        except MalformedRequest as error:
             self.end(error)
         except DecodeError:
-            self.end(Malformed("a request is not of its message type"))
+            self.end(undecodable())
         except Exception as error:  # noqa: BLE001 - a bug, which `responses` raises
             self.fail(error)
         finally:

@@ -20,7 +20,7 @@ from common.rpc.messages.coordinator import (
     heartbeat_from_message,
     heartbeat_taken_into,
 )
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.rpc.bounded_stream import BoundedStream
 from partition_svc.rpc.coordinator_checks import check_commit, check_texts
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -69,7 +69,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         return _message(now), sum(call.size for call, _ in now)
 
     def _call(self, call: pb.GroupCall) -> _Call:
-        """Raises `Malformed`."""
+        """Raises `MalformedRequest`."""
         size, kind = call.ByteSize() + _CALL_BYTES, call.WhichOneof("call")
         begin: Any
         request: Any
@@ -89,7 +89,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
             request = consumer_heartbeat_from_message(call.consumer_heartbeat)
             put, failed = consumer_taken_into, ConsumerHeartbeatTaken(refusal=_NOT_AVAILABLE)
         else:
-            raise Malformed("a call of no kind that is known here")
+            raise MalformedRequest("a call of no kind that is known here")
         return _Call(call.call_id, begin, request, put, failed, size)
 
     def _begin(self, call: _Call) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 #: What Kafka's formats have room for in one text.
@@ -16,7 +16,7 @@ _TOPIC_ID_BYTES: Final = (0, 16)
 
 
 def check_texts(message: Message) -> None:
-    """Raises `Malformed` where a text of a message or of its parts is too long."""
+    """Raises `MalformedRequest` where a text of a message or of its parts is too long."""
     for text in _texts(message):
         _check_text(text)
 
@@ -27,7 +27,7 @@ def check_commit(message: pb.CommitOffsetsRequest) -> None:
         _check_text(one.topic)
         _check_text(one.metadata)
         if len(one.topic_id) not in _TOPIC_ID_BYTES:
-            raise Malformed("a topic id has 16 bytes")
+            raise MalformedRequest("a topic id has 16 bytes")
     _check_text(message.group_id)
     _check_text(message.member_id)
     _check_text(message.group_instance_id)
@@ -37,7 +37,7 @@ def check_commit(message: pb.CommitOffsetsRequest) -> None:
 
 def _check_text(text: str) -> None:
     if len(text) > _SURELY_SHORT and len(text.encode()) > TEXT_BYTES_MAX:
-        raise Malformed(f"a text is longer than {TEXT_BYTES_MAX} bytes")
+        raise MalformedRequest(f"a text is longer than {TEXT_BYTES_MAX} bytes")
 
 
 def _texts(message: Message) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
-import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
@@ -18,9 +17,9 @@ from common.ports.consumer_groups import ConsumerHeartbeat
 from common.ports.coordinators import Coordinators
 from common.ports.group_offsets import CommitOffsets, DeleteOffsets, FetchOffsets
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_owner import Malformed
 from common.rpc.messages.plain import from_message, to_message
 from common.rpc.server import Service
+from common.rpc.status import abort_with
 from common.runtime.cooperative import map_cooperatively
 from partition_svc.rpc.call_stream import CallStream
 from partition_svc.rpc.coordinator_checks import check_commit, check_texts
@@ -124,10 +123,8 @@ class CoordinatorServicer(CoordinatorServiceServicer):
                 yield answers
         finally:
             self._streams.discard(stream)
-        if isinstance(stream.failure, Malformed):
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(stream.failure))
         if stream.failure is not None:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(stream.failure))
+            await abort_with(context, stream.failure)
 
 
 def service(servicer: CoordinatorServicer) -> Service:
@@ -145,8 +142,8 @@ async def _one(
     answer: type[MessageT],
     context: _Context,
 ) -> MessageT:
-    await _check(request, context)
-    return to_message(await _answered(method(from_message(request, asked)), context), answer)
+    _check(request)
+    return to_message(await method(from_message(request, asked)), answer)
 
 
 async def _many(
@@ -155,24 +152,13 @@ async def _many(
     answer: type[MessageT],
     context: _Context,
 ) -> list[MessageT]:
-    await _check(request, context)
-    answers = await _answered(method(list(request.group_ids)), context)
+    _check(request)
+    answers = await method(list(request.group_ids))
     return await map_cooperatively(lambda one: to_message(one, answer), answers)
 
 
-async def _answered(answer: Awaitable[T], context: _Context) -> T:
-    try:
-        return await answer
-    except BackendUnavailable as error:
-        await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
-        raise
-
-
-async def _check(request: Message, context: _Context) -> None:
-    try:
-        if isinstance(request, pb.CommitOffsetsRequest):
-            check_commit(request)
-        else:
-            check_texts(request)
-    except Malformed as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+def _check(request: Message) -> None:
+    if isinstance(request, pb.CommitOffsetsRequest):
+        check_commit(request)
+    else:
+        check_texts(request)

@@ -21,7 +21,7 @@ from common.rpc.messages.fetch_owner import (
     fetch_pieces,
     fetch_query_from_message,
 )
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest, undecodable
 from partition_svc.rpc.fetch_budget import RoomOfFetch, SharedRoom
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -93,10 +93,10 @@ class FetchStream:
                         await self._may_read.wait()
                 for fetch_id in request.ended_waits:
                     self._end_wait(fetch_id)
-        except Malformed as error:
+        except MalformedRequest as error:
             self.end(error)
         except DecodeError:
-            self.end(Malformed("a request is not of its message type"))
+            self.end(undecodable())
         except Exception as error:  # noqa: BLE001 - a bug, which `responses` raises
             self._bug = error
         finally:
@@ -113,9 +113,9 @@ class FetchStream:
             self._drop(fetch_id)
             return
         if fetch_id in self._fetching or fetch_id in self._ready:
-            raise Malformed(f"fetch_id {fetch_id} is under way already")
+            raise MalformedRequest(f"fetch_id {fetch_id} is under way already")
         if call.fetch.decode_records:
-            raise Malformed("records are decoded by Fetch, not on a stream")
+            raise MalformedRequest("records are decoded by Fetch, not on a stream")
         query = fetch_query_from_message(call.fetch)
         end_of_wait = asyncio.get_running_loop().create_future()
         query.end_of_wait = self._ends_of_wait[fetch_id] = end_of_wait

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
 
-import grpc
 import grpc.aio
 
 from common.ports.partitions import Refusal
+from common.ports.unavailable import BackendUnavailable
 from common.rpc.server import Service
+from common.rpc.status import abort_with
 from common.runtime.failpoints import reach
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.transfer.outgoing import NotMoveSource, OutgoingLogs
@@ -90,8 +91,8 @@ class MovingServicer(MovingServiceServicer):
         try:
             async for part in parts:
                 if self._is_stopping:
-                    await context.abort(
-                        grpc.StatusCode.UNAVAILABLE, "the partition service is stopping"
+                    await abort_with(
+                        context, BackendUnavailable("the partition service is stopping")
                     )
                 yield part
         except NotMoveSource as error:

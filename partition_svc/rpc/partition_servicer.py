@@ -1,10 +1,10 @@
 """partition.v1 over gRPC: only translates, to and from the port `Partitions`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
 from time import time
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -19,7 +19,6 @@ from common.rpc.messages.fetch_owner import (
     fetch_result_to_message,
 )
 from common.rpc.messages.partition_owner import (
-    Malformed,
     acks_from_message,
     append_response,
     appends_from,
@@ -31,6 +30,7 @@ from common.rpc.messages.partition_owner import (
     offset_result_to_message,
 )
 from common.rpc.server import Service
+from common.rpc.status import abort_with
 from common.runtime.gil import yield_gil
 from partition_svc.rpc.append_stream import AppendStream
 from partition_svc.rpc.fetch_budget import SharedRoom
@@ -88,17 +88,14 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
     ) -> pb.AppendResponse:
         now_ms = int(time() * 1000)
-        try:
-            appends = await appends_from(request.appends, now_ms)
-            acks = [acks_from_message(one) for one in request.appends]
-        except Malformed as error:
-            await _refuse(context, error)
+        appends = await appends_from(request.appends, now_ms)
+        acks = [acks_from_message(append) for append in request.appends]
         # All are started before any is waited for, in their order.
         waiting = [
             self._partitions.append([appends[i] for i in run], acks=key)
             for key, run in groupby(range(len(appends)), key=acks.__getitem__)
         ]
-        answers = await _answered(context, asyncio.gather(*waiting))
+        answers = await asyncio.gather(*waiting)
         results = [result for answer in answers for result in answer]
         append_ids = (one.append_id for one in request.appends)
         return append_response(zip(append_ids, results, strict=True))
@@ -117,15 +114,12 @@ class PartitionServicer(PartitionServiceServicer):
         request: pb.FetchRequest,
         context: grpc.aio.ServicerContext[pb.FetchRequest, pb.FetchResponse],
     ) -> pb.FetchResponse | bytes:
-        try:
-            query = fetch_query_from_message(request)
-        except Malformed as error:
-            await _refuse(context, error)
+        query = fetch_query_from_message(request)
         # Nobody tells when the response has left, so it counts until the call is over.
         room = query.room = self._fetch_room.open()
         # The stubs ask for a class in place of a function.
         context.add_done_callback(lambda _: room.close())  # type: ignore[arg-type]
-        results = await _answered(context, self._partitions.fetch(query))
+        results = await self._partitions.fetch(query)
         if request.decode_records:
             return await _decoded(query, results)
         return encoded_fetch_response(results)
@@ -144,11 +138,8 @@ class PartitionServicer(PartitionServiceServicer):
         request: pb.ListOffsetsRequest,
         context: grpc.aio.ServicerContext[pb.ListOffsetsRequest, pb.ListOffsetsResponse],
     ) -> pb.ListOffsetsResponse:
-        try:
-            queries = offset_queries_from_message(request)
-        except Malformed as error:
-            await _refuse(context, error)
-        results = await _answered(context, self._partitions.list_offsets(queries))
+        queries = offset_queries_from_message(request)
+        results = await self._partitions.list_offsets(queries)
         return pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
 
     async def OffsetsForLeaderEpoch(  # noqa: N802
@@ -158,11 +149,8 @@ class PartitionServicer(PartitionServiceServicer):
             pb.OffsetsForLeaderEpochRequest, pb.OffsetsForLeaderEpochResponse
         ],
     ) -> pb.OffsetsForLeaderEpochResponse:
-        try:
-            queries = epoch_queries_from_message(request)
-        except Malformed as error:
-            await _refuse(context, error)
-        results = await _answered(context, self._partitions.epoch_end_offsets(queries))
+        queries = epoch_queries_from_message(request)
+        results = await self._partitions.epoch_end_offsets(queries)
         return pb.OffsetsForLeaderEpochResponse(results=map(epoch_end_offset_to_message, results))
 
     async def DescribeLog(  # noqa: N802
@@ -170,11 +158,8 @@ class PartitionServicer(PartitionServiceServicer):
         request: pb.DescribeLogRequest,
         context: grpc.aio.ServicerContext[pb.DescribeLogRequest, pb.DescribeLogResponse],
     ) -> pb.DescribeLogResponse:
-        try:
-            logs = [log_from_message(one) for one in request.logs]
-        except Malformed as error:
-            await _refuse(context, error)
-        descriptions = await _answered(context, self._partitions.describe_logs(logs))
+        logs = [log_from_message(log) for log in request.logs]
+        descriptions = await self._partitions.describe_logs(logs)
         return pb.DescribeLogResponse(logs=map(description_to_message, descriptions))
 
     async def _answers(
@@ -185,7 +170,7 @@ class PartitionServicer(PartitionServiceServicer):
     ) -> AsyncIterator[ResponseT_co]:
         """What the stream answers, until it ends; then why, where it is not the caller's end."""
         if self._ending is not None:
-            await _refuse(context, self._ending)
+            await abort_with(context, self._ending)
         self._streams.add(stream)
         try:
             async for response in stream.responses(requests):
@@ -193,7 +178,7 @@ class PartitionServicer(PartitionServiceServicer):
         finally:
             self._streams.discard(stream)
         if stream.failure is not None:
-            await _refuse(context, stream.failure)
+            await abort_with(context, stream.failure)
 
 
 def service(servicer: PartitionServicer) -> Service:
@@ -235,18 +220,3 @@ def _decoded_one(
     except (CorruptRecords, UnsupportedRecords):
         return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_MESSAGE))
     return fetch_result_to_message(result, records=records)
-
-
-async def _answered(context: grpc.aio.ServicerContext[Any, Any], answer: Awaitable[T]) -> T:
-    """The core's answer; where it has none, the call as a whole did not run."""
-    try:
-        return await answer
-    except BackendUnavailable as error:
-        await _refuse(context, error)
-
-
-async def _refuse(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> NoReturn:
-    """Ends the call: it was malformed, or nobody is there to run it."""
-    wrong = isinstance(error, Malformed)
-    code = grpc.StatusCode.INVALID_ARGUMENT if wrong else grpc.StatusCode.UNAVAILABLE
-    await context.abort(code, str(error))

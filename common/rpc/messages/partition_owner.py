@@ -24,6 +24,7 @@ from common.ports.partitions import (
 from common.records.batch import NO_TIMESTAMP
 from common.records.errors import CorruptRecords
 from common.records.records import Record, write_batch
+from common.rpc.status import MalformedRequest
 from common.runtime.gil import yielding_gil
 from protos.partition.v1 import partition_pb2 as pb
 
@@ -47,16 +48,12 @@ _ENCODED_AT_ONCE = 1000
 _ENCODED_BYTES_AT_ONCE = 64 << 10
 
 
-class Malformed(ValueError):
-    """A message that cannot be meant: the call ends with INVALID_ARGUMENT."""
-
-
 def log_from_message(
     message: pb.Append | pb.FetchPartition | pb.OffsetQuery | pb.EpochQuery | pb.LogId,
 ) -> LogId:
     topic_id = message.topic_id
     if len(topic_id) != _TOPIC_ID_BYTES:
-        raise Malformed(f"topic_id must have 16 bytes, not {len(topic_id)}")
+        raise MalformedRequest(f"topic_id must have 16 bytes, not {len(topic_id)}")
     return LogId(topic_id, message.partition)
 
 
@@ -64,21 +61,21 @@ def acks_from_message(message: pb.Append) -> int:
     try:
         return _ACKS[message.acks]
     except KeyError:
-        raise Malformed(f"there is no Acks {message.acks}") from None
+        raise MalformedRequest(f"there is no Acks {message.acks}") from None
 
 
 def append_from_message(message: pb.Append, now_ms: int) -> Append:
-    """`now_ms` is the time of records that carry none. Raises `Malformed`."""
+    """`now_ms` is the time of records that carry none. Raises `MalformedRequest`."""
     batch: bytes = message.batch
     if message.records:
         if batch:
-            raise Malformed("an append has a batch or records, not both")
+            raise MalformedRequest("an append has a batch or records, not both")
         if message.ByteSize() > _RECORDS_BYTES_MAX:
-            raise Malformed(f"records of one append may have {_RECORDS_BYTES_MAX} bytes")
+            raise MalformedRequest(f"records of one append may have {_RECORDS_BYTES_MAX} bytes")
         try:
             batch = _batch(message.records, now_ms)
         except CorruptRecords as error:
-            raise Malformed(f"the records of append {message.append_id}: {error}") from error
+            raise MalformedRequest(f"the records of append {message.append_id}: {error}") from error
     return Append(log_from_message(message), batch, leader_epoch_from_message(message))
 
 
@@ -97,7 +94,7 @@ async def appends_from(messages: Sequence[pb.Append], now_ms: int) -> list[Appen
     """As `append_from_message`, for all of one call, in a thread where that takes long.
 
     Raises:
-        Malformed: one of them is.
+        MalformedRequest: one of them is.
     """
 
     def translated() -> list[Append]:

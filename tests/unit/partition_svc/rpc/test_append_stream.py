@@ -14,7 +14,7 @@ from common.ports.partitions import (
     Refusal,
 )
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.log.validation.validation import UnexaminedBatch
 from partition_svc.rpc.append_stream import AppendStream
 from protos.partition.v1 import partition_pb2 as pb
@@ -227,7 +227,7 @@ def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
         requests.send(item(4))
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
         await until(lambda: stream.failure is not None)
-        assert isinstance(stream.failure, Malformed)
+        assert isinstance(stream.failure, MalformedRequest)
         partitions.answer(0)
         assert await reading == [1]
         # None of the malformed message, and nothing after it.

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from google.protobuf.message import DecodeError
 
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.rpc.bounded_stream import BoundedStream
 from tests.support.stores.partition_core import until
 
@@ -43,7 +43,7 @@ class Sizes(BoundedStream):
 
     def _take(self, request):
         if request < 0:
-            raise Malformed("a negative size")
+            raise MalformedRequest("a negative size")
         self._began(request)
         self.begun.append(request)
 
@@ -107,7 +107,7 @@ def test_more_than_the_bound_is_not_read_before_answers_have_left():
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [(-1, "a negative size"), (DecodeError("x"), "a request is not of its message type")],
+    [(-1, "a negative size"), (DecodeError("x"), "the request is not of its message type")],
 )
 def test_nonsense_ends_the_stream_when_the_rest_is_answered(wrong, said):
     async def story(requests, stream):
@@ -117,7 +117,7 @@ def test_nonsense_ends_the_stream_when_the_rest_is_answered(wrong, said):
         assert not reading.done()
         stream.answer(1)
         assert await reading == [[1]]
-        assert isinstance(stream.failure, Malformed)
+        assert isinstance(stream.failure, MalformedRequest)
         assert str(stream.failure) == said
         assert stream.begun == [1]
 

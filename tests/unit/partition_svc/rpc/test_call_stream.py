@@ -7,7 +7,7 @@ from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitResult
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.rpc.call_stream import CallStream
 from protos.coordinator.v1 import coordinator_pb2 as pb
 from tests.support.stores.partition_core import until
@@ -124,7 +124,7 @@ def test_of_a_malformed_message_no_call_begins_and_what_is_in_flight_is_answered
         await until(lambda: coordinators.asked)
         requests.send(beat(2, "beside"), wrong)
         await until(lambda: stream.failure)
-        assert isinstance(stream.failure, Malformed)
+        assert isinstance(stream.failure, MalformedRequest)
         coordinators.answers["before"].set_result(HeartbeatTaken())
         ((answer,),) = await reading
         assert (answer.call_id, coordinators.asked) == (1, ["before"])
@@ -136,7 +136,7 @@ def test_what_is_no_message_ends_the_stream():
     async def test(_, requests, stream):
         requests.end(DecodeError("garbage"))
         assert await answered(stream, requests) == []
-        assert isinstance(stream.failure, Malformed)
+        assert isinstance(stream.failure, MalformedRequest)
 
     run(test)
 

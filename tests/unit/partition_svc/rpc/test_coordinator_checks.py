@@ -1,6 +1,6 @@
 import pytest
 
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.rpc.coordinator_checks import TEXT_BYTES_MAX, check_commit, check_texts
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
@@ -25,12 +25,12 @@ def commit(*offsets, **fields):
 )
 def test_a_text_that_has_no_room_in_the_log_is_found_wherever_it_is(message):
     for check in (check_commit, check_texts):
-        with pytest.raises(Malformed, match="32767"):
+        with pytest.raises(MalformedRequest, match="32767"):
             check(message)
 
 
 def test_a_topic_id_has_16_bytes_or_is_not_known():
-    with pytest.raises(Malformed, match="16 bytes"):
+    with pytest.raises(MalformedRequest, match="16 bytes"):
         check_commit(commit(pb.OffsetToCommit(topic_id=b"short")))
     check_commit(commit(pb.OffsetToCommit(topic_id=b"x" * 16), pb.OffsetToCommit()))
 

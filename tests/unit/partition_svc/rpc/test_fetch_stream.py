@@ -5,7 +5,7 @@ from google.protobuf.message import DecodeError
 
 from common.ports.partitions import FetchResult
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from partition_svc.rpc import fetch_stream
 from partition_svc.rpc.fetch_stream import FetchStream
 from protos.partition.v1 import partition_pb2 as pb
@@ -209,7 +209,7 @@ def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
         requests.fetch(4)
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
         await until(lambda: stream.failure is not None)
-        assert isinstance(stream.failure, Malformed)
+        assert isinstance(stream.failure, MalformedRequest)
         await partitions.answer(1)
         assert await reading == [1]
         assert 4 not in partitions.asked

@@ -15,7 +15,7 @@ from common.ports.partitions import (
 )
 from common.records.records import Record, read_records
 from common.rpc.messages import partition_owner
-from common.rpc.messages.partition_owner import Malformed
+from common.rpc.status import MalformedRequest
 from protos.partition.v1 import partition_pb2 as pb
 from tests.support.stores.partition_core import LOG, TOPIC_ID
 
@@ -40,13 +40,13 @@ def test_acks(acks, expected):
 
 
 def test_acks_that_nobody_knows_are_malformed():
-    with pytest.raises(Malformed, match="77"):
+    with pytest.raises(MalformedRequest, match="77"):
         partition_owner.acks_from_message(pb.Append(acks=77))
 
 
 @pytest.mark.parametrize("topic_id", [b"", b"x", b"x" * 17])
 def test_a_topic_id_has_16_bytes(topic_id):
-    with pytest.raises(Malformed, match="16 bytes"):
+    with pytest.raises(MalformedRequest, match="16 bytes"):
         partition_owner.log_from_message(pb.LogId(topic_id=topic_id))
 
 
@@ -72,13 +72,13 @@ def test_an_append_of_records_is_made_a_batch():
 
 def test_a_batch_and_records_together_are_malformed():
     message = pb.Append(topic_id=TOPIC_ID, batch=b"x", records=[pb.Record()])
-    with pytest.raises(Malformed, match="not both"):
+    with pytest.raises(MalformedRequest, match="not both"):
         partition_owner.append_from_message(message, 5)
 
 
 def test_more_records_than_can_be_encoded_in_one_go_are_malformed():
     message = pb.Append(topic_id=TOPIC_ID, records=[pb.Record(value=bytes(17 << 20))])
-    with pytest.raises(Malformed, match="bytes"):
+    with pytest.raises(MalformedRequest, match="bytes"):
         partition_owner.append_from_message(message, 5)
 
 
@@ -139,5 +139,5 @@ def test_descriptions():
 def test_records_of_impossible_times_are_malformed(times):
     records = [pb.Record(timestamp_ms=one) for one in times]
     message = pb.Append(append_id=7, topic_id=TOPIC_ID, records=records)
-    with pytest.raises(Malformed, match="append 7"):
+    with pytest.raises(MalformedRequest, match="append 7"):
         partition_owner.append_from_message(message, 5)
