@@ -1,6 +1,6 @@
-"""What the standalone broker prints when it is ready: for people, and for whoever starts it.
+"""The output of the standalone broker when it is ready, and reading it.
 
-The lines stay as they are across versions: scripts and `ringlog.testing` read the addresses.
+The lines do not change across versions: scripts and `ringlog.testing` read the addresses.
 """
 
 import re
@@ -11,14 +11,14 @@ _LINE = re.compile(r"\s+(Kafka|gRPC) on (\S+)")
 
 
 class Addresses(NamedTuple):
-    """Where a running broker is reached, each as host:port."""
+    """The addresses of a running broker, each as host:port."""
 
     kafka: str
     grpc: str
 
 
 def announcement(addresses: Addresses, *, data_dir: str) -> str:
-    """A few lines with the bootstrap address and something to try."""
+    """Returns a few lines with the bootstrap address and a command to try."""
     kafka = addresses.kafka
     return (
         f"ringlog is ready (bootstrap.servers={kafka})\n"
@@ -31,11 +31,11 @@ def announcement(addresses: Addresses, *, data_dir: str) -> str:
 
 
 def read_announcement(lines: Iterable[str]) -> Addresses | None:
-    """The addresses, as soon as both were seen; None where the lines end before."""
-    found: dict[str, str] = {}
+    """Returns the addresses as soon as both were read; None if the lines end before."""
+    by_name: dict[str, str] = {}
     for line in lines:
         if match := _LINE.match(line):
-            found[match[1]] = match[2]
-        if len(found) == len(Addresses._fields):
-            return Addresses(kafka=found["Kafka"], grpc=found["gRPC"])
+            by_name[match[1]] = match[2]
+        if len(by_name) == len(Addresses._fields):
+            return Addresses(kafka=by_name["Kafka"], grpc=by_name["gRPC"])
     return None

@@ -1,4 +1,4 @@
-"""The settings of the standalone process: its own, and those of its services as it sees them."""
+"""The settings of the standalone process: its own, and those of its services."""
 
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,7 +11,7 @@ from gateway_svc.config import GatewaySettings
 from metadata_svc.config import MetadataSettings, TopicDefaults
 from partition_svc.config import PartitionSettings
 
-#: What somebody else is told in three processes; here the process knows.
+#: Settings that separate processes need; here the process sets them itself.
 FIXED: Final = ("member.name", "metadata.address")
 
 _REBALANCE_DELAY: Final = "group.initial.rebalance.delay.ms"
@@ -37,14 +37,14 @@ class StandaloneSettings:
         doc="HOST:PORT for Kafka clients; port 0 takes a free one.",
     )
     data_dir: str = setting(
-        "data.dir", default="./data", flag="--data-dir", doc="Folder of everything that is kept."
+        "data.dir", default="./data", flag="--data-dir", doc="Directory of all data."
     )
     grpc_listen: str | None = setting(
         "grpc.listen",
         default=None,
         flag="--grpc-listen",
         check=_address_problem,
-        doc="HOST:PORT of the gRPC server; not set: beside Kafka's port, or a free one.",
+        doc="HOST:PORT of the gRPC server; not set: the port after Kafka's, or a free one.",
     )
 
 
@@ -59,7 +59,7 @@ CLASSES: Final[list[type[Any]]] = [
 
 
 class Services(NamedTuple):
-    """The settings of everything that runs in the process."""
+    """The settings of all services in the process."""
 
     own: StandaloneSettings
     gateway: GatewaySettings
@@ -70,17 +70,17 @@ class Services(NamedTuple):
 
 
 def settings_of(configuration: Configuration) -> Services:
-    """Each service's settings: what was given, and what the process decides for them."""
+    """Returns the settings of each service: the given ones, and those set by the process."""
     own = configuration.of(StandaloneSettings)
     folder = Path(own.data_dir)
     gateway = configuration.of(GatewaySettings, _listeners(configuration, own))
-    # Only the host counts: others are told the port that the server then has.
+    # Only the host counts: other services get the port that is bound later.
     grpc_listen = own.grpc_listen or f"{bindable(gateway.bound[0].host)}:0"
     partition: dict[str, object] = {
         "data.dir": str(folder / "partition"),
         "grpc.listen": grpc_listen,
     }
-    # Whoever starts a broker for a test does not want to wait for members that do not come.
+    # A broker for tests should not wait for more members.
     if _REBALANCE_DELAY not in configuration.given:
         partition[_REBALANCE_DELAY] = 0
     return Services(
@@ -94,7 +94,7 @@ def settings_of(configuration: Configuration) -> Services:
 
 
 def _listeners(configuration: Configuration, own: StandaloneSettings) -> dict[str, object]:
-    """`listen` is one listener; whoever names `listeners` wants those in its place."""
+    """Returns `listen` as the only listener, unless `listeners` is given."""
     if "listeners" in configuration.given:
         return {}
     host, port = host_and_port(own.listen)

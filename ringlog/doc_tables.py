@@ -1,6 +1,6 @@
-"""The tables in the documents that are made from code: `make readme` writes them.
+"""The generated tables in the documents; `make readme` writes them.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; everything else is left alone.
+A table is between `<!-- table: NAME -->` and `<!-- end -->`; all other text stays as it is.
 """
 
 import re
@@ -17,7 +17,7 @@ from metadata_svc.store_config import StoreSettings
 from partition_svc.config import PartitionSettings
 from ringlog.config import StandaloneSettings
 
-#: Relative to the root of the repository.
+#: Paths relative to the root of the repository.
 DOCUMENTS: Final = ("README.md", "docs/operations.md")
 
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def with_current_tables(document: str) -> str:
-    """`document` with its tables as the code has them now. Raises KeyError for an unknown name."""
+    """Returns `document` with current tables. Raises KeyError for the name of no table."""
     tables = _tables()
     return _BLOCK.sub(lambda block: f"{block[1]}{tables[block[2]]}\n{block[3]}", document)
 
@@ -56,12 +56,15 @@ def _apis() -> str:
 
 
 def _settings(cls: type[Any]) -> str:
-    rows = ([f"`{one.name}`", _default(one), one.allowed, one.doc] for one in declared(cls))
+    rows = (
+        [f"`{setting.name}`", _default(setting), setting.allowed, setting.doc]
+        for setting in declared(cls)
+    )
     return _table(["setting", "default", "takes", "what it does"], rows)
 
 
-def _default(one: Setting) -> str:
-    text = as_text(one.default)
+def _default(setting: Setting) -> str:
+    text = as_text(setting.default)
     return f"`{text}`" if text else "–"  # noqa: RUF001 - an empty cell
 
 

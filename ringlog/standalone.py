@@ -1,7 +1,7 @@
-"""`ringlog standalone`: the three services in one process, their ports bound without a network.
+"""`ringlog standalone`: the three services in one process, connected without a network.
 
-Wiring only. The services' cores talk to each other directly; gRPC is served beside Kafka, so that
-everything that works against three processes works here too.
+Wiring only. The services call each other directly; the process also serves gRPC beside Kafka, so
+that all that works with three processes works here too.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _CANNOT_RUN: Final = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    """Returns the exit status: 0 after a signal, 1 if it could not run; 2 is for settings."""
     configuration = read_settings(
         "ringlog standalone",
         "A Kafka-compatible broker in one process.",
@@ -67,11 +67,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def serve(services: Services, stop: asyncio.Event) -> None:
-    """Runs the broker until `stop` is set, then drains from the outside in.
+    """Runs the broker until `stop` is set, then drains: first the gateway, last the metadata.
 
     Raises:
-        AddressTaken, CannotListen: an address cannot be had.
-        KvStoreFailed, StorageFailed, StoreInUse, WrongCluster: data cannot be used.
+        AddressTaken, CannotListen: an address cannot be bound.
+        KvStoreFailed, StorageFailed, StoreInUse, WrongCluster: the data cannot be used.
     """
     view = ClusterView()
     async with (
@@ -107,12 +107,12 @@ async def _grpc(
     partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
-    """The gRPC server with all services. At its end calls in flight are answered first."""
+    """Runs the gRPC server with all services. At its end calls in flight are answered first."""
     own = PartitionServices(partitions, coordinators)
     offered = [*own.offered, metadata_service(metadata), ring_service(metadata.ring)]
     server = await _started(offered, services, gateway)
-    for one in offered:
-        await server.set_serving(one.name, True)
+    for service in offered:
+        await server.set_serving(service.name, True)
     tell_of_moves(metadata, server)
     try:
         yield server
@@ -123,13 +123,13 @@ async def _grpc(
 async def _started(
     offered: Sequence[Service], services: Services, gateway: GatewayServer
 ) -> RpcServer:
-    """On the address that was asked for; else beside Kafka's port, or where there is room."""
+    """Starts a server on `grpc.listen`; by default on the port after Kafka's, or a free one."""
     host, kafka_port = _kafka_address(gateway, services)
     if services.own.grpc_listen is not None:
         candidates = [services.own.grpc_listen]
     else:
-        beside = kafka_port + 1 if kafka_port < _PORT_MAX else 0
-        candidates = [f"{host}:{beside}", f"{host}:0"]
+        next_port = kafka_port + 1 if kafka_port < _PORT_MAX else 0
+        candidates = [f"{host}:{next_port}", f"{host}:0"]
     while True:
         server = RpcServer(offered, address=candidates.pop(0))
         try:
@@ -150,18 +150,18 @@ async def _member(
     partitions: LocalPartitions,
     stop: asyncio.Event,
 ) -> AsyncIterator[None]:
-    """Partitions that know their logs, as a registered member. Sets `stop` where they cannot go on.
+    """Runs the partitions as a registered member; sets `stop` if they fail.
 
     Raises:
-        WrongCluster: the data here is another cluster's.
-        RegistrationRefused: the metadata knows the member with another volume.
+        WrongCluster: the data is another cluster's.
+        RegistrationRefused: the member is registered with another volume.
     """
-    is_known = asyncio.Event()
+    has_metadata = asyncio.Event()
 
     async def on_applied(_: ClusterChange) -> None:
-        is_known.set()
+        has_metadata.set()
 
-    async def live_until_broken() -> None:
+    async def live_until_failure() -> None:
         try:
             await live(
                 partitions,
@@ -174,12 +174,12 @@ async def _member(
                 on_applied=on_applied,
             )
         finally:
-            is_known.set()
+            has_metadata.set()
             stop.set()
 
-    living = asyncio.create_task(live_until_broken())
+    living = asyncio.create_task(live_until_failure())
     try:
-        await is_known.wait()
+        await has_metadata.wait()
         yield
     finally:
         living.cancel()
@@ -188,7 +188,7 @@ async def _member(
 
 
 def _kafka_address(gateway: GatewayServer, services: Services) -> tuple[str, int]:
-    """Host to bind to and real port of the first listener."""
+    """Returns the host of the first listener, and its bound port."""
     first = services.gateway.bound[0]
     port = first.port or gateway.addresses[first.name].port
     return bindable(first.host), port
@@ -198,12 +198,12 @@ def _announce(services: Services, gateway: GatewayServer, server: RpcServer) -> 
     first = next(iter(gateway.addresses.values()))
     host, _ = host_and_port(server.address)
     addresses = Addresses(
-        kafka=f"{_nearby(first.host)}:{first.port}", grpc=f"{_nearby(host)}:{server.port}"
+        kafka=f"{_local(first.host)}:{first.port}", grpc=f"{_local(host)}:{server.port}"
     )
     sys.stdout.write(announcement(addresses, data_dir=services.own.data_dir))
     sys.stdout.flush()
 
 
-def _nearby(host: str) -> str:
-    """Where something on this machine finds it."""
+def _local(host: str) -> str:
+    """Returns the host by which processes on this machine reach a bound address."""
     return "localhost" if is_wildcard(host) else bindable(host)

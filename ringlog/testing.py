@@ -1,8 +1,8 @@
-"""A real broker for the tests of others.
+"""A real broker for the tests of other projects.
 
-With pytest: `pytest_plugins = ["ringlog.testing"]` in the top `conftest.py`, then take the fixture
-`ringlog_broker`; it is one broker for the whole run, so let every test name its own topics.
-Elsewhere: `with running_broker(folder) as broker: …`.
+With pytest: `pytest_plugins = ["ringlog.testing"]` in the top `conftest.py`, then use the fixture
+`ringlog_broker`. It is one broker for the whole run, so every test should have its own topics.
+Without pytest: `with running_broker(folder) as broker: …`.
 """
 
 import subprocess
@@ -19,24 +19,24 @@ _STOP_WITHIN_S = 30.0
 
 
 class BrokerDidNotStart(Exception):
-    """The process ended before it was ready; its reason is on stderr."""
+    """Raised when the process ended before it was ready; the reason is on its stderr."""
 
 
 @contextmanager
 def running_broker(
     data_dir: Path | str, settings: Mapping[str, str] | None = None
 ) -> Iterator[Addresses]:
-    """A standalone broker in a process of its own, on free loopback ports, until the `with` ends.
+    """Runs a standalone broker in a process of its own, on free loopback ports.
 
     Args:
-        data_dir: kept afterwards; the next broker with the same folder has the same logs.
+        data_dir: is kept afterwards; the next broker with the same directory has the same logs.
         settings: by name, as for `--set`.
 
     Raises:
-        BrokerDidNotStart: for instance where another broker uses `data_dir`.
+        BrokerDidNotStart: for instance, another broker uses `data_dir`.
     """
     command = _command(data_dir, settings or {})
-    # Our own interpreter and module; no shell.
+    # This interpreter and this package; no shell.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     try:
         assert process.stdout is not None
@@ -51,7 +51,7 @@ def running_broker(
 
 @pytest.fixture(scope="session")
 def ringlog_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
-    """One broker for all tests; `ringlog_broker.kafka` is its bootstrap address."""
+    """Provides one broker for all tests; `ringlog_broker.kafka` is its bootstrap address."""
     with running_broker(tmp_path_factory.mktemp("ringlog")) as addresses:
         yield addresses
 

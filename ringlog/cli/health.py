@@ -1,6 +1,6 @@
-"""`ringlog health`: whether a service may be given work, by grpc.health.v1, as an exit status.
+"""`ringlog health`: the readiness of a service, by grpc.health.v1, as an exit status.
 
-Made for health checks that run a command, as those of Docker do. Kubernetes asks by itself.
+It is for health checks that run a command, such as those of Docker. Kubernetes has its own probes.
 """
 
 import argparse
@@ -15,58 +15,64 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from common.config.addresses import is_wildcard
 
-#: Where a service that nobody told otherwise has its gRPC server: gateway, partition, metadata.
+#: The default addresses of the gRPC servers of gateway, partition service and metadata service.
 _DEFAULT_ADDRESSES: Final = ("localhost:9192", "localhost:9292", "localhost:9392")
 _SERVING: Final = "SERVING"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 where one of the addresses says that it serves, 1 where none does; each gets a line."""
+    """Returns 0 if one of the addresses serves, else 1; prints a line for each."""
     options = _parser().parse_args(arguments)
     addresses = [options.address] if options.address else addresses_of(os.environ)
     for address in addresses:
-        said = ask(address, options.service, timeout_s=options.timeout)
-        sys.stdout.write(f"{address}: {said}\n")
-        if said == _SERVING:
+        status = check(address, options.service, timeout_s=options.timeout)
+        sys.stdout.write(f"{address}: {status}\n")
+        if status == _SERVING:
             return 0
     return 1
 
 
 def addresses_of(environment: Mapping[str, str]) -> Sequence[str]:
-    """Where the service in this container listens: as `grpc.listen` says, or the defaults."""
+    """Returns the address of the service in this container: `grpc.listen`, or the defaults."""
     host, _, port = environment.get("RINGLOG_GRPC_LISTEN", "").rpartition(":")
     if not port:
         return _DEFAULT_ADDRESSES
     return (f"{'localhost' if is_wildcard(host) else host}:{port}",)
 
 
-def ask(address: str, service: str, *, timeout_s: float) -> str:
-    """What the server says of `service`, "SERVING" or "NOT_SERVING", or why it says nothing."""
-    # Proxies of the environment are for what is far away.
+def check(address: str, service: str, *, timeout_s: float) -> str:
+    """Returns the status of `service`, such as "SERVING", or the error of the call."""
+    # Proxies of the environment are for remote servers.
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         stub: Any = HealthStub(channel)
         try:
-            answer = stub.Check(HealthCheckRequest(service=service), timeout=timeout_s)
+            response = stub.Check(HealthCheckRequest(service=service), timeout=timeout_s)
         except grpc.RpcError as error:
             return f"{error.code().name}: {error.details()}"
-    return HealthCheckResponse.ServingStatus.Name(answer.status)
+    return HealthCheckResponse.ServingStatus.Name(response.status)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "ringlog health", description="Asks a service whether it may be given work."
+        "ringlog health", description="Check whether a service is ready for work."
     )
     parser.add_argument(
         "address",
         nargs="?",
-        help="HOST:PORT of the gRPC server; else as RINGLOG_GRPC_LISTEN says, or the first of "
-        f"{', '.join(_DEFAULT_ADDRESSES)} that serves",
+        help="HOST:PORT of the gRPC server (default: that of $RINGLOG_GRPC_LISTEN, or the first of "
+        f"{', '.join(_DEFAULT_ADDRESSES)} that serves)",
     )
     parser.add_argument(
         "--service",
         default="readiness",
         metavar="NAME",
-        help='what to ask for: "readiness" (the default), or "" for whether it is alive',
+        help='"readiness" (the default), "" for liveness, or the full name of a gRPC service',
     )
-    parser.add_argument("--timeout", default=3.0, type=float, metavar="SECONDS")
+    parser.add_argument(
+        "--timeout",
+        default=3.0,
+        type=float,
+        metavar="SECONDS",
+        help="for each address (default: %(default)g)",
+    )
     return parser

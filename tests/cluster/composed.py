@@ -17,7 +17,7 @@ from docker.models.networks import Network
 
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
-from ringlog.cli.health import ask
+from ringlog.cli.health import check
 from tests.cluster.engine import Engine
 from tests.support.processes.cpu import busy_s
 from tests.support.processes.ports import ReservedPort
@@ -157,7 +157,7 @@ class Composed:
     def is_ready(self, name: str) -> bool:
         if self.container(name).status != "running":
             return False
-        return ask(self.grpc_address(name), "readiness", timeout_s=5) == "SERVING"
+        return check(self.grpc_address(name), "readiness", timeout_s=5) == "SERVING"
 
     def is_healthy(self, name: str) -> bool:
         """By the health check of the engine, which asks from within every few seconds."""

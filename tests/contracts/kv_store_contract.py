@@ -13,10 +13,10 @@ def put(store: KvStore, **entries: str) -> None:
 
 
 class KvStoreContract:
-    def test_a_key_that_was_never_written_is_not_there(self, store):
+    def test_an_unknown_key_has_no_value(self, store):
         assert store.get(b"missing") is None
 
-    def test_what_was_written_is_read_back(self, store):
+    def test_a_written_value_is_read_back(self, store):
         put(store, a="1", b="2")
         assert (store.get(b"a"), store.get(b"b")) == (b"1", b"2")
 
@@ -24,7 +24,7 @@ class KvStoreContract:
         put(store, a="")
         assert store.get(b"a") == b""
 
-    def test_a_deleted_key_is_gone_and_deleting_it_again_is_no_error(self, store):
+    def test_a_deleted_key_has_no_value_and_deleting_it_again_is_no_error(self, store):
         put(store, a="1")
         for _ in range(2):
             batch = WriteBatch()
@@ -54,7 +54,7 @@ class KvStoreContract:
         store.write(WriteBatch(), sync=True)
         assert store.scan(b"", b"\xff") == [(b"a", b"1")]
 
-    def test_a_scan_has_its_start_and_not_its_end(self, store):
+    def test_a_scan_includes_its_start_and_excludes_its_end(self, store):
         put(store, a="1", b="2", c="3", d="4")
         assert store.scan(b"b", b"d") == [(b"b", b"2"), (b"c", b"3")]
 
@@ -66,7 +66,7 @@ class KvStoreContract:
         store.write(batch, sync=True)
         assert [key for key, _ in store.scan(b"", b"\xff")] == keys
 
-    def test_a_scan_of_nothing_is_empty(self, store):
+    def test_a_scan_of_an_empty_range_is_empty(self, store):
         put(store, a="1")
         assert store.scan(b"b", b"c") == []
 

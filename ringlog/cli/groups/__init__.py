@@ -1,1 +1,1 @@
-"""`ringlog groups`: consumer groups, for operators."""
+"""`ringlog groups`: the consumer groups, for operators."""

@@ -1,4 +1,4 @@
-"""The ring as JSON for scripts. Names stay as they are across versions; new ones may come."""
+"""The ring as JSON for scripts. Later versions may add names, and change none."""
 
 from typing import Any
 
@@ -8,34 +8,37 @@ from ringlog.cli.ring.as_text import eta_s, remaining_bytes
 
 
 def status_json(ring: RingDescription) -> str:
-    """Members, moves and sums, as one object on one line."""
-    return json_line({"members": [_member(one) for one in ring.members], **_moving(ring)})
+    """Renders members, moves and sums."""
+    return json_line({"members": [_member(member) for member in ring.members], **_progress(ring)})
 
 
 def moves_json(ring: RingDescription) -> str:
-    """The same without the members."""
-    return json_line(_moving(ring))
+    """Renders moves and sums."""
+    return json_line(_progress(ring))
 
 
 def result_json(result: RingResult) -> str:
-    """`refusal` is null where it was done; `lost` goes with a member that is removed."""
+    """Renders the result of a change; `refusal` is null if it was done.
+
+    `lost` has the partitions that are lost with a removed member.
+    """
     refusal = result.refusal.name if result.refusal else None
-    lost = [
+    lost_partitions = [
         {
-            "topic": one.topic,
-            "topic_id": uuid_text(one.topic_id),
-            "partitions": list(one.partitions),
-            "size_bytes": one.size_bytes,
+            "topic": lost.topic,
+            "topic_id": uuid_text(lost.topic_id),
+            "partitions": list(lost.partitions),
+            "size_bytes": lost.size_bytes,
         }
-        for one in result.lost
+        for lost in result.lost
     ]
-    return json_line({"refusal": refusal, "message": result.message, "lost": lost})
+    return json_line({"refusal": refusal, "message": result.message, "lost": lost_partitions})
 
 
-def _moving(ring: RingDescription) -> dict[str, Any]:
+def _progress(ring: RingDescription) -> dict[str, Any]:
     return {
         "revision": ring.revision,
-        "moves": [_move(one) for one in ring.moves],
+        "moves": [_move(described) for described in ring.moves],
         "waiting_moves": ring.waiting_moves,
         "waiting_bytes": ring.waiting_bytes,
         "is_rebalancing": ring.is_rebalancing,
@@ -46,33 +49,33 @@ def _moving(ring: RingDescription) -> dict[str, Any]:
     }
 
 
-def _member(one: RingMember) -> dict[str, Any]:
+def _member(member: RingMember) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "address": one.address,
-        "state": one.state.name,
-        "is_alive": one.is_alive,
-        "partitions": one.partitions,
-        "planned": one.planned,
-        "size_bytes": one.size_bytes,
-        "room_bytes": None if one.disk is None else one.disk.room_bytes,
-        "is_writable": None if one.disk is None else one.disk.is_writable,
+        "name": member.name,
+        "address": member.address,
+        "state": member.state.name,
+        "is_alive": member.is_alive,
+        "partitions": member.partitions,
+        "planned": member.planned,
+        "size_bytes": member.size_bytes,
+        "room_bytes": None if member.disk is None else member.disk.room_bytes,
+        "is_writable": None if member.disk is None else member.disk.is_writable,
     }
 
 
-def _move(one: MoveDescription) -> dict[str, Any]:
-    move = one.move
+def _move(described: MoveDescription) -> dict[str, Any]:
+    move = described.move
     return {
         "move_id": move.move_id,
-        "topic": one.topic,
+        "topic": described.topic,
         "topic_id": uuid_text(move.topic_id),
         "partition": move.partition,
         "source": move.source,
         "target": move.target,
         "leader_epoch": move.leader_epoch,
         "phase": move.phase.name,
-        "copied_bytes": one.copied_bytes,
-        "total_bytes": one.total_bytes,
-        "bytes_per_second": one.bytes_per_second,
-        "trouble": one.trouble,
+        "copied_bytes": described.copied_bytes,
+        "total_bytes": described.total_bytes,
+        "bytes_per_second": described.bytes_per_second,
+        "trouble": described.trouble,
     }

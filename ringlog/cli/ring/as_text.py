@@ -1,4 +1,4 @@
-"""The ring and its moves as text for people. Pure: descriptions in, lines out."""
+"""The ring and its moves as text for people. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -23,26 +23,26 @@ _MOVE_HEAD: Final = ("MOVE", "PARTITION", "FROM", "TO", "PHASE", "COPIED", "OF",
 
 
 def status_text(ring: RingDescription) -> str:
-    """All members, what is on its way between them, and what holds it up."""
-    rows = [_member_row(one) for one in ring.members]
+    """Renders all members, the progress of moves, and their problems."""
+    rows = [_member_row(member) for member in ring.members]
     return f"{text_table(_MEMBER_HEAD, rows)}{progress_line(ring)}\n{_trouble_lines(ring)}"
 
 
 def moves_text(ring: RingDescription) -> str:
-    """Every recorded move, how many wait for their turn, and what holds them up."""
+    """Renders every move, the overall progress, and the problems of moves."""
     table = text_table(_MOVE_HEAD, map(_move_row, ring.moves)) if ring.moves else ""
     return f"{table}{progress_line(ring)}\n{_trouble_lines(ring)}"
 
 
 def lost_text(lost: Sequence[LostPartitions]) -> str:
-    """What goes with a member: one line for each topic."""
+    """Renders the partitions that are lost with a member: a line for each topic."""
     return text_table(_LOST_HEAD, map(_lost_row, lost))
 
 
 def progress_line(ring: RingDescription) -> str:
-    """One line: moves under way and waiting, bytes that are left, and how long that may take."""
+    """Renders a line: moves in progress and waiting, bytes left, and the estimated time."""
     if not ring.moves and not ring.waiting_moves:
-        return "a plan is being made" if ring.is_rebalancing else "nothing is moving"
+        return "moves are being planned" if ring.is_rebalancing else "nothing is moving"
     at_least = "at least " if ring.unsized_moves else ""
     words = [
         f"{len(ring.moves)} moving",
@@ -55,18 +55,18 @@ def progress_line(ring: RingDescription) -> str:
 
 
 def drain_line(member: RingMember, ring: RingDescription) -> str:
-    """The same seen from a member that is drained."""
+    """Renders the progress of a drain, in a line."""
     partitions = "partition" if member.partitions == 1 else "partitions"
     return f"{member.name}: {member.partitions} {partitions} left; {progress_line(ring)}"
 
 
 def remaining_bytes(ring: RingDescription) -> int:
-    """What is still to be copied, of moves under way and of those that wait."""
+    """Returns the bytes that are not copied yet, of moves in progress and waiting."""
     return ring.waiting_bytes + sum(map(_remaining, ring.moves))
 
 
 def eta_s(ring: RingDescription) -> float | None:
-    """Seconds at the rate of now; None where nothing flows, or the size of a log is not known."""
+    """Returns seconds at the current rate; None if it is 0, or the size of a log is unknown."""
     remaining, rate = remaining_bytes(ring), _rate(ring.moves)
     if ring.unsized_moves:
         return None
@@ -76,7 +76,7 @@ def eta_s(ring: RingDescription) -> float | None:
 
 
 def size_text(count: int) -> str:
-    """For instance 512 B, 1.5 MB."""
+    """Renders, for instance, 512 B or 1.5 MB."""
     size, unit = float(count), 0
     while size >= _KILO and unit < len(_UNITS) - 1:
         size, unit = size / _KILO, unit + 1
@@ -84,7 +84,7 @@ def size_text(count: int) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """For instance 7s, 3m20s, 2h05m; "unknown" for None."""
+    """Renders, for instance, 7s, 3m20s or 2h05m; "unknown" for None."""
     if seconds is None:
         return "unknown"
     whole = round(seconds)
@@ -97,64 +97,64 @@ def duration_text(seconds: float | None) -> str:
 
 def _trouble_lines(ring: RingDescription) -> str:
     moves = [
-        f"move {one.move.move_id} of {one.topic}-{one.move.partition}"
-        f" does not get on: {one.trouble}"
-        for one in ring.moves
-        if one.trouble
+        f"move {described.move.move_id} of {described.topic}-{described.move.partition}"
+        f" is stuck: {described.trouble}"
+        for described in ring.moves
+        if described.trouble
     ]
     return "".join(f"{line}\n" for line in (*ring.troubles, *moves))
 
 
-def _member_row(one: RingMember) -> Sequence[str]:
+def _member_row(member: RingMember) -> Sequence[str]:
     return (
-        one.name,
-        one.state.name,
-        "yes" if one.is_alive else "no",
-        str(one.partitions),
-        str(one.planned),
-        size_text(one.size_bytes),
-        "?" if one.disk is None else size_text(one.disk.room_bytes),
-        one.address,
+        member.name,
+        member.state.name,
+        "yes" if member.is_alive else "no",
+        str(member.partitions),
+        str(member.planned),
+        size_text(member.size_bytes),
+        "?" if member.disk is None else size_text(member.disk.room_bytes),
+        member.address,
     )
 
 
-def _move_row(one: MoveDescription) -> Sequence[str]:
-    move = one.move
-    left, rate = _remaining(one), one.bytes_per_second
+def _move_row(described: MoveDescription) -> Sequence[str]:
+    move = described.move
+    left, rate = _remaining(described), described.bytes_per_second
     left_s = left / rate if rate else (None if left else 0.0)
     return (
         str(move.move_id),
-        f"{one.topic}-{move.partition}",
+        f"{described.topic}-{move.partition}",
         move.source,
         move.target,
         move.phase.name,
-        size_text(one.copied_bytes),
-        size_text(one.total_bytes),
+        size_text(described.copied_bytes),
+        size_text(described.total_bytes),
         f"{size_text(rate)}/s",
         duration_text(left_s),
     )
 
 
-def _lost_row(one: LostPartitions) -> Sequence[str]:
-    return one.topic, size_text(one.size_bytes), _runs(one.partitions)
+def _lost_row(lost: LostPartitions) -> Sequence[str]:
+    return lost.topic, size_text(lost.size_bytes), _ranges(lost.partitions)
 
 
-def _runs(partitions: Sequence[int]) -> str:
-    """For instance 0-3,7,9-10."""
-    runs: list[list[int]] = []
-    for one in sorted(partitions):
-        if runs and runs[-1][-1] == one - 1:
-            runs[-1][1:] = [one]
+def _ranges(partitions: Sequence[int]) -> str:
+    """Renders, for instance, 0-3,7,9-10."""
+    ranges: list[list[int]] = []
+    for partition in sorted(partitions):
+        if ranges and ranges[-1][-1] == partition - 1:
+            ranges[-1][1:] = [partition]
         else:
-            runs.append([one])
-    return ",".join("-".join(map(str, run)) for run in runs)
+            ranges.append([partition])
+    return ",".join("-".join(map(str, bounds)) for bounds in ranges)
 
 
-def _remaining(one: MoveDescription) -> int:
-    if one.move.phase is MovePhase.COMMIT:
+def _remaining(described: MoveDescription) -> int:
+    if described.move.phase is MovePhase.COMMIT:
         return 0
-    return max(one.total_bytes - one.copied_bytes, 0)
+    return max(described.total_bytes - described.copied_bytes, 0)
 
 
 def _rate(moves: Iterable[MoveDescription]) -> int:
-    return sum(one.bytes_per_second for one in moves)
+    return sum(described.bytes_per_second for described in moves)

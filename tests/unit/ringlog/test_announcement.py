@@ -5,12 +5,12 @@ from ringlog.announcement import Addresses, announcement, read_announcement
 ADDRESSES = Addresses(kafka="localhost:9092", grpc="localhost:9093")
 
 
-def test_what_is_printed_can_be_read():
+def test_an_announcement_can_be_read_back():
     lines = announcement(ADDRESSES, data_dir="./data").splitlines(keepends=True)
     assert read_announcement(["a line before\n", *lines]) == ADDRESSES
 
 
-def test_it_names_the_bootstrap_address_and_a_line_to_try():
+def test_an_announcement_has_the_bootstrap_address_and_a_command_to_try():
     text = announcement(ADDRESSES, data_dir="./data")
     assert "bootstrap.servers=localhost:9092" in text
     assert "try: echo hello | kcat -b localhost:9092" in text

@@ -5,7 +5,7 @@ import pytest
 from ringlog.doc_tables import with_current_tables
 
 
-def test_a_table_is_written_between_its_marks_and_nothing_else_changes():
+def test_a_table_is_written_between_its_marks_only():
     document = "before\n<!-- table: apis -->\nold\n<!-- end -->\nafter\n"
     written = with_current_tables(document)
     assert written.startswith("before\n<!-- table: apis -->\n| key | API | versions |\n")
@@ -21,11 +21,11 @@ def test_writing_twice_changes_nothing_more():
     assert "`log.retention.ms`" in once
 
 
-def test_settings_are_told_with_default_and_range():
+def test_a_table_of_settings_has_defaults_and_ranges():
     written = with_current_tables("<!-- table: metadata-settings -->\n<!-- end -->\n")
     assert "| `num.partitions` | `1` | an integer from 1 to " in written
 
 
-def test_an_unknown_table_is_a_mistake():
+def test_an_unknown_table_is_an_error():
     with pytest.raises(KeyError, match="nothing"):
         with_current_tables("<!-- table: nothing -->\n<!-- end -->\n")

@@ -85,7 +85,7 @@ def _broker_named_by(bootstrap):
     return f"{broker.host}:{broker.port}"
 
 
-def test_it_prints_where_it_is_and_a_signal_ends_it_well(start):
+def test_a_broker_prints_its_addresses_and_a_signal_stops_it(start):
     process = start("--listen", "localhost:0")
     addresses = process.addresses()
     kafka_port = int(addresses.kafka.rpartition(":")[2])
@@ -96,7 +96,7 @@ def test_it_prints_where_it_is_and_a_signal_ends_it_well(start):
     assert "Traceback" not in told
 
 
-def test_an_open_connection_does_not_keep_it_from_ending(start):
+def test_an_open_connection_does_not_delay_the_end(start):
     process = start("--listen", "localhost:0")
     host, _, port = process.addresses().kafka.rpartition(":")
     with socket.create_connection((host, int(port))):
@@ -110,7 +110,7 @@ def test_both_addresses_can_be_chosen(start, ports):
     assert process.addresses() == (kafka.address, grpc.address)
 
 
-def test_grpc_goes_elsewhere_where_the_port_beside_kafka_is_taken(start, ports):
+def test_grpc_uses_a_free_port_if_the_port_after_kafka_is_taken(start, ports):
     kafka = next(port for port in ports if port.port < 65535)
     # Taken by us or by somebody else: taken.
     beside = _listener_beside(kafka)
@@ -121,7 +121,7 @@ def test_grpc_goes_elsewhere_where_the_port_beside_kafka_is_taken(start, ports):
     assert addresses.grpc != f"127.0.0.1:{kafka.port + 1}"
 
 
-def test_a_client_is_sent_to_the_address_it_came_by_when_it_listens_on_all(start):
+def test_clients_of_a_wildcard_listener_are_sent_to_the_address_they_reached(start):
     addresses = start("--listen", "0.0.0.0:0").addresses()
     port = addresses.kafka.rpartition(":")[2]
     assert addresses.kafka == f"localhost:{port}"
@@ -136,7 +136,7 @@ def test_a_client_is_sent_to_the_advertised_address(start, ports):
     assert _broker_named_by(kafka.address) == f"localhost:{kafka.port}"
 
 
-def test_a_taken_address_is_named(start):
+def test_an_address_in_use_is_named(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert f"cannot listen on {address}" in start("--listen", address).failure()
@@ -144,7 +144,7 @@ def test_a_taken_address_is_named(start):
         assert f"cannot listen on {address}" in told
 
 
-def test_a_second_process_on_the_same_data_is_refused_by_name(start, tmp_path):
+def test_a_second_process_on_the_same_data_is_refused(start, tmp_path):
     first = start("--listen", "127.0.0.1:0")
     first.addresses()
     told = start("--listen", "127.0.0.1:0").failure()
@@ -152,7 +152,7 @@ def test_a_second_process_on_the_same_data_is_refused_by_name(start, tmp_path):
     assert "Traceback" not in told
 
 
-def test_data_that_is_no_folder_is_refused_by_name(start, tmp_path):
+def test_a_data_path_that_is_no_directory_is_refused(start, tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder")
     assert str(file) in start("--listen", "127.0.0.1:0", data_dir=file).failure()
@@ -165,13 +165,13 @@ def _services(*arguments):
     return settings_of(configuration)
 
 
-def test_one_data_folder_serves_both_stores():
+def test_one_data_directory_has_both_stores():
     services = _services("--data-dir", "/srv/ringlog")
     assert services.partition.data_dir == "/srv/ringlog/partition"
     assert services.metadata.data_dir == "/srv/ringlog/metadata"
 
 
-def test_a_setting_reaches_the_service_that_knows_it():
+def test_a_setting_reaches_the_service_that_declares_it():
     services = _services(
         "--set",
         "num.partitions=3",
@@ -185,12 +185,12 @@ def test_a_setting_reaches_the_service_that_knows_it():
     assert services.partition.flush_bytes == 2_000_000
 
 
-def test_listeners_that_are_named_take_the_place_of_listen():
+def test_listeners_override_listen():
     services = _services("--set", "listeners=A://127.0.0.1:1,B://127.0.0.1:2")
     assert [one.port for one in services.gateway.bound] == [1, 2]
 
 
-def test_commands_find_it_among_addresses_where_nobody_listens(start):
+def test_commands_find_the_broker_among_addresses_without_a_server(start):
     broker = start("--listen", "127.0.0.1:0").addresses()
     nobody = ReservedPort()
     addresses = f"{nobody.address},{broker.grpc}"

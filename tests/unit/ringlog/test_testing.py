@@ -25,7 +25,7 @@ def test_the_fixture_is_a_broker_that_keeps_records(ringlog_broker):
     assert message.value() == b"hello"
 
 
-def test_settings_are_passed_on_and_data_is_kept(tmp_path):
+def test_settings_are_passed_and_data_is_kept(tmp_path):
     for _ in range(2):
         with running_broker(tmp_path, {"num.partitions": "3"}) as addresses:
             producer = Producer({"bootstrap.servers": addresses.kafka})
@@ -33,13 +33,13 @@ def test_settings_are_passed_on_and_data_is_kept(tmp_path):
     assert len(topics["kept"].partitions) == 3
 
 
-def test_a_broker_that_cannot_start_is_told(tmp_path):
+def test_a_broker_that_cannot_start_is_an_error(tmp_path):
     second = running_broker(tmp_path)
     with running_broker(tmp_path), pytest.raises(BrokerDidNotStart, match="status 1"), second:
         pass
 
 
-def test_a_wrong_setting_is_told(tmp_path):
+def test_an_invalid_setting_is_an_error(tmp_path):
     broker = running_broker(tmp_path, {"num.partitions": "0"})
     with pytest.raises(BrokerDidNotStart, match="status 2"), broker:
         pass

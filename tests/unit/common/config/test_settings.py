@@ -79,20 +79,20 @@ def test_a_value_is_read_from_text_and_from_toml(name, raw, value):
         ("hosts", [1], "a comma-separated list"),
     ],
 )
-def test_a_wrong_value_is_refused_with_the_name_and_what_is_allowed(name, raw, words):
+def test_an_invalid_value_is_refused_with_the_name_and_the_accepted_values(name, raw, words):
     with pytest.raises(InvalidSetting) as refused:
         BY_NAME[name].parse(raw)
     assert words in str(refused.value)
     assert name in str(refused.value)
 
 
-def test_build_takes_defaults_for_what_is_not_given():
+def test_build_uses_defaults_for_settings_that_are_not_given():
     example = build(Example, {"num.partitions": "3", "somebody.elses": "1"})
     assert example == Example(partition_count=3)
     assert example.retention_ms == -1
 
 
-def test_build_refuses_values_that_do_not_go_together():
+def test_build_refuses_values_that_are_invalid_together():
     with pytest.raises(InvalidSetting, match=r"kind b needs auto\.create"):
         build(Example, {"kind": "b", "auto.create": "false"})
 
@@ -116,7 +116,7 @@ def test_a_setting_knows_its_variable_and_its_value():
     assert value_of(Example(retention_ms=5), one) == 5
 
 
-def test_a_field_of_an_unknown_type_is_a_mistake_of_ours():
+def test_a_field_of_an_unknown_type_is_a_programming_error():
     @settings
     class Wrong:
         """Wrong."""

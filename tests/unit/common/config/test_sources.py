@@ -40,7 +40,7 @@ def _refused(capsys, *arguments, **environment):
     return capsys.readouterr().err
 
 
-def test_without_anything_the_defaults_hold():
+def test_defaults_are_used_without_any_source():
     configuration = _read()
     assert configuration.of(Broker) == Broker()
     assert configuration.of(Log) == Log()
@@ -63,7 +63,7 @@ def test_the_file_may_be_named_by_the_environment(tmp_path):
     assert _read(RINGLOG_CONFIG=str(file)).of(Broker).partition_count == 8
 
 
-def test_the_last_flag_wins_however_it_is_spelt():
+def test_the_last_flag_wins_in_either_spelling():
     assert _read("--listen", "a:1", "--set", "listen=b:1").of(Broker).listen == "b:1"
     assert _read("--set", "listen=b:1", "--listen", "a:1").of(Broker).listen == "a:1"
 
@@ -73,12 +73,12 @@ def test_a_shared_name_reaches_every_class_that_knows_it():
     assert configuration.of(Broker).data_dir == configuration.of(Log).data_dir == "/srv"
 
 
-def test_overrides_win_over_what_was_given():
+def test_overrides_win_over_given_values():
     configuration = _read("--set", "data.dir=/srv")
     assert configuration.of(Log, {"data.dir": "/srv/log"}).data_dir == "/srv/log"
 
 
-def test_a_wrong_value_is_refused_with_its_range_and_its_source(capsys):
+def test_an_invalid_value_is_refused_with_its_range_and_its_source(capsys):
     told = _refused(capsys, "--set", "num.partitions=0")
     assert "num.partitions must be an integer from 1 to 1000, not '0' (command line)" in told
     assert "$RINGLOG_NUM_PARTITIONS" in _refused(capsys, RINGLOG_NUM_PARTITIONS="none")
@@ -90,12 +90,12 @@ def test_an_unknown_name_is_refused_with_near_ones(capsys):
     assert "did you mean log.retention.ms" in _refused(capsys, RINGLOG_LOG_RETENTIN_MS="1")
 
 
-def test_everything_wrong_is_told_at_once(capsys):
+def test_all_problems_are_reported_together(capsys):
     told = _refused(capsys, "--set", "num.partitions=0", "--set", "zzz=1", RINGLOG_QQQ="1")
     assert all(name in told for name in ("num.partitions", "zzz", "qqq"))
 
 
-def test_values_that_do_not_go_together_are_refused(capsys):
+def test_values_that_are_invalid_together_are_refused(capsys):
     told = _refused(capsys, "--set", "data.dir=/", "--set", "log.retention.ms=0")
     assert "not there" in told
 
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_is_named(capsys, tmp_path, text):
     assert f"cannot read {file}" in _refused(capsys, "--config", str(file))
 
 
-def test_the_variables_that_kubernetes_makes_of_a_service_are_not_settings():
+def test_the_variables_of_a_kubernetes_service_are_not_settings():
     _read(
         RINGLOG_SERVICE_HOST="10.0.0.1",
         RINGLOG_SERVICE_PORT_KAFKA="9092",
@@ -121,7 +121,7 @@ def test_the_variables_that_kubernetes_makes_of_a_service_are_not_settings():
     )
 
 
-def test_help_tells_every_setting_with_default_unit_and_range(capsys):
+def test_help_lists_every_setting_with_default_unit_and_range(capsys):
     with pytest.raises(SystemExit) as end:
         _read("--help")
     assert end.value.code == 0
@@ -136,7 +136,7 @@ def test_a_shared_setting_is_described_once():
     assert describe([Broker, Log]).count("data.dir =") == 1
 
 
-def test_what_the_process_fixes_itself_is_unknown_to_its_users(capsys):
+def test_a_setting_that_the_process_fixes_is_unknown_to_users(capsys):
     def read(*arguments):
         return read_settings(
             "ringlog", "A log.", [Broker, Log],

@@ -48,7 +48,7 @@ def test_every_topic_config_of_kafka_4_is_there_in_order():
 
 
 @pytest.mark.parametrize("config", TOPIC_CONFIGS.values(), ids=lambda config: config.name)
-def test_a_default_is_allowed_and_in_the_form_in_which_values_are_kept(config):
+def test_a_default_is_valid_and_in_its_normal_form(config):
     assert config.problem(config.default) is None
     assert write(read(config.type, config.default)) == config.default
 
@@ -59,7 +59,7 @@ def test_a_config_is_documented_in_sentences(config):
     assert config.doc.endswith(".")
 
 
-def test_no_broker_config_stands_for_two_topic_configs():
+def test_no_broker_config_is_a_synonym_of_two_topic_configs():
     names = [synonym.name for config in TOPIC_CONFIGS.values() for synonym in config.synonyms]
     assert len(names) == len(set(names))
 
@@ -76,7 +76,7 @@ def test_no_broker_config_stands_for_two_topic_configs():
         ("remote.storage.enable", []),
     ],
 )
-def test_broker_configs_of_the_same_meaning_are_named_as_in_kafka(name, synonyms):
+def test_synonyms_have_the_names_of_kafka(name, synonyms):
     assert [synonym.name for synonym in TOPIC_CONFIGS[name].synonyms] == synonyms
 
 
@@ -101,7 +101,7 @@ def test_a_synonym_in_hours_is_converted_and_unlimited_stays_unlimited():
         ("segment.bytes", "1048576"),
     ],
 )
-def test_values_that_kafka_takes_are_taken(name, value):
+def test_values_that_kafka_accepts_are_accepted(name, value):
     assert TOPIC_CONFIGS[name].problem(value) is None
 
 

@@ -9,7 +9,7 @@ from common.config.topic_names import (
 )
 
 
-def test_the_topics_that_only_coordinators_write_are_internal():
+def test_topics_that_only_coordinators_write_are_internal():
     names = ["__consumer_offsets", "__transaction_state", "__share_group_state"]
     assert all(map(is_internal, names))
     assert not any(map(is_internal, ["orders", "__consumer_offset", "__CONSUMER_OFFSETS", ""]))
@@ -18,7 +18,7 @@ def test_the_topics_that_only_coordinators_write_are_internal():
 @pytest.mark.parametrize(
     "name", ["a", "A-z.0_9", "...", ".a", "-", "__consumer_offsets", "x" * TOPIC_NAME_LENGTH_MAX]
 )
-def test_a_good_name_has_no_reason_against_it(name):
+def test_a_valid_name_is_accepted(name):
     assert invalid_name_reason(name) is None
 
 
@@ -36,11 +36,11 @@ def test_a_good_name_has_no_reason_against_it(name):
         pytest.param("\u0661", "characters other than", id="digit that is not ASCII"),
     ],
 )
-def test_a_bad_name_is_refused_with_the_reason(name, reason):
+def test_an_invalid_name_is_refused_with_the_reason(name, reason):
     assert reason in invalid_name_reason(name)
 
 
-def test_the_reason_against_a_very_long_name_does_not_repeat_it():
+def test_the_error_for_a_very_long_name_does_not_repeat_it():
     assert len(invalid_name_reason("x" * 10_000_000)) < 200
 
 

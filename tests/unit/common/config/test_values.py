@@ -29,7 +29,7 @@ from common.config.values import (
         (ConfigType.LIST, "compact , delete", ("compact", "delete")),
     ],
 )
-def test_a_text_is_read_as_its_type_says(config_type, text, value):
+def test_a_text_is_parsed_by_type(config_type, text, value):
     read_value = read(config_type, text)
     assert read_value == value
     assert type(read_value) is type(value)
@@ -76,11 +76,11 @@ def test_a_value_is_written_as_kafka_writes_it(value, text):
         ),
     ],
 )
-def test_a_check_lets_good_values_pass_and_says_what_is_wrong_with_others(check, good, bad):
+def test_a_check_accepts_valid_values_and_returns_the_problem_of_others(check, good, bad):
     assert [check(value) for value in good] == [None] * len(good)
     assert all("must" in check(value) for value in bad)
 
 
-def test_a_long_text_is_cut_for_messages_and_a_short_one_is_not():
+def test_a_long_text_is_cut_for_messages():
     assert shortened("abc") == "abc"
     assert len(shortened("x" * 10**6)) < 200

@@ -18,7 +18,7 @@ def replace(directory):
     return aside
 
 
-def test_it_is_made_with_its_parents_and_taken_as_it_is_afterwards(tmp_path):
+def test_a_directory_is_created_with_its_parents_and_reused(tmp_path):
     path = tmp_path / "a" / "b"
     DataDirectory(path).close()
     (path / "file").write_text("kept")
@@ -27,13 +27,13 @@ def test_it_is_made_with_its_parents_and_taken_as_it_is_afterwards(tmp_path):
     directory.close()
 
 
-def test_where_it_cannot_be_made_the_system_says_why(tmp_path):
+def test_a_directory_that_cannot_be_created_raises_the_error_of_the_system(tmp_path):
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(OSError, match="file"):
         DataDirectory(tmp_path / "file" / "data")
 
 
-def test_only_one_may_hold_it_until_that_one_closes_it(held):
+def test_a_directory_has_one_holder_until_it_is_closed(held):
     with pytest.raises(DirectoryInUse, match="in use by another process"):
         DataDirectory(held.path)
     held.close()
@@ -48,7 +48,7 @@ def test_files_stay_in_the_directory_that_is_held(held):
     assert (aside / "file").read_text() == "written"
 
 
-def test_another_directory_in_its_place_is_noticed_until_it_is_put_back(held):
+def test_a_replaced_directory_is_detected_until_it_is_restored(held):
     aside = replace(held)
     with pytest.raises(DirectoryReplaced, match="another directory"):
         held.check()
@@ -59,16 +59,16 @@ def test_another_directory_in_its_place_is_noticed_until_it_is_put_back(held):
     held.check()
 
 
-def test_errors_name_the_path_that_users_know(held):
+def test_errors_have_the_path_of_the_settings(held):
     text = f"No space left: {held.stable_path}/000009.sst"
     assert held.with_path(text) == f"No space left: {held.path}/000009.sst"
 
 
-def test_it_knows_the_free_bytes_of_its_disk(held):
+def test_free_bytes_are_those_of_the_disk(held):
     assert held.free_bytes() > 0
 
 
-def test_a_closed_descriptor_is_not_the_next_directorys(tmp_path):
+def test_a_closed_descriptor_number_is_not_reused_for_the_next_directory(tmp_path):
     first, second = DataDirectory(tmp_path / "first"), None
     path = first.stable_path
     first.close()

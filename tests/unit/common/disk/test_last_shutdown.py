@@ -61,7 +61,7 @@ def _all_is_told(caplog):
     caplog.set_level(logging.INFO)
 
 
-def test_a_store_that_was_closed_says_so_at_its_next_start(tmp_path, caplog):
+def test_a_clean_shutdown_is_logged_at_the_next_start(tmp_path, caplog):
     for _ in range(2):
         with opened(tmp_path) as store:
             store_batches(store, store.head(LOG_KEY).next_offset, b"x")
@@ -69,7 +69,7 @@ def test_a_store_that_was_closed_says_so_at_its_next_start(tmp_path, caplog):
     assert not told(caplog, logging.WARNING)
 
 
-def test_a_killed_process_is_told_of_with_what_was_recovered(tmp_path, caplog):
+def test_an_unclean_shutdown_is_logged_with_the_recovered_bytes(tmp_path, caplog):
     size = killed(KILLED_LOGS, tmp_path).stat().st_size
     with opened(tmp_path) as store:
         assert store.head(LOG_KEY).next_offset == 610
@@ -80,7 +80,7 @@ def test_a_killed_process_is_told_of_with_what_was_recovered(tmp_path, caplog):
     assert not (tmp_path / "opening").exists()
 
 
-def test_a_flipped_bit_amid_the_log_is_told_loudly_with_what_it_cost(tmp_path, caplog):
+def test_a_flipped_bit_within_the_log_is_logged_as_critical_with_the_loss(tmp_path, caplog):
     logged = killed(KILLED_LOGS, tmp_path)
     size = logged.stat().st_size
     flip(logged, size // 2)
@@ -102,7 +102,7 @@ def test_a_flipped_bit_amid_the_log_is_told_loudly_with_what_it_cost(tmp_path, c
     assert not told(caplog, logging.CRITICAL)
 
 
-def test_a_log_without_its_last_third_is_told_of_though_it_reads_well(tmp_path, caplog):
+def test_a_truncated_log_is_logged_though_it_is_readable(tmp_path, caplog):
     logged = killed(KILLED_LOGS, tmp_path)
     os.truncate(logged, logged.stat().st_size * 2 // 3)
     with opened(tmp_path):
@@ -111,7 +111,7 @@ def test_a_log_without_its_last_third_is_told_of_though_it_reads_well(tmp_path, 
     assert "LOST" in line
 
 
-def test_damage_behind_the_last_sync_is_no_loss_of_what_was_acknowledged(tmp_path, caplog):
+def test_damage_after_the_last_sync_is_no_loss_of_acknowledged_writes(tmp_path, caplog):
     logged = killed(KILLED_LOGS, tmp_path)
     flip(logged, logged.stat().st_size - 1_000)
     with opened(tmp_path) as store:
@@ -121,7 +121,7 @@ def test_damage_behind_the_last_sync_is_no_loss_of_what_was_acknowledged(tmp_pat
     assert "cannot be read" in line
 
 
-def test_a_store_that_is_opened_again_keeps_its_account(tmp_path, caplog):
+def test_a_reopened_store_keeps_its_mark(tmp_path, caplog):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x")
         store.sync()
@@ -132,7 +132,7 @@ def test_a_store_that_is_opened_again_keeps_its_account(tmp_path, caplog):
     assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
 
 
-def test_the_metadata_store_tells_as_well(tmp_path, caplog):
+def test_the_metadata_store_logs_its_last_shutdown_too(tmp_path, caplog):
     logged = killed(KILLED_METADATA, tmp_path)
     flip(logged, logged.stat().st_size // 2)
     store = RocksKvStore(tmp_path)

@@ -17,7 +17,7 @@ def free(monkeypatch, directory, size_bytes):
     monkeypatch.setattr(directory, "free_bytes", lambda: size_bytes)
 
 
-def test_it_holds_room_and_is_given_up_where_there_is_no_other(directory, tmp_path, monkeypatch):
+def test_the_reserve_takes_space_and_is_released_on_a_full_disk(directory, tmp_path, monkeypatch):
     reserve = ReserveFile(directory, SIZE)
     reserve.restore()
     file = tmp_path / NAME
@@ -31,7 +31,7 @@ def test_it_holds_room_and_is_given_up_where_there_is_no_other(directory, tmp_pa
     reserve.release_if_needed()
 
 
-def test_it_comes_back_when_there_is_plenty(directory, tmp_path, monkeypatch):
+def test_the_reserve_is_restored_when_enough_space_is_free(directory, tmp_path, monkeypatch):
     reserve = ReserveFile(directory, SIZE)
     free(monkeypatch, directory, 4 * SIZE - 1)
     reserve.restore()
@@ -42,7 +42,7 @@ def test_it_comes_back_when_there_is_plenty(directory, tmp_path, monkeypatch):
     assert (tmp_path / NAME).stat().st_size == SIZE
 
 
-def test_a_disk_that_cannot_be_looked_at_is_no_error(directory):
+def test_an_io_error_is_ignored(directory):
     directory.close()
     reserve = ReserveFile(directory, SIZE)
     reserve.release_if_needed()

@@ -3,7 +3,7 @@ import pytest
 from common.disk.synced_mark import NAME, Mark, SyncedMark
 
 
-def test_it_says_how_far_was_synced_and_that_nobody_closed(tmp_path):
+def test_a_mark_has_the_last_synced_write_of_a_process_that_did_not_close(tmp_path):
     mark = SyncedMark(tmp_path)
     assert mark.read() is None
     mark.begin(5)
@@ -12,7 +12,7 @@ def test_it_says_how_far_was_synced_and_that_nobody_closed(tmp_path):
     mark.close()
 
 
-def test_after_an_end_it_was_closed_until_it_begins_again(tmp_path):
+def test_a_mark_is_closed_between_end_and_begin(tmp_path):
     mark = SyncedMark(tmp_path)
     mark.begin(5)
     mark.end(7)
@@ -25,12 +25,12 @@ def test_after_an_end_it_was_closed_until_it_begins_again(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\xff" * 13, b"\0" * 13, b"x" * 100])
-def test_what_is_not_its_own_says_nothing(tmp_path, content):
+def test_a_file_with_other_content_has_no_mark(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
     assert SyncedMark(tmp_path).read() is None
 
 
-def test_where_it_cannot_be_written_nothing_fails(tmp_path):
+def test_a_mark_that_cannot_be_written_is_no_error(tmp_path):
     mark = SyncedMark(tmp_path / "missing")
     mark.begin(1)
     mark.advance(2)

@@ -31,12 +31,12 @@ def nowhere():
     port.release()
 
 
-def test_what_was_put_is_read(client, prefix):
+def test_a_put_value_is_read(client, prefix):
     assert client.transact(put(prefix + b"a", b"1")).succeeded
     assert get(client, prefix + b"a") == b"1"
 
 
-def test_after_a_failure_the_next_endpoint_is_asked_and_kept(shared_etcd, nowhere, prefix):
+def test_after_a_failure_the_next_endpoint_is_used_and_kept(shared_etcd, nowhere, prefix):
     with EtcdClient([nowhere, shared_etcd.address]) as client:
         with pytest.raises(EtcdUnavailable, match=f"Txn at {nowhere}: UNAVAILABLE"):
             client.transact(put(prefix + b"a"))
@@ -44,7 +44,7 @@ def test_after_a_failure_the_next_endpoint_is_asked_and_kept(shared_etcd, nowher
             client.transact(put(prefix + b"a"))
 
 
-def test_a_refusal_is_told_apart_and_does_not_change_the_endpoint(shared_etcd, nowhere, prefix):
+def test_a_refusal_has_its_own_error_and_keeps_the_endpoint(shared_etcd, nowhere, prefix):
     with EtcdClient([shared_etcd.address, nowhere]) as client:
         shared_etcd.wait_until_ready(client)
         for _ in range(2):
@@ -53,7 +53,7 @@ def test_a_refusal_is_told_apart_and_does_not_change_the_endpoint(shared_etcd, n
         client.transact(put(prefix + b"a"))
 
 
-def test_a_server_that_hangs_costs_a_call_its_time_and_no_more(own_etcd, own_client):
+def test_a_call_to_a_hanging_server_ends_at_its_deadline(own_etcd, own_client):
     own_etcd.pause()
     begun = time.monotonic()
     with pytest.raises(EtcdUnavailable, match="DEADLINE_EXCEEDED"):
@@ -62,7 +62,7 @@ def test_a_server_that_hangs_costs_a_call_its_time_and_no_more(own_etcd, own_cli
     own_etcd.resume()
 
 
-def test_a_key_goes_with_its_lease(client, prefix):
+def test_a_key_is_deleted_with_its_lease(client, prefix):
     lease = client.grant_lease(60)
     assert lease.TTL == 60
     client.transact(put(prefix + b"a", b"1", lease.ID))
@@ -74,7 +74,7 @@ def test_a_key_goes_with_its_lease(client, prefix):
         client.revoke_lease(lease.ID)
 
 
-def test_a_watch_tells_of_the_deletion_that_came_before_it_began(client, prefix):
+def test_a_watch_reports_a_deletion_before_its_start(client, prefix):
     revision = client.transact(put(prefix + b"a")).header.revision
     delete = pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=prefix + b"a"))
     client.transact(pb.TxnRequest(success=[delete]))
@@ -123,7 +123,7 @@ def certificates(tmp_path_factory):
     return folder
 
 
-def test_over_tls_a_client_shows_its_certificate_and_others_are_not_served(certificates, tmp_path):
+def test_clients_without_a_certificate_are_refused_over_tls(certificates, tmp_path):
     arguments = [
         *("--cert-file", str(certificates / "server.pem")),
         *("--key-file", str(certificates / "server.key")),
@@ -144,12 +144,12 @@ def test_over_tls_a_client_shows_its_certificate_and_others_are_not_served(certi
                 get(client, b"a")
 
 
-def test_a_certificate_that_is_not_there_is_an_error_at_once(tmp_path):
+def test_a_missing_certificate_file_is_an_error_at_once(tmp_path):
     with pytest.raises(OSError, match="missing"):
         EtcdClient(["127.0.0.1:1"], Tls(ca=tmp_path / "missing"))
 
 
-def test_a_server_that_comes_back_is_found_again(own_etcd, own_client):
+def test_a_restarted_server_is_reconnected(own_etcd, own_client):
     own_client.transact(put(b"a", b"1"))
     own_etcd.kill()
     with pytest.raises(EtcdUnavailable):

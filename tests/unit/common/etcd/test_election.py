@@ -30,7 +30,7 @@ class Standby:
         assert not self.campaign.done()
 
 
-def test_a_candidate_alone_is_elected_and_its_name_is_there(client, prefix):
+def test_a_single_candidate_is_elected_and_its_name_written(client, prefix):
     leadership = elected(client, prefix, "first")
     (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
     assert (entry.value, entry.create_revision) == (b"first", leadership.term)
@@ -49,7 +49,7 @@ def test_a_second_candidate_stands_by_until_the_leader_resigns(client, prefix, p
     second.resign()
 
 
-def test_of_many_candidates_one_leads_at_a_time(client, prefix, pool):
+def test_one_of_many_candidates_leads_at_a_time(client, prefix, pool):
     waiting = [Standby(pool, client, prefix, f"candidate-{n}") for n in range(4)]
     terms = []
     while waiting:
@@ -69,7 +69,7 @@ def first_to_win(waiting):
     return next(one for one in waiting if one.campaign.done())
 
 
-def test_a_leader_that_falls_silent_is_followed_when_its_lease_is_over(client, prefix, pool):
+def test_a_silent_leader_is_replaced_when_its_lease_expires(client, prefix, pool):
     lease = client.grant_lease(2)
     entry = pb.PutRequest(key=prefix + b"leader", value=b"silent", lease=lease.ID)
     client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
@@ -78,7 +78,7 @@ def test_a_leader_that_falls_silent_is_followed_when_its_lease_is_over(client, p
     standby.campaign.result(WITHIN_S).resign()
 
 
-def test_a_killed_leader_that_is_back_does_not_wait_for_its_own_old_session(client, prefix, pool):
+def test_a_restarted_leader_does_not_wait_for_its_own_old_lease(client, prefix, pool):
     lease = client.grant_lease(600)
     entry = pb.PutRequest(key=prefix + b"leader", value=b"metadata-0:9392", lease=lease.ID)
     client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=entry)]))
@@ -91,7 +91,7 @@ def test_a_killed_leader_that_is_back_does_not_wait_for_its_own_old_session(clie
         one.campaign.result(WITHIN_S).resign()
 
 
-def test_a_leader_whose_session_was_ended_by_its_successor_knows_it(client, prefix):
+def test_a_leader_learns_that_its_successor_ended_its_session(client, prefix):
     first = elected(client, prefix, "same")
     second = elected(client, prefix, "same")
     answer = client.transact(pb.TxnRequest(compare=[first.condition]))
@@ -101,7 +101,7 @@ def test_a_leader_whose_session_was_ended_by_its_successor_knows_it(client, pref
     first.resign()
 
 
-def test_a_candidate_that_withdraws_leads_never_and_ends_at_once(client, prefix, pool):
+def test_a_candidate_that_withdraws_is_never_elected_and_ends_at_once(client, prefix, pool):
     first = elected(client, prefix)
     standby = Standby(pool, client, prefix)
     standby.stand_by()
@@ -110,7 +110,7 @@ def test_a_candidate_that_withdraws_leads_never_and_ends_at_once(client, prefix,
     first.resign()
 
 
-def test_a_candidate_waits_for_an_etcd_that_is_not_there_yet(own_etcd, pool, caplog):
+def test_a_candidate_waits_for_an_etcd_that_starts_later(own_etcd, pool, caplog):
     caplog.set_level("INFO")
     own_etcd.kill()
     with EtcdClient([own_etcd.address]) as client:
@@ -129,7 +129,7 @@ def test_a_candidate_that_waits_for_etcd_can_withdraw(own_etcd, pool):
         assert campaign.result(WITHIN_S) is None
 
 
-def test_a_candidate_that_does_not_know_whether_it_won_lets_go_and_tries_again(client, prefix):
+def test_a_candidate_with_an_unknown_outcome_revokes_its_lease_and_retries(client, prefix):
     class Deaf:
         """Does not hear the answer to the first transaction."""
 

@@ -56,7 +56,7 @@ def renewals(etcd, count):
         assert etcd.renewed.acquire(timeout=WITHIN_S)
 
 
-def test_renewals_go_on_and_each_makes_it_last_longer(etcd):
+def test_renewals_extend_the_term(etcd):
     lease = Lease(etcd, 20)
     leadership = LeaderTerm(lease, b"leader", 5)
     until = lease.until
@@ -67,18 +67,18 @@ def test_renewals_go_on_and_each_makes_it_last_longer(etcd):
     leadership.resign()
 
 
-def test_a_lease_that_is_over_ends_it(etcd, leadership):
+def test_an_expired_lease_ends_the_term(etcd, leadership):
     etcd.answer = lambda: 0
     assert "is over" in leadership.lost.result(WITHIN_S)
     assert not leadership.is_held
 
 
-def test_a_renewal_that_is_refused_ends_it(etcd, leadership):
+def test_a_refused_renewal_ends_the_term(etcd, leadership):
     etcd.answer = lambda: fail(EtcdRefused("no permission"))
     assert "no permission" in leadership.lost.result(WITHIN_S)
 
 
-def test_without_answers_it_ends_when_the_lease_may_be_over_and_not_before():
+def test_without_responses_the_term_ends_when_the_lease_may_have_expired():
     etcd = ScriptedEtcd(ttl_s=1)
     etcd.answer = lambda: fail(EtcdUnavailable("nobody there"))
     lease = Lease(etcd, 1)
@@ -89,7 +89,7 @@ def test_without_answers_it_ends_when_the_lease_may_be_over_and_not_before():
     leadership.resign()
 
 
-def test_a_failed_renewal_is_made_good_by_the_next(etcd, leadership):
+def test_the_next_renewal_makes_up_for_a_failed_one(etcd, leadership):
     failures = [EtcdUnavailable("once"), EtcdUnavailable("twice")]
     etcd.answer = lambda: fail(failures.pop()) if failures else etcd.ttl_s
     renewals(etcd, 3)
@@ -97,7 +97,7 @@ def test_a_failed_renewal_is_made_good_by_the_next(etcd, leadership):
     assert leadership.is_held
 
 
-def test_a_process_that_stood_still_for_longer_than_the_lease_does_not_lead(etcd, monkeypatch):
+def test_a_process_suspended_for_longer_than_the_lease_does_not_lead(etcd, monkeypatch):
     leadership = LeaderTerm(Lease(etcd, 20), b"leader", 5)
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 100)
@@ -113,13 +113,13 @@ def test_resigning_ends_the_lease_and_is_no_loss(etcd, leadership):
     assert not leadership.wait(100)
 
 
-def test_only_the_first_reason_for_a_loss_is_told(leadership):
+def test_only_the_first_reason_of_a_loss_is_kept(leadership):
     leadership.mark_lost("first")
     leadership.mark_lost("second")
     assert leadership.lost.result() == "first"
 
 
-def test_its_condition_holds_in_etcd_as_long_as_it_does(client, prefix):
+def test_the_condition_is_true_in_etcd_as_long_as_the_term_lasts(client, prefix):
     def holds(leadership):
         return client.transact(pb.TxnRequest(compare=[leadership.condition])).succeeded
 
@@ -133,7 +133,7 @@ def test_its_condition_holds_in_etcd_as_long_as_it_does(client, prefix):
     second.resign()
 
 
-def test_a_bug_in_its_thread_ends_it(etcd, leadership):
+def test_a_bug_in_the_renewal_thread_ends_the_term(etcd, leadership):
     etcd.answer = lambda: fail(ZeroDivisionError("a bug"))
     assert "a bug" in leadership.lost.result(WITHIN_S)
     assert not leadership.is_held

@@ -53,7 +53,7 @@ def everything(store):
     return store.scan(b"", b"\xff")
 
 
-def test_a_batch_of_more_than_a_transaction_takes_is_written_and_read_back(store):
+def test_a_batch_larger_than_a_transaction_is_read_back(store):
     put(store, gone="1")
     batch = big_batch(b"x")
     batch.delete(b"gone")
@@ -61,7 +61,7 @@ def test_a_batch_of_more_than_a_transaction_takes_is_written_and_read_back(store
     assert everything(store) == [(b"%04d" % number, b"x") for number in range(MANY)]
 
 
-def test_a_batch_of_more_bytes_than_a_request_takes_is_written_and_read_back(store):
+def test_a_batch_larger_than_a_request_is_read_back(store):
     values = {b"%d" % number: random.randbytes(REQUEST_BYTES_MAX - 100) for number in range(3)}
     batch = WriteBatch()
     for key, value in values.items():
@@ -70,7 +70,7 @@ def test_a_batch_of_more_bytes_than_a_request_takes_is_written_and_read_back(sto
     assert dict(everything(store)) == values
 
 
-def test_a_page_of_the_biggest_values_is_read_back(store):
+def test_a_page_of_the_largest_values_is_read_back(store):
     for number in range(120):
         batch = WriteBatch()
         batch.put(b"%03d" % number, bytes(REQUEST_BYTES_MAX - 100))
@@ -78,7 +78,7 @@ def test_a_page_of_the_biggest_values_is_read_back(store):
     assert [len(value) for _, value in everything(store)] == [REQUEST_BYTES_MAX - 100] * 120
 
 
-def test_a_value_that_etcd_cannot_take_is_refused_and_changes_nothing(store):
+def test_a_value_that_is_too_large_for_etcd_is_refused_and_changes_nothing(store):
     put(store, a="1")
     batch = WriteBatch()
     batch.put(b"a", b"2")
@@ -88,7 +88,7 @@ def test_a_value_that_etcd_cannot_take_is_refused_and_changes_nothing(store):
     assert everything(store) == [(b"a", b"1")]
 
 
-def test_clusters_with_prefixes_of_their_own_do_not_meet(client, prefix, store):
+def test_clusters_with_different_prefixes_are_separate(client, prefix, store):
     put(store, a="1")
     leader = elected(client, prefix + b"other/")
     other = EtcdKvStore(client, prefix=prefix + b"other/")
@@ -133,7 +133,7 @@ def transactions_of_a_big_batch():
 
 
 @pytest.mark.parametrize("last", range(transactions_of_a_big_batch() + 1))
-def test_a_leader_that_dies_anywhere_in_a_big_batch_leaves_all_of_it_or_nothing(
+def test_a_leader_that_dies_within_a_large_batch_leaves_all_of_it_or_nothing(
     client, prefix, open_store, last
 ):
     old = open_store()
@@ -167,7 +167,7 @@ def left_over(client, prefix):
     return [one.key for one in found.kvs]
 
 
-def test_a_batch_that_failed_while_it_was_staged_leaves_nothing_to_the_next_one(
+def test_a_batch_that_failed_while_staged_leaves_nothing_for_the_next_one(
     client, prefix, open_store
 ):
     class Full:

@@ -66,7 +66,7 @@ def entry(client, key):
     return client.range(pb.RangeRequest(key=key)).kvs[0]
 
 
-def test_a_write_whose_answer_was_lost_is_made_once(writes, faulty, client, key):
+def test_a_write_with_a_lost_response_is_made_once(writes, faulty, client, key):
     writes.commit([put(key, b"1")])
     first = entry(client, key).mod_revision
     faulty.faults = ["answer lost", "answer lost"]
@@ -76,13 +76,13 @@ def test_a_write_whose_answer_was_lost_is_made_once(writes, faulty, client, key)
     assert entry(client, key).value == b"3"
 
 
-def test_a_write_that_did_not_arrive_is_made_later(writes, faulty, client, key):
+def test_a_write_that_did_not_arrive_is_retried(writes, faulty, client, key):
     faulty.faults = ["lost", "lost"]
     writes.commit([put(key, b"1")])
     assert entry(client, key).value == b"1"
 
 
-def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client, key):
+def test_a_write_that_etcd_executes_late_changes_nothing(writes, faulty, client, key):
     faulty.faults = ["on its way"]
     writes.commit([put(key, b"1")])
     writes.commit([put(key, b"2")])
@@ -91,7 +91,7 @@ def test_a_write_that_etcd_takes_up_late_changes_nothing(writes, faulty, client,
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_whatever_goes_wrong_on_the_way_each_write_is_made_once_and_in_order(
+def test_each_write_is_made_once_and_in_order_after_any_faults(
     writes, faulty, client, key, monkeypatch, seed
 ):
     monkeypatch.setattr(etcd_writes, "_RETRY_S_FIRST", 0.0)
@@ -141,16 +141,14 @@ def test_a_refused_write_is_not_made_and_the_next_one_is(writes, faulty, leaders
     assert entry(client, key).value == b"2"
 
 
-def test_a_write_refused_after_one_whose_outcome_is_unknown_ends_the_leadership(
-    writes, faulty, leadership, key
-):
+def test_a_write_refused_after_an_unknown_outcome_ends_the_term(writes, faulty, leadership, key):
     faulty.faults = ["answer lost", "refused"]
     with pytest.raises(KvStoreFailed, match="no longer the leader"):
         writes.commit([put(key, b"1")])
     assert "no space" in leadership.lost.result()
 
 
-def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, key):
+def test_a_former_leader_cannot_write_even_if_it_believes_to_lead(client, prefix, key):
     class Believer:
         """Held forever, as by a process whose clock stands still."""
 
@@ -181,7 +179,7 @@ def test_a_leader_of_the_past_cannot_write_whatever_it_believes(client, prefix, 
     now.resign()
 
 
-def test_writing_ends_with_the_leadership(writes, leadership, faulty, key):
+def test_writes_fail_after_the_end_of_the_term(writes, leadership, faulty, key):
     faulty.faults = ["lost"]
     leadership.resign()
     with pytest.raises(KvStoreFailed, match="no longer the leader"):

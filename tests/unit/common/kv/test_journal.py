@@ -17,7 +17,7 @@ def test_chunks_together_are_the_changes_in_their_order(changes):
 
 
 @given(CHANGES)
-def test_no_chunk_is_empty_or_has_more_operations_or_bytes_than_are_taken(changes):
+def test_no_chunk_is_empty_or_exceeds_the_limits(changes):
     for chunk in chunks(changes, operations=7, size=200):
         assert 1 <= len(chunk) <= 7
         assert len(encode_chunk(chunk)) <= 200
@@ -28,7 +28,7 @@ def test_a_chunk_is_read_back_as_it_was(changes):
     assert decode_chunk(encode_chunk(list(changes.items()))) == list(changes.items())
 
 
-def test_a_change_that_just_fits_is_taken_and_one_that_does_not_is_refused():
+def test_a_change_of_the_largest_size_fits_and_a_larger_one_is_refused():
     assert list(chunks({b"k": b"v" * 91}, operations=7, size=HEAD + 92)) == [[(b"k", b"v" * 91)]]
     with pytest.raises(KvStoreFailed, match="101 bytes under one key"):
         list(chunks({b"k": b"v" * 92}, operations=7, size=HEAD + 92))

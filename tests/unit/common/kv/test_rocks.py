@@ -37,7 +37,7 @@ class TestRocksKvStore(KvStoreContract):
         store.close()
 
 
-def test_what_was_written_is_there_after_reopening(tmp_path):
+def test_written_entries_exist_after_reopening(tmp_path):
     store = RocksKvStore(tmp_path)
     put(store, a="1")
     store.close()
@@ -73,20 +73,20 @@ def test_a_damaged_block_is_an_error_and_never_the_end_of_a_scan(tmp_path):
     store.close()
 
 
-def test_a_second_opening_is_refused_in_clear_words(tmp_path):
+def test_opening_a_store_twice_is_refused_with_a_clear_error(tmp_path):
     store = RocksKvStore(tmp_path)
     with pytest.raises(KvStoreFailed, match="in use by another process"):
         RocksKvStore(tmp_path)
     store.close()
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_failure(tmp_path):
+def test_a_directory_that_cannot_be_created_is_a_store_failure(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(KvStoreFailed, match="file"):
         RocksKvStore(tmp_path / "file" / "store")
 
 
-def test_a_batch_with_a_wrong_type_changes_nothing(tmp_path):
+def test_a_batch_with_a_value_of_another_type_changes_nothing(tmp_path):
     store = RocksKvStore(tmp_path)
     batch = WriteBatch()
     batch.put(b"a", b"1")
@@ -121,7 +121,7 @@ def test_a_write_that_the_disk_refuses_ends_the_process(tmp_path, must_sync):
     store.close()
 
 
-def test_a_killed_process_loses_no_batch_that_was_written_and_halves_none(tmp_path):
+def test_a_killed_process_loses_no_written_batch_and_no_part_of_one(tmp_path):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITE_UNTIL_KILLED, str(tmp_path)],
         stdout=subprocess.PIPE,

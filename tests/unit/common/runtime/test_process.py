@@ -51,14 +51,14 @@ def start():
         process.communicate()
 
 
-def test_every_service_raises_it(start):
+def test_every_process_raises_its_descriptor_limit(start):
     process, _ = start("polite")
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     _, _, _, soft, hard, _ = re.search("Max open files.*", limits)[0].split()
     assert soft == hard
 
 
-def test_a_process_that_is_ended_from_a_thread_tells_why_and_runs_nothing_more():
+def test_end_process_logs_the_reason_and_ends_at_once_from_a_thread():
     program = """
 import atexit, threading
 from common.runtime.process import end_process, set_up_logging
@@ -75,7 +75,7 @@ print("after it")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
-def test_a_signal_stops_the_process_politely(start, number):
+def test_a_signal_stops_the_process_gracefully(start, number):
     process, loop = start("polite")
     process.send_signal(number)
     out, err = process.communicate()
@@ -85,7 +85,7 @@ def test_a_signal_stops_the_process_politely(start, number):
     assert process.returncode == 0
 
 
-def test_a_second_signal_ends_it_at_once(start):
+def test_a_second_signal_ends_the_process_at_once(start):
     process, _ = start("stubborn")
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "draining\n"
@@ -93,7 +93,7 @@ def test_a_second_signal_ends_it_at_once(start):
     assert process.wait() == -signal.SIGINT
 
 
-def test_what_keeps_it_from_running_is_told_in_a_line(start):
+def test_an_error_at_the_start_is_printed_in_a_line(start):
     process, first_line = start("troubled")
     _, err = process.communicate()
     assert first_line == "ended"

@@ -20,7 +20,7 @@ print(limit)
 
 
 @pytest.mark.parametrize(("soft", "hard", "is_low"), [(256, 8192, False), (256, 1024, True)])
-def test_the_soft_limit_of_descriptors_is_raised_and_a_low_one_warned_of(soft, hard, is_low):
+def test_the_soft_descriptor_limit_is_raised_and_a_low_one_logged(soft, hard, is_low):
     command = [sys.executable, "-c", LIMITED, str(soft), str(hard)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(ended.stdout) == hard

@@ -30,21 +30,21 @@ def test_a_service_that_is_ready_is_healthy(capsys):
     assert capsys.readouterr().out.endswith(": SERVING\n")
 
 
-def test_a_service_that_is_not_ready_is_not(capsys):
+def test_a_service_that_is_not_ready_is_unhealthy(capsys):
     assert status_of(ready=False) == 1
     assert capsys.readouterr().out.endswith(": NOT_SERVING\n")
 
 
-def test_it_may_be_asked_whether_it_is_alive():
+def test_liveness_can_be_checked_instead_of_readiness():
     assert status_of("--service", "", ready=False) == 0
 
 
-def test_an_unknown_name_is_told_as_such(capsys):
+def test_an_unknown_service_name_is_reported(capsys):
     assert status_of("--service", "breakfast", ready=True) == 1
     assert "NOT_FOUND" in capsys.readouterr().out
 
 
-def test_nobody_there_is_unhealthy_and_says_so(capsys):
+def test_an_unreachable_server_is_unhealthy_and_reported(capsys):
     nobody = ReservedPort()
     try:
         assert main(["health", nobody.address]) == 1
@@ -61,9 +61,9 @@ def test_nobody_there_is_unhealthy_and_says_so(capsys):
         ("partition-0:7000", "partition-0:7000"),
     ],
 )
-def test_the_service_beside_it_is_asked_where_it_was_told_to_listen(variable, address):
+def test_the_address_is_that_of_the_listen_setting(variable, address):
     assert addresses_of({"RINGLOG_GRPC_LISTEN": variable}) == (address,)
 
 
-def test_else_where_services_listen_by_default():
+def test_default_addresses_are_those_of_the_services():
     assert [one.rpartition(":")[2] for one in addresses_of({})] == ["9192", "9292", "9392"]

@@ -8,7 +8,7 @@ from ringlog.cli.main import main
 
 
 @pytest.mark.parametrize("words", [["version"], ["--version"]])
-def test_version_tells_the_installed_version(capsys, words):
+def test_version_is_the_installed_version(capsys, words):
     assert main(words) == 0
     assert capsys.readouterr().out == f"ringlog {version('ringlog')}\n"
 
@@ -23,12 +23,12 @@ def test_help_names_the_commands(capsys):
 @pytest.mark.parametrize(
     "words", [[], ["standalon"], ["version", "3"]], ids=["none", "unknown", "too many"]
 )
-def test_wrong_use_ends_with_status_2_and_says_why(capsys, words):
+def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words):
     assert main(words) == 2
     assert "ringlog" in capsys.readouterr().err
 
 
-def test_standalone_help_tells_the_settings(capsys):
+def test_standalone_help_lists_the_settings(capsys):
     with pytest.raises(SystemExit) as end:
         main(["standalone", "--help"])
     assert end.value.code == 0
@@ -37,7 +37,7 @@ def test_standalone_help_tells_the_settings(capsys):
     assert "group.initial.rebalance.delay.ms" in told
 
 
-def test_standalone_refuses_a_wrong_setting_before_it_starts(capsys):
+def test_standalone_refuses_an_invalid_setting_before_it_starts(capsys):
     with pytest.raises(SystemExit) as end:
         main(["standalone", "--set", "num.partitions=0"])
     assert end.value.code == 2

@@ -85,14 +85,14 @@ def test_groups_are_listed_by_state():
     assert told.listed[0].states == ["Empty"]
 
 
-def test_a_list_that_is_not_whole_is_none():
+def test_an_incomplete_list_is_an_error():
     told = Told()
     told.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
     with pytest.raises(CommandFailed, match="COORDINATOR_LOAD_IN_PROGRESS"):
         run(admin(told).list_groups([]))
 
 
-def test_where_nobody_has_used_groups_there_are_none():
+def test_a_cluster_without_the_offsets_topic_has_no_groups():
     groups = admin(Told(STABLE), names=["orders"])
     assert run(groups.list_groups([])) == ListedGroups()
     with pytest.raises(CommandFailed, match="no group 'readers'"):
@@ -118,7 +118,7 @@ def test_a_consumer_group_is_described_too():
 
 
 @pytest.mark.parametrize("missing", [DEAD, MISSING])
-def test_a_group_that_is_not_there(missing):
+def test_an_unknown_group_is_an_error(missing):
     with pytest.raises(CommandFailed, match="there is no group 'readers'"):
         run(admin(Told(missing)).describe("readers"))
     told = Told(missing)
@@ -133,7 +133,7 @@ def test_a_refusal_is_named():
         run(admin(Told(refused)).describe("readers"))
 
 
-def test_a_plan_shows_what_was_committed_and_what_would_be():
+def test_a_plan_has_the_committed_and_the_new_offsets():
     plan = run(admin(Told()).plan_reset("readers", "orders", None, Latest()))
     assert plan == [
         OffsetChange("orders", 0, 7, 9),
@@ -149,7 +149,7 @@ def test_a_plan_shows_what_was_committed_and_what_would_be():
     ("name", "partitions", "told"),
     [("missing", None, "no topic 'missing'"), ("orders", (0, 3), "no partition 3, only 0 to 2")],
 )
-def test_only_what_is_there_can_be_planned(name, partitions, told):
+def test_an_unknown_topic_or_partition_cannot_be_planned(name, partitions, told):
     with pytest.raises(CommandFailed, match=told):
         run(admin(Told()).plan_reset("readers", name, partitions, Latest()))
 
@@ -162,7 +162,7 @@ def test_a_log_that_does_not_answer_is_named():
 
 
 @pytest.mark.parametrize("state", [EMPTY, DEAD, MISSING])
-def test_a_reset_commits_as_nobody_of_the_group(state):
+def test_a_reset_commits_without_a_member_id(state):
     told = Told(state)
     run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
     (commit,) = told.commits
@@ -171,7 +171,7 @@ def test_a_reset_commits_as_nobody_of_the_group(state):
     assert commit.offsets[0].topic_id == topic("orders", 1).topic_id
 
 
-def test_a_group_with_members_is_left_alone():
+def test_a_group_with_members_is_not_changed():
     told = Told(STABLE)
     with pytest.raises(CommandFailed, match="'readers' is Stable with 2 members; stop them first"):
         run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
@@ -181,7 +181,7 @@ def test_a_group_with_members_is_left_alone():
     assert not told.deleted
 
 
-def test_members_that_came_meanwhile_are_told_too():
+def test_members_that_join_during_a_reset_are_an_error():
     told = Told()
     told.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
     with pytest.raises(CommandFailed, match="has members"):

@@ -21,14 +21,14 @@ def parse(*words):
         (["--to-datetime", "1970-01-02"], ToTime(86_400_000)),
     ],
 )
-def test_where_a_group_is_to_go_on(words, target):
+def test_each_target_of_a_reset_is_parsed(words, target):
     found = parse("reset-offsets", "g", "--topic", "t", *words)
     assert (found.group, found.topic, found.target) == ("g", ("t", None), target)
     assert type(found.target) is type(target)
     assert not found.execute
 
 
-def test_some_partitions_of_a_topic():
+def test_partitions_of_a_topic_are_parsed():
     words = ["reset-offsets", "g", "--topic", "t:2,0,2", "--to-latest", "--execute"]
     found = parse(*words)
     assert found.topic == ("t", (0, 2))
@@ -52,14 +52,14 @@ def test_some_partitions_of_a_topic():
         (["reset-offsets", "g", "--topic", "t", "--to-datetime", "noon"], "'noon' is not an ISO"),
     ],
 )
-def test_wrong_use_ends_with_status_2_and_says_what(capsys, words, told):
+def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, told):
     with pytest.raises(SystemExit) as end:
         parse(*words)
     assert end.value.code == 2
     assert told in capsys.readouterr().err
 
 
-def test_states_to_list():
+def test_states_of_a_list_are_repeatable():
     assert parse("list").state == []
     assert parse("list", "--state", "Empty", "--state", "Stable").state == ["Empty", "Stable"]
 

@@ -43,7 +43,7 @@ def test_a_group_without_anything():
     assert shown == "readers: Empty, coordinator partition-1, lag 0\n"
 
 
-def test_a_reset_that_was_done_and_one_that_was_only_shown():
+def test_a_reset_says_if_it_was_executed():
     offsets = [OffsetChange("orders", 0, None, 5), OffsetChange("orders", 10, 7, 0)]
     table = (
         "TOPIC   PARTITION  COMMITTED  NEW\n"

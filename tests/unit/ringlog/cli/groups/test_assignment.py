@@ -20,10 +20,10 @@ def test_topics_and_partitions():
 
 
 @pytest.mark.parametrize("length", range(len(written({"orders": [0, 3]})) - 5))
-def test_an_assignment_that_was_cut_off_is_none(length):
+def test_a_truncated_assignment_is_empty(length):
     assert assigned_partitions(written({"orders": [0, 3]})[:length]) == []
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes_are_read_or_left(data):
+def test_any_bytes_are_parsed_or_ignored(data):
     assigned_partitions(data)

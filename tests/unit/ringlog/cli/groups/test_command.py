@@ -35,14 +35,14 @@ def run(told, *words):
         (RESET, "TOPIC"),
     ],
 )
-def test_results_are_for_people_or_for_scripts(capsys, words, said):
+def test_results_are_text_or_json(capsys, words, said):
     assert run(Told(), *words) == 0
     assert capsys.readouterr().out.startswith(said)
     assert run(Told(), *words, "--json") == 0
     assert isinstance(json.loads(capsys.readouterr().out), dict)
 
 
-def test_nothing_is_reset_without_the_word_for_it(capsys):
+def test_offsets_are_reset_only_with_execute(capsys):
     told = Told()
     assert run(told, *RESET) == 0
     assert not told.commits
@@ -53,7 +53,7 @@ def test_nothing_is_reset_without_the_word_for_it(capsys):
 
 
 @pytest.mark.parametrize("words", [RESET, ["delete", "readers"]])
-def test_what_cannot_be_done_is_told_and_ends_with_1(capsys, words):
+def test_a_failure_is_reported_and_exits_with_1(capsys, words):
     assert run(Told(STABLE), *words) == 1
     told = capsys.readouterr()
     assert told.out == ""
@@ -71,7 +71,7 @@ def test_a_cluster_that_does_not_answer_is_named(capsys):
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_the_rest_is_listed_where_a_member_does_not_answer(capsys, form):
+def test_the_other_groups_are_listed_if_a_member_does_not_answer(capsys, form):
     told = Told()
     told.list_answer.unanswered = ["partition-1"]
     assert run(told, "list", *form) == 1

@@ -36,7 +36,7 @@ def address(broker):
     return broker.grpc_address("standalone")
 
 
-def test_topics_and_members_are_as_the_metadata_service_has_them(address, topic):
+def test_topics_and_members_are_those_of_the_metadata_service(address, topic):
     async def look():
         async with open_leader_channel(address) as channel:
             return await current_cluster(channel)
@@ -49,7 +49,7 @@ def test_topics_and_members_are_as_the_metadata_service_has_them(address, topic)
     assert view.member(found.partitions[0].owner).address.rpartition(":")[2] in address
 
 
-def test_the_first_reset_of_all_creates_the_topic_of_groups(address, topic):
+def test_the_first_reset_creates_the_offsets_topic(address, topic):
     async def use():
         async with open_groups(address) as groups:
             with pytest.raises(CommandFailed):
@@ -63,7 +63,7 @@ def test_the_first_reset_of_all_creates_the_topic_of_groups(address, topic):
     assert [(one.committed, one.lag) for one in found.partitions] == [(0, 5), (0, 0)]
 
 
-def test_a_cluster_that_is_not_there_is_unavailable(monkeypatch):
+def test_an_unreachable_cluster_is_unavailable(monkeypatch):
     monkeypatch.setattr("common.rpc.ring_client.CALL_TIMEOUT_S", 0.2)
     port = ReservedPort()
 

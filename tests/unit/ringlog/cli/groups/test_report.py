@@ -14,7 +14,7 @@ def made():
     return report(classic_group(STABLE), COMMITTED, ENDS, coordinator="partition-1")
 
 
-def test_every_partition_that_was_committed_or_is_assigned():
+def test_a_report_has_every_committed_or_assigned_partition():
     assert made().partitions == [
         PartitionLag("bills", 0, None, 2, "m-1"),
         PartitionLag("gone", 0, 4, None, None),
@@ -24,12 +24,12 @@ def test_every_partition_that_was_committed_or_is_assigned():
     ]
 
 
-def test_lag_is_known_where_both_ends_are():
+def test_lag_needs_a_committed_offset_and_a_log_end():
     assert [one.lag for one in made().partitions] == [None, None, 3, 0, None]
     assert made().lag == 3
 
 
-def test_a_log_that_is_shorter_than_what_was_committed_has_no_lag():
+def test_a_log_that_ends_before_the_committed_offset_has_no_lag():
     assert PartitionLag("t", 0, 9, 4, None).lag == 0
 
 
@@ -39,7 +39,7 @@ def test_members_with_their_partitions():
     assert (second.group_instance_id, second.client_host) == ("i", "/10.0.0.1")
 
 
-def test_a_group_whose_coordinator_assigns():
+def test_a_consumer_group_is_reported():
     owned = [OwnedPartitions(b"1" * 16, [4, 2])]
     one = DescribedConsumerMember("m", 3, GroupClient("app", "/h"), assignment=owned)
     found = consumer_group(

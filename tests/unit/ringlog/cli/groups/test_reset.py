@@ -29,11 +29,11 @@ ENDS = LogEnds(10, 20)
         (ToOffset(21), 10, 20),
     ],
 )
-def test_a_target_becomes_an_offset_that_is_in_the_log(target, found, offset):
+def test_a_target_becomes_an_offset_within_the_log(target, found, offset):
     assert new_offset(target, ENDS, found) == offset
 
 
-def test_what_the_log_is_asked_for():
+def test_each_target_has_its_query_timestamp():
     assert timestamp_of(Earliest()) == EARLIEST_TIMESTAMP
     assert timestamp_of(Latest()) == LATEST_TIMESTAMP
     assert timestamp_of(ToTime(77)) == 77

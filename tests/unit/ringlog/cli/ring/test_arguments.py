@@ -9,7 +9,7 @@ def parse(*words, **environment):
     return ring_parser(environment).parse_args(words)
 
 
-def test_the_metadata_service_is_found_as_services_find_it():
+def test_the_metadata_address_is_that_of_the_services():
     assert parse("status").metadata == "localhost:9392,localhost:9093"
     assert parse("status", RINGLOG_METADATA_ADDRESS="m:1").metadata == "m:1"
     assert parse("status", "--metadata", "n:2", RINGLOG_METADATA_ADDRESS="m:1").metadata == "n:2"
@@ -30,21 +30,21 @@ def test_the_metadata_service_is_found_as_services_find_it():
         (["status", "--requ", "a"], "--requ"),
     ],
 )
-def test_wrong_use_ends_with_status_2_and_says_what(capsys, words, told):
+def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, told):
     with pytest.raises(SystemExit) as end:
         parse(*words)
     assert end.value.code == 2
     assert told in capsys.readouterr().err
 
 
-def test_a_wrong_address_in_the_environment_is_told_too(capsys):
+def test_an_invalid_address_in_the_environment_is_reported(capsys):
     with pytest.raises(SystemExit) as end:
         parse("status", RINGLOG_METADATA_ADDRESS="nowhere")
     assert end.value.code == 2
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_every_action_takes_its_own_words():
+def test_every_action_has_its_own_arguments():
     assert parse("drain", "partition-3", "--wait", "--timeout", "5").timeout == 5.0
     assert parse("cancel", "17").move_id == 17
     assert parse("remove", "partition-3", "--accept-data-loss").accept_data_loss is True

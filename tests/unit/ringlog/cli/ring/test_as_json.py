@@ -15,7 +15,7 @@ NOW = ring(
 )
 
 
-def test_status_holds_members_moves_and_sums():
+def test_status_has_members_moves_and_sums():
     told = status_json(NOW)
     assert told.endswith("}\n")
     assert told.count("\n") == 1
@@ -39,7 +39,7 @@ def test_status_holds_members_moves_and_sums():
     assert (status["remaining_bytes"], status["eta_s"], status["revision"]) == (6, 3.0, 9)
 
 
-def test_moves_are_told_without_members():
+def test_moves_have_no_members():
     moves = json.loads(moves_json(NOW))
     assert "members" not in moves
     (one,) = moves["moves"]

@@ -14,7 +14,7 @@ from ringlog.cli.ring.as_text import (
 from tests.unit.ringlog.cli.ring.rings import member, move, ring
 
 
-def test_status_has_a_line_for_each_member_and_one_for_what_moves():
+def test_status_has_a_line_for_each_member_and_one_for_the_progress():
     now = ring(
         member("partition-0", partitions=5, disk=DiskState(2_000_000_000)),
         member("partition-10", RingState.DRAINING, partitions=2, planned=0, is_alive=False),
@@ -39,20 +39,20 @@ def test_moves_have_bytes_rate_and_time_left():
     assert second.endswith("0s")
 
 
-def test_where_nothing_moves_that_is_said():
+def test_an_idle_ring_says_that_nothing_is_moving():
     assert moves_text(ring()) == "nothing is moving\n"
     assert status_text(ring()).endswith("nothing is moving\n")
-    assert moves_text(ring(is_rebalancing=True)) == "a plan is being made\n"
+    assert moves_text(ring(is_rebalancing=True)) == "moves are being planned\n"
 
 
-def test_no_time_is_promised_where_nothing_flows():
+def test_moves_without_a_rate_have_no_estimate():
     stuck = ring(moves=[move(0, 100)])
     assert eta_s(stuck) is None
     assert moves_text(stuck).count("unknown") == 2
     assert eta_s(ring(moves=[move(100, 100)])) == 0.0
 
 
-def test_sizes_that_nobody_has_reported_promise_no_end():
+def test_moves_of_unknown_size_have_no_estimate():
     """Else a drain says that 0 B are left, with everything still to be moved."""
     now = ring(moves=[move()], waiting=3, waiting_bytes=500, unsized_moves=2)
     assert eta_s(now) is None
@@ -61,14 +61,14 @@ def test_sizes_that_nobody_has_reported_promise_no_end():
     )
 
 
-def test_what_holds_moves_up_is_said():
+def test_problems_of_moves_are_shown():
     now = ring(moves=[move(trouble="no room on the disk")], troubles=["2 partitions do not fit."])
-    lines = ["2 partitions do not fit.", "move 7 of orders-3 does not get on: no room on the disk"]
+    lines = ["2 partitions do not fit.", "move 7 of orders-3 is stuck: no room on the disk"]
     assert moves_text(now).splitlines()[-2:] == lines
     assert status_text(now).splitlines()[-2:] == lines
 
 
-def test_a_drain_tells_what_is_left():
+def test_a_drain_shows_the_partitions_left():
     one = member("partition-2", RingState.DRAINING, partitions=1, planned=0)
     assert drain_line(one, ring(one)) == "partition-2: 1 partition left; nothing is moving"
 

@@ -37,7 +37,7 @@ def run(telling, *words):
         (["accept", "a"], ("accept", "a"), "the next volume of a will be accepted\n"),
     ],
 )
-def test_a_change_is_asked_for_once_and_confirmed(capsys, words, change, said):
+def test_a_change_is_requested_once_and_confirmed(capsys, words, change, said):
     telling = TellingRing()
     assert run(telling, *words) == 0
     assert telling.changes == [change]
@@ -47,7 +47,7 @@ def test_a_change_is_asked_for_once_and_confirmed(capsys, words, change, said):
 @pytest.mark.parametrize(
     "words", [["add", "a", "--wait"], ["drain", "a", "--wait"], ["remove", "a"]]
 )
-def test_a_refusal_is_told_with_its_reason_and_ends_with_1(capsys, words):
+def test_a_refusal_is_reported_with_its_reason_and_exits_with_1(capsys, words):
     refused = TellingRing(result=RingResult(RingRefusal.UNKNOWN_MEMBER, "no member a"))
     assert run(refused, *words) == 1
     told = capsys.readouterr()
@@ -58,7 +58,7 @@ LOST = [LostPartitions(bytes(16), "orders", (0, 1, 2, 7), 1_500)]
 LOST_TABLE = "TOPIC   SIZE    PARTITIONS\norders  1.5 KB  0-2,7\n"
 
 
-def test_what_would_be_lost_is_shown_with_the_way_to_accept_it(capsys):
+def test_partitions_that_would_be_lost_are_shown_with_the_command_to_accept_it(capsys):
     held = RingResult(RingRefusal.NOT_EMPTY, "a still holds 4 partitions.", LOST)
     assert run(TellingRing(result=held), "remove", "a") == 1
     told = capsys.readouterr()
@@ -69,7 +69,7 @@ def test_what_would_be_lost_is_shown_with_the_way_to_accept_it(capsys):
     ]
 
 
-def test_what_is_lost_is_shown(capsys):
+def test_lost_partitions_are_shown(capsys):
     done = TellingRing(result=RingResult(lost=LOST))
     assert run(done, "remove", "a", "--accept-data-loss") == 0
     assert capsys.readouterr().out == f"{LOST_TABLE}a is removed\n"
@@ -94,7 +94,7 @@ def test_a_service_that_does_not_answer_is_named(capsys, words):
     assert told.out == ""
 
 
-def test_status_and_moves_are_for_people_or_for_scripts(capsys):
+def test_status_and_moves_are_text_or_json(capsys):
     now = ring(member("partition-0"), moves=[move()])
     assert run(TellingRing(now), "status") == 0
     assert capsys.readouterr().out.startswith("MEMBER")
@@ -117,28 +117,28 @@ def test_status_and_moves_are_for_people_or_for_scripts(capsys):
         (member("b", RingState.DRAINED), 1),
     ],
 )
-def test_only_a_member_that_holds_nothing_may_be_taken_away(capsys, one, status):
+def test_require_drained_accepts_only_members_without_partitions(capsys, one, status):
     assert run(TellingRing(ring(one)), "status", "--require-drained", "a") == status
     told = capsys.readouterr()
     assert told.out
     assert bool(told.err) is bool(status)
 
 
-def test_a_drain_that_is_waited_for_ends_when_it_is_done(capsys):
+def test_drain_with_wait_ends_when_the_member_is_drained(capsys):
     telling = TellingRing(DRAINED)
     assert run(telling, "drain", "partition-1", "--wait") == 0
     assert telling.changes == [("drain", "partition-1")]
     assert "DRAINED" in capsys.readouterr().err
 
 
-def test_a_drain_that_takes_too_long_ends_with_1(capsys):
+def test_drain_with_wait_exits_with_1_after_its_timeout(capsys):
     draining = ring(member("a", RingState.DRAINING, partitions=1, planned=0))
     assert run(TellingRing(draining), "drain", "a", "--wait", "--timeout", "0.01") == 1
     assert "not within 0.01 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["add", "a", "--wait"], ["moves", "--wait"]])
-def test_waiting_for_everything_to_be_in_its_place(words):
+def test_wait_ends_when_the_ring_is_settled(words):
     assert run(TellingRing(ring(member("a"))), *words) == 0
 
 

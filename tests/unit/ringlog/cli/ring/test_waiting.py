@@ -29,7 +29,7 @@ def drained(*descriptions, timeout_s=None):
     return told
 
 
-def test_a_drain_is_told_on_the_way_and_at_its_end():
+def test_a_drain_reports_its_progress_and_its_end():
     told = drained(DRAINING, DRAINING, DRAINED)
     assert told == [
         "partition-1: 2 partitions left; 0 moving, 2 waiting, 0 B left, 0 B/s, ETA 0s",
@@ -37,20 +37,20 @@ def test_a_drain_is_told_on_the_way_and_at_its_end():
     ]
 
 
-def test_a_member_that_is_removed_meanwhile_holds_nothing():
+def test_a_member_that_is_removed_meanwhile_ends_the_wait():
     assert drained(DRAINING, ring())[-1] == "partition-1: removed"
 
 
-def test_a_metadata_service_that_restarts_does_not_end_the_waiting():
+def test_a_restart_of_the_metadata_service_does_not_end_the_wait():
     assert drained(DRAINING, BackendUnavailable("gone"), DRAINED)[-1] == "partition-1: DRAINED"
 
 
-def test_a_member_that_is_added_again_ends_it():
+def test_a_member_that_is_added_again_fails_the_wait():
     with pytest.raises(CommandFailed, match="added to the ring again"):
         drained(DRAINING, ring(member(NAME)))
 
 
-def test_time_that_is_up_ends_it_with_the_last_that_is_known():
+def test_a_timeout_fails_the_wait_with_the_last_progress():
     with pytest.raises(CommandFailed, match=r"not within 0.05 s: partition-1: 2 partitions left"):
         drained(DRAINING, timeout_s=0.05)
 
@@ -64,7 +64,7 @@ def test_time_that_is_up_ends_it_with_the_last_that_is_known():
     ],
     ids=["a plan that is not made yet", "a move", "a move that waits"],
 )
-def test_a_ring_is_settled_when_all_is_in_place_and_nothing_moves(unsettled):
+def test_a_ring_is_settled_when_nothing_moves_waits_or_is_planned(unsettled):
     told = []
     asked = TellingRing(unsettled, ring(member("a", partitions=2)))
     asyncio.run(wait_until_settled(asked, told.append, timeout_s=None))
