@@ -1,4 +1,4 @@
-"""The partition service put together: from settings to a core, and to a server of its own."""
+"""Assembles the partition service: from settings to its logs, and to a gRPC server."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.member import live
+from partition_svc.member import run_member
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.log_store import LogStore
@@ -24,7 +24,7 @@ from partition_svc.store.log_store import LogStore
 
 @asynccontextmanager
 async def open_core(settings: PartitionSettings) -> AsyncIterator[LocalPartitions]:
-    """A core on the store in `data.dir`, open for as long as the context is.
+    """Opens the logs in `data.dir` for the duration of the context.
 
     Raises:
         StoreInUse: another process has the directory.
@@ -48,7 +48,7 @@ async def open_core(settings: PartitionSettings) -> AsyncIterator[LocalPartition
 async def open_coordinators(
     core: LocalPartitions, settings: PartitionSettings
 ) -> AsyncIterator[OwnedCoordinators]:
-    """Coordinators of the groups whose partitions `core` has; drained when the context ends."""
+    """Coordinators of the groups whose partitions `core` owns; drained when the context ends."""
     coordinators = OwnedCoordinators(
         core, settings.groups, retention_check_ms=settings.offsets_retention_check_ms
     )
@@ -61,13 +61,13 @@ async def open_coordinators(
 
 
 async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
-    """Runs the service until `stop` is set; then answers what is in flight and ends.
+    """Runs the service until `stop` is set; then finishes requests in flight and ends.
 
     Raises:
         StoreInUse, StorageFailed: as `open_core`.
-        AddressTaken: nothing can listen on `grpc.listen`.
-        WrongCluster: the metadata service is another cluster's than the data here.
-        RegistrationRefused: the name is another volume's or process's.
+        AddressTaken: `grpc.listen` is in use.
+        WrongCluster: the metadata service belongs to another cluster than the data here.
+        RegistrationRefused: the name belongs to another volume or process.
     """
     async with open_core(settings) as core, open_coordinators(core, settings) as coordinators:
         services = PartitionServices(core, coordinators)
@@ -84,7 +84,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
 
 
 def advertised_address(settings: PartitionSettings, port: int) -> str:
-    """Where gateways reach this service, when it listens on `port`."""
+    """Address at which gateways reach this service when it listens on `port`."""
     if settings.advertised_address:
         return _with_brackets(settings.advertised_address)
     host = settings.grpc_listen.rpartition(":")[0]
@@ -92,7 +92,7 @@ def advertised_address(settings: PartitionSettings, port: int) -> str:
 
 
 def _with_brackets(address: str) -> str:
-    """`address` as gRPC takes it: an IPv6 address with a port is [fd00::1]:9292 (RFC 3986)."""
+    """`address` in gRPC's syntax: an IPv6 address with a port is [fd00::1]:9292 (RFC 3986)."""
     host, _, port = address.rpartition(":")
     try:
         IPv6Address(host)
@@ -102,21 +102,21 @@ def _with_brackets(address: str) -> str:
 
 
 def registration(settings: PartitionSettings, core: LocalPartitions, port: int) -> Member:
-    """What this member tells of itself, when it listens on `port`."""
+    """Registration of this member when it listens on `port`."""
     return Member(settings.member, advertised_address(settings, port), *core.identity)
 
 
 async def _follow_until(
     stop: asyncio.Event, core: LocalPartitions, server: RpcServer, settings: PartitionSettings
 ) -> None:
-    """Is a registered member, ready as soon as it knows the cluster, until `stop` is set."""
+    """Runs the member until `stop` is set. It is ready once it has applied a snapshot."""
 
     async def on_applied(change: ClusterChange) -> None:
         if change.is_snapshot:
             await server.set_ready(True)
 
     async with open_leader_channel(settings.metadata_address) as channel:
-        living = live(
+        running_member = run_member(
             core,
             registration(settings, core, server.port),
             GrpcMetadata(channel),
@@ -126,10 +126,10 @@ async def _follow_until(
             move_kept_s=settings.move_copy_retention_ms / 1000,
             on_applied=on_applied,
         )
-        running = asyncio.create_task(living)
+        running = asyncio.create_task(running_member)
         stopping = asyncio.create_task(stop.wait())
         try:
-            # Only a change that cannot be applied, or a bug, ends the rest by itself.
+            # The member ends by itself only with a change that it cannot apply, or a bug.
             await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()

@@ -1,6 +1,6 @@
-"""Tells the metadata service every few seconds what logs hold, and how far moves are.
+"""Reports sizes and rates of logs, the disk, and progress of moves to the metadata service.
 
-Kept there in memory only, for planning and for operators: so every new watch is told everything.
+The metadata service keeps reports in memory only, so every new watch gets a full report.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from partition_svc.store.failures import StorageFailed
 
 INTERVAL_S: Final = 2.0
 
-#: A change of the room on the disk by less is not reported.
+#: Smallest change of the free space that is reported.
 _ROOM_CHANGE_BYTES: Final = 1 << 20
 
 
 class Reporter:
-    """Runs as one task; tell it of every watch."""
+    """Sends reports over the current watch; runs as one task."""
 
     def __init__(
         self,
@@ -36,19 +36,19 @@ class Reporter:
         self._disk = disk
         self._interval_s = interval_s
         self._watch: Watch | None = None
-        #: Whether the watch has been told of logs that nobody has opened.
-        self._has_told_all = False
-        self._told: dict[LogId, LogLoad] = {}
-        self._told_disk: DiskState | None = None
+        #: True once the watch has received all logs, also those that are not open.
+        self._is_full_sent = False
+        self._sent: dict[LogId, LogLoad] = {}
+        self._sent_disk: DiskState | None = None
 
     def on_watch(self, watch: Watch) -> None:
         self._watch = watch
-        self._has_told_all = False
-        self._told.clear()
-        self._told_disk = None
+        self._is_full_sent = False
+        self._sent.clear()
+        self._sent_disk = None
 
     async def run(self) -> None:
-        """For ever."""
+        """Reports at intervals until it is cancelled."""
         loop = asyncio.get_running_loop()
         before = loop.time()
         while True:
@@ -59,24 +59,24 @@ class Reporter:
             before = now
 
     async def report(self, elapsed_s: float) -> None:
-        """One report, where there is something to tell. `elapsed_s`: since the one before.
+        """Sends one report if anything changed. `elapsed_s`: time since the last one.
 
         Raises:
             StorageFailed: sizes or the disk could not be read.
         """
-        watch, has_told_all = self._watch, self._has_told_all
+        watch, is_full_sent = self._watch, self._is_full_sent
         if watch is None:
             return
         sizes: dict[LogId, int] = {}
-        if not has_told_all:
-            # Of one row that cannot be read the disk and the open logs are not to suffer.
+        if not is_full_sent:
+            # One unreadable row must not suppress the disk and the open logs.
             with suppress(StorageFailed):
                 sizes = await self._sizes.all_logs()
-                has_told_all = True
+                is_full_sent = True
         sizes |= self._sizes.open_logs()
         if watch is not self._watch:
             return
-        self._has_told_all = has_told_all
+        self._is_full_sent = is_full_sent
         loads = list(self._changed(sizes, elapsed_s))
         progress = self._progress()
         disk = self._changed_disk()
@@ -84,23 +84,23 @@ class Reporter:
             watch.report(MemberReport(loads, tuple(progress), disk))
 
     def _changed_disk(self) -> DiskState | None:
-        """The disk, where it is not as it was told."""
-        told, disk = self._told_disk, self._disk()
+        """The state of the disk if it has changed; else None."""
+        sent, disk = self._sent_disk, self._disk()
         if (
-            told is not None
-            and told.is_writable == disk.is_writable
-            and abs(told.room_bytes - disk.room_bytes) < _ROOM_CHANGE_BYTES
+            sent is not None
+            and sent.is_writable == disk.is_writable
+            and abs(sent.room_bytes - disk.room_bytes) < _ROOM_CHANGE_BYTES
         ):
             return None
-        self._told_disk = disk
+        self._sent_disk = disk
         return disk
 
     def _changed(self, sizes: Mapping[LogId, int], elapsed_s: float) -> Iterator[LogLoad]:
-        """Loads that are not as they were told."""
+        """Loads that have changed since they were sent."""
         for log, size_bytes in sizes.items():
-            told = self._told.get(log)
-            grown = 0 if told is None else max(0, size_bytes - told.size_bytes)
+            sent = self._sent.get(log)
+            grown = 0 if sent is None else max(0, size_bytes - sent.size_bytes)
             load = LogLoad(*log, size_bytes, int(grown / elapsed_s))
-            if load != told:
-                self._told[log] = load
+            if load != sent:
+                self._sent[log] = load
                 yield load

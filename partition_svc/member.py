@@ -1,4 +1,4 @@
-"""A partition service as a member: registered, told of changes, moving logs, reporting."""
+"""A partition service as a member: registration, cluster changes, moves, reports."""
 
 import asyncio
 import logging
@@ -13,17 +13,17 @@ from common.ports.unavailable import BackendUnavailable
 from partition_svc.load_reports import Reporter
 from partition_svc.log.volume import Volume
 from partition_svc.moves.peers import Peers
-from partition_svc.moves.runner import Mover
+from partition_svc.moves.runner import MoveRunner
 from partition_svc.partitions import LocalPartitions
 from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
 
-#: Called with each change once the core has it; the change counts as applied after that.
+#: Called after the logs have applied a change; the change is acknowledged when it returns.
 OnApplied = Callable[[ClusterChange], Awaitable[None]]
 
 
-async def live(  # noqa: PLR0913 - what a member is made of, each named by its caller
+async def run_member(  # noqa: PLR0913 - collaborators, passed by name
     core: LocalPartitions,
     member: Member,
     metadata: Metadata,
@@ -34,7 +34,7 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     move_kept_s: float,
     on_applied: OnApplied,
 ) -> None:
-    """Runs until it is cancelled.
+    """Runs a registered member until it is cancelled.
 
     Raises:
         WrongCluster: the metadata service is another cluster's than the data here.
@@ -42,7 +42,7 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
         RegistrationRefused: the name is another volume's or process's.
     """
     peers = Peers(core.view)
-    mover = Mover(
+    runner = MoveRunner(
         core,
         ring,
         peers,
@@ -50,11 +50,11 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
         bytes_per_second=move_bytes_per_second,
         kept_s=move_kept_s,
     )
-    reporter = Reporter(core.sizes, lambda: mover.progress, core.disk_state)
+    reporter = Reporter(core.sizes, lambda: runner.progress, core.disk_state)
 
     async def apply(change: ClusterChange) -> None:
         core.apply(change)
-        mover.on_change()
+        runner.on_change()
         await on_applied(change)
 
     async def record(token: str) -> None:
@@ -72,7 +72,7 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     closing: set[asyncio.Task[None]] = set()
 
     def register_again() -> None:
-        """Ends the watch; the next one begins with a registration."""
+        """Closes the watch; the next one begins with a registration."""
         for watch in watches:
             task = asyncio.ensure_future(watch.close())
             closing.add(task)
@@ -81,10 +81,10 @@ async def live(  # noqa: PLR0913 - what a member is made of, each named by its c
     core.volume.on_registration_due = register_again
     following = follow(metadata, registration, apply, on_watch=on_watch)
     renewing = _renew_tokens(core.volume, record, interval_s=volume_token_interval_ms / 1000)
-    parts = (following, core.until_broken(), mover.run(), reporter.run(), renewing)
+    parts = (following, core.until_broken(), runner.run(), reporter.run(), renewing)
     tasks: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in parts]
     try:
-        # None of them ends by itself, save with what makes it pointless to go on.
+        # Each of them runs until it fails with an error that ends the member.
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
@@ -103,4 +103,4 @@ async def _renew_tokens(
         try:
             await volume.renew_token(record)
         except (BackendUnavailable, StorageFailed) as error:
-            log.debug("the token of the volume is not renewed yet: %s", error)
+            log.debug("cannot renew the volume token yet: %s", error)

@@ -1,6 +1,6 @@
-"""The port `Partitions` as its owner answers it: appends, fetches, offsets, descriptions.
+"""The port `Partitions` at the owner of logs: appends, fetches, look-ups, descriptions.
 
-Used in process by standalone mode, and by the gRPC servicer. One event loop calls everything here.
+Used in process by standalone mode, and by the gRPC servicer. All calls come from one event loop.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ from partition_svc.store.log_store import LogStore
 
 
 class LocalPartitions:
-    """All partition logs of one member. Make it, `start` it, feed it changes, `close` it."""
+    """All partition logs of one member: create it, `start` it, `apply` changes, `close` it."""
 
     def __init__(self, store: LogStore, settings: PartitionSettings) -> None:
         self._store = store
@@ -61,7 +61,7 @@ class LocalPartitions:
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
         self.volume = Volume(store, self._committer)
-        #: Copies of logs that move here, and the logs that move away, for `moving`.
+        #: Incoming copies of moving logs.
         self.incoming = IncomingLogs(
             self._committer, store, lambda topic_id: self._registry.config(topic_id)
         )
@@ -87,7 +87,7 @@ class LocalPartitions:
             self._on_recovered,
             on_full=lambda: self._maintenance.reclaim_soon(),
         )
-        #: Called whenever it may have changed which logs are served here; see `serving_epoch`.
+        #: Called when the set of served logs may have changed; see `serving_epoch`.
         self.on_serving_changed: Callable[[], None] = lambda: None
         self.outgoing = OutgoingLogs(
             self._registry,
@@ -142,17 +142,17 @@ class LocalPartitions:
 
     @property
     def identity(self) -> Identity:
-        """Which data directory this is, and how often it was opened."""
+        """Identity of the data directory, and the number of its openings."""
         return self._store.identity
 
     @property
     def process(self) -> MemberProcess:
-        """This process of the member, for calls that only the registered one may make."""
+        """This process of the member, for calls that only the registered process may make."""
         return MemberProcess(self._member, self.identity.opening_id)
 
     @property
     def view(self) -> ClusterView:
-        """The cluster, as far as `apply` was told."""
+        """The cluster as of the last applied change."""
         return self._registry.view
 
     def start(self) -> None:
@@ -165,10 +165,10 @@ class LocalPartitions:
             self._tasks.append(self._loop.create_task(self._cleaner.run()))
 
     def apply(self, change: ClusterChange) -> None:
-        """Takes over what the metadata service says: topics, configs, placement.
+        """Applies a change of topics, configs or placement.
 
         Raises:
-            WrongCluster: the data here is another cluster's, and must not be touched.
+            WrongCluster: the data here belongs to another cluster, and must not be touched.
             MetadataBehind: the metadata is older than what was applied to the data here.
         """
         self.volume.check(change)
@@ -185,7 +185,7 @@ class LocalPartitions:
         return self._registry.owns(log)
 
     def serving_epoch(self, log: LogId) -> int | None:
-        """The leader epoch under which the log takes appends here now; None where it takes none."""
+        """Leader epoch under which the log accepts appends here; None if it accepts none."""
         try:
             found = self._registry.find(log)
         except StorageFailed:
@@ -195,37 +195,37 @@ class LocalPartitions:
         return found.leader_epoch
 
     def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
-        """A move was committed: the log may be served before `apply` is told so."""
+        """Records a committed move: the log is served before `apply` receives the change."""
         self._registry.record_ownership(log, leader_epoch)
         self.on_serving_changed()
 
     def disk_state(self) -> DiskState:
-        """How much copies of logs may take of the disk, and whether appends are taken.
+        """Free space for incoming copies, and whether appends are accepted.
 
         Raises:
-            StorageFailed: the disk cannot be looked at.
+            StorageFailed: the disk cannot be read.
         """
         return DiskState(self.incoming.room_bytes, self._committer.refusal is None)
 
     async def delete_log(self, log: LogId) -> None:
-        """Deletes what is here of a log, unless this member is to serve it by then.
+        """Deletes the data of a log, unless this member serves it by then.
 
         Raises:
-            StorageFailed: later, then.
+            StorageFailed: nothing is deleted; call it again later.
         """
         await self.incoming.delete(log, unless=lambda: self._registry.serves(log))
         self._maintenance.reclaim_soon()
-        # A part of a copy may have been in the way of the log.
+        # A partial copy may have blocked the log.
         self.on_serving_changed()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        """As the port has it. Assigns offsets now; the future is done when all are stored."""
+        """Assigns offsets at once; see the port. The future is done when all batches are stored."""
         return self._appender.append(appends, acks=acks)
 
     def append_one(
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
     ) -> OneAppend:
-        """As the port has it. Assigns the offset now."""
+        """Assigns the offset at once; see the port."""
         return self._appender.append_one(log, batch, leader_epoch, acks=acks)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
@@ -240,28 +240,28 @@ class LocalPartitions:
         return await self._epochs.answer_all(queries)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
-        """All partitions owned here where `logs` is empty."""
+        """Describes `logs`, or all owned logs if it is empty."""
         await self._recovery.until_readable()
         describe = self._descriptions.describe
-        return [await describe(one) for one in logs or tuple(self._registry.owned_logs())]
+        return [await describe(log) for log in logs or tuple(self._registry.owned_logs())]
 
     async def until_broken(self) -> None:
-        """Never returns, unless a bug ended what must run for ever: then it raises that."""
-        # Not gather: whoever stops waiting must not stop what the drain still needs.
+        """Raises the exception that ended a background task; returns never otherwise."""
+        # Not gather: a caller that stops waiting must not cancel the tasks that the drain needs.
         ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             task.result()
 
     async def drain(self) -> None:
-        """Refuses new appends, and answers what waits: appends when stored, fetches at once."""
+        """Refuses new appends, completes pending ones, and answers waiting fetches at once."""
         self._appender.is_draining = True
         self._fetcher.stop_waiting()
-        for one in self._registry.logs.values():
-            for waiter in one.waiters:
+        for log in self._registry.logs.values():
+            for waiter in log.waiters:
                 waiter.wake()
         if not self._tasks:
             return
-        # A committer that a bug has ended will never be done.
+        # A committer that a bug has ended never finishes.
         draining = self._loop.create_task(self._drain_appends())
         await asyncio.wait([draining, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
@@ -271,7 +271,7 @@ class LocalPartitions:
         await self._committer.drain()
 
     async def close(self) -> None:
-        """Drains, and gives up the data directory."""
+        """Drains, and closes the data directory."""
         await self.drain()
         is_sound = not any(task.done() for task in self._tasks)
         for task in self._tasks:
@@ -296,5 +296,5 @@ class LocalPartitions:
             self.volume.on_records_lost()
             self.on_serving_changed()
         self.incoming.on_recovered()
-        # What could not be deleted meanwhile is found again.
+        # Logs that could not be deleted meanwhile are found again.
         self._maintenance.delete_soon()

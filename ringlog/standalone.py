@@ -30,7 +30,7 @@ from metadata_svc.servicer import service as metadata_service
 from partition_svc.app import open_coordinators, registration
 from partition_svc.app import open_core as open_partitions
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
-from partition_svc.member import live
+from partition_svc.member import run_member
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.services import PartitionServices
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongCluster
@@ -163,7 +163,7 @@ async def _member(
 
     async def live_until_failure() -> None:
         try:
-            await live(
+            await run_member(
                 partitions,
                 registration(services.partition, partitions, server.port),
                 metadata,

@@ -1,4 +1,4 @@
-"""Messages of partition/v1/moving.proto to and from what the logs understand. Only translates."""
+"""Conversion between messages of partition/v1/moving.proto and the types of logs and store."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ def head_to_message(head: LogHead, *, continues: bool = False) -> pb.MovedHead:
 
 
 def head_from_message(message: pb.MovedHead) -> LogHead:
-    """Without a fence, which is everybody's own."""
+    """The head without its fence, which each member has for itself."""
     return LogHead(
         message.log_start_offset,
         message.end_offset,
@@ -51,4 +51,4 @@ def rows_to_message(rows: Sequence[Row]) -> pb.Rows:
 
 
 def rows_from_message(message: pb.Rows) -> list[Row]:
-    return [(one.kind, one.key, one.value) for one in message.rows]
+    return [(row.kind, row.key, row.value) for row in message.rows]

@@ -1,6 +1,6 @@
-"""Trying again what may fail for a while: the other member restarts, a disk is full.
+"""Retries of a move's steps: the other member may restart, a disk may be full for a while.
 
-A bug in one move is one log's affair: it must not end a process that serves others.
+A bug in one move affects one log: it must not end a process that serves others.
 """
 
 import asyncio
@@ -17,56 +17,56 @@ from partition_svc.store.failures import StorageFailed
 
 log = logging.getLogger(__name__)
 
-#: The first and the longest delay after a failure that passes.
+#: First and longest delay after a retriable failure.
 _RETRY_S_FIRST: Final = 0.02
 _RETRY_S_MAX: Final = 1.0
-#: After a bug, which hardly passes: each attempt may copy much, and writes its traceback.
+#: Delays after a bug: each attempt may copy much data, and logs a traceback.
 _BUG_RETRY_S_FIRST: Final = 1.0
 _BUG_RETRY_S_MAX: Final = 60.0
 
-_PASSING: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotMoveSource, StorageFailed)
+_RETRIABLE: Final = (BackendUnavailable, CorruptRecords, NoRoom, NotMoveSource, StorageFailed)
 
 
 class _Failure(NamedTuple):
-    """Words only: the error would hold on to a failed database."""
+    """The reason as text: an exception would keep a failed database open."""
 
     reason: str
     is_bug: bool
 
 
-async def keep_trying(
-    what: str,
+async def retry_until_done(
+    action: str,
     attempt: Callable[[], Awaitable[None]],
     *,
     on_failure: Callable[[str], None] = lambda _reason: None,
 ) -> None:
-    """Calls `attempt` until it succeeds; the caller cancels what never will.
+    """Calls `attempt` until it succeeds or the caller cancels it.
 
-    `on_failure` is told why an attempt failed.
+    `action` names it in log lines. `on_failure` receives the reason of each failure.
     """
     backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
     bug_backoff = Backoff(_BUG_RETRY_S_FIRST, _BUG_RETRY_S_MAX)
     before: _Failure | None = None
-    while (failure := await _failure_of(what, attempt)) is not None:
+    while (failure := await _failure_of(action, attempt)) is not None:
         on_failure(failure.reason)
         if failure.is_bug:
             delay_s = bug_backoff.next_s()
             backoff.skip_to_max()
         else:
-            # One line for each reason in a row.
+            # One line for consecutive failures of one reason.
             if failure != before:
-                log.warning("%s: %s; trying again", what, failure.reason)
+                log.warning("%s failed, retrying: %s", action, failure.reason)
             delay_s = backoff.next_s()
         before = failure
         await asyncio.sleep(delay_s)
 
 
-async def _failure_of(what: str, attempt: Callable[[], Awaitable[None]]) -> _Failure | None:
+async def _failure_of(action: str, attempt: Callable[[], Awaitable[None]]) -> _Failure | None:
     try:
         await attempt()
-    except _PASSING as error:
+    except _RETRIABLE as error:
         return _Failure(f"{type(error).__name__} {error}", is_bug=False)
     except Exception as bug:
-        log.exception("%s failed by a bug; trying again", what)
+        log.exception("%s failed with a bug, retrying", action)
         return _Failure(repr(bug), is_bug=True)
     return None

@@ -1,7 +1,7 @@
-"""Sees to it that every move that this member is in gets on, and that nothing is left of others.
+"""Runs the moves that this member takes part in, and removes copies that past moves have left.
 
-What is to be done follows from the view alone, whatever was done before: a process that comes back
-looks at its first snapshot and does what is left.
+The work follows from the cluster view alone, so a restarted process continues from its first
+snapshot.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from common.ports.partitions import LogId
 from common.runtime.failpoints import reach
 from partition_svc.log.rate_limit import RateLimit
 from partition_svc.moves.peers import Peers
-from partition_svc.moves.retry import keep_trying
+from partition_svc.moves.retry import retry_until_done
 from partition_svc.moves.target_move import TargetMove
 from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import Incoming
@@ -23,10 +23,10 @@ from partition_svc.store.keys import Incoming
 log = logging.getLogger(__name__)
 
 
-class Mover:
-    """Runs as one task; tell it of every change that the core was told of."""
+class MoveRunner:
+    """Runs as one task; call `on_change` after each change that the logs have applied."""
 
-    def __init__(  # noqa: PLR0913 - what it works with, each named by its caller
+    def __init__(  # noqa: PLR0913 - collaborators, passed by name
         self,
         core: LocalPartitions,
         ring: Ring,
@@ -40,11 +40,11 @@ class Mover:
 
         Args:
             core: the logs of this member.
-            ring: records the steps of moves.
+            ring: records the phases of moves.
             peers: the other members.
-            member: the name of this one.
-            bytes_per_second: bounds all copies that come here together; 0: no bound.
-            kept_s: how long the copy of a move that was rolled back stays for the next attempt.
+            member: the name of this member.
+            bytes_per_second: limit of all incoming copies together; 0 for none.
+            kept_s: how long the copy of a rolled-back move is kept for the next attempt.
         """
         self._core = core
         self._ring = ring
@@ -53,22 +53,22 @@ class Mover:
         self._limit = RateLimit(bytes_per_second)
         self._changed = asyncio.Event()
         self._targets: dict[int, TargetMove] = {}
-        #: By log: one thing at a time is done with it.
+        #: The one running task of each log.
         self._tasks: dict[LogId, asyncio.Task[None]] = {}
-        #: Moves that this process has ended its part of.
+        #: Moves whose work in this process is done.
         self._ended: set[int] = set()
         self._kept_s = kept_s
-        #: By log, until when (loop time) the copy of a move that was rolled back stays.
+        #: Loop time until which the copy of a rolled-back move is kept, by log.
         self._kept_until: dict[LogId, float] = {}
 
     def on_change(self) -> None:
-        """The core knows something new."""
+        """Wakes the runner after a change of the cluster view."""
         self._changed.set()
 
     @property
     def progress(self) -> Sequence[MoveProgress]:
-        """Of all moves that bring a log here now."""
-        return [one.progress for one in self._targets.values()]
+        """Progress of all moves to this member."""
+        return [target.progress for target in self._targets.values()]
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -76,109 +76,114 @@ class Mover:
                 await self._changed.wait()
                 self._changed.clear()
                 if self._core.view.has_snapshot:
-                    await self._stop_what_is_gone()
-                    self._start_what_is_there(tasks)
-                    self._clear_what_is_left(tasks)
+                    await self._stop_ended_moves()
+                    self._start_moves(tasks)
+                    self._remove_leftovers(tasks)
 
-    async def _stop_what_is_gone(self) -> None:
+    async def _stop_ended_moves(self) -> None:
         view = self._core.view
         for move_id, target in tuple(self._targets.items()):
             now = view.move(move_id)
             if now is not None:
-                target.learn(now)
+                target.update(now)
                 continue
-            wanted = LogId(target.move.topic_id, target.move.partition)
-            task = self._tasks.get(wanted)
+            log_id = LogId(target.move.topic_id, target.move.partition)
+            task = self._tasks.get(log_id)
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
         self._ended &= {move.move_id for move in view.moves}
 
-    def _start_what_is_there(self, tasks: asyncio.TaskGroup) -> None:
+    def _start_moves(self, tasks: asyncio.TaskGroup) -> None:
         for move in self._core.view.moves:
-            wanted = LogId(move.topic_id, move.partition)
-            if wanted in self._tasks or move.move_id in self._ended:
+            log_id = LogId(move.topic_id, move.partition)
+            if log_id in self._tasks or move.move_id in self._ended:
                 continue
             is_committed = move.phase is MovePhase.COMMIT
             if move.target == self._member and not is_committed:
-                self._start(tasks, wanted, self._bring(move))
+                self._start(tasks, log_id, self._run_target(move))
             elif move.source == self._member and is_committed:
-                self._start(tasks, wanted, self._clean(move))
+                self._start(tasks, log_id, self._clean(move))
 
-    def _clear_what_is_left(self, tasks: asyncio.TaskGroup) -> None:
-        """Copies of moves that are over, one way or the other."""
-        for wanted, mark in tuple(self._core.incoming.marks.items()):
-            if wanted in self._tasks:
+    def _remove_leftovers(self, tasks: asyncio.TaskGroup) -> None:
+        """Promotes or deletes the copies of moves that are over."""
+        for log_id, mark in tuple(self._core.incoming.marks.items()):
+            if log_id in self._tasks:
                 continue
-            if self._core.owns(wanted) and mark.is_whole:
-                self._start(tasks, wanted, self._adopt(wanted))
-            elif self._is_left_over(wanted, mark) and not self._is_kept(wanted):
-                self._start(tasks, wanted, self._delete(wanted))
+            if self._core.owns(log_id) and mark.is_whole:
+                self._start(tasks, log_id, self._promote(log_id))
+            elif self._is_leftover(log_id, mark) and not self._is_kept(log_id):
+                self._start(tasks, log_id, self._delete(log_id))
 
-    def _is_kept(self, wanted: LogId) -> bool:
-        """Whether the next attempt to move the log here may go on with what the last one left.
+    def _is_kept(self, log_id: LogId) -> bool:
+        """True if the next attempt to move the log here may continue with its copy.
 
-        Not for a log that this member owns: a part of it is in the way there.
+        False for a log that this member owns, which a partial copy would block.
         """
         view = self._core.view
-        if not self._kept_s or self._core.owns(wanted) or view.placement(*wanted) is None:
+        if not self._kept_s or self._core.owns(log_id) or view.placement(*log_id) is None:
             return False
         loop = asyncio.get_running_loop()
-        if wanted not in self._kept_until:
-            self._kept_until[wanted] = loop.time() + self._kept_s
+        if log_id not in self._kept_until:
+            self._kept_until[log_id] = loop.time() + self._kept_s
             loop.call_later(self._kept_s, self._changed.set)
-        return loop.time() < self._kept_until[wanted] and self._core.incoming.keeps_leftover(wanted)
+        return loop.time() < self._kept_until[log_id] and self._core.incoming.keeps_leftover(log_id)
 
-    def _is_left_over(self, wanted: LogId, mark: Incoming) -> bool:
+    def _is_leftover(self, log_id: LogId, mark: Incoming) -> bool:
         view = self._core.view
-        move = view.move_of(*wanted)
-        placement = view.placement(*wanted)
+        move = view.move_of(*log_id)
+        placement = view.placement(*log_id)
         if move is not None and move.target == self._member:
             return False
         if placement is None:
             return True
         is_over = placement.leader_epoch > mark.leader_epoch
-        # A whole copy may be all that is left of the log, until somebody has it with a new epoch.
+        # A whole copy may be all that is left of the log until an owner has a newer epoch.
         if mark.is_whole:
             return is_over
-        # With a part of it nobody can become the owner, save where the rest is lost for good.
-        return is_over or not self._core.owns(wanted)
+        # A partial copy makes no owner, unless the rest of the log is permanently lost.
+        return is_over or not self._core.owns(log_id)
 
     def _start(
-        self, tasks: asyncio.TaskGroup, wanted: LogId, work: Coroutine[Any, Any, None]
+        self, tasks: asyncio.TaskGroup, log_id: LogId, work: Coroutine[Any, Any, None]
     ) -> None:
-        self._kept_until.pop(wanted, None)
+        self._kept_until.pop(log_id, None)
         task = tasks.create_task(work)
-        self._tasks[wanted] = task
-        task.add_done_callback(partial(self._on_done, wanted))
+        self._tasks[log_id] = task
+        task.add_done_callback(partial(self._on_done, log_id))
 
-    def _on_done(self, wanted: LogId, _: "asyncio.Task[None]") -> None:
-        del self._tasks[wanted]
-        # There may be something to be done with the log that had to wait.
+    def _on_done(self, log_id: LogId, _: "asyncio.Task[None]") -> None:
+        del self._tasks[log_id]
+        # More work on the log may have waited for this task.
         self._changed.set()
 
-    async def _bring(self, move: Move) -> None:
+    async def _run_target(self, move: Move) -> None:
+        log_id = LogId(move.topic_id, move.partition)
         target = TargetMove(move, self._core, self._ring, self._peers, self._limit)
         self._targets[move.move_id] = target
         try:
-            what = f"bringing a log from {move.source}"
-            await keep_trying(what, target.attempt, on_failure=target.on_failure)
+            action = f"move {move.move_id} of {log_id} from {move.source}"
+            await retry_until_done(action, target.attempt, on_failure=target.on_failure)
             self._ended.add(move.move_id)
         finally:
             del self._targets[move.move_id]
 
     async def _clean(self, move: Move) -> None:
-        """The log has its new owner: this copy is of no more use."""
-        wanted = LogId(move.topic_id, move.partition)
+        """Deletes the source's copy after COMMIT, and ends the move."""
+        log_id = LogId(move.topic_id, move.partition)
         await reach("move.source.clean")
-        await keep_trying("deleting a log that moved", partial(self._core.delete_log, wanted))
+        await retry_until_done(
+            f"deletion of moved log {log_id}", partial(self._core.delete_log, log_id)
+        )
         await reach("move.source.cleaned")
         ending = partial(self._ring.end_move, move.move_id, process=self._core.process)
-        await keep_trying(f"ending move {move.move_id}", ending)
+        await retry_until_done(f"end of move {move.move_id}", ending)
         self._ended.add(move.move_id)
 
-    async def _adopt(self, wanted: LogId) -> None:
-        await keep_trying("adopting a log", partial(self._core.incoming.promote, wanted))
+    async def _promote(self, log_id: LogId) -> None:
+        await retry_until_done(
+            f"promotion of copy {log_id}", partial(self._core.incoming.promote, log_id)
+        )
 
-    async def _delete(self, wanted: LogId) -> None:
-        await keep_trying("deleting a copy", partial(self._core.delete_log, wanted))
+    async def _delete(self, log_id: LogId) -> None:
+        await retry_until_done(f"deletion of copy {log_id}", partial(self._core.delete_log, log_id))

@@ -1,7 +1,7 @@
-"""The steps of one move that brings a log here. Each is recorded by the metadata service.
+"""The target's side of one move: copy, catch up, fence, commit. The metadata service records each.
 
-Interrupted anywhere it goes on from what is recorded, and from what the copy has. Only one thing
-must not be done twice: a copy that is whole is touched no more, for its COMMIT may be on its way.
+After an interruption it continues from the recorded phase and from the copy. Every step may be
+repeated, except that a complete copy is never changed: its COMMIT may already be on its way.
 """
 
 import logging
@@ -29,10 +29,10 @@ from protos.partition.v1 import moving_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-#: A tail so short can be handed over while nobody may append.
+#: Largest tail that is copied behind the fence, while the log takes no appends.
 _SHORT_BYTES: Final = 1 << 20
-#: After so many rounds what counts as short grows: a log that is appended to as fast as it can be
-#: copied moves all the same.
+#: Rounds of catching up after which that limit grows, so that a log moves even if it is appended to
+#: as fast as it is copied.
 _ROUNDS: Final = 8
 _SHORT_BYTES_MAX: Final = 32 << 20
 
@@ -40,12 +40,12 @@ _SHORT_BYTES_MAX: Final = 32 << 20
 _Call: TypeAlias = "grpc.aio.UnaryStreamCall[pb.CopyLogRequest, pb.LogPart]"
 
 
-class MoveGone(Exception):
-    """There is no such move any more: it was rolled back, or is over."""
+class MoveCancelled(Exception):
+    """Raised when the move was rolled back or is over."""
 
 
 class TargetMove:
-    """One move, as its target. `move` is the newest that is known of it."""
+    """Runs one move as its target. `move` is its newest known record."""
 
     def __init__(
         self, move: Move, core: LocalPartitions, ring: Ring, peers: Peers, limit: RateLimit
@@ -59,7 +59,7 @@ class TargetMove:
         self._limit = limit
         self._copy: IncomingLog | None = None
         self._total_bytes = 0
-        #: Why the last attempt failed.
+        #: The reason why the last attempt failed.
         self._trouble = ""
         self._needs_room = False
 
@@ -70,22 +70,22 @@ class TargetMove:
         return MoveProgress(self.move.move_id, copied_bytes, total_bytes, self._trouble)
 
     def on_failure(self, reason: str) -> None:
-        """An attempt failed, and another one follows."""
+        """Records the reason of a failed attempt, for operators."""
         self._trouble = reason
 
-    def learn(self, move: Move) -> None:
-        """What the metadata service says of the move; it never goes back."""
+    def update(self, move: Move) -> None:
+        """Takes over a newer record of the move. Phases never go back."""
         if move.phase > self.move.phase:
             self.move = move
 
     async def attempt(self) -> None:
-        """All steps that are left. Raises what may pass; to be called again then."""
+        """Runs the remaining steps. After a retriable exception, call it again."""
         try:
             if self._needs_room:
                 self._incoming.check_room(self._total_bytes)
-            await self._go_on()
-        except MoveGone:
-            log.info("%s does not move here any more", self._log)
+            await self._continue()
+        except MoveCancelled:
+            log.info("move %d of %s was cancelled", self.move.move_id, self._log)
         except NoRoom:
             await self._delete_copy()
             raise
@@ -93,34 +93,34 @@ class TargetMove:
             self._core.learn_ownership(self._log, self.move.leader_epoch + 1)
 
     async def _delete_copy(self) -> None:
-        """Gives the room back at once: the logs that are served here need it."""
+        """Deletes the copy at once: the logs served here need the space."""
         if self._copy is not None:
             self._copy = None
             self._needs_room = True
             await self._core.delete_log(self._log)
 
-    async def _go_on(self) -> None:
+    async def _continue(self) -> None:
         if self.move.phase >= MovePhase.COMMIT:
             return
-        await self._take_up()
+        await self._reuse_leftover()
         self._copy = copy = await self._incoming.begin(self.move)
         if not copy.mark.is_whole:
             await self._copy_bulk(copy)
         if self.move.phase < MovePhase.FENCE:
-            # A copy that is whole in a phase before only shows that the view is behind.
+            # A complete copy in an earlier phase only shows that the view is behind.
             if not copy.mark.is_whole:
                 await reach("move.target.catch-up")
                 await self._catch_up(copy)
             await self._advance(MovePhase.FENCE)
         if not copy.mark.is_whole:
             await reach("move.target.fence")
-            await self._take_over(copy)
+            await self._complete_behind_fence(copy)
         await reach("move.target.installed")
         await self._advance(MovePhase.COMMIT)
         await reach("move.target.committed")
 
-    async def _take_up(self) -> None:
-        """Goes on with what an earlier move has left here, where the log still begins like that."""
+    async def _reuse_leftover(self) -> None:
+        """Continues with the copy of an earlier move if the source's log still begins with it."""
         left = self._incoming.leftover_head(self.move)
         if left is None:
             return
@@ -136,14 +136,14 @@ class TargetMove:
             log.info("%s is copied from offset %d on", self._log, left.next_offset)
 
     async def _copy_bulk(self, copy: IncomingLog) -> None:
-        """Copies what there is, and the producers, of whom there may be very many."""
+        """Copies the existing log and its producers, of which there may be very many."""
         if self.move.phase < MovePhase.CATCH_UP:
             await reach("move.target.prepare")
-        # Behind the fence somebody waits.
+        # Clients wait behind the fence.
         limit = self._limit if self.move.phase < MovePhase.FENCE else NO_LIMIT
         await self._incoming.clear_rows(copy, [PRODUCERS])
         await self._copy_round(copy, limit, with_producers=True)
-        # What an older source has not sent comes behind the fence.
+        # An older source sends the producers behind the fence.
         copy.has_producers = True
         if self.move.phase < MovePhase.CATCH_UP:
             await self._advance(MovePhase.CATCH_UP)
@@ -152,13 +152,13 @@ class TargetMove:
         process = self._core.process
         move = await self._ring.advance_move(self.move.move_id, phase, process=process)
         if move is None:
-            raise MoveGone
+            raise MoveCancelled
         self.move = move
         if move.phase < phase:
-            raise BackendUnavailable(f"move {move.move_id} did not come to {phase.name}")
+            raise BackendUnavailable(f"move {move.move_id} did not reach {phase.name}")
 
     async def _catch_up(self, copy: IncomingLog) -> None:
-        """Copies the tail until it is short; without a limit where it does not get shorter."""
+        """Copies the tail until it is short; without the rate limit if it does not get shorter."""
         limit, before = self._limit, -1
         for rounds in count():
             size = await self._copy_round(copy, limit)
@@ -171,7 +171,7 @@ class TargetMove:
     async def _copy_round(
         self, copy: IncomingLog, limit: RateLimit, *, with_producers: bool = False
     ) -> int:
-        """Copies what the log has now, durably; returns how many bytes that were."""
+        """Copies what the log has now, durably. Returns the number of bytes."""
         before = copy.head.size_bytes
         request = pb.CopyLogRequest(
             log=moved_log(self.move), offset=copy.next_offset, with_producers=with_producers
@@ -192,13 +192,13 @@ class TargetMove:
         return copy.head.size_bytes - before
 
     def _on_size(self, copy: IncomingLog, size_bytes: int) -> None:
-        """The source says how large the log is. Raises `NoRoom` before anything of it comes."""
+        """Checks the size that the source reports. Raises `NoRoom` before any data arrives."""
         self._total_bytes = size_bytes
         self._incoming.check_room(max(0, size_bytes - copy.head.size_bytes))
         self._trouble = ""
 
-    async def _take_over(self, copy: IncomingLog) -> None:
-        """Ends appends at the source, and makes the copy whole."""
+    async def _complete_behind_fence(self, copy: IncomingLog) -> None:
+        """Fences the log at the source, and completes the copy."""
         request = pb.FenceLogRequest(
             log=moved_log(self.move), offset=copy.next_offset, has_producers=copy.has_producers
         )
@@ -221,11 +221,11 @@ class TargetMove:
 
 
 async def _parts(call: _Call, what: str) -> AsyncGenerator[pb.LogPart, None]:
-    """The parts of a stream; it ends with it, however that is left.
+    """Yields the parts of a stream, and cancels the call at the end.
 
     Raises:
         NotMoveSource: the source refuses.
-        BackendUnavailable: the stream broke off.
+        BackendUnavailable: the stream broke.
     """
     try:
         while True:

@@ -16,7 +16,7 @@ from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
 from partition_svc.moves.peers import Peers
-from partition_svc.moves.runner import Mover
+from partition_svc.moves.runner import MoveRunner
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
@@ -153,7 +153,7 @@ class MovingMember:
         self.core = LocalPartitions(self.store, self._settings)
         self.core.start()
         self.peers = Peers(self.core.view)
-        self.mover = Mover(
+        self.mover = MoveRunner(
             self.core,
             self._ring,
             self.peers,

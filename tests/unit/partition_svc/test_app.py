@@ -70,7 +70,7 @@ async def create(core, name):
     return result.topic_id
 
 
-def test_it_serves_the_topics_of_its_cluster_and_leaves_when_it_is_told_to(tmp_path):
+def test_it_serves_the_topics_of_its_cluster_until_it_is_stopped(tmp_path):
     async def test():
         async with metadata() as (core, address):
             async with serving(core, settings(tmp_path, address)) as stub:
@@ -140,7 +140,7 @@ def test_a_registration_that_is_refused_ends_it_and_frees_the_data(tmp_path, mon
     run(test)
 
 
-def test_a_second_service_on_the_same_data_is_told_so(tmp_path):
+def test_a_second_service_on_the_same_data_fails(tmp_path):
     async def test():
         async with open_core(settings(tmp_path)):
             with pytest.raises(StoreInUse):
@@ -160,7 +160,7 @@ def test_an_address_that_is_taken_ends_it_and_frees_the_data(tmp_path):
     run(test)
 
 
-def test_it_can_be_stopped_while_nobody_tells_it_what_to_serve(tmp_path):
+def test_it_can_be_stopped_without_a_metadata_service(tmp_path):
     async def test():
         stop = asyncio.Event()
         stop.set()
@@ -183,7 +183,7 @@ def test_it_can_be_stopped_while_nobody_tells_it_what_to_serve(tmp_path):
         ("0.0.0.0:0", "[fd00::7]:9292", "[fd00::7]:9292"),
     ],
 )
-def test_gateways_are_told_where_it_really_is(monkeypatch, listen, advertised, expected):
+def test_it_registers_the_address_that_it_listens_on(monkeypatch, listen, advertised, expected):
     monkeypatch.setattr("socket.gethostname", lambda: "this-host")
     chosen = PartitionSettings(grpc_listen=listen, advertised_address=advertised)
     assert advertised_address(chosen, 5) == expected

@@ -40,6 +40,6 @@ def test_wrong_values_are_refused_by_name(name, raw):
         ("disabled", (False, False)),
     ],
 )
-def test_groups_are_told_which_way_they_may_migrate(policy, may):
+def test_the_migration_policy_reaches_the_group_settings(policy, may):
     settings = build(PartitionSettings, {"group.consumer.migration.policy": policy})
     assert (settings.groups.may_upgrade, settings.groups.may_downgrade) == may

@@ -49,7 +49,7 @@ def loads(*items, disk=None):
     return MemberReport([LogLoad(*log, size, rate) for log, size, rate in items], disk=disk)
 
 
-def test_a_watch_is_told_everything_once_and_then_what_changed():
+def test_a_watch_gets_one_full_report_and_then_changes():
     async def test(reporter, sizes, watch):
         reporter.on_watch(watch)
         await reporter.report(2.0)
@@ -68,7 +68,7 @@ def test_a_watch_is_told_everything_once_and_then_what_changed():
     run(test)
 
 
-def test_a_new_watch_is_told_everything_again():
+def test_a_new_watch_gets_a_full_report():
     async def test(reporter, sizes, watch):
         reporter.on_watch(watch)
         await reporter.report(1.0)
@@ -81,7 +81,7 @@ def test_a_new_watch_is_told_everything_again():
     run(test)
 
 
-def test_progress_is_told_every_time():
+def test_every_report_has_the_progress_of_moves():
     progress = [MoveProgress(1, 10, 100)]
 
     async def test(reporter, _, watch):
@@ -94,7 +94,7 @@ def test_progress_is_told_every_time():
     run(test, progress=progress)
 
 
-def test_nobody_is_told_where_nobody_watches_and_a_failing_store_does_not_end_it():
+def test_no_report_without_a_watch_and_none_from_a_failing_store():
     async def test(reporter, sizes, watch):
         await reporter.report(1.0)
         running = asyncio.ensure_future(reporter.run())
@@ -114,7 +114,7 @@ def test_nobody_is_told_where_nobody_watches_and_a_failing_store_does_not_end_it
     run(test)
 
 
-def test_the_disk_is_told_when_it_has_changed():
+def test_the_disk_is_reported_when_it_has_changed():
     disks = [DISK]
 
     async def test(reporter, _, watch):

@@ -5,7 +5,7 @@ import pytest
 
 from common.ports.metadata import Member
 from common.ports.unavailable import RegistrationRefused
-from partition_svc.member import live
+from partition_svc.member import run_member
 from tests.support.moves.members import TellingRing
 from tests.support.stores.partition_core import (
     CLUSTER_ID,
@@ -60,7 +60,7 @@ class Metadata:
 @asynccontextmanager
 async def living(core, metadata, on_applied):
     task = asyncio.ensure_future(
-        live(
+        run_member(
             core,
             Member(MEMBER, "localhost:1", *core.identity),
             metadata,
@@ -87,7 +87,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_a_change_is_acknowledged_when_everybody_has_it(tmp_path):
+def test_a_change_is_acknowledged_after_all_parts_applied_it(tmp_path):
     async def test():
         applied = asyncio.Event()
 
@@ -129,7 +129,7 @@ def test_a_registration_that_is_due_ends_the_watch_and_begins_another(tmp_path):
     run(test)
 
 
-def test_what_makes_it_pointless_comes_out_and_everything_else_ends(tmp_path):
+def test_a_fatal_error_ends_all_parts_of_a_member(tmp_path):
     async def test():
         async def on_applied(_):
             pass

@@ -73,7 +73,7 @@ def test_a_coordinator_of_this_process_appends_to_internal_topics(tmp_path, conf
     run(test)
 
 
-def test_a_deleted_topic_is_unknown_at_once_and_its_waiters_are_told(tmp_path):
+def test_a_deleted_topic_is_unknown_at_once_and_its_fetches_end(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             waiting = asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=50_000)))
@@ -111,7 +111,7 @@ def test_a_stopping_core_answers_what_it_has_and_takes_no_more(tmp_path):
     run(test)
 
 
-def test_who_stops_watching_the_core_does_not_stop_its_work(tmp_path):
+def test_a_cancelled_until_broken_does_not_stop_the_logs(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             watching = asyncio.create_task(core.until_broken())
@@ -124,7 +124,7 @@ def test_who_stops_watching_the_core_does_not_stop_its_work(tmp_path):
     run(test)
 
 
-def test_everything_goes_on_after_a_restart(tmp_path):
+def test_logs_continue_after_a_restart(tmp_path):
     async def before():
         async with running_core(tmp_path) as core:
             await append(core, batch(3, producer=(1, 0, 0)))
@@ -156,7 +156,7 @@ def test_acks_all_without_a_sync_where_the_setting_says_so(tmp_path, monkeypatch
     run(lambda: test("sync", 1))
 
 
-def test_a_bug_in_what_must_run_for_ever_is_told_and_does_not_hang_the_end(tmp_path, monkeypatch):
+def test_a_bug_in_a_background_task_is_raised_and_does_not_hang_the_close(tmp_path, monkeypatch):
     def bug(*_):
         raise ZeroDivisionError("a bug")
 
@@ -170,7 +170,7 @@ def test_a_bug_in_what_must_run_for_ever_is_told_and_does_not_hang_the_end(tmp_p
     run(test)
 
 
-def test_an_idle_core_ends_without_ever_having_been_told_of_a_cluster(tmp_path):
+def test_logs_without_a_cluster_can_be_closed(tmp_path):
     async def test():
         core = LocalPartitions(LogStore(tmp_path), PartitionSettings())
         await core.close()

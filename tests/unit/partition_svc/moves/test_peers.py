@@ -35,7 +35,7 @@ async def asked(peers):
     return [part.head.end_offset async for part in call]
 
 
-def test_a_member_is_asked_where_it_is_now():
+def test_a_member_is_called_at_its_newest_address():
     async def test():
         servers = []
         for number in (1, 2):

@@ -4,7 +4,7 @@ import weakref
 
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.moves import retry
-from partition_svc.moves.retry import keep_trying
+from partition_svc.moves.retry import retry_until_done
 from partition_svc.store.failures import StorageFailed
 
 
@@ -19,15 +19,15 @@ class Attempts:
             raise self.left.pop(0)
 
 
-def test_what_passes_is_tried_again_and_told_once(caplog):
+def test_retriable_failures_are_retried_and_logged_once(caplog):
     attempts = Attempts(
         BackendUnavailable("away"), BackendUnavailable("away"), StorageFailed("full")
     )
-    asyncio.run(keep_trying("moving", attempts))
+    asyncio.run(retry_until_done("moving", attempts))
     assert not attempts.left
     assert [one.message for one in caplog.records] == [
-        "moving: BackendUnavailable away; trying again",
-        "moving: StorageFailed full; trying again",
+        "moving failed, retrying: BackendUnavailable away",
+        "moving failed, retrying: StorageFailed full",
     ]
 
 
@@ -39,7 +39,7 @@ def test_a_bug_is_logged_with_its_traceback_and_tried_again_with_long_pauses(cap
 
     monkeypatch.setattr(retry.asyncio, "sleep", sleep)
     attempts = Attempts(*(ZeroDivisionError(n) for n in range(8)), StorageFailed("full"))
-    asyncio.run(keep_trying("moving", attempts, on_failure=reasons.append))
+    asyncio.run(retry_until_done("moving", attempts, on_failure=reasons.append))
     assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pauses[8] <= 1
     assert reasons[0] == "ZeroDivisionError(0)"
@@ -61,4 +61,4 @@ def test_nothing_holds_on_to_a_failure_while_it_waits():
         gc.collect()
         assert held[0]() is None
 
-    asyncio.run(keep_trying("moving", attempt))
+    asyncio.run(retry_until_done("moving", attempt))

@@ -103,7 +103,7 @@ def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(t
     run(test)
 
 
-def test_what_belongs_to_a_log_moves_with_it(tmp_path):
+def test_the_state_of_a_log_moves_with_it(tmp_path):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -188,7 +188,7 @@ def test_a_fenced_log_is_read_and_takes_no_appends(tmp_path, points):
     run(test)
 
 
-def test_the_new_owner_serves_as_soon_as_it_knows_whoever_told_it(tmp_path, points):
+def test_the_new_owner_serves_as_soon_as_it_learns_of_the_commit(tmp_path, points):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -251,7 +251,7 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
 
 
 @pytest.mark.parametrize("step", ["prepare", "catch-up", "fence", "fenced"])
-def test_where_the_source_is_lost_a_part_of_the_log_is_not_the_log(tmp_path, points, step):
+def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -279,7 +279,7 @@ def test_where_the_source_is_lost_a_part_of_the_log_is_not_the_log(tmp_path, poi
     run(test)
 
 
-def test_where_the_source_is_lost_a_log_that_is_whole_is_kept(tmp_path, points):
+def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -297,9 +297,7 @@ def test_where_the_source_is_lost_a_log_that_is_whole_is_kept(tmp_path, points):
 
 
 @pytest.mark.parametrize("held", ["move.source.clean", "move.source.cleaned"])
-def test_where_the_target_is_lost_the_source_deletes_nothing_of_what_is_its_own_again(
-    tmp_path, points, held
-):
+def test_the_source_keeps_its_logs_if_the_target_is_lost(tmp_path, points, held):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, _):
@@ -331,7 +329,7 @@ PLACES = [
 
 @pytest.mark.parametrize("held", PLACES)
 @pytest.mark.parametrize("victims", ["target", "source", "source and target"])
-def test_a_move_goes_on_whoever_is_killed_wherever(tmp_path, points, victims, held):
+def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points, victims, held):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as members:
@@ -366,9 +364,7 @@ def test_a_move_goes_on_whoever_is_killed_wherever(tmp_path, points, victims, he
 @pytest.mark.parametrize(
     "held", ["move.source.copy", "move.target.fence", "move.source.fenced", "move.target.installed"]
 )
-def test_a_move_goes_on_when_a_disk_that_failed_takes_writes_again(
-    tmp_path, monkeypatch, points, side, held
-):
+def test_a_move_continues_when_a_failed_disk_works_again(tmp_path, monkeypatch, points, side, held):
     def fail(*_):
         raise StorageFailed("no space")
 

@@ -51,7 +51,7 @@ async def moved(ring):
     await until(lambda: ring.placement().owner == TARGET and not ring.moves)
 
 
-def test_batches_that_were_damaged_on_the_way_are_asked_for_again(tmp_path, monkeypatch):
+def test_batches_damaged_in_transit_are_requested_again(tmp_path, monkeypatch):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):
@@ -227,7 +227,7 @@ def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
     run(test)
 
 
-def test_a_commit_that_is_not_recorded_makes_nobody_the_owner(tmp_path, monkeypatch):
+def test_an_unrecorded_commit_changes_no_owner(tmp_path, monkeypatch):
     async def test():
         ring = TellingRing()
         async with moving_members(tmp_path, ring) as (source, target):

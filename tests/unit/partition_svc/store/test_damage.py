@@ -43,7 +43,7 @@ def test_families_are_those_of_files_that_compactions_have_met():
         assert damage.families == families
 
 
-def test_what_overlaps_a_damaged_file_is_not_rewritten_either():
+def test_files_that_overlap_a_damaged_file_are_not_rewritten_either():
     damage = Damage()
     damage.note(ERROR.format("000013"), by_compaction=False)
     # Tombstones over three generations, in one of which there is a file that reaches further.

@@ -39,7 +39,7 @@ def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
     database.close()
 
 
-def test_what_is_asked_of_a_database_that_is_opened_again_fails_as_its_reads_do(tmp_path):
+def test_properties_of_a_database_that_is_being_reopened_fail_like_reads(tmp_path):
     database = Database(tmp_path)
     database.close()
     for ask in (
@@ -119,7 +119,7 @@ def test_it_knows_how_much_is_not_in_files_yet(tmp_path):
     database.close()
 
 
-def test_closing_twice_is_no_error_and_everything_asked_afterwards_fails(tmp_path):
+def test_closing_twice_is_no_error_and_later_calls_fail(tmp_path):
     database = Database(tmp_path)
     database.close()
     database.close()
@@ -127,7 +127,7 @@ def test_closing_twice_is_no_error_and_everything_asked_afterwards_fails(tmp_pat
         database.state.get(b"a")
 
 
-def test_where_it_may_not_be_made_nothing_is(tmp_path):
+def test_a_missing_database_is_not_created_without_permission(tmp_path):
     with pytest.raises(StorageFailed):
         Database(tmp_path / "none", may_create=False)
     Database(tmp_path).close()

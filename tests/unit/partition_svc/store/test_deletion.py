@@ -60,7 +60,7 @@ def test_a_deleted_log_leaves_nothing_and_its_neighbour_everything(tmp_path):
         assert [len(one) for one in run.batches] == [50, 50, 50]
 
 
-def test_a_log_with_the_same_key_begins_anew(tmp_path):
+def test_a_log_that_is_created_again_is_empty(tmp_path):
     with opened(tmp_path) as store:
         fill(store, mine=100, others=50)
         store.delete_log(LOG_KEY)

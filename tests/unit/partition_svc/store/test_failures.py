@@ -3,7 +3,7 @@ import pytest
 from partition_svc.store.failures import StorageFailed, storage_failures
 
 
-def test_what_rocksdict_raises_becomes_one_kind_of_failure():
+def test_exceptions_of_rocksdict_become_storage_failed():
     with pytest.raises(StorageFailed, match="write: IO error") as caught, storage_failures("write"):
         raise Exception("IO error")
     assert str(caught.value.__cause__) == "IO error"

@@ -33,7 +33,7 @@ def test_it_is_full_of_both_together(size, is_full):
     assert generation.is_full
 
 
-def test_what_is_replaced_in_it_is_counted_and_the_rest_is_left():
+def test_replaced_bytes_of_the_open_generation_are_counted():
     generation = OpenGeneration(3, 1000)
     write(generation, 100, 50)
     added = Counter({2: 1, 3: 2, 3 | COMPACTED_BIT: 3})

@@ -21,7 +21,7 @@ def test_a_directory_keeps_its_volume_id_and_counts_who_opens_it(tmp_path):
         assert store.identity.volume_id != identities[0].volume_id
 
 
-def test_it_is_counted_durably_before_anybody_is_told(tmp_path, monkeypatch):
+def test_an_opening_is_durable_before_its_identity_is_returned(tmp_path, monkeypatch):
     synced = []
     database = Database(tmp_path)
     monkeypatch.setattr(database, "state", _Spy(database.state, synced))
@@ -54,7 +54,7 @@ def test_a_directory_that_was_never_counted_has_had_no_incarnation(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["write", "flush_wal"])
-def test_a_failure_to_write_is_told(tmp_path, monkeypatch, broken):
+def test_a_failed_write_raises(tmp_path, monkeypatch, broken):
     def fail(*_):
         raise OSError("no space")
 

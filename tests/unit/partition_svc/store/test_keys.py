@@ -71,7 +71,7 @@ def test_kinds_of_rows_do_not_mix():
     assert len({row[:1] for row in rows}) == len(rows)
 
 
-def test_the_ranges_of_a_log_hold_its_rows_and_nobody_elses():
+def test_the_ranges_of_a_log_contain_only_its_rows():
     def is_within(key):
         return any(start <= key < end for start, end in keys.ranges_of(LOG))
 

@@ -36,7 +36,7 @@ with opened(Path(sys.argv[1])) as store:
 """
 
 
-def test_what_was_written_survives_the_process(tmp_path):
+def test_writes_survive_the_process(tmp_path):
     command = [sys.executable, "-c", _KILLED_AFTER_WRITING, str(tmp_path)]
     ended = subprocess.run(command, check=False, cwd=ROOT)
     assert ended.returncode == -signal.SIGKILL
@@ -45,7 +45,7 @@ def test_what_was_written_survives_the_process(tmp_path):
         assert store.head(LOG_KEY) == LogHead(0, 10, 7)
 
 
-def test_a_second_process_is_told_that_the_store_is_in_use(tmp_path):
+def test_a_second_process_gets_store_in_use(tmp_path):
     with opened(tmp_path), pytest.raises(StoreInUse, match="in use by another process"):
         LogStore(tmp_path)
 
@@ -162,7 +162,7 @@ def test_a_file_that_rocksdb_removes_meanwhile_takes_no_room(tmp_path):
         listed_and_gone.unlink()
 
 
-def test_what_opening_would_write_again_is_no_room(tmp_path):
+def test_space_for_recovering_the_write_ahead_log_is_not_free(tmp_path):
     with opened(tmp_path) as store:
         free_bytes = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
         logged = tmp_path / "000099.log"
@@ -173,7 +173,7 @@ def test_what_opening_would_write_again_is_no_room(tmp_path):
         assert store.room.is_enough()
 
 
-def test_a_failed_flush_is_told_to_who_waits_for_it(tmp_path):
+def test_a_failed_flush_raises_in_the_caller_that_waits(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x" * 100_000)
         with files_limited_to(20_000):
@@ -188,7 +188,7 @@ def check_for_ever(store):
         store.check()
 
 
-def test_statistics_are_there_for_who_asked(tmp_path):
+def test_statistics_are_available_if_enabled(tmp_path):
     store = LogStore(tmp_path, with_statistics=True)
     store_batches(store, 0, b"x" * 1000)
     assert "rocksdb.wal.bytes" in store.statistics()

@@ -54,7 +54,7 @@ def test_another_directory_at_the_path_is_left_alone_until_the_volume_is_back(st
     assert stored(store) == [b"first", b"second"]
 
 
-def test_what_is_written_while_the_path_leads_elsewhere_stays_on_the_volume(store, path):
+def test_writes_stay_on_the_volume_while_the_path_leads_elsewhere(store, path):
     lose(path)
     store_batches(store, 10, b"second")
     roll(store)
@@ -92,7 +92,7 @@ def test_other_data_at_the_same_place_is_refused_for_good(store, path):
         stored(store)
 
 
-def test_whatever_goes_wrong_when_opening_again_is_a_storage_failure(store, monkeypatch):
+def test_every_error_while_reopening_is_a_storage_failure(store, monkeypatch):
     def broken(*_):
         raise ValueError("unforeseen")
 
@@ -114,7 +114,7 @@ def test_a_first_opening_makes_no_database_beside_the_files_of_one(tmp_path):
     LogStore(tmp_path).close()
 
 
-def test_one_store_at_a_time_and_a_failed_opening_gives_up_the_directory(tmp_path):
+def test_a_directory_has_one_store_and_a_failed_opening_unlocks_it(tmp_path):
     opening = DatabaseOpener(tmp_path / "data", with_statistics=False)
     with pytest.raises(StoreInUse):
         LogStore(tmp_path / "data")

@@ -18,7 +18,7 @@ def test_the_families_can_be_opened_with_their_options(tmp_path):
         assert "rocksdb.wal.bytes" in (options.get_statistics() or "")
 
 
-def test_statistics_cost_nothing_unless_asked_for():
+def test_statistics_are_off_by_default():
     assert database_options().get_statistics() is None
 
 

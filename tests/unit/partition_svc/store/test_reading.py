@@ -24,7 +24,7 @@ def read(store, offset, end_offset=60, limits=EVERYTHING):
     return store.reader.read(LOG_KEY, offset, end_offset, limits)
 
 
-def test_a_read_goes_on_through_generations(store):
+def test_a_read_continues_through_generations(store):
     run = read(store, 0)
     assert run.batches == [one for x in (b"a", b"b", b"c") for one in (x * 10, x * 20)]
     assert (run.size_bytes, run.next_offset) == (90, 60)

@@ -160,7 +160,7 @@ def test_files_of_other_generations_are_not_rewritten_along(tmp_path):
         assert len(store.reader.read(third, 0, 100, EVERYTHING).batches) == 6
 
 
-def test_what_is_dead_is_known_until_its_space_is_free(tmp_path):
+def test_dead_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
     with opened(tmp_path) as store:
         fill(store, mine=100_000, others=100)
         store.delete_log(LOG_KEY)

@@ -81,7 +81,7 @@ def test_generations_know_what_is_put_into_them_and_gone_from_them(store):
     assert generation_bytes(store, 3) == (42, 40)
 
 
-def test_what_is_put_counts_for_the_end_of_the_generation(tmp_path):
+def test_replacements_count_towards_the_size_of_the_generation(tmp_path):
     with opened(tmp_path, flush_bytes=100) as store:
         store_batches(store, 0, b"a" * 50, b"a" * 30)
         replace(store, Replacement(9, 50, b"b" * 20))

@@ -18,7 +18,7 @@ def test_each_opening_adds_a_token_until_one_is_recorded():
     assert volume.recorded("another") == volume
 
 
-def test_openings_that_reach_nobody_do_not_grow_it_without_end():
+def test_tokens_of_unregistered_openings_are_bounded():
     volume = StoredVolume()
     for _ in range(TOKENS_MAX + 5):
         before, volume = volume, volume.opened("boot")
