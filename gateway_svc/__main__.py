@@ -1,4 +1,4 @@
-"""`python -m gateway_svc`: the gateway as a process of its own."""
+"""`python -m gateway_svc`: the gateway as a process."""
 
 import os
 import sys
@@ -13,7 +13,10 @@ from gateway_svc.net.listener import CannotListen
 
 
 def main() -> int:
-    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    """Returns the exit status: 0 if stopped by a signal, 1 if it cannot run.
+
+    Invalid settings exit with status 2.
+    """
     configuration = read_settings(
         "gateway_svc",
         "The gateway of ringlog: speaks Kafka to clients, gRPC to the services behind it.",

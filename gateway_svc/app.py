@@ -1,4 +1,4 @@
-"""The gateway put together: from settings and ports to listening sockets, and to a process."""
+"""The gateway server, assembled from settings and ports, and its process."""
 
 import asyncio
 import logging
@@ -42,12 +42,12 @@ log = logging.getLogger(__name__)
 
 
 class GatewayServer:
-    """A gateway over any ports. `bind`, then `run`.
+    """A gateway over any implementation of the ports. Call `bind`, then `run`.
 
-    It feeds `view` with what it hears from `metadata`; `partitions` may look at the same view.
+    It applies the changes of the cluster to `view`, which `partitions` may share.
     """
 
-    def __init__(  # noqa: PLR0913 - what a gateway is made of, each named by its caller
+    def __init__(  # noqa: PLR0913 - its parts, each passed by name
         self,
         settings: GatewaySettings,
         *,
@@ -58,9 +58,9 @@ class GatewayServer:
         on_change: Callable[[ClusterChange], None] | None = None,
         loop_budget: LoopBudget = SMALL_BUDGET,
     ) -> None:
-        """`coordinators_of` finds those of a partition service by its name.
+        """`coordinators_of` returns the coordinators of a partition service, given its name.
 
-        `on_change` is told of every change after `view` has it. `loop_budget`: see `LoopBudget`.
+        `on_change` is called after each change has been applied to `view`.
         """
         self._settings = settings
         self._metadata = metadata
@@ -68,9 +68,9 @@ class GatewayServer:
         self._view = view
         self._on_change = on_change
         self._loop_budget = loop_budget
-        self._is_known = asyncio.Event()
+        self._cluster_known = asyncio.Event()
         self._listeners = [Listener(*address) for address in settings.bound]
-        self._roster = ClientConnections(
+        self._connections = ClientConnections(
             connections_max=settings.max_connections,
             connections_per_ip_max=settings.max_connections_per_ip,
         )
@@ -85,12 +85,14 @@ class GatewayServer:
 
     @property
     def addresses(self) -> Mapping[str, ListenerAddress]:
-        """By listener, where clients are told to connect to; the ports are known after `bind`."""
-        bound = [ListenerAddress(one.name, one.host, one.port) for one in self._listeners]
-        return {one.name: self._settings.advertised(one.name) or one for one in bound}
+        """The advertised address of each listener, by its name; ports are known after `bind`."""
+        bound = (ListenerAddress(each.name, each.host, each.port) for each in self._listeners)
+        return {
+            address.name: self._settings.advertised(address.name) or address for address in bound
+        }
 
     async def bind(self) -> None:
-        """Takes the addresses to listen on, all or none. Raises `CannotListen`."""
+        """Binds the addresses of all listeners, or none. Raises `CannotListen`."""
         try:
             for listener in self._listeners:
                 await listener.bind()
@@ -99,19 +101,19 @@ class GatewayServer:
             raise
 
     def close(self) -> None:
-        """Gives the addresses back. `run` does so too, at its end."""
+        """Closes the listeners. `run` does so too, at its end."""
         for listener in self._listeners:
             listener.close()
 
     async def run(self, stop: asyncio.Event, set_ready: Callable[[bool], Awaitable[None]]) -> None:
-        """Serves clients from when the cluster is known until `stop` is set, then drains.
+        """Serves clients, once the cluster is known, until `stop` is set; then drains.
 
-        `set_ready` is told when clients may come, and when no longer. Raises what
-        `common.cluster.follow.follow` raises: then the gateway cannot go on.
+        `set_ready` is called with True when clients may connect, and with False when they must not
+        any longer. Raises what `common.cluster.follow.follow` raises.
         """
         stopping = asyncio.create_task(stop.wait())
         following = asyncio.create_task(follow(self._metadata, self._registration(), self._apply))
-        known = asyncio.create_task(self._is_known.wait())
+        known = asyncio.create_task(self._cluster_known.wait())
         try:
             await asyncio.wait((stopping, following, known), return_when=FIRST_COMPLETED)
             if not stopping.done() and not following.done():
@@ -120,8 +122,8 @@ class GatewayServer:
                 await asyncio.wait((stopping, following), return_when=FIRST_COMPLETED)
                 await set_ready(False)
         finally:
-            # First of all others are told to send no more clients here.
-            await _end(following, stopping, known)
+            # First of all this ends the registration: other gateways send no more clients here.
+            await _cancel(following, stopping, known)
             await self._drain()
         if not following.cancelled():
             following.result()
@@ -131,7 +133,7 @@ class GatewayServer:
         if self._on_change is not None:
             self._on_change(change)
         self._coordinators.view_changed()
-        self._is_known.set()
+        self._cluster_known.set()
 
     def _registration(self) -> Gateway:
         endpoints = (
@@ -148,14 +150,15 @@ class GatewayServer:
             memory=memory,
             scratch=scratch,
             connect=Dispatcher(ROUTES, self._backends(memory)).connect,
-            admit=self._roster.admit,
-            remove=self._roster.remove,
+            admit=self._connections.admit,
+            remove=self._connections.remove,
             loop_budget=self._loop_budget,
         )
-        self._roster.start()
+        self._connections.start()
         for listener in self._listeners:
             await listener.start(partial(ClientConnection, shared, listener=listener.name))
-            log.info("Kafka on %s:%d (%s)", listener.host or "*", listener.port, listener.name)
+            host, port = listener.host or "*", listener.port
+            log.info("serving Kafka on %s:%d (%s)", host, port, listener.name)
 
     def _backends(self, memory: RequestMemory) -> Backends:
         return Backends(
@@ -175,18 +178,18 @@ class GatewayServer:
     async def _drain(self) -> None:
         self.close()
         self._long_polls.close()
-        await self._roster.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
-        self._roster.stop()
+        await self._connections.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
+        self._connections.stop()
         await self._producer_ids.close()
         await self._group_topic.close()
 
 
 async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
-    """Runs a gateway in front of services elsewhere until `stop` is set.
+    """Runs a gateway that uses services of other processes, until `stop` is set.
 
     Raises:
-        CannotListen: an address of `listeners` is taken.
-        AddressTaken: nothing can listen on `grpc.listen`.
+        CannotListen: an address of `listeners` is in use.
+        AddressTaken: the address `grpc.listen` cannot be bound.
     """
     view = ClusterView()
     owners = Owners(view, partial(_connect, settings))
@@ -228,11 +231,11 @@ def _limits(settings: GatewaySettings) -> ConnectionLimits:
 
 
 def _reachable(host: str) -> str:
-    """Where clients of other gateways find this one, if nobody said so: by the machine's name."""
+    """Returns `host`, or the machine's name for a wildcard, as clients of other gateways need."""
     return socket.gethostname() if is_wildcard(host) else host
 
 
-async def _end(*tasks: asyncio.Task[Any]) -> None:
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

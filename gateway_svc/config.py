@@ -15,7 +15,7 @@ _LISTENER = re.compile(r"([A-Za-z0-9_.-]+)://(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/]*):([
 
 
 class ListenerAddress(NamedTuple):
-    """A listener's name (upper case, as in Kafka) and address; `host` "" is every address."""
+    """A listener's name (upper case, as in Kafka) and address; `host` "" is all addresses."""
 
     name: str
     host: str
@@ -23,7 +23,7 @@ class ListenerAddress(NamedTuple):
 
 
 def parse_listener(text: str) -> ListenerAddress:
-    """`INTERNAL://host:9092` in parts. Raises ValueError where it is not of this form."""
+    """Parses a listener such as `INTERNAL://host:9092`. Raises ValueError."""
     match = _LISTENER.fullmatch(text)
     if match is None or int(match[3]) > 65535:
         raise ValueError(f"{text!r} is not NAME://host:port")
@@ -35,11 +35,11 @@ def _listeners_problem(texts: tuple[str, ...]) -> str | None:
         names = [parse_listener(text).name for text in texts]
     except ValueError as error:
         return str(error)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    return f"more than one listener {twice[0]}" if twice else None
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    return f"more than one listener {repeated[0]}" if repeated else None
 
 
-def _some_listeners_problem(texts: tuple[str, ...]) -> str | None:
+def _bound_listeners_problem(texts: tuple[str, ...]) -> str | None:
     return _listeners_problem(texts) if texts else "at least one NAME://host:port is needed"
 
 
@@ -62,12 +62,12 @@ class GatewaySettings:
         "listeners",
         default=("PLAINTEXT://:9092",),
         doc="Addresses that Kafka clients connect to, as NAME://host:port; an empty host is all.",
-        check=_some_listeners_problem,
+        check=_bound_listeners_problem,
     )
     advertised_listeners: tuple[str, ...] = setting(
         "advertised.listeners",
         default=(),
-        doc="What clients of a listener are told to connect to, where that is another address.",
+        doc="Addresses that clients of a listener connect to, if they differ from the listener's.",
         check=_advertised_problem,
     )
     node_id: int = setting(
@@ -78,7 +78,7 @@ class GatewaySettings:
         doc="This gateway's broker id; no two live gateways may share one.",
     )
     broker_rack: str | None = setting(
-        "broker.rack", default=None, doc="Where this gateway runs, as told to clients."
+        "broker.rack", default=None, doc="Rack of this gateway, for clients that name theirs."
     )
     grpc_listen: str = setting(
         "grpc.listen",
@@ -93,65 +93,64 @@ class GatewaySettings:
         low=1024,
         high=_INT_MAX,
         unit="bytes",
-        doc="The largest request; a larger one ends its connection.",
+        doc="Maximum size of a request; a larger one closes its connection.",
     )
     queued_max_request_bytes: int = setting(
         "queued.max.request.bytes",
         default=256 * _MIB,
         low=_MIB,
         unit="bytes",
-        doc="What all connections together may hold of requests and of answers not yet taken.",
+        doc="Memory for the requests and unsent responses of all connections together.",
     )
     connection_queued_max_request_bytes: int = setting(
         "connection.queued.max.request.bytes",
         default=32 * _MIB,
         low=64 << 10,
         unit="bytes",
-        doc="What one connection may hold of unanswered requests; one request may be larger.",
+        doc="Memory for the unanswered requests of one connection; one request may be larger.",
     )
     max_connections: int = setting(
         "max.connections",
         default=10_000,
         low=1,
         high=_INT_MAX,
-        doc="Open connections of this process; more are refused.",
+        doc="Maximum number of open connections; more are refused.",
     )
     max_connections_per_ip: int = setting(
         "max.connections.per.ip",
         default=_INT_MAX,
         low=1,
         high=_INT_MAX,
-        doc="Open connections from one address; more are refused.",
+        doc="Maximum number of open connections from one IP address; more are refused.",
     )
     connections_max_idle_ms: int = setting(
         "connections.max.idle.ms",
         default=10 * 60 * 1000,
         low=1000,
         unit="ms",
-        doc="A connection on which nothing is asked for this long is closed; no poll is longer.",
+        doc="A connection without requests for this long is closed; no poll is longer.",
     )
     connections_max_stalled_ms: int = setting(
         "connections.max.stalled.ms",
         default=60 * 1000,
         low=1000,
         unit="ms",
-        doc="A connection stuck within a request or an answer for this long is closed.",
+        doc="A connection that transfers no byte of a request or response for this long is closed.",
     )
     connections_min_bytes_per_second: int = setting(
         "connections.min.bytes.per.second",
         default=1024,
         low=0,
         unit="bytes",
-        doc="A connection is closed where a request or an answer moves more slowly than this over "
-        "connections.max.stalled.ms; 64 times as fast it has to be while others wait for memory. "
-        "0: any pace is right.",
+        doc="Minimum transfer rate of a request or response over connections.max.stalled.ms, and "
+        "64 times as much while others wait for memory; slower connections are closed. 0: none.",
     )
     shutdown_grace_ms: int = setting(
         "shutdown.grace.ms",
         default=15_000,
         low=0,
         unit="ms",
-        doc="How long requests in flight may take to end when the process is told to stop.",
+        doc="How long requests in flight may take when the process is stopped.",
     )
     fetch_max_bytes: int = setting(
         "fetch.max.bytes",
@@ -159,36 +158,36 @@ class GatewaySettings:
         low=1024,
         high=_INT_MAX,
         unit="bytes",
-        doc="The most that one Fetch is answered with, save for a first batch that is larger.",
+        doc="Maximum size of a Fetch response, unless its first batch is larger.",
     )
     auto_create_topics_enable: bool = setting(
         "auto.create.topics.enable",
         default=True,
-        doc="Whether a topic is created when a client that wishes so asks for its metadata.",
+        doc="Create missing topics on Metadata requests that allow it.",
     )
     auto_create_timeout_ms: int = setting(
         "auto.create.topics.timeout.ms",
         default=10_000,
         low=1,
         unit="ms",
-        doc="How long that may take before the client is told to try again.",
+        doc="Timeout of creating topics on Metadata requests, after which clients retry.",
     )
     delete_topic_enable: bool = setting(
-        "delete.topic.enable", default=True, doc="Whether clients may delete topics."
+        "delete.topic.enable", default=True, doc="Allow clients to delete topics."
     )
     append_timeout_ms: int = setting(
         "append.timeout.ms",
         default=30_000,
         low=100,
         unit="ms",
-        doc="A partition service that leaves an append unanswered for this long counts as lost.",
+        doc="A partition service that does not answer an append for this long counts as lost.",
     )
     offsets_topic_num_partitions: int = setting(
         "offsets.topic.num.partitions",
         default=OFFSETS_TOPIC_PARTITIONS,
         low=1,
         high=10_000,
-        doc="Partitions of the topic that holds consumer groups, when it is created.",
+        doc="Partitions of the topic that stores consumer groups, when it is created.",
     )
     offsets_retention_minutes: int = setting(
         "offsets.retention.minutes",
@@ -196,28 +195,28 @@ class GatewaySettings:
         low=1,
         high=_INT_MAX,
         unit="minutes",
-        doc="What clients are told of it; the partition services apply theirs of the same name.",
+        doc="Value shown to clients; the partition services apply their setting of this name.",
     )
     move_hold_max_ms: int = setting(
         "move.hold.max.ms",
         default=10_000,
         low=0,
         unit="ms",
-        doc="How long requests wait for a partition that moves before clients must look for it.",
+        doc="How long requests wait for a moving partition before clients must refresh metadata.",
     )
 
     def __post_init__(self) -> None:
-        names = {one.name for one in self.bound}
+        names = {address.name for address in self.bound}
         for text in self.advertised_listeners:
             if parse_listener(text).name not in names:
                 raise ValueError(f"advertised.listeners: {text} is not one of listeners")
 
     @property
     def bound(self) -> tuple[ListenerAddress, ...]:
-        """`listeners` in parts."""
+        """The parsed `listeners`."""
         return tuple(parse_listener(text) for text in self.listeners)
 
     def advertised(self, listener: str) -> ListenerAddress | None:
-        """What `advertised.listeners` says of a listener."""
+        """Returns the address of a listener in `advertised.listeners`, or None."""
         addresses = (parse_listener(text) for text in self.advertised_listeners)
-        return next((one for one in addresses if one.name == listener), None)
+        return next((address for address in addresses if address.name == listener), None)

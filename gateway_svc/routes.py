@@ -1,4 +1,4 @@
-"""Every API that the gateway serves. What is not here is not advertised."""
+"""The APIs that the gateway serves, with their handlers; ApiVersions advertises exactly these."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -83,8 +83,8 @@ _SERVED: Final = (
 )
 
 _API_VERSIONS: Final = exclusive_route(
-    API_VERSIONS, api_versions_of([*(one.api for one in _SERVED), API_VERSIONS])
+    API_VERSIONS, api_versions_of([*(served.api for served in _SERVED), API_VERSIONS])
 )
 
-#: By key.
-ROUTES: Final[Mapping[int, Route]] = {one.api.key: one for one in (*_SERVED, _API_VERSIONS)}
+#: By API key.
+ROUTES: Final[Mapping[int, Route]] = {route.api.key: route for route in (*_SERVED, _API_VERSIONS)}

@@ -28,10 +28,10 @@ from tests.support.stores.partition_core import MEMBER, running_core, until
 LONG_POLL_MS = 50_000
 
 
-def run(story) -> None:
+def run(scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
@@ -47,18 +47,18 @@ async def metadata():
 
 
 class Ready:
-    """What a gateway said of its readiness, in order."""
+    """The readiness that a gateway reported, in order."""
 
     def __init__(self) -> None:
-        self.said: list[bool] = []
+        self.reported: list[bool] = []
 
     async def set(self, ready: bool) -> None:
-        self.said.append(ready)
+        self.reported.append(ready)
 
 
 @asynccontextmanager
 async def running(core, partitions, **settings):
-    """A gateway over ports in process, and what it says of its readiness."""
+    """A gateway over ports in this process, its readiness, and the event that stops it."""
     settings.setdefault("listeners", ("PLAINTEXT://127.0.0.1:0",))
     gateway = GatewayServer(
         GatewaySettings(**settings),
@@ -78,7 +78,7 @@ async def running(core, partitions, **settings):
 
 
 class Client:
-    """One connection that knows two APIs."""
+    """One connection to a gateway."""
 
     def __init__(self, reader, writer) -> None:
         self.reader, self.writer = reader, writer
@@ -112,15 +112,15 @@ class Client:
             return True
 
 
-def test_clients_are_served_once_the_cluster_is_known_and_told_where_to_find_it(tmp_path):
-    async def story() -> None:
+def test_a_gateway_serves_clients_once_the_cluster_is_known(tmp_path):
+    async def scenario() -> None:
         async with metadata() as core, running_core(tmp_path) as logs:
             two = ("INTERNAL://127.0.0.1:0", "EXTERNAL://127.0.0.1:0")
             advertised = ("EXTERNAL://kafka.example:19094",)
             async with running(
                 core, logs, listeners=two, advertised_listeners=advertised, node_id=4
             ) as (gateway, ready, _):
-                await until(lambda: ready.said == [True])
+                await until(lambda: ready.reported == [True])
                 (known,) = core.view.gateways
                 assert [(one.listener, one.host) for one in known.endpoints] == [
                     ("INTERNAL", "127.0.0.1"),
@@ -134,11 +134,11 @@ def test_clients_are_served_once_the_cluster_is_known_and_told_where_to_find_it(
                 ]
                 client.writer.close()
 
-    run(story)
+    run(scenario)
 
 
-class QuietLogs:
-    """Logs in which nothing ever happens."""
+class IdleLogs:
+    """Logs without appends."""
 
     def __init__(self) -> None:
         self.polls = 0
@@ -150,12 +150,12 @@ class QuietLogs:
         return [FetchResult([], 0, 0, 0, 0) for _ in query.partitions]
 
 
-def test_a_gateway_that_stops_answers_long_polls_and_is_not_listed_any_more():
-    async def story() -> None:
-        logs = QuietLogs()
+def test_a_gateway_that_stops_answers_long_polls_and_unregisters():
+    async def scenario() -> None:
+        logs = IdleLogs()
         async with metadata() as core:
             async with running(core, logs) as (gateway, ready, stop):
-                await until(lambda: ready.said == [True])
+                await until(lambda: ready.reported == [True])
                 await _create(core, "orders")
                 client = await Client.of(gateway)
                 client.send(FETCH, _poll("orders"), 11)
@@ -165,14 +165,14 @@ def test_a_gateway_that_stops_answers_long_polls_and_is_not_listed_any_more():
                 assert answer.responses[0].partitions[0].error_code == 0
                 assert await client.at_end()
                 client.writer.close()
-            assert ready.said == [True, False]
+            assert ready.reported == [True, False]
             assert core.view.gateways == ()
 
-    run(story)
+    run(scenario)
 
 
 async def _create(core: MetadataCore, name: str) -> None:
-    """Creates a topic, owned by a member who agrees to everything."""
+    """Creates a topic, owned by a member that accepts everything."""
     watch = core.watch(Member(MEMBER, "127.0.0.1:1"))
 
     async def agree() -> None:
@@ -204,7 +204,7 @@ def _poll_by_id(topic_id: bytes) -> FetchRequest:
 
 
 class Unreachable:
-    """A metadata service that is not there."""
+    """A metadata service that cannot be reached."""
 
     def watch(self, registration):
         return self
@@ -225,18 +225,18 @@ class Unreachable:
         raise AssertionError
 
 
-def test_nobody_is_served_before_the_cluster_is_known_and_stopping_needs_no_cluster():
-    async def story() -> None:
+def test_a_gateway_serves_no_clients_and_can_stop_before_the_cluster_is_known():
+    async def scenario() -> None:
         async with running(Unreachable(), None) as (gateway, ready, _):
             await asyncio.sleep(0)
             with pytest.raises(ConnectionRefusedError):
                 await Client.of(gateway)
-        assert ready.said == []
+        assert ready.reported == []
 
-    run(story)
+    run(scenario)
 
 
-class Poisoned(Unreachable):
+class BrokenWatch(Unreachable):
     """Sends a change that cannot be applied."""
 
     async def __anext__(self):
@@ -244,12 +244,12 @@ class Poisoned(Unreachable):
 
 
 def test_a_change_that_cannot_be_applied_ends_the_gateway():
-    async def story() -> None:
+    async def scenario() -> None:
         with pytest.raises(AttributeError):
-            async with running(Poisoned(), None):
+            async with running(BrokenWatch(), None):
                 pass
 
-    run(story)
+    run(scenario)
 
 
 @asynccontextmanager
@@ -263,8 +263,8 @@ async def served_metadata():
             await server.stop(grace_s=0)
 
 
-def test_a_process_of_its_own_is_ready_when_it_serves():
-    async def story() -> None:
+def test_the_process_is_ready_when_it_serves():
+    async def scenario() -> None:
         port, grpc_port = ReservedPort(), ReservedPort()
         async with served_metadata() as (core, address):
             settings = GatewaySettings(
@@ -288,11 +288,11 @@ def test_a_process_of_its_own_is_ready_when_it_serves():
         port.release()
         grpc_port.release()
 
-    run(story)
+    run(scenario)
 
 
-def test_taken_addresses_are_told():
-    async def story() -> None:
+def test_addresses_in_use_are_rejected():
+    async def scenario() -> None:
         port = ReservedPort()
         blocker = await asyncio.start_server(lambda *_: None, sock=None, host="127.0.0.1", port=0)
         taken = f"127.0.0.1:{blocker.sockets[0].getsockname()[1]}"
@@ -305,11 +305,11 @@ def test_taken_addresses_are_told():
         blocker.close()
         port.release()
 
-    run(story)
+    run(scenario)
 
 
 def two_listeners(node_id: int) -> dict[str, object]:
-    """INTERNAL is advertised as it is in the cluster, EXTERNAL as it is from outside."""
+    """Settings of two listeners: INTERNAL with its own address, EXTERNAL with an advertised one."""
     return {
         "node_id": node_id,
         "broker_rack": f"rack-{node_id}",
@@ -329,8 +329,8 @@ def outside(node_id: int) -> tuple[object, ...]:
     return (node_id, "kafka.example", 9094 + node_id, f"rack-{node_id}")
 
 
-class NobodyIsThere:
-    """Partitions of which nobody is the owner."""
+class NoOwners:
+    """Partitions that have no owner."""
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         return [FetchResult(refusal=Refusal.NOT_OWNER) for _ in query.partitions]
@@ -339,12 +339,12 @@ class NobodyIsThere:
 @pytest.mark.parametrize(
     ("listener", "told"), [("INTERNAL", inside), ("EXTERNAL", outside)], ids=["in", "out"]
 )
-def test_clients_of_a_listener_are_told_how_it_reaches_every_gateway(listener, told):
-    async def story() -> None:
+def test_clients_of_a_listener_get_the_addresses_of_all_gateways_for_it(listener, told):
+    async def scenario() -> None:
         async with (
             metadata() as core,
-            running(core, NobodyIsThere(), **two_listeners(0)) as (first, _, _),
-            running(core, NobodyIsThere(), **two_listeners(1)) as (second, _, _),
+            running(core, NoOwners(), **two_listeners(0)) as (first, _, _),
+            running(core, NoOwners(), **two_listeners(1)) as (second, _, _),
         ):
             await until(lambda: len(core.view.gateways) == 2)
             await _create(core, "t")
@@ -369,11 +369,11 @@ def test_clients_of_a_listener_are_told_how_it_reaches_every_gateway(listener, t
                 ] == [named]
                 client.writer.close()
 
-    run(story)
+    run(scenario)
 
 
-def test_a_second_gateway_with_the_same_node_id_ends_and_says_why():
-    async def story() -> None:
+def test_a_second_gateway_with_the_same_node_id_fails_with_the_reason():
+    async def scenario() -> None:
         async with served_metadata() as (core, address):
             stop, grpc_ports = asyncio.Event(), [ReservedPort(), ReservedPort()]
             first, second = (
@@ -395,4 +395,4 @@ def test_a_second_gateway_with_the_same_node_id_ends_and_says_why():
             for port in grpc_ports:
                 port.release()
 
-    run(story)
+    run(scenario)

@@ -17,7 +17,7 @@ def settings(**raw: object) -> GatewaySettings:
         ("EXTERNAL://[::1]:65535", ("EXTERNAL", "::1", 65535)),
     ],
 )
-def test_a_listener_is_a_name_a_host_and_a_port(text, address):
+def test_parse_listener_returns_name_host_and_port(text, address):
     assert parse_listener(text) == ListenerAddress(*address)
 
 
@@ -34,12 +34,12 @@ def test_a_listener_is_a_name_a_host_and_a_port(text, address):
         "A:/:1",
     ],
 )
-def test_what_is_no_listener_is_refused(text):
+def test_parse_listener_rejects_other_text(text):
     with pytest.raises(ValueError, match="NAME://host:port"):
         parse_listener(text)
 
 
-def test_listeners_and_what_is_advertised_for_them_are_told_apart_by_name():
+def test_advertised_addresses_belong_to_listeners_by_name():
     own = settings(
         listeners="INTERNAL://:9092,EXTERNAL://:9094",
         advertised_listeners="EXTERNAL://kafka.example:19094",
@@ -65,12 +65,12 @@ def test_listeners_and_what_is_advertised_for_them_are_told_apart_by_name():
         ({"socket_request_max_bytes": "10"}, "socket.request.max.bytes must be"),
     ],
 )
-def test_wrong_settings_are_refused_in_words(raw, words):
+def test_invalid_settings_are_rejected_with_the_reason(raw, words):
     with pytest.raises(InvalidSetting, match=words):
         settings(**raw)
 
 
-def test_defaults_keep_to_their_own_ranges():
-    for one in declared(GatewaySettings):
-        if one.default is not None:
-            assert one.parse(one.default) == one.default
+def test_defaults_are_valid():
+    for setting in declared(GatewaySettings):
+        if setting.default is not None:
+            assert setting.parse(setting.default) == setting.default

@@ -26,36 +26,36 @@ class Blocks:
         return ProducerIdBlock(first, 10)
 
 
-def run(story) -> None:
+def run(scenario) -> None:
     async def within_limits() -> None:
         blocks = Blocks()
         ids = ProducerIdPool(blocks.allocate)
         async with asyncio.timeout(60):
-            await story(ids, blocks)
+            await scenario(ids, blocks)
         await ids.close()
 
     asyncio.run(within_limits())
 
 
 def test_ids_come_from_blocks_in_order_and_only_once():
-    async def story(ids, blocks) -> None:
+    async def scenario(ids, blocks) -> None:
         taken = [await ids.next_id() for _ in range(25)]
         assert taken == [*range(100, 110), *range(1100, 1110), *range(2100, 2105)]
 
-    run(story)
+    run(scenario)
 
 
-def test_many_who_ask_at_once_get_different_ids_and_share_the_blocks():
-    async def story(ids, blocks) -> None:
+def test_concurrent_callers_get_different_ids_from_shared_blocks():
+    async def scenario(ids, blocks) -> None:
         taken = await asyncio.gather(*(ids.next_id() for _ in range(95)))
         assert len(set(taken)) == 95
         assert blocks.given <= 11
 
-    run(story)
+    run(scenario)
 
 
-def test_the_next_block_is_there_before_the_last_runs_out():
-    async def story(ids, blocks) -> None:
+def test_the_next_block_is_allocated_before_the_current_one_is_used_up():
+    async def scenario(ids, blocks) -> None:
         for _ in range(9):
             await ids.next_id()
         await asyncio.sleep(0)
@@ -64,22 +64,22 @@ def test_the_next_block_is_there_before_the_last_runs_out():
         blocks.gate.clear()  # from here on there is nobody to ask
         assert [await ids.next_id() for _ in range(6)] == [109, *range(1100, 1105)]
 
-    run(story)
+    run(scenario)
 
 
-def test_no_block_to_be_had_is_told_and_the_next_who_asks_tries_again():
-    async def story(ids, blocks) -> None:
+def test_a_failed_allocation_is_raised_and_the_next_call_retries():
+    async def scenario(ids, blocks) -> None:
         blocks.is_down = True
         with pytest.raises(BackendUnavailable):
             await ids.next_id()
         blocks.is_down = False
         assert await ids.next_id() == 100
 
-    run(story)
+    run(scenario)
 
 
-def test_a_block_asked_for_ahead_of_time_may_fail_unnoticed():
-    async def story(ids, blocks) -> None:
+def test_a_failed_prefetch_is_not_raised():
+    async def scenario(ids, blocks) -> None:
         await ids.next_id()
         blocks.is_down = True
         assert [await ids.next_id() for _ in range(9)] == list(range(101, 110))
@@ -88,11 +88,11 @@ def test_a_block_asked_for_ahead_of_time_may_fail_unnoticed():
         blocks.is_down = False
         assert await ids.next_id() == 1100
 
-    run(story)
+    run(scenario)
 
 
-def test_one_who_gives_up_does_not_take_the_block_from_the_others():
-    async def story(ids, blocks) -> None:
+def test_a_cancelled_caller_does_not_cancel_the_allocation_of_others():
+    async def scenario(ids, blocks) -> None:
         blocks.gate.clear()
         impatient = asyncio.create_task(ids.next_id())
         patient = asyncio.create_task(ids.next_id())
@@ -102,11 +102,11 @@ def test_one_who_gives_up_does_not_take_the_block_from_the_others():
         blocks.gate.set()
         assert await patient == 100
 
-    run(story)
+    run(scenario)
 
 
-def test_closing_ends_what_is_asked_for():
-    async def story(ids, blocks) -> None:
+def test_close_ends_a_running_allocation():
+    async def scenario(ids, blocks) -> None:
         blocks.gate.clear()
         waiting = asyncio.create_task(ids.next_id())
         await asyncio.sleep(0)
@@ -114,4 +114,4 @@ def test_closing_ends_what_is_asked_for():
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    run(story)
+    run(scenario)
