@@ -19,13 +19,13 @@ _TRY_AGAIN = (TopicRefusal.TOPIC_ALREADY_EXISTS, TopicRefusal.TIMED_OUT, TopicRe
 
 
 async def create_missing(
-    names: Iterable[str], call: RequestContext, *, is_wished: bool
+    names: Iterable[str], context: RequestContext, *, is_wished: bool
 ) -> dict[str, ErrorCode]:
     """Why topics among `names` are not there; those that could be created now are."""
-    view = call.backends.view
+    view = context.backends.view
     absent = [name for name in names if view.topic(name) is None]
     missing = dict(zip(absent, await map_cooperatively(_reason, absent), strict=True))
-    if not (is_wished and call.backends.settings.auto_create_topics_enable):
+    if not (is_wished and context.backends.settings.auto_create_topics_enable):
         return missing
     creatable = [
         name
@@ -33,8 +33,8 @@ async def create_missing(
         if error_code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and not is_internal(name)
     ]
     if OFFSETS_TOPIC in missing:
-        missing |= await _create_offsets_topic(call)
-    return {**missing, **await _create(creatable, call)} if creatable else missing
+        missing |= await _create_offsets_topic(context)
+    return {**missing, **await _create(creatable, context)} if creatable else missing
 
 
 def _reason(name: str) -> ErrorCode:
@@ -43,21 +43,21 @@ def _reason(name: str) -> ErrorCode:
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-async def _create_offsets_topic(call: RequestContext) -> dict[str, ErrorCode]:
+async def _create_offsets_topic(context: RequestContext) -> dict[str, ErrorCode]:
     """As the first group would create it: its configs are not those of other topics."""
     try:
-        await call.backends.group_topic.get()
+        await context.backends.group_topic.get()
     except BackendUnavailable:
         return {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}
     return {}
 
 
-async def _create(names: list[str], call: RequestContext) -> dict[str, ErrorCode]:
+async def _create(names: list[str], context: RequestContext) -> dict[str, ErrorCode]:
     """What is left to say of each name where the topic still is not there."""
     try:
-        results = await call.backends.metadata.create_topics(
+        results = await context.backends.metadata.create_topics(
             [NewTopic(name) for name in names],
-            timeout_ms=call.backends.settings.auto_create_timeout_ms,
+            timeout_ms=context.backends.settings.auto_create_timeout_ms,
         )
     except BackendUnavailable:
         return dict.fromkeys(names, ErrorCode.LEADER_NOT_AVAILABLE)

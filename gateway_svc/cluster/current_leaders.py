@@ -12,8 +12,8 @@ from gateway_svc.dispatch.context import RequestContext
 class CurrentLeaders:
     """The leaders that one response names, and the addresses that it must list for them."""
 
-    def __init__(self, call: RequestContext) -> None:
-        self._call = call
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
         self._brokers: list[Broker] = []
         #: By node id, the brokers that `leader_of` has returned.
         self.endpoints: dict[int, Broker] = {}
@@ -23,11 +23,11 @@ class CurrentLeaders:
 
         That is the newer of the epoch in the view and `leader_epoch`, the owner's.
         """
-        among = self._brokers = self._brokers or brokers(self._call)
-        view = self._call.backends.view
+        among = self._brokers = self._brokers or brokers(self._context)
+        view = self._context.backends.view
         topic = view.topic_by_id(log.topic_id)
         count = max(log.partition + 1, len(topic.partitions) if topic else 0)
-        leader = leader_assignment(among, self._call).leader(log.topic_id, count, log.partition)
+        leader = leader_assignment(among, self._context).leader(log.topic_id, count, log.partition)
         self.endpoints[leader] = next(broker for broker in among if broker.node_id == leader)
         placement = view.placement(log.topic_id, log.partition)
         known = NO_LEADER_EPOCH if placement is None else placement.leader_epoch

@@ -18,12 +18,12 @@ from gateway_svc.wire.schema import ZERO_UUID
 class GroupBrokers:
     """The brokers of one call's listener, as coordinators of groups."""
 
-    def __init__(self, call: RequestContext) -> None:
-        own = own_broker(call)
-        among = brokers(call)
+    def __init__(self, context: RequestContext) -> None:
+        own = own_broker(context)
+        among = brokers(context)
         #: The topic need not be there yet: consumers that assign themselves look for coordinators.
-        topic = call.backends.view.topic(OFFSETS_TOPIC)
-        settings = call.backends.settings
+        topic = context.backends.view.topic(OFFSETS_TOPIC)
+        settings = context.backends.settings
         self._partition_count = (
             settings.offsets_topic_num_partitions if topic is None else len(topic.partitions)
         )

@@ -21,7 +21,7 @@ class PreferredReplica(NamedTuple):
 
     rack: str
     leadership: LeaderAssignment
-    call: RequestContext
+    context: RequestContext
 
     async def redirect(self, logs: Sequence[LogId]) -> list[PartitionData]:
         """Who is to be asked for each log, with where it ends.
@@ -31,7 +31,7 @@ class PreferredReplica(NamedTuple):
         """
         if not logs:
             return []
-        described = await self.call.backends.partitions.describe_logs(logs)
+        described = await self.context.backends.partitions.describe_logs(logs)
         return [self._partition(one) for one in described]
 
     def _partition(self, described: LogDescription) -> PartitionData:
@@ -39,7 +39,7 @@ class PreferredReplica(NamedTuple):
         if described.refusal is not None:
             error_code = PARTITION_ERRORS[described.refusal]
             return PartitionData(partition_index=partition, error_code=error_code)
-        topic = self.call.backends.view.topic_by_id(topic_id)
+        topic = self.context.backends.view.topic_by_id(topic_id)
         count = max(partition + 1, len(topic.partitions) if topic else 0)
         return PartitionData(
             partition_index=partition,
@@ -52,11 +52,11 @@ class PreferredReplica(NamedTuple):
         )
 
 
-def preferred_replica(rack_id: str, call: RequestContext) -> PreferredReplica | None:
+def preferred_replica(rack_id: str, context: RequestContext) -> PreferredReplica | None:
     """None where this gateway is to answer itself: no rack is told, it is ours, or nobody's."""
-    if not rack_id or rack_id == call.backends.settings.broker_rack:
+    if not rack_id or rack_id == context.backends.settings.broker_rack:
         return None
-    among = brokers(call)
+    among = brokers(context)
     if all(one.rack != rack_id for one in among):
         return None
-    return PreferredReplica(rack_id, leader_assignment(among, call), call)
+    return PreferredReplica(rack_id, leader_assignment(among, context), context)

@@ -1,4 +1,4 @@
-"""What a handler may know and use: who asks, in which version, and the services behind."""
+"""Contexts of handlers: the version and client of a request, its connection, and the services."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from gateway_svc.wire.envelope import RequestHeader
 
 
 class Peer(NamedTuple):
-    """The other end of a connection, and where it reached us."""
+    """The client's end of a connection, and the listener and address that it connected to."""
 
     listener: str
     host: str
@@ -31,10 +31,10 @@ class Peer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """What stands behind the gateway, one for all calls.
+    """The services and the state that all handlers of a gateway use.
 
-    `addresses` says by listener what this gateway's clients are told to connect to; where its host
-    stands for every address of the machine, the one that they reached.
+    `addresses` are the advertised addresses of this gateway by listener. A wildcard host among them
+    stands for the host that a client has connected to.
     """
 
     settings: GatewaySettings
@@ -52,7 +52,7 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request's circumstances. Connections use one again for requests that share them."""
+    """The context of a request, shared by requests of a connection that do not differ in it."""
 
     api_version: int
     client_id: str | None
@@ -61,20 +61,22 @@ class RequestContext:
 
 
 class ConnectionContext:
-    """Who asks on one connection, which clients name once and for all."""
+    """The context of one connection. Its clients rarely change their client id."""
 
     def __init__(self, peer: Peer, backends: Backends) -> None:
         self._peer = peer
         self._backends = backends
         self._client_id: str | None = None
-        self._calls: dict[int, RequestContext] = {}  # by version, all of `_client_id`
+        self._contexts: dict[int, RequestContext] = {}  # by version, all with `_client_id`
 
-    def call(self, header: RequestHeader) -> RequestContext:
+    def request_context(self, header: RequestHeader) -> RequestContext:
         if header.client_id != self._client_id:
-            self._calls.clear()
+            self._contexts.clear()
             self._client_id = header.client_id
-        call = self._calls.get(header.api_version)
-        if call is None:
-            call = RequestContext(header.api_version, header.client_id, self._peer, self._backends)
-            self._calls[header.api_version] = call
-        return call
+        context = self._contexts.get(header.api_version)
+        if context is None:
+            context = RequestContext(
+                header.api_version, header.client_id, self._peer, self._backends
+            )
+            self._contexts[header.api_version] = context
+        return context

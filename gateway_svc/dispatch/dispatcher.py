@@ -40,7 +40,7 @@ class _Connection:
     def __init__(self, dispatch: Dispatcher, peer: Peer) -> None:
         self._routes = dispatch.routes
         self._fast_paths = dispatch.fast_paths
-        self._caller = ConnectionContext(peer, dispatch.backends)
+        self._connection = ConnectionContext(peer, dispatch.backends)
 
     def answer(self, frame: bytes) -> Reply:
         """Starts the request in `frame`.
@@ -52,7 +52,7 @@ class _Connection:
         fast_path = self._fast_paths.get(frame[:4])
         if fast_path is not None:
             try:
-                reply = fast_path(frame, self._caller)
+                reply = fast_path(frame, self._connection)
             except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
                 header = read_header(frame)
                 return Request(self._routes[header.api_key], header, frame).failed(error)
@@ -65,7 +65,7 @@ class _Connection:
         api = route.api
         if not api.version_min <= header.api_version <= api.version_max:
             return _refuse_version(api, header)
-        return Request(route, header, frame).start(self._caller.call(header))
+        return Request(route, header, frame).start(self._connection.request_context(header))
 
 
 def _refuse_version(api: Api[Any, Any], header: RequestHeader) -> Parts:

@@ -39,15 +39,15 @@ class Request(PendingResponse):
         self._frame = frame
         self._request: object = None
 
-    def start(self, call: RequestContext) -> Reply:
+    def start(self, context: RequestContext) -> Reply:
         """Raises `ProtocolViolation`: the frame is not that request."""
         route = self.route
         request = self.decoded()
         if route.mode is RequestMode.OVERLAPPING:
-            return self.begin(call)
+            return self.begin(context)
         if route.mode is RequestMode.EXCLUSIVE:
-            return self._exclusive(partial(route.handle, request, call))
-        return Deferred(partial(self.begin, call))
+            return self._exclusive(partial(route.handle, request, context))
+        return Deferred(partial(self.begin, context))
 
     def decoded(self) -> Any:
         """Raises `ProtocolViolation`, at the first call."""
@@ -57,10 +57,10 @@ class Request(PendingResponse):
             self._frame = b""
         return self._request
 
-    def begin(self, call: RequestContext) -> Reply:
+    def begin(self, context: RequestContext) -> Reply:
         """Starts it now; its handler is no coroutine function."""
         try:
-            begun = self.route.handle(self.decoded(), call)
+            begun = self.route.handle(self.decoded(), context)
         except Disconnect:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is

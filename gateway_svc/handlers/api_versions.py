@@ -45,13 +45,13 @@ def api_versions_of(
     ]
 
     async def api_versions(
-        request: ApiVersionsRequest, call: RequestContext
+        request: ApiVersionsRequest, context: RequestContext
     ) -> ApiVersionsResponse:
-        if call.api_version >= _SOFTWARE_SINCE and not _is_named_well(request):
+        if context.api_version >= _SOFTWARE_SINCE and not _is_named_well(request):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
         return ApiVersionsResponse(
             api_keys=served,
-            supported_features=_SUPPORTED if call.api_version >= _ZERO_SINCE else (),
+            supported_features=_SUPPORTED if context.api_version >= _ZERO_SINCE else (),
             finalized_features_epoch=0,
             finalized_features=_FINALIZED,
         )

@@ -28,13 +28,13 @@ from gateway_svc.wire.error_code import ErrorCode
 
 @coordinated(CONSUMER_GROUP_DESCRIBE)
 async def consumer_group_describe(
-    request: ConsumerGroupDescribeRequest, call: RequestContext
+    request: ConsumerGroupDescribeRequest, context: RequestContext
 ) -> ConsumerGroupDescribeResponse:
     asked = distinct(request.group_ids)
     group_ids = [one for one in asked if one]
-    found = await call.backends.coordinators.describe_consumer_groups(group_ids)
+    found = await context.backends.coordinators.describe_consumer_groups(group_ids)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
-    view = call.backends.view
+    view = context.backends.view
     unnamed = [
         DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=one)
         for one in asked

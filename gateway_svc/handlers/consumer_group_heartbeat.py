@@ -20,14 +20,14 @@ _OWN_ID_SINCE: Final = 1
 
 
 def consumer_group_heartbeat(
-    request: ConsumerGroupHeartbeatRequest, call: RequestContext
+    request: ConsumerGroupHeartbeatRequest, context: RequestContext
 ) -> ConsumerGroupHeartbeatResponse | Coordinating[ConsumerGroupHeartbeatResponse]:
-    missing = _missing(request, call)
+    missing = _missing(request, context)
     if missing is not None:
         return ConsumerGroupHeartbeatResponse(
             error_code=ErrorCode.INVALID_REQUEST, error_message=f"{missing} can't be empty."
         )
-    taken = call.backends.coordinators.consumer_heartbeat(
+    taken = context.backends.coordinators.consumer_heartbeat(
         ConsumerHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -43,16 +43,16 @@ def consumer_group_heartbeat(
             else [
                 OwnedPartitions(one.topic_id, one.partitions) for one in request.topic_partitions
             ],
-            client=client_of(call),
+            client=client_of(context),
         )
     )
     return Coordinating(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
 
 
-def _missing(request: ConsumerGroupHeartbeatRequest, call: RequestContext) -> str | None:
+def _missing(request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> str | None:
     if not request.group_id:
         return "GroupId"
-    needs_member_id = call.api_version >= _OWN_ID_SINCE or request.member_epoch != 0
+    needs_member_id = context.api_version >= _OWN_ID_SINCE or request.member_epoch != 0
     return "MemberId" if needs_member_id and not request.member_id else None
 
 

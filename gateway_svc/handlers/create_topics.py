@@ -22,11 +22,13 @@ from gateway_svc.wire.schema import ZERO_UUID
 _REPLICATION_FACTOR: Final = 1
 
 
-async def create_topics(request: CreateTopicsRequest, call: RequestContext) -> CreateTopicsResponse:
+async def create_topics(
+    request: CreateTopicsRequest, context: RequestContext
+) -> CreateTopicsResponse:
     clear = {one.name: result for one in request.topics if (result := _clear(one)) is not None}
     asked = [one for one in request.topics if one.name not in clear]
     try:
-        results = await call.backends.metadata.create_topics(
+        results = await context.backends.metadata.create_topics(
             [_new_topic(one) for one in asked],
             timeout_ms=request.timeout_ms,
             validate_only=request.validate_only,
@@ -36,7 +38,7 @@ async def create_topics(request: CreateTopicsRequest, call: RequestContext) -> C
         return CREATE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
     # One answer for each name, though a name may have been there twice.
     answers = clear | {
-        one.name: _answer(one.name, result, call)
+        one.name: _answer(one.name, result, context)
         for one, result in zip(asked, results, strict=True)
     }
     names = dict.fromkeys(one.name for one in request.topics)
@@ -65,7 +67,7 @@ def _new_topic(asked: CreatableTopic) -> NewTopic:
     )
 
 
-def _answer(name: str, result: TopicResult, call: RequestContext) -> CreatableTopicResult:
+def _answer(name: str, result: TopicResult, context: RequestContext) -> CreatableTopicResult:
     if result.refusal is not None:
         return CreatableTopicResult(
             name=name,
@@ -75,7 +77,7 @@ def _answer(name: str, result: TopicResult, call: RequestContext) -> CreatableTo
         )
     topic = result.topic
     assert topic is not None
-    broker_configs = call.backends.view.broker_configs
+    broker_configs = context.backends.view.broker_configs
     return CreatableTopicResult(
         name=name,
         topic_id=topic.topic_id,

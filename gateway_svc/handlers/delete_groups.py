@@ -12,8 +12,10 @@ from gateway_svc.wire.apis.delete_groups import (
 
 
 @coordinated(DELETE_GROUPS)
-async def delete_groups(request: DeleteGroupsRequest, call: RequestContext) -> DeleteGroupsResponse:
-    results = await call.backends.coordinators.delete_groups(distinct(request.groups_names))
+async def delete_groups(
+    request: DeleteGroupsRequest, context: RequestContext
+) -> DeleteGroupsResponse:
+    results = await context.backends.coordinators.delete_groups(distinct(request.groups_names))
     return DeleteGroupsResponse(
         results=[
             DeletableGroupResult(group_id=one.group_id, error_code=GROUP_ERRORS[one.refusal])

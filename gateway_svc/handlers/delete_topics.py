@@ -24,10 +24,12 @@ T = TypeVar("T", str, bytes)
 _DISABLED_SINCE: Final = 3
 
 
-async def delete_topics(request: DeleteTopicsRequest, call: RequestContext) -> DeleteTopicsResponse:
-    if not call.backends.settings.delete_topic_enable:
+async def delete_topics(
+    request: DeleteTopicsRequest, context: RequestContext
+) -> DeleteTopicsResponse:
+    if not context.backends.settings.delete_topic_enable:
         disabled = ErrorCode.TOPIC_DELETION_DISABLED
-        told = disabled if call.api_version >= _DISABLED_SINCE else ErrorCode.INVALID_REQUEST
+        told = disabled if context.api_version >= _DISABLED_SINCE else ErrorCode.INVALID_REQUEST
         return DELETE_TOPICS.refuse(request, told)
     states = [*request.topics, *(DeleteTopicState(name=name) for name in request.topic_names)]
     unclear = [one for one in states if (one.name is None) == (one.topic_id == ZERO_UUID)]
@@ -39,7 +41,7 @@ async def delete_topics(request: DeleteTopicsRequest, call: RequestContext) -> D
         *(DeleteTopicState(topic_id=topic_id) for topic_id in _named_again(all_ids)),
     ]
     try:
-        results = await call.backends.metadata.delete_topics(
+        results = await context.backends.metadata.delete_topics(
             names, ids, timeout_ms=request.timeout_ms
         )
     except BackendUnavailable:

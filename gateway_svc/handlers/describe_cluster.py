@@ -15,13 +15,13 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 async def describe_cluster(
-    request: DescribeClusterRequest, call: RequestContext
+    request: DescribeClusterRequest, context: RequestContext
 ) -> DescribeClusterResponse:
     if request.endpoint_type != BROKERS:
         return _wrong_endpoint(request.endpoint_type)
-    among = brokers(call)
+    among = brokers(context)
     return DescribeClusterResponse(
-        cluster_id=call.backends.view.cluster_id,
+        cluster_id=context.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         brokers=[
             DescribeClusterBroker(

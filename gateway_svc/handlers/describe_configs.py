@@ -49,14 +49,14 @@ class _NoSuchResource(Exception):
 
 
 async def describe_configs(
-    request: DescribeConfigsRequest, call: RequestContext
+    request: DescribeConfigsRequest, context: RequestContext
 ) -> DescribeConfigsResponse:
     # A resource is named in a few bytes and described in kilobytes. So each is described once
     # (Apache Kafka repeats it), and those with the same configs share their description.
     asked = {_identity(one): one for one in request.resources}
     shared: _Shared = {}
     results = await map_cooperatively(
-        lambda one: _resource(one, request, call, shared), asked.values()
+        lambda one: _resource(one, request, context, shared), asked.values()
     )
     return DescribeConfigsResponse(results=results)
 
@@ -68,11 +68,11 @@ def _identity(asked: DescribeConfigsResource) -> tuple[int, str, tuple[str, ...]
 def _resource(
     asked: DescribeConfigsResource,
     request: DescribeConfigsRequest,
-    call: RequestContext,
+    context: RequestContext,
     shared: _Shared,
 ) -> DescribeConfigsResult:
     try:
-        source = _source(asked, call)
+        source = _source(asked, context)
     except _NoSuchResource as error:
         return DescribeConfigsResult(
             error_code=error.error_code,
@@ -95,11 +95,11 @@ def _resource(
     )
 
 
-def _source(asked: DescribeConfigsResource, call: RequestContext) -> _ConfigSource:
+def _source(asked: DescribeConfigsResource, context: RequestContext) -> _ConfigSource:
     if asked.resource_type == ResourceType.TOPIC:
-        return _topic(asked.resource_name, call)
+        return _topic(asked.resource_name, context)
     if asked.resource_type == ResourceType.BROKER:
-        return _broker(asked.resource_name, call)
+        return _broker(asked.resource_name, context)
     raise _NoSuchResource(
         ErrorCode.INVALID_REQUEST,
         f"Resources of type {asked.resource_type} have no configs here, only topics (2) and "
@@ -107,10 +107,10 @@ def _source(asked: DescribeConfigsResource, call: RequestContext) -> _ConfigSour
     )
 
 
-def _topic(name: str, call: RequestContext) -> _ConfigSource:
-    topic = call.backends.view.topic(name)
+def _topic(name: str, context: RequestContext) -> _ConfigSource:
+    topic = context.backends.view.topic(name)
     if topic is not None:
-        configs, of_brokers = topic.configs, call.backends.view.broker_configs
+        configs, of_brokers = topic.configs, context.backends.view.broker_configs
         key = (ResourceType.TOPIC, tuple(sorted(configs.items())))
         return _ConfigSource(key, lambda: topic_entries(configs, of_brokers))
     reason = invalid_name_reason(name)
@@ -119,9 +119,9 @@ def _topic(name: str, call: RequestContext) -> _ConfigSource:
     raise _NoSuchResource(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'.")
 
 
-def _broker(name: str, call: RequestContext) -> _ConfigSource:
+def _broker(name: str, context: RequestContext) -> _ConfigSource:
     """The empty name stands for what is set for all brokers at run time, which is nothing."""
-    settings = call.backends.settings
+    settings = context.backends.settings
     key = (ResourceType.BROKER, name)
     if not name:
         return _ConfigSource(key, list)
@@ -131,7 +131,7 @@ def _broker(name: str, call: RequestContext) -> _ConfigSource:
             f"This is broker {settings.node_id}; the configs of broker '{name}' are to be asked "
             "from that broker.",
         )
-    of_brokers = call.backends.view.broker_configs
+    of_brokers = context.backends.view.broker_configs
     return _ConfigSource(key, lambda: broker_entries(settings, of_brokers))
 
 

@@ -26,17 +26,17 @@ _DEAD: Final = "Dead"
 
 @coordinated(DESCRIBE_GROUPS)
 async def describe_groups(
-    request: DescribeGroupsRequest, call: RequestContext
+    request: DescribeGroupsRequest, context: RequestContext
 ) -> DescribeGroupsResponse:
-    found = await call.backends.coordinators.describe_groups(distinct(request.groups))
+    found = await context.backends.coordinators.describe_groups(distinct(request.groups))
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
-    groups = await map_cooperatively(lambda one: _group(one, operations, call), found)
+    groups = await map_cooperatively(lambda one: _group(one, operations, context), found)
     return DescribeGroupsResponse(groups=groups)
 
 
-def _group(found: Found, operations: int, call: RequestContext) -> DescribedGroup:
+def _group(found: Found, operations: int, context: RequestContext) -> DescribedGroup:
     if found.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
-        return _not_found(found, operations, call)
+        return _not_found(found, operations, context)
     return DescribedGroup(
         error_code=GROUP_ERRORS[found.refusal],
         group_id=found.group_id,
@@ -58,8 +58,8 @@ def _group(found: Found, operations: int, call: RequestContext) -> DescribedGrou
     )
 
 
-def _not_found(found: Found, operations: int, call: RequestContext) -> DescribedGroup:
-    is_told = call.api_version >= _NOT_FOUND_SINCE
+def _not_found(found: Found, operations: int, context: RequestContext) -> DescribedGroup:
+    is_told = context.api_version >= _NOT_FOUND_SINCE
     return DescribedGroup(
         error_code=ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.NONE,
         error_message=found.message if is_told else None,

@@ -27,18 +27,18 @@ _SEVERAL_SINCE: Final = 4
 
 
 async def find_coordinator(
-    request: FindCoordinatorRequest, call: RequestContext
+    request: FindCoordinatorRequest, context: RequestContext
 ) -> FindCoordinatorResponse:
-    several = call.api_version >= _SEVERAL_SINCE
+    several = context.api_version >= _SEVERAL_SINCE
     if request.key_type not in (GROUP, TRANSACTION):
         return _refused(request)
     keys = request.coordinator_keys if several else [request.key]
     if request.key_type == TRANSACTION:
         # There are none. Whoever is asked says so by InitProducerId, in words that clients heed.
-        first = brokers(call)[0]
+        first = brokers(context)[0]
         found = [_at(key, first) for key in keys]
     else:
-        group_brokers = GroupBrokers(call)
+        group_brokers = GroupBrokers(context)
         found = await map_cooperatively(lambda key: _at(key, group_brokers.of_group(key)), keys)
     if several:
         return FindCoordinatorResponse(coordinators=found)

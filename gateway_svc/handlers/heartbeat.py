@@ -7,8 +7,10 @@ from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 
 
-def heartbeat(request: HeartbeatRequest, call: RequestContext) -> Coordinating[HeartbeatResponse]:
-    taken = call.backends.coordinators.heartbeat(
+def heartbeat(
+    request: HeartbeatRequest, context: RequestContext
+) -> Coordinating[HeartbeatResponse]:
+    taken = context.backends.coordinators.heartbeat(
         GroupHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,

@@ -22,20 +22,20 @@ _NONE: Final = -1
 
 
 async def init_producer_id(
-    request: InitProducerIdRequest, call: RequestContext
+    request: InitProducerIdRequest, context: RequestContext
 ) -> InitProducerIdResponse:
-    error_code = _refusal(request, call)
+    error_code = _refusal(request, context)
     if error_code is not ErrorCode.NONE:
         return INIT_PRODUCER_ID.refuse(request, error_code)
     try:
-        producer_id = await call.backends.producer_ids.next_id()
+        producer_id = await context.backends.producer_ids.next_id()
     except BackendUnavailable:
         # What Apache Kafka answers while it waits for a block of ids: clients ask again.
         return INIT_PRODUCER_ID.refuse(request, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
 
 
-def _refusal(request: InitProducerIdRequest, call: RequestContext) -> ErrorCode:
+def _refusal(request: InitProducerIdRequest, context: RequestContext) -> ErrorCode:
     if request.transactional_id == "":
         return ErrorCode.INVALID_REQUEST
     if request.transactional_id is not None:
@@ -44,7 +44,7 @@ def _refusal(request: InitProducerIdRequest, call: RequestContext) -> ErrorCode:
         log.info(
             "Refuses the transactional producer %r of %s: transactions are not supported",
             request.transactional_id,
-            call.peer,
+            context.peer,
         )
         return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     if (request.producer_id == _NONE) != (request.producer_epoch == _NONE):

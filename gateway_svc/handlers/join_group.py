@@ -23,18 +23,18 @@ _SKIP_SINCE: Final = 9
 
 
 @coordinated(JOIN_GROUP)
-async def join_group(request: JoinGroupRequest, call: RequestContext) -> JoinGroupResponse:
-    joining = call.backends.coordinators.join_group(_joining(request, call))
-    joined = await call.backends.long_polls.wait(joining)
+async def join_group(request: JoinGroupRequest, context: RequestContext) -> JoinGroupResponse:
+    joining = context.backends.coordinators.join_group(_joining(request, context))
+    joined = await context.backends.long_polls.wait(joining)
     if joined is None:
         # The gateway is about to stop; the member joins again through another.
         return JOIN_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    return _response(joined, call)
+    return _response(joined, context)
 
 
-def _joining(request: JoinGroupRequest, call: RequestContext) -> JoinGroup:
+def _joining(request: JoinGroupRequest, context: RequestContext) -> JoinGroup:
     # Version 0 has one time-out for both.
-    has_two = call.api_version > 0
+    has_two = context.api_version > 0
     return JoinGroup(
         group_id=request.group_id,
         member_id=request.member_id,
@@ -45,20 +45,20 @@ def _joining(request: JoinGroupRequest, call: RequestContext) -> JoinGroup:
         if has_two
         else request.session_timeout_ms,
         group_instance_id=request.group_instance_id,
-        client=client_of(call),
+        client=client_of(context),
         reason=request.reason,
-        needs_member_id=call.api_version >= _MEMBER_ID_SINCE,
-        may_skip_assignment=call.api_version >= _SKIP_SINCE,
+        needs_member_id=context.api_version >= _MEMBER_ID_SINCE,
+        may_skip_assignment=context.api_version >= _SKIP_SINCE,
     )
 
 
-def _response(joined: Joined, call: RequestContext) -> JoinGroupResponse:
+def _response(joined: Joined, context: RequestContext) -> JoinGroupResponse:
     name = joined.protocol_name
     return JoinGroupResponse(
         error_code=GROUP_ERRORS[joined.refusal],
         generation_id=joined.generation_id,
         protocol_type=joined.protocol_type,
-        protocol_name=name if name or call.api_version >= _NULL_NAME_SINCE else "",
+        protocol_name=name if name or context.api_version >= _NULL_NAME_SINCE else "",
         leader=joined.leader,
         skip_assignment=joined.skip_assignment,
         member_id=joined.member_id,

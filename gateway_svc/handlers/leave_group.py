@@ -18,9 +18,9 @@ _SEVERAL_SINCE: Final = 3
 
 
 @coordinated(LEAVE_GROUP)
-async def leave_group(request: LeaveGroupRequest, call: RequestContext) -> LeaveGroupResponse:
-    several = call.api_version >= _SEVERAL_SINCE
-    left = await call.backends.coordinators.leave_group(
+async def leave_group(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
+    several = context.api_version >= _SEVERAL_SINCE
+    left = await context.backends.coordinators.leave_group(
         LeaveGroup(
             request.group_id,
             [

@@ -19,11 +19,11 @@ from gateway_svc.wire.apis.list_groups import (
 
 
 @coordinated(LIST_GROUPS)
-async def list_groups(request: ListGroupsRequest, call: RequestContext) -> ListGroupsResponse:
-    listed = await call.backends.coordinators.list_groups(
+async def list_groups(request: ListGroupsRequest, context: RequestContext) -> ListGroupsResponse:
+    listed = await context.backends.coordinators.list_groups(
         ListGroups(request.states_filter, request.types_filter)
     )
-    group_brokers = GroupBrokers(call)
+    group_brokers = GroupBrokers(context)
     return ListGroupsResponse(
         error_code=GROUP_ERRORS[listed.refusal],
         groups=[

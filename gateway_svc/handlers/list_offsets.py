@@ -59,15 +59,15 @@ class _Asked(NamedTuple):
     error_code: ErrorCode = ErrorCode.NONE
 
 
-async def list_offsets(request: ListOffsetsRequest, call: RequestContext) -> ListOffsetsResponse:
+async def list_offsets(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
     repeated = _repeated(request)
     asked = [
-        [_asked(topic, one, request, call, repeated) for one in _once(topic.partitions)]
+        [_asked(topic, one, request, context, repeated) for one in _once(topic.partitions)]
         for topic in request.topics
     ]
     queries = [query for topic in asked for one in topic for query in one.queries]
     try:
-        results = iter(await call.backends.partitions.list_offsets(queries) if queries else [])
+        results = iter(await context.backends.partitions.list_offsets(queries) if queries else [])
     except BackendUnavailable:
         return LIST_OFFSETS.refuse(request, ErrorCode.NOT_LEADER_OR_FOLLOWER)
     return ListOffsetsResponse(
@@ -100,20 +100,20 @@ def _asked(
     topic: ListOffsetsTopic,
     one: ListOffsetsPartition,
     request: ListOffsetsRequest,
-    call: RequestContext,
+    context: RequestContext,
     repeated: set[tuple[str, int]],
 ) -> _Asked:
     if (topic.name, one.partition_index) in repeated:
         return _Asked(one, [], ErrorCode.INVALID_REQUEST)
-    if one.timestamp < 0 and call.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
+    if one.timestamp < 0 and context.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
         return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
-    found = resolve_partition(call.backends.view, topic.name, one.partition_index)
+    found = resolve_partition(context.backends.view, topic.name, one.partition_index)
     if isinstance(found, ErrorCode):
         return _Asked(one, [], found)
     if one.timestamp in _NEVER_THERE:
         return _Asked(one, [])
     times = [EARLIEST_TIMESTAMP if one.timestamp == _EARLIEST_LOCAL else one.timestamp]
-    if call.api_version == 0:
+    if context.api_version == 0:
         times += [LATEST_TIMESTAMP, EARLIEST_TIMESTAMP]
     return _Asked(
         one,

@@ -30,12 +30,12 @@ _EMPTY_IS_NONE_SINCE: Final = 1
 _BY_ID_SINCE: Final = 12
 
 
-async def metadata(request: MetadataRequest, call: RequestContext) -> MetadataResponse:
-    if call.api_version < _BY_ID_SINCE and _asks_by_id(request.topics or ()):
+async def metadata(request: MetadataRequest, context: RequestContext) -> MetadataResponse:
+    if context.api_version < _BY_ID_SINCE and _asks_by_id(request.topics or ()):
         return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
-    topics = await _topics(request, call)
-    among = brokers(call)
-    led_by = leader_assignment(among, call)
+    topics = await _topics(request, context)
+    among = brokers(context)
+    led_by = leader_assignment(among, context)
     operations = (
         TOPIC_OPERATIONS if request.include_topic_authorized_operations else OPERATIONS_UNKNOWN
     )
@@ -44,7 +44,7 @@ async def metadata(request: MetadataRequest, call: RequestContext) -> MetadataRe
             MetadataResponseBroker(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
             for one in among
         ],
-        cluster_id=call.backends.view.cluster_id,
+        cluster_id=context.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         topics=await map_cooperatively(
             lambda one: (
@@ -65,22 +65,22 @@ def _asks_by_id(topics: Iterable[MetadataRequestTopic]) -> bool:
 
 
 async def _topics(
-    request: MetadataRequest, call: RequestContext
+    request: MetadataRequest, context: RequestContext
 ) -> Sequence[Topic | MetadataResponseTopic]:
     """What is asked for, each once and in order: a topic, or the answer that there is none."""
     asked = request.topics
-    if asked is None or (not asked and call.api_version < _EMPTY_IS_NONE_SINCE):
-        return call.backends.view.topics
+    if asked is None or (not asked and context.api_version < _EMPTY_IS_NONE_SINCE):
+        return context.backends.view.topics
     names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
-    missing = await create_missing(names, call, is_wished=request.allow_auto_topic_creation)
+    missing = await create_missing(names, context, is_wished=request.allow_auto_topic_creation)
     keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
-    return await map_cooperatively(lambda key: _topic(*key, missing, call), keys)
+    return await map_cooperatively(lambda key: _topic(*key, missing, context), keys)
 
 
 def _topic(
-    topic_id: bytes, name: str | None, missing: Mapping[str, ErrorCode], call: RequestContext
+    topic_id: bytes, name: str | None, missing: Mapping[str, ErrorCode], context: RequestContext
 ) -> Topic | MetadataResponseTopic:
-    view = call.backends.view
+    view = context.backends.view
     if name is None:
         unknown = MetadataResponseTopic(
             error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id

@@ -47,26 +47,27 @@ _Topics: TypeAlias = list[list[_Asked]]
 
 
 def offset_commit(
-    request: OffsetCommitRequest, call: RequestContext
+    request: OffsetCommitRequest, context: RequestContext
 ) -> OffsetCommitResponse | Coordinating[OffsetCommitResponse]:
     asked = [
-        [_asked(topic, one, request, call) for one in topic.partitions] for topic in request.topics
+        [_asked(topic, one, request, context) for one in topic.partitions]
+        for topic in request.topics
     ]
     commits = [one.commit for topic in asked for one in topic if one.commit is not None]
     if not commits and request.topics:
-        return _response(request, asked, call.api_version, CommitResult())
-    committed = call.backends.coordinators.commit_offsets(
+        return _response(request, asked, context.api_version, CommitResult())
+    committed = context.backends.coordinators.commit_offsets(
         CommitOffsets(
             group_id=request.group_id,
             offsets=commits,
             member_id=request.member_id,
             generation_id=request.generation_id_or_member_epoch,
             group_instance_id=request.group_instance_id,
-            client=client_of(call),
-            predates_epochs=call.api_version < _EPOCHS_SINCE,
+            client=client_of(context),
+            predates_epochs=context.api_version < _EPOCHS_SINCE,
         )
     )
-    respond = partial(_answer, request, asked, call.api_version)
+    respond = partial(_answer, request, asked, context.api_version)
     return Coordinating(OFFSET_COMMIT, request, committed, respond)
 
 
@@ -125,11 +126,11 @@ def _asked(
     topic: OffsetCommitRequestTopic,
     one: OffsetCommitRequestPartition,
     request: OffsetCommitRequest,
-    call: RequestContext,
+    context: RequestContext,
 ) -> _Asked:
     index = one.partition_index
-    named = topic.topic_id if call.api_version >= _TOPIC_IDS_SINCE else topic.name
-    found = resolve_partition(call.backends.view, named, index)
+    named = topic.topic_id if context.api_version >= _TOPIC_IDS_SINCE else topic.name
+    found = resolve_partition(context.backends.view, named, index)
     if isinstance(found, ErrorCode):
         return _Asked(index, None, found)
     commit = OffsetToCommit(

@@ -22,14 +22,16 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(OFFSET_DELETE)
-async def offset_delete(request: OffsetDeleteRequest, call: RequestContext) -> OffsetDeleteResponse:
+async def offset_delete(
+    request: OffsetDeleteRequest, context: RequestContext
+) -> OffsetDeleteResponse:
     if not request.group_id:
         return OFFSET_DELETE.refuse(request, ErrorCode.INVALID_GROUP_ID)
     topics = [
-        TopicPartitions(topic.name, _existing(topic, call.backends.view))
+        TopicPartitions(topic.name, _existing(topic, context.backends.view))
         for topic in request.topics
     ]
-    deleted = await call.backends.coordinators.delete_offsets(
+    deleted = await context.backends.coordinators.delete_offsets(
         DeleteOffsets(request.group_id, topics)
     )
     if deleted.refusal is not None:

@@ -38,21 +38,21 @@ _TOPIC_IDS_SINCE: Final = 10
 
 
 @coordinated(OFFSET_FETCH)
-async def offset_fetch(request: OffsetFetchRequest, call: RequestContext) -> OffsetFetchResponse:
-    if call.api_version >= _SEVERAL_SINCE:
+async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
+    if context.api_version >= _SEVERAL_SINCE:
         groups = await gather_bounded(
-            lambda one: _group(one, request.require_stable, call), _asked_once(request.groups)
+            lambda one: _group(one, request.require_stable, context), _asked_once(request.groups)
         )
         return OffsetFetchResponse(groups=groups)
     asked = (
         None
         if request.topics is None
         else [
-            TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, call))
+            TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, context))
             for one in request.topics
         ]
     )
-    fetched = await call.backends.coordinators.fetch_offsets(
+    fetched = await context.backends.coordinators.fetch_offsets(
         FetchOffsets(request.group_id, asked, require_stable=request.require_stable)
     )
     if fetched.refusal is not None:
@@ -91,10 +91,10 @@ def _asked_once(groups: Sequence[OffsetFetchRequestGroup]) -> list[OffsetFetchRe
 
 
 async def _group(
-    asked: OffsetFetchRequestGroup, require_stable: bool, call: RequestContext
+    asked: OffsetFetchRequestGroup, require_stable: bool, context: RequestContext
 ) -> OffsetFetchResponseGroup:
-    unknown = [one for one in asked.topics or () if _name(one, call) is None]
-    known = None if asked.topics is None else _known(asked.topics, call)
+    unknown = [one for one in asked.topics or () if _name(one, context) is None]
+    known = None if asked.topics is None else _known(asked.topics, context)
     fetched = await _fetched(
         FetchOffsets(
             asked.group_id,
@@ -103,47 +103,47 @@ async def _group(
             asked.member_epoch,
             require_stable,
         ),
-        call,
+        context,
     )
     if fetched.refusal is not None:
         error_code = GROUP_ERRORS[fetched.refusal]
         return OffsetFetchResponseGroup(group_id=asked.group_id, topics=[], error_code=error_code)
     return OffsetFetchResponseGroup(
         group_id=asked.group_id,
-        topics=[*_topics(known, fetched, call), *(_unknown(one) for one in unknown)],
+        topics=[*_topics(known, fetched, context), *(_unknown(one) for one in unknown)],
     )
 
 
-async def _fetched(asked: FetchOffsets, call: RequestContext) -> FetchedOffsets:
+async def _fetched(asked: FetchOffsets, context: RequestContext) -> FetchedOffsets:
     """A coordinator that does not answer is the trouble of its own groups only."""
     try:
-        return await call.backends.coordinators.fetch_offsets(asked)
+        return await context.backends.coordinators.fetch_offsets(asked)
     except BackendUnavailable:
         return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
 
-def _name(asked: OffsetFetchRequestTopics, call: RequestContext) -> str | None:
+def _name(asked: OffsetFetchRequestTopics, context: RequestContext) -> str | None:
     """None for a topic id that no topic has."""
-    if call.api_version < _TOPIC_IDS_SINCE:
+    if context.api_version < _TOPIC_IDS_SINCE:
         return asked.name
-    topic = call.backends.view.topic_by_id(asked.topic_id)
+    topic = context.backends.view.topic_by_id(asked.topic_id)
     return None if topic is None else topic.name
 
 
 def _known(
-    topics: Sequence[OffsetFetchRequestTopics], call: RequestContext
+    topics: Sequence[OffsetFetchRequestTopics], context: RequestContext
 ) -> list[TopicPartitions]:
-    named = ((_name(one, call), one.partition_indexes) for one in topics)
+    named = ((_name(one, context), one.partition_indexes) for one in topics)
     return [
-        TopicPartitions(name, indexes, _topic_id(name, call))
+        TopicPartitions(name, indexes, _topic_id(name, context))
         for name, indexes in named
         if name is not None
     ]
 
 
-def _topic_id(name: str, call: RequestContext) -> bytes:
+def _topic_id(name: str, context: RequestContext) -> bytes:
     """The id for which offsets of the topic count; empty where it is not known here."""
-    topic = call.backends.view.topic(name)
+    topic = context.backends.view.topic(name)
     return b"" if topic is None else topic.topic_id
 
 
@@ -161,12 +161,12 @@ def _by_topic(
 
 
 def _topics(
-    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, call: RequestContext
+    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, context: RequestContext
 ) -> list[OffsetFetchResponseTopics]:
     found: list[OffsetFetchResponseTopics] = []
     for name, offsets in _by_topic(asked, fetched):
-        topic = call.backends.view.topic(name)
-        if topic is None and call.api_version >= _TOPIC_IDS_SINCE:
+        topic = context.backends.view.topic(name)
+        if topic is None and context.api_version >= _TOPIC_IDS_SINCE:
             # Of a topic that was deleted a moment ago: it has no id to be told by.
             continue
         found.append(

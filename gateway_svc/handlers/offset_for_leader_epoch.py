@@ -28,18 +28,18 @@ _Key: TypeAlias = tuple[LogId, int, int]
 
 
 async def offset_for_leader_epoch(
-    request: OffsetForLeaderEpochRequest, call: RequestContext
+    request: OffsetForLeaderEpochRequest, context: RequestContext
 ) -> OffsetForLeaderEpochResponse:
     time_slice = TimeSlice()
     # What is asked twice is answered twice, and asked of the owner once.
     queries: dict[_Key, EpochQuery] = {}
     for topic in request.topics:
         for one in topic.partitions:
-            key = _key(topic, one, call)
+            key = _key(topic, one, context)
             if key is not None:
                 queries[key] = EpochQuery(*key)
             await time_slice.checkpoint()
-    partitions = call.backends.partitions
+    partitions = context.backends.partitions
     try:
         ends = await partitions.epoch_end_offsets(list(queries.values())) if queries else []
     except BackendUnavailable:
@@ -49,7 +49,7 @@ async def offset_for_leader_epoch(
     for topic in request.topics:
         found = []
         for one in topic.partitions:
-            key = _key(topic, one, call)
+            key = _key(topic, one, context)
             # A partition that was not there, or is gone meanwhile, has no result.
             found.append(_answer(one, None if key is None else results.get(key)))
             await time_slice.checkpoint()
@@ -58,10 +58,10 @@ async def offset_for_leader_epoch(
 
 
 def _key(
-    topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, call: RequestContext
+    topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, context: RequestContext
 ) -> _Key | None:
     """What the owner is asked; None where there is no such partition."""
-    found = resolve_partition(call.backends.view, topic.topic, asked.partition)
+    found = resolve_partition(context.backends.view, topic.topic, asked.partition)
     if isinstance(found, ErrorCode):
         return None
     return found.log, asked.leader_epoch, asked.current_leader_epoch

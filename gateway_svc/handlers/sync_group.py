@@ -9,8 +9,8 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 @coordinated(SYNC_GROUP)
-async def sync_group(request: SyncGroupRequest, call: RequestContext) -> SyncGroupResponse:
-    syncing = call.backends.coordinators.sync_group(
+async def sync_group(request: SyncGroupRequest, context: RequestContext) -> SyncGroupResponse:
+    syncing = context.backends.coordinators.sync_group(
         SyncGroup(
             group_id=request.group_id,
             member_id=request.member_id,
@@ -23,7 +23,7 @@ async def sync_group(request: SyncGroupRequest, call: RequestContext) -> SyncGro
             ],
         )
     )
-    synced = await call.backends.long_polls.wait(syncing)
+    synced = await context.backends.long_polls.wait(syncing)
     if synced is None:
         # The gateway is about to stop; the member asks another.
         return SYNC_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)

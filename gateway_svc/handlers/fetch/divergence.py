@@ -13,7 +13,7 @@ from gateway_svc.wire.apis.fetch import EpochEndOffset
 from gateway_svc.wire.error_code import ErrorCode
 
 
-async def compared(asked: list[Asked], call: RequestContext) -> list[Asked]:
+async def compared(asked: list[Asked], context: RequestContext) -> list[Asked]:
     """The partitions, with where the log parted from what the reader has, or why that is unknown.
 
     Raises:
@@ -26,7 +26,7 @@ async def compared(asked: list[Asked], call: RequestContext) -> list[Asked]:
     ]
     if not queries:
         return asked
-    ends = iter(await call.backends.partitions.epoch_end_offsets(queries))
+    ends = iter(await context.backends.partitions.epoch_end_offsets(queries))
     return [
         _judged(one, next(ends)) if one.log is not None and _says_what_it_has(one) else one
         for one in asked

@@ -37,21 +37,23 @@ _UNKNOWN: Final = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC
 _LEADER_ERRORS: Final = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 
 
-async def fetch(request: FetchRequest, call: RequestContext) -> FetchResponse:
+async def fetch(request: FetchRequest, context: RequestContext) -> FetchResponse:
     if request.session_epoch not in _FULL_EPOCHS:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses=[])
-    asked = asked_partitions(request, call)
-    if (preferred := preferred_replica(request.rack_id, call)) is not None:
+    asked = asked_partitions(request, context)
+    if (preferred := preferred_replica(request.rack_id, context)) is not None:
         return await _sent_elsewhere(asked, preferred)
-    with call.backends.response_budget.reserve(_bytes_wanted(request, asked, call)) as max_bytes:
+    with context.backends.response_budget.reserve(
+        _bytes_wanted(request, asked, context)
+    ) as max_bytes:
         try:
-            asked = await compared(asked, call)
-            results = await _poll(_query(request, asked, max_bytes, call), call)
+            asked = await compared(asked, context)
+            results = await _poll(_query(request, asked, max_bytes, context), context)
         except BackendUnavailable:
             # Retriable: the client refreshes its metadata, and by then the owner may be back.
             asked = [lost(one) for one in asked]
             results = []
-        return await _response(asked, results, call)
+        return await _response(asked, results, context)
 
 
 async def _sent_elsewhere(asked: list[Asked], preferred: PreferredReplica) -> FetchResponse:
@@ -67,19 +69,19 @@ async def _sent_elsewhere(asked: list[Asked], preferred: PreferredReplica) -> Fe
     )
 
 
-def _bytes_wanted(request: FetchRequest, asked: Sequence[Asked], call: RequestContext) -> int:
+def _bytes_wanted(request: FetchRequest, asked: Sequence[Asked], context: RequestContext) -> int:
     in_partitions = sum(max(0, one.partition.partition_max_bytes) for one in asked)
-    limit = call.backends.settings.fetch_max_bytes
+    limit = context.backends.settings.fetch_max_bytes
     return max(0, min(request.max_bytes, limit, in_partitions))
 
 
 def _query(
-    request: FetchRequest, asked: Sequence[Asked], max_bytes: int, call: RequestContext
+    request: FetchRequest, asked: Sequence[Asked], max_bytes: int, context: RequestContext
 ) -> FetchQuery:
-    settings = call.backends.settings
+    settings = context.backends.settings
     # An error is told at once, and nobody waits longer than a silent client may be idle.
     told = any(one.log is None or one.diverging is not None for one in asked)
-    waits = not told and not call.backends.long_polls.is_closed
+    waits = not told and not context.backends.long_polls.is_closed
     max_wait_ms = min(request.max_wait_ms, settings.connections_max_idle_ms) if waits else 0
     return FetchQuery(
         partitions=[
@@ -99,11 +101,11 @@ def _query(
     )
 
 
-async def _poll(query: FetchQuery, call: RequestContext) -> list[FetchResult]:
+async def _poll(query: FetchQuery, context: RequestContext) -> list[FetchResult]:
     if not query.partitions:
         return []
-    partitions = call.backends.partitions
-    results = await call.backends.long_polls.wait(partitions.fetch(query))
+    partitions = context.backends.partitions
+    results = await context.backends.long_polls.wait(partitions.fetch(query))
     if results is None:
         # The gateway is about to stop: what is there now is the answer.
         query.max_wait_ms = 0
@@ -112,16 +114,16 @@ async def _poll(query: FetchQuery, call: RequestContext) -> list[FetchResult]:
 
 
 async def _response(
-    asked: Sequence[Asked], results: Sequence[FetchResult], call: RequestContext
+    asked: Sequence[Asked], results: Sequence[FetchResult], context: RequestContext
 ) -> FetchResponse:
-    leaders = CurrentLeaders(call)
+    leaders = CurrentLeaders(context)
     remaining = iter(results)
     answers = [
         (
             one,
             _unknown(one)
             if one.log is None
-            else await _partition(one, one.log, next(remaining), call, leaders),
+            else await _partition(one, one.log, next(remaining), context, leaders),
         )
         for one in asked
     ]
@@ -145,7 +147,11 @@ def _by_topic(answers: Iterable[tuple[Asked, PartitionData]]) -> list[FetchableT
 
 
 async def _partition(
-    asked: Asked, log_id: LogId, result: FetchResult, call: RequestContext, leaders: CurrentLeaders
+    asked: Asked,
+    log_id: LogId,
+    result: FetchResult,
+    context: RequestContext,
+    leaders: CurrentLeaders,
 ) -> PartitionData:
     # Who has more than the log ever had finds out where it parted, and no error.
     past_the_end = asked.diverging and result.refusal is Refusal.OFFSET_OUT_OF_RANGE
@@ -153,10 +159,10 @@ async def _partition(
         return _refused(asked, log_id, result, leaders, PARTITION_ERRORS[result.refusal])
     try:
         records = await records_for(
-            call.api_version,
+            context.api_version,
             result.records if asked.diverging is None else [],
             fetch_offset=asked.partition.fetch_offset,
-            conversions=call.backends.conversions,
+            conversions=context.backends.conversions,
         )
     except UnsupportedRecords:
         return _failed(asked, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)

@@ -22,13 +22,13 @@ class Asked(NamedTuple):
     diverging: EpochEndOffset | None = None
 
 
-def asked_partitions(request: FetchRequest, call: RequestContext) -> list[Asked]:
+def asked_partitions(request: FetchRequest, context: RequestContext) -> list[Asked]:
     """What is asked for; a partition that is there twice counts once, as the last says."""
     asked: dict[tuple[str, bytes, int], Asked] = {}
     for topic in request.topics:
-        named = topic.topic if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
+        named = topic.topic if context.api_version < _TOPIC_IDS_SINCE else topic.topic_id
         for one in topic.partitions:
-            found = resolve_partition(call.backends.view, named, one.partition)
+            found = resolve_partition(context.backends.view, named, one.partition)
             key = (topic.topic, topic.topic_id, one.partition)
             if isinstance(found, ErrorCode):
                 asked[key] = Asked(topic, one, None, found)

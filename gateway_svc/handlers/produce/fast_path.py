@@ -66,7 +66,7 @@ class _SingleBatches:
         self._partitions = backends.partitions
         self._known: dict[bytes, _Known] = {}
 
-    def start(self, frame: bytes, caller: ConnectionContext) -> "_OneBatch | None":
+    def start(self, frame: bytes, connection: ConnectionContext) -> "_OneBatch | None":
         """The append under way; None where the request is to go the long way."""
         try:
             end = opening_end(frame, self._version)
@@ -83,7 +83,7 @@ class _SingleBatches:
         # What only the gateway refuses the owner refuses too, if with other words.
         _, log, leader_epoch, acks, _, _ = known
         future, position = self._partitions.append_one(log, batch, leader_epoch, acks=acks)
-        return _OneBatch(self._route, caller, frame, known, future, position)
+        return _OneBatch(self._route, connection, frame, known, future, position)
 
     def _learn(self, frame: bytes, end: int) -> _Known | None:
         opening = read_opening(frame, self._version)
@@ -114,19 +114,19 @@ class _SingleBatches:
 class _OneBatch(PendingResponse):
     """An append under way."""
 
-    __slots__ = ("_caller", "_frame", "_position", "_response", "_route")
+    __slots__ = ("_connection", "_frame", "_position", "_response", "_route")
 
     def __init__(  # noqa: PLR0913 - what the answer needs, each once
         self,
         route: Route,
-        caller: ConnectionContext,
+        connection: ConnectionContext,
         frame: bytes,
         known: _Known,
         future: "Future[list[AppendResult]]",
         position: int,
     ) -> None:
         self._route = route
-        self._caller = caller
+        self._connection = connection
         self._frame = frame
         self._response = known.response
         self.timeout_ms = known.timeout_ms
@@ -143,8 +143,8 @@ class _OneBatch(PendingResponse):
             except Exception:
                 # A bug of the fast path: nobody else reports it, for the slow path may not have it.
                 log.exception("the fast path failed to respond to Produce v%d", self._version)
-        request, call = self._long_way()
-        return request.encoded(lambda: self._told(Appending(request.decoded(), call)))
+        request, context = self._long_way()
+        return request.encoded(lambda: self._told(Appending(request.decoded(), context)))
 
     def expire(self) -> Parts:
         return self._long_way()[0].expire()
@@ -155,7 +155,7 @@ class _OneBatch(PendingResponse):
 
     def _long_way(self) -> tuple[Request, RequestContext]:
         header = read_header(self._frame)
-        return Request(self._route, header, self._frame), self._caller.call(header)
+        return Request(self._route, header, self._frame), self._connection.request_context(header)
 
     def _told(self, appending: Appending) -> ProduceResponse | Encoded | None:
         try:

@@ -55,25 +55,25 @@ def is_answered(request: ProduceRequest) -> bool:
 
 
 def produce(
-    request: ProduceRequest, call: RequestContext
+    request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Operation[ProduceResponse] | ExclusiveOperation[ProduceResponse] | None:
     refused = _refusal_of_all(request)
     if refused is not None:
         return _spoken(request, PRODUCE.refuse(request, refused))
-    if call.api_version < _BATCHES_SINCE:
-        return ExclusiveOperation(lambda: _produce_converted(request, call))
-    return Appending(request, call).start()
+    if context.api_version < _BATCHES_SINCE:
+        return ExclusiveOperation(lambda: _produce_converted(request, context))
+    return Appending(request, context).start()
 
 
 async def _produce_converted(
-    request: ProduceRequest, call: RequestContext
+    request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Encoded | None:
     batches = [
-        await _converted(partition, topic, call)
+        await _converted(partition, topic, context)
         for topic in request.topic_data
         for partition in topic.partition_data
     ]
-    begun = Appending(request, call, iter(batches)).start()
+    begun = Appending(request, context, iter(batches)).start()
     if not isinstance(begun, Appending):
         return begun
     await asyncio.wait([begun.future], timeout=begun.timeout_ms / 1000)
@@ -83,16 +83,16 @@ async def _produce_converted(
 
 
 async def _converted(
-    partition: PartitionProduceData, asked: TopicProduceData, call: RequestContext
+    partition: PartitionProduceData, asked: TopicProduceData, context: RequestContext
 ) -> Batch:
     """What a partition carries, as a batch; nothing is opened where there is no such partition."""
-    view = call.backends.view
-    found = resolve_partition(view, _named_topic(asked, call), partition.index)
+    view = context.backends.view
+    found = resolve_partition(view, _named_topic(asked, context), partition.index)
     if isinstance(found, ErrorCode):
         return NotAppended(found)
-    records, version = partition.records, call.api_version
+    records, version = partition.records, context.api_version
     limit = effective_int("max.message.bytes", found.topic.configs, view.broker_configs)
-    return await call.backends.conversions.run(
+    return await context.backends.conversions.run(
         lambda count: converted_batch(records, version, limit, count)
     )
 
@@ -109,17 +109,17 @@ def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
 class Appending(Operation[ProduceResponse]):
     """Appends under way, and what is known already of the partitions that need none."""
 
-    __slots__ = ("_appends", "_call", "_converted", "_early", "_request")
+    __slots__ = ("_appends", "_context", "_converted", "_early", "_request")
 
     def __init__(
         self,
         request: ProduceRequest,
-        call: RequestContext,
+        context: RequestContext,
         converted: Iterator[Batch] | None = None,
     ) -> None:
         """`converted` are batches made of what the partitions carry, in their order."""
         self._request = request
-        self._call = call
+        self._context = context
         self._converted = converted
         # By partition in the order of the request; None: an append is under way.
         self._early: list[NotAppended | None] = []
@@ -132,13 +132,13 @@ class Appending(Operation[ProduceResponse]):
         if not self._appends:
             return _spoken(self._request, self._response([]))
         self.timeout_ms = timeout_ms(self._request.timeout_ms)
-        partitions = self._call.backends.partitions
+        partitions = self._context.backends.partitions
         self.future = partitions.append(self._appends, acks=self._request.acks)
         return self
 
     def _begin_topic(self, asked: TopicProduceData) -> None:
-        topic, view = _named_topic(asked, self._call), self._call.backends.view
-        version, converted = self._call.api_version, self._converted
+        topic, view = _named_topic(asked, self._context), self._context.backends.view
+        version, converted = self._context.api_version, self._converted
         for partition in asked.partition_data:
             batch = next(converted) if converted else checked_batch(partition.records, version)
             found = resolve_partition(view, topic, partition.index)
@@ -171,7 +171,7 @@ class Appending(Operation[ProduceResponse]):
 
     def _stored(self, result: AppendResult) -> ProduceResponse | Encoded | None:
         """The response to one stored batch: what most requests of many clients are about."""
-        version = self._call.api_version
+        version = self._context.api_version
         if version < STORED_RESPONSE_SINCE or not is_answered(self._request):
             return _spoken(self._request, self._response([result]))
         (topic,) = self._request.topic_data
@@ -180,7 +180,7 @@ class Appending(Operation[ProduceResponse]):
         return response.body(result)
 
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
-        leaders = CurrentLeaders(self._call)
+        leaders = CurrentLeaders(self._context)
         early = iter(self._early)
         appends_done = map(_appended, self._appends, results, repeat(leaders))
         topics = []
@@ -204,9 +204,9 @@ def timeout_ms(asked: int) -> int:
     return max(asked, _TIMEOUT_MS_MIN)
 
 
-def _named_topic(topic: TopicProduceData, call: RequestContext) -> str | bytes:
+def _named_topic(topic: TopicProduceData, context: RequestContext) -> str | bytes:
     """Returns the topic's name, or its id in versions that name topics so."""
-    return topic.name if call.api_version < _TOPIC_IDS_SINCE else topic.topic_id
+    return topic.name if context.api_version < _TOPIC_IDS_SINCE else topic.topic_id
 
 
 def _appended(

@@ -11,7 +11,7 @@ from tests.unit.gateway_svc.handlers.world import World
 
 
 def missing(world: World, *names: str, is_wished: bool = True) -> dict[str, ErrorCode]:
-    return asyncio.run(create_missing(names, world.call(9), is_wished=is_wished))
+    return asyncio.run(create_missing(names, world.context(9), is_wished=is_wished))
 
 
 def test_topics_that_are_there_are_not_asked_for():

@@ -8,7 +8,7 @@ from tests.unit.gateway_svc.handlers.world import ORDERS, World
 def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
     world = World()
     world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(1, 2)))
-    assert [one.node_id for one in brokers(world.call(9))] == [1]
+    assert [one.node_id for one in brokers(world.context(9))] == [1]
 
 
 def test_gateways_behind_one_address_are_one_broker():
@@ -16,17 +16,17 @@ def test_gateways_behind_one_address_are_one_broker():
     shared = Gateway(2, (Endpoint("INTERNAL", "gateway-1", 9092),))
     elsewhere = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
     world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, elsewhere)))
-    among = brokers(world.call(9))
+    among = brokers(world.context(9))
     assert [(one.node_id, one.port) for one in among] == [(1, 9092), (4, 9093)]
-    led = leader_assignment(among, world.call(9)).topic_leaders(ORDERS.topic_id, 3)
+    led = leader_assignment(among, world.context(9)).topic_leaders(ORDERS.topic_id, 3)
     assert {one.leader for one in led} <= {1, 4}
 
 
 def test_clients_that_name_a_rack_are_led_by_its_gateways():
     world = World()
     for rack, node_id in (("rack-a", 1), ("rack-b", 2)):
-        call = world.call(9, client_id=f"app,rack={rack}")
-        led = leader_assignment(brokers(call), call).topic_leaders(ORDERS.topic_id, 3)
+        context = world.context(9, client_id=f"app,rack={rack}")
+        led = leader_assignment(brokers(context), context).topic_leaders(ORDERS.topic_id, 3)
         assert {one.leader for one in led} == {node_id}
 
 
@@ -39,7 +39,7 @@ def test_gateways_at_one_address_are_one_broker(racks, rack):
         for node_id, one in zip((0, 4), racks, strict=True)
     ]
     world.view.apply(ClusterChange(2, "the-cluster", gateways=behind))
-    found = brokers(world.call(9))
+    found = brokers(world.context(9))
     assert [(one.node_id, one.host, one.rack) for one in found] == [
         (0, "gateway-1", rack),
         (2, "gateway-2", "rack-b"),
@@ -50,9 +50,9 @@ def test_an_empty_rack_is_none():
     world = World()
     nowhere = Gateway(2, (Endpoint("INTERNAL", "gateway-2", 9092),), "")
     world.view.apply(ClusterChange(2, "the-cluster", gateways=(nowhere,)))
-    assert brokers(world.call(9))[1].rack is None
+    assert brokers(world.context(9))[1].rack is None
 
 
 def test_the_controller_is_a_broker():
-    among = brokers(World().call(9))
+    among = brokers(World().context(9))
     assert controller(among) in among

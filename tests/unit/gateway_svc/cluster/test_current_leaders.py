@@ -7,13 +7,13 @@ from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 @pytest.mark.parametrize(("rack", "node_id"), [("rack-a", 1), ("rack-b", 2)])
 def test_current_leaders_are_in_the_rack_of_the_client(rack, node_id):
-    call = World().call(9, client_id=f"app,rack={rack}")
-    assert CurrentLeaders(call).leader_of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
+    context = World().context(9, client_id=f"app,rack={rack}")
+    assert CurrentLeaders(context).leader_of(LogId(ORDERS.topic_id, 0), 7)[0] == node_id
 
 
 def test_current_leaders_list_the_addresses_of_leaders_that_were_named():
     world = World()
-    leaders = CurrentLeaders(world.call(10))
+    leaders = CurrentLeaders(world.context(10))
     leader_id, epoch = leaders.leader_of(LogId(ORDERS.topic_id, 0), leader_epoch=-1)
     assert epoch == 7
     assert leaders.leader_of(LogId(ORDERS.topic_id, 0), leader_epoch=11) == (leader_id, 11)
@@ -21,6 +21,6 @@ def test_current_leaders_list_the_addresses_of_leaders_that_were_named():
 
 
 def test_the_leader_epoch_of_an_unknown_log_is_its_owners():
-    leaders = CurrentLeaders(World().call(10))
+    leaders = CurrentLeaders(World().context(10))
     _, epoch = leaders.leader_of(LogId(b"x" * 16, 0), leader_epoch=4)
     assert epoch == 4

@@ -8,13 +8,13 @@ GROUPS = [f"group {number}" for number in range(60)]
 
 
 def own(world, **circumstances):
-    brokers = GroupBrokers(world.call(5, **circumstances))
+    brokers = GroupBrokers(world.context(5, **circumstances))
     return {group_id for group_id in GROUPS if brokers.is_own(group_id)}
 
 
 def test_a_group_is_our_own_where_clients_are_sent_to_us_for_it():
     world = World()
-    brokers = GroupBrokers(world.call(5))
+    brokers = GroupBrokers(world.context(5))
     for group_id in GROUPS:
         assert brokers.is_own(group_id) == (brokers.of_group(group_id).node_id == 1)
     assert 0 < len(own(world)) < len(GROUPS)
@@ -41,6 +41,6 @@ def test_the_partitions_that_the_topic_has_decide():
     world = World(offsets_topic_num_partitions=50)
     topic = Topic(bytes(16), OFFSETS_TOPIC, (Placement("p-0", 0),) * 3)
     world.view.apply(ClusterChange(2, "c", topics=(topic,)))
-    brokers = GroupBrokers(world.call(5))
+    brokers = GroupBrokers(world.context(5))
     leaders = {(group_partition(one, 3), brokers.of_group(one).node_id) for one in GROUPS}
     assert len(leaders) == 3

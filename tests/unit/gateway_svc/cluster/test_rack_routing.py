@@ -23,7 +23,7 @@ from tests.unit.gateway_svc.handlers.world import ORDERS, World
 @pytest.mark.parametrize("rack", ["", "rack-a", "rack-z"])
 def test_who_has_no_gateway_nearer_is_served_here(rack):
     world = World()
-    assert preferred_replica(rack, world.call(11)) is None
+    assert preferred_replica(rack, world.context(11)) is None
     response = world.ask(fetch, request(orders(asked(0)), rack_id=rack), 11)
     assert one_answer(response).records == [b"batch"]
     assert one_answer(response).preferred_read_replica == -1
@@ -43,14 +43,14 @@ def test_a_gateway_that_this_listener_does_not_reach_is_not_nearer():
     world = World()
     far = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
     world.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
-    assert preferred_replica("rack-c", world.call(11)) is None
-    assert preferred_replica("rack-c", world.call(11, listener="EXTERNAL")) is not None
+    assert preferred_replica("rack-c", world.context(11)) is None
+    assert preferred_replica("rack-c", world.context(11, listener="EXTERNAL")) is not None
 
 
 def test_a_gateway_that_is_gone_is_not_nearer():
     world = World()
     world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
-    assert preferred_replica("rack-b", world.call(11)) is None
+    assert preferred_replica("rack-b", world.context(11)) is None
 
 
 def test_whom_it_names_is_a_replica_in_what_metadata_says():

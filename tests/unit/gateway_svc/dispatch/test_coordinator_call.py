@@ -15,7 +15,7 @@ def test_a_coordinator_that_does_not_answer_is_not_available():
     async def handle(request, call):
         raise BackendUnavailable("gone")
 
-    response = asyncio.run(handle(REQUEST, World().call(4)))
+    response = asyncio.run(handle(REQUEST, World().context(4)))
     assert response == HeartbeatResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
 
 
@@ -24,7 +24,7 @@ def test_an_answer_passes_as_it_is():
     async def handle(request, call):
         return HeartbeatResponse()
 
-    assert asyncio.run(handle(REQUEST, World().call(4))) == HeartbeatResponse()
+    assert asyncio.run(handle(REQUEST, World().context(4))) == HeartbeatResponse()
 
 
 def test_what_waits_without_a_task_is_refused_and_answered_alike():
@@ -53,4 +53,4 @@ def test_the_request_of_a_client_that_left_is_cancelled():
 
 
 def test_clients_are_named_as_kafka_names_them():
-    assert client_of(World().call(4, client_id="c")) == GroupClient("c", "/10.0.0.9")
+    assert client_of(World().context(4, client_id="c")) == GroupClient("c", "/10.0.0.9")

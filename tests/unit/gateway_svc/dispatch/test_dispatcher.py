@@ -15,8 +15,10 @@ from tests.unit.gateway_svc.handlers.world import PEER, World
 def test_a_request_reaches_its_handler_and_the_response_its_client(version):
     seen = []
 
-    async def handle(request, call):
-        seen.append((request.transactional_id, call.api_version, call.client_id, call.peer))
+    async def handle(request, context):
+        seen.append(
+            (request.transactional_id, context.api_version, context.client_id, context.peer)
+        )
         return InitProducerIdResponse(producer_id=5)
 
     (parts,) = asked(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
@@ -27,8 +29,8 @@ def test_a_request_reaches_its_handler_and_the_response_its_client(version):
 def test_requests_of_the_same_kind_share_what_is_known_of_their_call():
     calls = []
 
-    async def handle(request, call):
-        calls.append(call)
+    async def handle(request, context):
+        calls.append(context)
         return InitProducerIdResponse()
 
     asked(

@@ -32,9 +32,9 @@ from tests.unit.gateway_svc.handlers.world import PEER, World
 @pytest.mark.parametrize(
     "start",
     [
-        lambda request, call: InitProducerIdResponse(producer_id=6),
-        lambda request, call: Soon(InitProducerIdResponse(producer_id=6)),
-        lambda request, call: ExclusiveOperation(lambda: answer_later(6)),
+        lambda request, context: InitProducerIdResponse(producer_id=6),
+        lambda request, context: Soon(InitProducerIdResponse(producer_id=6)),
+        lambda request, context: ExclusiveOperation(lambda: answer_later(6)),
     ],
     ids=["at once", "started", "alone after all"],
 )
@@ -49,7 +49,7 @@ async def answer_later(producer_id: int) -> InitProducerIdResponse:
 
 
 def test_a_request_without_an_answer_gets_none():
-    assert asked(overlapping(lambda request, call: Soon(None)), frame()) == [None]
+    assert asked(overlapping(lambda request, context: Soon(None)), frame()) == [None]
 
 
 def broken_now(*_: object) -> InitProducerIdResponse:
@@ -106,7 +106,7 @@ def raise_disconnect() -> InitProducerIdResponse:
 
 def test_a_request_whose_time_is_up_is_refused():
     async def story() -> Parts | None:
-        start = overlapping(lambda request, call: Soon(InitProducerIdResponse()))
+        start = overlapping(lambda request, context: Soon(InitProducerIdResponse()))
         reply = Dispatcher({KEY: start}, World().backends).connect(PEER)(frame())
         assert isinstance(reply, PendingResponse)
         return reply.expire()
@@ -123,7 +123,7 @@ def test_a_request_whose_client_left_is_abandoned():
 
     async def story() -> None:
         for start in (Abandonable, Soon):
-            route = overlapping(lambda request, call, start=start: start(None))
+            route = overlapping(lambda request, context, start=start: start(None))
             reply = Dispatcher({KEY: route}, World().backends).connect(PEER)(frame())
             assert isinstance(reply, PendingResponse)
             reply.abandon()
@@ -133,7 +133,7 @@ def test_a_request_whose_client_left_is_abandoned():
 
 
 def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(monkeypatch):
-    async def many(request, call):
+    async def many(request, context):
         groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
         return DescribeGroupsResponse(groups=groups)
 

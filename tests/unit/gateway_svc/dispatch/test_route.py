@@ -7,11 +7,11 @@ from gateway_svc.dispatch.route import (
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
 
 
-async def in_a_task(request: object, call: object) -> InitProducerIdResponse:
+async def in_a_task(request: object, context: object) -> InitProducerIdResponse:
     return InitProducerIdResponse()
 
 
-def at_once(request: object, call: object) -> InitProducerIdResponse:
+def at_once(request: object, context: object) -> InitProducerIdResponse:
     return InitProducerIdResponse()
 
 

@@ -100,7 +100,7 @@ def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
             await asyncio.Event().wait()
 
         world.coordinators.join_group = wait_for_others
-        waiting = asyncio.create_task(join_group(request(), world.call(5)))
+        waiting = asyncio.create_task(join_group(request(), world.context(5)))
         await asked.wait()
         world.backends.long_polls.close()
         return await waiting

@@ -9,7 +9,7 @@ from tests.unit.gateway_svc.handlers.world import World
 
 def test_groups_with_state_and_type():
     world = World()
-    own = next(f"g{n}" for n in range(99) if GroupBrokers(world.call(5)).is_own(f"g{n}"))
+    own = next(f"g{n}" for n in range(99) if GroupBrokers(world.context(5)).is_own(f"g{n}"))
     found = ListedGroups([ListedGroup(own, "consumer", "Stable", "classic")])
     world.coordinators.answers["list_groups"] = found
     request = ListGroupsRequest(states_filter=["Stable"], types_filter=["classic"])
@@ -37,7 +37,7 @@ def test_groups_of_other_brokers_are_theirs_to_list():
     listed = [ListedGroup(name, "consumer", "Stable", "classic") for name in names]
     world.coordinators.answers["list_groups"] = ListedGroups(listed, unanswered=["p-9"])
     response = world.ask(list_groups, ListGroupsRequest(), 4)
-    brokers = GroupBrokers(world.call(4))
+    brokers = GroupBrokers(world.context(4))
     own = [name for name in names if brokers.of_group(name).node_id == 1]
     assert [one.group_id for one in response.groups] == own
     assert 0 < len(own) < len(names)

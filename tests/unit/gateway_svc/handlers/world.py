@@ -262,7 +262,7 @@ class World:
             response_budget=ResponseBudget(64 << 20, lambda: self.memory_used),
         )
 
-    def call(
+    def context(
         self, version: int, *, listener: str = "INTERNAL", client_id: str = "a client"
     ) -> RequestContext:
         peer = PEER._replace(listener=listener)
@@ -272,7 +272,7 @@ class World:
         """What the handler answers, by whichever of the three ways it takes."""
 
         async def asked() -> Any:
-            begun = handler(request, self.call(version, **circumstances))
+            begun = handler(request, self.context(version, **circumstances))
             if isinstance(begun, Operation):
                 await asyncio.wait([begun.future])
                 return _message(begun.respond(), request, version)

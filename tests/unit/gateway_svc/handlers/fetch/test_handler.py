@@ -261,11 +261,11 @@ def test_a_gateway_that_stops_answers_long_polls_with_what_is_there():
     world.partitions.on_fetch = wait_if_asked
 
     async def story():
-        poll = asyncio.create_task(fetch(request(orders(asked(0))), world.call(11)))
+        poll = asyncio.create_task(fetch(request(orders(asked(0))), world.context(11)))
         await waiting.wait()
         world.backends.long_polls.close()
         assert one_answer(await poll).high_watermark == 4
-        late = await fetch(request(orders(asked(0))), world.call(11))
+        late = await fetch(request(orders(asked(0))), world.context(11))
         assert one_answer(late).high_watermark == 4
 
     asyncio.run(story())

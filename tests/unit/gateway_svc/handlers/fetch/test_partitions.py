@@ -20,7 +20,7 @@ def found(version: int, *topics: tuple[dict[str, object], list[int]]):
             for named, partitions in topics
         ],
     )
-    return asked_partitions(request, World().call(version))
+    return asked_partitions(request, World().context(version))
 
 
 def test_a_topic_is_found_by_name_or_by_id_as_the_version_has_it():

@@ -170,7 +170,7 @@ def test_acks_0_has_no_answer_this_way_either():
 
 
 def test_the_usual_request_takes_the_short_way():
-    def never(request, call):
+    def never(request, context):
         raise AssertionError("decoded")
 
     route = overlapping_route(
@@ -185,7 +185,7 @@ def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, 
     def broken(frame, caller):
         raise RuntimeError("a bug")
 
-    def broken_too(request, call):
+    def broken_too(request, context):
         raise RuntimeError("a bug")
 
     short = overlapping_route(
