@@ -20,7 +20,7 @@ from aiokafka.record import (  # type: ignore[import-untyped]
 from benchmarks.report.markdown import MISSING, number, table
 from common.records import batch as batches
 from common.records.compression import Codec
-from common.records.examine import Demands, examine
+from common.records.examine import Constraints, examine
 from common.records.message_set import down_convert, up_convert
 from common.records.records import Record, read_records, write_batch
 from common.records.search import first_at_or_after
@@ -116,7 +116,9 @@ def _search_cases() -> list[Case]:
     header, data = batches.parse_header(batch), batch[batches.HEADER_BYTES :]
     return [
         Case("find a time", _COUNT, len(batch), lambda: first_at_or_after(batch, last)),
-        Case("examine", _COUNT, len(batch), lambda: examine(data, header, Demands(has_keys=True))),
+        Case(
+            "examine", _COUNT, len(batch), lambda: examine(data, header, Constraints(has_keys=True))
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
-"""The five compression codecs of Kafka. Nothing here knows what the compressed bytes mean.
+"""Kafka's compression codecs, for any bytes.
 
-Decompression never makes more than so many bytes, whatever the input claims: snappy announces its
-length, and the other codecs write into a buffer that has an end.
+The output of decompression is limited, whatever the input claims: snappy states its size, and the
+other codecs write into a buffer of fixed size.
 """
 
 import zlib
@@ -28,13 +28,13 @@ class Codec(IntEnum):
     ZSTD = 4
 
 
-#: By number: calling the enum takes ten times as long.
+#: Codecs by number: calling the enum takes ten times as long.
 _CODECS: Final = tuple(Codec)
 _LAST: Final = max(Codec)
 
 
 def codec_of(attributes: int) -> Codec:
-    """The codec that a batch's or a message's attributes name.
+    """Returns the codec in the attributes of a batch or message.
 
     Raises:
         UnsupportedRecords: there is no such codec.
@@ -46,7 +46,7 @@ def codec_of(attributes: int) -> Codec:
 
 
 def compress(codec: Codec, data: Bytes, *, magic: int = MAGIC) -> bytes:
-    """`data` as clients that read messages of `magic` expect it (magic 0 has its own lz4)."""
+    """Compresses `data` for clients that read messages of `magic` (magic 0 has its own lz4)."""
     if codec is Codec.NONE:
         return bytes(data)
     if codec is Codec.LZ4:
@@ -57,10 +57,10 @@ def compress(codec: Codec, data: Bytes, *, magic: int = MAGIC) -> bytes:
 def decompress(
     codec: Codec, data: Bytes, *, magic: int = MAGIC, bytes_max: int | None = None
 ) -> bytes:
-    """What `data` held before a client compressed it.
+    """Decompresses `data`, to at most `bytes_max` (by default `batch.inflated_bytes_max`).
 
-    `bytes_max` None stands for `batch.inflated_bytes_max`. Raises:
-        CorruptRecords: not the codec's format, cut, or it inflates to more than `bytes_max`.
+    Raises:
+        CorruptRecords: not the codec's format, truncated, or more than `bytes_max`.
     """
     if codec is Codec.NONE:
         return bytes(data)
@@ -75,20 +75,20 @@ _GZIP_WINDOW_BITS: Final = 31
 
 
 def _gzip(data: Bytes) -> bytes:
-    # Not gzip.compress: that writes the time of day, and equal records should give equal bytes.
+    # gzip.compress writes the current time, but equal records should give equal bytes.
     packer = zlib.compressobj(wbits=_GZIP_WINDOW_BITS)
     return packer.compress(data) + packer.flush()
 
 
 #: Framing of the Java library snappy-java (xerial): 8 bytes, then version and compatible version.
-#: A header may come again in the middle, where such streams were concatenated.
+#: The header is repeated in the middle of concatenated streams.
 _XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER: Final = _XERIAL_MAGIC + bytes.fromhex("00000001 00000001")
 _XERIAL_BLOCK_BYTES: Final = 32 * 1024
 
 
 def _snappy(data: Bytes) -> bytes:
-    # Framed for every magic: Java clients write and read nothing else.
+    # Framed for every magic: Java clients use no other format.
     view = memoryview(data)
     parts: list[Bytes] = [_XERIAL_HEADER]
     for start in range(0, len(view), _XERIAL_BLOCK_BYTES):
@@ -131,7 +131,7 @@ def _zstd(data: Bytes) -> bytes:
     return bytes(cramjam.zstd.compress(data, level=3))
 
 
-#: The first buffer, as a multiple of the compressed bytes; and its least size.
+#: Size of the first buffer, as a multiple of the compressed bytes, and its minimum.
 _GUESS_FACTOR: Final = 8
 _GUESS_BYTES_MIN: Final = 4096
 
@@ -139,10 +139,10 @@ _GUESS_BYTES_MIN: Final = 4096
 def _inflate(
     decompress_into: Callable[[Bytes, bytearray | mmap], int], data: Bytes, bytes_max: int
 ) -> bytes:
-    """Decompresses into a buffer that has an end, since these formats need not state a size.
+    """Decompresses into a buffer of fixed size, since these formats need not state a size.
 
-    Too small a buffer and broken data look alike, so where a likely size fails, the limit itself
-    is tried: in mapped memory, which costs nothing but for the pages that are written to.
+    A buffer that is too small fails like corrupt data, so if a likely size fails, the limit is
+    tried: in mapped memory, of which only written pages cost anything.
     """
     likely = max(len(data) * _GUESS_FACTOR, _GUESS_BYTES_MIN)
     if likely < bytes_max:
@@ -158,7 +158,7 @@ def _inflate(
 def _inflate_up_to(
     decompress_into: Callable[[Bytes, bytearray | mmap], int], data: Bytes, bytes_max: int
 ) -> bytes:
-    # One byte at least: nothing cannot be mapped.
+    # An empty mapping is not allowed.
     with mmap(-1, max(bytes_max, 1)) as output:
         written = decompress_into(data, output)
         if written > bytes_max:

@@ -1,13 +1,13 @@
-"""What can be wrong with the bytes of records, as exceptions: three, and no other."""
+"""The exceptions of `common.records`."""
 
 
 class CorruptRecords(Exception):
-    """The bytes are not what they claim to be: cut, failing their CRC, or garbage inside."""
+    """Raised when bytes are truncated, fail their CRC, or contradict themselves."""
 
 
 class UnsupportedRecords(Exception):
-    """The records are sound, but cannot be read or written in the form that was asked for."""
+    """Raised when valid records cannot be read or written in the requested format or codec."""
 
 
 class RecordsTooLarge(Exception):
-    """A message has more bytes than its topic accepts; it was not opened."""
+    """Raised when a message has more bytes than its topic accepts; it was not decoded."""

@@ -1,7 +1,7 @@
-"""Checks the records of a batch, all of them in one pass, without making them.
+"""Checks all records of a batch in one pass, without creating objects for them.
 
 Sources: LogValidator.validateRecord (times, keys, offsets), DefaultRecord.readFrom and
-DefaultRecordBatch.ensureNoneRemaining (lengths) of Apache Kafka. What passes here can be read by
+DefaultRecordBatch.ensureNoneRemaining (lengths) of Apache Kafka. Records that pass can be read by
 `records.read_records` and by every client.
 """
 
@@ -13,19 +13,19 @@ from common.records.errors import CorruptRecords
 from common.records.varint import decode_varint
 
 TIMESTAMP_MAX: Final = (1 << 63) - 1
-#: Records that are named in `Findings`: 60 bytes can claim some hundred of them, and their names
-#: take memory until they are sent.
+#: Limit of records listed in `Findings`: 60 bytes can hold hundreds of wrong records, and the list
+#: takes memory until the response is sent.
 NAMED_MAX: Final = 500
-#: Records that are checked before `pause` is called: less than a millisecond.
+#: Records between two calls of `pause`, which take less than a millisecond.
 _PIECE_RECORDS: Final = 1024
-#: No record's delta is as old.
+#: Less than any timestamp delta.
 _OLDEST: Final = -1 << 64
 
 
-class Demands(NamedTuple):
-    """The rules that depend on the topic. Times are milliseconds since the epoch, both included.
+class Constraints(NamedTuple):
+    """Rules that depend on the topic. Times are milliseconds since the epoch, both inclusive.
 
-    A record without a timestamp (-1) meets any range.
+    A record without a timestamp (-1) is in any range.
     """
 
     earliest: int = 0
@@ -34,10 +34,10 @@ class Demands(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """The result of `examine`. Records are named by their position in the batch, from 0.
+    """The result of `examine`. Records are given by their position in the batch, from 0.
 
     `wrong_times` (with the timestamps) and `missing_keys` hold the first `NAMED_MAX` of them.
-    `max_timestamp` is -1 where no record has a timestamp.
+    `max_timestamp` is -1 if no record has a timestamp.
     """
 
     max_timestamp: int
@@ -48,16 +48,15 @@ class Findings(NamedTuple):
 def examine(
     data: bytes,
     header: BatchHeader,
-    demands: Demands,
+    constraints: Constraints,
     *,
     headers_max: int | None = None,
     pause: Callable[[], None] | None = None,
 ) -> Findings:
-    """Checks every record of a batch; `data` is what `records.inflate` makes of it.
+    """Checks every record of a batch; `data` is the result of `records.inflate`.
 
-    The records may have `headers_max` headers together; None stands for `record_headers_max`.
-    A thread that examines a large batch passes `pause`, which is called now and then and should let
-    others run.
+    The records may have `headers_max` headers together; the default is `record_headers_max`. A
+    thread that examines a large batch passes `pause`, which should release the GIL.
 
     Raises:
         CorruptRecords: lengths, offsets or the number of records contradict each other, or there
@@ -73,7 +72,7 @@ def examine(
             pause()
         piece = range(first, min(first + _PIECE_RECORDS, count))
         position, latest = _walk(
-            data, position, piece, header.base_timestamp, demands, findings, headers
+            data, position, piece, header.base_timestamp, constraints, findings, headers
         )
         newest = max(newest, latest)
     if position != len(data):
@@ -86,15 +85,15 @@ def _walk(  # noqa: C901, PLR0913 - a call for each part of a record would doubl
     position: int,
     piece: range,
     base: int,
-    demands: Demands,
+    constraints: Constraints,
     findings: Findings,
     headers: "_Headers",
 ) -> tuple[int, int]:
-    """The position after the records `piece`, and the newest of their timestamps.
+    """Checks the records `piece`; returns the position after them and their newest timestamp.
 
-    Numbers of one byte, which most are, are read here: zigzag, so odd ones are negative.
+    Varints of one byte, which most are, are decoded inline: in zigzag, odd ones are negative.
     """
-    earliest, latest, has_keys = demands[0] - base, demands[1] - base, demands[2]
+    earliest, latest, has_keys = constraints[0] - base, constraints[1] - base, constraints[2]
     newest = _OLDEST
     try:
         for index in piece:
@@ -107,10 +106,10 @@ def _walk(  # noqa: C901, PLR0913 - a call for each part of a record would doubl
             else:
                 number, position = decode_varint(data, position)
                 size = number << 1
-            # Odd ones are negative, and no record ends before it begins.
+            # A negative size ends nowhere.
             end = position + (size >> 1) if not size & 1 else 0
-            # One byte of attributes, which have no meaning. Clients that take them for a varint
-            # (kafka-python, aiokafka) misread what follows a large one.
+            # The attributes are one unused byte. kafka-python and aiokafka decode them as a varint,
+            # so a large byte makes them misread the record.
             if data[position] > 0x7F:
                 raise CorruptRecords("a record has attributes that clients misread")
             delta = data[position + 1]
@@ -170,14 +169,14 @@ def _note_key(index: int, findings: Findings) -> None:
 
 
 class _Headers:
-    """Walks over headers of records, of which a batch may have `count_max` together."""
+    """Checks record headers, of which a batch may have `count_max` together."""
 
     def __init__(self, count_max: int, pause: Callable[[], None] | None) -> None:
         self._left = count_max
         self._pause = pause
 
     def end(self, data: bytes, position: int) -> int:
-        """Where the headers of a record end that begin at `position` with their count."""
+        """Returns the end of the headers of a record, whose count is at `position`."""
         count, position = decode_varint(data, position)
         if not 0 <= count <= len(data) - position:
             raise CorruptRecords("a record has an impossible number of headers")

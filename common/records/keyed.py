@@ -1,23 +1,21 @@
-"""The records of a batch as compaction sees them: a key, whether there is a value, and the rest.
+"""The records of a batch for compaction: key, tombstone or not, and the undecoded rest.
 
-What is left of a batch keeps its place: base offset, last offset and sequences are those of the
-batch as it was written ("On Compaction" in DefaultRecordBatch.java), whatever is gone from it.
+A compacted batch keeps base offset, last offset and sequences of the original, whichever records
+were removed ("On Compaction" in DefaultRecordBatch.java).
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from common.records.batch import DELETE_HORIZON, BatchHeader, Bytes, seal
+from common.records.batch import DELETE_HORIZON, TIMESTAMPS, BatchHeader, Bytes, seal
 from common.records.compression import codec_of, compress
 from common.records.errors import CorruptRecords
 from common.records.records import inflate
 from common.records.varint import decode_varint, encode_varint
 
-_TIMES: Final = range(-1 << 63, 1 << 63)
-
 
 class KeyedRecord(NamedTuple):
-    """`timestamp` is in ms as the record has it; `rest`: its bytes after the timestamp."""
+    """A record. `timestamp` is in ms; `rest` has its bytes after the timestamp."""
 
     offset: int
     timestamp: int
@@ -27,17 +25,17 @@ class KeyedRecord(NamedTuple):
 
 
 def keyed_records(batch: Bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
-    """The records of one whole batch. The CRC is not looked at, nor what follows a value's length.
+    """Yields the records of one whole batch. Checks neither the CRC nor values and headers.
 
     Raises (at once or while iterating):
-        CorruptRecords: garbage inside, or more of it than `batch.inflated_bytes_max`.
+        CorruptRecords: corrupt records, or more bytes than `batch.inflated_bytes_max`.
         UnsupportedRecords: an unknown codec.
     """
     return keyed_records_in(inflate(batch, header), header)
 
 
 def keyed_records_in(data: bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
-    """As `keyed_records`, where the batch was inflated to `data`."""
+    """Yields records as `keyed_records` does, from the decompressed bytes `data`."""
     data_end, last_delta = len(data), header.last_offset_delta
     position = 0
     try:
@@ -52,7 +50,7 @@ def keyed_records_in(data: bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
             if not position + value_bytes <= end <= data_end or not 0 <= offset_delta <= last_delta:
                 raise CorruptRecords("a record contradicts its own length or its batch")
             timestamp = header.base_timestamp + timestamp_delta
-            if timestamp not in _TIMES:
+            if timestamp not in TIMESTAMPS:
                 raise CorruptRecords("a record's timestamp does not fit into 64 bits")
             yield KeyedRecord(
                 header.base_offset + offset_delta,
@@ -71,16 +69,16 @@ def keyed_records_in(data: bytes, header: BatchHeader) -> Iterator[KeyedRecord]:
 def with_records(
     header: BatchHeader, records: Iterable[KeyedRecord], *, delete_horizon_ms: int | None = None
 ) -> bytes:
-    """The batch of `header` with only `records`, at least one of its own, compressed as it was.
+    """Encodes the batch of `header` again with only `records`, at least one, in the same codec.
 
-    `delete_horizon_ms` is when its tombstones may go (KIP-534); None: as the batch has it. Takes
-    the records one by one, so that their bytes are all there is in memory.
+    `delete_horizon_ms` sets the time when its tombstones may be removed (KIP-534). Consumes the
+    records one by one, so that only their bytes are in memory.
     """
     attributes, base_timestamp = header.attributes, header.base_timestamp
     if delete_horizon_ms is not None:
         attributes, base_timestamp = attributes | DELETE_HORIZON, delete_horizon_ms
     body = bytearray()
-    count, newest = 0, _TIMES.start
+    count, newest = 0, TIMESTAMPS.start
     for _, timestamp, _, _, rest in records:
         packed = b"\0" + encode_varint(timestamp - base_timestamp) + rest
         body += encode_varint(len(packed))
@@ -91,7 +89,7 @@ def with_records(
     changed = header._replace(
         attributes=attributes,
         base_timestamp=base_timestamp,
-        # With the timestamp-type bit the header's time is everybody's.
+        # With LogAppendTime all records have the header's max timestamp.
         max_timestamp=header.max_timestamp if header.is_log_append_time else newest,
         record_count=count,
     )
@@ -99,5 +97,5 @@ def with_records(
 
 
 def delete_horizon_ms(header: BatchHeader) -> int | None:
-    """When the batch's tombstones may go; None where compaction has not yet met them."""
+    """Returns the time when the batch's tombstones may be removed; None if it is not set yet."""
     return header.base_timestamp if header.attributes & DELETE_HORIZON else None

@@ -1,9 +1,9 @@
-"""LZ4 frames as Kafka's Java clients write and read them; nothing here knows of records.
+"""LZ4 frames as Kafka's Java clients write and read them.
 
-The blocks are independent and of 64 KiB, which is all that KafkaLZ4BlockInputStream.java accepts,
-and carry no checksums, which clients of Kafka 0.8 computed wrongly. Kafka up to 0.9 also hashed
-the frame's magic bytes into the header checksum, and magic 0 messages kept that for ever
-(KAFKA-3160): `broken_header` writes it so, and `with_sound_header` makes such a frame standard.
+Blocks are independent and of 64 KiB, the only form that KafkaLZ4BlockInputStream.java accepts, and
+have no checksums, which clients of Kafka 0.8 computed wrongly. Kafka up to 0.9 also included the
+frame's magic bytes in the header checksum, and messages of magic 0 still do (KAFKA-3160):
+`broken_header` writes such a checksum, `with_sound_header` replaces it by the standard one.
 """
 
 from typing import Final
@@ -29,7 +29,7 @@ _P1, _P2, _P3, _P4, _P5 = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x1656
 
 
 def compress(data: Bytes, *, broken_header: bool) -> bytes:
-    """One frame of `data`."""
+    """Compresses `data` to one frame."""
     view = memoryview(data)
     parts: list[Bytes] = [_BROKEN_HEADER if broken_header else _HEADER]
     for start in range(0, len(view), _BLOCK_BYTES_MAX):
@@ -44,7 +44,7 @@ def compress(data: Bytes, *, broken_header: bool) -> bytes:
 
 
 def with_sound_header(frame: Bytes) -> bytes:
-    """`frame` with the header checksum of the LZ4 standard, whatever it had."""
+    """Returns `frame` with the header checksum of the LZ4 standard."""
     sound = bytearray(frame)
     checksum_at = _checksum_position(sound)
     if checksum_at < len(sound):
@@ -53,7 +53,10 @@ def with_sound_header(frame: Bytes) -> bytes:
 
 
 def _checksum_position(frame: bytearray) -> int:
-    """FLG and BD come first, then what FLG says: content size (8 bytes), dictionary id (4)."""
+    """Returns the position after FLG, BD, content size (8 bytes) and dictionary id (4 bytes).
+
+    FLG tells which of the last two fields are present.
+    """
     position = _MAGIC_BYTES + 2
     if len(frame) > _MAGIC_BYTES:
         flags = frame[_MAGIC_BYTES]
@@ -63,7 +66,7 @@ def _checksum_position(frame: bytearray) -> int:
 
 
 def _xxh32(data: bytes | bytearray) -> int:
-    """XxHash32 with seed 0 of at most 15 bytes: a frame descriptor has at most 14."""
+    """Returns the xxHash32, seed 0, of at most 15 bytes: a frame descriptor has at most 14."""
     value = (_P5 + len(data)) & 0xFFFFFFFF
     whole_words = len(data) & ~3
     for start in range(0, whole_words, 4):

@@ -1,10 +1,10 @@
-"""Messages of magic 0 (Kafka 0.8) and magic 1 (0.10, with a timestamp): one after the other.
+"""Message sets of magic 0 (Kafka 0.8) and magic 1 (0.10, with a timestamp).
 
 Layout (LegacyRecord.java), big-endian; the CRC-32 covers everything after it, and length -1 stands
 for null: offset i64 · size i32 (bytes after this field) · CRC u32 · magic i8 · attributes i8 ·
 timestamp i64 (magic 1 only) · key length i32 · key · value length i32 · value.
 
-What compressed messages hold is `message_set`'s business.
+`message_set` handles compressed messages, which contain another set.
 """
 
 import struct
@@ -32,11 +32,10 @@ _MAGIC_1_BODY: Final = struct.Struct(">bbqi")
 _magic_1_front: Final = _MAGIC_1_FRONT.unpack_from
 _unpack_entry: Final = struct.Struct(">qi").unpack_from
 _unpack_length: Final = _LENGTH.unpack_from
-_new_tuple: Final = tuple.__new__
 
 
 class Message(NamedTuple):
-    """One message as it stands in a set; compressed ones hold another set as their value."""
+    """One message of a set; the value of a compressed message is another set."""
 
     offset: int
     attributes: int
@@ -50,10 +49,10 @@ class Message(NamedTuple):
 
 
 def read_messages(data: bytes, magic: int) -> Iterator[Message]:
-    """The messages of a set, all of `magic` (0 or 1), each with its CRC checked.
+    """Yields the messages of a set, all of `magic` (0 or 1); checks each CRC.
 
     Raises (while iterating):
-        CorruptRecords: the set is cut, a CRC fails, or a message is of another magic.
+        CorruptRecords: the set is truncated, a CRC fails, or a message is of another magic.
     """
     front = _magic_1_front if magic else _magic_0_front
     view, position, end = memoryview(data), 0, len(data)
@@ -78,16 +77,16 @@ def read_messages(data: bytes, magic: int) -> Iterator[Message]:
             if length >= 0:
                 value = data[position : position + length]
                 position += length
-            # A length that lied about any part of the message shows here: positions only grow.
+            # Detects any wrong length inside of the message: positions only grow.
             if position != message_end:
                 raise CorruptRecords("a message contradicts its own size")
-            yield _new_tuple(Message, (offset, attributes, timestamp, key, value))
+            yield Message(offset, attributes, timestamp, key, value)
     except struct.error as error:
         raise CorruptRecords("the message set ends within a message") from error
 
 
 def check_sizes(message_set: bytes, message_bytes_max: int) -> None:
-    """Looks at the outer messages of a set alone, and opens none (UnifiedLog.analyzeAndValidate).
+    """Checks the sizes of the outer messages of a set (UnifiedLog.analyzeAndValidate).
 
     Raises:
         RecordsTooLarge: one of them is larger than `message_bytes_max`, offset and size included.
@@ -100,7 +99,7 @@ def check_sizes(message_set: bytes, message_bytes_max: int) -> None:
             raise RecordsTooLarge(
                 f"a message has {size} bytes, max.message.bytes is {message_bytes_max}"
             )
-        # Such a size is corrupt, which reading the set will report.
+        # Reading the set reports this size as corrupt.
         if size < _LENGTH_OVERHEAD:
             return
         position += size
@@ -108,12 +107,12 @@ def check_sizes(message_set: bytes, message_bytes_max: int) -> None:
 
 def _magic_0_front(data: bytes, position: int) -> tuple[int, ...]:
     offset, size, crc, magic, attributes, key_length = _MAGIC_0_FRONT.unpack_from(data, position)
-    # Magic 0 knows neither timestamps nor their type.
+    # Magic 0 has neither timestamps nor a timestamp type.
     return offset, size, crc, magic, attributes & ~LOG_APPEND_TIME, NO_TIMESTAMP, key_length
 
 
 def write_message(message: tuple[int, int, int, bytes | None, bytes | None], magic: int) -> bytes:
-    """The bytes of a `Message`, which may be a plain tuple; magic 0 leaves its timestamp out.
+    """Encodes a `Message`, or a tuple of its fields; magic 0 has no timestamp.
 
     Raises:
         CorruptRecords: its offset or timestamp does not fit into 64 bits.

@@ -1,9 +1,8 @@
-"""Message sets of old clients to v2 batches, and v2 batches to message sets (KIP-31, KIP-98).
+"""Conversion of message sets of old clients to v2 batches and back (KIP-31, KIP-98).
 
-The log holds v2 batches only: Produce 0-2 converts on the way in, Fetch 0-3 on the way out. In a
-message set, compression wraps: a compressed message holds a set as its value. Offsets inside are
-absolute with magic 0, and with magic 1 count from the first record, the wrapper carrying the
-offset of the last one.
+Logs have v2 batches only: Produce 0-2 and Fetch 0-3 convert. The value of a compressed message, the
+wrapper, is another set. Its offsets are absolute with magic 0; with magic 1 they count from the
+first record, and the wrapper has the offset of the last one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +32,6 @@ from common.records.records import Record, pack_records, read_records
 from common.runtime.gil import yielding_gil
 
 _MAGIC_1: Final = 1
-_new_tuple: Final = tuple.__new__
 
 
 def up_convert(
@@ -42,20 +40,20 @@ def up_convert(
     message_bytes_max: int | None = None,
     on_inflated: Callable[[int], None] = lambda _: None,
 ) -> bytes | None:
-    """One v2 batch with every record of a produced message set, or None where it is empty.
+    """Returns one v2 batch with all records of a produced message set; None if it is empty.
 
     One batch even for several wrappers, as in LogValidator.java, so that the set is stored whole
     or not at all; its codec is that of the last compressed message. Offsets of the producer are
-    not looked at, brokers assign new ones. What is of magic 2 already comes back as it is.
+    ignored, since brokers assign new ones. A set of magic 2 is returned unchanged.
 
-    With `message_bytes_max` the outer messages are measured before any is opened, and the set
-    inflates to no more than a batch of that size may. `on_inflated` is told the bytes of each
-    wrapper's set; the batch takes about as many again.
+    With `message_bytes_max` the sizes of outer messages are checked first, and the set may
+    decompress to no more than a batch of that size may. `on_inflated` is called with the
+    decompressed bytes of each wrapper; the batch takes about as many again.
 
     Raises:
         RecordsTooLarge: an outer message is larger than `message_bytes_max`.
-        CorruptRecords: cut, a CRC fails, garbage inside, or all wrappers together inflate to
-            more than `batch.inflated_bytes_max`.
+        CorruptRecords: the set is truncated, a CRC fails, records are corrupt, or all wrappers
+            together decompress to more than `batch.inflated_bytes_max`.
         UnsupportedRecords: a codec that messages cannot have.
     """
     data = bytes(message_set)
@@ -77,14 +75,14 @@ def up_convert(
 
 
 def _inflated_bytes_max(set_bytes: int, message_bytes_max: int | None) -> int:
-    """All wrappers of a set become one batch, so they may inflate to what that one may."""
+    """Returns the limit of all wrappers of a set, which is that of the one batch they become."""
     if message_bytes_max is not None:
         set_bytes = min(set_bytes, message_bytes_max)
     return inflated_bytes_max(set_bytes)
 
 
 class _OpenedSet:
-    """A message set on its way to records: what its messages say of the batch shows at the end."""
+    """A message set being converted; `codec` and `flags` are complete after `records`."""
 
     def __init__(
         self, data: bytes, magic: int, inflated_bytes_max: int, on_inflated: Callable[[int], None]
@@ -100,12 +98,12 @@ class _OpenedSet:
         for offset, (timestamp, message) in enumerate(self._messages()):
             if timestamp < NO_TIMESTAMP:
                 raise CorruptRecords(f"a message with the timestamp {timestamp}")
-            yield _new_tuple(Record, (offset, timestamp, message.key, message.value, ()))
+            yield Record(offset, timestamp, message.key, message.value)
 
     def _messages(self) -> Iterator[tuple[int, Message]]:
-        """Messages that are records, each with its timestamp: not the wrappers, what they hold."""
+        """Yields the uncompressed messages, including those in wrappers, with their timestamps."""
         for message in read_messages(self._data, self._magic):
-            # The log must see that a client claims to stamp: it refuses that or clears it.
+            # Keep the client's claim of LogAppendTime: the log refuses or clears it.
             self.flags |= message.attributes & LOG_APPEND_TIME
             if not message.attributes & CODEC_MASK:
                 yield message.timestamp, message
@@ -130,16 +128,16 @@ class _OpenedSet:
 
 
 def down_convert(chunks: Iterable[Bytes], magic: int, *, fetch_offset: int) -> list[bytes]:
-    """Message sets of `magic` (0 or 1) for runs of whole v2 batches, one for each batch.
+    """Returns message sets of `magic` (0 or 1) for runs of whole v2 batches, one for each batch.
 
-    Uncompressed records before `fetch_offset` are left out, since each would be a batch of its own
-    (RecordsUtil.downConvert); compressed batches stay whole and compressed. Headers and control
-    batches have no place in messages and are dropped, so there may be nothing left.
+    Uncompressed records before `fetch_offset` are left out, since each becomes a message of its own
+    (RecordsUtil.downConvert); compressed batches stay whole and compressed. Messages have neither
+    headers nor control batches, so the result may be empty.
 
     Raises:
-        CorruptRecords: garbage inside, or a batch inflates beyond `batch.inflated_bytes_max`.
-        UnsupportedRecords: the first batch is zstd, which no message can be (KIP-110). A later
-            one just ends the answer, so that the client gets what comes before it.
+        CorruptRecords: corrupt records, or a batch exceeds `batch.inflated_bytes_max`.
+        UnsupportedRecords: the first batch is zstd, which messages cannot be (KIP-110). A later
+            one ends the result, so that the client gets the batches before it.
     """
     sets: list[bytes] = []
     for batch, header in _data_batches(chunks):
@@ -191,5 +189,5 @@ def _wrapped_set(records: Iterable[Record], header: BatchHeader, magic: int) -> 
 
 
 def _attributes(header: BatchHeader, magic: int) -> int:
-    """Of every message of a batch; magic 0 knows no type of timestamps."""
+    """Returns the attributes of all messages of a batch; magic 0 has no timestamp type."""
     return header.attributes & LOG_APPEND_TIME if magic else 0

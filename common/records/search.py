@@ -1,19 +1,19 @@
-"""The records of a batch that answer ListOffsets by time, found without reading records whole.
+"""Searches of a batch by timestamp, for ListOffsets.
 
-Only the front of each record is decoded, which takes little over half the time of `read_records`.
+Only the first fields of each record are decoded, which takes little more than half the time of
+`read_records`.
 """
 
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from common.records.batch import Bytes, parse_header
+from common.records.batch import TIMESTAMPS, Bytes, parse_header
 from common.records.errors import CorruptRecords
 from common.records.records import inflate
 from common.records.varint import decode_varint
 
-_TIMES: Final = range(-1 << 63, 1 << 63)
-#: Records between two calls of `pause`: half a millisecond of work.
+#: Records between two calls of `pause`, which take half a millisecond.
 _PAUSE_AFTER: Final = 1024
 
 
@@ -24,41 +24,41 @@ class TimedOffset(NamedTuple):
     timestamp: int
 
 
-def _go_on() -> None:
-    """What `pause` is on the event loop."""
+def _no_pause() -> None:
+    """Does nothing; the default on the event loop."""
 
 
 def first_at_or_after(
-    batch: Bytes, timestamp: int, *, pause: Callable[[], None] = _go_on
+    batch: Bytes, timestamp: int, *, pause: Callable[[], None] = _no_pause
 ) -> TimedOffset | None:
-    """The first record not older than `timestamp`, or None (FileRecords.searchForTimestamp).
+    """Returns the first record with `timestamp` or later (FileRecords.searchForTimestamp).
 
-    A thread that searches a large batch passes `pause`, which should let others run.
+    A thread that searches a large batch passes `pause`, which should release the GIL.
 
     Raises:
-        CorruptRecords: garbage inside, or more of it than `batch.inflated_bytes_max`.
+        CorruptRecords: corrupt records, or more bytes than `batch.inflated_bytes_max`.
         UnsupportedRecords: an unknown codec.
     """
-    for offset, its_timestamp in _fronts(batch, pause):
+    for offset, its_timestamp in _timed_offsets(batch, pause):
         if its_timestamp >= timestamp:
             return TimedOffset(offset, its_timestamp)
     return None
 
 
-def latest(batch: Bytes, *, pause: Callable[[], None] = _go_on) -> TimedOffset:
-    """The first of the records with the largest timestamp (RecordBatch.offsetOfMaxTimestamp).
+def latest(batch: Bytes, *, pause: Callable[[], None] = _no_pause) -> TimedOffset:
+    """Returns the first record with the largest timestamp (RecordBatch.offsetOfMaxTimestamp).
 
-    Asks the records, not the header: what a client wrote there may be wrong. Raises as
+    Reads the records, because the client may have set a wrong timestamp in the header. Raises as
     `first_at_or_after` does.
     """
-    found = max(_fronts(batch, pause), key=itemgetter(1), default=None)
+    found = max(_timed_offsets(batch, pause), key=itemgetter(1), default=None)
     if found is None:
         raise CorruptRecords("the batch holds no record")
     return TimedOffset(*found)
 
 
-def _fronts(batch: Bytes, pause: Callable[[], None]) -> Iterator[tuple[int, int]]:
-    """Offset and timestamp of each record."""
+def _timed_offsets(batch: Bytes, pause: Callable[[], None]) -> Iterator[tuple[int, int]]:
+    """Yields offset and timestamp of each record."""
     header = parse_header(batch)
     data = inflate(batch, header)
     data_end, base_offset, base_timestamp = len(data), header.base_offset, header.base_timestamp
@@ -75,7 +75,7 @@ def _fronts(batch: Bytes, pause: Callable[[], None]) -> Iterator[tuple[int, int]
             if not position <= record_end <= data_end:
                 raise CorruptRecords("a record contradicts its own length")
             timestamp = base_timestamp + delta if stamp is None else stamp
-            if timestamp not in _TIMES:
+            if timestamp not in TIMESTAMPS:
                 raise CorruptRecords("a record's timestamp does not fit into 64 bits")
             yield base_offset + offset_delta, timestamp
             position = record_end

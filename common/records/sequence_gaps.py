@@ -1,36 +1,37 @@
-"""Sequence gaps of idempotent producers: which batches wait until a lost one was sent again.
+"""Sequence gaps of idempotent producers: batches that must wait for the retry of a lost one.
 
-A producer has up to five batches in flight. When one of them is lost, later ones may still arrive,
+A producer has up to five batches in flight. If one of them is lost, later ones may still arrive,
 and the log would refuse them with OUT_OF_ORDER_SEQUENCE_NUMBER. librdkafka then raises its epoch
-and sends everything again, also what was stored and only not acknowledged, so records are stored
-twice. And a later batch that is accepted makes librdkafka take the lost ones for stored. A Kafka
-broker that dies closes its connections, and so loses what follows too. This module gives the same
-guarantee without closing connections: after a loss, a log takes the batches of that producer only
-in sequence, beginning with the first lost one, until the producer has caught up.
+and sends everything again, even batches that were stored but not acknowledged, so records are
+stored twice. And if a later batch is accepted, librdkafka assumes that the lost ones were stored. A
+Kafka broker that dies closes its connections, so later batches are lost too. This module gives the
+same guarantee without closing connections: after a loss, a log accepts batches of that producer
+only in sequence, beginning with the first lost one, until the producer has caught up.
 
-Pure state of one log. Batches without a producer id pass.
+Pure state of one log. Batches without a producer id are not affected.
 """
 
 import struct
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-#: A gap is forgotten after this time: a producer that retries does so within seconds.
+from common.records.batch import SEQUENCE_MASK
+
+#: Seconds after which a gap expires: producers retry within seconds.
 GAP_S: Final = 60.0
 
-#: Producers with a gap in one log; past it, the oldest gap is forgotten.
+#: Limit of producers with a gap in one log; over it the oldest gap is dropped.
 _GAPS_MAX: Final = 1024
-#: Sequences that were refused and are remembered; producers have five requests in flight.
+#: Limit of recorded refused sequences; producers have five requests in flight.
 _REFUSED_MAX: Final = 16
 
-#: Of a batch in format v2: last offset delta, producer id, producer epoch, base sequence.
+#: Fields of a v2 batch: last offset delta, producer id, producer epoch, base sequence.
 _PRODUCER_FIELDS: Final = struct.Struct(">23xi16xqhi")
-_SEQUENCE_MASK: Final = 0x7FFFFFFF
 _HALF_OF_SEQUENCES: Final = 1 << 30
 
 
 class ProducerBatch(NamedTuple):
-    """A batch as its producer names it; `next_sequence` is the one that follows it."""
+    """The producer fields of a batch; `next_sequence` is that of the following batch."""
 
     producer_id: int
     epoch: int
@@ -39,18 +40,18 @@ class ProducerBatch(NamedTuple):
 
 
 def producer_batch(batch: bytes | memoryview) -> ProducerBatch | None:
-    """Returns None for a batch without a producer id, and for bytes that are no batch."""
+    """Returns the producer fields of a batch; None without a producer id or for invalid bytes."""
     if len(batch) < _PRODUCER_FIELDS.size:
         return None
     last_delta, producer_id, epoch, base_sequence = _PRODUCER_FIELDS.unpack_from(batch)
     if producer_id < 0 or base_sequence < 0:
         return None
-    next_sequence = (base_sequence + last_delta + 1) & _SEQUENCE_MASK
+    next_sequence = (base_sequence + last_delta + 1) & SEQUENCE_MASK
     return ProducerBatch(producer_id, epoch, base_sequence, next_sequence)
 
 
 class _Gap:
-    """`expected` is the only sequence that may come; at `end` the producer has caught up."""
+    """The gap of one producer: `expected` is the only sequence accepted; it closes at `end`."""
 
     __slots__ = ("end", "epoch", "expected", "expires_at", "refused")
 
@@ -59,15 +60,16 @@ class _Gap:
         self.expected = batch.base_sequence
         self.end = batch.next_sequence
         self.expires_at = expires_at
-        self.refused: list[int] = []  # in sequence, since `expected` changed
+        #: Sequences refused since `expected` changed, in order.
+        self.refused: list[int] = []
 
     def extend(self, batch: ProducerBatch) -> None:
-        """Notes a batch that exists: the gap ends behind it."""
+        """Moves the end of the gap behind a batch."""
         if _is_after(batch.next_sequence, self.end):
             self.end = batch.next_sequence
 
     def refuse(self, batch: ProducerBatch) -> None:
-        """Notes a batch that is refused, and those before it; later ones will come again."""
+        """Records a refused batch; drops later ones, which the producer will send again."""
         self.extend(batch)
         while self.refused and not _is_after(batch.base_sequence, self.refused[-1]):
             self.refused.pop()
@@ -81,13 +83,13 @@ class SequenceGaps:
     __slots__ = ("_gaps",)
 
     def __init__(self) -> None:
-        self._gaps: OrderedDict[int, _Gap] = OrderedDict()  # the oldest first
+        self._gaps: OrderedDict[int, _Gap] = OrderedDict()  # oldest first
 
     def __len__(self) -> int:
         return len(self._gaps)
 
     def open(self, batch: ProducerBatch, now_s: float) -> None:
-        """Notes that a batch got an error after which its producer sends it again."""
+        """Records a batch that failed with a retriable error, so that its producer retries it."""
         gap = self._gaps.pop(batch.producer_id, None)
         if gap is None or batch.epoch > gap.epoch:
             gap = _Gap(batch, now_s + GAP_S)
@@ -102,11 +104,11 @@ class SequenceGaps:
             self._gaps.popitem(last=False)
 
     def admit(self, batch: ProducerBatch, now_s: float) -> bool:
-        """Returns whether a batch may be appended now. Call it once for each arrival, in order.
+        """Returns True if a batch may be appended now. Call it once for each arrival, in order.
 
-        A batch that was refused and comes again, while neither the lost one nor any other before it
-        came, passes: its producer has given the lost one up, or another gateway took it. The log
-        decides about it, and what follows it is expected next.
+        A refused batch that arrives again, while neither the lost one nor any other before it does,
+        is admitted: its producer has given up the lost one, or another gateway has handled it. The
+        log checks its sequence, and the batch after it is expected next.
         """
         self.expire(now_s)
         gap = self._gaps.get(batch.producer_id)
@@ -124,7 +126,7 @@ class SequenceGaps:
         return False
 
     def expire(self, now_s: float) -> None:
-        """Forgets gaps that are older than `GAP_S`."""
+        """Drops gaps that are older than `GAP_S`."""
         while self._gaps:
             producer_id, gap = next(iter(self._gaps.items()))
             if gap.expires_at > now_s:
@@ -140,5 +142,5 @@ class SequenceGaps:
 
 
 def _is_after(sequence: int, other: int) -> bool:
-    """Returns whether `sequence` comes after `other`; sequences begin again at 0 after 2^31 - 1."""
-    return 0 < (sequence - other) & _SEQUENCE_MASK < _HALF_OF_SEQUENCES
+    """Returns True if `sequence` is after `other`; 2^31 - 1 is followed by 0."""
+    return 0 < (sequence - other) & SEQUENCE_MASK < _HALF_OF_SEQUENCES

@@ -1,4 +1,4 @@
-"""Zigzag varints of the v2 record format (ByteUtils.java, protobuf's `sint`). No other integers."""
+"""Zigzag varints of the v2 record format (ByteUtils.java, the same as protobuf's `sint`)."""
 
 from typing import Final
 
@@ -6,8 +6,6 @@ from common.records.errors import CorruptRecords
 
 _SHIFT_MAX: Final = 63
 _SMALL_COUNT: Final = 2048
-
-
 _NUMBERS: Final = range(-1 << 63, 1 << 63)
 
 
@@ -23,21 +21,21 @@ def _encode(number: int) -> bytes:
     return bytes(out)
 
 
-#: Encodings of 0, 1, 2 …: nearly every length and delta of a record is one of them.
+#: Encodings of small numbers, which nearly all lengths and deltas of records are.
 _SMALL: Final = tuple(_encode(number) for number in range(_SMALL_COUNT))
 
 
 def encode_varint(number: int) -> bytes:
-    """`number` in 1 to 10 bytes.
+    """Encodes `number` in 1 to 10 bytes.
 
     Raises:
-        CorruptRecords: it does not fit into 64 bits with its sign.
+        CorruptRecords: the number does not fit into 64 bits, signed.
     """
     return _SMALL[number] if 0 <= number < _SMALL_COUNT else _encode(number)
 
 
 def decode_varint(data: bytes, position: int) -> tuple[int, int]:
-    """The number at `position`, and the position after it.
+    """Returns the number at `position`, and the position after it.
 
     Raises:
         CorruptRecords: the number does not end within 10 bytes, or does not fit into 64 bits.

@@ -12,7 +12,7 @@ from typing import Final
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.records import Header, records_under
+from common.records.records import Header, decode_records
 from partition_svc.coordinator.group.logged_members import LoggedMembers
 from partition_svc.coordinator.records.fields import MalformedRecord
 from partition_svc.coordinator.records.group_records import decode
@@ -110,7 +110,7 @@ async def _note(
             is_whole = size == len(chunk)
             batch = chunk if is_whole else memoryview(chunk)[position : position + size]
             try:
-                for at, _, key, value, headers in records_under(header, batch):
+                for at, _, key, value, headers in decode_records(header, batch):
                     if value is not None and key is not None:
                         last[key] = at, value, headers
                     elif key is not None:

@@ -19,7 +19,7 @@ from common.records.batch import (
 )
 from common.records.compression import codec_of, compress
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, Findings, examine
+from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Constraints, Findings, examine
 from common.records.records import inflate
 from partition_svc.log.log_config import FOREVER, LogConfig
 
@@ -29,7 +29,7 @@ _Bytes = bytes | memoryview
 ValidBatch = tuple[_Bytes, BatchHeader]
 
 #: The timestamps of records do not matter if the log sets its own (LogAppendTime).
-_ANY_TIME: Final = Demands(-1 << 63, TIMESTAMP_MAX)
+_ANY_TIME: Final = Constraints(-1 << 63, TIMESTAMP_MAX)
 #: Number of records whose refusal has a message of its own.
 _EXPLAINED_MAX: Final = 20
 _NO_KEY: Final = "Compacted topic cannot accept message without key."
@@ -68,10 +68,10 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, its rules and its limits
     The header gets the newest timestamp of the records, whatever the producer wrote there, and the
     topic's timestamp type. See `inflate` and `examine` for `inflated_max`, `headers_max`, `pause`.
     """
-    demands = _demands(config, now_ms, needs_keys=config.is_compacted and not has_keys)
+    constraints = _constraints(config, now_ms, needs_keys=config.is_compacted and not has_keys)
     try:
         data = inflate(batch, header, bytes_max=inflated_max)
-        findings = examine(data, header, demands, headers_max=headers_max, pause=pause)
+        findings = examine(data, header, constraints, headers_max=headers_max, pause=pause)
     except CorruptRecords as error:
         # The CRC is right, so a retry would not help; CORRUPT_MESSAGE would cause one.
         return AppendResult(refusal=Refusal.INVALID_RECORD, message=str(error))
@@ -80,7 +80,7 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, its rules and its limits
     if findings.missing_keys:
         return _refuse_missing_keys(findings)
     if findings.wrong_times:
-        return _refuse_wrong_times(findings, demands)
+        return _refuse_wrong_times(findings, constraints)
     changed = _changed_header(header, findings, config)
     if changed == header:
         return batch, header
@@ -91,12 +91,12 @@ def apply_record_rules(  # noqa: PLR0913 - a batch, its rules and its limits
     return stored, parse_header(stored)
 
 
-def _demands(config: LogConfig, now_ms: int, *, needs_keys: bool) -> Demands:
+def _constraints(config: LogConfig, now_ms: int, *, needs_keys: bool) -> Constraints:
     if config.is_log_append_time:
         return _ANY_TIME._replace(has_keys=needs_keys)
     earliest = max(0, now_ms - config.timestamp_before_max_ms)
     latest = min(now_ms + config.timestamp_after_max_ms, TIMESTAMP_MAX)
-    return Demands(earliest, latest, needs_keys)
+    return Constraints(earliest, latest, needs_keys)
 
 
 def _changed_header(header: BatchHeader, findings: Findings, config: LogConfig) -> BatchHeader:
@@ -115,8 +115,8 @@ def _refuse_missing_keys(findings: Findings) -> AppendResult:
     return _refused(Refusal.INVALID_RECORD, _NO_KEY, named)
 
 
-def _refuse_wrong_times(findings: Findings, demands: Demands) -> AppendResult:
-    allowed = f"it must be from {demands.earliest} to {demands.latest}"
+def _refuse_wrong_times(findings: Findings, constraints: Constraints) -> AppendResult:
+    allowed = f"it must be from {constraints.earliest} to {constraints.latest}"
     named = [
         (index, f"the timestamp {timestamp} is out of range: {allowed}")
         for index, timestamp in findings.wrong_times

@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 from common.records.batch import NO_TIMESTAMP, parse_header, seal
 from common.records.compression import Codec, compress
 from common.records.errors import CorruptRecords
-from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Demands, examine
+from common.records.examine import NAMED_MAX, TIMESTAMP_MAX, Constraints, examine
 from common.records.records import Record, read_records, write_batch
 from common.records.varint import encode_varint
 from tests.support.wire.record_strategies import record_lists
 
-ANY = Demands(-1 << 63, TIMESTAMP_MAX)
+ANY = Constraints(-1 << 63, TIMESTAMP_MAX)
 
 
-def examined(batch, demands=ANY, **pausing):
-    return examine(bytes(batch[61:]), parse_header(batch), demands, **pausing)
+def examined(batch, constraints=ANY, **pausing):
+    return examine(bytes(batch[61:]), parse_header(batch), constraints, **pausing)
 
 
 def in_a_row(records):
@@ -46,7 +46,7 @@ def test_what_write_batch_makes_is_sound_and_its_newest_time_is_found(records):
 @given(records=record_lists(), earliest=st.integers(0, 2**62), span=st.integers(0, 2**62))
 def test_times_out_of_range_and_missing_keys_are_named(records, earliest, span):
     latest = earliest + span
-    found = examined(write_batch(in_a_row(records)), Demands(earliest, latest, has_keys=True))
+    found = examined(write_batch(in_a_row(records)), Constraints(earliest, latest, has_keys=True))
     assert found.wrong_times == [
         (index, one.timestamp)
         for index, one in enumerate(records)
@@ -118,7 +118,7 @@ def test_times_beyond_64_bits_are_out_of_any_range():
 
 def test_at_most_so_many_records_are_named():
     batch = write_batch([Record(i, 5, None, None) for i in range(NAMED_MAX + 5)])
-    found = examined(batch, Demands(6, 7, has_keys=True))
+    found = examined(batch, Constraints(6, 7, has_keys=True))
     assert len(found.wrong_times) == len(found.missing_keys) == NAMED_MAX
 
 
