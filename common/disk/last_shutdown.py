@@ -43,7 +43,7 @@ class WalDamage(NamedTuple):
 
 
 class LastShutdown:
-    """To be made before a database is opened; then call `report` or `discard`."""
+    """Evidence that is collected before a database is opened, for `report` or `discard`."""
 
     def __init__(self, directory: Path, *, shown: Path, mark: SyncedMark) -> None:
         """`shown` is the path for log lines."""

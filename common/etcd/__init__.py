@@ -1,4 +1,4 @@
-"""etcd over its own gRPC API: calls that find an endpoint that answers, and leadership by lease.
+"""etcd over its own gRPC API: calls to the endpoint that answers, and leader election by lease.
 
-Everything here blocks and belongs into threads; one client may be used by several at once.
+All calls block, and belong into threads; one client may be used by several threads.
 """

@@ -60,7 +60,7 @@ class LeaderTerm:
     """Lasts until `resign`, or until it is lost. A thread renews the lease."""
 
     def __init__(self, lease: Lease, key: bytes, create_revision: int) -> None:
-        """To be called by `Election`, which has created `key` with `lease` at `create_revision`."""
+        """Begins a term, after `Election` has created `key` with `lease` at `create_revision`."""
         self.term = create_revision
         self.lost: Future[str] = Future()
         self._lease = lease

@@ -24,7 +24,7 @@ class TimeSlice:
         self._since = perf_counter()
 
     async def checkpoint(self) -> None:
-        """To be awaited between small pieces of the work; mostly returns without yielding."""
+        """Yields if the slice is used up; must be awaited between small pieces of the work."""
         if perf_counter() - self._since > _SLICE_S:
             await asyncio.sleep(0)
             self._since = perf_counter()

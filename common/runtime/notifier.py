@@ -13,7 +13,7 @@ class Notifier:
         self.version = 0
 
     def notify_all(self) -> None:
-        """To be called after each change."""
+        """Wakes all waiting tasks; must be called after each change."""
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Calls `request` when asked to, unless a call is in flight: then its result is shared."""
+    """Calls `request` on demand; callers during a call in flight share its result."""
 
     def __init__(self, request: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._request = request

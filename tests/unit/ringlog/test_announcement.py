@@ -1,4 +1,4 @@
-"""What is printed can be read back, whatever stands around it."""
+"""An announcement can be read back from among other lines."""
 
 from ringlog.announcement import Addresses, announcement, read_announcement
 

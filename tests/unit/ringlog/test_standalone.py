@@ -36,14 +36,14 @@ class Process:
     def end(self, number=signal.SIGTERM):
         """Exit status and stderr after a signal."""
         self.popen.send_signal(number)
-        _, told = self.popen.communicate()
-        return self.popen.returncode, told
+        _, output = self.popen.communicate()
+        return self.popen.returncode, output
 
     def failure(self):
-        """What a process says that cannot run."""
-        _, told = self.popen.communicate()
+        """Returns the stderr of a process that could not run."""
+        _, output = self.popen.communicate()
         assert self.popen.returncode == 1
-        return told
+        return output
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def start(tmp_path):
 
 @pytest.fixture
 def ports():
-    """Two ports that nobody else gets."""
+    """Two ports that no other process gets."""
     reserved = [ReservedPort(), ReservedPort()]
     yield reserved
     for port in reserved:
@@ -71,7 +71,7 @@ def ports():
 
 
 def _listener_beside(port):
-    """Somebody who listens on the next port; None where that cannot be."""
+    """Returns a server on the next port; None if that port cannot be bound."""
     try:
         return socket.create_server(("127.0.0.1", port.port + 1))
     except OSError:
@@ -79,7 +79,7 @@ def _listener_beside(port):
 
 
 def _broker_named_by(bootstrap):
-    """Where a client is sent by the metadata that it gets at `bootstrap`."""
+    """Returns the address in the metadata that a client gets from `bootstrap`."""
     cluster = Producer({"bootstrap.servers": bootstrap}).list_topics(timeout=30)
     (broker,) = cluster.brokers.values()
     return f"{broker.host}:{broker.port}"
@@ -91,17 +91,17 @@ def test_a_broker_prints_its_addresses_and_a_signal_stops_it(start):
     kafka_port = int(addresses.kafka.rpartition(":")[2])
     assert addresses.kafka == f"localhost:{kafka_port}"
     assert addresses.grpc.startswith("localhost:")
-    status, told = process.end()
-    assert status == 0, told
-    assert "Traceback" not in told
+    status, output = process.end()
+    assert status == 0, output
+    assert "Traceback" not in output
 
 
 def test_an_open_connection_does_not_delay_the_end(start):
     process = start("--listen", "localhost:0")
     host, _, port = process.addresses().kafka.rpartition(":")
     with socket.create_connection((host, int(port))):
-        status, told = process.end(signal.SIGINT)
-    assert status == 0, told
+        status, output = process.end(signal.SIGINT)
+    assert status == 0, output
 
 
 def test_both_addresses_can_be_chosen(start, ports):
@@ -112,7 +112,7 @@ def test_both_addresses_can_be_chosen(start, ports):
 
 def test_grpc_uses_a_free_port_if_the_port_after_kafka_is_taken(start, ports):
     kafka = next(port for port in ports if port.port < 65535)
-    # Taken by us or by somebody else: taken.
+    # In use by this test or by another process.
     beside = _listener_beside(kafka)
     addresses = start("--listen", kafka.address).addresses()
     if beside is not None:
@@ -140,16 +140,16 @@ def test_an_address_in_use_is_named(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert f"cannot listen on {address}" in start("--listen", address).failure()
-        told = start("--listen", "127.0.0.1:0", "--grpc-listen", address).failure()
-        assert f"cannot listen on {address}" in told
+        output = start("--listen", "127.0.0.1:0", "--grpc-listen", address).failure()
+        assert f"cannot listen on {address}" in output
 
 
 def test_a_second_process_on_the_same_data_is_refused(start, tmp_path):
     first = start("--listen", "127.0.0.1:0")
     first.addresses()
-    told = start("--listen", "127.0.0.1:0").failure()
-    assert str(tmp_path / "data") in told
-    assert "Traceback" not in told
+    output = start("--listen", "127.0.0.1:0").failure()
+    assert str(tmp_path / "data") in output
+    assert "Traceback" not in output
 
 
 def test_a_data_path_that_is_no_directory_is_refused(start, tmp_path):
@@ -192,9 +192,9 @@ def test_listeners_override_listen():
 
 def test_commands_find_the_broker_among_addresses_without_a_server(start):
     broker = start("--listen", "127.0.0.1:0").addresses()
-    nobody = ReservedPort()
-    addresses = f"{nobody.address},{broker.grpc}"
+    unused_port = ReservedPort()
+    addresses = f"{unused_port.address},{broker.grpc}"
     command = [sys.executable, "-m", "ringlog", "ring", "status", "--metadata", addresses]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    nobody.release()
+    unused_port.release()
     assert "partition-0" in done.stdout, done.stderr

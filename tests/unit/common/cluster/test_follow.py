@@ -22,7 +22,7 @@ def change(revision: int) -> ClusterChange:
 
 
 class ScriptedWatch:
-    """Gives its changes, then ends as it was told to: broken, in peace, or not at all."""
+    """Yields its changes, then ends as scripted: with an error, normally, or never."""
 
     def __init__(self, script, log):
         self._script = list(script)
@@ -50,7 +50,7 @@ class ScriptedWatch:
 
 
 class ScriptedMetadata:
-    """Only watching is asked of it; each watch follows the next script, the last one forever."""
+    """Implements `watch` only; each watch follows the next script, the last one repeatedly."""
 
     def __init__(self, *scripts):
         self._scripts = list(scripts)
@@ -155,26 +155,26 @@ def test_an_exception_while_applying_a_change_is_raised_and_the_change_not_ackno
 
 
 def test_an_outage_has_one_line_at_its_beginning_and_one_at_its_end(caplog):
-    down = [BackendUnavailable("nobody answers")]
+    down = [BackendUnavailable("no answer")]
     metadata = ScriptedMetadata([snapshot(1), *down], down, down, down, [snapshot(2), FOREVER])
     caplog.set_level(logging.INFO)
     with pytest.raises(asyncio.CancelledError):
         follow_until_idle(metadata, lambda one: None)
     assert [record.getMessage() for record in caplog.records] == [
-        "metadata service lost: nobody answers",
+        "metadata service lost: no answer",
         "metadata service is back, revision 2",
     ]
 
 
 def test_a_long_outage_is_logged_again_with_advice(caplog, monkeypatch):
     monkeypatch.setattr("common.cluster.follow._REMIND_S", 0.0)
-    down = [BackendUnavailable("nobody answers")]
+    down = [BackendUnavailable("no answer")]
     metadata = ScriptedMetadata(down, down, [snapshot(1), FOREVER])
     with pytest.raises(asyncio.CancelledError):
         follow_until_idle(metadata, lambda one: None)
     first, second = (record.getMessage() for record in caplog.records)
-    assert first == "metadata service lost: nobody answers"
-    assert second.startswith("metadata service still lost: nobody answers (check its log")
+    assert first == "metadata service lost: no answer"
+    assert second.startswith("metadata service still lost: no answer (check its log")
 
 
 class Enough(Exception):

@@ -13,7 +13,7 @@ from common.cluster.ring import HashRing, max_load
 TOPIC = bytes(range(16))
 KEYS = [(TOPIC, partition) for partition in range(12)]
 
-#: Written down once: whoever changes these moves everybody's data.
+#: Fixed: with other values every partition would move.
 GOLDEN = [1, 2, 0, 0, 2, 1, 2, 1, 0, 1, 0, 2]
 GOLDEN_SINGLE = [7, 2, 8, 6, 0, 1, 4, 5, 9, 3, 0, 7]
 
@@ -139,7 +139,7 @@ def test_most_partitions_of_a_new_member_reach_it_first():
     natural = placed(larger, topics([1] * 2_000))
     taken = larger.rebalance(current)
     theirs = [key for key in taken if natural[key] == "partition-10"]
-    # By chance it would be one in eleven.
+    # At random it would be one in eleven.
     assert len(theirs) > len(taken) / 3
 
 

@@ -73,9 +73,9 @@ def test_topics_gateways_and_members_are_listed_in_order():
             members=[Member("p-1", "b:1"), Member("p-0", "a:1")],
         )
     )
-    assert [one.name for one in view.topics] == ["B", "a", "b"]
-    assert [one.node_id for one in view.gateways] == [2, 10]
-    assert [one.name for one in view.members] == ["p-0", "p-1"]
+    assert [entry.name for entry in view.topics] == ["B", "a", "b"]
+    assert [entry.node_id for entry in view.gateways] == [2, 10]
+    assert [entry.name for entry in view.members] == ["p-0", "p-1"]
 
 
 def test_removed_entries_are_not_found():
@@ -215,15 +215,15 @@ def test_a_snapshot_without_moves_forgets_them():
 
 
 def test_after_any_changes_a_snapshot_gives_an_equal_view():
-    dice = random.Random(7)
+    rng = random.Random(7)
     view = ClusterView()
     view.apply(change(0, is_snapshot=True, broker_configs={"a": "1"}))
     for revision in range(1, 300):
-        number = dice.randrange(15)
+        number = rng.randrange(15)
         # An id is only ever one topic's; a name has three in the course of time.
         name = f"t{number % 5}"
         view.apply(
-            dice.choice(
+            rng.choice(
                 [
                     change(revision, topics=[topic(name, number)]),
                     change(revision, topics_gone=[bytes([number]) * 16]),

@@ -87,7 +87,7 @@ def test_an_invalid_value_is_refused_with_the_name_and_the_accepted_values(name,
 
 
 def test_build_uses_defaults_for_settings_that_are_not_given():
-    example = build(Example, {"num.partitions": "3", "somebody.elses": "1"})
+    example = build(Example, {"num.partitions": "3", "another.setting": "1"})
     assert example == Example(partition_count=3)
     assert example.retention_ms == -1
 

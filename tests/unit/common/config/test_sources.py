@@ -79,25 +79,25 @@ def test_overrides_win_over_given_values():
 
 
 def test_an_invalid_value_is_refused_with_its_range_and_its_source(capsys):
-    told = _refused(capsys, "--set", "num.partitions=0")
-    assert "num.partitions must be an integer from 1 to 1000, not '0' (command line)" in told
+    output = _refused(capsys, "--set", "num.partitions=0")
+    assert "num.partitions must be an integer from 1 to 1000, not '0' (command line)" in output
     assert "$RINGLOG_NUM_PARTITIONS" in _refused(capsys, RINGLOG_NUM_PARTITIONS="none")
 
 
 def test_an_unknown_name_is_refused_with_near_ones(capsys):
-    told = _refused(capsys, "--set", "num.partition=1")
-    assert "unknown setting num.partition (command line); did you mean num.partitions?" in told
+    output = _refused(capsys, "--set", "num.partition=1")
+    assert "unknown setting num.partition (command line); did you mean num.partitions?" in output
     assert "did you mean log.retention.ms" in _refused(capsys, RINGLOG_LOG_RETENTIN_MS="1")
 
 
 def test_all_problems_are_reported_together(capsys):
-    told = _refused(capsys, "--set", "num.partitions=0", "--set", "zzz=1", RINGLOG_QQQ="1")
-    assert all(name in told for name in ("num.partitions", "zzz", "qqq"))
+    output = _refused(capsys, "--set", "num.partitions=0", "--set", "zzz=1", RINGLOG_QQQ="1")
+    assert all(name in output for name in ("num.partitions", "zzz", "qqq"))
 
 
 def test_values_that_are_invalid_together_are_refused(capsys):
-    told = _refused(capsys, "--set", "data.dir=/", "--set", "log.retention.ms=0")
-    assert "not there" in told
+    output = _refused(capsys, "--set", "data.dir=/", "--set", "log.retention.ms=0")
+    assert "not there" in output
 
 
 def test_a_set_without_a_value_is_refused(capsys):
@@ -125,11 +125,11 @@ def test_help_lists_every_setting_with_default_unit_and_range(capsys):
     with pytest.raises(SystemExit) as end:
         _read("--help")
     assert end.value.code == 0
-    told = capsys.readouterr().out
-    assert "num.partitions = 1\n      Count, 9%. (an integer from 1 to 1000)" in told
-    assert "log.retention.ms = -1\n      Age. (an integer of at least -1 ms)" in told
-    assert "Log settings." in told
-    assert "--listen" in told
+    output = capsys.readouterr().out
+    assert "num.partitions = 1\n      Count, 9%. (an integer from 1 to 1000)" in output
+    assert "log.retention.ms = -1\n      Age. (an integer of at least -1 ms)" in output
+    assert "Log settings." in output
+    assert "--listen" in output
 
 
 def test_a_shared_setting_is_described_once():

@@ -1,4 +1,4 @@
-"""What a start says of the end before it, over both kinds of store."""
+"""The log lines at a start after all kinds of shutdown, with both stores."""
 
 import logging
 import os
@@ -52,8 +52,8 @@ def flip(path, at):
     path.write_bytes(data)
 
 
-def told(caplog, level):
-    return [one.getMessage() for one in caplog.records if one.levelno == level]
+def lines(caplog, level):
+    return [record.getMessage() for record in caplog.records if record.levelno == level]
 
 
 @pytest.fixture(autouse=True)
@@ -65,15 +65,15 @@ def test_a_clean_shutdown_is_logged_at_the_next_start(tmp_path, caplog):
     for _ in range(2):
         with opened(tmp_path) as store:
             store_batches(store, store.head(LOG_KEY).next_offset, b"x")
-    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
-    assert not told(caplog, logging.WARNING)
+    assert lines(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+    assert not lines(caplog, logging.WARNING)
 
 
 def test_an_unclean_shutdown_is_logged_with_the_recovered_bytes(tmp_path, caplog):
     size = killed(KILLED_LOGS, tmp_path).stat().st_size
     with opened(tmp_path) as store:
         assert store.head(LOG_KEY).next_offset == 610
-    (line,) = told(caplog, logging.WARNING)
+    (line,) = lines(caplog, logging.WARNING)
     assert "did not close it" in line
     assert f"from {size} bytes" in line
     assert not list(tmp_path.glob("damaged-*"))
@@ -86,7 +86,7 @@ def test_a_flipped_bit_within_the_log_is_logged_as_critical_with_the_loss(tmp_pa
     flip(logged, size // 2)
     with opened(tmp_path) as store:
         assert 250 <= store.head(LOG_KEY).next_offset <= 310
-    (line,) = told(caplog, logging.CRITICAL)
+    (line,) = lines(caplog, logging.CRITICAL)
     assert "synced changes are LOST" in line
     (kept,) = tmp_path.glob("damaged-*")
     assert str(kept) in line
@@ -99,7 +99,7 @@ def test_a_flipped_bit_within_the_log_is_logged_as_critical_with_the_loss(tmp_pa
     caplog.clear()
     with opened(tmp_path):
         pass
-    assert not told(caplog, logging.CRITICAL)
+    assert not lines(caplog, logging.CRITICAL)
 
 
 def test_a_truncated_log_is_logged_though_it_is_readable(tmp_path, caplog):
@@ -107,7 +107,7 @@ def test_a_truncated_log_is_logged_though_it_is_readable(tmp_path, caplog):
     os.truncate(logged, logged.stat().st_size * 2 // 3)
     with opened(tmp_path):
         pass
-    (line,) = told(caplog, logging.CRITICAL)
+    (line,) = lines(caplog, logging.CRITICAL)
     assert "LOST" in line
 
 
@@ -116,8 +116,8 @@ def test_damage_after_the_last_sync_is_no_loss_of_acknowledged_writes(tmp_path, 
     flip(logged, logged.stat().st_size - 1_000)
     with opened(tmp_path) as store:
         assert store.head(LOG_KEY).next_offset == 600
-    assert not told(caplog, logging.CRITICAL)
-    (line,) = told(caplog, logging.WARNING)
+    assert not lines(caplog, logging.CRITICAL)
+    (line,) = lines(caplog, logging.WARNING)
     assert "cannot be read" in line
 
 
@@ -128,8 +128,8 @@ def test_a_reopened_store_keeps_its_mark(tmp_path, caplog):
         store.recover()
         store_batches(store, 10, b"x")
     LogStore(tmp_path).close()
-    assert not told(caplog, logging.CRITICAL)
-    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+    assert not lines(caplog, logging.CRITICAL)
+    assert lines(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
 
 
 def test_the_metadata_store_logs_its_last_shutdown_too(tmp_path, caplog):
@@ -138,11 +138,11 @@ def test_the_metadata_store_logs_its_last_shutdown_too(tmp_path, caplog):
     store = RocksKvStore(tmp_path)
     put(store, a="1")
     store.close()
-    (line,) = told(caplog, logging.CRITICAL)
+    (line,) = lines(caplog, logging.CRITICAL)
     assert "synced changes are LOST" in line
     caplog.clear()
     RocksKvStore(tmp_path).close()
-    assert told(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
+    assert lines(caplog, logging.INFO) == [f"{tmp_path}: the last process closed it"]
 
 
 def test_no_more_than_three_damaged_logs_are_kept(tmp_path, caplog):

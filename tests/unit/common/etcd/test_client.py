@@ -25,7 +25,7 @@ def get(client, key):
 
 @pytest.fixture
 def nowhere():
-    """An address where nobody listens."""
+    """An address without a server."""
     port = ReservedPort()
     yield port.address
     port.release()

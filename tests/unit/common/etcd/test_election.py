@@ -55,7 +55,7 @@ def test_one_of_many_candidates_leads_at_a_time(client, prefix, pool):
     while waiting:
         won = first_to_win(waiting)
         waiting.remove(won)
-        assert not any(one.campaign.done() for one in waiting)
+        assert not any(candidate.campaign.done() for candidate in waiting)
         terms.append(won.campaign.result().term)
         won.campaign.result().resign()
     assert terms == sorted(set(terms))
@@ -63,10 +63,10 @@ def test_one_of_many_candidates_leads_at_a_time(client, prefix, pool):
 
 def first_to_win(waiting):
     won = threading.Event()
-    for one in waiting:
-        one.campaign.add_done_callback(lambda _: won.set())
+    for candidate in waiting:
+        candidate.campaign.add_done_callback(lambda _: won.set())
     assert won.wait(WITHIN_S)
-    return next(one for one in waiting if one.campaign.done())
+    return next(candidate for candidate in waiting if candidate.campaign.done())
 
 
 def test_a_silent_leader_is_replaced_when_its_lease_expires(client, prefix, pool):
@@ -87,8 +87,8 @@ def test_a_restarted_leader_does_not_wait_for_its_own_old_lease(client, prefix, 
     back = Standby(pool, client, prefix, "metadata-0:9392")
     winner = first_to_win([standby, back])
     winner.campaign.result().resign()
-    for one in (standby, back):
-        one.campaign.result(WITHIN_S).resign()
+    for candidate in (standby, back):
+        candidate.campaign.result(WITHIN_S).resign()
 
 
 def test_a_leader_learns_that_its_successor_ended_its_session(client, prefix):
@@ -130,22 +130,22 @@ def test_a_candidate_that_waits_for_etcd_can_withdraw(own_etcd, pool):
 
 
 def test_a_candidate_with_an_unknown_outcome_revokes_its_lease_and_retries(client, prefix):
-    class Deaf:
-        """Does not hear the answer to the first transaction."""
+    class LosingResponse:
+        """Loses the response to the first transaction."""
 
-        is_deaf = True
+        loses_next = True
 
         def __getattr__(self, name):
             return getattr(client, name)
 
         def transact(self, request):
             answer = client.transact(request)
-            if self.is_deaf:
-                self.is_deaf = False
+            if self.loses_next:
+                self.loses_next = False
                 raise EtcdUnavailable("no answer")
             return answer
 
-    leadership = elected(Deaf(), prefix)
+    leadership = elected(LosingResponse(), prefix)
     (entry,) = client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
     assert entry.create_revision == leadership.term
     leadership.resign()

@@ -80,7 +80,7 @@ def test_a_refused_renewal_ends_the_term(etcd, leadership):
 
 def test_without_responses_the_term_ends_when_the_lease_may_have_expired():
     etcd = ScriptedEtcd(ttl_s=1)
-    etcd.answer = lambda: fail(EtcdUnavailable("nobody there"))
+    etcd.answer = lambda: fail(EtcdUnavailable("no server"))
     lease = Lease(etcd, 1)
     leadership = LeaderTerm(lease, b"leader", 5)
     assert "not renewed within its 1 s" in leadership.lost.result(WITHIN_S)

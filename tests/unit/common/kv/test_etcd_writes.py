@@ -95,13 +95,13 @@ def test_each_write_is_made_once_and_in_order_after_any_faults(
     writes, faulty, client, key, monkeypatch, seed
 ):
     monkeypatch.setattr(etcd_writes, "_RETRY_S_FIRST", 0.0)
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     kinds = [None, None, "lost", "answer lost", "on its way"]
     for number in range(20):
-        faulty.faults = [chance.choice(kinds) for _ in range(3)]
+        faulty.faults = [rng.choice(kinds) for _ in range(3)]
         writes.commit([put(key, b"%d" % number)])
-        if faulty.late and chance.random() < 0.5:
-            client.transact(faulty.late.pop(chance.randrange(len(faulty.late))))
+        if faulty.late and rng.random() < 0.5:
+            client.transact(faulty.late.pop(rng.randrange(len(faulty.late))))
     assert history(client, key) == [b"%d" % number for number in range(20)]
 
 

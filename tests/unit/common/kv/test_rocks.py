@@ -113,7 +113,7 @@ def test_a_write_that_the_disk_refuses_ends_the_process(tmp_path, must_sync):
     batch.put(b"b", b"2" * 100_000)
     with files_limited_to(10_000), pytest.raises(Ended, match=r"cannot write .*File too large"):
         store.write(batch, sync=must_sync)
-    # RocksDB tells of the failed write once more, and is closed all the same.
+    # RocksDB reports the failed write again, and is closed all the same.
     with suppress(KvStoreFailed):
         store.close()
     store = RocksKvStore(tmp_path)

@@ -45,11 +45,11 @@ def test_an_unknown_service_name_is_reported(capsys):
 
 
 def test_an_unreachable_server_is_unhealthy_and_reported(capsys):
-    nobody = ReservedPort()
+    unused_port = ReservedPort()
     try:
-        assert main(["health", nobody.address]) == 1
+        assert main(["health", unused_port.address]) == 1
     finally:
-        nobody.release()
+        unused_port.release()
     assert "UNAVAILABLE" in capsys.readouterr().out
 
 

@@ -15,9 +15,9 @@ def test_version_is_the_installed_version(capsys, words):
 
 def test_help_names_the_commands(capsys):
     assert main(["--help"]) == 0
-    told = capsys.readouterr().out
-    assert "standalone" in told
-    assert "ring " in told
+    output = capsys.readouterr().out
+    assert "standalone" in output
+    assert "ring " in output
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_standalone_help_lists_the_settings(capsys):
     with pytest.raises(SystemExit) as end:
         main(["standalone", "--help"])
     assert end.value.code == 0
-    told = capsys.readouterr().out
-    assert "--listen" in told
-    assert "group.initial.rebalance.delay.ms" in told
+    output = capsys.readouterr().out
+    assert "--listen" in output
+    assert "group.initial.rebalance.delay.ms" in output
 
 
 def test_standalone_refuses_an_invalid_setting_before_it_starts(capsys):

@@ -1,4 +1,4 @@
-"""A group with two members, as its coordinator and the logs tell of it."""
+"""A group with two members, as its coordinator and the logs describe it."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What operators are told and what is asked of coordinators and logs."""
+"""`GroupsAdmin` over fake coordinators and logs."""
 
 import asyncio
 
@@ -26,8 +26,8 @@ MISSING = DescribedGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
 NO_CONSUMER_GROUP = DescribedConsumerGroup("readers", refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
 
 
-class Told:
-    """Coordinators and logs that say what a test wrote down; notes what is changed."""
+class FakeCluster:
+    """Coordinators and logs with prepared responses; records all changes."""
 
     def __init__(self, classic=EMPTY, *, modern=NO_CONSUMER_GROUP, committed=COMMITTED):
         self.classic, self.modern, self.committed = classic, modern, committed
@@ -54,13 +54,13 @@ class Told:
 
     async def delete_groups(self, group_ids):
         self.deleted += group_ids
-        return [GroupResult(one, self.delete_refusal) for one in group_ids]
+        return [GroupResult(group_id, self.delete_refusal) for group_id in group_ids]
 
     async def list_offsets(self, queries):
-        answers = {EARLIEST_TIMESTAMP: 2, LATEST_TIMESTAMP: 9, 50: 5}
+        offsets = {EARLIEST_TIMESTAMP: 2, LATEST_TIMESTAMP: 9, 50: 5}
         return [
-            OffsetResult(answers.get(one.timestamp, -1), refusal=self.log_refusal)
-            for one in queries
+            OffsetResult(offsets.get(query.timestamp, -1), refusal=self.log_refusal)
+            for query in queries
         ]
 
 
@@ -69,10 +69,10 @@ def topic(name, count):
     return Topic(name.encode().ljust(16), name, (owner,) * count)
 
 
-def admin(told, *, names=("orders", OFFSETS_TOPIC)):
+def admin(cluster, *, names=("orders", OFFSETS_TOPIC)):
     view = ClusterView()
     view.apply(ClusterChange(1, "c", is_snapshot=True, topics=[topic(name, 3) for name in names]))
-    return GroupsAdmin(view, told, told)
+    return GroupsAdmin(view, cluster, cluster)
 
 
 def run(call):
@@ -80,20 +80,22 @@ def run(call):
 
 
 def test_groups_are_listed_by_state():
-    told = Told()
-    assert [one.group_id for one in run(admin(told).list_groups(["Empty"])).groups] == ["readers"]
-    assert told.listed[0].states == ["Empty"]
+    cluster = FakeCluster()
+    assert [group.group_id for group in run(admin(cluster).list_groups(["Empty"])).groups] == [
+        "readers"
+    ]
+    assert cluster.listed[0].states == ["Empty"]
 
 
 def test_an_incomplete_list_is_an_error():
-    told = Told()
-    told.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+    cluster = FakeCluster()
+    cluster.list_answer = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
     with pytest.raises(CommandFailed, match="COORDINATOR_LOAD_IN_PROGRESS"):
-        run(admin(told).list_groups([]))
+        run(admin(cluster).list_groups([]))
 
 
 def test_a_cluster_without_the_offsets_topic_has_no_groups():
-    groups = admin(Told(STABLE), names=["orders"])
+    groups = admin(FakeCluster(STABLE), names=["orders"])
     assert run(groups.list_groups([])) == ListedGroups()
     with pytest.raises(CommandFailed, match="no group 'readers'"):
         run(groups.describe("readers"))
@@ -102,96 +104,98 @@ def test_a_cluster_without_the_offsets_topic_has_no_groups():
 
 
 def test_a_group_is_described_with_its_coordinator_and_lag():
-    found = run(admin(Told(STABLE)).describe("readers"))
-    assert (found.state, found.coordinator, found.lag) == ("Stable", "partition-0", 2 + 6)
-    assert len(found.members) == 2
+    report = run(admin(FakeCluster(STABLE)).describe("readers"))
+    assert (report.state, report.coordinator, report.lag) == ("Stable", "partition-0", 2 + 6)
+    assert len(report.members) == 2
 
 
 def test_a_consumer_group_is_described_too():
     owned = [OwnedPartitions(topic("orders", 1).topic_id, [1]), OwnedPartitions(b"?" * 16, [0])]
     member = DescribedConsumerMember("m", 1, UNKNOWN_CLIENT, assignment=owned)
     modern = DescribedConsumerGroup("readers", "Stable", assignor="uniform", members=[member])
-    found = run(admin(Told(MISSING, modern=modern)).describe("readers"))
-    assert found.assignor == "uniform"
-    assert ("orders", 1) in found.members[0].partitions
-    assert (("3f" * 16), 0) in found.members[0].partitions
+    report = run(admin(FakeCluster(MISSING, modern=modern)).describe("readers"))
+    assert report.assignor == "uniform"
+    assert ("orders", 1) in report.members[0].partitions
+    assert (("3f" * 16), 0) in report.members[0].partitions
 
 
 @pytest.mark.parametrize("missing", [DEAD, MISSING])
 def test_an_unknown_group_is_an_error(missing):
     with pytest.raises(CommandFailed, match="there is no group 'readers'"):
-        run(admin(Told(missing)).describe("readers"))
-    told = Told(missing)
+        run(admin(FakeCluster(missing)).describe("readers"))
+    cluster = FakeCluster(missing)
     with pytest.raises(CommandFailed, match="there is no group 'readers'"):
-        run(admin(told).delete("readers"))
-    assert not told.deleted
+        run(admin(cluster).delete("readers"))
+    assert not cluster.deleted
 
 
 def test_a_refusal_is_named():
     refused = DescribedGroup("readers", refusal=GroupRefusal.NOT_COORDINATOR)
     with pytest.raises(CommandFailed, match="not described: NOT_COORDINATOR"):
-        run(admin(Told(refused)).describe("readers"))
+        run(admin(FakeCluster(refused)).describe("readers"))
 
 
 def test_a_plan_has_the_committed_and_the_new_offsets():
-    plan = run(admin(Told()).plan_reset("readers", "orders", None, Latest()))
+    plan = run(admin(FakeCluster()).plan_reset("readers", "orders", None, Latest()))
     assert plan == [
         OffsetChange("orders", 0, 7, 9),
         OffsetChange("orders", 1, 3, 9),
         OffsetChange("orders", 2, None, 9),
     ]
-    assert run(admin(Told()).plan_reset("readers", "orders", (1,), ToTime(50))) == [
+    assert run(admin(FakeCluster()).plan_reset("readers", "orders", (1,), ToTime(50))) == [
         OffsetChange("orders", 1, 3, 5)
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "partitions", "told"),
+    ("name", "partitions", "error"),
     [("missing", None, "no topic 'missing'"), ("orders", (0, 3), "no partition 3, only 0 to 2")],
 )
-def test_an_unknown_topic_or_partition_cannot_be_planned(name, partitions, told):
-    with pytest.raises(CommandFailed, match=told):
-        run(admin(Told()).plan_reset("readers", name, partitions, Latest()))
+def test_an_unknown_topic_or_partition_cannot_be_planned(name, partitions, error):
+    with pytest.raises(CommandFailed, match=error):
+        run(admin(FakeCluster()).plan_reset("readers", name, partitions, Latest()))
 
 
 def test_a_log_that_does_not_answer_is_named():
-    told = Told()
-    told.log_refusal = Refusal.NO_RESPONSE
+    cluster = FakeCluster()
+    cluster.log_refusal = Refusal.NO_RESPONSE
     with pytest.raises(CommandFailed, match="orders-0: NO_RESPONSE"):
-        run(admin(told).plan_reset("readers", "orders", None, Latest()))
+        run(admin(cluster).plan_reset("readers", "orders", None, Latest()))
 
 
 @pytest.mark.parametrize("state", [EMPTY, DEAD, MISSING])
 def test_a_reset_commits_without_a_member_id(state):
-    told = Told(state)
-    run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
-    (commit,) = told.commits
+    cluster = FakeCluster(state)
+    run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
+    (commit,) = cluster.commits
     assert (commit.group_id, commit.member_id, commit.generation_id) == ("readers", "", -1)
-    assert [(one.topic, one.partition, one.offset) for one in commit.offsets] == [("orders", 1, 5)]
+    assert [(offset.topic, offset.partition, offset.offset) for offset in commit.offsets] == [
+        ("orders", 1, 5)
+    ]
     assert commit.offsets[0].topic_id == topic("orders", 1).topic_id
 
 
 def test_a_group_with_members_is_not_changed():
-    told = Told(STABLE)
+    cluster = FakeCluster(STABLE)
     with pytest.raises(CommandFailed, match="'readers' is Stable with 2 members; stop them first"):
-        run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
+        run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
     with pytest.raises(CommandFailed, match="2 members"):
-        run(admin(told).delete("readers"))
-    assert not told.commits
-    assert not told.deleted
+        run(admin(cluster).delete("readers"))
+    assert not cluster.commits
+    assert not cluster.deleted
 
 
 def test_members_that_join_during_a_reset_are_an_error():
-    told = Told()
-    told.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
+    cluster = FakeCluster()
+    cluster.commit_refusal = GroupRefusal.UNKNOWN_MEMBER_ID
     with pytest.raises(CommandFailed, match="has members"):
-        run(admin(told).reset("readers", [OffsetChange("orders", 1, None, 5)]))
+        run(admin(cluster).reset("readers", [OffsetChange("orders", 1, None, 5)]))
 
 
 def test_a_delete_and_its_refusal():
-    told = Told()
-    run(admin(told).delete("readers"))
-    assert told.deleted == ["readers"]
-    told.delete_refusal = GroupRefusal.NON_EMPTY_GROUP
+    cluster = FakeCluster()
+    run(admin(cluster).delete("readers"))
+    assert cluster.deleted == ["readers"]
+    cluster.delete_refusal = GroupRefusal.NON_EMPTY_GROUP
     with pytest.raises(CommandFailed, match="not deleted: NON_EMPTY_GROUP"):
-        run(admin(told).delete("readers"))
+        run(admin(cluster).delete("readers"))

@@ -1,4 +1,4 @@
-"""Words, and what they are read as."""
+"""Arguments and their parsed values."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_partitions_of_a_topic_are_parsed():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "problem"),
     [
         ([], "ACTION"),
         (["shrink"], "shrink"),
@@ -52,11 +52,11 @@ def test_partitions_of_a_topic_are_parsed():
         (["reset-offsets", "g", "--topic", "t", "--to-datetime", "noon"], "'noon' is not an ISO"),
     ],
 )
-def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, told):
+def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, problem):
     with pytest.raises(SystemExit) as end:
         parse(*words)
     assert end.value.code == 2
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_states_of_a_list_are_repeatable():

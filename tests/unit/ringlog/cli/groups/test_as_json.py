@@ -1,4 +1,4 @@
-"""What scripts read of groups."""
+"""Groups as JSON."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What people see of groups."""
+"""Groups as text."""
 
 from common.ports.classic_groups import ListedGroup
 from ringlog.cli.groups.as_text import describe_text, list_text, reset_text

@@ -1,4 +1,4 @@
-"""Read as kafka-python writes it; bytes of others are nobody's partitions."""
+"""Assignments as kafka-python writes them; other bytes have no partitions."""
 
 import pytest
 from hypothesis import given

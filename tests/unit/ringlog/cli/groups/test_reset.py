@@ -1,4 +1,4 @@
-"""Where groups go on, as Kafka's own tool has it."""
+"""New offsets, as Kafka's own tool computes them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rings to look at, and one that answers what a test has written down."""
+"""Descriptions of rings, and a fake of the ring's port."""
 
 from common.ports.moves import (
     Move,
@@ -25,8 +25,8 @@ def ring(*members, moves=(), waiting=0, waiting_bytes=0, is_rebalancing=False, *
     return RingDescription(9, members, moves, waiting, waiting_bytes, is_rebalancing, **more)
 
 
-class TellingRing:
-    """Describes one ring after the other, the last one for ever; notes every change."""
+class FakeRing:
+    """Describes one ring after the other, the last one repeatedly; records every change."""
 
     def __init__(self, *descriptions, result=RingResult()):  # noqa: B008 - it is immutable
         self.descriptions = list(descriptions)
@@ -34,27 +34,28 @@ class TellingRing:
         self.changes = []
 
     async def describe_ring(self):
-        now = self.descriptions.pop(0) if len(self.descriptions) > 1 else self.descriptions[0]
-        if isinstance(now, Exception):
-            raise now
-        return now
+        descriptions = self.descriptions
+        description = descriptions.pop(0) if len(descriptions) > 1 else descriptions[0]
+        if isinstance(description, Exception):
+            raise description
+        return description
 
     async def add_member(self, name):
-        return self._noted("add", name)
+        return self._record("add", name)
 
     async def drain_member(self, name):
-        return self._noted("drain", name)
+        return self._record("drain", name)
 
     async def remove_member(self, name, *, accept_data_loss=False):
-        return self._noted("remove", name, *(["lossy"] if accept_data_loss else []))
+        return self._record("remove", name, *(["lossy"] if accept_data_loss else []))
 
     async def accept_volume(self, name):
-        return self._noted("accept", name)
+        return self._record("accept", name)
 
     async def cancel_move(self, move_id):
-        return self._noted("cancel", move_id)
+        return self._record("cancel", move_id)
 
-    def _noted(self, *change):
+    def _record(self, *change):
         self.changes.append(change)
         if isinstance(self.result, Exception):
             raise self.result

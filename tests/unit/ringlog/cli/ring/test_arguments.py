@@ -1,4 +1,4 @@
-"""Words, defaults and the environment."""
+"""Arguments, defaults and the environment."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_the_metadata_address_is_that_of_the_services():
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "problem"),
     [
         ([], "ACTION"),
         (["shrink"], "shrink"),
@@ -30,11 +30,11 @@ def test_the_metadata_address_is_that_of_the_services():
         (["status", "--requ", "a"], "--requ"),
     ],
 )
-def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, told):
+def test_wrong_use_exits_with_2_and_names_the_problem(capsys, words, problem):
     with pytest.raises(SystemExit) as end:
         parse(*words)
     assert end.value.code == 2
-    assert told in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_an_invalid_address_in_the_environment_is_reported(capsys):

@@ -1,4 +1,4 @@
-"""What scripts read: one line, with every name that people see."""
+"""One line of JSON, with all that the text shows."""
 
 import json
 
@@ -16,10 +16,10 @@ NOW = ring(
 
 
 def test_status_has_members_moves_and_sums():
-    told = status_json(NOW)
-    assert told.endswith("}\n")
-    assert told.count("\n") == 1
-    status = json.loads(told)
+    line = status_json(NOW)
+    assert line.endswith("}\n")
+    assert line.count("\n") == 1
+    status = json.loads(line)
     assert status["members"] == [
         {
             "name": "partition-0",

@@ -1,4 +1,4 @@
-"""What people see of a ring."""
+"""The ring as text."""
 
 import pytest
 

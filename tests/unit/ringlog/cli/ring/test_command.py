@@ -1,4 +1,4 @@
-"""What the command asks of the ring, what it says, and with which status it ends."""
+"""The calls, the output and the exit status of `ringlog ring`."""
 
 import json
 from contextlib import asynccontextmanager
@@ -8,26 +8,26 @@ import pytest
 from common.ports.moves import LostPartitions, RingRefusal, RingResult, RingState
 from common.ports.unavailable import BackendUnavailable
 from ringlog.cli.ring.command import main
-from tests.unit.ringlog.cli.ring.rings import TellingRing, member, move, ring
+from tests.unit.ringlog.cli.ring.rings import FakeRing, member, move, ring
 
 DRAINED = ring(member("partition-0"), member("partition-1", RingState.DRAINED))
 
 
-def run(telling, *words):
-    asked = []
+def run(fake, *words):
+    opened = []
 
     @asynccontextmanager
     async def connect(address):
-        asked.append(address)
-        yield telling
+        opened.append(address)
+        yield fake
 
     status = main(words, environment={"RINGLOG_METADATA_ADDRESS": "m:1"}, connect=connect)
-    assert asked == ["m:1"]
+    assert opened == ["m:1"]
     return status
 
 
 @pytest.mark.parametrize(
-    ("words", "change", "said"),
+    ("words", "change", "output"),
     [
         (["add", "a"], ("add", "a"), "a is in the ring\n"),
         (["drain", "a"], ("drain", "a"), "a is being drained\n"),
@@ -37,21 +37,21 @@ def run(telling, *words):
         (["accept", "a"], ("accept", "a"), "the next volume of a will be accepted\n"),
     ],
 )
-def test_a_change_is_requested_once_and_confirmed(capsys, words, change, said):
-    telling = TellingRing()
-    assert run(telling, *words) == 0
-    assert telling.changes == [change]
-    assert capsys.readouterr().out == said
+def test_a_change_is_requested_once_and_confirmed(capsys, words, change, output):
+    fake = FakeRing()
+    assert run(fake, *words) == 0
+    assert fake.changes == [change]
+    assert capsys.readouterr().out == output
 
 
 @pytest.mark.parametrize(
     "words", [["add", "a", "--wait"], ["drain", "a", "--wait"], ["remove", "a"]]
 )
 def test_a_refusal_is_reported_with_its_reason_and_exits_with_1(capsys, words):
-    refused = TellingRing(result=RingResult(RingRefusal.UNKNOWN_MEMBER, "no member a"))
+    refused = FakeRing(result=RingResult(RingRefusal.UNKNOWN_MEMBER, "no member a"))
     assert run(refused, *words) == 1
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "ringlog ring: no member a\n")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "ringlog ring: no member a\n")
 
 
 LOST = [LostPartitions(bytes(16), "orders", (0, 1, 2, 7), 1_500)]
@@ -60,17 +60,17 @@ LOST_TABLE = "TOPIC   SIZE    PARTITIONS\norders  1.5 KB  0-2,7\n"
 
 def test_partitions_that_would_be_lost_are_shown_with_the_command_to_accept_it(capsys):
     held = RingResult(RingRefusal.NOT_EMPTY, "a still holds 4 partitions.", LOST)
-    assert run(TellingRing(result=held), "remove", "a") == 1
-    told = capsys.readouterr()
-    assert told.out == LOST_TABLE
-    assert told.err.splitlines() == [
+    assert run(FakeRing(result=held), "remove", "a") == 1
+    captured = capsys.readouterr()
+    assert captured.out == LOST_TABLE
+    assert captured.err.splitlines() == [
         "ringlog ring: a still holds 4 partitions.",
         "ringlog ring: if its volume is permanently lost: ringlog ring remove a --accept-data-loss",
     ]
 
 
 def test_lost_partitions_are_shown(capsys):
-    done = TellingRing(result=RingResult(lost=LOST))
+    done = FakeRing(result=RingResult(lost=LOST))
     assert run(done, "remove", "a", "--accept-data-loss") == 0
     assert capsys.readouterr().out == f"{LOST_TABLE}a is removed\n"
     assert run(done, "remove", "a", "--accept-data-loss", "--json") == 0
@@ -78,31 +78,31 @@ def test_lost_partitions_are_shown(capsys):
 
 
 def test_a_refusal_as_json(capsys):
-    refused = TellingRing(result=RingResult(RingRefusal.LAST_MEMBER))
+    refused = FakeRing(result=RingResult(RingRefusal.LAST_MEMBER))
     assert run(refused, "drain", "a", "--json") == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["refusal"] == "LAST_MEMBER"
-    assert "LAST_MEMBER" in told.err
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["refusal"] == "LAST_MEMBER"
+    assert "LAST_MEMBER" in captured.err
 
 
 @pytest.mark.parametrize("words", [["status"], ["moves"], ["add", "a"], ["cancel", "1"]])
 def test_a_service_that_does_not_answer_is_named(capsys, words):
     gone = BackendUnavailable("metadata DescribeRing: UNAVAILABLE")
-    assert run(TellingRing(gone, result=gone), *words) == 1
-    told = capsys.readouterr()
-    assert "no answer from the cluster of m:1: metadata DescribeRing: UNAVAILABLE" in told.err
-    assert told.out == ""
+    assert run(FakeRing(gone, result=gone), *words) == 1
+    captured = capsys.readouterr()
+    assert "no answer from the cluster of m:1: metadata DescribeRing: UNAVAILABLE" in captured.err
+    assert captured.out == ""
 
 
 def test_status_and_moves_are_text_or_json(capsys):
     now = ring(member("partition-0"), moves=[move()])
-    assert run(TellingRing(now), "status") == 0
+    assert run(FakeRing(now), "status") == 0
     assert capsys.readouterr().out.startswith("MEMBER")
-    assert run(TellingRing(now), "moves") == 0
+    assert run(FakeRing(now), "moves") == 0
     assert capsys.readouterr().out.startswith("MOVE")
-    assert run(TellingRing(now), "status", "--json") == 0
+    assert run(FakeRing(now), "status", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["members"]) == 1
-    assert run(TellingRing(now), "moves", "--json") == 0
+    assert run(FakeRing(now), "moves", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["moves"]) == 1
 
 
@@ -118,28 +118,28 @@ def test_status_and_moves_are_text_or_json(capsys):
     ],
 )
 def test_require_drained_accepts_only_members_without_partitions(capsys, one, status):
-    assert run(TellingRing(ring(one)), "status", "--require-drained", "a") == status
-    told = capsys.readouterr()
-    assert told.out
-    assert bool(told.err) is bool(status)
+    assert run(FakeRing(ring(one)), "status", "--require-drained", "a") == status
+    captured = capsys.readouterr()
+    assert captured.out
+    assert bool(captured.err) is bool(status)
 
 
 def test_drain_with_wait_ends_when_the_member_is_drained(capsys):
-    telling = TellingRing(DRAINED)
-    assert run(telling, "drain", "partition-1", "--wait") == 0
-    assert telling.changes == [("drain", "partition-1")]
+    fake = FakeRing(DRAINED)
+    assert run(fake, "drain", "partition-1", "--wait") == 0
+    assert fake.changes == [("drain", "partition-1")]
     assert "DRAINED" in capsys.readouterr().err
 
 
 def test_drain_with_wait_exits_with_1_after_its_timeout(capsys):
     draining = ring(member("a", RingState.DRAINING, partitions=1, planned=0))
-    assert run(TellingRing(draining), "drain", "a", "--wait", "--timeout", "0.01") == 1
+    assert run(FakeRing(draining), "drain", "a", "--wait", "--timeout", "0.01") == 1
     assert "not within 0.01 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["add", "a", "--wait"], ["moves", "--wait"]])
 def test_wait_ends_when_the_ring_is_settled(words):
-    assert run(TellingRing(ring(member("a"))), *words) == 0
+    assert run(FakeRing(ring(member("a"))), *words) == 0
 
 
 def test_an_interrupt_reports_that_changes_continue(capsys):

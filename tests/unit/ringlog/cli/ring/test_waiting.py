@@ -1,4 +1,4 @@
-"""Waiting ends when it is done, when it cannot be done, or when time is up."""
+"""The ends of waiting: success, failure and timeout."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from common.ports.unavailable import BackendUnavailable
 from ringlog.cli.actions import CommandFailed
 from ringlog.cli.ring import waiting
 from ringlog.cli.ring.waiting import wait_until_drained, wait_until_settled
-from tests.unit.ringlog.cli.ring.rings import TellingRing, member, move, ring
+from tests.unit.ringlog.cli.ring.rings import FakeRing, member, move, ring
 
 NAME = "partition-1"
 DRAINING = ring(member(NAME, RingState.DRAINING, partitions=2, planned=0), waiting=2)
@@ -22,16 +22,16 @@ def _no_pauses(monkeypatch):
 
 
 def drained(*descriptions, timeout_s=None):
-    told = []
+    lines = []
     asyncio.run(
-        wait_until_drained(TellingRing(*descriptions), NAME, told.append, timeout_s=timeout_s)
+        wait_until_drained(FakeRing(*descriptions), NAME, lines.append, timeout_s=timeout_s)
     )
-    return told
+    return lines
 
 
 def test_a_drain_reports_its_progress_and_its_end():
-    told = drained(DRAINING, DRAINING, DRAINED)
-    assert told == [
+    lines = drained(DRAINING, DRAINING, DRAINED)
+    assert lines == [
         "partition-1: 2 partitions left; 0 moving, 2 waiting, 0 B left, 0 B/s, ETA 0s",
         "partition-1: DRAINED",
     ]
@@ -65,8 +65,8 @@ def test_a_timeout_fails_the_wait_with_the_last_progress():
     ids=["a plan that is not made yet", "a move", "a move that waits"],
 )
 def test_a_ring_is_settled_when_nothing_moves_waits_or_is_planned(unsettled):
-    told = []
-    asked = TellingRing(unsettled, ring(member("a", partitions=2)))
-    asyncio.run(wait_until_settled(asked, told.append, timeout_s=None))
-    assert told[-1] == "nothing is moving"
-    assert len(asked.descriptions) == 1
+    lines = []
+    fake = FakeRing(unsettled, ring(member("a", partitions=2)))
+    asyncio.run(wait_until_settled(fake, lines.append, timeout_s=None))
+    assert lines[-1] == "nothing is moving"
+    assert len(fake.descriptions) == 1
