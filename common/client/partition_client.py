@@ -25,12 +25,11 @@ from common.ports.partitions import (
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
 from common.rpc.member_channel import MemberChannel
-from common.rpc.messages.partition_caller import (
-    decoded_fetch_response,
+from common.rpc.messages.fetch import decode_fetch_response, fetch_query_to_message
+from common.rpc.messages.lookups import (
     descriptions_from_message,
     epoch_ends_from_message,
     epoch_queries_to_message,
-    fetch_query_to_message,
     logs_to_message,
     offset_queries_to_message,
     offset_results_from_message,
@@ -70,7 +69,7 @@ class GrpcPartitions(Partitions):
         self._fetch: Any = self._channels[0].unary_unary(
             _FETCH,
             request_serializer=pb.FetchRequest.SerializeToString,
-            response_deserializer=decoded_fetch_response,
+            response_deserializer=decode_fetch_response,
         )
         open_stream: Any = self._channels[0].stream_stream(
             _FETCH_STREAM, request_serializer=pb.FetchStreamRequest.SerializeToString

@@ -10,12 +10,12 @@ from typing import Final
 
 from common.ports.partitions import ACKS_NONE, Append, AppendResult, Partitions
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_owner import (
+from common.rpc.messages.append import (
     acks_from_message,
     append_from_message,
     append_response,
-    appends_from,
-    take_long_to_encode,
+    appends_from_messages,
+    needs_thread,
 )
 from partition_svc.rpc.bounded_stream import BoundedStream
 from protos.partition.v1 import partition_pb2 as pb
@@ -50,7 +50,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         now_ms = int(time() * 1000)
         # A list keeps the messages in Python, so that each is unwrapped once.
         messages = list(request.appends)
-        if take_long_to_encode(messages):
+        if needs_thread(messages):
             return self._take_long(messages, now_ms)
         # All translated before any is started: a malformed message takes no effect.
         self._start_all(
@@ -62,7 +62,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         return None
 
     async def _take_long(self, messages: list[pb.Append], now_ms: int) -> None:
-        appends = await appends_from(messages, now_ms)
+        appends = await appends_from_messages(messages, now_ms)
         self._start_all(
             [
                 (acks_from_message(one), one.append_id, append)

@@ -14,13 +14,8 @@ from google.protobuf.message import DecodeError
 
 from common.ports.partitions import FetchQuery, Partitions
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.fetch_owner import (
-    PIECE_BYTES,
-    Chunks,
-    encoded_pieces,
-    fetch_pieces,
-    fetch_query_from_message,
-)
+from common.rpc.messages.fetch import Chunks, fetch_query_from_message
+from common.rpc.messages.fetch_stream import PIECE_BYTES, encode_pieces, encode_stream_response
 from common.rpc.status import MalformedRequest, undecodable
 from partition_svc.rpc.fetch_budget import RoomOfFetch, SharedRoom
 from protos.partition.v1 import partition_pb2 as pb
@@ -71,7 +66,7 @@ class FetchStream:
                     self._changed.clear()
                     await self._changed.wait()
                     continue
-                yield encoded_pieces(self._next_pieces())
+                yield encode_stream_response(self._next_pieces())
                 self._may_read.set()
             if self._bug is not None:
                 raise self._bug
@@ -145,7 +140,7 @@ class FetchStream:
         except BaseException:
             room.close()
             raise
-        self._ready[fetch_id] = fetch_pieces(fetch_id, results), room
+        self._ready[fetch_id] = encode_pieces(fetch_id, results), room
 
     def _on_done(self, fetch_id: int, task: asyncio.Task[None]) -> None:
         del self._fetching[fetch_id], self._ends_of_wait[fetch_id]

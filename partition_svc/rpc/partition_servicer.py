@@ -13,21 +13,19 @@ from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Par
 from common.ports.unavailable import BackendUnavailable
 from common.records.batch import parse_header
 from common.records.errors import CorruptRecords, UnsupportedRecords
-from common.rpc.messages.fetch_owner import (
-    encoded_fetch_response,
+from common.rpc.messages.append import acks_from_message, append_response, appends_from_messages
+from common.rpc.messages.fetch import (
+    encode_fetch_response,
     fetch_query_from_message,
     fetch_result_to_message,
 )
-from common.rpc.messages.partition_owner import (
-    acks_from_message,
-    append_response,
-    appends_from,
-    description_to_message,
-    epoch_end_offset_to_message,
+from common.rpc.messages.lookups import (
+    descriptions_to_message,
+    epoch_ends_to_message,
     epoch_queries_from_message,
-    log_from_message,
+    logs_from_message,
     offset_queries_from_message,
-    offset_result_to_message,
+    offset_results_to_message,
 )
 from common.rpc.server import Service
 from common.rpc.status import abort_with
@@ -88,7 +86,7 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
     ) -> pb.AppendResponse:
         now_ms = int(time() * 1000)
-        appends = await appends_from(request.appends, now_ms)
+        appends = await appends_from_messages(request.appends, now_ms)
         acks = [acks_from_message(append) for append in request.appends]
         # All are started before any is waited for, in their order.
         waiting = [
@@ -122,7 +120,7 @@ class PartitionServicer(PartitionServiceServicer):
         results = await self._partitions.fetch(query)
         if request.decode_records:
             return await _decoded(query, results)
-        return encoded_fetch_response(results)
+        return encode_fetch_response(results)
 
     async def FetchStream(  # noqa: N802
         self,
@@ -139,8 +137,7 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.ListOffsetsRequest, pb.ListOffsetsResponse],
     ) -> pb.ListOffsetsResponse:
         queries = offset_queries_from_message(request)
-        results = await self._partitions.list_offsets(queries)
-        return pb.ListOffsetsResponse(results=map(offset_result_to_message, results))
+        return offset_results_to_message(await self._partitions.list_offsets(queries))
 
     async def OffsetsForLeaderEpoch(  # noqa: N802
         self,
@@ -150,17 +147,15 @@ class PartitionServicer(PartitionServiceServicer):
         ],
     ) -> pb.OffsetsForLeaderEpochResponse:
         queries = epoch_queries_from_message(request)
-        results = await self._partitions.epoch_end_offsets(queries)
-        return pb.OffsetsForLeaderEpochResponse(results=map(epoch_end_offset_to_message, results))
+        return epoch_ends_to_message(await self._partitions.epoch_end_offsets(queries))
 
     async def DescribeLog(  # noqa: N802
         self,
         request: pb.DescribeLogRequest,
         context: grpc.aio.ServicerContext[pb.DescribeLogRequest, pb.DescribeLogResponse],
     ) -> pb.DescribeLogResponse:
-        logs = [log_from_message(log) for log in request.logs]
-        descriptions = await self._partitions.describe_logs(logs)
-        return pb.DescribeLogResponse(logs=map(description_to_message, descriptions))
+        logs = logs_from_message(request)
+        return descriptions_to_message(await self._partitions.describe_logs(logs))
 
     async def _answers(
         self,

@@ -22,7 +22,7 @@ from common.client.batching_stream import LongStream
 from common.client.reachability import Reachability
 from common.ports.partitions import Append, AppendResult, LogId
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.messages.partition_caller import append_request, append_result_from_message
+from common.rpc.messages.append import append_request, append_result_from_message
 from protos.partition.v1 import partition_pb2 as pb
 
 Stream = grpc.aio.StreamStreamCall[pb.AppendRequest, pb.AppendResponse]

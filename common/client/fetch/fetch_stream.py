@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError
 from common.ports.partitions import FetchQuery, FetchResult
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import unavailable_on_failure
-from common.rpc.messages.partition_caller import FetchPiece, fetch_pieces, fetch_query_to_message
+from common.rpc.messages.fetch import fetch_query_to_message
+from common.rpc.messages.fetch_stream import FetchPiece, decode_stream_response
 from protos.partition.v1 import partition_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ class _Connection:
     async def _receive(self) -> None:
         async for message in self._stream:
             try:
-                pieces = fetch_pieces(message)
+                pieces = decode_stream_response(message)
             except DecodeError as error:
                 raise BackendUnavailable(f"{self._name} FetchStream: no message") from error
             for piece in pieces:

@@ -10,7 +10,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from common.ports.partitions import LogId
 from common.records.records import write_batch
 from common.rpc.channels import open_channel
-from common.rpc.messages import partition_owner
 from common.rpc.server import RpcServer
 from partition_svc.rpc import partition_servicer
 from partition_svc.rpc.partition_servicer import PartitionServicer, service
@@ -200,7 +199,7 @@ def test_records_that_take_long_to_encode_are_encoded_in_a_thread(tmp_path, monk
         ]
         assert threads == [False, False, True, False, False]
 
-    monkeypatch.setattr(partition_owner, "write_batch", write)
+    monkeypatch.setattr("common.rpc.messages.append.write_batch", write)
     run(test, tmp_path)
 
 
