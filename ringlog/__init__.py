@@ -1,1 +1,1 @@
-"""The front door: the command line, and all three services in one process."""
+"""The `ringlog` command, the standalone broker, and a broker for tests."""

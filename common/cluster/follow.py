@@ -67,7 +67,7 @@ async def _watch_once(watch: Watch, on_change: OnChange, outages: "_Outages") ->
             if applying is not None:
                 await applying
             watch.acknowledge(change.revision)
-            outages.on_change(change.revision)
+            outages.on_applied(change.revision)
     except BackendUnavailable as error:
         return str(error)
     finally:
@@ -84,7 +84,7 @@ class _Outages:
         self._remind_at = 0.0
         self._connected_at: float | None = None
 
-    def on_change(self, revision: int) -> None:
+    def on_applied(self, revision: int) -> None:
         if self._connected_at is None:
             self._connected_at = asyncio.get_running_loop().time()
         if self._is_outage:

@@ -5,7 +5,7 @@ from typing import Final
 
 from common.config.settings import setting
 
-#: Where a metadata service listens by default, as its neighbours reach it.
+#: The default address of a metadata service on the same machine.
 _METADATA_DEFAULT: Final = "localhost:9392"
 
 #: Bind addresses that stand for every address of the machine, which no client can connect to.
@@ -21,7 +21,7 @@ def metadata_address_setting() -> str:
         "metadata.address",
         flag="--metadata",
         default=_METADATA_DEFAULT,
-        doc="host:port of the metadata service; of each of them, with commas, where it is on etcd.",
+        doc="host:port of the metadata service; on etcd: of all its processes, with commas.",
     )
 
 

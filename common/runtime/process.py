@@ -34,7 +34,7 @@ class ProcessSettings:
         default="INFO",
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
         flag="--log-level",
-        doc="What is written to stderr.",
+        doc="The lowest level of log lines on stderr.",
     )
 
 

@@ -61,7 +61,7 @@ def keep_freed_memory() -> None:
 
 
 def collect_garbage_less_often() -> None:
-    """Exempts the objects of now from garbage collection, and collects the others less often.
+    """Exempts all present objects from garbage collection, and collects others less often.
 
     Requests that wait for a sync survive collection. With Python's default thresholds collection
     took a third of the CPU time under many small requests. Cycles are few; they live longer.
