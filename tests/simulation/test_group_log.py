@@ -203,7 +203,7 @@ class Simulation:
 
     def pass_time(self, group_id):
         self.now_ms += self.dice.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
-        tell = self.dice.choice([Group.on_time, Group.on_time, Group.expire_offsets])
+        tell = self.dice.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
         for one in self.shard.group_ids:
             self.shard.tell(one, tell)
         return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
@@ -218,7 +218,7 @@ def interrupted(call, lines, group, *rest):
 def kept(group):
     """What a group holds to be in its log."""
     logged = group._logged
-    return normal(LoadedGroup(logged.stored, dict(logged.consumer), group._offsets._table))
+    return normal(LoadedGroup(logged.stored, dict(logged.consumer), group.offsets._table))
 
 
 def normal(loaded):

@@ -1,46 +1,37 @@
-"""What a classic group is at one moment: its state, generation, members and deadlines.
+"""The state of a classic group: generation, protocol, members and deadlines.
 
-What happens to it is in the modules beside this one, one per concern: `join.py`, `sync.py`, …
+Requests and timeouts are in the modules beside this one: `join.py`, `sync.py`, `timeouts.py`, ...
+Kafka: ClassicGroup.
 """
-
-from enum import Enum
 
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
 from partition_svc.coordinator.classic.members import ClassicGroupMembers
+from partition_svc.coordinator.classic.state import (
+    ClassicGroupEvent,
+    ClassicGroupState,
+    next_state,
+)
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
 
 
-class ClassicGroupState(Enum):
-    """Values are Kafka's names (ClassicGroupState)."""
-
-    #: No members; there may be committed offsets.
-    EMPTY = "Empty"
-    #: Waits for members to join.
-    PREPARING_REBALANCE = "PreparingRebalance"
-    #: A generation has begun; waits for its leader's assignment.
-    COMPLETING_REBALANCE = "CompletingRebalance"
-    #: Everybody has an assignment.
-    STABLE = "Stable"
-    #: Deleted.
-    DEAD = "Dead"
-
-
 class ClassicGroup:
-    """Times are in milliseconds on one clock that never goes back.
+    """Deadlines are milliseconds of one monotonic clock.
 
-    `join_by_ms`: when the rebalance goes on without those who have not joined.
-    `sync_by_ms`: when those who have not synced are put out.
-    `initial_delay_left_ms`: None, or while the first members of an empty group are waited for: by
-    how much the delay may still be extended; `has_newcomer`: somebody came since it last was.
-    `next_deadline_ms`: nothing is to be done before this; it may be early.
+    `state_since_ms`: milliseconds since the epoch (currentStateTimestamp), -1 if unknown.
+    `join_by_ms`: when the join phase completes without the members that have not joined.
+    `sync_by_ms`: when members that have not sent SyncGroup are removed.
+    `initial_delay_left_ms`: None, or, while an empty group waits for its first members, by how much
+    that delay may still be extended; `has_newcomer`: a member joined since it was last extended.
+    `next_deadline_ms`: not later than the first of all deadlines.
     `is_stored`: the log has a record of the group.
     """
 
     __slots__ = (
+        "_state",
         "generation_id",
         "group_id",
         "has_newcomer",
@@ -52,7 +43,6 @@ class ClassicGroup:
         "protocol",
         "protocol_type",
         "settings",
-        "state",
         "state_since_ms",
         "sync_by_ms",
     )
@@ -60,7 +50,7 @@ class ClassicGroup:
     def __init__(self, group_id: str, settings: GroupSettings) -> None:
         self.group_id = group_id
         self.settings = settings
-        self.state = ClassicGroupState.EMPTY
+        self._state = ClassicGroupState.EMPTY
         self.state_since_ms = -1
         self.generation_id = 0
         self.protocol_type: str | None = None
@@ -74,27 +64,31 @@ class ClassicGroup:
         self.is_stored = False
 
     @property
-    def is_vacant(self) -> bool:
-        """Nobody is in it, and nobody was given an id to come with."""
-        return not self.members and not self.members.pending
+    def state(self) -> ClassicGroupState:
+        return self._state
 
-    def resume(self, stored: StoredGroup) -> None:
-        """Becomes what the log has of it, without deadlines."""
+    def transition(self, event: ClassicGroupEvent) -> None:
+        """Changes the state as the table of `state.py` says. Raises `IllegalTransition`."""
+        self._state = next_state(self._state, event)
+
+    def transition_at(self, event: ClassicGroupEvent, effects: Effects) -> None:
+        """As `transition`; sets `state_since_ms`, which is stored with the group."""
+        self.transition(event)
+        self.state_since_ms = effects.wall_ms
+
+    def restore(self, stored: StoredGroup) -> None:
+        """Takes over what the log has of a new group; members have no deadlines yet."""
         self.is_stored = True
         self.generation_id = stored.generation_id
         self.protocol_type = stored.protocol_type or None
         self.protocol = stored.protocol
         self.state_since_ms = stored.state_since_ms
-        for one in stored.members:
-            self.members.add(restored_member(one, stored.protocol))
+        for member in stored.members:
+            self.members.add(restored_member(member, stored.protocol))
         self.members.leader = stored.leader if stored.leader in self.members else None
 
-    def become(self, state: ClassicGroupState, wall_ms: int) -> None:
-        """`wall_ms`: milliseconds since the epoch, as they are stored with the state."""
-        self.state = state
-        self.state_since_ms = wall_ms
-
     def schedule(self, at_ms: int) -> None:
+        """Adds a deadline."""
         self.next_deadline_ms = min(self.next_deadline_ms, at_ms)
 
     def extend_session(self, member: ClassicGroupMember, now_ms: int) -> None:
@@ -102,14 +96,23 @@ class ClassicGroup:
         self.schedule(member.deadline_ms)
 
     def remove_member(self, member: ClassicGroupMember, effects: Effects) -> None:
-        """Removes a member; what it waits for is refused."""
-        member.refuse_waiting(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
+        """Removes a member and rejects its pending join and sync."""
+        member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
         self.members.remove(member)
 
     def store(self, effects: Effects) -> None:
-        """Has the group as it is now written."""
+        """Writes the record of the group as it is now."""
         self.is_stored = True
         effects.records.append(GroupRecord(self.group_id, self._stored()))
+
+    def write_tombstone(self, effects: Effects) -> None:
+        if self.is_stored:
+            effects.records.append(GroupRecord(self.group_id, None))
+
+    def delete(self, effects: Effects) -> None:
+        """Deletes an empty group."""
+        self.write_tombstone(effects)
+        self.transition(ClassicGroupEvent.DELETED)
 
     def _stored(self) -> StoredGroup:
         return StoredGroup(
@@ -118,5 +121,5 @@ class ClassicGroup:
             self.protocol,
             self.members.leader,
             self.state_since_ms,
-            [one.stored(self.protocol) for one in self.members],
+            [member.stored(self.protocol) for member in self.members],
         )

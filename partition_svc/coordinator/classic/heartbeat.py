@@ -1,15 +1,16 @@
-"""Heartbeat: a member lives; the answer tells it when to join again.
+"""Heartbeat of a classic member: extends its session and tells it when to join again.
 
 Kafka: GroupMetadataManager.classicGroupHeartbeatToClassicGroup.
 """
 
 from common.ports.classic_groups import GroupHeartbeat
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
+from partition_svc.coordinator.classic.state import ClassicGroupState
 
 
 def heartbeat(group: ClassicGroup, request: GroupHeartbeat, now_ms: int) -> GroupRefusal | None:
-    """REBALANCE_IN_PROGRESS keeps the session alive as well."""
+    """Extends the session, also where the response is REBALANCE_IN_PROGRESS."""
     if not group.group_id:
         return GroupRefusal.INVALID_GROUP_ID
     refusal = group.members.check(request.member_id, request.group_instance_id)

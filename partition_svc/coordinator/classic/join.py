@@ -1,7 +1,7 @@
-"""JoinGroup: somebody comes into a classic group, or a member enters its next generation.
+"""JoinGroup: a new member joins a classic group, or a member joins its next generation.
 
 Kafka: GroupMetadataManager.classicGroupJoinToClassicGroup and what it calls. KIP-394: dynamic
-members are given an id first, so that one whose answer was lost does not stay as a ghost.
+members get a member id first, so that a lost response does not leave a member without a client.
 """
 
 from typing import Final, NamedTuple
@@ -9,16 +9,17 @@ from typing import Final, NamedTuple
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance, static_members
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import joining_member
+from partition_svc.coordinator.classic.state import ClassicGroupState
 from partition_svc.coordinator.records.result import Effects, Ticket
 
-#: Member ids that a group gives out before any of them is used: more than a group has members.
+#: Limit of pending member ids in a group; more than a group has members.
 _PENDING_MAX: Final = 10_000
 
 
 class Joining(NamedTuple):
-    """`new_member_id` is used where the request has none: never given to anybody before."""
+    """A JoinGroup request. `new_member_id`: used where the request has none; never used before."""
 
     request: JoinGroup
     ticket: Ticket
@@ -26,7 +27,7 @@ class Joining(NamedTuple):
 
 
 def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
-    """Answered at once where it is refused or nothing changed, else when the generation begins."""
+    """Responds at once if the request is rejected or changes nothing, else with the generation."""
     request, ticket, _ = joining
     member_id = request.member_id
     refusal = _refusal(group, request)
@@ -34,16 +35,16 @@ def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
         effects.reply(ticket, Joined(member_id, refusal=refusal))
     elif not _has_room(group, member_id):
         effects.reply(ticket, Joined(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
-        _turn_away(group, member_id, effects)
+        _reject_surplus(group, member_id, effects)
     elif not member_id:
         _join_without_id(group, joining, effects)
     elif member_id not in group.members.pending:
-        _join_again(group, joining, effects)
+        _rejoin(group, joining, effects)
     elif request.group_instance_id is not None:
-        # Kafka raises an IllegalStateException: static members are not given ids to come back with.
+        # Kafka raises an IllegalStateException: static members never get pending ids.
         effects.reply(ticket, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
     else:
-        _enter(group, joining, member_id, effects)
+        _add_member(group, joining, member_id, effects)
 
 
 def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
@@ -53,13 +54,13 @@ def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
         return GroupRefusal.INVALID_GROUP_ID
     if not shortest_ms <= request.session_timeout_ms <= longest_ms:
         return GroupRefusal.INVALID_SESSION_TIMEOUT
-    if not _knows_protocols(group, request):
+    if not _supports_protocols(group, request):
         return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
     return None
 
 
-def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
-    """An empty group takes any; else there must be one that all members know too."""
+def _supports_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
+    """An empty group accepts any protocols; others need one that all members support."""
     if group.state is ClassicGroupState.EMPTY:
         return bool(request.protocol_type and request.protocols)
     is_same_type = request.protocol_type == group.protocol_type
@@ -67,61 +68,64 @@ def _knows_protocols(group: ClassicGroup, request: JoinGroup) -> bool:
 
 
 def _has_room(group: ClassicGroup, member_id: str) -> bool:
-    """While members join again, those who come first stay (acceptJoiningMember)."""
+    """During the join phase the first `max_size` members to join stay (acceptJoiningMember)."""
     members, size_max = group.members, group.settings.max_size
     if len(members) < size_max or group.state is ClassicGroupState.EMPTY:
         return True
     if group.state is not ClassicGroupState.PREPARING_REBALANCE:
         return member_id in members
-    joined = [one.member_id for one in members if one.join_ticket is not None]
+    joined = [member.member_id for member in members if member.join_ticket is not None]
     return member_id in joined or len(joined) < size_max
 
 
-def _turn_away(group: ClassicGroup, member_id: str, effects: Effects) -> None:
+def _reject_surplus(group: ClassicGroup, member_id: str, effects: Effects) -> None:
     group.members.pending.pop(member_id, None)
     if member_id in group.members:
         group.remove_member(group.members[member_id], effects)
-    rebalance.complete_if_all_joined(group, effects)
+    rebalance.maybe_complete_join(group, effects)
 
 
 def _join_without_id(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
     request, ticket, new_member_id = joining
-    known_id = group.members.id_of(request.group_instance_id)
-    if known_id is not None:
-        member = group.members[known_id]
+    static_id = group.members.id_of(request.group_instance_id)
+    if static_id is not None:
+        member = group.members[static_id]
         static_members.replace(group, member, joining, effects)
     elif request.group_instance_id is None and request.needs_member_id:
-        _await_return(group, new_member_id, effects.now_ms + request.session_timeout_ms)
+        _add_pending_id(group, new_member_id, effects.now_ms + request.session_timeout_ms)
         effects.reply(ticket, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
-        _enter(group, joining, new_member_id, effects)
+        _add_member(group, joining, new_member_id, effects)
 
 
-def _await_return(group: ClassicGroup, member_id: str, until_ms: int) -> None:
-    """Of too many that never return, the oldest are not waited for any more."""
+def _add_pending_id(group: ClassicGroup, member_id: str, expires_ms: int) -> None:
+    """Drops the oldest pending member id if there are too many."""
     pending = group.members.pending
     if len(pending) >= _PENDING_MAX:
         del pending[next(iter(pending))]
-    pending[member_id] = until_ms
-    group.schedule(until_ms)
+    pending[member_id] = expires_ms
+    group.schedule(expires_ms)
 
 
-def _enter(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:
+def _add_member(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:
     request, ticket, _ = joining
     member = joining_member(request, member_id)
     member.is_new = True
-    member.park_join(ticket, effects)
+    member.hold_join(ticket, effects)
     member.deadline_ms = effects.now_ms + group.settings.new_member_join_timeout_ms
     if not group.members:
         group.protocol_type = request.protocol_type
     group.members.add(member)
     group.has_newcomer = True
     group.schedule(member.deadline_ms)
-    rebalance.rebalance_or_go_on(group, effects)
+    rebalance.rebalance_or_complete_join(group, effects)
 
 
-def _join_again(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
-    """Members that change nothing are told the generation; a Stable group's leader may ask anew."""
+def _rejoin(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+    """Rebalances if the member's protocols changed, or if the leader of a Stable group joins again.
+
+    Other members get the current generation.
+    """
     request, ticket, _ = joining
     refusal = group.members.check(request.member_id, request.group_instance_id)
     if refusal is not None:
@@ -130,13 +134,13 @@ def _join_again(group: ClassicGroup, joining: Joining, effects: Effects) -> None
     member = group.members[request.member_id]
     leads = group.members.leader == member.member_id
     is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
-    asks_anew = leads and group.state is ClassicGroupState.STABLE
+    forces_rebalance = leads and group.state is ClassicGroupState.STABLE
     is_same = tuple(member.protocols) == tuple(request.protocols)
-    if not is_joining and not asks_anew and is_same:
+    if not is_joining and not forces_rebalance and is_same:
         effects.reply(ticket, rebalance.current_generation(group, member, leads=leads))
         return
     group.members.set_protocols(member, request.protocols)
     member.rebalance_timeout_ms = request.rebalance_timeout_ms
     member.session_timeout_ms = request.session_timeout_ms
-    member.park_join(ticket, effects)
-    rebalance.rebalance_or_go_on(group, effects)
+    member.hold_join(ticket, effects)
+    rebalance.rebalance_or_complete_join(group, effects)

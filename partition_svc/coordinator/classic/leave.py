@@ -1,4 +1,4 @@
-"""LeaveGroup: members go, one or several at once, by member id or by instance id (KIP-345).
+"""LeaveGroup: removes members, several at once, by member id or by instance id (KIP-345).
 
 Kafka: GroupMetadataManager.classicGroupLeaveToClassicGroup.
 """
@@ -11,22 +11,22 @@ from partition_svc.coordinator.records.result import Effects
 
 
 def leave(group: ClassicGroup, request: LeaveGroup, effects: Effects) -> Left:
-    """Those who stay share what was left behind, or wait for fewer."""
+    """Removes the members and rebalances the group, or completes a join that waited for them."""
     if not group.group_id:
         return Left(refusal=GroupRefusal.INVALID_GROUP_ID)
     count = len(group.members)
     left = [
-        LeftMember(one.member_id, one.group_instance_id, _let_go(group, one, effects))
-        for one in request.members
+        LeftMember(leaving.member_id, leaving.group_instance_id, _remove(group, leaving, effects))
+        for leaving in request.members
     ]
     if len(group.members) < count:
-        rebalance.rebalance_or_go_on(group, effects)
+        rebalance.rebalance_or_complete_join(group, effects)
     else:
-        rebalance.complete_if_all_joined(group, effects)
+        rebalance.maybe_complete_join(group, effects)
     return Left(left)
 
 
-def _let_go(group: ClassicGroup, leaving: LeavingMember, effects: Effects) -> GroupRefusal | None:
+def _remove(group: ClassicGroup, leaving: LeavingMember, effects: Effects) -> GroupRefusal | None:
     members = group.members
     if leaving.member_id in members.pending:
         del members.pending[leaving.member_id]

@@ -1,4 +1,4 @@
-"""One member of a classic group, and its requests that wait for the others."""
+"""A member of a classic group, and its requests that wait for other members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from partition_svc.coordinator.records.stored import StoredMember
 
 @dataclass(slots=True)
 class ClassicGroupMember:
-    """`is_new`: no generation has begun since it came. `deadline_ms`: when its session ends."""
+    """`is_new`: no generation has started since it joined. `deadline_ms`: the end of its session.
+
+    `join_ticket`, `sync_ticket`: its pending requests.
+    """
 
     member_id: str
     group_instance_id: str | None
@@ -34,51 +37,53 @@ class ClassicGroupMember:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for others: its session does not end meanwhile, except a new one's."""
-        is_waiting = self.join_ticket is not None or self.sync_ticket is not None
-        return is_waiting and not self.is_new
+        """True if the session does not expire: a request of a member that is not new is pending."""
+        has_pending = self.join_ticket is not None or self.sync_ticket is not None
+        return has_pending and not self.is_new
 
     def metadata(self, protocol: str | None) -> bytes:
-        """What it says under `protocol`; nothing where it does not know that one."""
-        for one in self.protocols:
-            if one.name == protocol:
-                return one.metadata
+        """Returns the metadata for `protocol`, empty if the member does not support it."""
+        for supported in self.protocols:
+            if supported.name == protocol:
+                return supported.metadata
         return b""
 
     def vote(self, candidates: set[str]) -> str:
-        """The first of its protocols that is a candidate; there is one."""
-        return next(one.name for one in self.protocols if one.name in candidates)
+        """Returns the first of its protocols that is a candidate; there is one."""
+        return next(each.name for each in self.protocols if each.name in candidates)
 
-    def park_join(self, ticket: Ticket, effects: Effects) -> None:
-        """Lets a join wait. One that waited already is superseded: its caller may join again."""
-        self.answer_join(_join_refused(self.member_id, GroupRefusal.REBALANCE_IN_PROGRESS), effects)
+    def hold_join(self, ticket: Ticket, effects: Effects) -> None:
+        """Keeps a join pending. Rejects one that was pending before; its caller may join again."""
+        self.respond_to_join(
+            _rejected_join(self.member_id, GroupRefusal.REBALANCE_IN_PROGRESS), effects
+        )
         self.join_ticket = ticket
 
-    def park_sync(self, ticket: Ticket, effects: Effects) -> None:
-        """Lets a sync wait. One that waited already is superseded."""
-        self.answer_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
+    def hold_sync(self, ticket: Ticket, effects: Effects) -> None:
+        """Keeps a sync pending. Rejects one that was pending before."""
+        self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
         self.sync_ticket = ticket
 
-    def answer_join(self, joined: Joined, effects: Effects) -> None:
+    def respond_to_join(self, joined: Joined, effects: Effects) -> None:
         if self.join_ticket is not None:
             effects.reply(self.join_ticket, joined)
             self.join_ticket = None
 
-    def answer_sync(self, synced: Synced, effects: Effects) -> None:
+    def respond_to_sync(self, synced: Synced, effects: Effects) -> None:
         if self.sync_ticket is not None:
             effects.reply(self.sync_ticket, synced)
             self.sync_ticket = None
 
-    def refuse_waiting(self, refusal: GroupRefusal, effects: Effects) -> None:
-        """Answers whatever waits."""
-        self.answer_join(_join_refused(self.member_id, refusal), effects)
-        self.answer_sync(Synced(refusal=refusal), effects)
+    def reject_pending(self, refusal: GroupRefusal, effects: Effects) -> None:
+        """Rejects the pending join and sync."""
+        self.respond_to_join(_rejected_join(self.member_id, refusal), effects)
+        self.respond_to_sync(Synced(refusal=refusal), effects)
 
     def joined(self, protocol: str | None) -> JoinedMember:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))
 
     def described(self, protocol: str | None) -> DescribedMember:
-        """Metadata is told of a protocol only: of a group that is Stable."""
+        """`protocol`: None unless the group is Stable; metadata is empty then."""
         return DescribedMember(
             self.member_id,
             self.group_instance_id,
@@ -99,8 +104,8 @@ class ClassicGroupMember:
         )
 
 
-def _join_refused(member_id: str, refusal: GroupRefusal) -> Joined:
-    """As Kafka: who is unknown is to come without a member id."""
+def _rejected_join(member_id: str, refusal: GroupRefusal) -> Joined:
+    """Returns the response without a member id if that is unknown, as Kafka does."""
     is_unknown = refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     return Joined(member_id="" if is_unknown else member_id, refusal=refusal)
 
@@ -117,7 +122,7 @@ def joining_member(request: JoinGroup, member_id: str) -> ClassicGroupMember:
 
 
 def restored_member(stored: StoredMember, protocol: str | None) -> ClassicGroupMember:
-    """A member as the log has it: of its protocols only the one that was chosen."""
+    """Returns a member with the one protocol that the log has: that of its generation."""
     rebalance_timeout_ms = stored.rebalance_timeout_ms
     return ClassicGroupMember(
         stored.member_id,

@@ -1,4 +1,4 @@
-"""The members of a classic group: who they are, who leads, which protocols all of them know.
+"""The members of a classic group: their ids, the leader, and the protocols that all support.
 
 Kafka: ClassicGroup's members, staticMembers, pendingJoinMembers, pendingSyncMembers.
 """
@@ -12,10 +12,10 @@ from partition_svc.coordinator.classic.member import ClassicGroupMember
 
 
 class ClassicGroupMembers:
-    """In the order in which they came. The first is the leader until it is lost.
+    """Members in the order in which they joined. The first is the leader until it is removed.
 
-    `pending`: member ids that were given out (KIP-394) and when they expire, in milliseconds.
-    `not_synced`: ids of members from which this generation has no SyncGroup yet.
+    `pending`: assigned member ids that have not joined (KIP-394), and when they expire in ms.
+    `not_synced`: ids of members that have sent no SyncGroup in this generation.
     """
 
     __slots__ = ("_by_id", "_member_ids", "_support", "leader", "not_synced", "pending")
@@ -23,7 +23,7 @@ class ClassicGroupMembers:
     def __init__(self) -> None:
         self._by_id: dict[str, ClassicGroupMember] = {}
         self._member_ids: dict[str, str] = {}  # by instance id
-        self._support: Counter[str] = Counter()  # members that know a protocol
+        self._support: Counter[str] = Counter()  # number of members by protocol
         self.leader: str | None = None
         self.pending: dict[str, int] = {}
         self.not_synced: set[str] = set()
@@ -41,16 +41,16 @@ class ClassicGroupMembers:
         return self._by_id[member_id]
 
     def id_of(self, group_instance_id: str | None) -> str | None:
-        """Who has an instance id now (KIP-345)."""
+        """Returns the member id of a static member (KIP-345)."""
         return None if group_instance_id is None else self._member_ids.get(group_instance_id)
 
     def check(self, member_id: str, group_instance_id: str | None) -> GroupRefusal | None:
-        """Why a request does not speak for a member (ClassicGroup.validateMember)."""
+        """Returns why a request is not from a member, if so (ClassicGroup.validateMember)."""
         if group_instance_id is not None:
-            known_id = self._member_ids.get(group_instance_id)
-            if known_id is not None and known_id != member_id:
+            current_id = self._member_ids.get(group_instance_id)
+            if current_id is not None and current_id != member_id:
                 return GroupRefusal.FENCED_INSTANCE_ID
-            if known_id is None:
+            if current_id is None:
                 return GroupRefusal.UNKNOWN_MEMBER_ID
         return None if member_id in self._by_id else GroupRefusal.UNKNOWN_MEMBER_ID
 
@@ -74,13 +74,13 @@ class ClassicGroupMembers:
             self.leader = next(iter(self._by_id), None)
 
     def replace(self, member: ClassicGroupMember, by: ClassicGroupMember) -> None:
-        """A static member under a new member id; it leads and owes what it did before."""
-        leads, owes = self.leader == member.member_id, member.member_id in self.not_synced
+        """Replaces a static member by `by`, which leads the group, or has to sync, if that did."""
+        leads, must_sync = self.leader == member.member_id, member.member_id in self.not_synced
         self.remove(member)
         self.add(by)
         if leads:
             self.leader = by.member_id
-        if owes:
+        if must_sync:
             self.not_synced.add(by.member_id)
 
     def set_protocols(self, member: ClassicGroupMember, protocols: Sequence[GroupProtocol]) -> None:
@@ -90,31 +90,31 @@ class ClassicGroupMembers:
         member.protocols = protocols
 
     def supports_any(self, protocols: Sequence[GroupProtocol]) -> bool:
-        """Whether every member knows one of these, the same for all."""
-        return any(self._support[one.name] == len(self) for one in protocols)
+        """True if all members support the same one of these protocols."""
+        return any(self._support[protocol.name] == len(self) for protocol in protocols)
 
     def choose_protocol(self) -> str:
-        """The protocol with most votes among those that all know; of equals the first voted for."""
+        """Returns the protocol with most votes of those that all support; of equals the first."""
         candidates = {name for name, count in self._support.items() if count == len(self)}
         votes = Counter(member.vote(candidates) for member in self)
         return votes.most_common(1)[0][0]
 
     @property
     def have_all_joined(self) -> bool:
-        """Whether nobody is waited for: no member, and nobody who was given a member id."""
-        return not self.pending and all(one.join_ticket is not None for one in self)
+        """True if all members have joined and no member id is pending."""
+        return not self.pending and all(member.join_ticket is not None for member in self)
 
     @property
     def rebalance_timeout_ms(self) -> int:
-        return max((one.rebalance_timeout_ms for one in self), default=0)
+        return max((member.rebalance_timeout_ms for member in self), default=0)
 
     def elect_joined_leader(self) -> bool:
-        """Makes somebody who joined the leader, rather the old one; False: nobody joined."""
-        joined = [one.member_id for one in self if one.join_ticket is not None]
+        """Makes a member that joined the leader, preferably the current one. False: none joined."""
+        joined = [member.member_id for member in self if member.join_ticket is not None]
         if self.leader not in joined:
             self.leader = joined[0] if joined else self.leader
         return bool(joined)
 
 
 def _names(protocols: Sequence[GroupProtocol]) -> set[str]:
-    return {one.name for one in protocols}
+    return {protocol.name for protocol in protocols}

@@ -1,51 +1,52 @@
-"""How a generation of a classic group ends and the next one begins.
+"""Rebalances of a classic group: the end of a generation, the join phase, the next generation.
 
-Unlike Kafka, which stores a generation with its assignment only, we store it when it begins too:
-a coordinator that crashes in between never gives out the same generation twice.
+Kafka stores a generation with its assignment only. Here it is stored when it starts too, so that a
+coordinator that crashes before the assignment never uses the same generation id twice.
 Kafka: GroupMetadataManager.prepareRebalance, completeClassicGroupJoin.
 """
 
 from common.ports.classic_groups import Joined, Synced
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 
 
-def rebalance_or_go_on(group: ClassicGroup, effects: Effects) -> None:
-    """Begins a rebalance; or, where one is under way, ends the joining if that can be now."""
+def rebalance_or_complete_join(group: ClassicGroup, effects: Effects) -> None:
+    """Starts a rebalance, or completes the join phase of the current one if possible."""
     if group.state is ClassicGroupState.PREPARING_REBALANCE:
-        complete_if_all_joined(group, effects)
+        maybe_complete_join(group, effects)
     else:
-        prepare(group, effects)
+        prepare_rebalance(group, effects)
 
 
-def complete_if_all_joined(group: ClassicGroup, effects: Effects) -> None:
-    """Ends the joining early. The first members of an empty group wait for their delay."""
+def maybe_complete_join(group: ClassicGroup, effects: Effects) -> None:
+    """Completes the join phase if all members have joined and no initial delay is running."""
     is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
     if is_joining and group.initial_delay_left_ms is None and group.members.have_all_joined:
-        complete(group, effects)
+        complete_join(group, effects)
 
 
-def prepare(group: ClassicGroup, effects: Effects) -> None:
-    """Ends the generation: members are to join again, which heartbeats tell them."""
+def prepare_rebalance(group: ClassicGroup, effects: Effects) -> None:
+    """Ends the generation. Heartbeat responses tell members to join again."""
     was_empty = group.state is ClassicGroupState.EMPTY
     if group.state is ClassicGroupState.COMPLETING_REBALANCE:
-        _refuse_syncs(group, effects)
+        _reject_syncs(group, effects)
     group.members.not_synced.clear()
     group.sync_by_ms = NO_DEADLINE
-    group.become(ClassicGroupState.PREPARING_REBALANCE, effects.wall_ms)
+    group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, effects)
     if was_empty:
-        _begin_initial_delay(group, effects)
+        _start_initial_delay(group, effects)
     elif group.members.have_all_joined:
-        complete(group, effects)
+        complete_join(group, effects)
     else:
         _wait_for_joins(group, group.members.rebalance_timeout_ms, effects)
 
 
-def end_waiting(group: ClassicGroup, effects: Effects) -> None:
-    """The time to join is over, except while newcomers extend the initial delay."""
+def on_join_deadline(group: ClassicGroup, effects: Effects) -> None:
+    """Completes the join phase, or extends the initial delay if members joined meanwhile."""
     left_ms = group.initial_delay_left_ms
     if left_ms and group.has_newcomer:
         delay_ms = min(group.settings.initial_rebalance_delay_ms, left_ms)
@@ -53,16 +54,16 @@ def end_waiting(group: ClassicGroup, effects: Effects) -> None:
         group.has_newcomer = False
         _wait_for_joins(group, delay_ms, effects)
     else:
-        complete(group, effects)
+        complete_join(group, effects)
 
 
-def complete(group: ClassicGroup, effects: Effects) -> None:
-    """Begins the next generation with those who joined, and static members that did not.
+def complete_join(group: ClassicGroup, effects: Effects) -> None:
+    """Starts the next generation with the members that joined and all static members.
 
-    Where only static members are left and none joined, goes on waiting (KIP-345).
+    Waits another rebalance timeout if only static members are left and none joined (KIP-345).
     """
     group.join_by_ms = NO_DEADLINE
-    for member in [one for one in group.members if one.join_ticket is None]:
+    for member in [member for member in group.members if member.join_ticket is None]:
         if member.group_instance_id is None:
             group.remove_member(member, effects)
     if group.members and not group.members.elect_joined_leader():
@@ -71,33 +72,34 @@ def complete(group: ClassicGroup, effects: Effects) -> None:
     group.initial_delay_left_ms = None
     group.generation_id += 1
     if group.members:
-        _begin_generation(group, effects)
+        _start_generation(group, effects)
     else:
         group.protocol = None
-        group.become(ClassicGroupState.EMPTY, effects.wall_ms)
+        group.transition_at(ClassicGroupEvent.ALL_MEMBERS_LEFT, effects)
         group.store(effects)
 
 
 def current_generation(group: ClassicGroup, member: ClassicGroupMember, *, leads: bool) -> Joined:
-    """The answer to a join. Only a leader is told of the others."""
+    """Returns the response to a join. Only a leader gets the list of members."""
+    members = [each.joined(group.protocol) for each in group.members] if leads else ()
     return Joined(
         member_id=member.member_id,
         generation_id=group.generation_id,
         leader=group.members.leader or "",
         protocol_type=group.protocol_type,
         protocol_name=group.protocol,
-        members=[one.joined(group.protocol) for one in group.members] if leads else (),
+        members=members,
     )
 
 
-def _begin_initial_delay(group: ClassicGroup, effects: Effects) -> None:
+def _start_initial_delay(group: ClassicGroup, effects: Effects) -> None:
     delay_ms = group.settings.initial_rebalance_delay_ms
     group.has_newcomer = False
     group.initial_delay_left_ms = max(group.members.rebalance_timeout_ms - delay_ms, 0)
     if delay_ms > 0:
         _wait_for_joins(group, delay_ms, effects)
     else:
-        complete(group, effects)
+        complete_join(group, effects)
 
 
 def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None:
@@ -105,12 +107,12 @@ def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None
     group.schedule(group.join_by_ms)
 
 
-def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
+def _start_generation(group: ClassicGroup, effects: Effects) -> None:
     group.protocol = group.members.choose_protocol()
-    group.become(ClassicGroupState.COMPLETING_REBALANCE, effects.wall_ms)
+    group.transition_at(ClassicGroupEvent.JOIN_COMPLETED, effects)
     for member in group.members:
         leads = member.member_id == group.members.leader
-        member.answer_join(current_generation(group, member, leads=leads), effects)
+        member.respond_to_join(current_generation(group, member, leads=leads), effects)
         member.assignment = b""
         member.is_new = False
         group.members.not_synced.add(member.member_id)
@@ -120,8 +122,8 @@ def _begin_generation(group: ClassicGroup, effects: Effects) -> None:
     group.store(effects)
 
 
-def _refuse_syncs(group: ClassicGroup, effects: Effects) -> None:
+def _reject_syncs(group: ClassicGroup, effects: Effects) -> None:
     for member in group.members:
         if member.sync_ticket is not None:
-            member.answer_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
+            member.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
             group.extend_session(member, effects.now_ms)

@@ -1,4 +1,4 @@
-"""A static member came back without its member id (KIP-345): it takes its old place.
+"""JoinGroup of a static member without its member id (KIP-345): replaces the old member.
 
 Kafka: GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin.
 """
@@ -6,8 +6,9 @@ Kafka: GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin.
 from common.ports.classic_groups import JoinGroup
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember, joining_member
+from partition_svc.coordinator.classic.state import ClassicGroupState
 from partition_svc.coordinator.records.result import Effects, Ticket
 
 
@@ -17,41 +18,41 @@ def replace(
     joining: tuple[JoinGroup, Ticket, str],
     effects: Effects,
 ) -> None:
-    """Puts a member with a new id in the place of `member`, which is fenced from now on.
+    """Replaces `member`, which is fenced from now on, by one with a new member id.
 
-    A Stable group whose protocol stays needs no rebalance: the newcomer has the old assignment.
+    A Stable group that keeps its protocol does not rebalance: the assignment stays.
     """
     request, ticket, new_member_id = joining
     old_leader = group.members.leader
-    newcomer = joining_member(request, new_member_id)
-    newcomer.assignment = member.assignment
-    member.refuse_waiting(GroupRefusal.FENCED_INSTANCE_ID, effects)
-    group.members.replace(member, newcomer)
-    group.extend_session(newcomer, effects.now_ms)
-    newcomer.park_join(ticket, effects)
-    is_settled = group.state is ClassicGroupState.STABLE
-    if is_settled and group.members.choose_protocol() == group.protocol:
-        _hand_over(group, newcomer, request, old_leader, effects)
+    new_member = joining_member(request, new_member_id)
+    new_member.assignment = member.assignment
+    member.reject_pending(GroupRefusal.FENCED_INSTANCE_ID, effects)
+    group.members.replace(member, new_member)
+    group.extend_session(new_member, effects.now_ms)
+    new_member.hold_join(ticket, effects)
+    is_stable = group.state is ClassicGroupState.STABLE
+    if is_stable and group.members.choose_protocol() == group.protocol:
+        _respond_without_rebalance(group, new_member, request, old_leader, effects)
     else:
-        rebalance.rebalance_or_go_on(group, effects)
+        rebalance.rebalance_or_complete_join(group, effects)
 
 
-def _hand_over(
+def _respond_without_rebalance(
     group: ClassicGroup,
-    newcomer: ClassicGroupMember,
+    new_member: ClassicGroupMember,
     request: JoinGroup,
     old_leader: str | None,
     effects: Effects,
 ) -> None:
-    """A leader that knows KIP-814 leads on without assigning; an older one must not try to assign.
+    """Makes sure that a returning leader does not compute an assignment.
 
-    So the older one is told that the leader is its former self.
+    A leader that supports KIP-814 is told so; an older one gets its former member id as the leader.
     """
-    leads = group.members.leader == newcomer.member_id
+    leads = group.members.leader == new_member.member_id
     may_lead = request.may_skip_assignment
-    joined = rebalance.current_generation(group, newcomer, leads=leads and may_lead)
+    joined = rebalance.current_generation(group, new_member, leads=leads and may_lead)
     joined.skip_assignment = leads and may_lead
     if not may_lead:
         joined.leader = old_leader or ""
-    newcomer.answer_join(joined, effects)
+    new_member.respond_to_join(joined, effects)
     group.store(effects)

@@ -1,28 +1,29 @@
-"""SyncGroup: the leader hands over the assignment, everybody gets their part of it.
+"""SyncGroup: receives the assignment from the leader and sends each member its part.
 
 Kafka: GroupMetadataManager.classicGroupSyncToClassicGroup.
 """
 
 from common.ports.classic_groups import Synced, SyncGroup
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects, Ticket
 
 
 def sync(group: ClassicGroup, request: SyncGroup, ticket: Ticket, effects: Effects) -> None:
-    """Waits for the leader: nobody is told an assignment that nobody made."""
+    """Holds the request until the leader's SyncGroup supplies the assignment."""
     refusal = _refusal(group, request)
     if refusal is not None:
         effects.reply(ticket, Synced(refusal=refusal))
         return
     member = group.members[request.member_id]
-    _note_synced(group, member)
+    _mark_synced(group, member)
     if group.state is ClassicGroupState.STABLE:
         effects.reply(ticket, _assignment(group, member))
         return
-    member.park_sync(ticket, effects)
+    member.hold_sync(ticket, effects)
     if member.member_id == group.members.leader:
         _assign(group, request, effects)
 
@@ -43,27 +44,27 @@ def _refusal(group: ClassicGroup, request: SyncGroup) -> GroupRefusal | None:
 
 
 def _is_same_protocol(group: ClassicGroup, request: SyncGroup) -> bool:
-    """What a request leaves open agrees with everything (KIP-559)."""
+    """True if the request names the protocol of the generation, or none (KIP-559)."""
     return request.protocol_type in (None, group.protocol_type) and request.protocol_name in (
         None,
         group.protocol,
     )
 
 
-def _note_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
+def _mark_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
     group.members.not_synced.discard(member.member_id)
     if not group.members.not_synced:
         group.sync_by_ms = NO_DEADLINE
 
 
 def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
-    """Members that the leader left out have nothing."""
-    assignments = {one.member_id: one.assignment for one in request.assignments}
-    group.become(ClassicGroupState.STABLE, effects.wall_ms)
+    """Members that the leader did not list get an empty assignment."""
+    assignments = {each.member_id: each.assignment for each in request.assignments}
+    group.transition_at(ClassicGroupEvent.ASSIGNMENT_RECEIVED, effects)
     for member in group.members:
         member.assignment = assignments.get(member.member_id, b"")
         if member.sync_ticket is not None:
-            member.answer_sync(_assignment(group, member), effects)
+            member.respond_to_sync(_assignment(group, member), effects)
             group.extend_session(member, effects.now_ms)
     group.store(effects)
 

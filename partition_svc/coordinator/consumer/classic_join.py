@@ -7,10 +7,10 @@ GroupMetadataManager.classicGroupJoinToConsumerGroup.
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.join import Joining
+from partition_svc.coordinator.consumer.assignment_conversion import from_topic_names
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import JOIN_GROUP_MEMBER_EPOCH, ConsumerGroupMember
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
-from partition_svc.coordinator.consumer.topic_names import ids_of
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.consumer_protocol import (
     CONSUMER_PROTOCOL_TYPE,
@@ -82,7 +82,7 @@ def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: E
     reconcile(
         group,
         member,
-        ids_of(said.owned, group.view),
+        from_topic_names(said.owned, group.view),
         effects,
         is_new=member.epoch == JOIN_GROUP_MEMBER_EPOCH,
     )

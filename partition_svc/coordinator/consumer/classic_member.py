@@ -18,10 +18,10 @@ from common.ports.classic_groups import (
     SyncGroup,
 )
 from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.consumer.assignment_conversion import to_topic_names
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.targets import refresh_topics
-from partition_svc.coordinator.consumer.topic_names import names_of
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.consumer_protocol import (
@@ -83,7 +83,7 @@ def assignment_bytes(
     """As clients read it, in the version of their subscription; without topics that are gone."""
     subscription = read_subscription(classic.protocols[0].metadata)
     version = 0 if subscription is None else subscription.version
-    return write_assignment(version, names_of(assigned, view))
+    return write_assignment(version, to_topic_names(assigned, view))
 
 
 def _leave(

@@ -36,7 +36,7 @@ class ConsumerGroup:
     """
 
     __slots__ = (
-        "_holders",
+        "_owners",
         "assignment_epoch",
         "epoch",
         "group_id",
@@ -64,7 +64,7 @@ class ConsumerGroup:
         self.revision = -1
         self.next_deadline_ms = NO_DEADLINE
         self.is_stored = False
-        self._holders: dict[TopicPartition, str] = {}
+        self._owners: dict[TopicPartition, str] = {}
 
     @property
     def state(self) -> str:
@@ -92,7 +92,7 @@ class ConsumerGroup:
     def is_free_for(self, member: ConsumerGroupMember) -> Callable[[TopicPartition], bool]:
         """Whether nobody else has a partition."""
         allowed = (None, member.member_id)
-        return lambda one: self._holders.get(one) in allowed
+        return lambda one: self._owners.get(one) in allowed
 
     def is_subscribed(self, topic: str) -> bool:
         """By name, or by an expression that matched it when topics were last looked at."""
@@ -125,13 +125,13 @@ class ConsumerGroup:
         self.targets[member_id] = target
         effects.records.append(TargetRecord(self.group_id, member_id, target))
 
-    def hold(self, member: ConsumerGroupMember, before: Assignment) -> None:
+    def update_owners(self, member: ConsumerGroupMember, before: Assignment) -> None:
         """Keeps in mind what a member has now; it had `before`."""
         for one in before - member.assigned_or_revoking:
-            if self._holders.get(one) == member.member_id:
-                del self._holders[one]
+            if self._owners.get(one) == member.member_id:
+                del self._owners[one]
         for one in member.assigned_or_revoking:
-            self._holders[one] = member.member_id
+            self._owners[one] = member.member_id
 
     def store_current_assignment(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
@@ -142,8 +142,8 @@ class ConsumerGroup:
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
         for one in member.assigned_or_revoking:
-            if self._holders.get(one) == member.member_id:
-                del self._holders[one]
+            if self._owners.get(one) == member.member_id:
+                del self._owners[one]
         effects.records += (
             CurrentRecord(self.group_id, member.member_id, None),
             TargetRecord(self.group_id, member.member_id, None),

@@ -3,11 +3,14 @@
 Kafka: GroupMetadataManager.consumerGroupHeartbeat.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.consumer.assignment_conversion import (
+    from_owned_partitions,
+    to_owned_partitions,
+)
 from partition_svc.coordinator.consumer.assignors import ASSIGNORS
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import (
@@ -51,18 +54,6 @@ def consumer_heartbeat(
         return _stay(group, request, effects)
     except _Refusal as refusal:
         return refusal.taken
-
-
-def flat(owned: Sequence[OwnedPartitions]) -> Assignment:
-    return frozenset((one.topic_id, partition) for one in owned for partition in one.partitions)
-
-
-def by_topic(assignment: Assignment) -> list[OwnedPartitions]:
-    """In order."""
-    topics: dict[bytes, list[int]] = {}
-    for topic_id, partition in sorted(assignment):
-        topics.setdefault(topic_id, []).append(partition)
-    return [OwnedPartitions(topic_id, partitions) for topic_id, partitions in topics.items()]
 
 
 def _check(request: ConsumerHeartbeat) -> None:
@@ -111,7 +102,7 @@ def _wrong_with_join(request: ConsumerHeartbeat) -> str | None:
 def _stay(
     group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
-    owned = None if request.owned is None else flat(request.owned)
+    owned = None if request.owned is None else from_owned_partitions(request.owned)
     before = _known(group, request, owned) or ConsumerGroupMember(request.member_id)
     wanted = _wanted(before, request)
     if before.classic is not None:
@@ -124,7 +115,7 @@ def _stay(
         member.member_id,
         member.epoch,
         group.settings.consumer_heartbeat_interval_ms,
-        by_topic(member.assigned) if is_told else None,
+        to_owned_partitions(member.assigned) if is_told else None,
     )
 
 
@@ -248,7 +239,7 @@ def _leave(
             EMPTY_ASSIGNMENT,
         )
         member.revoke_by_ms = NO_DEADLINE
-        group.hold(member, assigned_or_revoking)
+        group.update_owners(member, assigned_or_revoking)
         group.store_current_assignment(member, effects)
     else:
         group.remove_members([member], effects)

@@ -105,7 +105,7 @@ class ConsumerGroupMember:
             self.epoch, self.previous_epoch, self.state, self.assigned, self.revoking
         )
 
-    def resume(self, stored: StoredCurrent) -> None:
+    def restore(self, stored: StoredCurrent) -> None:
         self.epoch, self.previous_epoch = stored.epoch, stored.previous_epoch
         self.state = MemberState(stored.state)
         self.assigned, self.revoking = stored.assigned, stored.revoking

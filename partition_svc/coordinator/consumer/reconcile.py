@@ -69,7 +69,7 @@ def _taken_over(
         previous_epoch=JOIN_GROUP_MEMBER_EPOCH,
     )
     group.members[member_id] = member
-    group.hold(member, EMPTY_ASSIGNMENT)
+    group.update_owners(member, EMPTY_ASSIGNMENT)
     group.store_target(member_id, target, effects)
     return member
 
@@ -87,7 +87,7 @@ def reconcile(
     if member.has_left_temporarily:
         member.epoch = member.previous_epoch = JOIN_GROUP_MEMBER_EPOCH
     member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
-    group.hold(member, assigned_or_revoking)
+    group.update_owners(member, assigned_or_revoking)
     if is_new or member.current() != before:
         group.store_current_assignment(member, effects)
         is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS and member.classic is None

@@ -41,7 +41,7 @@ def restored(
         return None
     group.topics = subscribed(group)
     for member in group.members.values():
-        group.hold(member, EMPTY_ASSIGNMENT)
+        group.update_owners(member, EMPTY_ASSIGNMENT)
     restart(group, now_ms)
     return group
 
@@ -58,4 +58,4 @@ def _take(group: ConsumerGroup, record: ConsumerRecord) -> None:
                 group.targets[member_id] = target
         case CurrentRecord(_, member_id, current) if current is not None:
             if member_id in group.members:
-                group.members[member_id].resume(current)
+                group.members[member_id].restore(current)

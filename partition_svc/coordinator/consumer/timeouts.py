@@ -5,7 +5,7 @@ from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 
 
-def on_time(group: ConsumerGroup, effects: Effects) -> None:
+def on_deadline(group: ConsumerGroup, effects: Effects) -> None:
     """Puts out whoever was not heard of, or did not give up in time what it was to."""
     if effects.now_ms < group.next_deadline_ms:
         return

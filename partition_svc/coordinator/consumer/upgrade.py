@@ -1,4 +1,4 @@
-"""A classic group becomes a consumer group, when somebody comes with its protocol (KIP-848).
+"""Upgrade of a classic group to a consumer group by a ConsumerGroupHeartbeat (KIP-848).
 
 Kafka: validateOnlineUpgrade, convertToConsumerGroup of GroupMetadataManager,
 ConsumerGroup.fromClassicGroup.
@@ -6,13 +6,15 @@ ConsumerGroup.fromClassicGroup.
 
 from typing import Final
 
-from common.ports.consumer_groups import ConsumerHeartbeatTaken
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
+from partition_svc.coordinator.classic.state import ClassicGroupState
+from partition_svc.coordinator.consumer.assignment_conversion import from_topic_names
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerGroupMember
-from partition_svc.coordinator.consumer.topic_names import ids_of
+from partition_svc.coordinator.consumer.heartbeat import consumer_heartbeat
+from partition_svc.coordinator.consumer.member import JOIN_GROUP_MEMBER_EPOCH, ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.consumer_protocol import (
     CONSUMER_PROTOCOL_TYPE,
@@ -31,72 +33,104 @@ from partition_svc.coordinator.records.stored_consumer import (
 _MALFORMED: Final = "to consumer group because the embedded consumer protocol is malformed."
 
 
-def upgraded(
+def first_heartbeat(
+    classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, effects: Effects
+) -> tuple[ConsumerHeartbeatTaken, ConsumerGroup | None]:
+    """Handles a heartbeat of the consumer protocol in a classic group.
+
+    Returns the response, and the consumer group that replaces `classic` if it was accepted. If it
+    was rejected, `classic` stays as it is and nothing is written.
+    """
+    attempt = Effects(effects.now_ms, wall_clock=effects.wall_clock)
+    if classic.state is ClassicGroupState.EMPTY:
+        group = ConsumerGroup(classic.group_id, classic.settings, view)
+    elif request.member_epoch != JOIN_GROUP_MEMBER_EPOCH:
+        return _not_a_consumer_group(classic), None
+    else:
+        upgraded = _upgraded(classic, view, attempt)
+        if isinstance(upgraded, ConsumerHeartbeatTaken):
+            return upgraded, None
+        group = upgraded
+    reply = consumer_heartbeat(group, request, attempt)
+    if reply.refusal is not None:
+        return reply, None
+    for member in classic.members:
+        member.reject_pending(GroupRefusal.REBALANCE_IN_PROGRESS, effects)
+    classic.write_tombstone(effects)
+    effects.records += attempt.records
+    return reply, group
+
+
+def _upgraded(
     classic: ClassicGroup, view: Topics, effects: Effects
 ) -> ConsumerGroup | ConsumerHeartbeatTaken:
-    """The group that `classic` becomes, with its records; or the answer where it does not.
+    """Returns the consumer group, whose records are written, or the rejecting response.
 
-    Its members go on as they are, in an epoch that is their generation. `classic` is not changed.
+    The generation becomes the epoch of the group and its members. `classic` is not changed.
     """
-    may_be = (
+    can_upgrade = (
         classic.settings.may_upgrade
         and classic.protocol_type == CONSUMER_PROTOCOL_TYPE
         and len(classic.members) <= classic.settings.max_size
     )
-    if not may_be:
-        return not_upgraded(classic.group_id)
+    if not can_upgrade:
+        return _not_a_consumer_group(classic)
     group = ConsumerGroup(classic.group_id, classic.settings, view)
     group.epoch = group.assignment_epoch = classic.generation_id
     for member in classic.members:
-        if not _add(group, classic, member):
-            return _refused(f"Cannot upgrade the classic group {classic.group_id} {_MALFORMED}")
-    for one in group.members.values():
-        group.extend_session(one, effects.now_ms)
+        if not _add_member(group, classic, member):
+            return _rejected(f"Cannot upgrade the classic group {classic.group_id} {_MALFORMED}")
+    for added in group.members.values():
+        group.extend_session(added, effects.now_ms)
     _store(group, effects)
     return group
 
 
-def not_upgraded(group_id: str) -> ConsumerHeartbeatTaken:
-    """The answer to a heartbeat in a classic group that has members and stays one."""
-    return _refused(f"Group {group_id} is not a consumer group.")
+def _not_a_consumer_group(classic: ClassicGroup) -> ConsumerHeartbeatTaken:
+    return _rejected(f"Group {classic.group_id} is not a consumer group.")
 
 
-def _refused(message: str) -> ConsumerHeartbeatTaken:
+def _rejected(message: str) -> ConsumerHeartbeatTaken:
     return ConsumerHeartbeatTaken(refusal=GroupRefusal.GROUP_ID_NOT_FOUND, message=message)
 
 
-def _add(group: ConsumerGroup, classic: ClassicGroup, member: ClassicGroupMember) -> bool:
-    """Whether what the member says, and what it was told, could be read.
+def _add_member(group: ConsumerGroup, classic: ClassicGroup, member: ClassicGroupMember) -> bool:
+    """Adds `member` to the new group; False if its subscription or assignment cannot be parsed.
 
-    It has what it was told to read, and what it went on reading when it joined: nobody knows
-    whether it has heard yet that it is to give that up.
+    It keeps its last assignment, and the partitions that it still owned when it joined: it may not
+    have seen yet that those were revoked.
     """
-    said = read_subscription(_metadata(classic, member))
-    told = read_assignment(member.assignment)
-    if said is None or told is None:
+    subscription = read_subscription(_metadata(classic, member))
+    assignment = read_assignment(member.assignment)
+    if subscription is None or assignment is None:
         return False
     added = ConsumerGroupMember(member.member_id)
-    added.subscribe(_subscription(member, said))
+    added.subscribe(_stored_subscription(member, subscription))
     added.epoch = added.previous_epoch = classic.generation_id
-    reads = ids_of({*told, *said.owned}, group.view)
-    added.assigned = frozenset(filter(group.is_free_for(added), reads))
+    owned = from_topic_names({*assignment, *subscription.owned}, group.view)
+    added.assigned = frozenset(filter(group.is_free_for(added), owned))
     group.members[member.member_id] = added
     group.targets[member.member_id] = added.assigned
-    group.hold(added, EMPTY_ASSIGNMENT)
+    group.update_owners(added, EMPTY_ASSIGNMENT)
     return True
 
 
 def _metadata(classic: ClassicGroup, member: ClassicGroupMember) -> bytes:
-    """Before a first generation no protocol is chosen; all of a member's say the same topics."""
+    """Returns the metadata of the group's protocol, or of any before the first generation.
+
+    All protocols of a member have the same subscription.
+    """
     return member.metadata(classic.protocol or member.protocols[0].name)
 
 
-def _subscription(member: ClassicGroupMember, said: Subscription) -> StoredSubscription:
+def _stored_subscription(
+    member: ClassicGroupMember, subscription: Subscription
+) -> StoredSubscription:
     return StoredSubscription(
         member.group_instance_id,
-        said.rack_id,
+        subscription.rack_id,
         member.client,
-        tuple(sorted(set(said.topics))),
+        tuple(sorted(set(subscription.topics))),
         None,
         member.rebalance_timeout_ms,
         None,
@@ -105,11 +139,11 @@ def _subscription(member: ClassicGroupMember, said: Subscription) -> StoredSubsc
 
 
 def _store(group: ConsumerGroup, effects: Effects) -> None:
-    for one in group.members.values():
-        group.store_subscription(one, effects)
+    for member in group.members.values():
+        group.store_subscription(member, effects)
     group.store_epoch(effects)
     for member_id, target in group.targets.items():
         group.store_target(member_id, target, effects)
     effects.records.append(TargetEpochRecord(group.group_id, group.assignment_epoch))
-    for one in group.members.values():
-        group.store_current_assignment(one, effects)
+    for member in group.members.values():
+        group.store_current_assignment(member, effects)

@@ -20,7 +20,7 @@ class LoggedMembers:
     stored: StoredGroup | None = None
     consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
 
-    def add_members(self, record: GroupRecord | ConsumerRecord) -> None:
+    def replay(self, record: GroupRecord | ConsumerRecord) -> None:
         """Takes over the next record: a tombstone ends what came before under its key."""
         if isinstance(record, GroupRecord):
             self.stored = record.value

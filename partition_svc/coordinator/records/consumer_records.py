@@ -25,6 +25,7 @@ from partition_svc.coordinator.records.stored_consumer import (
     SubscriptionRecord,
     TargetEpochRecord,
     TargetRecord,
+    partitions_by_topic,
 )
 
 _VERSION: Final = struct.Struct(">h")
@@ -113,9 +114,7 @@ def _classic(one: StoredClassic | None) -> bytes:
 
 
 def _partitions(assignment: Assignment) -> bytes:
-    topics: dict[bytes, list[int]] = {}
-    for topic_id, partition in sorted(assignment):
-        topics.setdefault(topic_id, []).append(partition)
+    topics = partitions_by_topic(assignment)
     parts = [_varint(len(topics) + 1)]
     for topic_id, partitions in topics.items():
         parts += (topic_id, _varint(len(partitions) + 1))

@@ -3,6 +3,7 @@
 A record with None for its value is a tombstone.
 """
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.classic_groups import GroupProtocol
@@ -93,3 +94,11 @@ class CurrentRecord(NamedTuple):
 ConsumerRecord: TypeAlias = (
     EpochRecord | SubscriptionRecord | TargetEpochRecord | TargetRecord | CurrentRecord
 )
+
+
+def partitions_by_topic(assignment: Iterable[TopicPartition]) -> dict[bytes, list[int]]:
+    """Returns topic ids in order, with their partitions in order."""
+    topics: dict[bytes, list[int]] = {}
+    for topic_id, partition in sorted(assignment):
+        topics.setdefault(topic_id, []).append(partition)
+    return topics

@@ -74,7 +74,7 @@ class Sweeping:
             return (topic_id or name) in missed
 
         await self._each(Group.expire_offsets)
-        await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+        await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
         return still_missed
 
     async def _forget(self, ids: set[bytes], names: set[str]) -> None:
@@ -82,7 +82,7 @@ class Sweeping:
             return topic_id in ids if topic_id else name in names
 
         try:
-            await self._each(lambda group, now_ms: group.forget_topics(is_gone, now_ms))
+            await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
         except Exception:
             # The next sweep finds the topics missing.
             log.exception("cannot forget the offsets of deleted topics yet")

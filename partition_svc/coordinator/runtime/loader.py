@@ -54,7 +54,7 @@ class LoadedGroup(LoggedMembers):
         if isinstance(record, OffsetRecord):
             self._add_offset(record)
         else:
-            self.add_members(record)
+            self.replay(record)
 
     def _add_offset(self, record: OffsetRecord) -> None:
         _, topic, partition, value = record

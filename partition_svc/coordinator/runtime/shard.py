@@ -64,7 +64,7 @@ class Shard:
             group = self._new(group_id)
             consumer = list(one.consumer.values())
             try:
-                group.resume(one.stored, consumer, one.offsets, self._now_ms())
+                group.restore(one.stored, consumer, one.offsets, self._now_ms())
             except Exception:
                 log.exception("cannot restore the members of group %r", group_id[:_LOGGED_CHARS])
                 self._begin_without_members(group_id, group)
@@ -176,12 +176,12 @@ class Shard:
             ticket.refuse(refusal)
 
     def _begin_without_members(self, group_id: str, group: Group) -> None:
-        effects = group.begin_without_members(self._now_ms())
+        effects = group.reset_members(self._now_ms())
         self._writing.take(group_id, effects)
         group.confirm(effects.records)
 
     def _keep(self, group_id: str, group: Group) -> None:
-        if group.is_void:
+        if not group.exists:
             self._groups.pop(group_id, None)
             self._deadlines.note(group_id, None)
         else:
@@ -189,4 +189,4 @@ class Shard:
             self._deadlines.note(group_id, group.next_deadline)
 
     def _on_due(self, group_id: str) -> None:
-        self.tell(group_id, Group.on_time)
+        self.tell(group_id, Group.on_deadline)

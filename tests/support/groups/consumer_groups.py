@@ -7,7 +7,10 @@ from typing import Any
 from common.cluster.view import ClusterView
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.metadata import ClusterChange, Placement, Topic
-from partition_svc.coordinator.consumer.heartbeat import by_topic, flat
+from partition_svc.coordinator.consumer.assignment_conversion import (
+    from_owned_partitions,
+    to_owned_partitions,
+)
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.group_records import RecordEntry, decode, encode
 from partition_svc.coordinator.runtime.loader import LoadedGroup
@@ -75,7 +78,7 @@ class ConsumerGroupWorld:
             loaded.add(decode(*entry))
         group = Group("g", self.settings, self.view)
         consumer = list(loaded.consumer.values())
-        group.resume(loaded.stored, consumer, loaded.offsets, self.now_ms)
+        group.restore(loaded.stored, consumer, loaded.offsets, self.now_ms)
         return group
 
     def interrupt(self, call: Any, lines: int) -> bool:
@@ -97,7 +100,7 @@ class ConsumerGroupWorld:
 
     def sleep(self, ms: int) -> None:
         self.now_ms += ms
-        self.do(lambda: self.group.on_time(self.now_ms))
+        self.do(lambda: self.group.on_deadline(self.now_ms))
 
     @property
     def members(self) -> dict[str, Any]:
@@ -129,7 +132,7 @@ class Reader:
             "subscribed_topic_names": self.names,
             "subscribed_topic_regex": self.regex,
             "server_assignor": self.assignor,
-            "owned": by_topic(self.owned),
+            "owned": to_owned_partitions(self.owned),
         }
         return ConsumerHeartbeat("g", self.member_id, self.epoch, **(says | changes))
 
@@ -141,7 +144,7 @@ class Reader:
         if taken.refusal is None:
             self.epoch = taken.member_epoch
             if taken.assignment is not None:
-                self.owned = flat(taken.assignment)
+                self.owned = from_owned_partitions(taken.assignment)
         return taken
 
     def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:

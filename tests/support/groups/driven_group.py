@@ -106,7 +106,7 @@ class DrivenGroup:
         until_ms = self.now_ms + passed_ms
         while (deadline := self.group.next_deadline) is not None and deadline <= until_ms:
             self.now_ms = max(deadline, self.now_ms)
-            self._take(None, self.group.on_time(self.now_ms))
+            self._take(None, self.group.on_deadline(self.now_ms))
         self.now_ms = until_ms
 
     def stable(self, *member_ids, **fields):
@@ -128,7 +128,7 @@ class DrivenGroup:
     def restart(self):
         """The group as its last record says."""
         self.group = self.group_of("g")
-        self.group.resume(self.stored, [], {}, self.now_ms)
+        self.group.restore(self.stored, [], {}, self.now_ms)
 
     @property
     def stored(self):

@@ -33,7 +33,7 @@ class GroupShell:
         """What a call came to waits for its write; a group of which nothing is left is dropped."""
         self.group.confirm(effects.records)
         self.unwritten.append(effects)
-        if self.group.is_void:
+        if not self.group.exists:
             self.group = Group("g", self.settings, ClusterView())
 
     def write(self):
@@ -91,7 +91,7 @@ def _restored(settings, stored, offsets, now_ms):
     for (topic, partition), value in offsets.items():
         table.setdefault(topic, {})[partition] = value
     group = Group("g", settings, ClusterView())
-    group.resume(stored, [], table, now_ms)
+    group.restore(stored, [], table, now_ms)
     return group
 
 

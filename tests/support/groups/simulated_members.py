@@ -209,7 +209,7 @@ class GroupWorld:
     def _ring(self):
         deadline = self.shell.group.next_deadline
         if deadline is not None and deadline <= self.now_ms:
-            self._call(lambda: self.shell.group.on_time(self.now_ms))
+            self._call(lambda: self.shell.group.on_deadline(self.now_ms))
             deadline = self.shell.group.next_deadline
             assert deadline is None or deadline > self.now_ms
 

@@ -1,34 +1,39 @@
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
+from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
 
 
-def test_a_fresh_group_is_empty_and_waits_for_nothing():
+def test_new_group_is_empty_and_has_no_deadline():
     group = ClassicGroup("g", GroupSettings())
     assert group.state is ClassicGroupState.EMPTY
-    assert group.is_vacant
     assert not group.is_stored
     assert group.next_deadline_ms == NO_DEADLINE
 
 
-def test_who_was_given_an_id_keeps_a_place():
-    group = ClassicGroup("g", GroupSettings())
-    group.members.pending["a"] = 5
-    assert not group.is_vacant
-
-
-def test_the_alarm_is_set_to_the_earliest():
+def test_next_deadline_is_the_earliest():
     group = ClassicGroup("g", GroupSettings())
     for at_ms in (7, 5, 9):
         group.schedule(at_ms)
     assert group.next_deadline_ms == 5
 
 
-def test_a_group_is_stored_as_it_is():
+def test_store_writes_the_group_with_the_time_of_its_last_transition():
     group, effects = ClassicGroup("g", GroupSettings()), Effects(3)
-    group.become(ClassicGroupState.EMPTY, 3)
+    group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, effects)
     group.store(effects)
     assert group.is_stored
     assert effects.records == [GroupRecord("g", StoredGroup("", 0, None, None, 3, []))]
+
+
+def test_delete_writes_a_tombstone_only_if_the_group_is_stored():
+    group, effects = ClassicGroup("g", GroupSettings()), Effects(3)
+    group.delete(effects)
+    assert group.state is ClassicGroupState.DEAD
+    assert effects.records == []
+    group = ClassicGroup("g", GroupSettings())
+    group.store(Effects(3))
+    group.delete(effects)
+    assert effects.records == [GroupRecord("g", None)]

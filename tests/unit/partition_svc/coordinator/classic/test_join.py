@@ -27,9 +27,9 @@ def test_who_has_no_id_is_given_one_to_come_back_with():
 def test_an_id_that_nobody_came_back_with_is_forgotten():
     driven = DrivenGroup()
     driven.join(new_id="a", needs_member_id=True)
-    assert not driven.group.is_void
+    assert driven.group.exists
     driven.pass_ms(SESSION_MS)
-    assert driven.group.is_void
+    assert not driven.group.exists
     assert driven.answers[driven.join("a")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
@@ -67,7 +67,7 @@ def test_a_rebalance_waits_for_who_was_given_an_id():
 def test_a_member_that_nobody_knows_is_told_so():
     driven = DrivenGroup()
     assert driven.answers[driven.join("x")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert driven.group.is_void
+    assert not driven.group.exists
     driven.stable("a")
     assert driven.answers[driven.join("x")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
@@ -77,7 +77,7 @@ def test_a_session_is_neither_too_short_nor_too_long(session_ms):
     driven = DrivenGroup()
     joined = driven.answers[driven.join(session_ms=session_ms)]
     assert joined.refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
-    assert driven.group.is_void
+    assert not driven.group.exists
 
 
 @pytest.mark.parametrize(

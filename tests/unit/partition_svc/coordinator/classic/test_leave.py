@@ -63,7 +63,7 @@ def test_a_rebalance_that_waited_for_those_who_left_goes_on():
 def test_nobody_leaves_a_group_that_is_not_there():
     driven = DrivenGroup()
     assert driven.leave("a") == [GroupRefusal.UNKNOWN_MEMBER_ID]
-    assert driven.group.is_void
+    assert not driven.group.exists
     unnamed = driven.group_of("")
     [(_, left)] = unnamed.leave(LeaveGroup("", []), 1, 0).replies
     assert left.refusal is GroupRefusal.INVALID_GROUP_ID

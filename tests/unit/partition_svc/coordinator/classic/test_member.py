@@ -25,36 +25,36 @@ def test_a_vote_is_for_the_first_that_may_be_chosen():
 
 def test_what_waits_is_answered_once():
     member, effects = a_member(), Effects(0)
-    member.park_join(1, effects)
-    member.answer_join(Joined("a"), effects)
-    member.answer_join(Joined("b"), effects)
-    member.park_sync(2, effects)
-    member.answer_sync(Synced(b"1"), effects)
-    member.refuse_waiting(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
+    member.hold_join(1, effects)
+    member.respond_to_join(Joined("a"), effects)
+    member.respond_to_join(Joined("b"), effects)
+    member.hold_sync(2, effects)
+    member.respond_to_sync(Synced(b"1"), effects)
+    member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
     assert effects.replies == [(1, Joined("a")), (2, Synced(b"1"))]
 
 
 def test_both_a_join_and_a_sync_are_refused():
     member, effects = a_member(), Effects(0)
-    member.park_join(1, effects)
-    member.park_sync(2, effects)
+    member.hold_join(1, effects)
+    member.hold_sync(2, effects)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
-    member.refuse_waiting(fenced, effects)
+    member.reject_pending(fenced, effects)
     assert effects.replies == [(1, Joined("a", refusal=fenced)), (2, Synced(refusal=fenced))]
 
 
 def test_a_ticket_may_be_anything_but_none():
     member, effects = a_member(), Effects(0)
-    member.park_sync(0, effects)
+    member.hold_sync(0, effects)
     assert member.is_waiting
-    member.answer_sync(Synced(), effects)
+    member.respond_to_sync(Synced(), effects)
     assert effects.replies == [(0, Synced())]
 
 
 def test_who_waits_is_held_unless_it_is_new():
     member = a_member()
     assert not member.is_waiting
-    member.park_join(1, Effects(0))
+    member.hold_join(1, Effects(0))
     assert member.is_waiting
     member.is_new = True
     assert not member.is_waiting

@@ -102,7 +102,7 @@ def test_an_alarm_that_comes_early_does_nothing():
     early_ms = driven.group.next_deadline
     driven.now_ms += SESSION_MS - 1
     driven.heartbeat("a", generation)
-    effects = driven.group.on_time(early_ms - 1)
+    effects = driven.group.on_deadline(early_ms - 1)
     assert (effects.replies, effects.records) == ([], [])
     driven.pass_ms(1)
     assert driven.group.next_deadline == driven.now_ms - 1 + SESSION_MS

@@ -73,9 +73,9 @@ def test_each_partition_goes_to_one_who_reads_it(assign, seed):
         for n in range(dice.randrange(1, 8))
     ]
     given = assign(members, counts)
-    flat = [part for parts in given.values() for part in parts]
+    from_owned_partitions = [part for parts in given.values() for part in parts]
     read = {topic for one in members for topic in one.topic_ids}
-    assert sorted(flat) == sorted((t, n) for t in read for n in range(counts[t]))
+    assert sorted(from_owned_partitions) == sorted((t, n) for t in read for n in range(counts[t]))
     assert all(topic in one.topic_ids for one in members for topic, _ in given[one.member_id])
 
 

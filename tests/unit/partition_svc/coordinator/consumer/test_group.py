@@ -19,7 +19,7 @@ def group_of(*members):
     group = ConsumerGroup("g", GroupSettings(), ClusterView())
     for one in members:
         group.members[one.member_id] = one
-        group.hold(one, frozenset())
+        group.update_owners(one, frozenset())
     return group
 
 

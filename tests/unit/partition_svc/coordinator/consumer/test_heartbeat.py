@@ -98,7 +98,7 @@ def test_what_makes_no_sense_changes_nothing(world, changes, refusal):
     assert taken.refusal is refusal
     assert taken.message
     assert not world.log
-    assert world.group.is_void
+    assert not world.group.exists
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_what_was_deleted_stays_so(world):
     world.do(lambda: world.group.delete("t", world.now_ms))
     assert not world.log
     world.crash()
-    assert world.group.is_void
+    assert not world.group.exists
 
 
 def test_topics_that_grew_meanwhile_are_seen(world):

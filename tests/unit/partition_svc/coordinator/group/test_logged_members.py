@@ -9,10 +9,10 @@ TARGETS = [TargetRecord("g", member_id, frozenset()) for member_id in ("a", "b")
 def test_the_last_value_of_each_key_counts():
     logged = LoggedMembers()
     for record in (GroupRecord("g", GROUP), *TARGETS, EpochRecord("g", StoredEpoch(1))):
-        logged.add_members(record)
-    logged.add_members(EpochRecord("g", StoredEpoch(2)))
-    logged.add_members(TargetRecord("g", "a", None))
-    logged.add_members(TargetRecord("g", "never there", None))
+        logged.replay(record)
+    logged.replay(EpochRecord("g", StoredEpoch(2)))
+    logged.replay(TargetRecord("g", "a", None))
+    logged.replay(TargetRecord("g", "never there", None))
     assert logged == LoggedMembers(
         GROUP, logged_members(None, [TARGETS[1], EpochRecord("g", StoredEpoch(2))]).consumer
     )
@@ -21,6 +21,6 @@ def test_the_last_value_of_each_key_counts():
 def test_tombstones_end_everything():
     logged = logged_members(GROUP, TARGETS)
     for record in logged.tombstones("g"):
-        logged.add_members(record)
+        logged.replay(record)
     assert logged == LoggedMembers()
     assert logged.tombstones("g") == []

@@ -193,7 +193,7 @@ def test_a_group_that_fails_keeps_its_timers(tmp_path):
         await kept.join("", "g", session_timeout_ms=60, rebalance_timeout_ms=1)
 
         def fail(group, now_ms):
-            group.on_time(now_ms + 10**6)
+            group.on_deadline(now_ms + 10**6)
             raise ZeroDivisionError
 
         kept.shard.tell("g", fail)

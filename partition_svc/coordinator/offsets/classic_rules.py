@@ -8,7 +8,8 @@ from typing import Final
 
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets
-from partition_svc.coordinator.classic.group import ClassicGroup, ClassicGroupState
+from partition_svc.coordinator.classic.group import ClassicGroup
+from partition_svc.coordinator.classic.state import ClassicGroupState
 from partition_svc.coordinator.records.consumer_protocol import (
     CONSUMER_PROTOCOL_TYPE,
     subscribed_topics,
@@ -20,16 +21,17 @@ _TOPICS_MAX: Final = 300_000
 
 
 def commit_refusal(
-    group: ClassicGroup, request: CommitOffsets, *, is_there: bool
+    group: ClassicGroup, request: CommitOffsets, *, exists: bool
 ) -> GroupRefusal | None:
-    """Without members anybody commits; else members do, in their generation, once it is stable.
+    """Returns why a commit is rejected, if it is.
 
-    `is_there` False: nothing is known of the group (OffsetMetadataManager.validateOffsetCommit).
+    Any client may commit to a group without members; otherwise only members may, in their
+    generation. `exists`: see `GroupState` (OffsetMetadataManager.validateOffsetCommit).
     """
     has_generation = request.generation_id >= 0
     if not has_generation and group.state is ClassicGroupState.EMPTY:
         return None
-    if has_generation and not is_there:
+    if has_generation and not exists:
         is_old = request.predates_epochs
         return GroupRefusal.ILLEGAL_GENERATION if is_old else GroupRefusal.GROUP_ID_NOT_FOUND
     if not has_generation and not request.member_id and request.group_instance_id is None:

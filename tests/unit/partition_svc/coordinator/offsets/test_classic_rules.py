@@ -5,11 +5,10 @@ import pytest
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import GroupProtocol
 from common.ports.group_errors import GroupRefusal
-from common.ports.group_offsets import DeleteOffsets, TopicPartitions
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import joining_member
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.offsets.rules import Subscriptions
+from partition_svc.coordinator.offsets.classic_rules import Subscriptions
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.driven_group import DrivenGroup
 from tests.support.groups.groups import joining
@@ -24,12 +23,6 @@ def driven_group():
 
 def expire(driven):
     driven._take(None, driven.group.expire_offsets(driven.now_ms))
-
-
-def delete(driven, *topics):
-    asked = DeleteOffsets("g", [TopicPartitions(one, [0, 1]) for one in topics])
-    [(_, deleted)] = driven.group.delete_offsets(asked, 1, driven.now_ms).replies
-    return deleted
 
 
 def test_anybody_commits_for_a_group_without_members():
@@ -83,56 +76,6 @@ def test_members_commit_while_a_rebalance_begins_but_not_before_their_assignment
     assert driven.committed() == 5
 
 
-def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
-    driven = driven_group()
-    assert driven.commit(5, "a", 1).refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-    refused = driven.commit(5, "a", 1, predates_epochs=True)
-    assert refused.refusal is GroupRefusal.ILLEGAL_GENERATION
-    assert driven.group.is_void
-    driven.commit(5)
-    assert driven.commit(5, "a", 1).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-
-
-def test_a_commit_keeps_the_session():
-    driven = driven_group()
-    generation = driven.stable("a")
-    driven.pass_ms(9_999)
-    driven.commit(5, "a", generation)
-    driven.pass_ms(9_999)
-    assert driven.heartbeat("a", generation) is None
-
-
-def test_topics_that_members_read_are_kept_others_are_deleted():
-    driven = driven_group()
-    generation = driven.stable("a", metadata=READS_U)
-    driven.commit(5, "a", generation)
-    subscribed = GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC
-    assert delete(driven, "u", "t").refusals == [subscribed, subscribed, None, None]
-    assert driven.committed() is None
-
-
-@pytest.mark.parametrize("metadata", [b"", b"unreadable"])
-def test_where_subscriptions_cannot_be_read_nothing_is_deleted(metadata):
-    driven = driven_group()
-    generation = driven.stable("a", metadata=metadata)
-    driven.commit(5, "a", generation)
-    assert delete(driven, "t").refusals == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC] * 2
-    driven.pass_ms(9_000)
-    assert driven.committed() == 5
-
-
-def test_of_other_kinds_of_groups_offsets_are_deleted_when_they_are_empty():
-    driven = driven_group()
-    driven.stable("a", protocol_type="connect")
-    assert delete(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
-    driven.leave("a")
-    assert delete(driven, "t").refusals == [None, None]
-
-
-def test_of_a_group_that_is_not_there_nothing_is_deleted():
-    assert delete(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-
-
 def test_offsets_without_members_expire_after_their_commit():
     driven = driven_group()
     driven.commit(5)
@@ -142,7 +85,7 @@ def test_offsets_without_members_expire_after_their_commit():
     driven.pass_ms(1)
     expire(driven)
     assert driven.committed() is None
-    assert driven.group.is_void
+    assert not driven.group.exists
 
 
 def test_offsets_of_members_expire_after_the_last_member_has_gone():
@@ -158,7 +101,7 @@ def test_offsets_of_members_expire_after_the_last_member_has_gone():
     assert driven.committed() == 5
     driven.pass_ms(1)
     expire(driven)
-    assert driven.group.is_void
+    assert not driven.group.exists
 
 
 def test_an_empty_group_without_a_known_time_counts_from_the_commit():
@@ -250,7 +193,7 @@ def test_stored_times_and_expiry_follow_the_wall_clock_and_not_that_of_the_deadl
     driven.commit(5)
     assert driven.records[-1].value.committed_at_ms == wall_ms
     driven.join("")
-    assert driven.group._members.classic.state_since_ms == wall_ms
+    assert driven.group.classic.state_since_ms == wall_ms
     driven.group = Group("g", driven.settings, ClusterView(), lambda: wall_ms)
     driven.commit(5)
     driven.now_ms += RETENTION_MS

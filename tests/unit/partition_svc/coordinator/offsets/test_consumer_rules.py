@@ -1,6 +1,5 @@
 import pytest
 
-from common.ports.classic_groups import GroupProtocol, JoinGroup, ListGroups
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import (
     CommitOffsets,
@@ -9,8 +8,7 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from partition_svc.coordinator.classic.describe import is_listed
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle, topic_id
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 
@@ -35,14 +33,6 @@ def commit(world, topic="a", member_id="", epoch=-1, **fields):
 def fetch(world, member_id=None, epoch=-1):
     request = FetchOffsets("g", None, member_id, epoch)
     return world.do(lambda: world.group.fetch(request, "t", world.now_ms))
-
-
-def join(world, member_id=""):
-    protocols = [GroupProtocol("range", b"")]
-    request = JoinGroup(
-        "g", member_id, "consumer", protocols, 10_000, 10_000, needs_member_id=False
-    )
-    return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
 
 
 def test_members_commit_and_fetch_in_their_epoch(world, one):
@@ -85,7 +75,7 @@ def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
     assert [found.topic for found in fetch(world).offsets] == ["a"]
     one.leave()
     world.do(lambda: world.group.expire_offsets(world.now_ms + WEEK_MS))
-    assert world.group.is_void
+    assert not world.group.exists
     assert not world.log
 
 
@@ -99,66 +89,3 @@ def test_an_offset_may_say_itself_when_it_expires(world, one):
     for after_ms, count in ((9, 2), (10, 1), (WEEK_MS, 1), (2 * WEEK_MS, 0)):
         world.do(lambda ms=after_ms: world.group.expire_offsets(world.now_ms + ms))
         assert len(fetch(world).offsets) == count
-
-
-def test_a_group_with_members_is_not_deleted(world, one):
-    def delete():
-        return world.do(lambda: world.group.delete("t", world.now_ms)).refusal
-
-    assert delete() is GroupRefusal.NON_EMPTY_GROUP
-    one.leave()
-    assert delete() is None
-
-
-def test_groups_are_described_and_listed(world, one):
-    described = world.group.describe_consumer()
-    assert (described.state, described.group_epoch, described.assignment_epoch) == ("Stable", 1, 1)
-    assert described.assignor == "uniform"
-    (member,) = described.members
-    assert (member.member_id, member.member_epoch) == ("m1", 1)
-    assert member.assignment == member.target
-    assert [(part.topic_id, part.partitions) for part in member.target] == [(topic_id("a"), [0, 1])]
-    listed = world.group.listed()
-    assert (listed.protocol_type, listed.state, listed.group_type) == (
-        "consumer",
-        "Stable",
-        "consumer",
-    )
-    assert is_listed(listed, ListGroups(states=["stable"], types=["Consumer"]))
-
-
-def test_what_a_member_is_giving_up_is_described_as_its_own(world, one):
-    Reader(world, "m2").beat()
-    one.beat()
-    assigned_or_revoking = {
-        member.member_id: [number for part in member.assignment for number in part.partitions]
-        for member in world.group.describe_consumer().members
-    }
-    assert assigned_or_revoking == {"m1": [0, 1], "m2": []}
-
-
-def test_each_kind_is_missing_among_the_other(world, one):
-    described = world.group.describe()
-    assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-    assert described.message == "Group g is not a classic group."
-    one.leave()
-    assert join(world).refusal is None
-    described = world.group.describe_consumer()
-    assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-    assert described.message == "Group g is not a consumer group."
-
-
-def test_a_group_without_members_becomes_the_other_kind_and_keeps_its_offsets(world, one):
-    commit(world, "a", "m1", one.epoch)
-    one.leave()
-    assert join(world, "stranger").refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert world.group.listed().group_type == "consumer"
-    assert join(world).refusal is None
-    taken = Reader(world, "m2").beat()
-    assert taken.refusal is GroupRefusal.GROUP_ID_NOT_FOUND, "what it subscribes to is not readable"
-    world.sleep(10_000)
-    back = Reader(world, "m2")
-    settle(back)
-    world.crash()
-    assert world.group.listed().group_type == "consumer"
-    assert [found.offset for found in fetch(world, "m2", back.epoch).offsets] == [5]

@@ -1,0 +1,18 @@
+from partition_svc.coordinator.consumer.assignment_conversion import (
+    from_topic_names,
+    to_topic_names,
+)
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
+
+VIEW = ConsumerGroupWorld(a=2, b=1).view
+ALL = frozenset({(topic_id("a"), 1), (topic_id("a"), 0), (topic_id("b"), 0)})
+
+
+def test_names_become_ids_and_back():
+    assert from_topic_names([("a", 0), ("a", 1), ("b", 0)], VIEW) == ALL
+    assert to_topic_names(ALL, VIEW) == {"a": [0, 1], "b": [0]}
+
+
+def test_topics_that_there_are_not_are_left_out():
+    assert from_topic_names([("none", 0), ("b", 0)], VIEW) == {(topic_id("b"), 0)}
+    assert to_topic_names([(topic_id("none"), 0)], VIEW) == {}

@@ -1,0 +1,67 @@
+import pytest
+
+from common.ports.classic_groups import (
+    GroupResult,
+)
+from common.ports.group_errors import GroupRefusal
+from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
+from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.driven_group import DrivenGroup
+
+ID, OTHER_ID = b"1" * 16, b"2" * 16
+
+
+def test_a_deleted_group_leaves_tombstones_and_is_void():
+    driven = DrivenGroup()
+    generation = driven.stable("a")
+    driven.commit(5, "a", generation)
+    driven.leave("a")
+    effects = driven.group.delete(1, driven.now_ms)
+    assert effects.replies == [(1, GroupResult("g"))]
+    assert effects.records == [OffsetRecord("g", "t", 0, None), GroupRecord("g", None)]
+    assert not driven.group.exists
+
+
+def test_a_group_of_offsets_alone_leaves_no_tombstone_of_members():
+    driven = DrivenGroup()
+    driven.commit(5)
+    assert driven.group.delete(1, 0).records == [OffsetRecord("g", "t", 0, None)]
+
+
+def test_a_group_with_members_is_not_deleted():
+    driven = DrivenGroup()
+    generation = driven.stable("a")
+    effects = driven.group.delete(1, driven.now_ms)
+    assert effects.replies == [(1, GroupResult("g", GroupRefusal.NON_EMPTY_GROUP))]
+    assert effects.records == []
+    assert driven.heartbeat("a", generation) is None
+
+
+def test_an_empty_group_without_offsets_is_forgotten_when_offsets_expire():
+    driven = DrivenGroup()
+    driven.stable("a")
+    assert driven.group.expire_offsets(driven.now_ms).records == []
+    driven.leave("a")
+    assert driven.group.expire_offsets(driven.now_ms).records == [GroupRecord("g", None)]
+    assert not driven.group.exists
+
+
+@pytest.fixture
+def world():
+    return ConsumerGroupWorld(a=2, b=1)
+
+
+@pytest.fixture
+def one(world):
+    reader = Reader(world, "m1")
+    settle(reader)
+    return reader
+
+
+def test_a_consumer_group_with_members_is_not_deleted(world, one):
+    def delete():
+        return world.do(lambda: world.group.delete("t", world.now_ms)).refusal
+
+    assert delete() is GroupRefusal.NON_EMPTY_GROUP
+    one.leave()
+    assert delete() is None

@@ -1,0 +1,68 @@
+import pytest
+
+from common.ports.group_errors import GroupRefusal
+from common.ports.group_offsets import DeleteOffsets, TopicPartitions
+from tests.support.groups.driven_group import DrivenGroup
+
+RETENTION_MS = 100_000
+READS_U = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01u"
+
+
+def driven_group():
+    return DrivenGroup(offsets_retention_ms=RETENTION_MS)
+
+
+def delete(driven, *topics):
+    asked = DeleteOffsets("g", [TopicPartitions(one, [0, 1]) for one in topics])
+    [(_, deleted)] = driven.group.delete_offsets(asked, 1, driven.now_ms).replies
+    return deleted
+
+
+def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
+    driven = driven_group()
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    refused = driven.commit(5, "a", 1, predates_epochs=True)
+    assert refused.refusal is GroupRefusal.ILLEGAL_GENERATION
+    assert not driven.group.exists
+    driven.commit(5)
+    assert driven.commit(5, "a", 1).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+
+
+def test_a_commit_keeps_the_session():
+    driven = driven_group()
+    generation = driven.stable("a")
+    driven.pass_ms(9_999)
+    driven.commit(5, "a", generation)
+    driven.pass_ms(9_999)
+    assert driven.heartbeat("a", generation) is None
+
+
+def test_topics_that_members_read_are_kept_others_are_deleted():
+    driven = driven_group()
+    generation = driven.stable("a", metadata=READS_U)
+    driven.commit(5, "a", generation)
+    subscribed = GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC
+    assert delete(driven, "u", "t").refusals == [subscribed, subscribed, None, None]
+    assert driven.committed() is None
+
+
+@pytest.mark.parametrize("metadata", [b"", b"unreadable"])
+def test_where_subscriptions_cannot_be_read_nothing_is_deleted(metadata):
+    driven = driven_group()
+    generation = driven.stable("a", metadata=metadata)
+    driven.commit(5, "a", generation)
+    assert delete(driven, "t").refusals == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC] * 2
+    driven.pass_ms(9_000)
+    assert driven.committed() == 5
+
+
+def test_of_other_kinds_of_groups_offsets_are_deleted_when_they_are_empty():
+    driven = driven_group()
+    driven.stable("a", protocol_type="connect")
+    assert delete(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
+    driven.leave("a")
+    assert delete(driven, "t").refusals == [None, None]
+
+
+def test_of_a_group_that_is_not_there_nothing_is_deleted():
+    assert delete(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND

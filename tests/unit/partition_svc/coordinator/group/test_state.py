@@ -1,0 +1,89 @@
+from common.cluster.view import ClusterView
+from common.ports.classic_groups import (
+    Joined,
+    LeaveGroup,
+    LeavingMember,
+)
+from common.ports.group_offsets import CommittedOffset, FetchOffsets
+from partition_svc.coordinator.group.group import Group
+from partition_svc.coordinator.records.stored import StoredOffset
+from partition_svc.coordinator.settings import GroupSettings
+from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
+from tests.support.groups.groups import committing, joining
+
+ID, OTHER_ID = b"1" * 16, b"2" * 16
+
+
+def test_a_group_with_anything_to_remember_is_not_void():
+    driven = DrivenGroup()
+    driven.commit(5)
+    assert driven.group.exists
+    driven = DrivenGroup()
+    driven.stable("a")
+    driven.leave("a")
+    assert driven.group.exists
+
+
+def test_a_group_comes_back_as_the_log_has_it():
+    driven = DrivenGroup()
+    generation = driven.stable("a", "b")
+    described = driven.group.describe()
+    offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
+    group = Group("g", driven.settings, ClusterView())
+    group.restore(driven.stored, [], offsets, driven.now_ms)
+    assert group.describe() == described
+    assert group.next_deadline == driven.now_ms + SESSION_MS
+    [(_, fetched)] = group.fetch(FetchOffsets("g"), 1, 0).replies
+    assert fetched.offsets == [CommittedOffset("t", 0, 5, 1, "m")]
+    driven.group = group
+    assert driven.join("a") not in driven.answers
+    assert driven.answers[driven.join("b")].generation_id == generation + 1
+
+
+def test_the_leader_comes_back_as_the_leader():
+    driven = DrivenGroup()
+    driven.stable("a", "b")
+    driven.records.append(driven.records[-1]._replace(value=driven.stored._replace(leader="b")))
+    driven.restart()
+    assert driven.answers[driven.join("a")].leader == "b"
+
+
+def test_an_empty_group_and_offsets_alone_come_back_too():
+    driven = DrivenGroup()
+    driven.stable("a")
+    driven.leave("a")
+    driven.restart()
+    assert driven.state == "Empty"
+    assert driven.group.exists
+    assert driven.answers[driven.join(new_id="b")].generation_id == driven.stored.generation_id
+    offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
+    alone = Group("g", GroupSettings(), ClusterView())
+    alone.restore(None, [], offsets, 0)
+    assert (alone.exists, alone.next_deadline) == (True, None)
+
+
+def test_generations_grow_over_restarts_at_any_moment():
+    driven = DrivenGroup()
+    generations = []
+    for _ in range(5):
+        generations.append(driven.answers[driven.join(new_id="a")].generation_id)
+        driven.restart()
+        driven.leave("a")
+    assert generations == sorted(set(generations))
+
+
+def test_a_call_that_was_not_confirmed_is_taken_back():
+    driven = DrivenGroup()
+    driven.commit(5)
+    member = Joined("a", driven.stable("a"))
+    group, now_ms = driven.group, driven.now_ms
+    group.confirm(driven.records)
+    described = group.describe()
+    group.commit(committing(6, "g", topic="t", joined=member), "t", now_ms)
+    assert driven.committed() == 6
+    group.join(joining("", "g"), "t", now_ms, "b")
+    group.leave(LeaveGroup("g", [LeavingMember("a")]), "t", now_ms)
+    group.roll_back(now_ms)
+    assert group.describe() == described
+    assert driven.committed() == 5
+    assert group.next_deadline == now_ms + SESSION_MS
