@@ -1,1 +1,1 @@
-"""The way of a request from its frame to a handler, and of the response back to bytes."""
+"""Dispatch of requests: from a frame to the handler of its API, and back to the bytes."""

@@ -1,6 +1,6 @@
-"""From a frame to the handler of its API and from the response back to bytes.
+"""The dispatcher: finds the route of a frame and starts its request.
 
-Knows no API by name, save that an unknown version of ApiVersions is answered.
+It knows no API by name, except that it responds to unknown versions of ApiVersions.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ from gateway_svc.wire.violations import ProtocolViolation
 
 
 class Dispatcher:
-    """One for the process; every connection gets an answerer of its own."""
+    """Routes and services of one process. Each connection gets its own frame handler."""
 
     def __init__(self, routes: Mapping[int, Route], backends: Backends) -> None:
         self.routes = routes
         self.backends = backends
-        #: By what the frames of an API and version begin with.
+        #: By the first four bytes of a frame: API key and version.
         self.fast_paths: dict[bytes, FastPath] = {
             kind_of(route.api.key, version): fast_path
             for route in routes.values()
@@ -32,30 +32,30 @@ class Dispatcher:
         }
 
     def connect(self, peer: Peer) -> Callable[[bytes], Reply]:
-        """What answers the frames of one connection, in the order of their arrival."""
-        return _Connection(self, peer).answer
+        """Returns the function that starts the requests of a connection, in order of arrival."""
+        return _ConnectionDispatcher(self, peer).start
 
 
-class _Connection:
-    def __init__(self, dispatch: Dispatcher, peer: Peer) -> None:
-        self._routes = dispatch.routes
-        self._fast_paths = dispatch.fast_paths
-        self._connection = ConnectionContext(peer, dispatch.backends)
+class _ConnectionDispatcher:
+    def __init__(self, dispatcher: Dispatcher, peer: Peer) -> None:
+        self._routes = dispatcher.routes
+        self._fast_paths = dispatcher.fast_paths
+        self._connection = ConnectionContext(peer, dispatcher.backends)
 
-    def answer(self, frame: bytes) -> Reply:
+    def start(self, frame: bytes) -> Reply:
         """Starts the request in `frame`.
 
         Raises:
-            ProtocolViolation: it is not a request, or of an API or version that is not served.
-            Disconnect: it went wrong and expects no response that could say so.
+            ProtocolViolation: the frame is not a request, or its API or version is not served.
+            Disconnect: the request failed, and its client expects no response.
         """
         fast_path = self._fast_paths.get(frame[:4])
         if fast_path is not None:
             try:
                 reply = fast_path(frame, self._connection)
-            except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
+            except Exception as error:  # noqa: BLE001 - any bug of a handler
                 header = read_header(frame)
-                return Request(self._routes[header.api_key], header, frame).failed(error)
+                return Request(self._routes[header.api_key], header, frame).respond_to_bug(error)
             if reply is not None:
                 return reply
         header = read_header(frame)
@@ -69,7 +69,7 @@ class _Connection:
 
 
 def _refuse_version(api: Api[Any, Any], header: RequestHeader) -> Parts:
-    """Clients ask ApiVersions before they can know which versions there are (KIP-511)."""
+    """Responds to an unknown version of ApiVersions in version 0; clients then retry (KIP-511)."""
     if api.key != API_VERSIONS.key:
         raise ProtocolViolation(f"{api.name} v{header.api_version} is not supported")
     response = API_VERSIONS.refuse(ApiVersionsRequest(), ErrorCode.UNSUPPORTED_VERSION)

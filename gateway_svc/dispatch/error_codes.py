@@ -1,4 +1,4 @@
-"""What the services behind the gateway refuse, in Kafka's words. The only place that knows both."""
+"""Kafka error codes of the refusals of the services behind the gateway."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -29,13 +29,13 @@ PARTITION_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     Refusal.INVALID_TOPIC_EXCEPTION: ErrorCode.INVALID_TOPIC_EXCEPTION,
 }
 
-#: The same for appends. The epoch they carry is the gateway's, not the client's: where it is not
-#: the owner's, the client is told what it knows how to deal with.
+#: The same for appends. Their leader epoch comes from the gateway, not from the client. So if it
+#: differs from the owner's, the client gets an error after which it refreshes its metadata.
 APPEND_ERRORS: Final[Mapping[Refusal, ErrorCode]] = {
     **PARTITION_ERRORS,
     Refusal.FENCED_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     Refusal.UNKNOWN_LEADER_EPOCH: ErrorCode.NOT_LEADER_OR_FOLLOWER,
-    # Producers know from it that the records may be there, and send them again.
+    # The records may have been stored: producers retry, and idempotent ones cause no duplicates.
     Refusal.NO_RESPONSE: ErrorCode.REQUEST_TIMED_OUT,
 }
 

@@ -1,4 +1,4 @@
-"""One request on its way: decoded, handled, and its response encoded, whatever goes wrong."""
+"""One request: decoded, handled, and its response or error encoded."""
 
 import asyncio
 import logging
@@ -21,9 +21,9 @@ from gateway_svc.wire.error_code import ErrorCode
 
 log = logging.getLogger(__name__)
 
-#: Of a response, that are encoded in one turn of the event loop.
-_ELEMENTS_PER_TURN: Final = 1000
-_LARGE_BYTES: Final = 64 << 10
+#: Responses with a longer list are encoded in a thread, and those to a larger request.
+_INLINE_ELEMENTS_MAX: Final = 1000
+_INLINE_REQUEST_BYTES_MAX: Final = 64 << 10
 
 
 class Request(PendingResponse):
@@ -34,57 +34,64 @@ class Request(PendingResponse):
     def __init__(self, route: Route, header: RequestHeader, frame: bytes | memoryview) -> None:
         self.route = route
         self.header = header
-        #: Whether it asks for so much that its response may be large in every part.
-        self.is_large = len(frame) > _LARGE_BYTES
+        #: True if the request is so large that its response may be large in any part.
+        self.is_large = len(frame) > _INLINE_REQUEST_BYTES_MAX
         self._frame = frame
         self._request: object = None
 
     def start(self, context: RequestContext) -> Reply:
-        """Raises `ProtocolViolation`: the frame is not that request."""
+        """Starts the request in the mode of its route.
+
+        Raises:
+            ProtocolViolation: the frame is not a request of this API and version.
+        """
         route = self.route
-        request = self.decoded()
+        request = self.decode()
         if route.mode is RequestMode.OVERLAPPING:
             return self.begin(context)
         if route.mode is RequestMode.EXCLUSIVE:
             return self._exclusive(partial(route.handle, request, context))
         return Deferred(partial(self.begin, context))
 
-    def decoded(self) -> Any:
-        """Raises `ProtocolViolation`, at the first call."""
+    def decode(self) -> Any:
+        """Returns the decoded request. The first call may raise `ProtocolViolation`."""
         if self._request is None:
             self._request = read_request(self.route.api, self.header, self._frame)
-            # What it has of the frame it has views of.
+            # The request has views of the parts of the frame that it needs.
             self._frame = b""
         return self._request
 
     def begin(self, context: RequestContext) -> Reply:
-        """Starts it now; its handler is no coroutine function."""
+        """Calls a handler that is no coroutine function."""
         try:
-            begun = self.route.handle(self.decoded(), context)
+            result = self.route.handle(self.decode(), context)
         except Disconnect:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
-            return self.failed(error)
-        if isinstance(begun, Operation):
-            self._operation = begun
-            self.future = begun.future
-            self.timeout_ms = begun.timeout_ms
+        except Exception as error:  # noqa: BLE001 - any bug of a handler
+            return self.respond_to_bug(error)
+        if isinstance(result, Operation):
+            self._operation = result
+            self.future = result.future
+            self.timeout_ms = result.timeout_ms
             return self
-        if isinstance(begun, ExclusiveOperation):
-            return self._exclusive(begun.run)
-        return self.encoded(lambda: begun)
+        if isinstance(result, ExclusiveOperation):
+            return self._exclusive(result.run)
+        return self.encode(lambda: result)
 
     def finish(self) -> Parts | None:
-        return self.encoded(self._operation.respond)
+        return self.encode(self._operation.respond)
 
     def abandon(self) -> None:
         self._operation.abandon()
 
     def expire(self) -> Parts:
-        return self.refused(ErrorCode.REQUEST_TIMED_OUT)
+        return self.refuse(ErrorCode.REQUEST_TIMED_OUT)
 
-    def encoded(self, respond: Callable[[], object]) -> Parts | None:
-        """The response as bytes; None where none is expected."""
+    def encode(self, respond: Callable[[], object]) -> Parts | None:
+        """Returns the encoded response, or None if the client expects none.
+
+        A bug of `respond` or of the encoding becomes an error response.
+        """
         try:
             response = respond()
             if response is None:
@@ -95,23 +102,25 @@ class Request(PendingResponse):
             )
         except Disconnect:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
-            return self.failed(error)
+        except Exception as error:  # noqa: BLE001 - any bug of a handler
+            return self.respond_to_bug(error)
 
-    def failed(self, error: Exception) -> Parts:
-        """Tells a bug: to us in the log, to the client as an error."""
-        name, version, client_id = (
-            self.route.api.name,
-            self.header.api_version,
-            self.header.client_id,
+    def respond_to_bug(self, error: Exception) -> Parts:
+        """Logs a bug, and returns an error response. Raises `Disconnect` if none is expected."""
+        name, header = self.route.api.name, self.header
+        log.error(
+            "%s v%d from %r failed", name, header.api_version, header.client_id, exc_info=error
         )
-        log.error("%s v%d from %r failed", name, version, client_id, exc_info=error)
-        return self.refused(ErrorCode.UNKNOWN_SERVER_ERROR)
+        return self.refuse(ErrorCode.UNKNOWN_SERVER_ERROR)
 
-    def refused(self, error_code: ErrorCode) -> Parts:
-        """The error wherever the response has a place for one."""
+    def refuse(self, error_code: ErrorCode) -> Parts:
+        """Returns a response with the error wherever it has a field for one.
+
+        Raises:
+            Disconnect: the client expects no response.
+        """
         api, header, is_answered = self.route.api, self.header, self.route.is_answered
-        request = self.decoded()
+        request = self.decode()
         if is_answered is not None and not is_answered(request):
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
         response = api.refuse(request, error_code)
@@ -125,16 +134,16 @@ class Request(PendingResponse):
             response = await handle()
         except Disconnect:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug of a handler, whatever it is
-            return self.failed(error)
+        except Exception as error:  # noqa: BLE001 - any bug of a handler
+            return self.respond_to_bug(error)
         if self.is_large or _has_many_elements(response):
             # In a thread, so that other connections are served meanwhile.
-            return await asyncio.to_thread(self.encoded, lambda: response)
-        return self.encoded(lambda: response)
+            return await asyncio.to_thread(self.encode, lambda: response)
+        return self.encode(lambda: response)
 
 
 def _has_many_elements(response: object) -> bool:
-    """True where encoding takes more than some milliseconds, whatever is in the elements."""
+    """Returns True if encoding could take more than some milliseconds."""
     names = getattr(response, "__slots__", ())
     fields = (getattr(response, name) for name in names)
-    return any(isinstance(one, list) and len(one) > _ELEMENTS_PER_TURN for one in fields)
+    return any(isinstance(value, list) and len(value) > _INLINE_ELEMENTS_MAX for value in fields)

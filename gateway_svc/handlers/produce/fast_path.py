@@ -144,7 +144,7 @@ class _OneBatch(PendingResponse):
                 # A bug of the fast path: nobody else reports it, for the slow path may not have it.
                 log.exception("the fast path failed to respond to Produce v%d", self._version)
         request, context = self._long_way()
-        return request.encoded(lambda: self._told(Appending(request.decoded(), context)))
+        return request.encode(lambda: self._told(Appending(request.decode(), context)))
 
     def expire(self) -> Parts:
         return self._long_way()[0].expire()

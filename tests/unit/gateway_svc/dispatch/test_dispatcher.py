@@ -26,20 +26,20 @@ def test_a_request_reaches_its_handler_and_the_response_its_client(version):
     assert seen == [("t", version, "c", PEER)]
 
 
-def test_requests_of_the_same_kind_share_what_is_known_of_their_call():
-    calls = []
+def test_requests_with_equal_version_and_client_id_share_their_context():
+    contexts = []
 
     async def handle(request, context):
-        calls.append(context)
+        contexts.append(context)
         return InitProducerIdResponse()
 
     asked(
         exclusive_route(INIT_PRODUCER_ID, handle),
         *(frame(), frame(), frame(0), frame(), frame(client="d"), frame()),
     )
-    assert calls[0] is calls[1] is calls[3]
-    assert [one.api_version for one in calls] == [1, 1, 0, 1, 1, 1]
-    assert [one.client_id for one in calls] == ["c", "c", "c", "c", "d", "c"]
+    assert contexts[0] is contexts[1] is contexts[3]
+    assert [context.api_version for context in contexts] == [1, 1, 0, 1, 1, 1]
+    assert [context.client_id for context in contexts] == ["c", "c", "c", "c", "d", "c"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_requests_of_the_same_kind_share_what_is_known_of_their_call():
         (frame()[:-1], "InitProducerIdRequest v1"),
     ],
 )
-def test_what_is_no_request_of_a_served_version_is_a_violation(wrong, words):
+def test_a_frame_that_is_no_request_of_a_served_version_is_a_violation(wrong, words):
     with pytest.raises(ProtocolViolation, match=words):
         asked(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
 
@@ -60,7 +60,7 @@ def test_what_is_no_request_of_a_served_version_is_a_violation(wrong, words):
 @pytest.mark.parametrize("version", [5, 99, -1])
 def test_an_unknown_version_of_api_versions_is_answered_in_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
-    sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"whatever that version has"
+    sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"fields of that version"
     dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, World().backends)
     parts = dispatch.connect(PEER)(sent)
     assert isinstance(parts, list)

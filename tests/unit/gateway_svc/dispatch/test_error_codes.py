@@ -11,13 +11,13 @@ from gateway_svc.wire.error_code import ErrorCode
     [(Refusal, PARTITION_ERRORS), (Refusal, APPEND_ERRORS), (TopicRefusal, TOPIC_ERRORS)],
     ids=["partitions", "appends", "topics"],
 )
-def test_every_refusal_is_an_error_to_clients(refusals, table):
+def test_every_refusal_has_an_error_code(refusals, table):
     assert set(table) == set(refusals)
     assert ErrorCode.NONE not in table.values()
     assert ErrorCode.UNKNOWN_SERVER_ERROR not in table.values()
 
 
-def test_the_epoch_of_an_append_is_the_gateway_s_so_clients_only_learn_to_look_again():
+def test_epoch_errors_of_appends_make_clients_refresh_their_metadata():
     for refusal in (Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EPOCH):
         assert APPEND_ERRORS[refusal] is ErrorCode.NOT_LEADER_OR_FOLLOWER
         assert PARTITION_ERRORS[refusal] is not ErrorCode.NOT_LEADER_OR_FOLLOWER

@@ -36,9 +36,9 @@ from tests.unit.gateway_svc.handlers.world import PEER, World
         lambda request, context: Soon(InitProducerIdResponse(producer_id=6)),
         lambda request, context: ExclusiveOperation(lambda: answer_later(6)),
     ],
-    ids=["at once", "started", "alone after all"],
+    ids=["at once", "started", "exclusive"],
 )
-def test_requests_that_may_overlap_choose_their_way(start):
+def test_an_overlapping_handler_may_respond_in_three_ways(start):
     (parts,) = asked(overlapping(start), frame())
     assert answered(parts).producer_id == 6
 
@@ -48,7 +48,7 @@ async def answer_later(producer_id: int) -> InitProducerIdResponse:
     return InitProducerIdResponse(producer_id=producer_id)
 
 
-def test_a_request_without_an_answer_gets_none():
+def test_a_request_that_expects_no_response_gets_none():
     assert asked(overlapping(lambda request, context: Soon(None)), frame()) == [None]
 
 
@@ -57,10 +57,10 @@ def broken_now(*_: object) -> InitProducerIdResponse:
 
 
 BUGS = [
-    pytest.param(exclusive_route(INIT_PRODUCER_ID, broken), id="alone"),
+    pytest.param(exclusive_route(INIT_PRODUCER_ID, broken), id="exclusive route"),
     pytest.param(overlapping(broken_now), id="at once"),
     pytest.param(overlapping(lambda *_: Soon(RuntimeError("a bug"))), id="started"),
-    pytest.param(overlapping(lambda *_: ExclusiveOperation(broken)), id="alone after all"),
+    pytest.param(overlapping(lambda *_: ExclusiveOperation(broken)), id="exclusive"),
     pytest.param(
         overlapping(lambda *_: InitProducerIdResponse(producer_id="no id")), id="encoding"
     ),
@@ -68,7 +68,7 @@ BUGS = [
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_bug_is_told_to_us_with_a_traceback_and_to_the_client_as_an_error(bug, caplog):
+def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog):
     with caplog.at_level(logging.ERROR):
         (parts,) = asked(bug, frame())
     assert answered(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
@@ -77,7 +77,7 @@ def test_a_bug_is_told_to_us_with_a_traceback_and_to_the_client_as_an_error(bug,
     assert record.exc_info
 
 
-def test_a_bug_in_a_request_without_an_answer_closes_the_connection():
+def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
     silent = overlapping(broken_now, is_answered=False)
     with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
         asked(silent, frame())
@@ -87,7 +87,7 @@ def test_a_bug_in_a_request_without_an_answer_closes_the_connection():
     "ending",
     [
         pytest.param(lambda *_: Soon(Disconnect("no")), id="started"),
-        pytest.param(lambda *_: ExclusiveOperation(disconnect), id="alone after all"),
+        pytest.param(lambda *_: ExclusiveOperation(disconnect), id="exclusive"),
         pytest.param(lambda *_: raise_disconnect(), id="at once"),
     ],
 )
@@ -104,50 +104,50 @@ def raise_disconnect() -> InitProducerIdResponse:
     raise Disconnect("no")
 
 
-def test_a_request_whose_time_is_up_is_refused():
-    async def story() -> Parts | None:
+def test_an_expired_request_times_out():
+    async def scenario() -> Parts | None:
         start = overlapping(lambda request, context: Soon(InitProducerIdResponse()))
         reply = Dispatcher({KEY: start}, World().backends).connect(PEER)(frame())
         assert isinstance(reply, PendingResponse)
         return reply.expire()
 
-    assert answered(asyncio.run(story())).error_code is ErrorCode.REQUEST_TIMED_OUT
+    assert answered(asyncio.run(scenario())).error_code is ErrorCode.REQUEST_TIMED_OUT
 
 
-def test_a_request_whose_client_left_is_abandoned():
+def test_abandon_is_passed_to_the_operation():
     class Abandonable(Soon):
         def abandon(self) -> None:
             abandoned.append(self)
 
     abandoned: list[Soon] = []
 
-    async def story() -> None:
+    async def scenario() -> None:
         for start in (Abandonable, Soon):
             route = overlapping(lambda request, context, start=start: start(None))
             reply = Dispatcher({KEY: route}, World().backends).connect(PEER)(frame())
             assert isinstance(reply, PendingResponse)
             reply.abandon()
 
-    asyncio.run(story())
-    assert [type(one) for one in abandoned] == [Abandonable]
+    asyncio.run(scenario())
+    assert [type(operation) for operation in abandoned] == [Abandonable]
 
 
-def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(monkeypatch):
+def test_a_large_response_is_encoded_in_a_thread_to_the_same_bytes(monkeypatch):
     async def many(request, context):
         groups = [DescribedGroup(group_id=f"{number}") for number in range(request_size)]
         return DescribeGroupsResponse(groups=groups)
 
     threads = []
-    encoded = Request.encoded
+    encode_response = Request.encode
 
     def noted(self, respond):
         threads.append(threading.current_thread() is threading.main_thread())
-        return encoded(self, respond)
+        return encode_response(self, respond)
 
-    monkeypatch.setattr(Request, "encoded", noted)
+    monkeypatch.setattr(Request, "encode", noted)
     head = bytes((0, 15, 0, 5)) + bytes(4) + b"\0\1c\0"
 
-    async def story(group_ids):
+    async def scenario(group_ids):
         body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
         dispatch = Dispatcher(
             {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, World().backends
@@ -157,7 +157,7 @@ def test_a_large_response_is_encoded_beside_the_event_loop_and_says_the_same(mon
         return b"".join(reply.finish())
 
     for request_size, group_ids in ((1000, ["g"]), (1001, ["g"]), (1, ["g" * 30_000] * 3)):
-        data = asyncio.run(story(group_ids))
+        data = asyncio.run(scenario(group_ids))
         response, end = decode(DescribeGroupsResponse, data, 9, 5, True)
         assert (len(response.groups), end) == (request_size, len(data))
     assert threads == [True, False, False]
