@@ -1,1 +1,1 @@
-"""The cluster as Kafka clients see it: brokers, partition leaders, coordinators, configs."""
+"""The cluster as Kafka clients see it: brokers, leaders, racks, configs and new topics."""

@@ -1,6 +1,7 @@
-"""The bit fields of operations that a client is authorized to do (KIP-430): all that there are.
+"""Bit fields of the operations that a client is authorized to do (KIP-430).
 
-Nobody is kept from anything here. Bits are the codes of AclOperation, sets those of AclEntry.java.
+There are no ACLs, so these are all operations of each kind of resource. The bits are the codes of
+AclOperation, the sets those of AclEntry.java.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
-"""Creates topics that clients ask Metadata for, where the client and the settings wish so.
+"""Creation of missing topics on Metadata requests, if the client and the settings allow it.
 
-Answers when the topics can be used: clients of Apache Kafka are told to try again instead.
+The response waits until the topics can be used; Apache Kafka lets clients retry instead.
 """
 
 from collections.abc import Iterable
@@ -14,18 +14,22 @@ from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.error_codes import TOPIC_ERRORS
 from gateway_svc.wire.error_code import ErrorCode
 
-#: The topic is, or will soon be there; or nobody could be asked. Clients try all of them again.
-_TRY_AGAIN = (TopicRefusal.TOPIC_ALREADY_EXISTS, TopicRefusal.TIMED_OUT, TopicRefusal.NO_OWNER)
+#: Refusals after which clients should retry: the topic exists now, will soon exist, or no member
+#: could own it.
+_RETRIABLE = (TopicRefusal.TOPIC_ALREADY_EXISTS, TopicRefusal.TIMED_OUT, TopicRefusal.NO_OWNER)
 
 
 async def create_missing(
-    names: Iterable[str], context: RequestContext, *, is_wished: bool
+    names: Iterable[str], context: RequestContext, *, is_allowed: bool
 ) -> dict[str, ErrorCode]:
-    """Why topics among `names` are not there; those that could be created now are."""
+    """Creates missing topics. Returns the error of each of `names` that does not exist after that.
+
+    The error is LEADER_NOT_AVAILABLE for topics whose creation clients should wait for.
+    """
     view = context.backends.view
     absent = [name for name in names if view.topic(name) is None]
     missing = dict(zip(absent, await map_cooperatively(_reason, absent), strict=True))
-    if not (is_wished and context.backends.settings.auto_create_topics_enable):
+    if not (is_allowed and context.backends.settings.auto_create_topics_enable):
         return missing
     creatable = [
         name
@@ -44,7 +48,7 @@ def _reason(name: str) -> ErrorCode:
 
 
 async def _create_offsets_topic(context: RequestContext) -> dict[str, ErrorCode]:
-    """As the first group would create it: its configs are not those of other topics."""
+    """Creates the topic of groups, with its special configs, as the first group would."""
     try:
         await context.backends.group_topic.get()
     except BackendUnavailable:
@@ -53,7 +57,7 @@ async def _create_offsets_topic(context: RequestContext) -> dict[str, ErrorCode]
 
 
 async def _create(names: list[str], context: RequestContext) -> dict[str, ErrorCode]:
-    """What is left to say of each name where the topic still is not there."""
+    """Creates topics. Returns the error of each, in case the view does not have it yet."""
     try:
         results = await context.backends.metadata.create_topics(
             [NewTopic(name) for name in names],
@@ -63,7 +67,7 @@ async def _create(names: list[str], context: RequestContext) -> dict[str, ErrorC
         return dict.fromkeys(names, ErrorCode.LEADER_NOT_AVAILABLE)
     return {
         name: ErrorCode.LEADER_NOT_AVAILABLE
-        if result.refusal is None or result.refusal in _TRY_AGAIN
+        if result.refusal is None or result.refusal in _RETRIABLE
         else TOPIC_ERRORS[result.refusal]
         for name, result in zip(names, results, strict=True)
     }

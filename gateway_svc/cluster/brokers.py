@@ -1,4 +1,4 @@
-"""The gateways as brokers: which ones clients of a listener can reach, and at which address."""
+"""The gateways as brokers: those that clients of a listener can reach, with their addresses."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,12 @@ from gateway_svc.dispatch.context import RequestContext
 
 
 def brokers(context: RequestContext) -> list[Broker]:
-    """Everyone whom clients of the call's listener can reach, by node id; never nobody.
+    """Returns the brokers that clients of the request's listener can reach, by node id.
 
-    Gateways without that listener are left out: their other addresses may be out of reach. Those
-    that share an address (one load balancer in front of them) are one broker, by the first id, for
-    a client cannot choose between them: it is in a rack only where all of them are.
+    The list includes this gateway. Gateways without that listener are left out, as their other
+    addresses may be unreachable. Gateways that share an address (behind one load balancer) are one
+    broker with the first id, as a client cannot choose between them; it has a rack only if all of
+    them are in that rack.
     """
     own_id = context.backends.settings.node_id
     others = (
@@ -22,31 +23,31 @@ def brokers(context: RequestContext) -> list[Broker]:
         for gateway in context.backends.view.gateways
         if gateway.node_id != own_id
     )
-    found = sorted([own_broker(context), *(one for one in others if one is not None)])
+    found = sorted([own_broker(context), *(other for other in others if other is not None)])
     by_address: dict[tuple[str, int], Broker] = {}
-    for one in found:
-        first = by_address.setdefault((one.host, one.port), one)
-        if first.rack != one.rack:
-            by_address[one.host, one.port] = first._replace(rack=None)
+    for broker in found:
+        first = by_address.setdefault((broker.host, broker.port), broker)
+        if first.rack != broker.rack:
+            by_address[broker.host, broker.port] = first._replace(rack=None)
     return list(by_address.values())
 
 
 def own_broker(context: RequestContext) -> Broker:
-    """This gateway, at its advertised address or else at the one that this client reached."""
+    """Returns this gateway at its advertised address, or at the one that the client has reached."""
     settings = context.backends.settings
     address = context.backends.addresses[context.peer.listener]
     host = context.peer.local_host if is_wildcard(address.host) else address.host
     return Broker(settings.node_id, host, address.port, settings.broker_rack or None)
 
 
-def leader_assignment(among: Sequence[Broker], context: RequestContext) -> LeaderAssignment:
-    """Who leads what, as the caller is told."""
-    return LeaderAssignment(among, client_rack(context.client_id))
+def leader_assignment(candidates: Sequence[Broker], context: RequestContext) -> LeaderAssignment:
+    """Returns the leaders of partitions as clients in the rack of this client see them."""
+    return LeaderAssignment(candidates, client_rack(context.client_id))
 
 
-def controller(among: Sequence[Broker]) -> Broker:
-    """Any gateway can change topics; the first stands for the controller."""
-    return among[0]
+def controller(candidates: Sequence[Broker]) -> Broker:
+    """Returns the first broker: any gateway can change topics, and clients need one of them."""
+    return candidates[0]
 
 
 def _broker(gateway: Gateway, context: RequestContext) -> Broker | None:

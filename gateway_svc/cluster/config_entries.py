@@ -1,7 +1,7 @@
-"""Configs of topics and of this broker, each with its value in force and where that comes from.
+"""Configs of topics and of this broker, each with its effective value and its source.
 
-Sources are those of DescribeConfigsResponse.ConfigSource. What a topic does not set comes from the
-broker config of the same meaning, if that is set, else from the table of defaults.
+Sources are those of DescribeConfigsResponse.ConfigSource. A config that a topic does not set comes
+from the broker config of the same meaning, if that is set, else from the table of defaults.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class ConfigSource(IntEnum):
 
 
 class ConfigSynonym(NamedTuple):
-    """One of the places where a value can come from, the first that is set wins."""
+    """One source of a config's value; the first of its synonyms that is set wins."""
 
     name: str
     value: str | None
@@ -30,7 +30,7 @@ class ConfigSynonym(NamedTuple):
 
 
 class ConfigEntry(NamedTuple):
-    """A config as clients are shown it. `value` None: not set, and there is no default."""
+    """A config as DescribeConfigs returns it; `value` is None if there is no default either."""
 
     name: str
     value: str | None
@@ -44,7 +44,7 @@ class ConfigEntry(NamedTuple):
 def topic_entries(
     configs: Mapping[str, str], broker_configs: Mapping[str, str]
 ) -> list[ConfigEntry]:
-    """Every config of a topic whose own ones are `configs`, by name."""
+    """Returns all configs of a topic that sets `configs`, by name."""
     return [
         _topic_entry(config, configs, broker_configs) for _, config in sorted(TOPIC_CONFIGS.items())
     ]
@@ -53,12 +53,13 @@ def topic_entries(
 def broker_entries(
     settings: GatewaySettings, broker_configs: Mapping[str, str]
 ) -> list[ConfigEntry]:
-    """Every config of this gateway and of the cluster, by name. None can be changed by clients."""
-    entries = {one.name: one for one in _topic_defaults(broker_configs)}
+    """Returns all configs of this gateway and of the cluster, by name. All are read-only."""
+    entries = {entry.name: entry for entry in _topic_defaults(broker_configs)}
     for name, value in broker_configs.items():
         entries.setdefault(name, _cluster_entry(name, value))
-    entries.update({one.name: _setting_entry(one, settings) for one in declared(GatewaySettings)})
-    entries.update({one.name: one for one in _fixed_entries(settings)})
+    for setting in declared(GatewaySettings):
+        entries[setting.name] = _setting_entry(setting, settings)
+    entries.update({entry.name: entry for entry in _fixed_entries(settings)})
     return [entry for _, entry in sorted(entries.items())]
 
 
@@ -66,14 +67,14 @@ def _topic_entry(
     config: TopicConfig, configs: Mapping[str, str], broker_configs: Mapping[str, str]
 ) -> ConfigEntry:
     synonyms = [
-        ConfigSynonym(one.name, broker_configs[one.name], ConfigSource.STATIC_BROKER)
-        for one in config.synonyms
-        if one.name in broker_configs
+        ConfigSynonym(synonym.name, broker_configs[synonym.name], ConfigSource.STATIC_BROKER)
+        for synonym in config.synonyms
+        if synonym.name in broker_configs
     ]
     if config.name in configs:
         synonyms.insert(0, ConfigSynonym(config.name, configs[config.name], ConfigSource.TOPIC))
     if len(config.synonyms) == 1:
-        # Of several, as retention.ms has them, the first has no default in Apache Kafka.
+        # If there are several, as for retention.ms, Apache Kafka lists no default of the first.
         synonyms.append(
             ConfigSynonym(config.synonyms[0].name, config.default, ConfigSource.DEFAULT)
         )
@@ -89,12 +90,12 @@ def _topic_entry(
 
 
 def _topic_defaults(broker_configs: Mapping[str, str]) -> list[ConfigEntry]:
-    """The broker configs that topics take their defaults from."""
+    """Returns the broker configs that hold the defaults of topic configs."""
     return [
         _broker_entry(
             synonym.name,
             broker_configs.get(synonym.name),
-            # Others of the same meaning, in another unit, have no default of their own.
+            # Synonyms in other units, such as hours for milliseconds, have no default.
             config.default if synonym is config.synonyms[0] else None,
             config.type,
             f"Default of the topic config {config.name}. {config.doc}",
@@ -105,7 +106,7 @@ def _topic_defaults(broker_configs: Mapping[str, str]) -> list[ConfigEntry]:
 
 
 def _fixed_entries(settings: GatewaySettings) -> list[ConfigEntry]:
-    """Configs of Apache Kafka's brokers that tools read, and that are no settings here."""
+    """Returns configs that Kafka's tools read and that are not settings of this gateway."""
     return [
         _broker_entry(
             "broker.id",
@@ -132,28 +133,28 @@ def _fixed_entries(settings: GatewaySettings) -> list[ConfigEntry]:
 
 
 def _cluster_entry(name: str, value: str) -> ConfigEntry:
-    """A setting of the metadata service, known here by name and value only."""
+    """Returns a setting of the metadata service, of which only name and value are known here."""
     kind = ConfigType.INT if value.lstrip("-").isdecimal() else ConfigType.STRING
     return _broker_entry(name, value, None, kind, "A setting of the metadata service.")
 
 
-def _setting_entry(one: Setting, settings: GatewaySettings) -> ConfigEntry:
-    value, default = value_of(settings, one), one.default
+def _setting_entry(setting: Setting, settings: GatewaySettings) -> ConfigEntry:
+    value, default = value_of(settings, setting), setting.default
     return _broker_entry(
-        one.name,
+        setting.name,
         None if value == default else as_text(value),
         None if default is None else as_text(default),
-        _type_of(one),
-        one.doc,
+        _type_of(setting),
+        setting.doc,
     )
 
 
 def _broker_entry(
-    name: str, given: str | None, default: str | None, kind: ConfigType, doc: str
+    name: str, value: str | None, default: str | None, kind: ConfigType, doc: str
 ) -> ConfigEntry:
     synonyms = []
-    if given is not None:
-        synonyms.append(ConfigSynonym(name, given, ConfigSource.STATIC_BROKER))
+    if value is not None:
+        synonyms.append(ConfigSynonym(name, value, ConfigSource.STATIC_BROKER))
     if default is not None:
         synonyms.append(ConfigSynonym(name, default, ConfigSource.DEFAULT))
     return ConfigEntry(
@@ -175,7 +176,11 @@ _TYPES: Final = {
 }
 
 
-def _type_of(one: Setting) -> ConfigType:
-    if one.kind is int:
-        return ConfigType.INT if one.high is not None and one.high <= INT_MAX else ConfigType.LONG
-    return _TYPES[one.kind]
+def _type_of(setting: Setting) -> ConfigType:
+    if setting.kind is int:
+        return (
+            ConfigType.INT
+            if setting.high is not None and setting.high <= INT_MAX
+            else ConfigType.LONG
+        )
+    return _TYPES[setting.kind]

@@ -23,12 +23,14 @@ class CurrentLeaders:
 
         That is the newer of the epoch in the view and `leader_epoch`, the owner's.
         """
-        among = self._brokers = self._brokers or brokers(self._context)
+        candidates = self._brokers = self._brokers or brokers(self._context)
         view = self._context.backends.view
         topic = view.topic_by_id(log.topic_id)
         count = max(log.partition + 1, len(topic.partitions) if topic else 0)
-        leader = leader_assignment(among, self._context).leader(log.topic_id, count, log.partition)
-        self.endpoints[leader] = next(broker for broker in among if broker.node_id == leader)
+        leader = leader_assignment(candidates, self._context).leader(
+            log.topic_id, count, log.partition
+        )
+        self.endpoints[leader] = next(broker for broker in candidates if broker.node_id == leader)
         placement = view.placement(log.topic_id, log.partition)
         known = NO_LEADER_EPOCH if placement is None else placement.leader_epoch
         return leader, max(known, leader_epoch)

@@ -1,10 +1,10 @@
-"""Which gateway stands for a group's coordinator, as FindCoordinator and ListGroups tell clients.
+"""Coordinators of groups as Kafka's clients see them, in FindCoordinator and ListGroups.
 
-Every gateway reaches every coordinator. So that the members of a group meet at one gateway all the
-same, and that clients which list the groups of every broker find each group once, a group belongs
-to the gateway that would lead its partition of `__consumer_offsets`, whatever rack a client is in.
-Gateways that know of the same gateways say the same; while one joins or leaves, a group may be
-listed twice or not at all, as in Apache Kafka while a coordinator moves.
+Every gateway reaches every coordinator. But the members of a group should use one gateway, and
+clients that list the groups of every broker should find each group once. So a group belongs to the
+gateway that would lead its partition of `__consumer_offsets` for clients of no rack. Gateways with
+the same view of the cluster agree on it. While a gateway joins or leaves, a group may be listed
+twice or not at all, as in Apache Kafka while a coordinator moves.
 """
 
 from common.cluster.group_partitions import group_partition
@@ -16,30 +16,33 @@ from gateway_svc.wire.schema import ZERO_UUID
 
 
 class GroupBrokers:
-    """The brokers of one call's listener, as coordinators of groups."""
+    """The brokers of a request's listener, as coordinators of groups."""
 
     def __init__(self, context: RequestContext) -> None:
         own = own_broker(context)
-        among = brokers(context)
-        #: The topic need not be there yet: consumers that assign themselves look for coordinators.
+        candidates = brokers(context)
+        # The topic may not exist yet: consumers that assign their partitions themselves look for a
+        # coordinator, too.
         topic = context.backends.view.topic(OFFSETS_TOPIC)
         settings = context.backends.settings
         self._partition_count = (
             settings.offsets_topic_num_partitions if topic is None else len(topic.partitions)
         )
-        self._leadership = LeaderAssignment(among, None)
-        self._by_id = {broker.node_id: broker for broker in among}
-        # Gateways behind one address are one broker, by the first one's id: each answers for it.
+        self._leadership = LeaderAssignment(candidates, None)
+        self._by_id = {broker.node_id: broker for broker in candidates}
+        # Gateways behind one address are one broker with the id of the first; each answers for it.
         self._own_ids = {
-            broker.node_id for broker in among if (broker.host, broker.port) == (own.host, own.port)
+            broker.node_id
+            for broker in candidates
+            if (broker.host, broker.port) == (own.host, own.port)
         }
 
-    def of_group(self, group_id: str) -> Broker:
-        """The gateway that clients are sent to for a group."""
+    def coordinator(self, group_id: str) -> Broker:
+        """Returns the gateway that clients use as the coordinator of a group."""
         return self._by_id[self._node_id(group_id)]
 
     def is_own(self, group_id: str) -> bool:
-        """Returns whether that is the gateway that answers this call."""
+        """Returns True if this gateway is the coordinator of the group."""
         return self._node_id(group_id) in self._own_ids
 
     def _node_id(self, group_id: str) -> int:

@@ -1,8 +1,8 @@
-"""Which gateway clients are sent to for a partition: its "leader", as Kafka's clients see it.
+"""Leaders of partitions as Kafka's clients see them: the gateways that they send requests to.
 
-Any gateway serves any partition, so this only spreads the work. Every gateway says the same without
-asking another, as long as the same ones live, and says the same for most partitions when one comes
-or goes. Clients that tell their rack are sent to gateways there, where some live.
+Any gateway serves any partition, so leaders only spread the work. All gateways compute the same
+leaders from the set of live gateways, without communication, and few partitions change their leader
+when a gateway joins or leaves. Clients that name their rack get leaders in it, if there are any.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ _SEED: Final = Struct("<iI")
 
 
 class Broker(NamedTuple):
-    """A gateway at the address that clients of one listener are told."""
+    """A gateway, at its address for the clients of one listener."""
 
     node_id: int
     host: str
@@ -25,9 +25,10 @@ class Broker(NamedTuple):
 
 
 class PartitionLeader(NamedTuple):
-    """Node ids: who leads a partition, and all whom clients of some rack may read it from.
+    """Node ids of a partition's leader, and of the replicas that clients may read it from.
 
-    Java's consumer reads from none that is not among the replicas (Cluster.nodeIfOnline).
+    There is a replica for each rack, as Java's consumer reads only from replicas that Metadata
+    lists (Cluster.nodeIfOnline).
     """
 
     leader: int
@@ -35,69 +36,70 @@ class PartitionLeader(NamedTuple):
 
 
 class LeaderAssignment:
-    """Who leads what, as clients of one rack are told; None for those who tell no rack."""
+    """The leaders of partitions, as clients of one rack see them; `rack` None: of no rack."""
 
-    def __init__(self, among: Sequence[Broker], rack: str | None) -> None:
-        """`among`: live gateways, by node id; at least one."""
-        racks = sorted({one.rack for one in among if one.rack})
-        self._near = {name: _ids(one for one in among if one.rack == name) for name in racks}
-        self._rack_of = {one.node_id: one.rack for one in among}
-        self._may_lead = self._near.get(rack or "") or _ids(among)
+    def __init__(self, candidates: Sequence[Broker], rack: str | None) -> None:
+        """`candidates`: the live gateways, by node id; at least one."""
+        racks = sorted({broker.rack for broker in candidates if broker.rack})
+        self._by_rack = {
+            name: _ids(broker for broker in candidates if broker.rack == name) for name in racks
+        }
+        self._racks = {broker.node_id: broker.rack for broker in candidates}
+        self._eligible = self._by_rack.get(rack or "") or _ids(candidates)
 
     def topic_leaders(self, topic_id: bytes, partition_count: int) -> list[PartitionLeader]:
-        """For each partition of a topic (16-byte id)."""
-        led = assign_leaders(topic_id, partition_count, self._may_lead)
-        if len(self._near) < 2:
-            return [PartitionLeader(leader, (leader,)) for leader in led]
-        readers = [
-            (rack, assign_leaders(topic_id, partition_count, near))
-            for rack, near in self._near.items()
-        ]
-        return [
-            PartitionLeader(
-                leader, (leader, *(near[partition] for rack, near in readers if rack != own))
-            )
-            for partition, leader in enumerate(led)
-            for own in (self._rack_of[leader],)
-        ]
+        """Returns leader and replicas of each partition of a topic (16-byte id)."""
+        leaders = assign_leaders(topic_id, partition_count, self._eligible)
+        if len(self._by_rack) < 2:
+            return [PartitionLeader(leader, (leader,)) for leader in leaders]
+        by_rack = {
+            rack: assign_leaders(topic_id, partition_count, node_ids)
+            for rack, node_ids in self._by_rack.items()
+        }
+        led = []
+        for partition, leader in enumerate(leaders):
+            own_rack = self._racks[leader]
+            others = (ids[partition] for rack, ids in by_rack.items() if rack != own_rack)
+            led.append(PartitionLeader(leader, (leader, *others)))
+        return led
 
     def leader(self, topic_id: bytes, partition_count: int, partition: int) -> int:
-        """As `topic_leaders` says, for one partition."""
-        return assign_leaders(topic_id, partition_count, self._may_lead)[partition]
+        """Returns the leader of one partition, the same as `topic_leaders` does."""
+        return assign_leaders(topic_id, partition_count, self._eligible)[partition]
 
     def preferred_replica(
         self, topic_id: bytes, partition_count: int, partition: int, rack: str
     ) -> int:
-        """Whom clients in a rack read a partition from: one of its `replicas`."""
+        """Returns the replica of a partition that clients in a rack read from."""
         leader = self.leader(topic_id, partition_count, partition)
-        near = self._near.get(rack)
-        if near is None or self._rack_of[leader] == rack:
+        node_ids = self._by_rack.get(rack)
+        if node_ids is None or self._racks[leader] == rack:
             return leader
-        return assign_leaders(topic_id, partition_count, near)[partition]
+        return assign_leaders(topic_id, partition_count, node_ids)[partition]
 
 
 @lru_cache(maxsize=4096)
 def assign_leaders(
     topic_id: bytes, partition_count: int, node_ids: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """A leader for each partition, out of `node_ids`, none with more than its even part.
+    """Returns the leader of each partition, so that no gateway leads more than an even share.
 
-    Rendezvous hashing (Thaler and Ravishankar 1998), in which the heaviest wish of all comes first
-    and a gateway that has its part gets no more.
+    Uses rendezvous hashing (Thaler and Ravishankar 1998): pairs of partition and gateway are taken
+    in the order of their hashes, and a gateway that has its share is skipped.
     """
-    room = dict.fromkeys(node_ids, -(-partition_count // len(node_ids)))
-    led: dict[int, int] = {}
-    for _, partition, node_id in sorted(_wishes(topic_id, partition_count, node_ids)):
-        if room[node_id] and partition not in led:
-            led[partition] = node_id
-            room[node_id] -= 1
-    return tuple(led[partition] for partition in range(partition_count))
+    capacity = dict.fromkeys(node_ids, -(-partition_count // len(node_ids)))
+    leaders: dict[int, int] = {}
+    for _, partition, node_id in sorted(_hashed_pairs(topic_id, partition_count, node_ids)):
+        if capacity[node_id] and partition not in leaders:
+            leaders[partition] = node_id
+            capacity[node_id] -= 1
+    return tuple(leaders[partition] for partition in range(partition_count))
 
 
-def _wishes(
+def _hashed_pairs(
     topic_id: bytes, partition_count: int, node_ids: Iterable[int]
 ) -> Iterator[tuple[int, int, int]]:
-    """A hash for each partition and gateway, and whose it is."""
+    """Yields hash, partition and node id of each pair of partition and gateway."""
     for node_id in node_ids:
         for first in range(0, partition_count, 16):
             digest = blake2b(topic_id + _SEED.pack(node_id, first)).digest()
@@ -107,4 +109,4 @@ def _wishes(
 
 
 def _ids(brokers: Iterable[Broker]) -> tuple[int, ...]:
-    return tuple(one.node_id for one in brokers)
+    return tuple(broker.node_id for broker in brokers)

@@ -1,8 +1,8 @@
-"""Sends consumers that tell their rack to a gateway there (KIP-392, `client.rack`).
+"""Redirection of consumers to a gateway in their rack (KIP-392, `client.rack`).
 
-Any gateway could answer, but what a gateway in the client's own rack reads crosses racks once for
-all its clients and not once for each. As Kafka's leader with RackAwareReplicaSelector, a gateway
-elsewhere answers at once and without records, and says who should be asked instead.
+Any gateway could respond, but data that a gateway in the client's rack reads crosses racks once for
+all its clients, not once for each. Like Kafka's leader with RackAwareReplicaSelector, a gateway in
+another rack responds at once, without records, and names the preferred read replica.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from gateway_svc.wire.apis.fetch import PartitionData
 
 
 class PreferredReplica(NamedTuple):
-    """Gateways in the client's rack, where this one is not."""
+    """The gateways in the client's rack, if this gateway is not in it."""
 
     rack: str
     leadership: LeaderAssignment
     context: RequestContext
 
     async def redirect(self, logs: Sequence[LogId]) -> list[PartitionData]:
-        """Who is to be asked for each log, with where it ends.
+        """Returns the preferred replica of each log, with its end offsets.
 
         Raises:
-            BackendUnavailable: nobody says where they end.
+            BackendUnavailable: an owner does not return the end offsets.
         """
         if not logs:
             return []
         described = await self.context.backends.partitions.describe_logs(logs)
-        return [self._partition(one) for one in described]
+        return [self._partition(description) for description in described]
 
     def _partition(self, described: LogDescription) -> PartitionData:
         topic_id, partition = described.log
@@ -53,10 +53,13 @@ class PreferredReplica(NamedTuple):
 
 
 def preferred_replica(rack_id: str, context: RequestContext) -> PreferredReplica | None:
-    """None where this gateway is to answer itself: no rack is told, it is ours, or nobody's."""
+    """Returns None if this gateway must respond itself.
+
+    That is so if the client names no rack, this gateway's rack, or one without gateways.
+    """
     if not rack_id or rack_id == context.backends.settings.broker_rack:
         return None
-    among = brokers(context)
-    if all(one.rack != rack_id for one in among):
+    candidates = brokers(context)
+    if all(broker.rack != rack_id for broker in candidates):
         return None
-    return PreferredReplica(rack_id, leader_assignment(among, context), context)
+    return PreferredReplica(rack_id, leader_assignment(candidates, context), context)

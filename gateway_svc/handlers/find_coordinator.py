@@ -39,7 +39,7 @@ async def find_coordinator(
         found = [_at(key, first) for key in keys]
     else:
         group_brokers = GroupBrokers(context)
-        found = await map_cooperatively(lambda key: _at(key, group_brokers.of_group(key)), keys)
+        found = await map_cooperatively(lambda key: _at(key, group_brokers.coordinator(key)), keys)
     if several:
         return FindCoordinatorResponse(coordinators=found)
     return FindCoordinatorResponse(

@@ -72,7 +72,7 @@ async def _topics(
     if asked is None or (not asked and context.api_version < _EMPTY_IS_NONE_SINCE):
         return context.backends.view.topics
     names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
-    missing = await create_missing(names, context, is_wished=request.allow_auto_topic_creation)
+    missing = await create_missing(names, context, is_allowed=request.allow_auto_topic_creation)
     keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
     return await map_cooperatively(lambda key: _topic(*key, missing, context), keys)
 

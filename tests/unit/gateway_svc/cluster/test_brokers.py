@@ -5,7 +5,7 @@ from gateway_svc.cluster.brokers import brokers, controller, leader_assignment
 from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 
-def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
+def test_this_gateway_is_a_broker_even_if_it_is_not_registered():
     world = World()
     world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(1, 2)))
     assert [one.node_id for one in brokers(world.context(9))] == [1]
@@ -14,11 +14,11 @@ def test_we_are_a_broker_even_where_the_cluster_has_forgotten_us():
 def test_gateways_behind_one_address_are_one_broker():
     world = World()
     shared = Gateway(2, (Endpoint("INTERNAL", "gateway-1", 9092),))
-    elsewhere = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
-    world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, elsewhere)))
-    among = brokers(world.context(9))
-    assert [(one.node_id, one.port) for one in among] == [(1, 9092), (4, 9093)]
-    led = leader_assignment(among, world.context(9)).topic_leaders(ORDERS.topic_id, 3)
+    other = Gateway(4, (Endpoint("INTERNAL", "gateway-1", 9093),))
+    world.view.apply(ClusterChange(2, "the-cluster", gateways=(shared, other)))
+    found = brokers(world.context(9))
+    assert [(one.node_id, one.port) for one in found] == [(1, 9092), (4, 9093)]
+    led = leader_assignment(found, world.context(9)).topic_leaders(ORDERS.topic_id, 3)
     assert {one.leader for one in led} <= {1, 4}
 
 
@@ -54,5 +54,5 @@ def test_an_empty_rack_is_none():
 
 
 def test_the_controller_is_a_broker():
-    among = brokers(World().context(9))
-    assert controller(among) in among
+    found = brokers(World().context(9))
+    assert controller(found) in found

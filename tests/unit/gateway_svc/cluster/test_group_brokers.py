@@ -12,16 +12,16 @@ def own(world, **circumstances):
     return {group_id for group_id in GROUPS if brokers.is_own(group_id)}
 
 
-def test_a_group_is_our_own_where_clients_are_sent_to_us_for_it():
+def test_is_own_agrees_with_the_coordinator():
     world = World()
     brokers = GroupBrokers(world.context(5))
     for group_id in GROUPS:
-        assert brokers.is_own(group_id) == (brokers.of_group(group_id).node_id == 1)
+        assert brokers.is_own(group_id) == (brokers.coordinator(group_id).node_id == 1)
     assert 0 < len(own(world)) < len(GROUPS)
     assert own(world) == own(world, client_id="app,rack=rack-b")
 
 
-def test_gateways_share_the_groups_out_among_themselves():
+def test_each_group_is_own_to_one_gateway():
     ours, theirs = World(), World(node_id=2)
     theirs.backends.addresses["INTERNAL"] = ours.backends.addresses["INTERNAL"]._replace(
         host="gateway-2"
@@ -30,17 +30,19 @@ def test_gateways_share_the_groups_out_among_themselves():
     assert not own(ours) & own(theirs)
 
 
-def test_gateways_behind_one_address_answer_for_all_of_them():
+def test_gateways_behind_one_address_share_their_groups():
     world = World()
     behind = (Gateway(0, (Endpoint("INTERNAL", "gateway-1", 9092),)),)
     world.view.apply(ClusterChange(2, "c", gateways=behind, gateways_gone=(2,)))
     assert own(world) == set(GROUPS)
 
 
-def test_the_partitions_that_the_topic_has_decide():
+def test_coordinators_depend_on_the_partition_count_of_the_topic():
     world = World(offsets_topic_num_partitions=50)
     topic = Topic(bytes(16), OFFSETS_TOPIC, (Placement("p-0", 0),) * 3)
     world.view.apply(ClusterChange(2, "c", topics=(topic,)))
     brokers = GroupBrokers(world.context(5))
-    leaders = {(group_partition(one, 3), brokers.of_group(one).node_id) for one in GROUPS}
+    leaders = {
+        (group_partition(group_id, 3), brokers.coordinator(group_id).node_id) for group_id in GROUPS
+    }
     assert len(leaders) == 3

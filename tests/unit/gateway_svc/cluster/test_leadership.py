@@ -41,7 +41,7 @@ def test_leaders_are_the_same_in_every_process_and_release():
 
 
 @pytest.mark.parametrize("gateways", range(2, 11))
-def test_most_leaders_stay_when_a_gateway_comes_or_goes(gateways):
+def test_most_partitions_keep_their_leader_when_a_gateway_joins(gateways):
     before, after = tuple(range(gateways)), tuple(range(gateways + 1))
     changed = 0
     for number in range(100):
@@ -50,37 +50,37 @@ def test_most_leaders_stay_when_a_gateway_comes_or_goes(gateways):
             assign_leaders(bytes([number]) * 16, 60, after),
             strict=True,
         )
-        changed += sum(one != other for one, other in pairs)
+        changed += sum(old != new for old, new in pairs)
     share = 100 * 60 / (gateways + 1)
-    # Its share must change, and some more do, for all parts stay even. Counting round the gateways
+    # The share of the new gateway must change, and some more, as all shares stay even. Round robin
     # would change nearly all.
     assert share * 0.9 < changed < share * 2
 
 
 @given(partitions=st.integers(1, 40))
-def test_who_tells_a_rack_is_led_there(partitions):
-    near = LeaderAssignment(A_AND_B, "a").topic_leaders(TOPIC, partitions)
-    assert {one.leader for one in near} <= {0, 2}
+def test_clients_that_name_a_rack_get_leaders_in_it(partitions):
+    in_rack = LeaderAssignment(A_AND_B, "a").topic_leaders(TOPIC, partitions)
+    assert {led.leader for led in in_rack} <= {0, 2}
     anywhere = LeaderAssignment(A_AND_B, None).topic_leaders(TOPIC, partitions)
     assert LeaderAssignment(A_AND_B, "elsewhere").topic_leaders(TOPIC, partitions) == anywhere
 
 
 @pytest.mark.parametrize("rack", [None, "a", "b"])
-def test_replicas_are_those_that_clients_of_each_rack_read_from(rack):
+def test_replicas_include_a_gateway_of_every_rack(rack):
     leadership = LeaderAssignment(A_AND_B, rack)
-    for partition, one in enumerate(leadership.topic_leaders(TOPIC, 40)):
-        assert leadership.leader(TOPIC, 40, partition) == one.leader == one.replicas[0]
+    for partition, led in enumerate(leadership.topic_leaders(TOPIC, 40)):
+        assert leadership.leader(TOPIC, 40, partition) == led.leader == led.replicas[0]
         readers = {
             name: leadership.preferred_replica(TOPIC, 40, partition, name) for name in ("a", "b")
         }
         assert readers["a"] in (0, 2)
         assert readers["b"] == 1
-        assert set(one.replicas) == {one.leader, *readers.values()}
-        assert len(one.replicas) == len(set(one.replicas))
-        assert leadership.preferred_replica(TOPIC, 40, partition, "elsewhere") == one.leader
+        assert set(led.replicas) == {led.leader, *readers.values()}
+        assert len(led.replicas) == len(set(led.replicas))
+        assert leadership.preferred_replica(TOPIC, 40, partition, "elsewhere") == led.leader
 
 
-def test_in_one_rack_there_is_one_replica():
+def test_gateways_in_one_rack_are_one_replica():
     one_rack = [broker._replace(rack="a") for broker in A_AND_B]
     assert all(
         one.replicas == (one.leader,)

@@ -21,7 +21,7 @@ from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 
 @pytest.mark.parametrize("rack", ["", "rack-a", "rack-z"])
-def test_who_has_no_gateway_nearer_is_served_here(rack):
+def test_a_gateway_serves_racks_without_another_gateway_itself(rack):
     world = World()
     assert preferred_replica(rack, world.context(11)) is None
     response = world.ask(fetch, request(orders(asked(0)), rack_id=rack), 11)
@@ -29,7 +29,7 @@ def test_who_has_no_gateway_nearer_is_served_here(rack):
     assert one_answer(response).preferred_read_replica == -1
 
 
-def test_who_has_one_is_told_at_once_where_and_nothing_is_read():
+def test_a_gateway_names_the_preferred_replica_without_reading():
     world = World()
     response = world.ask(fetch, request(orders(asked(1), asked(2)), rack_id="rack-b"), 11)
     assert not world.partitions.fetches
@@ -39,7 +39,7 @@ def test_who_has_one_is_told_at_once_where_and_nothing_is_read():
         assert not one.records
 
 
-def test_a_gateway_that_this_listener_does_not_reach_is_not_nearer():
+def test_a_gateway_without_the_listener_is_not_preferred():
     world = World()
     far = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
     world.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
@@ -47,14 +47,14 @@ def test_a_gateway_that_this_listener_does_not_reach_is_not_nearer():
     assert preferred_replica("rack-c", world.context(11, listener="EXTERNAL")) is not None
 
 
-def test_a_gateway_that_is_gone_is_not_nearer():
+def test_a_gateway_that_is_gone_is_not_preferred():
     world = World()
     world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
     assert preferred_replica("rack-b", world.context(11)) is None
 
 
-def test_whom_it_names_is_a_replica_in_what_metadata_says():
-    # Java's consumer goes to no other (Cluster.nodeIfOnline).
+def test_the_preferred_replica_is_a_replica_in_metadata():
+    # Java's consumer reads from no other (Cluster.nodeIfOnline).
     world = World()
     asked_for = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
     (topic,) = world.ask(metadata, asked_for, 13).topics
@@ -63,7 +63,7 @@ def test_whom_it_names_is_a_replica_in_what_metadata_says():
         assert one.preferred_read_replica in topic.partitions[one.partition_index].replica_nodes
 
 
-def test_what_does_not_exist_is_said_as_ever():
+def test_unknown_partitions_have_their_error_without_a_preferred_replica():
     world = World()
     response = world.ask(fetch, request(orders(asked(9), asked(0)), rack_id="rack-b"), 11)
     assert answers(response) == [
@@ -75,7 +75,7 @@ def test_what_does_not_exist_is_said_as_ever():
     assert world.partitions.described == [LogId(ORDERS.topic_id, 0)]
 
 
-def test_a_refusal_of_the_owner_is_told():
+def test_a_refusal_of_the_owner_becomes_its_error():
     world = World()
     log = LogId(ORDERS.topic_id, 0)
     world.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
@@ -83,7 +83,7 @@ def test_a_refusal_of_the_owner_is_told():
     assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
 
 
-def test_an_owner_that_is_away_is_retriable():
+def test_an_unavailable_owner_is_a_retriable_error():
     world = World()
     world.partitions.error = BackendUnavailable("away")
     response = world.ask(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)

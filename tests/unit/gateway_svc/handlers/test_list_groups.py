@@ -38,7 +38,7 @@ def test_groups_of_other_brokers_are_theirs_to_list():
     world.coordinators.answers["list_groups"] = ListedGroups(listed, unanswered=["p-9"])
     response = world.ask(list_groups, ListGroupsRequest(), 4)
     brokers = GroupBrokers(world.context(4))
-    own = [name for name in names if brokers.of_group(name).node_id == 1]
+    own = [name for name in names if brokers.coordinator(name).node_id == 1]
     assert [one.group_id for one in response.groups] == own
     assert 0 < len(own) < len(names)
     # As in Apache Kafka, groups of partitions that are offline are missing without a word.

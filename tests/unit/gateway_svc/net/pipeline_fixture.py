@@ -1,4 +1,4 @@
-"""A pipeline whose requests end when a test, or chance, says so."""
+"""A pipeline whose requests finish when a test, or a random generator, lets them."""
 
 import asyncio
 import random
@@ -9,8 +9,8 @@ from gateway_svc.net.pipeline import SMALL_BUDGET, LoopBudget, Pipeline
 from gateway_svc.wire.violations import ProtocolViolation
 
 
-class PendingAnswer(PendingResponse):
-    """Echoes its frame when its future is done; silent ones are not answered."""
+class FakeResponse(PendingResponse):
+    """Echoes its frame when `future` is done, or returns None if that begins with `silent`."""
 
     def __init__(
         self,
@@ -45,37 +45,37 @@ def exclusive(frame: bytes, gate: Awaitable[object]) -> Deferred:
     return Deferred(lambda: TaskResponse(run()))
 
 
-class World:
-    """A pipeline whose frames say what they are.
+class PipelineFixture:
+    """A pipeline whose frames name the kind of their request.
 
-    They begin with `pending`, `silent`, `shared`, `alone`, `turn` or `now`, or are `bad`. All that
-    are `shared` wait for the same future.
+    They begin with `pending`, `silent`, `shared`, `exclusive`, `deferred` or `ready`, or are `bad`.
+    All that are `shared` wait for the same future.
     """
 
-    def __init__(self, turn: LoopBudget = SMALL_BUDGET) -> None:
-        self.turn = turn
+    def __init__(self, budget: LoopBudget = SMALL_BUDGET) -> None:
+        self.budget = budget
         self.started: list[bytes] = []
-        self.pending: dict[bytes, PendingAnswer] = {}
+        self.pending: dict[bytes, FakeResponse] = {}
         self.shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gates: dict[bytes, asyncio.Future[None]] = {}
         self.writes: list[list[bytes]] = []
         self.answered_bytes = 0
         self.errors: list[Exception] = []
-        self.pipeline = Pipeline(self.answer, self, turn)
+        self.pipeline = Pipeline(self.start, self, budget)
 
-    def answer(self, frame):
+    def start(self, frame):
         self.started.append(frame)
         if frame == b"bad":
             raise ProtocolViolation("not Kafka")
         if frame.startswith((b"pending", b"silent")):
-            self.pending[frame] = PendingAnswer(frame)
+            self.pending[frame] = FakeResponse(frame)
             return self.pending[frame]
         if frame.startswith(b"shared"):
             timeout_ms = 100_000 if frame.endswith(b"patient") else 1000
-            return PendingAnswer(frame, timeout_ms=timeout_ms, future=self.shared)
-        if frame.startswith(b"turn"):
-            return Deferred(lambda: self.pending.setdefault(frame, PendingAnswer(frame)))
-        if frame.startswith(b"alone"):
+            return FakeResponse(frame, timeout_ms=timeout_ms, future=self.shared)
+        if frame.startswith(b"deferred"):
+            return Deferred(lambda: self.pending.setdefault(frame, FakeResponse(frame)))
+        if frame.startswith(b"exclusive"):
             self.gates[frame] = asyncio.get_running_loop().create_future()
             return exclusive(frame, self.gates[frame])
         return [frame]
@@ -92,7 +92,7 @@ class World:
     def sent(self) -> list[bytes]:
         return [part for parts in self.writes for part in parts]
 
-    async def ask(self, *frames: bytes) -> None:
+    async def receive(self, *frames: bytes) -> None:
         self.pipeline.accept(frames)
         self.pipeline.start()
         await settle()
@@ -105,64 +105,67 @@ class World:
 
 
 async def settle() -> None:
-    """Lets everything run that can run."""
+    """Runs the event loop until nothing is ready."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
-class ChanceWorld(World):
-    """Does any of what may happen to a connection, one thing after the other."""
+class RandomPipeline(PipelineFixture):
+    """Applies random events of a connection to a pipeline."""
 
-    def __init__(self, chance: random.Random, frames: list[bytes]) -> None:
+    def __init__(self, rng: random.Random, frames: list[bytes]) -> None:
         super().__init__()
-        self.chance = chance
+        self.rng = rng
         self.left = list(frames)
-        self.is_held = False
+        self.is_paused = False
 
-    def answer(self, frame):
-        """`later`: in its turn it turns out to need a task of its own."""
+    def start(self, frame):
+        """Frames that begin with `later` are deferred requests that start an exclusive one."""
         if not frame.startswith(b"later"):
-            return super().answer(frame)
+            return super().start(frame)
         self.started.append(frame)
         gate = self.gates[frame] = asyncio.get_running_loop().create_future()
         return Deferred(lambda: exclusive(frame, gate))
 
     def arrive(self) -> None:
-        count = self.chance.randrange(1, 4)
+        count = self.rng.randrange(1, 4)
         self.pipeline.accept(self.left[:count])
         del self.left[:count]
         self.pipeline.start()
 
-    def read_or_not(self) -> None:
-        self.is_held = not self.is_held
-        (self.pipeline.pause if self.is_held else self.pipeline.resume)()
+    def toggle_reading(self) -> None:
+        self.is_paused = not self.is_paused
+        (self.pipeline.pause if self.is_paused else self.pipeline.resume)()
 
     def finish_shared(self) -> None:
         self.shared.set_result(None)
         self.shared = asyncio.get_running_loop().create_future()
 
-    def finish_one(self) -> None:
+    def finish_random(self) -> None:
         waiting = self.waiting()
         if waiting:
-            self.chance.choice(waiting).set_result(None)
+            self.rng.choice(waiting).set_result(None)
 
     def waiting(self) -> list[asyncio.Future[None]]:
-        under_way = [*self.gates.values(), *(one.future for one in self.pending.values())]
-        return [one for one in under_way if not one.done()]
+        unfinished = [
+            *self.gates.values(),
+            *(response.future for response in self.pending.values()),
+        ]
+        return [future for future in unfinished if not future.done()]
 
-    async def happen(self) -> None:
-        things = (self.arrive, self.read_or_not, self.finish_shared, *[self.finish_one] * 2)
+    async def apply_events(self) -> None:
+        events = (self.arrive, self.toggle_reading, self.finish_shared, *[self.finish_random] * 2)
         for _ in range(2000):
-            self.chance.choice(things)()
-            if self.chance.random() < 0.2:
+            self.rng.choice(events)()
+            if self.rng.random() < 0.2:
                 await asyncio.sleep(0)
         self.pipeline.resume()
 
-    async def end(self) -> None:
+    async def finish_all(self) -> None:
         while self.pipeline.unanswered:
             before = self.pipeline.unanswered
             self.finish_shared()
-            for one in self.waiting():
-                one.set_result(None)
+            for future in self.waiting():
+                future.set_result(None)
             await settle()
             assert self.pipeline.unanswered < before
