@@ -46,7 +46,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
         self._partitions = partitions
         self._results: list[tuple[int, AppendResult]] = []
 
-    def _take(self, request: pb.AppendRequest) -> Awaitable[None] | None:
+    def _begin_calls(self, request: pb.AppendRequest) -> Awaitable[None] | None:
         now_ms = int(time() * 1000)
         # A list keeps the messages in Python, so that each is unwrapped once.
         messages = list(request.appends)
@@ -75,7 +75,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
             self._start(acks, run)
 
     @property
-    def _is_answered(self) -> bool:
+    def _has_responses(self) -> bool:
         return bool(self._results)
 
     def _next_response(self) -> tuple[pb.AppendResponse, int]:
@@ -93,7 +93,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
             call = calls.get(answer)
             if call is None:
                 calls[answer] = call = _Call(acks)
-                self._began(0)
+                self._call_started(0)
                 answer.add_done_callback(partial(self._on_done, call))
             size = len(batch)
             call.size += size
@@ -113,7 +113,7 @@ class AppendStream(BoundedStream[pb.AppendRequest, pb.AppendResponse]):
             self._bytes_in_flight += len(wanted) * _RESULT_BYTES
             self._results += wanted
         finally:
-            self._ended()
+            self._call_finished()
 
 
 def _wanted(call: _Call, results: list[AppendResult]) -> Iterator[tuple[int, AppendResult]]:

@@ -55,13 +55,13 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         self._to = coordinators
         self._done: list[tuple[_Call, Any]] = []
 
-    def _take(self, request: pb.GroupCalls) -> None:
+    def _begin_calls(self, request: pb.GroupCalls) -> None:
         # All translated before any is begun: a malformed message takes no effect.
         for call in [self._call(one) for one in request.calls]:
             self._begin(call)
 
     @property
-    def _is_answered(self) -> bool:
+    def _has_responses(self) -> bool:
         return bool(self._done)
 
     def _next_response(self) -> tuple[pb.GroupAnswers, int]:
@@ -93,7 +93,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         return _Call(call.call_id, begin, request, put, failed, size)
 
     def _begin(self, call: _Call) -> None:
-        self._began(call.size)
+        self._call_started(call.size)
         try:
             answer = call.begin(call.request)
         except Exception:
@@ -106,7 +106,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         try:
             result = answer.result()
         except BackendUnavailable as error:
-            self._ended()
+            self._call_finished()
             self.end(error)
             return
         except (Exception, asyncio.CancelledError):
@@ -116,7 +116,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
 
     def _settle(self, call: _Call, result: Any) -> None:
         self._done.append((call, result))
-        self._ended()
+        self._call_finished()
 
 
 def _message(done: list[tuple[_Call, Any]]) -> pb.GroupAnswers:

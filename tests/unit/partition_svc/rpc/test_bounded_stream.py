@@ -41,14 +41,14 @@ class Sizes(BoundedStream):
         self.begun = []
         self.done = []
 
-    def _take(self, request):
+    def _begin_calls(self, request):
         if request < 0:
             raise MalformedRequest("a negative size")
-        self._began(request)
+        self._call_started(request)
         self.begun.append(request)
 
     @property
-    def _is_answered(self):
+    def _has_responses(self):
         return bool(self.done)
 
     def _next_response(self):
@@ -57,7 +57,7 @@ class Sizes(BoundedStream):
 
     def answer(self, size):
         self.done.append(size)
-        self._ended()
+        self._call_finished()
 
 
 def run(story, *, bytes_in_flight_max=100):
@@ -72,7 +72,7 @@ async def all_of(stream, requests):
     return [one async for one in stream.responses(requests)]
 
 
-def test_what_is_answered_together_leaves_in_one_message():
+def test_what_has_responses_together_leaves_in_one_message():
     async def story(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, 2, 3)
@@ -109,7 +109,7 @@ def test_more_than_the_bound_is_not_read_before_answers_have_left():
     ("wrong", "said"),
     [(-1, "a negative size"), (DecodeError("x"), "the request is not of its message type")],
 )
-def test_nonsense_ends_the_stream_when_the_rest_is_answered(wrong, said):
+def test_nonsense_ends_the_stream_when_the_rest_has_responses(wrong, said):
     async def story(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, wrong, 2)
@@ -140,7 +140,7 @@ def test_a_stream_that_is_ended_takes_no_more_and_keeps_the_first_reason():
     run(story)
 
 
-def test_a_bug_comes_out_when_the_rest_is_answered():
+def test_a_bug_comes_out_when_the_rest_has_responses():
     async def story(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, "no number")
@@ -162,13 +162,13 @@ def test_a_reader_that_ended_by_a_bug_with_nothing_under_way_ends_the_stream():
     run(story)
 
 
-def test_a_call_without_an_answer_ends_the_stream_when_the_rest_is_answered():
+def test_a_call_without_an_answer_ends_the_stream_when_the_rest_has_responses():
     async def story(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, 2)
         await until(lambda: len(stream.begun) == 2)
         stream.fail(ZeroDivisionError("a bug"))
-        stream._ended()
+        stream._call_finished()
         stream.answer(2)
         with pytest.raises(ZeroDivisionError):
             await reading

@@ -247,6 +247,7 @@ def test_a_bug_is_not_hidden_and_waits_for_nobody(where):
     async def test(partitions, requests, stream):
         requests.fetch(1, 2)
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
+        await until(lambda: len(partitions.asked) == 2)
         bug = ZeroDivisionError("a bug")
         if where == "reading":
             requests.end(bug)
