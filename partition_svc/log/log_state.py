@@ -43,7 +43,7 @@ class LogState:
         self._segment = Segment()
         self._bytes_since_index = 0
 
-    def head(self, log_start_offset: int, fence_epoch: int) -> LogHead:
+    def head(self, *, log_start_offset: int, fence_epoch: int) -> LogHead:
         return LogHead(
             log_start_offset=log_start_offset,
             next_offset=self.next_offset,
@@ -54,31 +54,42 @@ class LogState:
             fence_epoch=fence_epoch,
         )
 
-    def put_head(self, group: AtomicWrite, log_start_offset: int, fence_epoch: int) -> None:
+    def put_head(self, changes: AtomicWrite, *, log_start_offset: int, fence_epoch: int) -> None:
         """Adds the head row to an atomic write."""
-        group.put(self._head_key, self.head(log_start_offset, fence_epoch).pack())
+        changes.put(
+            self._head_key,
+            self.head(log_start_offset=log_start_offset, fence_epoch=fence_epoch).pack(),
+        )
 
     def write(
-        self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int, config: LogConfig
+        self,
+        changes: AtomicWrite,
+        staged: Sequence[StagedBatch],
+        generation: int,
+        config: LogConfig,
     ) -> None:
         """Adds staged batches and their rows of state to an atomic write."""
         if config.is_compacted:
             # Each batch may begin a segment.
             for batch in staged:
-                self._write_run(group, (batch,), generation, config)
+                self._write_run(changes, (batch,), generation, config)
         else:
-            self._write_run(group, staged, generation, config)
+            self._write_run(changes, staged, generation, config)
 
     def _write_run(
-        self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int, config: LogConfig
+        self,
+        changes: AtomicWrite,
+        staged: Sequence[StagedBatch],
+        generation: int,
+        config: LogConfig,
     ) -> None:
         """Adds batches of which only the first may begin a segment."""
         first = staged[0]
         if not self._segment.accepts(generation, first, config):
-            self._begin_segment(group, first, generation, config)
+            self._begin_segment(changes, first, generation, config)
         segment = self._segment
-        put, prefix = group.put, segment.prefix
-        family = group.family(prefix)
+        put, prefix = changes.put, segment.prefix
+        family = changes.family(prefix)
         size_bytes, since_index = self.size_bytes, self._bytes_since_index
         for item in staged:
             batch, max_timestamp = item.batch, item.max_timestamp
@@ -100,15 +111,15 @@ class LogState:
                 if since_index >= INDEX_INTERVAL_BYTES:
                     put(time_key(self._key, max_timestamp, last_offset), b"")
                     since_index = 0
-        segment.add(group, size_bytes - self.size_bytes, first.max_timestamp)
+        segment.add(changes, size_bytes - self.size_bytes, first.max_timestamp)
         self.size_bytes, self._bytes_since_index = size_bytes, since_index
         self.next_offset = staged[-1].next_offset
 
     def _begin_segment(
-        self, group: AtomicWrite, first: StagedBatch, generation: int, config: LogConfig
+        self, changes: AtomicWrite, first: StagedBatch, generation: int, config: LogConfig
     ) -> None:
         self._segment = self._segment.next(
-            group,
+            changes,
             self._store.reader,
             self._key,
             generation=generation,

@@ -111,7 +111,9 @@ class PartitionLog:
     @property
     def head(self) -> LogHead:
         """The state of the log including the write under way."""
-        return self._state.head(self.log_start_offset, self._fence_epoch)
+        return self._state.head(
+            log_start_offset=self.log_start_offset, fence_epoch=self._fence_epoch
+        )
 
     @property
     def producers(self) -> ProducerStates:
@@ -177,19 +179,21 @@ class PartitionLog:
         is_old = leader_epoch < self.leader_epoch
         return Refusal.FENCED_LEADER_EPOCH if is_old else Refusal.UNKNOWN_LEADER_EPOCH
 
-    def write(self, group: AtomicWrite, staged: Sequence[StagedBatch], generation: int) -> None:
+    def write(self, changes: AtomicWrite, staged: Sequence[StagedBatch], generation: int) -> None:
         """Adds staged batches, their rows of state and the head to an atomic write."""
-        self._state.write(group, staged, generation, self.config)
-        self.write_head(group)
+        self._state.write(changes, staged, generation, self.config)
+        self.write_head(changes)
 
-    def write_head(self, group: AtomicWrite) -> None:
+    def write_head(self, changes: AtomicWrite) -> None:
         """Adds the head row to an atomic write."""
-        self._state.put_head(group, self.log_start_offset, self._fence_epoch)
+        self._state.put_head(
+            changes, log_start_offset=self.log_start_offset, fence_epoch=self._fence_epoch
+        )
 
-    def subtract_bytes(self, group: AtomicWrite, removed_bytes: int) -> None:
+    def subtract_bytes(self, changes: AtomicWrite, removed_bytes: int) -> None:
         """Reduces the size of the log by what compaction removes in the same atomic write."""
         self._state.size_bytes -= removed_bytes
-        self.write_head(group)
+        self.write_head(changes)
 
     def on_compacted(self, end_offset: int) -> None:
         """Drops cached batches before `end_offset`, which compaction has replaced in the store."""

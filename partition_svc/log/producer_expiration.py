@@ -149,16 +149,16 @@ class ProducerExpiration:
     def _delete(self, log_key: bytes, expired: Sequence[_Row]) -> None:
         """Deletes producers, except those that have appended since their rows were read."""
         log = self._registry.logs.get(LogId(*log_id(log_key)))
-        group = self._store.new_write()
+        changes = self._store.new_write()
         for key, row in expired:
             producer_id = numbered(key)
             if log is not None and log.producers.last_seen_ms(producer_id) > row_seen_ms(row):
                 continue
             if self._store.reader.row(key) == row:
-                group.delete(producer_key(log_key, producer_id))
+                changes.delete(producer_key(log_key, producer_id))
                 if log is not None:
                     log.producers.forget(producer_id)
-        self._store.write(group, 0)
+        self._store.write(changes, 0)
 
     async def _rows(self, log_key: bytes) -> AsyncIterator[list[_Row]]:
         """Yields the rows of a log's producers, some in each iteration of the event loop."""

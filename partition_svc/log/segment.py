@@ -36,17 +36,17 @@ class Segment:
             return False
         return not 0 <= self._first_timestamp < staged.max_timestamp - config.segment_ms
 
-    def add(self, group: AtomicWrite, size_bytes: int, timestamp: int) -> None:
-        """Counts batches that are part of the atomic write `group`."""
+    def add(self, changes: AtomicWrite, size_bytes: int, timestamp: int) -> None:
+        """Counts batches that are part of `changes`."""
         self._size_bytes += size_bytes
         if self._first_timestamp < 0:
             self._first_timestamp = timestamp
         if self._generation >= COMPACTED_BIT:
-            group.compacted_bytes += size_bytes
+            changes.compacted_bytes += size_bytes
 
     def next(  # noqa: PLR0913 - the values of a segment's row
         self,
-        group: AtomicWrite,
+        changes: AtomicWrite,
         reader: LogReader,
         log_key: bytes,
         *,
@@ -55,7 +55,7 @@ class Segment:
         bytes_before: int,
         config: LogConfig,
     ) -> "Segment":
-        """Returns the following segment, which begins at `base_offset`; adds its row to `group`.
+        """Returns the following segment, which begins at `base_offset`; adds its row to `changes`.
 
         A log that was just opened continues its last segment if that is of this generation.
         """
@@ -67,5 +67,5 @@ class Segment:
             last_generation, before = reader.last_segment(log_key)
             if last_generation == generation:
                 return Segment(generation, prefix, bytes_before - before)
-        group.put(segment_key(log_key, base_offset), pack_segment(generation, bytes_before))
+        changes.put(segment_key(log_key, base_offset), pack_segment(generation, bytes_before))
         return Segment(generation, prefix)

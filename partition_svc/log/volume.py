@@ -165,11 +165,11 @@ class Volume:
     def _save(self) -> None:
         # Later changes need another write.
         self._is_saving = False
-        group = self._store.new_write()
+        changes = self._store.new_write()
         state = self._state
         if self._undurable_token:
             state = replace(state, tokens=(*state.tokens, self._undurable_token))
-        group.put(VOLUME_STATE, state.pack())
+        changes.put(VOLUME_STATE, state.pack())
         before = self._store.sequence
-        self._store.write(group, 0)
+        self._store.write(changes, 0)
         self._own_writes += self._store.sequence - before

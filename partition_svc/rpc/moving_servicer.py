@@ -54,8 +54,8 @@ class MovingServicer(MovingServiceServicer):
     async def _copy(self, request: pb.CopyLogRequest) -> _Parts:
         log = await self._find(request.log)
         head = await self._outgoing.durable_head(log)
-        continues = request.HasField("last_epoch") and self._outgoing.continues(
-            log, request.offset, request.last_epoch
+        continues = request.HasField("last_epoch") and self._outgoing.has_prefix(
+            log, end_offset=request.offset, last_epoch=request.last_epoch
         )
         yield pb.LogPart(head=head_to_message(head, continues=continues))
         async for part in self._batches(log, request.offset, head.next_offset):

@@ -64,10 +64,10 @@ class CommitBatch:
         """
         if not self._by_log:
             return
-        group, generation = store.new_write(), store.generation
+        changes, generation = store.new_write(), store.generation
         for log, staged in self._by_log.items():
-            log.write(group, staged, generation)
-        store.write(group, self._size_bytes)
+            log.write(changes, staged, generation)
+        store.write(changes, self._size_bytes)
         for log, staged in self._by_log.items():
             log.on_written(staged)
 

@@ -163,24 +163,24 @@ class CompactionPass:
     def _replace(self, replacements: Sequence[Replacement]) -> None:
         """Replaces batches; also updates size and cache of the log."""
         store, log = self._tools.store, self._log
-        group = store.new_write()
-        removed_bytes = store.replace(group, log.key, log.head.size_bytes, replacements)
-        log.subtract_bytes(group, removed_bytes)
-        store.write(group, 0)
+        changes = store.new_write()
+        removed_bytes = store.replace(changes, log.key, log.head.size_bytes, replacements)
+        log.subtract_bytes(changes, removed_bytes)
+        store.write(changes, 0)
         log.on_compacted(replacements[-1].last_offset + 1)
         self.replaced += len(replacements)
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
-        group = self._tools.store.new_write()
+        changes = self._tools.store.new_write()
         for key in keys:
-            group.delete(key)
-        self._tools.store.write(group, 0)
+            changes.delete(key)
+        self._tools.store.write(changes, 0)
 
     def _store_end(self, end: int) -> None:
         """Stores that the log is compacted up to `end`."""
-        group = self._tools.store.new_write()
-        group.put(compacted_key(self._log.key), pack_u64(end))
-        self._tools.store.write(group, 0)
+        changes = self._tools.store.new_write()
+        changes.put(compacted_key(self._log.key), pack_u64(end))
+        self._tools.store.write(changes, 0)
 
     def _check(self) -> None:
         if not self._is_current:

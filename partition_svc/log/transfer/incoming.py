@@ -175,10 +175,10 @@ class IncomingLogs:
         whole = copy.mark._replace(is_whole=True)
 
         def write() -> None:
-            group = self._store.new_write()
-            group.put(head_key(copy.key), own.pack())
-            group.put(incoming_key(copy.key), whole.pack())
-            self._store.write(group, 0)
+            changes = self._store.new_write()
+            changes.put(head_key(copy.key), own.pack())
+            changes.put(incoming_key(copy.key), whole.pack())
+            self._store.write(changes, 0)
             copy.mark = self.marks[copy.id] = whole
 
         await self._change(copy, write, must_sync=True)
@@ -240,9 +240,9 @@ class IncomingLogs:
 
     async def _put_mark(self, log_id: LogId, mark: Incoming) -> None:
         def write() -> None:
-            group = self._store.new_write()
-            group.put(incoming_key(log_key(*log_id)), mark.pack())
-            self._store.write(group, 0)
+            changes = self._store.new_write()
+            changes.put(incoming_key(log_key(*log_id)), mark.pack())
+            self._store.write(changes, 0)
             self.marks[log_id] = mark
 
         await self._committer.run_exclusive(write)
@@ -264,13 +264,13 @@ class IncomingLogs:
             raise StorageFailed("the copy was aborted")
 
     def _delete_rows(self, keys: Sequence[bytes]) -> None:
-        group = self._store.new_write()
+        changes = self._store.new_write()
         for key in keys:
-            group.delete(key)
-        self._store.write(group, 0)
+            changes.delete(key)
+        self._store.write(changes, 0)
 
     def _put_rows(self, key: bytes, rows: Sequence[Row]) -> None:
-        group = self._store.new_write()
+        changes = self._store.new_write()
         for kind, rest, value in rows:
-            group.put(kind + key + rest, value)
-        self._store.write(group, 0)
+            changes.put(kind + key + rest, value)
+        self._store.write(changes, 0)

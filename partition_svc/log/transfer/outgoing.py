@@ -74,7 +74,7 @@ class OutgoingLogs:
         await self._committer.run_exclusive(_nothing, must_sync=True)
         return head
 
-    def continues(self, log: PartitionLog, end_offset: int, last_epoch: int) -> bool:
+    def has_prefix(self, log: PartitionLog, *, end_offset: int, last_epoch: int) -> bool:
         """Returns True if a copy up to `end_offset`, of epoch `last_epoch`, is a prefix of `log`.
 
         An epoch belongs to one owner, so logs with the same end of an epoch have the same batches
@@ -114,9 +114,9 @@ class OutgoingLogs:
         def write() -> None:
             # A newer epoch may have ended the fence meanwhile.
             if log.is_fenced:
-                group = self._store.new_write()
-                log.write_head(group)
-                self._store.write(group, 0)
+                changes = self._store.new_write()
+                log.write_head(changes)
+                self._store.write(changes, 0)
                 fenced.append(log.head)
 
         while not fenced:

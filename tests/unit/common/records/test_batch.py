@@ -77,7 +77,7 @@ def test_every_kind_of_bytes_will_do(kind):
     assert len(list(iter_batches(kind(BATCH)))) == 1
 
 
-def test_a_header_answers_what_its_numbers_mean():
+def test_header_properties_follow_from_its_fields():
     header = parse_header(_changed(base_offset=100, attributes=0x1A))
     assert (header.size, header.last_offset, header.codec) == (len(BATCH), 102, 2)
     assert header.is_log_append_time
@@ -134,7 +134,7 @@ def test_the_last_sequence_follows_from_the_first(base, count, last):
         pytest.param(_changed(base_sequence=-1), Flaw.NO_SEQUENCE, id="producer, no sequence"),
     ],
 )
-def test_what_is_not_one_sound_batch_is_named(batch, flaw):
+def test_check_returns_the_flaw(batch, flaw):
     assert check(batch) is flaw
 
 

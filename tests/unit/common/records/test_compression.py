@@ -70,12 +70,12 @@ def test_large_data_shrinks_and_comes_back(codec, magic):
 
 
 @pytest.mark.parametrize(("codec", "packed"), FOREIGN)
-def test_what_other_libraries_compress_is_read(codec, packed):
+def test_compressed_data_of_other_libraries_is_read(codec, packed):
     assert decompress(codec, packed) == TEXT
 
 
 @pytest.mark.parametrize("codec", FOREIGN_DECOMPRESS)
-def test_what_we_compress_is_read_by_other_libraries(codec):
+def test_compressed_data_is_read_by_other_libraries(codec):
     assert FOREIGN_DECOMPRESS[codec](compress(codec, TEXT)) == TEXT
 
 
@@ -112,7 +112,7 @@ except CorruptRecords:
 
 
 @pytest.mark.parametrize("codec", COMPRESSING)
-def test_where_nothing_is_allowed_one_byte_is_too_much(codec):
+def test_one_byte_exceeds_a_limit_of_zero(codec):
     assert decompress(codec, compress(codec, b""), bytes_max=0) == b""
     with pytest.raises(CorruptRecords):
         decompress(codec, compress(codec, b"a"), bytes_max=0)

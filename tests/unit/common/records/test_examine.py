@@ -36,7 +36,7 @@ def record(*, timestamp=0, offset=0, key=b"k", value=b"v", headers=b"\0", length
 
 @settings(max_examples=100)
 @given(records=record_lists())
-def test_what_write_batch_makes_is_sound_and_its_newest_time_is_found(records):
+def test_batches_of_write_batch_pass_and_their_newest_timestamp_is_found(records):
     batch = write_batch(in_a_row(records))
     newest = max(one.timestamp for one in records)
     assert examined(batch) == (newest, [], [])
@@ -60,7 +60,7 @@ def test_times_out_of_range_and_missing_keys_are_named(records, earliest, span):
     records=record_lists(),
     edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=3),
 )
-def test_what_is_found_sound_can_be_read_with_the_same_offsets_and_times(records, edits):
+def test_records_that_pass_can_be_read_with_the_same_offsets_and_timestamps(records, edits):
     batch = bytearray(write_batch(in_a_row(records)))
     for at, byte in edits:
         batch[61 + at % (len(batch) - 61)] = byte

@@ -43,7 +43,7 @@ def test_records_have_key_and_time_and_tell_whether_there_is_a_value(codec):
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("kept", [[0], [1, 3], [0, 1, 2, 3]])
-def test_what_is_kept_is_read_as_before_and_the_batch_has_its_place(codec, kept):
+def test_kept_records_and_offsets_of_the_batch_are_unchanged(codec, kept):
     batch = record_batch(RECORDS, codec=codec, base_offset=100, producer=(7, 1, 40), leader_epoch=3)
     header, found = opened(batch)
     left = with_records(header, [found[index] for index in kept])

@@ -52,7 +52,7 @@ def test_null_is_not_empty(magic):
         assert list(read_messages(written, magic)) == [Message(0, 0, -1, key, value)]
 
 
-def test_only_magic_1_knows_who_set_the_timestamp():
+def test_only_magic_1_has_a_timestamp_type():
     message = MESSAGE._replace(attributes=0x08)
     for magic in (0, 1):
         (read,) = read_messages(write_message(message, magic), magic)

@@ -75,7 +75,7 @@ def test_clients_read_any_records_that_we_write(records):
     assert all(read(batch) == records for read in READERS.values())
 
 
-def test_the_header_says_who_wrote_the_batch_and_what_is_in_it():
+def test_header_has_producer_and_contents():
     producer = Producer(producer_id=9, epoch=3, base_sequence=77)
     batch = write_batch(RECORDS, producer=producer, flags=batches.TRANSACTIONAL)
     header = check(batch)
@@ -85,14 +85,14 @@ def test_the_header_says_who_wrote_the_batch_and_what_is_in_it():
     assert (header.record_count, header.last_offset_delta) == (6, 5)
 
 
-def test_offsets_with_gaps_and_of_a_placed_batch_are_its_own():
+def test_offsets_may_have_gaps_and_follow_the_base_offset():
     sparse = [RECORDS[0], RECORDS[4]]
     assert [record.offset for record in read_records(write_batch(sparse))] == [0, 4]
     placed = assign_offset(write_batch(RECORDS), 100, 7)
     assert [record.offset for record in read_records(placed)] == list(range(100, 106))
 
 
-def test_records_are_decoded_as_they_are_asked_for():
+def test_records_are_decoded_on_demand():
     body = inflate(batch := write_batch(RECORDS), parse_header(batch))
     broken = _batch_of(body[:-1] + b"\x02", count=len(RECORDS))
     assert list(itertools.islice(read_records(broken), 5))[3].offset == 3
@@ -202,7 +202,7 @@ def test_a_codec_that_does_not_exist_is_unsupported():
 
 
 @pytest.mark.parametrize("end", [0, 20, 61, -1])
-def test_what_is_not_one_whole_batch_is_corrupt(end):
+def test_bytes_other_than_one_whole_batch_are_corrupt(end):
     with pytest.raises(CorruptRecords):
         read_records(write_batch(RECORDS)[:end])
 

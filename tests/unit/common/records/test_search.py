@@ -38,7 +38,7 @@ def test_the_latest_record_is_the_first_of_those_with_the_largest_timestamp():
     assert latest(BATCH) == TimedOffset(11, 300)
 
 
-def test_what_the_header_claims_of_timestamps_does_not_matter():
+def test_timestamps_in_the_header_do_not_matter():
     lie = seal(parse_header(BATCH)._replace(max_timestamp=9999), BATCH[61:])
     assert latest(lie) == TimedOffset(11, 300)
 

@@ -58,14 +58,14 @@ def test_a_producer_that_gave_the_lost_batch_up_is_refused_once(gaps):
     assert not gaps
 
 
-def test_what_was_refused_before_an_earlier_batch_does_not_pass_ahead_of_it(gaps):
+def test_refused_batch_does_not_pass_an_earlier_one(gaps):
     # Meanwhile another gateway took 70 and 72.
     assert admitted(gaps, 76) == [False]
     assert admitted(gaps, 74, 76, 74, 76) == [False, False, True, True]
     assert not gaps
 
 
-def test_retries_of_what_is_stored_pass(gaps):
+def test_retries_of_stored_batches_are_admitted(gaps):
     assert admitted(gaps, 68, 70) == [True, True]
 
 

@@ -37,7 +37,7 @@ def staged(base_offset, *, records=1, size=20, timestamp_ms=1000, epoch=0, row=N
 def write(store, log, *batches, config=PLAIN):
     group = store.new_write()
     log.write(group, batches, store.generation, config)
-    group.put(b"H" + LOG_KEY, log.head(0, -1).pack())
+    group.put(b"H" + LOG_KEY, log.head(log_start_offset=0, fence_epoch=-1).pack())
     store.write(group, sum(len(one.batch) for one in batches))
 
 
@@ -50,7 +50,7 @@ def rows(store):
 
 @pytest.mark.parametrize("config", [PLAIN, COMPACTED], ids=["plain", "compacted"])
 @pytest.mark.parametrize("seed", range(3))
-def test_batches_that_are_written_together_are_stored_as_if_one_by_one(tmp_path, config, seed):
+def test_batches_written_together_are_stored_like_single_ones(tmp_path, config, seed):
     chance = random.Random(seed)
     batches, offset, epoch = [], 0, 0
     for number in range(40):
@@ -77,19 +77,21 @@ def test_batches_that_are_written_together_are_stored_as_if_one_by_one(tmp_path,
             else:
                 for one in batches:
                     write(store, log, one, config=config)
-            assert opened_log(store).head(0, -1) == log.head(0, -1)
+            assert opened_log(store).head(log_start_offset=0, fence_epoch=-1) == log.head(
+                log_start_offset=0, fence_epoch=-1
+            )
             found.append(rows(store))
     assert found[0] == found[1]
 
 
-def test_the_head_says_what_is_written(store):
+def test_head_has_the_written_state(store):
     log = opened_log(store)
     write(store, log, staged(0, records=3, timestamp_ms=500), staged(3, timestamp_ms=400, epoch=2))
     size = len(batch(3)) + len(batch(1))
-    assert log.head(1, 5) == LogHead(1, 4, size, 500, 2, 2, 5)
+    assert log.head(log_start_offset=1, fence_epoch=5) == LogHead(1, 4, size, 500, 2, 2, 5)
 
 
-def test_a_log_that_is_opened_again_goes_on_with_its_segment(store):
+def test_reopened_log_continues_its_segment(store):
     write(store, opened_log(store), staged(0, records=3))
     write(store, opened_log(store), staged(3, records=3))
     assert list(store.reader.segments(LOG_KEY)) == [(0, store.generation, 0)]

@@ -58,7 +58,7 @@ def size_of_files(core):
     return sum(one["size"] for one in batch_files(core._store))
 
 
-def test_a_topic_deleted_while_nobody_was_here_is_deleted_at_the_next_start(tmp_path):
+def test_topic_deleted_while_the_member_was_down_is_deleted_at_the_next_start(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
             await append(core, batch())
@@ -101,7 +101,7 @@ def test_stray_logs_are_deleted_after_the_delay_that_an_operator_has_set(tmp_pat
     run(test)
 
 
-def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
+def test_appends_continue_while_many_logs_are_deleted(tmp_path):
     async def test():
         partitions = 200
         async with running_core(tmp_path, topic(partitions=partitions), topic(OTHER_ID)) as core:
@@ -116,7 +116,7 @@ def test_appends_go_on_while_many_logs_are_deleted(tmp_path):
     run(test)
 
 
-def test_what_begins_to_come_back_while_others_are_deleted_stays(tmp_path):
+def test_log_that_moves_here_during_deletions_is_kept(tmp_path):
     async def test():
         partitions = 60  # more than are deleted at a time
         settings = {"stray_delete_delay_ms": 0}

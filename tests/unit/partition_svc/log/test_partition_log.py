@@ -67,7 +67,7 @@ def stored(store, log):
     return store.reader.read(log.key, 0, log.high_watermark, EVERYTHING).batches
 
 
-def test_a_staged_batch_has_its_offsets_and_nobody_sees_it(store):
+def test_staged_batch_has_offsets_but_is_not_readable(store):
     log = open_log(store)
     first, second = stage(log, batch(3)), stage(log, batch(2))
     assert (first.base_offset, first.next_offset) == (0, 3)
@@ -87,7 +87,7 @@ def test_a_batch_is_stored_under_its_last_offset_with_offset_and_epoch_in_place(
     assert store.reader.read(log.key, 2, 5, EVERYTHING).batches == found
 
 
-def test_a_reopened_log_is_what_it_was(store):
+def test_reopened_log_has_the_same_state(store):
     log = open_log(store)
     append(store, log, batch(3, timestamp_ms=500), batch(2, timestamp_ms=400))
     again = open_log(store)
@@ -96,14 +96,14 @@ def test_a_reopened_log_is_what_it_was(store):
     assert (again.head.max_timestamp, again.head.max_timestamp_offset) == (500, 2)
 
 
-def test_opening_reads_one_row_whatever_the_size_of_the_log(store, monkeypatch):
+def test_opening_reads_one_row_for_any_size_of_log(store, monkeypatch):
     append(store, open_log(store), *(batch(producer=(n, 0, 0)) for n in range(50)))
     for scan in ("rows", "read", "last_row"):
         monkeypatch.setattr(store.reader, scan, None)
     assert open_log(store).next_offset == 50
 
 
-def test_what_was_staged_only_is_forgotten_by_a_reload(store):
+def test_reload_drops_staged_batches(store):
     log = open_log(store)
     append(store, log, batch(3, producer=(1, 0, 0)))
     stage(log, batch(3, producer=(1, 0, 3)))
@@ -127,7 +127,7 @@ def test_putting_back_keeps_the_unsure_out_of_sight(store):
     ("epoch", "refusal"),
     [(2, Refusal.FENCED_LEADER_EPOCH), (4, Refusal.UNKNOWN_LEADER_EPOCH)],
 )
-def test_a_caller_with_another_epoch_is_told_the_right_one(store, epoch, refusal):
+def test_refusal_for_another_epoch_has_the_current_one(store, epoch, refusal):
     outcome = attempt(open_log(store, leader_epoch=3), batch(), epoch)
     assert isinstance(outcome, AppendResult)
     assert (outcome.refusal, outcome.leader_epoch) == (refusal, 3)
@@ -177,7 +177,7 @@ def test_readers_find_the_tail_in_memory(store):
     assert log.tail.read(0, 5, EVERYTHING) is None
 
 
-def test_waiters_hear_of_readable_bytes_and_of_the_end(store):
+def test_waiters_are_notified_of_readable_bytes_and_of_the_close(store):
     async def test():
         log = open_log(store)
         deadline = asyncio.get_running_loop().time() + 60

@@ -37,7 +37,7 @@ def minutes_ago(minutes):
     return NOW_MS - minutes * MINUTE_MS
 
 
-def test_silent_producers_of_every_log_are_forgotten_though_nobody_opened_it(tmp_path):
+def test_idle_producers_expire_in_logs_that_are_not_open(tmp_path):
     async def test(core):
         store = core._store
         for log in (LOG, OTHER):
@@ -49,7 +49,7 @@ def test_silent_producers_of_every_log_are_forgotten_though_nobody_opened_it(tmp
     run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
 
 
-def test_what_a_move_brings_is_left_alone(tmp_path):
+def test_producers_of_a_copy_do_not_expire(tmp_path):
     async def test(core):
         await core.incoming.begin(Move(1, *ELSEWHERE, "partition-9", "m", 5, MovePhase.PREPARE))
         store_producers(core._store, 100, log=ELSEWHERE, seen_ms=lambda _: minutes_ago(20))
@@ -87,7 +87,7 @@ def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
     run(test, tmp_path, producer_ids_max=300)
 
 
-def test_one_that_appends_while_it_is_looked_at_is_kept(tmp_path, monkeypatch):
+def test_producer_that_appends_during_the_pass_is_kept(tmp_path, monkeypatch):
     async def test(core):
         store_producers(core._store, 100, seen_ms=lambda _: minutes_ago(20))
         forget = core._producers._delete
@@ -108,7 +108,7 @@ def test_one_that_appends_while_it_is_looked_at_is_kept(tmp_path, monkeypatch):
     run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
 
 
-def test_a_pass_over_very_many_takes_many_short_turns(tmp_path, monkeypatch):
+def test_pass_over_many_producers_yields_often(tmp_path, monkeypatch):
     async def test(core):
         count = 100_000
         store_producers(core._store, count, seen_ms=lambda n: minutes_ago(10 + n % 7))
@@ -131,7 +131,7 @@ def test_a_pass_over_very_many_takes_many_short_turns(tmp_path, monkeypatch):
     run(test, tmp_path, producer_ids_max=20_000)
 
 
-def test_many_new_producers_are_looked_at_before_it_is_time(tmp_path, monkeypatch):
+def test_many_new_producers_start_a_pass_early(tmp_path, monkeypatch):
     monkeypatch.setattr(maintenance, "_CHECK_S", 0.001)
 
     async def test(core):

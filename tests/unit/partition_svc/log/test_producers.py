@@ -68,7 +68,7 @@ def filled(count: int, *, size: int = 10) -> Log:
     return log
 
 
-def test_sequences_go_on_where_they_were(again):
+def test_sequences_continue_after_a_restart(again):
     log = again(filled(3))
     assert log.send(header(30, count=5)) is None
     assert again(log).send(header(35)) is None

@@ -22,7 +22,7 @@ def test_no_limit_lets_everything_through():
     assert NO_LIMIT.reserve(1 << 40, now_s=1.0) == 0.0
 
 
-def test_who_takes_more_than_there_is_waits():
+def test_acquire_waits_when_the_rate_is_exceeded():
     async def test():
         loop = asyncio.get_running_loop()
         limit = RateLimit(100_000)

@@ -37,7 +37,7 @@ def test_before_the_first_snapshot_no_log_is_served(registry):
     assert registry.find(LOG) is Refusal.NOT_OWNER
 
 
-def test_a_log_is_opened_when_it_is_first_asked_for(registry):
+def test_log_is_opened_on_first_use(registry):
     registry.apply(snapshot(topic()))
     assert registry.logs == {}
     log = registry.find(LOG)
@@ -47,7 +47,7 @@ def test_a_log_is_opened_when_it_is_first_asked_for(registry):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "refusal"),
+    ("log_id", "refusal"),
     [
         (LogId(TOPIC_ID, 4), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
         (LogId(TOPIC_ID, -1), Refusal.UNKNOWN_TOPIC_OR_PARTITION),
@@ -55,9 +55,9 @@ def test_a_log_is_opened_when_it_is_first_asked_for(registry):
         (LogId(OTHER_ID, 0), Refusal.NOT_OWNER),
     ],
 )
-def test_what_is_not_here_is_refused(registry, wanted, refusal):
+def test_logs_of_other_members_are_refused(registry, log_id, refusal):
     registry.apply(snapshot(topic(), topic(OTHER_ID, owner="partition-1")))
-    assert registry.find(wanted) is refusal
+    assert registry.find(log_id) is refusal
     assert registry.logs == {}
 
 
@@ -79,7 +79,7 @@ def test_a_topic_that_is_replaced_under_its_name_takes_its_logs_along(registry):
     assert isinstance(registry.find(LogId(OTHER_ID, 0)), PartitionLog)
 
 
-def test_a_new_epoch_wakes_who_waits(registry):
+def test_new_epoch_wakes_waiting_fetches(registry):
     async def test():
         registry.apply(snapshot(topic()))
         log = registry.find(LOG)
@@ -212,7 +212,7 @@ def test_a_thousand_logs_are_opened_without_reading_them(registry):
     assert all(isinstance(log, PartitionLog) for log in logs)
 
 
-def test_after_the_store_was_opened_again_all_logs_are_what_it_holds(registry):
+def test_reload_after_reopening_resets_all_logs_to_the_store(registry):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
     store_batches(registry._store, 0, b"x", log=log.key)

@@ -61,7 +61,7 @@ def test_others_end_with_the_generation_alone(store):
     assert not takes(store, segment, 1, 1, PLAIN)
 
 
-def test_segments_of_compacted_logs_are_told_by_their_generation(store):
+def test_segments_of_compacted_logs_have_the_compacted_bit(store):
     first = follow(store, Segment(), 0, 0, PLAIN)
     assert not takes(store, first, 1, 1)
     follow(store, first, 10, 70)
@@ -69,7 +69,7 @@ def test_segments_of_compacted_logs_are_told_by_their_generation(store):
     assert segments == [(0, 0, 0), (10, COMPACTED_BIT, 70)]
 
 
-def test_a_log_that_is_opened_again_goes_on_with_its_segment(store):
+def test_reopened_log_continues_its_segment(store):
     follow(store, follow(store, Segment(), 0, 0), 10, 70)
     again = follow(store, Segment(), 20, 130)
     assert [base for base, _, _ in store.reader.segments(LOG_KEY)] == [0, 10]

@@ -40,7 +40,7 @@ def test_a_failed_batch_is_a_refusal_and_nothing_else_is():
     asyncio.run(test())
 
 
-def test_nobody_minds_a_caller_that_went_away():
+def test_cancelled_caller_does_not_disturb_the_reply():
     async def test():
         reply, _ = reply_of(1)
         reply.future.cancel()

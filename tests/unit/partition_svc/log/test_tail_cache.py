@@ -32,7 +32,7 @@ def test_the_newest_batches_are_found_from_any_offset():
     assert (offsets(run), run.next_offset, run.size_bytes) == ([104, 106, 108], 110, 300)
 
 
-def test_what_comes_before_is_the_stores():
+def test_read_before_the_cached_part_returns_none():
     cache, tail = TailCache(1 << 20), LogTail()
     assert tail.read(0, 10, EVERYTHING) is None
     fill(cache, tail, 5, start=100)
@@ -79,7 +79,7 @@ def test_a_batch_larger_than_the_cache_empties_it():
     assert offsets(tail.read(6, 10, EVERYTHING)) == [6]
 
 
-def test_a_forgotten_log_takes_no_room_and_may_begin_anew():
+def test_forgotten_log_takes_no_memory_and_can_be_cached_again():
     cache = TailCache(1 << 20)
     first, second = LogTail(), LogTail()
     fill(cache, first, 3)
@@ -156,7 +156,7 @@ def test_batches_that_came_together_leave_together():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
+def test_runs_are_read_like_single_batches(seed):
     chance = random.Random(seed)
     cache, together, apart = TailCache(1 << 20), LogTail(), LogTail()
     end = 0
@@ -169,11 +169,11 @@ def test_runs_are_read_as_if_their_batches_had_come_one_by_one(seed):
     for _ in range(500):
         bytes_max, pause = chance.randrange(5000), chance.randrange(5000)
         limits = ReadLimits(bytes_max, pause, at_least_one=chance.random() < 0.5)
-        asked = chance.randrange(end), chance.randrange(end + 1), limits
-        assert together.read(*asked) == apart.read(*asked)
+        arguments = chance.randrange(end), chance.randrange(end + 1), limits
+        assert together.read(*arguments) == apart.read(*arguments)
 
 
-def test_the_queue_stays_short_where_batches_are_forgotten_before_their_turn():
+def test_queue_stays_short_when_batches_are_forgotten_early():
     cache = TailCache(1 << 20)
     compacted, quiet, mixed = LogTail(), LogTail(), LogTail()
     cache.add(quiet, 0, 9, [bytes(100)])

@@ -56,7 +56,7 @@ class Recorder:
         self.tokens.append(token)
 
 
-def test_what_was_applied_is_kept_and_an_older_snapshot_is_refused(tmp_path):
+def test_applied_revision_is_kept_and_an_older_snapshot_is_refused(tmp_path):
     async def test():
         move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
@@ -88,7 +88,7 @@ def test_each_change_is_kept_however_close_to_the_one_before(tmp_path):
     run(test)
 
 
-def test_a_registration_says_what_the_volume_was_told(tmp_path):
+def test_registration_has_the_applied_state(tmp_path):
     async def test():
         move = Move(77, TOPIC_ID, 0, "p", "q", 3, MovePhase.PREPARE)
         async with running_core(tmp_path, topic_of(leader_epoch=3)) as core:
@@ -100,7 +100,7 @@ def test_a_registration_says_what_the_volume_was_told(tmp_path):
     run(test)
 
 
-def test_the_answer_to_a_registration_leaves_one_token(tmp_path):
+def test_response_to_a_registration_leaves_one_token(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             said = await registered(core)
@@ -118,7 +118,7 @@ def test_the_answer_to_a_registration_leaves_one_token(tmp_path):
     run(test)
 
 
-def test_the_token_is_renewed_while_there_are_writes_and_kept_before_it_is_told(tmp_path):
+def test_token_is_renewed_after_writes_and_durable_before_it_is_recorded(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             record = Recorder()

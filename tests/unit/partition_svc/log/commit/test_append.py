@@ -34,25 +34,25 @@ def one(core, log=LOG, *, acks=ACKS_LEADER):
     return core.append_one(log, batch(), NO_LEADER_EPOCH, acks=acks)
 
 
-async def result(asked):
-    return (await asked.future)[asked.position]
+async def result(appended):
+    return (await appended.future)[appended.position]
 
 
 @pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
 def test_single_batches_that_are_committed_together_share_a_future(run, acks):
     async def test(core, _):
-        asked = [one(core, (LOG, OTHER)[number % 2], acks=acks) for number in range(10)]
-        assert len({id(each.future) for each in asked}) == 1
-        assert [each.position for each in asked] == list(range(10))
-        assert [(await result(each)).base_offset for each in asked[::2]] == list(range(5))
+        appended = [one(core, (LOG, OTHER)[number % 2], acks=acks) for number in range(10)]
+        assert len({id(each.future) for each in appended}) == 1
+        assert [each.position for each in appended] == list(range(10))
+        assert [(await result(each)).base_offset for each in appended[::2]] == list(range(5))
         later = one(core, acks=acks)
-        assert later.future is not asked[0].future
+        assert later.future is not appended[0].future
         assert (await result(later)).base_offset == 5
 
     run(test)
 
 
-def test_who_comes_during_a_sync_is_not_waited_for(run):
+def test_append_during_a_sync_is_in_the_next_commit(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         first = one(core, acks=ACKS_ALL)
@@ -82,16 +82,16 @@ def test_acks_1_does_not_wait_for_acks_all(run):
     run(test)
 
 
-def test_where_acks_all_is_not_synced_all_share(run):
+def test_all_acks_share_a_reply_if_acks_all_is_not_synced(run):
     async def test(core, _):
-        asked = [one(core, acks=acks) for acks in (ACKS_ALL, ACKS_LEADER, ACKS_ALL)]
-        assert len({id(each.future) for each in asked}) == 1
-        assert [(await result(each)).base_offset for each in asked] == [0, 1, 2]
+        appended = [one(core, acks=acks) for acks in (ACKS_ALL, ACKS_LEADER, ACKS_ALL)]
+        assert len({id(each.future) for each in appended}) == 1
+        assert [(await result(each)).base_offset for each in appended] == [0, 1, 2]
 
     run(test, acks_all_durability="write")
 
 
-def test_a_refusal_waits_for_nobody(run):
+def test_refusal_is_returned_at_once(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         stored, refused = one(core, acks=ACKS_ALL), one(core, UNKNOWN, acks=ACKS_ALL)
@@ -103,13 +103,13 @@ def test_a_refusal_waits_for_nobody(run):
     run(test)
 
 
-def test_a_failure_is_told_to_all_who_share_and_those_after_it_begin_anew(run):
+def test_failure_completes_the_shared_reply_and_the_next_append_gets_another(run):
     async def test(core, monkeypatch):
         with monkeypatch.context() as broken:
             broken.setattr(core._store, "write", fail)
             broken.setattr(core._store, "recover", fail)
-            asked = [one(core) for _ in range(3)]
-            refusals = [(await result(each)).refusal for each in asked]
+            appended = [one(core) for _ in range(3)]
+            refusals = [(await result(each)).refusal for each in appended]
             assert refusals == [Refusal.KAFKA_STORAGE_ERROR] * 3
             assert (await result(one(core))).message == "broken"
         await until(lambda: core._committer.failure is None)
@@ -164,9 +164,9 @@ def test_single_appends_store_and_return_the_same_as_one_call(run, acks):
 
 def test_a_stopping_service_takes_no_more(run):
     async def test(core, _):
-        asked = one(core)
+        appended = one(core)
         await core.drain()
-        assert (await result(asked)).base_offset == 0
+        assert (await result(appended)).base_offset == 0
         with pytest.raises(BackendUnavailable, match="stopping"):
             await result(one(core))
 
@@ -188,7 +188,7 @@ def test_a_time_beyond_64_bits_is_refused_and_its_neighbours_are_stored(run):
 
 
 @pytest.mark.parametrize("where", ["validate", "assign_offset", "ProducerStates.remember"])
-def test_whatever_staging_raises_refuses_that_batch_only(run, where, caplog):
+def test_exception_while_staging_refuses_that_batch_only(run, where, caplog):
     async def test(core, monkeypatch):
         sent = batch(producer=(7, 0, 0))
         module = partition_log if where != "ProducerStates.remember" else ProducerStates
@@ -200,8 +200,8 @@ def test_whatever_staging_raises_refuses_that_batch_only(run, where, caplog):
             raise struct.error("a bug")
 
         monkeypatch.setattr(module, name, failing)
-        asked = [Append(LOG, sent), Append(LOG, sent), Append(OTHER, batch())]
-        refused, stored, elsewhere = await core.append(asked, acks=ACKS_ALL)
+        appended = [Append(LOG, sent), Append(LOG, sent), Append(OTHER, batch())]
+        refused, stored, elsewhere = await core.append(appended, acks=ACKS_ALL)
         assert refused.refusal is Refusal.INVALID_RECORD
         assert (stored.base_offset, elsewhere.base_offset) == (0, 0)
         assert "a bug" in caplog.text

@@ -27,11 +27,11 @@ def store(tmp_path):
         yield store
 
 
-def tell(story):
-    async def told():
-        story()
+def run_on_loop(scenario):
+    async def main():
+        scenario()
 
-    asyncio.run(told())
+    asyncio.run(main())
 
 
 def a_log(store, partition=0):
@@ -54,8 +54,8 @@ def stage(queue, log, reply, *, size=100, producer=(-1, -1, -1)):
     queue.append(log.stage(sent, -1, NOW_MS, reply))
 
 
-def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
-    def story():
+def test_commit_of_many_logs_is_one_write(store, monkeypatch):
+    def scenario():
         writes = []
         write = store.write
         monkeypatch.setattr(store, "write", lambda *args: (writes.append(args), write(*args)))
@@ -67,7 +67,7 @@ def test_a_group_is_one_write_whatever_is_in_it(store, monkeypatch):
         assert writes[0][1] == sum(log.head.size_bytes for log in logs)
         assert [store.head(log.key).next_offset for log in logs] == [10, 10, 10]
 
-    tell(story)
+    run_on_loop(scenario)
 
 
 def rows(store):
@@ -109,18 +109,18 @@ def test_one_commit_stores_and_returns_the_same_as_a_commit_for_each_batch(tmp_p
         assert outcomes[0] == outcomes[1]
         assert len(outcomes[0][0]) > 30
 
-    tell(scenario)
+    run_on_loop(scenario)
 
 
-def test_what_is_too_much_for_one_is_left_for_the_next(store):
-    def story():
+def test_batches_over_the_limit_are_left_for_the_next_commit(store):
+    def scenario():
         queue, log, reply = deque(), a_log(store), call()
         for _ in range(5):
             stage(queue, log, reply, size=1000)
-        group = CommitBatch(queue, 1500)
+        commit = CommitBatch(queue, 1500)
         assert len(queue) == 3
-        group.write(store)
-        group.acknowledge_written()
+        commit.write(store)
+        commit.acknowledge_written()
         assert log.high_watermark == 2
         # A call is answered when all that it has appended is stored.
         assert not reply.future.done()
@@ -129,43 +129,43 @@ def test_what_is_too_much_for_one_is_left_for_the_next(store):
         rest.acknowledge_written()
         assert [one.base_offset for one in reply.future.result()] == [0, 1, 2, 3, 4]
 
-    tell(story)
+    run_on_loop(scenario)
 
 
-def test_only_who_asked_for_it_waits_for_the_sync(store):
-    def story():
+def test_only_acks_all_waits_for_the_sync(store):
+    def scenario():
         queue, log, other = deque(), a_log(store), a_log(store, 1)
         fast, safe = call(), call(must_sync=True)
         for where, reply in [(log, fast), (log, safe), (log, fast), (other, fast)]:
             stage(queue, where, reply)
-        group = CommitBatch(queue, MUCH)
-        group.write(store)
+        commit = CommitBatch(queue, MUCH)
+        commit.write(store)
         assert log.high_watermark == 0
-        group.acknowledge_written()
+        commit.acknowledge_written()
         # Readers see nothing behind a batch that may be lost.
         assert (log.high_watermark, other.high_watermark) == (1, 1)
-        assert (fast.future.done(), safe.future.done(), group.is_acknowledged) == (
+        assert (fast.future.done(), safe.future.done(), commit.is_acknowledged) == (
             True,
             False,
             False,
         )
-        assert [one.reply for one in group.unacknowledged()] == [safe]
-        group.acknowledge_synced()
+        assert [one.reply for one in commit.unacknowledged()] == [safe]
+        commit.acknowledge_synced()
         assert log.high_watermark == 3
-        assert (safe.future.done(), group.is_acknowledged) == (True, True)
+        assert (safe.future.done(), commit.is_acknowledged) == (True, True)
 
-    tell(story)
+    run_on_loop(scenario)
 
 
-def test_waiters_hear_of_each_byte_once(store):
-    def story():
-        heard = []
+def test_waiters_are_notified_of_each_byte_once(store):
+    def scenario():
+        notified = []
 
         class Waiter(FetchWaiter):
             __slots__ = ()
 
             def on_readable(self, log, size_bytes):
-                heard.append(size_bytes)
+                notified.append(size_bytes)
 
         queue, log = deque(), a_log(store)
         sizes = [100, 200, 300]
@@ -174,52 +174,52 @@ def test_waiters_hear_of_each_byte_once(store):
         staged = [len(one.batch) for one in queue]
         with Waiter() as waiter:
             waiter.watch(log, MUCH)
-            group = CommitBatch(queue, MUCH)
-            group.write(store)
-            group.acknowledge_written()
-            group.acknowledge_synced()
-        assert heard == [staged[0], staged[1] + staged[2]]
+            commit = CommitBatch(queue, MUCH)
+            commit.write(store)
+            commit.acknowledge_written()
+            commit.acknowledge_synced()
+        assert notified == [staged[0], staged[1] + staged[2]]
 
-    tell(story)
+    run_on_loop(scenario)
 
 
 def test_duplicates_alone_write_nothing_and_are_answered(store):
-    def story():
+    def scenario():
         queue, log, first, again = deque(), a_log(store), call(), call(must_sync=True)
         stage(queue, log, first, producer=(1, 0, 0))
-        group = CommitBatch(queue, MUCH)
-        group.write(store)
-        group.acknowledge_written()
+        commit = CommitBatch(queue, MUCH)
+        commit.write(store)
+        commit.acknowledge_written()
         stage(queue, log, again, producer=(1, 0, 0))
-        group = CommitBatch(queue, MUCH)
-        assert group
-        group.write(store)
-        group.acknowledge_written()
+        commit = CommitBatch(queue, MUCH)
+        assert commit
+        commit.write(store)
+        commit.acknowledge_written()
         assert not again.future.done()
-        group.acknowledge_synced()
+        commit.acknowledge_synced()
         assert again.future.result() == first.future.result()
         assert log.high_watermark == 1
 
-    tell(story)
+    run_on_loop(scenario)
 
 
 def test_batches_of_a_log_that_is_gone_are_refused_and_others_are_not(store):
-    def story():
+    def scenario():
         queue, gone, log, reply = deque(), a_log(store), a_log(store, 1), call()
         for where in (gone, log, gone):
             stage(queue, where, reply)
         gone.close(Refusal.UNKNOWN_TOPIC_OR_PARTITION)
-        group = CommitBatch(queue, MUCH)
-        group.write(store)
-        group.acknowledge_written()
+        commit = CommitBatch(queue, MUCH)
+        commit.write(store)
+        commit.acknowledge_written()
         refused = AppendResult(
             refusal=Refusal.UNKNOWN_TOPIC_OR_PARTITION, message="the partition is gone"
         )
         assert reply.future.result() == [refused, AppendResult(0, -1, 0), refused]
         assert store.head(gone.key).next_offset == 0
 
-    tell(story)
+    run_on_loop(scenario)
 
 
-def test_nothing_is_no_group():
+def test_commit_without_batches_is_false():
     assert not CommitBatch(deque(), MUCH)

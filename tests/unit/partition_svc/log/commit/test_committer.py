@@ -51,7 +51,7 @@ def test_consumers_see_nothing_after_a_batch_that_is_not_synced(run):
     run(test)
 
 
-def test_what_comes_during_a_sync_shares_the_next_one(run):
+def test_batches_submitted_during_a_sync_share_the_next_one(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         first = core.append([Append(LOG, batch())], acks=ACKS_ALL)
@@ -135,7 +135,7 @@ def test_a_write_waits_while_flushes_are_behind(run):
     run(test, flush_bytes=1 << 20)
 
 
-def test_chores_run_between_groups_one_at_a_time(run):
+def test_exclusive_tasks_run_between_commits_one_at_a_time(run):
     async def test(core, _):
         ran = []
         chores = [core._committer.run_exclusive(lambda n=n: ran.append(n)) for n in range(5)]
@@ -146,7 +146,7 @@ def test_chores_run_between_groups_one_at_a_time(run):
     run(test)
 
 
-def test_a_chore_that_must_be_synced_is_done_after_the_sync(run):
+def test_exclusive_task_with_must_sync_is_done_after_the_sync(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         ran = []
@@ -159,7 +159,7 @@ def test_a_chore_that_must_be_synced_is_done_after_the_sync(run):
     run(test)
 
 
-def test_a_log_is_settled_when_what_was_staged_is_written(run):
+def test_flush_waits_until_staged_batches_are_written(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         before = core.append([Append(OTHER, batch())], acks=ACKS_ALL)
@@ -208,7 +208,7 @@ def test_a_failure_refuses_everything_that_waits(run):
     run(test)
 
 
-def test_a_chore_that_fails_is_told_so_and_those_after_it(run):
+def test_exclusive_tasks_fail_with_the_store(run):
     async def test(core, monkeypatch):
         monkeypatch.setattr(core._store, "recover", fail)
         chores = [core._committer.run_exclusive(fail) for _ in range(2)]
@@ -222,7 +222,7 @@ def test_a_chore_that_fails_is_told_so_and_those_after_it(run):
     run(test)
 
 
-def test_draining_waits_for_what_is_queued_and_not_for_more(run):
+def test_drain_waits_for_queued_batches_only(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         answer = core.append([Append(LOG, batch())], acks=ACKS_ALL)
@@ -237,7 +237,7 @@ def test_draining_waits_for_what_is_queued_and_not_for_more(run):
     run(test)
 
 
-def test_a_chore_that_raises_fails_its_caller_and_nobody_else(run):
+def test_exception_of_an_exclusive_task_fails_only_its_caller(run):
     async def test(core, _):
         def chore():
             raise ZeroDivisionError("a bug")
@@ -252,7 +252,7 @@ def test_a_chore_that_raises_fails_its_caller_and_nobody_else(run):
     run(test)
 
 
-def test_on_a_full_disk_appends_are_refused_and_chores_go_on(run):
+def test_full_disk_refuses_appends_and_runs_exclusive_tasks(run):
     async def test(core, monkeypatch):
         room = core._store.room
         assert (await append(core, batch()))[0].base_offset == 0

@@ -32,7 +32,7 @@ def test_work_is_done_elsewhere_in_its_order():
     run(test)
 
 
-def test_the_loop_goes_on_meanwhile():
+def test_event_loop_runs_during_work():
     async def test(disk):
         may_go = threading.Event()
         waiting = disk.run(lambda: may_go.wait(60))
@@ -44,7 +44,7 @@ def test_the_loop_goes_on_meanwhile():
     run(test)
 
 
-def test_what_fails_is_raised_where_it_is_waited_for_and_the_next_is_done():
+def test_failed_work_raises_for_its_caller_and_the_next_work_runs():
     def fail():
         raise ZeroDivisionError("a bug")
 
@@ -56,7 +56,7 @@ def test_what_fails_is_raised_where_it_is_waited_for_and_the_next_is_done():
     run(test)
 
 
-def test_nobody_minds_that_nobody_waits_any_more():
+def test_cancelled_caller_does_not_stop_the_thread():
     async def test(disk):
         may_go = threading.Event()
         disk.run(lambda: may_go.wait(60)).cancel()
@@ -66,7 +66,7 @@ def test_nobody_minds_that_nobody_waits_any_more():
     run(test)
 
 
-def test_closing_waits_for_what_is_queued():
+def test_close_waits_for_queued_work():
     async def test():
         disk = DiskThread()
         done = []

@@ -75,7 +75,7 @@ def test_a_full_disk_refuses_appends_and_nothing_else(tmp_path):
     run(test, tmp_path)
 
 
-def test_when_there_is_room_again_the_log_goes_on_where_it_was(tmp_path):
+def test_log_continues_at_its_end_once_there_is_room(tmp_path):
     async def test(core):
         with files_limited_to(_FULL_BYTES):
             count = await fill(core)
@@ -91,7 +91,7 @@ def test_when_there_is_room_again_the_log_goes_on_where_it_was(tmp_path):
     run(test, tmp_path)
 
 
-def test_reads_go_on_where_the_store_cannot_even_be_opened_for_writing(tmp_path):
+def test_reads_continue_while_the_store_cannot_be_opened_for_writing(tmp_path):
     async def test(core):
         with files_limited_to(_FULL_BYTES):
             count = await fill(core)
@@ -107,7 +107,7 @@ def test_reads_go_on_where_the_store_cannot_even_be_opened_for_writing(tmp_path)
     run(test, tmp_path)
 
 
-def test_a_failed_sync_refuses_acks_all_and_hides_what_may_be_lost(tmp_path, monkeypatch):
+def test_failed_sync_refuses_acks_all_and_hides_unsynced_batches(tmp_path, monkeypatch):
     async def test(core):
         await append(core, batch())
         with monkeypatch.context() as broken:
@@ -123,7 +123,7 @@ def test_a_failed_sync_refuses_acks_all_and_hides_what_may_be_lost(tmp_path, mon
     run(test, tmp_path)
 
 
-def test_later_batches_of_a_producer_do_not_overtake_what_the_disk_refused(tmp_path, monkeypatch):
+def test_later_batches_of_a_producer_do_not_overtake_a_refused_one(tmp_path, monkeypatch):
     async def test(core):
         (first,) = await append(core, numbered(0))
         assert first.refusal is None

@@ -88,7 +88,7 @@ def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_
     run(test)
 
 
-def test_a_busy_log_stays_small_while_the_generation_goes_on(tmp_path):
+def test_busy_log_stays_small_within_one_generation(tmp_path):
     """As `__consumer_offsets`: few keys, many small batches, segments of a megabyte."""
 
     async def test():
@@ -124,11 +124,11 @@ def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
             await fill(core, [(b"a", b"2")], at_ms=START_MS + 3)
             await begin_segment(core)
             await fill(core, [(b"c", b"")], at_ms=START_MS + 1)
-            asked = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
-            before = await core.list_offsets(asked)
+            queries = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
+            before = await core.list_offsets(queries)
             assert [one.offset for one in before] == [1, 0]
             await core._cleaner.clean_dirty_logs()
-            after = await core.list_offsets(asked)
+            after = await core.list_offsets(queries)
             assert [(one.offset, one.timestamp) for one in after] == [(0, START_MS + 5)] * 2
 
     run(test)
@@ -169,7 +169,7 @@ def timeless(batch):
     return with_valid_crc(batch[:27] + (2**63 - 1).to_bytes(8, "big") + batch[35:])
 
 
-def test_a_batch_that_cannot_be_rewritten_is_skipped_and_told(tmp_path, caplog):
+def test_batch_that_cannot_be_rewritten_is_skipped_and_reported(tmp_path, caplog):
     """Stored by an earlier release, which took such times; this one ended at every start."""
 
     async def test():
@@ -192,7 +192,7 @@ def test_a_batch_that_cannot_be_rewritten_is_skipped_and_told(tmp_path, caplog):
     run(test)
 
 
-def test_a_bug_about_one_log_is_told_and_the_others_are_compacted(tmp_path, monkeypatch, caplog):
+def test_bug_in_one_log_is_reported_and_the_others_are_compacted(tmp_path, monkeypatch, caplog):
     async def test():
         topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
         async with running_core(tmp_path, *topics, cleaner_enable=False) as core:
@@ -219,7 +219,7 @@ def test_a_bug_about_one_log_is_told_and_the_others_are_compacted(tmp_path, monk
     run(test)
 
 
-def test_a_bug_in_looking_at_one_log_does_not_hide_the_others(tmp_path, monkeypatch):
+def test_bug_in_finding_the_dirty_part_of_one_log_does_not_stop_others(tmp_path, monkeypatch):
     async def test():
         topics = [topic(configs=EAGER), topic(OTHER_ID, configs=EAGER)]
         async with running_core(tmp_path, *topics, cleaner_enable=False) as core:

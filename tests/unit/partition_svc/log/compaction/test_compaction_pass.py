@@ -88,7 +88,7 @@ def test_logs_say_the_same_however_often_they_are_compacted(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_wherever_it_is_killed_the_log_says_the_same(tmp_path, seed, monkeypatch):
+def test_log_is_equivalent_wherever_a_pass_is_killed(tmp_path, seed, monkeypatch):
     """Each write is followed by a look at what a process that was killed there would have left."""
 
     async def test():
@@ -145,7 +145,7 @@ def test_nothing_of_the_newest_segment_changes(tmp_path):
     run(test)
 
 
-def test_a_fetch_in_a_gap_goes_on_after_it_also_where_the_first_segments_are_gone(tmp_path):
+def test_fetch_in_a_gap_continues_after_it_even_without_the_first_segments(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
             for number in range(4):
@@ -196,7 +196,7 @@ def test_a_producer_is_known_after_its_batches_are_gone(tmp_path):
     run(test)
 
 
-def test_what_a_pass_reads_and_writes_is_limited(tmp_path):
+def test_pass_limits_the_rate_of_reads_and_writes(tmp_path):
     class Recorded(RateLimit):
         taken = 0
 
@@ -241,7 +241,7 @@ def test_a_log_that_is_deleted_meanwhile_stays_deleted(tmp_path):
     run(test)
 
 
-def test_a_failed_write_changes_nothing_and_the_next_pass_goes_on(tmp_path, monkeypatch):
+def test_failed_write_changes_nothing_and_the_next_pass_continues(tmp_path, monkeypatch):
     async def test():
         async with compacting_core(tmp_path) as core:
             await with_two_segments(core)
@@ -262,7 +262,7 @@ def test_a_failed_write_changes_nothing_and_the_next_pass_goes_on(tmp_path, monk
     run(test)
 
 
-def test_what_was_read_before_the_store_was_opened_again_is_not_relied_on(tmp_path):
+def test_pass_is_interrupted_when_the_store_was_opened_again(tmp_path):
     """The records that others would go for may be lost."""
 
     async def test():

@@ -87,7 +87,7 @@ def test_records_without_a_key_go():
     assert pairs_by_offset(left) == {1: (b"a", b"1")}
 
 
-def test_control_batches_and_what_cannot_be_read_stay_as_they_are():
+def test_control_and_unreadable_batches_stay_unchanged():
     log = placed(
         record_batch([Record(b"1", b"a")], attributes=CONTROL_BIT),
         record_batch([Record(b"1", b"a")], payload=b"garbage"),
@@ -171,7 +171,7 @@ def test_the_keys_of_a_very_large_batch_are_noted_as_far_as_there_is_room(monkey
     assert last_values(left) == last_values(log)
 
 
-def test_where_keys_do_not_fit_the_rest_is_for_another_pass():
+def test_part_ends_where_its_keys_exceed_the_memory():
     log = placed(*(keyed_batch([(b"%d" % (one % 5), b"%d" % one)]) for one in range(10)))
     left, last = after_a_pass(log, buffer_bytes=600)
     assert (last.is_full, last.end) == (True, 3)
@@ -193,7 +193,7 @@ BATCHES = st.lists(st.tuples(PAIRS, st.sampled_from(sorted(CODECS))), min_size=1
 
 
 @given(BATCHES, st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 2 * DAY_MS)), max_size=5))
-def test_whatever_is_compacted_the_log_says_the_same(written, passes):
+def test_compaction_of_random_logs_keeps_the_last_value_of_each_key(written, passes):
     original = placed(*(keyed_batch(pairs, codec=codec) for pairs, codec in written))
     expected, before = last_values(original), pairs_by_offset(original)
     log, dirty, now_ms = original, 0, START_MS

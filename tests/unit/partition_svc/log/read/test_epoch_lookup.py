@@ -41,7 +41,7 @@ async def ends(core, *epochs):
     }
 
 
-def test_an_epoch_ends_where_the_next_one_that_has_batches_begins(tmp_path):
+def test_epoch_ends_at_the_next_one_with_batches(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
             await written(core)

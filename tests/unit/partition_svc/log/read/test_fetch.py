@@ -45,8 +45,8 @@ def test_it_makes_no_difference_where_batches_are_read_from(tmp_path, cache_byte
         for offset in (0, 1, 150, 297, 299):
             result = await fetch(core, offset)
             assert len(batches_of(result)) == 100 - offset // 3
-        asked = query((LOG, 0), partition_max_bytes=len(sent[0]) * 7)
-        assert counts(await core.fetch(asked)) == [7]
+        request = query((LOG, 0), partition_max_bytes=len(sent[0]) * 7)
+        assert counts(await core.fetch(request)) == [7]
 
     run(test, tmp_path, tail_cache_bytes=cache_bytes)
 
@@ -54,7 +54,7 @@ def test_it_makes_no_difference_where_batches_are_read_from(tmp_path, cache_byte
 def test_large_reads_let_others_work_in_between(tmp_path):
     async def test(core):
         await append(core, *(batch(size=500_000) for _ in range(20)), acks=1)
-        asked = query((LOG, 0), max_bytes=20 << 20, partition_max_bytes=20 << 20)
+        request = query((LOG, 0), max_bytes=20 << 20, partition_max_bytes=20 << 20)
         ticks = 0
 
         async def tick():
@@ -64,7 +64,7 @@ def test_large_reads_let_others_work_in_between(tmp_path):
                 await asyncio.sleep(0)
 
         ticking = asyncio.ensure_future(tick())
-        assert counts(await core.fetch(asked)) == [20]
+        assert counts(await core.fetch(request)) == [20]
         ticking.cancel()
         assert ticks > 5
 
@@ -74,14 +74,14 @@ def test_large_reads_let_others_work_in_between(tmp_path):
 def test_a_log_that_goes_away_while_it_is_read_is_not_waited_for(tmp_path):
     async def test(core):
         await append(core, *(batch(size=1_000_000) for _ in range(10)), acks=1)
-        asked = query(
+        request = query(
             (LOG, 0),
             max_wait_ms=_FOREVER_MS,
             min_bytes=20 << 20,
             max_bytes=30 << 20,
             partition_max_bytes=30 << 20,
         )
-        reading = asyncio.ensure_future(core.fetch(asked))
+        reading = asyncio.ensure_future(core.fetch(request))
         # Several turns are needed to read it all.
         await asyncio.sleep(0)
         moved = PlacementChange(*LOG, Placement("partition-9", 1))
@@ -96,8 +96,8 @@ def test_partitions_share_the_room_in_the_order_of_the_request(tmp_path):
         one = batch()
         for log in LOGS:
             await append(core, one, one, one, log=log, acks=1)
-        asked = query(*((log, 0) for log in LOGS), max_bytes=len(one) * 5 + 1)
-        assert counts(await core.fetch(asked)) == [3, 2, 0, 0]
+        request = query(*((log, 0) for log in LOGS), max_bytes=len(one) * 5 + 1)
+        assert counts(await core.fetch(request)) == [3, 2, 0, 0]
 
     run(test, tmp_path)
 
@@ -110,12 +110,12 @@ def test_the_owner_bounds_answers_by_its_own_limit(tmp_path):
     run(test, tmp_path, fetch_bytes_max=2000)
 
 
-def test_min_bytes_beyond_what_may_be_answered_do_not_wait_for_ever(tmp_path):
+def test_min_bytes_over_the_limit_do_not_wait_forever(tmp_path):
     async def test(core):
         one = batch()
         await append(core, one)
-        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(one))
-        assert counts(await core.fetch(asked)) == [1]
+        request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1 << 30, max_bytes=len(one))
+        assert counts(await core.fetch(request)) == [1]
 
     run(test, tmp_path)
 
@@ -154,7 +154,7 @@ def test_nothing_is_left_of_a_poll_that_ended(tmp_path):
     run(test, tmp_path)
 
 
-def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
+def test_append_while_a_fetch_reads_ends_its_wait(tmp_path, monkeypatch):
     async def test(core):
         await append(core, batch(size=1000))
         core._registry.find(LOG).reload()
@@ -167,13 +167,13 @@ def test_what_comes_while_a_query_is_read_ends_it_too(tmp_path, monkeypatch):
 
         monkeypatch.setattr(core._fetcher, "_from_store", append_meanwhile)
         # The empty log is read first, and has grown when the other has been read.
-        asked = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
-        assert counts(await core.fetch(asked)) == [1, 1]
+        request = query((LOGS[1], 0), (LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=1100)
+        assert counts(await core.fetch(request)) == [1, 1]
 
     run(test, tmp_path)
 
 
-def test_an_offset_between_what_is_readable_and_the_end_waits(tmp_path, monkeypatch):
+def test_offset_between_high_watermark_and_log_end_waits(tmp_path, monkeypatch):
     async def test(core):
         log = core._registry.find(LOG)
         await append(core, batch(5))
@@ -202,11 +202,11 @@ def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monk
 
 
 @pytest.mark.parametrize("read_committed", [False, True])
-def test_only_read_committed_is_told_of_aborted_transactions(tmp_path, read_committed):
+def test_only_read_committed_gets_aborted_transactions(tmp_path, read_committed):
     async def test(core):
-        asked = query((LOG, 0))
-        asked.read_committed = read_committed
-        (result,) = await core.fetch(asked)
+        request = query((LOG, 0))
+        request.read_committed = read_committed
+        (result,) = await core.fetch(request)
         assert result.aborted == ([] if read_committed else None)
 
     run(test, tmp_path)
@@ -238,12 +238,12 @@ def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch,
         looked = []
         find = core._fetcher._find
         monkeypatch.setattr(core._fetcher, "_find", lambda log: looked.append(log) or find(log))
-        asked = query(
+        request = query(
             *((log, 0) for log in LOGS),
             max_wait_ms=20 if change == "deadline" else _FOREVER_MS,
             min_bytes=len(batch()) + 1,
         )
-        polling = asyncio.ensure_future(core.fetch(asked))
+        polling = asyncio.ensure_future(core.fetch(request))
         await until(lambda: core._registry.find(LOGS[3]).waiters)
         assert looked == LOGS
         looked.clear()
@@ -263,17 +263,17 @@ def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch,
     run(test, tmp_path)
 
 
-def test_what_was_read_before_the_wait_counts_against_the_room_of_the_rest(tmp_path):
+def test_bytes_read_before_the_wait_count_against_the_limit(tmp_path):
     async def test(core):
         one = batch()
         await append(core, one, log=LOGS[1])
-        asked = query(
+        request = query(
             *((log, 0) for log in (LOGS[0], LOGS[1], LOGS[0])),
             max_wait_ms=_FOREVER_MS,
             min_bytes=3 * len(one),
             max_bytes=3 * len(one),
         )
-        polling = asyncio.ensure_future(core.fetch(asked))
+        polling = asyncio.ensure_future(core.fetch(request))
         await asyncio.sleep(0)  # the poll reads what is there, and waits
         for _ in range(4):
             await append(core, one, acks=1)
@@ -287,8 +287,8 @@ def test_a_partition_that_is_listed_twice_does_not_end_the_wait_for_more_bytes(t
     async def test(core):
         one = batch()
         await append(core, one)
-        asked = query((LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(one))
-        polling = asyncio.ensure_future(core.fetch(asked))
+        request = query((LOGS[0], 0), (LOGS[0], 0), max_wait_ms=_FOREVER_MS, min_bytes=2 * len(one))
+        polling = asyncio.ensure_future(core.fetch(request))
         await until(lambda: core._registry.logs[LOGS[0]].waiters)
         await append(core, one)
         assert counts(await polling) == [2, 0]
@@ -303,14 +303,14 @@ def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_no
         size = len(sent[0])
         shared = SharedRoom(5 * size)
 
-        def asked():
+        def request():
             rooms.append(shared.open())
             return replace(query((LOG, 0)), room=rooms[-1])
 
         rooms = []
-        assert counts(await core.fetch(asked())) == [5]
+        assert counts(await core.fetch(request())) == [5]
         assert shared.used == 5 * size
-        waiting = asyncio.ensure_future(core.fetch(asked()))
+        waiting = asyncio.ensure_future(core.fetch(request()))
         await asyncio.sleep(0.01)
         assert not waiting.done()
         rooms[0].give(2 * size)
@@ -320,23 +320,23 @@ def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_no
         rooms[0].give(size // 2)
         rooms[0].take(2 * size)
         assert shared.used == 5 * size - size // 2
-        assert counts(await core.fetch(asked())) == [1]
+        assert counts(await core.fetch(request())) == [1]
 
     run(test, tmp_path)
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["store", "memory"])
-def test_a_poll_does_not_wait_with_what_others_need_the_room_for(tmp_path, cache_bytes):
+def test_fetch_does_not_wait_while_others_need_its_memory(tmp_path, cache_bytes):
     async def test(core):
         sent = [batch(size=1000) for _ in range(3)]
         await append(core, *sent)
         size = len(sent[0])
         room = SharedRoom(5 * size).open()
-        asked = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
-        assert counts(await core.fetch(replace(asked, room=room))) == [3]
+        request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
+        assert counts(await core.fetch(replace(request, room=room))) == [3]
         # With room to spare it waits, and what it reads again does not count twice.
         roomy = SharedRoom(100 * size)
-        waiting = asyncio.ensure_future(core.fetch(replace(asked, room=roomy.open())))
+        waiting = asyncio.ensure_future(core.fetch(replace(request, room=roomy.open())))
         await until(lambda: roomy.used == 3 * size)
         await append(core, *(batch(size=1000) for _ in range(7)))
         assert counts(await waiting) == [10]
@@ -345,18 +345,20 @@ def test_a_poll_does_not_wait_with_what_others_need_the_room_for(tmp_path, cache
     run(test, tmp_path, tail_cache_bytes=cache_bytes)
 
 
-def test_a_wait_that_its_caller_ends_is_answered_with_what_is_there(tmp_path):
+def test_ended_wait_returns_the_available_batches(tmp_path):
     async def test(core):
         one = batch()
-        asked = query((LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(one))
-        asked.end_of_wait = asyncio.get_running_loop().create_future()
-        polling = asyncio.ensure_future(core.fetch(asked))
+        request = query(
+            (LOGS[0], 0), (LOGS[1], 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * len(one)
+        )
+        request.end_of_wait = asyncio.get_running_loop().create_future()
+        polling = asyncio.ensure_future(core.fetch(request))
         await asyncio.sleep(0)
         await append(core, one, log=LOGS[1])
         assert not polling.done()
-        asked.end_of_wait.set_result(None)
+        request.end_of_wait.set_result(None)
         assert counts(await polling) == [0, 1]
         # One that was ended before it began does not wait at all.
-        assert counts(await core.fetch(asked)) == [0, 1]
+        assert counts(await core.fetch(request)) == [0, 1]
 
     run(test, tmp_path)

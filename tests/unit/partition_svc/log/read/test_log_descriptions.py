@@ -26,7 +26,7 @@ def test_a_log_is_described_as_it_is(tmp_path):
     asyncio.run(test())
 
 
-def test_what_cannot_be_described_has_its_refusal():
+def test_description_of_an_unavailable_log_is_its_refusal():
     log_id = LogId(bytes(16), 1)
 
     def fail(_):

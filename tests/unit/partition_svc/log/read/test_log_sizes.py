@@ -32,7 +32,7 @@ def test_all_logs_that_were_written_to_are_known_by_their_bytes(tmp_path):
     run(test)
 
 
-def test_what_another_owns_does_not_count(tmp_path):
+def test_sizes_exclude_logs_of_other_members(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(), topic(OTHER.topic_id)) as core:
             await append(core, batch())

@@ -59,9 +59,9 @@ def test_a_record_is_found_in_a_batch_of_any_codec(tmp_path, codec):
 def test_every_time_is_found_in_a_long_log_whose_times_go_up_and_down(tmp_path):
     times = [1000 + (number * 37) % 500 + number * 5 for number in range(600)]
     batches = [timed(*times[n : n + 3], size=200) for n in range(0, 600, 3)]
-    wanted = sorted({*range(990, 4600, 13), min(times), max(times), max(times) + 1})
-    answers, stored = look_up(tmp_path, batches, *wanted)
-    assert answers == [expected(stored, time) for time in wanted]
+    searched = sorted({*range(990, 4600, 13), min(times), max(times), max(times) + 1})
+    answers, stored = look_up(tmp_path, batches, *searched)
+    assert answers == [expected(stored, time) for time in searched]
 
 
 def test_a_header_that_lies_about_its_time_leads_nowhere_else(tmp_path):
@@ -116,9 +116,7 @@ def test_a_batch_of_many_records_is_searched_in_a_thread(tmp_path, codec, monkey
     assert len(threads) == 3
 
 
-def test_batches_that_promise_what_they_do_not_have_are_searched_within_a_budget(
-    tmp_path, monkeypatch
-):
+def test_batches_with_a_false_max_timestamp_are_searched_within_a_budget(tmp_path, monkeypatch):
     monkeypatch.setattr(offset_lookup, "_BUDGET_RECORDS", 5)
     lying = timed(10, 11, 12)
     lying = with_valid_crc(lying[:35] + (1000).to_bytes(8, "big") + lying[43:])

@@ -62,7 +62,7 @@ def stored(core):
     return core._store.reader.read(KEY, 0, 1 << 40, EVERYTHING).batches
 
 
-def test_a_copy_goes_on_after_a_restart_where_it_was(tmp_path):
+def test_copy_continues_after_a_restart(tmp_path):
     async def test():
         sent = [placed(0, 3), placed(3, 2), placed(5)]
         async with member(tmp_path) as core:
@@ -145,7 +145,7 @@ def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_
     ],
     ids=["damaged", "there already", "twice", "cut off", "no batch"],
 )
-def test_what_does_not_go_on_is_not_added(tmp_path, batches):
+def test_batches_that_do_not_follow_the_copy_are_not_added(tmp_path, batches):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
@@ -209,7 +209,7 @@ def test_rows_are_those_of_the_last_attempt(tmp_path):
     run(test)
 
 
-def test_what_is_deleted_does_not_come_back_with_what_was_on_its_way(tmp_path):
+def test_deleted_copy_does_not_return_with_queued_batches(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
@@ -226,7 +226,7 @@ def test_what_is_deleted_does_not_come_back_with_what_was_on_its_way(tmp_path):
     run(test)
 
 
-def test_after_a_failure_a_copy_is_opened_anew(tmp_path, monkeypatch):
+def test_copy_is_opened_again_after_a_failure(tmp_path, monkeypatch):
     def fail(*_):
         raise StorageFailed("broken")
 
@@ -305,7 +305,7 @@ def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
     run(test)
 
 
-def test_a_chore_of_a_cancelled_move_that_has_not_run_never_runs(tmp_path, monkeypatch):
+def test_queued_task_of_a_cancelled_move_never_runs(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
             chore = CancelledChore(core._committer, monkeypatch, number=0, when="queued")

@@ -40,7 +40,7 @@ def test_batches_are_cut_apart_and_none_is_changed(copy):
     assert copy.next_offset == 0
 
 
-def test_time_index_epochs_and_segments_are_made_anew(store, copy):
+def test_copy_gets_its_own_time_index_epochs_and_segments(store, copy):
     batches = [
         assign_offset(batch(size=3000, timestamp_ms=1000 + n), n, 2 + n // 4) for n in range(8)
     ]

@@ -39,9 +39,7 @@ def placed_at(leader_epoch, owner="partition-0"):
 
 
 @pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
-def test_what_was_taken_before_the_fence_is_durable_and_answered_and_nothing_comes_after(
-    tmp_path, monkeypatch, acks
-):
+def test_fence_makes_earlier_appends_durable_and_refuses_later_ones(tmp_path, monkeypatch, acks):
     async def test(core, log):
         syncs = []
         sync = core._store.sync
@@ -127,7 +125,7 @@ def test_a_fence_that_could_not_be_stored_is_none_yet_and_holds(tmp_path, monkey
     run(tmp_path, test)
 
 
-def test_what_leaves_is_durable(tmp_path, monkeypatch):
+def test_transferred_batches_are_durable(tmp_path, monkeypatch):
     async def test(core, log):
         await append(core, batch(), acks=ACKS_LEADER)
         synced = []
@@ -217,8 +215,9 @@ def test_a_copy_is_how_a_log_begins_where_epochs_agree(tmp_path, end_offset, las
         await append(core, batch(3))
         core.apply(placed_at(8))
         await append(core, batch(3))
-        assert core.outgoing.continues(log, end_offset, last_epoch) is continues
+        copy = {"end_offset": end_offset, "last_epoch": last_epoch}
+        assert core.outgoing.has_prefix(log, **copy) is continues
         log.config = LogConfig.of({"cleanup.policy": "compact"}, {})
-        assert not core.outgoing.continues(log, end_offset, last_epoch)
+        assert not core.outgoing.has_prefix(log, **copy)
 
     run(tmp_path, test)

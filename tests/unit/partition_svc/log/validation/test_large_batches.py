@@ -56,10 +56,10 @@ def gate(monkeypatch):
     made.open()
 
 
-def run(tmp_path, story, *topics, **settings):
+def run(tmp_path, scenario, *topics, **settings):
     async def within_limits():
         async with asyncio.timeout(60), running_core(tmp_path, *topics, **settings) as core:
-            await story(core)
+            await scenario(core)
 
     asyncio.run(within_limits())
 
@@ -69,7 +69,7 @@ QUIET = {"cleaner_enable": False}
 
 
 def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gate):
-    async def story(core):
+    async def scenario(core):
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
         first = core.append([Append(LOG, LONG), Append(OTHER, small)], acks=ACKS_LEADER)
         second = core.append([Append(LOG, small)], acks=ACKS_LEADER)
@@ -89,13 +89,13 @@ def test_later_appends_of_the_log_queue_and_other_logs_do_not_wait(tmp_path, gat
         assert last.base_offset == 2 * COUNT + 2
         assert len(await read_everything(core)) == 5
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
 def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
     tmp_path, gate, monkeypatch
 ):
-    async def story(core):
+    async def scenario(core):
         def numbered(start, count):
             records = [Record(b"v", b"k")] * count
             return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
@@ -117,22 +117,22 @@ def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
         stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
         assert [one.base_offset for one in stored] == [0, COUNT]
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
-def test_a_batch_that_is_refused_does_not_hold_back_what_is_behind(tmp_path):
-    async def story(core):
+def test_refused_batch_does_not_hold_back_later_ones(tmp_path):
+    async def scenario(core):
         small = record_batch([Record(b"v", b"k")], base_timestamp_ms=5)
         answers = core.append([Append(LOG, KEYLESS), Append(LOG, small)], acks=ACKS_ALL)
         refused, stored = await answers
         assert (refused.refusal, stored.base_offset) == (Refusal.INVALID_RECORD, 0)
         assert len(refused.record_errors) == NAMED_MAX
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
 def test_sequences_are_checked_in_the_order_of_the_appends(tmp_path):
-    async def story(core):
+    async def scenario(core):
         def numbered(start, count):
             records = [Record(b"v", b"k")] * count
             return record_batch(records, base_timestamp_ms=5, producer=(7, 0, start))
@@ -143,22 +143,22 @@ def test_sequences_are_checked_in_the_order_of_the_appends(tmp_path):
         assert [one.base_offset for one in results] == [0, COUNT, 0, COUNT]
         assert len(await read_everything(core)) == 2
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
-def test_what_is_examined_when_the_log_goes_to_another_owner_is_refused(tmp_path, gate):
-    async def story(core):
+def test_examined_batch_is_refused_if_the_log_has_another_owner_by_then(tmp_path, gate):
+    async def scenario(core):
         answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
         await until(gate.reached.is_set)
         core.apply(snapshot(topic(owner="somebody else", configs=EAGER), revision=2))
         gate.open()
         assert [one.refusal for one in await answer] == [Refusal.NOT_OWNER]
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
 def test_the_epoch_counts_that_holds_when_it_is_examined(tmp_path, gate):
-    async def story(core):
+    async def scenario(core):
         answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
         await until(gate.reached.is_set)
         core.apply(snapshot(topic(leader_epoch=3, configs=EAGER), revision=2))
@@ -166,11 +166,11 @@ def test_the_epoch_counts_that_holds_when_it_is_examined(tmp_path, gate):
         (result,) = await answer
         assert (result.refusal, result.leader_epoch) == (Refusal.FENCED_LEADER_EPOCH, 3)
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
-def test_a_drain_waits_for_what_is_examined(tmp_path, gate):
-    async def story(core):
+def test_drain_waits_for_batches_that_are_examined(tmp_path, gate):
+    async def scenario(core):
         answer = core.append([Append(LOG, LONG)], acks=ACKS_ALL)
         draining = asyncio.ensure_future(core.drain())
         await until(gate.reached.is_set)
@@ -181,11 +181,11 @@ def test_a_drain_waits_for_what_is_examined(tmp_path, gate):
         await draining
         assert [one.base_offset for one in await answer] == [0]
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
 def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch, caplog):
-    async def story(core):
+    async def scenario(core):
         def failing(unexamined, pause=None):
             raise RuntimeError("a bug")
 
@@ -195,12 +195,12 @@ def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch
         assert [one.refusal for one in answer] == [Refusal.INVALID_RECORD, None]
         assert "a bug" in caplog.text
 
-    run(tmp_path, story, COMPACTED, **QUIET)
+    run(tmp_path, scenario, COMPACTED, **QUIET)
 
 
 @pytest.mark.parametrize("count", [1, COUNT])
 def test_all_records_are_examined_where_the_setting_says_so(tmp_path, count):
-    async def story(core):
+    async def scenario(core):
         wrong = record_batch([Record(b"v")] * count, payload=b"\xff" * 7 * count)
         sound = record_batch([Record(b"v")] * count, base_timestamp_ms=5)
         answers = await core.append([Append(LOG, wrong), Append(LOG, sound)], acks=ACKS_ALL)
@@ -208,12 +208,12 @@ def test_all_records_are_examined_where_the_setting_says_so(tmp_path, count):
         future, position = core.append_one(LOG, wrong, -1, acks=ACKS_ALL)
         assert (await future)[position].refusal is Refusal.INVALID_RECORD
 
-    run(tmp_path, story, validate_records="full")
+    run(tmp_path, scenario, validate_records="full")
 
 
 def test_only_headers_are_checked_where_the_setting_says_so(tmp_path):
-    async def story(core):
+    async def scenario(core):
         (result,) = await append(core, record_batch([Record(b"v")], payload=b"\xff" * 7))
         assert result.refusal is None
 
-    run(tmp_path, story)
+    run(tmp_path, scenario)

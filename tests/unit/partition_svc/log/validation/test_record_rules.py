@@ -53,13 +53,13 @@ def test_keys_are_found_under_any_compression(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("wanted", CODECS)
-def test_records_are_the_same_under_the_topics_codec(codec, wanted):
+@pytest.mark.parametrize("target", CODECS)
+def test_records_are_the_same_under_the_topics_codec(codec, target):
     sent = record_batch(numbered(20), codec=codec, producer=(5, 1, 7))
-    outcome = applied(sent, codec=CODECS[wanted])
+    outcome = applied(sent, codec=CODECS[target])
     assert isinstance(outcome, bytes)
     header = parse_header(outcome)
-    assert header.codec == CODECS[wanted]
+    assert header.codec == CODECS[target]
     assert (header.producer_id, header.producer_epoch, header.base_sequence) == (5, 1, 7)
     assert list(read_records(outcome)) == list(read_records(sent))
 
@@ -69,7 +69,7 @@ def test_the_right_codec_is_left_as_it_is():
     assert applied(sent, codec=CODECS["zstd"]) is sent
 
 
-def test_old_records_are_refused_one_by_one():
+def test_old_records_are_refused_individually():
     times = [NOW_MS - 101, NOW_MS - 100, -1, NOW_MS + 51, NOW_MS]
     sent = record_batch([Record(b"x", timestamp_ms=time) for time in times])
     outcome = applied(sent, timestamp_before_max_ms=100, timestamp_after_max_ms=50)
@@ -98,7 +98,7 @@ def test_garbage_in_the_place_of_records_is_invalid(config, payload):
     assert outcome.refusal is Refusal.INVALID_RECORD
 
 
-def test_what_is_not_of_its_codec_is_invalid():
+def test_records_that_are_not_in_their_codec_are_invalid():
     sent = record_batch(numbered(2), codec="gzip", payload=b"not gzip")
     outcome = applied(sent, codec=CODECS["lz4"])
     assert isinstance(outcome, AppendResult)
@@ -137,7 +137,7 @@ def test_batches_are_opened_only_where_the_header_does_not_tell(sent, config, ex
     assert opens(sent, **config) is expected
 
 
-def test_what_this_process_made_is_not_opened_for_its_keys():
+def test_batch_of_this_process_is_not_examined_for_keys():
     sent = record_batch([Record(b"a", key=b"k")], base_timestamp_ms=NOW_MS)
     for config in ({"is_compacted": True}, {"validates_records": True}):
         assert opens(sent, **config)
@@ -179,7 +179,7 @@ def test_times_out_of_range_name_their_records(base_ms, times_ms, wrong):
     assert [one.batch_index for one in outcome.record_errors] == wrong
 
 
-def test_a_producer_that_stamps_for_the_log_is_told_each_record():
+def test_refusal_of_log_append_time_by_a_producer_names_each_record():
     sent = record_batch(numbered(3), attributes=TIMESTAMP_TYPE_BIT)
     outcome = stamped_by_producer(parse_header(sent))
     assert outcome.refusal is Refusal.INVALID_TIMESTAMP

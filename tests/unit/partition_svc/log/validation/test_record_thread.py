@@ -7,8 +7,8 @@ from common.runtime.gil import yield_gil
 from partition_svc.log.validation.record_thread import RecordThread
 
 
-def test_work_runs_in_a_thread_of_its_own_one_after_the_other():
-    async def story():
+def test_work_runs_in_a_thread_in_order():
+    async def scenario():
         thread = RecordThread("test")
         names = await asyncio.gather(
             *(thread.run(lambda: threading.current_thread().name) for _ in range(3))
@@ -18,11 +18,11 @@ def test_work_runs_in_a_thread_of_its_own_one_after_the_other():
             await thread.run(lambda: 1 // 0)
         thread.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_the_event_loop_runs_while_a_thread_pauses():
-    async def story():
+    async def scenario():
         thread, turns = RecordThread("test"), 0
         go_on = threading.Event()
 
@@ -39,4 +39,4 @@ def test_the_event_loop_runs_while_a_thread_pauses():
         assert turns == 100
         thread.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

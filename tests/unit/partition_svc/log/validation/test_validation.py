@@ -193,11 +193,11 @@ TIMED = [Record(b"a", timestamp_ms=5000), Record(b"b", timestamp_ms=7000), Recor
 @pytest.mark.parametrize("codec", ["none", "zstd"])
 @pytest.mark.parametrize("attributes", [0, TIMESTAMP_TYPE_BIT])
 def test_a_time_that_the_producer_did_not_fill_in_is_that_of_the_newest_record(codec, attributes):
-    told = record_batch(TIMED, codec=codec, base_timestamp_ms=5000)
-    untold = record_batch(TIMED, codec=codec, base_timestamp_ms=5000, attributes=attributes)
-    stored = accepted(without_max_timestamp(untold))
+    expected = record_batch(TIMED, codec=codec, base_timestamp_ms=5000)
+    sent = record_batch(TIMED, codec=codec, base_timestamp_ms=5000, attributes=attributes)
+    stored = accepted(without_max_timestamp(sent))
     assert parse_header(stored).max_timestamp == 7000
-    assert stored == told
+    assert stored == expected
 
 
 def test_records_behind_an_empty_time_may_not_be_of_the_future_either():
@@ -235,7 +235,7 @@ def test_on_other_topics_their_bit_is_taken_away():
     assert accepted(sent) == record_batch(numbered(1))
 
 
-def test_record_rules_are_asked_where_the_topic_has_some():
+def test_record_rules_are_applied_if_the_topic_has_some():
     keyed = record_batch([Record(b"v", key=b"k")])
     assert accepted(keyed, LogConfig(is_compacted=True)) == keyed
     assert refusal(batch(), LogConfig(is_compacted=True)) is Refusal.INVALID_RECORD
@@ -313,7 +313,7 @@ WRONG_INSIDE = [
 
 
 @pytest.mark.parametrize("sent", WRONG_INSIDE)
-def test_what_only_the_records_tell_is_found_by_full_validation(sent):
+def test_full_validation_finds_flaws_of_records(sent):
     assert refusal(sent, FULL) is Refusal.INVALID_RECORD
     assert refusal(sent, LogConfig(is_compacted=True)) is Refusal.INVALID_RECORD
     assert refusal(sent) is None
