@@ -84,12 +84,12 @@ def settings_of(configuration: Configuration) -> Services:
     if _REBALANCE_DELAY not in configuration.given:
         partition[_REBALANCE_DELAY] = 0
     return Services(
-        own,
-        gateway,
-        configuration.of(PartitionSettings, partition),
-        configuration.of(MetadataSettings, {"data.dir": str(folder / "metadata")}),
-        configuration.of(TopicDefaults),
-        configuration.of(ProcessSettings),
+        own=own,
+        gateway=gateway,
+        partition=configuration.of(PartitionSettings, partition),
+        metadata=configuration.of(MetadataSettings, {"data.dir": str(folder / "metadata")}),
+        topic_defaults=configuration.of(TopicDefaults),
+        process=configuration.of(ProcessSettings),
     )
 
 

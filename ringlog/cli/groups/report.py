@@ -86,11 +86,22 @@ def report(
         if offset.offset >= 0
     }
     partitions = [
-        PartitionLag(*partition, offsets.get(partition), ends.get(partition), owners.get(partition))
+        PartitionLag(
+            topic=partition[0],
+            partition=partition[1],
+            committed=offsets.get(partition),
+            end=ends.get(partition),
+            member_id=owners.get(partition),
+        )
         for partition in sorted({*owners, *offsets})
     ]
     return GroupReport(
-        group.group_id, group.state, group.assignor, coordinator, group.members, partitions
+        group_id=group.group_id,
+        state=group.state,
+        assignor=group.assignor,
+        coordinator=coordinator,
+        members=group.members,
+        partitions=partitions,
     )
 
 
