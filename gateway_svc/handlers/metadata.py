@@ -1,4 +1,4 @@
-"""Metadata: the brokers, and topics with their leaders; creates topics on the way if it may."""
+"""Metadata: brokers and topics with their leaders. Creates missing topics if allowed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,14 +24,14 @@ from gateway_svc.wire.apis.metadata import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
-#: Since this version an empty list asks for no topics, and only null for all.
+#: First version in which an empty list means no topics, and only null all topics.
 _EMPTY_IS_NONE_SINCE: Final = 1
-#: Since this version topics may be asked for by id (KIP-516).
+#: First version with topic ids in requests (KIP-516).
 _BY_ID_SINCE: Final = 12
 
 
 async def metadata(request: MetadataRequest, context: RequestContext) -> MetadataResponse:
-    if context.api_version < _BY_ID_SINCE and _asks_by_id(request.topics or ()):
+    if context.api_version < _BY_ID_SINCE and _has_topic_ids(request.topics or ()):
         return METADATA.refuse(request, ErrorCode.INVALID_REQUEST)
     topics = await _topics(request, context)
     among = brokers(context)
@@ -41,16 +41,18 @@ async def metadata(request: MetadataRequest, context: RequestContext) -> Metadat
     )
     return MetadataResponse(
         brokers=[
-            MetadataResponseBroker(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
-            for one in among
+            MetadataResponseBroker(
+                node_id=broker.node_id, host=broker.host, port=broker.port, rack=broker.rack
+            )
+            for broker in among
         ],
         cluster_id=context.backends.view.cluster_id,
         controller_id=controller(among).node_id,
         topics=await map_cooperatively(
-            lambda one: (
-                _known(one, led_by, operations)
-                if isinstance(one, Topic)
-                else _unknown(one, operations)
+            lambda topic: (
+                _existing(topic, led_by, operations)
+                if isinstance(topic, Topic)
+                else _missing(topic, operations)
             ),
             topics,
         ),
@@ -60,20 +62,27 @@ async def metadata(request: MetadataRequest, context: RequestContext) -> Metadat
     )
 
 
-def _asks_by_id(topics: Iterable[MetadataRequestTopic]) -> bool:
+def _has_topic_ids(topics: Iterable[MetadataRequestTopic]) -> bool:
     return any(topic.name is None or topic.topic_id != ZERO_UUID for topic in topics)
 
 
 async def _topics(
     request: MetadataRequest, context: RequestContext
 ) -> Sequence[Topic | MetadataResponseTopic]:
-    """What is asked for, each once and in order: a topic, or the answer that there is none."""
-    asked = request.topics
-    if asked is None or (not asked and context.api_version < _EMPTY_IS_NONE_SINCE):
+    """Requested topics, each once and in order; a response where there is no such topic."""
+    requested = request.topics
+    if requested is None or (not requested and context.api_version < _EMPTY_IS_NONE_SINCE):
         return context.backends.view.topics
-    names = {one.name: None for one in asked if one.name is not None and one.topic_id == ZERO_UUID}
+    names = {
+        topic.name: None
+        for topic in requested
+        if topic.name is not None and topic.topic_id == ZERO_UUID
+    }
     missing = await create_missing(names, context, is_allowed=request.allow_auto_topic_creation)
-    keys = {(one.topic_id, one.name if one.topic_id == ZERO_UUID else None): None for one in asked}
+    keys = {
+        (topic.topic_id, topic.name if topic.topic_id == ZERO_UUID else None): None
+        for topic in requested
+    }
     return await map_cooperatively(lambda key: _topic(*key, missing, context), keys)
 
 
@@ -90,12 +99,12 @@ def _topic(
     return view.topic(name) or MetadataResponseTopic(error_code=error_code, name=name)
 
 
-def _unknown(told: MetadataResponseTopic, operations: int) -> MetadataResponseTopic:
-    """What may be done is told of every name, also where no topic has it (KafkaApis)."""
-    return told if told.name is None else replace(told, topic_authorized_operations=operations)
+def _missing(topic: MetadataResponseTopic, operations: int) -> MetadataResponseTopic:
+    """Adds the authorized operations, which KafkaApis returns for missing names too."""
+    return topic if topic.name is None else replace(topic, topic_authorized_operations=operations)
 
 
-def _known(topic: Topic, led_by: LeaderAssignment, operations: int) -> MetadataResponseTopic:
+def _existing(topic: Topic, led_by: LeaderAssignment, operations: int) -> MetadataResponseTopic:
     led = led_by.topic_leaders(topic.topic_id, len(topic.partitions))
     return MetadataResponseTopic(
         name=topic.name,
@@ -104,12 +113,12 @@ def _known(topic: Topic, led_by: LeaderAssignment, operations: int) -> MetadataR
         partitions=[
             MetadataResponsePartition(
                 partition_index=partition,
-                leader_id=one.leader,
+                leader_id=leader.leader,
                 leader_epoch=placement.leader_epoch,
-                replica_nodes=one.replicas,
-                isr_nodes=one.replicas,
+                replica_nodes=leader.replicas,
+                isr_nodes=leader.replicas,
             )
-            for partition, (one, placement) in enumerate(zip(led, topic.partitions, strict=True))
+            for partition, (leader, placement) in enumerate(zip(led, topic.partitions, strict=True))
         ],
         topic_authorized_operations=operations,
     )

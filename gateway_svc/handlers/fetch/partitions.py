@@ -1,4 +1,4 @@
-"""What a Fetch asks for: partitions as their logs, or why there is none."""
+"""Partitions of a Fetch request, resolved to their logs or to an error."""
 
 from typing import Final, NamedTuple
 
@@ -12,33 +12,35 @@ from gateway_svc.wire.error_code import ErrorCode
 _TOPIC_IDS_SINCE: Final = 13
 
 
-class Asked(NamedTuple):
-    """One partition asked for: its log, or why there is none; and where the reader left it."""
+class RequestedPartition(NamedTuple):
+    """One requested partition: its log or its error, and where the reader's log diverges."""
 
     topic: FetchTopic
-    partition: FetchPartition
+    request: FetchPartition
     log: LogId | None
     error_code: ErrorCode = ErrorCode.NONE
     diverging: EpochEndOffset | None = None
 
 
-def asked_partitions(request: FetchRequest, context: RequestContext) -> list[Asked]:
-    """What is asked for; a partition that is there twice counts once, as the last says."""
-    asked: dict[tuple[str, bytes, int], Asked] = {}
+def requested_partitions(
+    request: FetchRequest, context: RequestContext
+) -> list[RequestedPartition]:
+    """Resolves the partitions. Of a repeated partition the last one counts."""
+    requested: dict[tuple[str, bytes, int], RequestedPartition] = {}
     for topic in request.topics:
-        named = topic.topic if context.api_version < _TOPIC_IDS_SINCE else topic.topic_id
-        for one in topic.partitions:
-            found = resolve_partition(context.backends.view, named, one.partition)
-            key = (topic.topic, topic.topic_id, one.partition)
+        name_or_id = topic.topic if context.api_version < _TOPIC_IDS_SINCE else topic.topic_id
+        for partition in topic.partitions:
+            found = resolve_partition(context.backends.view, name_or_id, partition.partition)
+            key = (topic.topic, topic.topic_id, partition.partition)
             if isinstance(found, ErrorCode):
-                asked[key] = Asked(topic, one, None, found)
+                requested[key] = RequestedPartition(topic, partition, None, found)
             else:
-                asked[key] = Asked(topic, one, found.log)
-    return list(asked.values())
+                requested[key] = RequestedPartition(topic, partition, found.log)
+    return list(requested.values())
 
 
-def lost(asked: Asked) -> Asked:
-    """The same where the owner does not answer: retriable, as it may be back soon."""
-    if asked.log is None:
-        return asked
-    return asked._replace(log=None, error_code=ErrorCode.NOT_LEADER_OR_FOLLOWER)
+def with_owner_lost(requested: RequestedPartition) -> RequestedPartition:
+    """Returns the partition with a retriable error, because its owner does not respond."""
+    if requested.log is None:
+        return requested
+    return requested._replace(log=None, error_code=ErrorCode.NOT_LEADER_OR_FOLLOWER)

@@ -1,4 +1,4 @@
-"""What the log holds, in the form that a version of Fetch may be answered with.
+"""Conversion of stored batches to the record format of a version of Fetch.
 
 The rules are those of KafkaApis.maybeConvertFetchedData in Apache Kafka 3.
 """
@@ -13,11 +13,11 @@ from common.records.message_set import down_convert
 from gateway_svc.dispatch.conversions import ByteCounter, Conversions
 from gateway_svc.wire.schema import RecordChunks
 
-#: Record batches since this version (KIP-98), messages of magic 1 since that (KIP-32).
+#: First versions with record batches (KIP-98) and with messages of magic 1 (KIP-32).
 _BATCHES_SINCE: Final = 4
 _MAGIC_1_SINCE: Final = 2
 
-#: Batches may be compressed with zstd since this version (KIP-110).
+#: First version whose batches may be compressed with zstd (KIP-110).
 _ZSTD_SINCE: Final = 10
 
 
@@ -28,11 +28,11 @@ async def records_for(
     fetch_offset: int,
     conversions: Conversions,
 ) -> RecordChunks:
-    """`chunks` of whole v2 batches for a response of `version`; from version 10 on untouched.
+    """Converts `chunks` of whole v2 batches for `version`; from version 10 on they are unchanged.
 
     Raises:
         UnsupportedRecords: the first batch is compressed with zstd and the version is older.
-        CorruptRecords: what is to be converted cannot be read.
+        CorruptRecords: batches to be converted cannot be decoded.
     """
     if version >= _ZSTD_SINCE or not chunks:
         return chunks
@@ -45,13 +45,13 @@ async def records_for(
 def _down_converted(
     chunks: Sequence[bytes | memoryview], magic: int, fetch_offset: int, count: ByteCounter
 ) -> list[bytes]:
-    # All batches are there in both formats, and one of them is inflated at a time.
+    # All batches exist in both formats, and one of them is inflated at a time.
     count(sum(map(len, chunks)))
     return down_convert(chunks, magic, fetch_offset=fetch_offset)
 
 
 def _until_zstd(chunks: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """The batches before the first that the client cannot read, so that it gets as far as that."""
+    """Returns the batches before the first one that the client cannot read."""
     readable: list[bytes | memoryview] = []
     for chunk in chunks:
         for position, header in iter_batches(chunk):

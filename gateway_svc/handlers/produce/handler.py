@@ -1,8 +1,8 @@
-"""Produce: hands batches to the owners of their partitions, and answers when they are stored.
+"""Produce: appends batches at the owners of their partitions, and responds when they are stored.
 
 Requests of one connection overlap: `produce` starts the appends at once and in order, and the
-response is made when they are done. Only requests whose records must be converted first have
-their connection for themselves.
+response is built when they are done. Only requests whose records must be converted first run
+exclusively on their connection.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from gateway_svc.handlers.produce.records import (
     checked_batch,
     converted_batch,
 )
-from gateway_svc.handlers.produce.response_template import STORED_RESPONSE_SINCE, stored_response
+from gateway_svc.handlers.produce.response_template import TEMPLATE_SINCE, response_template
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     BatchIndexAndErrorMessage,
@@ -41,12 +41,12 @@ from gateway_svc.wire.apis.produce import (
 from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Versions below carry message sets (KIP-98).
+#: First version with record batches; older ones carry message sets (KIP-98).
 _BATCHES_SINCE: Final = 3
 #: Since this version topics are named by their ids (KIP-516).
 _TOPIC_IDS_SINCE: Final = 13
 
-#: Less is not told from this: connections look at the time about once a second.
+#: Shortest timeout: connections check their timeouts about once a second.
 _TIMEOUT_MS_MIN: Final = 1000
 
 
@@ -59,10 +59,10 @@ def produce(
 ) -> ProduceResponse | Operation[ProduceResponse] | ExclusiveOperation[ProduceResponse] | None:
     refused = _refusal_of_all(request)
     if refused is not None:
-        return _spoken(request, PRODUCE.refuse(request, refused))
+        return _or_nothing(request, PRODUCE.refuse(request, refused))
     if context.api_version < _BATCHES_SINCE:
         return ExclusiveOperation(lambda: _produce_converted(request, context))
-    return Appending(request, context).start()
+    return ProduceOperation(request, context).start()
 
 
 async def _produce_converted(
@@ -73,21 +73,21 @@ async def _produce_converted(
         for topic in request.topic_data
         for partition in topic.partition_data
     ]
-    begun = Appending(request, context, iter(batches)).start()
-    if not isinstance(begun, Appending):
+    begun = ProduceOperation(request, context, iter(batches)).start()
+    if not isinstance(begun, ProduceOperation):
         return begun
     await asyncio.wait([begun.future], timeout=begun.timeout_ms / 1000)
     if not begun.future.done():
-        return _spoken(request, PRODUCE.refuse(request, ErrorCode.REQUEST_TIMED_OUT))
+        return _or_nothing(request, PRODUCE.refuse(request, ErrorCode.REQUEST_TIMED_OUT))
     return begun.respond()
 
 
 async def _converted(
-    partition: PartitionProduceData, asked: TopicProduceData, context: RequestContext
+    partition: PartitionProduceData, topic: TopicProduceData, context: RequestContext
 ) -> Batch:
-    """What a partition carries, as a batch; nothing is opened where there is no such partition."""
+    """Converts the records of a partition to a batch, unless the partition does not exist."""
     view = context.backends.view
-    found = resolve_partition(view, _named_topic(asked, context), partition.index)
+    found = resolve_partition(view, _named_topic(topic, context), partition.index)
     if isinstance(found, ErrorCode):
         return NotAppended(found)
     records, version = partition.records, context.api_version
@@ -101,13 +101,13 @@ def _refusal_of_all(request: ProduceRequest) -> ErrorCode | None:
     if request.acks not in (ACKS_ALL, ACKS_LEADER, ACKS_NONE):
         return ErrorCode.INVALID_REQUIRED_ACKS
     if request.transactional_id is not None:
-        # None was ever begun: transactional producers get no id from InitProducerId.
+        # Transactions are not served: transactional producers get no id from InitProducerId.
         return ErrorCode.INVALID_TXN_STATE
     return None
 
 
-class Appending(Operation[ProduceResponse]):
-    """Appends under way, and what is known already of the partitions that need none."""
+class ProduceOperation(Operation[ProduceResponse]):
+    """Pending appends, and the errors of the partitions that are not appended to."""
 
     __slots__ = ("_appends", "_context", "_converted", "_early", "_request")
 
@@ -117,31 +117,31 @@ class Appending(Operation[ProduceResponse]):
         context: RequestContext,
         converted: Iterator[Batch] | None = None,
     ) -> None:
-        """`converted` are batches made of what the partitions carry, in their order."""
+        """`converted`: the converted batches of the partitions, in their order."""
         self._request = request
         self._context = context
         self._converted = converted
-        # By partition in the order of the request; None: an append is under way.
+        # By partition in the order of the request; None: an append is pending.
         self._early: list[NotAppended | None] = []
         self._appends: list[Append] = []
         for topic in request.topic_data:
-            self._begin_topic(topic)
+            self._add_topic(topic)
 
-    def start(self) -> "Appending | ProduceResponse | None":
-        """Starts the appends, or answers where there are none."""
+    def start(self) -> "ProduceOperation | ProduceResponse | None":
+        """Starts the appends, or returns the response if there are none."""
         if not self._appends:
-            return _spoken(self._request, self._response([]))
+            return _or_nothing(self._request, self._response([]))
         self.timeout_ms = timeout_ms(self._request.timeout_ms)
         partitions = self._context.backends.partitions
         self.future = partitions.append(self._appends, acks=self._request.acks)
         return self
 
-    def _begin_topic(self, asked: TopicProduceData) -> None:
-        topic, view = _named_topic(asked, self._context), self._context.backends.view
+    def _add_topic(self, topic: TopicProduceData) -> None:
+        name_or_id, view = _named_topic(topic, self._context), self._context.backends.view
         version, converted = self._context.api_version, self._converted
-        for partition in asked.partition_data:
+        for partition in topic.partition_data:
             batch = next(converted) if converted else checked_batch(partition.records, version)
-            found = resolve_partition(view, topic, partition.index)
+            found = resolve_partition(view, name_or_id, partition.index)
             if isinstance(found, ErrorCode):
                 self._early.append(NotAppended(found))
             elif isinstance(batch, NotAppended):
@@ -154,29 +154,29 @@ class Appending(Operation[ProduceResponse]):
         try:
             results: list[AppendResult] = self.future.result()
         except BackendUnavailable as error:
-            return self.lost(error)
-        return self.done(results)
+            return self.fail(error)
+        return self.complete(results)
 
-    def lost(self, error: BackendUnavailable) -> ProduceResponse | None:
-        """Not known whether it was stored, as after any time-out: producers try again."""
-        lost = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
-        self._early = [known or lost for known in self._early]
-        return _spoken(self._request, self._response([]))
+    def fail(self, error: BackendUnavailable) -> ProduceResponse | None:
+        """Responds REQUEST_TIMED_OUT: the outcome is unknown, and producers retry."""
+        unknown = NotAppended(ErrorCode.REQUEST_TIMED_OUT, str(error))
+        self._early = [known or unknown for known in self._early]
+        return _or_nothing(self._request, self._response([]))
 
-    def done(self, results: Sequence[AppendResult]) -> ProduceResponse | Encoded | None:
-        """With what became of the appends, in their order."""
+    def complete(self, results: Sequence[AppendResult]) -> ProduceResponse | Encoded | None:
+        """Responds with the results of the appends, in their order."""
         if len(results) == len(self._early) == 1 and results[0].refusal is None:
             return self._stored(results[0])
-        return _spoken(self._request, self._response(results))
+        return _or_nothing(self._request, self._response(results))
 
     def _stored(self, result: AppendResult) -> ProduceResponse | Encoded | None:
-        """The response to one stored batch: what most requests of many clients are about."""
+        """The response to a single stored batch, which most requests carry."""
         version = self._context.api_version
-        if version < STORED_RESPONSE_SINCE or not is_answered(self._request):
-            return _spoken(self._request, self._response([result]))
+        if version < TEMPLATE_SINCE or not is_answered(self._request):
+            return _or_nothing(self._request, self._response([result]))
         (topic,) = self._request.topic_data
         (partition,) = topic.partition_data
-        response = stored_response(version, topic.name, topic.topic_id, partition.index)
+        response = response_template(version, topic.name, topic.topic_id, partition.index)
         return response.body(result)
 
     def _response(self, results: Sequence[AppendResult]) -> ProduceResponse:
@@ -199,13 +199,13 @@ class Appending(Operation[ProduceResponse]):
         return ProduceResponse(responses=topics, node_endpoints=_endpoints(leaders))
 
 
-def timeout_ms(asked: int) -> int:
-    """How long appends are waited for, where a request says so."""
-    return max(asked, _TIMEOUT_MS_MIN)
+def timeout_ms(requested_ms: int) -> int:
+    """Time to wait for appends, from the timeout of the request."""
+    return max(requested_ms, _TIMEOUT_MS_MIN)
 
 
 def _named_topic(topic: TopicProduceData, context: RequestContext) -> str | bytes:
-    """Returns the topic's name, or its id in versions that name topics so."""
+    """Returns the topic's name, or its id in versions that use ids."""
     return topic.name if context.api_version < _TOPIC_IDS_SINCE else topic.topic_id
 
 
@@ -227,9 +227,9 @@ def _appended(
         log_start_offset=result.log_start_offset,
         record_errors=[
             BatchIndexAndErrorMessage(
-                batch_index=one.batch_index, batch_index_error_message=one.message
+                batch_index=error.batch_index, batch_index_error_message=error.message
             )
-            for one in result.record_errors
+            for error in result.record_errors
         ],
         current_leader=_leader(append, result, leaders)
         if error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
@@ -245,8 +245,8 @@ def _leader(append: Append, result: AppendResult, leaders: CurrentLeaders) -> Le
 def _endpoints(leaders: CurrentLeaders) -> Sequence[NodeEndpoint]:
     """Addresses of the brokers that the response names."""
     return [
-        NodeEndpoint(node_id=one.node_id, host=one.host, port=one.port, rack=one.rack)
-        for one in leaders.endpoints.values()
+        NodeEndpoint(node_id=broker.node_id, host=broker.host, port=broker.port, rack=broker.rack)
+        for broker in leaders.endpoints.values()
     ]
 
 
@@ -256,15 +256,16 @@ def _not_appended(index: int, known: NotAppended) -> PartitionProduceResponse:
     )
 
 
-def _spoken(request: ProduceRequest, response: ProduceResponse) -> ProduceResponse | None:
-    """With acks=0 there is no response, and an error is told by closing the connection."""
+def _or_nothing(request: ProduceRequest, response: ProduceResponse) -> ProduceResponse | None:
+    """Returns the response, or None with acks=0, where an error closes the connection."""
     if is_answered(request):
         return response
     for topic in response.responses:
-        for one in topic.partition_responses:
-            if one.error_code is not ErrorCode.NONE:
+        for partition in topic.partition_responses:
+            if partition.error_code is not ErrorCode.NONE:
                 raise Disconnect(
-                    f"Produce without a response: {one.error_code.name} for partition {one.index}"
+                    f"Produce without a response: {partition.error_code.name} for partition"
+                    f" {partition.index}"
                     f" of {topic.name or topic.topic_id.hex()}"
                 )
     return None

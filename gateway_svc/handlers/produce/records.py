@@ -1,8 +1,8 @@
-"""What a Produce request carries for a partition, as a batch that can be appended, or why not.
+"""Conversion of a partition's records in a Produce request to a batch, or to an error.
 
-Current versions carry one v2 batch, which is passed on as it came: the owner of the partition
-checks it, and here only what depends on the version. Versions 0 to 2 carry message sets,
-which become one v2 batch each.
+Current versions carry one v2 batch, which is passed on unchanged: the partition's owner validates
+it, and only version-dependent rules are checked here. Versions 0 to 2 carry message sets, each of
+which is converted to one v2 batch.
 """
 
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ _FLAGS_POSITION: Final = 22
 
 
 class NotAppended(NamedTuple):
-    """The answer for a partition without asking its owner. NONE: there was nothing to append."""
+    """Result of a partition that is not appended to. NONE: there is nothing to append."""
 
     error_code: ErrorCode
     message: str | None = None
@@ -44,11 +44,11 @@ _NO_ZSTD: Final = NotAppended(
 
 
 def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
-    """What a partition of a request from version 3 on carries."""
+    """Returns the records of a partition from version 3 on, after the checks by version."""
     if not records:
         return _NOTHING
     if len(records) < HEADER_BYTES:
-        return records  # whatever it is, the owner says that it is corrupt
+        return records  # too short for a header: the owner refuses it as corrupt
     if records[_MAGIC_POSITION] != MAGIC:
         return _WRONG_MAGIC
     flags = records[_FLAGS_POSITION]
@@ -62,10 +62,10 @@ def checked_batch(records: bytes | memoryview | None, version: int) -> Batch:
 def converted_batch(
     records: bytes | memoryview | None, version: int, message_bytes_max: int, count: ByteCounter
 ) -> Batch:
-    """What a partition of a request below version 3 carries, as a batch.
+    """Converts the records of a partition before version 3 to a batch.
 
-    Takes its time, for records are opened; `count` is told of the memory that this takes. Messages
-    and batches over `message_bytes_max`, the topic's max.message.bytes, are refused.
+    Slow, because records are decoded; `count` receives the bytes of memory used. Messages and
+    batches over `message_bytes_max`, the topic's max.message.bytes, are refused.
     """
     try:
         batch = up_convert(
@@ -80,9 +80,9 @@ def converted_batch(
     except UnsupportedRecords as error:
         return NotAppended(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, str(error))
     if batch is None:
-        # As UnifiedLog.append: an empty set is stored without a trace and without an error.
+        # An empty set is neither stored nor an error (UnifiedLog.append).
         return NotAppended(ErrorCode.NONE)
     if len(batch) > message_bytes_max:
-        # Its owner would refuse it too; until then it would be in memory.
+        # The owner would refuse it too, but it would take memory until then.
         return NotAppended(ErrorCode.MESSAGE_TOO_LARGE)
     return checked_batch(batch, version)

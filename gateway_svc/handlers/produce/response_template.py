@@ -1,8 +1,8 @@
-"""The response to a Produce request of one batch that was stored, made without the codec's work.
+"""Template of the response to a Produce request with one stored batch.
 
-Most responses of many clients are this one, and differ from their last one in three numbers that
-lie side by side. So the codec writes it once for each version and partition, and from then on only
-these are put in. Knows the shape of no version: it finds the place by what the codec wrote.
+Such responses for one partition differ in three adjacent numbers only. The codec encodes one for
+each version and partition; later ones are made by filling in the numbers. The template finds their
+position in the codec's output, so it depends on no version's layout.
 """
 
 from functools import lru_cache
@@ -19,19 +19,19 @@ from gateway_svc.wire.apis.produce import (
 from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import CORRELATION_END, CORRELATION_START, Encoded, write_response
 
-#: From this version on the response ends its numbers with log_start_offset (KIP-107).
-STORED_RESPONSE_SINCE: Final = 5
+#: First version whose numbers end with log_start_offset (KIP-107).
+TEMPLATE_SINCE: Final = 5
 
 #: base_offset, log_append_time_ms, log_start_offset.
 _NUMBERS: Final = Struct(">qqq")
-#: Stands for them in what is written once. No topic's name or id can hold it.
+#: Placeholder for them in the template. No topic's name or id can contain it.
 _MARK: Final = (0x6D61726B_00000001, 0x6D61726B_00000002, 0x6D61726B_00000003)
-_REMEMBERED_MAX: Final = 4096
+_CACHED_MAX: Final = 4096
 _pack_numbers: Final = _NUMBERS.pack
 
 
-class StoredResponse:
-    """For a request that named its topic `name` or `topic_id`, whichever `version` has."""
+class ResponseTemplate:
+    """Response to a request for `name` or `topic_id`, whichever `version` uses."""
 
     __slots__ = ("_after", "_before", "_frame_before", "_frame_size")
 
@@ -53,14 +53,14 @@ class StoredResponse:
         self._frame_before = frame[CORRELATION_END : -len(body)] + self._before
 
     def body(self, stored: AppendResult) -> Encoded:
-        """The response alone."""
+        """The response body."""
         numbers = _pack_numbers(
             stored.base_offset, stored.log_append_time_ms, stored.log_start_offset
         )
         return self._before + numbers + self._after
 
     def frame(self, request: bytes, stored: AppendResult) -> bytes:
-        """The response with its header and the length prefix, to the request in a frame."""
+        """The response with length prefix and header, to the request in a frame."""
         numbers = _pack_numbers(
             stored.base_offset, stored.log_append_time_ms, stored.log_start_offset
         )
@@ -75,5 +75,5 @@ class StoredResponse:
         )
 
 
-#: The one to use again: as `StoredResponse`.
-stored_response: Final = lru_cache(_REMEMBERED_MAX)(StoredResponse)
+#: Cached `ResponseTemplate`.
+response_template: Final = lru_cache(_CACHED_MAX)(ResponseTemplate)

@@ -11,11 +11,11 @@ from gateway_svc.wire.apis.produce import (
 from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import kind_of, read_header, read_request
 from gateway_svc.wire.produce_prefix import (
-    OPENING_START,
+    PREFIX_START,
     SINGLE_BATCH_VERSIONS,
-    opening_end,
+    prefix_end,
     read_batch,
-    read_opening,
+    read_prefix,
 )
 from gateway_svc.wire.violations import ProtocolViolation
 
@@ -50,11 +50,11 @@ def framed(
 
 def found(frame: bytes, version: int):
     """What is read of the frame; None: it is for the codec."""
-    opening = read_opening(frame, version)
-    if opening is None:
+    prefix = read_prefix(frame, version)
+    if prefix is None:
         return None
-    batch = read_batch(frame, opening_end(frame, version))
-    return None if batch is None else (*opening, bytes(batch))
+    batch = read_batch(frame, prefix_end(frame, version))
+    return None if batch is None else (*prefix, bytes(batch))
 
 
 def decoded(frame: bytes):
@@ -93,15 +93,15 @@ def test_it_reads_what_the_codec_reads(
 def test_frames_with_the_same_opening_say_the_same_with_it(data, version):
     """That is what lets it be looked up: no byte of the frame behind it changes its meaning."""
     frame = framed(asked(version, records=bytes(20)), version)
-    end = opening_end(frame, version)
+    end = prefix_end(frame, version)
     other = (
         frame[:4]
         + data.draw(st.binary(min_size=4, max_size=4))
-        + frame[OPENING_START:end]
+        + frame[PREFIX_START:end]
         + data.draw(st.binary(max_size=40))
     )
-    assert opening_end(other, version) == end
-    assert read_opening(other, version) == read_opening(frame, version)
+    assert prefix_end(other, version) == end
+    assert read_prefix(other, version) == read_prefix(frame, version)
 
 
 @given(st.data(), st.sampled_from(SINGLE_BATCH_VERSIONS))

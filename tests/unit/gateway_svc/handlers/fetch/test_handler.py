@@ -5,7 +5,7 @@ import pytest
 from common.ports.partitions import AbortedTransaction, FetchPartition, FetchResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.fetch.handler import fetch
-from gateway_svc.wire.apis.fetch import FetchPartition as Asked
+from gateway_svc.wire.apis.fetch import FetchPartition as RequestedPartition
 from gateway_svc.wire.apis.fetch import FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
 from tests.support.wire.batches import record_batch
@@ -14,8 +14,10 @@ from tests.support.wire.records import numbered
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
 
 
-def asked(partition: int, *, offset: int = 0, max_bytes: int = 1000, epoch: int = -1) -> Asked:
-    return Asked(
+def asked(
+    partition: int, *, offset: int = 0, max_bytes: int = 1000, epoch: int = -1
+) -> RequestedPartition:
+    return RequestedPartition(
         partition=partition,
         fetch_offset=offset,
         partition_max_bytes=max_bytes,
@@ -28,7 +30,7 @@ def request(*topics: FetchTopic, **fields: object) -> FetchRequest:
     return FetchRequest(topics=topics, **{**usual, **fields})
 
 
-def orders(*partitions: Asked) -> FetchTopic:
+def orders(*partitions: RequestedPartition) -> FetchTopic:
     return FetchTopic(topic="orders", partitions=partitions)
 
 

@@ -1,5 +1,5 @@
 from common.ports.partitions import LogId
-from gateway_svc.handlers.fetch.partitions import asked_partitions, lost
+from gateway_svc.handlers.fetch.partitions import requested_partitions, with_owner_lost
 from gateway_svc.wire.apis.fetch import FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
@@ -20,7 +20,7 @@ def found(version: int, *topics: tuple[dict[str, object], list[int]]):
             for named, partitions in topics
         ],
     )
-    return asked_partitions(request, World().context(version))
+    return requested_partitions(request, World().context(version))
 
 
 def test_a_topic_is_found_by_name_or_by_id_as_the_version_has_it():
@@ -39,7 +39,7 @@ def test_what_is_not_there_says_why():
 
 def test_a_partition_that_is_there_twice_counts_as_the_last_says():
     asked = found(12, ({"topic": "orders"}, [1, 0, 1]))
-    assert [(one.partition.partition, one.partition.fetch_offset) for one in asked] == [
+    assert [(one.request.partition, one.request.fetch_offset) for one in asked] == [
         (1, 2),
         (0, 1),
     ]
@@ -47,5 +47,8 @@ def test_a_partition_that_is_there_twice_counts_as_the_last_says():
 
 def test_an_owner_that_does_not_answer_is_retriable_and_nothing_else_is_changed():
     known, unknown = found(12, ({"topic": "orders"}, [0, 9]))
-    assert (lost(known).log, lost(known).error_code) == (None, ErrorCode.NOT_LEADER_OR_FOLLOWER)
-    assert lost(unknown) == unknown
+    assert (with_owner_lost(known).log, with_owner_lost(known).error_code) == (
+        None,
+        ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    )
+    assert with_owner_lost(unknown) == unknown

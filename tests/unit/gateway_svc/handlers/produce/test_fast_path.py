@@ -17,7 +17,7 @@ from gateway_svc.dispatch.route import overlapping_route
 from gateway_svc.handlers.produce import fast_path
 from gateway_svc.handlers.produce.fast_path import single_batch_fast_paths
 from gateway_svc.handlers.produce.handler import is_answered, produce
-from gateway_svc.handlers.produce.response_template import StoredResponse
+from gateway_svc.handlers.produce.response_template import ResponseTemplate
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -205,7 +205,7 @@ def test_a_bug_of_the_fast_response_is_logged_once_and_the_slow_path_responds(
 
     sent = frame(version)
     expected = answered(LONG, sent)
-    monkeypatch.setattr(StoredResponse, "frame", broken)
+    monkeypatch.setattr(ResponseTemplate, "frame", broken)
     assert answered(SHORT, sent) == expected
     (record,) = caplog.records
     assert record.message == f"the fast path failed to respond to Produce v{version}"
@@ -274,7 +274,7 @@ def test_what_is_known_of_requests_ends_with_the_view_that_it_came_from(version)
 
 
 def test_what_is_known_of_requests_is_bounded(monkeypatch):
-    monkeypatch.setattr(fast_path, "_KNOWN_MAX", 3)
+    monkeypatch.setattr(fast_path, "_CACHED_MAX", 3)
 
     async def story():
         world = World()
@@ -282,7 +282,7 @@ def test_what_is_known_of_requests_is_bounded(monkeypatch):
         answer = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
             assert await told(answer, frame(9, timeout_ms=timeout_ms))
-        return len(dispatch.fast_paths[kind_of(0, 9)].__self__._known)
+        return len(dispatch.fast_paths[kind_of(0, 9)].__self__._cache)
 
     assert 0 < asyncio.run(story()) <= 3
 

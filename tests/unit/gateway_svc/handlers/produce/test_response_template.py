@@ -1,7 +1,7 @@
 import pytest
 
 from common.ports.partitions import AppendResult
-from gateway_svc.handlers.produce.response_template import STORED_RESPONSE_SINCE, stored_response
+from gateway_svc.handlers.produce.response_template import TEMPLATE_SINCE, response_template
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
     PartitionProduceResponse,
@@ -17,7 +17,7 @@ RESULTS = (AppendResult(0, -1, 0), AppendResult(2**63 - 1, 1_700_000_000_000, 2*
 
 @pytest.mark.parametrize("name", ["orders", "o" * 249])
 @pytest.mark.parametrize("partition", [0, 3, 2**31 - 1])
-@pytest.mark.parametrize("version", range(STORED_RESPONSE_SINCE, PRODUCE.version_max + 1))
+@pytest.mark.parametrize("version", range(TEMPLATE_SINCE, PRODUCE.version_max + 1))
 def test_it_is_what_the_codec_writes(version, partition, name):
     for result in RESULTS:
         stored = PartitionProduceResponse(
@@ -29,7 +29,7 @@ def test_it_is_what_the_codec_writes(version, partition, name):
         topic = TopicProduceResponse(name=name, topic_id=TOPIC_ID, partition_responses=[stored])
         message = ProduceResponse(responses=[topic])
         expected = b"".join(encode(message, version, PRODUCE.is_flexible(version)))
-        response = stored_response(version, name, TOPIC_ID, partition)
+        response = response_template(version, name, TOPIC_ID, partition)
         assert response.body(result) == expected
         sent = b"".join(write_response(PRODUCE, version, -7, message))
         assert (
@@ -38,5 +38,7 @@ def test_it_is_what_the_codec_writes(version, partition, name):
 
 
 def test_it_is_remembered():
-    assert stored_response(9, "orders", TOPIC_ID, 1) is stored_response(9, "orders", TOPIC_ID, 1)
-    assert stored_response(9, "orders", TOPIC_ID, 1) is not stored_response(9, "o", TOPIC_ID, 1)
+    assert response_template(9, "orders", TOPIC_ID, 1) is response_template(
+        9, "orders", TOPIC_ID, 1
+    )
+    assert response_template(9, "orders", TOPIC_ID, 1) is not response_template(9, "o", TOPIC_ID, 1)
