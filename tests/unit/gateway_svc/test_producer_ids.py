@@ -61,7 +61,7 @@ def test_the_next_block_is_allocated_before_the_current_one_is_used_up():
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert blocks.given == 2
-        blocks.gate.clear()  # from here on there is nobody to ask
+        blocks.gate.clear()  # from here on no allocation succeeds
         assert [await ids.next_id() for _ in range(6)] == [109, *range(1100, 1105)]
 
     run(scenario)

@@ -7,7 +7,7 @@ from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProduce
 from gateway_svc.wire.codec import decode
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.violations import ProtocolViolation
-from tests.unit.gateway_svc.handlers.dispatching import KEY, answered, asked, broken, frame
+from tests.unit.gateway_svc.dispatch.dispatched import KEY, broken, decoded, dispatched, frame
 from tests.unit.gateway_svc.handlers.world import PEER, World
 
 
@@ -21,8 +21,8 @@ def test_a_request_reaches_its_handler_and_the_response_its_client(version):
         )
         return InitProducerIdResponse(producer_id=5)
 
-    (parts,) = asked(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
-    assert answered(parts, version).producer_id == 5
+    (parts,) = dispatched(exclusive_route(INIT_PRODUCER_ID, handle), frame(version))
+    assert decoded(parts, version).producer_id == 5
     assert seen == [("t", version, "c", PEER)]
 
 
@@ -33,7 +33,7 @@ def test_requests_with_equal_version_and_client_id_share_their_context():
         contexts.append(context)
         return InitProducerIdResponse()
 
-    asked(
+    dispatched(
         exclusive_route(INIT_PRODUCER_ID, handle),
         *(frame(), frame(), frame(0), frame(), frame(client="d"), frame()),
     )
@@ -43,7 +43,7 @@ def test_requests_with_equal_version_and_client_id_share_their_context():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "reason"),
     [
         (frame(key=99), "a request of the unknown API 99"),
         (frame(6), "InitProducerId v6 is not supported"),
@@ -52,9 +52,9 @@ def test_requests_with_equal_version_and_client_id_share_their_context():
         (frame()[:-1], "InitProducerIdRequest v1"),
     ],
 )
-def test_a_frame_that_is_no_request_of_a_served_version_is_a_violation(wrong, words):
-    with pytest.raises(ProtocolViolation, match=words):
-        asked(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
+def test_a_frame_that_is_no_request_of_a_served_version_is_a_violation(wrong, reason):
+    with pytest.raises(ProtocolViolation, match=reason):
+        dispatched(exclusive_route(INIT_PRODUCER_ID, broken), wrong)
 
 
 @pytest.mark.parametrize("version", [5, 99, -1])

@@ -17,12 +17,12 @@ from gateway_svc.wire.apis.describe_groups import (
 from gateway_svc.wire.apis.init_producer_id import INIT_PRODUCER_ID, InitProducerIdResponse
 from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.dispatching import (
+from tests.unit.gateway_svc.dispatch.dispatched import (
     KEY,
-    Soon,
-    answered,
-    asked,
+    DoneOperation,
     broken,
+    decoded,
+    dispatched,
     frame,
     overlapping,
 )
@@ -33,14 +33,14 @@ from tests.unit.gateway_svc.handlers.world import PEER, World
     "start",
     [
         lambda request, context: InitProducerIdResponse(producer_id=6),
-        lambda request, context: Soon(InitProducerIdResponse(producer_id=6)),
+        lambda request, context: DoneOperation(InitProducerIdResponse(producer_id=6)),
         lambda request, context: ExclusiveOperation(lambda: answer_later(6)),
     ],
     ids=["at once", "started", "exclusive"],
 )
 def test_an_overlapping_handler_may_respond_in_three_ways(start):
-    (parts,) = asked(overlapping(start), frame())
-    assert answered(parts).producer_id == 6
+    (parts,) = dispatched(overlapping(start), frame())
+    assert decoded(parts).producer_id == 6
 
 
 async def answer_later(producer_id: int) -> InitProducerIdResponse:
@@ -49,7 +49,7 @@ async def answer_later(producer_id: int) -> InitProducerIdResponse:
 
 
 def test_a_request_that_expects_no_response_gets_none():
-    assert asked(overlapping(lambda request, context: Soon(None)), frame()) == [None]
+    assert dispatched(overlapping(lambda request, context: DoneOperation(None)), frame()) == [None]
 
 
 def broken_now(*_: object) -> InitProducerIdResponse:
@@ -59,7 +59,7 @@ def broken_now(*_: object) -> InitProducerIdResponse:
 BUGS = [
     pytest.param(exclusive_route(INIT_PRODUCER_ID, broken), id="exclusive route"),
     pytest.param(overlapping(broken_now), id="at once"),
-    pytest.param(overlapping(lambda *_: Soon(RuntimeError("a bug"))), id="started"),
+    pytest.param(overlapping(lambda *_: DoneOperation(RuntimeError("a bug"))), id="started"),
     pytest.param(overlapping(lambda *_: ExclusiveOperation(broken)), id="exclusive"),
     pytest.param(
         overlapping(lambda *_: InitProducerIdResponse(producer_id="no id")), id="encoding"
@@ -70,8 +70,8 @@ BUGS = [
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog):
     with caplog.at_level(logging.ERROR):
-        (parts,) = asked(bug, frame())
-    assert answered(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
+        (parts,) = dispatched(bug, frame())
+    assert decoded(parts).error_code is ErrorCode.UNKNOWN_SERVER_ERROR
     (record,) = caplog.records
     assert record.getMessage() == "InitProducerId v1 from 'c' failed"
     assert record.exc_info
@@ -80,20 +80,20 @@ def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog
 def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
     silent = overlapping(broken_now, is_answered=False)
     with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
-        asked(silent, frame())
+        dispatched(silent, frame())
 
 
 @pytest.mark.parametrize(
     "ending",
     [
-        pytest.param(lambda *_: Soon(Disconnect("no")), id="started"),
+        pytest.param(lambda *_: DoneOperation(Disconnect("no")), id="started"),
         pytest.param(lambda *_: ExclusiveOperation(disconnect), id="exclusive"),
         pytest.param(lambda *_: raise_disconnect(), id="at once"),
     ],
 )
 def test_a_handler_may_close_the_connection(ending):
     with pytest.raises(Disconnect, match="no"):
-        asked(overlapping(ending), frame())
+        dispatched(overlapping(ending), frame())
 
 
 async def disconnect() -> InitProducerIdResponse:
@@ -106,23 +106,23 @@ def raise_disconnect() -> InitProducerIdResponse:
 
 def test_an_expired_request_times_out():
     async def scenario() -> Parts | None:
-        start = overlapping(lambda request, context: Soon(InitProducerIdResponse()))
+        start = overlapping(lambda request, context: DoneOperation(InitProducerIdResponse()))
         reply = Dispatcher({KEY: start}, World().backends).connect(PEER)(frame())
         assert isinstance(reply, PendingResponse)
         return reply.expire()
 
-    assert answered(asyncio.run(scenario())).error_code is ErrorCode.REQUEST_TIMED_OUT
+    assert decoded(asyncio.run(scenario())).error_code is ErrorCode.REQUEST_TIMED_OUT
 
 
 def test_abandon_is_passed_to_the_operation():
-    class Abandonable(Soon):
+    class Abandonable(DoneOperation):
         def abandon(self) -> None:
             abandoned.append(self)
 
-    abandoned: list[Soon] = []
+    abandoned: list[DoneOperation] = []
 
     async def scenario() -> None:
-        for start in (Abandonable, Soon):
+        for start in (Abandonable, DoneOperation):
             route = overlapping(lambda request, context, start=start: start(None))
             reply = Dispatcher({KEY: route}, World().backends).connect(PEER)(frame())
             assert isinstance(reply, PendingResponse)

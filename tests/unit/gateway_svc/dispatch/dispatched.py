@@ -1,4 +1,4 @@
-"""Requests of one small API on their way through a dispatch, and what becomes of them."""
+"""Requests of one small API, InitProducerId, through a dispatcher, and their responses."""
 
 import asyncio
 from typing import Any
@@ -25,8 +25,8 @@ def frame(version: int = 1, *, key: int = KEY, correlation_id: int = 7, client: 
     return head + tags + b"".join(encode(request, version, version >= 2))
 
 
-def answered(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
-    """The response in `parts`, whose length and correlation id are checked on the way."""
+def decoded(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
+    """Returns the response in `parts`, after a check of its length and correlation id."""
     assert parts is not None
     data = b"".join(parts)
     assert int.from_bytes(data[:4], "big") == len(data) - 4
@@ -37,26 +37,28 @@ def answered(parts: Parts | None, version: int = 1) -> InitProducerIdResponse:
     return response
 
 
-def asked(route: Route, *frames: bytes) -> list[Any]:
-    """What becomes of `frames` on one connection."""
+def dispatched(route: Route, *frames: bytes) -> list[Any]:
+    """Returns the responses to `frames` of one connection; None for those that have none."""
 
-    async def story() -> list[Any]:
-        answer = Dispatcher({KEY: route}, World().backends).connect(PEER)
-        ended = []
-        for one in frames:
-            reply = answer(one)
+    async def scenario() -> list[Any]:
+        start = Dispatcher({KEY: route}, World().backends).connect(PEER)
+        responses = []
+        for sent in frames:
+            reply = start(sent)
             if isinstance(reply, Deferred):
                 reply = reply.start()
             if isinstance(reply, PendingResponse):
                 await asyncio.wait([reply.future])
                 reply = reply.finish()
-            ended.append(reply)
-        return ended
+            responses.append(reply)
+        return responses
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
-class Soon(Operation[InitProducerIdResponse]):
+class DoneOperation(Operation[InitProducerIdResponse]):
+    """An operation that is done already; `respond` raises `response` if that is an exception."""
+
     def __init__(self, response: InitProducerIdResponse | Exception | None) -> None:
         self.future = asyncio.get_running_loop().create_future()
         self.future.set_result(None)
