@@ -4,9 +4,10 @@ Names are Kafka's (KIP-62, KIP-345, KIP-394, KIP-559, KIP-814).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_request import CoordinatorRequest, GroupRequest
 
 
 @dataclass(slots=True)
@@ -18,13 +19,14 @@ class GroupProtocol:
 
 
 @dataclass(slots=True)
-class JoinGroup:
+class JoinGroup(GroupRequest["Joined"]):
     """`needs_member_id`: an empty `member_id` is answered with one, to join again (KIP-394).
 
     `may_skip_assignment`: the leader of an unchanged generation need not assign (KIP-814).
     """
 
-    group_id: str
+    waits_for_members = True
+
     member_id: str
     protocol_type: str
     protocols: Sequence[GroupProtocol]
@@ -35,6 +37,14 @@ class JoinGroup:
     reason: str | None = None
     needs_member_id: bool = True
     may_skip_assignment: bool = False
+
+    @property
+    def is_idempotent(self) -> bool:
+        """A second JoinGroup without any id would leave a member that no client represents."""
+        return bool(self.member_id) or self.group_instance_id is not None
+
+    def refused(self, refusal: GroupRefusal) -> "Joined":
+        return Joined(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -65,16 +75,20 @@ class MemberAssignment:
 
 
 @dataclass(slots=True)
-class SyncGroup:
+class SyncGroup(GroupRequest["Synced"]):
     """Protocol type and name are checked where they are given (KIP-559)."""
 
-    group_id: str
+    waits_for_members = True
+
     member_id: str
     generation_id: int
     group_instance_id: str | None = None
     protocol_type: str | None = None
     protocol_name: str | None = None
     assignments: Sequence[MemberAssignment] = ()
+
+    def refused(self, refusal: GroupRefusal) -> "Synced":
+        return Synced(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -86,11 +100,15 @@ class Synced:
 
 
 @dataclass(slots=True)
-class GroupHeartbeat:
-    group_id: str
+class GroupHeartbeat(GroupRequest["HeartbeatTaken"]):
+    outlives_caller = True
+
     member_id: str
     generation_id: int
     group_instance_id: str | None = None
+
+    def refused(self, refusal: GroupRefusal) -> "HeartbeatTaken":
+        return HeartbeatTaken(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -108,9 +126,29 @@ class LeavingMember:
 
 
 @dataclass(slots=True)
-class LeaveGroup:
-    group_id: str
+class LeaveGroup(GroupRequest["Left"]):
     members: Sequence[LeavingMember]
+
+    @property
+    def is_idempotent(self) -> bool:
+        """An instance id may belong to a new member by the second execution."""
+        return all(member.member_id for member in self.members)
+
+    def adapt_retried(self, reply: "Left") -> "Left":
+        """A member that is unknown to the retry has left before."""
+        unknown = GroupRefusal.UNKNOWN_MEMBER_ID
+        if reply.refusal is unknown:
+            return Left(
+                [LeftMember(member.member_id, member.group_instance_id) for member in self.members]
+            )
+        members = [
+            replace(member, refusal=None) if member.refusal is unknown else member
+            for member in reply.members
+        ]
+        return replace(reply, members=members)
+
+    def refused(self, refusal: GroupRefusal) -> "Left":
+        return Left(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -124,6 +162,14 @@ class LeftMember:
 class Left:
     members: Sequence[LeftMember] = ()
     refusal: GroupRefusal | None = None
+
+
+@dataclass(slots=True)
+class DescribeGroup(GroupRequest["DescribedGroup"]):
+    """Describes a classic group."""
+
+    def refused(self, refusal: GroupRefusal) -> "DescribedGroup":
+        return DescribedGroup(self.group_id, refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -149,11 +195,14 @@ class DescribedGroup:
 
 
 @dataclass(slots=True)
-class ListGroups:
+class ListGroups(CoordinatorRequest["ListedGroups"]):
     """Empty filters let everything through. Compared without regard to case (KIP-848)."""
 
     states: Sequence[str] = ()
     types: Sequence[str] = ()
+
+    def refused(self, refusal: GroupRefusal) -> "ListedGroups":
+        return ListedGroups(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -173,6 +222,19 @@ class ListedGroups:
     groups: Sequence[ListedGroup] = ()
     refusal: GroupRefusal | None = None
     unanswered: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class DeleteGroup(GroupRequest["GroupResult"]):
+    """Deletes a group without members, and its offsets."""
+
+    def adapt_retried(self, reply: "GroupResult") -> "GroupResult":
+        """A group that the retry does not find was deleted before."""
+        was_deleted = reply.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+        return GroupResult(self.group_id) if was_deleted else reply
+
+    def refused(self, refusal: GroupRefusal) -> "GroupResult":
+        return GroupResult(self.group_id, refusal)
 
 
 @dataclass(slots=True)

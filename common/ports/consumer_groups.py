@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_request import GroupRequest
+
+#: The member epoch of a member's last heartbeat.
+LEAVE_GROUP_MEMBER_EPOCH: Final = -1
 
 
 @dataclass(slots=True)
@@ -15,10 +20,11 @@ class OwnedPartitions:
 
 
 @dataclass(slots=True)
-class ConsumerHeartbeat:
+class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatTaken"]):
     """None and -1 mean: as in the heartbeat before (KIP-848)."""
 
-    group_id: str
+    outlives_caller = True
+
     member_id: str
     member_epoch: int
     instance_id: str | None = None
@@ -29,6 +35,24 @@ class ConsumerHeartbeat:
     server_assignor: str | None = None
     owned: Sequence[OwnedPartitions] | None = None
     client: GroupClient = UNKNOWN_CLIENT
+
+    @property
+    def is_idempotent(self) -> bool:
+        """A heartbeat carries the member's epoch, and its execution may raise that epoch.
+
+        A second one with the old epoch would fence the member (KIP-848). After an error clients
+        send a full heartbeat, which is accepted under the old epoch too.
+        """
+        return self.member_epoch == LEAVE_GROUP_MEMBER_EPOCH
+
+    def adapt_retried(self, reply: "ConsumerHeartbeatTaken") -> "ConsumerHeartbeatTaken":
+        """A member that is unknown to the retry has left before."""
+        if reply.refusal in (GroupRefusal.UNKNOWN_MEMBER_ID, GroupRefusal.GROUP_ID_NOT_FOUND):
+            return ConsumerHeartbeatTaken(self.member_id, self.member_epoch)
+        return reply
+
+    def refused(self, refusal: GroupRefusal) -> "ConsumerHeartbeatTaken":
+        return ConsumerHeartbeatTaken(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -41,6 +65,12 @@ class ConsumerHeartbeatTaken:
     assignment: Sequence[OwnedPartitions] | None = None
     refusal: GroupRefusal | None = None
     message: str | None = None
+
+
+@dataclass(slots=True)
+class DescribeConsumerGroup(GroupRequest["DescribedConsumerGroup"]):
+    def refused(self, refusal: GroupRefusal) -> "DescribedConsumerGroup":
+        return DescribedConsumerGroup(self.group_id, refusal=refusal)
 
 
 @dataclass(slots=True)

@@ -1,42 +1,16 @@
 """The port to group coordinators: members, generations, assignments, committed offsets.
 
-A group belongs to one partition of `__consumer_offsets`, and its coordinator lives where that
-partition does. Implemented by `partition_svc` and by the gateway's gRPC client. What happens to a
-group, a member or a partition is data (`refusal`); the only exception is `BackendUnavailable`, for
-a call that as a whole got no answer.
+A group belongs to one partition of `__consumer_offsets`, and the member that owns the partition
+coordinates the group. Implemented by `partition_svc`, by its gRPC client, and by the router over
+all members. The outcome of a request is data (`refusal` of the reply); the only exception is
+`BackendUnavailable`, for a call without a response.
 """
 
 from asyncio import Future
-from collections.abc import Sequence
 from typing import Final, Protocol
 
-from common.ports.classic_groups import (
-    DescribedGroup,
-    GroupHeartbeat,
-    GroupResult,
-    HeartbeatTaken,
-    Joined,
-    JoinGroup,
-    LeaveGroup,
-    Left,
-    ListedGroups,
-    ListGroups,
-    Synced,
-    SyncGroup,
-)
-from common.ports.consumer_groups import (
-    ConsumerHeartbeat,
-    ConsumerHeartbeatTaken,
-    DescribedConsumerGroup,
-)
-from common.ports.group_offsets import (
-    CommitOffsets,
-    CommitResult,
-    DeletedOffsets,
-    DeleteOffsets,
-    FetchedOffsets,
-    FetchOffsets,
-)
+from common.ports.classic_groups import ListedGroups, ListGroups
+from common.ports.group_request import GroupRequest, ReplyT
 
 #: The internal topic that holds groups and committed offsets.
 OFFSETS_TOPIC: Final = "__consumer_offsets"
@@ -45,37 +19,21 @@ OFFSETS_TOPIC_PARTITIONS: Final = 50
 
 
 class Coordinators(Protocol):
-    """Group coordinators, wherever they live. Every method raises `BackendUnavailable`.
+    """Group coordinators, local or remote. Every method raises `BackendUnavailable`."""
 
-    Calls about one group reach its coordinator in the order in which they were made as far as
-    their callers wait for them; a join or a sync may wait for other members. Those that members
-    make again and again are no coroutine functions: they have begun when they return.
-    """
+    def call(self, request: GroupRequest[ReplyT]) -> "Future[ReplyT]":
+        """Returns the future reply of the group's coordinator.
 
-    async def join_group(self, request: JoinGroup) -> Joined: ...
+        The call has begun when this returns. Calls about one group reach its coordinator in the
+        order in which they were made, provided that each caller waits for its reply; a join or a
+        sync may wait for other members.
+        """
+        ...
 
-    async def sync_group(self, request: SyncGroup) -> Synced: ...
+    async def list_groups(self, request: ListGroups) -> ListedGroups:
+        """Returns the groups of all coordinators behind this port.
 
-    def heartbeat(self, request: GroupHeartbeat) -> "Future[HeartbeatTaken]": ...
-
-    async def leave_group(self, request: LeaveGroup) -> Left: ...
-
-    def commit_offsets(self, request: CommitOffsets) -> "Future[CommitResult]": ...
-
-    async def fetch_offsets(self, request: FetchOffsets) -> FetchedOffsets: ...
-
-    async def describe_groups(self, group_ids: Sequence[str]) -> list[DescribedGroup]: ...
-
-    async def list_groups(self, request: ListGroups) -> ListedGroups: ...
-
-    async def delete_groups(self, group_ids: Sequence[str]) -> list[GroupResult]: ...
-
-    async def delete_offsets(self, request: DeleteOffsets) -> DeletedOffsets: ...
-
-    def consumer_heartbeat(
-        self, request: ConsumerHeartbeat
-    ) -> "Future[ConsumerHeartbeatTaken]": ...
-
-    async def describe_consumer_groups(
-        self, group_ids: Sequence[str]
-    ) -> list[DescribedConsumerGroup]: ...
+        It is no `GroupRequest`: it belongs to no group, goes to every coordinator and merges their
+        replies.
+        """
+        ...

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
+from common.ports.group_request import GroupRequest
 
 #: Who commits or fetches without being a member.
 NO_GENERATION: Final = -1
@@ -29,19 +30,23 @@ class OffsetToCommit:
 
 
 @dataclass(slots=True)
-class CommitOffsets:
+class CommitOffsets(GroupRequest["CommitResult"]):
     """`generation_id` is the member epoch in a consumer group; -1 and no member: not a member.
 
     `predates_epochs`: the client knows neither stale epochs nor missing groups (OffsetCommit 0-8).
     """
 
-    group_id: str
+    outlives_caller = True
+
     offsets: Sequence[OffsetToCommit]
     member_id: str = ""
     generation_id: int = NO_GENERATION
     group_instance_id: str | None = None
     client: GroupClient = UNKNOWN_CLIENT
     predates_epochs: bool = False
+
+    def refused(self, refusal: GroupRefusal) -> "CommitResult":
+        return CommitResult(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -62,18 +67,20 @@ class TopicPartitions:
 
 
 @dataclass(slots=True)
-class FetchOffsets:
+class FetchOffsets(GroupRequest["FetchedOffsets"]):
     """`topics` None: every partition that the group has an offset for.
 
     An offset that was committed for another topic id than the topic has now does not count
     (KAFKA-19154).
     """
 
-    group_id: str
     topics: Sequence[TopicPartitions] | None = None
     member_id: str | None = None
     member_epoch: int = NO_GENERATION
     require_stable: bool = False
+
+    def refused(self, refusal: GroupRefusal) -> "FetchedOffsets":
+        return FetchedOffsets(refusal=refusal)
 
 
 @dataclass(slots=True)
@@ -95,9 +102,11 @@ class FetchedOffsets:
 
 
 @dataclass(slots=True)
-class DeleteOffsets:
-    group_id: str
+class DeleteOffsets(GroupRequest["DeletedOffsets"]):
     topics: Sequence[TopicPartitions]
+
+    def refused(self, refusal: GroupRefusal) -> "DeletedOffsets":
+        return DeletedOffsets(refusal=refusal)
 
 
 @dataclass(slots=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from common.client.groups.fan_out import call_each
 from common.cluster.view import ClusterView
 from common.ports.consumer_groups import (
+    DescribeConsumerGroup,
     DescribedConsumerGroup,
     DescribedConsumerMember,
     OwnedPartitions,
@@ -31,8 +33,8 @@ async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, context: RequestContext
 ) -> ConsumerGroupDescribeResponse:
     asked = distinct(request.group_ids)
-    group_ids = [one for one in asked if one]
-    found = await context.backends.coordinators.describe_consumer_groups(group_ids)
+    descriptions = [DescribeConsumerGroup(one) for one in asked if one]
+    found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     view = context.backends.view
     unnamed = [

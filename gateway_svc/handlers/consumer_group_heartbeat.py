@@ -27,7 +27,7 @@ def consumer_group_heartbeat(
         return ConsumerGroupHeartbeatResponse(
             error_code=ErrorCode.INVALID_REQUEST, error_message=f"{missing} can't be empty."
         )
-    taken = context.backends.coordinators.consumer_heartbeat(
+    taken = context.backends.coordinators.call(
         ConsumerHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,

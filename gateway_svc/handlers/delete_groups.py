@@ -1,5 +1,7 @@
 """DeleteGroups: forgets groups that have no members, with their offsets."""
 
+from common.client.groups.fan_out import call_each
+from common.ports.classic_groups import DeleteGroup
 from gateway_svc.dispatch.context import RequestContext
 from gateway_svc.dispatch.coordinator_call import coordinated, distinct
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
@@ -15,7 +17,8 @@ from gateway_svc.wire.apis.delete_groups import (
 async def delete_groups(
     request: DeleteGroupsRequest, context: RequestContext
 ) -> DeleteGroupsResponse:
-    results = await context.backends.coordinators.delete_groups(distinct(request.groups_names))
+    deletions = map(DeleteGroup, distinct(request.groups_names))
+    results = await call_each(context.backends.coordinators, deletions)
     return DeleteGroupsResponse(
         results=[
             DeletableGroupResult(group_id=one.group_id, error_code=GROUP_ERRORS[one.refusal])

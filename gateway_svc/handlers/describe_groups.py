@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from common.client.groups.fan_out import call_each
 from common.ports.classic_groups import DescribedGroup as Found
+from common.ports.classic_groups import DescribeGroup
 from common.ports.group_errors import GroupRefusal
 from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
@@ -28,7 +30,8 @@ _DEAD: Final = "Dead"
 async def describe_groups(
     request: DescribeGroupsRequest, context: RequestContext
 ) -> DescribeGroupsResponse:
-    found = await context.backends.coordinators.describe_groups(distinct(request.groups))
+    descriptions = map(DescribeGroup, distinct(request.groups))
+    found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     groups = await map_cooperatively(lambda one: _group(one, operations, context), found)
     return DescribeGroupsResponse(groups=groups)

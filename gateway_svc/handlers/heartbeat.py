@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, Heartbe
 def heartbeat(
     request: HeartbeatRequest, context: RequestContext
 ) -> Coordinating[HeartbeatResponse]:
-    taken = context.backends.coordinators.heartbeat(
+    taken = context.backends.coordinators.call(
         GroupHeartbeat(
             group_id=request.group_id,
             member_id=request.member_id,

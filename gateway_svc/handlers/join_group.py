@@ -24,7 +24,7 @@ _SKIP_SINCE: Final = 9
 
 @coordinated(JOIN_GROUP)
 async def join_group(request: JoinGroupRequest, context: RequestContext) -> JoinGroupResponse:
-    joining = context.backends.coordinators.join_group(_joining(request, context))
+    joining = context.backends.coordinators.call(_joining(request, context))
     joined = await context.backends.long_polls.wait(joining)
     if joined is None:
         # The gateway is about to stop; the member joins again through another.

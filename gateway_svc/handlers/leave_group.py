@@ -20,7 +20,7 @@ _SEVERAL_SINCE: Final = 3
 @coordinated(LEAVE_GROUP)
 async def leave_group(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
     several = context.api_version >= _SEVERAL_SINCE
-    left = await context.backends.coordinators.leave_group(
+    left = await context.backends.coordinators.call(
         LeaveGroup(
             request.group_id,
             [

@@ -56,7 +56,7 @@ def offset_commit(
     commits = [one.commit for topic in asked for one in topic if one.commit is not None]
     if not commits and request.topics:
         return _response(request, asked, context.api_version, CommitResult())
-    committed = context.backends.coordinators.commit_offsets(
+    committed = context.backends.coordinators.call(
         CommitOffsets(
             group_id=request.group_id,
             offsets=commits,

@@ -31,9 +31,7 @@ async def offset_delete(
         TopicPartitions(topic.name, _existing(topic, context.backends.view))
         for topic in request.topics
     ]
-    deleted = await context.backends.coordinators.delete_offsets(
-        DeleteOffsets(request.group_id, topics)
-    )
+    deleted = await context.backends.coordinators.call(DeleteOffsets(request.group_id, topics))
     if deleted.refusal is not None:
         return OFFSET_DELETE.refuse(request, GROUP_ERRORS[deleted.refusal])
     errors = (GROUP_ERRORS[one] for one in deleted.refusals)

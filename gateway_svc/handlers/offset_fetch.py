@@ -52,7 +52,7 @@ async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> 
             for one in request.topics
         ]
     )
-    fetched = await context.backends.coordinators.fetch_offsets(
+    fetched = await context.backends.coordinators.call(
         FetchOffsets(request.group_id, asked, require_stable=request.require_stable)
     )
     if fetched.refusal is not None:
@@ -117,7 +117,7 @@ async def _group(
 async def _fetched(asked: FetchOffsets, context: RequestContext) -> FetchedOffsets:
     """A coordinator that does not answer is the trouble of its own groups only."""
     try:
-        return await context.backends.coordinators.fetch_offsets(asked)
+        return await context.backends.coordinators.call(asked)
     except BackendUnavailable:
         return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 

@@ -10,7 +10,7 @@ from gateway_svc.wire.error_code import ErrorCode
 
 @coordinated(SYNC_GROUP)
 async def sync_group(request: SyncGroupRequest, context: RequestContext) -> SyncGroupResponse:
-    syncing = context.backends.coordinators.sync_group(
+    syncing = context.backends.coordinators.call(
         SyncGroup(
             group_id=request.group_id,
             member_id=request.member_id,

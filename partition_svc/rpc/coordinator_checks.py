@@ -15,6 +15,14 @@ _SURELY_SHORT: Final = TEXT_BYTES_MAX // 4
 _TOPIC_ID_BYTES: Final = (0, 16)
 
 
+def check_request(message: Message) -> None:
+    """Raises `MalformedRequest` where a request about groups has no place in the log."""
+    if isinstance(message, pb.CommitOffsetsRequest):
+        check_commit(message)
+    else:
+        check_texts(message)
+
+
 def check_texts(message: Message) -> None:
     """Raises `MalformedRequest` where a text of a message or of its parts is too long."""
     for text in _texts(message):

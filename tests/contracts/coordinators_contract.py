@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from common.ports.classic_groups import GroupProtocol, ListedGroup, ListGroups
+from common.client.groups.fan_out import call_each
+from common.ports.classic_groups import (
+    DeleteGroup,
+    DescribeGroup,
+    GroupProtocol,
+    ListedGroup,
+    ListGroups,
+)
 from common.ports.coordinators import Coordinators
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import (
@@ -69,13 +76,13 @@ class CoordinatorsContract:
         async def test(to: Coordinators) -> None:
             member_id = await new_member_id(to)
             assert member_id.startswith(f"{CLIENT.client_id}-")
-            joined = await to.join_group(joining(member_id))
+            joined = await to.call(joining(member_id))
             assert (joined.refusal, joined.generation_id, joined.leader) == (None, 1, member_id)
             assert (joined.protocol_type, joined.protocol_name) == ("consumer", "range")
             assert [one.metadata for one in joined.members] == [b"subscription"]
-            synced = await to.sync_group(syncing(joined, {member_id: b"mine"}))
+            synced = await to.call(syncing(joined, {member_id: b"mine"}))
             assert (synced.refusal, synced.assignment) == (None, b"mine")
-            assert (await to.heartbeat(beating(joined))).refusal is None
+            assert (await to.call(beating(joined))).refusal is None
 
         run(test)
 
@@ -83,17 +90,17 @@ class CoordinatorsContract:
         async def test(to: Coordinators) -> None:
             first = await settled_alone(to)
             second_id = await new_member_id(to)
-            second = asyncio.create_task(to.join_group(joining(second_id)))
+            second = to.call(joining(second_id))
             await rebalancing(to, first)
             assert not second.done()
-            first = await to.join_group(joining(first.member_id))
+            first = await to.call(joining(first.member_id))
             joined = await second
             assert first.generation_id == joined.generation_id == 2
             assert {one.member_id for one in first.members} == {first.member_id, second_id}
             assert not joined.members
-            waiting = asyncio.create_task(to.sync_group(syncing(joined)))
+            waiting = to.call(syncing(joined))
             shares = {first.member_id: b"one", second_id: b"two"}
-            assert (await to.sync_group(syncing(first, shares))).assignment == b"one"
+            assert (await to.call(syncing(first, shares))).assignment == b"one"
             assert (await waiting).assignment == b"two"
 
         run(test)
@@ -102,12 +109,12 @@ class CoordinatorsContract:
         async def test(to: Coordinators) -> None:
             first = await settled_alone(to)
             second_id = await new_member_id(to)
-            second = asyncio.create_task(to.join_group(joining(second_id)))
+            second = to.call(joining(second_id))
             await rebalancing(to, first)
             second.cancel()
             await asyncio.wait([second])
-            again = asyncio.create_task(to.join_group(joining(second_id)))
-            first = await to.join_group(joining(first.member_id))
+            again = to.call(joining(second_id))
+            first = await to.call(joining(first.member_id))
             assert (await again).generation_id == first.generation_id
             assert len(first.members) == 2
 
@@ -116,12 +123,12 @@ class CoordinatorsContract:
     def test_members_leave(self, run):
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
-            left = await to.leave_group(leaving(joined))
+            left = await to.call(leaving(joined))
             assert left.refusal is None
             assert [(one.member_id, one.refusal) for one in left.members] == [
                 (joined.member_id, None)
             ]
-            assert (await to.heartbeat(beating(joined))).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+            assert (await to.call(beating(joined))).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
         run(test)
 
@@ -129,21 +136,21 @@ class CoordinatorsContract:
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
             short = joining(joined.member_id, session_timeout_ms=5)
-            assert (await to.join_group(short)).refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
+            assert (await to.call(short)).refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
             other = joining(joined.member_id, protocol_type="connect")
-            assert (await to.join_group(other)).refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
+            assert (await to.call(other)).refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
             joined.generation_id += 1
-            assert (await to.sync_group(syncing(joined))).refusal is GroupRefusal.ILLEGAL_GENERATION
+            assert (await to.call(syncing(joined))).refusal is GroupRefusal.ILLEGAL_GENERATION
 
         run(test)
 
     def test_a_member_that_falls_silent_is_put_out(self, run):
         async def test(to: Coordinators) -> None:
             member_id = await new_member_id(to)
-            joined = await to.join_group(joining(member_id, session_timeout_ms=50))
-            await to.sync_group(syncing(joined, {member_id: b""}))
+            joined = await to.call(joining(member_id, session_timeout_ms=50))
+            await to.call(syncing(joined, {member_id: b""}))
             while True:
-                (group,) = await to.describe_groups([GROUP])
+                group = await to.call(DescribeGroup(GROUP))
                 if group.state == "Empty":
                     break
                 await asyncio.sleep(0.01)
@@ -159,16 +166,16 @@ class CoordinatorsContract:
                 OffsetToCommit(DATA, 1, 2**40),
                 OffsetToCommit("other", 7, 1, retention_ms=2**42),
             ]
-            result = await asked(lambda: to.commit_offsets(CommitOffsets(GROUP, offsets)))
+            result = await asked(lambda: to.call(CommitOffsets(GROUP, offsets)))
             assert (result.refusal, list(result.refusals)) == (None, [None] * 3)
             wanted = [TopicPartitions(DATA, [1, 2, 0])]
-            fetched = await to.fetch_offsets(FetchOffsets(GROUP, wanted))
+            fetched = await to.call(FetchOffsets(GROUP, wanted))
             assert list(fetched.offsets) == [
                 CommittedOffset(DATA, 1, 2**40),
                 CommittedOffset(DATA, 2),
                 CommittedOffset(DATA, 0, 5, 3, "note"),
             ]
-            everything = await to.fetch_offsets(FetchOffsets(GROUP))
+            everything = await to.call(FetchOffsets(GROUP))
             assert {(one.topic, one.partition) for one in everything.offsets} == {
                 (DATA, 0),
                 (DATA, 1),
@@ -180,9 +187,9 @@ class CoordinatorsContract:
     def test_only_members_commit_while_there_are_any(self, run):
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
-            refused = await to.commit_offsets(committing(1))
+            refused = await to.call(committing(1))
             assert refused.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-            taken = await to.commit_offsets(committing(2, joined=joined))
+            taken = await to.call(committing(2, joined=joined))
             assert (taken.refusal, list(taken.refusals)) == (None, [None])
             assert await committed(to) == 2
 
@@ -190,12 +197,12 @@ class CoordinatorsContract:
 
     def test_offsets_are_deleted(self, run):
         async def test(to: Coordinators) -> None:
-            await asked(lambda: to.commit_offsets(committing(1)))
+            await asked(lambda: to.call(committing(1)))
             asking = DeleteOffsets(GROUP, [TopicPartitions(DATA, [0])])
-            assert list((await to.delete_offsets(asking)).refusals) == [None]
+            assert list((await to.call(asking)).refusals) == [None]
             assert await committed(to) == -1
             missing = DeleteOffsets("nobody", [TopicPartitions(DATA, [0])])
-            refusal = (await asked(lambda: to.delete_offsets(missing))).refusal
+            refusal = (await asked(lambda: to.call(missing))).refusal
             assert refusal is GroupRefusal.GROUP_ID_NOT_FOUND
 
         run(test)
@@ -204,9 +211,7 @@ class CoordinatorsContract:
         async def test(to: Coordinators) -> None:
             async def commit_all(name: str) -> int:
                 for offset in range(10):
-                    result = await asked(
-                        lambda offset=offset: to.commit_offsets(committing(offset, name))
-                    )
+                    result = await asked(lambda offset=offset: to.call(committing(offset, name)))
                     assert result.refusal is None
                 return await committed(to, name)
 
@@ -220,8 +225,8 @@ class CoordinatorsContract:
     def test_groups_are_described_and_listed(self, run):
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
-            await asked(lambda: to.commit_offsets(committing(1, "of-offsets")))
-            group, unknown = await to.describe_groups([GROUP, "nobody"])
+            await asked(lambda: to.call(committing(1, "of-offsets")))
+            group, unknown = await call_each(to, map(DescribeGroup, [GROUP, "nobody"]))
             assert (group.state, group.protocol_type, group.protocol_name) == (
                 "Stable",
                 "consumer",
@@ -241,11 +246,11 @@ class CoordinatorsContract:
     def test_only_groups_without_members_are_deleted(self, run):
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
-            await to.commit_offsets(committing(1, joined=joined))
-            (result,) = await to.delete_groups([GROUP])
+            await to.call(committing(1, joined=joined))
+            result = await to.call(DeleteGroup(GROUP))
             assert result.refusal is GroupRefusal.NON_EMPTY_GROUP
-            await to.leave_group(leaving(joined))
-            results = await to.delete_groups([GROUP, "nobody"])
+            await to.call(leaving(joined))
+            results = await call_each(to, map(DeleteGroup, [GROUP, "nobody"]))
             assert [one.refusal for one in results] == [None, GroupRefusal.GROUP_ID_NOT_FOUND]
             assert await committed(to) == -1
 
@@ -256,32 +261,32 @@ class CoordinatorsContract:
     def test_everything_is_as_it_was_when_it_is_opened_again(self, run):
         async def before(to: Coordinators):
             joined = await settled_alone(to)
-            await to.commit_offsets(committing(7, joined=joined, metadata="note"))
+            await to.call(committing(7, joined=joined, metadata="note"))
             return joined
 
         joined = run(before)
 
         async def after(to: Coordinators) -> None:
-            assert (await asked(lambda: to.heartbeat(beating(joined)))).refusal is None
-            (group,) = await to.describe_groups([GROUP])
+            assert (await asked(lambda: to.call(beating(joined)))).refusal is None
+            group = await to.call(DescribeGroup(GROUP))
             assert [one.assignment for one in group.members] == [b"all"]
             assert await committed(to) == 7
             # The generations of a group never repeat.
             changed = joining(joined.member_id, protocols=[GroupProtocol("range", b"other")])
-            assert (await to.join_group(changed)).generation_id == joined.generation_id + 1
+            assert (await to.call(changed)).generation_id == joined.generation_id + 1
 
         run(after)
 
     def test_what_was_deleted_is_not_there_when_it_is_opened_again(self, run):
         async def before(to: Coordinators) -> None:
-            await asked(lambda: to.commit_offsets(committing(7)))
-            await to.delete_groups([GROUP])
+            await asked(lambda: to.call(committing(7)))
+            await call_each(to, [DeleteGroup(GROUP)])
 
         run(before)
 
         async def after(to: Coordinators) -> None:
             assert await committed(to) == -1
-            (group,) = await to.describe_groups([GROUP])
+            group = await to.call(DescribeGroup(GROUP))
             assert group.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
 
         run(after)
@@ -290,9 +295,9 @@ class CoordinatorsContract:
         joined = run(joined_alone)
 
         async def after(to: Coordinators) -> None:
-            beat = await asked(lambda: to.heartbeat(beating(joined)))
+            beat = await asked(lambda: to.call(beating(joined)))
             assert beat.refusal is GroupRefusal.REBALANCE_IN_PROGRESS
-            again = await to.join_group(joining(joined.member_id))
+            again = await to.call(joining(joined.member_id))
             assert again.generation_id > joined.generation_id
 
         run(after)
@@ -304,9 +309,9 @@ class CoordinatorsContract:
             client = GroupClient("c" * 32_767, "/h")
             for asking in ({"client": client}, {"group_instance_id": "é" * 16_383}):
                 asked_for = joining(**asking, needs_member_id=False)
-                joined = await asked(lambda asked_for=asked_for: to.join_group(asked_for))
+                joined = await asked(lambda asked_for=asked_for: to.call(asked_for))
                 assert joined.refusal is None
                 assert len(joined.member_id.encode()) < 32_767
-                await to.leave_group(leaving(joined))
+                await to.call(leaving(joined))
 
         run(test)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 import pytest
 
 from common.client.groups.coordinator_client import GrpcCoordinators
+from common.ports.classic_groups import DescribeGroup
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.rpc.channels import open_channel
@@ -204,8 +205,8 @@ def test_a_coordinator_lets_go_of_joins_at_its_fence(cluster):
             old = GrpcCoordinators(source, channel)
             await settled_alone(old)
             member_id = await new_member_id(old)
-            waiting = asyncio.create_task(old.join_group(joining(member_id)))
-            while (await old.describe_groups([GROUP]))[0].state != "PreparingRebalance":
+            waiting = old.call(joining(member_id))
+            while (await old.call(DescribeGroup(GROUP))).state != "PreparingRebalance":
                 assert not waiting.done()
             with cluster.failpoints.held("move.target.installed"):
                 cluster.ring.ask_to_drain(source)

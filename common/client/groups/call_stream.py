@@ -10,18 +10,18 @@ import logging
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import grpc.aio
 
 from common.client.batching_stream import LongStream
+from common.ports.group_request import GroupRequest, ReplyT
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S
 from common.rpc.member_channel import Channel
+from common.rpc.messages.group_calls import GroupCallFormat, call_format
 from common.rpc.wire_format import delimited_head
 from protos.coordinator.v1 import coordinator_pb2 as pb
-
-T = TypeVar("T")
 
 #: Messages go out as bytes: calls are encoded one by one, when they are submitted.
 Stream = grpc.aio.StreamStreamCall[bytes, pb.GroupAnswers]
@@ -40,8 +40,7 @@ _UNANSWERED_BYTES_MAX: Final = 8 << 20
 class _Call(NamedTuple):
     call_id: int
     encoded: bytes
-    kind: str  # the field of the call, and of its answer
-    read: Callable[[pb.GroupAnswer], Any]
+    format: GroupCallFormat
     future: "Future[Any]"
     since: float  # when it was submitted, in loop time
 
@@ -75,14 +74,24 @@ class GroupCalls:
         self._answered_at = 0.0
         self._next_id = 0
 
-    def submit(self, call: pb.GroupCall, read: Callable[[pb.GroupAnswer], T]) -> "Future[T]":
-        """What `read` makes of the answer, or `BackendUnavailable`. A caller may cancel."""
+    def submit(self, request: GroupRequest[ReplyT]) -> "Future[ReplyT]":
+        """Returns the future reply, which may fail with `BackendUnavailable`.
+
+        A caller may cancel it: a call that has been sent is executed nevertheless.
+
+        Raises:
+            ValueError: a number of the request is larger than its field.
+        """
+        form = call_format(request)
+        assert form.stream_field is not None
         self._next_id = call_id = self._next_id + 1
-        call.call_id = call_id
-        future: Future[T] = self._loop.create_future()
-        kind: str = call.WhichOneof("call")
+        call = pb.GroupCall(call_id=call_id)
+        message = getattr(call, form.stream_field)
+        message.SetInParent()
+        form.write_request(message, request)
+        future: Future[ReplyT] = self._loop.create_future()
         encoded = call.SerializeToString()
-        self._waiting.append(_Call(call_id, encoded, kind, read, future, self._loop.time()))
+        self._waiting.append(_Call(call_id, encoded, form, future, self._loop.time()))
         self._stream.wake()
         return future
 
@@ -157,12 +166,13 @@ class GroupCalls:
         self._unanswered_bytes -= len(call.encoded)
         if call.future.done():
             return
-        if answer.WhichOneof("answer") != call.kind:
-            error = BackendUnavailable(f"{self._name}: no answer to {call.kind}")
+        field = call.format.stream_field
+        if field is None or answer.WhichOneof("answer") != field:
+            error = BackendUnavailable(f"{self._name}: no answer to {field}")
             call.future.set_exception(error)
             return
         try:
-            call.future.set_result(call.read(answer))
+            call.future.set_result(call.format.read_reply(getattr(answer, field)))
         except (KeyError, ValueError) as error:
             call.future.set_exception(BackendUnavailable(f"{self._name}: {error!r}"))
 

@@ -1,6 +1,6 @@
-"""Makes calls to coordinators again while these move, load or restart, for a bounded time.
+"""Retries of calls to coordinators that move, load or restart, for a bounded time.
 
-Which calls may be made again when their outcome is unknown is said in `coordinator_calls.py`.
+`common/ports/group_request.py` says which requests may be retried in doubt.
 """
 
 import asyncio
@@ -9,17 +9,16 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from common.client.groups.coordinator_calls import AnswerT, CoordinatorCall
-from common.ports.coordinators import Coordinators
 from common.ports.group_errors import GroupRefusal
+from common.ports.group_request import CoordinatorRequest, ReplyT
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
 
-#: They end by themselves, mostly within milliseconds. The call had no effect.
-_PASSING: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
+#: States that end by themselves, mostly within milliseconds. The call had no effect.
+_RETRIABLE: Final = (GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
 
-#: A coordinator that answers later than this has kept the call waiting for other members.
+#: A coordinator that replies later than this has kept the call waiting for other members.
 _KEPT_S: Final = 1.0
 
 #: How long a call waits for a coordinator to which there is no connection.
@@ -29,18 +28,15 @@ _LOST_HOLD_S: Final = 1.0
 _RETRY_S_FIRST: Final = 0.02
 _RETRY_S_MAX: Final = 0.5
 
-#: Finds the coordinators to call, as of now. Raises `BackendUnavailable`.
-Find = Callable[[], Awaitable[Coordinators]]
-
 
 class CoordinatorRetries:
-    """Whoever changes the cluster's view calls `view_changed` afterwards."""
+    """`view_changed` must be called after every change of the cluster's view."""
 
     def __init__(self, hold_s: float) -> None:
-        """A call is not made again later than `hold_s` after it was made first.
+        """No attempt begins later than `hold_s` after the first.
 
-        For one that its coordinator kept waiting for other members, that time begins anew when the
-        coordinator gives it up: its partition moved, or its service was lost.
+        For a call that its coordinator kept waiting for other members, that time starts again when
+        the coordinator rejects it: its partition moved, or its service was lost.
         """
         self._hold_s = hold_s
         self._changes = Notifier()
@@ -49,100 +45,105 @@ class CoordinatorRetries:
     def view_changed(self) -> None:
         self._changes.notify_all()
 
-    async def call(self, find: Find, call: CoordinatorCall[AnswerT]) -> AnswerT:
-        """The coordinator's answer.
+    async def call(
+        self, request: CoordinatorRequest[ReplyT], send: Callable[[], Awaitable[ReplyT]]
+    ) -> ReplyT:
+        """Returns the coordinator's reply.
+
+        `send` finds the coordinator, as of now, and sends it the request. It raises `CallNotSent`
+        where there is none.
 
         Raises:
-            BackendUnavailable: no answer in time, or none to a call that may not be made again.
+            BackendUnavailable: no reply in time, or none to a request that must not be retried.
         """
-        return await self._retry(find, call, self._deadline(), _attempt(find, call))
+        return await self._retry(request, send, send(), self._now())
 
     def follow_up(
-        self, find: Find, call: CoordinatorCall[AnswerT], first: "Future[AnswerT]"
-    ) -> "Future[AnswerT]":
-        """As `call`, where `first` is under way. Needs no task where that is the answer.
+        self,
+        request: CoordinatorRequest[ReplyT],
+        send: Callable[[], Awaitable[ReplyT]],
+        first: "Future[ReplyT]",
+    ) -> "Future[ReplyT]":
+        """Returns the future reply, as `call` does, given a first attempt that is under way.
 
-        A caller that cancels ends further attempts. The first goes on: clients commit and close.
+        It takes no task where the first reply is final. A caller that cancels ends all attempts,
+        except the first one where the request outlives its caller.
         """
-        answer: Future[AnswerT] = asyncio.get_running_loop().create_future()
-        begun = partial(self._on_first, answer, find, call, self._deadline())
-        first.add_done_callback(begun)
-        return answer
+        reply: Future[ReplyT] = asyncio.get_running_loop().create_future()
+        first.add_done_callback(partial(self._on_first, reply, request, send, self._now()))
+        if not request.outlives_caller:
+            reply.add_done_callback(lambda _: first.cancel())
+        return reply
 
     def _on_first(
         self,
-        answer: "Future[AnswerT]",
-        find: Find,
-        call: CoordinatorCall[AnswerT],
-        deadline: float,
-        first: "Future[AnswerT]",
+        reply: "Future[ReplyT]",
+        request: CoordinatorRequest[ReplyT],
+        send: Callable[[], Awaitable[ReplyT]],
+        began: float,
+        first: "Future[ReplyT]",
     ) -> None:
         has_failed = first.cancelled() or first.exception() is not None
-        if answer.done():
-            # The caller went away.
+        if reply.done():
+            # The caller has cancelled.
             return
-        if not has_failed and first.result().refusal not in _PASSING:
-            answer.set_result(first.result())
+        if not has_failed and first.result().refusal not in _RETRIABLE:
+            reply.set_result(first.result())
             return
-        task = asyncio.get_running_loop().create_task(self._retry(find, call, deadline, first))
+        retry = self._retry(request, send, first, began)
+        task = asyncio.get_running_loop().create_task(retry)
         self._retries.add(task)
         task.add_done_callback(self._retries.discard)
-        task.add_done_callback(partial(_hand_over, answer))
-        answer.add_done_callback(lambda _: task.cancel())
+        task.add_done_callback(partial(_hand_over, reply))
+        reply.add_done_callback(lambda _: task.cancel())
 
     async def _retry(
         self,
-        find: Find,
-        call: CoordinatorCall[AnswerT],
-        deadline: float,
-        attempt: Awaitable[AnswerT],
-    ) -> AnswerT:
-        time, backoff = asyncio.get_running_loop().time, Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
-        is_in_doubt, lost_deadline = False, 0.0
+        request: CoordinatorRequest[ReplyT],
+        send: Callable[[], Awaitable[ReplyT]],
+        attempt: Awaitable[ReplyT],
+        began: float,
+    ) -> ReplyT:
+        """Returns the reply to `attempt`, which began at `began`, or to one of those after it."""
+        backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
+        deadline, lost_deadline = began + self._hold_s, 0.0
+        is_in_doubt = False
         while True:
-            began = time()
             try:
-                answer = await attempt
+                reply = await attempt
             except BackendUnavailable as error:
                 was_sent = not isinstance(error, CallNotSent)
-                deadline = self._extended(deadline, call, began)
+                deadline = self._extended(deadline, request, began)
                 # A join or sync waits for other members anyway.
-                if isinstance(error, OwnerLost) and not call.waits_for_members:
-                    lost_deadline = lost_deadline or time() + _LOST_HOLD_S
+                if isinstance(error, OwnerLost) and not request.waits_for_members:
+                    lost_deadline = lost_deadline or self._now() + _LOST_HOLD_S
                     deadline = min(deadline, lost_deadline)
-                if time() >= deadline or (was_sent and not call.repeat_in_doubt):
+                if self._now() >= deadline or (was_sent and not request.is_idempotent):
                     raise
                 is_in_doubt = is_in_doubt or was_sent
             else:
-                deadline = self._extended(deadline, call, began)
-                if answer.refusal not in _PASSING or time() >= deadline:
-                    return call.recognise(answer) if is_in_doubt and call.recognise else answer
-            await self._changes.wait(min(time() + backoff.next_s(), deadline))
-            attempt = _attempt(find, call)
+                deadline = self._extended(deadline, request, began)
+                if reply.refusal not in _RETRIABLE or self._now() >= deadline:
+                    return request.adapt_retried(reply) if is_in_doubt else reply
+            await self._changes.wait(min(self._now() + backoff.next_s(), deadline))
+            attempt, began = send(), self._now()
 
-    def _extended(self, deadline: float, call: CoordinatorCall[Any], began: float) -> float:
-        """The deadline after an attempt: a new one where the coordinator kept the call waiting."""
-        waited_s = asyncio.get_running_loop().time() - began
-        return self._deadline() if call.waits_for_members and waited_s > _KEPT_S else deadline
+    def _extended(self, deadline: float, request: CoordinatorRequest[Any], began: float) -> float:
+        """Returns the deadline after an attempt: a new one if the coordinator kept the call."""
+        now = self._now()
+        has_waited = request.waits_for_members and now - began > _KEPT_S
+        return now + self._hold_s if has_waited else deadline
 
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._hold_s
-
-
-async def _attempt(find: Find, call: CoordinatorCall[AnswerT]) -> AnswerT:
-    try:
-        owner = await find()
-    except BackendUnavailable as error:
-        raise CallNotSent(str(error)) from error
-    return await call.make(owner)
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
 
-def _hand_over(answer: "Future[AnswerT]", task: "asyncio.Task[AnswerT]") -> None:
-    """What the task has come to becomes the answer."""
-    if answer.done():
+def _hand_over(reply: "Future[ReplyT]", task: "asyncio.Task[ReplyT]") -> None:
+    """Gives the outcome of the task to the caller."""
+    if reply.done():
         return
     error = BackendUnavailable("was cancelled") if task.cancelled() else task.exception()
     if error is not None:
-        answer.set_exception(error)
+        reply.set_exception(error)
     else:
-        answer.set_result(task.result())
+        reply.set_result(task.result())

@@ -1,27 +1,23 @@
-"""The calls that members of groups make again and again, as messages and back.
+"""Messages of the calls that group members repeat: commits and heartbeats, both directions.
 
-Written by hand where they are many: `plain_messages` costs several times as much.
+Written by hand because they are frequent: `plain.py` takes several times as long.
 """
 
 from typing import Any, Final
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
 from common.ports.group_errors import GroupClient, GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
-from common.rpc.messages.plain import fill_message, from_message
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
 _REFUSALS: Final[dict[int, GroupRefusal | None]] = {
     pb.GROUP_REFUSAL_UNSPECIFIED: None,
-    **{int(one): one for one in GroupRefusal},
+    **{int(refusal): refusal for refusal in GroupRefusal},
 }
 
 
-def commit_to_call(request: CommitOffsets) -> pb.GroupCall:
+def write_commit(message: pb.CommitOffsetsRequest, request: CommitOffsets) -> None:
     """Raises `ValueError` where a number is larger than its field."""
-    call = pb.GroupCall()
-    message = call.commit_offsets
     message.group_id = request.group_id
     message.member_id = request.member_id
     message.generation_id = request.generation_id
@@ -31,37 +27,36 @@ def commit_to_call(request: CommitOffsets) -> pb.GroupCall:
     client = message.client
     client.client_id, client.client_host = request.client
     add = message.offsets.add
-    for one in request.offsets:
+    for commit in request.offsets:
         offset = add()
-        offset.topic = one.topic
-        offset.partition = one.partition
-        offset.offset = one.offset
-        offset.leader_epoch = one.leader_epoch
-        offset.metadata = one.metadata
-        offset.topic_id = one.topic_id
-        offset.retention_ms = one.retention_ms
-        if one.committed_at_ms:
-            offset.committed_at_ms = one.committed_at_ms
-    return call
+        offset.topic = commit.topic
+        offset.partition = commit.partition
+        offset.offset = commit.offset
+        offset.leader_epoch = commit.leader_epoch
+        offset.metadata = commit.metadata
+        offset.topic_id = commit.topic_id
+        offset.retention_ms = commit.retention_ms
+        if commit.committed_at_ms:
+            offset.committed_at_ms = commit.committed_at_ms
 
 
-def commit_from_message(message: pb.CommitOffsetsRequest) -> CommitOffsets:
+def read_commit(message: pb.CommitOffsetsRequest) -> CommitOffsets:
     instance_id = message.group_instance_id if message.HasField("group_instance_id") else None
     client = message.client
     return CommitOffsets(
         message.group_id,
         [
             OffsetToCommit(
-                one.topic,
-                one.partition,
-                one.offset,
-                one.leader_epoch,
-                one.metadata,
-                one.topic_id,
-                one.retention_ms,
-                one.committed_at_ms,
+                offset.topic,
+                offset.partition,
+                offset.offset,
+                offset.leader_epoch,
+                offset.metadata,
+                offset.topic_id,
+                offset.retention_ms,
+                offset.committed_at_ms,
             )
-            for one in message.offsets
+            for offset in message.offsets
         ],
         message.member_id,
         message.generation_id,
@@ -71,67 +66,39 @@ def commit_from_message(message: pb.CommitOffsetsRequest) -> CommitOffsets:
     )
 
 
-def commit_result_into(answer: pb.GroupAnswer, result: CommitResult) -> None:
-    message = answer.commit_offsets
+def write_commit_result(message: pb.CommitResult, result: CommitResult) -> None:
     message.refusal = _number(result.refusal)
     message.refusals.extend(map(_number, result.refusals))
-    message.SetInParent()
 
 
-def commit_result_of(answer: pb.GroupAnswer) -> CommitResult:
-    """Raises `KeyError` where a refusal is not known here."""
-    message = answer.commit_offsets
-    return CommitResult([_REFUSALS[one] for one in message.refusals], _REFUSALS[message.refusal])
+def read_commit_result(message: pb.CommitResult) -> CommitResult:
+    """Raises `KeyError` for a refusal that is unknown here."""
+    refusals = [_REFUSALS[number] for number in message.refusals]
+    return CommitResult(refusals, _REFUSALS[message.refusal])
 
 
-def heartbeat_to_call(request: GroupHeartbeat) -> pb.GroupCall:
-    call = pb.GroupCall()
-    message = call.heartbeat
+def write_heartbeat(message: pb.GroupHeartbeat, request: GroupHeartbeat) -> None:
     message.group_id = request.group_id
     message.member_id = request.member_id
     message.generation_id = request.generation_id
     if request.group_instance_id is not None:
         message.group_instance_id = request.group_instance_id
-    message.SetInParent()
-    return call
 
 
-def heartbeat_from_message(message: pb.GroupHeartbeat) -> GroupHeartbeat:
+def read_heartbeat(message: pb.GroupHeartbeat) -> GroupHeartbeat:
     instance_id = message.group_instance_id if message.HasField("group_instance_id") else None
     return GroupHeartbeat(message.group_id, message.member_id, message.generation_id, instance_id)
 
 
-def heartbeat_taken_into(answer: pb.GroupAnswer, taken: HeartbeatTaken) -> None:
-    answer.heartbeat.refusal = _number(taken.refusal)
-    answer.heartbeat.SetInParent()
+def write_heartbeat_result(message: pb.HeartbeatTaken, taken: HeartbeatTaken) -> None:
+    message.refusal = _number(taken.refusal)
 
 
-def heartbeat_taken_of(answer: pb.GroupAnswer) -> HeartbeatTaken:
-    """Raises `KeyError` where the refusal is not known here."""
-    return HeartbeatTaken(_REFUSALS[answer.heartbeat.refusal])
-
-
-def consumer_heartbeat_to_call(request: ConsumerHeartbeat) -> pb.GroupCall:
-    call = pb.GroupCall()
-    fill_message(call.consumer_heartbeat, request)
-    call.consumer_heartbeat.SetInParent()
-    return call
-
-
-def consumer_heartbeat_from_message(message: pb.ConsumerHeartbeatRequest) -> ConsumerHeartbeat:
-    return from_message(message, ConsumerHeartbeat)
-
-
-def consumer_taken_into(answer: pb.GroupAnswer, taken: ConsumerHeartbeatTaken) -> None:
-    fill_message(answer.consumer_heartbeat, taken)
-    answer.consumer_heartbeat.SetInParent()
-
-
-def consumer_taken_of(answer: pb.GroupAnswer) -> ConsumerHeartbeatTaken:
-    """Raises `ValueError` where the refusal is not known here."""
-    return from_message(answer.consumer_heartbeat, ConsumerHeartbeatTaken)
+def read_heartbeat_result(message: pb.HeartbeatTaken) -> HeartbeatTaken:
+    """Raises `KeyError` for a refusal that is unknown here."""
+    return HeartbeatTaken(_REFUSALS[message.refusal])
 
 
 def _number(refusal: GroupRefusal | None) -> Any:
-    """As the enum of the message, whose type only stubs know."""
+    """Returns the refusal as the message's enum, whose type only the stubs know."""
     return refusal or pb.GROUP_REFUSAL_UNSPECIFIED

@@ -4,8 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from common.ports.classic_groups import GroupResult, HeartbeatTaken, Joined, Left, Synced
-from common.ports.consumer_groups import ConsumerHeartbeatTaken
+from common.ports.classic_groups import (
+    DescribedGroup,
+    GroupResult,
+    HeartbeatTaken,
+    Joined,
+    Left,
+    Synced,
+)
+from common.ports.consumer_groups import ConsumerHeartbeatTaken, DescribedConsumerGroup
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
@@ -23,6 +30,8 @@ Reply: TypeAlias = (
     | FetchedOffsets
     | DeletedOffsets
     | ConsumerHeartbeatTaken
+    | DescribedGroup
+    | DescribedConsumerGroup
 )
 Record: TypeAlias = GroupRecord | OffsetRecord | ConsumerRecord
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from common.client.groups.fan_out import call_each
 from common.cluster.group_partitions import group_partition
 from common.cluster.view import ClusterView
-from common.ports.classic_groups import ListedGroups, ListGroups
+from common.ports.classic_groups import DeleteGroup, DescribeGroup, ListedGroups, ListGroups
+from common.ports.consumer_groups import DescribeConsumerGroup
 from common.ports.coordinators import OFFSETS_TOPIC, Coordinators
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommittedOffset, FetchOffsets, OffsetToCommit
@@ -115,7 +117,7 @@ class GroupsAdmin:
             )
             for change in changes
         ]
-        answer = await self._coordinators.commit_offsets(CommitOffsets(group_id, commits))
+        answer = await self._coordinators.call(CommitOffsets(group_id, commits))
         # Members may have joined since.
         for refusal in (answer.refusal, *answer.refusals):
             if refusal in _HAS_MEMBERS:
@@ -136,18 +138,18 @@ class GroupsAdmin:
         if await self._find_group(group_id) is None:
             raise CommandFailed(f"there is no group {group_id!r}")
         await self.require_no_members(group_id)
-        (answer,) = await self._coordinators.delete_groups([group_id])
+        (answer,) = await call_each(self._coordinators, [DeleteGroup(group_id)])
         _require_success(answer.refusal, f"group {group_id!r} was not deleted")
 
     async def _find_group(self, group_id: str) -> GroupDescription | None:
         if self._view.topic(OFFSETS_TOPIC) is None:
             return None
-        (classic,) = await self._coordinators.describe_groups([group_id])
+        (classic,) = await call_each(self._coordinators, [DescribeGroup(group_id)])
         if classic.refusal is None and classic.state != "Dead":
             return classic_group(classic)
         if classic.refusal is not GroupRefusal.GROUP_ID_NOT_FOUND:
             _require_success(classic.refusal, f"group {group_id!r} was not described")
-        (modern,) = await self._coordinators.describe_consumer_groups([group_id])
+        (modern,) = await call_each(self._coordinators, [DescribeConsumerGroup(group_id)])
         if modern.refusal is not None or modern.state in ("", "Dead"):
             return None
         return consumer_group(modern, self._topic_name)
@@ -155,7 +157,7 @@ class GroupsAdmin:
     async def _committed(self, group_id: str) -> Sequence[CommittedOffset]:
         if self._view.topic(OFFSETS_TOPIC) is None:
             return []
-        answer = await self._coordinators.fetch_offsets(FetchOffsets(group_id))
+        answer = await self._coordinators.call(FetchOffsets(group_id))
         if answer.refusal is GroupRefusal.GROUP_ID_NOT_FOUND:
             return []
         _require_success(answer.refusal, f"offsets of {group_id!r} were not read")

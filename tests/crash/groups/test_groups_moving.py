@@ -208,14 +208,14 @@ def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
             (target,) = (one for one in cluster.members if one != source)
             async with open_channel(cluster.grpc_address(source)) as channel:
                 old = GrpcCoordinators(source, channel)
-                assert (await old.fetch_offsets(FetchOffsets("g"))).offsets[0].offset == 1
+                assert (await old.call(FetchOffsets("g"))).offsets[0].offset == 1
                 await asyncio.to_thread(move_from_sleeper, cluster, source, target)
                 # The new owner takes commits while the old one sleeps.
                 assert await commit(client, "g", "orders", {0: 7}) == 0
                 # These lie in the socket of the sleeper, to be read when it wakes up.
                 asked = [
-                    asyncio.create_task(old.fetch_offsets(FetchOffsets("g"))),
-                    old.commit_offsets(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)])),
+                    old.call(FetchOffsets("g")),
+                    old.call(CommitOffsets("g", [OffsetToCommit("orders", 0, 99)])),
                 ]
                 await asyncio.wait(asked, timeout=0.2)
                 assert not any(one.done() for one in asked)

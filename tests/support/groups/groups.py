@@ -86,7 +86,7 @@ def joining(member_id: str = "", group_id: str = GROUP, **more: object) -> JoinG
 
 
 async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
-    joined = await asked(lambda: to.join_group(joining(group_id=group_id)))
+    joined = await asked(lambda: to.call(joining(group_id=group_id)))
     assert joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED
     return joined.member_id
 
@@ -94,7 +94,7 @@ async def new_member_id(to: Coordinators, group_id: str = GROUP) -> str:
 async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     """The only member of a group, which leads it."""
     member_id = await new_member_id(to, group_id)
-    joined = await to.join_group(joining(member_id, group_id))
+    joined = await to.call(joining(member_id, group_id))
     assert joined.refusal is None
     assert joined.leader == member_id
     return joined
@@ -103,7 +103,7 @@ async def joined_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
 async def settled_alone(to: Coordinators, group_id: str = GROUP) -> Joined:
     """The only member of a Stable group."""
     joined = await joined_alone(to, group_id)
-    synced = await to.sync_group(syncing(joined, {joined.member_id: b"all"}, group_id))
+    synced = await to.call(syncing(joined, {joined.member_id: b"all"}, group_id))
     assert synced.refusal is None
     assert synced.assignment == b"all"
     return joined
@@ -131,7 +131,7 @@ def committing(offset: int, group_id: str = GROUP, *, joined=None, topic: str = 
 
 async def committed(to: Coordinators, group_id: str = GROUP) -> int:
     """The offset of partition 0 of the data topic; -1 where there is none."""
-    fetched = await asked(lambda: to.fetch_offsets(FetchOffsets(group_id)))
+    fetched = await asked(lambda: to.call(FetchOffsets(group_id)))
     assert fetched.refusal is None, fetched.refusal
     offsets = [one.offset for one in fetched.offsets if (one.topic, one.partition) == (DATA, 0)]
     return offsets[0] if offsets else -1
@@ -139,7 +139,7 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
 
 async def rebalancing(to: Coordinators, member: Joined) -> None:
     """Until the group of a member rebalances."""
-    while (await to.heartbeat(beating(member))).refusal is None:  # noqa: ASYNC110
+    while (await to.call(beating(member))).refusal is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 

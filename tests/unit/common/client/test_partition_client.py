@@ -7,7 +7,7 @@ import pytest
 
 from common.client import reachability
 from common.client.partition_client import GrpcPartitions
-from common.ports.classic_groups import GroupHeartbeat
+from common.ports.classic_groups import DescribeGroup, GroupHeartbeat, ListGroups
 from common.ports.partitions import ACKS_ALL, Append, EpochQuery, FetchQuery, OffsetQuery
 from common.ports.unavailable import BackendUnavailable, OwnerLost
 from partition_svc.rpc.partition_servicer import PartitionServicer
@@ -62,7 +62,7 @@ def test_a_lost_owner_is_not_asked(monkeypatch):
             partitions = GrpcPartitions("partition-0", f"127.0.0.1:{silent.getsockname()[1]}")
             partitions._reachability.on_lost(lambda _: lost.set())
             under_way = partitions.append([Append(LOG, batch())], acks=ACKS_ALL)
-            heartbeat = partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            heartbeat = partitions.coordinators.call(GroupHeartbeat("g", "m", 1, None))
             await lost.wait()
             assert partitions.is_lost
             # What waited fails then, and no later.
@@ -73,13 +73,14 @@ def test_a_lost_owner_is_not_asked(monkeypatch):
                 partitions.list_offsets([OffsetQuery(LOG, -1)]),
                 partitions.epoch_end_offsets([EpochQuery(LOG, 0)]),
                 partitions.describe_logs([LOG]),
-                partitions.coordinators.describe_groups(["g"]),
+                partitions.coordinators.list_groups(ListGroups()),
             ):
                 # It ends without waiting for anything.
                 with pytest.raises(OwnerLost):
                     call.send(None)
-            with pytest.raises(OwnerLost):
-                partitions.coordinators.heartbeat(GroupHeartbeat("g", "m", 1, None))
+            for request in (GroupHeartbeat("g", "m", 1, None), DescribeGroup("g")):
+                with pytest.raises(OwnerLost):
+                    partitions.coordinators.call(request)
             await partitions.close()
 
     monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)

@@ -1,4 +1,5 @@
 from common.ports.consumer_groups import (
+    DescribeConsumerGroup,
     DescribedConsumerGroup,
     DescribedConsumerMember,
     OwnedPartitions,
@@ -24,7 +25,7 @@ MEMBER = DescribedConsumerMember(
 
 def ask(*found, **fields):
     world = World()
-    world.coordinators.answers["describe_consumer_groups"] = list(found)
+    world.coordinators.answers[DescribeConsumerGroup] = list(found)
     request = ConsumerGroupDescribeRequest(group_ids=[one.group_id for one in found], **fields)
     return world.ask(consumer_group_describe, request, 1).groups
 

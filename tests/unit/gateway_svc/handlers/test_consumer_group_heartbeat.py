@@ -18,7 +18,7 @@ ID = b"t" * 16
 def ask(taken=None, version=1, **fields):
     world = World()
     if taken is not None:
-        world.coordinators.answers["consumer_heartbeat"] = taken
+        world.coordinators.answers[ConsumerHeartbeat] = taken
     says = {"group_id": "g", "member_id": "m", "member_epoch": 3} | fields
     request = ConsumerGroupHeartbeatRequest(**says)
     return world, world.ask(consumer_group_heartbeat, request, version)

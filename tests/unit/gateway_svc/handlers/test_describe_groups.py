@@ -1,6 +1,6 @@
 import pytest
 
-from common.ports.classic_groups import DescribedGroup, DescribedMember
+from common.ports.classic_groups import DescribedGroup, DescribedMember, DescribeGroup
 from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.handlers.describe_groups import describe_groups
@@ -11,7 +11,7 @@ from tests.unit.gateway_svc.handlers.world import World
 
 def described(answer, version=5, **fields):
     world = World()
-    world.coordinators.answers["describe_groups"] = [answer]
+    world.coordinators.answers[DescribeGroup] = [answer]
     request = DescribeGroupsRequest(groups=["g"], **fields)
     (one,) = world.ask(describe_groups, request, version).groups
     return one
@@ -56,8 +56,8 @@ def test_operations_are_told_where_they_are_asked_for():
 
 def test_a_group_that_is_named_many_times_is_described_once():
     world = World()
-    world.coordinators.answers["describe_groups"] = [DescribedGroup("b"), DescribedGroup("a")]
+    world.coordinators.answers[DescribeGroup] = [DescribedGroup("b"), DescribedGroup("a")]
     request = DescribeGroupsRequest(groups=["b", "a", "b", *["a"] * 1000])
     response = world.ask(describe_groups, request, 5)
-    assert world.coordinators.asked == [["b", "a"]]
+    assert world.coordinators.asked == [DescribeGroup("b"), DescribeGroup("a")]
     assert [one.group_id for one in response.groups] == ["b", "a"]

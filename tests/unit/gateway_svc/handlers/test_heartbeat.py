@@ -13,7 +13,7 @@ REQUEST = HeartbeatRequest(group_id="g", generation_id=3, member_id="m", group_i
 @pytest.mark.parametrize("refusal", [None, *GroupRefusal])
 def test_the_coordinators_word_is_the_answer(refusal):
     world = World()
-    world.coordinators.answers["heartbeat"] = HeartbeatTaken(refusal)
+    world.coordinators.answers[GroupHeartbeat] = HeartbeatTaken(refusal)
     response = world.ask(heartbeat, REQUEST, 4)
     assert response.error_code is (ErrorCode[refusal.name] if refusal else ErrorCode.NONE)
     assert world.coordinators.asked == [GroupHeartbeat("g", "m", 3, "i")]

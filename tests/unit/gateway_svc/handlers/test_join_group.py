@@ -28,7 +28,7 @@ def request(**fields):
 
 def asked(version, **fields):
     world = World()
-    world.coordinators.answers["join_group"] = Joined()
+    world.coordinators.answers[JoinGroup] = Joined()
     world.ask(join_group, request(**fields), version)
     (one,) = world.coordinators.asked
     return one
@@ -66,7 +66,7 @@ def test_version_0_has_one_timeout_for_both():
 
 def test_the_leader_gets_the_members():
     world = World()
-    world.coordinators.answers["join_group"] = Joined(
+    world.coordinators.answers[JoinGroup] = Joined(
         "m", 3, "m", "consumer", "range", [JoinedMember("m", "i", b"x")], skip_assignment=True
     )
     assert world.ask(join_group, request(), 9) == JoinGroupResponse(
@@ -83,7 +83,7 @@ def test_the_leader_gets_the_members():
 @pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
 def test_a_refusal_has_no_protocol(version, name):
     world = World()
-    world.coordinators.answers["join_group"] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
+    world.coordinators.answers[JoinGroup] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
     response = world.ask(join_group, request(), version)
     assert (response.error_code, response.member_id) == (ErrorCode.MEMBER_ID_REQUIRED, "m")
     assert response.protocol_name == name
@@ -99,7 +99,7 @@ def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
             asked.set()
             await asyncio.Event().wait()
 
-        world.coordinators.join_group = wait_for_others
+        world.coordinators.reply_to = wait_for_others
         waiting = asyncio.create_task(join_group(request(), world.context(5)))
         await asked.wait()
         world.backends.long_polls.close()

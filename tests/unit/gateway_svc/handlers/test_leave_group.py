@@ -9,7 +9,7 @@ from tests.unit.gateway_svc.handlers.world import World
 def test_a_member_of_an_old_version_leaves_alone_and_its_error_is_that_of_the_whole():
     world = World()
     left = Left([LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)])
-    world.coordinators.answers["leave_group"] = left
+    world.coordinators.answers[LeaveGroup] = left
     response = world.ask(leave_group, LeaveGroupRequest(group_id="g", member_id="m"), 2)
     assert response.error_code is ErrorCode.UNKNOWN_MEMBER_ID
     assert world.coordinators.asked == [LeaveGroup("g", [LeavingMember("m")])]
@@ -17,7 +17,7 @@ def test_a_member_of_an_old_version_leaves_alone_and_its_error_is_that_of_the_wh
 
 def test_several_members_leave_each_with_an_error_of_its_own():
     world = World()
-    world.coordinators.answers["leave_group"] = Left(
+    world.coordinators.answers[LeaveGroup] = Left(
         [LeftMember("", "i"), LeftMember("m", refusal=GroupRefusal.UNKNOWN_MEMBER_ID)]
     )
     request = LeaveGroupRequest(
@@ -41,7 +41,7 @@ def test_several_members_leave_each_with_an_error_of_its_own():
 def test_a_refusal_of_the_whole_is_told():
     world = World()
     refused = Left(refusal=GroupRefusal.INVALID_GROUP_ID)
-    world.coordinators.answers["leave_group"] = refused
+    world.coordinators.answers[LeaveGroup] = refused
     for version, request in (
         (0, LeaveGroupRequest(group_id="", member_id="m")),
         (3, LeaveGroupRequest(group_id="", members=[MemberIdentity(member_id="m")])),

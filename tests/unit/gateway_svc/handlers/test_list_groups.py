@@ -11,7 +11,7 @@ def test_groups_with_state_and_type():
     world = World()
     own = next(f"g{n}" for n in range(99) if GroupBrokers(world.context(5)).is_own(f"g{n}"))
     found = ListedGroups([ListedGroup(own, "consumer", "Stable", "classic")])
-    world.coordinators.answers["list_groups"] = found
+    world.coordinators.answers[ListGroups] = found
     request = ListGroupsRequest(states_filter=["Stable"], types_filter=["classic"])
     (one,) = world.ask(list_groups, request, 5).groups
     assert (one.group_id, one.protocol_type, one.group_state, one.group_type) == (
@@ -26,7 +26,7 @@ def test_groups_with_state_and_type():
 def test_a_refusal_is_an_error():
     world = World()
     refused = ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
-    world.coordinators.answers["list_groups"] = refused
+    world.coordinators.answers[ListGroups] = refused
     response = world.ask(list_groups, ListGroupsRequest(), 3)
     assert response.error_code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
 
@@ -35,7 +35,7 @@ def test_groups_of_other_brokers_are_theirs_to_list():
     world = World()
     names = [f"g{number}" for number in range(40)]
     listed = [ListedGroup(name, "consumer", "Stable", "classic") for name in names]
-    world.coordinators.answers["list_groups"] = ListedGroups(listed, unanswered=["p-9"])
+    world.coordinators.answers[ListGroups] = ListedGroups(listed, unanswered=["p-9"])
     response = world.ask(list_groups, ListGroupsRequest(), 4)
     brokers = GroupBrokers(world.context(4))
     own = [name for name in names if brokers.coordinator(name).node_id == 1]

@@ -34,7 +34,7 @@ def errors(response):
 
 def test_everything_that_is_committed_reaches_the_coordinator():
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None])
     one = OffsetCommitRequestPartition(
         partition_index=2, committed_offset=9, committed_leader_epoch=4, committed_metadata="why"
     )
@@ -55,7 +55,7 @@ def test_everything_that_is_committed_reaches_the_coordinator():
 @pytest.mark.parametrize(("version", "predates"), [(8, True), (9, False)])
 def test_the_coordinator_is_told_what_the_client_knows_of_epochs(version, predates):
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None])
     world.ask(offset_commit, request(partition(0)), version)
     assert world.coordinators.asked[0].predates_epochs is predates
 
@@ -63,7 +63,7 @@ def test_the_coordinator_is_told_what_the_client_knows_of_epochs(version, predat
 def test_partitions_that_do_not_exist_are_refused_and_the_others_committed():
     world = World()
     refused = GroupRefusal.OFFSET_METADATA_TOO_LARGE
-    world.coordinators.answers["commit_offsets"] = CommitResult([None, refused])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None, refused])
     asked = request(partition(9), partition(0), partition(-1), partition(1))
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     assert errors(world.ask(offset_commit, asked, 5)) == [
@@ -79,7 +79,7 @@ def test_partitions_that_do_not_exist_are_refused_and_the_others_committed():
 def test_a_refusal_of_the_whole_is_one_of_each_partition():
     world = World()
     refused = CommitResult(refusal=GroupRefusal.REBALANCE_IN_PROGRESS)
-    world.coordinators.answers["commit_offsets"] = refused
+    world.coordinators.answers[CommitOffsets] = refused
     response = world.ask(offset_commit, request(partition(0), partition(1)), 8)
     assert errors(response) == [
         (0, ErrorCode.REBALANCE_IN_PROGRESS),
@@ -96,7 +96,7 @@ def test_nobody_is_asked_about_topics_that_do_not_exist():
 
 def test_topics_are_found_by_their_ids_since_version_10():
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None])
     asked = OffsetCommitRequest(
         group_id="g",
         topics=[
@@ -111,7 +111,7 @@ def test_topics_are_found_by_their_ids_since_version_10():
 
 def test_old_versions_say_how_long_an_offset_is_to_be_kept():
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None])
     asked_ms = [60_000, -1, 2**63 - 1, -(2**63), -(2**40)]
     for retention_ms in asked_ms:
         asked = request(partition(0), retention_time_ms=retention_ms)
@@ -121,7 +121,7 @@ def test_old_versions_say_how_long_an_offset_is_to_be_kept():
 
 def test_version_1_says_when_an_offset_was_committed():
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None])
+    world.coordinators.answers[CommitOffsets] = CommitResult([None])
     for timestamp in (1000, -1):
         world.ask(offset_commit, request(partition(0, commit_timestamp=timestamp)), 1)
     (given,), (missing,) = [one.offsets for one in world.coordinators.asked]
@@ -133,7 +133,7 @@ def test_version_1_says_when_an_offset_was_committed():
 @pytest.mark.parametrize("count", [1, 3, 17])
 def test_what_is_taken_whole_is_answered_as_the_codec_writes_it(version, count):
     world = World()
-    world.coordinators.answers["commit_offsets"] = CommitResult([None] * count)
+    world.coordinators.answers[CommitOffsets] = CommitResult([None] * count)
     # The same partitions again and again: one that was named before must not be remembered wrong.
     for index in (0, 2, 0):
         topic = OffsetCommitRequestTopic(
@@ -155,7 +155,7 @@ def test_what_is_taken_whole_is_answered_as_the_codec_writes_it(version, count):
 def test_a_topic_that_was_made_again_meanwhile_is_unknown_under_its_id(version, error):
     world = World()
     refused = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
-    world.coordinators.answers["commit_offsets"] = CommitResult([refused])
+    world.coordinators.answers[CommitOffsets] = CommitResult([refused])
     topic = OffsetCommitRequestTopic(
         name="orders", topic_id=ORDERS.topic_id, partitions=[partition(0)]
     )

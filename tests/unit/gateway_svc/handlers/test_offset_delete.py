@@ -23,7 +23,7 @@ REQUEST = OffsetDeleteRequest(
 def test_each_partition_has_an_answer_of_its_own():
     world = World()
     answer = DeletedOffsets([None, GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC])
-    world.coordinators.answers["delete_offsets"] = answer
+    world.coordinators.answers[DeleteOffsets] = answer
     response = world.ask(offset_delete, REQUEST, 0)
     assert response.error_code is ErrorCode.NONE
     assert [one.error_code for one in response.topics[0].partitions] == [
@@ -36,14 +36,14 @@ def test_each_partition_has_an_answer_of_its_own():
 def test_a_refusal_of_the_whole_is_told():
     world = World()
     refused = DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
-    world.coordinators.answers["delete_offsets"] = refused
+    world.coordinators.answers[DeleteOffsets] = refused
     response = world.ask(offset_delete, REQUEST, 0)
     assert (response.error_code, response.topics) == (ErrorCode.GROUP_ID_NOT_FOUND, ())
 
 
 def test_partitions_that_do_not_exist_are_refused_and_the_others_deleted():
     world = World()
-    world.coordinators.answers["delete_offsets"] = DeletedOffsets([None, None])
+    world.coordinators.answers[DeleteOffsets] = DeletedOffsets([None, None])
     topics = [
         OffsetDeleteRequestTopic(
             name=name, partitions=[OffsetDeleteRequestPartition(partition_index=n) for n in indexes]

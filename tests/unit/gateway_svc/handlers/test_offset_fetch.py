@@ -23,7 +23,7 @@ FOUND = FetchedOffsets([CommittedOffset("orders", 0, 9, 4, "why"), CommittedOffs
 
 def world_with(answer):
     world = World()
-    world.coordinators.answers["fetch_offsets"] = answer
+    world.coordinators.answers[FetchOffsets] = answer
     return world
 
 
@@ -103,12 +103,12 @@ def test_an_offset_of_a_topic_that_is_gone_has_no_id_to_be_told_by():
 def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
     world = World()
 
-    async def fetch_offsets(request):
+    async def answer(request):
         if request.group_id == "lost":
             raise BackendUnavailable("gone")
         return FOUND
 
-    world.coordinators.fetch_offsets = fetch_offsets
+    world.coordinators.reply_to = answer
     groups = [OffsetFetchRequestGroup(group_id=name, topics=None) for name in ("lost", "kept")]
     lost, kept = world.ask(offset_fetch, OffsetFetchRequest(groups=groups), 8).groups
     assert (lost.group_id, lost.error_code) == ("lost", ErrorCode.COORDINATOR_NOT_AVAILABLE)

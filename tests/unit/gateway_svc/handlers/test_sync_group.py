@@ -24,7 +24,7 @@ REQUEST = SyncGroupRequest(
 
 def test_the_assignment_goes_to_the_coordinator_and_comes_back():
     world = World()
-    world.coordinators.answers["sync_group"] = Synced(b"x", "consumer", "range")
+    world.coordinators.answers[SyncGroup] = Synced(b"x", "consumer", "range")
     assert world.ask(sync_group, REQUEST, 5) == SyncGroupResponse(
         protocol_type="consumer", protocol_name="range", assignment=b"x"
     )
@@ -35,7 +35,7 @@ def test_the_assignment_goes_to_the_coordinator_and_comes_back():
 
 def test_a_refusal_is_an_error():
     world = World()
-    world.coordinators.answers["sync_group"] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
+    world.coordinators.answers[SyncGroup] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
     response = world.ask(sync_group, REQUEST, 3)
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
 
@@ -50,7 +50,7 @@ def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
             asked.set()
             await asyncio.Event().wait()
 
-        world.coordinators.sync_group = wait_for_others
+        world.coordinators.reply_to = wait_for_others
         waiting = asyncio.create_task(sync_group(REQUEST, world.context(5)))
         await asked.wait()
         world.backends.long_polls.close()

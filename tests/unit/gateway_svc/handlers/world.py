@@ -9,15 +9,27 @@ from typing import Any
 from common.client.groups.offsets_topic import GroupTopic
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
+    GroupHeartbeat,
     HeartbeatTaken,
     Joined,
+    JoinGroup,
+    LeaveGroup,
     Left,
     LeftMember,
     ListedGroups,
+    ListGroups,
     Synced,
+    SyncGroup,
 )
-from common.ports.consumer_groups import ConsumerHeartbeatTaken
-from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
+from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.group_offsets import (
+    CommitOffsets,
+    CommitResult,
+    DeletedOffsets,
+    DeleteOffsets,
+    FetchedOffsets,
+    FetchOffsets,
+)
 from common.ports.metadata import (
     ClusterChange,
     Endpoint,
@@ -180,34 +192,40 @@ class FakeMetadata:
 
 
 class FakeCoordinators:
-    """Answers each method with `answers[name]`, or raises `error`; keeps what it was asked."""
+    """Replies with `answers[type of request]`, or raises `error`; keeps the requests.
+
+    Where that is a list, each request about a group has the reply with its group id.
+    """
 
     def __init__(self) -> None:
-        self.answers: dict[str, Any] = {
-            "join_group": Joined(),
-            "sync_group": Synced(),
-            "heartbeat": HeartbeatTaken(),
-            "leave_group": Left([LeftMember("m")]),
-            "commit_offsets": CommitResult([None]),
-            "fetch_offsets": FetchedOffsets(),
-            "list_groups": ListedGroups(),
-            "describe_groups": [],
-            "delete_groups": [],
-            "delete_offsets": DeletedOffsets([None]),
-            "consumer_heartbeat": ConsumerHeartbeatTaken(),
-            "describe_consumer_groups": [],
+        self.answers: dict[type, Any] = {
+            JoinGroup: Joined(),
+            SyncGroup: Synced(),
+            GroupHeartbeat: HeartbeatTaken(),
+            LeaveGroup: Left([LeftMember("m")]),
+            CommitOffsets: CommitResult([None]),
+            FetchOffsets: FetchedOffsets(),
+            ListGroups: ListedGroups(),
+            DeleteOffsets: DeletedOffsets([None]),
+            ConsumerHeartbeat: ConsumerHeartbeatTaken(),
         }
         self.asked: list[Any] = []
         self.error: Exception | None = None
 
-    def __getattr__(self, name: str) -> Callable[[Any], Future[Any]]:
-        async def answer(request: Any) -> Any:
-            self.asked.append(request)
-            if self.error is not None:
-                raise self.error
-            return self.answers[name]
+    def call(self, request: Any) -> Future[Any]:
+        return asyncio.ensure_future(self.reply_to(request))
 
-        return lambda request: asyncio.ensure_future(answer(request))
+    async def list_groups(self, request: ListGroups) -> Any:
+        return await self.reply_to(request)
+
+    async def reply_to(self, request: Any) -> Any:
+        self.asked.append(request)
+        if self.error is not None:
+            raise self.error
+        answer = self.answers[type(request)]
+        if isinstance(answer, list):
+            (answer,) = (each for each in answer if each.group_id == request.group_id)
+        return answer
 
 
 class World:

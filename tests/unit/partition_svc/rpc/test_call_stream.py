@@ -20,10 +20,7 @@ class Coordinators:
         self.asked = []
         self.answers = {}
 
-    def commit_offsets(self, request):
-        return self._begun(request.group_id)
-
-    def heartbeat(self, request):
+    def call(self, request):
         if request.group_id == "a bug":
             raise RuntimeError("oops")
         return self._begun(request.group_id)

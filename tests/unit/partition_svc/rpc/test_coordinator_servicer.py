@@ -78,7 +78,7 @@ def test_who_waits_is_answered_when_the_service_stops(tmp_path):
         ):
             to = GrpcCoordinators("partition-0", channel)
             await settled_alone(to)
-            waiting = asyncio.create_task(to.join_group(joining(await new_member_id(to))))
+            waiting = to.call(joining(await new_member_id(to)))
             await parked([waiting])
             await coordinators.drain()
             assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR

@@ -11,7 +11,6 @@ from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import open_channel
-from common.rpc.messages.coordinator import heartbeat_taken_of, heartbeat_to_call
 from common.rpc.server import RpcServer
 from partition_svc.rpc.coordinator_servicer import CoordinatorServicer, service
 from protos.coordinator.v1 import coordinator_pb2 as pb
@@ -27,7 +26,7 @@ class Coordinators:
         self.asked = []
         self.open = []
 
-    def heartbeat(self, request):
+    def call(self, request):
         self.asked.append(request.group_id)
         answer = asyncio.get_running_loop().create_future()
         refusal = GroupRefusal(request.generation_id) if request.generation_id else None
@@ -66,8 +65,7 @@ async def calling(address, **options):
 
 
 def beat(calls, group_id="g", generation_id=0):
-    request = GroupHeartbeat(group_id, "m", generation_id)
-    return calls.submit(heartbeat_to_call(request), heartbeat_taken_of)
+    return calls.submit(GroupHeartbeat(group_id, "m", generation_id))
 
 
 def run(story):

@@ -32,10 +32,10 @@ async def served(fake):
 def test_answers_and_questions_come_through():
     async def story():
         fake = FakeCoordinators()
-        fake.answers["heartbeat"] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
+        fake.answers[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
         async with served(fake) as (coordinators, _):
             asked = GroupHeartbeat("g", "m", 3, "i")
-            assert (await coordinators.heartbeat(asked)) == fake.answers["heartbeat"]
+            assert (await coordinators.call(asked)) == fake.answers[GroupHeartbeat]
             assert fake.asked == [asked]
 
     asyncio.run(story())
@@ -46,7 +46,7 @@ def test_an_owner_that_cannot_answer_is_unavailable():
         fake = FakeCoordinators()
         fake.error = BackendUnavailable("draining")
         async with served(fake) as (coordinators, _):
-            for call in (coordinators.join_group(JOIN), coordinators.list_groups(ListGroups())):
+            for call in (coordinators.call(JOIN), coordinators.list_groups(ListGroups())):
                 with pytest.raises(BackendUnavailable, match="p-0"):
                     await call
 
@@ -61,9 +61,9 @@ def test_a_join_waits_as_long_as_the_connection_lasts():
             asked.set()
             await asyncio.Event().wait()
 
-        fake.join_group = wait_for_others
+        fake.reply_to = wait_for_others
         async with served(fake) as (coordinators, channel):
-            joining = asyncio.create_task(coordinators.join_group(JOIN))
+            joining = coordinators.call(JOIN)
             await asked.wait()
             assert not joining.done()
             await channel.close()

@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from common.client.groups.coordinator_calls import CoordinatorCall
 from common.client.groups.coordinator_retries import CoordinatorRetries
 from common.ports.classic_groups import HeartbeatTaken
 from common.ports.group_errors import GroupRefusal
+from common.ports.group_request import GroupRequest
 from common.ports.unavailable import BackendUnavailable, CallNotSent, OwnerLost
 from tests.support.virtual_time import run_in_virtual_time
 
@@ -16,15 +16,28 @@ GONE = HeartbeatTaken(GroupRefusal.UNKNOWN_MEMBER_ID)
 DONE = HeartbeatTaken()
 
 
+class Request(GroupRequest):
+    def __init__(
+        self, *, is_idempotent=True, adapt=lambda reply: reply, waits=False, outlives=False
+    ):
+        super().__init__("g")
+        self._is_idempotent, self.adapt_retried = is_idempotent, adapt
+        self.waits_for_members, self.outlives_caller = waits, outlives
+
+    @property
+    def is_idempotent(self):
+        return self._is_idempotent
+
+
 class Story:
     """A call whose attempts come to `outcomes`, in this order."""
 
     def __init__(self, *outcomes, hold_s=30.0, **how):
         self.outcomes, self.attempts = list(outcomes), 0
-        self.call = CoordinatorCall(self.attempt, **how)
+        self.request = Request(**how)
         self.hold_s = hold_s
 
-    async def attempt(self, owner):
+    async def attempt(self):
         self.attempts += 1
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
@@ -37,9 +50,9 @@ class Story:
     async def _result(self, by_future):
         retries = CoordinatorRetries(self.hold_s)
         if not by_future:
-            return await retries.call(find, self.call)
-        first = asyncio.ensure_future(self.attempt(None))
-        return await retries.follow_up(find, self.call, first)
+            return await retries.call(self.request, self.attempt)
+        first = asyncio.ensure_future(self.attempt())
+        return await retries.follow_up(self.request, self.attempt, first)
 
 
 def test_a_lost_coordinator_is_waited_for_a_short_time_only():
@@ -58,10 +71,6 @@ def test_a_lost_coordinator_is_waited_for_a_short_time_only():
     run_in_virtual_time(story())
 
 
-async def find():
-    return None
-
-
 @pytest.mark.parametrize("by_future", [False, True])
 class TestBothWays:
     @pytest.mark.parametrize("outcome", [IN_DOUBT, NOT_SENT, MOVED, LOADING])
@@ -71,18 +80,18 @@ class TestBothWays:
         assert story.attempts == 3
 
     def test_a_call_in_doubt_is_not_made_again_where_that_would_differ(self, by_future):
-        story = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, repeat_in_doubt=False)
+        story = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, is_idempotent=False)
         with pytest.raises(BackendUnavailable, match="stream broke"):
             story.result(by_future=by_future)
         assert story.attempts == 4
 
     def test_the_answer_to_a_repetition_stands_for_both(self, by_future):
-        story = Story(IN_DOUBT, MOVED, GONE, recognise=lambda _: DONE)
+        story = Story(IN_DOUBT, MOVED, GONE, adapt=lambda _: DONE)
         assert story.result(by_future=by_future) is DONE
 
     @pytest.mark.parametrize("before", [[], [MOVED], [NOT_SENT]])
     def test_an_answer_stands_for_itself_where_nothing_else_was_done(self, before, by_future):
-        story = Story(*before, GONE, recognise=lambda _: DONE)
+        story = Story(*before, GONE, adapt=lambda _: DONE)
         assert story.result(by_future=by_future) is GONE
 
 
@@ -92,11 +101,11 @@ def test_what_lasts_is_the_answer():
         Story(NOT_SENT, hold_s=0.0).result()
 
 
-async def kept_for(seconds, *refusals, **how):
+async def kept_for(seconds, *refusals, by_future=False, **how):
     """The answer to a call that the first coordinator refuses after so long, and those after it."""
     outcomes = [*refusals, DONE]
 
-    async def attempt(owner):
+    async def attempt():
         if len(outcomes) == len(refusals) + 1:
             await asyncio.sleep(seconds)
         outcome = outcomes.pop(0)
@@ -104,12 +113,16 @@ async def kept_for(seconds, *refusals, **how):
             raise outcome
         return outcome
 
-    return await CoordinatorRetries(10.0).call(find, CoordinatorCall(attempt, **how))
+    if by_future:
+        first = asyncio.ensure_future(attempt())
+        return await CoordinatorRetries(10.0).follow_up(Request(**how), attempt, first)
+    return await CoordinatorRetries(10.0).call(Request(**how), attempt)
 
 
+@pytest.mark.parametrize("by_future", [False, True])
 @pytest.mark.parametrize("refusal", [MOVED, IN_DOUBT])
-def test_a_call_that_waited_for_members_is_made_again_however_long_it_waited(refusal):
-    story = kept_for(60, refusal, LOADING, LOADING, waits_for_members=True)
+def test_a_call_that_waited_for_members_is_made_again_however_long_it_waited(refusal, by_future):
+    story = kept_for(60, refusal, LOADING, LOADING, waits=True, by_future=by_future)
     assert run_in_virtual_time(story) is DONE
 
 
@@ -119,7 +132,7 @@ def test_a_call_that_does_not_wait_for_members_is_not_made_again_too_late():
 
 def test_a_call_that_waits_for_members_is_not_made_again_for_ever():
     refusals = [MOVED] * 1000
-    assert run_in_virtual_time(kept_for(60, *refusals, waits_for_members=True)) is MOVED
+    assert run_in_virtual_time(kept_for(60, *refusals, waits=True)) is MOVED
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -127,14 +140,14 @@ def test_a_call_whose_caller_left_is_not_made_again(attempts):
     async def story():
         made = []
 
-        async def attempt(owner):
-            made.append(owner)
+        async def attempt():
+            made.append(None)
             if len(made) == attempts:
                 answer.cancel()
             return MOVED
 
-        retries, call = CoordinatorRetries(30.0), CoordinatorCall(attempt)
-        answer = retries.follow_up(find, call, asyncio.ensure_future(attempt(None)))
+        first = asyncio.ensure_future(attempt())
+        answer = CoordinatorRetries(30.0).follow_up(Request(), attempt, first)
         await asyncio.wait([answer])
         await asyncio.sleep(60)
         assert len(made) == attempts
@@ -147,20 +160,9 @@ def test_the_first_attempt_of_a_call_whose_caller_left_goes_on():
 
     async def story():
         first = asyncio.get_running_loop().create_future()
-        answer = CoordinatorRetries(30.0).follow_up(find, Story().call, first)
+        answer = CoordinatorRetries(30.0).follow_up(Request(outlives=True), Story().attempt, first)
         answer.cancel()
         await asyncio.sleep(60)
         assert not first.done()
 
     run_in_virtual_time(story())
-
-
-def test_a_coordinator_that_is_not_found_was_not_called():
-    async def story():
-        async def nowhere():
-            raise BackendUnavailable("no topic yet")
-
-        with pytest.raises(CallNotSent, match="no topic yet"):
-            await CoordinatorRetries(0.0).call(nowhere, Story().call)
-
-    asyncio.run(story())

@@ -7,15 +7,12 @@ from common.client.groups.offsets_topic import GroupTopic
 from common.cluster.group_partitions import group_partition
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
-    DescribedGroup,
     GroupHeartbeat,
-    GroupResult,
-    HeartbeatTaken,
     ListedGroup,
     ListedGroups,
     ListGroups,
+    SyncGroup,
 )
-from common.ports.consumer_groups import DescribedConsumerGroup
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
@@ -29,25 +26,23 @@ IN_1 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 1)
 
 
 class Owner:
-    """Refuses so many heartbeats first; describes and lists what it is told."""
+    """Refuses so many heartbeats first, then accepts them; lists one group."""
 
     def __init__(self, name, *refusals, error=None):
         self.name, self.refusals, self.error = name, list(refusals), error
         self.asked = []
         self.was_asked = asyncio.Event()
 
-    def heartbeat(self, request):
+    def call(self, request):
         self.asked.append(request.group_id)
         self.was_asked.set()
         answer = asyncio.get_running_loop().create_future()
         if self.error is not None:
             answer.set_exception(self.error)
         else:
-            answer.set_result(HeartbeatTaken(self.refusals.pop(0) if self.refusals else None))
+            refusal = self.refusals.pop(0) if self.refusals else None
+            answer.set_result(request.refused(refusal))
         return answer
-
-    async def describe_groups(self, group_ids):
-        return [DescribedGroup(one, self.name) for one in group_ids]
 
     async def list_groups(self, request):
         if self.error is not None:
@@ -73,7 +68,7 @@ def asked(coordinators):
     """The answer to a heartbeat."""
 
     async def ask():
-        return await coordinators.heartbeat(beat(IN_0))
+        return await coordinators.call(beat(IN_0))
 
     return asyncio.run(ask())
 
@@ -84,7 +79,7 @@ def test_each_group_goes_to_the_owner_of_its_partition():
 
     async def story():
         for group_id in (IN_0, IN_1, IN_0):
-            assert (await coordinators.heartbeat(beat(group_id))).refusal is None
+            assert (await coordinators.call(beat(group_id))).refusal is None
 
     asyncio.run(story())
     assert (a.asked, b.asked) == ([IN_0, IN_0], [IN_1])
@@ -112,7 +107,7 @@ def test_a_coordinator_that_moved_is_found_at_its_new_owner():
     view, coordinators = routed(a, b)
 
     async def story():
-        asking = asyncio.ensure_future(coordinators.heartbeat(beat(IN_0)))
+        asking = asyncio.ensure_future(coordinators.call(beat(IN_0)))
         await a.was_asked.wait()
         moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
         view.apply(ClusterChange(2, "c", placements=(moved,)))
@@ -141,7 +136,7 @@ def test_a_caller_that_goes_away_is_not_asked_for_again():
     async def story():
         a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
         _, coordinators = routed(a)
-        asking = coordinators.heartbeat(beat(IN_0))
+        asking = coordinators.call(beat(IN_0))
         await until(lambda: len(a.asked) == 2)
         assert coordinators._retries._retries
         asking.cancel()
@@ -156,7 +151,7 @@ def test_the_topic_is_made_for_whoever_asks_first():
         metadata = FakeMetadata(view)
         topic = GroupTopic(view, metadata, partition_count=2)
         coordinators = RoutedCoordinators(topic, {"p-0": a}.get)
-        answers = [coordinators.heartbeat(beat(one)) for one in (IN_0, IN_1)]
+        answers = [coordinators.call(beat(one)) for one in (IN_0, IN_1)]
         assert [(await one).refusal for one in answers] == [None, None]
         assert [one.name for one in metadata.created] == [OFFSETS_TOPIC]
 
@@ -167,12 +162,6 @@ def test_a_bug_is_told_to_the_caller():
     _, coordinators = routed(Owner("a", error=RuntimeError("oops")))
     with pytest.raises(RuntimeError, match="oops"):
         asked(coordinators)
-
-
-def test_groups_of_several_owners_are_described_in_the_order_of_the_question():
-    _, coordinators = routed(Owner("a"), Owner("b"))
-    found = asyncio.run(coordinators.describe_groups([IN_1, IN_0]))
-    assert [(one.group_id, one.state) for one in found] == [(IN_1, "b"), (IN_0, "a")]
 
 
 def test_all_owners_are_asked_which_groups_there_are():
@@ -211,26 +200,22 @@ def test_listing_does_not_create_the_topic():
     assert (listed, metadata.created) == (ListedGroups(), [])
 
 
-def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
-    class Deleting(Owner):
-        async def delete_groups(self, group_ids):
-            return [GroupResult(one) for one in group_ids]
+@pytest.mark.parametrize(("request_", "ends"), [(SyncGroup("g", "m", 1), True), (beat("g"), False)])
+def test_a_first_attempt_ends_with_its_caller_unless_it_outlives_callers(request_, ends):
+    """A join or sync would wait for members; a commit is to be executed."""
 
-        async def describe_consumer_groups(self, group_ids):
-            return [DescribedConsumerGroup(one, self.name) for one in group_ids]
-
-    _, coordinators = routed(Deleting("a"), hold_s=0.0)
+    class Waiting(Owner):
+        def call(self, request):
+            self.reply = asyncio.get_running_loop().create_future()
+            return self.reply
 
     async def story():
-        for ask in (
-            coordinators.delete_groups,
-            coordinators.describe_groups,
-            coordinators.describe_consumer_groups,
-        ):
-            found = await ask([IN_1, IN_0])
-            assert [(one.group_id, one.refusal) for one in found] == [
-                (IN_1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
-                (IN_0, None),
-            ]
+        a, b = Waiting("a"), Waiting("b")
+        _, coordinators = routed(a, b)
+        request_.group_id = IN_0
+        reply = coordinators.call(request_)
+        reply.cancel()
+        await asyncio.wait([reply])
+        assert a.reply.cancelled() is ends
 
     asyncio.run(story())

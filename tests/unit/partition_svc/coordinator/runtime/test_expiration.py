@@ -1,7 +1,7 @@
 import asyncio
 from dataclasses import replace
 
-from common.ports.classic_groups import ListGroups
+from common.ports.classic_groups import DescribeGroup, ListGroups
 from common.ports.group_offsets import FetchOffsets, TopicPartitions
 from partition_svc.coordinator.runtime.shard import Shard
 from tests.support.groups.groups import (
@@ -29,12 +29,12 @@ def run(test, folder, *topics, **settings):
 
 async def until_none_is_left(to, group_id="a-group"):
     asking = FetchOffsets(group_id)
-    while (await to.fetch_offsets(asking)).offsets:  # noqa: ASYNC110
+    while (await to.call(asking)).offsets:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
 def commit(to, **more):
-    return asked(lambda: to.commit_offsets(committing(1, **more)))
+    return asked(lambda: to.call(committing(1, **more)))
 
 
 def test_the_offsets_of_a_deleted_topic_are_forgotten(tmp_path):
@@ -45,7 +45,7 @@ def test_the_offsets_of_a_deleted_topic_are_forgotten(tmp_path):
         core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[DATA_TOPIC_ID]))
         await until_none_is_left(to)
         await until_none_is_left(to, "without-id")
-        assert (await to.fetch_offsets(FetchOffsets("of-another"))).offsets
+        assert (await to.call(FetchOffsets("of-another"))).offsets
 
     run(test, tmp_path)
 
@@ -75,7 +75,7 @@ def test_a_topic_made_again_while_nobody_was_here_has_no_offset(tmp_path):
     async def after(core, to):
         assert await committed(to) == -1
         asking = FetchOffsets("a-group", [TopicPartitions(DATA, [0], made_again.topic_id)])
-        assert [one.offset for one in (await to.fetch_offsets(asking)).offsets] == [-1]
+        assert [one.offset for one in (await to.call(asking)).offsets] == [-1]
         # Until then the old offset is there, and keeps its group.
         while (await to.list_groups(ListGroups())).groups:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -88,7 +88,7 @@ def test_offsets_expire(tmp_path):
         await commit(to, retention_ms=0)
         await commit(to, group_id="later", retention_ms=2**50)
         await until_none_is_left(to)
-        (described,) = await to.describe_groups(["later"])
+        described = await to.call(DescribeGroup("later"))
         assert described.state == "Empty"
 
     run(test, tmp_path, offsets_retention_check_ms=5)
@@ -97,7 +97,7 @@ def test_offsets_expire(tmp_path):
 def test_the_offsets_of_a_group_with_members_stay(tmp_path):
     async def test(_, to):
         joined = await settled_alone(to)
-        await to.commit_offsets(committing(1, joined=joined))
+        await to.call(committing(1, joined=joined))
         # Another group's going shows that it was looked.
         await commit(to, group_id="other", retention_ms=0)
         await until_none_is_left(to, "other")

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from common.ports.classic_groups import DescribeGroup
 from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import Placement, PlacementChange
 from common.ports.partitions import AppendResult, LogId, Refusal
@@ -43,13 +44,13 @@ def placed(owner, leader_epoch, revision=2):
 
 
 def commit(to, offset=1, **more):
-    return asked(lambda: to.commit_offsets(committing(offset, **more)))
+    return asked(lambda: to.call(committing(offset, **more)))
 
 
 async def waiting_for(to):
     """A call that waits for another member of its group."""
     await settled_alone(to)
-    waiting = asyncio.create_task(to.join_group(joining(await new_member_id(to))))
+    waiting = to.call(joining(await new_member_id(to)))
     await parked([waiting])
     return waiting
 
@@ -59,9 +60,9 @@ async def waiting_for(to):
 )
 def test_groups_of_others_are_refused(tmp_path, topics):
     async def test(_, to):
-        result = await to.commit_offsets(committing(1))
+        result = await to.call(committing(1))
         assert result.refusal is GroupRefusal.NOT_COORDINATOR
-        (described,) = await to.describe_groups([GROUP])
+        described = await to.call(DescribeGroup(GROUP))
         assert described.refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path, *topics)
@@ -72,7 +73,7 @@ def test_until_it_is_loaded_the_answer_is_to_come_again(tmp_path):
         assert (await commit(to)).refusal is None
         core.apply(placed(MEMBER, 1))
         # Loaded because of the change, not because of who asks; but that takes a moment.
-        refused = await to.commit_offsets(committing(1))
+        refused = await to.call(committing(1))
         assert refused.refusal is GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS
         assert await committed(to) == 1
 
@@ -84,7 +85,7 @@ def test_who_waits_is_told_when_the_partition_leaves(tmp_path):
         waiting = await waiting_for(to)
         core.apply(placed("somebody else", 1))
         assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.commit_offsets(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
 
@@ -95,10 +96,10 @@ def test_who_waits_is_told_at_the_fence_of_a_move(tmp_path):
         log = core._registry.find(LOG)
         await core.outgoing.fence(log, 0)
         assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.commit_offsets(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
         # The move was given up: the same owner goes on under the next epoch.
         core.apply(placed(MEMBER, 1))
-        (group,) = await asked(lambda: to.describe_groups([GROUP]))
+        group = await asked(lambda: to.call(DescribeGroup(GROUP)))
         assert (group.state, len(group.members)) == ("Stable", 1)
 
     run(test, tmp_path)
@@ -108,7 +109,7 @@ def test_a_write_under_way_is_in_the_log_before_the_next_epoch_loads_it(tmp_path
     async def test(core, to):
         await commit(to, 1)
         for n in range(1, 20):
-            result = asyncio.ensure_future(to.commit_offsets(committing(100 + n)))
+            result = to.call(committing(100 + n))
             # At another moment of the write each time.
             for _ in range(n % 7):
                 await asyncio.sleep(0)
@@ -134,7 +135,7 @@ def test_after_a_failed_write_groups_are_what_the_log_has(tmp_path, monkeypatch)
             return future
 
         monkeypatch.setattr(core, "append", failing)
-        refused = await to.commit_offsets(committing(2))
+        refused = await to.call(committing(2))
         assert refused.refusal is GroupRefusal.COORDINATOR_NOT_AVAILABLE
         monkeypatch.setattr(core, "append", real)
         assert await committed(to) == 1
@@ -158,7 +159,7 @@ def test_at_its_end_everybody_is_told(tmp_path):
         waiting = await waiting_for(to)
         await to.drain()
         assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.commit_offsets(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
 
@@ -197,8 +198,8 @@ def test_a_record_is_as_large_as_the_topic_allows_now(tmp_path):
         assert (await commit(to, 2, metadata=long)).refusal is None
         small = replace(offsets_topic(partitions=1), configs={"max.message.bytes": "300"})
         core.apply(ClusterChange(2, CLUSTER_ID, topics=[small]))
-        neighbour = asyncio.ensure_future(to.commit_offsets(committing(3, "another-group")))
-        refused = await to.commit_offsets(committing(3, metadata=long))
+        neighbour = to.call(committing(3, "another-group"))
+        refused = await to.call(committing(3, metadata=long))
         assert refused.refusal is GroupRefusal.UNKNOWN_SERVER_ERROR
         assert (await neighbour).refusal is None
         assert await committed(to) == 2

@@ -5,15 +5,23 @@ import asyncio
 import pytest
 
 from common.cluster.view import ClusterView
-from common.ports.classic_groups import DescribedGroup, GroupResult, ListedGroup, ListedGroups
+from common.ports.classic_groups import (
+    DeleteGroup,
+    DescribedGroup,
+    DescribeGroup,
+    GroupResult,
+    ListedGroup,
+    ListedGroups,
+)
 from common.ports.consumer_groups import (
+    DescribeConsumerGroup,
     DescribedConsumerGroup,
     DescribedConsumerMember,
     OwnedPartitions,
 )
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupRefusal
-from common.ports.group_offsets import CommitResult, FetchedOffsets
+from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets, FetchOffsets
 from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.partitions import EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, OffsetResult, Refusal
 from ringlog.cli.actions import CommandFailed
@@ -35,26 +43,22 @@ class FakeCluster:
         self.list_answer = ListedGroups([ListedGroup("readers", "consumer", "Empty", "classic")])
         self.listed, self.commits, self.deleted = [], [], []
 
-    async def describe_groups(self, group_ids):
-        return [self.classic]
-
-    async def describe_consumer_groups(self, group_ids):
-        return [self.modern]
+    async def call(self, request):
+        if isinstance(request, CommitOffsets):
+            self.commits.append(request)
+            return CommitResult([self.commit_refusal] * len(request.offsets))
+        if isinstance(request, DeleteGroup):
+            self.deleted.append(request.group_id)
+        return {
+            DescribeGroup: self.classic,
+            DescribeConsumerGroup: self.modern,
+            FetchOffsets: FetchedOffsets(self.committed, self.fetch_refusal),
+            DeleteGroup: GroupResult(request.group_id, self.delete_refusal),
+        }[type(request)]
 
     async def list_groups(self, request):
         self.listed.append(request)
         return self.list_answer
-
-    async def fetch_offsets(self, request):
-        return FetchedOffsets(self.committed, self.fetch_refusal)
-
-    async def commit_offsets(self, request):
-        self.commits.append(request)
-        return CommitResult([self.commit_refusal] * len(request.offsets))
-
-    async def delete_groups(self, group_ids):
-        self.deleted += group_ids
-        return [GroupResult(group_id, self.delete_refusal) for group_id in group_ids]
 
     async def list_offsets(self, queries):
         offsets = {EARLIEST_TIMESTAMP: 2, LATEST_TIMESTAMP: 9, 50: 5}
