@@ -7,7 +7,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.segment import Segment
 from partition_svc.log.staged_batch import StagedBatch
 from partition_svc.store.atomic_write import AtomicWrite
-from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_u64, time_key
+from partition_svc.store.keys import LogHead, epoch_key, head_key, pack_head, pack_u64, time_key
 from partition_svc.store.log_store import LogStore
 
 #: Bytes between two entries of the time index (Kafka's index.interval.bytes).
@@ -55,11 +55,19 @@ class LogState:
         )
 
     def put_head(self, changes: AtomicWrite, *, log_start_offset: int, fence_epoch: int) -> None:
-        """Adds the head row to an atomic write."""
-        changes.put(
-            self._head_key,
-            self.head(log_start_offset=log_start_offset, fence_epoch=fence_epoch).pack(),
+        """Adds the row of `head` to an atomic write."""
+        # Packed by position, in the order of `LogHead`: making one first takes a microsecond more,
+        # for each log of each commit.
+        row = pack_head(
+            log_start_offset,
+            self.next_offset,
+            self.size_bytes,
+            self.max_timestamp,
+            self.max_timestamp_offset,
+            self.leader_epoch,
+            fence_epoch,
         )
+        changes.put(self._head_key, row)
 
     def write(
         self,

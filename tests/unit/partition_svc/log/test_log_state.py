@@ -37,7 +37,7 @@ def staged(base_offset, *, records=1, size=20, timestamp_ms=1000, epoch=0, row=N
 def write(store, log, *batches, config=PLAIN):
     group = store.new_write()
     log.write(group, batches, store.generation, config)
-    group.put(b"H" + LOG_KEY, log.head(log_start_offset=0, fence_epoch=-1).pack())
+    log.put_head(group, log_start_offset=0, fence_epoch=-1)
     store.write(group, sum(len(one.batch) for one in batches))
 
 
