@@ -204,7 +204,7 @@ class LogRegistry:
             wake_all(log)
 
     def name(self, topic_id: bytes, partition: int) -> str:
-        """The topic's name and the partition; the topic's id where it is not known."""
+        """Returns topic name and partition for messages; the topic id if the topic is unknown."""
         topic = self.view.topic_by_id(topic_id)
         return f"{topic_id.hex() if topic is None else topic.name}-{partition}"
 

@@ -1,9 +1,6 @@
 """The target side of a move: copies of logs that other members still own.
 
-A copy has a marker in the store, from before its first batch until this member serves or deletes
-it. A copy whose marker is not "whole" is never served. The markers in memory change inside the
-exclusive tasks that change those in the store: a move can be cancelled at any time, and a marker
-that only the store has would make the next process delete a log that is served.
+A copy has a marker (`copy_markers`). A copy whose marker is not "whole" is never served.
 """
 
 import logging
@@ -17,6 +14,7 @@ from common.ports.partitions import LogId, Refusal
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.transfer.copy_markers import CopyMarkers
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
@@ -27,7 +25,6 @@ from partition_svc.store.keys import (
     log_key,
     range_of,
 )
-from partition_svc.store.keys import log_id as log_id_of_key
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import Row
 
@@ -54,15 +51,15 @@ class IncomingLogs:
         config_of: Callable[[bytes], LogConfig] = lambda _: LogConfig(),
     ) -> None:
         """`config_of` returns the config of a topic id."""
-        #: The marker of every copy. A copy that was promoted has none.
-        self.marks: dict[LogId, Incoming] = {}
+        self._markers = CopyMarkers(committer, store)
+        #: The marker of every copy.
+        self.marks = self._markers.by_log
         self._open: dict[LogId, IncomingLog] = {}
         self._committer = committer
         self._store = store
         self._config_of = config_of
         # Copies are not read, so they are not cached.
         self._cache = TailCache(0)
-        self._read_marks()
 
     async def begin(self, move: Move) -> IncomingLog:
         """Opens the copy for a move; what another move has left of the log is deleted first.
@@ -112,7 +109,7 @@ class IncomingLogs:
         """Makes a leftover the copy of this move; the source has confirmed that it is a prefix."""
         log_id = LogId(move.topic_id, move.partition)
         self._abort_copy(log_id)
-        await self._put_mark(log_id, Incoming(move.move_id, move.leader_epoch))
+        await self._markers.put(log_id, Incoming(move.move_id, move.leader_epoch))
 
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
         """Appends batches to a copy unchanged.
@@ -186,12 +183,7 @@ class IncomingLogs:
     async def promote(self, log_id: LogId) -> None:
         """Makes the copy a log that this member owns: removes the marker."""
         self._abort_copy(log_id)
-
-        def delete_mark() -> None:
-            self._delete_rows([incoming_key(log_key(*log_id))])
-            self.marks.pop(log_id, None)
-
-        await self._committer.run_exclusive(delete_mark)
+        await self._markers.delete(log_id)
 
     async def delete(self, log_id: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
         """Deletes a log or copy durably, so that the record of its move can be removed.
@@ -212,15 +204,7 @@ class IncomingLogs:
         """Aborts open copies after the store was opened again, since they may be ahead of it."""
         for log_id in tuple(self._open):
             self._abort_copy(log_id)
-        self.marks.clear()
-        self._read_marks()
-
-    def _read_marks(self) -> None:
-        for key, mark in self._store.incoming():
-            # Batches of a later epoch were appended here, so the log is no copy: its marker is of
-            # a move that an earlier release has cancelled.
-            is_whole = mark.is_whole or self._store.head(key).leader_epoch > mark.leader_epoch
-            self.marks[LogId(*log_id_of_key(key))] = mark._replace(is_whole=is_whole)
+        self._markers.reload()
 
     def _abort_copy(self, log_id: LogId) -> None:
         """Ends an earlier attempt: nothing that it has staged or queued is written."""
@@ -236,16 +220,7 @@ class IncomingLogs:
             raise StorageFailed(f"the copy of {log_id} here is newer than its source")
         if head != LogHead() or log_id in self.marks:
             await self.delete(log_id)
-        await self._put_mark(log_id, mark)
-
-    async def _put_mark(self, log_id: LogId, mark: Incoming) -> None:
-        def write() -> None:
-            changes = self._store.new_write()
-            changes.put(incoming_key(log_key(*log_id)), mark.pack())
-            self._store.write(changes, 0)
-            self.marks[log_id] = mark
-
-        await self._committer.run_exclusive(write)
+        await self._markers.put(log_id, mark)
 
     async def _change(
         self, copy: IncomingLog, work: Callable[[], None], *, must_sync: bool = False
