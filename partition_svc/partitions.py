@@ -23,8 +23,8 @@ from common.ports.partitions import (
     LogId,
     OffsetQuery,
     OffsetResult,
-    OneAppend,
     Refusal,
+    SubmittedAppend,
 )
 from partition_svc.config import PartitionSettings
 from partition_svc.log.commit.append import Appender
@@ -224,7 +224,7 @@ class LocalPartitions:
 
     def append_one(
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
-    ) -> OneAppend:
+    ) -> SubmittedAppend:
         """Assigns the offset at once; see the port."""
         return self._appender.append_one(log, batch, leader_epoch, acks=acks)
 

@@ -1,17 +1,17 @@
 """The port to partition logs: append, fetch, list offsets, describe.
 
-Implemented by `partition_svc` (the owner of the logs) and by the gateway's gRPC client. A
-partition's outcome is data, never an exception: the only exception is `BackendUnavailable`,
-for a call that as a whole got no answer.
+Implemented by the owner of the logs (`partition_svc`) and by its gRPC clients (`common/client`).
+The outcome for each partition is data, never an exception. The only exception is
+`BackendUnavailable`, for a call that as a whole got no response.
 """
 
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-#: Kafka's `acks`: answer after the WAL is synced (-1), written to the OS (1), or never (0).
+#: Kafka's `acks`: respond after the WAL is synced (-1), written to the OS (1), or never (0).
 ACKS_ALL = -1
 ACKS_LEADER = 1
 ACKS_NONE = 0
@@ -21,14 +21,16 @@ LATEST_TIMESTAMP = -1
 EARLIEST_TIMESTAMP = -2
 MAX_TIMESTAMP = -3
 
-#: "Do not check the caller's leader epoch" (KIP-320).
+#: The owner does not check the caller's leader epoch (KIP-320).
 NO_LEADER_EPOCH = -1
-
-_new_tuple: Final = tuple.__new__
 
 
 class Refusal(IntEnum):
-    """Why a partition did not do what was asked. Numbers and names are partition.v1.Refusal's."""
+    """Reasons for which a partition rejects a request.
+
+    Numbers and names are those of partition.v1.Refusal, and names those of Kafka's errors where
+    there is one (Errors.java).
+    """
 
     NOT_OWNER = 1
     UNKNOWN_TOPIC_OR_PARTITION = 2
@@ -45,14 +47,14 @@ class Refusal(IntEnum):
     UNKNOWN_LEADER_EPOCH = 13
     UNSUPPORTED_TIMESTAMP = 14
     MOVING = 15
-    #: The owner did not answer: it is not known whether what was asked for was done.
+    #: The owner did not respond: it is not known whether the request took effect.
     NO_RESPONSE = 16
     #: The topic is internal: only coordinators append to it.
     INVALID_TOPIC_EXCEPTION = 17
 
 
 class LogId(NamedTuple):
-    """A partition log's identity. A deleted and recreated topic has another `topic_id`."""
+    """Identity of a partition log. A deleted and recreated topic has another `topic_id`."""
 
     topic_id: bytes  # 16 bytes
     partition: int
@@ -60,10 +62,11 @@ class LogId(NamedTuple):
 
 @dataclass(slots=True)
 class Append:
-    """One record batch (v2, as the client sent it) for the end of one log.
+    """One record batch (magic 2, as the client sent it) for the end of one log.
 
-    `by_coordinator`: a coordinator of this process made the batch, so none of its records is
-    without a key. Internal topics accept no other. Nothing that arrives from outside may set it.
+    `by_coordinator` is True if a coordinator of this process made the batch, so that each of its
+    records has a key. Internal topics accept no other batches. A request from outside the process
+    must not set it.
     """
 
     log: LogId
@@ -74,14 +77,14 @@ class Append:
 
 @dataclass(slots=True)
 class RecordError:
-    """One record that made its batch unacceptable (KIP-467)."""
+    """A record for which its batch was rejected (KIP-467)."""
 
     batch_index: int
     message: str | None = None
 
 
 class AppendResult(NamedTuple):
-    """Where a batch was stored, or why not: `refusal` is None exactly when it is in the log."""
+    """Offset and time of a stored batch, or a `refusal`, which is None if the batch is stored."""
 
     base_offset: int = -1
     log_append_time_ms: int = -1
@@ -92,15 +95,9 @@ class AppendResult(NamedTuple):
     leader_epoch: int = NO_LEADER_EPOCH
 
 
-def stored(base_offset: int, log_append_time_ms: int, log_start_offset: int) -> AppendResult:
-    """What most appends get, made in a third of the time."""
-    fields = (base_offset, log_append_time_ms, log_start_offset, None, None, (), NO_LEADER_EPOCH)
-    return _new_tuple(AppendResult, fields)
-
-
 @dataclass(slots=True)
 class FetchPartition:
-    """Read from `fetch_offset` on, about `max_bytes` of whole batches."""
+    """A read of about `max_bytes` of whole batches, from the one that has `fetch_offset`."""
 
     log: LogId
     fetch_offset: int
@@ -108,35 +105,35 @@ class FetchPartition:
     leader_epoch: int = NO_LEADER_EPOCH
 
 
-class FetchRoom(Protocol):
-    """Room for what a query reads, shared with other queries of the same caller."""
+class FetchBudget(Protocol):
+    """Bytes that a query may read, shared with other queries of the same caller."""
 
     @property
-    def left(self) -> int:
-        """Bytes; none where it is not positive."""
+    def remaining(self) -> int:
+        """Returns the bytes that remain; zero or less if the budget is exhausted."""
         ...
 
     @property
-    def is_short(self) -> bool:
-        """True where a query must not wait for more with what it has read."""
+    def is_low(self) -> bool:
+        """True if a query must return the data it has instead of waiting for more."""
         ...
 
-    def take(self, byte_count: int) -> None: ...
+    def acquire(self, byte_count: int) -> None: ...
 
-    def give(self, byte_count: int) -> None: ...
+    def release(self, byte_count: int) -> None: ...
 
-    async def until_some(self) -> None:
-        """Waits until there is room."""
+    async def wait_until_available(self) -> None:
+        """Waits until bytes remain."""
         ...
 
 
 @dataclass(slots=True)
 class FetchQuery:
-    """One long poll over several logs: answered when `min_bytes` are there in all of them together.
+    """One long poll over several logs, which ends once they have `min_bytes` together.
 
-    `max_bytes` bounds the whole answer; the first batch found comes back even where it alone is
-    larger (KIP-74). What was read is taken from `room`, if there is one; the caller gives it back.
-    Completing `end_of_wait` ends the wait: the answer is what is there then.
+    `max_bytes` bounds the response; its first batch is returned even if it alone is larger
+    (KIP-74). The bytes read are acquired from `budget`, if there is one; the caller releases them.
+    Completing `end_of_wait` ends the wait with the data that is there.
     """
 
     partitions: Sequence[FetchPartition]
@@ -144,12 +141,12 @@ class FetchQuery:
     min_bytes: int
     max_bytes: int
     read_committed: bool = False
-    room: FetchRoom | None = None
+    budget: FetchBudget | None = None
     end_of_wait: Future[None] | None = None
 
 
 class AbortedTransaction(NamedTuple):
-    """A producer whose records from `first_offset` on were rolled back (read_committed)."""
+    """A transaction whose records, from `first_offset`, read_committed consumers skip."""
 
     producer_id: int
     first_offset: int
@@ -157,7 +154,7 @@ class AbortedTransaction(NamedTuple):
 
 @dataclass(slots=True)
 class FetchResult:
-    """Whole v2 batches in offset order, as a list of chunks that are sent one after the other."""
+    """Whole batches (magic 2) in offset order, as chunks of consecutive bytes."""
 
     records: list[bytes | memoryview] = field(default_factory=list)
     high_watermark: int = -1
@@ -170,7 +167,7 @@ class FetchResult:
 
 @dataclass(slots=True)
 class OffsetQuery:
-    """The offset at `timestamp` (ms since the epoch, or one of the special negatives)."""
+    """A request for the offset at `timestamp`: Unix time in ms, or a special negative value."""
 
     log: LogId
     timestamp: int
@@ -180,7 +177,7 @@ class OffsetQuery:
 
 @dataclass(slots=True)
 class OffsetResult:
-    """`offset` -1 without a refusal means: no record answers the question."""
+    """An offset and its timestamp; both -1, without a refusal, if no record matches."""
 
     offset: int = -1
     timestamp: int = -1
@@ -190,7 +187,10 @@ class OffsetResult:
 
 @dataclass(slots=True)
 class EpochQuery:
-    """Where the records of `leader_epoch` end (KIP-279). `current_leader_epoch` is the caller's."""
+    """A request for the end offset of `leader_epoch` (KIP-279).
+
+    `current_leader_epoch` is the epoch that the caller believes current.
+    """
 
     log: LogId
     leader_epoch: int
@@ -199,9 +199,9 @@ class EpochQuery:
 
 @dataclass(slots=True)
 class EpochEndOffset:
-    """The largest known epoch that is not above the one asked for, and the offset where it ends.
+    """The largest known epoch up to the requested one, and its end offset.
 
-    Both are -1 where none is known (LeaderEpochFileCache.endOffsetFor of Apache Kafka).
+    Both are -1 if there is none (Kafka's LeaderEpochFileCache.endOffsetFor).
     """
 
     leader_epoch: int = NO_LEADER_EPOCH
@@ -211,9 +211,10 @@ class EpochEndOffset:
 
 @dataclass(slots=True)
 class LogDescription:
-    """What an operator wants to know of one log. `size_bytes` counts batches, not their storage.
+    """State of one log, for operators.
 
-    `uncleanable` says why compaction leaves the log, or a part of it, as it is; empty: it does not.
+    `size_bytes` is the sum of the batches, not of the disk space they take. `uncleanable` is the
+    reason why compaction skips the log or a part of it; empty if it does not.
     """
 
     log: LogId
@@ -227,8 +228,8 @@ class LogDescription:
     refusal: Refusal | None = None
 
 
-class OneAppend(NamedTuple):
-    """A batch that is being appended: its result has `position` in what `future` gives.
+class SubmittedAppend(NamedTuple):
+    """An append in progress: its result is the one at `position` in the list of `future`.
 
     Other callers may wait for the same future, so cancelling a shared one has no effect.
     """
@@ -238,26 +239,26 @@ class OneAppend(NamedTuple):
 
 
 class Partitions(Protocol):
-    """Partition logs, wherever they live. Results come in the order of what was asked."""
+    """Partition logs of one owner or of all. Results are in the order of the requests."""
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        """Starts the appends at once, in the order of the calls, and answers when all are done.
+        """Starts the appends at once; the future has the results when all are done.
 
-        Not a coroutine on purpose: two calls one after the other reach each log in that order,
-        which idempotent producers with five requests in flight rely on. The future raises
-        `BackendUnavailable` where the outcome is not known.
+        A plain function, not a coroutine, so that two calls reach each log in the order of the
+        calls: idempotent producers with five requests in flight rely on it. The future raises
+        `BackendUnavailable` if the outcome is not known.
         """
         ...
 
     def append_one(
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
-    ) -> OneAppend:
-        """As `append` of one batch, in order with that."""
+    ) -> SubmittedAppend:
+        """Starts one append, in order with the calls of `append`."""
         future = self.append([Append(log, batch, leader_epoch)], acks=acks)
-        return _new_tuple(OneAppend, (future, 0))
+        return SubmittedAppend(future, 0)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        """Raises `BackendUnavailable`. Cancelling it takes the waiter away from the logs."""
+        """Raises `BackendUnavailable`. Cancelling it removes the waiter from the logs."""
         ...
 
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:

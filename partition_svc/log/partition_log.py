@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal, stored
+from common.ports.partitions import NO_LEADER_EPOCH, AppendResult, LogId, Refusal
 from common.records.batch import SEQUENCE_MASK, BatchHeader, assign_offset
 from common.records.sequence_gaps import ProducerBatch, SequenceGaps, producer_batch
 from partition_svc.log.fetch_waiter import FetchWaiter, wake_all
@@ -251,7 +251,7 @@ class PartitionLog:
             producer_row = producer_key(self.key, header.producer_id), row
         self.next_offset = next_offset = base_offset + header.record_count
         stamp_ms = header.max_timestamp if self.config.is_log_append_time else -1
-        position = reply.expect(stored(base_offset, stamp_ms, self.log_start_offset))
+        position = reply.expect(AppendResult(base_offset, stamp_ms, self.log_start_offset))
         # By position: keywords would add 0.3 to the 2 microseconds that staging a batch takes.
         return StagedBatch(
             self,
@@ -271,7 +271,9 @@ class PartitionLog:
         if isinstance(verdict, OutOfSequence):
             return AppendResult(refusal=verdict.refusal, message=verdict.message)
         # Staged too: the original may not be stored yet, and its reply must come first.
-        return self.stage_marker(stored(verdict.base_offset, -1, self.log_start_offset), reply)
+        return self.stage_marker(
+            AppendResult(verdict.base_offset, -1, self.log_start_offset), reply
+        )
 
 
 def _as_producer_batch(header: BatchHeader) -> ProducerBatch:

@@ -16,7 +16,7 @@ from common.rpc.messages.fetch import Chunks, fetch_query_from_message
 from common.rpc.messages.fetch_stream import PIECE_BYTES, encode_pieces, encode_stream_response
 from common.rpc.status import MalformedRequest
 from partition_svc.rpc.bounded_stream import BoundedStream
-from partition_svc.rpc.fetch_budget import RoomOfFetch, SharedRoom
+from partition_svc.rpc.fetch_budget import FetchBudgetShare, SharedFetchBudget
 from protos.partition.v1 import partition_pb2 as pb
 
 #: Pieces of one message, so that the first of them is not late.
@@ -35,11 +35,11 @@ class FetchStream(BoundedStream[pb.FetchStreamRequest, bytes]):
         # Queries wait for room by themselves, so their bytes do not count in the frame.
         super().__init__(bytes_in_flight_max=0)
         self._partitions = partitions
-        self._room = SharedRoom(bytes_max)
+        self._budget = SharedFetchBudget(bytes_max)
         self._fetching: dict[int, asyncio.Task[None]] = {}  # by fetch id
         self._ends_of_wait: dict[int, asyncio.Future[None]] = {}  # of those
         # Pieces that have not left, by fetch id; the response that sends next comes first.
-        self._ready: dict[int, tuple[Iterator[Chunks], RoomOfFetch]] = {}
+        self._ready: dict[int, tuple[Iterator[Chunks], FetchBudgetShare]] = {}
 
     def fail(self, bug: BaseException) -> None:
         """Cancels the fetches in flight, since long polls may last minutes."""
@@ -94,20 +94,20 @@ class FetchStream(BoundedStream[pb.FetchStreamRequest, bytes]):
     def _drop(self, fetch_id: int) -> None:
         """Cancels a fetch, or discards the rest of its response; does nothing if it has left."""
         if fetch_id in self._ready:
-            _, room = self._ready.pop(fetch_id)
-            room.close()
+            _, budget = self._ready.pop(fetch_id)
+            budget.close()
         task = self._fetching.get(fetch_id)
         if task is not None:
             task.cancel()
 
     async def _fetch(self, fetch_id: int, query: FetchQuery) -> None:
-        room = query.room = self._room.open()
+        budget = query.budget = self._budget.open()
         try:
             results = await self._partitions.fetch(query)
         except BaseException:
-            room.close()
+            budget.close()
             raise
-        self._ready[fetch_id] = encode_pieces(fetch_id, results), room
+        self._ready[fetch_id] = encode_pieces(fetch_id, results), budget
 
     def _on_done(self, fetch_id: int, task: asyncio.Task[None]) -> None:
         del self._fetching[fetch_id], self._ends_of_wait[fetch_id]
@@ -127,14 +127,14 @@ class FetchStream(BoundedStream[pb.FetchStreamRequest, bytes]):
         left = PIECE_BYTES
         while self._ready and left > 0 and len(pieces) < _PIECES_MAX:
             fetch_id = next(iter(self._ready))
-            response, room = self._ready.pop(fetch_id)
+            response, budget = self._ready.pop(fetch_id)
             piece = next(response, None)
             if piece is None:
-                room.close()
+                budget.close()
                 continue
             pieces.append(piece)
             size = sum(map(len, piece))
             left -= size
-            room.give(size)
-            self._ready[fetch_id] = response, room
+            budget.release(size)
+            self._ready[fetch_id] = response, budget
         return pieces

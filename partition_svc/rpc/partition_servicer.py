@@ -31,7 +31,7 @@ from common.rpc.server import Service
 from common.rpc.status import abort_with
 from common.runtime.gil import yield_gil
 from partition_svc.rpc.append_stream import AppendStream
-from partition_svc.rpc.fetch_budget import SharedRoom
+from partition_svc.rpc.fetch_budget import SharedFetchBudget
 from partition_svc.rpc.fetch_stream import FetchStream
 from partition_svc.rpc.typed_records import records_from
 from protos.partition.v1 import partition_pb2 as pb
@@ -71,7 +71,7 @@ class PartitionServicer(PartitionServiceServicer):
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._streams: set[_Stream[Any, Any]] = set()
-        self._fetch_room = SharedRoom(_STREAM_BYTES_MAX)
+        self._fetch_budget = SharedFetchBudget(_STREAM_BYTES_MAX)
         self._ending: BackendUnavailable | None = None
 
     def end_streams(self) -> None:
@@ -114,9 +114,9 @@ class PartitionServicer(PartitionServiceServicer):
     ) -> pb.FetchResponse | bytes:
         query = fetch_query_from_message(request)
         # Nobody tells when the response has left, so it counts until the call is over.
-        room = query.room = self._fetch_room.open()
+        budget = query.budget = self._fetch_budget.open()
         # The stubs ask for a class in place of a function.
-        context.add_done_callback(lambda _: room.close())  # type: ignore[arg-type]
+        context.add_done_callback(lambda _: budget.close())  # type: ignore[arg-type]
         results = await self._partitions.fetch(query)
         if request.decode_records:
             return await _decoded(query, results)

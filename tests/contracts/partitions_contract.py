@@ -29,9 +29,9 @@ from common.ports.partitions import (
     FetchResult,
     LogId,
     OffsetQuery,
-    OneAppend,
     Partitions,
     Refusal,
+    SubmittedAppend,
 )
 from tests.contracts.validation_contract import ValidationContract
 from tests.support.stores.partition_core import (
@@ -118,7 +118,7 @@ class PartitionsContract(ValidationContract):
                     expected.append((Refusal.INVALID_RECORD, -1))
                 elif number % 7 == 2:
                     pair = logs.append([Append(LOG, batch())] * 2, acks=acks)
-                    asked += [OneAppend(pair, 0), OneAppend(pair, 1)]
+                    asked += [SubmittedAppend(pair, 0), SubmittedAppend(pair, 1)]
                     expected += [(None, next(offsets)), (None, next(offsets))]
                 else:
                     asked.append(logs.append_one(LOG, batch(), -1, acks=acks))

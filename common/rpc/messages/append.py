@@ -16,7 +16,6 @@ from common.ports.partitions import (
     AppendResult,
     RecordError,
     Refusal,
-    stored,
 )
 from common.records.batch import NO_TIMESTAMP
 from common.records.errors import CorruptRecords
@@ -138,7 +137,9 @@ def append_response(results: Iterable[tuple[int, AppendResult]]) -> pb.AppendRes
 def append_result_from_message(message: pb.AppendResult) -> AppendResult:
     if message.HasField("stored"):
         outcome = message.stored
-        return stored(outcome.base_offset, outcome.log_append_time_ms, outcome.log_start_offset)
+        return AppendResult(
+            outcome.base_offset, outcome.log_append_time_ms, outcome.log_start_offset
+        )
     refused = message.refused
     return AppendResult(
         refusal=Refusal(refused.refusal),

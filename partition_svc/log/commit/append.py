@@ -15,7 +15,7 @@ from functools import partial
 from time import time_ns
 from typing import Final
 
-from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, OneAppend, Refusal
+from common.ports.partitions import ACKS_ALL, Append, AppendResult, LogId, Refusal, SubmittedAppend
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.partition_log import PartitionLog
@@ -91,10 +91,10 @@ class Appender:
 
     def append_one(
         self, log: LogId, batch: bytes | memoryview, leader_epoch: int, *, acks: int
-    ) -> OneAppend:
+    ) -> SubmittedAppend:
         """Implements `Partitions.append_one`; assigns the offset as `append` does."""
         if self.is_draining:
-            return OneAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
+            return SubmittedAppend(self.append([Append(log, batch, leader_epoch)], acks=acks), 0)
         must_sync = self._must_sync and acks == ACKS_ALL
         reply = self._shared_reply
         if (
@@ -105,13 +105,13 @@ class Appender:
         outcome = self._stage(log, batch, leader_epoch, time_ns() // 1_000_000, reply)
         if isinstance(outcome, StagedBatch):
             self._committer.submit(outcome)
-            return OneAppend(reply.future, outcome.position)
+            return SubmittedAppend(reply.future, outcome.position)
         if isinstance(outcome, AppendResult):
             refused: Future[list[AppendResult]] = self._loop.create_future()
             refused.set_result([outcome])
-            return OneAppend(refused, 0)
+            return SubmittedAppend(refused, 0)
         append = Append(log, batch, leader_epoch)
-        return OneAppend(self._large_batches.enqueue(append, outcome, must_sync=must_sync), 0)
+        return SubmittedAppend(self._large_batches.enqueue(append, outcome, must_sync=must_sync), 0)
 
     def stage(
         self, append: Append, reply: AppendReply

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from common.ports.partitions import (
+    FetchBudget,
     FetchPartition,
     FetchQuery,
     FetchResult,
-    FetchRoom,
     LogId,
     Refusal,
 )
@@ -65,7 +65,7 @@ class Fetcher:
     def _must_wait(self, fetch: PendingFetch, deadline: float) -> bool:
         must_respond = fetch.must_respond or fetch.is_wait_ended or self._is_draining
         is_enough = fetch.missing_bytes <= 0 or must_respond
-        if fetch.room is not None and fetch.size_bytes and fetch.room.is_short:
+        if fetch.budget is not None and fetch.size_bytes and fetch.budget.is_low:
             # Other fetches need the memory that this one would hold while it waits.
             return False
         return not is_enough and asyncio.get_running_loop().time() < deadline
@@ -99,8 +99,8 @@ class Fetcher:
         for position in positions:
             size_bytes = fetch.reads[position].size_bytes
             others_bytes = fetch.size_bytes - size_bytes
-            if fetch.room is not None:
-                fetch.room.give(size_bytes)
+            if fetch.budget is not None:
+                fetch.budget.release(size_bytes)
             fetch.replace(position, await self._read_one(fetch, position, others_bytes))
 
     async def _read_one(
@@ -121,12 +121,12 @@ class Fetcher:
             if is_repeated or requested.fetch_offset >= log.high_watermark:
                 return PartitionRead(_result(log, []), log)
             limits = fetch.limits(position, others_bytes)
-            return await self._batches(log, requested.fetch_offset, limits, fetch.room)
+            return await self._batches(log, requested.fetch_offset, limits, fetch.budget)
         except StorageFailed:
             return PartitionRead(FetchResult(refusal=Refusal.KAFKA_STORAGE_ERROR))
 
     async def _batches(
-        self, log: PartitionLog, offset: int, limits: ReadLimits, room: FetchRoom | None
+        self, log: PartitionLog, offset: int, limits: ReadLimits, budget: FetchBudget | None
     ) -> PartitionRead:
         """Reads up to the current high watermark, from the tail cache if it has the batches."""
         end = log.high_watermark
@@ -135,20 +135,20 @@ class Fetcher:
         while offset < end and (size < limits.bytes_max or (limits.at_least_one and not size)):
             left = limits.bytes_max - size
             one = limits.at_least_one and not size
-            if room is not None:
-                if room.left < left:
+            if budget is not None:
+                if budget.remaining < left:
                     if one:
-                        await room.until_some()
-                    left = min(left, room.left)
+                        await budget.wait_until_available()
+                    left = min(left, budget.remaining)
                 if left <= 0 and not one:
                     break
             run = log.tail.read(offset, end, ReadLimits(left, left, one))
             if run is None:
                 pause = min(left, _PAUSE_BYTES)
                 limited = ReadLimits(left, pause, one)
-                run = await self._from_store(log, offset, end, limited, room, is_first=not size)
-            elif room is not None:
-                room.take(run.size_bytes)
+                run = await self._from_store(log, offset, end, limited, budget, is_first=not size)
+            elif budget is not None:
+                budget.acquire(run.size_bytes)
             if not run.batches:
                 break
             result.records += run.batches
@@ -162,7 +162,7 @@ class Fetcher:
         offset: int,
         end: int,
         limits: ReadLimits,
-        room: FetchRoom | None,
+        budget: FetchBudget | None,
         *,
         is_first: bool,
     ) -> Run:
@@ -180,8 +180,8 @@ class Fetcher:
             if is_first:
                 raise
             return Run([], 0, offset)
-        if room is not None:
-            room.take(run.size_bytes)
+        if budget is not None:
+            budget.acquire(run.size_bytes)
         if run.size_bytes >= _PAUSE_BYTES:
             await asyncio.sleep(0)
         return run

@@ -24,19 +24,19 @@ class PendingFetch:
 
     __slots__ = (
         "_min_bytes",
+        "budget",
         "bytes_max",
         "end_of_wait",
         "first",
         "must_respond",
         "partitions",
         "reads",
-        "room",
         "size_bytes",
     )
 
     def __init__(self, query: FetchQuery, bytes_max: int) -> None:
         self.partitions = query.partitions
-        self.room = query.room
+        self.budget = query.budget
         self.end_of_wait = query.end_of_wait
         self.bytes_max = bytes_max
         self.reads: list[PartitionRead] = []

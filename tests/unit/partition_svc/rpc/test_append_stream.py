@@ -10,8 +10,8 @@ from common.ports.partitions import (
     ACKS_LEADER,
     ACKS_NONE,
     AppendResult,
-    OneAppend,
     Refusal,
+    SubmittedAppend,
 )
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.status import MalformedRequest
@@ -32,7 +32,7 @@ class Partitions:
     def append_one(self, log, batch, leader_epoch, *, acks):
         future = asyncio.get_running_loop().create_future()
         self.calls.append((acks, [batch], future))
-        return OneAppend(future, 0)
+        return SubmittedAppend(future, 0)
 
     def answer(self, number=0, *, refusal=None):
         _, batches, future = self.calls[number]
@@ -127,7 +127,7 @@ def test_appends_begin_in_the_order_of_arrival_each_with_its_acks():
 def test_appends_that_share_an_answer_have_their_own_results():
     async def test(partitions, requests, stream):
         shared = asyncio.get_running_loop().create_future()
-        partitions.append_one = lambda log, batch, leader_epoch, *, acks: OneAppend(
+        partitions.append_one = lambda log, batch, leader_epoch, *, acks: SubmittedAppend(
             shared, int(batch)
         )
         requests.send(item(1, b"2"), item(2, b"0"))

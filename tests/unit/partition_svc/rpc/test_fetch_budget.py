@@ -1,100 +1,100 @@
 import asyncio
 
-from partition_svc.rpc.fetch_budget import SharedRoom
+from partition_svc.rpc.fetch_budget import SharedFetchBudget
 
 
-def run(test):
+def run(scenario):
     async def within_limits():
         async with asyncio.timeout(60):
-            await test(SharedRoom(100))
+            await scenario(SharedFetchBudget(100))
 
     asyncio.run(within_limits())
 
 
-async def turns(count=10):
+async def loop_iterations(count=10):
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-def test_fetches_share_what_is_left():
-    async def test(shared):
-        one, other = shared.open(), shared.open()
-        one.take(30)
-        assert (other.left, other.is_short) == (70, False)
-        one.take(30)
-        assert (other.left, other.is_short) == (40, True)
-        one.give(60)
-        assert other.left == 100
+def test_fetches_share_the_remaining_bytes():
+    async def scenario(shared):
+        fetch, other = shared.open(), shared.open()
+        fetch.acquire(30)
+        assert (other.remaining, other.is_low) == (70, False)
+        fetch.acquire(30)
+        assert (other.remaining, other.is_low) == (40, True)
+        fetch.release(60)
+        assert other.remaining == 100
 
-    run(test)
+    run(scenario)
 
 
-def test_a_fetch_gives_back_no_more_than_it_took_and_all_at_its_end():
-    async def test(shared):
-        one, other = shared.open(), shared.open()
-        other.take(10)
-        one.take(30)
-        one.give(99)
+def test_fetch_releases_no_more_than_it_acquired_and_all_when_closed():
+    async def scenario(shared):
+        fetch, other = shared.open(), shared.open()
+        other.acquire(10)
+        fetch.acquire(30)
+        fetch.release(99)
         assert shared.used == 10
-        one.take(5)
-        one.close()
-        one.close()
+        fetch.acquire(5)
+        fetch.close()
+        fetch.close()
         assert shared.used == 10
 
-    run(test)
+    run(scenario)
 
 
-def test_who_waits_is_woken_in_order_as_far_as_there_is_room():
-    async def test(shared):
+def test_waiters_are_woken_in_order_while_bytes_remain():
+    async def scenario(shared):
         holder, woken = shared.open(), []
-        holder.take(150)
+        holder.acquire(150)
 
         async def wait(number):
-            room = shared.open()
-            await room.until_some()
+            share = shared.open()
+            await share.wait_until_available()
             woken.append(number)
-            room.take(60)
+            share.acquire(60)
 
         waiting = [asyncio.create_task(wait(number)) for number in range(5)]
-        await turns()
-        holder.give(40)
-        await turns()
+        await loop_iterations()
+        holder.release(40)
+        await loop_iterations()
         assert woken == []
         holder.close()
-        await turns()
-        # Of 100 bytes the first takes 60 and the second exceeds what is left.
+        await loop_iterations()
+        # Of 100 bytes the first acquires 60, and the second exceeds the rest.
         assert woken == [0, 1]
         for task in waiting:
             task.cancel()
 
-    run(test)
+    run(scenario)
 
 
-def test_one_that_is_woken_and_takes_nothing_wakes_the_next_with_its_end():
-    async def test(shared):
+def test_waiter_that_acquires_nothing_wakes_the_next_when_closed():
+    async def scenario(shared):
         holder = shared.open()
-        holder.take(100)
+        holder.acquire(100)
         first, second = shared.open(), shared.open()
-        waiting = [asyncio.create_task(one.until_some()) for one in (first, second)]
-        await turns()
+        waiting = [asyncio.create_task(share.wait_until_available()) for share in (first, second)]
+        await loop_iterations()
         holder.close()
-        await turns()
+        await loop_iterations()
         assert waiting[0].done()
         first.close()
         await waiting[1]
 
-    run(test)
+    run(scenario)
 
 
-def test_one_that_leaves_when_its_turn_has_come_lets_the_next_have_it():
-    async def test(shared):
+def test_waiter_cancelled_after_it_was_woken_wakes_the_next():
+    async def scenario(shared):
         holder = shared.open()
-        holder.take(100)
-        waiting = [asyncio.create_task(shared.open().until_some()) for _ in range(3)]
-        await turns()
+        holder.acquire(100)
+        waiting = [asyncio.create_task(shared.open().wait_until_available()) for _ in range(3)]
+        await loop_iterations()
         waiting[0].cancel()
         holder.close()
         waiting[1].cancel()
         await waiting[2]
 
-    run(test)
+    run(scenario)

@@ -293,17 +293,17 @@ def test_answers_that_nobody_takes_are_bounded_in_bytes_and_all_come_when_they_a
             for _ in range(500):
                 await asyncio.sleep(0)
             # One batch each may exceed it, of those that found room at all.
-            assert stream._room.used <= 4 * _MIB
+            assert stream._budget.used <= 4 * _MIB
             assert stream._fetching
             async for one in responses:
-                assert stream._room.used <= 4 * _MIB
+                assert stream._budget.used <= 4 * _MIB
                 pieces += pieces_in(one)
             assert {piece.fetch_id for piece in pieces if piece.is_last} == set(range(30))
             whole = {
                 piece.fetch_id for piece in pieces if piece.results and piece.results[0].batches
             }
             assert whole == set(range(30))
-            assert stream._room.used == 0
+            assert stream._budget.used == 0
 
     asyncio.run(test())
 
@@ -314,12 +314,12 @@ def test_answers_that_are_dropped_give_their_room_back():
         requests.fetch(1, 2)
         first = asyncio.ensure_future(anext(responses, None))
         await until(lambda: len(partitions.asked) == 2)
-        stream._room.open().take(5)
+        stream._budget.open().acquire(5)
         requests.drop(1)
         requests.drop(2)
         requests.end()
         await first
-        assert stream._room.used == 5
+        assert stream._budget.used == 5
 
     run(test)
 

@@ -138,10 +138,10 @@ def test_calls_of_fetch_share_room_for_what_they_read(tmp_path):
     async def test(core, servicer, stub):
         await append(core, *(batch(size=1000) for _ in range(5)))
         one = pb.FetchRequest(partitions=[partition()], max_bytes=100_000)
-        servicer._fetch_room.bytes_max = 3000
+        servicer._fetch_budget.bytes_max = 3000
         for result in await asyncio.gather(*(stub.Fetch(one) for _ in range(10))):
             assert 1000 < len(result.results[0].batches) < 3500
-        await until(lambda: servicer._fetch_room.used == 0)
+        await until(lambda: servicer._fetch_budget.used == 0)
 
     run(test, tmp_path)
 

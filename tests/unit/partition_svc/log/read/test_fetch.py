@@ -5,7 +5,7 @@ import pytest
 
 from common.ports.metadata import ClusterChange, Placement, PlacementChange
 from common.ports.partitions import LogId, Refusal
-from partition_svc.rpc.fetch_budget import SharedRoom
+from partition_svc.rpc.fetch_budget import SharedFetchBudget
 from partition_svc.store.failures import StorageFailed
 from tests.support.stores.partition_core import (
     CLUSTER_ID,
@@ -301,11 +301,11 @@ def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_no
         sent = [batch(size=1000) for _ in range(20)]
         await append(core, *sent)
         size = len(sent[0])
-        shared = SharedRoom(5 * size)
+        shared = SharedFetchBudget(5 * size)
 
         def request():
             rooms.append(shared.open())
-            return replace(query((LOG, 0)), room=rooms[-1])
+            return replace(query((LOG, 0)), budget=rooms[-1])
 
         rooms = []
         assert counts(await core.fetch(request())) == [5]
@@ -313,12 +313,12 @@ def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_no
         waiting = asyncio.ensure_future(core.fetch(request()))
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        rooms[0].give(2 * size)
+        rooms[0].release(2 * size)
         assert counts(await waiting) == [2]
         rooms[1].close()
         # Room for less than a batch is room for one (KIP-74).
-        rooms[0].give(size // 2)
-        rooms[0].take(2 * size)
+        rooms[0].release(size // 2)
+        rooms[0].acquire(2 * size)
         assert shared.used == 5 * size - size // 2
         assert counts(await core.fetch(request())) == [1]
 
@@ -331,12 +331,12 @@ def test_fetch_does_not_wait_while_others_need_its_memory(tmp_path, cache_bytes)
         sent = [batch(size=1000) for _ in range(3)]
         await append(core, *sent)
         size = len(sent[0])
-        room = SharedRoom(5 * size).open()
+        room = SharedFetchBudget(5 * size).open()
         request = query((LOG, 0), max_wait_ms=_FOREVER_MS, min_bytes=10 * size)
-        assert counts(await core.fetch(replace(request, room=room))) == [3]
+        assert counts(await core.fetch(replace(request, budget=room))) == [3]
         # With room to spare it waits, and what it reads again does not count twice.
-        roomy = SharedRoom(100 * size)
-        waiting = asyncio.ensure_future(core.fetch(replace(request, room=roomy.open())))
+        roomy = SharedFetchBudget(100 * size)
+        waiting = asyncio.ensure_future(core.fetch(replace(request, budget=roomy.open())))
         await until(lambda: roomy.used == 3 * size)
         await append(core, *(batch(size=1000) for _ in range(7)))
         assert counts(await waiting) == [10]
