@@ -1,7 +1,7 @@
-"""ApiVersions: tells what is served, and the features that clients look for.
+"""ApiVersions: the served APIs and versions, and the features that clients look for.
 
-Features (KIP-584) with minimum 0 are told of as supported from version 4 on only: earlier clients
-stumble on them. What is finalized they all may know.
+Supported features (KIP-584) with minimum version 0 are listed from version 4 on only, because
+earlier clients cannot parse them. Finalized features are listed in all versions.
 """
 
 import re
@@ -19,13 +19,13 @@ from gateway_svc.wire.apis.api_versions import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Since this version clients say what they are (KIP-511).
+#: First version with the client's software name and version (KIP-511).
 _SOFTWARE_SINCE: Final = 3
 
-#: Since this version the smallest version of a feature may be 0.
+#: First version in which a feature's minimum version may be 0.
 _ZERO_SINCE: Final = 4
 
-#: Consumer groups (KIP-848) are there.
+#: Consumer groups (KIP-848) are served.
 _SUPPORTED: Final = (SupportedFeatureKey(name="group.version", min_version=0, max_version=1),)
 _FINALIZED: Final = (
     FinalizedFeatureKey(name="group.version", min_version_level=1, max_version_level=1),
@@ -38,7 +38,7 @@ _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 def api_versions_of(
     apis: Iterable[Api[Any, Any]],
 ) -> Callable[[ApiVersionsRequest, RequestContext], Awaitable[ApiVersionsResponse]]:
-    """The handler for a gateway that serves `apis`."""
+    """Returns the handler of a gateway that serves `apis`."""
     served = [
         ApiVersion(api_key=api.key, min_version=api.version_min, max_version=api.version_max)
         for api in sorted(apis, key=lambda api: api.key)
@@ -47,7 +47,7 @@ def api_versions_of(
     async def api_versions(
         request: ApiVersionsRequest, context: RequestContext
     ) -> ApiVersionsResponse:
-        if context.api_version >= _SOFTWARE_SINCE and not _is_named_well(request):
+        if context.api_version >= _SOFTWARE_SINCE and not _has_valid_software(request):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST, api_keys=[])
         return ApiVersionsResponse(
             api_keys=served,
@@ -59,6 +59,6 @@ def api_versions_of(
     return api_versions
 
 
-def _is_named_well(request: ApiVersionsRequest) -> bool:
+def _has_valid_software(request: ApiVersionsRequest) -> bool:
     names = (request.client_software_name, request.client_software_version)
     return all(_SOFTWARE.fullmatch(name) is not None for name in names)

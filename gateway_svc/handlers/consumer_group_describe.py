@@ -85,7 +85,7 @@ def _member(one: DescribedConsumerMember, view: ClusterView) -> Member:
 
 
 def _assignment(owned: Sequence[OwnedPartitions], view: ClusterView) -> Assignment:
-    """Without topics that are gone: there is no name to say."""
+    """Converts an assignment, without deleted topics, which have no name."""
     topics = [(view.topic_by_id(one.topic_id), one) for one in owned]
     return Assignment(
         topic_partitions=[

@@ -1,4 +1,4 @@
-"""ConsumerGroupHeartbeat: a member of a consumer group lives, and is told what it is to read."""
+"""ConsumerGroupHeartbeat: renews a member's session and returns its assignment (KIP-848)."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ from gateway_svc.wire.apis.consumer_group_heartbeat import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Since this version members make their ids themselves (KIP-1082).
+#: First version in which members generate their own ids (KIP-1082).
 _OWN_ID_SINCE: Final = 1
 
 
@@ -41,7 +41,8 @@ def consumer_group_heartbeat(
             owned=None
             if request.topic_partitions is None
             else [
-                OwnedPartitions(one.topic_id, one.partitions) for one in request.topic_partitions
+                OwnedPartitions(topic.topic_id, topic.partitions)
+                for topic in request.topic_partitions
             ],
             client=client_of(context),
         )
@@ -64,8 +65,8 @@ def _response(taken: ConsumerHeartbeatTaken) -> ConsumerGroupHeartbeatResponse:
     assignment = None
     if taken.assignment is not None:
         partitions = [
-            TopicPartitions(topic_id=one.topic_id, partitions=one.partitions)
-            for one in taken.assignment
+            TopicPartitions(topic_id=topic.topic_id, partitions=topic.partitions)
+            for topic in taken.assignment
         ]
         assignment = Assignment(topic_partitions=partitions)
     return ConsumerGroupHeartbeatResponse(

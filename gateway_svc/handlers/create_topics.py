@@ -1,4 +1,4 @@
-"""CreateTopics: makes topics, or only checks them. Answered when every gateway knows them."""
+"""CreateTopics: creates or validates topics. Responds when every gateway knows them."""
 
 from typing import Final
 
@@ -18,56 +18,63 @@ from gateway_svc.wire.apis.create_topics import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
-#: Whatever was asked for, there is one copy of each partition.
+#: Partitions have one replica, whatever the request says.
 _REPLICATION_FACTOR: Final = 1
 
 
 async def create_topics(
     request: CreateTopicsRequest, context: RequestContext
 ) -> CreateTopicsResponse:
-    clear = {one.name: result for one in request.topics if (result := _clear(one)) is not None}
-    asked = [one for one in request.topics if one.name not in clear]
+    invalid = {
+        topic.name: result
+        for topic in request.topics
+        if (result := _invalid_assignment(topic)) is not None
+    }
+    valid = [topic for topic in request.topics if topic.name not in invalid]
     try:
         results = await context.backends.metadata.create_topics(
-            [_new_topic(one) for one in asked],
+            [_new_topic(topic) for topic in valid],
             timeout_ms=request.timeout_ms,
             validate_only=request.validate_only,
         )
     except BackendUnavailable:
-        # Whether the topics are made is not known.
+        # It is unknown whether the topics were created.
         return CREATE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
-    # One answer for each name, though a name may have been there twice.
-    answers = clear | {
-        one.name: _answer(one.name, result, context)
-        for one, result in zip(asked, results, strict=True)
+    # One result for each name, even if the request has a name twice.
+    by_name = invalid | {
+        topic.name: _result(topic.name, result, context)
+        for topic, result in zip(valid, results, strict=True)
     }
-    names = dict.fromkeys(one.name for one in request.topics)
-    return CreateTopicsResponse(topics=[answers[name] for name in names])
+    names = dict.fromkeys(topic.name for topic in request.topics)
+    return CreateTopicsResponse(topics=[by_name[name] for name in names])
 
 
-def _clear(asked: CreatableTopic) -> CreatableTopicResult | None:
-    """The answer where the request contradicts itself in a way that the port cannot express."""
-    partitions = [one.partition_index for one in asked.assignments]
+def _invalid_assignment(topic: CreatableTopic) -> CreatableTopicResult | None:
+    """Returns the error of an assignment that names a partition twice, else None."""
+    partitions = [assignment.partition_index for assignment in topic.assignments]
     if len(set(partitions)) == len(partitions):
         return None
     return CreatableTopicResult(
-        name=asked.name,
+        name=topic.name,
         error_code=ErrorCode.INVALID_REPLICA_ASSIGNMENT,
         error_message="Found multiple manual partition assignments for a partition",
     )
 
 
-def _new_topic(asked: CreatableTopic) -> NewTopic:
+def _new_topic(topic: CreatableTopic) -> NewTopic:
     return NewTopic(
-        name=asked.name,
-        partition_count=asked.num_partitions,
-        replication_factor=asked.replication_factor,
-        assignments={one.partition_index: list(one.broker_ids) for one in asked.assignments},
-        configs={one.name: one.value for one in asked.configs},
+        name=topic.name,
+        partition_count=topic.num_partitions,
+        replication_factor=topic.replication_factor,
+        assignments={
+            assignment.partition_index: list(assignment.broker_ids)
+            for assignment in topic.assignments
+        },
+        configs={config.name: config.value for config in topic.configs},
     )
 
 
-def _answer(name: str, result: TopicResult, context: RequestContext) -> CreatableTopicResult:
+def _result(name: str, result: TopicResult, context: RequestContext) -> CreatableTopicResult:
     if result.refusal is not None:
         return CreatableTopicResult(
             name=name,
@@ -85,8 +92,11 @@ def _answer(name: str, result: TopicResult, context: RequestContext) -> Creatabl
         replication_factor=_REPLICATION_FACTOR,
         configs=[
             CreatableTopicConfigs(
-                name=one.name, value=one.value, read_only=one.read_only, config_source=one.source
+                name=entry.name,
+                value=entry.value,
+                read_only=entry.read_only,
+                config_source=entry.source,
             )
-            for one in topic_entries(topic.configs, broker_configs)
+            for entry in topic_entries(topic.configs, broker_configs)
         ],
     )

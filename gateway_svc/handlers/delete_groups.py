@@ -1,4 +1,4 @@
-"""DeleteGroups: forgets groups that have no members, with their offsets."""
+"""DeleteGroups: deletes groups without members, and their offsets."""
 
 from common.client.groups.fan_out import call_each
 from common.ports.classic_groups import DeleteGroup
@@ -21,7 +21,7 @@ async def delete_groups(
     results = await call_each(context.backends.coordinators, deletions)
     return DeleteGroupsResponse(
         results=[
-            DeletableGroupResult(group_id=one.group_id, error_code=GROUP_ERRORS[one.refusal])
-            for one in results
+            DeletableGroupResult(group_id=result.group_id, error_code=GROUP_ERRORS[result.refusal])
+            for result in results
         ]
     )

@@ -1,4 +1,4 @@
-"""DeleteTopics: removes topics by name, from version 6 on by id too, and what is in them."""
+"""DeleteTopics: deletes topics by name, and from version 6 on also by id."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from gateway_svc.wire.schema import ZERO_UUID
 
 T = TypeVar("T", str, bytes)
 
-#: Since this version TOPIC_DELETION_DISABLED is known to clients (KIP-322).
+#: First version whose clients know TOPIC_DELETION_DISABLED (KIP-322).
 _DISABLED_SINCE: Final = 3
 
 
@@ -29,12 +29,16 @@ async def delete_topics(
 ) -> DeleteTopicsResponse:
     if not context.backends.settings.delete_topic_enable:
         disabled = ErrorCode.TOPIC_DELETION_DISABLED
-        told = disabled if context.api_version >= _DISABLED_SINCE else ErrorCode.INVALID_REQUEST
-        return DELETE_TOPICS.refuse(request, told)
+        knows_it = context.api_version >= _DISABLED_SINCE
+        return DELETE_TOPICS.refuse(request, disabled if knows_it else ErrorCode.INVALID_REQUEST)
     states = [*request.topics, *(DeleteTopicState(name=name) for name in request.topic_names)]
-    unclear = [one for one in states if (one.name is None) == (one.topic_id == ZERO_UUID)]
-    all_names = [one.name for one in states if one.name is not None and one.topic_id == ZERO_UUID]
-    all_ids = [one.topic_id for one in states if one.name is None and one.topic_id != ZERO_UUID]
+    invalid = [topic for topic in states if (topic.name is None) == (topic.topic_id == ZERO_UUID)]
+    all_names = [
+        topic.name for topic in states if topic.name is not None and topic.topic_id == ZERO_UUID
+    ]
+    all_ids = [
+        topic.topic_id for topic in states if topic.name is None and topic.topic_id != ZERO_UUID
+    ]
     names, ids = _named_once(all_names), _named_once(all_ids)
     repeated = [
         *(DeleteTopicState(name=name) for name in _named_again(all_names)),
@@ -45,13 +49,13 @@ async def delete_topics(
             names, ids, timeout_ms=request.timeout_ms
         )
     except BackendUnavailable:
-        # Whether the topics are gone is not known.
+        # It is unknown whether the topics were deleted.
         return DELETE_TOPICS.refuse(request, ErrorCode.REQUEST_TIMED_OUT)
     return DeleteTopicsResponse(
         responses=[
-            *map(_unclear, unclear),
+            *map(_invalid, invalid),
             *map(_repeated, repeated),
-            *_answers(names, ids, results),
+            *_results(names, ids, results),
         ]
     )
 
@@ -64,44 +68,44 @@ def _named_again(values: Sequence[T]) -> list[T]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def _repeated(asked: DeleteTopicState) -> DeletableTopicResult:
-    """One answer to all of it, and nothing is deleted (ControllerApis.deleteTopics)."""
-    what = "name" if asked.name is not None else "id"
+def _repeated(topic: DeleteTopicState) -> DeletableTopicResult:
+    """Refuses a repeated topic once; it is not deleted (ControllerApis.deleteTopics)."""
+    kind = "name" if topic.name is not None else "id"
     return DeletableTopicResult(
-        name=asked.name,
-        topic_id=asked.topic_id,
+        name=topic.name,
+        topic_id=topic.topic_id,
         error_code=ErrorCode.INVALID_REQUEST,
-        error_message=f"Duplicate topic {what}.",
+        error_message=f"Duplicate topic {kind}.",
     )
 
 
-def _unclear(asked: DeleteTopicState) -> DeletableTopicResult:
-    both = asked.name is not None
+def _invalid(topic: DeleteTopicState) -> DeletableTopicResult:
+    has_both = topic.name is not None
     return DeletableTopicResult(
-        name=asked.name,
-        topic_id=asked.topic_id,
+        name=topic.name,
+        topic_id=topic.topic_id,
         error_code=ErrorCode.INVALID_REQUEST,
         error_message="You may not specify both topic name and topic id."
-        if both
+        if has_both
         else "Neither topic name nor id were specified.",
     )
 
 
-def _answers(
+def _results(
     names: Sequence[str], ids: Sequence[bytes], results: Sequence[TopicResult]
 ) -> list[DeletableTopicResult]:
     by_name = [
-        _answer(name, result.topic_id or ZERO_UUID, result)
+        _result(name, result.topic_id or ZERO_UUID, result)
         for name, result in zip(names, results[: len(names)], strict=True)
     ]
     by_id = [
-        _answer(result.name, topic_id, result)
+        _result(result.name, topic_id, result)
         for topic_id, result in zip(ids, results[len(names) :], strict=True)
     ]
     return by_name + by_id
 
 
-def _answer(name: str | None, topic_id: bytes, result: TopicResult) -> DeletableTopicResult:
+def _result(name: str | None, topic_id: bytes, result: TopicResult) -> DeletableTopicResult:
     if result.refusal is None:
         return DeletableTopicResult(name=name, topic_id=topic_id)
     return DeletableTopicResult(

@@ -25,9 +25,9 @@ async def describe_cluster(
         controller_id=controller(among).node_id,
         brokers=[
             DescribeClusterBroker(
-                broker_id=one.node_id, host=one.host, port=one.port, rack=one.rack
+                broker_id=broker.node_id, host=broker.host, port=broker.port, rack=broker.rack
             )
-            for one in among
+            for broker in among
         ],
         cluster_authorized_operations=CLUSTER_OPERATIONS
         if request.include_cluster_authorized_operations
@@ -36,7 +36,7 @@ async def describe_cluster(
 
 
 def _wrong_endpoint(endpoint_type: int) -> DescribeClusterResponse:
-    """Controllers are not reached through a gateway, and there is nothing else (KIP-919)."""
+    """Refuses endpoint types other than brokers: a gateway serves no controllers (KIP-919)."""
     if endpoint_type == CONTROLLERS:
         error_code, message = ErrorCode.MISMATCHED_ENDPOINT_TYPE, "This is a broker endpoint."
     else:

@@ -1,4 +1,4 @@
-"""DescribeConfigs: every config of topics and of this broker, with source, type and synonyms."""
+"""DescribeConfigs: all configs of topics and of this broker, with source, type and synonyms."""
 
 from collections.abc import Callable, Hashable, Sequence
 from enum import IntEnum
@@ -25,18 +25,18 @@ from gateway_svc.wire.error_code import ErrorCode
 
 
 class _ConfigSource(NamedTuple):
-    """Where configs come from: sources with equal keys have equal `entries`."""
+    """A source of configs. Sources with equal keys have equal `entries`."""
 
     key: Hashable
     entries: Callable[[], list[ConfigEntry]]
 
 
-#: Descriptions, by the key of their source and the names that were asked for.
+#: Descriptions by the key of their source and the requested names.
 _Shared: TypeAlias = dict[tuple[Hashable, frozenset[str]], Sequence[DescribeConfigsResourceResult]]
 
 
 class ResourceType(IntEnum):
-    """ConfigResource.Type: what configs can belong to."""
+    """Types of resources with configs (ConfigResource.Type)."""
 
     TOPIC = 2
     BROKER = 4
@@ -51,59 +51,60 @@ class _NoSuchResource(Exception):
 async def describe_configs(
     request: DescribeConfigsRequest, context: RequestContext
 ) -> DescribeConfigsResponse:
-    # A resource is named in a few bytes and described in kilobytes. So each is described once
-    # (Apache Kafka repeats it), and those with the same configs share their description.
-    asked = {_identity(one): one for one in request.resources}
+    # A few bytes of request become kilobytes of response. So each resource is described once
+    # (Apache Kafka repeats it), and resources with the same configs share their description.
+    requested = {_identity(resource): resource for resource in request.resources}
     shared: _Shared = {}
     results = await map_cooperatively(
-        lambda one: _resource(one, request, context, shared), asked.values()
+        lambda resource: _resource(resource, request, context, shared), requested.values()
     )
     return DescribeConfigsResponse(results=results)
 
 
-def _identity(asked: DescribeConfigsResource) -> tuple[int, str, tuple[str, ...]]:
-    return asked.resource_type, asked.resource_name, tuple(asked.configuration_keys or ())
+def _identity(resource: DescribeConfigsResource) -> tuple[int, str, tuple[str, ...]]:
+    return resource.resource_type, resource.resource_name, tuple(resource.configuration_keys or ())
 
 
 def _resource(
-    asked: DescribeConfigsResource,
+    resource: DescribeConfigsResource,
     request: DescribeConfigsRequest,
     context: RequestContext,
     shared: _Shared,
 ) -> DescribeConfigsResult:
     try:
-        source = _source(asked, context)
+        source = _source(resource, context)
     except _NoSuchResource as error:
         return DescribeConfigsResult(
             error_code=error.error_code,
             error_message=str(error),
-            resource_type=asked.resource_type,
-            resource_name=asked.resource_name,
+            resource_type=resource.resource_type,
+            resource_name=resource.resource_name,
         )
-    # None and nothing both stand for all (ConfigHelper.scala).
-    wanted = frozenset(asked.configuration_keys or ())
-    configs = shared.get((source.key, wanted))
+    # Both null and an empty list mean all configs (ConfigHelper.scala).
+    names = frozenset(resource.configuration_keys or ())
+    configs = shared.get((source.key, names))
     if configs is None:
-        configs = shared[source.key, wanted] = [
-            _config(one, request) for one in source.entries() if not wanted or one.name in wanted
+        configs = shared[source.key, names] = [
+            _config(entry, request)
+            for entry in source.entries()
+            if not names or entry.name in names
         ]
     return DescribeConfigsResult(
         error_message="",
-        resource_type=asked.resource_type,
-        resource_name=asked.resource_name,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
         configs=configs,
     )
 
 
-def _source(asked: DescribeConfigsResource, context: RequestContext) -> _ConfigSource:
-    if asked.resource_type == ResourceType.TOPIC:
-        return _topic(asked.resource_name, context)
-    if asked.resource_type == ResourceType.BROKER:
-        return _broker(asked.resource_name, context)
+def _source(resource: DescribeConfigsResource, context: RequestContext) -> _ConfigSource:
+    if resource.resource_type == ResourceType.TOPIC:
+        return _topic(resource.resource_name, context)
+    if resource.resource_type == ResourceType.BROKER:
+        return _broker(resource.resource_name, context)
     raise _NoSuchResource(
         ErrorCode.INVALID_REQUEST,
-        f"Resources of type {asked.resource_type} have no configs here, only topics (2) and "
-        "brokers (4) do.",
+        f"Type {resource.resource_type} has no configs; topics (2) and brokers (4) have.",
     )
 
 
@@ -120,7 +121,7 @@ def _topic(name: str, context: RequestContext) -> _ConfigSource:
 
 
 def _broker(name: str, context: RequestContext) -> _ConfigSource:
-    """The empty name stands for what is set for all brokers at run time, which is nothing."""
+    """The empty name means configs of all brokers set at run time, of which there are none."""
     settings = context.backends.settings
     key = (ResourceType.BROKER, name)
     if not name:
@@ -128,24 +129,23 @@ def _broker(name: str, context: RequestContext) -> _ConfigSource:
     if name != str(settings.node_id):
         raise _NoSuchResource(
             ErrorCode.INVALID_REQUEST,
-            f"This is broker {settings.node_id}; the configs of broker '{name}' are to be asked "
-            "from that broker.",
+            f"This is broker {settings.node_id}; ask broker '{name}' for its own configs.",
         )
     of_brokers = context.backends.view.broker_configs
     return _ConfigSource(key, lambda: broker_entries(settings, of_brokers))
 
 
-def _config(one: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+def _config(entry: ConfigEntry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
     return DescribeConfigsResourceResult(
-        name=one.name,
-        value=one.value,
-        read_only=one.read_only,
-        is_default=one.source is ConfigSource.DEFAULT,
-        config_source=one.source,
+        name=entry.name,
+        value=entry.value,
+        read_only=entry.read_only,
+        is_default=entry.source is ConfigSource.DEFAULT,
+        config_source=entry.source,
         synonyms=[
-            DescribeConfigsSynonym(name=each.name, value=each.value, source=each.source)
-            for each in (one.synonyms if request.include_synonyms else ())
+            DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)
+            for synonym in (entry.synonyms if request.include_synonyms else ())
         ],
-        config_type=one.type,
-        documentation=one.doc if request.include_documentation else None,
+        config_type=entry.type,
+        documentation=entry.doc if request.include_documentation else None,
     )

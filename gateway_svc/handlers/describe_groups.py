@@ -21,7 +21,7 @@ from gateway_svc.wire.apis.describe_groups import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Before this version a group that is not there is one in state Dead (KIP-1043).
+#: First version with GROUP_ID_NOT_FOUND; before, a missing group is in state Dead (KIP-1043).
 _NOT_FOUND_SINCE: Final = 6
 _DEAD: Final = "Dead"
 
@@ -62,11 +62,11 @@ def _group(found: Found, operations: int, context: RequestContext) -> DescribedG
 
 
 def _not_found(found: Found, operations: int, context: RequestContext) -> DescribedGroup:
-    is_told = context.api_version >= _NOT_FOUND_SINCE
+    has_error = context.api_version >= _NOT_FOUND_SINCE
     return DescribedGroup(
-        error_code=ErrorCode.GROUP_ID_NOT_FOUND if is_told else ErrorCode.NONE,
-        error_message=found.message if is_told else None,
+        error_code=ErrorCode.GROUP_ID_NOT_FOUND if has_error else ErrorCode.NONE,
+        error_message=found.message if has_error else None,
         group_id=found.group_id,
         group_state=_DEAD,
-        authorized_operations=OPERATIONS_UNKNOWN if is_told else operations,
+        authorized_operations=OPERATIONS_UNKNOWN if has_error else operations,
     )

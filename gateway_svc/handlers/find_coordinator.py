@@ -1,7 +1,7 @@
-"""FindCoordinator: which broker a group's members talk to (`group_brokers.py`).
+"""FindCoordinator: the broker that a group's members connect to (`group_brokers.py`).
 
-Nobody is asked for that, and the topic of groups need not be there yet: consumers that assign
-themselves ask too, and need none.
+The gateway decides this alone, and `__consumer_offsets` need not exist yet: consumers that assign
+partitions themselves send this request too, and need no coordinator.
 """
 
 from dataclasses import replace
@@ -22,7 +22,7 @@ from gateway_svc.wire.apis.find_coordinator import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Since this version several keys may be asked for (KIP-699).
+#: First version with several keys (KIP-699).
 _SEVERAL_SINCE: Final = 4
 
 
@@ -34,7 +34,7 @@ async def find_coordinator(
         return _refused(request)
     keys = request.coordinator_keys if several else [request.key]
     if request.key_type == TRANSACTION:
-        # There are none. Whoever is asked says so by InitProducerId, in words that clients heed.
+        # There are none, which InitProducerId tells clients with a fatal error.
         first = brokers(context)[0]
         found = [_at(key, first) for key in keys]
     else:

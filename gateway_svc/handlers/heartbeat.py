@@ -1,4 +1,4 @@
-"""Heartbeat: a member of a classic group lives."""
+"""Heartbeat: renews the session of a member of a classic group."""
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from gateway_svc.dispatch.context import RequestContext

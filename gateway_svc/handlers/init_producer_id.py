@@ -1,4 +1,4 @@
-"""InitProducerId: an id for an idempotent producer. Transactions are not served.
+"""InitProducerId: a producer id for an idempotent producer. Transactions are not served.
 
 A producer without a transactional id gets a fresh id and epoch 0 whatever it had before
 (TransactionCoordinator.handleInitProducerId); KIP-360's bump of an epoch is for transactions.
@@ -30,7 +30,7 @@ async def init_producer_id(
     try:
         producer_id = await context.backends.producer_ids.next_id()
     except BackendUnavailable:
-        # What Apache Kafka answers while it waits for a block of ids: clients ask again.
+        # Apache Kafka responds so while it waits for a block of ids: clients retry.
         return INIT_PRODUCER_ID.refuse(request, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=0)
 
@@ -39,10 +39,10 @@ def _refusal(request: InitProducerIdRequest, context: RequestContext) -> ErrorCo
     if request.transactional_id == "":
         return ErrorCode.INVALID_REQUEST
     if request.transactional_id is not None:
-        # Fatal for all clients. librdkafka takes most others, such as UNSUPPORTED_VERSION, for
-        # passing and asks for ever (rdkafka_idempotence.c, rd_kafka_idemp_check_error).
+        # Fatal for all clients. librdkafka retries most other errors, such as UNSUPPORTED_VERSION,
+        # forever (rdkafka_idempotence.c, rd_kafka_idemp_check_error).
         log.info(
-            "Refuses the transactional producer %r of %s: transactions are not supported",
+            "refused transactional producer %r of %s: transactions are not supported",
             request.transactional_id,
             context.peer,
         )

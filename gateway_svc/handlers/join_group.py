@@ -1,4 +1,4 @@
-"""JoinGroup: a member enters a classic group. Answered when the generation begins."""
+"""JoinGroup: a member joins a classic group. Responds when the next generation begins."""
 
 from typing import Final
 
@@ -14,11 +14,11 @@ from gateway_svc.wire.apis.join_group import (
 )
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Since this version members ask for their ids first (KIP-394).
+#: First version with MEMBER_ID_REQUIRED (KIP-394).
 _MEMBER_ID_SINCE: Final = 4
-#: Since this version the protocol's name is null where there is none (KIP-559).
+#: First version in which a missing protocol name is null (KIP-559).
 _NULL_NAME_SINCE: Final = 7
-#: Since this version a leader can be told not to assign (KIP-814).
+#: First version with skip_assignment (KIP-814).
 _SKIP_SINCE: Final = 9
 
 
@@ -27,19 +27,21 @@ async def join_group(request: JoinGroupRequest, context: RequestContext) -> Join
     joining = context.backends.coordinators.call(_joining(request, context))
     joined = await context.backends.long_polls.wait(joining)
     if joined is None:
-        # The gateway is about to stop; the member joins again through another.
+        # The gateway is stopping; the member joins again through another one.
         return JOIN_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return _response(joined, context)
 
 
 def _joining(request: JoinGroupRequest, context: RequestContext) -> JoinGroup:
-    # Version 0 has one time-out for both.
+    # Version 0 has one timeout for session and rebalance.
     has_two = context.api_version > 0
     return JoinGroup(
         group_id=request.group_id,
         member_id=request.member_id,
         protocol_type=request.protocol_type,
-        protocols=[GroupProtocol(one.name, one.metadata) for one in request.protocols],
+        protocols=[
+            GroupProtocol(protocol.name, protocol.metadata) for protocol in request.protocols
+        ],
         session_timeout_ms=request.session_timeout_ms,
         rebalance_timeout_ms=request.rebalance_timeout_ms
         if has_two
@@ -64,10 +66,10 @@ def _response(joined: Joined, context: RequestContext) -> JoinGroupResponse:
         member_id=joined.member_id,
         members=[
             JoinGroupResponseMember(
-                member_id=one.member_id,
-                group_instance_id=one.group_instance_id,
-                metadata=one.metadata,
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                metadata=member.metadata,
             )
-            for one in joined.members
+            for member in joined.members
         ],
     )

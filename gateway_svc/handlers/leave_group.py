@@ -1,4 +1,4 @@
-"""LeaveGroup: one member leaves, or since version 3 several do."""
+"""LeaveGroup: one member leaves a group, or from version 3 on several do."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ from gateway_svc.wire.apis.leave_group import (
     MemberResponse,
 )
 
-#: Since this version several members may leave, each with an error of its own (KIP-345).
+#: First version with several members, each with its own error (KIP-345).
 _SEVERAL_SINCE: Final = 3
 
 

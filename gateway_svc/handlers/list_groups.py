@@ -1,8 +1,8 @@
 """ListGroups: the groups for which FindCoordinator sends clients to this gateway.
 
-Clients ask every broker and put the answers together (GroupCoordinatorService.listGroups), and some
-fail where two brokers list the same group. Groups whose coordinators do not answer are left out, as
-those of offline partitions are in Apache Kafka.
+Clients send this request to every broker and merge the responses
+(GroupCoordinatorService.listGroups); some fail if two brokers list the same group. Groups whose
+coordinators do not respond are left out, as Apache Kafka leaves out those of offline partitions.
 """
 
 from common.ports.classic_groups import ListGroups
@@ -28,12 +28,12 @@ async def list_groups(request: ListGroupsRequest, context: RequestContext) -> Li
         error_code=GROUP_ERRORS[listed.refusal],
         groups=[
             ListedGroup(
-                group_id=one.group_id,
-                protocol_type=one.protocol_type,
-                group_state=one.state,
-                group_type=one.group_type,
+                group_id=group.group_id,
+                protocol_type=group.protocol_type,
+                group_state=group.state,
+                group_type=group.group_type,
             )
-            for one in listed.groups
-            if group_brokers.is_own(one.group_id)
+            for group in listed.groups
+            if group_brokers.is_own(group.group_id)
         ],
     )

@@ -1,7 +1,7 @@
-"""ListOffsets: the offset of a partition's start, its end, or a time.
+"""ListOffsets: the offset of a partition's start, its end, or a timestamp.
 
-Version 0 asks for up to so many offsets before a time, newest first: in Apache Kafka those are
-where segment files begin. Here the first is what later versions answer, the last the log's start.
+Version 0 requests several offsets before a time, newest first: in Apache Kafka these are the base
+offsets of segments. Here the first is the offset of later versions, the last the log's start.
 """
 
 from collections import Counter
@@ -36,8 +36,8 @@ _EARLIEST_LOCAL: Final = -4
 _LATEST_TIERED: Final = -5
 _EARLIEST_PENDING_UPLOAD: Final = -6
 
-#: Since which version a negative timestamp has its meaning.
-_MEANT_SINCE: Final = {
+#: First version of each special timestamp.
+_SPECIAL_SINCE: Final = {
     LATEST_TIMESTAMP: 0,
     EARLIEST_TIMESTAMP: 0,
     MAX_TIMESTAMP: 7,
@@ -45,14 +45,14 @@ _MEANT_SINCE: Final = {
     _LATEST_TIERED: 9,
     _EARLIEST_PENDING_UPLOAD: 11,
 }
-#: Nothing is tiered: there is no such offset, which is no error.
-_NEVER_THERE: Final = (_LATEST_TIERED, _EARLIEST_PENDING_UPLOAD)
+#: Special timestamps without an offset, because nothing is tiered; that is no error.
+_TIERED: Final = (_LATEST_TIERED, _EARLIEST_PENDING_UPLOAD)
 
 _READ_COMMITTED: Final = 1
 
 
-class _Asked(NamedTuple):
-    """One partition asked for, and what its log is asked; nothing where the answer is clear."""
+class _RequestedOffset(NamedTuple):
+    """One requested partition and the queries to its log; none if the result is known already."""
 
     partition: ListOffsetsPartition
     queries: list[OffsetQuery]
@@ -61,11 +61,14 @@ class _Asked(NamedTuple):
 
 async def list_offsets(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
     repeated = _repeated(request)
-    asked = [
-        [_asked(topic, one, request, context, repeated) for one in _once(topic.partitions)]
+    requested = [
+        [
+            _requested(topic, partition, request, context, repeated)
+            for partition in _distinct(topic.partitions)
+        ]
         for topic in request.topics
     ]
-    queries = [query for topic in asked for one in topic for query in one.queries]
+    queries = [query for topic in requested for partition in topic for query in partition.queries]
     try:
         results = iter(await context.backends.partitions.list_offsets(queries) if queries else [])
     except BackendUnavailable:
@@ -73,55 +76,60 @@ async def list_offsets(request: ListOffsetsRequest, context: RequestContext) -> 
     return ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
-                name=topic.name, partitions=[_answer(one, results) for one in partitions]
+                name=topic.name,
+                partitions=[_result(partition, results) for partition in partitions],
             )
-            for topic, partitions in zip(request.topics, asked, strict=True)
+            for topic, partitions in zip(request.topics, requested, strict=True)
         ]
     )
 
 
-def _once(partitions: Iterable[ListOffsetsPartition]) -> Iterable[ListOffsetsPartition]:
-    """Each partition as it is asked for first."""
+def _distinct(partitions: Iterable[ListOffsetsPartition]) -> Iterable[ListOffsetsPartition]:
+    """Returns the first request of each partition."""
     first: dict[int, ListOffsetsPartition] = {}
-    for one in partitions:
-        first.setdefault(one.partition_index, one)
+    for partition in partitions:
+        first.setdefault(partition.partition_index, partition)
     return first.values()
 
 
 def _repeated(request: ListOffsetsRequest) -> set[tuple[str, int]]:
-    """Partitions that are asked for more than once, all of which is refused, as by Kafka."""
+    """Partitions requested more than once, which are refused as in Apache Kafka."""
     times = Counter(
-        (topic.name, one.partition_index) for topic in request.topics for one in topic.partitions
+        (topic.name, partition.partition_index)
+        for topic in request.topics
+        for partition in topic.partitions
     )
     return {partition for partition, count in times.items() if count > 1}
 
 
-def _asked(
+def _requested(
     topic: ListOffsetsTopic,
-    one: ListOffsetsPartition,
+    partition: ListOffsetsPartition,
     request: ListOffsetsRequest,
     context: RequestContext,
     repeated: set[tuple[str, int]],
-) -> _Asked:
-    if (topic.name, one.partition_index) in repeated:
-        return _Asked(one, [], ErrorCode.INVALID_REQUEST)
-    if one.timestamp < 0 and context.api_version < _MEANT_SINCE.get(one.timestamp, 2**15):
-        return _Asked(one, [], ErrorCode.UNSUPPORTED_VERSION)
-    found = resolve_partition(context.backends.view, topic.name, one.partition_index)
+) -> _RequestedOffset:
+    if (topic.name, partition.partition_index) in repeated:
+        return _RequestedOffset(partition, [], ErrorCode.INVALID_REQUEST)
+    if partition.timestamp < 0 and context.api_version < _SPECIAL_SINCE.get(
+        partition.timestamp, 2**15
+    ):
+        return _RequestedOffset(partition, [], ErrorCode.UNSUPPORTED_VERSION)
+    found = resolve_partition(context.backends.view, topic.name, partition.partition_index)
     if isinstance(found, ErrorCode):
-        return _Asked(one, [], found)
-    if one.timestamp in _NEVER_THERE:
-        return _Asked(one, [])
-    times = [EARLIEST_TIMESTAMP if one.timestamp == _EARLIEST_LOCAL else one.timestamp]
+        return _RequestedOffset(partition, [], found)
+    if partition.timestamp in _TIERED:
+        return _RequestedOffset(partition, [])
+    times = [EARLIEST_TIMESTAMP if partition.timestamp == _EARLIEST_LOCAL else partition.timestamp]
     if context.api_version == 0:
         times += [LATEST_TIMESTAMP, EARLIEST_TIMESTAMP]
-    return _Asked(
-        one,
+    return _RequestedOffset(
+        partition,
         [
             OffsetQuery(
                 log=found.log,
                 timestamp=time,
-                leader_epoch=one.current_leader_epoch,
+                leader_epoch=partition.current_leader_epoch,
                 read_committed=request.isolation_level == _READ_COMMITTED,
             )
             for time in times
@@ -129,20 +137,22 @@ def _asked(
     )
 
 
-def _answer(asked: _Asked, results: Iterator[OffsetResult]) -> ListOffsetsPartitionResponse:
-    """Takes as many `results` as were asked for."""
-    index = asked.partition.partition_index
-    if not asked.queries:
-        return ListOffsetsPartitionResponse(partition_index=index, error_code=asked.error_code)
-    found, *ends = islice(results, len(asked.queries))
-    for one in (found, *ends):
-        if one.refusal is not None:
+def _result(
+    requested: _RequestedOffset, results: Iterator[OffsetResult]
+) -> ListOffsetsPartitionResponse:
+    """Consumes the results of the partition's queries."""
+    index = requested.partition.partition_index
+    if not requested.queries:
+        return ListOffsetsPartitionResponse(partition_index=index, error_code=requested.error_code)
+    found, *ends = islice(results, len(requested.queries))
+    for result in (found, *ends):
+        if result.refusal is not None:
             return ListOffsetsPartitionResponse(
-                partition_index=index, error_code=PARTITION_ERRORS[one.refusal]
+                partition_index=index, error_code=PARTITION_ERRORS[result.refusal]
             )
     return ListOffsetsPartitionResponse(
         partition_index=index,
-        old_style_offsets=_old_style(found, ends, asked.partition.max_num_offsets),
+        old_style_offsets=_old_style(found, ends, requested.partition.max_num_offsets),
         timestamp=found.timestamp,
         offset=found.offset,
         leader_epoch=found.leader_epoch,

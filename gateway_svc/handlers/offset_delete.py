@@ -1,6 +1,6 @@
-"""OffsetDelete: forgets committed offsets of topics that no member of the group reads.
+"""OffsetDelete: deletes committed offsets of topics that no member of the group subscribes to.
 
-Partitions that do not exist are refused here; the coordinator sees only those that do.
+Missing partitions are refused here; the coordinator receives only existing ones.
 """
 
 from collections.abc import Collection, Iterator
@@ -38,7 +38,7 @@ async def offset_delete(
     return OffsetDeleteResponse(
         topics=[
             OffsetDeleteResponseTopic(
-                name=topic.name, partitions=_answered(topic, known.partitions, errors)
+                name=topic.name, partitions=_results(topic, known.partitions, errors)
             )
             for topic, known in zip(request.topics, topics, strict=True)
         ]
@@ -48,23 +48,23 @@ async def offset_delete(
 def _existing(topic: OffsetDeleteRequestTopic, view: ClusterView) -> list[int]:
     found = view.topic(topic.name)
     count = 0 if found is None else len(found.partitions)
-    indexes = (one.partition_index for one in topic.partitions)
+    indexes = (partition.partition_index for partition in topic.partitions)
     return [index for index in indexes if 0 <= index < count]
 
 
-def _answered(
+def _results(
     topic: OffsetDeleteRequestTopic, existing: Collection[int], errors: Iterator[ErrorCode]
 ) -> list[OffsetDeleteResponsePartition]:
     """`errors`: one for each of the existing partitions, in order."""
     known = frozenset(existing)
     return [
         OffsetDeleteResponsePartition(
-            partition_index=one.partition_index,
+            partition_index=partition.partition_index,
             error_code=(
                 next(errors)
-                if one.partition_index in known
+                if partition.partition_index in known
                 else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             ),
         )
-        for one in topic.partitions
+        for partition in topic.partitions
     ]

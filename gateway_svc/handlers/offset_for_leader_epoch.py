@@ -1,6 +1,6 @@
-"""OffsetForLeaderEpoch: where the records of a leader epoch end, as the owner of the log knows it.
+"""OffsetForLeaderEpoch: the end offset of a leader epoch, from the owner of the log.
 
-Everybody is answered alike, whatever replica id it gives: nobody replicates.
+The replica id of a request is ignored, because there are no replicas.
 """
 
 from typing import TypeAlias
@@ -31,11 +31,11 @@ async def offset_for_leader_epoch(
     request: OffsetForLeaderEpochRequest, context: RequestContext
 ) -> OffsetForLeaderEpochResponse:
     time_slice = TimeSlice()
-    # What is asked twice is answered twice, and asked of the owner once.
+    # A repeated query has repeated results, but is sent to the owner once.
     queries: dict[_Key, EpochQuery] = {}
     for topic in request.topics:
-        for one in topic.partitions:
-            key = _key(topic, one, context)
+        for partition in topic.partitions:
+            key = _key(topic, partition, context)
             if key is not None:
                 queries[key] = EpochQuery(*key)
             await time_slice.checkpoint()
@@ -48,34 +48,34 @@ async def offset_for_leader_epoch(
     topics = []
     for topic in request.topics:
         found = []
-        for one in topic.partitions:
-            key = _key(topic, one, context)
-            # A partition that was not there, or is gone meanwhile, has no result.
-            found.append(_answer(one, None if key is None else results.get(key)))
+        for partition in topic.partitions:
+            key = _key(topic, partition, context)
+            # A partition that does not exist, or was deleted meanwhile, has no result.
+            found.append(_result(partition, None if key is None else results.get(key)))
             await time_slice.checkpoint()
         topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=found))
     return OffsetForLeaderEpochResponse(topics=topics)
 
 
 def _key(
-    topic: OffsetForLeaderTopic, asked: OffsetForLeaderPartition, context: RequestContext
+    topic: OffsetForLeaderTopic, requested: OffsetForLeaderPartition, context: RequestContext
 ) -> _Key | None:
-    """What the owner is asked; None where there is no such partition."""
-    found = resolve_partition(context.backends.view, topic.topic, asked.partition)
+    """Returns the query for the owner; None if the partition does not exist."""
+    found = resolve_partition(context.backends.view, topic.topic, requested.partition)
     if isinstance(found, ErrorCode):
         return None
-    return found.log, asked.leader_epoch, asked.current_leader_epoch
+    return found.log, requested.leader_epoch, requested.current_leader_epoch
 
 
-def _answer(asked: OffsetForLeaderPartition, found: EpochEnd | None) -> EpochEndOffset:
+def _result(requested: OffsetForLeaderPartition, found: EpochEnd | None) -> EpochEndOffset:
     if found is None:
-        return _failed(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        return _failed(requested, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
     if found.refusal is not None:
-        return _failed(asked, PARTITION_ERRORS[found.refusal])
+        return _failed(requested, PARTITION_ERRORS[found.refusal])
     return EpochEndOffset(
-        partition=asked.partition, leader_epoch=found.leader_epoch, end_offset=found.end_offset
+        partition=requested.partition, leader_epoch=found.leader_epoch, end_offset=found.end_offset
     )
 
 
-def _failed(asked: OffsetForLeaderPartition, error_code: ErrorCode) -> EpochEndOffset:
-    return EpochEndOffset(error_code=error_code, partition=asked.partition)
+def _failed(requested: OffsetForLeaderPartition, error_code: ErrorCode) -> EpochEndOffset:
+    return EpochEndOffset(error_code=error_code, partition=requested.partition)

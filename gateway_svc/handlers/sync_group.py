@@ -1,4 +1,4 @@
-"""SyncGroup: the leader hands over the assignment. Answered when it did."""
+"""SyncGroup: distributes the leader's assignment. Responds when the leader has sent it."""
 
 from common.ports.classic_groups import MemberAssignment, SyncGroup
 from gateway_svc.dispatch.context import RequestContext
@@ -19,13 +19,14 @@ async def sync_group(request: SyncGroupRequest, context: RequestContext) -> Sync
             protocol_type=request.protocol_type,
             protocol_name=request.protocol_name,
             assignments=[
-                MemberAssignment(one.member_id, one.assignment) for one in request.assignments
+                MemberAssignment(member.member_id, member.assignment)
+                for member in request.assignments
             ],
         )
     )
     synced = await context.backends.long_polls.wait(syncing)
     if synced is None:
-        # The gateway is about to stop; the member asks another.
+        # The gateway is stopping; the member retries through another one.
         return SYNC_GROUP.refuse(request, ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return SyncGroupResponse(
         error_code=GROUP_ERRORS[synced.refusal],
