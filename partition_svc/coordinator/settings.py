@@ -1,4 +1,4 @@
-"""The limits that all groups share. Names and defaults are those of Kafka's broker settings."""
+"""Settings of all groups, with the names and defaults of Kafka's broker settings."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,14 +18,14 @@ class GroupSettings:
     max_session_timeout_ms: int = 30 * _MINUTE_MS
     #: group.max.size
     max_size: int = 2**31 - 1
-    #: group.new.member.join.timeout.ms: how long a new member may wait for its first generation.
+    #: group.new.member.join.timeout.ms: limit for a new member's first generation.
     new_member_join_timeout_ms: int = 5 * _MINUTE_MS
     #: group.consumer.heartbeat.interval.ms
     consumer_heartbeat_interval_ms: int = 5_000
     #: group.consumer.session.timeout.ms
     consumer_session_timeout_ms: int = 45_000
-    #: group.consumer.migration.policy: whether a classic group with members becomes a consumer
-    #: group when one of the consumer protocol comes, and a classic one again when the last leaves.
+    #: group.consumer.migration.policy: upgrade a classic group when a member of the consumer
+    #: protocol joins, and downgrade it when the last of these leaves.
     may_upgrade: bool = True
     may_downgrade: bool = True
     #: offset.metadata.max.bytes

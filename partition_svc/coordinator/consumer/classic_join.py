@@ -1,6 +1,6 @@
-"""JoinGroup to a consumer group that has members: somebody comes, or takes the next step.
+"""Adapter for JoinGroup in a consumer group: a classic member joins, or takes its next step.
 
-Answered at once, with what the group has assigned; SyncGroup tells that. Kafka:
+Responds at once; the assignment is in the response to SyncGroup. Kafka:
 GroupMetadataManager.classicGroupJoinToConsumerGroup.
 """
 
@@ -22,23 +22,23 @@ from partition_svc.coordinator.records.stored_consumer import StoredClassic, Sto
 
 
 def join_refusal(group: ConsumerGroup, request: JoinGroup) -> GroupRefusal | None:
-    """Why nobody may join so. Nothing is wrong with an id that is not known."""
+    """Returns why a join is rejected, if it is. An unknown member id is accepted."""
     settings = group.settings
     shortest_ms, longest_ms = settings.min_session_timeout_ms, settings.max_session_timeout_ms
     if not shortest_ms <= request.session_timeout_ms <= longest_ms:
         return GroupRefusal.INVALID_SESSION_TIMEOUT
-    if not _knows_protocols(group, request):
+    if not _supports_protocols(group, request):
         return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
-    known = _known(group, request)
-    if isinstance(known, GroupRefusal):
-        return known
-    if known is None and len(group.members) >= settings.max_size:
+    member = _existing_member(group, request)
+    if isinstance(member, GroupRefusal):
+        return member
+    if member is None and len(group.members) >= settings.max_size:
         return GroupRefusal.GROUP_MAX_SIZE_REACHED
     return None
 
 
 def join(group: ConsumerGroup, joining: Joining, effects: Effects) -> None:
-    """A static member without an id takes the place of whoever has its instance id."""
+    """Adds or updates the member. A static one without an id replaces that of its instance id."""
     request, ticket, new_member_id = joining
     refusal = join_refusal(group, request)
     if refusal is not None:
@@ -49,47 +49,46 @@ def join(group: ConsumerGroup, joining: Joining, effects: Effects) -> None:
         effects.reply(ticket, _joined(group, request, request.member_id or new_member_id, effects))
 
 
-def _knows_protocols(group: ConsumerGroup, request: JoinGroup) -> bool:
-    """There must be one that all classic members know; what it subscribes to must be readable."""
+def _supports_protocols(group: ConsumerGroup, request: JoinGroup) -> bool:
+    """True if all classic members support a protocol, and the subscription can be parsed."""
     if request.protocol_type != CONSUMER_PROTOCOL_TYPE or not request.protocols:
         return False
-    names = {one.name for one in request.protocols}
+    names = {protocol.name for protocol in request.protocols}
     for member in group.members.values():
         if member.classic is not None:
-            names &= {one.name for one in member.classic.protocols}
+            names &= {protocol.name for protocol in member.classic.protocols}
     return bool(names) and read_subscription(request.protocols[0].metadata) is not None
 
 
-def _known(group: ConsumerGroup, request: JoinGroup) -> ConsumerGroupMember | GroupRefusal | None:
-    """Who is joining; None: somebody new."""
+def _existing_member(
+    group: ConsumerGroup, request: JoinGroup
+) -> ConsumerGroupMember | GroupRefusal | None:
+    """Returns the member that joins again, None for a new one, or why it may not join."""
     if request.group_instance_id is None:
         return group.members.get(request.member_id)
-    known = group.static_member(request.group_instance_id)
+    static = group.static_member(request.group_instance_id)
     if not request.member_id:
-        return known
-    if known is None:
+        return static
+    if static is None:
         return GroupRefusal.UNKNOWN_MEMBER_ID
-    return known if known.member_id == request.member_id else GroupRefusal.FENCED_INSTANCE_ID
+    return static if static.member_id == request.member_id else GroupRefusal.FENCED_INSTANCE_ID
 
 
 def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: Effects) -> Joined:
-    known = _known(group, request)
-    before = known if isinstance(known, ConsumerGroupMember) else ConsumerGroupMember(member_id)
-    # All of its protocols say the same of what it subscribes to.
-    said = read_subscription(request.protocols[0].metadata)
-    assert said is not None
-    member = subscribe(group, before, member_id, _wanted(before, request, said), effects)
-    reconcile(
-        group,
-        member,
-        from_topic_names(said.owned, group.view),
-        effects,
-        is_new=member.epoch == JOIN_GROUP_MEMBER_EPOCH,
+    existing = _existing_member(group, request)
+    before = (
+        existing if isinstance(existing, ConsumerGroupMember) else ConsumerGroupMember(member_id)
     )
-    member.join_by_ms, member.sync_by_ms = (
-        NO_DEADLINE,
-        effects.now_ms + request.rebalance_timeout_ms,
-    )
+    # All protocols of a request have the same subscription.
+    subscription = read_subscription(request.protocols[0].metadata)
+    assert subscription is not None, "join_refusal has parsed it"
+    wanted = _stored_subscription(before, request, subscription)
+    member = subscribe(group, before, member_id, wanted, effects)
+    owned = from_topic_names(subscription.owned, group.view)
+    is_new = member.epoch == JOIN_GROUP_MEMBER_EPOCH
+    reconcile(group, member, owned, effects, is_new=is_new)
+    member.join_by_ms = NO_DEADLINE
+    member.sync_by_ms = effects.now_ms + request.rebalance_timeout_ms
     group.schedule(member.sync_by_ms)
     return Joined(
         member_id=member_id,
@@ -99,14 +98,14 @@ def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: E
     )
 
 
-def _wanted(
-    before: ConsumerGroupMember, request: JoinGroup, said: Subscription
+def _stored_subscription(
+    before: ConsumerGroupMember, request: JoinGroup, subscription: Subscription
 ) -> StoredSubscription:
     return StoredSubscription(
         before.instance_id if request.group_instance_id is None else request.group_instance_id,
-        before.rack_id if said.rack_id is None else said.rack_id,
+        before.rack_id if subscription.rack_id is None else subscription.rack_id,
         request.client,
-        tuple(sorted(set(said.topics))),
+        tuple(sorted(set(subscription.topics))),
         None,
         request.rebalance_timeout_ms,
         before.server_assignor,

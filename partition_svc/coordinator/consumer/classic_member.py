@@ -1,7 +1,7 @@
-"""The classic protocol as a consumer group speaks it: SyncGroup, Heartbeat and LeaveGroup.
+"""Adapter for classic members of a consumer group: SyncGroup, Heartbeat and LeaveGroup.
 
-A member that uses it has its epoch for a generation, leads nobody and is assigned its partitions by
-the group; it takes them up and gives them up by joining again (`classic_join.py`). Kafka:
+The generation of such a member is its epoch. It is never the leader: the group assigns its
+partitions, and it takes or revokes them by joining again (`classic_join.py`). Kafka:
 classicGroupSyncToConsumerGroup, classicGroupHeartbeatToConsumerGroup,
 classicGroupLeaveToConsumerGroup of GroupMetadataManager.
 """
@@ -20,7 +20,7 @@ from common.ports.classic_groups import (
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.assignment_conversion import to_topic_names
 from partition_svc.coordinator.consumer.group import ConsumerGroup
-from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
+from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.targets import refresh_topics
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
@@ -30,12 +30,16 @@ from partition_svc.coordinator.records.consumer_protocol import (
     write_assignment,
 )
 from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.stored_consumer import StoredClassic, TopicPartition
+from partition_svc.coordinator.records.stored_consumer import (
+    MemberState,
+    StoredClassic,
+    TopicPartition,
+)
 
 
 def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
-    """At once: what the member has been assigned in its generation."""
-    member = _speaker(group, request.member_id, request.group_instance_id)
+    """Returns the assignment of the member in its generation, without waiting."""
+    member = _classic_member(group, request.member_id, request.group_instance_id)
     if isinstance(member, GroupRefusal):
         return Synced(refusal=member)
     refusal = _sync_refusal(group, member, request, now_ms)
@@ -50,8 +54,8 @@ def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
 def heartbeat(
     group: ConsumerGroup, request: GroupHeartbeat, effects: Effects
 ) -> GroupRefusal | None:
-    """REBALANCE_IN_PROGRESS: the member is to join again, within its rebalance timeout."""
-    member = _speaker(group, request.member_id, request.group_instance_id)
+    """Returns REBALANCE_IN_PROGRESS if the member has to join within its rebalance timeout."""
+    member = _classic_member(group, request.member_id, request.group_instance_id)
     if isinstance(member, GroupRefusal):
         return member
     if request.generation_id != member.epoch:
@@ -59,52 +63,53 @@ def heartbeat(
     if group.revision != group.view.revision and refresh_topics(group):
         group.bump_epoch(effects)
     group.extend_session(member, effects.now_ms)
-    if not _is_to_join(group, member):
+    if not _has_to_join(group, member):
         return None
     _await_join(group, member, effects.now_ms)
     return GroupRefusal.REBALANCE_IN_PROGRESS
 
 
 def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
-    """Also members of the consumer protocol: operators put them out so, as in Apache Kafka.
+    """Removes members of either protocol: operators remove consumer members so, as in Kafka.
 
-    The group may be to become classic.
+    The group may have to be downgraded afterwards.
     """
-    gone: dict[str, ConsumerGroupMember] = {}
-    left = [_leave(group, one, gone) for one in request.members]
-    if gone:
-        group.remove_members(gone.values(), effects)
+    leaving: dict[str, ConsumerGroupMember] = {}
+    left = [_leave(group, each, leaving) for each in request.members]
+    if leaving:
+        group.remove_members(leaving.values(), effects)
     return Left(left)
 
 
 def assignment_bytes(
     assigned: Iterable[TopicPartition], classic: StoredClassic, view: Topics
 ) -> bytes:
-    """As clients read it, in the version of their subscription; without topics that are gone."""
+    """Encodes an assignment in the version of the subscription, without deleted topics."""
     subscription = read_subscription(classic.protocols[0].metadata)
     version = 0 if subscription is None else subscription.version
     return write_assignment(version, to_topic_names(assigned, view))
 
 
 def _leave(
-    group: ConsumerGroup, leaving: LeavingMember, gone: dict[str, ConsumerGroupMember]
+    group: ConsumerGroup, request: LeavingMember, leaving: dict[str, ConsumerGroupMember]
 ) -> LeftMember:
-    member_id, instance_id = leaving.member_id, leaving.group_instance_id
+    """Adds the member to `leaving`, by its member id."""
+    member_id, instance_id = request.member_id, request.group_instance_id
     if instance_id is not None and not member_id:
-        # An operator puts out whoever has that instance id now.
-        known = group.static_member(instance_id)
-        member_id = known.member_id if known is not None else ""
+        # An operator removes the member that has the instance id now.
+        static = group.static_member(instance_id)
+        member_id = static.member_id if static is not None else ""
     member = _member(group, member_id, instance_id)
     if isinstance(member, GroupRefusal):
-        return LeftMember(leaving.member_id, instance_id, member)
-    gone[member_id] = member
+        return LeftMember(request.member_id, instance_id, member)
+    leaving[member_id] = member
     return LeftMember(member_id, instance_id)
 
 
-def _speaker(
+def _classic_member(
     group: ConsumerGroup, member_id: str, instance_id: str | None
 ) -> ConsumerGroupMember | GroupRefusal:
-    """The classic member that a request speaks for, or why it does not."""
+    """Returns the classic member of a request, or why there is none."""
     member = _member(group, member_id, instance_id)
     if isinstance(member, ConsumerGroupMember) and member.classic is None:
         return GroupRefusal.UNKNOWN_MEMBER_ID
@@ -114,7 +119,7 @@ def _speaker(
 def _member(
     group: ConsumerGroup, member_id: str, instance_id: str | None
 ) -> ConsumerGroupMember | GroupRefusal:
-    """The member of either protocol that a request names, or why there is none."""
+    """Returns the member of a request, of either protocol, or why there is none."""
     if instance_id is None:
         member = group.members.get(member_id)
     else:
@@ -129,9 +134,9 @@ def _sync_refusal(
 ) -> GroupRefusal | None:
     if request.generation_id != member.epoch:
         return GroupRefusal.ILLEGAL_GENERATION
-    names = [one.name for one in member.classic.protocols] if member.classic else [""]
+    name = member.classic.protocols[0].name if member.classic else ""
     is_same_type = request.protocol_type in (None, CONSUMER_PROTOCOL_TYPE)
-    if not is_same_type or request.protocol_name not in (None, names[0]):
+    if not is_same_type or request.protocol_name not in (None, name):
         return GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
     if group.epoch > member.epoch and member.state is not MemberState.UNREVOKED_PARTITIONS:
         _await_join(group, member, now_ms)
@@ -139,8 +144,8 @@ def _sync_refusal(
     return None
 
 
-def _is_to_join(group: ConsumerGroup, member: ConsumerGroupMember) -> bool:
-    """There are new targets, or it has not followed the last; or all that it waits for is free."""
+def _has_to_join(group: ConsumerGroup, member: ConsumerGroupMember) -> bool:
+    """True if the member is behind the epoch, or all partitions that it waits for are released."""
     if member.epoch < group.epoch:
         return True
     missing = group.target(member) - member.assigned
@@ -150,7 +155,7 @@ def _is_to_join(group: ConsumerGroup, member: ConsumerGroupMember) -> bool:
 
 
 def _await_join(group: ConsumerGroup, member: ConsumerGroupMember, now_ms: int) -> None:
-    """The time to join runs from when it was told first."""
+    """Starts the rebalance timeout of the member, unless it is running."""
     if member.join_by_ms == NO_DEADLINE:
         member.join_by_ms = now_ms + member.rebalance_timeout_ms
         group.schedule(member.join_by_ms)

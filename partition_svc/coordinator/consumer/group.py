@@ -1,8 +1,9 @@
-"""What a consumer group (KIP-848) is at one moment: its epochs, members, targets and holders.
+"""The state of a consumer group (KIP-848): epochs, members, targets and owners of partitions.
 
-What happens to it is in the modules beside this one: `heartbeat.py`,
-`targets.py`, `timeouts.py`, and for members that speak the classic protocol
-`classic_member.py`. Kafka: ConsumerGroup, GroupMetadataManager.
+Requests and timeouts are in the modules beside this one: `heartbeat.py`, `targets.py`,
+`timeouts.py`, and for members of the classic protocol `classic_join.py` and `classic_member.py`.
+The state of a group follows from those of its members (`member_state.py`).
+Kafka: ConsumerGroup, GroupMetadataManager.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,12 +28,12 @@ from partition_svc.coordinator.settings import GroupSettings
 
 
 class ConsumerGroup:
-    """Times are in milliseconds on one clock that never goes back.
+    """Deadlines are milliseconds of one monotonic clock.
 
-    `epoch` rises when members, subscriptions or topics change; `assignment_epoch` is the one that
-    `targets` (by member id) are of. `topics`: those subscribed to, by name, as of `revision` of
-    `view`, which is what there is now.
-    `next_deadline_ms`: nothing is to be done before this; it may be early.
+    `epoch`: rises when members, subscriptions or topics change. `assignment_epoch`: that of
+    `targets`, the target assignments by member id. `topics`: the subscribed topics by name, as of
+    `revision` of `view`, which has the current topics.
+    `next_deadline_ms`: not later than the first deadline of a member.
     """
 
     __slots__ = (
@@ -73,33 +74,36 @@ class ConsumerGroup:
             return "Empty"
         if self.epoch > self.assignment_epoch:
             return "Assigning"
-        reconciled = (one.is_reconciled(self.assignment_epoch) for one in self.members.values())
-        return "Stable" if all(reconciled) else "Reconciling"
+        members = self.members.values()
+        is_stable = all(member.is_reconciled(self.assignment_epoch) for member in members)
+        return "Stable" if is_stable else "Reconciling"
 
     @property
     def should_downgrade(self) -> bool:
-        """Nobody is left who speaks the consumer protocol, and it may be a classic group again."""
+        """True if all members are classic, and the group may become a classic group."""
         settings = self.settings
-        is_fit = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
-        return is_fit and all(one.classic is not None for one in self.members.values())
+        is_allowed = settings.may_downgrade and 0 < len(self.members) <= settings.max_size
+        return is_allowed and all(member.classic is not None for member in self.members.values())
 
     def static_member(self, instance_id: str) -> ConsumerGroupMember | None:
-        return next((one for one in self.members.values() if one.instance_id == instance_id), None)
+        members = self.members.values()
+        return next((member for member in members if member.instance_id == instance_id), None)
 
     def target(self, member: ConsumerGroupMember) -> Assignment:
         return self.targets.get(member.member_id, EMPTY_ASSIGNMENT)
 
     def is_free_for(self, member: ConsumerGroupMember) -> Callable[[TopicPartition], bool]:
-        """Whether nobody else has a partition."""
+        """Returns a predicate: True for a partition that no other member owns."""
         allowed = (None, member.member_id)
-        return lambda one: self._owners.get(one) in allowed
+        return lambda partition: self._owners.get(partition) in allowed
 
     def is_subscribed(self, topic: str) -> bool:
-        """By name, or by an expression that matched it when topics were last looked at."""
-        is_named = any(topic in one.topic_names for one in self.members.values())
+        """True if a member subscribes by name, or by an expression as of the last refresh."""
+        is_named = any(topic in member.topic_names for member in self.members.values())
         return is_named or (bool(self.members) and topic in self.topics)
 
     def schedule(self, at_ms: int) -> None:
+        """Adds a deadline."""
         self.next_deadline_ms = min(self.next_deadline_ms, at_ms)
 
     def extend_session(self, member: ConsumerGroupMember, now_ms: int) -> None:
@@ -125,25 +129,22 @@ class ConsumerGroup:
         self.targets[member_id] = target
         effects.records.append(TargetRecord(self.group_id, member_id, target))
 
-    def update_owners(self, member: ConsumerGroupMember, before: Assignment) -> None:
-        """Keeps in mind what a member has now; it had `before`."""
-        for one in before - member.assigned_or_revoking:
-            if self._owners.get(one) == member.member_id:
-                del self._owners[one]
-        for one in member.assigned_or_revoking:
-            self._owners[one] = member.member_id
-
     def store_current_assignment(self, member: ConsumerGroupMember, effects: Effects) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
         effects.records.append(record)
 
+    def update_owners(self, member: ConsumerGroupMember, before: Assignment) -> None:
+        """Records the partitions that a member owns now; it owned `before`."""
+        owned = member.assigned_or_revoking
+        self._release(member, before - owned)
+        for partition in owned:
+            self._owners[partition] = member.member_id
+
     def remove_member(self, member: ConsumerGroupMember, effects: Effects) -> None:
-        """Without a new epoch: see `bump_epoch`. Its partitions are free at once."""
+        """Removes a member and releases its partitions, without a new epoch."""
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
-        for one in member.assigned_or_revoking:
-            if self._owners.get(one) == member.member_id:
-                del self._owners[one]
+        self._release(member, member.assigned_or_revoking)
         effects.records += (
             CurrentRecord(self.group_id, member.member_id, None),
             TargetRecord(self.group_id, member.member_id, None),
@@ -151,20 +152,28 @@ class ConsumerGroup:
         )
 
     def remove_members(self, members: Iterable[ConsumerGroupMember], effects: Effects) -> None:
-        """In a new epoch; unless the group `should_downgrade` now, which its generation is of."""
+        """Removes members in a new epoch.
+
+        A group that `should_downgrade` keeps its epoch, which becomes the generation.
+        """
         for member in members:
             self.remove_member(member, effects)
         if not self.should_downgrade:
             self.bump_epoch(effects)
 
     def write_tombstones(self, effects: Effects) -> None:
-        """The group is to be forgotten, and whoever is in it."""
+        """Deletes the records of the group and its members."""
         ids = list(self.members)
-        effects.records += [CurrentRecord(self.group_id, one, None) for one in ids]
-        effects.records += [TargetRecord(self.group_id, one, None) for one in ids]
+        effects.records += [CurrentRecord(self.group_id, member_id, None) for member_id in ids]
+        effects.records += [TargetRecord(self.group_id, member_id, None) for member_id in ids]
         if self.is_stored:
             effects.records.append(TargetEpochRecord(self.group_id, None))
-        effects.records += [SubscriptionRecord(self.group_id, one, None) for one in ids]
+        effects.records += [SubscriptionRecord(self.group_id, member_id, None) for member_id in ids]
         if self.is_stored:
             effects.records.append(EpochRecord(self.group_id, None))
         self.is_stored = False
+
+    def _release(self, member: ConsumerGroupMember, partitions: Assignment) -> None:
+        for partition in partitions:
+            if self._owners.get(partition) == member.member_id:
+                del self._owners[partition]

@@ -1,4 +1,4 @@
-"""What a consumer group's member says with a heartbeat, and what it is told to have (KIP-848).
+"""ConsumerGroupHeartbeat: a member joins, leaves, or follows its target assignment (KIP-848).
 
 Kafka: GroupMetadataManager.consumerGroupHeartbeat.
 """
@@ -18,78 +18,77 @@ from partition_svc.coordinator.consumer.member import (
     LEAVE_GROUP_MEMBER_EPOCH,
     LEAVE_GROUP_STATIC_MEMBER_EPOCH,
     ConsumerGroupMember,
-    MemberState,
 )
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compiled
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
-    EMPTY_ASSIGNMENT,
     Assignment,
     StoredSubscription,
 )
 
-#: Topics, and partitions, of one member.
+#: Limit of topics, and of partitions, of one member. More would delay all other groups.
 _ELEMENTS_MAX: Final = 100_000
 
 
-class _Refusal(Exception):
+class _Rejected(Exception):
+    """Raised for a heartbeat that is rejected; `reply` is the response."""
+
     def __init__(self, refusal: GroupRefusal, message: str) -> None:
         super().__init__(message)
-        self.taken = ConsumerHeartbeatTaken(refusal=refusal, message=message)
+        self.reply = ConsumerHeartbeatTaken(refusal=refusal, message=message)
 
 
 def consumer_heartbeat(
     group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
-    """A refused heartbeat changes nothing. `request.member_id` is there.
+    """Returns the response. A rejected heartbeat changes nothing.
 
-    When somebody leaves, the group may be one that `should_downgrade`.
+    The request has a member id. After a member left, check `group.should_downgrade`.
     """
     try:
         _check(request)
         if request.member_epoch in (LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH):
             return _leave(group, request, effects)
-        return _stay(group, request, effects)
-    except _Refusal as refusal:
-        return refusal.taken
+        return _update(group, request, effects)
+    except _Rejected as rejected:
+        return rejected.reply
 
 
 def _check(request: ConsumerHeartbeat) -> None:
-    """Of a request by itself (throwIfConsumerGroupHeartbeatRequestIsInvalid)."""
+    """Validates the fields of a request (throwIfConsumerGroupHeartbeatRequestIsInvalid)."""
     epoch = request.member_epoch
-    wrong = None
+    message = None
     if request.instance_id == "" or (
         epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH and request.instance_id is None
     ):
-        wrong = "InstanceId can't be empty."
+        message = "InstanceId can't be empty."
     elif request.rack_id == "":
-        wrong = "RackId can't be empty."
+        message = "RackId can't be empty."
     elif epoch < LEAVE_GROUP_STATIC_MEMBER_EPOCH:
-        wrong = "MemberEpoch is invalid."
-    elif _is_too_much(request):
-        wrong = f"More than {_ELEMENTS_MAX} topics or partitions are not supported."
+        message = "MemberEpoch is invalid."
+    elif _is_too_large(request):
+        message = f"More than {_ELEMENTS_MAX} topics or partitions are not supported."
     elif epoch == JOIN_GROUP_MEMBER_EPOCH:
-        wrong = _wrong_with_join(request)
-    if wrong is not None:
-        raise _Refusal(GroupRefusal.INVALID_REQUEST, wrong)
+        message = _invalid_join(request)
+    if message is not None:
+        raise _Rejected(GroupRefusal.INVALID_REQUEST, message)
     if request.server_assignor is not None and request.server_assignor not in ASSIGNORS:
-        raise _Refusal(
+        raise _Rejected(
             GroupRefusal.UNSUPPORTED_ASSIGNOR,
             f"ServerAssignor {request.server_assignor} is not supported. "
             f"Supported assignors: {', '.join(ASSIGNORS)}.",
         )
 
 
-def _is_too_much(request: ConsumerHeartbeat) -> bool:
-    """Work on it would hold up every other group."""
+def _is_too_large(request: ConsumerHeartbeat) -> bool:
     names, owned = request.subscribed_topic_names or (), request.owned or ()
     count = max(len(names), len(owned))
-    return count > _ELEMENTS_MAX or sum(len(one.partitions) for one in owned) > _ELEMENTS_MAX
+    return count > _ELEMENTS_MAX or sum(len(topic.partitions) for topic in owned) > _ELEMENTS_MAX
 
 
-def _wrong_with_join(request: ConsumerHeartbeat) -> str | None:
+def _invalid_join(request: ConsumerHeartbeat) -> str | None:
     if request.rebalance_timeout_ms == -1:
         return "RebalanceTimeoutMs must be provided in first request."
     if request.owned is None or len(request.owned):
@@ -99,90 +98,92 @@ def _wrong_with_join(request: ConsumerHeartbeat) -> str | None:
     return None
 
 
-def _stay(
+def _update(
     group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
 ) -> ConsumerHeartbeatTaken:
     owned = None if request.owned is None else from_owned_partitions(request.owned)
-    before = _known(group, request, owned) or ConsumerGroupMember(request.member_id)
-    wanted = _wanted(before, request)
+    before = _existing_member(group, request, owned) or ConsumerGroupMember(request.member_id)
+    subscription = _merged_subscription(before, request)
     if before.classic is not None:
         before.join_by_ms = before.sync_by_ms = NO_DEADLINE
-    member = subscribe(group, before, request.member_id, wanted, effects)
+    member = subscribe(group, before, request.member_id, subscription, effects)
     is_new = request.member_epoch == JOIN_GROUP_MEMBER_EPOCH
     is_changed = reconcile(group, member, owned, effects, is_new=is_new)
-    is_told = is_new or is_changed or _is_full(request) or request.member_epoch != member.epoch
+    is_behind = request.member_epoch != member.epoch
+    has_assignment = is_new or is_changed or is_behind or _is_full(request)
     return ConsumerHeartbeatTaken(
         member.member_id,
         member.epoch,
         group.settings.consumer_heartbeat_interval_ms,
-        to_owned_partitions(member.assigned) if is_told else None,
+        to_owned_partitions(member.assigned) if has_assignment else None,
     )
 
 
-def _known(
+def _existing_member(
     group: ConsumerGroup, request: ConsumerHeartbeat, owned: Assignment | None
 ) -> ConsumerGroupMember | None:
-    """Who is talking; None: somebody new. A static member may be known by another id.
+    """Returns the member that sent the request, or None if it is new.
 
-    A member may join again and keeps its assignment: the answer was lost, or it was fenced by
-    somebody else (KAFKA-19233). Then it may give an instance id for the first time.
+    A static member that returns has another member id here. A member may join again and keeps its
+    assignment: its response was lost, or another client fenced it (KAFKA-19233). It may then have
+    an instance id for the first time.
     """
     joins = request.member_epoch == JOIN_GROUP_MEMBER_EPOCH
-    known = None if request.instance_id is None else group.static_member(request.instance_id)
-    if known is None and (request.instance_id is None or joins):
-        known = group.members.get(request.member_id)
-    if known is None:
+    member = None if request.instance_id is None else group.static_member(request.instance_id)
+    if member is None and (request.instance_id is None or joins):
+        member = group.members.get(request.member_id)
+    if member is None:
         if not joins:
-            raise _unknown(group, request)
+            raise _unknown_member(group, request)
         if len(group.members) >= group.settings.max_size:
-            raise _Refusal(
+            raise _Rejected(
                 GroupRefusal.GROUP_MAX_SIZE_REACHED,
                 "The consumer group has reached its maximum capacity of "
                 f"{group.settings.max_size} members.",
             )
         return None
-    may_be_replaced = known.has_left_temporarily or (
-        known.classic is not None and known.member_id != request.member_id
+    may_be_replaced = member.has_left_temporarily or (
+        member.classic is not None and member.member_id != request.member_id
     )
-    if known.member_id != request.member_id and not (joins and may_be_replaced):
-        raise _taken(known, request)
+    if member.member_id != request.member_id and not (joins and may_be_replaced):
+        raise _instance_id_in_use(member, request)
     if not joins:
-        _check_epoch(known, request, owned)
-    return known
+        _check_epoch(member, request, owned)
+    return member
 
 
-def _taken(known: ConsumerGroupMember, request: ConsumerHeartbeat) -> _Refusal:
+def _instance_id_in_use(owner: ConsumerGroupMember, request: ConsumerHeartbeat) -> _Rejected:
     who = f"Static member {request.member_id} with instance id {request.instance_id}"
     if request.member_epoch == JOIN_GROUP_MEMBER_EPOCH:
-        return _Refusal(
+        return _Rejected(
             GroupRefusal.UNRELEASED_INSTANCE_ID,
             f"{who} cannot join the group because the instance id is owned by "
-            f"{known.member_id} member.",
+            f"{owner.member_id} member.",
         )
-    return _Refusal(
-        GroupRefusal.FENCED_INSTANCE_ID, f"{who} was fenced by member {known.member_id}."
+    return _Rejected(
+        GroupRefusal.FENCED_INSTANCE_ID, f"{who} was fenced by member {owner.member_id}."
     )
 
 
-def _unknown(group: ConsumerGroup, request: ConsumerHeartbeat) -> _Refusal:
+def _unknown_member(group: ConsumerGroup, request: ConsumerHeartbeat) -> _Rejected:
     if not group.is_stored:
         message = f"Consumer group {group.group_id} not found."
-        return _Refusal(GroupRefusal.GROUP_ID_NOT_FOUND, message)
+        return _Rejected(GroupRefusal.GROUP_ID_NOT_FOUND, message)
     message = f"Member {request.member_id} is not a member of group {group.group_id}."
-    return _Refusal(GroupRefusal.UNKNOWN_MEMBER_ID, message)
+    return _Rejected(GroupRefusal.UNKNOWN_MEMBER_ID, message)
 
 
 def _check_epoch(
     member: ConsumerGroupMember, request: ConsumerHeartbeat, owned: Assignment | None
 ) -> None:
-    """The epoch before is taken where the answer with its own may have been lost."""
+    """Accepts the previous epoch too: the response with the current one may have been lost."""
     if request.member_epoch == member.epoch:
         return
-    may_be_late = request.member_epoch == member.previous_epoch
-    if may_be_late and owned is not None and owned <= member.assigned:
+    may_have_missed = request.member_epoch == member.previous_epoch
+    if may_have_missed and owned is not None and owned <= member.assigned:
         return
     order = "greater" if request.member_epoch > member.epoch else "smaller"
-    raise _Refusal(
+    raise _Rejected(
         GroupRefusal.FENCED_MEMBER_EPOCH,
         f"The consumer group member has a {order} member epoch ({request.member_epoch}) than the "
         f"one known by the group coordinator ({member.epoch}). The member must abandon all its "
@@ -190,14 +191,16 @@ def _check_epoch(
     )
 
 
-def _wanted(member: ConsumerGroupMember, request: ConsumerHeartbeat) -> StoredSubscription:
-    """What the member wants from now on: what it does not say is as it was."""
+def _merged_subscription(
+    member: ConsumerGroupMember, request: ConsumerHeartbeat
+) -> StoredSubscription:
+    """Returns the subscription; fields that the request leaves out stay as they are."""
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
     if expression:
         try:
             compiled(expression)
         except InvalidPattern as error:
-            raise _Refusal(
+            raise _Rejected(
                 GroupRefusal.INVALID_REGULAR_EXPRESSION,
                 f"SubscribedTopicRegex `{expression}` is not a valid regular expression: {error}.",
             ) from error
@@ -214,7 +217,7 @@ def _wanted(member: ConsumerGroupMember, request: ConsumerHeartbeat) -> StoredSu
 
 
 def _is_full(request: ConsumerHeartbeat) -> bool:
-    """Whether it says everything, and wants to be told everything."""
+    """True for a full request, which gets a full response."""
     names, expression = request.subscribed_topic_names, request.subscribed_topic_regex
     has_subscription = names is not None or expression is not None
     return request.rebalance_timeout_ms != -1 and has_subscription and request.owned is not None
@@ -228,18 +231,13 @@ def _leave(
     else:
         member = group.static_member(request.instance_id)
     if member is None:
-        raise _unknown(group, request)
+        raise _unknown_member(group, request)
     if member.member_id != request.member_id:
-        raise _taken(member, request)
+        raise _instance_id_in_use(member, request)
     if request.member_epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH:
-        assigned_or_revoking = member.assigned_or_revoking
-        member.epoch, member.state, member.revoking = (
-            LEAVE_GROUP_STATIC_MEMBER_EPOCH,
-            MemberState.STABLE,
-            EMPTY_ASSIGNMENT,
-        )
-        member.revoke_by_ms = NO_DEADLINE
-        group.update_owners(member, assigned_or_revoking)
+        before = member.assigned_or_revoking
+        member.leave_temporarily()
+        group.update_owners(member, before)
         group.store_current_assignment(member, effects)
     else:
         group.remove_members([member], effects)

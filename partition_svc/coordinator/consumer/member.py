@@ -1,50 +1,40 @@
-"""One member of a consumer group: what it wants, what it has, and its way to what it is to have.
+"""A member of a consumer group: its subscription, its assignment, and the steps to its target.
 
 Kafka: ConsumerGroupMember, CurrentAssignmentBuilder.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient
+from partition_svc.coordinator.consumer.member_state import TRANSITIONS, MemberEvent
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.stored_consumer import (
     EMPTY_ASSIGNMENT,
     Assignment,
+    MemberState,
     StoredClassic,
     StoredCurrent,
     StoredSubscription,
     TopicPartition,
 )
 
-#: Member epochs that say something else (KIP-848).
+#: Member epochs of heartbeats that join or leave (KIP-848).
 JOIN_GROUP_MEMBER_EPOCH: Final = 0
 LEAVE_GROUP_MEMBER_EPOCH: Final = -1
 LEAVE_GROUP_STATIC_MEMBER_EPOCH: Final = -2
 
 
-class MemberState(IntEnum):
-    """Numbers are those of the log (MemberState)."""
-
-    #: Has what it was to have in its epoch.
-    STABLE = 1
-    #: Was told to give partitions up, and has not said yet that it did.
-    UNREVOKED_PARTITIONS = 2
-    #: Waits for partitions that others have.
-    UNRELEASED_PARTITIONS = 3
-
-
 @dataclass(slots=True, eq=False)
 class ConsumerGroupMember:
-    """`assigned` and `revoking` together are what it may be reading.
+    """`assigned` and `revoking`: disjoint; the member may be reading all of both.
 
-    `classic`: None, or what it said with JoinGroup: it speaks the classic protocol, and its epoch
-    is what it knows as the generation.
+    `classic`: None, or for a member of the classic protocol what it sent with JoinGroup; its epoch
+    is its generation id.
 
-    Deadlines are in milliseconds since the epoch: `deadline_ms` of the session, `revoke_by_ms` of
-    what is being revoked; of classic members `join_by_ms` and `sync_by_ms`, where they are to.
+    Deadlines are milliseconds of the group's clock: `deadline_ms` of the session, `revoke_by_ms` of
+    the revocation; of classic members `join_by_ms` and `sync_by_ms` of the request that is due.
     """
 
     member_id: str
@@ -76,10 +66,11 @@ class ConsumerGroupMember:
 
     @property
     def has_left_temporarily(self) -> bool:
-        """A static member that left for a while: its partitions wait for it."""
+        """True for a static member that left and may return; it still owns its partitions."""
         return self.epoch == LEAVE_GROUP_STATIC_MEMBER_EPOCH
 
     def is_reconciled(self, target_epoch: int) -> bool:
+        """True if the member is assigned its whole target of that epoch."""
         return self.state is MemberState.STABLE and self.epoch == target_epoch
 
     def subscription(self) -> StoredSubscription:
@@ -94,11 +85,15 @@ class ConsumerGroupMember:
             self.classic,
         )
 
-    def subscribe(self, wanted: StoredSubscription) -> None:
-        self.instance_id, self.rack_id, self.client = wanted[:3]
-        self.topic_names, self.topic_regex = wanted.topic_names, wanted.topic_regex
-        self.rebalance_timeout_ms = wanted.rebalance_timeout_ms
-        self.server_assignor, self.classic = wanted.server_assignor, wanted.classic
+    def subscribe(self, subscription: StoredSubscription) -> None:
+        self.instance_id = subscription.instance_id
+        self.rack_id = subscription.rack_id
+        self.client = subscription.client
+        self.topic_names = subscription.topic_names
+        self.topic_regex = subscription.topic_regex
+        self.rebalance_timeout_ms = subscription.rebalance_timeout_ms
+        self.server_assignor = subscription.server_assignor
+        self.classic = subscription.classic
 
     def current(self) -> StoredCurrent:
         return StoredCurrent(
@@ -107,7 +102,7 @@ class ConsumerGroupMember:
 
     def restore(self, stored: StoredCurrent) -> None:
         self.epoch, self.previous_epoch = stored.epoch, stored.previous_epoch
-        self.state = MemberState(stored.state)
+        self.state = stored.state
         self.assigned, self.revoking = stored.assigned, stored.revoking
 
     def reconcile(
@@ -117,10 +112,10 @@ class ConsumerGroupMember:
         owned: Assignment | None,
         is_free: Callable[[TopicPartition], bool],
     ) -> None:
-        """Takes the next step towards `target`, if it can be taken.
+        """Takes the next step towards `target`, if one is possible (see `member_state.py`).
 
-        First it gives up what it is not to have; only when it has said so does it get more, of
-        what nobody else has. `owned` is what it says that it has, None where it does not say.
+        `owned`: the partitions of the heartbeat, None if it has none. `is_free`: True for
+        partitions that no other member owns.
         """
         if self.state is MemberState.UNREVOKED_PARTITIONS:
             if owned is None or owned & self.revoking:
@@ -130,16 +125,24 @@ class ConsumerGroupMember:
         surplus = self.assigned - target
         kept = self.assigned & target
         if surplus and (owned is None or owned & surplus):
-            self._become(MemberState.UNREVOKED_PARTITIONS, self.epoch, kept, surplus)
+            self._transition(MemberEvent.REVOCATION_STARTED, self.epoch)
+            self.assigned, self.revoking = kept, surplus
             return
         missing = target - kept
-        free = frozenset(one for one in missing if is_free(one))
-        state = MemberState.STABLE if free == missing else MemberState.UNRELEASED_PARTITIONS
-        self._become(state, target_epoch, kept | free, EMPTY_ASSIGNMENT)
+        free = frozenset(filter(is_free, missing))
+        is_whole = free == missing
+        event = MemberEvent.TARGET_REACHED if is_whole else MemberEvent.PARTITIONS_MISSING
+        self._transition(event, target_epoch)
+        self.assigned, self.revoking = kept | free, EMPTY_ASSIGNMENT
 
-    def _become(
-        self, state: MemberState, epoch: int, assigned: Assignment, revoking: Assignment
-    ) -> None:
+    def leave_temporarily(self) -> None:
+        """Keeps the assignment for the return of a static member; drops a revocation."""
+        self.state = TRANSITIONS[self.state, MemberEvent.LEFT_TEMPORARILY]
+        self.epoch = LEAVE_GROUP_STATIC_MEMBER_EPOCH
+        self.revoking = EMPTY_ASSIGNMENT
+        self.revoke_by_ms = NO_DEADLINE
+
+    def _transition(self, event: MemberEvent, epoch: int) -> None:
+        self.state = TRANSITIONS[self.state, event]
         if epoch != self.epoch:
             self.previous_epoch, self.epoch = self.epoch, epoch
-        self.state, self.assigned, self.revoking = state, assigned, revoking

@@ -1,4 +1,4 @@
-"""A member of a consumer group says what it wants, and takes a step to what it is to have.
+"""Heartbeats and joins of members: a change of the subscription, then a step towards the target.
 
 The same for members of either protocol. Kafka: hasMemberSubscriptionChanged, replaceMember,
 maybeReconcile of GroupMetadataManager.
@@ -10,14 +10,14 @@ from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import (
     JOIN_GROUP_MEMBER_EPOCH,
     ConsumerGroupMember,
-    MemberState,
 )
-from partition_svc.coordinator.consumer.targets import assign, refresh_topics
+from partition_svc.coordinator.consumer.targets import refresh_topics, update_targets
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored_consumer import (
     EMPTY_ASSIGNMENT,
     Assignment,
+    MemberState,
     StoredSubscription,
 )
 
@@ -26,51 +26,27 @@ def subscribe(
     group: ConsumerGroup,
     before: ConsumerGroupMember,
     member_id: str,
-    wanted: StoredSubscription,
+    subscription: StoredSubscription,
     effects: Effects,
 ) -> ConsumerGroupMember:
-    """The member under `member_id`, who wants `wanted` from now on; all have targets for that.
+    """Sets the subscription of a member, and updates the targets if that changed anything.
 
-    `before`: it as it was, under another id where a static member came back, or not in the group.
+    `before`: the member as it was. It has another id if a static member returned, and is not in
+    the group if the member is new. Returns the member under `member_id`.
     """
-    was = before.subscription()
-    is_other = before.member_id not in group.members or _choice(was) != _choice(wanted)
+    old = before.subscription()
+    is_new = before.member_id not in group.members
+    is_changed = is_new or _assignor_input(old) != _assignor_input(subscription)
     member = before
-    if was != wanted or before.member_id != member_id:
-        member = _taken_over(group, before, member_id, effects)
-        member.subscribe(wanted)
+    if old != subscription or before.member_id != member_id:
+        member = _with_member_id(group, before, member_id, effects)
+        member.subscribe(subscription)
         group.store_subscription(member, effects)
-    if is_other or group.revision != group.view.revision:
-        is_other |= refresh_topics(group)
-    if is_other:
+    if is_changed or group.revision != group.view.revision:
+        is_changed |= refresh_topics(group)
+    if is_changed:
         group.bump_epoch(effects)
-    assign(group, effects)
-    return member
-
-
-def _choice(one: StoredSubscription) -> tuple[object, ...]:
-    """What assignments are made of."""
-    return one.rack_id, one.topic_names, one.topic_regex, one.server_assignor
-
-
-def _taken_over(
-    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: Effects
-) -> ConsumerGroupMember:
-    """The member under `member_id`, with what it had under another one."""
-    if before.member_id == member_id:
-        group.members[member_id] = before
-        return before
-    target = group.target(before)
-    group.remove_member(before, effects)
-    member = replace(
-        before,
-        member_id=member_id,
-        epoch=JOIN_GROUP_MEMBER_EPOCH,
-        previous_epoch=JOIN_GROUP_MEMBER_EPOCH,
-    )
-    group.members[member_id] = member
-    group.update_owners(member, EMPTY_ASSIGNMENT)
-    group.store_target(member_id, target, effects)
+    update_targets(group, effects)
     return member
 
 
@@ -82,18 +58,47 @@ def reconcile(
     *,
     is_new: bool,
 ) -> bool:
-    """`owned`: what it says that it has. Whether it is assigned something else from now on."""
-    before, assigned_or_revoking = member.current(), member.assigned_or_revoking
+    """Takes the next step towards the target; True if the assignment changed.
+
+    `owned`: the partitions that the request lists, None if it lists none.
+    """
+    before, owned_before = member.current(), member.assigned_or_revoking
     if member.has_left_temporarily:
         member.epoch = member.previous_epoch = JOIN_GROUP_MEMBER_EPOCH
     member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
-    group.update_owners(member, assigned_or_revoking)
+    group.update_owners(member, owned_before)
     if is_new or member.current() != before:
         group.store_current_assignment(member, effects)
         is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS and member.classic is None
-        member.revoke_by_ms = (
-            effects.now_ms + member.rebalance_timeout_ms if is_revoking else NO_DEADLINE
-        )
+        revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms
+        member.revoke_by_ms = revoke_by_ms if is_revoking else NO_DEADLINE
         group.schedule(member.revoke_by_ms)
     group.extend_session(member, effects.now_ms)
     return member.assigned != before.assigned
+
+
+def _assignor_input(subscription: StoredSubscription) -> tuple[object, ...]:
+    """Returns the fields that assignments depend on."""
+    return (
+        subscription.rack_id,
+        subscription.topic_names,
+        subscription.topic_regex,
+        subscription.server_assignor,
+    )
+
+
+def _with_member_id(
+    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: Effects
+) -> ConsumerGroupMember:
+    """Returns the member under `member_id`, with the assignment and the target of `before`."""
+    if before.member_id == member_id:
+        group.members[member_id] = before
+        return before
+    target = group.target(before)
+    group.remove_member(before, effects)
+    member = replace(before, member_id=member_id)
+    member.epoch = member.previous_epoch = JOIN_GROUP_MEMBER_EPOCH
+    group.members[member_id] = member
+    group.update_owners(member, EMPTY_ASSIGNMENT)
+    group.store_target(member_id, target, effects)
+    return member

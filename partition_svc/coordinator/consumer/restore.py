@@ -1,10 +1,10 @@
-"""A consumer group as the log has it."""
+"""Restoration of a consumer group from its records."""
 
 from collections.abc import Sequence
 
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
-from partition_svc.coordinator.consumer.targets import subscribed
+from partition_svc.coordinator.consumer.targets import subscribed_topics
 from partition_svc.coordinator.consumer.timeouts import restart
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.stored_consumer import (
@@ -26,27 +26,28 @@ def restored(
     records: Sequence[ConsumerRecord],
     now_ms: int,
 ) -> ConsumerGroup | None:
-    """None where the log does not have it. `records`: the last of each key, in any order.
+    """Returns the group, or None if the log has no group record.
 
-    The epoch changes with the next heartbeat, where topics have changed since.
+    `records`: the last of each key, in any order. If topics have changed since they were written,
+    the next heartbeat starts a new epoch.
     """
     group = ConsumerGroup(group_id, settings, view)
-    for one in records:
-        if isinstance(one, SubscriptionRecord) and one.value is not None:
-            member = group.members[one.member_id] = ConsumerGroupMember(one.member_id)
-            member.subscribe(one.value)
-    for one in records:
-        _take(group, one)
+    for record in records:
+        if isinstance(record, SubscriptionRecord) and record.value is not None:
+            member = group.members[record.member_id] = ConsumerGroupMember(record.member_id)
+            member.subscribe(record.value)
+    for record in records:
+        _replay(group, record)
     if not group.is_stored:
         return None
-    group.topics = subscribed(group)
+    group.topics = subscribed_topics(group)
     for member in group.members.values():
         group.update_owners(member, EMPTY_ASSIGNMENT)
     restart(group, now_ms)
     return group
 
 
-def _take(group: ConsumerGroup, record: ConsumerRecord) -> None:
+def _replay(group: ConsumerGroup, record: ConsumerRecord) -> None:
     match record:
         case EpochRecord(_, stored) if stored is not None:
             group.is_stored = True

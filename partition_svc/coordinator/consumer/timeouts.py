@@ -1,4 +1,7 @@
-"""What happens to a consumer group by itself: sessions end, revocations and joins take too long."""
+"""Deadlines of a consumer group: sessions, revocations, and joins and syncs of classic members.
+
+Kafka: the session, rebalance, join and sync timers of GroupMetadataManager.
+"""
 
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.deadlines import NO_DEADLINE
@@ -6,19 +9,20 @@ from partition_svc.coordinator.records.result import Effects
 
 
 def on_deadline(group: ConsumerGroup, effects: Effects) -> None:
-    """Puts out whoever was not heard of, or did not give up in time what it was to."""
+    """Removes the members whose deadline has passed."""
     if effects.now_ms < group.next_deadline_ms:
         return
-    late = [one for one in group.members.values() if one.next_deadline_ms <= effects.now_ms]
-    if late:
-        group.remove_members(late, effects)
+    members = group.members.values()
+    expired = [member for member in members if member.next_deadline_ms <= effects.now_ms]
+    if expired:
+        group.remove_members(expired, effects)
     group.next_deadline_ms = min(
         (one.next_deadline_ms for one in group.members.values()), default=NO_DEADLINE
     )
 
 
 def restart(group: ConsumerGroup, now_ms: int) -> None:
-    """After loading: everybody gets as much time as if heard of now."""
+    """Starts the sessions and revocations of a group that was loaded from the log."""
     for member in group.members.values():
         group.extend_session(member, now_ms)
         if member.revoking and member.classic is None:

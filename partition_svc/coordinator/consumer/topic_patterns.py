@@ -1,4 +1,4 @@
-"""Which topics there are for a consumer group's subscriptions, by name and by regular expression.
+"""Topics that match the subscriptions of a consumer group, by name and by regular expression.
 
 Expressions are RE2's, as with Kafka's RE2/J: matching takes time linear in a name's length.
 """
@@ -12,18 +12,18 @@ import re2
 
 from common.ports.metadata import Topic
 
-#: Of one compiled expression. What does not fit is refused.
+#: Limit for one compiled expression, in bytes; a larger one is rejected.
 _MEMORY_MAX: Final = 1 << 20
 _PATTERNS_KEPT: Final = 256
 _HASH_BYTES: Final = 8
 
 
 class InvalidPattern(ValueError):
-    """Not an expression that RE2 takes; the text says why."""
+    """Raised for an expression that RE2 rejects; the text is the reason."""
 
 
 class Topics(Protocol):
-    """What there is, as of `revision`. `common.cluster.view.ClusterView` is one."""
+    """The existing topics as of `revision`. `common.cluster.view.ClusterView` implements it."""
 
     @property
     def revision(self) -> int: ...
@@ -38,31 +38,33 @@ class Topics(Protocol):
 
 @lru_cache(_PATTERNS_KEPT)
 def compiled(expression: str) -> Any:
-    """Raises `InvalidPattern`."""
+    """Returns the compiled expression. Raises `InvalidPattern`."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MEMORY_MAX
     try:
         return re2.compile(expression, options)
     except re2.error as error:
-        said = error.args[0] if error.args else b""
-        reason = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        text = error.args[0] if error.args else b""
+        reason = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         raise InvalidPattern(reason) from error
 
 
-def found(topics: Topics, names: Iterable[str], expressions: Iterable[str]) -> dict[str, Topic]:
-    """By name, the existing topics among `names` and those that an expression matches wholly."""
-    wanted = {name: topics.topic(name) for name in names}
-    patterns = [compiled(one) for one in expressions]
+def matching_topics(
+    topics: Topics, names: Iterable[str], expressions: Iterable[str]
+) -> dict[str, Topic]:
+    """Returns existing topics by name: those of `names`, and full matches of an expression."""
+    found = {name: topics.topic(name) for name in names}
+    patterns = [compiled(expression) for expression in expressions]
     if patterns:
         for topic in topics.topics:
             if any(pattern.fullmatch(topic.name) for pattern in patterns):
-                wanted[topic.name] = topic
-    return {name: topic for name, topic in wanted.items() if topic is not None}
+                found[topic.name] = topic
+    return {name: topic for name, topic in found.items() if topic is not None}
 
 
 def metadata_hash(topics: Mapping[str, Topic]) -> int:
-    """Of ids and partition counts, as a signed 64-bit number; not 0."""
+    """Returns a hash of ids and partition counts: a signed 64-bit number other than 0."""
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
     for name in sorted(topics):
         topic = topics[name]

@@ -1,1 +1,1 @@
-"""One group, whichever protocol its members speak. Pure."""
+"""The state machine of one group, under either protocol. Pure."""

@@ -1,6 +1,6 @@
-"""What the log says of a group's members: the last value of each key.
+"""The records of a group's members in the log: the last value of each key.
 
-A group keeps it beside its members, so that a call that fails halfway can be taken back.
+A group keeps them beside its members, so that a request that fails halfway can be rolled back.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
 
 @dataclass(slots=True)
 class LoggedMembers:
-    """`stored`: as a classic group; `consumer`: as a consumer group, by kind of record and member.
+    """`stored`: of a classic group. `consumer`: of a consumer group, by kind of record and member.
 
     Values are shared with the members, not copied.
     """
@@ -21,7 +21,7 @@ class LoggedMembers:
     consumer: dict[tuple[str, ...], ConsumerRecord] = field(default_factory=dict)
 
     def replay(self, record: GroupRecord | ConsumerRecord) -> None:
-        """Takes over the next record: a tombstone ends what came before under its key."""
+        """Applies the next record; a tombstone deletes the record of its key."""
         if isinstance(record, GroupRecord):
             self.stored = record.value
         elif record.value is None:
@@ -30,17 +30,17 @@ class LoggedMembers:
             self.consumer[_key(record)] = record
 
     def tombstones(self, group_id: str) -> list[GroupRecord | ConsumerRecord]:
-        """Records that end everything."""
-        ends: list[GroupRecord | ConsumerRecord] = [
-            one._replace(value=None) for one in self.consumer.values()
+        """Returns records that delete all others."""
+        tombstones: list[GroupRecord | ConsumerRecord] = [
+            record._replace(value=None) for record in self.consumer.values()
         ]
         if self.stored is not None:
-            ends.append(GroupRecord(group_id, None))
-        return ends
+            tombstones.append(GroupRecord(group_id, None))
+        return tombstones
 
 
 def logged_members(stored: StoredGroup | None, consumer: Iterable[ConsumerRecord]) -> LoggedMembers:
-    return LoggedMembers(stored, {_key(one): one for one in consumer})
+    return LoggedMembers(stored, {_key(record): record for record in consumer})
 
 
 def _key(record: ConsumerRecord) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Who may commit, delete and keep offsets in a classic group.
+"""Permissions to commit and delete, and expiration of offsets, in a classic group.
 
 Kafka: ClassicGroup.validateOffsetCommit, validateOffsetDelete, offsetExpirationCondition.
 """
@@ -16,7 +16,7 @@ from partition_svc.coordinator.records.consumer_protocol import (
 )
 from partition_svc.coordinator.records.stored import StoredOffset
 
-#: Of all members of a group; what they say more than once counts once. Some tenths of a second.
+#: Limit of subscribed topics of a group; equal subscriptions count once. Parsing takes some 0.3 s.
 _TOPICS_MAX: Final = 300_000
 
 
@@ -47,15 +47,15 @@ def commit_refusal(
 
 
 def delete_refusal(group: ClassicGroup) -> GroupRefusal | None:
-    """Of a group with members, offsets are deleted only where its subscriptions can be read."""
-    is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE
-    if group.state is not ClassicGroupState.EMPTY and not is_read:
+    """Rejects a group with members whose subscriptions have an unknown format."""
+    is_consumer = group.protocol_type == CONSUMER_PROTOCOL_TYPE
+    if group.state is not ClassicGroupState.EMPTY and not is_consumer:
         return GroupRefusal.NON_EMPTY_GROUP
     return None
 
 
 class Subscriptions:
-    """The topics that a group's members read, as far as that can be known."""
+    """The topics that a group's members subscribe to, unless that cannot be parsed."""
 
     __slots__ = ("_topics",)
 
@@ -77,23 +77,24 @@ class Subscriptions:
         return self._topics is not None
 
     def __contains__(self, topic: object) -> bool:
-        """Where one cannot be read, it may be to anything."""
+        """True if a member subscribes to the topic, or a subscription could not be parsed."""
         return self._topics is None or topic in self._topics
 
 
 def expiry_rule(
     group: ClassicGroup, now_ms: int
 ) -> Callable[[str, int, StoredOffset], bool] | None:
-    """Which offsets have expired (KIP-211); None: none expires now.
+    """Returns a predicate: True for an expired offset (KIP-211). None if no offset expires now.
 
-    Counted from when the group became empty; from the commit itself in a group that never had
-    members, or whose members read other topics now. Old clients say how long (OffsetCommit 2-4).
+    The retention counts from when the group became empty, and from the commit in a group that
+    never had members, or whose members subscribe to other topics now. A commit may have a retention
+    of its own (OffsetCommit 2 to 4). `now_ms`: since the epoch.
     """
     retention_ms = group.settings.offsets_retention_ms
     subscriptions = Subscriptions(group)
     is_empty = group.state is ClassicGroupState.EMPTY
     empty_since_ms = group.state_since_ms if group.protocol_type and is_empty else -1
-    if not is_empty and not _expires_among_members(group, subscriptions):
+    if not is_empty and not _expires_with_members(group, subscriptions):
         return None
 
     def is_expired(topic: str, partition: int, stored: StoredOffset) -> bool:
@@ -107,6 +108,6 @@ def expiry_rule(
     return is_expired
 
 
-def _expires_among_members(group: ClassicGroup, subscriptions: Subscriptions) -> bool:
-    is_read = group.protocol_type == CONSUMER_PROTOCOL_TYPE and subscriptions.are_known
-    return is_read and group.state is ClassicGroupState.STABLE
+def _expires_with_members(group: ClassicGroup, subscriptions: Subscriptions) -> bool:
+    is_known = group.protocol_type == CONSUMER_PROTOCOL_TYPE and subscriptions.are_known
+    return is_known and group.state is ClassicGroupState.STABLE

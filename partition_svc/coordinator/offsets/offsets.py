@@ -1,7 +1,7 @@
-"""The committed offsets of one group, whoever its members are.
+"""The committed offsets of one group, under either protocol.
 
-Kafka: OffsetMetadataManager. An offset changes by a commit only, and goes by a tombstone only. It
-counts as long as the topic has the id that it was committed for (KAFKA-19154).
+An offset changes by a commit only, and is deleted by a tombstone only. It is valid while its topic
+has the id that it was committed for (KAFKA-19154). Kafka: OffsetMetadataManager.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +21,10 @@ from partition_svc.coordinator.records.fields import fits
 from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
-#: By topic name and partition.
+#: Offsets by topic name and partition.
 OffsetTable: TypeAlias = dict[str, dict[int, StoredOffset]]
 
-#: The last moment that 64 bits can say.
+#: The latest time that 64 bits hold.
 _TIME_MAX_MS: Final = 2**63 - 1
 
 _TOO_LARGE: Final = GroupRefusal.OFFSET_METADATA_TOO_LARGE
@@ -32,7 +32,7 @@ _UNKNOWN_TOPIC: Final = GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION
 
 
 class GroupOffsets:
-    """`table` is taken over, not copied. `view`: the topics that exist at any time."""
+    """`table` is owned by this object from now on. `view`: the existing topics, kept current."""
 
     __slots__ = ("_before", "_group_id", "_table", "_view")
 
@@ -40,7 +40,7 @@ class GroupOffsets:
         self._group_id = group_id
         self._table = table
         self._view = view
-        #: What has changed since the last `confirm`, as it was before.
+        #: Undo log: values from before the changes since the last `confirm`.
         self._before: list[tuple[str, int, StoredOffset | None]] = []
 
     def __len__(self) -> int:
@@ -52,76 +52,80 @@ class GroupOffsets:
     def commit(
         self, offsets: Sequence[OffsetToCommit], metadata_max: int, effects: Effects
     ) -> CommitResult:
-        """Takes each offset whose metadata is not longer than `metadata_max` characters.
+        """Commits each offset whose metadata has at most `metadata_max` characters.
 
-        Refuses offsets of a topic that was deleted and made again since the client, or its gateway,
-        looked it up: the new topic's offset must not be overwritten.
+        Rejects offsets of a topic that was deleted and created again since the client, or its
+        gateway, looked up its id: the new topic's offset must not be overwritten.
         """
-        return CommitResult([self._commit(one, metadata_max, effects) for one in offsets])
+        return CommitResult([self._commit(offset, metadata_max, effects) for offset in offsets])
 
     def _commit(
-        self, one: OffsetToCommit, metadata_max: int, effects: Effects
+        self, offset: OffsetToCommit, metadata_max: int, effects: Effects
     ) -> GroupRefusal | None:
-        if len(one.metadata) > metadata_max or not fits(one.metadata):
+        if len(offset.metadata) > metadata_max or not fits(offset.metadata):
             return _TOO_LARGE
-        topic_id = self._topic_id(one.topic)
-        if topic_id and one.topic_id not in (b"", topic_id):
+        topic_id = self._topic_id(offset.topic)
+        if topic_id and offset.topic_id not in (b"", topic_id):
             return _UNKNOWN_TOPIC
         now_ms = effects.wall_ms
-        expires_at_ms = _expires_at_ms(one.retention_ms, now_ms)
+        expires_at_ms = _expires_at_ms(offset.retention_ms, now_ms)
         value = StoredOffset(
-            one.offset,
-            # The record of an offset that expires has no room for it.
-            one.leader_epoch if expires_at_ms < 0 else -1,
-            one.metadata,
-            one.committed_at_ms if one.committed_at_ms > 0 else now_ms,
+            offset.offset,
+            # The record of an offset with a retention has no field for it.
+            offset.leader_epoch if expires_at_ms < 0 else -1,
+            offset.metadata,
+            offset.committed_at_ms if offset.committed_at_ms > 0 else now_ms,
             expires_at_ms,
-            one.topic_id or topic_id,
+            offset.topic_id or topic_id,
         )
-        self._set(one.topic, one.partition, value)
-        effects.records.append(OffsetRecord(self._group_id, one.topic, one.partition, value))
+        self._set(offset.topic, offset.partition, value)
+        effects.records.append(OffsetRecord(self._group_id, offset.topic, offset.partition, value))
         return None
 
     def fetch(self, topics: Sequence[TopicPartitions] | None) -> FetchedOffsets:
-        """In the order asked for; of `topics` None all that count."""
+        """Returns offsets in the order of the request; all valid ones if `topics` is None."""
         if topics is None:
             ids = {name: self._topic_id(name) for name in self._table}
-            counting = (one for one in self._each() if _counts(one[2], ids[one[0]]))
-            return FetchedOffsets([_committed(*one) for one in counting])
+            offsets = [
+                _committed(topic, partition, stored)
+                for topic, partition, stored in self._each()
+                if _is_valid(stored, ids[topic])
+            ]
+            return FetchedOffsets(offsets)
         found: list[CommittedOffset] = []
-        for asked in topics:
-            topic_id = asked.topic_id or self._topic_id(asked.topic)
-            partitions = self._table.get(asked.topic, {})
-            for index in asked.partitions:
+        for requested in topics:
+            topic_id = requested.topic_id or self._topic_id(requested.topic)
+            partitions = self._table.get(requested.topic, {})
+            for index in requested.partitions:
                 stored = partitions.get(index)
-                if stored is not None and not _counts(stored, topic_id):
+                if stored is not None and not _is_valid(stored, topic_id):
                     stored = None
-                found.append(_committed(asked.topic, index, stored))
+                found.append(_committed(requested.topic, index, stored))
         return FetchedOffsets(found)
 
     def delete(self, topic: str, partition: int, effects: Effects) -> None:
-        """Writes nothing where there is no offset."""
+        """Deletes an offset, if there is one."""
         if partition in self._table.get(topic, {}):
             self._set(topic, partition, None)
             effects.records.append(OffsetRecord(self._group_id, topic, partition, None))
 
     def delete_where(
-        self, is_gone: Callable[[str, int, StoredOffset], bool], effects: Effects
+        self, is_deleted: Callable[[str, int, StoredOffset], bool], effects: Effects
     ) -> None:
-        gone = [
+        deleted = [
             (topic, partition)
-            for topic, partition, one in self._each()
-            if is_gone(topic, partition, one)
+            for topic, partition, stored in self._each()
+            if is_deleted(topic, partition, stored)
         ]
-        for topic, partition in gone:
+        for topic, partition in deleted:
             self.delete(topic, partition, effects)
 
     def confirm(self) -> None:
-        """What has changed is given to the log, and stays."""
+        """Accepts all changes: their records were passed to the log."""
         self._before.clear()
 
     def roll_back(self) -> None:
-        """Takes back what has changed since the last `confirm`."""
+        """Reverts the changes since the last `confirm`."""
         changes, self._before = self._before, []
         for topic, partition, before in reversed(changes):
             self._set(topic, partition, before)
@@ -129,7 +133,7 @@ class GroupOffsets:
 
     def _set(self, topic: str, partition: int, value: StoredOffset | None) -> None:
         partitions = self._table.get(topic, {})
-        # Before anything changes: it may be taken back from the middle of this.
+        # Before the change, which may be interrupted and rolled back.
         self._before.append((topic, partition, partitions.get(partition)))
         if value is not None:
             partitions[partition] = value
@@ -140,7 +144,7 @@ class GroupOffsets:
             self._table.pop(topic, None)
 
     def _topic_id(self, name: str) -> bytes:
-        """Empty where no topic has the name."""
+        """Returns the topic's id, empty if there is no such topic."""
         topic = self._view.topic(name)
         return b"" if topic is None else topic.topic_id
 
@@ -151,20 +155,20 @@ class GroupOffsets:
 
 
 def _expires_at_ms(retention_ms: int, now_ms: int) -> int:
-    """Milliseconds since the epoch, or -1 where the commit does not say how long it is kept.
+    """Returns milliseconds since the epoch, or -1 if the commit has no retention.
 
     Kafka's sum wraps around (OffsetMetadataManager), so that a retention of Long.MAX_VALUE ends in
-    the past; here it lasts for ever.
+    the past; here the offset never expires.
     """
     if retention_ms == NO_RETENTION:
         return -1
     return min(max(now_ms + retention_ms, 0), _TIME_MAX_MS)
 
 
-def _counts(stored: StoredOffset, topic_id: bytes) -> bool:
-    """An id that is not known agrees with every other (OffsetMetadataManager.isMismatchedTopicId).
+def _is_valid(stored: StoredOffset, topic_id: bytes) -> bool:
+    """True if the topic ids match or one is unknown (OffsetMetadataManager.isMismatchedTopicId).
 
-    Commits before version 4 of Kafka's record have none, and a topic may be too new for the view.
+    Records before version 4 of Kafka's format have no id, and the view may lack a new topic.
     """
     return not stored.topic_id or not topic_id or stored.topic_id == topic_id
 

@@ -1,8 +1,8 @@
-"""What consumers of a classic group tell each other: Kafka's ConsumerProtocol, versions 0 to 3.
+"""Encoding of Kafka's ConsumerProtocol, versions 0 to 3: subscriptions and assignments.
 
-Any member may write anything here, up to the size of a request.
-Topics go by name. Later versions only add fields at the end, and are read as version 3 (KIP-429,
-KIP-792, KIP-881).
+Consumers of a classic group exchange them; the coordinator parses them to delete offsets and to
+migrate groups. The bytes are a client's and may be anything. Topics are identified by name. Later
+versions only add fields at the end, and are read as version 3 (KIP-429, KIP-792, KIP-881).
 """
 
 import struct
@@ -17,13 +17,13 @@ CONSUMER_PROTOCOL_TYPE: Final = "consumer"
 _VERSION_MAX: Final = 3
 _VERSION: Final = struct.Struct(">h")
 _INT: Final = struct.Struct(">i")
-#: Topics, and partitions, of one member. More is not read: that would hold up every other group.
+#: Limit of topics, and of partitions, of one member. More would delay all other groups.
 _ELEMENTS_MAX: Final = 100_000
 _NO_USER_DATA: Final = _INT.pack(-1)
 
 
 class Subscription(NamedTuple):
-    """`owned`: what the member goes on reading while the group rebalances (topic, partition)."""
+    """A subscription. `owned`: partitions (topic, index) that a member reads during a rebalance."""
 
     version: int
     topics: tuple[str, ...]
@@ -32,7 +32,7 @@ class Subscription(NamedTuple):
 
 
 def read_subscription(metadata: bytes) -> Subscription | None:
-    """None for bytes that are none of ours to read."""
+    """Parses a subscription; None if the bytes are malformed."""
     try:
         return _subscription(Fields(metadata))
     except MalformedRecord:
@@ -40,9 +40,9 @@ def read_subscription(metadata: bytes) -> Subscription | None:
 
 
 def subscribed_topics(metadata: bytes, count_max: int) -> tuple[str, ...] | None:
-    """As `read_subscription`, but the topics only, whatever comes behind them.
+    """Parses the topics of a subscription only, and ignores the bytes after them.
 
-    None also where there are more than `count_max`.
+    None if they are malformed, or more than `count_max`.
     """
     fields = Fields(metadata)
     try:
@@ -53,7 +53,7 @@ def subscribed_topics(metadata: bytes, count_max: int) -> tuple[str, ...] | None
 
 
 def read_assignment(data: bytes) -> tuple[tuple[str, int], ...] | None:
-    """Topics and partitions. Nothing for no bytes; None for bytes that are none of ours to read."""
+    """Parses topics and partitions; none for no bytes, and None if the bytes are malformed."""
     if not data:
         return ()
     fields = Fields(data)
@@ -67,7 +67,7 @@ def read_assignment(data: bytes) -> tuple[tuple[str, int], ...] | None:
 
 
 def write_assignment(version: int, assigned: Mapping[str, Sequence[int]]) -> bytes:
-    """In the version of the member's subscription, as far as that is known here."""
+    """Encodes an assignment in the version of the member's subscription, or the last known one."""
     parts = [_VERSION.pack(min(version, _VERSION_MAX)), _INT.pack(len(assigned))]
     for topic, partitions in assigned.items():
         parts += (packed(topic), _INT.pack(len(partitions)))
@@ -98,16 +98,16 @@ def _names(fields: Fields, count_max: int) -> tuple[str, ...]:
 
 
 def _partitions(fields: Fields) -> tuple[tuple[str, int], ...]:
-    found: list[tuple[str, int]] = []
+    partitions: list[tuple[str, int]] = []
     for _ in range(_count(fields, _ELEMENTS_MAX)):
         topic = fields.text()
-        count = _count(fields, _ELEMENTS_MAX - len(found))
-        found += [(topic, fields.int32()) for _ in range(count)]
-    return tuple(found)
+        count = _count(fields, _ELEMENTS_MAX - len(partitions))
+        partitions += [(topic, fields.int32()) for _ in range(count)]
+    return tuple(partitions)
 
 
 def _count(fields: Fields, count_max: int) -> int:
     count = fields.count()
     if count > count_max:
-        raise MalformedRecord(f"{count} topics or partitions, and {count_max} are read at most")
+        raise MalformedRecord(f"{count} topics or partitions exceed the limit of {count_max}")
     return count

@@ -1,8 +1,8 @@
-"""The bytes of consumer groups in `__consumer_offsets`: Kafka's own formats.
+"""Encoding of consumer group records in `__consumer_offsets`, in Kafka's formats.
 
-Keys, which begin with the kind of record, are as those of `records.py`; values are of version 0,
-and flexible (KIP-482). The hash of the subscribed topics is our own: Kafka takes another one for a
-change of topics, and assigns anew.
+Keys begin with the kind of record, as those of `group_records.py`; values are of version 0 and
+flexible (KIP-482). The hash of the subscribed topics is not Kafka's: a coordinator of Kafka that
+loads these records sees a change of topics and computes new targets.
 """
 
 import struct
@@ -18,6 +18,7 @@ from partition_svc.coordinator.records.stored_consumer import (
     ConsumerRecord,
     CurrentRecord,
     EpochRecord,
+    MemberState,
     StoredClassic,
     StoredCurrent,
     StoredEpoch,
@@ -37,6 +38,7 @@ _NO_TAGS: Final = b"\0"
 _HASH_TAG: Final = 0
 _CLASSIC_TAG: Final = 0
 _UUID_BYTES: Final = 16
+_STATES: Final = frozenset(MemberState)
 
 _KINDS: Final[dict[type[Any], int]] = {
     EpochRecord: 3,
@@ -48,7 +50,7 @@ _KINDS: Final[dict[type[Any], int]] = {
 
 
 def encode_consumer(record: ConsumerRecord) -> tuple[bytes, bytes | None]:
-    """Key and value. Raises `MalformedRecord` as `records.encode`."""
+    """Returns key and value. Raises `MalformedRecord` as `group_records.encode`."""
     key = _VERSION.pack(_KINDS[type(record)]) + packed(record.group_id)
     if not isinstance(record, EpochRecord | TargetEpochRecord):
         key += packed(record.member_id)
@@ -56,7 +58,7 @@ def encode_consumer(record: ConsumerRecord) -> tuple[bytes, bytes | None]:
 
 
 def decode_consumer(kind: int, key: Fields, value: bytes | None) -> ConsumerRecord | None:
-    """`key` after its `kind`. None where it is not of a kind that is read here.
+    """Returns the record, or None if its kind is not known here. `key`: the bytes after the kind.
 
     Raises:
         Malformed: the bytes are not what their version says.
@@ -68,9 +70,9 @@ def decode_consumer(kind: int, key: Fields, value: bytes | None) -> ConsumerReco
     member = () if kind in (3, 6) else (key.text(),)
     fields = None if value is None else flexible(value)
     if fields is not None and fields.int16() != 0:
-        raise MalformedRecord("a value of a version that is not known")
-    found: ConsumerRecord = read[0](group_id, *member, None if fields is None else read[1](fields))
-    return found
+        raise MalformedRecord("a value of an unknown version")
+    record: ConsumerRecord = read[0](group_id, *member, None if fields is None else read[1](fields))
+    return record
 
 
 def _value(record: ConsumerRecord) -> bytes:
@@ -78,34 +80,35 @@ def _value(record: ConsumerRecord) -> bytes:
         case EpochRecord(_, StoredEpoch(epoch, metadata_hash)):
             tag = bytes((1, _HASH_TAG, _LONG.size)) + _LONG.pack(metadata_hash)
             return _INT.pack(epoch) + (tag if metadata_hash else _NO_TAGS)
-        case SubscriptionRecord(_, _, StoredSubscription() as one):
-            return _subscription(one)
+        case SubscriptionRecord(_, _, StoredSubscription() as subscription):
+            return _subscription(subscription)
         case TargetEpochRecord(_, int(epoch)):
             return _INT.pack(epoch) + _NO_TAGS
         case TargetRecord(_, _, frozenset() as target):
             return _partitions(target) + _NO_TAGS
-        case CurrentRecord(_, _, StoredCurrent() as now):
-            head = _CURRENT.pack(now.epoch, now.previous_epoch, now.state)
-            return head + _partitions(now.assigned) + _partitions(now.revoking) + _NO_TAGS
+        case CurrentRecord(_, _, StoredCurrent() as current):
+            head = _CURRENT.pack(current.epoch, current.previous_epoch, current.state)
+            return head + _partitions(current.assigned) + _partitions(current.revoking) + _NO_TAGS
     raise AssertionError(record)
 
 
-def _subscription(one: StoredSubscription) -> bytes:
-    texts = (one.instance_id, one.rack_id, one.client.client_id, one.client.client_host)
+def _subscription(stored: StoredSubscription) -> bytes:
+    client = stored.client
+    texts = (stored.instance_id, stored.rack_id, client.client_id, client.client_host)
     parts = [_text(text) for text in texts]
-    parts.append(_varint(len(one.topic_names) + 1))
-    parts += [_text(name) for name in one.topic_names]
-    parts += (_text(one.topic_regex), _INT.pack(one.rebalance_timeout_ms))
-    parts += (_text(one.server_assignor), _classic(one.classic))
+    parts.append(_varint(len(stored.topic_names) + 1))
+    parts += [_text(name) for name in stored.topic_names]
+    parts += (_text(stored.topic_regex), _INT.pack(stored.rebalance_timeout_ms))
+    parts += (_text(stored.server_assignor), _classic(stored.classic))
     return b"".join(parts)
 
 
-def _classic(one: StoredClassic | None) -> bytes:
-    """A tagged structure that may be null: a one before it says that it is not."""
-    if one is None:
+def _classic(stored: StoredClassic | None) -> bytes:
+    """Encodes a nullable tagged structure: a byte of 1 before it marks it as not null."""
+    if stored is None:
         return _NO_TAGS
-    parts = [b"\1", _INT.pack(one.session_timeout_ms), _varint(len(one.protocols) + 1)]
-    for protocol in one.protocols:
+    parts = [b"\1", _INT.pack(stored.session_timeout_ms), _varint(len(stored.protocols) + 1)]
+    for protocol in stored.protocols:
         parts += (_text(protocol.name), _varint(len(protocol.metadata) + 1), protocol.metadata)
         parts.append(_NO_TAGS)
     parts.append(_NO_TAGS)
@@ -185,11 +188,8 @@ def _read_current(fields: Fields) -> StoredCurrent:
         raise MalformedRecord(f"a member in state {state}")
     assigned, revoking = _read_partitions(fields), _read_partitions(fields)
     fields.tags()
-    return StoredCurrent(epoch, previous_epoch, state, assigned, revoking)
+    return StoredCurrent(epoch, previous_epoch, MemberState(state), assigned, revoking)
 
-
-#: Numbers of `MemberState`.
-_STATES: Final = (1, 2, 3)
 
 _READERS: Final[dict[int, tuple[Any, Callable[[Fields], Any]]]] = {
     3: (EpochRecord, _read_epoch),

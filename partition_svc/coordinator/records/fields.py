@@ -1,4 +1,4 @@
-"""Kafka's field types as the records of `__consumer_offsets` use them, in both encodings.
+"""Encoding of Kafka's field types in the records of `__consumer_offsets`.
 
 Big-endian integers; text and bytes with a length before them, -1 for null. In flexible versions
 (KIP-482) lengths and counts are unsigned varints plus one, and tagged fields follow.
@@ -17,11 +17,11 @@ _NULL_TEXT: Final = _INT16.pack(-1)
 
 
 class MalformedRecord(ValueError):
-    """Bytes that are not what they should be, or values that have no bytes."""
+    """Raised for bytes that violate the format, and for values that it cannot encode."""
 
 
 def packed(text: str | None) -> bytes:
-    """A text with its length. Raises `MalformedRecord` where it is longer than 32767 bytes."""
+    """Encodes a text. Raises `MalformedRecord` if it is longer than 32767 bytes."""
     if text is None:
         return _NULL_TEXT
     data = text.encode()
@@ -31,7 +31,7 @@ def packed(text: str | None) -> bytes:
 
 
 def packed_compact(text: str) -> bytes:
-    """A text of a flexible version, with its length. Raises `MalformedRecord` as `packed`."""
+    """Encodes a text of a flexible version. Raises `MalformedRecord` as `packed`."""
     data = text.encode()
     if len(data) > _TEXT_BYTES_MAX:
         raise MalformedRecord(f"a text of {len(data)} bytes")
@@ -39,7 +39,7 @@ def packed_compact(text: str) -> bytes:
 
 
 def packed_varint(number: int) -> bytes:
-    """An unsigned number, seven bits a byte, the lowest first."""
+    """Encodes an unsigned number: seven bits a byte, the lowest first."""
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)
@@ -53,7 +53,7 @@ def packed_bytes(data: bytes) -> bytes:
 
 
 def fits(text: str) -> bool:
-    """Returns whether a text is not longer than the formats allow."""
+    """True if a text is not longer than the formats allow."""
     is_short = len(text) <= _TEXT_BYTES_MAX // 4
     return is_short or len(text.encode()) <= _TEXT_BYTES_MAX
 
@@ -79,7 +79,7 @@ class Fields:
     def text(self) -> str:
         text = self.text_or_none()
         if text is None:
-            raise MalformedRecord("a text is null that must not be")
+            raise MalformedRecord("a required text is null")
         return text
 
     def text_or_none(self) -> str | None:
@@ -96,19 +96,19 @@ class Fields:
         return self._take(size)
 
     def count(self) -> int:
-        """Elements of an array. Not more than there are bytes left: each takes one at least."""
-        count = max(0, self._bytes_size())
-        if count > len(self._data) - self._at:
-            raise MalformedRecord(f"{count} elements in what is left")
+        """Reads the length of an array, which is not larger than the number of bytes left."""
+        count, left = max(0, self._bytes_size()), len(self._data) - self._at
+        if count > left:
+            raise MalformedRecord(f"an array of {count} elements in {left} bytes")
         return count
 
     def end(self) -> None:
-        """All has been read."""
+        """Raises `MalformedRecord` if bytes are left."""
         if self._at != len(self._data):
-            raise MalformedRecord("there is something after the last field")
+            raise MalformedRecord("bytes after the last field")
 
     def tags(self) -> dict[int, bytes]:
-        """Tagged fields; there are none where versions are not flexible."""
+        """Reads tagged fields; versions that are not flexible have none."""
         return {}
 
     def _text_size(self) -> int:
@@ -135,14 +135,14 @@ class Fields:
 
 
 class _Flexible(Fields):
-    """Fields of a flexible version. The version before them is the same in both."""
+    """Fields of a flexible version. The version number before them is encoded as in others."""
 
     __slots__ = ()
 
     def end(self) -> None:
-        """All has been read."""
+        """Raises `MalformedRecord` if bytes are left."""
         if self._at != len(self._data):
-            raise MalformedRecord("there is something after the last field")
+            raise MalformedRecord("bytes after the last field")
 
     def tags(self) -> dict[int, bytes]:
         return {self._varint(): self._take(self._varint()) for _ in range(self._varint())}
@@ -164,5 +164,5 @@ class _Flexible(Fields):
 
 
 def flexible(data: bytes) -> Fields:
-    """The fields of a flexible version."""
+    """Returns a reader of a flexible version."""
     return _Flexible(data)

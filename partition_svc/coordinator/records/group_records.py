@@ -1,10 +1,10 @@
-"""The bytes of `__consumer_offsets`: Kafka's own formats, so that Kafka's tools read the topic.
+"""Encoding of `__consumer_offsets` in Kafka's formats, which Kafka's tools can read.
 
 Keys and values begin with a version (int16, big-endian). Written: OffsetCommitKey 1 with
-OffsetCommitValue 4 (1 where an expiry time is set), GroupMetadataKey 2 with GroupMetadataValue 3;
-of the values, versions 0 to 4 are read. The id of an offset's topic is a tagged field of version 4.
+OffsetCommitValue 4 (1 with an expiry time), GroupMetadataKey 2 with GroupMetadataValue 3. Values of
+versions 0 to 4 are read. The id of an offset's topic is a tagged field of version 4.
 With a value of version 1, and with the values of version 3 that earlier releases wrote, it is a
-record header that other readers ignore. Records of consumer groups are in `consumer_records.py`.
+record header that other readers ignore. Consumer groups: see `consumer_records.py`.
 """
 
 import struct
@@ -47,8 +47,8 @@ _TWO_LONGS: Final = struct.Struct(">qq")
 _TWO_INTS: Final = struct.Struct(">ii")
 
 #: OffsetCommitValue 4 with an empty metadata (one byte) and a topic id (a tagged field).
-_USUAL_OFFSET: Final = struct.Struct(">hqibq3s16s")
-_USUAL_START: Final = _VERSION.pack(4)
+_COMMON_OFFSET: Final = struct.Struct(">hqibq3s16s")
+_COMMON_START: Final = _VERSION.pack(4)
 _NO_METADATA: Final = 1
 #: One tagged field, its number, its size.
 _TOPIC_ID_FOLLOWS: Final = bytes((1, _TOPIC_ID_TAG, 16))
@@ -63,7 +63,7 @@ _GROUP_VALUE_START: Final = _VERSION.pack(3)
 
 
 class RecordEntry(NamedTuple):
-    """A record of the topic in bytes. `value` None: a tombstone."""
+    """An encoded record. `value` None: a tombstone."""
 
     key: bytes
     value: bytes | None
@@ -71,7 +71,7 @@ class RecordEntry(NamedTuple):
 
 
 def encode(record: Record) -> RecordEntry:
-    """Raises `MalformedRecord` where a text is longer than the format allows (32767 bytes)."""
+    """Encodes a record. Raises `MalformedRecord` if a text is longer than 32767 bytes."""
     if isinstance(record, OffsetRecord):
         key = b"".join(
             (
@@ -91,7 +91,7 @@ def encode(record: Record) -> RecordEntry:
 
 
 def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) -> Record | None:
-    """The record, or None where its key is of a version that is not ours to read.
+    """Decodes a record; None if the version of its key is unknown.
 
     Raises:
         Malformed: the bytes are not what their version says.
@@ -113,7 +113,7 @@ def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) ->
 
 @lru_cache(maxsize=1024)
 def _names(data: bytes) -> tuple[str, str]:
-    """Group and topic of an OffsetCommitKey: the same for all partitions of the topic."""
+    """Decodes group and topic of an OffsetCommitKey, which all partitions of a topic share."""
     fields = Fields(data)
     names = fields.text(), fields.text()
     fields.end()
@@ -136,12 +136,12 @@ def _offset_entry(key: bytes, value: StoredOffset) -> RecordEntry:
 
 
 def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
-    if len(data) == _USUAL_OFFSET.size and data[:2] == _USUAL_START:
-        # Nearly all are so, and there may be 100,000 of them to be read at once.
-        _, offset, leader_epoch, size, committed_at_ms, tag, topic_id = _USUAL_OFFSET.unpack(data)
+    if len(data) == _COMMON_OFFSET.size and data[:2] == _COMMON_START:
+        # Nearly all offsets are like this, and a shard may load 100,000 of them.
+        _, offset, leader_epoch, size, committed_at_ms, tag, topic_id = _COMMON_OFFSET.unpack(data)
         if size == _NO_METADATA and tag == _TOPIC_ID_FOLLOWS:
-            usual = offset, leader_epoch, "", committed_at_ms, -1, topic_id
-            return _new_tuple(StoredOffset, usual)
+            fields_of_offset = offset, leader_epoch, "", committed_at_ms, -1, topic_id
+            return _new_tuple(StoredOffset, fields_of_offset)
     fields, version = _value(data)
     offset = fields.int64()
     leader_epoch = fields.int32() if version >= 3 else -1
@@ -199,7 +199,7 @@ def _read_member(fields: Fields, version: int) -> StoredMember:
     member_id = fields.text()
     instance_id = fields.text_or_none() if version >= 3 else None
     client = GroupClient(fields.text(), fields.text())
-    # Version 0 has one time-out for both.
+    # Version 0 has one timeout for both.
     rebalance_timeout_ms = fields.int32() if version >= 1 else None
     session_timeout_ms = fields.int32()
     subscription, assignment = fields.data(), fields.data()
@@ -217,7 +217,7 @@ def _read_member(fields: Fields, version: int) -> StoredMember:
 
 
 def _value(data: bytes) -> tuple[Fields, int]:
-    """The fields of a value after its version, and the version."""
+    """Returns the fields of a value after its version, and the version."""
     version = Fields(data).int16()
     if not 0 <= version <= _VALUE_VERSION_MAX:
         raise MalformedRecord(f"a value of version {version}")

@@ -1,6 +1,6 @@
-"""What the log keeps of groups, as values: Kafka's records of `__consumer_offsets` without bytes.
+"""Records of `__consumer_offsets`, as values: Kafka's records before encoding.
 
-A record with None for its value is a tombstone.
+A record whose value is None is a tombstone.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,10 @@
-"""What the log keeps of consumer groups, as values: Kafka's ConsumerGroup* records without bytes.
+"""Records of consumer groups, as values: Kafka's ConsumerGroup* records before encoding.
 
-A record with None for its value is a tombstone.
+A record whose value is None is a tombstone.
 """
 
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from common.ports.classic_groups import GroupProtocol
@@ -16,6 +17,17 @@ Assignment: TypeAlias = frozenset[TopicPartition]
 EMPTY_ASSIGNMENT: Final[Assignment] = frozenset()
 
 
+class MemberState(IntEnum):
+    """States of a member; numbers of Kafka's record format (MemberState)."""
+
+    #: Assigned its whole target of its epoch.
+    STABLE = 1
+    #: Has to confirm the revocation of partitions.
+    UNREVOKED_PARTITIONS = 2
+    #: Waits for partitions that other members own.
+    UNRELEASED_PARTITIONS = 3
+
+
 class StoredEpoch(NamedTuple):
     """ConsumerGroupMetadataValue. `metadata_hash`: of the subscribed topics; 0 unknown."""
 
@@ -24,14 +36,14 @@ class StoredEpoch(NamedTuple):
 
 
 class StoredClassic(NamedTuple):
-    """ClassicMemberMetadata: of a member that speaks the classic protocol in a consumer group."""
+    """ClassicMemberMetadata: the JoinGroup of a classic member in a consumer group."""
 
     session_timeout_ms: int
     protocols: tuple[GroupProtocol, ...]
 
 
 class StoredSubscription(NamedTuple):
-    """ConsumerGroupMemberMetadataValue. `classic` None: it speaks the consumer protocol."""
+    """ConsumerGroupMemberMetadataValue. `classic` None: a member of the consumer protocol."""
 
     instance_id: str | None
     rack_id: str | None
@@ -44,11 +56,11 @@ class StoredSubscription(NamedTuple):
 
 
 class StoredCurrent(NamedTuple):
-    """ConsumerGroupCurrentMemberAssignmentValue. `state`: a number of `MemberState`."""
+    """ConsumerGroupCurrentMemberAssignmentValue."""
 
     epoch: int
     previous_epoch: int
-    state: int
+    state: MemberState
     assigned: Assignment
     revoking: Assignment
 
@@ -61,7 +73,7 @@ class EpochRecord(NamedTuple):
 
 
 class SubscriptionRecord(NamedTuple):
-    """A member and what it wants (key version 5)."""
+    """A member and its subscription (key version 5)."""
 
     group_id: str
     member_id: str
@@ -69,14 +81,14 @@ class SubscriptionRecord(NamedTuple):
 
 
 class TargetEpochRecord(NamedTuple):
-    """The group epoch that the targets are of (key version 6)."""
+    """The group epoch of the target assignments (key version 6)."""
 
     group_id: str
     value: int | None
 
 
 class TargetRecord(NamedTuple):
-    """What a member is to have (key version 7)."""
+    """The target assignment of a member (key version 7)."""
 
     group_id: str
     member_id: str
@@ -84,7 +96,7 @@ class TargetRecord(NamedTuple):
 
 
 class CurrentRecord(NamedTuple):
-    """What a member has (key version 8)."""
+    """The current assignment of a member (key version 8)."""
 
     group_id: str
     member_id: str

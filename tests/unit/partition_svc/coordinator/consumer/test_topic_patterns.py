@@ -3,7 +3,7 @@ import pytest
 from partition_svc.coordinator.consumer.topic_patterns import (
     InvalidPattern,
     compiled,
-    found,
+    matching_topics,
     metadata_hash,
 )
 from tests.support.groups.consumer_groups import ConsumerGroupWorld
@@ -12,7 +12,7 @@ TOPICS = {"orders": 3, "orders-eu": 1, "payments": 2}
 
 
 def names(wanted, *expressions):
-    return set(found(ConsumerGroupWorld(**TOPICS).view, wanted, expressions))
+    return set(matching_topics(ConsumerGroupWorld(**TOPICS).view, wanted, expressions))
 
 
 def test_names_are_found_where_there_is_such_a_topic():
@@ -32,7 +32,7 @@ def test_what_re2_does_not_take_is_refused(wrong):
 
 def test_the_hash_changes_with_ids_and_counts_only():
     def of(**topics):
-        return metadata_hash(found(ConsumerGroupWorld(**topics).view, topics, []))
+        return metadata_hash(matching_topics(ConsumerGroupWorld(**topics).view, topics, []))
 
     assert of(a=1, b=2) == of(b=2, a=1)
     assert len({of(a=1, b=2), of(a=1, b=3), of(a=1), of()}) == 4
