@@ -2,6 +2,7 @@ import asyncio
 
 from partition_svc.log.transfer.copy_markers import CopyMarkers
 from partition_svc.store.keys import Incoming, head_key, log_key
+from tests.support.stores.failing_stores import CancelledChore
 from tests.support.stores.partition_core import LOG, running_core
 
 MARK = Incoming(7, 3)
@@ -49,13 +50,13 @@ def test_marker_of_a_log_with_batches_of_a_later_epoch_is_whole(tmp_path):
     with_markers(tmp_path, test)
 
 
-def test_memory_changes_with_the_write_even_if_the_caller_is_cancelled(tmp_path):
+def test_memory_changes_with_the_write_even_if_the_caller_is_cancelled(tmp_path, monkeypatch):
     async def test(markers, core):
+        CancelledChore(core._committer, monkeypatch, number=0, when="run")
         putting = asyncio.ensure_future(markers.put(LOG, MARK))
-        await asyncio.sleep(0)
-        done = core._committer._tasks[-1].done
-        done.add_done_callback(lambda _: putting.cancel())
         await asyncio.wait([putting])
-        assert CopyMarkers(core._committer, core._store).by_log == markers.by_log == {LOG: MARK}
+        assert putting.cancelled()
+        assert CopyMarkers(core._committer, core._store).by_log == {LOG: MARK}
+        assert markers.by_log == {LOG: MARK}
 
     with_markers(tmp_path, test)
