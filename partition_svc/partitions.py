@@ -72,7 +72,7 @@ class LocalPartitions:
             member=settings.member,
             producer_expiration_ms=settings.producer_expiration_ms,
             validates_records=settings.validate_records == "full",
-            marks=self.incoming.marks,
+            markers=self.incoming.markers,
         )
         store.read_failures.name_of = self._registry.name
         self._appender = Appender(

@@ -11,7 +11,7 @@ from partition_svc.log.log_config import LogConfig
 from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import Incoming
+from partition_svc.store.keys import CopyMarker
 from partition_svc.store.keys import log_id as log_id_of_key
 from partition_svc.store.log_store import LogStore
 
@@ -27,9 +27,9 @@ class LogRegistry:
         member: str,
         producer_expiration_ms: int,
         validates_records: bool = False,
-        marks: Mapping[LogId, Incoming] = MappingProxyType({}),
+        markers: Mapping[LogId, CopyMarker] = MappingProxyType({}),
     ) -> None:
-        """`marks` are the markers of copies that moves bring here; see `LogConfig` for the rest."""
+        """`markers` are those of copies that moves bring here; see `LogConfig` for the rest."""
         self.logs: dict[LogId, PartitionLog] = {}
         self.view = ClusterView()
         self._store = store
@@ -38,7 +38,7 @@ class LogRegistry:
         self._producer_expiration_ms = producer_expiration_ms
         self._validates_records = validates_records
         self._configs: dict[bytes, LogConfig] = {}
-        self._marks = marks
+        self._markers = markers
         self._ahead: dict[LogId, Placement] = {}
         #: Logs that were unreadable when the store was opened again, with their epochs then.
         self._unread: dict[LogId, int] = {}
@@ -55,8 +55,8 @@ class LogRegistry:
         placement = self._placement(log_id)
         if isinstance(placement, Refusal):
             return placement
-        mark = self._marks.get(log_id)
-        if mark is not None and not is_promoted(mark, placement):
+        marker = self._markers.get(log_id)
+        if marker is not None and not is_promoted(marker, placement):
             return Refusal.MOVING
         log = PartitionLog(
             LogId(*log_id),
@@ -131,8 +131,8 @@ class LogRegistry:
         placement = self._placement(log_id)
         if isinstance(placement, Refusal):
             return False
-        mark = self._marks.get(log_id)
-        return mark is None or is_promoted(mark, placement)
+        marker = self._markers.get(log_id)
+        return marker is None or is_promoted(marker, placement)
 
     def is_deleted(self, key: bytes) -> bool:
         """Returns True if a log key belongs to a topic that was deleted."""
@@ -149,7 +149,7 @@ class LogRegistry:
         log = LogId(*log_id_of_key(key))
         if not self.view.has_snapshot or self.is_deleted(key):
             return False
-        return not (self.owns(log) or log in self._marks or self.view.move_of(*log) is not None)
+        return not (self.owns(log) or log in self._markers or self.view.move_of(*log) is not None)
 
     def reload(self) -> bool:
         """Reloads every log after the store was opened again.
@@ -225,6 +225,6 @@ class LogRegistry:
         return config
 
 
-def is_promoted(mark: Incoming, placement: Placement) -> bool:
+def is_promoted(marker: CopyMarker, placement: Placement) -> bool:
     """Returns True if a copy has become the log, since this member owns it now."""
-    return mark.is_whole and placement.leader_epoch > mark.leader_epoch
+    return marker.is_whole and placement.leader_epoch > marker.leader_epoch

@@ -18,7 +18,7 @@ from partition_svc.moves.peers import Peers
 from partition_svc.moves.retry import retry_until_done
 from partition_svc.moves.target_move import TargetMove
 from partition_svc.partitions import LocalPartitions
-from partition_svc.store.keys import Incoming
+from partition_svc.store.keys import CopyMarker
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +107,12 @@ class MoveRunner:
 
     def _remove_leftovers(self, tasks: asyncio.TaskGroup) -> None:
         """Promotes or deletes the copies of moves that are over."""
-        for log_id, mark in tuple(self._core.incoming.marks.items()):
+        for log_id, marker in tuple(self._core.incoming.markers.items()):
             if log_id in self._tasks:
                 continue
-            if self._core.owns(log_id) and mark.is_whole:
+            if self._core.owns(log_id) and marker.is_whole:
                 self._start(tasks, log_id, self._promote(log_id))
-            elif self._is_leftover(log_id, mark) and not self._is_kept(log_id):
+            elif self._is_leftover(log_id, marker) and not self._is_kept(log_id):
                 self._start(tasks, log_id, self._delete(log_id))
 
     def _is_kept(self, log_id: LogId) -> bool:
@@ -129,7 +129,7 @@ class MoveRunner:
             loop.call_later(self._kept_s, self._changed.set)
         return loop.time() < self._kept_until[log_id] and self._core.incoming.keeps_leftover(log_id)
 
-    def _is_leftover(self, log_id: LogId, mark: Incoming) -> bool:
+    def _is_leftover(self, log_id: LogId, marker: CopyMarker) -> bool:
         view = self._core.view
         move = view.move_of(*log_id)
         placement = view.placement(*log_id)
@@ -137,9 +137,9 @@ class MoveRunner:
             return False
         if placement is None:
             return True
-        is_over = placement.leader_epoch > mark.leader_epoch
+        is_over = placement.leader_epoch > marker.leader_epoch
         # A whole copy may be all that is left of the log until an owner has a newer epoch.
-        if mark.is_whole:
+        if marker.is_whole:
             return is_over
         # A partial copy makes no owner, unless the rest of the log is permanently lost.
         return is_over or not self._core.owns(log_id)

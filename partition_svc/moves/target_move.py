@@ -104,15 +104,15 @@ class TargetMove:
             return
         await self._reuse_leftover()
         self._copy = copy = await self._incoming.begin(self.move)
-        if not copy.mark.is_whole:
+        if not copy.marker.is_whole:
             await self._copy_bulk(copy)
         if self.move.phase < MovePhase.FENCE:
             # A complete copy in an earlier phase only shows that the view is behind.
-            if not copy.mark.is_whole:
+            if not copy.marker.is_whole:
                 await reach("move.target.catch-up")
                 await self._catch_up(copy)
             await self._advance(MovePhase.FENCE)
-        if not copy.mark.is_whole:
+        if not copy.marker.is_whole:
             await reach("move.target.fence")
             await self._complete_behind_fence(copy)
         await reach("move.target.installed")

@@ -27,7 +27,7 @@ Column family `default`: small rows of state, `log` being topic id 16 | partitio
     "K" | log                         →  offset up to which the log is compacted, u64
     "D" | generation u32 | log        →  (empty) a deleted log whose batches of that generation are
                                          still in files: see `reclaiming`
-    "I" | log                         →  the log is the copy of a move: see `Incoming`
+    "I" | log                         →  the log is the copy of a move: see `CopyMarker`
 
 A log's rows of state are in the same atomic write as the batches that they describe.
 """
@@ -106,7 +106,7 @@ class LogHead(NamedTuple):
         return cls(*(_OLD_HEAD if len(row) == _OLD_HEAD.size else _HEAD).unpack(row))
 
 
-class Incoming(NamedTuple):
+class CopyMarker(NamedTuple):
     """Marker of an incoming copy: its move, its leader epoch, and whether it is complete."""
 
     move_id: int
@@ -117,7 +117,7 @@ class Incoming(NamedTuple):
         return _INCOMING.pack(*self)
 
     @classmethod
-    def unpack(cls, row: bytes) -> "Incoming":
+    def unpack(cls, row: bytes) -> "CopyMarker":
         return cls(*_INCOMING.unpack(row))
 
 

@@ -22,7 +22,7 @@ from partition_svc.store.keys import (
     GENERATIONS,
     HEADS,
     INCOMING,
-    Incoming,
+    CopyMarker,
     LogHead,
     generation_key,
     head_key,
@@ -239,10 +239,10 @@ class LogStore:
         row = self.reader.row(head_key(log_key))
         return LogHead() if row is None else LogHead.unpack(row)
 
-    def incoming(self) -> Iterator[tuple[bytes, Incoming]]:
+    def incoming(self) -> Iterator[tuple[bytes, CopyMarker]]:
         """Log key and copy marker of every log that is, or was until now, the copy of a move."""
         for key, row in self.reader.rows(INCOMING, INCOMING + b"\xff" * 21):
-            yield key[1:], Incoming.unpack(row)
+            yield key[1:], CopyMarker.unpack(row)
 
     def recover(self) -> None:
         """Opens the database again after a failure, read-only if it cannot be written. Blocks.

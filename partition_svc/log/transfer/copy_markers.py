@@ -7,7 +7,7 @@ only the store has would make the next process delete a log that is served.
 
 from common.ports.partitions import LogId
 from partition_svc.log.commit.committer import Committer
-from partition_svc.store.keys import Incoming, incoming_key, log_key
+from partition_svc.store.keys import CopyMarker, incoming_key, log_key
 from partition_svc.store.keys import log_id as log_id_of_key
 from partition_svc.store.log_store import LogStore
 
@@ -17,7 +17,7 @@ class CopyMarkers:
 
     def __init__(self, committer: Committer, store: LogStore) -> None:
         """Raises `StorageFailed` if the markers cannot be read."""
-        self.by_log: dict[LogId, Incoming] = {}
+        self.by_log: dict[LogId, CopyMarker] = {}
         self._committer = committer
         self._store = store
         self.reload()
@@ -25,20 +25,20 @@ class CopyMarkers:
     def reload(self) -> None:
         """Reads all markers from the store."""
         self.by_log.clear()
-        for key, mark in self._store.incoming():
+        for key, marker in self._store.incoming():
             # Batches of a later epoch were appended here, so the log is no copy: its marker is of
             # a move that an earlier release has cancelled.
-            is_whole = mark.is_whole or self._store.head(key).leader_epoch > mark.leader_epoch
-            self.by_log[LogId(*log_id_of_key(key))] = mark._replace(is_whole=is_whole)
+            is_whole = marker.is_whole or self._store.head(key).leader_epoch > marker.leader_epoch
+            self.by_log[LogId(*log_id_of_key(key))] = marker._replace(is_whole=is_whole)
 
-    async def put(self, log_id: LogId, mark: Incoming) -> None:
+    async def put(self, log_id: LogId, marker: CopyMarker) -> None:
         """Stores the marker of a copy."""
 
         def write() -> None:
             changes = self._store.new_write()
-            changes.put(incoming_key(log_key(*log_id)), mark.pack())
+            changes.put(incoming_key(log_key(*log_id)), marker.pack())
             self._store.write(changes, 0)
-            self.by_log[log_id] = mark
+            self.by_log[log_id] = marker
 
         await self._committer.run_exclusive(write)
 

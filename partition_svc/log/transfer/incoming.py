@@ -18,7 +18,7 @@ from partition_svc.log.transfer.copy_markers import CopyMarkers
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
-    Incoming,
+    CopyMarker,
     LogHead,
     head_key,
     incoming_key,
@@ -51,9 +51,9 @@ class IncomingLogs:
         config_of: Callable[[bytes], LogConfig] = lambda _: LogConfig(),
     ) -> None:
         """`config_of` returns the config of a topic id."""
-        self._markers = CopyMarkers(committer, store)
+        self._stored_markers = CopyMarkers(committer, store)
         #: The marker of every copy.
-        self.marks = self._markers.by_log
+        self.markers = self._stored_markers.by_log
         self._open: dict[LogId, IncomingLog] = {}
         self._committer = committer
         self._store = store
@@ -69,19 +69,19 @@ class IncomingLogs:
         completed it may have ended during its sync.
         """
         log_id = LogId(move.topic_id, move.partition)
-        mark = self.marks.get(log_id)
-        if mark is None or mark.move_id != move.move_id:
+        marker = self.markers.get(log_id)
+        if marker is None or marker.move_id != move.move_id:
             await self._begin_new_copy(log_id, move)
         self._abort_copy(log_id)
         copy = IncomingLog(
             log_id,
             self._store,
             self._cache,
-            mark=self.marks[log_id],
+            marker=self.markers[log_id],
             config=self._config_of(move.topic_id),
         )
         self._open[log_id] = copy
-        if copy.mark.is_whole:
+        if copy.marker.is_whole:
             await self.sync(copy)
         return copy
 
@@ -92,8 +92,8 @@ class IncomingLogs:
             StorageFailed
         """
         log_id = LogId(move.topic_id, move.partition)
-        mark = self.marks.get(log_id)
-        if mark is None or mark.move_id == move.move_id:
+        marker = self.markers.get(log_id)
+        if marker is None or marker.move_id == move.move_id:
             return None
         head = self._store.head(log_key(*log_id))
         return head if head.next_offset else None
@@ -109,7 +109,7 @@ class IncomingLogs:
         """Makes a leftover the copy of this move; the source has confirmed that it is a prefix."""
         log_id = LogId(move.topic_id, move.partition)
         self._abort_copy(log_id)
-        await self._markers.put(log_id, Incoming(move.move_id, move.leader_epoch))
+        await self._stored_markers.put(log_id, CopyMarker(move.move_id, move.leader_epoch))
 
     async def add(self, copy: IncomingLog, batches: bytes) -> None:
         """Appends batches to a copy unchanged.
@@ -169,21 +169,21 @@ class IncomingLogs:
             CorruptRecords: the copy is incomplete.
         """
         own = copy.completed_head(head)
-        whole = copy.mark._replace(is_whole=True)
+        whole = copy.marker._replace(is_whole=True)
 
         def write() -> None:
             changes = self._store.new_write()
             changes.put(head_key(copy.key), own.pack())
             changes.put(incoming_key(copy.key), whole.pack())
             self._store.write(changes, 0)
-            copy.mark = self.marks[copy.id] = whole
+            copy.marker = self.markers[copy.id] = whole
 
         await self._change(copy, write, must_sync=True)
 
     async def promote(self, log_id: LogId) -> None:
         """Makes the copy a log that this member owns: removes the marker."""
         self._abort_copy(log_id)
-        await self._markers.delete(log_id)
+        await self._stored_markers.delete(log_id)
 
     async def delete(self, log_id: LogId, *, unless: Callable[[], bool] = lambda: False) -> None:
         """Deletes a log or copy durably, so that the record of its move can be removed.
@@ -196,7 +196,7 @@ class IncomingLogs:
         def delete() -> None:
             if not unless():
                 self._store.delete_log(log_key(*log_id))
-                self.marks.pop(log_id, None)
+                self.markers.pop(log_id, None)
 
         await self._committer.run_exclusive(delete, must_sync=True)
 
@@ -204,7 +204,7 @@ class IncomingLogs:
         """Aborts open copies after the store was opened again, since they may be ahead of it."""
         for log_id in tuple(self._open):
             self._abort_copy(log_id)
-        self._markers.reload()
+        self._stored_markers.reload()
 
     def _abort_copy(self, log_id: LogId) -> None:
         """Ends an earlier attempt: nothing that it has staged or queued is written."""
@@ -214,13 +214,13 @@ class IncomingLogs:
 
     async def _begin_new_copy(self, log_id: LogId, move: Move) -> None:
         key = log_key(*log_id)
-        mark = Incoming(move.move_id, move.leader_epoch)
+        marker = CopyMarker(move.move_id, move.leader_epoch)
         head = self._store.head(key)
         if head.leader_epoch > move.leader_epoch:
             raise StorageFailed(f"the copy of {log_id} here is newer than its source")
-        if head != LogHead() or log_id in self.marks:
+        if head != LogHead() or log_id in self.markers:
             await self.delete(log_id)
-        await self._markers.put(log_id, mark)
+        await self._stored_markers.put(log_id, marker)
 
     async def _change(
         self, copy: IncomingLog, work: Callable[[], None], *, must_sync: bool = False

@@ -14,7 +14,7 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.producers import row_after
 from partition_svc.log.staged_batch import AppendReply, StagedBatch
 from partition_svc.log.tail_cache import TailCache
-from partition_svc.store.keys import Incoming, LogHead, producer_key
+from partition_svc.store.keys import CopyMarker, LogHead, producer_key
 from partition_svc.store.log_store import LogStore
 
 CopiedBatch = tuple[bytes, BatchHeader]
@@ -23,7 +23,7 @@ CopiedBatch = tuple[bytes, BatchHeader]
 class IncomingLog(PartitionLog):
     """A copy that is not served. It belongs to one attempt of one move."""
 
-    __slots__ = ("_rows", "has_producers", "mark", "unsynced_bytes")
+    __slots__ = ("_rows", "has_producers", "marker", "unsynced_bytes")
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class IncomingLog(PartitionLog):
         store: LogStore,
         cache: TailCache,
         *,
-        mark: Incoming,
+        marker: CopyMarker,
         config: LogConfig,
     ) -> None:
         super().__init__(
@@ -39,10 +39,10 @@ class IncomingLog(PartitionLog):
             store,
             cache,
             config=config,
-            leader_epoch=mark.leader_epoch,
+            leader_epoch=marker.leader_epoch,
             producer_expiration_ms=0,
         )
-        self.mark = mark
+        self.marker = marker
         #: Bytes of batches that are not synced yet.
         self.unsynced_bytes = 0
         #: True once the producers' rows are here: from then on each batch updates one.
@@ -111,7 +111,7 @@ class IncomingLog(PartitionLog):
         is_empty = head.log_start_offset == head.next_offset
         if self.next_offset != head.next_offset and not is_empty:
             raise CorruptRecords(f"the copy ends at {self.next_offset}, not at {head.next_offset}")
-        return head._replace(size_bytes=self.head.size_bytes, fence_epoch=self.mark.leader_epoch)
+        return head._replace(size_bytes=self.head.size_bytes, fence_epoch=self.marker.leader_epoch)
 
 
 class _NoReply(AppendReply):

@@ -11,7 +11,7 @@ from partition_svc.log.partition_log import PartitionLog
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.keys import Incoming, head_key, log_key
+from partition_svc.store.keys import CopyMarker, head_key, log_key
 from tests.support.stores.log_stores import opened, store_batches
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, MEMBER, TOPIC_ID, snapshot, topic
 
@@ -142,9 +142,9 @@ def test_a_topic_is_deleted_only_where_the_metadata_service_says_so(registry):
 def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
     store, leader_epoch, move, is_copy, is_stray
 ):
-    marks = {LogId(MOVED_ID, 0): Incoming(1, 3)} if is_copy else {}
+    markers = {LogId(MOVED_ID, 0): CopyMarker(1, 3)} if is_copy else {}
     registry = LogRegistry(
-        store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=10**9, marks=marks
+        store, TailCache(1 << 20), member=MEMBER, producer_expiration_ms=10**9, markers=markers
     )
     key = log_key(MOVED_ID, 0)
     store_batches(store, 0, b"x", log=key)
@@ -160,17 +160,17 @@ def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
 
 
 @pytest.mark.parametrize(
-    ("mark", "refusal"),
+    ("marker", "refusal"),
     [
-        (Incoming(1, 2), Refusal.MOVING),
-        (Incoming(1, 3, is_whole=True), Refusal.MOVING),
-        (Incoming(1, 2, is_whole=True), None),
+        (CopyMarker(1, 2), Refusal.MOVING),
+        (CopyMarker(1, 3, is_whole=True), Refusal.MOVING),
+        (CopyMarker(1, 2, is_whole=True), None),
     ],
     ids=["partial", "not committed", "committed"],
 )
-def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, mark, refusal):
+def test_a_copy_is_served_when_it_is_whole_and_has_a_new_epoch(store, marker, refusal):
     registry = LogRegistry(
-        store, TailCache(0), member=MEMBER, producer_expiration_ms=1, marks={LOG: mark}
+        store, TailCache(0), member=MEMBER, producer_expiration_ms=1, markers={LOG: marker}
     )
     registry.apply(snapshot(topic(leader_epoch=3)))
     found = registry.find(LOG)

@@ -98,7 +98,7 @@ def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(t
             assert ring.ended == [1]
             # Each call says which process makes it: the target's steps, then the source's end.
             assert ring.processes == [*[target.core.process] * 3, source.core.process]
-            assert not target.core.incoming.marks
+            assert not target.core.incoming.markers
 
     run(test)
 
@@ -238,7 +238,7 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
             ring.roll_back(1)
             points.let_go(held)
             await producer.send()
-            await until(lambda: not heads(target) and not target.core.incoming.marks)
+            await until(lambda: not heads(target) and not target.core.incoming.markers)
             await assert_kept(source.core, producer)
             assert ring.placement() == (SOURCE, leader_epoch)
             # And it may be tried again.
@@ -270,7 +270,7 @@ def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step)
             (result,) = await target.core.append([Append(LOG, batch(), 6)], acks=ACKS_ALL)
             assert (result.refusal, result.base_offset) == (None, 0)
             assert len(await read_everything(target.core)) == 1
-            assert not target.core.incoming.marks
+            assert not target.core.incoming.markers
             # The same after the next start.
             await target.crash()
             await target.start()
@@ -290,7 +290,7 @@ def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
             await until(lambda: "move.target.installed" in points.reached)
             ring.begin_anew(1, TARGET)
             points.let_go("move.target.installed")
-            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: not target.core.incoming.markers)
             assert len(await read_everything(target.core)) == 5
 
     run(test)
@@ -355,7 +355,7 @@ def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points
                 await producer.send()
             await assert_kept(target.core, producer)
             assert not heads(source)
-            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: not target.core.incoming.markers)
 
     run(test)
 
@@ -406,6 +406,6 @@ def test_a_topic_that_is_deleted_while_it_moves_leaves_nothing(tmp_path, points)
             ring.delete_topic()
             points.let_go("move.source.copy")
             await until(lambda: not heads(source) and not heads(target))
-            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: not target.core.incoming.markers)
 
     run(test)

@@ -98,7 +98,7 @@ def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
                 else:
                     ring.begin()
                 await until(lambda: [one.trouble for one in target.mover.progress if one.trouble])
-                await until(lambda: not heads_of(target) and not target.core.incoming.marks)
+                await until(lambda: not heads_of(target) and not target.core.incoming.markers)
                 (progress,) = target.mover.progress
                 assert progress.trouble.startswith("NoRoom no room on the disk")
                 assert progress.total_bytes > 30 * 200_000
@@ -274,7 +274,7 @@ def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
             assert result.refusal is None
             await target.crash()
             await target.start()
-            await until(lambda: not target.core.incoming.marks)
+            await until(lambda: not target.core.incoming.markers)
             await until(lambda: target.core.serving_epoch(LOG) == 6)
             assert len(await read_everything(target.core)) == result.base_offset + 1
 

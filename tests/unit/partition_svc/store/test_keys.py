@@ -1,5 +1,5 @@
 from partition_svc.store import keys
-from partition_svc.store.keys import LAST, GenerationBytes, Incoming, LogHead
+from partition_svc.store.keys import LAST, CopyMarker, GenerationBytes, LogHead
 
 LOG = keys.log_key(b"0123456789abcdef", 7)
 NEXT_LOG = keys.log_key(b"0123456789abcdef", 8)
@@ -43,8 +43,8 @@ def test_rows_of_state_survive_packing():
     assert LogHead.unpack(head.pack()) == head
     without_epochs = head.pack()[:40]
     assert LogHead.unpack(without_epochs) == LogHead(1, 2, 3, -1, -1, -1, -1)
-    incoming = Incoming(1 << 40, 7, is_whole=True)
-    assert Incoming.unpack(incoming.pack()) == incoming
+    incoming = CopyMarker(1 << 40, 7, is_whole=True)
+    assert CopyMarker.unpack(incoming.pack()) == incoming
     assert LogHead.unpack(LogHead(max_timestamp=LAST).pack()).max_timestamp == LAST
     assert GenerationBytes.unpack(GenerationBytes(10, 4).pack()) == (10, 4)
     assert keys.unpack_segment(keys.pack_segment(9, 1 << 40)) == (9, 1 << 40)

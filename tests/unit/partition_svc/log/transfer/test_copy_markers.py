@@ -1,11 +1,11 @@
 import asyncio
 
 from partition_svc.log.transfer.copy_markers import CopyMarkers
-from partition_svc.store.keys import Incoming, head_key, log_key
+from partition_svc.store.keys import CopyMarker, head_key, log_key
 from tests.support.stores.failing_stores import CancelledChore
 from tests.support.stores.partition_core import LOG, running_core
 
-MARK = Incoming(7, 3)
+MARK = CopyMarker(7, 3)
 
 
 def with_markers(tmp_path, test):

@@ -11,7 +11,7 @@ from partition_svc.store.failures import StorageFailed
 from partition_svc.store.keys import (
     COMPACTED_BIT,
     MOVED_KINDS,
-    Incoming,
+    CopyMarker,
     LogHead,
     incoming_key,
     log_key,
@@ -69,14 +69,14 @@ def test_copy_continues_after_a_restart(tmp_path):
             copy = await core.incoming.begin(move())
             await core.incoming.add(copy, b"".join(sent[:2]))
         async with member(tmp_path) as core:
-            assert core.incoming.marks == {LOG: Incoming(1, 5)}
+            assert core.incoming.markers == {LOG: CopyMarker(1, 5)}
             copy = await core.incoming.begin(move())
             assert copy.next_offset == 5
             await core.incoming.add(copy, sent[2])
             assert stored(core) == sent
             head = LogHead(0, 6, 0, 9, 2, 5)
             await core.incoming.complete(copy, head)
-            assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
+            assert core.incoming.markers == {LOG: CopyMarker(1, 5, is_whole=True)}
             size_bytes = sum(map(len, sent))
             assert core._store.head(KEY) == head._replace(size_bytes=size_bytes, fence_epoch=5)
 
@@ -109,7 +109,7 @@ def test_a_whole_copy_is_of_use_to_its_own_move_only(tmp_path, later, keeps_left
             await core.incoming.add(copy, placed(0))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=5))
             again = await core.incoming.begin(later)
-            assert again.mark == Incoming(later.move_id, 5, is_whole=keeps_leftover)
+            assert again.marker == CopyMarker(later.move_id, 5, is_whole=keeps_leftover)
             assert again.next_offset == len(stored(core)) == keeps_leftover
 
     run(test)
@@ -122,7 +122,7 @@ def test_the_data_of_an_earlier_owner_is_deleted_first_but_never_newer_data(tmp_
             await core.incoming.add(copy, placed(0, leader_epoch=3))
             await core.incoming.complete(copy, LogHead(0, 1, leader_epoch=3))
             await core.incoming.promote(LOG)
-            assert not core.incoming.marks
+            assert not core.incoming.markers
             copy = await core.incoming.begin(move(2))
             assert copy.next_offset == 0
             await core.incoming.add(copy, placed(0, leader_epoch=7))
@@ -165,7 +165,7 @@ def test_a_copy_from_which_something_is_missing_is_not_whole(tmp_path):
             await core.incoming.add(copy, placed(0))
             with pytest.raises(CorruptRecords):
                 await core.incoming.complete(copy, LogHead(0, 2, leader_epoch=5))
-            assert not core.incoming.marks[LOG].is_whole
+            assert not core.incoming.markers[LOG].is_whole
 
     run(test)
 
@@ -297,9 +297,9 @@ def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
             assert moving.cancelled()
             # Everything that was queued has had its turn after this.
             await core._committer.run_exclusive(lambda: None)
-            assert core.incoming.marks == {
-                LogId(OTHER, int.from_bytes(key[-4:], "big")): mark
-                for key, mark in core._store.incoming()
+            assert core.incoming.markers == {
+                LogId(OTHER, int.from_bytes(key[-4:], "big")): marker
+                for key, marker in core._store.incoming()
             }
 
     run(test)
@@ -328,7 +328,7 @@ def test_a_whole_copy_is_taken_up_again_only_when_it_is_durable(tmp_path, monkey
                 head = LogHead(0, 1, leader_epoch=5)
                 completing = asyncio.create_task(core.incoming.complete(copy, head))
                 await asyncio.wait([completing])
-            assert core.incoming.marks[LOG].is_whole
+            assert core.incoming.markers[LOG].is_whole
             sync, syncs = core._store.sync, []
             monkeypatch.setattr(core._store, "sync", lambda: (syncs.append(1), sync()))
             await core.incoming.begin(move())
@@ -350,28 +350,28 @@ def test_a_copy_that_was_let_go_of_is_not_made_whole(tmp_path):
             ):
                 with pytest.raises(StorageFailed):
                     await change
-            assert dict(core._store.incoming()) == {KEY: Incoming(1, 5)}
+            assert dict(core._store.incoming()) == {KEY: CopyMarker(1, 5)}
             assert not list(core._store.reader.producers(KEY))
 
     run(test)
 
 
-def put_mark(store, mark):
+def put_mark(store, marker):
     group = store.new_write()
-    group.put(incoming_key(KEY), mark.pack())
+    group.put(incoming_key(KEY), marker.pack())
     store.write(group, 0)
 
 
 def test_a_mark_that_an_earlier_release_left_does_not_take_a_log_away(tmp_path):
-    """Such a log was appended to under a later epoch than the mark's."""
+    """Such a log was appended to under a later epoch than the marker's."""
 
     async def test():
         owned = topic(OTHER, leader_epoch=6)
         async with running_core(tmp_path, owned) as core:
             await append(core, batch(), log=LOG)
-            put_mark(core._store, Incoming(1, 5))
+            put_mark(core._store, CopyMarker(1, 5))
         async with running_core(tmp_path, owned) as core:
-            assert core.incoming.marks == {LOG: Incoming(1, 5, is_whole=True)}
+            assert core.incoming.markers == {LOG: CopyMarker(1, 5, is_whole=True)}
             await core.delete_log(LOG)
             assert len(await read_everything(core, LOG)) == 1
             await core.incoming.promote(LOG)

@@ -6,7 +6,7 @@ from common.records.errors import CorruptRecords
 from partition_svc.log.log_config import LogConfig
 from partition_svc.log.tail_cache import TailCache
 from partition_svc.log.transfer.incoming_log import IncomingLog
-from partition_svc.store.keys import Incoming, LogHead
+from partition_svc.store.keys import CopyMarker, LogHead
 from tests.support.stores.log_stores import opened
 from tests.support.stores.partition_core import batch
 
@@ -21,7 +21,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def copy(store):
-    return IncomingLog(LOG, store, TailCache(0), mark=Incoming(1, 5), config=LogConfig())
+    return IncomingLog(LOG, store, TailCache(0), marker=CopyMarker(1, 5), config=LogConfig())
 
 
 def write(store, copy, *batches):
