@@ -128,7 +128,7 @@ def test_a_topic_id_is_not_another_topics_of_the_same_name(raw, filled):
 
 
 @pytest.mark.parametrize(("version", "error_code"), [(4, 76), (9, 76), (10, 0), (12, 0)])
-def test_zstd_goes_only_to_those_who_know_it(version, error_code, raw, topic):
+def test_zstd_batches_go_only_to_versions_that_know_zstd(version, error_code, raw, topic):
     """S-38, KIP-110."""
     raw.produce(topic, record_batch(numbered(1), codec="zstd"))
     response = fetch(raw, [(topic, [at(0, 0)])], version=version)
@@ -136,9 +136,7 @@ def test_zstd_goes_only_to_those_who_know_it(version, error_code, raw, topic):
 
 
 @pytest.mark.parametrize(("isolation_level", "aborted"), [(0, None), (1, ())])
-def test_aborted_transactions_are_told_to_those_who_read_committed(
-    isolation_level, aborted, raw, filled
-):
+def test_read_committed_fetches_list_aborted_transactions(isolation_level, aborted, raw, filled):
     """S-11, S-33: null and empty differ."""
     response = fetch(raw, [(filled, [at(0, 0)])], isolation_level=isolation_level)
     (partition,) = response.responses[0].partitions
@@ -146,6 +144,6 @@ def test_aborted_transactions_are_told_to_those_who_read_committed(
     assert (partition.last_stable_offset, partition.preferred_read_replica) == (10, -1)
 
 
-def test_nothing_asked_is_answered_at_once(raw):
+def test_an_empty_request_is_answered_at_once(raw):
     """S-28."""
     assert fetch(raw, []).responses == ()

@@ -112,7 +112,7 @@ def test_every_producer_gets_an_id_of_its_own(raw):
     assert {one.epoch for one in ids} == {0}
 
 
-def test_a_transactional_producer_of_librdkafka_is_told_at_once_that_there_are_no_transactions(
+def test_a_transactional_producer_of_librdkafka_fails_at_once(
     broker,
 ):
     # An error that it takes for passing would be repeated until the time is up.

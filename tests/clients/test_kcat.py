@@ -38,7 +38,7 @@ def read_json(output):
 
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
-def test_what_goes_in_comes_out(codec, kcat, topic):
+def test_produced_records_are_consumed_unchanged(codec, kcat, topic):
     kcat("-P", "-t", topic, "-p", "0", "-z", codec, "-K:", "-H", "kind=test", lines=LINES)
     messages = read_json(kcat("-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-J"))
     assert [f"{one['key']}:{one['payload']}" for one in messages] == LINES

@@ -66,13 +66,13 @@ def test_nothing_has_a_time_in_an_empty_log(raw, topic):
         assert answers(list_offsets(raw, topic, timestamp)) == [(0, -1, -1)]
 
 
-def test_the_same_partition_asked_twice_is_an_invalid_request(raw, timed):
+def test_a_repeated_partition_is_an_invalid_request(raw, timed):
     """S-41."""
     codes = {int(one.error_code) for one in list_offsets(raw, timed, -1, -2)}
     assert codes == {INVALID_REQUEST}
 
 
-def test_the_epoch_of_an_answer_is_told_and_the_one_of_a_question_checked(raw, timed):
+def test_responses_carry_leader_epochs_and_requests_are_checked_by_them(raw, timed):
     """S-43, KIP-320."""
     epoch = raw.metadata(timed).topics[0].partitions[0].leader_epoch
     (found,) = list_offsets(raw, timed, NOW_MS)
@@ -90,7 +90,7 @@ def metadata(raw, version, topics):
     return ask(raw, METADATA, version, values).topics
 
 
-def test_no_topics_and_all_topics_are_told_apart(raw, topic):
+def test_an_empty_topic_list_and_a_null_list_differ(raw, topic):
     """S-10, S-48: an empty list meant all in version 0 only."""
     assert topic in {one.name for one in metadata(raw, 0, [])}
     for version in (1, 8, 9, 13):
@@ -117,7 +117,7 @@ def test_producing_by_an_unknown_id_is_refused(raw):
 
 
 @pytest.mark.parametrize(("version", "error_code"), [(3, 76), (6, 76), (7, 0)])
-def test_zstd_is_taken_from_those_who_may_send_it(version, error_code, raw, topic):
+def test_zstd_batches_are_accepted_from_new_produce_versions(version, error_code, raw, topic):
     """S-15, KIP-110."""
     data = {"index": 0, "records": record_batch(numbered(1), codec="zstd")}
     topics = [{"name": topic, "partition_data": [data]}]

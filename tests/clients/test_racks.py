@@ -58,7 +58,7 @@ def test_a_client_id_that_tells_a_rack_makes_the_gateway_there_lead(cluster, top
     assert leaders(cluster, topic, "app,rack=nowhere") == {NEAR, FAR}
 
 
-def test_confluents_consumer_reads_from_its_rack_and_goes_on(cluster, topic):
+def test_confluents_consumer_reads_from_its_rack_and_survives_its_gateway(cluster, topic):
     asked: dict[int, int] = {}
 
     def statistics(text):

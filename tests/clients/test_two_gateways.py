@@ -63,7 +63,7 @@ def test_so_are_topics_that_were_made_by_one_request(gateways):
     assert [there.produce(name, BATCH) for name in names] == [(0, 0)] * TOPICS
 
 
-def test_what_one_deletes_is_gone_from_the_other_at_once(gateways):
+def test_a_topic_deleted_by_one_gateway_is_gone_from_the_other(gateways):
     here, there = gateways
     for _ in range(50):
         topic = here.create_topic()
@@ -73,7 +73,7 @@ def test_what_one_deletes_is_gone_from_the_other_at_once(gateways):
         assert there.metadata(topic).topics[0].error_code == UNKNOWN_TOPIC_OR_PARTITION
 
 
-def test_what_one_wrote_the_other_reads(gateways):
+def test_a_record_written_by_one_client_is_read_by_the_other(gateways):
     here, there = gateways
     topic = here.create_topic()
     for number in range(50):

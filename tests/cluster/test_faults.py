@@ -29,9 +29,7 @@ def load(cluster, inside, request) -> Iterator[CheckedLoad]:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_others_go_on_while_a_service_is_dead_and_it_comes_back_with_everything(
-    name, cluster, load
-):
+def test_other_partitions_work_while_a_service_is_dead(name, cluster, load):
     others = without(name, cluster.owners(load.topic))
     cluster.kill(name)
     load.wait_for_acknowledged(20, partitions=others)
@@ -78,7 +76,7 @@ def test_a_gateway_that_is_cut_off_a_partition_service_catches_up(cluster, load)
     prove(load)
 
 
-def test_records_flow_while_nobody_reaches_the_metadata_service(cluster, load):
+def test_records_flow_while_the_metadata_service_is_cut_off(cluster, load):
     everyone = (*PARTITIONS, *GATEWAYS)
     before = {name: lost_and_back(cluster, name) for name in everyone}
     with cut_off(cluster, METADATA):

@@ -132,7 +132,7 @@ class CoordinatorsContract:
 
         run(test)
 
-    def test_what_is_wrong_with_a_request_is_said(self, run):
+    def test_an_invalid_request_has_an_error_message(self, run):
         async def test(to: Coordinators) -> None:
             joined = await settled_alone(to)
             short = joining(joined.member_id, session_timeout_ms=5)
@@ -277,7 +277,7 @@ class CoordinatorsContract:
 
         run(after)
 
-    def test_what_was_deleted_is_not_there_when_it_is_opened_again(self, run):
+    def test_deleted_rows_stay_deleted_after_reopening(self, run):
         async def before(to: Coordinators) -> None:
             await asked(lambda: to.call(committing(7)))
             await call_each(to, [DeleteGroup(GROUP)])
@@ -291,7 +291,7 @@ class CoordinatorsContract:
 
         run(after)
 
-    def test_a_generation_that_nobody_has_assigned_begins_anew(self, run):
+    def test_an_unassigned_generation_is_replaced(self, run):
         joined = run(joined_alone)
 
         async def after(to: Coordinators) -> None:

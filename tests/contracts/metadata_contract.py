@@ -121,9 +121,7 @@ class MetadataContract:
         assert len(first.cluster_id) == 22
 
     @in_cluster
-    async def test_everybody_learns_of_everybody_who_joins_and_of_gateways_that_leave(
-        self, metadata
-    ):
+    async def test_watchers_learn_of_joining_members_and_leaving_gateways(self, metadata):
         async with watching(metadata, gateway(0)) as watch:
             async with following(metadata, gateway(1)):
                 await change_with(watch, lambda change: gateway(1) in change.gateways)
@@ -144,7 +142,7 @@ class MetadataContract:
         assert result.refusal is TopicRefusal.NO_OWNER
 
     @in_cluster
-    async def test_a_topic_is_made_as_soon_as_somebody_can_own_it(self, metadata):
+    async def test_a_topic_is_created_as_soon_as_a_member_can_own_it(self, metadata):
         creating = asyncio.create_task(
             metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
         )
@@ -190,7 +188,7 @@ class MetadataContract:
         assert len(result.topic.partitions) == DEFAULT_PARTITIONS
 
     @in_cluster
-    async def test_no_answer_comes_before_everybody_acknowledged(self, metadata):
+    async def test_no_response_precedes_the_last_acknowledgement(self, metadata):
         async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
             await change_with(watch, lambda change: change.is_snapshot)
             creating = asyncio.create_task(
@@ -230,7 +228,7 @@ class MetadataContract:
             assert result.refusal is TopicRefusal.TIMED_OUT
 
     @in_cluster
-    async def test_nobody_waits_for_a_watcher_that_left(self, metadata):
+    async def test_no_change_waits_for_a_closed_watcher(self, metadata):
         async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
             await change_with(watch, lambda change: change.is_snapshot)
             creating = asyncio.create_task(
@@ -242,7 +240,7 @@ class MetadataContract:
             assert result.refusal is None
 
     @in_cluster
-    async def test_whoever_loses_the_race_to_create_a_topic_waits_for_it_too(self, metadata):
+    async def test_the_loser_of_a_race_to_create_a_topic_waits_for_it(self, metadata):
         async with following(metadata, PARTITION_0), watching(metadata, gateway(0)) as watch:
             await change_with(watch, lambda change: change.is_snapshot)
             first, second = (
@@ -357,7 +355,7 @@ class MetadataContract:
             assert view.topic("t").topic_id == second.topic_id
 
     @in_cluster
-    async def test_producer_ids_are_given_to_nobody_twice(self, metadata):
+    async def test_producer_ids_are_never_repeated(self, metadata):
         blocks = await asyncio.gather(*(metadata.allocate_producer_ids() for _ in range(20)))
         ids = [block.first + number for block in blocks for number in range(block.count)]
         assert len(ids) == len(set(ids)) >= 20_000

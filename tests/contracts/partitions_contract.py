@@ -234,7 +234,7 @@ class PartitionsContract(ValidationContract):
         ],
         ids=["gap", "old epoch"],
     )
-    def test_what_is_not_next_of_a_producer_is_refused(self, run, producer, refusal):
+    def test_an_out_of_order_sequence_is_refused(self, run, producer, refusal):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(producer=(9, 1, 0)), batch(producer=producer))
             assert [one.refusal for one in results] == [None, refusal]
@@ -243,7 +243,7 @@ class PartitionsContract(ValidationContract):
 
     # Fetching
 
-    def test_an_empty_log_answers_at_once_where_nobody_wants_to_wait(self, run):
+    def test_an_empty_log_responds_at_once_without_a_wait(self, run):
         async def test(logs: Partitions) -> None:
             assert await fetch(logs) == FetchResult([], 0, 0, 0, 0)
 
@@ -328,7 +328,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_cancelled_poll_harms_nobody(self, run):
+    def test_a_cancelled_poll_affects_no_other(self, run):
         async def test(logs: Partitions) -> None:
             asked = query((LOG, 0), max_wait_ms=_FOREVER_MS)
             waiting = [asyncio.ensure_future(logs.fetch(asked)) for _ in range(2)]

@@ -179,7 +179,7 @@ class RingContract:
         await cluster.carry_out(dict.fromkeys(planned, 10))
 
     @with_ring
-    async def test_a_move_takes_its_steps_and_each_may_be_asked_for_again(self, cluster):
+    async def test_each_step_of_a_move_may_be_repeated(self, cluster):
         move = await cluster.one_move()
         assert (move.source, move.target, move.leader_epoch) == ("p-0", "p-1", 0)
         for phase in (MovePhase.CATCH_UP, MovePhase.FENCE, MovePhase.COMMIT):
@@ -213,7 +213,7 @@ class RingContract:
         assert await cluster.ring.advance_move(move.move_id, MovePhase.PREPARE) == move
 
     @with_ring
-    async def test_a_move_that_nobody_knows_is_none_and_ends_without_an_error(self, cluster):
+    async def test_an_unknown_move_is_none_and_ends_without_an_error(self, cluster):
         assert await cluster.ring.advance_move(999, MovePhase.FENCE) is None
         await cluster.ring.end_move(999)
         result = await cluster.ring.cancel_move(999)
@@ -244,9 +244,7 @@ class RingContract:
         assert cluster.view.placement(move.topic_id, move.partition) == Placement("p-1", 1)
 
     @with_ring
-    async def test_a_cancelled_move_is_planned_again_when_the_ring_is_asked_for_again(
-        self, cluster
-    ):
+    async def test_a_cancelled_move_is_planned_again_after_a_ring_command(self, cluster):
         move = await cluster.one_move()
         await cluster.ring.cancel_move(move.move_id)
         await until(lambda: not cluster.view.moves)
@@ -276,7 +274,7 @@ class RingContract:
         await cluster.carry_out({"p-0": 6, "p-1": 6})
 
     @with_ring
-    async def test_the_last_member_cannot_be_drained_nor_somebody_unknown(self, cluster):
+    async def test_the_last_member_and_unknown_members_cannot_be_drained(self, cluster):
         await cluster.join(member(0))
         result = await cluster.ring.drain_member("p-0")
         assert result.refusal is RingRefusal.LAST_MEMBER
@@ -290,7 +288,7 @@ class RingContract:
             assert (await call("nobody")).refusal is RingRefusal.UNKNOWN_MEMBER
 
     @with_ring
-    async def test_what_was_on_its_way_to_a_drained_member_stays_where_it_was(self, cluster):
+    async def test_moves_to_a_drained_member_are_rolled_back(self, cluster):
         move = await cluster.one_move(MovePhase.FENCE)
         await cluster.ring.drain_member("p-1")
         await until(lambda: not cluster.view.moves)
@@ -313,7 +311,7 @@ class RingContract:
         assert [one.name for one in (await cluster.ring.describe_ring()).members] == ["p-0"]
 
     @with_ring
-    async def test_what_a_lost_member_held_begins_anew_under_a_higher_epoch(self, cluster):
+    async def test_partitions_of_a_lost_member_are_empty_under_a_higher_epoch(self, cluster):
         await cluster.join(member(0))
         async with following(cluster.metadata, member(1)) as lost:
             topic_id = await cluster.topic(partitions=4)
@@ -350,7 +348,7 @@ class RingContract:
         await cluster.carry_out({"p-0": 2, "p-1": 2})
 
     @with_ring
-    async def test_nobody_is_given_up_while_there_is_nobody_to_begin_anew(self, cluster):
+    async def test_the_last_owner_is_not_removed(self, cluster):
         async with following(cluster.metadata, member(0)):
             await cluster.topic(partitions=2)
         assert (await cluster.removed("p-0")).refusal is RingRefusal.NOT_EMPTY
@@ -399,7 +397,7 @@ class RingContract:
         assert (list(ring.moves), ring.waiting_moves) == ([], 0)
 
     @with_ring
-    async def test_what_members_report_is_described(self, cluster):
+    async def test_reports_of_members_are_described(self, cluster):
         await cluster.join(member(0))
         topic_id = await cluster.topic(partitions=2)
         loads = [LogLoad(topic_id, number, 1_000, 5) for number in (0, 1)]
@@ -424,7 +422,7 @@ class RingContract:
         assert cluster.view.member("p-0") == member(0)
 
     @with_ring
-    async def test_who_owns_nothing_may_come_with_a_new_volume(self, cluster):
+    async def test_a_member_without_partitions_may_register_a_new_volume(self, cluster):
         await cluster.join(member(0))
         await cluster.join(member(0, volume="new"))
         await until(lambda: cluster.view.member("p-0") == member(0, volume="new"))
@@ -438,7 +436,7 @@ class RingContract:
         assert cluster.view.member("p-1") is None
 
     @with_ring
-    async def test_of_two_processes_on_one_volume_the_later_one_stays(self, cluster):
+    async def test_the_later_of_two_processes_on_one_volume_stays(self, cluster):
         async with watching(cluster.metadata, member(0, incarnation=4)) as old:
             await change_with(old, lambda change: change.is_snapshot)
             await cluster.join(member(0, incarnation=5))

@@ -23,7 +23,7 @@ class ValidationContract:
 
         run(test)
 
-    def test_the_header_of_a_stored_batch_tells_its_newest_time_whatever_it_claimed(self, run):
+    def test_the_header_of_a_stored_batch_has_its_true_max_timestamp(self, run):
         async def test(logs: Partitions) -> None:
             sent = record_batch([Record(b"a"), Record(b"b", timestamp_ms=1_700_000_000_007)])
             for claimed_ms in (-1, 1_600_000_000_000, 1 << 50):
@@ -47,7 +47,7 @@ class ValidationContract:
 
         run(test, topic(configs={"cleanup.policy": "compact"}))
 
-    def test_what_a_topic_refuses_comes_with_words_and_records(self, run):
+    def test_a_refusal_by_topic_config_has_a_message_and_records(self, run):
         async def test(logs: Partitions) -> None:
             keyless = record_batch([Record(b"a", key=b"k"), Record(b"b"), Record(b"c")])
             (result,) = await append(logs, keyless)

@@ -47,7 +47,7 @@ async def stored(folder):
         return [await read_everything(core, LogId(TOPIC_ID, n)) for n in range(PARTITIONS)]
 
 
-def test_acknowledged_batches_survive_and_sequences_go_on(tmp_path):
+def test_acknowledged_batches_survive_and_sequences_continue(tmp_path):
     chance = random.Random(SEED)
     sequences = [0] * PARTITIONS
     for _ in range(ROUNDS):

@@ -81,7 +81,7 @@ def port(cluster, name):
 
 
 @pytest.mark.parametrize("lease_ms", ["600000"])
-def test_a_leader_that_is_told_to_stop_hands_over_without_waiting_for_its_lease(cluster, load):
+def test_a_stopped_leader_hands_over_without_waiting_for_its_lease(cluster, load):
     leader = cluster.wait_for_leader()
     assert cluster.processes[leader].terminate() == 0
     cluster.wait_for_leader(other_than=leader)
@@ -121,7 +121,7 @@ def asked(cluster, name):
         yield ask
 
 
-def test_while_etcd_is_away_clients_go_on_and_afterwards_topics_are_created_again(cluster, load):
+def test_clients_work_without_etcd_and_topics_are_created_after_it_returns(cluster, load):
     leader = cluster.processes[cluster.wait_for_leader()]
     cluster.etcd.kill()
     load.wait_for_acknowledged(SOME)

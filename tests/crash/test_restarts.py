@@ -67,7 +67,7 @@ def test_librdkafka_with_idempotence_rides_through_two_kills(proxied):
     assert batch_values(batches) == [b"%d" % number for number in range(3000)]
 
 
-def test_produce_and_fetch_go_on_while_the_metadata_service_is_away(tmp_path):
+def test_produce_and_fetch_work_without_the_metadata_service(tmp_path):
     with three_processes(tmp_path) as broker, RawClient(broker.address) as raw:
         topic = raw.create_topic()
         broker.kill("metadata")

@@ -136,7 +136,7 @@ class Guarded:
         return done.stderr
 
 
-def test_fewer_are_refused_by_whatever_way_and_a_drained_step_is_taken_once(guarded):
+def test_scaling_down_is_refused_in_every_way_and_a_drained_step_is_allowed_once(guarded):
     guard = guarded("guarded")
     for replicas in (2, 1, 0):
         for ask in (guard.scaled, guard.patched, guard.applied):

@@ -42,7 +42,7 @@ def test_every_rule_has_a_mistake_that_it_finds():
     assert {one.__name__ for one in RULES} == {one.rule for one in MISTAKES}
 
 
-def test_what_is_not_of_its_shape_is_a_finding_and_no_crash():
+def test_a_malformed_manifest_is_a_finding_and_no_crash():
     objects = render(K8S / "overlays" / "local")
     next(one for one in objects if one["kind"] == "StatefulSet")["spec"]["template"] = []
     assert any("cannot be checked" in line for line in findings(objects))

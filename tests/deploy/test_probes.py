@@ -16,7 +16,7 @@ def node(tmp_path):
         yield Node(tmp_path, stack)
 
 
-def test_life_depends_on_nobody_and_work_on_knowing_the_cluster(node):
+def test_liveness_depends_on_no_other_service_and_readiness_on_the_cluster(node):
     for name in ("partition-0", "gateway-0"):
         node.start(name)
     for name in ("partition-0", "gateway-0"):
@@ -33,7 +33,7 @@ def test_life_depends_on_nobody_and_work_on_knowing_the_cluster(node):
         assert node.passes(name, "readinessProbe"), "what is known is served on"
 
 
-def test_clients_are_told_the_address_of_their_listener(node):
+def test_metadata_names_the_address_of_the_listener(node):
     for name in PODS:
         node.start(name)
     node.wait_for("gateway-0", "readinessProbe")

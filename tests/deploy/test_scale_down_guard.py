@@ -45,7 +45,7 @@ def test_fewer_are_allowed_where_this_very_step_was_drained_for(guard):
         "",
     ],
 )
-def test_what_was_said_for_another_step_does_not_count(guard, said):
+def test_an_annotation_for_another_step_is_refused(guard, said):
     assert guard.update(3, 2, {"ringlog/drained": said})
 
 
@@ -53,7 +53,7 @@ def test_other_annotations_say_nothing(guard):
     assert guard.update(3, 2, {"kubectl.kubernetes.io/restartedAt": "now"})
 
 
-def test_a_stateful_set_of_somebody_else_is_left_alone(guard):
+def test_a_foreign_stateful_set_is_not_guarded(guard):
     assert guard.update(3, 2, labels={"matchLabels": {"app.kubernetes.io/name": "db"}}) is None
     assert guard.update(3, 2, labels={"matchLabels": {"app": "db"}}) is None
     expression = {"key": "app", "operator": "Exists"}

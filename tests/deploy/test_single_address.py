@@ -57,7 +57,7 @@ def test_clients_produce_to_and_read_every_partition(running):
     assert _read(address, _sent(producer, "one")) == []
 
 
-def test_clients_go_on_where_a_gateway_goes(running):
+def test_clients_continue_when_a_gateway_leaves(running):
     """Which id stands for all is another one then, too."""
     node, balancer = running
     address = balancer.address

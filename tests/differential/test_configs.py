@@ -48,7 +48,7 @@ def test_the_cluster_is_described_alike(sides):
                 sides.ask(DESCRIBE_CLUSTER, version, values)
 
 
-def test_versions_are_told_alike(sides):
+def test_api_versions_are_equal(sides):
     for version in versions_of(API_VERSIONS):
         for name in ("tests", "", "no good: ü"):
             values = {"client_software_name": name, "client_software_version": "1"}

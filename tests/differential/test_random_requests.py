@@ -180,7 +180,7 @@ class Dice:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_whatever_is_asked_is_answered_alike(sides, seed):
+def test_random_requests_are_answered_alike(sides, seed):
     topics = {
         f"random-{seed}-plain": sides.new_topic(f"random-{seed}-plain", 2),
         f"random-{seed}-compacted": sides.new_topic(

@@ -196,7 +196,7 @@ def test_records_are_fetched_alike(sides):
             sides.ask(FETCH, version, asked)
 
 
-def test_sessions_of_fetches_are_told_alike(sides):
+def test_fetch_sessions_are_answered_alike(sides):
     topic_id = filled(sides, "sessions")
     for version in (v for v in versions_of(FETCH) if v >= 7):
         for session_id, session_epoch in ((0, -1), (0, 0), (0, 1), (7, 0), (7, 1), (7, -1)):
@@ -225,7 +225,7 @@ def test_offsets_are_listed_alike(sides):
             sides.ask(LIST_OFFSETS, version, asked)
 
 
-def test_ends_of_epochs_are_told_alike(sides):
+def test_epoch_end_offsets_are_equal(sides):
     filled(sides, "epochs")
     for version in versions_of(OFFSET_FOR_LEADER_EPOCH):
         for asked in (

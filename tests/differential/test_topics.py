@@ -19,7 +19,7 @@ def test_topics_are_created_alike(sides):
             sides.ask(CREATE_TOPICS, version, asked)
 
 
-def test_what_cannot_be_created_is_refused_alike(sides):
+def test_invalid_topics_are_refused_alike(sides):
     sides.new_topic("is-there")
     for version in versions_of(CREATE_TOPICS):
         for wrong in (
@@ -77,7 +77,7 @@ def test_topics_are_deleted_alike(sides):
             sides.ask(DELETE_TOPICS, version, {"topics": [neither], "timeout": 30_000})
 
 
-def test_metadata_is_told_alike(sides):
+def test_metadata_is_equal(sides):
     topic_id = sides.new_topic("told", 3)
     for version in versions_of(METADATA):
         for asked in (

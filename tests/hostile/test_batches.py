@@ -135,7 +135,7 @@ def test_each_record_of_a_wrong_time_is_named(raw, topic):
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
-def test_many_records_that_must_be_examined_hold_up_nobody(codec, raw):
+def test_examining_many_records_delays_no_other_client(codec, raw):
     """The witness beside this test is answered meanwhile; the log itself keeps its order."""
     topic = raw.create_topic(configs={"cleanup.policy": "compact", "max.message.bytes": "4000000"})
     large = record_batch([Record(None, b"k")] * 200_000, codec=codec)
@@ -154,7 +154,7 @@ def test_acks_that_are_none_are_refused(acks, raw, topic):
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_garbage_behind_a_right_crc_harms_nobody(codec, broker, raw, topic):
+def test_garbage_behind_a_valid_crc_harms_no_other_client(codec, broker, raw, topic):
     """The broker does not open batches, so it may store this one; whoever opens it must cope."""
     garbage = record_batch(numbered(3), codec=codec, payload=b"\xff" * 100)
     stored = raw.produce(topic, garbage).error_code
@@ -180,7 +180,7 @@ def list_offsets_of(topic, timestamp):
     return lambda raw: ask(raw, LIST_OFFSETS, 7, values).topics[0].partitions[0]
 
 
-def test_keys_are_asked_for_where_a_topic_is_compacted(raw):
+def test_a_compacted_topic_requires_keys(raw):
     topic = raw.create_topic(configs={"cleanup.policy": "compact"})
     assert raw.produce(topic, record_batch([Record(b"v", b"k")])) == (0, 0)
     assert raw.produce(topic, record_batch([Record(b"v")])).error_code == INVALID_RECORD

@@ -179,7 +179,7 @@ def test_half_a_frame_and_silence_are_closed_after_a_while(broker):
         assert_closed_with_one_line(broker, hostile)
 
 
-def test_what_was_asked_before_nonsense_does_not_bring_the_nonsense_through(broker, topic):
+def test_a_valid_request_does_not_let_later_nonsense_through(broker, topic):
     with RawClient(broker.address) as hostile:
         good = request_frame(message(API_VERSIONS, 3, SOFTWARE), 1)
         hostile.send_bytes(struct.pack(">i", len(good)) + good + struct.pack(">i", -5))

@@ -144,7 +144,7 @@ def _nobody_notices():
     """The test does that itself: it kills the broker."""
 
 
-def test_mutated_batches_harm_nobody(broker):
+def test_mutated_batches_harm_no_other_client(broker):
     kept = [record_batch(numbered(3, start=3 * number)) for number in range(50)]
     with RawClient(broker.address) as raw:
         bystander = raw.create_topic()

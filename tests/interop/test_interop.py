@@ -53,7 +53,7 @@ def member(library, broker, topic, *more):
     return library.start("consume", broker.address, topic, f"readers-of-{topic}", *more)
 
 
-def test_what_is_produced_is_consumed_by_a_group_that_goes_on_later(library, broker, raw, calm):
+def test_a_group_consumes_produced_records_and_continues_later(library, broker, raw, calm):
     topic = raw.create_topic(partitions=len(library.codecs))
     first = produced(library, broker, topic, library.codecs)
     everything = {Place(p, n) for p in range(len(library.codecs)) for n in range(COUNT)}

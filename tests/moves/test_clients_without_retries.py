@@ -133,7 +133,7 @@ def errors_by_api(raw, topic, epoch):
     }
 
 
-def test_whoever_knows_another_leader_is_told_so_by_every_api(cluster, raw, topic):
+def test_every_api_fences_an_unknown_leader_epoch(cluster, raw, topic):
     raw.produce(topic, record_batch(numbered(1)))
     move_away(cluster, topic)
     epoch = raw.metadata(topic).topics[0].partitions[0].leader_epoch

@@ -102,7 +102,7 @@ def log(cluster):
         assert raw.delete_topic(log.topic) == 0
 
 
-def test_a_compacted_log_is_the_same_elsewhere_and_goes_on_being_compacted(cluster, log):
+def test_a_moved_compacted_log_is_equal_and_is_compacted_further(cluster, log):
     for mark in (b"a", b"b"):
         log.fill(mark)
     log.end()

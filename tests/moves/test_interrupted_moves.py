@@ -55,7 +55,7 @@ def test_a_drain_that_is_taken_back_leaves_the_partition_where_it_was(place, clu
         move.finish(owner=move.source)
 
 
-def test_a_move_that_is_cancelled_is_made_again_when_the_drain_is_asked_for_again(cluster):
+def test_a_cancelled_move_is_repeated_by_a_new_drain(cluster):
     with moving(cluster) as move:
         with cluster.failpoints.held("move.target.catch-up"):
             drain_up_to(move, "move.target.catch-up")

@@ -31,7 +31,7 @@ def copied_offsets(source, monkeypatch):
 
 @pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
 @pytest.mark.parametrize("restarts", [False, True], ids=["", "the target starts again"])
-def test_the_next_attempt_goes_on_with_the_copy(tmp_path, points, monkeypatch, step, restarts):
+def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch, step, restarts):
     async def test():
         ring = TellingRing()
         kept = {"move_copy_retention_ms": 600_000}
@@ -96,7 +96,7 @@ def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, p
 
 
 @pytest.mark.parametrize("why", ["too long", "no room", "compacted"])
-def test_a_copy_that_nobody_needs_is_deleted(tmp_path, points, monkeypatch, why):
+def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, why):
     async def test():
         ring = TellingRing()
         kept = {"move_copy_retention_ms": 1 if why == "too long" else 600_000}

@@ -85,7 +85,7 @@ def end_of_epoch(world, partition, epoch):
     return result.leader_epoch, result.end_offset
 
 
-def test_its_partitions_begin_anew_and_the_others_are_kept(cluster, world):
+def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, world):
     lost, kept = world.of(LOST), world.of("partition-1")
     producer = world.raw.init_producer_id()
     first, second = (record_batch(numbered(2), producer=(*producer, n)) for n in (0, 2))
@@ -146,7 +146,7 @@ def test_its_volume_is_not_let_in_again_and_not_touched(cluster, world, tmp_path
     shutil.rmtree(cluster.data_dir(LOST))
 
 
-def test_who_is_alive_keeps_what_it_has_and_somebody_must_be_left(cluster, world):
+def test_a_live_member_cannot_be_removed_nor_the_last_one(cluster, world):
     assert cluster.ring.remove(LOST, accept_data_loss=True) is RingRefusal.ALIVE
     cluster.kill(*cluster.members)
     for member in cluster.members:
@@ -160,7 +160,7 @@ def test_who_is_alive_keeps_what_it_has_and_somebody_must_be_left(cluster, world
 
 
 @pytest.mark.parametrize("place", REMOVAL)
-def test_a_removal_is_whole_or_was_never_asked_for(place, cluster, world):
+def test_a_removal_is_atomic(place, cluster, world):
     lost, metadata = world.of(LOST), cluster.processes["metadata-0"]
     world.die()
     before = times_at(metadata, place)
@@ -258,7 +258,7 @@ def test_a_log_that_has_come_over_whole_is_kept(cluster, world):
 
 
 @pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
-def test_what_was_on_its_way_to_a_lost_member_stays_where_it_was(step, cluster, world):
+def test_moves_to_a_lost_member_are_rolled_back(step, cluster, world):
     place = f"move.target.{step}"
     with cluster.failpoints.held(place):
         moving = hold_a_move(cluster, world, place, "partition-1")

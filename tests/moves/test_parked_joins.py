@@ -147,7 +147,7 @@ async def move_after_hold(cluster):
     await asyncio.to_thread(move_coordinator, cluster)
 
 
-def test_joins_that_wait_go_on_waiting_at_the_new_coordinator(cluster):
+def test_parked_joins_continue_at_the_new_coordinator(cluster):
     """A member that has not been in a generation is unknown there, as in Kafka, and joins again."""
 
     async def join():

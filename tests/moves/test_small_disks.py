@@ -37,7 +37,7 @@ def used_bytes(path):
     return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
 
 
-def test_what_does_not_fit_stays_and_what_fits_moves_until_there_is_room(tmp_path):
+def test_partitions_that_fit_move_and_others_wait_for_space(tmp_path):
     small_disk = tmp_path / "partition-1"
     with disk_of(small_disk, 20 * MIB), Cluster(tmp_path, partitions=1, **SETTINGS) as cluster:
         with RawClient(cluster.kafka_address(cluster.gateways[0])) as raw:

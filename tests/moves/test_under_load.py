@@ -78,7 +78,7 @@ def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
     assert "partition-0" not in owned(cluster)
 
 
-def test_what_the_ring_refuses_is_told_and_changes_nothing(cluster):
+def test_a_refused_ring_command_changes_nothing(cluster):
     assert ring(cluster, "drain", "nobody")[0] == 1
     assert ring(cluster, "remove", "partition-0")[0] == 1
     assert ring(cluster, "cancel", "4711")[0] == 1

@@ -93,7 +93,7 @@ def test_a_member_with_an_older_copy_of_its_volume_is_refused(cluster, topic, tm
     assert_serves_everything(cluster, topic)
 
 
-def test_a_member_that_owns_nothing_may_begin_anew(cluster, topic):
+def test_a_member_without_partitions_may_come_with_a_new_volume(cluster, topic):
     assert cluster.ring.drain("partition-0") is None
     cluster.ring.wait_until_settled()
     cluster.kill("partition-0")

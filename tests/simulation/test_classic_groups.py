@@ -24,7 +24,7 @@ JOIN_REFUSALS = (
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_laws_of_groups_hold_whatever_members_and_machines_do(seed):
+def test_invariants_of_groups_hold_under_random_failures(seed):
     world = GroupWorld(seed)
     try:
         for _ in range(STEPS):

@@ -221,7 +221,7 @@ class Simulation:
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["consumer", "mixed"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_read(seed, mixed):
+def test_no_partition_has_two_readers_and_finally_all_are_read(seed, mixed):
     simulation = Simulation(seed, mixed=mixed)
     try:
         for _ in range(STEPS):
@@ -232,7 +232,7 @@ def test_no_partition_has_two_readers_whatever_happens_and_in_the_end_all_are_re
         raise
 
 
-def test_the_dice_make_both_kinds_of_group_of_one_and_interrupt_it():
+def test_random_steps_migrate_both_ways_and_interrupt_calls():
     changes = interrupted = 0
     for seed in range(10):
         simulation = Simulation(seed, mixed=True)

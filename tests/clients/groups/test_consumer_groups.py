@@ -37,7 +37,7 @@ def test_members_share_partitions_and_take_over_from_each_other(broker, raw):
         eventually(lambda: stays.assigned == ALL, what="all again for who stayed")
 
 
-def test_the_group_goes_on_after_its_coordinator_was_killed(broker, raw):
+def test_a_group_continues_after_its_coordinator_was_killed(broker, raw):
     topic = raw.create_topic(partitions=PARTITIONS)
     group = f"readers of {topic}"
     with CoordinatedMember(broker.address, topic, group) as one:

@@ -48,7 +48,7 @@ def member(request):
     return request.param
 
 
-def test_a_group_reads_everything_and_goes_on_where_it_stopped(member, broker, topic, group):
+def test_a_group_reads_everything_and_continues_where_it_stopped(member, broker, topic, group):
     first = produced(broker, topic, 25)
     with member(broker.address, topic, group) as one:
         eventually(has_read(first, one), what="all of the first records")

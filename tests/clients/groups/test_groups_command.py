@@ -70,7 +70,7 @@ def test_a_group_is_listed_described_reset_and_deleted(ringlog, broker, topic, g
     assert f"there is no group '{group}'" in err
 
 
-def test_a_group_goes_on_at_a_time(ringlog, broker, topic, group):
+def test_a_group_continues_at_a_time(ringlog, broker, topic, group):
     ConfluentClient().produce(broker.address, topic, numbered(3), partition=0)
     words = ("reset-offsets", group, "--topic", f"{topic}:0", "--execute", "--to-datetime")
     assert ringlog(*words, "2001-01-01T00:00:00Z")[0] == 0

@@ -59,7 +59,7 @@ def test_it_reads_what_a_client_of_today_wrote(old, client, broker, topic):
     assert [(m.key, m.value) for m in messages] == [(b"key", b"new"), (b"deleted", None)]
 
 
-def test_acks_0_gets_no_answer_and_the_connection_goes_on(old, topic):
+def test_acks_0_gets_no_response_and_the_connection_stays(old, topic):
     assert old.produce(topic, 0, message_set(RECORDS, magic=0), acks=0) is None
     assert old.produce(topic, 0, message_set(RECORDS, magic=0), acks=-1) == Produced(0, 10)
     assert len(old.fetch(topic, 0, 0).messages) == 20

@@ -98,7 +98,7 @@ def test_an_old_fetch_may_start_within_a_batch(version, raw, topic):
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_zstd_is_refused_to_those_who_cannot_read_it(version, raw, topic):
+def test_zstd_batches_are_refused_to_old_fetch_versions(version, raw, topic):
     raw.produce(topic, record_batch(RECORDS, codec="zstd"))
     error_code, _, records = ask_to_fetch(raw, version, topic, 0)
     assert (error_code, records or b"") == (76, b"")

@@ -176,7 +176,7 @@ def test_after_a_loss_of_power_offsets_are_given_again_under_another_epoch(clust
     assert end_of_epoch(raw, topic, epoch) == (epoch, 5)
 
 
-def test_a_paused_metadata_service_judges_nobody_before_a_new_lease(cluster, raw):
+def test_a_paused_metadata_service_declares_no_member_dead_before_a_new_lease(cluster, raw):
     process = cluster.processes[METADATA]
     before = len(process.lines)
     process.pause()

@@ -84,7 +84,7 @@ def damage_one(data, log):
 
 
 @pytest.mark.parametrize("is_running", [False, True], ids=["stopped", "running"])
-def test_a_damaged_block_is_an_error_of_its_log_and_others_go_on(is_running, tmp_path):
+def test_a_damaged_block_is_an_error_of_its_log_only(is_running, tmp_path):
     data = tmp_path / "data"
     with standalone(tmp_path, **SETTINGS) as broker:
         with RawClient(broker.address) as raw:

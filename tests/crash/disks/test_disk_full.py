@@ -44,7 +44,7 @@ def largest_file(folder):
 
 
 @pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
-def test_appends_fail_reads_go_on_and_room_brings_recovery(acks, broker, tmp_path):
+def test_appends_fail_reads_work_and_space_brings_recovery(acks, broker, tmp_path):
     with RawClient(broker.address) as raw:
         topic = raw.create_topic()
         stored = [raw.produce(topic, BATCH, acks=acks).base_offset for _ in range(10)]

@@ -156,7 +156,7 @@ def partitions_of(member):
     return [part for one in member.assignment.topic_partitions for part in one.partitions]
 
 
-def test_killed_at_each_step_of_a_migration_the_group_is_as_it_was_and_goes_on(broker):
+def test_a_migrating_group_survives_a_kill_at_each_step(broker):
     with RawClient(broker.address) as raw:
         group = Asking(broker, raw.create_topic(partitions=4), raw)
         joined = group.join(group.join("").member_id)

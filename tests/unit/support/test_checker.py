@@ -55,7 +55,7 @@ def test_an_unknown_outcome_may_be_stored_once_or_not():
     assert problems(stored) == []
 
 
-def test_a_log_that_is_gone_is_told_in_a_few_lines():
+def test_a_missing_log_is_reported_briefly():
     many = [Stored(0, n, value_of("a", n)) for n in range(100)]
     told = problems(Evidence(acknowledged=many, log=[], bounds={0: (0, 100)}))
     assert len(told) < 10

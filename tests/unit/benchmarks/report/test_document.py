@@ -50,7 +50,7 @@ def test_a_latency_is_a_goal_not_to_exceed():
     assert not goal.is_reached(goal.target + 1)
 
 
-def test_what_was_not_measured_is_left_out():
+def test_missing_measurements_are_left_out():
     rendered = document.render(Results(), {"cores": "2"}, "how")
     assert "cores: 2" in rendered
     assert "###" not in rendered

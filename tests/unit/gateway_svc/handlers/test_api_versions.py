@@ -13,7 +13,7 @@ def request(name: str = "librdkafka", version: str = "2.0.1-rc.1") -> ApiVersion
     return ApiVersionsRequest(client_software_name=name, client_software_version=version)
 
 
-def test_the_apis_are_told_by_key_with_their_versions():
+def test_apis_are_listed_by_key_with_their_versions():
     response = World().ask(HANDLER, request(), 3)
     assert [(one.api_key, one.min_version, one.max_version) for one in response.api_keys] == [
         (1, 0, 18),

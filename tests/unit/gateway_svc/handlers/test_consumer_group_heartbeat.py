@@ -24,7 +24,7 @@ def ask(taken=None, version=1, **fields):
     return world, world.ask(consumer_group_heartbeat, request, version)
 
 
-def test_what_is_not_said_stays_so():
+def test_null_fields_stay_null():
     world, response = ask()
     (asked,) = world.coordinators.asked
     assert asked == ConsumerHeartbeat("g", "m", 3, client=asked.client)

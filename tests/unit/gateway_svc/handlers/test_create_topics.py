@@ -21,7 +21,7 @@ def request(*topics: CreatableTopic, **fields: object) -> CreateTopicsRequest:
     return CreateTopicsRequest(topics=topics, timeout_ms=1234, **fields)
 
 
-def test_everything_asked_for_reaches_the_metadata_service():
+def test_all_fields_reach_the_metadata_service():
     world = World()
     configs = [
         CreatableTopicConfig(name="retention.ms", value="5"),

@@ -63,7 +63,7 @@ def test_a_topic_is_named_or_identified_and_not_both_or_neither():
     assert world.metadata.deleted == [(["b"], [])]
 
 
-def test_an_unknown_id_is_told_without_a_name():
+def test_an_unknown_id_has_no_name():
     world = World()
     world.metadata.results = [TopicResult(None, ID, refusal=TopicRefusal.UNKNOWN_TOPIC_ID)]
     response = world.ask(delete_topics, states(DeleteTopicState(topic_id=ID)), 6)

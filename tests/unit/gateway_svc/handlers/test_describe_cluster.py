@@ -17,7 +17,7 @@ def test_the_cluster_is_described_with_the_brokers_of_the_listener():
     assert response.cluster_authorized_operations == OPERATIONS_UNKNOWN
 
 
-def test_operations_are_told_where_they_are_asked_for():
+def test_operations_are_returned_on_request():
     asked = DescribeClusterRequest(include_cluster_authorized_operations=True)
     assert World().ask(describe_cluster, asked, 0).cluster_authorized_operations > 0
 

@@ -42,7 +42,7 @@ def test_a_topic_s_configs_tell_where_their_values_come_from():
     assert (default.value, default.config_source, default.is_default) == ("delete", 5, True)
 
 
-def test_synonyms_without_a_value_are_not_told():
+def test_synonyms_without_a_value_are_left_out():
     configs = {one.name: one for one in ask(TOPIC, "payments", include_synonyms=True).configs}
     told = {name: [each.name for each in configs[name].synonyms] for name in configs}
     # Of several synonyms the first has no default in Apache Kafka, and some have none at all.
@@ -58,7 +58,7 @@ def test_a_topic_without_a_value_of_its_own_has_the_broker_s():
     )
 
 
-def test_every_config_has_a_type_and_documentation_if_asked_for():
+def test_every_config_has_a_type_and_documentation_on_request():
     with_words = ask(TOPIC, "orders", include_documentation=True).configs
     assert all(one.config_type > 0 and one.documentation for one in with_words)
     without = ask(TOPIC, "orders").configs
@@ -106,7 +106,7 @@ def test_nothing_is_set_for_all_brokers_at_run_time():
     ],
     ids=["topic", "bad topic", "other broker", "no number", "broker logger", "unknown type"],
 )
-def test_what_is_not_there_has_no_configs(resource_type, name, error_code):
+def test_missing_resources_have_no_configs(resource_type, name, error_code):
     result = ask(resource_type, name)
     assert (result.error_code, result.configs) == (error_code, ())
     assert result.error_message

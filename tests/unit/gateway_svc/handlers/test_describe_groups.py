@@ -47,7 +47,7 @@ def test_other_refusals_are_errors():
     assert one.error_code is ErrorCode.NOT_COORDINATOR
 
 
-def test_operations_are_told_where_they_are_asked_for():
+def test_operations_are_returned_on_request():
     found = DescribedGroup("g", "Empty")
     assert described(found).authorized_operations == OPERATIONS_UNKNOWN
     asked = described(found, include_authorized_operations=True)

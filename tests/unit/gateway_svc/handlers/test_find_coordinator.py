@@ -28,14 +28,14 @@ def test_all_members_of_a_group_are_sent_to_one_gateway_and_groups_to_all():
         assert (one.node_id, one.host) == found[key]
 
 
-def test_clients_are_told_an_address_of_their_listener():
+def test_responses_have_an_address_of_the_listener():
     request = FindCoordinatorRequest(key="g")
     response = World().ask(find_coordinator, request, 2, listener="EXTERNAL")
     assert response.host in {"10.0.0.1", "kafka.example", "kafka3.example"}
     assert response.port == 9094
 
 
-def test_a_transactional_producer_is_sent_to_who_tells_it_that_there_are_no_transactions():
+def test_a_transactional_producer_gets_a_coordinator():
     response = World().ask(find_coordinator, FindCoordinatorRequest(key="t", key_type=1), 3)
     assert (response.error_code, response.node_id) == (ErrorCode.NONE, 1)
 

@@ -35,7 +35,7 @@ def test_an_idempotent_producer_gets_a_fresh_id_each_time(asked):
     ],
     ids=["transactional", "empty", "no epoch", "no id"],
 )
-def test_what_is_not_served_gets_no_id(asked, error_code):
+def test_transactional_producers_get_no_id(asked, error_code):
     response = World().ask(init_producer_id, asked, 4)
     assert (response.error_code, response.producer_id) == (error_code, -1)
 

@@ -55,7 +55,7 @@ def test_everything_that_a_member_says_reaches_the_coordinator():
     ("version", "needs_member_id", "may_skip"),
     [(0, False, False), (3, False, False), (4, True, False), (8, True, False), (9, True, True)],
 )
-def test_what_a_version_can_be_asked_to_do(version, needs_member_id, may_skip):
+def test_features_of_each_version(version, needs_member_id, may_skip):
     one = asked(version)
     assert (one.needs_member_id, one.may_skip_assignment) == (needs_member_id, may_skip)
 
@@ -89,7 +89,7 @@ def test_a_refusal_has_no_protocol(version, name):
     assert response.protocol_name == name
 
 
-def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
+def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
     world = World()
 
     async def story():

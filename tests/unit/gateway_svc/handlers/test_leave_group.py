@@ -38,7 +38,7 @@ def test_several_members_leave_each_with_an_error_of_its_own():
     ]
 
 
-def test_a_refusal_of_the_whole_is_told():
+def test_a_refusal_of_the_whole_request_is_returned():
     world = World()
     refused = Left(refusal=GroupRefusal.INVALID_GROUP_ID)
     world.coordinators.answers[LeaveGroup] = refused

@@ -31,7 +31,7 @@ def answers(response):
     ]
 
 
-def test_a_query_carries_everything_that_was_asked():
+def test_a_query_has_all_fields_of_the_request():
     world = World()
     world.ask(list_offsets, request(asked(1, 123, current_leader_epoch=4), isolation_level=1), 6)
     assert world.partitions.offset_queries == [
@@ -72,7 +72,7 @@ def test_nothing_is_tiered():
     assert [one.timestamp for one in world.partitions.offset_queries] == [EARLIEST]
 
 
-def test_a_partition_asked_for_twice_is_refused_once():
+def test_a_repeated_partition_is_refused_once():
     response = World().ask(
         list_offsets, request(asked(0, LATEST), asked(1, LATEST), asked(0, EARLIEST)), 1
     )
@@ -92,7 +92,7 @@ def test_unknown_partitions_do_not_shift_the_answers_of_others():
     assert answers(elsewhere) == [(0, unknown, -1)]
 
 
-def test_a_refusal_is_told_in_kafka_s_words():
+def test_a_refusal_becomes_kafkas_error_code():
     world = World()
     world.partitions.offset_results = [OffsetResult(refusal=Refusal.FENCED_LEADER_EPOCH)]
     assert answers(world.ask(list_offsets, request(asked(0, LATEST)), 4)) == [

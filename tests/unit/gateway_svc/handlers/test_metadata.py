@@ -37,7 +37,7 @@ def told(response):
         (13, [], []),
     ],
 )
-def test_all_topics_are_asked_for_in_another_way_by_version_0(version, topics, expected):
+def test_version_0_requests_all_topics_by_an_empty_list(version, topics, expected):
     world = World()
     response = world.ask(metadata, MetadataRequest(topics=topics), version)
     assert [topic.name for topic in response.topics] == expected
@@ -70,7 +70,7 @@ def test_every_leader_is_a_listed_broker_and_the_load_is_spread():
         assert response.controller_id in brokers
 
 
-def test_a_topic_is_told_with_its_id_epochs_and_replicas():
+def test_a_topic_has_its_id_epochs_and_replicas():
     response = World().ask(metadata, request("orders"), 13)
     (topic,) = response.topics
     assert (topic.name, topic.topic_id, topic.is_internal) == ("orders", ORDERS.topic_id, False)
@@ -127,7 +127,7 @@ def test_the_topic_of_transactions_is_not_created_on_the_way():
     assert told(response) == [("__transaction_state", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
 
 
-def test_a_topic_that_is_not_there_yet_is_to_be_asked_for_again():
+def test_a_topic_that_does_not_exist_yet_is_a_retriable_error():
     world = World()
     world.metadata.results = [TopicResult("fresh", refusal=TopicRefusal.TIMED_OUT)]
     assert told(world.ask(metadata, request("fresh"), 9)) == [
@@ -140,7 +140,7 @@ def test_a_topic_that_is_not_there_yet_is_to_be_asked_for_again():
     ]
 
 
-def test_why_a_topic_cannot_be_created_is_told():
+def test_an_invalid_topic_has_an_error_message():
     world = World()
     world.metadata.results = [TopicResult("a_b", refusal=TopicRefusal.INVALID_TOPIC_NAME)]
     assert told(world.ask(metadata, request("a_b"), 9)) == [
@@ -148,7 +148,7 @@ def test_why_a_topic_cannot_be_created_is_told():
     ]
 
 
-def test_topics_can_be_asked_for_by_id_from_version_12_on():
+def test_topics_can_be_requested_by_id_from_version_12_on():
     world = World()
     response = world.ask(metadata, by_id(ORDERS.topic_id, NO_SUCH_ID), 12)
     assert [(one.name, one.topic_id, one.error_code) for one in response.topics] == [
@@ -160,12 +160,12 @@ def test_topics_can_be_asked_for_by_id_from_version_12_on():
 
 @pytest.mark.parametrize("version", [10, 11])
 @pytest.mark.parametrize("asked", [by_id(ORDERS.topic_id), by_id(ZERO_UUID)], ids=["id", "none"])
-def test_versions_10_and_11_have_ids_that_cannot_be_asked_for(version, asked):
+def test_versions_10_and_11_cannot_request_by_id(version, asked):
     response = World().ask(metadata, asked, version)
     assert [one.error_code for one in response.topics] == [ErrorCode.INVALID_REQUEST]
 
 
-def test_operations_are_told_only_where_they_are_asked_for():
+def test_operations_are_returned_only_on_request():
     world = World()
     silent = world.ask(metadata, request("orders"), 8)
     assert silent.cluster_authorized_operations == OPERATIONS_UNKNOWN

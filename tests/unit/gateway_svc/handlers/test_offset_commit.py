@@ -53,7 +53,7 @@ def test_everything_that_is_committed_reaches_the_coordinator():
 
 
 @pytest.mark.parametrize(("version", "predates"), [(8, True), (9, False)])
-def test_the_coordinator_is_told_what_the_client_knows_of_epochs(version, predates):
+def test_the_coordinator_learns_if_the_version_has_member_epochs(version, predates):
     world = World()
     world.coordinators.answers[CommitOffsets] = CommitResult([None])
     world.ask(offset_commit, request(partition(0)), version)
@@ -87,7 +87,7 @@ def test_a_refusal_of_the_whole_is_one_of_each_partition():
     ]
 
 
-def test_nobody_is_asked_about_topics_that_do_not_exist():
+def test_no_owner_is_queried_for_missing_topics():
     world = World()
     response = world.ask(offset_commit, request(partition(0), name="nowhere"), 8)
     assert errors(response) == [(0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
@@ -131,7 +131,7 @@ def test_version_1_says_when_an_offset_was_committed():
 
 @pytest.mark.parametrize("version", range(OFFSET_COMMIT.version_min, OFFSET_COMMIT.version_max + 1))
 @pytest.mark.parametrize("count", [1, 3, 17])
-def test_what_is_taken_whole_is_answered_as_the_codec_writes_it(version, count):
+def test_a_full_success_is_encoded_like_the_codec_does(version, count):
     world = World()
     world.coordinators.answers[CommitOffsets] = CommitResult([None] * count)
     # The same partitions again and again: one that was named before must not be remembered wrong.

@@ -33,7 +33,7 @@ def test_each_partition_has_an_answer_of_its_own():
     assert world.coordinators.asked == [DeleteOffsets("g", [TopicPartitions("orders", [0, 1])])]
 
 
-def test_a_refusal_of_the_whole_is_told():
+def test_a_refusal_of_the_whole_request_is_returned():
     world = World()
     refused = DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
     world.coordinators.answers[DeleteOffsets] = refused

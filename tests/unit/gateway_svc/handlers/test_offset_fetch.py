@@ -48,7 +48,7 @@ def test_no_topics_is_all_of_them():
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_refusal_is_told_where_the_version_has_a_place_for_it(version):
+def test_a_refusal_is_in_the_versions_that_have_a_field_for_it(version):
     world = world_with(FetchedOffsets(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS))
     topic = OffsetFetchRequestTopic(name="orders", partition_indexes=[0])
     response = world.ask(offset_fetch, OffsetFetchRequest(group_id="g", topics=[topic]), version)
@@ -92,7 +92,7 @@ def test_topics_are_named_by_their_ids_since_version_10():
     ]
 
 
-def test_an_offset_of_a_topic_that_is_gone_has_no_id_to_be_told_by():
+def test_an_offset_of_a_deleted_topic_is_left_out_by_versions_with_ids():
     world = world_with(FetchedOffsets([CommittedOffset("gone", 0, 9)]))
     group = OffsetFetchRequestGroup(group_id="g", topics=None)
     (by_id,) = world.ask(offset_fetch, OffsetFetchRequest(groups=[group]), 10).groups
@@ -116,7 +116,7 @@ def test_a_coordinator_that_does_not_answer_is_the_trouble_of_its_own_groups():
 
 
 @pytest.mark.parametrize("version", [7, 9])
-def test_topics_are_answered_as_they_are_asked_for_also_without_partitions(version):
+def test_topics_without_partitions_are_returned_too(version):
     world = world_with(FOUND)
     asked = [("orders", [0]), ("empty", []), ("orders", [1])]
     topic = OffsetFetchRequestTopics if version >= 8 else OffsetFetchRequestTopic
@@ -131,7 +131,7 @@ def test_topics_are_answered_as_they_are_asked_for_also_without_partitions(versi
     assert answered == asked
 
 
-def test_all_offsets_of_a_group_are_told_once_and_those_of_some_topics_as_often_as_asked():
+def test_all_offsets_of_a_group_are_returned_once_and_topics_as_often_as_requested():
     world = World()
     some = [OffsetFetchRequestTopics(name="orders", partition_indexes=[0])]
     groups = [

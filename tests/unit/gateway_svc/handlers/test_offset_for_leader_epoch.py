@@ -29,13 +29,13 @@ def answers(response):
     ]
 
 
-def test_a_query_carries_the_epoch_asked_about_and_the_one_that_the_client_knows():
+def test_a_query_has_the_requested_and_the_current_epoch():
     world = World()
     world.ask(offset_for_leader_epoch, request(asked(1, 5, current_leader_epoch=6)), 4)
     assert world.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 1), 5, 6)]
 
 
-def test_what_is_asked_twice_is_answered_twice_and_asked_of_the_owner_once():
+def test_a_repeated_query_has_two_results_and_one_call():
     world = World()
     partitions = [asked(0), asked(1), asked(0), asked(0, 3), asked(9)] * 2
     response = world.ask(offset_for_leader_epoch, request(*partitions), 4)
@@ -48,7 +48,7 @@ def test_what_is_asked_twice_is_answered_twice_and_asked_of_the_owner_once():
 
 
 @pytest.mark.parametrize("replica_id", [-1, -2, 0, 5])
-def test_everybody_is_answered_alike_whatever_replica_it_says_that_it_is(replica_id):
+def test_the_replica_id_changes_no_response(replica_id):
     response = World().ask(offset_for_leader_epoch, request(asked(0), replica_id=replica_id), 3)
     assert answers(response) == [(0, 0, 7, 10)]
 
@@ -76,7 +76,7 @@ def test_unknown_partitions_do_not_shift_the_answers_of_others():
         (Refusal.NOT_OWNER, ErrorCode.NOT_LEADER_OR_FOLLOWER),
     ],
 )
-def test_a_refusal_is_told_in_kafka_s_words(refusal, error_code):
+def test_a_refusal_becomes_kafkas_error_code(refusal, error_code):
     world = World()
     world.partitions.epoch_results = [EpochEndOffset(refusal=refusal)]
     response = world.ask(offset_for_leader_epoch, request(asked(0)), 4)

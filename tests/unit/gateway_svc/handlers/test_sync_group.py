@@ -40,7 +40,7 @@ def test_a_refusal_is_an_error():
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
 
 
-def test_who_waits_is_sent_elsewhere_when_the_gateway_stops():
+def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
     world = World()
 
     async def story():

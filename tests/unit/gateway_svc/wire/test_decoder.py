@@ -112,7 +112,7 @@ def test_any_byte_but_zero_is_true():
         pytest.param("", id="nothing"),
     ],
 )
-def test_what_python_notices_is_among_the_errors_that_are_promised(hex_bytes):
+def test_python_errors_of_decoding_are_among_the_documented_ones(hex_bytes):
     with pytest.raises(MALFORMED):
         read(Whole, hex_bytes, 0)
 

@@ -68,7 +68,7 @@ def test_tagged_fields_are_sent_in_order_and_only_if_they_say_something():
     assert hex_of(unsaid, 1) == hex_of(Whole(part=Part(index=1)), 1)
 
 
-def test_null_and_empty_are_told_apart():
+def test_null_and_empty_differ():
     none, empty = (Whole(part=Part(index=1), parts=parts) for parts in (None, []))
     assert hex_of(none, 2) == spaceless("01 00000001 00 00  00 01 01 00  00")
     assert hex_of(empty, 2) == spaceless("01 00000001 00 00  01 01 01 00  00")

@@ -45,7 +45,7 @@ def test_a_client_id_may_be_null_or_empty(size, client_id):
     assert read_request(API_VERSIONS, header, frame) == ApiVersionsRequest()
 
 
-def test_a_header_is_read_of_an_api_and_version_that_nobody_knows():
+def test_the_header_of_an_unknown_api_and_version_is_parsed():
     header = read_header(bytes.fromhex("7fff 7ffe 80000000 0001 61") + b"whatever")
     assert header == RequestHeader(0x7FFF, 0x7FFE, -(2**31), "a", 11)
 

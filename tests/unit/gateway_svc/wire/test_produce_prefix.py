@@ -105,7 +105,7 @@ def test_frames_with_the_same_opening_say_the_same_with_it(data, version):
 
 
 @given(st.data(), st.sampled_from(SINGLE_BATCH_VERSIONS))
-def test_whatever_it_takes_the_codec_takes_too(data, version):
+def test_every_parsed_frame_is_valid_for_the_codec(data, version):
     """Frames with any byte changed, which may begin to mean something else."""
     frame = bytearray(framed(asked(version, records=bytes(140), name="a" * 9), version))
     for _ in range(data.draw(st.integers(1, 3))):

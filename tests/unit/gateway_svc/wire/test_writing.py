@@ -62,7 +62,7 @@ def test_chunks_stand_between_joined_parts():
     assert parts[1] is chunk
 
 
-def test_what_is_written_aside_goes_where_its_expression_goes():
+def test_set_aside_lines_follow_their_expression():
     source = WriteSource(flexible=True)
     source.fixed("B", "1")
     with source.aside() as written:

@@ -30,7 +30,7 @@ def reads(world: World, *, offset: int, last_epoch: int, end: EpochEndOffset | N
     return only
 
 
-def test_who_does_not_say_what_it_has_is_not_compared():
+def test_a_reader_without_a_fetched_epoch_is_not_compared():
     world = World()
     only = reads(world, offset=5, last_epoch=-1)
     assert (only.error_code, only.records, only.diverging_epoch) == (0, [b"batch"], None)
@@ -38,7 +38,7 @@ def test_who_does_not_say_what_it_has_is_not_compared():
 
 
 @pytest.mark.parametrize(("offset", "end"), [(50, 50), (5, 50)])
-def test_who_has_what_the_log_has_reads_on(offset, end):
+def test_a_reader_in_agreement_with_the_log_gets_records(offset, end):
     world = World()
     only = reads(world, offset=offset, last_epoch=6, end=EpochEndOffset(6, end))
     assert (only.error_code, only.records, only.diverging_epoch) == (0, [b"batch"], None)
@@ -56,7 +56,7 @@ def test_who_has_what_the_log_has_reads_on(offset, end):
 @pytest.mark.parametrize(
     "result", [STORED, FetchResult(refusal=Refusal.OFFSET_OUT_OF_RANGE)], ids=["in", "past"]
 )
-def test_who_has_something_else_is_told_at_once_where_it_parted(offset, last_epoch, end, result):
+def test_a_diverged_reader_gets_the_diverging_epoch_at_once(offset, last_epoch, end, result):
     world = World()
     world.partitions.fetch_results = [result]
     only = reads(world, offset=offset, last_epoch=last_epoch, end=end)
@@ -80,7 +80,7 @@ def test_an_error_of_the_comparison_is_that_of_the_partition(end, error_code):
     assert not world.partitions.fetches
 
 
-def test_who_leads_now_is_told_first():
+def test_the_current_leader_is_named_first():
     world = World()
     world.partitions.fetch_results = [FetchResult(refusal=Refusal.NOT_OWNER)]
     only = reads(world, offset=40, last_epoch=6, end=EpochEndOffset(5, 30))

@@ -47,7 +47,7 @@ def one_answer(response):
     return only
 
 
-def test_a_query_carries_everything_that_was_asked():
+def test_a_query_has_all_fields_of_the_request():
     world = World()
     world.ask(
         fetch,
@@ -78,7 +78,7 @@ def test_the_log_s_chunks_are_passed_on_as_they_are():
     assert (only.preferred_read_replica, only.aborted_transactions) == (-1, None)
 
 
-def test_aborted_transactions_are_told_to_readers_of_committed_records():
+def test_read_committed_responses_list_aborted_transactions():
     world = World()
     world.partitions.fetch_results = [FetchResult(aborted=[AbortedTransaction(5, 6)])]
     only = one_answer(world.ask(fetch, request(orders(asked(0)), isolation_level=1), 4))
@@ -101,7 +101,7 @@ def test_a_request_within_a_session_finds_none(session_id, epoch):
     assert not response.responses
 
 
-def test_an_error_is_told_at_once():
+def test_an_error_is_returned_at_once():
     world = World()
     response = world.ask(
         fetch,
@@ -116,7 +116,7 @@ def test_an_error_is_told_at_once():
     assert world.partitions.fetches[0].max_wait_ms == 0
 
 
-def test_nothing_asked_is_nothing_answered():
+def test_an_empty_request_has_an_empty_response():
     world = World()
     assert world.ask(fetch, request(), 11).responses == []
     assert not world.partitions.fetches
@@ -138,7 +138,7 @@ def test_topics_are_found_by_id_from_version_13_on_and_never_by_name():
     ]
 
 
-def test_a_partition_asked_for_twice_is_served_once_as_the_last_says():
+def test_of_a_repeated_partition_the_last_is_served():
     world = World()
     response = world.ask(
         fetch, request(orders(asked(0, offset=1), asked(1)), orders(asked(0, offset=5))), 11
@@ -201,7 +201,7 @@ def test_a_refused_partition_has_no_offsets():
         (Refusal.FENCED_LEADER_EPOCH, ErrorCode.FENCED_LEADER_EPOCH),
     ],
 )
-def test_who_leads_is_told_with_errors_about_leaders(refusal, error_code):
+def test_leader_errors_name_the_leader(refusal, error_code):
     world = World()
     world.partitions.fetch_results = [FetchResult(refusal=refusal, leader_epoch=3)]
     topic = FetchTopic(topic_id=ORDERS.topic_id, partitions=[asked(0)])
@@ -241,7 +241,7 @@ def test_zstd_cannot_be_fetched_before_version_10(version):
     assert only.error_code is ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
 
 
-def test_what_cannot_be_converted_is_corrupt():
+def test_inconvertible_batches_are_corrupt():
     world = World()
     batch = record_batch(numbered(1), payload=b"garbage")
     world.partitions.fetch_results = [FetchResult([batch], 3, 3, 0, 7)]

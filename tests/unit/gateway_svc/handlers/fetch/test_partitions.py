@@ -29,7 +29,7 @@ def test_a_topic_is_found_by_name_or_by_id_as_the_version_has_it():
     assert [one.log for one in found(13, ({"topic_id": ORDERS.topic_id}, [2]))] == [log]
 
 
-def test_what_is_not_there_says_why():
+def test_missing_partitions_have_an_error():
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     asked = found(12, ({"topic": "orders"}, [3, -1]), ({"topic": "nowhere"}, [0]))
     assert [(one.log, one.error_code) for one in asked] == [(None, unknown)] * 3

@@ -135,7 +135,7 @@ def test_every_outcome_is_answered_alike(version, acks, timeout_ms, outcome):
     ],
     ids=["topic", "negative", "partition", "acks", "null", "tags"],
 )
-def test_what_is_not_usual_is_answered_alike(version, asked):
+def test_unusual_requests_are_answered_alike(version, asked):
     sent = frame(version, **asked)
     assert answered(SHORT, sent) == answered(LONG, sent)
 
@@ -151,7 +151,7 @@ def test_what_is_not_usual_is_answered_alike(version, asked):
     ],
     ids=["transaction", "magic", "cut", "corrupt"],
 )
-def test_what_the_owner_refuses_first_is_told_in_the_same_words(version, records):
+def test_a_refusal_by_the_owner_has_the_same_message(version, records):
     refused = [AppendResult(refusal=Refusal.CORRUPT_MESSAGE, message="said by the owner")]
     sent = frame(version, records=records)
     short, *_ = answered(SHORT, sent, results=refused)
@@ -181,7 +181,7 @@ def test_the_usual_request_takes_the_short_way():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_bug_on_the_short_way_is_an_error_and_the_connection_goes_on(version, caplog):
+def test_a_bug_of_the_fast_path_is_an_error_and_the_connection_stays(version, caplog):
     def broken(frame, caller):
         raise RuntimeError("a bug")
 
@@ -244,7 +244,7 @@ def test_requests_that_begin_alike_are_answered_each_for_itself(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_is_known_of_requests_ends_with_the_view_that_it_came_from(version):
+def test_the_prefix_cache_ends_with_its_view(version):
     moved = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),) * 3)
     fewer = Topic(ORDERS.topic_id, "orders", (Placement("p-1", 8),))
     again = Topic(b"orders again----", "orders", (Placement("p-1", 0),) * 3)
@@ -273,7 +273,7 @@ def test_what_is_known_of_requests_ends_with_the_view_that_it_came_from(version)
     assert epochs == expected + ([(again.topic_id, 0)] if version < 13 else [])
 
 
-def test_what_is_known_of_requests_is_bounded(monkeypatch):
+def test_the_prefix_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(fast_path, "_CACHED_MAX", 3)
 
     async def story():
@@ -324,7 +324,7 @@ def somehow_wrong(chance):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_comes_is_answered_and_stored_alike(tmp_path, seed):
+def test_random_frames_are_answered_and_stored_alike(tmp_path, seed):
     async def story():
         chance, kinds = random.Random(seed), Counter()
         async with (
@@ -348,7 +348,7 @@ def test_whatever_comes_is_answered_and_stored_alike(tmp_path, seed):
 
 
 @pytest.mark.parametrize("validate_records", ["header", "full"])
-def test_whatever_is_in_a_batch_is_answered_and_stored_alike(tmp_path, validate_records):
+def test_random_batches_are_answered_and_stored_alike(tmp_path, validate_records):
     """With a sound CRC; several at a time, so that some wait for one that is examined."""
 
     async def story():

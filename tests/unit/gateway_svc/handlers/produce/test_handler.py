@@ -57,7 +57,7 @@ def test_batches_go_to_their_logs_with_the_epoch_of_the_placement_and_offsets_co
     ]
 
 
-def test_what_is_refused_early_does_not_shift_the_results_of_the_others():
+def test_early_errors_do_not_shift_the_results_of_others():
     world = World()
     response = world.ask(
         produce,
@@ -234,7 +234,7 @@ def test_a_refusal_comes_with_its_words_and_the_records_at_fault():
         Refusal.UNKNOWN_LEADER_EPOCH,
     ],
 )
-def test_not_the_leader_says_who_is(refusal):
+def test_not_leader_errors_name_the_leader(refusal):
     world = World()
     world.partitions.append_results = [AppendResult(refusal=refusal, leader_epoch=9)]
     response = world.ask(produce, request(topic("orders", (0, BATCH))), 10)

@@ -25,7 +25,7 @@ def test_a_batch_passes_through_as_the_very_object_that_came():
     assert checked_batch(view, 9) is view
 
 
-def test_what_is_too_short_for_a_batch_is_left_to_the_owner_to_call_corrupt():
+def test_records_shorter_than_a_header_go_to_the_owner():
     for size in (1, 16, 17, 22, 60):
         assert checked_batch(BATCH[:size], 9) == BATCH[:size]
 
@@ -53,7 +53,7 @@ def test_a_set_is_refused_where_its_batch_is_larger_than_the_topic_accepts(magic
     assert converted(sent, limit=5000) == (ErrorCode.MESSAGE_TOO_LARGE, ANY)
 
 
-def test_what_wrappers_inflate_to_is_counted_with_the_batch_that_it_becomes():
+def test_inflated_wrappers_count_with_the_converted_batch():
     counted = []
     sent = message_set([Record(bytes(100_000))], magic=1, codec="gzip")
     converted(sent, count=counted.append)

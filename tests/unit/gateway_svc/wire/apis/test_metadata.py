@@ -71,12 +71,12 @@ def test_wire_image(message, version, hex_bytes):
     check_wire_case(METADATA, message, version, hex_bytes)
 
 
-def test_operations_that_were_not_asked_for_are_not_zero():
+def test_unrequested_operations_are_not_zero():
     assert MetadataResponse(topics=[]).cluster_authorized_operations == OPERATIONS_UNKNOWN
     assert MetadataResponseTopic(name="t").topic_authorized_operations == OPERATIONS_UNKNOWN
 
 
-def test_a_refusal_names_every_topic_by_what_it_was_asked_by():
+def test_a_refusal_names_topics_as_the_request_did():
     by_id = MetadataRequestTopic(name=None, topic_id=TOPIC_ID)
     request = MetadataRequest(topics=[MetadataRequestTopic(name="t"), by_id])
     refusal = METADATA.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR)
