@@ -12,7 +12,7 @@ from common.kv.rocks import RocksKvStore
 from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
 from metadata_svc.config import MetadataSettings, broker_configs, ring_policy
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.election.candidate import Candidate
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.ring_servicer import tell_of_moves
@@ -27,7 +27,9 @@ _STOP_GRACE_S = 1.0
 
 
 @asynccontextmanager
-async def open_core(settings: MetadataSettings, topic_defaults: Any) -> AsyncIterator[MetadataCore]:
+async def open_core(
+    settings: MetadataSettings, topic_defaults: Any
+) -> AsyncIterator[LocalMetadata]:
     """A core on the store in `data.dir`, open for as long as the context is.
 
     Raises:
@@ -97,12 +99,12 @@ async def _serve_on_etcd(
         await candidate.run(stop, broker_configs=broker_configs(settings, topic_defaults))
 
 
-def _core(settings: MetadataSettings, store: KvStore) -> MetadataCore:
+def _core(settings: MetadataSettings, store: KvStore) -> LocalMetadata:
     defaults = Defaults(settings.num_partitions, settings.default_replication_factor)
-    return MetadataCore(
+    return LocalMetadata(
         store, defaults=defaults, lease_ms=settings.lease_ms, ring_policy=ring_policy(settings)
     )
 
 
-def _services(core: MetadataCore) -> Sequence[Service]:
+def _services(core: LocalMetadata) -> Sequence[Service]:
     return [service(core), ring_service(core.ring)]

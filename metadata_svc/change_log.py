@@ -13,21 +13,23 @@ from typing import Any, TypeVar
 from common.cluster.view import ClusterView
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.failpoints import reach
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import State, StateStore
-from metadata_svc.watch.hub import Hub
+from metadata_svc.watch.hub import WatchHub
 
 T = TypeVar("T")
 
 
-class Revisions:
-    """The store, and the view, the book and the watchers that learn what was stored."""
+class ChangeLog:
+    """The store, and the view, the member_table and the watchers that learn what was stored."""
 
-    def __init__(self, store: StateStore, view: ClusterView, book: RingBook, hub: Hub) -> None:
+    def __init__(
+        self, store: StateStore, view: ClusterView, member_table: MemberTable, hub: WatchHub
+    ) -> None:
         self._store = store
         self._view = view
-        self._book = book
+        self._member_table = member_table
         self._hub = hub
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="metadata-store")
         self._turn = asyncio.Lock()
@@ -51,23 +53,23 @@ class Revisions:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def commit(self, difference: Difference, *, step: str | None = None) -> int:
+    async def commit(self, mutation: Mutation, *, step: str | None = None) -> int:
         """Makes a change durable, known here, and on its way to all; returns its revision.
 
         `step` names it for tests that kill the process before or after the write. Only for use
         inside `alone`. Raises `KvStoreFailed`: nobody was told, and whether the change is kept
         shows at the next start.
         """
-        revision = max(self._view.revision, difference.revision_min) + 1
-        save = functools.partial(self._store.save_change, revision, difference)
+        revision = max(self._view.revision, mutation.revision_min) + 1
+        save = functools.partial(self._store.save_change, revision, mutation)
         if step is None:
             await self._on_disk(save)
         else:
             await reach(f"{step}.before")
             await self._on_disk(save)
             await reach(f"{step}.after")
-        change = difference.as_change(revision=revision, cluster_id=self._view.cluster_id)
-        self._book.apply(difference, self._view)
+        change = mutation.as_change(revision=revision, cluster_id=self._view.cluster_id)
+        self._member_table.apply(mutation, self._view)
         self._view.apply(change)
         self._hub.publish(change)
         return revision
@@ -82,7 +84,7 @@ class Revisions:
         Only for use inside `alone`. Raises `KvStoreFailed`.
         """
         await self._on_disk(functools.partial(self._store.save_volume_token, name, token))
-        self._book.volume_tokens[name] = token
+        self._member_table.volume_tokens[name] = token
 
     async def close(self) -> None:
         """Lets running changes end, then closes the store. Closing again does nothing."""

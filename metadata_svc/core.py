@@ -25,19 +25,19 @@ from common.ports.metadata import (
 )
 from common.ports.moves import MemberProcess
 from common.ports.unavailable import BackendUnavailable, ProcessReplaced
-from metadata_svc.change_log import Revisions
+from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import process_refusal
-from metadata_svc.members.members import Members, RegisteredWatch
-from metadata_svc.moves.scheduler import Mover, RingPolicy
+from metadata_svc.members.members import MemberRegistry, RegisteredWatch
+from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.pauses import Pauses
-from metadata_svc.ring import RingCore
-from metadata_svc.state.mutation import Difference
+from metadata_svc.ring import LocalRing
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.producer_ids import ProducerIds, first_after_start
-from metadata_svc.state.ring_state import RingBook
 from metadata_svc.state.store import State, StateStore
 from metadata_svc.topics.create import Creation, Defaults
 from metadata_svc.topics.delete import decide_deletion
-from metadata_svc.watch.hub import Hub
+from metadata_svc.watch.hub import WatchHub
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 ACKNOWLEDGE_WAIT_MS_MIN = 500
 
 
-class MetadataCore:
+class LocalMetadata:
     """Open it, use it as `Metadata`, close it. `view` is the cluster as it is now."""
 
     def __init__(
@@ -66,25 +66,29 @@ class MetadataCore:
         self.pauses = Pauses(lease_ms=lease_ms)
         self.view = ClusterView()
         self._defaults = defaults
-        self._hub = Hub(self.view)
-        self._book = RingBook()
-        self._revisions = Revisions(StateStore(store), self.view, self._book, self._hub)
+        self._hub = WatchHub(self.view)
+        self._member_table = MemberTable()
+        self._change_log = ChangeLog(StateStore(store), self.view, self._member_table, self._hub)
         policy = ring_policy or RingPolicy()
-        self._members = Members(
+        self._members = MemberRegistry(
             self.view,
-            self._book,
+            self._member_table,
             self._hub,
-            self._revisions,
+            self._change_log,
             pauses=self.pauses,
             joins=policy.joins,
         )
-        self._mover = Mover(self.view, self._book, self._revisions, self._members, policy)
+        self._scheduler = MoveScheduler(
+            self.view, self._member_table, self._change_log, self._members, policy
+        )
         self._tasks: list[asyncio.Task[None]] = []
-        self.ring = RingCore(self.view, self._book, self._revisions, self._members, self._mover)
-        self._members.on_news = self._mover.wake
+        self.ring = LocalRing(
+            self.view, self._member_table, self._change_log, self._members, self._scheduler
+        )
+        self._members.on_members_changed = self._scheduler.wake
         self._members.on_report = self.ring.take_report
-        self._members.unwritable = lambda: self._mover.reports.unwritable
-        self._producer_ids = ProducerIds(0, self._revisions.save_next_producer_id)
+        self._members.unwritable = lambda: self._scheduler.reports.unwritable
+        self._producer_ids = ProducerIds(0, self._change_log.save_next_producer_id)
 
     async def open(self, *, broker_configs: Mapping[str, str]) -> None:
         """Reads what is kept. `broker_configs` are told to every watcher.
@@ -92,15 +96,15 @@ class MetadataCore:
         Raises:
             KvStoreFailed: the store cannot be read, or another release wrote it.
         """
-        state = await self._revisions.load()
-        save = self._revisions.save_next_producer_id
+        state = await self._change_log.load()
+        save = self._change_log.save_next_producer_id
         first = first_after_start(state.next_producer_id, now_ms=time_ns() // 1_000_000)
         self._producer_ids = ProducerIds(first, save)
         self.view.apply(_snapshot(state, broker_configs))
-        self._book.load(state)
+        self._member_table.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
         self._tasks = [
-            asyncio.create_task(self._mover.run()),
+            asyncio.create_task(self._scheduler.run()),
             asyncio.create_task(self.pauses.run()),
         ]
         topic_count = len(state.topics)
@@ -110,8 +114,8 @@ class MetadataCore:
 
     def on_moves_working(self, tell: Callable[[bool], None]) -> None:
         """Calls `tell` now, and whenever moves stop to be planned and recorded or work again."""
-        self._mover.on_trouble = lambda trouble: tell(not trouble)
-        tell(not self._mover.trouble)
+        self._scheduler.on_trouble = lambda trouble: tell(not trouble)
+        tell(not self._scheduler.trouble)
 
     def end_watches(self) -> None:
         """To be called before whoever watches is cut off: that would look as if they had left."""
@@ -124,7 +128,7 @@ class MetadataCore:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._revisions.close()
+        await self._change_log.close()
 
     def watch(self, registration: Registration) -> RegisteredWatch:
         return RegisteredWatch(self._members, registration)
@@ -142,7 +146,7 @@ class MetadataCore:
         deadline = _deadline(timeout_ms)
         await self._members.wait_for_expected(deadline)
         await self._members.wait_for_owner(deadline)
-        results = await self._revisions.alone(lambda: self._create(topics))
+        results = await self._change_log.alone(lambda: self._create(topics))
         return await self._when_known(results, deadline)
 
     async def delete_topics(
@@ -150,18 +154,18 @@ class MetadataCore:
     ) -> list[TopicResult]:
         deadline = _deadline(timeout_ms)
         await self._members.wait_for_expected(deadline)
-        results = await self._revisions.alone(lambda: self._delete(names, topic_ids))
+        results = await self._change_log.alone(lambda: self._delete(names, topic_ids))
         return await self._when_known(results, deadline)
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         try:
-            return await self._revisions.alone(self._producer_ids.allocate)
+            return await self._change_log.alone(self._producer_ids.allocate)
         except KvStoreFailed as error:
             raise BackendUnavailable(f"no producer ids: {error}") from error
 
     async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
         try:
-            await self._revisions.alone(lambda: self._renew_volume_token(process, token))
+            await self._change_log.alone(lambda: self._renew_volume_token(process, token))
         except KvStoreFailed as error:
             raise BackendUnavailable(f"the token is not recorded: {error}") from error
 
@@ -169,14 +173,14 @@ class MetadataCore:
         reason = process_refusal(self.view, process.name, process)
         if reason is not None:
             raise ProcessReplaced(reason)
-        await self._revisions.save_volume_token(process.name, token)
+        await self._change_log.save_volume_token(process.name, token)
 
     def _decide_creation(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
         creation = Creation(
             self.view,
             self._defaults,
             owners=self._members.placeable,
-            loads=self._book.loads(),
+            loads=self._member_table.loads(),
             live_gateways=self._members.live_gateways,
         )
         return creation.decide(asked)
@@ -184,30 +188,30 @@ class MetadataCore:
     async def _create(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
         results = self._decide_creation(asked)
         topics = _accepted(results)
-        return await self._commit(results, Difference(topics=topics), f"created {_names(topics)}")
+        return await self._commit(results, Mutation(topics=topics), f"created {_names(topics)}")
 
     async def _delete(self, names: Sequence[str], topic_ids: Sequence[bytes]) -> list[TopicResult]:
         results = decide_deletion(self.view, names, topic_ids)
         topics = _accepted(results)
         gone = {topic.topic_id for topic in topics}
         moves_gone = [move.move_id for move in self.view.moves if move.topic_id in gone]
-        difference = Difference(topics_gone=topics, moves_gone=moves_gone)
-        results = await self._commit(results, difference, f"deleted {_names(topics)}")
-        self._mover.forget_topics(topic.topic_id for topic in _accepted(results))
+        mutation = Mutation(topics_gone=topics, moves_gone=moves_gone)
+        results = await self._commit(results, mutation, f"deleted {_names(topics)}")
+        self._scheduler.forget_topics(topic.topic_id for topic in _accepted(results))
         return results
 
     async def _commit(
-        self, results: list[TopicResult], difference: Difference, deed: str
+        self, results: list[TopicResult], mutation: Mutation, action: str
     ) -> list[TopicResult]:
         """Does what was decided, all of it in one change."""
         if not _accepted(results):
             return results
         try:
-            revision = await self._revisions.commit(difference)
+            revision = await self._change_log.commit(mutation)
         except KvStoreFailed as error:
-            log.error("not %s: %s", deed, error)
+            log.error("not %s: %s", action, error)
             return _refused(results, TopicRefusal.STORAGE_ERROR, "The change could not be stored.")
-        log.info("%s, revision %d", deed, revision)
+        log.info("%s, revision %d", action, revision)
         return results
 
     async def _when_known(self, results: list[TopicResult], deadline: float) -> list[TopicResult]:

@@ -23,16 +23,16 @@ from common.ports.moves import (
     RingState,
 )
 from common.ports.unavailable import BackendUnavailable, ProcessReplaced
-from metadata_svc.change_log import Revisions
+from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import process_refusal
-from metadata_svc.members.members import Members
+from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.member_removal import removal
 from metadata_svc.moves.plan import PartitionKey, moves_to
-from metadata_svc.moves.scheduler import Mover
+from metadata_svc.moves.scheduler import MoveScheduler
 from metadata_svc.moves.troubles import troubles, unsized_moves
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 
 log = logging.getLogger(__name__)
 
@@ -45,38 +45,38 @@ _FAILPOINTS = {
 }
 
 
-class RingCore:
-    """Records what operators and members say of the ring; `mover.py` does what follows from it."""
+class LocalRing:
+    """Records operators' and members' changes of the ring; `scheduler.py` acts on them."""
 
     def __init__(
         self,
         view: ClusterView,
-        book: RingBook,
-        revisions: Revisions,
-        members: Members,
-        mover: Mover,
+        member_table: MemberTable,
+        change_log: ChangeLog,
+        members: MemberRegistry,
+        scheduler: MoveScheduler,
     ) -> None:
         self._view = view
-        self._book = book
-        self._revisions = revisions
+        self._member_table = member_table
+        self._change_log = change_log
         self._members = members
-        self._mover = mover
+        self._scheduler = scheduler
 
     def take_report(self, member: str, report: MemberReport) -> None:
         now = asyncio.get_running_loop().time()
-        self._mover.reports.take(member, report, now=now)
+        self._scheduler.reports.take(member, report, now=now)
 
     async def describe_ring(self) -> RingDescription:
-        reports, plan = self._mover.reports, self._mover.plan
+        reports, plan = self._scheduler.reports, self._scheduler.plan
         return RingDescription(
             revision=self._view.revision,
             members=self._members_described(),
             moves=[reports.describe(move) for move in self._view.moves],
             waiting_moves=len(plan),
-            waiting_bytes=sum(reports.size_bytes(wish.key) for wish in plan),
-            is_rebalancing=self._book.is_rebalancing,
-            unsized_moves=unsized_moves(self._view, self._mover),
-            troubles=troubles(self._mover),
+            waiting_bytes=sum(reports.size_bytes(planned.key) for planned in plan),
+            is_rebalancing=self._member_table.is_rebalancing,
+            unsized_moves=unsized_moves(self._view, self._scheduler),
+            troubles=troubles(self._scheduler),
         )
 
     async def add_member(self, name: str) -> RingResult:
@@ -107,23 +107,23 @@ class RingCore:
     async def _add(self, name: str) -> RingResult:
         if self._view.member(name) is None:
             return _unknown(name)
-        await self._revisions.commit(self._ring_change(name, RingState.JOINED))
+        await self._change_log.commit(self._ring_change(name, RingState.JOINED))
         self._members.stir()
-        self._mover.plan_anew()
+        self._scheduler.replan()
         return RingResult()
 
     async def _drain(self, name: str) -> RingResult:
         if self._view.member(name) is None:
             return _unknown(name)
-        if self._book.state(name) is RingState.DRAINED:
+        if self._member_table.state(name) is RingState.DRAINED:
             return RingResult()
-        if not self._book.in_state(RingState.JOINED) - {name}:
+        if not self._member_table.in_state(RingState.JOINED) - {name}:
             return RingResult(
                 RingRefusal.LAST_MEMBER, f"Nobody but {name} is in the ring to take its partitions."
             )
         change = self._ring_change(name, RingState.DRAINING)
         await self._give_up(moves_to(self._view, name), change)
-        self._mover.plan_anew()
+        self._scheduler.replan()
         return RingResult()
 
     async def _remove(self, name: str, accept_data_loss: bool) -> RingResult:
@@ -131,19 +131,21 @@ class RingCore:
             return _unknown(name)
         if self._members.may_be_alive(name):
             return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
-        keys = self._view.partitions_of(name) if self._book.owned(name) else []
+        keys = self._view.partitions_of(name) if self._member_table.owned(name) else []
         lost = self._described(keys)
-        heirs = self._members.placeable
+        new_owners = self._members.placeable
         if keys and not accept_data_loss:
             held = f"{name} still holds {len(keys)} partitions."
             return RingResult(RingRefusal.NOT_EMPTY, held, lost)
-        if keys and not heirs:
+        if keys and not new_owners:
             nobody = f"No other member is alive and in the ring to take what {name} holds."
             return RingResult(RingRefusal.LAST_MEMBER, nobody, lost)
-        change = removal(self._view, name, keys, heirs=heirs, loads=self._book.loads())
-        await self._revisions.commit(change, step="ring.metadata.remove")
-        self._mover.reports.forget_logs(keys)
-        self._mover.plan_anew()
+        change = removal(
+            self._view, name, keys, new_owners=new_owners, loads=self._member_table.loads()
+        )
+        await self._change_log.commit(change, step="ring.metadata.remove")
+        self._scheduler.reports.forget_logs(keys)
+        self._scheduler.replan()
         if keys:
             log.warning("%s is removed: %d partitions begin anew, empty", name, len(keys))
         return RingResult(lost=lost)
@@ -152,7 +154,7 @@ class RingCore:
         # A restored metadata service may not know a member that has joined since the backup.
         if self._members.may_be_alive(name):
             return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
-        await self._revisions.commit(Difference(accepted_volumes={name: True}))
+        await self._change_log.commit(Mutation(accepted_volumes={name: True}))
         log.warning("the next volume of %s is let in, whatever its age", name)
         return RingResult()
 
@@ -162,19 +164,19 @@ class RingCore:
             return RingResult(
                 RingRefusal.UNKNOWN_MOVE, f"There is no move {move_id} that could be cancelled."
             )
-        await self._give_up([move], Difference())
-        self._mover.on_cancelled(move)
+        await self._give_up([move], Mutation())
+        self._scheduler.on_cancelled(move)
         return RingResult()
 
-    async def _give_up(self, moves: Collection[Move], change: Difference) -> None:
+    async def _give_up(self, moves: Collection[Move], change: Mutation) -> None:
         """Rolls moves back, in one write with what else changes."""
         rolled_back = phases.roll_back(self._view, moves)
-        difference = replace(
+        mutation = replace(
             change,
             placements=rolled_back.placements,
             moves_gone=[*change.moves_gone, *rolled_back.moves_gone],
         )
-        await self._revisions.commit(difference, step="move.metadata.rollback")
+        await self._change_log.commit(mutation, step="move.metadata.rollback")
 
     async def _advance(
         self, move_id: int, phase: MovePhase, process: MemberProcess | None
@@ -183,10 +185,10 @@ class RingCore:
         if move is None:
             return None
         self._check_process(move, move.target, process)
-        difference = phases.advance(self._view, move, phase)
-        if difference is not None:
-            await self._revisions.commit(difference, step=_FAILPOINTS[phase])
-            self._mover.wake()
+        mutation = phases.advance(self._view, move, phase)
+        if mutation is not None:
+            await self._change_log.commit(mutation, step=_FAILPOINTS[phase])
+            self._scheduler.wake()
         return self._view.move(move_id)
 
     async def _end(self, move_id: int, process: MemberProcess | None) -> None:
@@ -194,8 +196,8 @@ class RingCore:
         if move is None or phases.is_open(move):
             return
         self._check_process(move, move.source, process)
-        await self._revisions.commit(Difference(moves_gone=[move_id]), step="move.metadata.end")
-        self._mover.wake()
+        await self._change_log.commit(Mutation(moves_gone=[move_id]), step="move.metadata.end")
+        self._scheduler.wake()
 
     def _check_process(self, move: Move, member: str, process: MemberProcess | None) -> None:
         """Raises `ProcessReplaced` unless `process` is the registered one of `member`."""
@@ -204,9 +206,9 @@ class RingCore:
             log.warning("move %d is not changed: %s", move.move_id, reason)
             raise ProcessReplaced(reason)
 
-    def _ring_change(self, name: str, state: RingState) -> Difference:
+    def _ring_change(self, name: str, state: RingState) -> Mutation:
         is_rebalancing = True if self._view.topics else None
-        return Difference(ring_states={name: state}, is_rebalancing=is_rebalancing)
+        return Mutation(ring_states={name: state}, is_rebalancing=is_rebalancing)
 
     def _described(self, lost: Sequence[PartitionKey]) -> list[LostPartitions]:
         """By topic, in the order of their names."""
@@ -214,7 +216,7 @@ class RingCore:
         for topic_id, keys in groupby(lost, key=lambda key: key[0]):
             topic = self._view.topic_by_id(topic_id)
             partitions = [partition for _, partition in keys]
-            sizes = (self._mover.reports.size_bytes((topic_id, one)) for one in partitions)
+            sizes = (self._scheduler.reports.size_bytes((topic_id, one)) for one in partitions)
             name = "" if topic is None else topic.name
             found.append(LostPartitions(topic_id, name, partitions, sum(sizes)))
         return found
@@ -222,35 +224,35 @@ class RingCore:
     def _members_described(self) -> list[RingMember]:
         coming: Counter[str] = Counter()
         under_way = [move for move in self._view.moves if phases.is_open(move)]
-        for one in (*under_way, *self._mover.plan):
+        for one in (*under_way, *self._scheduler.plan):
             coming[one.target] += 1
             coming[one.source] -= 1
-        sizes = self._mover.reports.sizes_by_member()
+        sizes = self._scheduler.reports.sizes_by_member()
         alive = self._members.live_members
         return [
             RingMember(
                 name=member.name,
                 address=member.address,
-                state=self._book.state(member.name),
+                state=self._member_table.state(member.name),
                 is_alive=member.name in alive,
-                partitions=(owned := self._book.owned(member.name)),
+                partitions=(owned := self._member_table.owned(member.name)),
                 planned=owned + coming[member.name],
                 size_bytes=sizes[member.name],
-                disk=self._mover.reports.disk(member.name),
+                disk=self._scheduler.reports.disk(member.name),
             )
             for member in self._view.members
         ]
 
     async def _changed(self, work: Callable[[], Awaitable[RingResult]]) -> RingResult:
         try:
-            return await self._revisions.alone(work)
+            return await self._change_log.alone(work)
         except KvStoreFailed as error:
             log.error("the ring is not changed: %s", error)
             return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
 
     async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._revisions.alone(work)
+            return await self._change_log.alone(work)
         except KvStoreFailed as error:
             raise BackendUnavailable(f"the move cannot be recorded: {error}") from error
 

@@ -1,4 +1,4 @@
-"""The ring over gRPC: only translates, to and from `RingCore`."""
+"""The ring over gRPC: only translates, to and from `LocalRing`."""
 
 from collections.abc import Awaitable
 from typing import Final
@@ -14,7 +14,7 @@ from common.rpc.messages.ring import (
 )
 from common.rpc.server import RpcServer, Service
 from common.rpc.status import MalformedRequest
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from protos.metadata.v1 import ring_pb2 as pb
 from protos.metadata.v1.ring_pb2_grpc import RingServiceServicer, add_RingServiceServicer_to_server
 
@@ -94,6 +94,6 @@ def service(ring: Ring) -> Service:
     return Service(RING_SERVICE, lambda server: add_RingServiceServicer_to_server(servicer, server))
 
 
-def tell_of_moves(core: MetadataCore, server: RpcServer) -> None:
+def tell_of_moves(core: LocalMetadata, server: RpcServer) -> None:
     """Lets the health of RingService say whether moves work. The process stays ready."""
     core.on_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))

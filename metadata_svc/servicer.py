@@ -1,4 +1,4 @@
-"""metadata.v1 over gRPC: only translates, to and from `MetadataCore`."""
+"""metadata.v1 over gRPC: only translates, to and from `LocalMetadata`."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ from common.rpc.messages.metadata import (
 from common.rpc.messages.ring import process_from_message
 from common.rpc.server import Service
 from common.rpc.status import abort_with
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.watch.messages import ChangeMessages
-from metadata_svc.watch.requests import WrongRegistration, hear, registration
+from metadata_svc.watch.requests import InvalidRegistration, hear, registration
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import (
     MetadataServiceServicer,
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class MetadataServicer(MetadataServiceServicer):
     """One method for each RPC of `protos/metadata/v1/metadata.proto`, which says what they do."""
 
-    def __init__(self, core: MetadataCore) -> None:
+    def __init__(self, core: LocalMetadata) -> None:
         self._core = core
         self._messages = ChangeMessages(lease_ms=core.lease_ms)
 
@@ -41,7 +41,7 @@ class MetadataServicer(MetadataServiceServicer):
     ) -> AsyncIterator[pb.WatchResponse]:
         try:
             who = await registration(requests, pauses=self._core.pauses)
-        except WrongRegistration as error:
+        except InvalidRegistration as error:
             await abort_with(context, error)
         watch = self._core.watch(who)
         hearing = asyncio.create_task(hear(requests, watch, who=who, pauses=self._core.pauses))
@@ -114,7 +114,7 @@ class MetadataServicer(MetadataServiceServicer):
         return pb.RenewVolumeTokenResponse()
 
 
-def service(core: MetadataCore) -> Service:
+def service(core: LocalMetadata) -> Service:
     """The servicer, as a gRPC server takes it."""
     servicer = MetadataServicer(core)
     return Service(

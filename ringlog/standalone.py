@@ -23,7 +23,7 @@ from gateway_svc.app import GatewayServer
 from gateway_svc.net.listener import CannotListen
 from gateway_svc.net.pipeline import LARGE_BUDGET
 from metadata_svc.app import open_core as open_metadata
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.ring_servicer import service as ring_service
 from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.servicer import service as metadata_service
@@ -103,7 +103,7 @@ async def serve(services: Services, stop: asyncio.Event) -> None:
 async def _grpc(
     services: Services,
     gateway: GatewayServer,
-    metadata: MetadataCore,
+    metadata: LocalMetadata,
     partitions: LocalPartitions,
     coordinators: OwnedCoordinators,
 ) -> AsyncIterator[RpcServer]:
@@ -146,7 +146,7 @@ async def _started(
 async def _member(
     services: Services,
     server: RpcServer,
-    metadata: MetadataCore,
+    metadata: LocalMetadata,
     partitions: LocalPartitions,
     stop: asyncio.Event,
 ) -> AsyncIterator[None]:

@@ -1,31 +1,31 @@
-"""Exceptions that cross a port."""
+"""The exceptions that cross a port."""
 
 
 class BackendUnavailable(Exception):
-    """Raised when the service behind a port does not respond: unreachable, draining, too slow.
+    """The service behind a port did not answer: unreachable, draining, or out of time.
 
-    The call may have taken effect. Handlers turn the exception into a retriable Kafka error.
+    Says nothing about whether the call took effect. Handlers turn it into a retriable Kafka error.
     """
 
 
 class CallNotSent(BackendUnavailable):
-    """Raised when the call did not leave this process: it had no effect and may be retried."""
+    """The call did not leave this process, so it certainly had no effect and may be made again."""
 
 
 class ProcessReplaced(BackendUnavailable):
-    """Raised when the caller is not the registered process of its member.
+    """The caller is not the registered process of its member; another one may have its place.
 
-    A retry helps a process that is about to register again. A process that was replaced learns it
-    from its next registration, which is rejected.
+    Retrying helps a process that is about to register again. One that was replaced learns it from
+    its next registration, which is refused.
     """
 
 
 class OwnerLost(CallNotSent):
-    """Raised when there is no connection to the owner, and waiting for one would delay others."""
+    """There is no connection to the owner, and waiting for one would delay others."""
 
 
 class RegistrationRefused(Exception):
-    """Raised when the metadata service rejects this gateway or partition service; has the reason.
+    """The metadata service does not take this gateway or partition service, and says why.
 
-    A retry does not help: the volume is another member's or empty, or a later process has the name.
+    Trying again would not help: the volume is another's or empty, or a later process has the name.
     """

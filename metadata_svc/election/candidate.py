@@ -15,7 +15,7 @@ from common.etcd.leadership import LeadershipLost, LeaderTerm
 from common.kv.etcd import EtcdKvStore
 from common.kv.store import KvStore, KvStoreFailed
 from common.rpc.server import RpcServer, Service
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.election.leader_gate import LeaderGate
 from metadata_svc.ring_servicer import tell_of_moves
 from metadata_svc.store_config import StoreSettings
@@ -35,8 +35,8 @@ class Candidate:
         client: EtcdClient,
         *,
         address: str,
-        make_core: Callable[[KvStore], MetadataCore],
-        services: Callable[[MetadataCore], Sequence[Service]],
+        make_core: Callable[[KvStore], LocalMetadata],
+        services: Callable[[LocalMetadata], Sequence[Service]],
     ) -> None:
         self._settings = settings
         self._client = client

@@ -7,66 +7,71 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import Member, Placement, PlacementChange, VolumeState
 from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.members.admission import is_same_process, succession_problem
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 
 
 def member_arrival(
-    view: ClusterView, book: RingBook, member: Member, *, live: Collection[str], joins: bool
-) -> Difference:
-    """The difference that a member makes which may register.
+    view: ClusterView,
+    member_table: MemberTable,
+    member: Member,
+    *,
+    live: Collection[str],
+    joins: bool,
+) -> Mutation:
+    """The mutation that a member makes which may register.
 
     `live` are the identities of those who are alive with it, `joins` says whether a member that was
     not known is in the ring at once.
     """
     name, volume = member.name, member.volume or VolumeState()
     is_new = view.member(name) is None
-    epochs = _new_epochs(view, book, member)
-    return Difference(
+    epochs = _new_epochs(view, member_table, member)
+    return Mutation(
         members=[replace(member, volume=None)],
         live=live,
         placements=epochs.placements,
         moves_gone=epochs.moves_gone,
         ring_states={name: RingState.JOINED if joins else RingState.OUTSIDE} if is_new else {},
         is_rebalancing=True if is_new and joins and view.topics else None,
-        volume_tokens={name: _token(view, book, member)},
-        accepted_volumes={name: False} if name in book.accepted_volumes else {},
-        next_move_id=volume.move_id + 1 if volume.move_id >= book.next_move_id else None,
+        volume_tokens={name: _token(view, member_table, member)},
+        accepted_volumes={name: False} if name in member_table.accepted_volumes else {},
+        next_move_id=volume.move_id + 1 if volume.move_id >= member_table.next_move_id else None,
         revision_min=max(0, volume.applied_revision),
     )
 
 
-def is_known(view: ClusterView, book: RingBook, member: Member) -> bool:
+def is_known(view: ClusterView, member_table: MemberTable, member: Member) -> bool:
     """Returns whether a registration changes nothing but that the member is alive."""
     volume = member.volume or VolumeState()
     return (
         view.member(member.name) == replace(member, volume=None)
-        and book.volume_tokens.get(member.name, "") == _token(view, book, member)
-        and member.name not in book.accepted_volumes
+        and member_table.volume_tokens.get(member.name, "") == _token(view, member_table, member)
+        and member.name not in member_table.accepted_volumes
         and not volume.may_lack_records
     )
 
 
-def _token(view: ClusterView, book: RingBook, member: Member) -> str:
+def _token(view: ClusterView, member_table: MemberTable, member: Member) -> str:
     """The token to record; empty for an older release, which is not measured by that of a newer."""
     tokens = member.volume.tokens if member.volume is not None else ()
-    recorded = book.volume_tokens.get(member.name, "")
+    recorded = member_table.volume_tokens.get(member.name, "")
     if is_same_process(view, member) and recorded and recorded not in tokens:
         return recorded
     return tokens[-1] if tokens else ""
 
 
-def _new_epochs(view: ClusterView, book: RingBook, member: Member) -> Difference:
+def _new_epochs(view: ClusterView, member_table: MemberTable, member: Member) -> Mutation:
     """New leader epochs for the partitions of a member that may lack records.
 
     Offsets that are given again are under another epoch then, so clients that check epochs
     (KIP-320) see that the log was truncated.
     """
     name, volume = member.name, member.volume or VolumeState()
-    token = book.volume_tokens.get(name)
+    token = member_table.volume_tokens.get(name)
     is_other = succession_problem(view, member, token=token) is not None
     if not is_other and not volume.may_lack_records:
-        return Difference()
+        return Mutation()
     # A copy that a move brings is durable step by step; in an older volume it may be of a move that
     # is over. The epoch of a move is its partition's, so what the member hands over begins again.
     ended = [
@@ -84,7 +89,7 @@ def _new_epochs(view: ClusterView, book: RingBook, member: Member) -> Difference
         for move in ended
         if _is_fenced_elsewhere(move, name)
     }
-    return Difference(
+    return Mutation(
         placements=[PlacementChange(*key, placement) for key, placement in placements.items()],
         moves_gone=[move.move_id for move in ended],
     )

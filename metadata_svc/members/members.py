@@ -23,27 +23,27 @@ from common.ports.metadata import ClusterChange, Gateway, Member, Registration
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.runtime.notifier import Notifier
-from metadata_svc.change_log import Revisions
+from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import gateway_refusal, refusal, succession_problem
 from metadata_svc.members.arrival import is_known, member_arrival
 from metadata_svc.members.registration import describe, identity
 from metadata_svc.pauses import Pauses
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
-from metadata_svc.watch.hub import Hub, WatchEnded, Watcher
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
+from metadata_svc.watch.hub import WatchEnded, Watcher, WatchHub
 
 log = logging.getLogger(__name__)
 
 
-class Members:
+class MemberRegistry:
     """Live gateways and partition services, and those who are expected back."""
 
     def __init__(  # noqa: PLR0913 - what members are kept in, each named by its caller
         self,
         view: ClusterView,
-        book: RingBook,
-        hub: Hub,
-        revisions: Revisions,
+        member_table: MemberTable,
+        hub: WatchHub,
+        change_log: ChangeLog,
         *,
         pauses: Pauses | None = None,
         joins: bool = True,
@@ -52,9 +52,9 @@ class Members:
         self.pauses = pauses or Pauses(lease_ms=0)
         self._view = view
         self._hub = hub
-        self._revisions = revisions
+        self._change_log = change_log
         self._watches: dict[str, RegisteredWatch] = {}
-        self._book = book
+        self._member_table = member_table
         self._joins = joins
         self._expected: set[str] = set()
         self._expected_end = 0.0
@@ -65,7 +65,7 @@ class Members:
         #: Names of members whose disks take no appends; nobody says so at first.
         self.unwritable: Callable[[], frozenset[str]] = frozenset
         #: Called whenever a partition service came or went; nobody listens at first.
-        self.on_news: Callable[[], None] = lambda: None
+        self.on_members_changed: Callable[[], None] = lambda: None
         self._changes = Notifier()
 
     @property
@@ -80,7 +80,7 @@ class Members:
 
         Where none of them takes appends it is all that are in the ring and alive.
         """
-        alive = self.live_members & self._book.in_state(RingState.JOINED)
+        alive = self.live_members & self._member_table.in_state(RingState.JOINED)
         return alive - self.unwritable() or alive
 
     @property
@@ -126,7 +126,7 @@ class Members:
             RegistrationRefused: it is not who it says, or somebody has come after it.
         """
         try:
-            await self._revisions.alone(lambda: self._register(watch))
+            await self._change_log.alone(lambda: self._register(watch))
         except KvStoreFailed as error:
             raise BackendUnavailable(f"cannot register: {error}") from error
 
@@ -144,13 +144,13 @@ class Members:
             self._departures.add(task)
             task.add_done_callback(self._departures.discard)
         elif not self._is_stopped:
-            await self._revisions.alone(lambda: self._unregister(watch))
+            await self._change_log.alone(lambda: self._unregister(watch))
 
     async def _unregister_after_grace(self, watch: "RegisteredWatch") -> None:
         await self.pauses.wait_for_grace()
         if not self._is_stopped:
             with suppress(BackendUnavailable):
-                await self._revisions.alone(lambda: self._unregister(watch))
+                await self._change_log.alone(lambda: self._unregister(watch))
 
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
@@ -158,8 +158,8 @@ class Members:
     async def _register(self, watch: "RegisteredWatch") -> None:
         own, name = identity(watch.registration), describe(watch.registration)
         self._check(watch.registration)
-        if (difference := self._arrival(watch.registration)) is not None:
-            await self._revisions.commit(difference)
+        if (mutation := self._arrival(watch.registration)) is not None:
+            await self._change_log.commit(mutation)
         before = self._watches.get(own)
         if before is not None and before.watcher is not None:
             log.warning("%s: taken over from %s", name, describe(before.registration))
@@ -168,7 +168,7 @@ class Members:
         self._watches[own] = watch
         self._expected.discard(own)
         self.stir()
-        self.on_news()
+        self.on_members_changed()
         log.info("%s joined", name)
 
     async def _unregister(self, watch: "RegisteredWatch") -> None:
@@ -180,10 +180,10 @@ class Members:
         del self._watches[own]
         log.info("%s left", name)
         try:
-            await self._revisions.commit(self._departure(watch.registration))
+            await self._change_log.commit(self._departure(watch.registration))
         except KvStoreFailed as error:
             log.error("cannot store that %s left: %s", name, error)
-        self.on_news()
+        self.on_members_changed()
 
     def _reason_against(self, registration: Registration) -> str | None:
         if isinstance(registration, Member):
@@ -194,13 +194,13 @@ class Members:
         return gateway_refusal(before.registration, registration)
 
     def _reason_against_member(self, member: Member) -> str | None:
-        owned, lost = self._book.owned(member.name), self._book.lost_volumes
+        owned, lost = self._member_table.owned(member.name), self._member_table.lost_volumes
         reason = refusal(self._view, member, owned=owned, lost_volumes=lost)
         if reason is not None:
             return reason
-        token = self._book.volume_tokens.get(member.name)
+        token = self._member_table.volume_tokens.get(member.name)
         problem = succession_problem(self._view, member, token=token)
-        if problem is None or member.name not in self._book.accepted_volumes:
+        if problem is None or member.name not in self._member_table.accepted_volumes:
             return problem
         log.warning("accepted by an operator: %s", problem)
         return None
@@ -211,25 +211,25 @@ class Members:
             log.error("registration refused: %s", reason)
             raise RegistrationRefused(reason)
 
-    def _arrival(self, registration: Registration) -> Difference | None:
+    def _arrival(self, registration: Registration) -> Mutation | None:
         """What others must learn, or the store; None where all of it is known already."""
         own = identity(registration)
         live = self._live_or_expected() | {own}
         if isinstance(registration, Gateway):
             knows = self._view.gateway(registration.node_id) == registration
-            difference = Difference(gateways=[registration], live=live)
+            mutation = Mutation(gateways=[registration], live=live)
         else:
-            knows = is_known(self._view, self._book, registration)
-            difference = member_arrival(
-                self._view, self._book, registration, live=live, joins=self._joins
+            knows = is_known(self._view, self._member_table, registration)
+            mutation = member_arrival(
+                self._view, self._member_table, registration, live=live, joins=self._joins
             )
-        return None if knows and own in self._live_or_expected() else difference
+        return None if knows and own in self._live_or_expected() else mutation
 
-    def _departure(self, registration: Registration) -> Difference:
+    def _departure(self, registration: Registration) -> Mutation:
         live = self._live_or_expected()
         if isinstance(registration, Gateway):
-            return Difference(gateways_gone=[registration.node_id], live=live)
-        return Difference(live=live)
+            return Mutation(gateways_gone=[registration.node_id], live=live)
+        return Mutation(live=live)
 
     def _live_or_expected(self) -> set[str]:
         is_time_over = asyncio.get_running_loop().time() >= self._expected_until()
@@ -243,7 +243,7 @@ class Members:
 class RegisteredWatch:
     """Implements `common.ports.metadata.Watch`; registers when it is first asked for a change."""
 
-    def __init__(self, members: Members, registration: Registration) -> None:
+    def __init__(self, members: MemberRegistry, registration: Registration) -> None:
         self.registration = registration
         self.watcher: Watcher | None = None
         self._members = members

@@ -13,7 +13,7 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import Placement, PlacementChange
 from metadata_svc.moves import phases
 from metadata_svc.moves.plan import PartitionKey, moves_to
-from metadata_svc.state.mutation import Difference
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.topics.placement import owners_of
 
 
@@ -22,16 +22,16 @@ def removal(
     name: str,
     lost: Sequence[PartitionKey],
     *,
-    heirs: Collection[str],
+    new_owners: Collection[str],
     loads: Mapping[str, int],
-) -> Difference:
+) -> Mutation:
     """The end of a member that is not alive.
 
     Args:
         view: the cluster; the member is in it.
         name: the member.
         lost: what it owns; all of it finds another owner.
-        heirs: members that may own partitions; at least one where something is lost.
+        new_owners: members that may own partitions; at least one where something is lost.
         loads: how many partitions each member owns now.
     """
     member = view.member(name)
@@ -40,10 +40,10 @@ def removal(
     # What it was to hand over, or to delete, is beyond reach with it. Where it was the target of a
     # committed move the record stays: by that the source deletes its copy.
     from_it = [move.move_id for move in view.moves if move.source == name]
-    return Difference(
+    return Mutation(
         members_gone=[name],
         moves_gone=[*rolled_back.moves_gone, *from_it],
-        placements=[*rolled_back.placements, *_begun_anew(view, lost, heirs, loads)],
+        placements=[*rolled_back.placements, *_begun_anew(view, lost, new_owners, loads)],
         lost_volumes={member.volume_id: name} if lost and member.volume_id else {},
         is_rebalancing=True if view.topics else None,
     )
@@ -52,26 +52,28 @@ def removal(
 def _begun_anew(
     view: ClusterView,
     lost: Sequence[PartitionKey],
-    heirs: Collection[str],
+    new_owners: Collection[str],
     loads: Mapping[str, int],
 ) -> list[PlacementChange]:
     if not lost:
         return []
-    owners = owners_of(lost, heirs, loads)
+    owners = owners_of(lost, new_owners, loads)
     return [
-        PlacementChange(*key, Placement(_heir(view, key, heirs) or owner, _next_epoch(view, key)))
+        PlacementChange(
+            *key, Placement(_heir(view, key, new_owners) or owner, _next_epoch(view, key))
+        )
         for key, owner in zip(lost, owners, strict=True)
     ]
 
 
-def _heir(view: ClusterView, key: PartitionKey, heirs: Collection[str]) -> str | None:
+def _heir(view: ClusterView, key: PartitionKey, new_owners: Collection[str]) -> str | None:
     """The member that the partition was on its way to: the ring wants it there.
 
     Where its copy is whole nothing is lost; one that is not is deleted, for a part of a log must
     not pass for the log.
     """
     move = view.move_of(*key)
-    return move.target if move is not None and move.target in heirs else None
+    return move.target if move is not None and move.target in new_owners else None
 
 
 def _next_epoch(view: ClusterView, key: PartitionKey) -> int:

@@ -14,47 +14,47 @@ from dataclasses import replace
 from common.cluster.view import ClusterView
 from common.ports.metadata import Placement, PlacementChange
 from common.ports.moves import Move, MovePhase
-from metadata_svc.moves.plan import Wish
-from metadata_svc.state.mutation import Difference
+from metadata_svc.moves.plan import PlannedMove
+from metadata_svc.state.mutation import Mutation
 
 
-def begin(view: ClusterView, wishes: Sequence[Wish], *, next_move_id: int) -> Difference:
-    """Records a move for each wish. Its partition exists, is the source's, and is in no move."""
-    return Difference(
+def begin(view: ClusterView, wishes: Sequence[PlannedMove], *, next_move_id: int) -> Mutation:
+    """Records a move for each planned. Its partition exists, is the source's, and is in no move."""
+    return Mutation(
         moves=[
             Move(
                 move_id=next_move_id + number,
-                topic_id=wish.topic_id,
-                partition=wish.partition,
-                source=wish.source,
-                target=wish.target,
-                leader_epoch=_placement(view, wish).leader_epoch,
+                topic_id=planned.topic_id,
+                partition=planned.partition,
+                source=planned.source,
+                target=planned.target,
+                leader_epoch=_placement(view, planned).leader_epoch,
                 phase=MovePhase.PREPARE,
             )
-            for number, wish in enumerate(wishes)
+            for number, planned in enumerate(wishes)
         ],
         next_move_id=next_move_id + len(wishes),
     )
 
 
-def advance(view: ClusterView, move: Move, phase: MovePhase) -> Difference | None:
+def advance(view: ClusterView, move: Move, phase: MovePhase) -> Mutation | None:
     """Brings a recorded move to `phase`; None: it is there or further, or cannot come there now."""
     if phase <= move.phase:
         return None
     if phase is not MovePhase.COMMIT:
-        return Difference(moves=[replace(move, phase=phase)])
+        return Mutation(moves=[replace(move, phase=phase)])
     if move.phase is not MovePhase.FENCE:
         return None
-    return Difference(
+    return Mutation(
         moves=[replace(move, phase=phase)], placements=[_handed_to(view, move, move.target)]
     )
 
 
-def roll_back(view: ClusterView, moves: Iterable[Move]) -> Difference:
+def roll_back(view: ClusterView, moves: Iterable[Move]) -> Mutation:
     """Ends moves of which none is committed; their partitions stay where they are."""
     given_up = list(moves)
     assert all(is_open(move) for move in given_up)
-    return Difference(
+    return Mutation(
         moves_gone=[move.move_id for move in given_up],
         placements=[
             _handed_to(view, move, move.source)
@@ -74,7 +74,7 @@ def _handed_to(view: ClusterView, move: Move, owner: str) -> PlacementChange:
     return PlacementChange(move.topic_id, move.partition, placement)
 
 
-def _placement(view: ClusterView, what: Move | Wish) -> Placement:
+def _placement(view: ClusterView, what: Move | PlannedMove) -> Placement:
     placement = view.placement(what.topic_id, what.partition)
     assert placement is not None
     return placement

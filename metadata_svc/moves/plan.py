@@ -21,7 +21,7 @@ PartitionKey = tuple[bytes, int]
 NO_ROOM_PAUSE_S: Final = 5.0
 
 
-class Wish(NamedTuple):
+class PlannedMove(NamedTuple):
     """A partition that is at `source` and should be at `target`."""
 
     topic_id: bytes
@@ -41,7 +41,7 @@ class Limits(NamedTuple):
     moves_per_member_max: int = 2
 
 
-def wishes(view: ClusterView, ring: HashRing) -> list[Wish]:
+def wishes(view: ClusterView, ring: HashRing) -> list[PlannedMove]:
     """Where the ring wants something else than the table. Moves under way count as done."""
     current = {
         (topic.topic_id, partition): placement.owner
@@ -53,7 +53,7 @@ def wishes(view: ClusterView, ring: HashRing) -> list[Wish]:
         if move.target in members:
             current[move.topic_id, move.partition] = move.target
     wanted = ring.rebalance(current)
-    return [Wish(*key, current[key], target) for key, target in wanted.items()]
+    return [PlannedMove(*key, current[key], target) for key, target in wanted.items()]
 
 
 class Situation(NamedTuple):
@@ -75,10 +75,10 @@ class Situation(NamedTuple):
         """Returns whether a move between two members can get on."""
         return source in self.alive and target in self.alive and target not in self.unwritable
 
-    def fits(self, wish: Wish, taken_bytes: int = 0) -> bool:
+    def fits(self, planned: PlannedMove, taken_bytes: int = 0) -> bool:
         """Returns whether the target has room, where `taken_bytes` more go there already."""
-        room = self.room.get(wish.target)
-        return room is None or self.size_of(wish.key) + taken_bytes <= room
+        room = self.room.get(planned.target)
+        return room is None or self.size_of(planned.key) + taken_bytes <= room
 
 
 class Plan:
@@ -87,32 +87,36 @@ class Plan:
     Only the heads of the queues are looked at: ten thousand waiting cost nothing at each step.
     """
 
-    def __init__(self, waiting: Iterable[Wish] = ()) -> None:
-        self._queues: dict[tuple[str, str], deque[Wish]] = {}
-        self._later: list[tuple[float, Wish]] = []
-        for wish in waiting:
-            self._append(wish)
+    def __init__(self, waiting: Iterable[PlannedMove] = ()) -> None:
+        self._queues: dict[tuple[str, str], deque[PlannedMove]] = {}
+        self._later: list[tuple[float, PlannedMove]] = []
+        for planned in waiting:
+            self._append(planned)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values())) + len(self._later)
 
-    def __iter__(self) -> Iterator[Wish]:
-        return chain(chain.from_iterable(self._queues.values()), (wish for _, wish in self._later))
+    def __iter__(self) -> Iterator[PlannedMove]:
+        return chain(
+            chain.from_iterable(self._queues.values()), (planned for _, planned in self._later)
+        )
 
     @property
     def next_time(self) -> float | None:
-        """When the first wish that was put off is due again."""
+        """When the first planned that was put off is due again."""
         return min((time for time, _ in self._later), default=None)
 
     def sort(self, busy: Callable[[PartitionKey], tuple[int, ...]]) -> None:
         """Puts the busiest first; `busy` grows with what a partition has to do."""
         for pair, queue in self._queues.items():
-            ordered = sorted(queue, key=lambda wish: (busy(wish.key), wish.key), reverse=True)
+            ordered = sorted(
+                queue, key=lambda planned: (busy(planned.key), planned.key), reverse=True
+            )
             self._queues[pair] = deque(ordered)
 
-    def put_off(self, wish: Wish, until: float) -> None:
+    def put_off(self, planned: PlannedMove, until: float) -> None:
         """Wanted again, not before `until`."""
-        self._later.append((until, wish))
+        self._later.append((until, planned))
 
     def forget_topics(self, topic_ids: Collection[bytes]) -> None:
         for pair, queue in self._queues.items():
@@ -127,7 +131,7 @@ class Plan:
         *,
         busy: Callable[[PartitionKey], tuple[int, ...]],
         now: float,
-    ) -> list[Wish]:
+    ) -> list[PlannedMove]:
         """Takes out what may begin now: as many as limits allow, between members that are ready.
 
         A move that stands still, because a member of it is not ready or it does not get on, takes
@@ -144,7 +148,7 @@ class Plan:
         places = limits.moves_max - len(moves)
         members = Counter(chain.from_iterable((one.source, one.target) for one in moves))
         coming: Counter[str] = Counter()
-        taken: list[Wish] = []
+        taken: list[PlannedMove] = []
 
         def is_free(pair: tuple[str, str]) -> bool:
             has_places = all(members[one] < limits.moves_per_member_max for one in pair)
@@ -158,17 +162,17 @@ class Plan:
             ]
             if not heads:
                 break
-            wish = max(heads, key=lambda one: (busy(one.key), one.key))
-            self._queues[wish.source, wish.target].popleft()
-            if not situation.fits(wish, coming[wish.target]):
-                self.put_off(wish, now + NO_ROOM_PAUSE_S)
+            planned = max(heads, key=lambda one: (busy(one.key), one.key))
+            self._queues[planned.source, planned.target].popleft()
+            if not situation.fits(planned, coming[planned.target]):
+                self.put_off(planned, now + NO_ROOM_PAUSE_S)
                 continue
-            members.update((wish.source, wish.target))
-            coming[wish.target] += situation.size_of(wish.key)
-            taken.append(wish)
+            members.update((planned.source, planned.target))
+            coming[planned.target] += situation.size_of(planned.key)
+            taken.append(planned)
         return taken
 
-    def _drop_stale(self, view: ClusterView, queue: deque[Wish]) -> bool:
+    def _drop_stale(self, view: ClusterView, queue: deque[PlannedMove]) -> bool:
         """Lets the head be one that can begin. Returns whether there is one."""
         while queue:
             head = queue[0]
@@ -180,13 +184,13 @@ class Plan:
         return False
 
     def _come_back(self, now: float) -> None:
-        due = [wish for time, wish in self._later if time <= now]
+        due = [planned for time, planned in self._later if time <= now]
         self._later = [one for one in self._later if one[0] > now]
-        for wish in due:
-            self._append(wish)
+        for planned in due:
+            self._append(planned)
 
-    def _append(self, wish: Wish) -> None:
-        self._queues.setdefault((wish.source, wish.target), deque()).append(wish)
+    def _append(self, planned: PlannedMove) -> None:
+        self._queues.setdefault((planned.source, planned.target), deque()).append(planned)
 
 
 def moves_to(view: ClusterView, member: str) -> list[Move]:

@@ -1,8 +1,7 @@
-"""Makes moves happen: plans, begins, gives up, and says when a member is empty.
+"""Plans, begins and gives up moves, and marks members as drained.
 
-The steps in between are the target's (`ring.py` records them). Everything that must outlast
-this process is in the store: recorded moves, ring states, and whether a plan is still due. The plan
-itself is made anew after a start.
+The target of a move takes the steps in between (`ring.py` records them). Recorded moves, ring
+states and whether a plan is due are in the store; the plan itself is made again after a start.
 """
 
 import asyncio
@@ -18,13 +17,13 @@ from common.ports.moves import Move, MovePhase, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
-from metadata_svc.change_log import Revisions
-from metadata_svc.members.members import Members
+from metadata_svc.change_log import ChangeLog
+from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.load_reports import Reports
-from metadata_svc.moves.plan import Limits, PartitionKey, Plan, Situation, Wish, wishes
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.moves.plan import Limits, PartitionKey, Plan, PlannedMove, Situation, wishes
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.topics.placement import ring_of
 
 log = logging.getLogger(__name__)
@@ -62,15 +61,15 @@ class RingPolicy:
         return Limits(self.moves_max, self.moves_per_member_max)
 
 
-class Mover:
+class MoveScheduler:
     """One for a metadata service. `settle` does all that is to be done; `run` calls it in time."""
 
     def __init__(
         self,
         view: ClusterView,
-        book: RingBook,
-        revisions: Revisions,
-        members: Members,
+        member_table: MemberTable,
+        change_log: ChangeLog,
+        members: MemberRegistry,
         policy: RingPolicy,
     ) -> None:
         self.reports = Reports(view)
@@ -81,8 +80,8 @@ class Mover:
         #: Called with `trouble` when it changes between "" and something.
         self.on_trouble: Callable[[str], None] = lambda _trouble: None
         self._view = view
-        self._book = book
-        self._revisions = revisions
+        self._member_table = member_table
+        self._change_log = change_log
         self._members = members
         self._policy = policy
         self._fence_timeout_s = policy.fence_timeout_ms / 1000
@@ -100,7 +99,7 @@ class Mover:
         """Something happened: look whether there is something to do."""
         self._changes.notify_all()
 
-    def plan_anew(self) -> None:
+    def replan(self) -> None:
         """The ring changed, or an operator asks again."""
         self._planned_for = None
         self.wake()
@@ -128,7 +127,7 @@ class Mover:
         while True:
             seen = self._changes.version
             try:
-                next_time = await self._revisions.alone(lambda: self.settle(loop.time()))
+                next_time = await self._change_log.alone(lambda: self.settle(loop.time()))
             except KvStoreFailed as error:
                 log.error("moves stand still: %s", error)
                 self._set_trouble(str(error))
@@ -157,7 +156,7 @@ class Mover:
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.
 
-        Only for use inside `Revisions.alone`. Raises `KvStoreFailed`.
+        Only for use inside `ChangeLog.alone`. Raises `KvStoreFailed`.
         """
         await self._give_up_fences(now)
         await self._make_plan(now)
@@ -192,8 +191,8 @@ class Mover:
         ]
         if not given_up:
             return
-        difference = phases.roll_back(self._view, given_up)
-        await self._revisions.commit(difference, step="move.metadata.rollback")
+        mutation = phases.roll_back(self._view, given_up)
+        await self._change_log.commit(mutation, step="move.metadata.rollback")
         for move in given_up:
             log.warning("given up behind its fence: %s", move)
             del self._fence_deadlines[move.move_id]
@@ -213,7 +212,7 @@ class Mover:
 
     async def _make_plan(self, now: float) -> None:
         """A new plan where the ring is another, or a plan was due when this service started."""
-        joined = self._book.in_state(RingState.JOINED)
+        joined = self._member_table.in_state(RingState.JOINED)
         if joined == self._planned_for and not self._is_plan_lost:
             self._sort_sometimes(now)
             return
@@ -223,7 +222,7 @@ class Mover:
             self._late.clear()
         self._is_plan_lost = False
         self.plan = Plan()
-        if self._book.is_rebalancing:
+        if self._member_table.is_rebalancing:
             await self._plan_for(joined, now)
 
     async def _plan_for(self, joined: frozenset[str], now: float) -> None:
@@ -232,7 +231,7 @@ class Mover:
         # In a thread: with a million partitions the loop would stand still for seconds. The view
         # does not change meanwhile, for this is run alone.
         found = await asyncio.to_thread(lambda: wishes(self._view, ring_of(joined)))
-        wanted = [wish for wish in found if wish.key not in self._cancelled]
+        wanted = [planned for planned in found if planned.key not in self._cancelled]
         self.plan = Plan(wanted)
         self.plan.sort(self.reports.busy)
         self._sorted_at = now
@@ -265,24 +264,26 @@ class Mover:
             now=now,
         )
         if chosen:
-            difference = phases.begin(self._view, chosen, next_move_id=self._book.next_move_id)
-            await self._revisions.commit(difference, step="move.metadata.prepare")
+            mutation = phases.begin(
+                self._view, chosen, next_move_id=self._member_table.next_move_id
+            )
+            await self._change_log.commit(mutation, step="move.metadata.prepare")
 
     async def _finish(self, now: float) -> None:
-        """Members that are empty are drained; a plan that is worked off is looked at once more."""
+        """Marks empty members as drained, and replans once when the plan is done."""
         busy = {move.source for move in self._view.moves}
         drained = {
             name: RingState.DRAINED
-            for name in self._book.in_state(RingState.DRAINING)
-            if self._book.owned(name) == 0 and name not in busy
+            for name in self._member_table.in_state(RingState.DRAINING)
+            if self._member_table.owned(name) == 0 and name not in busy
         }
-        is_done = self._book.is_rebalancing and not self.plan and not self._view.moves
+        is_done = self._member_table.is_rebalancing and not self.plan and not self._view.moves
         if is_done and await self._is_more_wanted(now):
             is_done = False
             self.wake()
         if drained or is_done:
-            difference = Difference(ring_states=drained, is_rebalancing=False if is_done else None)
-            await self._revisions.commit(difference)
+            mutation = Mutation(ring_states=drained, is_rebalancing=False if is_done else None)
+            await self._change_log.commit(mutation)
         for name in drained:
             log.info("%s is drained", name)
 
@@ -295,5 +296,5 @@ class Mover:
         return bool(self.plan)
 
 
-def _wish(move: Move) -> Wish:
-    return Wish(move.topic_id, move.partition, move.source, move.target)
+def _wish(move: Move) -> PlannedMove:
+    return PlannedMove(move.topic_id, move.partition, move.source, move.target)

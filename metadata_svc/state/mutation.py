@@ -1,4 +1,4 @@
-"""What is to change in the cluster: a value, which `revisions.py` stores and tells."""
+"""What is to change in the cluster: a value, which `change_log.py` stores and tells."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from common.ports.moves import Move, RingState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Mutation:
     """A `ClusterChange` that has no revision yet, and what only the metadata service keeps of it.
 
     `live` are the identities of those who live after it, `is_rebalancing` says whether partitions

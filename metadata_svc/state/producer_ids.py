@@ -23,7 +23,7 @@ def first_after_start(stored: int, *, now_ms: int) -> int:
 
 
 class ProducerIds:
-    """Hands out blocks. One caller at a time: see `Revisions.alone`."""
+    """Hands out blocks. One caller at a time: see `ChangeLog.alone`."""
 
     def __init__(self, next_id: int, save: Callable[[int], Awaitable[None]]) -> None:
         """`save` keeps the first id that was never given away, and returns when it is durable."""

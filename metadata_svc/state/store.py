@@ -10,7 +10,7 @@ from common.kv.store import KvStore, KvStoreFailed, WriteBatch
 from common.ports.metadata import Member, Placement, Topic
 from common.ports.moves import Move, RingState
 from metadata_svc.state import keys, rows
-from metadata_svc.state.mutation import Difference
+from metadata_svc.state.mutation import Mutation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class StateStore:
             live=rows.decode_live(self._must_get(keys.LIVE_KEY)),
         )
 
-    def save_change(self, revision: int, difference: Difference) -> None:
+    def save_change(self, revision: int, mutation: Mutation) -> None:
         """Keeps what outlives the process of a change, and its revision, in one durable write.
 
         Of gateways only that they live is kept: where they are they say themselves when they come
@@ -92,18 +92,18 @@ class StateStore:
         """
         batch = WriteBatch()
         batch.put(keys.REVISION_KEY, keys.encode_number(revision))
-        _put_topics(batch, difference)
-        for topic in difference.topics_gone:
+        _put_topics(batch, mutation)
+        for topic in mutation.topics_gone:
             batch.put(keys.deleted_topic_key(revision, topic.topic_id), b"")
-        _put_members(batch, difference)
-        for move_id in difference.moves_gone:
+        _put_members(batch, mutation)
+        for move_id in mutation.moves_gone:
             batch.delete(keys.move_key(move_id))
-        for move in difference.moves:
+        for move in mutation.moves:
             batch.put(keys.move_key(move.move_id), rows.encode_move(move))
-        if difference.next_move_id is not None:
-            batch.put(keys.MOVE_IDS_KEY, keys.encode_number(difference.next_move_id))
-        if difference.is_rebalancing is not None:
-            batch.put(keys.REBALANCING_KEY, b"1" if difference.is_rebalancing else b"0")
+        if mutation.next_move_id is not None:
+            batch.put(keys.MOVE_IDS_KEY, keys.encode_number(mutation.next_move_id))
+        if mutation.is_rebalancing is not None:
+            batch.put(keys.REBALANCING_KEY, b"1" if mutation.is_rebalancing else b"0")
         self._store.write(batch, sync=True)
 
     def save_next_producer_id(self, producer_id: int) -> None:
@@ -165,40 +165,40 @@ class StateStore:
         return value
 
 
-def _put_topics(batch: WriteBatch, difference: Difference) -> None:
-    for topic in difference.topics_gone:
+def _put_topics(batch: WriteBatch, mutation: Mutation) -> None:
+    for topic in mutation.topics_gone:
         batch.delete(keys.topic_key(topic.name))
         for partition, placement in enumerate(topic.partitions):
             if placement.leader_epoch > 0:
                 batch.delete(keys.placement_key(topic.topic_id, partition))
-    for topic in difference.topics:
+    for topic in mutation.topics:
         batch.put(keys.topic_key(topic.name), rows.encode_topic(topic))
-    for topic_id, partition, placement in difference.placements:
+    for topic_id, partition, placement in mutation.placements:
         row = rows.encode_placement(placement)
         batch.put(keys.placement_key(topic_id, partition), row)
 
 
-def _put_members(batch: WriteBatch, difference: Difference) -> None:
-    for name in difference.members_gone:
+def _put_members(batch: WriteBatch, mutation: Mutation) -> None:
+    for name in mutation.members_gone:
         batch.delete(keys.member_key(name))
         batch.delete(keys.ring_state_key(name))
         batch.delete(keys.volume_token_key(name))
         batch.delete(keys.accepted_volume_key(name))
-    for member in difference.members:
+    for member in mutation.members:
         batch.put(keys.member_key(member.name), rows.encode_member(member))
-    for name, state in difference.ring_states.items():
+    for name, state in mutation.ring_states.items():
         batch.put(keys.ring_state_key(name), rows.encode_ring_state(state))
-    for volume_id, name in difference.lost_volumes.items():
+    for volume_id, name in mutation.lost_volumes.items():
         batch.put(keys.lost_volume_key(volume_id), name.encode())
-    for name, token in difference.volume_tokens.items():
+    for name, token in mutation.volume_tokens.items():
         batch.put(keys.volume_token_key(name), token.encode())
-    for name, is_accepted in difference.accepted_volumes.items():
+    for name, is_accepted in mutation.accepted_volumes.items():
         if is_accepted:
             batch.put(keys.accepted_volume_key(name), b"")
         else:
             batch.delete(keys.accepted_volume_key(name))
-    if difference.live is not None:
-        batch.put(keys.LIVE_KEY, rows.encode_live(difference.live))
+    if mutation.live is not None:
+        batch.put(keys.LIVE_KEY, rows.encode_live(mutation.live))
 
 
 def _begin_ring(batch: WriteBatch) -> None:

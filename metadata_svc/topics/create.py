@@ -169,7 +169,7 @@ class Creation:
             )
 
     def _assigned_partition_count(self, asked: NewTopic) -> int:
-        """Checks an assignment as Kafka does. Which gateways it names makes no difference."""
+        """Checks an assignment as Kafka does. Which gateways it names makes no mutation."""
         if asked.replication_factor != _DEFAULT or asked.partition_count != _DEFAULT:
             raise _Refused(
                 TopicRefusal.INVALID_REQUEST,

@@ -98,7 +98,7 @@ class _Wait:
             self.done.set()
 
 
-class Hub:
+class WatchHub:
     """All watchers, and who waits for them."""
 
     def __init__(self, view: ClusterView, *, queue_length_max: int = QUEUE_LENGTH_MAX) -> None:

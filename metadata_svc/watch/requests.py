@@ -16,28 +16,28 @@ log = logging.getLogger(__name__)
 Requests = AsyncIterator[pb.WatchRequest]
 
 
-class WrongRegistration(MalformedRequest):
+class InvalidRegistration(MalformedRequest):
     """A watch does not begin by saying who watches; the text says what is missing."""
 
 
 async def registration(requests: Requests, *, pauses: Pauses) -> Registration:
-    """Who is calling, from the first message. Raises `WrongRegistration`."""
+    """Who is calling, from the first message. Raises `InvalidRegistration`."""
     try:
         first = await _next(requests, pauses)
     except TimeoutError:
-        raise WrongRegistration("nothing was registered in time") from None
+        raise InvalidRegistration("nothing was registered in time") from None
     event = None if first is None else first.WhichOneof("event")
     if first is not None and event == "register_gateway":
         gateway = gateway_from_message(first.register_gateway)
         if gateway.node_id < 0 or not gateway.endpoints:
-            raise WrongRegistration("a gateway needs a node id of 0 or more and an endpoint")
+            raise InvalidRegistration("a gateway needs a node id of 0 or more and an endpoint")
         return gateway
     if first is not None and event == "register_member":
         member = member_from_message(first.register_member)
         if not member.name or not member.address:
-            raise WrongRegistration("a partition service needs a name and an address")
+            raise InvalidRegistration("a partition service needs a name and an address")
         return member
-    raise WrongRegistration("the first message of a watch must register somebody")
+    raise InvalidRegistration("the first message of a watch must register somebody")
 
 
 async def hear(requests: Requests, watch: Watch, *, who: Registration, pauses: Pauses) -> None:

@@ -59,7 +59,7 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _BATCH_BODY: Final = struct.Struct(">hiqqqhii")
 
 
-class Difference(NamedTuple):
+class Mutation(NamedTuple):
     """A place in an answer, as `topics[0].error_code`, and what each side says there."""
 
     path: str
@@ -156,7 +156,7 @@ def _name_of(value: Any) -> str:
     return names[0].rjust(20) if names else ""
 
 
-def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Difference]:
+def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Mutation]:
     """Where two plain values differ."""
     if isinstance(kafka, Mapping) and isinstance(ringlog, Mapping):
         for name in kafka:
@@ -164,10 +164,10 @@ def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Difference
     elif isinstance(kafka, list) and isinstance(ringlog, list):
         yield from _in_lists(kafka, ringlog, path)
     elif kafka != ringlog:
-        yield Difference(path, kafka, ringlog)
+        yield Mutation(path, kafka, ringlog)
 
 
-def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Difference]:
+def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Mutation]:
     """Elements with names are compared by name, all others by their place."""
     theirs, ours = _by_name(kafka), _by_name(ringlog)
     if theirs is not None and ours is not None:
@@ -175,7 +175,7 @@ def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Diffe
             yield from differences(theirs.get(name), ours.get(name), f"{path}[{name}]")
         return
     if len(kafka) != len(ringlog):
-        yield Difference(path, kafka, ringlog)
+        yield Mutation(path, kafka, ringlog)
         return
     for index, (one, other) in enumerate(zip(kafka, ringlog, strict=True)):
         yield from differences(one, other, f"{path}[{index}]")

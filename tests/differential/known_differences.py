@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from kio.schema.errors import ErrorCode
 
-from tests.differential.comparison import Difference
+from tests.differential.comparison import Mutation
 from tests.support.clients.raw_client import (
     API_VERSIONS,
     CREATE_TOPICS,
@@ -38,7 +38,7 @@ class Known:
     ringlog: Any = _ANYTHING
     count: int = field(default=0, compare=False)
 
-    def explains(self, api_key: int, version: int, difference: Difference) -> bool:
+    def explains(self, api_key: int, version: int, difference: Mutation) -> bool:
         """Counts it where it does."""
         is_explained = (
             api_key == self.api_key

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from kio.index import load_response_schema
 
-from tests.differential.comparison import Difference, Reading, differences
+from tests.differential.comparison import Mutation, Reading, differences
 from tests.differential.known_differences import KNOWN_DIFFERENCES
 from tests.differential.requests import (
     consumer_heartbeat,
@@ -87,7 +87,7 @@ class Found(NamedTuple):
 
     what: str
     version: int
-    difference: Difference
+    difference: Mutation
 
 
 def report(found: Iterable[Found]) -> str:

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from tests.differential.comparison import Difference, Reading, differences
+from tests.differential.comparison import Mutation, Reading, differences
 from tests.differential.known_differences import Known
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import numbered
@@ -34,8 +34,8 @@ def test_masked_fields_may_differ_and_others_may_not():
     wrong = Answer("t", other, "b", "thus", topics=(Answer("x", one),))
     assert [one.path for one in found(theirs, wrong)] == ["topics[x].topic_id"]
     silent = Answer("t", other, "b", None, topics=(Answer("x", other),))
-    assert found(theirs, silent) == [Difference("error_message", "some text", None)]
-    assert found(Answer("t"), Answer("u")) == [Difference("name", "t", "u")]
+    assert found(theirs, silent) == [Mutation("error_message", "some text", None)]
+    assert found(Answer("t"), Answer("u")) == [Mutation("name", "t", "u")]
 
 
 def test_order_does_not_count_and_numbers_do():
@@ -58,8 +58,8 @@ def test_batches_are_compared_without_their_leader_epochs():
 
 def test_a_known_difference_explains_what_it_says_and_no_more():
     known = Known(3, r"topics\[.*\]\.name", "why not", kafka="a")
-    assert known.explains(3, 0, Difference("topics[x].name", "a", "b"))
-    assert not known.explains(4, 0, Difference("topics[x].name", "a", "b"))
-    assert not known.explains(3, 0, Difference("topics[x].names", "a", "b"))
-    assert not known.explains(3, 0, Difference("topics[x].name", "b", "a"))
+    assert known.explains(3, 0, Mutation("topics[x].name", "a", "b"))
+    assert not known.explains(4, 0, Mutation("topics[x].name", "a", "b"))
+    assert not known.explains(3, 0, Mutation("topics[x].names", "a", "b"))
+    assert not known.explains(3, 0, Mutation("topics[x].name", "b", "a"))
     assert known.count == 1

@@ -12,16 +12,16 @@ from common.cluster.view import ClusterView
 from common.kv.store import WriteBatch
 from common.ports.metadata import ClusterChange, Member, Topic
 from common.ports.moves import Move, MovePhase, RingRefusal, RingState
-from metadata_svc.change_log import Revisions
-from metadata_svc.members.members import Members, RegisteredWatch
+from metadata_svc.change_log import ChangeLog
+from metadata_svc.members.members import MemberRegistry, RegisteredWatch
 from metadata_svc.moves.plan import wishes
-from metadata_svc.moves.scheduler import Mover, RingPolicy
-from metadata_svc.ring import RingCore
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
+from metadata_svc.ring import LocalRing
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
 from metadata_svc.topics.placement import place, ring_of
-from metadata_svc.watch.hub import Hub
+from metadata_svc.watch.hub import WatchHub
 from tests.support.stores.memory_store import MemoryKvStore
 
 FENCE_TIMEOUT_S = 5.0
@@ -31,16 +31,20 @@ class Service:
     """The metadata service, as long as it is not killed. `store` outlives it."""
 
     def __init__(self, store, policy):
-        self.view, self.book = ClusterView(), RingBook()
-        self.hub = Hub(self.view)
-        self.revisions = Revisions(StateStore(store), self.view, self.book, self.hub)
-        self.members = Members(self.view, self.book, self.hub, self.revisions)
-        self.mover = Mover(self.view, self.book, self.revisions, self.members, policy)
-        self.ring = RingCore(self.view, self.book, self.revisions, self.members, self.mover)
+        self.view, self.member_table = ClusterView(), MemberTable()
+        self.hub = WatchHub(self.view)
+        self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
+        self.members = MemberRegistry(self.view, self.member_table, self.hub, self.change_log)
+        self.scheduler = MoveScheduler(
+            self.view, self.member_table, self.change_log, self.members, policy
+        )
+        self.ring = LocalRing(
+            self.view, self.member_table, self.change_log, self.members, self.scheduler
+        )
 
     async def open(self):
-        state = await self.revisions.load()
-        self.book.load(state)
+        state = await self.change_log.load()
+        self.member_table.load(state)
         snapshot = ClusterChange(
             state.revision,
             state.cluster_id,
@@ -52,10 +56,10 @@ class Service:
         self.view.apply(snapshot)
 
     async def settle(self, now):
-        return await self.revisions.alone(lambda: self.mover.settle(now))
+        return await self.change_log.alone(lambda: self.scheduler.settle(now))
 
-    async def commit(self, difference):
-        return await self.revisions.alone(lambda: self.revisions.commit(difference))
+    async def commit(self, mutation):
+        return await self.change_log.alone(lambda: self.change_log.commit(mutation))
 
 
 @dataclass
@@ -122,7 +126,7 @@ class World:
         for key, value in self.store.scan(b"", b"\xff"):
             batch.put(key, value)
         left.write(batch, sync=True)
-        self.service.revisions._disk.shutdown()
+        self.service.change_log._disk.shutdown()
         self.store, self.service = left, Service(left, self.policy)
         await self.service.open()
         for node in self.nodes.values():
@@ -141,9 +145,9 @@ class World:
         if not members:
             return
         topic_id = self.dice.randbytes(16)
-        [placed] = place([(topic_id, partitions)], members, self.service.book.loads())
+        [placed] = place([(topic_id, partitions)], members, self.service.member_table.loads())
         topic = Topic(topic_id, f"t{topic_id.hex()}", placed)
-        await self.service.commit(Difference(topics=[topic]))
+        await self.service.commit(Mutation(topics=[topic]))
         for partition in range(partitions):
             self.acknowledged[topic_id, partition] = 0
 
@@ -152,8 +156,8 @@ class World:
         if view.topics:
             topic = self.dice.choice(view.topics)
             gone = [one.move_id for one in view.moves if one.topic_id == topic.topic_id]
-            await self.service.commit(Difference(topics_gone=[topic], moves_gone=gone))
-            self.service.mover.forget_topics([topic.topic_id])
+            await self.service.commit(Mutation(topics_gone=[topic], moves_gone=gone))
+            self.service.scheduler.forget_topics([topic.topic_id])
             for partition in range(len(topic.partitions)):
                 del self.acknowledged[topic.topic_id, partition]
 
@@ -176,8 +180,8 @@ class World:
         """A member dies with its volume, and is removed: what it had begins anew elsewhere."""
         node, view = self.nodes[name], self.service.view
         owned = [key for key in self.acknowledged if view.placement(*key).owner == name]
-        heirs = self.service.members.placeable - {name}
-        if view.member(name) is None or (owned and not heirs):
+        new_owners = self.service.members.placeable - {name}
+        if view.member(name) is None or (owned and not new_owners):
             return
         if node.is_up:
             await self.kill(name)
@@ -189,7 +193,7 @@ class World:
         assert result.refusal is None
         lost = [(one.topic_id, partition) for one in result.lost for partition in one.partitions]
         assert sorted(lost) == sorted(owned)
-        assert all(self.service.view.placement(*key).owner in heirs for key in owned)
+        assert all(self.service.view.placement(*key).owner in new_owners for key in owned)
         node.logs, node.volumes = {}, node.volumes + 1
         self.acknowledged |= dict.fromkeys(owned)
 
@@ -328,10 +332,10 @@ class World:
         """Nothing moves any more, and everything is where the ring wants it."""
         service = self.service
         assert service.view.moves == ()
-        assert len(service.mover.plan) == 0
-        assert not service.book.is_rebalancing
-        assert service.book.in_state(RingState.DRAINING) == frozenset()
-        joined = service.book.in_state(RingState.JOINED)
+        assert len(service.scheduler.plan) == 0
+        assert not service.member_table.is_rebalancing
+        assert service.member_table.in_state(RingState.DRAINING) == frozenset()
+        joined = service.member_table.in_state(RingState.JOINED)
         assert wishes(service.view, ring_of(joined)) == []
         for key, count in self.acknowledged.items():
             owner, leader_epoch = service.view.placement(*key)

@@ -18,7 +18,7 @@ from gateway_svc.wire.apis.fetch import FETCH, FetchPartition, FetchRequest, Fet
 from gateway_svc.wire.apis.metadata import METADATA, MetadataRequest
 from gateway_svc.wire.codec import decode, encode
 from gateway_svc.wire.error_code import ErrorCode
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topics.create import Defaults
 from tests.support.processes.ports import ReservedPort
@@ -38,7 +38,7 @@ def run(scenario) -> None:
 
 @asynccontextmanager
 async def metadata():
-    core = MetadataCore(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=10_000)
+    core = LocalMetadata(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=10_000)
     await core.open(broker_configs={})
     try:
         yield core
@@ -171,7 +171,7 @@ def test_a_gateway_that_stops_answers_long_polls_and_unregisters():
     run(scenario)
 
 
-async def _create(core: MetadataCore, name: str) -> None:
+async def _create(core: LocalMetadata, name: str) -> None:
     """Creates a topic, owned by a member that accepts everything."""
     watch = core.watch(Member(MEMBER, "127.0.0.1:1"))
 

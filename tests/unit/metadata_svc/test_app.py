@@ -179,7 +179,7 @@ def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_pro
 ):
     async def body():
         process = start(port.address)
-        revisions, cluster_ids = [], set()
+        change_log, cluster_ids = [], set()
         async with (
             open_channel(port.address) as channel,
             following(GrpcMetadata(channel), PARTITION_0),
@@ -192,7 +192,7 @@ def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_pro
                 enough = load.acknowledged + 5
                 await until(lambda enough=enough: load.acknowledged >= enough)
                 process.kill()
-                revisions.append(view.revision)
+                change_log.append(view.revision)
                 process = start(port.address)
                 cluster_ids.add(view.cluster_id)
             for task in tasks:
@@ -204,9 +204,9 @@ def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_pro
             await load.create()
             check(load, view)
             cluster_ids.add(view.cluster_id)
-            revisions.append(view.revision)
+            change_log.append(view.revision)
         assert len(cluster_ids) == 1
-        assert revisions == sorted(set(revisions))
+        assert change_log == sorted(set(change_log))
 
     run(body)
 

@@ -9,11 +9,11 @@ from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
 from common.ports.unavailable import BackendUnavailable
 from metadata_svc import change_log
-from metadata_svc.change_log import Revisions
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.change_log import ChangeLog
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
-from metadata_svc.watch.hub import Hub
+from metadata_svc.watch.hub import WatchHub
 from tests.support.stores.memory_store import MemoryKvStore
 
 TOPIC = Topic(bytes(16), "t", (Placement("p", 0),))
@@ -41,23 +41,23 @@ class Cluster:
     def __init__(self, store):
         self.store = store
         self.view = ClusterView()
-        self.hub = Hub(self.view)
-        self.book = RingBook()
-        self.revisions = Revisions(StateStore(store), self.view, self.book, self.hub)
+        self.hub = WatchHub(self.view)
+        self.member_table = MemberTable()
+        self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
 
     async def commit(self, **parts):
-        return await self.revisions.alone(lambda: self.revisions.commit(Difference(**parts)))
+        return await self.change_log.alone(lambda: self.change_log.commit(Mutation(**parts)))
 
 
 @asynccontextmanager
 async def opened():
     cluster = Cluster(SlowStore())
-    state = await cluster.revisions.load()
+    state = await cluster.change_log.load()
     cluster.view.apply(
         ClusterChange(revision=state.revision, cluster_id=state.cluster_id, is_snapshot=True)
     )
     yield cluster
-    await cluster.revisions.close()
+    await cluster.change_log.close()
 
 
 def run(body):
@@ -78,7 +78,7 @@ def test_a_change_is_kept_known_and_published_under_the_next_revision():
         assert (change.revision, change.topics) == (1, [TOPIC])
         assert await cluster.commit(topics_gone=[TOPIC]) == 2
         assert (await watcher.next()).topics_gone == [TOPIC.topic_id]
-        kept = await cluster.revisions.load()
+        kept = await cluster.change_log.load()
         assert (kept.revision, kept.topics, kept.members) == (2, (), (Member("p", "a:1"),))
 
     run(body)
@@ -119,15 +119,15 @@ def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is
 
     async def body(cluster):
         async def reach(name):
-            passed.append((name, (await cluster.revisions.load()).revision, cluster.view.revision))
+            passed.append((name, (await cluster.change_log.load()).revision, cluster.view.revision))
 
         monkeypatch.setattr(change_log, "reach", reach)
 
         async def work():
-            difference = Difference(members=[Member("p", "a:1")])
-            await cluster.revisions.commit(difference, step="move.metadata.end")
+            mutation = Mutation(members=[Member("p", "a:1")])
+            await cluster.change_log.commit(mutation, step="move.metadata.end")
 
-        await cluster.revisions.alone(work)
+        await cluster.change_log.alone(work)
         assert cluster.view.revision == 1
 
     run(body)
@@ -145,7 +145,7 @@ def test_what_runs_alone_runs_one_after_the_other():
             await asyncio.sleep(0)
             running -= 1
 
-        await asyncio.gather(*(cluster.revisions.alone(work) for _ in range(10)))
+        await asyncio.gather(*(cluster.change_log.alone(work) for _ in range(10)))
         assert most == 1
 
     run(body)
@@ -173,7 +173,7 @@ def test_closing_lets_changes_under_way_end_and_takes_no_more():
         cluster.store.writing.clear()
         committing = asyncio.create_task(cluster.commit(topics=[TOPIC]))
         await asyncio.to_thread(cluster.store.writing.wait)
-        closing = asyncio.create_task(cluster.revisions.close())
+        closing = asyncio.create_task(cluster.change_log.close())
         await asyncio.sleep(0)
         with pytest.raises(BackendUnavailable):
             await cluster.commit(members=[Member("p", "a:1")])

@@ -8,7 +8,7 @@ from common.kv.store import KvStoreFailed, WriteBatch
 from common.ports.metadata import Member, NewTopic, TopicRefusal
 from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.moves.scheduler import RingPolicy
 from metadata_svc.state import keys
 from metadata_svc.topics.create import Defaults
@@ -30,7 +30,7 @@ LEASE_MS = 10_000
 async def opened_core(
     store=None, broker_configs=BROKER_CONFIGS, lease_ms=LEASE_MS, ring_policy=None
 ):
-    core = MetadataCore(
+    core = LocalMetadata(
         MemoryKvStore() if store is None else store,
         defaults=Defaults(DEFAULT_PARTITIONS, 1),
         lease_ms=lease_ms,

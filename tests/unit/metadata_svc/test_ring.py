@@ -1,6 +1,6 @@
 from contextlib import asynccontextmanager
 
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.moves.scheduler import RingPolicy
 from metadata_svc.topics.create import Defaults
 from tests.contracts.disk_contract import DiskContract
@@ -19,7 +19,7 @@ POLICY = RingPolicy(
 
 @asynccontextmanager
 async def opened_ring(store=None, policy=POLICY):
-    core = MetadataCore(
+    core = LocalMetadata(
         MemoryKvStore() if store is None else store,
         defaults=Defaults(1, 1),
         lease_ms=10_000,

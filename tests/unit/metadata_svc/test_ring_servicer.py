@@ -75,7 +75,7 @@ def test_health_says_whether_moves_work_and_the_service_stays_ready():
                     return answer.status == health_pb2.HealthCheckResponse.SERVING
 
                 for trouble in ("", "a bug", ""):
-                    core._mover._set_trouble(trouble)
+                    core._scheduler._set_trouble(trouble)
                     assert await is_serving(RING_SERVICE) is not bool(trouble)
                     assert await is_serving("readiness")
             await server.stop(grace_s=0)

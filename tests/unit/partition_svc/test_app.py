@@ -7,7 +7,7 @@ from common.ports.metadata import NewTopic
 from common.ports.unavailable import RegistrationRefused
 from common.rpc.channels import open_channel
 from common.rpc.server import AddressTaken, RpcServer
-from metadata_svc.core import MetadataCore
+from metadata_svc.core import LocalMetadata
 from metadata_svc.servicer import service as metadata_service
 from metadata_svc.topics.create import Defaults
 from partition_svc.app import advertised_address, open_core, serve
@@ -32,7 +32,7 @@ def run(test):
 @asynccontextmanager
 async def metadata():
     """A metadata service of a new cluster, and its address."""
-    core = MetadataCore(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=_LEASE_MS)
+    core = LocalMetadata(MemoryKvStore(), defaults=Defaults(1, 1), lease_ms=_LEASE_MS)
     await core.open(broker_configs={})
     server = RpcServer([metadata_service(core)], address="127.0.0.1:0")
     await server.start()

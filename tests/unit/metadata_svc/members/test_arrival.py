@@ -6,8 +6,8 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member, Placement, Topic, VolumeState
 from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.members.arrival import is_known, member_arrival
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 
 TOPIC = bytes(16)
 KNOWN = Member("a", "a:1", "volume", 3, "before")
@@ -21,7 +21,7 @@ def member(*tokens, incarnation=4, **state):
 
 def cluster(*owners, moves=()):
     """Partition n of a topic is `owners[n]`'s, in leader epoch n."""
-    view, book = ClusterView(), RingBook()
+    view, member_table = ClusterView(), MemberTable()
     view.apply(
         ClusterChange(
             10,
@@ -32,8 +32,8 @@ def cluster(*owners, moves=()):
             moves=moves,
         )
     )
-    book.volume_tokens["a"] = TOKEN
-    return view, book
+    member_table.volume_tokens["a"] = TOKEN
+    return view, member_table
 
 
 def move(partition, source, target, phase):
@@ -104,21 +104,26 @@ def test_revisions_and_move_ids_go_on_from_what_the_volume_was_told():
 
 
 def test_a_member_that_was_not_known_joins_or_waits_outside():
-    view, book = cluster("b")
+    view, member_table = cluster("b")
     one = Member("c", "c:1", "another", 1, "now", VolumeState(("new",)))
     states = [
-        member_arrival(view, book, one, live=(), joins=joins).ring_states for joins in (True, False)
+        member_arrival(view, member_table, one, live=(), joins=joins).ring_states
+        for joins in (True, False)
     ]
     assert states == [{"c": RingState.JOINED}, {"c": RingState.OUTSIDE}]
 
 
 def test_a_process_that_renewed_its_token_meanwhile_keeps_the_newer_one():
-    view, book = cluster("a")
+    view, member_table = cluster("a")
     again = replace(member(TOKEN), opening_id=KNOWN.opening_id)
-    book.volume_tokens["a"] = "renewed"
-    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": "renewed"}
-    book.volume_tokens["a"] = TOKEN
-    assert member_arrival(view, book, again, live=(), joins=True).volume_tokens == {"a": TOKEN}
+    member_table.volume_tokens["a"] = "renewed"
+    assert member_arrival(view, member_table, again, live=(), joins=True).volume_tokens == {
+        "a": "renewed"
+    }
+    member_table.volume_tokens["a"] = TOKEN
+    assert member_arrival(view, member_table, again, live=(), joins=True).volume_tokens == {
+        "a": TOKEN
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,10 +136,10 @@ def test_a_process_that_renewed_its_token_meanwhile_keeps_the_newer_one():
     ],
 )
 def test_a_registration_changes_nothing_where_all_of_it_is_known(again, expected):
-    view, book = cluster("a")
-    first = arrival((view, book), member(TOKEN))
-    book.apply(first, view)
+    view, member_table = cluster("a")
+    first = arrival((view, member_table), member(TOKEN))
+    member_table.apply(first, view)
     view.apply(first.as_change(revision=11, cluster_id="c"))
-    assert is_known(view, book, again) is expected
-    book.apply(Difference(accepted_volumes={"a": True}), view)
-    assert not is_known(view, book, again)
+    assert is_known(view, member_table, again) is expected
+    member_table.apply(Mutation(accepted_volumes={"a": True}), view)
+    assert not is_known(view, member_table, again)

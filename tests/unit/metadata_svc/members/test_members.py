@@ -9,12 +9,12 @@ from common.kv.store import KvStoreFailed
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Member
 from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
-from metadata_svc.change_log import Revisions
-from metadata_svc.members.members import Members, RegisteredWatch
-from metadata_svc.state.mutation import Difference
-from metadata_svc.state.ring_state import RingBook
+from metadata_svc.change_log import ChangeLog
+from metadata_svc.members.members import MemberRegistry, RegisteredWatch
+from metadata_svc.state.member_table import MemberTable
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
-from metadata_svc.watch.hub import Hub
+from metadata_svc.watch.hub import WatchHub
 from tests.support.stores.memory_store import MemoryKvStore
 
 GATEWAY = Gateway(0, (Endpoint("PLAINTEXT", "h", 1),))
@@ -34,10 +34,10 @@ class Cluster:
     def __init__(self):
         self.store = Store()
         self.view = ClusterView()
-        self.hub = Hub(self.view)
-        self.book = RingBook()
-        self.revisions = Revisions(StateStore(self.store), self.view, self.book, self.hub)
-        self.members = Members(self.view, self.book, self.hub, self.revisions)
+        self.hub = WatchHub(self.view)
+        self.member_table = MemberTable()
+        self.change_log = ChangeLog(StateStore(self.store), self.view, self.member_table, self.hub)
+        self.members = MemberRegistry(self.view, self.member_table, self.hub, self.change_log)
 
     async def joined(self, registration):
         watch = RegisteredWatch(self.members, registration)
@@ -48,10 +48,10 @@ class Cluster:
 @asynccontextmanager
 async def opened():
     cluster = Cluster()
-    await cluster.revisions.load()
+    await cluster.change_log.load()
     cluster.view.apply(ClusterChange(revision=0, cluster_id="c", is_snapshot=True))
     yield cluster
-    await cluster.revisions.close()
+    await cluster.change_log.close()
 
 
 def run(body):
@@ -79,7 +79,7 @@ def test_whoever_watches_is_alive_until_the_watch_is_closed():
 def test_who_is_alive_is_kept_with_every_coming_and_going():
     async def body(cluster):
         async def kept():
-            return (await cluster.revisions.load()).live
+            return (await cluster.change_log.load()).live
 
         gateway = await cluster.joined(GATEWAY)
         member = await cluster.joined(MEMBER)
@@ -136,10 +136,10 @@ def test_who_is_expected_stays_on_record_until_the_lease_is_over():
     async def body(cluster):
         cluster.members.expect({"gateway/0"}, lease_ms=60_000)
         await cluster.joined(MEMBER)
-        assert (await cluster.revisions.load()).live == {"gateway/0", "member/p"}
+        assert (await cluster.change_log.load()).live == {"gateway/0", "member/p"}
         cluster.members.expect({"gateway/0"}, lease_ms=0)
         await cluster.joined(Gateway(1, GATEWAY.endpoints))
-        assert (await cluster.revisions.load()).live == {"gateway/1", "member/p"}
+        assert (await cluster.change_log.load()).live == {"gateway/1", "member/p"}
 
     run(body)
 
@@ -217,8 +217,8 @@ def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back
         with pytest.raises(BackendUnavailable, match="stopping"):
             await anext(watch)
         await watch.close()
-        assert (await cluster.revisions.load()).live == {"gateway/0"}
-        await cluster.revisions.close()
+        assert (await cluster.change_log.load()).live == {"gateway/0"}
+        await cluster.change_log.close()
         await watch.close()
 
     run(body)
@@ -227,14 +227,14 @@ def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back
 def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
     async def body(cluster):
         await cluster.joined(MEMBER)
-        assert cluster.book.state("p") is RingState.JOINED
+        assert cluster.member_table.state("p") is RingState.JOINED
         assert cluster.members.placeable == {"p"}
-        cluster.members = Members(
-            cluster.view, cluster.book, cluster.hub, cluster.revisions, joins=False
+        cluster.members = MemberRegistry(
+            cluster.view, cluster.member_table, cluster.hub, cluster.change_log, joins=False
         )
         await cluster.joined(Member("q", "a:2"))
-        assert cluster.book.state("q") is RingState.OUTSIDE
-        assert (await cluster.revisions.load()).ring_states == {
+        assert cluster.member_table.state("q") is RingState.OUTSIDE
+        assert (await cluster.change_log.load()).ring_states == {
             "p": RingState.JOINED,
             "q": RingState.OUTSIDE,
         }
@@ -246,10 +246,10 @@ def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
 def test_a_member_that_was_known_keeps_its_place_in_the_ring():
     async def body(cluster):
         await (await cluster.joined(MEMBER)).close()
-        drained = Difference(ring_states={"p": RingState.DRAINED})
-        await cluster.revisions.alone(lambda: cluster.revisions.commit(drained))
+        drained = Mutation(ring_states={"p": RingState.DRAINED})
+        await cluster.change_log.alone(lambda: cluster.change_log.commit(drained))
         await cluster.joined(Member("p", "a:2"))
-        assert cluster.book.state("p") is RingState.DRAINED
+        assert cluster.member_table.state("p") is RingState.DRAINED
         assert cluster.members.placeable == set()
 
     run(body)
@@ -272,7 +272,7 @@ def test_a_refused_registration_changes_nothing_and_is_told(caplog):
 def test_coming_and_going_and_reports_are_passed_on():
     async def body(cluster):
         heard = []
-        cluster.members.on_news = lambda: heard.append("news")
+        cluster.members.on_members_changed = lambda: heard.append("news")
         cluster.members.on_report = lambda member, report: heard.append((member, report))
         watch = RegisteredWatch(cluster.members, MEMBER)
         watch.report(MemberReport())

@@ -29,9 +29,11 @@ def move(partition, source, target, phase, leader_epoch=None):
     return Move(partition + 10, TOPIC, partition, source, target, epoch, phase)
 
 
-def removed(known, *, heirs=("b", "c")):
+def removed(known, *, new_owners=("b", "c")):
     """What changes when "a" is removed: placements by partition, and moves that end."""
-    change = removal(known, "a", known.partitions_of("a"), heirs=heirs, loads={"b": 1, "c": 1})
+    change = removal(
+        known, "a", known.partitions_of("a"), new_owners=new_owners, loads={"b": 1, "c": 1}
+    )
     assert change.members_gone == ["a"]
     return {one.partition: one.placement for one in change.placements}, change.moves_gone, change
 
@@ -66,7 +68,7 @@ def test_what_was_on_its_way_to_somebody_alive_goes_there(phase):
 
 def test_a_target_that_may_not_own_it_does_not_get_it():
     known = view("a", moves=[move(0, "a", "b", MovePhase.FENCE)])
-    placements, moves_gone, _ = removed(known, heirs=["c"])
+    placements, moves_gone, _ = removed(known, new_owners=["c"])
     assert (placements, moves_gone) == ({0: Placement("c", 1)}, [10])
 
 
@@ -87,7 +89,7 @@ def test_what_was_on_its_way_to_it_stays_with_its_source(phase, placements):
 def test_a_source_still_deletes_what_it_had_handed_over_to_it():
     """So the record stays; the partition is one that is lost."""
     known = view("b", "a", moves=[move(1, "b", "a", MovePhase.COMMIT, leader_epoch=0)])
-    placements, moves_gone, _ = removed(known, heirs=["c"])
+    placements, moves_gone, _ = removed(known, new_owners=["c"])
     assert (placements, moves_gone) == ({1: Placement("c", 2)}, [])
 
 

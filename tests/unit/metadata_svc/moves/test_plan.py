@@ -6,8 +6,8 @@ from metadata_svc.moves.plan import (
     NO_ROOM_PAUSE_S,
     Limits,
     Plan,
+    PlannedMove,
     Situation,
-    Wish,
     moves_to,
     wishes,
 )
@@ -24,8 +24,8 @@ def view_of(owners, moves=()):
     return view
 
 
-def wish(partition, source="a", target="b"):
-    return Wish(TOPIC_ID, partition, source, target)
+def planned(partition, source="a", target="b"):
+    return PlannedMove(TOPIC_ID, partition, source, target)
 
 
 def move(partition, source="a", target="b", phase=MovePhase.PREPARE):
@@ -61,17 +61,17 @@ def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
 
 
 def test_as_many_begin_as_there_is_room_for_with_those_under_way():
-    plan = Plan(wish(number) for number in range(10))
+    plan = Plan(planned(number) for number in range(10))
     view = view_of("a" * 12, [move(10), move(11, phase=MovePhase.COMMIT)])
     assert len(taken(plan, view, Limits(4, 100))) == 3
     assert len(plan) == 7
 
 
 def test_no_member_has_more_than_its_share_of_moves():
-    plan = Plan([wish(0), wish(1), wish(2), wish(3, "c", "d"), wish(4, "c", "b")])
+    plan = Plan([planned(0), planned(1), planned(2), planned(3, "c", "d"), planned(4, "c", "b")])
     assert taken(plan, view_of("aaacc"), Limits(10, 2)) == [4, 3, 0]
     # a and b have one each with what is under way: there is room for one more between them.
-    plan = Plan([wish(0), wish(1)])
+    plan = Plan([planned(0), planned(1)])
     assert len(taken(plan, view_of("aaa", [move(2)]), Limits(10, 2))) == 1
 
 
@@ -79,27 +79,27 @@ def test_moves_of_members_that_are_down_take_no_room():
     under_way = [move(4), move(5, "c", "b"), move(6, "d", "b")]
     view = view_of("aaaaacd", under_way)
     for alive, count in ((ALL, 0), ({"a", "b", "c"}, 0), ({"a", "b"}, 1)):
-        plan = Plan(wish(number) for number in range(4))
+        plan = Plan(planned(number) for number in range(4))
         assert len(taken(plan, view, Limits(100, 2), alive=alive)) == count
-    plan = Plan([wish(0), wish(1)])
+    plan = Plan([planned(0), planned(1)])
     assert len(taken(plan, view, Limits(2, 100), alive={"a", "b"})) == 1
 
 
 def test_members_that_are_down_are_passed_over():
-    plan = Plan([wish(0), wish(1, "c", "d"), wish(2, "a", "c")])
+    plan = Plan([planned(0), planned(1, "c", "d"), planned(2, "a", "c")])
     assert taken(plan, view_of("aca"), alive={"a", "c"}) == [2]
     assert taken(plan, view_of("aca"), alive=ALL) == [1, 0]
 
 
 def test_the_busiest_of_all_is_first():
-    plan = Plan([wish(0), wish(1), wish(2, "c", "d"), wish(3, "c", "d")])
+    plan = Plan([planned(0), planned(1), planned(2, "c", "d"), planned(3, "c", "d")])
     rates = {0: 5, 1: 9, 2: 7, 3: 1}
     plan.sort(lambda key: (rates[key[1]],))
     assert taken(plan, view_of("aacc"), rates=rates) == [1, 2, 0, 3]
 
 
 def test_what_is_no_longer_so_is_dropped():
-    plan = Plan([wish(0), wish(1), wish(2), wish(7)])
+    plan = Plan([planned(0), planned(1), planned(2), planned(7)])
     # 0 is another's, 1 is in a move, 7 does not exist.
     assert taken(plan, view_of("caa", [move(1)])) == [2]
     assert len(plan) == 0
@@ -107,8 +107,8 @@ def test_what_is_no_longer_so_is_dropped():
 
 def test_what_is_put_off_comes_back_in_time():
     plan = Plan()
-    plan.put_off(wish(0), until=10.0)
-    plan.put_off(wish(1), until=5.0)
+    plan.put_off(planned(0), until=10.0)
+    plan.put_off(planned(1), until=5.0)
     assert (len(plan), plan.next_time) == (2, 5.0)
     assert taken(plan, view_of("aa"), now=4.9) == []
     assert taken(plan, view_of("aa"), now=5.0) == [1]
@@ -117,9 +117,9 @@ def test_what_is_put_off_comes_back_in_time():
 
 
 def test_deleted_topics_are_forgotten():
-    other = Wish(bytes([1]) * 16, 0, "a", "b")
-    plan = Plan([wish(0), other])
-    plan.put_off(wish(1), until=10.0)
+    other = PlannedMove(bytes([1]) * 16, 0, "a", "b")
+    plan = Plan([planned(0), other])
+    plan.put_off(planned(1), until=10.0)
     plan.forget_topics([TOPIC_ID])
     assert list(plan) == [other]
 
@@ -130,7 +130,7 @@ def test_moves_to_a_member_are_those_that_can_be_given_up():
 
 
 def test_what_does_not_fit_is_not_begun_and_stands_in_the_way_of_nothing():
-    plan = Plan([wish(0), wish(1), wish(2), wish(3, "a", "c")])
+    plan = Plan([planned(0), planned(1), planned(2), planned(3, "a", "c")])
     view = view_of("aaaa")
     known = {"sizes": {0: 100, 1: 600, 2: 500, 3: 1000}, "room": {"b": 700}}
     # Of c nobody knows how much room it has.
@@ -145,17 +145,17 @@ def test_what_does_not_fit_is_not_begun_and_stands_in_the_way_of_nothing():
 def test_a_move_that_does_not_get_on_takes_no_place():
     view = view_of("aaaa", [move(0), move(1)])
     limits = Limits(2, 2)
-    assert taken(Plan([wish(2), wish(3)]), view, limits) == []
-    assert taken(Plan([wish(2), wish(3)]), view, limits, stuck={0}) == [2]
-    assert len(taken(Plan([wish(2), wish(3)]), view, limits, stuck={0, 1})) == 2
+    assert taken(Plan([planned(2), planned(3)]), view, limits) == []
+    assert taken(Plan([planned(2), planned(3)]), view, limits, stuck={0}) == [2]
+    assert len(taken(Plan([planned(2), planned(3)]), view, limits, stuck={0, 1})) == 2
 
 
 def test_partitions_move_away_from_a_member_that_takes_no_appends_and_not_to_it():
-    plan = Plan([wish(0, "a", "b"), wish(1, "b", "a"), wish(2, "a", "c")])
+    plan = Plan([planned(0, "a", "b"), planned(1, "b", "a"), planned(2, "a", "c")])
     view = view_of("aba")
     assert sorted(taken(plan, view, unwritable={"b"})) == [1, 2]
     assert taken(plan, view) == [0]
     # A move that brings something to it takes no place.
     waiting = view_of("aaa", [move(0)])
-    assert taken(Plan([wish(1)]), waiting, Limits(1, 1)) == []
-    assert taken(Plan([wish(1, "a", "c")]), waiting, Limits(1, 1), unwritable={"b"}) == [1]
+    assert taken(Plan([planned(1)]), waiting, Limits(1, 1)) == []
+    assert taken(Plan([planned(1, "a", "c")]), waiting, Limits(1, 1), unwritable={"b"}) == [1]

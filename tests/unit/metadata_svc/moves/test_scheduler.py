@@ -33,7 +33,7 @@ def run(body, seed=0, **limits):
             try:
                 await body(world)
             finally:
-                await world.service.revisions.close()
+                await world.service.change_log.close()
 
     asyncio.run(bounded())
 
@@ -83,11 +83,11 @@ async def everything_works(world):
         if name not in world.nodes or not world.nodes[name].is_up:
             await world.start(name)
     await world.service.ring.add_member("p-0")
-    for name in sorted(world.service.book.in_state(RingState.DRAINING)):
+    for name in sorted(world.service.member_table.in_state(RingState.DRAINING)):
         await world.service.ring.drain_member(name)
     for _ in range(3_000):
         await world.pass_time(1.0)
-        if not world.service.book.is_rebalancing and not world.service.view.moves:
+        if not world.service.member_table.is_rebalancing and not world.service.view.moves:
             break
         for node in world.nodes.values():
             while node.view.revision < world.service.view.revision:
@@ -189,7 +189,7 @@ def test_after_a_crash_what_was_planned_is_planned_again_and_finished_work_is_no
         await world.start("p-0")
         await world.start("p-1")
         await world.settle()
-        assert len(world.service.mover.plan) + len(world.service.view.moves) == 10
+        assert len(world.service.scheduler.plan) + len(world.service.view.moves) == 10
         await everything_works(world)
         # Uneven by deletions only, which are no reason to move anything.
         for _ in range(3):
@@ -199,7 +199,7 @@ def test_after_a_crash_what_was_planned_is_planned_again_and_finished_work_is_no
             await world.start(name)
         await world.settle()
         assert world.service.view.moves == ()
-        assert len(world.service.mover.plan) == 0
+        assert len(world.service.scheduler.plan) == 0
 
     run(body)
 
@@ -214,7 +214,7 @@ def test_the_busiest_partition_moves_first():
         await world.start("p-1")
         await world.settle()
         first = [one.partition for one in world.service.view.moves]
-        waiting = [one.partition for one in world.service.mover.plan]
+        waiting = [one.partition for one in world.service.scheduler.plan]
         rate = {number: number % 5 for number in range(8)}
         assert min(rate[one] for one in first) >= max(rate[one] for one in waiting)
 
@@ -229,7 +229,7 @@ def test_nothing_begins_between_members_of_which_one_is_down():
         await world.kill("p-1")
         await world.settle()
         assert world.service.view.moves == ()
-        assert len(world.service.mover.plan) == 2
+        assert len(world.service.scheduler.plan) == 2
         await world.start("p-1")
         await world.settle()
         assert len(world.service.view.moves) == 2
@@ -289,18 +289,18 @@ def test_a_member_is_drained_when_it_has_deleted_what_it_handed_over():
         await world.make_topic(1)
         await world.start("p-1")
         await world.settle()
-        ring, book = world.service.ring, world.service.book
-        [owner] = [name for name in ("p-0", "p-1") if book.owned(name)]
+        ring, member_table = world.service.ring, world.service.member_table
+        [owner] = [name for name in ("p-0", "p-1") if member_table.owned(name)]
         await ring.drain_member(owner)
         await world.settle()
         [move] = world.service.view.moves
         for phase in (MovePhase.FENCE, MovePhase.COMMIT):
             await ring.advance_move(move.move_id, phase)
         await world.settle()
-        assert (book.owned(owner), book.state(owner)) == (0, RingState.DRAINING)
+        assert (member_table.owned(owner), member_table.state(owner)) == (0, RingState.DRAINING)
         await ring.end_move(move.move_id)
         await world.settle()
-        assert book.state(owner) is RingState.DRAINED
+        assert member_table.state(owner) is RingState.DRAINED
 
     run(body)
 
@@ -312,7 +312,7 @@ def test_a_cancelled_move_does_not_come_back_by_itself():
         for _ in range(5):
             await world.pass_time(100.0)
         assert world.service.view.moves == ()
-        assert not world.service.book.is_rebalancing
+        assert not world.service.member_table.is_rebalancing
 
     run(body)
 
@@ -330,16 +330,16 @@ def test_a_bug_stops_moves_for_a_while_and_never_for_good(monkeypatch, caplog):
             raise ZeroDivisionError("a bug")
 
         monkeypatch.setattr(phases, "begin", fail)
-        service.mover.on_trouble = lambda trouble: states.append(trouble)
+        service.scheduler.on_trouble = lambda trouble: states.append(trouble)
         for move in service.view.moves:
             await service.commit(phases.roll_back(service.view, [move]))
-        running = asyncio.create_task(service.mover.run())
+        running = asyncio.create_task(service.scheduler.run())
         while len(states) < 2 or not service.view.moves:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
         assert states == ["ZeroDivisionError('a bug')", ""]
         # Nothing of the plan is lost with the attempt, and what an operator cancelled stays.
         wanted = {(one.topic_id, one.partition) for one in service.view.moves}
-        wanted |= {one.key for one in service.mover.plan}
+        wanted |= {one.key for one in service.scheduler.plan}
         assert len(wanted) == 3
         assert (cancelled.topic_id, cancelled.partition) not in wanted
         running.cancel()

@@ -16,7 +16,7 @@ def run(body):
                 await world.make_topic(4)
                 await body(world, world.service.ring.take_report, world.service.view.topics[0])
             finally:
-                await world.service.revisions.close()
+                await world.service.change_log.close()
 
     asyncio.run(bounded())
 
@@ -32,11 +32,11 @@ def test_partitions_that_do_not_fit_wait_and_it_is_said_why():
         await world.start("p-1")
         await world.settle()
         assert world.service.view.moves == ()
-        [line] = troubles(world.service.mover)
+        [line] = troubles(world.service.scheduler)
         assert line.startswith("2 partitions do not fit on p-1: the smallest has ")
         assert line.endswith(", and p-1 has room for 500.")
         report("p-1", MemberReport(disk=DiskState(1 << 20)))
-        assert troubles(world.service.mover) == []
+        assert troubles(world.service.scheduler) == []
         await world.pass_time(NO_ROOM_PAUSE_S)
         assert len(world.service.view.moves) == 2
 
@@ -50,7 +50,7 @@ def test_a_member_that_takes_no_appends_gets_nothing_and_it_is_said():
         await world.start("p-1")
         await world.settle()
         assert world.service.view.moves == ()
-        [line] = troubles(world.service.mover)
+        [line] = troubles(world.service.scheduler)
         assert line.startswith("p-1 takes no appends")
         report("p-1", MemberReport(disk=DiskState(1 << 20)))
         await world.settle()
@@ -61,8 +61,8 @@ def test_a_member_that_takes_no_appends_gets_nothing_and_it_is_said():
 
 def test_a_bug_that_stops_moves_is_named():
     async def body(world, _report, _topic):
-        world.service.mover.trouble = "ZeroDivisionError()"
-        assert troubles(world.service.mover) == ["Moves are stopped: ZeroDivisionError()"]
+        world.service.scheduler.trouble = "ZeroDivisionError()"
+        assert troubles(world.service.scheduler) == ["Moves are stopped: ZeroDivisionError()"]
 
     run(body)
 
@@ -71,9 +71,9 @@ def test_moves_of_partitions_that_nobody_has_reported_have_no_size():
     async def body(world, report, topic):
         await world.start("p-1")
         await world.settle()
-        view, mover = world.service.view, world.service.mover
-        assert unsized_moves(view, mover) == len(view.moves) + len(mover.plan) == 2
+        view, scheduler = world.service.view, world.service.scheduler
+        assert unsized_moves(view, scheduler) == len(view.moves) + len(scheduler.plan) == 2
         report("p-0", MemberReport(sized(topic, 1000)))
-        assert unsized_moves(view, mover) == 0
+        assert unsized_moves(view, scheduler) == 0
 
     run(body)

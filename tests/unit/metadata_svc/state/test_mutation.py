@@ -1,13 +1,13 @@
 from common.ports.metadata import Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase, RingState
-from metadata_svc.state.mutation import Difference
+from metadata_svc.state.mutation import Mutation
 
 
 def test_watchers_are_told_all_but_what_is_the_services_own():
     topic = Topic(bytes(16), "t", (Placement("p", 0),))
     moved = PlacementChange(bytes(16), 0, Placement("q", 1))
     move = Move(7, bytes(16), 0, "p", "q", 0, MovePhase.COMMIT)
-    difference = Difference(
+    mutation = Mutation(
         topics=[topic],
         topics_gone=[topic],
         placements=[moved],
@@ -20,7 +20,7 @@ def test_watchers_are_told_all_but_what_is_the_services_own():
         ring_states={"p": RingState.JOINED},
         live={"member/p"},
     )
-    change = difference.as_change(revision=9, cluster_id="c")
+    change = mutation.as_change(revision=9, cluster_id="c")
     assert (change.revision, change.cluster_id, change.is_snapshot) == (9, "c", False)
     assert (change.topics, change.topics_gone) == ([topic], [bytes(16)])
     assert (change.placements, change.moves, change.moves_gone) == ([moved], [move], [8])

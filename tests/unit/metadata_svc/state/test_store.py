@@ -7,7 +7,7 @@ from common.kv.store import KvStoreFailed, WriteBatch
 from common.ports.metadata import Gateway, Member, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.state import keys, rows
-from metadata_svc.state.mutation import Difference
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
 from tests.support.stores.memory_store import MemoryKvStore
 
@@ -40,7 +40,7 @@ def test_two_clusters_have_different_ids():
 def test_topics_members_and_the_revision_are_kept_and_gateways_are_not():
     store = MemoryKvStore()
     state = opened(store)
-    state.save_change(7, Difference(topics=[TOPIC], members=[MEMBER], gateways=[Gateway(0, ())]))
+    state.save_change(7, Mutation(topics=[TOPIC], members=[MEMBER], gateways=[Gateway(0, ())]))
     kept = StateStore(store).load()
     assert (kept.revision, kept.topics, kept.members) == (7, (TOPIC,), (MEMBER,))
 
@@ -48,8 +48,8 @@ def test_topics_members_and_the_revision_are_kept_and_gateways_are_not():
 def test_what_is_gone_is_kept_no_longer():
     store = MemoryKvStore()
     state = opened(store)
-    state.save_change(1, Difference(topics=[TOPIC], members=[MEMBER]))
-    state.save_change(2, Difference(members_gone=["p"], topics_gone=[TOPIC]))
+    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER]))
+    state.save_change(2, Mutation(members_gone=["p"], topics_gone=[TOPIC]))
     kept = StateStore(store).load()
     assert (kept.revision, kept.topics, kept.members) == (2, (), ())
 
@@ -57,28 +57,28 @@ def test_what_is_gone_is_kept_no_longer():
 def test_lost_volumes_are_kept_for_good():
     store = MemoryKvStore()
     state = opened(store)
-    state.save_change(1, Difference(members_gone=["p"], lost_volumes={"v-1": "p"}))
-    state.save_change(2, Difference(members_gone=["q"], lost_volumes={"v-2": "q"}))
-    state.save_change(3, Difference(members=[MEMBER]))
+    state.save_change(1, Mutation(members_gone=["p"], lost_volumes={"v-1": "p"}))
+    state.save_change(2, Mutation(members_gone=["q"], lost_volumes={"v-2": "q"}))
+    state.save_change(3, Mutation(members=[MEMBER]))
     assert StateStore(store).load().lost_volumes == {"v-1": "p", "v-2": "q"}
 
 
 def test_who_is_alive_is_kept_until_a_change_says_otherwise():
     store = MemoryKvStore()
     state = opened(store)
-    state.save_change(1, Difference(live={"gateway/0", "member/p"}))
-    state.save_change(2, Difference(topics=[TOPIC]))
+    state.save_change(1, Mutation(live={"gateway/0", "member/p"}))
+    state.save_change(2, Mutation(topics=[TOPIC]))
     assert StateStore(store).load().live == {"gateway/0", "member/p"}
-    state.save_change(3, Difference(live=()))
+    state.save_change(3, Mutation(live=()))
     assert StateStore(store).load().live == frozenset()
 
 
 def test_a_name_never_has_two_topics_even_where_a_failed_write_reached_the_disk():
     store = MemoryKvStore()
     state = opened(store)
-    state.save_change(1, Difference(topics=[TOPIC]))
+    state.save_change(1, Mutation(topics=[TOPIC]))
     again = Topic(bytes([1]) * 16, "t", TOPIC.partitions)
-    state.save_change(1, Difference(topics=[again]))
+    state.save_change(1, Mutation(topics=[again]))
     assert StateStore(store).load().topics == (again,)
 
 
@@ -94,7 +94,7 @@ def test_each_change_is_one_synced_write():
     state = opened(store)
     store.writes = ()
     gone = replace(TOPIC, name="x")
-    state.save_change(1, Difference(topics=[TOPIC], members=[MEMBER], topics_gone=[gone]))
+    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER], topics_gone=[gone]))
     state.save_next_producer_id(5)
     assert store.writes == ((5, True), (1, True))
     assert StateStore(store).load().next_producer_id == 5
@@ -123,16 +123,16 @@ def test_single_placements_are_kept_beside_the_topic_and_go_with_it():
     store = MemoryKvStore()
     state = opened(store)
     topic = replace(TOPIC, partitions=(Placement("p", 0),) * 3)
-    state.save_change(1, Difference(topics=[topic]))
+    state.save_change(1, Mutation(topics=[topic]))
     moved = [
         PlacementChange(topic.topic_id, 2, Placement("q", 1)),
         PlacementChange(topic.topic_id, 0, Placement("r", 4)),
     ]
-    state.save_change(2, Difference(placements=moved))
+    state.save_change(2, Mutation(placements=moved))
     [kept] = StateStore(store).load().topics
     assert kept.partitions == (Placement("r", 4), Placement("p", 0), Placement("q", 1))
     assert replace(kept, partitions=topic.partitions) == topic
-    state.save_change(3, Difference(topics_gone=[kept]))
+    state.save_change(3, Mutation(topics_gone=[kept]))
     assert store.scan(*keys.PLACEMENTS) == []
 
 
@@ -146,9 +146,9 @@ def test_a_placement_is_a_small_write_however_many_partitions_the_topic_has():
 
     store = Watched()
     state = opened(store)
-    state.save_change(1, Difference(topics=[replace(TOPIC, partitions=TOPIC.partitions * 10_000)]))
+    state.save_change(1, Mutation(topics=[replace(TOPIC, partitions=TOPIC.partitions * 10_000)]))
     moved = PlacementChange(TOPIC.topic_id, 9_999, Placement("q", 1))
-    state.save_change(2, Difference(placements=[moved], moves=[MOVE]))
+    state.save_change(2, Mutation(placements=[moved], moves=[MOVE]))
     assert store.written < 300
 
 
@@ -157,9 +157,9 @@ def test_moves_and_their_ids_are_kept_until_they_are_gone():
     state = opened(store)
     assert StateStore(store).load().next_move_id == 1
     moved = [MOVE, replace(MOVE, move_id=300, partition=2)]
-    state.save_change(1, Difference(moves=moved, next_move_id=301))
+    state.save_change(1, Mutation(moves=moved, next_move_id=301))
     fenced = replace(MOVE, phase=MovePhase.FENCE)
-    state.save_change(2, Difference(moves=[fenced], moves_gone=[300]))
+    state.save_change(2, Mutation(moves=[fenced], moves_gone=[300]))
     kept = StateStore(store).load()
     assert (kept.moves, kept.next_move_id) == ((fenced,), 301)
 
@@ -168,12 +168,12 @@ def test_ring_states_are_kept_until_the_member_is_gone():
     store = MemoryKvStore()
     state = opened(store)
     states = {"p": RingState.JOINED, "q": RingState.OUTSIDE}
-    state.save_change(1, Difference(members=[MEMBER], ring_states=states, is_rebalancing=True))
-    state.save_change(2, Difference(ring_states={"p": RingState.DRAINING}))
+    state.save_change(1, Mutation(members=[MEMBER], ring_states=states, is_rebalancing=True))
+    state.save_change(2, Mutation(ring_states={"p": RingState.DRAINING}))
     kept = StateStore(store).load()
     assert kept.ring_states == {"p": RingState.DRAINING, "q": RingState.OUTSIDE}
     assert kept.is_rebalancing
-    state.save_change(3, Difference(members_gone=["q"], is_rebalancing=False))
+    state.save_change(3, Mutation(members_gone=["q"], is_rebalancing=False))
     kept = StateStore(store).load()
     assert (kept.ring_states, kept.is_rebalancing) == ({"p": RingState.DRAINING}, False)
 
@@ -208,7 +208,7 @@ def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
         replace(TOPIC, topic_id=bytes([9 - number]) * 16, name=str(number)) for number in range(3)
     ]
     for number, topic in enumerate(topics):
-        state.save_change(number + 1, Difference(topics_gone=[topic]))
+        state.save_change(number + 1, Mutation(topics_gone=[topic]))
     assert state.load().deleted_topics == (topics[1].topic_id, topics[2].topic_id)
     assert len(store.scan(*keys.DELETED_TOPICS)) == 2
 
@@ -216,14 +216,14 @@ def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
 def test_tokens_and_acceptances_are_kept_until_the_member_is_removed():
     store = MemoryKvStore()
     state = opened(store)
-    change = Difference(
+    change = Mutation(
         members=[MEMBER], volume_tokens={"p": "first"}, accepted_volumes={"p": True, "q": True}
     )
     state.save_change(1, change)
     state.save_volume_token("p", "second")
-    state.save_change(2, Difference(accepted_volumes={"q": False}))
+    state.save_change(2, Mutation(accepted_volumes={"q": False}))
     kept = state.load()
     assert (kept.volume_tokens, kept.accepted_volumes) == ({"p": "second"}, {"p"})
-    state.save_change(3, Difference(members_gone=["p"]))
+    state.save_change(3, Mutation(members_gone=["p"]))
     kept = state.load()
     assert (kept.volume_tokens, kept.accepted_volumes) == ({}, frozenset())

@@ -4,7 +4,7 @@ import pytest
 
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, Topic
-from metadata_svc.watch.hub import Hub, WatchEnded
+from metadata_svc.watch.hub import WatchEnded, WatchHub
 
 
 def plenty():
@@ -25,7 +25,7 @@ class Cluster:
     def __init__(self, *, queue_length_max: int = 100) -> None:
         self.view = ClusterView()
         self.view.apply(ClusterChange(revision=0, cluster_id="c", is_snapshot=True))
-        self.hub = Hub(self.view, queue_length_max=queue_length_max)
+        self.hub = WatchHub(self.view, queue_length_max=queue_length_max)
 
     def change(self) -> int:
         revision = self.view.revision + 1
@@ -191,11 +191,11 @@ def test_a_later_acknowledgement_covers_earlier_revisions_and_an_older_one_takes
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
-        revisions = [cluster.change() for _ in range(3)]
+        change_log = [cluster.change() for _ in range(3)]
         assert (await watcher.next()).revision == 3
         cluster.hub.acknowledge(watcher, 3)
         cluster.hub.acknowledge(watcher, 1)
-        for revision in revisions:
+        for revision in change_log:
             assert await cluster.hub.wait_all_acknowledged(revision, deadline=nothing())
 
     run(body)

@@ -5,7 +5,7 @@ import pytest
 from common.ports.metadata import Endpoint, Gateway, Member
 from common.ports.moves import LogLoad, MemberReport
 from metadata_svc.pauses import Pauses
-from metadata_svc.watch.requests import WrongRegistration, hear, registration
+from metadata_svc.watch.requests import InvalidRegistration, hear, registration
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1 import ring_pb2 as pb_ring
 
@@ -63,12 +63,12 @@ def test_the_first_message_says_who_watches():
     ],
 )
 def test_a_first_message_that_says_it_not_is_refused_with_the_reason(requests, why):
-    with pytest.raises(WrongRegistration, match=why):
+    with pytest.raises(InvalidRegistration, match=why):
         registered(*requests)
 
 
 def test_who_says_nothing_within_the_lease_is_refused():
-    with pytest.raises(WrongRegistration, match="in time"):
+    with pytest.raises(InvalidRegistration, match="in time"):
         registered(then_silent=True)
 
 

@@ -1,7 +1,7 @@
 from common.ports.classic_groups import GroupProtocol, Joined, Synced
 from common.ports.group_errors import GroupClient, GroupRefusal
 from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
-from partition_svc.coordinator.records.result import CoordinatorResult
+from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import StoredMember
 
 CLIENT = GroupClient("c", "/h")
@@ -24,7 +24,7 @@ def test_a_vote_is_for_the_first_that_may_be_chosen():
 
 
 def test_what_waits_is_answered_once():
-    member, effects = a_member(), CoordinatorResult(0)
+    member, effects = a_member(), Effects(0)
     member.hold_join(1, effects)
     member.respond_to_join(Joined("a"), effects)
     member.respond_to_join(Joined("b"), effects)
@@ -35,7 +35,7 @@ def test_what_waits_is_answered_once():
 
 
 def test_both_a_join_and_a_sync_are_refused():
-    member, effects = a_member(), CoordinatorResult(0)
+    member, effects = a_member(), Effects(0)
     member.hold_join(1, effects)
     member.hold_sync(2, effects)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
@@ -44,7 +44,7 @@ def test_both_a_join_and_a_sync_are_refused():
 
 
 def test_a_ticket_may_be_anything_but_none():
-    member, effects = a_member(), CoordinatorResult(0)
+    member, effects = a_member(), Effects(0)
     member.hold_sync(0, effects)
     assert member.is_waiting
     member.respond_to_sync(Synced(), effects)
@@ -54,7 +54,7 @@ def test_a_ticket_may_be_anything_but_none():
 def test_who_waits_is_held_unless_it_is_new():
     member = a_member()
     assert not member.is_waiting
-    member.hold_join(1, CoordinatorResult(0))
+    member.hold_join(1, Effects(0))
     assert member.is_waiting
     member.is_new = True
     assert not member.is_waiting

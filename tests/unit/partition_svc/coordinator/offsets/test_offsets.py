@@ -6,7 +6,7 @@ from common.ports.group_offsets import CommittedOffset, OffsetToCommit, TopicPar
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.offsets.offsets import GroupOffsets
 from partition_svc.coordinator.records.group_records import decode, encode
-from partition_svc.coordinator.records.result import CoordinatorResult
+from partition_svc.coordinator.records.result import Effects
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
 NOW_MS = 1_000
@@ -23,7 +23,7 @@ def view(topic_id=None):
 
 
 def committed(*offsets):
-    kept, effects = GroupOffsets("g", {}, view()), CoordinatorResult(NOW_MS)
+    kept, effects = GroupOffsets("g", {}, view()), Effects(NOW_MS)
     result = kept.commit(offsets, METADATA_MAX, effects)
     return kept, result, effects.records
 
@@ -73,7 +73,7 @@ def test_partitions_are_fetched_as_asked_and_nothing_committed_is_no_refusal():
 
 def test_what_is_deleted_leaves_a_tombstone_once():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1))
-    effects = CoordinatorResult(NOW_MS)
+    effects = Effects(NOW_MS)
     for _ in range(2):
         kept.delete("t", 0, effects)
     kept.delete("u", 0, effects)
@@ -85,7 +85,7 @@ def test_offsets_are_deleted_by_what_they_are():
     kept, _, _ = committed(
         OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2), OffsetToCommit("u", 0, 1)
     )
-    effects = CoordinatorResult(NOW_MS)
+    effects = Effects(NOW_MS)
     kept.delete_where(lambda topic, partition, stored: stored.offset == 1, effects)
     assert effects.records == [OffsetRecord("g", "t", 0, None), OffsetRecord("g", "u", 0, None)]
     assert [one.offset for one in kept.fetch(None).offsets] == [2]
@@ -126,7 +126,7 @@ def test_all_offsets_are_those_that_count(now, count):
 
 
 def test_a_commit_for_a_topic_that_was_made_again_since_overwrites_nothing():
-    kept, effects = kept_of(NEW_ID, NEW_ID), CoordinatorResult(NOW_MS)
+    kept, effects = kept_of(NEW_ID, NEW_ID), Effects(NOW_MS)
     result = kept.commit([OffsetToCommit("t", 0, 1, topic_id=OLD_ID)], METADATA_MAX, effects)
     assert result.refusals == [GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION]
     assert [one.offset for one in kept.fetch(None).offsets] == [9]
@@ -134,7 +134,7 @@ def test_a_commit_for_a_topic_that_was_made_again_since_overwrites_nothing():
 
 
 def test_a_commit_by_name_is_for_the_topic_of_that_name():
-    kept, effects = kept_of(OLD_ID, NEW_ID), CoordinatorResult(NOW_MS)
+    kept, effects = kept_of(OLD_ID, NEW_ID), Effects(NOW_MS)
     kept.commit([OffsetToCommit("t", 0, 1)], METADATA_MAX, effects)
     assert effects.records[0].value.topic_id == NEW_ID
     assert [one.offset for one in kept.fetch(None).offsets] == [1]
@@ -168,10 +168,7 @@ def test_what_is_kept_in_memory_is_what_the_log_has(one, stored):
 def test_what_is_not_confirmed_is_taken_back():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("u", 0, 2))
     kept.confirm()
-    before, effects = (
-        [(one.topic, one.offset) for one in kept.fetch(None).offsets],
-        CoordinatorResult(NOW_MS),
-    )
+    before, effects = [(one.topic, one.offset) for one in kept.fetch(None).offsets], Effects(NOW_MS)
     kept.commit([OffsetToCommit("t", 0, 5), OffsetToCommit("v", 0, 6)], METADATA_MAX, effects)
     kept.delete_where(lambda *_: True, effects)
     kept.commit([OffsetToCommit("u", 1, 7)], METADATA_MAX, effects)

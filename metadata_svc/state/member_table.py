@@ -1,6 +1,6 @@
 """What the metadata service knows of members beyond what it tells everybody.
 
-Kept in step with the view: `revisions.py` applies every change to both.
+Kept in step with the view: `change_log.py` applies every change to both.
 """
 
 from collections import Counter
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from common.cluster.view import ClusterView
 from common.ports.metadata import Placement
 from common.ports.moves import RingState
-from metadata_svc.state.mutation import Difference
+from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import State
 
 
-class RingBook:
+class MemberTable:
     """Ring states, how many partitions each member owns, and what is due.
 
     `next_move_id` is the first that was never given away; `is_rebalancing` says that partitions
@@ -27,7 +27,7 @@ class RingBook:
         self.lost_volumes: dict[str, str] = {}
         #: The newest token of each member's volume; members of older releases have none.
         self.volume_tokens: dict[str, str] = {}
-        #: Members whose next volume an operator lets in.
+        #: Members whose next volume an operator has accepted.
         self.accepted_volumes: set[str] = set()
         self._states: dict[str, RingState] = {}
         self._owned: Counter[str] = Counter()
@@ -60,31 +60,31 @@ class RingBook:
         for topic in state.topics:
             self._count(topic.partitions, 1)
 
-    def apply(self, difference: Difference, before: ClusterView) -> None:
+    def apply(self, mutation: Mutation, before: ClusterView) -> None:
         """Takes over a change that `before` does not hold yet."""
-        for topic in difference.topics_gone:
+        for topic in mutation.topics_gone:
             self._count(topic.partitions, -1)
-        for topic in difference.topics:
+        for topic in mutation.topics:
             was = before.topic_by_id(topic.topic_id)
             self._count(topic.partitions, 1)
             self._count(() if was is None else was.partitions, -1)
-        for topic_id, partition, placement in difference.placements:
+        for topic_id, partition, placement in mutation.placements:
             old = before.placement(topic_id, partition)
             self._count((placement,), 1)
             self._count(() if old is None else (old,), -1)
-        for name in difference.members_gone:
+        for name in mutation.members_gone:
             self._states.pop(name, None)
             self.volume_tokens.pop(name, None)
             self.accepted_volumes.discard(name)
-        self._states.update(difference.ring_states)
-        self.lost_volumes.update(difference.lost_volumes)
-        self.volume_tokens.update(difference.volume_tokens)
-        for name, is_accepted in difference.accepted_volumes.items():
+        self._states.update(mutation.ring_states)
+        self.lost_volumes.update(mutation.lost_volumes)
+        self.volume_tokens.update(mutation.volume_tokens)
+        for name, is_accepted in mutation.accepted_volumes.items():
             (self.accepted_volumes.add if is_accepted else self.accepted_volumes.discard)(name)
-        if difference.is_rebalancing is not None:
-            self.is_rebalancing = difference.is_rebalancing
-        if difference.next_move_id is not None:
-            self.next_move_id = difference.next_move_id
+        if mutation.is_rebalancing is not None:
+            self.is_rebalancing = mutation.is_rebalancing
+        if mutation.next_move_id is not None:
+            self.next_move_id = mutation.next_move_id
 
     def _count(self, placements: Iterable[Placement], weight: int) -> None:
         for owner, _ in placements:
