@@ -6,7 +6,7 @@ from partition_svc.coordinator.classic.describe import is_listed
 from tests.support.groups.driven_group import READS_T, DrivenGroup
 
 
-def test_a_stable_group_is_described_in_full():
+def test_stable_group_is_described_in_full():
     driven = DrivenGroup()
     driven.stable("a")
     described = driven.group.describe()
@@ -17,7 +17,7 @@ def test_a_stable_group_is_described_in_full():
     assert (member.metadata, member.assignment) == (READS_T, b"a")
 
 
-def test_a_group_that_is_not_settled_tells_its_members_only():
+def test_group_that_is_not_stable_is_described_without_protocol():
     driven = DrivenGroup()
     driven.join(new_id="a")
     described = driven.group.describe()
@@ -26,7 +26,7 @@ def test_a_group_that_is_not_settled_tells_its_members_only():
     assert (member.member_id, member.metadata, member.assignment) == ("a", b"", b"")
 
 
-def test_a_group_is_listed_as_classic():
+def test_group_is_listed_as_classic():
     driven = DrivenGroup()
     driven.stable("a")
     assert driven.group.listed() == ListedGroup("g", "consumer", "Stable", "classic")
@@ -43,5 +43,5 @@ def test_a_group_is_listed_as_classic():
         (ListGroups(states=["unheard of"]), False),
     ],
 )
-def test_filters_let_through_what_they_name(request_, is_let_through):
+def test_list_filters_match_state_and_type(request_, is_let_through):
     assert is_listed(ListedGroup("g", "", "Empty", "classic"), request_) == is_let_through

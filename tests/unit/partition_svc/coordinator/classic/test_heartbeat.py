@@ -2,7 +2,7 @@ from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import SESSION_MS, DrivenGroup
 
 
-def test_a_heartbeat_keeps_the_session():
+def test_heartbeat_extends_the_session():
     driven = DrivenGroup()
     generation = driven.stable("a")
     for _ in range(5):
@@ -12,7 +12,7 @@ def test_a_heartbeat_keeps_the_session():
     assert driven.heartbeat("a", generation) is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_a_heartbeat_during_a_rebalance_keeps_the_session_too():
+def test_heartbeat_during_a_rebalance_extends_the_session():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     driven.join(new_id="c")
@@ -22,13 +22,13 @@ def test_a_heartbeat_during_a_rebalance_keeps_the_session_too():
     assert driven.member_ids == ["a", "c"]
 
 
-def test_a_heartbeat_before_the_assignment_is_taken():
+def test_heartbeat_before_the_assignment_is_accepted():
     driven = DrivenGroup()
     driven.join(new_id="a")
     assert driven.heartbeat("a", 1) is None
 
 
-def test_a_heartbeat_of_another_generation_is_refused_and_keeps_nothing():
+def test_heartbeat_of_another_generation_does_not_extend_the_session():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.pass_ms(SESSION_MS - 1)
@@ -37,7 +37,7 @@ def test_a_heartbeat_of_another_generation_is_refused_and_keeps_nothing():
     assert driven.state == "Empty"
 
 
-def test_who_was_replaced_is_fenced():
+def test_replaced_static_member_is_fenced():
     driven = DrivenGroup()
     generation = driven.stable("a", instance="i")
     driven.join(new_id="b", instance="i")
@@ -46,7 +46,7 @@ def test_who_was_replaced_is_fenced():
     assert driven.heartbeat("b", generation, "j") is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_nobody_lives_in_a_group_that_is_not_there():
+def test_heartbeat_in_an_unknown_group_is_rejected():
     driven = DrivenGroup()
     assert driven.heartbeat("a", 1) is GroupRefusal.UNKNOWN_MEMBER_ID
     driven.group = driven.group_of("")

@@ -5,7 +5,7 @@ from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import READS_T, SESSION_MS, DrivenGroup
 
 
-def test_the_first_member_of_a_group_without_delay_begins_a_generation_at_once():
+def test_first_member_starts_a_generation_at_once_without_initial_delay():
     driven = DrivenGroup()
     joined = driven.answers[driven.join(new_id="a")]
     assert (joined.member_id, joined.generation_id, joined.leader) == ("a", 1, "a")
@@ -15,7 +15,7 @@ def test_the_first_member_of_a_group_without_delay_begins_a_generation_at_once()
     assert driven.state == "CompletingRebalance"
 
 
-def test_who_has_no_id_is_given_one_to_come_back_with():
+def test_join_without_id_gets_a_member_id():
     driven = DrivenGroup()
     joined = driven.answers[driven.join(new_id="a", needs_member_id=True)]
     assert joined.refusal is GroupRefusal.MEMBER_ID_REQUIRED
@@ -24,7 +24,7 @@ def test_who_has_no_id_is_given_one_to_come_back_with():
     assert driven.answers[driven.join("a", needs_member_id=True)].generation_id == 1
 
 
-def test_an_id_that_nobody_came_back_with_is_forgotten():
+def test_pending_member_id_expires():
     driven = DrivenGroup()
     driven.join(new_id="a", needs_member_id=True)
     assert driven.group.exists
@@ -33,7 +33,7 @@ def test_an_id_that_nobody_came_back_with_is_forgotten():
     assert driven.answers[driven.join("a")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_static_members_are_not_sent_back_for_their_id():
+def test_static_member_joins_without_a_pending_id():
     driven = DrivenGroup()
     joined = driven.answers[driven.join(new_id="a", instance="i", needs_member_id=True)]
     assert joined.generation_id == 1
@@ -41,7 +41,7 @@ def test_static_members_are_not_sent_back_for_their_id():
 
 
 @pytest.mark.parametrize("instance", ["i", "another"])
-def test_an_id_to_come_back_with_is_not_for_a_static_member(instance):
+def test_static_member_with_a_pending_id_is_rejected(instance):
     """Kafka raises an IllegalStateException."""
     driven = DrivenGroup()
     driven.stable("a", instance="i")
@@ -53,7 +53,7 @@ def test_an_id_to_come_back_with_is_not_for_a_static_member(instance):
     assert driven.member_ids == []
 
 
-def test_a_rebalance_waits_for_who_was_given_an_id():
+def test_rebalance_waits_for_pending_member_ids():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.join(new_id="b", needs_member_id=True)
@@ -64,7 +64,7 @@ def test_a_rebalance_waits_for_who_was_given_an_id():
     assert driven.answers[entered].leader == "a"
 
 
-def test_a_member_that_nobody_knows_is_told_so():
+def test_unknown_member_is_rejected():
     driven = DrivenGroup()
     assert driven.answers[driven.join("x")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     assert not driven.group.exists
@@ -73,7 +73,7 @@ def test_a_member_that_nobody_knows_is_told_so():
 
 
 @pytest.mark.parametrize("session_ms", [-1, 5_999, 1_800_001])
-def test_a_session_is_neither_too_short_nor_too_long(session_ms):
+def test_session_timeout_has_bounds(session_ms):
     driven = DrivenGroup()
     joined = driven.answers[driven.join(session_ms=session_ms)]
     assert joined.refusal is GroupRefusal.INVALID_SESSION_TIMEOUT
@@ -83,7 +83,7 @@ def test_a_session_is_neither_too_short_nor_too_long(session_ms):
 @pytest.mark.parametrize(
     "fields", [{"protocols": []}, {"protocol_type": ""}], ids=["no protocols", "no type"]
 )
-def test_an_empty_group_needs_to_know_some_protocol(fields):
+def test_empty_group_needs_a_protocol(fields):
     driven = DrivenGroup()
     joined = driven.answers[driven.join(**fields)]
     assert joined.refusal is GroupRefusal.INCONSISTENT_GROUP_PROTOCOL
@@ -92,7 +92,7 @@ def test_an_empty_group_needs_to_know_some_protocol(fields):
 @pytest.mark.parametrize(
     "fields", [{"protocols": ["sticky"]}, {"protocol_type": "connect"}], ids=["name", "type"]
 )
-def test_newcomers_share_a_protocol_with_all_members(fields):
+def test_new_member_must_share_a_protocol_with_all_members(fields):
     driven = DrivenGroup()
     generation = driven.stable("a")
     joined = driven.answers[driven.join(new_id="b", **fields)]
@@ -100,7 +100,7 @@ def test_newcomers_share_a_protocol_with_all_members(fields):
     assert driven.heartbeat("a", generation) is None
 
 
-def test_a_full_group_takes_nobody_else():
+def test_full_group_rejects_new_members():
     driven = DrivenGroup(max_size=1)
     driven.stable("a")
     joined = driven.answers[driven.join(new_id="b")]
@@ -109,7 +109,7 @@ def test_a_full_group_takes_nobody_else():
     assert driven.answers[driven.join("a")].refusal is None
 
 
-def test_of_a_group_that_is_too_large_those_stay_who_join_first():
+def test_first_members_to_join_stay_in_a_group_over_its_limit():
     driven = DrivenGroup()
     generation = driven.stable("a", "b", "c")
     driven.settings = type(driven.settings)(max_size=2)
@@ -121,7 +121,7 @@ def test_of_a_group_that_is_too_large_those_stay_who_join_first():
     assert driven.member_ids == ["b", "c"]
 
 
-def test_a_follower_that_changes_nothing_is_told_the_generation():
+def test_unchanged_follower_gets_the_current_generation():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     joined = driven.answers[driven.join("b")]
@@ -130,7 +130,7 @@ def test_a_follower_that_changes_nothing_is_told_the_generation():
 
 
 @pytest.mark.parametrize("member_id", ["a", "b"])
-def test_a_join_that_comes_again_before_the_assignment_is_told_the_same(member_id):
+def test_repeated_join_before_the_assignment_gets_the_same_response(member_id):
     driven = DrivenGroup()
     driven.stable("a")
     tickets = [driven.join(new_id="b"), driven.join("a")]
@@ -139,7 +139,7 @@ def test_a_join_that_comes_again_before_the_assignment_is_told_the_same(member_i
     assert driven.state == "CompletingRebalance"
 
 
-def test_a_leader_that_joins_a_stable_group_wants_it_assigned_anew():
+def test_leader_that_joins_a_stable_group_starts_a_rebalance():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     ticket = driven.join("a")
@@ -150,7 +150,7 @@ def test_a_leader_that_joins_a_stable_group_wants_it_assigned_anew():
 @pytest.mark.parametrize(
     "change", [{"metadata": b"other"}, {"protocols": ["range", "sticky"]}], ids=["data", "list"]
 )
-def test_a_follower_that_says_something_new_begins_a_rebalance(change):
+def test_changed_follower_starts_a_rebalance(change):
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     driven.join("b", **change)
@@ -160,7 +160,7 @@ def test_a_follower_that_says_something_new_begins_a_rebalance(change):
     assert joined.members[1].metadata == change.get("metadata", READS_T)
 
 
-def test_a_change_before_the_assignment_begins_a_rebalance_and_ends_the_waiting_syncs():
+def test_changed_member_before_the_assignment_rejects_pending_syncs():
     driven = DrivenGroup()
     driven.stable("a")
     driven.join(new_id="b")
@@ -171,7 +171,7 @@ def test_a_change_before_the_assignment_begins_a_rebalance_and_ends_the_waiting_
     assert driven.state == "PreparingRebalance"
 
 
-def test_a_join_sent_twice_answers_both():
+def test_repeated_join_responds_to_both():
     driven = DrivenGroup()
     driven.stable("a", "b")
     first, second = driven.join("a"), driven.join("a")
@@ -180,13 +180,13 @@ def test_a_join_sent_twice_answers_both():
     assert driven.answers[second].refusal is None
 
 
-def test_a_groups_name_is_not_empty():
+def test_empty_group_id_is_rejected():
     driven = DrivenGroup()
     driven.group = driven.group_of("")
     assert driven.answers[driven.join()].refusal is GroupRefusal.INVALID_GROUP_ID
 
 
-def test_the_time_outs_of_a_member_are_those_it_said_last():
+def test_last_join_sets_the_timeouts_of_a_member():
     driven = DrivenGroup()
     driven.stable("a")
     driven.join("a", session_ms=20_000, rebalance_ms=30_000)
@@ -194,7 +194,7 @@ def test_the_time_outs_of_a_member_are_those_it_said_last():
     assert (member.session_timeout_ms, member.rebalance_timeout_ms) == (20_000, 30_000)
 
 
-def test_ids_that_are_asked_for_without_end_do_not_fill_the_memory():
+def test_number_of_pending_member_ids_is_limited():
     driven = DrivenGroup()
     for number in range(10_001):
         driven.join(new_id=f"m{number}", needs_member_id=True)
@@ -202,7 +202,7 @@ def test_ids_that_are_asked_for_without_end_do_not_fill_the_memory():
     assert driven.answers[driven.join("m10000")].refusal is None
 
 
-def test_a_protocol_that_a_member_gave_up_is_not_common_any_more():
+def test_protocol_that_a_member_dropped_is_not_chosen():
     driven = DrivenGroup()
     driven.stable("a", protocols=["range", "sticky"])
     assert driven.answers[driven.join("a", protocols=["sticky"])].protocol_name == "sticky"

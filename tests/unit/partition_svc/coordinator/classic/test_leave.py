@@ -3,7 +3,7 @@ from common.ports.group_errors import GroupRefusal
 from tests.support.groups.driven_group import DrivenGroup
 
 
-def test_those_who_stay_rebalance_at_once():
+def test_leave_starts_a_rebalance():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     assert driven.leave("b") == [None]
@@ -11,7 +11,7 @@ def test_those_who_stay_rebalance_at_once():
     assert driven.answers[driven.join("a")].generation_id == generation + 1
 
 
-def test_the_leader_may_leave():
+def test_leader_may_leave():
     driven = DrivenGroup()
     driven.stable("a", "b", "c")
     driven.leave("a")
@@ -19,7 +19,7 @@ def test_the_leader_may_leave():
     assert {driven.answers[one].leader for one in tickets} == {"b"}
 
 
-def test_several_leave_at_once_by_their_ids_and_instances():
+def test_several_members_leave_by_member_and_instance_ids():
     driven = DrivenGroup()
     driven.join(new_id="a", instance="i")
     driven.join(new_id="b", instance="j")
@@ -32,7 +32,7 @@ def test_several_leave_at_once_by_their_ids_and_instances():
     assert driven.state == "Empty"
 
 
-def test_a_former_self_cannot_make_its_successor_leave():
+def test_fenced_member_id_cannot_remove_its_replacement():
     driven = DrivenGroup()
     driven.stable("a", instance="i")
     driven.join(new_id="b", instance="i")
@@ -40,7 +40,7 @@ def test_a_former_self_cannot_make_its_successor_leave():
     assert driven.member_ids == ["b"]
 
 
-def test_who_was_only_given_an_id_leaves_without_a_rebalance():
+def test_pending_member_id_leaves_without_a_rebalance():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.join(new_id="b", needs_member_id=True)
@@ -49,7 +49,7 @@ def test_who_was_only_given_an_id_leaves_without_a_rebalance():
     assert driven.answers[driven.join("b")].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_a_rebalance_that_waited_for_those_who_left_goes_on():
+def test_leave_completes_a_join_that_waited_for_the_member():
     driven = DrivenGroup()
     driven.stable("a", "b")
     driven.join(new_id="c", needs_member_id=True)
@@ -60,7 +60,7 @@ def test_a_rebalance_that_waited_for_those_who_left_goes_on():
     assert driven.answers[ticket].refusal is None
 
 
-def test_nobody_leaves_a_group_that_is_not_there():
+def test_leave_of_an_unknown_group_is_rejected():
     driven = DrivenGroup()
     assert driven.leave("a") == [GroupRefusal.UNKNOWN_MEMBER_ID]
     assert not driven.group.exists

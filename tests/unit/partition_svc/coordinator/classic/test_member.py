@@ -18,12 +18,12 @@ def test_metadata_is_that_of_the_protocol():
     assert [member.metadata(one) for one in ("x", "y", "z", None)] == [b"1", b"2", b"", b""]
 
 
-def test_a_vote_is_for_the_first_that_may_be_chosen():
+def test_vote_is_the_first_candidate():
     assert a_member().vote({"y", "x"}) == "x"
     assert a_member().vote({"y", "z"}) == "y"
 
 
-def test_what_waits_is_answered_once():
+def test_pending_requests_get_one_response():
     member, effects = a_member(), Effects(0)
     member.hold_join(1, effects)
     member.respond_to_join(Joined("a"), effects)
@@ -34,7 +34,7 @@ def test_what_waits_is_answered_once():
     assert effects.replies == [(1, Joined("a")), (2, Synced(b"1"))]
 
 
-def test_both_a_join_and_a_sync_are_refused():
+def test_reject_pending_rejects_join_and_sync():
     member, effects = a_member(), Effects(0)
     member.hold_join(1, effects)
     member.hold_sync(2, effects)
@@ -43,7 +43,7 @@ def test_both_a_join_and_a_sync_are_refused():
     assert effects.replies == [(1, Joined("a", refusal=fenced)), (2, Synced(refusal=fenced))]
 
 
-def test_a_ticket_may_be_anything_but_none():
+def test_ticket_may_be_any_value_but_none():
     member, effects = a_member(), Effects(0)
     member.hold_sync(0, effects)
     assert member.is_waiting
@@ -51,7 +51,7 @@ def test_a_ticket_may_be_anything_but_none():
     assert effects.replies == [(0, Synced())]
 
 
-def test_who_waits_is_held_unless_it_is_new():
+def test_member_with_a_pending_request_is_waiting_unless_it_is_new():
     member = a_member()
     assert not member.is_waiting
     member.hold_join(1, Effects(0))
@@ -60,7 +60,7 @@ def test_who_waits_is_held_unless_it_is_new():
     assert not member.is_waiting
 
 
-def test_what_is_stored_comes_back_with_the_chosen_protocol_alone():
+def test_restored_member_has_only_the_chosen_protocol():
     member = a_member()
     member.assignment = b"all"
     stored = member.stored("y")
@@ -70,12 +70,12 @@ def test_what_is_stored_comes_back_with_the_chosen_protocol_alone():
     assert restored.stored("y") == stored
 
 
-def test_an_old_record_without_rebalance_timeout_has_that_of_the_session():
+def test_record_without_rebalance_timeout_uses_the_session_timeout():
     stored = a_member().stored("x")._replace(rebalance_timeout_ms=-1)
     assert restored_member(stored, "x").rebalance_timeout_ms == 10
 
 
-def test_metadata_is_described_under_a_protocol_only():
+def test_description_has_metadata_only_with_a_protocol():
     member = a_member()
     member.assignment = b"all"
     settled, unsettled = member.described("x"), member.described(None)

@@ -20,7 +20,7 @@ def members(*those):
     return made
 
 
-def test_the_first_member_leads_and_the_next_follows_it():
+def test_first_member_leads_and_the_next_one_replaces_it():
     some = members(member("a"), member("b"), member("c"))
     assert some.leader == "a"
     some.remove(some["a"])
@@ -31,20 +31,20 @@ def test_the_first_member_leads_and_the_next_follows_it():
     assert some.leader is None
 
 
-def test_a_leader_that_joined_stays_the_leader():
+def test_leader_that_joined_stays_leader():
     some = members(member("a", joins=True), member("b", joins=True))
     some.leader = "b"
     assert some.elect_joined_leader()
     assert some.leader == "b"
 
 
-def test_the_first_who_joined_leads_where_the_leader_did_not():
+def test_first_joined_member_leads_if_the_leader_did_not_join():
     some = members(member("a"), member("b", joins=True), member("c", joins=True))
     assert some.elect_joined_leader()
     assert some.leader == "b"
 
 
-def test_nobody_new_leads_where_nobody_joined():
+def test_leader_stays_if_no_member_joined():
     some = members(member("a"), member("b"))
     assert not some.elect_joined_leader()
     assert some.leader == "a"
@@ -60,12 +60,12 @@ def test_nobody_new_leads_where_nobody_joined():
         ([["z", "y", "x"], ["y", "x"]], "y"),
     ],
 )
-def test_the_protocol_that_all_know_and_most_prefer_is_chosen(votes, chosen):
+def test_chosen_protocol_is_supported_by_all_and_preferred_by_most(votes, chosen):
     some = members(*(member(str(number), *one) for number, one in enumerate(votes)))
     assert some.choose_protocol() == chosen
 
 
-def test_protocols_are_known_to_all_or_not_at_all():
+def test_supports_any_needs_the_support_of_all_members():
     some = members(member("a", "x", "y"), member("b", "x"))
     assert some.supports_any([GroupProtocol("x", b"")])
     assert some.supports_any([GroupProtocol("z", b""), GroupProtocol("x", b"")])
@@ -77,12 +77,12 @@ def test_protocols_are_known_to_all_or_not_at_all():
     assert not some.supports_any([GroupProtocol("x", b"")])
 
 
-def test_a_protocol_that_is_named_twice_counts_once():
+def test_repeated_protocol_counts_once():
     some = members(member("a", "x", "x"), member("b", "x"))
     assert some.choose_protocol() == "x"
 
 
-def test_a_request_speaks_for_a_member_by_its_ids():
+def test_check_compares_member_id_and_instance_id():
     some = members(member("a"), member("b", instance="i"))
     assert some.check("a", None) is None
     assert some.check("b", "i") is None
@@ -92,14 +92,14 @@ def test_a_request_speaks_for_a_member_by_its_ids():
     assert some.check("a", "j") is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_an_instance_goes_with_its_member():
+def test_instance_id_is_removed_with_its_member():
     some = members(member("b", instance="i"))
     assert (some.id_of("i"), some.id_of("j"), some.id_of(None)) == ("b", None, None)
     some.remove(some["b"])
     assert some.id_of("i") is None
 
 
-def test_who_takes_a_place_leads_and_owes_what_was_led_and_owed():
+def test_replacement_leads_and_has_to_sync_as_the_replaced_member():
     some = members(member("a", "x", instance="i"), member("b", "x"))
     some.not_synced |= {"a", "b"}
     some.replace(some["a"], member("c", "x", "y", instance="i"))
@@ -109,13 +109,13 @@ def test_who_takes_a_place_leads_and_owes_what_was_led_and_owed():
     assert some.leader == "c"
 
 
-def test_who_synced_before_its_place_was_taken_owes_nothing():
+def test_replacement_of_a_synced_member_has_not_to_sync():
     some = members(member("a", instance="i"))
     some.replace(some["a"], member("c", instance="i"))
     assert some.not_synced == set()
 
 
-def test_all_have_joined_when_no_member_and_no_announced_one_is_missing():
+def test_all_have_joined_needs_every_member_and_no_pending_id():
     some = members(member("a", joins=True), member("b"))
     assert not some.have_all_joined
     some["b"].join_ticket = 2
@@ -126,6 +126,6 @@ def test_all_have_joined_when_no_member_and_no_announced_one_is_missing():
     assert some.have_all_joined
 
 
-def test_the_longest_rebalance_timeout_counts():
+def test_longest_rebalance_timeout_holds():
     assert members().rebalance_timeout_ms == 0
     assert members(member("a", rebalance_ms=7), member("b")).rebalance_timeout_ms == 7

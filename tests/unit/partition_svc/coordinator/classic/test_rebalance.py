@@ -4,7 +4,7 @@ from tests.support.groups.driven_group import REBALANCE_MS, SESSION_MS, DrivenGr
 DELAY_MS = 3_000
 
 
-def test_an_empty_group_waits_its_delay_for_members():
+def test_empty_group_waits_for_the_initial_delay():
     driven = DrivenGroup(initial_rebalance_delay_ms=DELAY_MS)
     first = driven.join(new_id="a")
     driven.pass_ms(DELAY_MS - 1)
@@ -14,7 +14,7 @@ def test_an_empty_group_waits_its_delay_for_members():
     assert driven.answers[first].generation_id == 1
 
 
-def test_newcomers_extend_the_delay():
+def test_new_members_extend_the_initial_delay():
     driven = DrivenGroup(initial_rebalance_delay_ms=DELAY_MS)
     first = driven.join(new_id="a")
     driven.pass_ms(2_000)
@@ -25,7 +25,7 @@ def test_newcomers_extend_the_delay():
     assert [driven.answers[one].generation_id for one in (first, second)] == [1, 1]
 
 
-def test_newcomers_extend_the_delay_up_to_the_rebalance_timeout():
+def test_initial_delay_is_limited_by_the_rebalance_timeout():
     driven = DrivenGroup(initial_rebalance_delay_ms=DELAY_MS)
     first = driven.join(new_id="a", rebalance_ms=7_000)
     for number in range(6):
@@ -37,7 +37,7 @@ def test_newcomers_extend_the_delay_up_to_the_rebalance_timeout():
     assert len(driven.answers[first].members) == 7
 
 
-def test_a_delay_that_nobody_lived_through_leaves_an_empty_group():
+def test_group_is_empty_if_all_members_expire_during_the_initial_delay():
     driven = DrivenGroup(initial_rebalance_delay_ms=DELAY_MS)
     ticket = driven.join(new_id="a")
     assert driven.leave("a") == [None]
@@ -46,7 +46,7 @@ def test_a_delay_that_nobody_lived_through_leaves_an_empty_group():
     assert driven.state == "Empty"
 
 
-def test_a_newcomer_begins_a_rebalance_that_waits_for_every_member():
+def test_new_member_starts_a_rebalance_that_waits_for_all_members():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     newcomer = driven.join(new_id="c")
@@ -57,7 +57,7 @@ def test_a_newcomer_begins_a_rebalance_that_waits_for_every_member():
     assert driven.answers[newcomer].generation_id == generation + 1
 
 
-def test_only_the_leader_is_told_of_the_others():
+def test_only_the_leader_gets_the_list_of_members():
     driven = DrivenGroup()
     driven.stable("a", "b")
     leader, follower = driven.join("a"), driven.join("b")
@@ -66,7 +66,7 @@ def test_only_the_leader_is_told_of_the_others():
     assert driven.answers[follower].leader == "a"
 
 
-def test_who_does_not_join_in_time_is_put_out():
+def test_member_that_does_not_join_in_time_is_removed():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     newcomer = driven.join(new_id="c")
@@ -80,7 +80,7 @@ def test_who_does_not_join_in_time_is_put_out():
     assert driven.heartbeat("a", generation) is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_the_longest_rebalance_timeout_of_all_members_holds():
+def test_rebalance_waits_for_the_longest_rebalance_timeout():
     driven = DrivenGroup()
     driven.stable("a", session_ms=1_000_000, rebalance_ms=90_000)
     newcomer = driven.join(new_id="b", rebalance_ms=20_000)
@@ -90,7 +90,7 @@ def test_the_longest_rebalance_timeout_of_all_members_holds():
     assert driven.answers[newcomer].leader == "b"
 
 
-def test_static_members_that_do_not_join_in_time_stay():
+def test_static_members_stay_without_joining():
     driven = DrivenGroup()
     driven.stable("a", session_ms=1_000_000, instance="i")
     newcomer = driven.join(new_id="b")
@@ -99,7 +99,7 @@ def test_static_members_that_do_not_join_in_time_stay():
     assert [one.member_id for one in driven.answers[newcomer].members] == ["a", "b"]
 
 
-def test_a_generation_does_not_begin_before_anybody_joins():
+def test_generation_does_not_start_without_a_joined_member():
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i", session_ms=1_000_000)
     generation = driven.answers[first].generation_id
@@ -111,7 +111,7 @@ def test_a_generation_does_not_begin_before_anybody_joins():
     assert driven.answers[driven.join("a", instance="i")].generation_id == generation + 1
 
 
-def test_the_last_member_to_go_ends_the_generation():
+def test_group_is_empty_after_the_last_member_left():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.leave("a")
@@ -122,7 +122,7 @@ def test_the_last_member_to_go_ends_the_generation():
     assert stored.members == []
 
 
-def test_a_generation_is_stored_before_anybody_is_told_of_it():
+def test_generation_is_stored_with_the_responses():
     driven = DrivenGroup()
     driven.join(new_id="a", session_ms=7_000)
     stored = driven.stored
@@ -131,7 +131,7 @@ def test_a_generation_is_stored_before_anybody_is_told_of_it():
     assert [(one.member_id, one.assignment) for one in stored.members] == [("a", b"")]
 
 
-def test_what_was_assigned_before_does_not_count_in_the_next_generation():
+def test_assignments_are_cleared_in_the_next_generation():
     driven = DrivenGroup()
     driven.stable("a")
     driven.join("a")

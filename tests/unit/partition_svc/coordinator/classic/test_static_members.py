@@ -16,7 +16,7 @@ def stable_pair():
     return driven, joined.generation_id
 
 
-def test_a_follower_comes_back_to_its_assignment_without_a_rebalance():
+def test_returning_follower_keeps_its_assignment_without_a_rebalance():
     driven, generation = stable_pair()
     joined = driven.answers[driven.join(new_id="c", instance="j")]
     assert (joined.member_id, joined.generation_id, joined.leader) == ("c", generation, "a")
@@ -25,7 +25,7 @@ def test_a_follower_comes_back_to_its_assignment_without_a_rebalance():
     assert driven.answers[driven.sync("c", generation)].assignment == b"2"
 
 
-def test_who_it_was_before_is_fenced():
+def test_former_member_id_is_fenced():
     driven, generation = stable_pair()
     driven.join(new_id="c", instance="j")
     fenced = GroupRefusal.FENCED_INSTANCE_ID
@@ -36,7 +36,7 @@ def test_who_it_was_before_is_fenced():
     assert driven.commit(1, "b", generation, "j").refusal is fenced
 
 
-def test_the_new_id_is_stored_before_it_is_told():
+def test_new_member_id_is_stored_with_the_response():
     driven, generation = stable_pair()
     driven.join(new_id="c", instance="i")
     assert driven.stored.leader == "c"
@@ -46,7 +46,7 @@ def test_the_new_id_is_stored_before_it_is_told():
     assert members.keys() == {"b", "c"}
 
 
-def test_a_leader_that_comes_back_leads_on_without_assigning():
+def test_returning_leader_skips_the_assignment():
     driven, _ = stable_pair()
     joined = driven.answers[driven.join(new_id="c", instance="i", may_skip_assignment=True)]
     assert joined.leader == "c"
@@ -54,14 +54,14 @@ def test_a_leader_that_comes_back_leads_on_without_assigning():
     assert {one.member_id for one in joined.members} == {"b", "c"}
 
 
-def test_a_leader_of_an_older_version_is_not_told_that_it_leads():
+def test_returning_leader_of_an_older_version_gets_another_leader_id():
     driven, _ = stable_pair()
     joined = driven.answers[driven.join(new_id="c", instance="i")]
     assert joined.leader == "a"
     assert (joined.members, joined.skip_assignment) == ((), False)
 
 
-def test_a_change_of_the_chosen_protocol_is_a_rebalance():
+def test_return_that_changes_the_chosen_protocol_rebalances():
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i", protocols=["range", "sticky"])
     generation = driven.answers[first].generation_id
@@ -70,7 +70,7 @@ def test_a_change_of_the_chosen_protocol_is_a_rebalance():
     assert (joined.generation_id, joined.protocol_name) == (generation + 1, "sticky")
 
 
-def test_a_return_before_the_assignment_is_a_rebalance():
+def test_return_before_the_assignment_rebalances():
     driven, generation = stable_pair()
     driven.join("a", instance="i")
     driven.join("b", instance="j")
@@ -81,7 +81,7 @@ def test_a_return_before_the_assignment_is_a_rebalance():
     assert driven.state == "PreparingRebalance"
 
 
-def test_a_return_while_others_join_takes_the_place_of_the_join_before():
+def test_return_during_the_join_phase_replaces_the_pending_join():
     driven, generation = stable_pair()
     before = driven.join("a", instance="i")
     returned = driven.join(new_id="c", instance="i")
@@ -93,7 +93,7 @@ def test_a_return_while_others_join_takes_the_place_of_the_join_before():
 
 
 @pytest.mark.parametrize("passed_ms", [SESSION_MS - 1, SESSION_MS])
-def test_a_static_member_is_expected_back_for_its_session(passed_ms):
+def test_absent_static_member_stays_until_its_session_expires(passed_ms):
     driven, generation = stable_pair()
     driven.heartbeat("a", generation)
     driven.pass_ms(passed_ms // 2)
@@ -103,7 +103,7 @@ def test_a_static_member_is_expected_back_for_its_session(passed_ms):
     assert (driven.heartbeat("a", generation) is None) == is_expected
 
 
-def test_who_came_back_has_a_session_of_its_own():
+def test_returning_member_has_a_new_session():
     driven, generation = stable_pair()
     driven.pass_ms(SESSION_MS - 1)
     driven.heartbeat("a", generation)
@@ -112,7 +112,7 @@ def test_who_came_back_has_a_session_of_its_own():
     assert driven.heartbeat("c", generation, "j") is None
 
 
-def test_who_came_back_without_asking_for_its_assignment_is_put_out_in_time():
+def test_returning_member_without_sync_is_removed():
     driven = DrivenGroup()
     first = driven.join(new_id="a", instance="i", session_ms=100_000)
     driven.sync("a", driven.answers[first].generation_id, {"a": b"1"})

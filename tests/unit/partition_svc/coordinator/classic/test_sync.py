@@ -13,7 +13,7 @@ def two_joined():
     return driven
 
 
-def test_followers_wait_for_the_leaders_assignment():
+def test_followers_wait_for_the_assignment():
     driven = two_joined()
     follower = driven.sync("b", 2)
     assert follower not in driven.answers
@@ -25,39 +25,39 @@ def test_followers_wait_for_the_leaders_assignment():
     assert driven.state == "Stable"
 
 
-def test_who_comes_after_the_leader_is_answered_at_once():
+def test_sync_after_the_leader_gets_the_assignment_at_once():
     driven = two_joined()
     driven.sync("a", 2, {"a": b"1", "b": b"2"})
     assert driven.answers[driven.sync("b", 2)].assignment == b"2"
 
 
-def test_the_assignment_is_stored_before_anybody_is_told_of_it():
+def test_assignment_is_stored_with_the_responses():
     driven = two_joined()
     driven.sync("a", 2, {"a": b"1", "b": b"2"})
     assert [one.assignment for one in driven.stored.members] == [b"1", b"2"]
     assert driven.stored.generation_id == 2
 
 
-def test_whom_the_leader_left_out_has_nothing():
+def test_member_without_assignment_gets_an_empty_one():
     driven = two_joined()
     driven.sync("a", 2, {"a": b"1", "x": b"nobody's"})
     synced = driven.answers[driven.sync("b", 2)]
     assert (synced.assignment, synced.refusal) == (b"", None)
 
 
-def test_a_leader_that_syncs_again_does_not_assign_again():
+def test_repeated_sync_of_the_leader_changes_nothing():
     driven = two_joined()
     driven.sync("a", 2, {"a": b"1"})
     assert driven.answers[driven.sync("a", 2, {"a": b"other"})].assignment == b"1"
 
 
-def test_a_followers_assignments_are_not_heeded():
+def test_assignments_of_followers_are_ignored():
     driven = two_joined()
     assert driven.sync("b", 2, {"a": b"", "b": b"all"}) not in driven.answers
     assert driven.state == "CompletingRebalance"
 
 
-def test_a_sync_sent_twice_answers_both():
+def test_repeated_sync_responds_to_both():
     driven = two_joined()
     first, second = driven.sync("b", 2), driven.sync("b", 2)
     assert driven.answers[first].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
@@ -75,13 +75,13 @@ def test_a_sync_sent_twice_answers_both():
         ("b", {"protocol_name": "sticky"}, GroupRefusal.INCONSISTENT_GROUP_PROTOCOL),
     ],
 )
-def test_who_is_elsewhere_is_told_so(member_id, fields, refusal):
+def test_sync_of_another_generation_or_protocol_is_rejected(member_id, fields, refusal):
     driven = two_joined()
     ticket = driven.sync(member_id, **{"generation_id": 2, **fields})
     assert driven.answers[ticket].refusal is refusal
 
 
-def test_a_sync_during_a_rebalance_is_sent_to_join():
+def test_sync_during_the_join_phase_is_rejected():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.join(new_id="b")
@@ -89,7 +89,7 @@ def test_a_sync_during_a_rebalance_is_sent_to_join():
     assert driven.answers[ticket].refusal is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def test_syncs_that_wait_are_sent_to_join_when_the_leader_goes():
+def test_pending_syncs_are_rejected_when_the_leader_leaves():
     driven = two_joined()
     follower = driven.sync("b", 2)
     driven.leave("a")
@@ -97,14 +97,14 @@ def test_syncs_that_wait_are_sent_to_join_when_the_leader_goes():
     assert driven.answers[driven.join("b")].leader == "b"
 
 
-def test_a_member_that_leaves_while_it_waits_is_answered():
+def test_pending_sync_of_a_leaving_member_is_rejected():
     driven = two_joined()
     follower = driven.sync("b", 2)
     driven.leave("b")
     assert driven.answers[follower].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_nobody_syncs_in_a_group_that_is_not_there():
+def test_sync_in_an_unknown_group_is_rejected():
     driven = DrivenGroup()
     assert driven.answers[driven.sync("a", 1)].refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     driven.group = driven.group_of("")

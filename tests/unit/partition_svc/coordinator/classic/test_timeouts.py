@@ -4,7 +4,7 @@ from tests.support.groups.driven_group import REBALANCE_MS, SESSION_MS, DrivenGr
 NEW_MEMBER_MS = 300_000
 
 
-def test_a_silent_member_is_put_out_and_the_others_rebalance():
+def test_expired_session_removes_the_member_and_rebalances():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     driven.pass_ms(SESSION_MS - 1)
@@ -14,7 +14,7 @@ def test_a_silent_member_is_put_out_and_the_others_rebalance():
     assert driven.heartbeat("a", generation) is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def test_a_group_whose_members_all_fall_silent_is_empty():
+def test_group_is_empty_after_all_sessions_expired():
     driven = DrivenGroup()
     driven.stable("a", "b")
     driven.pass_ms(SESSION_MS)
@@ -23,7 +23,7 @@ def test_a_group_whose_members_all_fall_silent_is_empty():
     assert driven.group.next_deadline is None
 
 
-def test_who_waits_for_others_to_join_is_not_put_out():
+def test_session_does_not_expire_while_a_join_is_pending():
     driven = DrivenGroup()
     driven.stable("a", "b", session_ms=SESSION_MS)
     driven.join("b", session_ms=1_000_000, metadata=b"new")
@@ -36,7 +36,7 @@ def test_who_waits_for_others_to_join_is_not_put_out():
     assert driven.answers[waiting].refusal is None
 
 
-def test_who_waits_for_the_assignment_is_not_put_out():
+def test_session_does_not_expire_while_a_sync_is_pending():
     driven = DrivenGroup()
     driven.stable("a", session_ms=1_000_000)
     driven.join(new_id="b", session_ms=SESSION_MS)
@@ -50,7 +50,7 @@ def test_who_waits_for_the_assignment_is_not_put_out():
     assert driven.heartbeat("b", 2) is None
 
 
-def test_a_newcomer_does_not_wait_for_ever():
+def test_pending_join_of_a_new_member_expires():
     driven = DrivenGroup()
     generation = driven.stable("a", rebalance_ms=1_000_000, session_ms=1_000_000)
     newcomer = driven.join(new_id="b", rebalance_ms=1_000_000)
@@ -62,7 +62,7 @@ def test_a_newcomer_does_not_wait_for_ever():
     assert driven.heartbeat("a", generation) is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def test_who_joined_and_never_asks_for_its_assignment_is_put_out():
+def test_member_without_sync_is_removed_after_the_rebalance_timeout():
     driven = DrivenGroup()
     driven.stable("a")
     driven.join(new_id="b")
@@ -78,7 +78,7 @@ def test_who_joined_and_never_asks_for_its_assignment_is_put_out():
     assert driven.heartbeat("a", 2) is GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def test_a_leader_that_never_assigns_is_put_out_and_another_leads():
+def test_leader_without_sync_is_replaced():
     driven = DrivenGroup()
     driven.stable("a", session_ms=1_000_000)
     driven.join(new_id="b")
@@ -89,14 +89,14 @@ def test_a_leader_that_never_assigns_is_put_out_and_another_leads():
     assert driven.answers[driven.join("b")].leader == "b"
 
 
-def test_who_asked_for_its_assignment_is_not_put_out_for_it_later():
+def test_member_that_synced_is_not_removed_at_the_sync_deadline():
     driven = DrivenGroup()
     generation = driven.stable("a", "b", session_ms=1_000_000)
     driven.pass_ms(2 * REBALANCE_MS)
     assert driven.heartbeat("b", generation) is None
 
 
-def test_an_alarm_that_comes_early_does_nothing():
+def test_early_timer_does_nothing():
     driven = DrivenGroup()
     generation = driven.stable("a")
     early_ms = driven.group.next_deadline
@@ -109,7 +109,7 @@ def test_an_alarm_that_comes_early_does_nothing():
     assert driven.heartbeat("a", generation) is None
 
 
-def test_after_a_restart_a_settled_group_goes_on_with_fresh_sessions():
+def test_loaded_stable_group_stays_stable_with_new_sessions():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     driven.pass_ms(SESSION_MS - 1)
@@ -121,7 +121,7 @@ def test_after_a_restart_a_settled_group_goes_on_with_fresh_sessions():
     assert driven.member_ids == ["a"]
 
 
-def test_after_a_restart_before_the_assignment_a_new_generation_begins():
+def test_loaded_group_without_assignment_rebalances():
     driven = DrivenGroup()
     driven.stable("a")
     driven.join(new_id="b")
@@ -134,7 +134,7 @@ def test_after_a_restart_before_the_assignment_a_new_generation_begins():
     assert [driven.answers[one].generation_id for one in tickets] == [3, 3]
 
 
-def test_after_such_a_restart_who_stays_away_is_not_waited_for_longer_than_a_rebalance():
+def test_rebalance_after_a_load_waits_for_one_rebalance_timeout():
     driven = DrivenGroup()
     driven.stable("a", session_ms=1_000_000)
     driven.join("a", session_ms=1_000_000)

@@ -13,6 +13,6 @@ def test_names_become_ids_and_back():
     assert to_topic_names(ALL, VIEW) == {"a": [0, 1], "b": [0]}
 
 
-def test_topics_that_there_are_not_are_left_out():
+def test_topics_that_do_not_exist_are_left_out():
     assert from_topic_names([("none", 0), ("b", 0)], VIEW) == {(topic_id("b"), 0)}
     assert to_topic_names([(topic_id("none"), 0)], VIEW) == {}

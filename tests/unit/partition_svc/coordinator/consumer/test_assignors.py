@@ -20,17 +20,17 @@ def test_uniform_is_the_default():
     assert next(iter(ASSIGNORS)) == "uniform"
 
 
-def test_ranges_are_runs_of_each_topic_by_member_id():
+def test_range_assigns_runs_of_each_topic_by_member_id():
     given = assign_ranges([subscriber("y", A, B), subscriber("x", A)], {A: 3, B: 2})
     assert given == {"x": {(A, 0), (A, 1)}, "y": {(A, 2), (B, 0), (B, 1)}}
 
 
-def test_ranges_of_static_members_go_by_instance_id():
+def test_range_orders_static_members_by_instance_id():
     members = [subscriber("x", A, instance_id="2"), subscriber("y", A, instance_id="1")]
     assert assign_ranges(members, {A: 2}) == {"y": {(A, 0)}, "x": {(A, 1)}}
 
 
-def test_ranges_of_static_members_come_before_those_of_others():
+def test_range_assigns_static_members_first():
     members = [subscriber("a", A), subscriber("z", A, instance_id="9"), subscriber("b", A)]
     given = assign_ranges(members, {A: 3})
     assert given == {"z": {(A, 0)}, "a": {(A, 1)}, "b": {(A, 2)}}
@@ -50,7 +50,7 @@ def test_uniform_moves_no_more_than_it_must():
     assert assign_uniformly(again, {A: 4}) == given
 
 
-def test_who_left_leaves_only_its_own_partitions_to_others():
+def test_only_partitions_of_removed_members_move():
     members = [subscriber(name, A) for name in "xyz"]
     before = assign_uniformly(members, {A: 6})
     left = [subscriber(name, A, before=before[name]) for name in "xy"]
@@ -60,7 +60,7 @@ def test_who_left_leaves_only_its_own_partitions_to_others():
 
 @pytest.mark.parametrize("assign", ASSIGNORS.values(), ids=ASSIGNORS)
 @pytest.mark.parametrize("seed", range(50))
-def test_each_partition_goes_to_one_who_reads_it(assign, seed):
+def test_each_partition_has_one_subscribed_member(assign, seed):
     dice = random.Random(seed)
     counts = {bytes([n]) * 16: dice.randrange(9) for n in range(dice.randrange(1, 5))}
     everything = [(topic, n) for topic, count in counts.items() for n in range(count + 2)]
@@ -80,7 +80,7 @@ def test_each_partition_goes_to_one_who_reads_it(assign, seed):
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_uniform_is_even_among_those_who_read_a_topic(seed):
+def test_uniform_is_even_among_the_subscribers_of_a_topic(seed):
     dice = random.Random(seed)
     counts = {A: dice.randrange(12), B: dice.randrange(12)}
     members = [subscriber(str(n), *dice.choice([(A,), (B,), (A, B)])) for n in range(5)]

@@ -35,7 +35,7 @@ def join(world, reader, **changes):
     return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
 
 
-def test_who_comes_with_the_classic_protocol_gets_an_id_first(world, two):
+def test_classic_member_gets_a_member_id_first(world, two):
     joined = join(world, ClassicReader(world))
     assert (joined.refusal, joined.member_id) == (GroupRefusal.MEMBER_ID_REQUIRED, "c1")
     assert set(world.members) == {"m2"}
@@ -45,13 +45,13 @@ def test_who_comes_with_the_classic_protocol_gets_an_id_first(world, two):
     assert set(world.members) == {"m2", "c1"}
 
 
-def test_older_clients_come_without_an_id(world, two):
+def test_older_clients_join_without_a_pending_id(world, two):
     assert join(world, ClassicReader(world), needs_member_id=False).member_id == "c1"
     assert set(world.members) == {"m2", "c1"}
 
 
 @pytest.mark.parametrize("strategies", [(EAGER,), (COOPERATIVE,)])
-def test_what_others_have_is_theirs_until_they_gave_it_up(world, two, strategies):
+def test_partitions_of_others_are_assigned_after_their_revocation(world, two, strategies):
     one = ClassicReader(world, strategies=strategies)
     for _ in range(4):
         one.act()
@@ -66,7 +66,7 @@ def test_what_others_have_is_theirs_until_they_gave_it_up(world, two, strategies
     assert len(one.owned) == len(two.owned) == 2
 
 
-def test_a_cooperative_member_keeps_what_it_has_and_gives_up_the_rest_first(world):
+def test_cooperative_member_revokes_before_others_are_assigned(world):
     one = ClassicReader(world, strategies=(COOPERATIVE,))
     run(one)
     two = Reader(world, "m2")
@@ -87,7 +87,7 @@ def test_a_cooperative_member_keeps_what_it_has_and_gives_up_the_rest_first(worl
     assert len(two.owned) == 2
 
 
-def test_another_subscription_is_a_new_epoch(world, two):
+def test_changed_subscription_starts_a_new_epoch(world, two):
     one = ClassicReader(world)
     run(one, two)
     one.names, one.wants_join = ["b"], True
@@ -116,7 +116,7 @@ def test_another_subscription_is_a_new_epoch(world, two):
         ({"member_id": "c9", "group_instance_id": "i"}, GroupRefusal.FENCED_INSTANCE_ID),
     ],
 )
-def test_who_may_not_join_changes_nothing(world, two, changes, refusal):
+def test_rejected_join_changes_nothing(world, two, changes, refusal):
     one = ClassicReader(world, instance_id="i")
     run(one, two)
     before = dict(world.log)
@@ -125,13 +125,13 @@ def test_who_may_not_join_changes_nothing(world, two, changes, refusal):
     assert world.log == before
 
 
-def test_a_full_group_takes_no_more(two):
+def test_full_group_rejects_new_members(two):
     world = world_of(max_size=1)
     settle(Reader(world, "m2"))
     assert join(world, ClassicReader(world)).refusal is GroupRefusal.GROUP_MAX_SIZE_REACHED
 
 
-def test_a_static_member_comes_back_to_what_it_had(world, two):
+def test_returning_static_member_keeps_its_partitions(world, two):
     one = ClassicReader(world, instance_id="i")
     run(one, two)
     again = ClassicReader(world, instance_id="i")
@@ -141,7 +141,7 @@ def test_a_static_member_comes_back_to_what_it_had(world, two):
     assert one.refusal is GroupRefusal.FENCED_INSTANCE_ID
 
 
-def test_a_static_member_of_the_consumer_protocol_is_replaced_where_others_stay(world, two):
+def test_classic_member_replaces_a_static_consumer_member_beside_others(world, two):
     three = Reader(world, "m3", instance_id="i")
     settle(two, three)
     back = ClassicReader(world, instance_id="i")

@@ -45,7 +45,7 @@ def leave(world, *members):
     return [one.refusal for one in left.members]
 
 
-def test_sync_tells_what_the_group_has_assigned(world, group):
+def test_sync_returns_the_assignment_of_the_group(world, group):
     one, _ = group
     synced = sync(world, one, protocol_type="consumer", protocol_name="range")
     assert (synced.refusal, synced.protocol_type, synced.protocol_name) == (
@@ -57,7 +57,7 @@ def test_sync_tells_what_the_group_has_assigned(world, group):
     assert synced.assignment[:2] == b"\0\1", "in the version of its subscription"
 
 
-def test_also_when_the_coordinator_was_loaded_since(world, group):
+def test_sync_returns_the_assignment_after_a_load(world, group):
     one, _ = group
     world.crash()
     assert set(read_assignment(sync(world, one).assignment)) == one.partitions
@@ -75,11 +75,11 @@ def test_also_when_the_coordinator_was_loaded_since(world, group):
         ({"protocol_name": "roundrobin"}, GroupRefusal.INCONSISTENT_GROUP_PROTOCOL),
     ],
 )
-def test_sync_is_refused_to_others(world, group, changes, refusal):
+def test_sync_of_other_members_is_rejected(world, group, changes, refusal):
     assert sync(world, group[0], **changes).refusal is refusal
 
 
-def test_sync_and_heartbeat_send_to_join_when_there_are_new_targets(world, group):
+def test_sync_and_heartbeat_return_rebalance_in_progress_with_new_targets(world, group):
     one, _ = group
     Reader(world, "m3").beat()
     assert sync(world, one).refusal is REBALANCE
@@ -95,18 +95,18 @@ def test_sync_and_heartbeat_send_to_join_when_there_are_new_targets(world, group
         (("m9", 2, "i"), GroupRefusal.FENCED_INSTANCE_ID),
     ],
 )
-def test_heartbeats_of_others_are_refused(world, group, asked, refusal):
+def test_heartbeat_of_other_members_is_rejected(world, group, asked, refusal):
     assert heartbeat(world, *asked) is refusal
 
 
-def test_a_heartbeat_is_of_the_generation(world, group):
+def test_heartbeat_must_have_the_generation(world, group):
     one, _ = group
     assert heartbeat(world, one.member_id, one.generation, "i") is None
     illegal = GroupRefusal.ILLEGAL_GENERATION
     assert heartbeat(world, one.member_id, one.generation + 1) is illegal
 
 
-def test_a_heartbeat_notices_topics_that_grew(world, group):
+def test_heartbeat_notices_topics_that_grew(world, group):
     one, two = group
     world.set_topics(a=6)
     assert heartbeat(world, one.member_id, one.generation) is REBALANCE
@@ -114,7 +114,7 @@ def test_a_heartbeat_notices_topics_that_grew(world, group):
     assert len(one.owned) == len(two.owned) == 3
 
 
-def test_who_does_not_join_in_time_is_put_out(world, group):
+def test_member_that_does_not_join_in_time_is_removed(world, group):
     one, two = group
     three = Reader(world, "m3")
     three.beat()
@@ -129,7 +129,7 @@ def test_who_does_not_join_in_time_is_put_out(world, group):
     assert set(world.members) == {"m2", "m3"}
 
 
-def test_who_does_not_sync_in_time_is_put_out(world, group):
+def test_member_that_does_not_sync_in_time_is_removed(world, group):
     one, two = group
     one.wants_join = True
     one.act()
@@ -142,7 +142,7 @@ def test_who_does_not_sync_in_time_is_put_out(world, group):
     assert set(world.members) == {"m2"}
 
 
-def test_who_is_silent_is_put_out_after_its_own_session(world, group):
+def test_classic_member_has_its_own_session_timeout(world, group):
     one, two = group
     world.sleep(44_000)
     two.beat()
@@ -157,7 +157,7 @@ def test_who_is_silent_is_put_out_after_its_own_session(world, group):
     assert len(two.owned) == 4
 
 
-def test_members_leave_by_their_id_or_their_instance(world, group):
+def test_members_leave_by_member_id_or_instance_id(world, group):
     one, two = group
     assert leave(world, ("m9",), ("m9", "i"), ("", "j")) == [
         GroupRefusal.UNKNOWN_MEMBER_ID,
@@ -171,7 +171,7 @@ def test_members_leave_by_their_id_or_their_instance(world, group):
     assert len(two.owned) == 4
 
 
-def test_operators_put_members_of_the_consumer_protocol_out_too(world, group):
+def test_operators_remove_members_of_the_consumer_protocol_too(world, group):
     one, _ = group
     assert leave(world, ("m2",), ("m2",)) == [None, None]
     assert "m2" not in world.members
@@ -180,7 +180,7 @@ def test_operators_put_members_of_the_consumer_protocol_out_too(world, group):
     assert len(one.partitions) == 4
 
 
-def test_members_commit_and_fetch_in_the_words_of_their_protocol(world, group):
+def test_offset_errors_are_those_of_the_members_protocol(world, group):
     one, _ = group
     assert one.commit(5) is None
     assert one.commit(6, predates_epochs=True) is None

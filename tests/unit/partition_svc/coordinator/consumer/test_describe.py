@@ -45,7 +45,7 @@ def test_groups_are_described_and_listed(world, one):
     assert is_listed(listed, ListGroups(states=["stable"], types=["Consumer"]))
 
 
-def test_what_a_member_is_giving_up_is_described_as_its_own(world, one):
+def test_partitions_being_revoked_are_described_as_assigned(world, one):
     Reader(world, "m2").beat()
     one.beat()
     assigned_or_revoking = {
@@ -55,7 +55,7 @@ def test_what_a_member_is_giving_up_is_described_as_its_own(world, one):
     assert assigned_or_revoking == {"m1": [0, 1], "m2": []}
 
 
-def test_each_kind_is_missing_among_the_other(world, one):
+def test_description_of_the_other_protocol_is_not_found(world, one):
     described = world.group.describe()
     assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
     assert described.message == "Group g is not a classic group."

@@ -37,7 +37,7 @@ def mixed(world, *strategies, **fields):
 
 
 @pytest.mark.parametrize("strategies", [(EAGER,), (COOPERATIVE,), (COOPERATIVE, EAGER)])
-def test_when_the_last_of_the_new_protocol_leaves_the_others_rebalance_as_of_old(world, strategies):
+def test_last_consumer_member_that_leaves_downgrades_the_group(world, strategies):
     one, two = mixed(world, *strategies)
     assert one.commit(5) is None
     epoch = one.generation
@@ -55,7 +55,7 @@ def test_when_the_last_of_the_new_protocol_leaves_the_others_rebalance_as_of_old
     assert [each.offset for each in offsets] == [6]
 
 
-def test_what_was_written_of_the_consumer_group_is_taken_back(world):
+def test_downgrade_writes_tombstones_of_the_consumer_group(world):
     one, two = mixed(world)
     written = []
     write, world.write = world.write, lambda records: (written.extend(records), write(records))
@@ -78,7 +78,7 @@ def test_what_was_written_of_the_consumer_group_is_taken_back(world):
     assert len(world.log) == 1
 
 
-def test_a_coordinator_that_is_loaded_in_the_middle_rebalances_too(world):
+def test_group_loaded_after_a_downgrade_rebalances(world):
     one, two = mixed(world, COOPERATIVE)
     two.leave()
     world.crash()
@@ -90,7 +90,7 @@ def test_a_coordinator_that_is_loaded_in_the_middle_rebalances_too(world):
     assert len(one.owned) == 4
 
 
-def test_what_was_read_is_not_given_away_if_one_comes_back_before_anybody_joined(world):
+def test_upgrade_after_a_downgrade_keeps_owned_partitions(world):
     one, two = mixed(world)
     two.leave()
     world.crash()
@@ -101,7 +101,7 @@ def test_what_was_read_is_not_given_away_if_one_comes_back_before_anybody_joined
     assert len(one.owned) == len(again.owned) == 2
 
 
-def test_who_is_not_heard_of_is_put_out_and_the_others_go_back(world):
+def test_expired_last_consumer_member_downgrades_the_group(world):
     one, two = mixed(world)
     for _ in range(4):
         world.sleep(12_000)
@@ -113,7 +113,7 @@ def test_who_is_not_heard_of_is_put_out_and_the_others_go_back(world):
     assert two.beat().refusal is GroupRefusal.GROUP_ID_NOT_FOUND
 
 
-def test_where_it_may_not_be_it_stays_a_consumer_group_of_classic_members():
+def test_group_is_not_downgraded_if_the_policy_forbids_it():
     world = world_of(may_downgrade=False)
     one, two = mixed(world)
     two.leave()
@@ -123,7 +123,7 @@ def test_where_it_may_not_be_it_stays_a_consumer_group_of_classic_members():
     assert world.state == "Empty"
 
 
-def test_with_another_of_the_new_protocol_it_stays_a_consumer_group(world):
+def test_group_with_another_consumer_member_is_not_downgraded(world):
     one, two = mixed(world)
     three = Reader(world, "m3")
     run(one, two, three)
@@ -134,7 +134,7 @@ def test_with_another_of_the_new_protocol_it_stays_a_consumer_group(world):
     assert world.group.listed().group_type == "classic"
 
 
-def test_when_the_classic_members_have_left_it_is_a_consumer_group_like_any(world):
+def test_group_without_classic_members_stays_a_consumer_group(world):
     one, two = mixed(world)
     assert one.leave() is None
     run(two)
@@ -142,7 +142,7 @@ def test_when_the_classic_members_have_left_it_is_a_consumer_group_like_any(worl
 
 
 @pytest.mark.parametrize("is_settled", [True, False])
-def test_a_static_member_goes_back_to_the_classic_protocol(world, is_settled):
+def test_static_member_returns_to_the_classic_protocol(world, is_settled):
     one = ClassicReader(world)
     run(one)
     two = Reader(world, "m2", instance_id="i")
@@ -162,7 +162,7 @@ def test_a_static_member_goes_back_to_the_classic_protocol(world, is_settled):
     assert (back.owned == had) is is_settled
 
 
-def test_a_follower_that_changes_nothing_after_a_downgrade_is_told_the_generation(world):
+def test_unchanged_follower_after_a_downgrade_gets_the_generation(world):
     readers = [ClassicReader(world), ClassicReader(world)]
     run(*readers)
     run(*readers, Reader(world, "m2", instance_id="i"))
@@ -176,7 +176,7 @@ def test_a_follower_that_changes_nothing_after_a_downgrade_is_told_the_generatio
     assert world.group.listed().state == "Stable"
 
 
-def test_a_static_member_that_may_not_join_changes_nothing(world):
+def test_rejected_static_member_does_not_downgrade(world):
     one = ClassicReader(world)
     run(one)
     two = Reader(world, "m2", instance_id="i")

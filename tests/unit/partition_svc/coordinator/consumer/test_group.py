@@ -23,21 +23,21 @@ def group_of(*members):
     return group
 
 
-def test_what_one_has_is_free_for_itself_only():
+def test_owned_partition_is_free_for_its_owner_only():
     one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
     group = group_of(one, two)
     assert group.is_free_for(one)(PART)
     assert not group.is_free_for(two)(PART)
 
 
-def test_what_is_being_given_up_is_not_free():
+def test_partition_being_revoked_is_not_free():
     group = group_of(
         ConsumerGroupMember("m1", revoking=frozenset({PART})), ConsumerGroupMember("m2")
     )
     assert not group.is_free_for(group.members["m2"])(PART)
 
 
-def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
+def test_removed_member_releases_its_partitions_in_a_new_epoch():
     one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
     group, effects = group_of(one, two), Effects(0)
     group.remove_members([one], effects)
@@ -50,7 +50,7 @@ def test_who_is_put_out_frees_what_it_had_in_a_new_epoch():
     ]
 
 
-def test_a_group_is_buried_once():
+def test_tombstones_are_written_once():
     group, effects = group_of(), Effects(0)
     group.bump_epoch(effects)
     effects.records.clear()
@@ -59,7 +59,7 @@ def test_a_group_is_buried_once():
     assert effects.records == [TargetEpochRecord("g", None), EpochRecord("g", None)]
 
 
-def test_the_state_is_that_of_its_slowest_member():
+def test_state_follows_the_slowest_member():
     one = ConsumerGroupMember("m1", epoch=1)
     group = group_of(one)
     group.epoch = group.assignment_epoch = 1

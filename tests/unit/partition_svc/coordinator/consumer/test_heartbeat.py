@@ -11,14 +11,14 @@ def world():
     return ConsumerGroupWorld(a=4, b=2)
 
 
-def test_a_first_member_gets_everything_at_once(world):
+def test_first_member_is_assigned_all_partitions_at_once(world):
     one = Reader(world, "m1", ["a", "b", "none"])
     taken = one.beat()
     assert (taken.member_id, taken.member_epoch, taken.heartbeat_interval_ms) == ("m1", 1, 5_000)
     assert one.partitions == {("a", 0), ("a", 1), ("a", 2), ("a", 3), ("b", 0), ("b", 1)}
 
 
-def test_nothing_new_is_not_told_and_not_written(world):
+def test_unchanged_heartbeat_writes_nothing_and_returns_no_assignment(world):
     one = Reader(world, "m1")
     one.beat()
     size = dict(world.log)
@@ -28,11 +28,11 @@ def test_nothing_new_is_not_told_and_not_written(world):
     assert world.log == size
 
 
-def test_an_id_is_made_for_who_has_none(world):
+def test_heartbeat_without_member_id_gets_one(world):
     assert Reader(world, "").beat().member_id == "new-0"
 
 
-def test_partitions_are_given_up_before_others_get_them(world):
+def test_partitions_are_revoked_before_others_are_assigned_them(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     one.beat()
     assert two.beat().assignment == []
@@ -48,7 +48,7 @@ def test_partitions_are_given_up_before_others_get_them(world):
     assert world.state == "Stable"
 
 
-def test_a_lost_answer_is_given_again(world):
+def test_repeated_heartbeat_gets_the_same_response(world):
     one = Reader(world, "m1")
     world.beat(one.request())
     taken = one.beat()
@@ -69,7 +69,7 @@ def test_other_epochs_are_fenced(world, epoch):
     assert "must abandon all its partitions" in taken.message
 
 
-def test_unknown_groups_and_members_are_told(world):
+def test_unknown_groups_and_members_are_rejected(world):
     stranger = Reader(world, "m9", epoch=3)
     assert stranger.beat().refusal is GroupRefusal.GROUP_ID_NOT_FOUND
     Reader(world, "m1").beat()
@@ -90,7 +90,7 @@ def test_unknown_groups_and_members_are_told(world):
         ({"subscribed_topic_regex": "("}, GroupRefusal.INVALID_REGULAR_EXPRESSION),
     ],
 )
-def test_what_makes_no_sense_changes_nothing(world, changes, refusal):
+def test_invalid_heartbeat_changes_nothing(world, changes, refusal):
     request = Reader(world, "m1").request()
     for name, value in changes.items():
         setattr(request, name, value)
@@ -109,14 +109,14 @@ def test_what_makes_no_sense_changes_nothing(world, changes, refusal):
         {"owned": [OwnedPartitions(bytes(16), [])] * 100_001},
     ],
 )
-def test_more_than_a_member_can_want_is_refused(world, changes):
+def test_too_many_topics_or_partitions_are_rejected(world, changes):
     one = Reader(world, "m1")
     settle(one)
     assert one.beat(**changes).refusal is GroupRefusal.INVALID_REQUEST
     assert one.beat().refusal is None
 
 
-def test_who_leaves_makes_room(world):
+def test_leaving_member_releases_its_partitions(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     settle(one)
     settle(one, two)
@@ -127,7 +127,7 @@ def test_who_leaves_makes_room(world):
     assert world.state == "Empty"
 
 
-def test_a_static_member_comes_back_to_what_it_had(world):
+def test_returning_static_member_keeps_its_partitions(world):
     one, two = Reader(world, "m1", instance_id="i1"), Reader(world, "m2", instance_id="i2")
     settle(one)
     settle(one, two)
@@ -143,7 +143,7 @@ def test_a_static_member_comes_back_to_what_it_had(world):
 
 
 @pytest.mark.parametrize("instance_id", [None, "i"])
-def test_a_member_that_joins_again_keeps_its_assignment(world, instance_id):
+def test_member_that_joins_again_keeps_its_assignment(world, instance_id):
     one, two = Reader(world, "m1", instance_id=instance_id), Reader(world, "m2")
     settle(one)
     settle(one, two)
@@ -157,7 +157,7 @@ def test_a_member_that_joins_again_keeps_its_assignment(world, instance_id):
     assert two.epoch == epoch, "nobody else has to do anything"
 
 
-def test_a_member_that_joins_again_has_given_up_what_it_was_to(world):
+def test_member_that_joins_again_has_confirmed_its_revocation(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     settle(one)
     two.beat()
@@ -169,7 +169,7 @@ def test_a_member_that_joins_again_has_given_up_what_it_was_to(world):
     assert len(one.partitions) == len(two.partitions) == 2
 
 
-def test_a_member_that_says_its_instance_id_later_is_who_it_was(world):
+def test_member_may_get_an_instance_id_when_it_joins_again(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     settle(one)
     two.beat()
@@ -180,7 +180,7 @@ def test_a_member_that_says_its_instance_id_later_is_who_it_was(world):
     assert len(one.partitions) == len(two.partitions) == 2
 
 
-def test_an_instance_id_in_use_is_not_released(world):
+def test_instance_id_in_use_is_rejected(world):
     Reader(world, "m1", instance_id="i").beat()
     taken = Reader(world, "m2", instance_id="i").beat()
     assert taken.refusal is GroupRefusal.UNRELEASED_INSTANCE_ID
@@ -188,7 +188,7 @@ def test_an_instance_id_in_use_is_not_released(world):
     assert other.leave().refusal is GroupRefusal.FENCED_INSTANCE_ID
 
 
-def test_a_group_is_not_larger_than_allowed():
+def test_full_group_rejects_new_members():
     world = ConsumerGroupWorld(GroupSettings(max_size=1), a=1)
     one = Reader(world, "m1")
     one.beat()
@@ -196,7 +196,7 @@ def test_a_group_is_not_larger_than_allowed():
     assert one.beat().refusal is None
 
 
-def test_topics_that_come_and_grow_are_assigned(world):
+def test_new_and_growing_topics_are_assigned(world):
     one = Reader(world, "m1", [], regex="a|c.*")
     settle(one)
     world.set_topics(a=5, b=2, cc=1)
@@ -208,7 +208,7 @@ def test_topics_that_come_and_grow_are_assigned(world):
     assert one.epoch == epoch, "nobody reads b"
 
 
-def test_subscriptions_change(world):
+def test_changed_subscription_changes_the_assignment(world):
     one = Reader(world, "m1", ["a"])
     settle(one)
     one.names = ["b"]

@@ -13,11 +13,11 @@ def step(one, target, epoch=2, owned=EMPTY_ASSIGNMENT, taken=()):
     return one.state, one.epoch, set(one.assigned), set(one.revoking)
 
 
-def test_a_member_gets_what_is_free():
+def test_member_is_assigned_free_partitions():
     assert step(member(), {A, B}) == (MemberState.STABLE, 2, {A, B}, set())
 
 
-def test_it_gives_up_before_it_gets():
+def test_member_revokes_before_it_is_assigned_more():
     one = member(A, B)
     assert step(one, {B, C}, owned=frozenset({A, B})) == (
         MemberState.UNREVOKED_PARTITIONS,
@@ -36,19 +36,19 @@ def test_it_gives_up_before_it_gets():
     assert one.previous_epoch == 1
 
 
-def test_what_it_never_had_need_not_be_given_up():
+def test_partition_that_the_member_does_not_own_needs_no_revocation():
     assert step(member(A), {B}, owned=EMPTY_ASSIGNMENT) == (MemberState.STABLE, 2, {B}, set())
     assert step(member(A), {B}, owned=None) == (MemberState.UNREVOKED_PARTITIONS, 1, set(), {A})
 
 
-def test_it_waits_for_what_others_have_in_the_new_epoch():
+def test_member_waits_in_the_new_epoch_for_partitions_of_others():
     one = member()
     assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED_PARTITIONS, 2, {A}, set())
     assert step(one, {A, B}, taken={B}) == (MemberState.UNRELEASED_PARTITIONS, 2, {A}, set())
     assert step(one, {A, B}) == (MemberState.STABLE, 2, {A, B}, set())
 
 
-def test_what_came_back_to_its_target_is_given_up_all_the_same():
+def test_partition_that_returns_to_the_target_is_revoked_first():
     one = member(A)
     step(one, set(), epoch=2, owned=frozenset({A}))
     assert step(one, {A}, epoch=3, owned=frozenset({A})) == (
@@ -60,5 +60,5 @@ def test_what_came_back_to_its_target_is_given_up_all_the_same():
     assert step(one, {A}, epoch=3, owned=EMPTY_ASSIGNMENT) == (MemberState.STABLE, 3, {A}, set())
 
 
-def test_a_stable_member_in_its_epoch_stays():
+def test_reconciled_member_does_not_change():
     assert step(member(A, epoch=2), {B}, epoch=2) == (MemberState.STABLE, 2, {A}, set())

@@ -24,7 +24,7 @@ def comes(group, member_id, effects, **fields):
     return subscribe(group, before, member_id, wanted, effects)
 
 
-def test_the_same_again_is_not_written(group):
+def test_unchanged_subscription_is_not_written(group):
     comes(group, "m1", Effects(0))
     again = Effects(0)
     comes(group, "m1", again)
@@ -35,7 +35,7 @@ def test_the_same_again_is_not_written(group):
 @pytest.mark.parametrize(
     ("change", "epoch"), [({"topic_names": ()}, 2), ({"rebalance_timeout_ms": 99}, 1)]
 )
-def test_only_what_assignments_are_made_of_makes_a_new_epoch(group, change, epoch):
+def test_only_input_of_the_assignor_starts_a_new_epoch(group, change, epoch):
     comes(group, "m1", Effects(0))
     effects = Effects(0)
     member = comes(group, "m1", effects, **change)
@@ -43,7 +43,7 @@ def test_only_what_assignments_are_made_of_makes_a_new_epoch(group, change, epoc
     assert effects.records[0] == SubscriptionRecord("g", "m1", member.subscription())
 
 
-def test_who_takes_a_place_has_what_was_there_and_begins_anew(group):
+def test_replacement_keeps_the_assignment_and_starts_at_epoch_zero(group):
     member = comes(group, "m1", Effects(0))
     reconcile(group, member, frozenset(), Effects(0), is_new=True)
     wanted = member.subscription()

@@ -8,7 +8,7 @@ def world():
     return ConsumerGroupWorld(a=4)
 
 
-def test_a_group_goes_on_as_it_was(world):
+def test_restored_group_is_unchanged(world):
     one, two = Reader(world, "m1", instance_id="i"), Reader(world, "m2", [], regex="a")
     settle(one)
     settle(two, one)
@@ -21,7 +21,7 @@ def test_a_group_goes_on_as_it_was(world):
     assert world.log == log, "nothing had to be written anew"
 
 
-def test_what_was_being_revoked_is_still(world):
+def test_revocation_is_restored(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     settle(one)
     two.beat()
@@ -32,7 +32,7 @@ def test_what_was_being_revoked_is_still(world):
     assert set(world.members) == {"m2"}, "its time began again"
 
 
-def test_sessions_begin_anew(world):
+def test_restored_members_have_new_sessions(world):
     Reader(world, "m1").beat()
     world.sleep(44_000)
     world.crash()
@@ -42,7 +42,7 @@ def test_sessions_begin_anew(world):
     assert not world.members
 
 
-def test_what_was_deleted_stays_so(world):
+def test_deleted_group_is_not_restored(world):
     one = Reader(world, "m1")
     one.beat()
     one.leave()
@@ -52,7 +52,7 @@ def test_what_was_deleted_stays_so(world):
     assert not world.group.exists
 
 
-def test_topics_that_grew_meanwhile_are_seen(world):
+def test_topics_that_grew_before_the_load_are_assigned(world):
     one = Reader(world, "m1")
     settle(one)
     world.crash()

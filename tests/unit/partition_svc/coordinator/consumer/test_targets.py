@@ -17,13 +17,13 @@ def world():
         (["range", "uniform", "uniform"], "uniform"),
     ],
 )
-def test_the_assignor_that_most_want_is_used(world, wanted, used):
+def test_assignor_is_the_one_that_most_members_prefer(world, wanted, used):
     for number, assignor in enumerate(wanted):
         Reader(world, f"m{number}", assignor=assignor).beat()
     assert world.group.describe_consumer().assignor == used
 
 
-def test_targets_are_of_the_groups_epoch(world):
+def test_targets_have_the_epoch_of_the_group(world):
     one = Reader(world, "m1")
     one.beat()
     two = Reader(world, "m2")
@@ -36,7 +36,7 @@ def test_targets_are_of_the_groups_epoch(world):
     assert world.state == "Stable"
 
 
-def test_names_and_expressions_add_up(world):
+def test_names_and_expressions_are_combined(world):
     one = Reader(world, "m1", ["a"], regex="b")
     settle(one)
     assert {topic for topic, _ in one.partitions} == {"a", "b"}

@@ -9,7 +9,7 @@ def world():
     return ConsumerGroupWorld(a=2)
 
 
-def test_who_is_not_heard_of_is_put_out(world):
+def test_expired_session_removes_the_member(world):
     silent, one = Reader(world, "m1"), Reader(world, "m2")
     settle(silent)
     settle(silent, one)
@@ -23,7 +23,7 @@ def test_who_is_not_heard_of_is_put_out(world):
     assert silent.beat().refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_the_next_deadline_is_never_late(world):
+def test_next_deadline_is_never_late(world):
     one = Reader(world, "m1")
     one.beat()
     assert world.group.next_deadline == world.now_ms + 45_000
@@ -34,7 +34,7 @@ def test_the_next_deadline_is_never_late(world):
     assert set(world.members) == {"m1"}
 
 
-def test_who_does_not_give_up_in_time_is_put_out(world):
+def test_member_that_does_not_revoke_in_time_is_removed(world):
     slow, one = Reader(world, "m1"), Reader(world, "m2")
     settle(slow)
     one.beat()
@@ -46,7 +46,7 @@ def test_who_does_not_give_up_in_time_is_put_out(world):
     assert set(world.members) == {"m2"}
 
 
-def test_who_gave_up_has_time_again(world):
+def test_confirmed_revocation_clears_its_deadline(world):
     one, two = Reader(world, "m1"), Reader(world, "m2")
     settle(one)
     settle(two, one)
@@ -54,7 +54,7 @@ def test_who_gave_up_has_time_again(world):
     assert set(world.members) == {"m1", "m2"}
 
 
-def test_static_members_that_do_not_come_back_are_put_out(world):
+def test_static_member_that_does_not_return_is_removed(world):
     one = Reader(world, "m1", instance_id="i")
     settle(one)
     one.leave(-2)

@@ -37,7 +37,7 @@ def recorded(world, call):
     return written
 
 
-def test_a_classic_group_goes_on_as_a_consumer_group_and_shares_with_the_newcomer(world):
+def test_upgraded_group_shares_partitions_with_the_new_member(world):
     one, two = ClassicReader(world), ClassicReader(world)
     run(one, two)
     generation = one.generation
@@ -58,7 +58,7 @@ def test_a_classic_group_goes_on_as_a_consumer_group_and_shares_with_the_newcome
 
 
 @pytest.mark.parametrize("strategies", [(EAGER,), (COOPERATIVE,), (COOPERATIVE, EAGER)])
-def test_nothing_is_read_twice_meanwhile(world, strategies):
+def test_no_partition_has_two_owners_during_an_upgrade(world, strategies):
     readers = [ClassicReader(world, strategies=strategies) for _ in range(2)]
     run(*readers)
     readers.append(Reader(world, "m3"))
@@ -71,7 +71,7 @@ def test_nothing_is_read_twice_meanwhile(world, strategies):
     assert len(assigned_or_revoking) == 4
 
 
-def test_records_come_in_the_order_of_kafka_and_members_in_their_generation(world):
+def test_upgrade_writes_records_in_kafkas_order_with_the_generation_as_epoch(world):
     one = ClassicReader(world)
     run(one)
     written = recorded(world, Reader(world, "m2").beat)
@@ -97,7 +97,7 @@ def test_records_come_in_the_order_of_kafka_and_members_in_their_generation(worl
     assert (classic.session_timeout_ms, [p.name for p in classic.protocols]) == (45_000, ["range"])
 
 
-def test_a_crash_in_the_middle_changes_nothing(world):
+def test_group_loaded_during_an_upgrade_is_unchanged(world):
     one, two = ClassicReader(world, strategies=(COOPERATIVE,)), Reader(world, "m2")
     run(one)
     two.beat()
@@ -108,7 +108,7 @@ def test_a_crash_in_the_middle_changes_nothing(world):
     assert len(one.owned) == len(two.owned) == 2
 
 
-def test_who_waits_for_the_others_is_sent_to_join_again(world):
+def test_upgrade_rejects_pending_requests(world):
     one, two = ClassicReader(world), ClassicReader(world)
     run(one)
     for _ in range(2):
@@ -124,7 +124,7 @@ def test_who_waits_for_the_others_is_sent_to_join_again(world):
     assert three.owned
 
 
-def test_a_first_generation_that_nobody_has_seen_is_not_waited_for():
+def test_upgrade_before_the_first_generation_does_not_wait():
     world = world_of()
     world.settings = GroupSettings(initial_rebalance_delay_ms=3_000)
     world.crash()
@@ -136,7 +136,7 @@ def test_a_first_generation_that_nobody_has_seen_is_not_waited_for():
     assert len(one.owned) == len(two.owned) == 2
 
 
-def test_what_a_cooperative_member_reads_while_the_group_rebalances_stays_its_own(world):
+def test_upgrade_keeps_partitions_owned_by_a_cooperative_member(world):
     one = ClassicReader(world, strategies=(COOPERATIVE,))
     run(one)
     two = ClassicReader(world, strategies=(COOPERATIVE,))
@@ -166,7 +166,7 @@ class Malformed(ClassicReader):
     ],
     ids=["policy", "size", "type", "malformed"],
 )
-def test_where_it_may_not_be_the_group_stays_as_it_is(settings, reader, refusal):
+def test_group_is_not_upgraded_if_that_is_not_possible(settings, reader, refusal):
     world = world_of(**settings)
     one = reader(world)
     run(one)
@@ -186,7 +186,7 @@ class Careless(ClassicReader):
         return {one.member_id: everything for one in joined.members}
 
 
-def test_what_a_leader_gave_to_two_one_of_them_keeps(world):
+def test_partition_assigned_to_two_members_stays_with_one(world):
     one, two = Careless(world), Careless(world)
     run(one, two)
     assert one.owned == two.owned
@@ -200,14 +200,14 @@ def test_what_a_leader_gave_to_two_one_of_them_keeps(world):
     assert len(one.owned) + len(two.owned) + len(three.owned) == 4
 
 
-def test_only_who_joins_upgrades(world):
+def test_only_a_joining_heartbeat_upgrades(world):
     run(ClassicReader(world))
     taken = Reader(world, "m2", epoch=1).beat()
     assert taken.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
     assert taken.message == "Group g is not a consumer group."
 
 
-def test_a_static_member_changes_its_protocol_and_keeps_its_partitions(world):
+def test_static_member_changes_its_protocol_and_keeps_its_partitions(world):
     one = ClassicReader(world, instance_id="i")
     two = ClassicReader(world)
     run(one, two)

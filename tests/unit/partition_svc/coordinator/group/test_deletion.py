@@ -11,7 +11,7 @@ from tests.support.groups.driven_group import DrivenGroup
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 
 
-def test_a_deleted_group_leaves_tombstones_and_is_void():
+def test_deleted_group_writes_tombstones_and_does_not_exist():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.commit(5, "a", generation)
@@ -22,13 +22,13 @@ def test_a_deleted_group_leaves_tombstones_and_is_void():
     assert not driven.group.exists
 
 
-def test_a_group_of_offsets_alone_leaves_no_tombstone_of_members():
+def test_group_without_record_writes_no_tombstone_of_members():
     driven = DrivenGroup()
     driven.commit(5)
     assert driven.group.delete(1, 0).records == [OffsetRecord("g", "t", 0, None)]
 
 
-def test_a_group_with_members_is_not_deleted():
+def test_group_with_members_is_not_deleted():
     driven = DrivenGroup()
     generation = driven.stable("a")
     effects = driven.group.delete(1, driven.now_ms)
@@ -37,7 +37,7 @@ def test_a_group_with_members_is_not_deleted():
     assert driven.heartbeat("a", generation) is None
 
 
-def test_an_empty_group_without_offsets_is_forgotten_when_offsets_expire():
+def test_empty_group_without_offsets_is_deleted_when_offsets_expire():
     driven = DrivenGroup()
     driven.stable("a")
     assert driven.group.expire_offsets(driven.now_ms).records == []
@@ -58,7 +58,7 @@ def one(world):
     return reader
 
 
-def test_a_consumer_group_with_members_is_not_deleted(world, one):
+def test_consumer_group_with_members_is_not_deleted(world, one):
     def delete():
         return world.do(lambda: world.group.delete("t", world.now_ms)).refusal
 

@@ -43,7 +43,7 @@ def join(world, member_id=""):
     return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
 
 
-def test_a_fresh_group_is_void_and_answers_like_one_that_is_not_there():
+def test_new_group_does_not_exist_and_responds_as_unknown():
     driven = DrivenGroup()
     assert not driven.group.exists
     assert driven.group.next_deadline is None
@@ -57,7 +57,7 @@ def test_a_fresh_group_is_void_and_answers_like_one_that_is_not_there():
     assert not driven.records
 
 
-def test_offsets_of_deleted_topics_are_forgotten_whoever_is_in_the_group():
+def test_offsets_of_deleted_topics_are_deleted_from_groups_with_members():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.commit(5, "a", generation, topic_id=ID)
@@ -68,14 +68,14 @@ def test_offsets_of_deleted_topics_are_forgotten_whoever_is_in_the_group():
     assert driven.committed() is None
 
 
-def test_offsets_of_a_topic_that_was_made_again_are_its_own():
+def test_offsets_of_a_topic_that_was_created_again_stay():
     driven = DrivenGroup()
     driven.commit(5, topic_id=OTHER_ID)
     delete_offsets_of_topics(driven, lambda topic, topic_id: topic_id == ID)
     assert driven.committed() == 5
 
 
-def test_an_empty_consumer_group_becomes_a_classic_one(world):
+def test_empty_consumer_group_becomes_classic(world):
     one = Reader(world, "m1")
     settle(one)
     one.leave()
@@ -87,7 +87,7 @@ def test_an_empty_consumer_group_becomes_a_classic_one(world):
     assert len(world.log) == 1
 
 
-def test_an_id_that_was_given_out_keeps_nobody_out_and_is_good_for_the_other_kind(world):
+def test_pending_member_id_does_not_prevent_a_consumer_group(world):
     one = ClassicReader(world)
     one.act()
     two = Reader(world, "m2")
@@ -96,7 +96,7 @@ def test_an_id_that_was_given_out_keeps_nobody_out_and_is_good_for_the_other_kin
     assert set(world.members) == {one.member_id, "m2"}
 
 
-def test_an_empty_classic_group_becomes_a_consumer_group_and_is_taken_back_from_the_log(world):
+def test_empty_classic_group_becomes_a_consumer_group_with_a_tombstone(world):
     one = ClassicReader(world)
     run(one)
     one.leave()
@@ -107,7 +107,7 @@ def test_an_empty_classic_group_becomes_a_consumer_group_and_is_taken_back_from_
     assert world.state == "Stable"
 
 
-def test_a_heartbeat_that_is_refused_leaves_the_classic_group_as_it_is(world):
+def test_rejected_heartbeat_does_not_change_the_classic_group(world):
     one = ClassicReader(world)
     run(one)
     one.wants_join = True
@@ -123,7 +123,7 @@ def test_a_heartbeat_that_is_refused_leaves_the_classic_group_as_it_is(world):
     assert len(one.owned) == len(waiting.owned) == 2
 
 
-def test_a_group_without_members_becomes_the_other_kind_and_keeps_its_offsets(world):
+def test_group_without_members_changes_its_protocol_and_keeps_its_offsets(world):
     one = Reader(world, "m1")
     settle(one)
     commit(world, "a", "m1", one.epoch)

@@ -6,7 +6,7 @@ GROUP = StoredGroup("consumer", 1, None, None, -1)
 TARGETS = [TargetRecord("g", member_id, frozenset()) for member_id in ("a", "b")]
 
 
-def test_the_last_value_of_each_key_counts():
+def test_last_value_of_each_key_counts():
     logged = LoggedMembers()
     for record in (GroupRecord("g", GROUP), *TARGETS, EpochRecord("g", StoredEpoch(1))):
         logged.replay(record)
@@ -18,7 +18,7 @@ def test_the_last_value_of_each_key_counts():
     )
 
 
-def test_tombstones_end_everything():
+def test_tombstones_delete_all_records():
     logged = logged_members(GROUP, TARGETS)
     for record in logged.tombstones("g"):
         logged.replay(record)

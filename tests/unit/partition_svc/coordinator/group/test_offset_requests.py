@@ -18,7 +18,7 @@ def delete(driven, *topics):
     return deleted
 
 
-def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
+def test_commit_of_a_member_to_an_unknown_group_is_rejected():
     driven = driven_group()
     assert driven.commit(5, "a", 1).refusal is GroupRefusal.GROUP_ID_NOT_FOUND
     refused = driven.commit(5, "a", 1, predates_epochs=True)
@@ -28,7 +28,7 @@ def test_a_member_of_a_group_that_is_not_there_is_in_no_generation():
     assert driven.commit(5, "a", 1).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_a_commit_keeps_the_session():
+def test_commit_extends_the_session():
     driven = driven_group()
     generation = driven.stable("a")
     driven.pass_ms(9_999)
@@ -37,7 +37,7 @@ def test_a_commit_keeps_the_session():
     assert driven.heartbeat("a", generation) is None
 
 
-def test_topics_that_members_read_are_kept_others_are_deleted():
+def test_delete_offsets_rejects_subscribed_topics_only():
     driven = driven_group()
     generation = driven.stable("a", metadata=READS_U)
     driven.commit(5, "a", generation)
@@ -47,7 +47,7 @@ def test_topics_that_members_read_are_kept_others_are_deleted():
 
 
 @pytest.mark.parametrize("metadata", [b"", b"unreadable"])
-def test_where_subscriptions_cannot_be_read_nothing_is_deleted(metadata):
+def test_delete_offsets_rejects_all_topics_with_malformed_subscriptions(metadata):
     driven = driven_group()
     generation = driven.stable("a", metadata=metadata)
     driven.commit(5, "a", generation)
@@ -56,7 +56,7 @@ def test_where_subscriptions_cannot_be_read_nothing_is_deleted(metadata):
     assert driven.committed() == 5
 
 
-def test_of_other_kinds_of_groups_offsets_are_deleted_when_they_are_empty():
+def test_delete_offsets_of_other_protocol_types_needs_an_empty_group():
     driven = driven_group()
     driven.stable("a", protocol_type="connect")
     assert delete(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
@@ -64,5 +64,5 @@ def test_of_other_kinds_of_groups_offsets_are_deleted_when_they_are_empty():
     assert delete(driven, "t").refusals == [None, None]
 
 
-def test_of_a_group_that_is_not_there_nothing_is_deleted():
+def test_delete_offsets_of_an_unknown_group_is_rejected():
     assert delete(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND

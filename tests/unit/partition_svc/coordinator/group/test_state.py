@@ -14,7 +14,7 @@ from tests.support.groups.groups import committing, joining
 ID, OTHER_ID = b"1" * 16, b"2" * 16
 
 
-def test_a_group_with_anything_to_remember_is_not_void():
+def test_group_with_offsets_or_a_record_exists():
     driven = DrivenGroup()
     driven.commit(5)
     assert driven.group.exists
@@ -24,7 +24,7 @@ def test_a_group_with_anything_to_remember_is_not_void():
     assert driven.group.exists
 
 
-def test_a_group_comes_back_as_the_log_has_it():
+def test_restored_group_is_unchanged():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
     described = driven.group.describe()
@@ -40,7 +40,7 @@ def test_a_group_comes_back_as_the_log_has_it():
     assert driven.answers[driven.join("b")].generation_id == generation + 1
 
 
-def test_the_leader_comes_back_as_the_leader():
+def test_leader_is_restored():
     driven = DrivenGroup()
     driven.stable("a", "b")
     driven.records.append(driven.records[-1]._replace(value=driven.stored._replace(leader="b")))
@@ -48,7 +48,7 @@ def test_the_leader_comes_back_as_the_leader():
     assert driven.answers[driven.join("a")].leader == "b"
 
 
-def test_an_empty_group_and_offsets_alone_come_back_too():
+def test_empty_group_and_offsets_without_members_are_restored():
     driven = DrivenGroup()
     driven.stable("a")
     driven.leave("a")
@@ -62,7 +62,7 @@ def test_an_empty_group_and_offsets_alone_come_back_too():
     assert (alone.exists, alone.next_deadline) == (True, None)
 
 
-def test_generations_grow_over_restarts_at_any_moment():
+def test_generation_grows_over_restarts_at_any_time():
     driven = DrivenGroup()
     generations = []
     for _ in range(5):
@@ -72,7 +72,7 @@ def test_generations_grow_over_restarts_at_any_moment():
     assert generations == sorted(set(generations))
 
 
-def test_a_call_that_was_not_confirmed_is_taken_back():
+def test_roll_back_reverts_unconfirmed_requests():
     driven = DrivenGroup()
     driven.commit(5)
     member = Joined("a", driven.stable("a"))

@@ -25,21 +25,21 @@ def expire(driven):
     driven._take(None, driven.group.expire_offsets(driven.now_ms))
 
 
-def test_anybody_commits_for_a_group_without_members():
+def test_any_client_commits_to_a_group_without_members():
     driven = driven_group()
     assert driven.commit(5).refusals == [None]
     assert driven.committed() == 5
     assert driven.state == "Empty"
 
 
-def test_nobody_else_commits_for_a_group_with_members():
+def test_only_members_commit_to_a_group_with_members():
     driven = driven_group()
     driven.stable("a")
     assert driven.commit(5).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
     assert driven.committed() is None
 
 
-def test_after_the_members_have_gone_anybody_commits_again():
+def test_any_client_commits_after_the_members_left():
     driven = driven_group()
     driven.stable("a")
     driven.leave("a")
@@ -64,7 +64,7 @@ def test_members_commit_in_their_generation(member_id, generation_id, refusal):
     assert driven.committed() == (5 if refusal is None else None)
 
 
-def test_members_commit_while_a_rebalance_begins_but_not_before_their_assignment():
+def test_members_commit_during_the_join_phase_but_not_before_their_assignment():
     driven = driven_group()
     generation = driven.stable("a")
     driven.join(new_id="b")
@@ -88,7 +88,7 @@ def test_offsets_without_members_expire_after_their_commit():
     assert not driven.group.exists
 
 
-def test_offsets_of_members_expire_after_the_last_member_has_gone():
+def test_offsets_expire_after_the_last_member_left():
     driven = driven_group()
     generation = driven.stable("a", session_ms=1_000_000)
     driven.commit(5, "a", generation)
@@ -104,7 +104,7 @@ def test_offsets_of_members_expire_after_the_last_member_has_gone():
     assert not driven.group.exists
 
 
-def test_an_empty_group_without_a_known_time_counts_from_the_commit():
+def test_retention_of_an_empty_group_without_timestamp_counts_from_the_commit():
     driven = driven_group()
     driven.stable("a")
     driven.leave("a")
@@ -121,7 +121,7 @@ def test_an_empty_group_without_a_known_time_counts_from_the_commit():
     assert driven.committed() is None
 
 
-def test_offsets_of_topics_that_members_read_no_more_expire():
+def test_offsets_of_topics_without_subscription_expire():
     driven = driven_group()
     generation = driven.stable("a", metadata=READS_U, session_ms=1_000_000)
     driven.commit(5, "a", generation)
@@ -132,7 +132,7 @@ def test_offsets_of_topics_that_members_read_no_more_expire():
 
 
 @pytest.mark.parametrize("fields", [{"metadata": b"unreadable"}, {"protocol_type": "connect"}])
-def test_offsets_do_not_expire_while_members_may_read_them(fields):
+def test_offsets_do_not_expire_with_unknown_subscriptions(fields):
     driven = driven_group()
     generation = driven.stable("a", session_ms=1_000_000, **fields)
     driven.commit(5, "a", generation)
@@ -153,7 +153,7 @@ def test_nothing_expires_during_a_rebalance():
     assert driven.committed() == 5
 
 
-def test_an_old_clients_own_time_to_expire_holds():
+def test_retention_of_a_commit_overrides_the_setting():
     driven = driven_group()
     driven.commit(5, retention_ms=10)
     driven.pass_ms(9)
@@ -174,7 +174,7 @@ def subscriptions(*metadata):
     return Subscriptions(group)
 
 
-def test_subscriptions_are_read_as_far_as_that_holds_up_nobody():
+def test_number_of_parsed_topics_is_limited():
     def says(count, name):
         return struct.pack(">hi", 0, count) + (struct.pack(">h", 1) + name) * count
 
@@ -186,7 +186,7 @@ def test_subscriptions_are_read_as_far_as_that_holds_up_nobody():
     assert "v" in many, "it may be to anything"
 
 
-def test_stored_times_and_expiry_follow_the_wall_clock_and_not_that_of_the_deadlines():
+def test_stored_times_and_expiry_follow_the_wall_clock():
     driven = driven_group()
     wall_ms = 50 * RETENTION_MS
     driven.group = Group("g", driven.settings, ClusterView(), lambda: wall_ms)

@@ -48,12 +48,12 @@ def test_members_commit_and_fetch_in_their_epoch(world, one):
     assert fetch(world, "m2", one.epoch).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_anybody_commits_where_there_are_no_members(world, one):
+def test_any_client_commits_to_a_group_without_members(world, one):
     one.leave()
     assert commit(world) is None
 
 
-def test_what_is_read_is_known_before_anybody_was_heard_of(world, one):
+def test_subscribed_topics_are_known_after_a_load(world, one):
     """The coordinator was loaded a moment ago."""
     regex = Reader(world, "m2", [], "b")
     settle(one, regex)
@@ -64,7 +64,7 @@ def test_what_is_read_is_known_before_anybody_was_heard_of(world, one):
         assert list(deleted.refusals) == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC]
 
 
-def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
+def test_offsets_of_subscribed_topics_are_not_deleted_and_do_not_expire(world, one):
     for topic in "ab":
         commit(world, topic, "m1", one.epoch)
     request = DeleteOffsets("g", [TopicPartitions("a", [0]), TopicPartitions("b", [0])])
@@ -79,7 +79,7 @@ def test_offsets_that_are_read_are_not_deleted_and_do_not_expire(world, one):
     assert not world.log
 
 
-def test_an_offset_may_say_itself_when_it_expires(world, one):
+def test_retention_of_a_commit_overrides_the_setting(world, one):
     """OffsetCommit 2 to 4, of a client that is no member any more."""
     one.leave()
     for partition, retention_ms in enumerate([10, 2 * WEEK_MS]):

@@ -28,13 +28,13 @@ def committed(*offsets):
     return kept, result, effects.records
 
 
-def test_what_is_committed_is_fetched_with_all_that_came_with_it():
+def test_committed_offset_is_fetched_with_its_fields():
     kept, result, _ = committed(OffsetToCommit("t", 1, 7, 3, "meta"))
     assert result.refusals == [None]
     assert kept.fetch(None).offsets == [CommittedOffset("t", 1, 7, 3, "meta")]
 
 
-def test_each_commit_is_a_record():
+def test_each_committed_offset_is_a_record():
     _, _, records = committed(
         OffsetToCommit("t", 1, 7, 3, "meta", bytes(16), -1), OffsetToCommit("u", 0, 8)
     )
@@ -44,13 +44,13 @@ def test_each_commit_is_a_record():
     ]
 
 
-def test_the_last_commit_holds_also_where_it_goes_back():
+def test_last_commit_holds_even_if_it_is_lower():
     kept, _, _ = committed(OffsetToCommit("t", 0, 7), OffsetToCommit("t", 0, 5))
     assert [one.offset for one in kept.fetch(None).offsets] == [5]
     assert len(kept) == 1
 
 
-def test_metadata_that_is_too_long_refuses_its_offset_alone():
+def test_too_long_metadata_rejects_only_its_offset():
     kept, result, records = committed(
         OffsetToCommit("t", 0, 1, metadata="ü" * METADATA_MAX),
         OffsetToCommit("t", 1, 2, metadata="x" * (METADATA_MAX + 1)),
@@ -59,7 +59,7 @@ def test_metadata_that_is_too_long_refuses_its_offset_alone():
     assert len(kept) == len(records) == 1
 
 
-def test_partitions_are_fetched_as_asked_and_nothing_committed_is_no_refusal():
+def test_fetch_returns_partitions_in_the_order_of_the_request():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2))
     fetched = kept.fetch([TopicPartitions("u", [3]), TopicPartitions("t", [1, 5])])
     assert fetched.offsets == [
@@ -71,7 +71,7 @@ def test_partitions_are_fetched_as_asked_and_nothing_committed_is_no_refusal():
     assert kept.fetch([]).offsets == []
 
 
-def test_what_is_deleted_leaves_a_tombstone_once():
+def test_delete_writes_one_tombstone():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1))
     effects = Effects(NOW_MS)
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_what_is_deleted_leaves_a_tombstone_once():
     assert not kept
 
 
-def test_offsets_are_deleted_by_what_they_are():
+def test_delete_where_deletes_matching_offsets():
     kept, _, _ = committed(
         OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2), OffsetToCommit("u", 0, 1)
     )
@@ -91,7 +91,7 @@ def test_offsets_are_deleted_by_what_they_are():
     assert [one.offset for one in kept.fetch(None).offsets] == [2]
 
 
-def test_a_table_from_the_log_is_taken_over():
+def test_restored_table_is_fetched():
     kept = GroupOffsets("g", {"t": {4: StoredOffset(9, 1, "m", NOW_MS)}}, view())
     assert kept
     assert kept.fetch(None).offsets == [CommittedOffset("t", 4, 9, 1, "m")]
@@ -114,18 +114,18 @@ def kept_of(topic_id, now_id):
         (b"", NEW_ID, NEW_ID, True),
     ],
 )
-def test_an_offset_counts_while_its_topic_id_is_that_of_the_topic(stored, asked, now, counts):
+def test_offset_is_valid_while_its_topic_has_the_same_id(stored, asked, now, counts):
     kept = kept_of(stored, now)
     (found,) = kept.fetch([TopicPartitions("t", [0], asked)]).offsets
     assert found == (CommittedOffset("t", 0, 9, 1, "m") if counts else CommittedOffset("t", 0))
 
 
 @pytest.mark.parametrize(("now", "count"), [(OLD_ID, 1), (NEW_ID, 0), (None, 1)])
-def test_all_offsets_are_those_that_count(now, count):
+def test_fetch_of_all_topics_returns_valid_offsets(now, count):
     assert len(kept_of(OLD_ID, now).fetch(None).offsets) == count
 
 
-def test_a_commit_for_a_topic_that_was_made_again_since_overwrites_nothing():
+def test_commit_for_a_former_topic_id_is_rejected():
     kept, effects = kept_of(NEW_ID, NEW_ID), Effects(NOW_MS)
     result = kept.commit([OffsetToCommit("t", 0, 1, topic_id=OLD_ID)], METADATA_MAX, effects)
     assert result.refusals == [GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION]
@@ -133,7 +133,7 @@ def test_a_commit_for_a_topic_that_was_made_again_since_overwrites_nothing():
     assert effects.records == []
 
 
-def test_a_commit_by_name_is_for_the_topic_of_that_name():
+def test_commit_by_name_has_the_id_of_the_topic():
     kept, effects = kept_of(OLD_ID, NEW_ID), Effects(NOW_MS)
     kept.commit([OffsetToCommit("t", 0, 1)], METADATA_MAX, effects)
     assert effects.records[0].value.topic_id == NEW_ID
@@ -159,13 +159,13 @@ def test_a_commit_by_name_is_for_the_topic_of_that_name():
         ),
     ],
 )
-def test_what_is_kept_in_memory_is_what_the_log_has(one, stored):
+def test_memory_equals_the_log(one, stored):
     _, _, (record,) = committed(one)
     assert record.value == stored
     assert decode(*encode(record)) == record
 
 
-def test_what_is_not_confirmed_is_taken_back():
+def test_roll_back_reverts_unconfirmed_changes():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("u", 0, 2))
     kept.confirm()
     before, effects = [(one.topic, one.offset) for one in kept.fetch(None).offsets], Effects(NOW_MS)

@@ -15,13 +15,13 @@ from partition_svc.coordinator.records.consumer_protocol import (
 from tests.support.groups.driven_group import READS_T
 
 
-def test_topics_are_read_whatever_comes_behind_them():
+def test_subscribed_topics_ignores_the_bytes_after_them():
     two = b"\x00\x03" + b"\x00\x00\x00\x02" + b"\x00\x01t" + b"\x00\x02\xc3\xbc" + b"more"
     assert subscribed_topics(two, 2) == ("t", "ü")
     assert subscribed_topics(READS_T, 9) == ("t",)
 
 
-def test_no_topics_are_a_subscription_too():
+def test_subscription_may_have_no_topics():
     assert subscribed_topics(b"\x00\x00" + b"\x00\x00\x00\x00", 0) == ()
 
 
@@ -38,7 +38,7 @@ def test_no_topics_are_a_subscription_too():
         b"\x00\x00" + b"\x7f\xff\xff\xff" + b"\x00\x01t",
     ],
 )
-def test_what_is_not_a_subscription_is_not_read(metadata):
+def test_malformed_subscription_is_none(metadata):
     assert subscribed_topics(metadata, 9) is None
 
 
@@ -61,12 +61,12 @@ NO_DATA = struct.pack(">i", -1)
         ),
     ],
 )
-def test_a_subscription_says_what_its_member_has(metadata, found):
+def test_subscription_has_the_owned_partitions(metadata, found):
     assert read_subscription(metadata) == found
 
 
 @pytest.mark.parametrize("version", range(4))
-def test_subscriptions_are_read_as_others_write_them(version):
+def test_subscriptions_of_other_clients_are_parsed(version):
     subscription = wire("subscription", version, topics=["a", "bc"], owned={"a": [0, 2]})
     owned = (("a", 0), ("a", 2)) if version else ()
     assert read_subscription(subscription)[:3] == (version, ("a", "bc"), owned)
@@ -74,7 +74,7 @@ def test_subscriptions_are_read_as_others_write_them(version):
         assert read_subscription(subscription[:size]) is None
 
 
-def test_assignments_are_written_as_others_read_them():
+def test_other_clients_parse_encoded_assignments():
     given = {"a": [0, 2], "b": [1]}
     for version in range(4):
         written = write_assignment(version, given)
@@ -110,7 +110,7 @@ def _parts(module, named):
     )
 
 
-def test_more_than_a_member_can_want_is_not_read():
+def test_too_many_elements_are_malformed():
     def words(count):
         return struct.pack(">hi", 1, count) + b"\0\1t" * count + struct.pack(">ii", -1, 0)
 

@@ -53,7 +53,7 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_what_is_written_is_read(record):
+def test_encoded_records_are_decoded(record):
     assert decode(*encode(record)) == record
 
 
@@ -109,7 +109,7 @@ def test_what_is_written_is_read(record):
         ),
     ],
 )
-def test_the_bytes_are_those_of_kafkas_formats(record, key, value):
+def test_bytes_are_those_of_kafkas_formats(record, key, value):
     entry = encode(record)
     assert (entry.key.hex(), entry.value.hex()) == (key, value)
 
@@ -122,12 +122,12 @@ def test_cut_bytes_are_malformed(record):
             decode(entry.key, entry.value[:size])
 
 
-def test_states_and_versions_that_are_not_known_are_malformed():
+def test_unknown_states_and_versions_are_malformed():
     entry = encode(RECORDS[11])
     for value in (entry.value[:10] + b"\x09" + entry.value[11:], b"\0\1" + entry.value[2:]):
         with pytest.raises(MalformedRecord):
             decode(entry.key, value)
 
 
-def test_other_kinds_are_left_alone():
+def test_unknown_kinds_are_ignored():
     assert decode(bytes.fromhex("0010000167"), b"") is None

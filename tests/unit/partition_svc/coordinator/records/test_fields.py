@@ -17,7 +17,7 @@ def test_texts_and_bytes_have_their_length_before_them():
     assert packed_bytes(b"abc") == b"\0\0\0\3abc"
 
 
-def test_a_text_may_have_32767_bytes():
+def test_text_may_have_32767_bytes():
     assert len(packed("x" * 32767)) == 32769
     with pytest.raises(MalformedRecord, match="32768 bytes"):
         packed("x" * 32768)
@@ -51,17 +51,17 @@ def test_flexible_lengths_are_varints_plus_one_and_tags_follow():
         (b"\0", Fields.end),
     ],
 )
-def test_what_is_not_whole_is_malformed(data, read):
+def test_truncated_fields_are_malformed(data, read):
     with pytest.raises(MalformedRecord):
         read(Fields(data))
 
 
-def test_a_varint_without_end_is_malformed():
+def test_varint_without_end_is_malformed():
     with pytest.raises(MalformedRecord, match="5 bytes"):
         flexible(b"\xff" * 10).count()
 
 
-def test_texts_of_flexible_versions_come_back():
+def test_texts_of_flexible_versions_are_decoded():
     for text in ("", "é", "x" * 0x7FFF):
         assert flexible(packed_compact(text)).text() == text
     with pytest.raises(MalformedRecord, match="32768 bytes"):

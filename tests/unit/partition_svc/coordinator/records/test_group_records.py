@@ -47,7 +47,7 @@ def record(value):
     return OffsetRecord("g", "to", 7, value)
 
 
-def test_an_offset_is_of_version_4_with_the_topic_id_in_a_tag():
+def test_offset_is_of_version_4_with_the_topic_id_in_a_tag():
     assert encode(record(offset(topic_id=TOPIC_ID))) == RecordEntry(OFFSET_KEY, OFFSET_VALUE_4)
     assert decode(OFFSET_KEY, OFFSET_VALUE_4) == record(offset(topic_id=TOPIC_ID))
     without_id = OFFSET_VALUE_4[:-19] + b"\0"
@@ -55,7 +55,7 @@ def test_an_offset_is_of_version_4_with_the_topic_id_in_a_tag():
     assert decode(OFFSET_KEY, without_id) == record(offset())
 
 
-def test_an_offset_with_an_expiry_time_is_of_version_1_which_has_no_epoch():
+def test_offset_with_an_expiry_time_is_of_version_1_which_has_no_epoch():
     assert encode(record(offset(expires_at_ms=2000))) == RecordEntry(OFFSET_KEY, OFFSET_VALUE_1)
     assert decode(OFFSET_KEY, OFFSET_VALUE_1) == record(StoredOffset(258, -1, "m", 1000, 2000))
 
@@ -71,7 +71,7 @@ def test_versions_without_a_topic_id_have_it_as_a_header():
 
 
 @pytest.mark.parametrize("metadata", ["", "é", "x" * 4096])
-def test_offsets_come_back(metadata):
+def test_encoded_offsets_are_decoded(metadata):
     stored = StoredOffset(2**62, 2**30, metadata, 2**41, -1, TOPIC_ID)
     assert decode(*encode(record(stored))) == record(stored)
 
@@ -88,12 +88,12 @@ def test_older_and_newer_offsets_are_read():
     assert decode(b"\0\0" + OFFSET_KEY[2:], OFFSET_VALUE_3) == record(offset())
 
 
-def test_a_group_is_of_version_3():
+def test_group_is_of_version_3():
     assert encode(GroupRecord("g", GROUP)) == RecordEntry(GROUP_KEY, GROUP_VALUE_3)
     assert decode(GROUP_KEY, GROUP_VALUE_3) == GroupRecord("g", GROUP)
 
 
-def test_a_group_without_members_has_no_protocol_and_no_leader():
+def test_group_without_members_has_no_protocol_and_no_leader():
     group = StoredGroup("", 6, None, None, -1)
     value = b"\0\3\0\0\0\0\0\6\xff\xff\xff\xff" + b"\xff" * 8 + b"\0\0\0\0"
     assert encode(GroupRecord("g", group)) == RecordEntry(GROUP_KEY, value)
@@ -123,12 +123,12 @@ def test_older_and_newer_groups_are_read():
 
 
 @pytest.mark.parametrize("tombstone", [record(None), GroupRecord("g", None)])
-def test_a_tombstone_has_no_value(tombstone):
+def test_tombstone_has_no_value(tombstone):
     assert encode(tombstone).value is None
     assert decode(*encode(tombstone)) == tombstone
 
 
-def test_keys_of_other_versions_are_left_alone():
+def test_keys_of_unknown_versions_are_ignored():
     assert decode(b"\0\x63\0\1g", b"\0\0") is None
     assert decode(b"", b"") is None
 
@@ -145,18 +145,18 @@ def test_keys_of_other_versions_are_left_alone():
         (GROUP_KEY[:-1], GROUP_VALUE_3),
     ],
 )
-def test_what_is_cut_or_unknown_is_malformed(key, value):
+def test_truncated_and_unknown_values_are_malformed(key, value):
     with pytest.raises(MalformedRecord):
         decode(key, value)
 
 
-def test_what_has_no_bytes_is_malformed():
+def test_values_that_cannot_be_encoded_are_malformed():
     with pytest.raises(MalformedRecord):
         encode(GroupRecord("x" * 32768, None))
 
 
 @pytest.mark.parametrize("timeout_ms", [-1, -5, 0, 2**31 - 1])
-def test_whatever_timeout_a_member_says_comes_back(timeout_ms):
+def test_any_timeout_is_decoded_as_encoded(timeout_ms):
     (member,) = GROUP.members
     record = GroupRecord(
         "g", GROUP._replace(members=(member._replace(rebalance_timeout_ms=timeout_ms),))
