@@ -60,7 +60,7 @@ def test_only_magic_1_has_a_timestamp_type():
 
 
 @MAGICS
-def test_a_set_cut_anywhere_gives_its_whole_messages_and_then_an_error(magic):
+def test_truncated_set_yields_its_whole_messages_and_then_an_error(magic):
     one = write_message(MESSAGE, magic)
     for end in range(len(one) + 1, 2 * len(one)):
         messages = read_messages((one * 2)[:end], magic)

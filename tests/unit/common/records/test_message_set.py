@@ -40,7 +40,7 @@ LZ4_MAGIC_0 = bytes.fromhex(
 
 
 def _as_magic(records: list[Record], magic: int) -> list[Record]:
-    """What is left of records in messages of `magic`: no headers, and in magic 0 no timestamps."""
+    """Returns records as messages of `magic` have them: no headers, no timestamps in magic 0."""
     return [r._replace(headers=(), timestamp=r.timestamp if magic else -1) for r in records]
 
 
@@ -131,7 +131,7 @@ def test_an_empty_set_is_no_batch():
     assert up_convert(b"") is None
 
 
-def test_a_batch_in_place_of_a_set_comes_back_as_it_is():
+def test_v2_batch_in_place_of_a_set_is_returned_unchanged():
     batch = write_batch(WITH_HEADERS)
     assert up_convert(batch) == batch
 
@@ -202,10 +202,10 @@ def test_a_set_inflates_to_no_more_than_a_batch_of_the_topic_may(magic):
         magic, Codec.GZIP, write_message(Message(0, 0, NOW, None, bytes(10 << 20)), magic)
     )
     padding = _message(magic, bytes(600_000)) * 2
-    told = []
-    assert up_convert(padding + wrapper * 2, on_inflated=told.append)
-    assert len(told) == 2
-    assert told[0] > 10 << 20
+    sizes = []
+    assert up_convert(padding + wrapper * 2, on_inflated=sizes.append)
+    assert len(sizes) == 2
+    assert sizes[0] > 10 << 20
     with pytest.raises(CorruptRecords, match="at most"):
         up_convert(padding + wrapper * 2, message_bytes_max=600_100)
 
@@ -242,7 +242,7 @@ def test_offsets_in_a_wrapper_are_relative_in_magic_1_and_absolute_in_magic_0():
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.GZIP])
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-def test_the_broker_s_time_goes_with_the_message_of_magic_1(read, codec):
+def test_message_of_magic_1_keeps_the_broker_s_timestamp(read, codec):
     stamped = stamp_log_append_time(write_batch(RECORDS, codec=codec), 12345)
     converted = _down(stamped, 1)
     assert {record.timestamp for record in read(converted)} == {12345}
@@ -259,7 +259,7 @@ def test_control_batches_are_dropped(magic):
 
 
 @MAGICS
-def test_zstd_is_unsupported_only_where_nothing_comes_before_it(magic):
+def test_zstd_is_unsupported_only_as_the_first_batch(magic):
     plain, zstd = write_batch(RECORDS), write_batch(RECORDS, codec=Codec.ZSTD)
     with pytest.raises(UnsupportedRecords):
         down_convert([zstd, plain], magic, fetch_offset=0)

@@ -32,7 +32,7 @@ def test_a_batch_is_read_as_its_producer_names_it():
     assert producer_batch(b"no batch") is None
 
 
-def test_later_batches_wait_until_the_lost_ones_came_again_in_sequence(gaps):
+def test_later_batches_wait_for_the_retries_of_lost_ones_in_sequence(gaps):
     assert admitted(gaps, 76, 70, 78, 72, 74, 76) == [False, True, False, True, True, True]
     assert gaps
     assert admitted(gaps, 78) == [True]
@@ -44,7 +44,7 @@ def test_other_producers_pass(gaps):
     assert gaps.admit(batch(76, producer_id=8), 0.0)
 
 
-def test_a_batch_that_is_lost_again_is_waited_for_again(gaps):
+def test_batch_that_is_lost_again_opens_the_gap_again(gaps):
     assert admitted(gaps, 70, 72) == [True, True]
     gaps.open(batch(72), 1.0)
     assert admitted(gaps, 74, 76, 72, 74, 76) == [False, False, True, True, True]
@@ -81,7 +81,7 @@ def test_batches_of_an_earlier_epoch_are_for_the_log_to_refuse(gaps):
     assert not gaps.admit(batch(2, epoch=1), 0.0)
 
 
-def test_sequences_begin_again_after_the_largest():
+def test_sequences_wrap_after_the_largest():
     gaps = SequenceGaps()
     largest = (1 << 31) - 1
     gaps.open(batch(largest - 1), 0.0)

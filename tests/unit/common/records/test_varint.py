@@ -33,7 +33,7 @@ def test_wire_image(number, encoded):
 
 
 @given(INT64, st.binary(max_size=3))
-def test_every_number_comes_back_and_so_does_the_position_after_it(number, before):
+def test_every_number_is_decoded_with_the_position_after_it(number, before):
     encoded = encode_varint(number)
     end = len(before) + len(encoded)
     assert decode_varint(before + encoded + b"\x80", len(before)) == (number, end)

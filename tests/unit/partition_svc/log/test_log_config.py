@@ -48,7 +48,7 @@ def test_segments_of_compacted_logs_end_early(configs, segment_bytes, segment_ms
     )
 
 
-def test_broker_configs_count_where_the_topic_says_nothing():
+def test_broker_configs_apply_unless_the_topic_overrides_them():
     brokers = {"message.max.bytes": "100"}
     assert LogConfig.of({}, brokers).message_bytes_max == 100
     assert LogConfig.of({"max.message.bytes": "5"}, brokers).message_bytes_max == 5

@@ -42,7 +42,7 @@ def write(store, log, *batches, config=PLAIN):
 
 
 def rows(store):
-    """All that is stored of the log."""
+    """Returns all rows and batches of the log."""
     kinds = (b"S", b"T", b"P", b"E", b"H")
     state = [row for one in kinds for row in store.reader.rows(one, one + b"\xff" * 40)]
     return state, store.reader.read(LOG_KEY, 0, LAST, EVERYTHING).batches
@@ -130,7 +130,7 @@ def test_the_time_index_has_at_most_one_entry_for_each_interval(store):
     assert 0.7 * entries < len(before) <= entries + 1
 
 
-def test_the_time_index_grows_only_where_time_does(store):
+def test_time_index_grows_only_with_larger_timestamps(store):
     log = opened_log(store)
     write(store, log, staged(0, size=INDEX_INTERVAL_BYTES, timestamp_ms=1000))
     for number in range(1, 6):

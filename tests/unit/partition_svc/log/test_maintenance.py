@@ -72,7 +72,7 @@ def test_topic_deleted_while_the_member_was_down_is_deleted_at_the_next_start(tm
 
 
 def test_a_log_that_the_metadata_service_does_not_know_is_kept_and_reported(tmp_path, caplog):
-    """As after metadata was restored from a backup that is older than the topic."""
+    """The state after metadata was restored from a backup older than the topic."""
 
     async def test():
         async with running_core(tmp_path, topic(), topic(OTHER_ID)) as core:
@@ -80,7 +80,7 @@ def test_a_log_that_the_metadata_service_does_not_know_is_kept_and_reported(tmp_
             await append(core, batch(), log=OTHER)
         async with running_core(tmp_path, topic(OTHER_ID)) as core:
             await until(lambda: "1 stray logs" in caplog.text)
-            # Deleting goes on beside it.
+            # Deletions continue meanwhile.
             core.apply(ClusterChange(2, CLUSTER_ID, topics_gone=[OTHER_ID]))
             await until(lambda: len(heads(core)) == 1)
         # Known again, it is what it was.
@@ -190,7 +190,7 @@ def note_rolls(core):
     return rolls
 
 
-def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_path):
+def test_space_of_logs_that_an_earlier_process_deleted_is_reclaimed_at_the_start(tmp_path):
     async def test():
         two_topics = (topic(), topic(OTHER_ID))
         async with running_core(tmp_path, *two_topics, flush_bytes=1 << 20) as core:
@@ -198,7 +198,7 @@ def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_pa
                 await append(core, batch(size=900_000))
                 await append(core, batch(size=1000), log=OTHER)
             core._store.end_generation()
-            # As where it is killed between deleting and giving the space back.
+            # As if it was killed between deletion and reclaiming.
             core._maintenance.reclaim_soon = lambda: None
             core.apply(DELETED)
             await until(lambda: len(heads(core)) == 1)
@@ -211,7 +211,7 @@ def test_space_that_an_earlier_process_did_not_free_is_freed_at_the_start(tmp_pa
 
 
 @pytest.mark.parametrize("failures", [1, 2, 5])
-def test_space_that_could_not_be_freed_is_freed_later(tmp_path, monkeypatch, failures):
+def test_reclaiming_is_retried_after_a_failure(tmp_path, monkeypatch, failures):
     monkeypatch.setattr(maintenance, "_RETRY_S", 0.01)
 
     async def test():

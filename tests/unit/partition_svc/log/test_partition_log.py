@@ -35,7 +35,7 @@ def open_log(store, *, leader_epoch=3, expiration_ms=10**9):
 
 
 def attempt(log, one, leader_epoch=-1):
-    """What becomes of a batch: staged, or refused. Nobody waits for it."""
+    """Returns the staged batch or the refusal, with a reply that is not awaited."""
     return log.stage(one, leader_epoch, NOW_MS, AppendReply(None))
 
 
@@ -50,7 +50,7 @@ def stage(log, one, leader_epoch=-1):
 
 
 def commit(store, log, *stageds):
-    """What the committer does, all in one group."""
+    """Commits staged batches in one write, as the committer does."""
     group = store.new_write()
     log.write(group, stageds, store.generation)
     store.write(group, sum(len(staged.batch) for staged in stageds))
@@ -200,7 +200,7 @@ def test_waiters_are_notified_of_readable_bytes_and_of_the_close(store):
     asyncio.run(test())
 
 
-def test_a_fenced_log_takes_nothing_until_a_higher_epoch(store):
+def test_fenced_log_refuses_appends_until_a_higher_epoch(store):
     log = open_log(store, leader_epoch=3)
     append(store, log, batch())
     group = store.new_write()

@@ -114,8 +114,8 @@ def test_pass_over_many_producers_yields_often(tmp_path, monkeypatch):
         store_producers(core._store, count, seen_ms=lambda n: minutes_ago(10 + n % 7))
         sizes, some_rows = [], core._store.reader.some_rows
 
-        def noted(*asked):
-            found = some_rows(*asked)
+        def noted(*arguments):
+            found = some_rows(*arguments)
             sizes.append(len(found[0]))
             return found
 

@@ -40,7 +40,7 @@ class Log:
         return self.rows.get(producer_id)
 
     def send(self, one: BatchHeader, now_ms: int = NOW_MS):
-        """None: appended. Otherwise the original's offset, or the refusal."""
+        """Returns None if appended, otherwise the offset of the original or the refusal."""
         verdict = self.producers.check(one, now_ms)
         if verdict is not None:
             return verdict.base_offset if isinstance(verdict, Duplicate) else verdict.refusal
@@ -57,7 +57,7 @@ class Log:
 
 @pytest.fixture(params=["in memory", "after a restart"])
 def again(request):
-    """What a log is for the next batch: itself, or what it is after a restart."""
+    """Returns the producers for the next batch: the same, or those after a restart."""
     return Log.restarted if request.param == "after a restart" else lambda log: log
 
 

@@ -70,7 +70,7 @@ def test_new_configs_reach_open_logs(registry):
     assert log.config.message_bytes_max == 6
 
 
-def test_a_topic_that_is_replaced_under_its_name_takes_its_logs_along(registry):
+def test_logs_of_a_topic_replaced_under_its_name_are_closed(registry):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
     replaced = Topic(OTHER_ID, topic().name, topic().partitions)
@@ -102,7 +102,7 @@ def test_new_epoch_wakes_waiting_fetches(registry):
     ],
     ids=["deleted", "moved", "missing in a snapshot"],
 )
-def test_a_log_that_goes_away_says_so(registry, going):
+def test_closed_log_has_a_reason_and_wakes_waiters(registry, going):
     registry.apply(snapshot(topic()))
     log = registry.find(LOG)
     registry.apply(change(2, **going))
@@ -113,7 +113,7 @@ def test_a_log_that_goes_away_says_so(registry, going):
 MOVED_ID = b"moved elsewhere!"
 
 
-def test_a_topic_is_deleted_only_where_the_metadata_service_says_so(registry):
+def test_topic_is_deleted_only_if_the_metadata_service_says_so(registry):
     ours, other = log_key(TOPIC_ID, 0), log_key(OTHER_ID, 0)
     assert not registry.is_deleted(other)
     assert not registry.is_stray(other)
@@ -139,7 +139,7 @@ def test_a_topic_is_deleted_only_where_the_metadata_service_says_so(registry):
     ],
     ids=["moved", "behind", "committed", "coming", "copy"],
 )
-def test_a_log_of_another_owner_is_stray_where_no_move_explains_it(
+def test_log_of_another_owner_is_stray_if_no_move_explains_it(
     store, leader_epoch, move, is_copy, is_stray
 ):
     markers = {LogId(MOVED_ID, 0): CopyMarker(1, 3)} if is_copy else {}
@@ -221,9 +221,7 @@ def test_reload_after_reopening_resets_all_logs_to_the_store(registry):
     assert log.next_offset == 10
 
 
-def test_a_log_that_cannot_be_read_again_is_let_go_and_the_others_are_put_back(
-    registry, store, monkeypatch
-):
+def test_reload_closes_unreadable_logs_and_resets_the_others(registry, store, monkeypatch):
     registry.apply(snapshot(topic()))
     damaged, sound = registry.find(LOG), registry.find(LogId(TOPIC_ID, 1))
     sound.next_offset = 5

@@ -9,7 +9,7 @@ EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
 def two_records(base_offset, size):
-    """As much of a batch as the cache looks at."""
+    """Returns the part of a batch that the cache reads."""
     return base_offset.to_bytes(8, "big") + bytes(15) + (1).to_bytes(4, "big") + bytes(size - 27)
 
 
@@ -147,7 +147,7 @@ def test_batches_that_came_together_leave_together():
     assert tail.is_filled
     fill(cache, other, 1, start=4)
     assert (tail.is_filled, cache.size_bytes) == (False, 900)
-    # Also where only some of them are to go; nobody else goes for what is gone already.
+    # Even if only some are dropped; batches that are gone already evict no others.
     cache.add(tail := LogTail(), 0, 3, [two_records(base, 100) for base in (0, 2)])
     cache.forget_before(tail, 1)
     assert (tail.is_filled, cache.size_bytes) == (False, 900)

@@ -38,7 +38,7 @@ async def settled(core):
 
 
 async def registered(core):
-    """As after a registration that was answered; returns what it said."""
+    """Completes a registration; returns its state."""
     said = core.volume.registration()
     core.apply(snapshot(topic_of(), revision=core.view.revision))
     await settled(core)
@@ -145,7 +145,7 @@ def test_token_is_renewed_after_writes_and_durable_before_it_is_recorded(tmp_pat
     run(test)
 
 
-def test_no_registration_says_a_token_before_it_is_durable(tmp_path):
+def test_registration_has_no_token_before_it_is_durable(tmp_path):
     """It would be recorded, and the member locked out where the machine goes down then."""
 
     async def test():
@@ -208,7 +208,7 @@ def test_only_a_loss_of_power_makes_records_doubtful(tmp_path, boot_id, may_lack
 
 
 def test_records_that_a_reopened_store_lacks_begin_a_new_epoch(tmp_path):
-    """As after a sync that failed: the page cache lost what consumers had read."""
+    """The state after a failed sync: the page cache has lost records that consumers had read."""
 
     async def test():
         async with running_core(tmp_path) as core:

@@ -13,6 +13,7 @@ from common.ports.partitions import (
 )
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.log import partition_log
+from partition_svc.log.commit import append
 from partition_svc.log.producers import ProducerStates
 from tests.support.stores.failing_stores import Syncs, fail
 from tests.support.stores.partition_core import (
@@ -152,7 +153,9 @@ def test_single_appends_store_and_return_the_same_as_one_call(run, acks):
         batch(size=3000),
     ]
 
-    async def test(core, _):
+    async def test(core, monkeypatch):
+        # Messages of refusals have the time.
+        monkeypatch.setattr(append, "time_ns", lambda: 1_700_000_000_000_000_000)
         single = [core.append_one(LOG, each, NO_LEADER_EPOCH, acks=acks) for each in sent]
         together = await core.append([Append(OTHER, each) for each in sent], acks=acks)
         assert [await result(each) for each in single] == together
@@ -162,7 +165,7 @@ def test_single_appends_store_and_return_the_same_as_one_call(run, acks):
     run(test)
 
 
-def test_a_stopping_service_takes_no_more(run):
+def test_stopping_service_refuses_appends(run):
     async def test(core, _):
         appended = one(core)
         await core.drain()

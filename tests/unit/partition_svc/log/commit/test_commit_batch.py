@@ -203,7 +203,7 @@ def test_duplicates_alone_write_nothing_and_are_answered(store):
     run_on_loop(scenario)
 
 
-def test_batches_of_a_log_that_is_gone_are_refused_and_others_are_not(store):
+def test_batches_of_a_closed_log_are_refused_and_others_are_not(store):
     def scenario():
         queue, gone, log, reply = deque(), a_log(store), a_log(store, 1), call()
         for where in (gone, log, gone):

@@ -138,9 +138,9 @@ def test_a_write_waits_while_flushes_are_behind(run):
 def test_exclusive_tasks_run_between_commits_one_at_a_time(run):
     async def test(core, _):
         ran = []
-        chores = [core._committer.run_exclusive(lambda n=n: ran.append(n)) for n in range(5)]
+        tasks = [core._committer.run_exclusive(lambda n=n: ran.append(n)) for n in range(5)]
         await append(core, batch())
-        await asyncio.gather(*chores)
+        await asyncio.gather(*tasks)
         assert ran == [0, 1, 2, 3, 4]
 
     run(test)
@@ -150,11 +150,11 @@ def test_exclusive_task_with_must_sync_is_done_after_the_sync(run):
     async def test(core, monkeypatch):
         syncs = Syncs(core._store, monkeypatch)
         ran = []
-        chore = core._committer.run_exclusive(lambda: ran.append(syncs.count), must_sync=True)
+        task = core._committer.run_exclusive(lambda: ran.append(syncs.count), must_sync=True)
         await until(lambda: syncs.count == 1)
-        assert (ran, chore.done()) == ([0], False)
+        assert (ran, task.done()) == ([0], False)
         syncs.let_go()
-        await chore
+        await task
 
     run(test)
 
@@ -211,10 +211,10 @@ def test_a_failure_refuses_everything_that_waits(run):
 def test_exclusive_tasks_fail_with_the_store(run):
     async def test(core, monkeypatch):
         monkeypatch.setattr(core._store, "recover", fail)
-        chores = [core._committer.run_exclusive(fail) for _ in range(2)]
-        for chore in chores:
+        tasks = [core._committer.run_exclusive(fail) for _ in range(2)]
+        for task in tasks:
             with pytest.raises(StorageFailed):
-                await chore
+                await task
         with pytest.raises(StorageFailed):
             await core._committer.run_exclusive(lambda: None)
         assert (await append(core, batch()))[0].message == "broken"
@@ -239,10 +239,10 @@ def test_drain_waits_for_queued_batches_only(run):
 
 def test_exception_of_an_exclusive_task_fails_only_its_caller(run):
     async def test(core, _):
-        def chore():
+        def task():
             raise ZeroDivisionError("a bug")
 
-        failing = core._committer.run_exclusive(chore)
+        failing = core._committer.run_exclusive(task)
         stored = append(core, batch())
         with pytest.raises(ZeroDivisionError):
             await failing
@@ -264,7 +264,7 @@ def test_full_disk_refuses_appends_and_runs_exclusive_tasks(run):
             assert "no room" in results[0].message
             (result,) = await append(core, batch(), log=OTHER)
             assert result.refusal is Refusal.KAFKA_STORAGE_ERROR
-            # Groups go on for a while: into half of what is kept.
+            # Coordinators may use half of the reserve.
             of_group = Append(OTHER, batch(), by_coordinator=True)
             (result,) = await core.append([of_group], acks=ACKS_ALL)
             assert result.base_offset == 0

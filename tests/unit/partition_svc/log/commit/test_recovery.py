@@ -50,7 +50,7 @@ async def fill(core):
 
 
 async def append_when_possible(core, one):
-    """As a client does: the same batch again and again, until it is taken."""
+    """Sends the same batch until it is accepted, as a client does."""
     while True:
         (result,) = await append(core, one)
         if result.refusal is None:
@@ -157,7 +157,7 @@ def test_a_topic_can_be_deleted_while_the_disk_is_full(tmp_path):
     run(test, tmp_path)
 
 
-def test_a_store_that_fails_while_the_disk_is_full_is_opened_again_as_ever(tmp_path):
+def test_store_that_fails_while_the_disk_is_full_is_opened_again(tmp_path):
     async def test(core):
         core._store.room.is_short = lambda _: True
         await append(core, batch())

@@ -54,7 +54,7 @@ def test_nothing_that_is_not_readable_is_touched(tmp_path):
 
 
 @pytest.mark.parametrize(("ratio", "is_worth_it"), [("0.2", True), ("0.33", True), ("0.34", False)])
-def test_it_is_worth_it_where_enough_was_not_compacted_before(tmp_path, ratio, is_worth_it):
+def test_log_is_a_candidate_if_its_dirty_ratio_is_high_enough(tmp_path, ratio, is_worth_it):
     async def test(core):
         await fill_segments(core, 8, 4)
         await compacted(core, now_ms=START_MS)

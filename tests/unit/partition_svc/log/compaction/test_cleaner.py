@@ -68,7 +68,7 @@ def test_compacted_topics_are_compacted_and_others_are_not(tmp_path):
     run(test)
 
 
-def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_back(tmp_path):
+def test_concurrent_consumer_gets_all_last_values_and_space_is_reclaimed(tmp_path):
     async def test():
         keys, rounds = 20, 40
         settings = {"flush_bytes": 1 << 20, **AT_ONCE}
@@ -89,7 +89,7 @@ def test_a_consumer_that_reads_meanwhile_learns_all_last_values_and_space_comes_
 
 
 def test_busy_log_stays_small_within_one_generation(tmp_path):
-    """As `__consumer_offsets`: few keys, many small batches, segments of a megabyte."""
+    """Like `__consumer_offsets`: few keys, many small batches, segments of a megabyte."""
 
     async def test():
         configs = {**EAGER, "segment.bytes": str(1 << 20)}
@@ -116,7 +116,7 @@ async def follow(core, end):
     return known
 
 
-def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
+def test_largest_timestamp_is_that_of_a_remaining_record(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
             await fill(core, [(b"b", b"")], at_ms=START_MS + 5)
@@ -135,7 +135,7 @@ def test_the_largest_timestamp_is_that_of_a_record_that_is_left(tmp_path):
 
 
 def test_a_log_that_moves_rests(tmp_path):
-    """Its copy must not miss a tombstone of a record that it has."""
+    """The copy of a move must not miss a tombstone of a record that it has."""
 
     async def test():
         compacted = topic(configs=EAGER)
@@ -177,7 +177,8 @@ def test_batch_that_cannot_be_rewritten_is_skipped_and_reported(tmp_path, caplog
         lying = timeless(record_batch(records, base_timestamp_ms=0))
         async with running_core(tmp_path, topic(configs=EAGER), cleaner_enable=False) as core:
             log = core._registry.find(LOG)
-            log.config = LogConfig(is_log_append_time=True)  # so that nobody looks at its times
+            # So that its timestamps are not checked.
+            log.config = LogConfig(is_log_append_time=True)
             await append(core, lying)
             core.apply(snapshot(topic(configs=EAGER), revision=2))
             await fill_two_segments(core)

@@ -118,7 +118,7 @@ def test_log_is_equivalent_wherever_a_pass_is_killed(tmp_path, seed, monkeypatch
 
 
 def copy_after_each_write(core, folder, monkeypatch):
-    """What is written stays as it is meanwhile. RocksDB may tidy up files that it needs no more."""
+    """Written files stay unchanged meanwhile; RocksDB may delete files that it does not need."""
     copies = []
     write = core._store.write
 
@@ -178,7 +178,7 @@ def test_memory_has_nothing_that_the_store_has_not(tmp_path):
     run(test)
 
 
-def test_a_producer_is_known_after_its_batches_are_gone(tmp_path):
+def test_producer_is_remembered_after_its_batches_were_removed(tmp_path):
     async def test():
         async with compacting_core(tmp_path) as core:
             await fill(core, [(b"a", b"1")], producer=(9, 0, 0))

@@ -58,7 +58,7 @@ def test_batches_of_which_all_stays_are_not_written_again():
     assert left == log
 
 
-def test_a_tombstone_stays_until_its_time_is_over_and_takes_its_key_along():
+def test_tombstone_stays_until_its_horizon_and_removes_its_key():
     log = placed(keyed_batch([(b"a", b"1")]), keyed_batch([(b"a", None), (b"b", b"1")]))
     first, _ = after_a_pass(log)
     assert pairs_by_offset(first) == {1: (b"a", None), 2: (b"b", b"1")}
@@ -69,14 +69,14 @@ def test_a_tombstone_stays_until_its_time_is_over_and_takes_its_key_along():
     assert pairs_by_offset(late) == {2: (b"b", b"1")}
 
 
-def test_a_tombstone_is_not_gone_at_the_first_pass_even_where_it_need_not_stay():
+def test_tombstone_survives_the_first_pass_even_without_retention():
     log = placed(keyed_batch([(b"a", None)]))
     first, _ = after_a_pass(log, retention_ms=0)
     assert pairs_by_offset(first) == {0: (b"a", None)}
     assert after_a_pass(first, retention_ms=0)[0] == []
 
 
-def test_a_tombstone_with_a_later_record_goes_at_once():
+def test_tombstone_with_a_later_record_is_removed_at_once():
     left, _ = after_a_pass(placed(keyed_batch([(b"a", None)]), keyed_batch([(b"a", b"1")])))
     assert pairs_by_offset(left) == {1: (b"a", b"1")}
 
@@ -99,7 +99,7 @@ def test_control_and_unreadable_batches_stay_unchanged():
     assert sorted(skipped) == [1, 2]
 
 
-def test_a_batch_with_times_beyond_64_bits_stays_and_takes_nothing_along():
+def test_batch_with_timestamps_beyond_64_bits_stays_and_removes_nothing():
     """Written again it would need a time that no header can hold."""
     late = record_batch(
         [Record(b"2", b"a", timestamp_ms=5), Record(b"3", b"a", timestamp_ms=9)],
@@ -152,7 +152,7 @@ def test_a_batch_of_many_records_is_compacted_as_any_other(codec):
     assert len(pairs_by_offset(left)) == 4000
 
 
-def test_a_large_batch_that_cannot_be_read_to_its_end_takes_nothing_along():
+def test_large_batch_with_an_unreadable_end_removes_nothing():
     many = [(b"a", b"%d" % number) for number in range(5000)]
     cut = keyed_batch(many, count=5001, last_offset_delta=5000)
     log = placed(keyed_batch([(b"a", b"first")]), cut)

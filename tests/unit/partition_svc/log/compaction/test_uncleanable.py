@@ -34,7 +34,7 @@ def test_the_same_reason_is_logged_every_ten_minutes_and_a_new_one_at_once(caplo
     assert len(lines()) == 4
 
 
-def test_logs_that_are_gone_are_forgotten():
+def test_retain_removes_other_logs():
     found = UncleanableLogs()
     found.note(ONE, "a bug")
     found.note(OTHER, "a bug")

@@ -7,7 +7,7 @@ from common.ports.partitions import EpochEndOffset, EpochQuery, Refusal
 from partition_svc.store.failures import StorageFailed
 from tests.support.stores.partition_core import CLUSTER_ID, LOG, append, batch, running_core, topic
 
-#: (epoch asked for) → (epoch found, where it ends); epochs 2, 3 and 6 of `written` have batches.
+#: (requested epoch) → (epoch found, its end); epochs 2, 3 and 6 of `written` have batches.
 ENDS = {-1: (-1, -1), 0: (0, 0), 2: (2, 3), 3: (3, 5), 4: (3, 5), 5: (3, 5), 6: (6, 6), 7: (-1, -1)}
 
 
@@ -56,7 +56,7 @@ def test_epochs_are_known_after_a_restart_and_never_go_back(tmp_path):
             await written(core)
 
     async def after():
-        # Whoever says so has forgotten something.
+        # A caller with such an epoch has lost records.
         async with running_core(tmp_path, topic(leader_epoch=4)) as core:
             assert await ends(core, *ENDS) == ENDS
             (described,) = await core.describe_logs([LOG])
@@ -66,7 +66,7 @@ def test_epochs_are_known_after_a_restart_and_never_go_back(tmp_path):
     run(after)
 
 
-def test_an_epoch_without_batches_ends_where_it_begins(tmp_path):
+def test_epoch_without_batches_ends_at_its_start(tmp_path):
     async def test():
         async with running_core(tmp_path, topic(leader_epoch=2)) as core:
             assert await ends(core, 1, 2) == {1: (1, 0), 2: (2, 0)}

@@ -38,7 +38,7 @@ def counts(results):
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 3000, 1 << 20], ids=["store", "both", "memory"])
-def test_it_makes_no_difference_where_batches_are_read_from(tmp_path, cache_bytes):
+def test_reads_from_cache_and_store_are_equal(tmp_path, cache_bytes):
     async def test(core):
         sent = [batch(3, start=3 * number) for number in range(100)]
         await append(core, *sent)
@@ -71,7 +71,7 @@ def test_large_reads_let_others_work_in_between(tmp_path):
     run(test, tmp_path, tail_cache_bytes=0)
 
 
-def test_a_log_that_goes_away_while_it_is_read_is_not_waited_for(tmp_path):
+def test_fetch_does_not_wait_for_a_log_closed_while_it_was_read(tmp_path):
     async def test(core):
         await append(core, *(batch(size=1_000_000) for _ in range(10)), acks=1)
         request = query(
@@ -135,7 +135,7 @@ def test_small_appends_add_up_until_they_are_enough(tmp_path):
     run(test, tmp_path)
 
 
-def test_nothing_is_left_of_a_poll_that_ended(tmp_path):
+def test_ended_fetch_leaves_no_waiter(tmp_path):
     async def test(core):
         polls = [
             asyncio.ensure_future(core.fetch(query((LOG, 0), max_wait_ms=wait)))
@@ -184,7 +184,7 @@ def test_offset_between_high_watermark_and_log_end_waits(tmp_path, monkeypatch):
     run(test, tmp_path)
 
 
-def test_a_disk_that_cannot_be_read_is_said_of_its_partition_only(tmp_path, monkeypatch):
+def test_unreadable_partition_does_not_fail_the_others(tmp_path, monkeypatch):
     async def test(core):
         await append(core, batch())
         await append(core, batch(), log=LOGS[1])
@@ -233,7 +233,7 @@ def test_an_idle_partition_does_not_hold_up_a_busy_one(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["append", "epoch", "deadline"])
-def test_a_poll_looks_again_only_at_the_logs_that_changed(tmp_path, monkeypatch, change):
+def test_fetch_reads_only_changed_logs_again(tmp_path, monkeypatch, change):
     async def test(core):
         looked = []
         find = core._fetcher._find
@@ -296,7 +296,7 @@ def test_a_partition_that_is_listed_twice_does_not_end_the_wait_for_more_bytes(t
     run(test, tmp_path)
 
 
-def test_a_poll_reads_no_more_than_there_is_room_for_and_waits_where_there_is_none(tmp_path):
+def test_fetch_reads_within_its_memory_and_waits_without_any(tmp_path):
     async def test(core):
         sent = [batch(size=1000) for _ in range(20)]
         await append(core, *sent)

@@ -14,7 +14,7 @@ def run(test):
     asyncio.run(within_limits())
 
 
-def test_all_logs_that_were_written_to_are_known_by_their_bytes(tmp_path):
+def test_all_logs_with_batches_have_their_sizes(tmp_path):
     async def test():
         count = 700
         async with running_core(tmp_path, topic(partitions=count)) as core:

@@ -20,7 +20,7 @@ from tests.support.wire.records import Record
 
 
 def look_up(tmp_path, batches, *timestamps, configs=None):
-    """What each timestamp is answered with, in a log of these batches."""
+    """Returns the result for each timestamp, in a log of these batches."""
 
     async def within_limits():
         async with (
@@ -94,7 +94,7 @@ def test_a_log_without_records_or_without_times_has_no_answer(tmp_path):
     assert answers == [OffsetResult(), OffsetResult()]
 
 
-def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
+def test_lookup_in_unreadable_records_is_a_corrupt_message(tmp_path):
     garbage = record_batch([Record(b"x")], payload=b"\xff" * 30, base_timestamp_ms=50)
     answers, _ = look_up(tmp_path, [garbage], 50)
     assert [one.refusal for one in answers] == [Refusal.CORRUPT_MESSAGE]

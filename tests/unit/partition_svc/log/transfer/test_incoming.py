@@ -170,7 +170,7 @@ def test_a_copy_from_which_something_is_missing_is_not_whole(tmp_path):
     run(test)
 
 
-def test_a_log_begins_where_its_source_says(tmp_path):
+def test_copy_has_the_log_start_offset_of_its_source(tmp_path):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())
@@ -276,13 +276,13 @@ async def whole_move(core, *, is_committed):
     await (core.incoming.promote(LOG) if is_committed else core.incoming.delete(LOG))
 
 
-#: Ten chores: the first deletes the copy of an earlier move.
-CHORES = range(10)
+#: Ten exclusive tasks: the first deletes the copy of an earlier move.
+TASKS = range(10)
 
 
 @pytest.mark.parametrize("is_committed", [True, False], ids=["promote", "deleted"])
 @pytest.mark.parametrize("when", ["queued", "run"])
-@pytest.mark.parametrize("number", CHORES)
+@pytest.mark.parametrize("number", TASKS)
 def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
     tmp_path, monkeypatch, number, when, is_committed
 ):
@@ -290,10 +290,10 @@ def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
         async with member(tmp_path) as core:
             await core.incoming.begin(move(0))
             with monkeypatch.context() as patched:
-                chore = CancelledChore(core._committer, patched, number=number, when=when)
+                cancelled = CancelledChore(core._committer, patched, number=number, when=when)
                 moving = asyncio.create_task(whole_move(core, is_committed=is_committed))
                 await asyncio.wait([moving])
-            assert chore.has_cancelled
+            assert cancelled.has_cancelled
             assert moving.cancelled()
             # Everything that was queued has had its turn after this.
             await core._committer.run_exclusive(lambda: None)
@@ -308,17 +308,17 @@ def test_marks_are_those_of_the_store_wherever_a_move_is_cancelled(
 def test_queued_task_of_a_cancelled_move_never_runs(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
-            chore = CancelledChore(core._committer, monkeypatch, number=0, when="queued")
+            cancelled = CancelledChore(core._committer, monkeypatch, number=0, when="queued")
             moving = asyncio.create_task(core.incoming.begin(move()))
             await asyncio.wait([moving])
-            assert chore.has_cancelled
+            assert cancelled.has_cancelled
             await core._committer.run_exclusive(lambda: None)
             assert not list(core._store.incoming())
 
     run(test)
 
 
-def test_a_whole_copy_is_taken_up_again_only_when_it_is_durable(tmp_path, monkeypatch):
+def test_whole_copy_is_reopened_only_when_it_is_durable(tmp_path, monkeypatch):
     async def test():
         async with member(tmp_path) as core:
             copy = await core.incoming.begin(move())

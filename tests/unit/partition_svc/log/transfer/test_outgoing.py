@@ -58,7 +58,7 @@ def test_fence_makes_earlier_appends_durable_and_refuses_later_ones(tmp_path, mo
     run(tmp_path, test)
 
 
-def test_a_fence_holds_after_a_restart_until_the_placement_says_otherwise(tmp_path):
+def test_fence_holds_after_a_restart_until_the_placement_changes(tmp_path):
     async def before(core, log):
         await append(core, batch())
         await core.outgoing.fence(log, 5)
@@ -74,7 +74,7 @@ def test_a_fence_holds_after_a_restart_until_the_placement_says_otherwise(tmp_pa
     run(tmp_path, after)
 
 
-def test_a_fence_that_comes_late_fences_nothing(tmp_path):
+def test_late_fence_has_no_effect(tmp_path):
     async def test(core, log):
         core.apply(placed_at(6))
         with pytest.raises(NotMoveSource) as refused:
@@ -86,7 +86,7 @@ def test_a_fence_that_comes_late_fences_nothing(tmp_path):
     run(tmp_path, test)
 
 
-def test_a_fence_is_none_where_the_epoch_changes_under_it(tmp_path):
+def test_fence_fails_if_the_epoch_changes_meanwhile(tmp_path):
     async def test(core, log):
         answers = core.append([Append(LOG, batch())], acks=ACKS_ALL)
         fencing = asyncio.ensure_future(core.outgoing.fence(log, 5))
@@ -137,7 +137,7 @@ def test_transferred_batches_are_durable(tmp_path, monkeypatch):
     run(tmp_path, test)
 
 
-def test_a_log_that_goes_away_ends_its_copying(tmp_path):
+def test_closed_log_ends_its_transfer(tmp_path):
     async def test(core, log):
         await append(core, *(batch(size=200_000) for _ in range(5)))
         found = core.outgoing.batches(log, 0, 5)
@@ -168,7 +168,7 @@ def test_many_rows_come_in_pieces(tmp_path):
     run(tmp_path, test)
 
 
-def test_only_a_move_that_is_known_here_may_ask(tmp_path):
+def test_only_a_known_move_may_read_a_log(tmp_path):
     async def test(core, _):
         find = partial(core.outgoing.find, 1, LOG)
         for leader_epoch, refusal in (
@@ -184,7 +184,7 @@ def test_only_a_move_that_is_known_here_may_ask(tmp_path):
 
 
 def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
-    """What they appended since may be lost with the power; the target gets it with the batches."""
+    """Later appends may be lost in a power failure; the target derives them from the batches."""
 
     async def test(core, log):
         for sequence in range(7):
@@ -210,7 +210,7 @@ def test_producers_are_copied_as_they_were_at_an_offset(tmp_path):
     [(3, 5, True), (2, 5, True), (4, 5, False), (4, 8, True), (6, 8, True), (7, 8, False),
      (3, 8, False), (3, 6, False), (0, 5, False)],
 )  # fmt: skip
-def test_a_copy_is_how_a_log_begins_where_epochs_agree(tmp_path, end_offset, last_epoch, continues):
+def test_copy_is_a_prefix_if_its_last_epoch_agrees(tmp_path, end_offset, last_epoch, continues):
     async def test(core, log):
         await append(core, batch(3))
         core.apply(placed_at(8))

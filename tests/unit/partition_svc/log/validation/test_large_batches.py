@@ -111,7 +111,7 @@ def test_a_batch_that_waits_too_long_is_refused_and_its_producer_sends_it_again(
         assert [one.base_offset for one in await busy] == [0]
         refused, too_early = await appends
         assert refused.refusal is Refusal.NO_RESPONSE
-        # It would be out of sequence for good, if its producer were not known to send again.
+        # It would stay out of sequence if the log did not expect the retry.
         assert too_early.refusal is Refusal.KAFKA_STORAGE_ERROR
         monkeypatch.setattr("partition_svc.log.validation.large_batches.WAIT_S", 60.0)
         stored = await core.append([Append(LOG, late), Append(LOG, behind)], acks=ACKS_LEADER)
@@ -150,7 +150,7 @@ def test_examined_batch_is_refused_if_the_log_has_another_owner_by_then(tmp_path
     async def scenario(core):
         answer = core.append([Append(LOG, LONG, 0)], acks=ACKS_ALL)
         await until(gate.reached.is_set)
-        core.apply(snapshot(topic(owner="somebody else", configs=EAGER), revision=2))
+        core.apply(snapshot(topic(owner="another member", configs=EAGER), revision=2))
         gate.open()
         assert [one.refusal for one in await answer] == [Refusal.NOT_OWNER]
 
@@ -199,7 +199,7 @@ def test_a_bug_in_the_examination_refuses_that_batch_alone(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("count", [1, COUNT])
-def test_all_records_are_examined_where_the_setting_says_so(tmp_path, count):
+def test_all_records_are_examined_with_full_validation(tmp_path, count):
     async def scenario(core):
         wrong = record_batch([Record(b"v")] * count, payload=b"\xff" * 7 * count)
         sound = record_batch([Record(b"v")] * count, base_timestamp_ms=5)
@@ -211,7 +211,7 @@ def test_all_records_are_examined_where_the_setting_says_so(tmp_path, count):
     run(tmp_path, scenario, validate_records="full")
 
 
-def test_only_headers_are_checked_where_the_setting_says_so(tmp_path):
+def test_only_headers_are_checked_without_full_validation(tmp_path):
     async def scenario(core):
         (result,) = await append(core, record_batch([Record(b"v")], payload=b"\xff" * 7))
         assert result.refusal is None

@@ -64,7 +64,7 @@ def test_records_are_the_same_under_the_topics_codec(codec, target):
     assert list(read_records(outcome)) == list(read_records(sent))
 
 
-def test_the_right_codec_is_left_as_it_is():
+def test_batch_in_the_topics_codec_is_unchanged():
     sent = record_batch(numbered(20), codec="zstd")
     assert applied(sent, codec=CODECS["zstd"]) is sent
 
@@ -78,7 +78,7 @@ def test_old_records_are_refused_individually():
     assert [one.batch_index for one in outcome.record_errors] == [0, 3]
 
 
-def test_their_own_times_do_not_matter_where_the_log_stamps_them():
+def test_timestamps_of_records_do_not_matter_with_log_append_time():
     sent = record_batch([Record(b"x", timestamp_ms=1)])
     assert applied(sent, timestamp_before_max_ms=100, is_log_append_time=True) is sent
 
@@ -133,7 +133,7 @@ def at(*times_ms: int, **values: object) -> bytes:
         pytest.param(at(NOW_MS, codec="zstd"), {"codec": 4}, False, id="the same codec"),
     ],
 )
-def test_batches_are_opened_only_where_the_header_does_not_tell(sent, config, expected):
+def test_records_are_examined_only_if_the_header_is_not_enough(sent, config, expected):
     assert opens(sent, **config) is expected
 
 

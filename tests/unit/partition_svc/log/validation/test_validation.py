@@ -182,7 +182,7 @@ def test_a_batch_without_timestamps_is_accepted():
 
 
 def without_max_timestamp(one: bytes) -> bytes:
-    """As sarama sends it before 1.45.1."""
+    """Returns a batch as sarama before 1.45.1 sends it."""
     at = MAX_TIMESTAMP_AT
     return with_valid_crc(one[:at] + (-1).to_bytes(8, "big", signed=True) + one[at + 8 :])
 
