@@ -27,7 +27,7 @@ from gateway_svc.handlers.offset_delete import offset_delete
 from gateway_svc.handlers.offset_fetch import offset_fetch
 from gateway_svc.handlers.offset_for_leader_epoch import offset_for_leader_epoch
 from gateway_svc.handlers.produce.fast_path import single_batch_fast_paths
-from gateway_svc.handlers.produce.handler import is_answered, produce
+from gateway_svc.handlers.produce.handler import expects_response, produce
 from gateway_svc.handlers.sync_group import sync_group
 from gateway_svc.wire.apis.api_versions import API_VERSIONS
 from gateway_svc.wire.apis.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
@@ -56,7 +56,7 @@ from gateway_svc.wire.apis.sync_group import SYNC_GROUP
 
 _SERVED: Final = (
     overlapping_route(
-        PRODUCE, produce, is_answered=is_answered, fast_paths=single_batch_fast_paths
+        PRODUCE, produce, expects_response=expects_response, fast_paths=single_batch_fast_paths
     ),
     exclusive_route(FETCH, fetch),
     exclusive_route(LIST_OFFSETS, list_offsets),

@@ -119,9 +119,9 @@ class Request(PendingResponse):
         Raises:
             Disconnect: the client expects no response.
         """
-        api, header, is_answered = self.route.api, self.header, self.route.is_answered
+        api, header, expects_response = self.route.api, self.header, self.route.expects_response
         request = self.decode()
-        if is_answered is not None and not is_answered(request):
+        if expects_response is not None and not expects_response(request):
             raise Disconnect(f"{api.name} without a response failed: {error_code.name}")
         response = api.refuse(request, error_code)
         return write_response(api, header.api_version, header.correlation_id, response)

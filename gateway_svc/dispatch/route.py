@@ -60,14 +60,14 @@ class RequestMode(Enum):
 class Route:
     """An API, its handler, and the mode that its requests run in.
 
-    `is_answered` returns True if a request expects a response; None: all do. `fast_paths` makes, by
-    version, functions that do the same as `handle` for the requests that they accept.
+    `expects_response` returns True if the client expects a response; None: all do. `fast_paths`
+    makes, by version, functions that do the same as `handle` for the requests that they accept.
     """
 
     api: Api[Any, Any]
     handle: Callable[[Any, RequestContext], Any]
     mode: RequestMode
-    is_answered: Callable[[Any], bool] | None = None
+    expects_response: Callable[[Any], bool] | None = None
     fast_paths: "Callable[[Route, Backends], Mapping[int, FastPath]] | None" = None
 
 
@@ -94,7 +94,7 @@ def overlapping_route(
         ResponseT | Operation[ResponseT] | ExclusiveOperation[ResponseT] | None,
     ],
     *,
-    is_answered: Callable[[RequestT], bool],
+    expects_response: Callable[[RequestT], bool],
     fast_paths: Callable[[Route, Backends], Mapping[int, FastPath]] | None = None,
 ) -> Route:
     """Returns a route whose requests start before earlier ones of their connection are done."""
@@ -102,6 +102,6 @@ def overlapping_route(
         api=api,
         handle=start,
         mode=RequestMode.OVERLAPPING,
-        is_answered=is_answered,
+        expects_response=expects_response,
         fast_paths=fast_paths,
     )

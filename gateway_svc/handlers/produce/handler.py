@@ -50,7 +50,7 @@ _TOPIC_IDS_SINCE: Final = 13
 _TIMEOUT_MS_MIN: Final = 1000
 
 
-def is_answered(request: ProduceRequest) -> bool:
+def expects_response(request: ProduceRequest) -> bool:
     return request.acks != ACKS_NONE
 
 
@@ -172,7 +172,7 @@ class ProduceOperation(Operation[ProduceResponse]):
     def _stored(self, result: AppendResult) -> ProduceResponse | Encoded | None:
         """The response to a single stored batch, which most requests carry."""
         version = self._context.api_version
-        if version < TEMPLATE_SINCE or not is_answered(self._request):
+        if version < TEMPLATE_SINCE or not expects_response(self._request):
             return _or_nothing(self._request, self._response([result]))
         (topic,) = self._request.topic_data
         (partition,) = topic.partition_data
@@ -258,7 +258,7 @@ def _not_appended(index: int, known: NotAppended) -> PartitionProduceResponse:
 
 def _or_nothing(request: ProduceRequest, response: ProduceResponse) -> ProduceResponse | None:
     """Returns the response, or None with acks=0, where an error closes the connection."""
-    if is_answered(request):
+    if expects_response(request):
         return response
     for topic in response.responses:
         for partition in topic.partition_responses:

@@ -71,8 +71,10 @@ class DoneOperation(Operation[InitProducerIdResponse]):
         return self.response
 
 
-def overlapping(start: Any, *, is_answered: bool = True) -> Route:
-    return overlapping_route(INIT_PRODUCER_ID, start, is_answered=lambda request: is_answered)
+def overlapping(start: Any, *, expects_response: bool = True) -> Route:
+    return overlapping_route(
+        INIT_PRODUCER_ID, start, expects_response=lambda request: expects_response
+    )
 
 
 async def broken(*_: object) -> InitProducerIdResponse:

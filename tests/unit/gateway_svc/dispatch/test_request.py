@@ -78,7 +78,7 @@ def test_a_bug_is_logged_with_a_traceback_and_answered_with_an_error(bug, caplog
 
 
 def test_a_bug_in_a_request_that_expects_no_response_closes_the_connection():
-    silent = overlapping(broken_now, is_answered=False)
+    silent = overlapping(broken_now, expects_response=False)
     with pytest.raises(Disconnect, match="InitProducerId without a response failed"):
         dispatched(silent, frame())
 

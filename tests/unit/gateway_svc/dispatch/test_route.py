@@ -17,8 +17,8 @@ def at_once(request: object, context: object) -> InitProducerIdResponse:
 
 def test_routes_tell_their_mode_and_answer_all_requests_unless_told_otherwise():
     exclusive = exclusive_route(INIT_PRODUCER_ID, in_a_task)
-    assert (exclusive.mode, exclusive.is_answered) == (RequestMode.EXCLUSIVE, None)
+    assert (exclusive.mode, exclusive.expects_response) == (RequestMode.EXCLUSIVE, None)
     deferred = deferred_route(INIT_PRODUCER_ID, at_once)
-    assert (deferred.mode, deferred.is_answered) == (RequestMode.DEFERRED, None)
-    overlapping = overlapping_route(INIT_PRODUCER_ID, at_once, is_answered=bool)
-    assert (overlapping.mode, overlapping.is_answered) == (RequestMode.OVERLAPPING, bool)
+    assert (deferred.mode, deferred.expects_response) == (RequestMode.DEFERRED, None)
+    overlapping = overlapping_route(INIT_PRODUCER_ID, at_once, expects_response=bool)
+    assert (overlapping.mode, overlapping.expects_response) == (RequestMode.OVERLAPPING, bool)

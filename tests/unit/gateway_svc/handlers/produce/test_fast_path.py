@@ -16,7 +16,7 @@ from gateway_svc.dispatch.reply import Deferred, Disconnect, PendingResponse
 from gateway_svc.dispatch.route import overlapping_route
 from gateway_svc.handlers.produce import fast_path
 from gateway_svc.handlers.produce.fast_path import single_batch_fast_paths
-from gateway_svc.handlers.produce.handler import is_answered, produce
+from gateway_svc.handlers.produce.handler import expects_response, produce
 from gateway_svc.handlers.produce.response_template import ResponseTemplate
 from gateway_svc.wire.apis.produce import (
     PRODUCE,
@@ -35,9 +35,9 @@ from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, Worl
 
 BATCH = record_batch(numbered(3))
 VERSIONS = range(9, PRODUCE.version_max + 1)
-LONG = overlapping_route(PRODUCE, produce, is_answered=is_answered)
+LONG = overlapping_route(PRODUCE, produce, expects_response=expects_response)
 SHORT = overlapping_route(
-    PRODUCE, produce, is_answered=is_answered, fast_paths=single_batch_fast_paths
+    PRODUCE, produce, expects_response=expects_response, fast_paths=single_batch_fast_paths
 )
 
 
@@ -174,7 +174,7 @@ def test_the_usual_request_takes_the_short_way():
         raise AssertionError("decoded")
 
     route = overlapping_route(
-        PRODUCE, never, is_answered=is_answered, fast_paths=single_batch_fast_paths
+        PRODUCE, never, expects_response=expects_response, fast_paths=single_batch_fast_paths
     )
     for version in VERSIONS:
         assert answered(route, frame(version)) == answered(LONG, frame(version))
@@ -189,9 +189,9 @@ def test_a_bug_of_the_fast_path_is_an_error_and_the_connection_stays(version, ca
         raise RuntimeError("a bug")
 
     short = overlapping_route(
-        PRODUCE, produce, is_answered=is_answered, fast_paths=lambda *_: {version: broken}
+        PRODUCE, produce, expects_response=expects_response, fast_paths=lambda *_: {version: broken}
     )
-    long = overlapping_route(PRODUCE, broken_too, is_answered=is_answered)
+    long = overlapping_route(PRODUCE, broken_too, expects_response=expects_response)
     assert answered(short, frame(version)) == answered(long, frame(version))
     assert [one.message for one in caplog.records] == [f"Produce v{version} from 'c' failed"] * 2
 

@@ -2,7 +2,7 @@ import pytest
 
 from common.ports.partitions import Append, AppendResult, LogId, RecordError, Refusal
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.handlers.produce.handler import is_answered, produce
+from gateway_svc.handlers.produce.handler import expects_response, produce
 from gateway_svc.wire.apis.produce import (
     PartitionProduceData,
     ProduceRequest,
@@ -271,7 +271,7 @@ def test_log_append_time_and_log_start_are_passed_on():
 def test_acks_0_has_no_answer(version):
     sent = message_set(numbered(3), magic=1) if version < 3 else BATCH
     asked = request(topic("orders", (0, sent)), acks=0)
-    assert not is_answered(asked)
+    assert not expects_response(asked)
     assert World().ask(produce, asked, version) is None
 
 
