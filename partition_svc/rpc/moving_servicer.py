@@ -1,4 +1,4 @@
-"""MovingService: hands the logs of this member over to the targets of moves."""
+"""MovingService: streams logs of this member to the targets of moves."""
 
 from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
@@ -25,14 +25,14 @@ _Parts: TypeAlias = AsyncIterator[pb.LogPart]
 
 
 class MovingServicer(MovingServiceServicer):
-    """One method for each RPC of `protos/partition/v1/moving.proto`, which says what they do."""
+    """Implements the RPCs that `protos/partition/v1/moving.proto` describes."""
 
     def __init__(self, outgoing: OutgoingLogs) -> None:
         self._outgoing = outgoing
         self._is_stopping = False
 
     def end_streams(self) -> None:
-        """The service is stopping: targets go on with the next process."""
+        """Ends the streams of a stopping service; targets continue with the next process."""
         self._is_stopping = True
 
     async def CopyLog(  # noqa: N802 - named by the proto
@@ -40,7 +40,7 @@ class MovingServicer(MovingServiceServicer):
         request: pb.CopyLogRequest,
         context: grpc.aio.ServicerContext[pb.CopyLogRequest, pb.LogPart],
     ) -> _Parts:
-        async for part in self._answered(self._copy(request), context):
+        async for part in self._abort_or_refuse(self._copy(request), context):
             yield part
 
     async def FenceLog(  # noqa: N802
@@ -48,7 +48,7 @@ class MovingServicer(MovingServiceServicer):
         request: pb.FenceLogRequest,
         context: grpc.aio.ServicerContext[pb.FenceLogRequest, pb.LogPart],
     ) -> _Parts:
-        async for part in self._answered(self._fence(request), context):
+        async for part in self._abort_or_refuse(self._fence(request), context):
             yield part
 
     async def _copy(self, request: pb.CopyLogRequest) -> _Parts:
@@ -84,10 +84,10 @@ class MovingServicer(MovingServiceServicer):
         async for batches in self._outgoing.batches(log, offset, end_offset):
             yield pb.LogPart(batches=b"".join(batches))
 
-    async def _answered(
+    async def _abort_or_refuse(
         self, parts: _Parts, context: grpc.aio.ServicerContext[Any, pb.LogPart]
     ) -> _Parts:
-        """The parts, and a refusal where there are no more; the stream breaks off at a stop."""
+        """Yields the parts, and a refusal if they fail; aborts when the service stops."""
         try:
             async for part in parts:
                 if self._is_stopping:
@@ -102,7 +102,7 @@ class MovingServicer(MovingServiceServicer):
 
 
 def service(servicer: MovingServicer) -> Service:
-    """The servicer, as a gRPC server takes it."""
+    """Returns the servicer as a service of an `RpcServer`."""
     return Service(
         "partition.v1.MovingService",
         lambda server: add_MovingServiceServicer_to_server(servicer, server),

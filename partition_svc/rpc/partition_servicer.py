@@ -1,12 +1,11 @@
-"""partition.v1 over gRPC: only translates, to and from the port `Partitions`."""
+"""PartitionService over gRPC: translates to and from the port `Partitions`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import groupby
 from time import time
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
-import grpc
 import grpc.aio
 
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, Partitions, Refusal
@@ -31,51 +30,38 @@ from common.rpc.server import Service
 from common.rpc.status import abort_with
 from common.runtime.gil import yield_gil
 from partition_svc.rpc.append_stream import AppendStream
+from partition_svc.rpc.bounded_stream import BoundedStream
 from partition_svc.rpc.fetch_budget import SharedFetchBudget
 from partition_svc.rpc.fetch_stream import FetchStream
-from partition_svc.rpc.typed_records import records_from
+from partition_svc.rpc.typed_records import decode_records
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import (
     PartitionServiceServicer,
     add_PartitionServiceServicer_to_server,
 )
 
-T = TypeVar("T")
-RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
-ResponseT_co = TypeVar("ResponseT_co", covariant=True)
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
 
-#: What one stream may have unanswered, and all Fetch calls together; the gateway bounds its own
-#: side too.
+#: Bytes in flight of one stream, and of all Fetch calls together. Gateways have their own bounds.
 _STREAM_BYTES_MAX: Final = 64 << 20
-#: Of one partition; more are decoded in a thread.
-_RECORDS_AT_ONCE: Final = 1000
-#: As many headers of records as fit into it take some milliseconds.
-_BYTES_AT_ONCE: Final = 64 << 10
-
-
-class _Stream(Protocol[RequestT_contra, ResponseT_co]):
-    """Answers the requests of one stream."""
-
-    failure: Exception | None
-
-    def end(self, failure: Exception) -> None: ...
-
-    def responses(
-        self, requests: AsyncIterator[RequestT_contra]
-    ) -> AsyncIterator[ResponseT_co]: ...
+#: Records of a partition, and bytes of them, that the event loop decodes itself: a few milliseconds
+#: of work, also where the bytes are record headers. A thread decodes a partition that has more.
+_INLINE_RECORDS_MAX: Final = 1000
+_INLINE_BYTES_MAX: Final = 64 << 10
 
 
 class PartitionServicer(PartitionServiceServicer):
-    """One method for each RPC of `protos/partition/v1/partition.proto`, which says what they do."""
+    """Implements the RPCs that `protos/partition/v1/partition.proto` describes."""
 
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
-        self._streams: set[_Stream[Any, Any]] = set()
+        self._streams: set[BoundedStream[Any, Any]] = set()
         self._fetch_budget = SharedFetchBudget(_STREAM_BYTES_MAX)
         self._ending: BackendUnavailable | None = None
 
     def end_streams(self) -> None:
-        """The service is stopping: streams end once what is in flight is answered."""
+        """Ends the streams of a stopping service, once their calls in flight are answered."""
         self._ending = BackendUnavailable("the partition service is stopping")
         for stream in tuple(self._streams):
             stream.end(self._ending)
@@ -88,14 +74,13 @@ class PartitionServicer(PartitionServiceServicer):
         now_ms = int(time() * 1000)
         appends = await appends_from_messages(request.appends, now_ms)
         acks = [acks_from_message(append) for append in request.appends]
-        # All are started before any is waited for, in their order.
+        # Starts all in their order before it waits for any.
         waiting = [
             self._partitions.append([appends[i] for i in run], acks=key)
             for key, run in groupby(range(len(appends)), key=acks.__getitem__)
         ]
-        answers = await asyncio.gather(*waiting)
-        results = [result for answer in answers for result in answer]
-        append_ids = (one.append_id for one in request.appends)
+        results = [result for run in await asyncio.gather(*waiting) for result in run]
+        append_ids = (append.append_id for append in request.appends)
         return append_response(zip(append_ids, results, strict=True))
 
     async def AppendStream(  # noqa: N802
@@ -104,7 +89,7 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.AppendRequest, pb.AppendResponse],
     ) -> AsyncIterator[pb.AppendResponse]:
         stream = AppendStream(self._partitions, bytes_in_flight_max=_STREAM_BYTES_MAX)
-        async for response in self._answers(stream, requests, context):
+        async for response in self._run(stream, requests, context):
             yield response
 
     async def Fetch(  # noqa: N802
@@ -113,13 +98,13 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.FetchRequest, pb.FetchResponse],
     ) -> pb.FetchResponse | bytes:
         query = fetch_query_from_message(request)
-        # Nobody tells when the response has left, so it counts until the call is over.
+        # grpc.aio does not report when the response has left: its bytes count until the call ends.
         budget = query.budget = self._fetch_budget.open()
-        # The stubs ask for a class in place of a function.
+        # The type stubs declare the callback as a class.
         context.add_done_callback(lambda _: budget.close())  # type: ignore[arg-type]
         results = await self._partitions.fetch(query)
         if request.decode_records:
-            return await _decoded(query, results)
+            return await _decode_records(query, results)
         return encode_fetch_response(results)
 
     async def FetchStream(  # noqa: N802
@@ -128,7 +113,7 @@ class PartitionServicer(PartitionServiceServicer):
         context: grpc.aio.ServicerContext[pb.FetchStreamRequest, pb.FetchStreamResponse],
     ) -> AsyncIterator[bytes]:
         stream = FetchStream(self._partitions, bytes_max=_STREAM_BYTES_MAX)
-        async for response in self._answers(stream, requests, context):
+        async for response in self._run(stream, requests, context):
             yield response
 
     async def ListOffsets(  # noqa: N802
@@ -157,13 +142,13 @@ class PartitionServicer(PartitionServiceServicer):
         logs = logs_from_message(request)
         return descriptions_to_message(await self._partitions.describe_logs(logs))
 
-    async def _answers(
+    async def _run(
         self,
-        stream: "_Stream[RequestT_contra, ResponseT_co]",
-        requests: AsyncIterator[RequestT_contra],
+        stream: BoundedStream[RequestT, ResponseT],
+        requests: AsyncIterator[RequestT],
         context: grpc.aio.ServicerContext[Any, Any],
-    ) -> AsyncIterator[ResponseT_co]:
-        """What the stream answers, until it ends; then why, where it is not the caller's end."""
+    ) -> AsyncIterator[ResponseT]:
+        """Yields the responses of a stream; aborts with its failure unless the caller ended it."""
         if self._ending is not None:
             await abort_with(context, self._ending)
         self._streams.add(stream)
@@ -177,41 +162,42 @@ class PartitionServicer(PartitionServiceServicer):
 
 
 def service(servicer: PartitionServicer) -> Service:
-    """The servicer, as a gRPC server takes it."""
+    """Returns the servicer as a service of an `RpcServer`."""
     return Service(
         "partition.v1.PartitionService",
         lambda server: add_PartitionServiceServicer_to_server(servicer, server),
     )
 
 
-async def _decoded(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
-    """Lets others work between partitions: decoding takes microseconds for each record."""
+async def _decode_records(query: FetchQuery, results: Sequence[FetchResult]) -> pb.FetchResponse:
+    """Decodes the records of each partition, which takes microseconds for each record."""
     decoded = []
-    for asked, result in zip(query.partitions, results, strict=True):
-        if _is_long(result):
-            decoded.append(await asyncio.to_thread(_decoded_one, asked, result, yield_gil))
+    for partition, result in zip(query.partitions, results, strict=True):
+        if _needs_thread(result):
+            decoded.append(await asyncio.to_thread(_decode_result, partition, result, yield_gil))
         else:
-            decoded.append(_decoded_one(asked, result))
+            decoded.append(_decode_result(partition, result))
+            # Other tasks run between partitions.
             await asyncio.sleep(0)
     return pb.FetchResponse(results=decoded)
 
 
-def _is_long(result: FetchResult) -> bool:
-    """Whether it may take milliseconds; compressed batches may, however many records they have."""
-    headers = [parse_header(one) for one in result.records]
+def _needs_thread(result: FetchResult) -> bool:
+    """True if decoding may take milliseconds, as for any compressed batch, whatever its count."""
+    headers = [parse_header(batch) for batch in result.records]
     return (
-        sum(one.record_count for one in headers) > _RECORDS_AT_ONCE
-        or sum(one.size for one in headers) > _BYTES_AT_ONCE
-        or any(one.codec for one in headers)
+        sum(header.record_count for header in headers) > _INLINE_RECORDS_MAX
+        or sum(header.size for header in headers) > _INLINE_BYTES_MAX
+        or any(header.codec for header in headers)
     )
 
 
-def _decoded_one(
-    asked: FetchPartition, result: FetchResult, pause: Callable[[], None] = lambda: None
+def _decode_result(
+    partition: FetchPartition, result: FetchResult, pause: Callable[[], None] = lambda: None
 ) -> pb.FetchResult:
-    offset, bytes_max = asked.fetch_offset, asked.max_bytes
+    offset, bytes_max = partition.fetch_offset, partition.max_bytes
     try:
-        records = records_from(result.records, offset=offset, bytes_max=bytes_max, pause=pause)
+        records = decode_records(result.records, offset=offset, bytes_max=bytes_max, pause=pause)
     except (CorruptRecords, UnsupportedRecords):
         return fetch_result_to_message(FetchResult(refusal=Refusal.CORRUPT_MESSAGE))
     return fetch_result_to_message(result, records=records)

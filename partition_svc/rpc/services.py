@@ -1,4 +1,4 @@
-"""The gRPC services of one partition service, and the order in which they drain."""
+"""gRPC services of one partition service, and the order in which they drain."""
 
 from common.rpc.server import RpcServer
 from partition_svc.coordinator.runtime.coordinators import OwnedCoordinators
@@ -10,7 +10,7 @@ from partition_svc.rpc.partition_servicer import PartitionServicer
 
 
 class PartitionServices:
-    """`offered` is for an `RpcServer`, alone or beside other services; `drain` ends that server."""
+    """The services for an `RpcServer` (`offered`), which `drain` stops."""
 
     def __init__(self, core: LocalPartitions, coordinators: OwnedCoordinators) -> None:
         self._core = core

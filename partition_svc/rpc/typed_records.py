@@ -1,4 +1,4 @@
-"""Batches opened for callers without a Kafka codec (`FetchRequest.decode_records`)."""
+"""Decoded records for callers without a Kafka codec (`FetchRequest.decode_records`)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -7,28 +7,29 @@ from common.records.batch import parse_header
 from common.records.records import Header, Record, read_records
 
 _BYTES_MAX: Final = 1 << 20
-#: What a record counts besides its key and value.
+#: Bytes that a record, or a header, counts besides its key and value.
 _RECORD_BYTES: Final = 30
 #: Records between two calls of `pause`: about a millisecond of work.
 _PAUSE_AFTER: Final = 1024
 
 
-def records_from(
+def decode_records(
     batches: Iterable[bytes | memoryview],
     *,
     offset: int,
     bytes_max: int,
     pause: Callable[[], None] = lambda: None,
 ) -> list[Record]:
-    """Records from `offset` on, at least one where there is one, control records left out.
+    """Returns the records from `offset` on without control records, one at least if there is one.
 
-    Stops once they make `bytes_max`, or a megabyte: compressed batches may be much larger inside,
-    and decoding keeps the service busy. In a thread `pause` should let others run now and then.
+    Stops at `bytes_max` or a megabyte, since compressed batches may be much larger inside and
+    decoding keeps the service busy. `pause` is called about once a millisecond, so that a thread
+    can yield to others.
 
     Raises:
         CorruptRecords, UnsupportedRecords: a batch cannot be read.
     """
-    found: list[Record] = []
+    records: list[Record] = []
     bytes_max = min(bytes_max, _BYTES_MAX)
     size = 0
     for batch in batches:
@@ -39,13 +40,13 @@ def records_from(
                 pause()
             if record.offset < offset:
                 continue
-            if size >= bytes_max and found:
-                return found
-            found.append(record)
+            if size >= bytes_max and records:
+                return records
+            records.append(record)
             size += _RECORD_BYTES + len(record.key or b"") + len(record.value or b"")
             if record.headers:
                 size += _headers_size(record.headers)
-    return found
+    return records
 
 
 def _headers_size(headers: Sequence[Header]) -> int:

@@ -9,16 +9,25 @@ from common.ports.partitions import (
     ACKS_ALL,
     ACKS_LEADER,
     ACKS_NONE,
+    Append,
     AppendResult,
+    LogId,
     Refusal,
     SubmittedAppend,
 )
 from common.ports.unavailable import BackendUnavailable
+from common.rpc.messages.append import append_result_from_message
 from common.rpc.status import MalformedRequest
 from partition_svc.log.validation.validation import UnexaminedBatch
 from partition_svc.rpc.append_stream import AppendStream
 from protos.partition.v1 import partition_pb2 as pb
-from tests.support.stores.partition_core import TOPIC_ID, batch, running_core, until
+from tests.support.stores.partition_core import (
+    TOPIC_ID,
+    batch,
+    read_everything,
+    running_core,
+    until,
+)
 from tests.support.wire.batches import record_batch, with_times
 from tests.support.wire.records import Record
 
@@ -83,7 +92,7 @@ async def ids_of(responses):
     return [one.append_id async for response in responses for one in response.results]
 
 
-def test_results_come_as_they_are_known_and_the_end_waits_for_all(tmp_path):
+def test_results_are_sent_as_they_are_known_and_the_stream_ends_after_all(tmp_path):
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         requests.send(item(1), item(2))
@@ -102,7 +111,7 @@ def test_results_come_as_they_are_known_and_the_end_waits_for_all(tmp_path):
     run(test)
 
 
-def test_appends_begin_in_the_order_of_arrival_each_with_its_acks():
+def test_appends_start_in_the_order_of_arrival_with_their_acks():
     async def test(partitions, requests, stream):
         acks = [pb.ACKS_ALL, pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE, pb.ACKS_ALL]
         requests.send(*(item(n, b"%d" % n, one) for n, one in enumerate(acks)))
@@ -124,7 +133,7 @@ def test_appends_begin_in_the_order_of_arrival_each_with_its_acks():
     run(test)
 
 
-def test_appends_that_share_an_answer_have_their_own_results():
+def test_appends_that_share_a_future_get_their_own_results():
     async def test(partitions, requests, stream):
         shared = asyncio.get_running_loop().create_future()
         partitions.append_one = lambda log, batch, leader_epoch, *, acks: SubmittedAppend(
@@ -142,7 +151,7 @@ def test_appends_that_share_an_answer_have_their_own_results():
     run(test)
 
 
-def test_a_refusal_is_told_even_to_who_wants_no_answer():
+def test_refusals_are_sent_with_acks_0():
     async def test(partitions, requests, stream):
         requests.send(item(7, acks=pb.ACKS_NONE))
         requests.end()
@@ -154,7 +163,7 @@ def test_a_refusal_is_told_even_to_who_wants_no_answer():
     run(test)
 
 
-def test_everything_that_waits_leaves_in_one_message():
+def test_results_that_wait_leave_in_one_message():
     async def test(partitions, requests, stream):
         for append_id in range(300):
             requests.send(item(append_id))
@@ -171,7 +180,7 @@ def test_everything_that_waits_leaves_in_one_message():
     run(test, bytes_in_flight_max=1 << 20)
 
 
-def test_nothing_is_read_while_too_much_is_in_flight():
+def test_stream_is_not_read_while_too_many_bytes_are_in_flight():
     async def test(partitions, requests, stream):
         for append_id in range(10):
             requests.send(item(append_id, b"x" * 400))
@@ -191,7 +200,7 @@ def test_nothing_is_read_while_too_much_is_in_flight():
     run(test)
 
 
-def test_a_caller_that_does_not_read_is_not_read_from():
+def test_stream_of_a_caller_that_does_not_read_is_not_read():
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
@@ -220,7 +229,7 @@ def test_a_caller_that_does_not_read_is_not_read_from():
     ],
     ids=["topic id", "acks", "bytes"],
 )
-def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
+def test_malformed_message_ends_the_stream_after_earlier_calls(send):
     async def test(partitions, requests, stream):
         requests.send(item(1))
         send(requests)
@@ -236,7 +245,7 @@ def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
     run(test)
 
 
-def test_a_service_that_stops_answers_what_is_in_flight():
+def test_stopping_service_answers_appends_in_flight():
     async def test(partitions, requests, stream):
         requests.send(item(1))
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
@@ -250,7 +259,7 @@ def test_a_service_that_stops_answers_what_is_in_flight():
     run(test)
 
 
-def test_an_append_without_an_outcome_ends_the_stream():
+def test_append_without_an_outcome_ends_the_stream():
     async def test(partitions, requests, stream):
         requests.send(item(1))
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
@@ -262,7 +271,7 @@ def test_an_append_without_an_outcome_ends_the_stream():
     run(test)
 
 
-def test_a_bug_is_not_hidden():
+def test_bug_in_reading_is_raised():
     async def test(partitions, requests, stream):
         requests.end(ZeroDivisionError("a bug"))
         with pytest.raises(ZeroDivisionError):
@@ -271,7 +280,7 @@ def test_a_bug_is_not_hidden():
     run(test)
 
 
-def test_an_append_that_raises_ends_the_stream_when_what_came_before_is_answered():
+def test_append_that_raises_ends_the_stream_after_earlier_results():
     async def test(partitions, requests, stream):
         append_one = partitions.append_one
 
@@ -294,7 +303,7 @@ def test_an_append_that_raises_ends_the_stream_when_what_came_before_is_answered
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
-def test_an_answer_that_never_comes_ends_the_stream(error):
+def test_future_that_fails_ends_the_stream(error):
     async def test(partitions, requests, stream):
         requests.send(item(1))
         requests.send(item(2, acks=pb.ACKS_LEADER))
@@ -311,9 +320,7 @@ def test_an_answer_that_never_comes_ends_the_stream(error):
     run(test)
 
 
-def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined(
-    tmp_path, monkeypatch
-):
+def test_append_does_not_wait_for_the_examination_of_another_in_its_message(tmp_path, monkeypatch):
     may_examine = threading.Event()
     examine = UnexaminedBatch.examine
 
@@ -326,7 +333,7 @@ def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined
     long = record_batch([Record(b"v")] * 2000, base_timestamp_ms=5)
     long = with_times(long, 5, -1)
 
-    async def story():
+    async def scenario():
         async with asyncio.timeout(60), running_core(tmp_path) as core:
             requests = Requests()
             stream = AppendStream(core, bytes_in_flight_max=1 << 20)
@@ -340,6 +347,41 @@ def test_an_append_does_not_wait_for_another_batch_of_its_message_to_be_examined
             assert sorted(await ids_of(responses)) == [1, 3]
 
     try:
-        asyncio.run(story())
+        asyncio.run(scenario())
     finally:
         may_examine.set()
+
+
+def test_stream_stores_and_returns_the_same_as_a_plain_append(tmp_path):
+    """The path of all Produce requests through the gateway, against calls of the port."""
+    batches = [
+        batch(producer=(7, 0, 0)),
+        batch(3, producer=(7, 0, 1)),
+        batch(producer=(7, 0, 0)),
+        batch(producer=(7, 0, 9)),
+        batch()[:-1],
+        record_batch([Record(b"v")] * 2000),
+        batch(2),
+    ]
+
+    async def scenario():
+        async with asyncio.timeout(60), running_core(tmp_path) as core:
+            requests = Requests()
+            stream = AppendStream(core, bytes_in_flight_max=1 << 20)
+            requests.send(*(item(number, each) for number, each in enumerate(batches[:4])))
+            for number, each in enumerate(batches[4:], 4):
+                requests.send(item(number, each))
+            requests.end()
+            streamed = {
+                result.append_id: append_result_from_message(result)
+                async for response in stream.responses(requests)
+                for result in response.results
+            }
+            other = LogId(TOPIC_ID, 1)
+            plain = await core.append([Append(other, each) for each in batches], acks=ACKS_ALL)
+            assert [streamed[number] for number in range(len(batches))] == plain
+            refusals = {result.refusal for result in plain}
+            assert refusals > {None, Refusal.OUT_OF_ORDER_SEQUENCE_NUMBER}
+            assert await read_everything(core) == await read_everything(core, other)
+
+    asyncio.run(scenario())

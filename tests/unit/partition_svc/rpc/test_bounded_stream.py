@@ -60,10 +60,10 @@ class Sizes(BoundedStream):
         self._call_finished()
 
 
-def run(story, *, bytes_in_flight_max=100):
+def run(scenario, *, bytes_in_flight_max=100):
     async def within_limits():
         async with asyncio.timeout(60):
-            await story(Requests(), Sizes(bytes_in_flight_max))
+            await scenario(Requests(), Sizes(bytes_in_flight_max))
 
     asyncio.run(within_limits())
 
@@ -72,8 +72,8 @@ async def all_of(stream, requests):
     return [one async for one in stream.responses(requests)]
 
 
-def test_what_has_responses_together_leaves_in_one_message():
-    async def story(requests, stream):
+def test_results_known_together_leave_in_one_message():
+    async def scenario(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, 2, 3)
         requests.end()
@@ -83,11 +83,11 @@ def test_what_has_responses_together_leaves_in_one_message():
         assert await reading == [[3, 1], [2]]
         assert stream.failure is None
 
-    run(story)
+    run(scenario)
 
 
-def test_more_than_the_bound_is_not_read_before_answers_have_left():
-    async def story(requests, stream):
+def test_requests_beyond_the_bound_are_read_after_responses_have_left():
+    async def scenario(requests, stream):
         responses = stream.responses(requests)
         reading = asyncio.ensure_future(anext(responses))
         requests.send(60, 60, 10, 10)
@@ -102,15 +102,15 @@ def test_more_than_the_bound_is_not_read_before_answers_have_left():
         assert await reading == [60]
         await responses.aclose()
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [(-1, "a negative size"), (DecodeError("x"), "the request is not of its message type")],
 )
-def test_nonsense_ends_the_stream_when_the_rest_has_responses(wrong, said):
-    async def story(requests, stream):
+def test_malformed_request_ends_the_stream_after_the_other_responses(wrong, said):
+    async def scenario(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, wrong, 2)
         await until(lambda: stream.failure)
@@ -121,11 +121,11 @@ def test_nonsense_ends_the_stream_when_the_rest_has_responses(wrong, said):
         assert str(stream.failure) == said
         assert stream.begun == [1]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_stream_that_is_ended_takes_no_more_and_keeps_the_first_reason():
-    async def story(requests, stream):
+def test_ended_stream_begins_no_calls_and_keeps_the_first_reason():
+    async def scenario(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(200)
         await until(lambda: stream.begun)
@@ -137,11 +137,11 @@ def test_a_stream_that_is_ended_takes_no_more_and_keeps_the_first_reason():
         assert str(stream.failure) == "first"
         assert stream.begun == [200]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_bug_comes_out_when_the_rest_has_responses():
-    async def story(requests, stream):
+def test_bug_is_raised_after_the_other_responses():
+    async def scenario(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, "no number")
         await until(lambda: stream.begun)
@@ -149,21 +149,21 @@ def test_a_bug_comes_out_when_the_rest_has_responses():
         with pytest.raises(TypeError):
             await reading
 
-    run(story)
+    run(scenario)
 
 
-def test_a_reader_that_ended_by_a_bug_with_nothing_under_way_ends_the_stream():
-    async def story(requests, stream):
+def test_bug_in_reading_without_calls_in_flight_ends_the_stream():
+    async def scenario(requests, stream):
         requests.send("no number")
         with pytest.raises(TypeError):
             await all_of(stream, requests)
         assert not stream.begun
 
-    run(story)
+    run(scenario)
 
 
-def test_a_call_without_an_answer_ends_the_stream_when_the_rest_has_responses():
-    async def story(requests, stream):
+def test_call_without_a_response_ends_the_stream_after_the_others():
+    async def scenario(requests, stream):
         reading = asyncio.ensure_future(all_of(stream, requests))
         requests.send(1, 2)
         await until(lambda: len(stream.begun) == 2)
@@ -173,4 +173,4 @@ def test_a_call_without_an_answer_ends_the_stream_when_the_rest_has_responses():
         with pytest.raises(ZeroDivisionError):
             await reading
 
-    run(story)
+    run(scenario)

@@ -92,7 +92,7 @@ async def ids_of(responses):
     return [piece.fetch_id async for one in responses for piece in pieces_in(one)]
 
 
-def test_answers_come_as_they_are_known_and_the_end_waits_for_all():
+def test_responses_are_sent_as_they_are_known_and_the_stream_ends_after_all():
     async def test(partitions, requests, stream):
         requests.fetch(1, 2)
         requests.fetch(3)
@@ -109,7 +109,7 @@ def test_answers_come_as_they_are_known_and_the_end_waits_for_all():
     run(test)
 
 
-def test_a_small_answer_does_not_wait_behind_a_large_one():
+def test_small_response_does_not_wait_behind_a_large_one():
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         requests.fetch(1, 2)
@@ -127,7 +127,7 @@ def test_a_small_answer_does_not_wait_behind_a_large_one():
     run(test)
 
 
-def test_answers_that_are_ready_leave_in_one_message():
+def test_ready_responses_leave_in_one_message():
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
@@ -145,7 +145,7 @@ def test_answers_that_are_ready_leave_in_one_message():
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["waiting", "leaving"])
-def test_an_answer_that_is_not_wanted_any_more_does_not_come(is_answered):
+def test_dropped_fetch_gets_no_response(is_answered):
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         requests.fetch(1)
@@ -166,7 +166,7 @@ def test_an_answer_that_is_not_wanted_any_more_does_not_come(is_answered):
     run(test)
 
 
-def test_a_caller_that_does_not_read_is_not_read_from(monkeypatch):
+def test_stream_of_a_caller_that_does_not_read_is_not_read(monkeypatch):
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         first = asyncio.ensure_future(anext(responses))
@@ -202,7 +202,7 @@ def test_a_caller_that_does_not_read_is_not_read_from(monkeypatch):
     ],
     ids=["topic id", "id in use", "records", "bytes"],
 )
-def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
+def test_malformed_message_ends_the_stream_after_earlier_calls(send):
     async def test(partitions, requests, stream):
         requests.fetch(1)
         send(requests)
@@ -217,7 +217,7 @@ def test_a_malformed_message_ends_the_stream_after_what_came_before(send):
     run(test)
 
 
-def test_a_service_that_stops_answers_what_is_under_way():
+def test_stopping_service_answers_fetches_in_flight():
     async def test(partitions, requests, stream):
         requests.fetch(1)
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
@@ -231,7 +231,7 @@ def test_a_service_that_stops_answers_what_is_under_way():
     run(test)
 
 
-def test_partitions_that_are_not_there_end_the_stream():
+def test_unavailable_partitions_end_the_stream():
     async def test(partitions, requests, stream):
         requests.fetch(1)
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
@@ -243,7 +243,7 @@ def test_partitions_that_are_not_there_end_the_stream():
 
 
 @pytest.mark.parametrize("where", ["reading", "fetching"])
-def test_a_bug_is_not_hidden_and_waits_for_nobody(where):
+def test_bug_ends_the_stream_and_cancels_the_other_fetches(where):
     async def test(partitions, requests, stream):
         requests.fetch(1, 2)
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
@@ -260,7 +260,7 @@ def test_a_bug_is_not_hidden_and_waits_for_nobody(where):
     run(test)
 
 
-def test_a_caller_that_leaves_takes_its_fetches_along():
+def test_closed_stream_cancels_its_fetches():
     async def test(partitions, requests, stream):
         reading = asyncio.ensure_future(ids_of(stream.responses(requests)))
         requests.fetch(1)
@@ -273,7 +273,7 @@ def test_a_caller_that_leaves_takes_its_fetches_along():
     run(test)
 
 
-def test_answers_that_nobody_takes_are_bounded_in_bytes_and_all_come_when_they_are_taken(tmp_path):
+def test_unread_responses_are_bounded_in_bytes_and_all_arrive_once_they_are_read(tmp_path):
     async def test():
         async with asyncio.timeout(60), running_core(tmp_path, tail_cache_bytes=0) as core:
             sent = [batch(size=500_000) for _ in range(8)]
@@ -308,7 +308,7 @@ def test_answers_that_nobody_takes_are_bounded_in_bytes_and_all_come_when_they_a
     asyncio.run(test())
 
 
-def test_answers_that_are_dropped_give_their_room_back():
+def test_dropped_responses_release_their_bytes():
     async def test(partitions, requests, stream):
         responses = stream.responses(requests)
         requests.fetch(1, 2)
@@ -324,7 +324,7 @@ def test_answers_that_are_dropped_give_their_room_back():
     run(test)
 
 
-def test_a_caller_with_too_many_fetches_is_not_read_from(monkeypatch):
+def test_stream_is_not_read_while_too_many_fetches_are_in_flight(monkeypatch):
     async def test(partitions, requests, stream):
         requests.fetch(*range(10))
         requests.end()
@@ -341,7 +341,7 @@ def test_a_caller_with_too_many_fetches_is_not_read_from(monkeypatch):
     run(test)
 
 
-def test_a_wait_is_ended_by_the_id_of_its_fetch():
+def test_wait_is_ended_by_the_id_of_its_fetch():
     async def test(partitions, requests, stream):
         queries = []
 

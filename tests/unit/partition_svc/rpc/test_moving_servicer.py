@@ -41,7 +41,7 @@ def kinds(found):
     return [one.WhichOneof("part") for one in found]
 
 
-def test_a_log_is_copied_in_small_parts_from_the_offset_on(tmp_path, monkeypatch):
+def test_log_is_copied_in_small_parts_from_the_offset(tmp_path, monkeypatch):
     async def test(source, stub, _):
         sent = [batch(size=100_000, start=n) for n in range(12)]
         await append(source.core, *sent)
@@ -57,7 +57,7 @@ def test_a_log_is_copied_in_small_parts_from_the_offset_on(tmp_path, monkeypatch
     run(test, tmp_path, monkeypatch)
 
 
-def test_a_batch_that_is_larger_than_a_part_goes_alone(tmp_path, monkeypatch):
+def test_batch_larger_than_a_part_is_a_part_of_its_own(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, batch(), batch(size=1_000_000), batch())
         found = await parts(stub.CopyLog(pb.CopyLogRequest(log=moved())))
@@ -66,7 +66,7 @@ def test_a_batch_that_is_larger_than_a_part_goes_alone(tmp_path, monkeypatch):
     run(test, tmp_path, monkeypatch)
 
 
-def test_a_fence_gives_the_tail_and_the_rows_and_may_be_asked_for_again(tmp_path, monkeypatch):
+def test_fence_streams_the_tail_and_the_rows_and_may_be_repeated(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
         request = pb.FenceLogRequest(log=moved(), offset=2)
@@ -92,7 +92,7 @@ def test_a_fence_gives_the_tail_and_the_rows_and_may_be_asked_for_again(tmp_path
     ],
     ids=["another move", "old epoch", "new epoch", "unknown", "nothing"],
 )
-def test_what_is_not_this_move_is_refused_and_fences_nothing(tmp_path, monkeypatch, asked, refusal):
+def test_request_for_another_move_fences_nothing(tmp_path, monkeypatch, asked, refusal):
     async def test(source, stub, _):
         for call in (
             stub.CopyLog(pb.CopyLogRequest(log=asked)),
@@ -106,7 +106,7 @@ def test_what_is_not_this_move_is_refused_and_fences_nothing(tmp_path, monkeypat
     run(test, tmp_path, monkeypatch)
 
 
-def test_producers_leave_before_the_fence_where_the_target_asks_for_them(tmp_path, monkeypatch):
+def test_producers_are_streamed_before_the_fence_on_request(tmp_path, monkeypatch):
     async def test(source, stub, _):
         await append(source.core, *(batch(producer=(n, 0, 0), start=n) for n in range(3)))
         copying = pb.CopyLogRequest(log=moved(), offset=2, with_producers=True)
@@ -120,9 +120,7 @@ def test_producers_leave_before_the_fence_where_the_target_asks_for_them(tmp_pat
     run(test, tmp_path, monkeypatch)
 
 
-def test_a_store_that_fails_is_a_refusal_and_the_fence_may_be_asked_for_again(
-    tmp_path, monkeypatch
-):
+def test_store_failure_is_a_refusal_and_the_fence_may_be_repeated(tmp_path, monkeypatch):
     async def test(source, stub, _):
         def fail(*_):
             raise StorageFailed("broken")
@@ -139,7 +137,7 @@ def test_a_store_that_fails_is_a_refusal_and_the_fence_may_be_asked_for_again(
     run(test, tmp_path, monkeypatch)
 
 
-def test_a_stopping_service_breaks_its_streams_off(tmp_path, monkeypatch):
+def test_stopping_service_aborts_its_streams(tmp_path, monkeypatch):
     async def test(source, stub, _):
         points = Failpoints()
         points.hold("move.source.copy")

@@ -13,7 +13,7 @@ from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
 from partition_svc.rpc import partition_servicer
 from partition_svc.rpc.partition_servicer import PartitionServicer, service
-from partition_svc.rpc.typed_records import records_from
+from partition_svc.rpc.typed_records import decode_records
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
 from tests.support.stores.partition_core import (
@@ -72,7 +72,7 @@ def partition(offset=0, *, number=0, max_bytes=1 << 20, topic_id=TOPIC_ID):
     )
 
 
-def test_appends_of_one_call_are_answered_in_their_order_whatever_their_acks(tmp_path):
+def test_results_of_a_call_are_in_the_order_of_its_appends_with_any_acks(tmp_path):
     async def test(core, _, stub):
         acks = [pb.ACKS_LEADER, pb.ACKS_ALL, pb.ACKS_NONE, pb.ACKS_LEADER]
         appends = [item(n, batch(start=n), acks=one) for n, one in enumerate(acks)]
@@ -87,7 +87,7 @@ def test_appends_of_one_call_are_answered_in_their_order_whatever_their_acks(tmp
 
 
 @pytest.mark.parametrize("acks", [pb.ACKS_ALL, pb.ACKS_LEADER, pb.ACKS_NONE])
-def test_internal_topics_refuse_batches_and_records_of_callers(tmp_path, acks):
+def test_internal_topics_reject_batches_and_records_of_callers(tmp_path, acks):
     async def test(core, _, stub):
         internal = topic(b"internal topic !", is_internal=True)
         core.apply(snapshot(topic(), internal, revision=2))
@@ -116,7 +116,7 @@ def test_internal_topics_refuse_batches_and_records_of_callers(tmp_path, acks):
     run(test, tmp_path)
 
 
-def test_records_go_in_and_come_out_without_a_codec(tmp_path):
+def test_records_are_appended_and_fetched_without_a_codec(tmp_path):
     async def test(_, __, stub):
         records = [pb.Record(key=b"k", value=b"%d" % n, timestamp_ms=n) for n in range(5)]
         request = pb.Append(topic_id=TOPIC_ID, records=records)
@@ -134,7 +134,7 @@ def test_records_go_in_and_come_out_without_a_codec(tmp_path):
     run(test, tmp_path)
 
 
-def test_calls_of_fetch_share_room_for_what_they_read(tmp_path):
+def test_fetch_calls_share_a_budget_of_bytes(tmp_path):
     async def test(core, servicer, stub):
         await append(core, *(batch(size=1000) for _ in range(5)))
         one = pb.FetchRequest(partitions=[partition()], max_bytes=100_000)
@@ -146,7 +146,7 @@ def test_calls_of_fetch_share_room_for_what_they_read(tmp_path):
     run(test, tmp_path)
 
 
-def test_records_that_cannot_be_read_are_said_to_be_corrupt(tmp_path):
+def test_records_that_cannot_be_decoded_are_corrupt(tmp_path):
     async def test(core, _, stub):
         await append(core, record_batch(numbered(1), payload=b"\xff" * 30))
         asked = pb.FetchRequest(partitions=[partition()], max_bytes=1000, decode_records=True)
@@ -211,7 +211,7 @@ def test_records_that_take_long_to_decode_are_decoded_in_a_thread(
 
     def records(*args, **keywords):
         threads.add(threading.current_thread() is threading.main_thread())
-        return records_from(*args, **keywords)
+        return decode_records(*args, **keywords)
 
     async def test(core, _, stub):
         await append(core, record_batch(numbered(count), codec=codec))
@@ -222,16 +222,16 @@ def test_records_that_take_long_to_decode_are_decoded_in_a_thread(
         assert [one.offset for one in result.records] == [count - 1]
         assert threads == {count <= 1000 and codec == "none"}
 
-    monkeypatch.setattr(partition_servicer, "records_from", records)
+    monkeypatch.setattr(partition_servicer, "decode_records", records)
     run(test, tmp_path)
 
 
-def test_a_record_of_many_headers_is_decoded_in_a_thread(tmp_path, monkeypatch):
+def test_record_with_many_headers_is_decoded_in_a_thread(tmp_path, monkeypatch):
     threads = []
 
     def records(*args, **keywords):
         threads.append(threading.current_thread() is threading.main_thread())
-        return records_from(*args, **keywords)
+        return decode_records(*args, **keywords)
 
     async def test(core, _, stub):
         await append(core, record_batch([Record(None, headers=(("", None),) * 40_000)]))
@@ -240,11 +240,11 @@ def test_a_record_of_many_headers_is_decoded_in_a_thread(tmp_path, monkeypatch):
         assert len(result.records[0].headers) == 40_000
         assert threads == [False]
 
-    monkeypatch.setattr(partition_servicer, "records_from", records)
+    monkeypatch.setattr(partition_servicer, "decode_records", records)
     run(test, tmp_path)
 
 
-def test_the_stream_appends_in_the_order_of_arrival(tmp_path):
+def test_stream_appends_in_the_order_of_arrival(tmp_path):
     async def test(core, _, stub):
         async def requests():
             for number in range(100):
@@ -272,7 +272,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_a_malformed_id_ends_its_call_and_harms_nothing_else(tmp_path, method):
+def test_malformed_topic_id_ends_only_its_call(tmp_path, method):
     async def test(core, _, stub):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await getattr(stub, method)(CALLS[method](b"short"))
@@ -283,7 +283,7 @@ def test_a_malformed_id_ends_its_call_and_harms_nothing_else(tmp_path, method):
     run(test, tmp_path)
 
 
-def test_a_malformed_stream_ends_with_its_reason_and_others_go_on(tmp_path):
+def test_malformed_stream_ends_with_its_reason_and_others_continue(tmp_path):
     async def test(_, __, stub):
         healthy = stub.AppendStream()
         await healthy.write(pb.AppendRequest(appends=[item(1)]))
@@ -302,7 +302,7 @@ def test_a_malformed_stream_ends_with_its_reason_and_others_go_on(tmp_path):
 
 
 @pytest.mark.parametrize("leave", ["cancel", "deadline"])
-def test_a_poll_whose_caller_left_is_taken_away(tmp_path, leave):
+def test_fetch_of_a_caller_that_left_is_cancelled(tmp_path, leave):
     async def test(core, _, stub):
         asked = pb.FetchRequest(
             partitions=[partition()], max_wait_ms=_FOREVER_MS, min_bytes=1, max_bytes=1000
@@ -317,7 +317,7 @@ def test_a_poll_whose_caller_left_is_taken_away(tmp_path, leave):
     run(test, tmp_path)
 
 
-def test_fetches_on_a_stream_are_answered_when_they_can_be(tmp_path):
+def test_fetches_on_a_stream_are_answered_when_data_is_there(tmp_path):
     async def test(core, _, stub):
         stream = stub.FetchStream()
         polls = [
@@ -360,7 +360,7 @@ def test_offsets_and_descriptions(tmp_path):
     run(test, tmp_path)
 
 
-def test_a_stopping_service_ends_streams_and_refuses_calls(tmp_path):
+def test_stopping_service_ends_streams_and_rejects_calls(tmp_path):
     async def test(core, servicer, stub):
         stream = stub.AppendStream()
         await stream.write(pb.AppendRequest(appends=[item(1)]))
@@ -379,7 +379,7 @@ def test_a_stopping_service_ends_streams_and_refuses_calls(tmp_path):
     run(test, tmp_path)
 
 
-def test_callers_of_many_connections_share_one_order(tmp_path):
+def test_calls_of_many_connections_have_one_order(tmp_path):
     """The ancestor lost 348 of 400 acknowledged batches this way."""
 
     async def test(core, _, stub):
@@ -401,7 +401,7 @@ def test_callers_of_many_connections_share_one_order(tmp_path):
     run(test, tmp_path)
 
 
-def test_the_server_says_that_it_is_healthy(tmp_path):
+def test_health_of_the_service_is_serving(tmp_path):
     async def test():
         async with running_core(tmp_path) as core:
             server = RpcServer([service(PartitionServicer(core))], address="127.0.0.1:0")
