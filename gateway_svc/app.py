@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from common.client.append.append_batch import AppendTaker
-from common.client.connections import Owners
+from common.client.append.append_call import RejectHandler
 from common.client.groups.coordinators import RoutedCoordinators
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.cluster.follow import follow
@@ -75,11 +74,11 @@ class GatewayServer:
             connections_per_ip_max=settings.max_connections_per_ip,
         )
         self._producer_ids = ProducerIdPool(metadata.allocate_producer_ids)
-        self._group_topic = GroupTopic(
+        self._offsets_topic = OffsetsTopic(
             view, metadata, partition_count=settings.offsets_topic_num_partitions
         )
         self._coordinators = RoutedCoordinators(
-            self._group_topic, coordinators_of, hold_s=settings.move_hold_max_ms / 1000
+            self._offsets_topic, coordinators_of, hold_s=settings.move_hold_max_ms / 1000
         )
         self._long_polls = LongPolls()
 
@@ -167,7 +166,7 @@ class GatewayServer:
             view=self._view,
             partitions=self._partitions,
             coordinators=self._coordinators,
-            group_topic=self._group_topic,
+            offsets_topic=self._offsets_topic,
             metadata=self._metadata,
             producer_ids=self._producer_ids,
             response_budget=ResponseBudget(memory.bytes_max, lambda: memory.used),
@@ -181,7 +180,7 @@ class GatewayServer:
         await self._connections.drain(grace_s=self._settings.shutdown_grace_ms / 1000)
         self._connections.stop()
         await self._producer_ids.close()
-        await self._group_topic.close()
+        await self._offsets_topic.close()
 
 
 async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
@@ -192,15 +191,16 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
         AddressTaken: the address `grpc.listen` cannot be bound.
     """
     view = ClusterView()
-    owners = Owners(view, partial(_connect, settings))
-    partitions = RoutedPartitions(view, owners, hold_s=settings.move_hold_max_ms / 1000)
+    partitions = RoutedPartitions(
+        view, partial(_connect, settings), hold_s=settings.move_hold_max_ms / 1000
+    )
     server = RpcServer([], address=settings.grpc_listen)
     async with open_leader_channel(settings.metadata_address) as channel:
         gateway = GatewayServer(
             settings,
             metadata=GrpcMetadata(channel),
             partitions=partitions,
-            coordinators_of=owners.coordinators_of,
+            coordinators_of=partitions.coordinators_of,
             view=view,
             on_change=partitions.view_changed,
         )
@@ -214,10 +214,10 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
 
 
 def _connect(
-    settings: GatewaySettings, name: str, address: str, taker: AppendTaker | None
+    settings: GatewaySettings, name: str, address: str, reject_handler: RejectHandler | None
 ) -> GrpcPartitions:
     timeout_s = settings.append_timeout_ms / 1000
-    return GrpcPartitions(name, address, taker, append_timeout_s=timeout_s)
+    return GrpcPartitions(name, address, reject_handler, append_timeout_s=timeout_s)
 
 
 def _limits(settings: GatewaySettings) -> ConnectionLimits:

@@ -12,8 +12,8 @@ from common.ports.moves import Ring
 from common.ports.unavailable import BackendUnavailable
 from partition_svc.load_reports import Reporter
 from partition_svc.log.volume import Volume
-from partition_svc.moves.peers import Peers
 from partition_svc.moves.runner import MoveRunner
+from partition_svc.moves.source_connection import SourceConnection, SourceConnections
 from partition_svc.partitions import LocalPartitions
 from partition_svc.store.failures import StorageFailed
 
@@ -41,11 +41,11 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         MetadataBehind: it was restored from an older backup.
         RegistrationRefused: the name is another volume's or process's.
     """
-    peers = Peers(core.view)
+    sources = SourceConnections(core.view, SourceConnection)
     runner = MoveRunner(
         core,
         ring,
-        peers,
+        sources,
         member=member.name,
         bytes_per_second=move_bytes_per_second,
         kept_s=move_kept_s,
@@ -92,7 +92,7 @@ async def run_member(  # noqa: PLR0913 - collaborators, passed by name
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await peers.close()
+        await sources.close()
 
 
 async def _renew_tokens(

@@ -1,9 +1,9 @@
-"""One long-lived stream to an owner, over which many small things travel in few messages.
+"""One long-lived stream to an owner that sends many small items in few messages.
 
-Whatever waits leaves together in the next message, as soon as the one before is written: no timer
-(design: a gRPC message costs the same whatever it holds). The stream is opened when there is
-something to send for the first time, and again whenever it was lost. What travels, and what becomes
-of it, is the business of a `Traffic`.
+Everything that is queued leaves in the next message, as soon as the one before is written; there is
+no timer, since a gRPC message costs nearly the same whatever it holds. The stream is opened when
+the first item is queued, and again after each loss. A `StreamHandler` decides what the messages
+hold and matches responses to requests.
 """
 
 import asyncio
@@ -25,65 +25,68 @@ ResponseT = TypeVar("ResponseT")
 _RequestT_co = TypeVar("_RequestT_co", covariant=True)
 _ResponseT_contra = TypeVar("_ResponseT_contra", contravariant=True)
 
-#: How often overdue answers are looked for.
-_LOOK_S: Final = 1.0
+#: Interval of the checks for overdue responses.
+_CHECK_S: Final = 1.0
 
 _ENDED: Final = "ended by the owner"
 
-#: How often the log says again that a stream is lost.
-_REMIND_S: Final = 60.0
+#: Interval at which a stream that stays lost is logged again.
+_LOG_AGAIN_S: Final = 60.0
 
 #: The first and the longest delay before a lost stream is opened again.
 _REOPEN_S_FIRST: Final = 0.05
 _REOPEN_S_MAX: Final = 1.0
 
 
-class Traffic(Protocol[_RequestT_co, _ResponseT_contra]):
-    """What goes over a stream and comes back. Where a method raises, the stream is lost."""
+class StreamHandler(Protocol[_RequestT_co, _ResponseT_contra]):
+    """Makes the messages of a stream and consumes the responses.
+
+    An exception from any method ends the stream and is followed by `on_lost`.
+    """
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether anything waits to be sent."""
+    def has_queued(self) -> bool:
+        """True if anything is queued for sending."""
         ...
 
     def next_message(self) -> _RequestT_co | None:
-        """What waits; None where it has to wait longer, until something was received."""
+        """Returns a message of queued items, or None if they wait for a response or a `wake`."""
         ...
 
-    def received(self, response: _ResponseT_contra) -> None: ...
+    def on_response(self, response: _ResponseT_contra) -> None: ...
 
-    def look(self) -> None:
-        """Called once a second. Raises `BackendUnavailable` where the owner seems to hang."""
+    def check_timeouts(self) -> None:
+        """Called once a second. Raises `BackendUnavailable` if the owner seems to hang."""
         ...
 
-    def lost(self, error: BackendUnavailable) -> None:
-        """The outcome of all that is under way is not known, and nothing that waits will go.
+    def on_lost(self, error: BackendUnavailable) -> None:
+        """Fails everything: the outcome of sent items is unknown, queued ones will not be sent.
 
-        Where `error` is a `CallNotSent`, nothing of what is under way has left either.
+        If `error` is a `CallNotSent`, sent items did not leave this process either.
         """
         ...
 
 
-class LongStream(Generic[RequestT, ResponseT]):
-    """Runs from the first `wake` on until `close`."""
+class BatchingStream(Generic[RequestT, ResponseT]):
+    """Runs from the first `wake` until `close`."""
 
     def __init__(
         self,
         name: str,
         method: str,
         open_stream: Callable[[], grpc.aio.StreamStreamCall[RequestT, ResponseT]],
-        traffic: Traffic[RequestT, ResponseT],
+        handler: StreamHandler[RequestT, ResponseT],
         *,
         lost_level: int = logging.WARNING,
     ) -> None:
-        """`name` is the owner's, `method` the call's, for errors and log lines.
+        """`name` is the owner's and `method` the call's, both for errors and log lines.
 
-        `lost_level`: of the line that says that the stream was lost.
+        `lost_level` is the level of the log line about a loss.
         """
         self._name = name
-        self._what = f"{name} {method}"
+        self._label = f"{name} {method}"
         self._open_stream = open_stream
-        self._traffic = traffic
+        self._handler = handler
         self._lost_level = lost_level
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -92,59 +95,59 @@ class LongStream(Generic[RequestT, ResponseT]):
         self._is_closed = False
         self._abandoned: BackendUnavailable | None = None
         self._has_received = False
-        self._remind_at = 0.0
+        self._log_again_at = 0.0
 
     def wake(self) -> None:
-        """Something waits to be sent, or may be sent now."""
+        """Tells the stream that an item is queued, or that queued items may be sent now."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
         self._wake.set()
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """Ends the stream, or the attempt to open one: the owner is lost. Fails what waits."""
+        """Fails all items and ends the stream, or the attempt to open one: the owner is lost."""
         if self._stream is not None:
-            self._abandoned = BackendUnavailable(f"{self._what}: {error}")
+            self._abandoned = BackendUnavailable(f"{self._label}: {error}")
             self._stream.cancel()
-        self._traffic.lost(error)
+        self._handler.on_lost(error)
 
     async def close(self) -> None:
-        """Ends the stream. What has no answer yet is lost."""
+        """Ends the stream. Items without a response fail."""
         self._is_closed = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
-        self._traffic.lost(BackendUnavailable(f"{self._name}: the gateway is stopping"))
+        self._handler.on_lost(BackendUnavailable(f"{self._name}: the gateway is stopping"))
 
     async def _run(self) -> None:
         while True:
-            await self._until_wanted()
+            await self._wait_for_items()
             try:
-                with unavailable_on_failure(self._what):
+                with unavailable_on_failure(self._label):
                     await self._run_stream(self._open_stream())
             except BackendUnavailable as error:
-                # What a cancelled stream ends with does not say why.
+                # The status of a stream that was cancelled does not give the reason.
                 error, self._abandoned = self._abandoned or error, None
-                log.log(self._level_of_loss(), "stream lost: %s", error)
-                self._traffic.lost(error)
+                log.log(self._loss_level(), "stream lost: %s", error)
+                self._handler.on_lost(error)
             except Exception as error:
-                log.exception("%s failed", self._what)
-                self._traffic.lost(BackendUnavailable(f"{self._name}: {error!r}"))
+                log.exception("%s failed", self._label)
+                self._handler.on_lost(BackendUnavailable(f"{self._name}: {error!r}"))
             if self._is_closed:
-                # A task group that fails just then forgets that it was cancelled (Python 3.11).
+                # A task group that is about to fail swallows a cancellation (Python 3.11).
                 return
             await asyncio.sleep(self._backoff.next_s())
 
-    def _level_of_loss(self) -> int:
-        """Attempts that fail one after the other are told once, and then from time to time."""
+    def _loss_level(self) -> int:
+        """Returns the level for a loss: DEBUG for most losses in a row without a response."""
         now = asyncio.get_running_loop().time()
-        if not self._has_received and now < self._remind_at:
+        if not self._has_received and now < self._log_again_at:
             return logging.DEBUG
         self._has_received = False
-        self._remind_at = now + _REMIND_S
+        self._log_again_at = now + _LOG_AGAIN_S
         return self._lost_level
 
-    async def _until_wanted(self) -> None:
-        while not self._traffic.is_waiting:
+    async def _wait_for_items(self) -> None:
+        while not self._handler.has_queued:
             self._wake.clear()
             await self._wake.wait()
 
@@ -154,7 +157,7 @@ class LongStream(Generic[RequestT, ResponseT]):
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(stream))
-                group.create_task(self._look())
+                group.create_task(self._check_periodically())
                 await self._receive(stream)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
@@ -164,8 +167,8 @@ class LongStream(Generic[RequestT, ResponseT]):
 
     async def _send(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         while True:
-            await self._until_wanted()
-            while (message := self._traffic.next_message()) is not None:
+            await self._wait_for_items()
+            while (message := self._handler.next_message()) is not None:
                 await self._write(stream, message)
             self._wake.clear()
             await self._wake.wait()
@@ -176,28 +179,28 @@ class LongStream(Generic[RequestT, ResponseT]):
         try:
             await stream.write(message)
         except asyncio.InvalidStateError as error:
-            # It ended a moment ago, and `_receive` has not been told why yet.
-            raise await self._end_of(stream) from error
+            # The stream has ended, and `_receive` has not raised the status yet.
+            raise await self._status_of(stream) from error
 
-    async def _end_of(
+    async def _status_of(
         self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]
     ) -> BackendUnavailable:
-        """Why a stream has ended."""
+        """Returns the error for the status with which a stream ended."""
         code = await stream.code()
         if code is grpc.StatusCode.OK:
-            return BackendUnavailable(f"{self._what}: {_ENDED}")
-        return failed_call(self._what, code, await stream.details())
+            return BackendUnavailable(f"{self._label}: {_ENDED}")
+        return failed_call(self._label, code, await stream.details())
 
     async def _receive(self, stream: grpc.aio.StreamStreamCall[RequestT, ResponseT]) -> None:
         async for response in stream:
             self._backoff.reset()
             self._has_received = True
-            self._traffic.received(response)
-            if self._traffic.is_waiting:
+            self._handler.on_response(response)
+            if self._handler.has_queued:
                 self._wake.set()
-        raise BackendUnavailable(f"{self._what}: {_ENDED}")
+        raise BackendUnavailable(f"{self._label}: {_ENDED}")
 
-    async def _look(self) -> None:
+    async def _check_periodically(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_S)
-            self._traffic.look()
+            await asyncio.sleep(_CHECK_S)
+            self._handler.check_timeouts()

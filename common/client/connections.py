@@ -1,106 +1,98 @@
-"""The partition services by name: connected when first needed, and again where they moved."""
+"""A pool of connections to partition services, by the name of the member.
+
+A member is connected when it is first needed, and again when it registered at another address.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from common.client.append.append_batch import AppendPath, AppendTaker
 from common.cluster.view import ClusterView
-from common.ports.coordinators import Coordinators
 from common.ports.metadata import Member
-from common.ports.partitions import Partitions
 from common.ports.unavailable import BackendUnavailable
 
 
-class OwnedPartitions(Partitions, AppendPath, Protocol):
-    """One owner's logs, over a connection, and the coordinators of its groups."""
+class MemberConnection(Protocol):
+    """A connection to one member at one address."""
 
     @property
-    def coordinators(self) -> Coordinators: ...
-
-    @property
-    def ends_waits(self) -> bool:
-        """Whether `FetchQuery.end_of_wait` has an effect; False until that is known."""
+    def is_lost(self) -> bool:
+        """True if there is no connection, and none is expected within moments."""
         ...
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """Fails what has no answer yet; another connection takes the place of this one."""
+        """Fails requests without a response, before another connection replaces this one."""
         ...
 
     async def close(self) -> None: ...
 
 
-class _Connected(NamedTuple):
-    member: Member  # as it was known when it was connected, or was found to be the same
-    partitions: OwnedPartitions
+ConnectionT = TypeVar("ConnectionT", bound=MemberConnection)
 
 
-#: Makes a connection from an owner's name, its address (host:port), and who takes back appends.
-Connect = Callable[[str, str, AppendTaker | None], OwnedPartitions]
+class _PooledConnection(NamedTuple, Generic[ConnectionT]):
+    member: Member  # its last registration for which the connection was made or kept
+    connection: ConnectionT
 
 
-class Owners:
-    """`taker` gets back what owners refuse; it is set before the first of them is connected."""
+class MemberConnections(Generic[ConnectionT]):
+    """Call `view_changed` after each change of `view`. To be closed."""
 
-    def __init__(self, view: ClusterView, connect: Connect) -> None:
-        self.taker: AppendTaker | None = None
+    def __init__(self, view: ClusterView, connect: Callable[[str, str], ConnectionT]) -> None:
+        """`connect` makes a connection from a member's name and its address (host:port)."""
         self._view = view
         self._connect = connect
-        self._connected: dict[str, _Connected] = {}
+        self._pool: dict[str, _PooledConnection[ConnectionT]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def named(self, name: str) -> OwnedPartitions | None:
-        """The owner of that name; None where it was never heard of."""
-        known = self._connected.get(name)
-        if known is not None:
-            return known.partitions
+    def get(self, name: str) -> ConnectionT | None:
+        """Returns the connection to a member, a new one if needed; None if it is unknown."""
+        pooled = self._pool.get(name)
+        if pooled is not None:
+            return pooled.connection
         member = self._view.member(name)
-        return None if member is None else self._connect_to(member)
+        return None if member is None else self._open(member)
+
+    def existing(self, name: str) -> ConnectionT | None:
+        """Returns the connection to a member if there is one."""
+        pooled = self._pool.get(name)
+        return None if pooled is None else pooled.connection
+
+    def all(self) -> list[ConnectionT]:
+        """Returns connections to all members of the view."""
+        connections = (self.get(member.name) for member in self._view.members)
+        return [connection for connection in connections if connection is not None]
 
     def view_changed(self) -> None:
-        """Connects again to members that are not where they were. Call it after each change.
+        """Replaces the connections to members that registered at another address.
 
-        A member that came back under the same address is connected again where the old connection
-        is lost: gRPC may be in a pause, and the name may lead to another address now.
+        The connection to a member that registered again at its old address is replaced if it is
+        lost: gRPC may be in a delay between attempts, and the name may resolve differently now.
         """
-        for name, known in [*self._connected.items()]:
+        for name, pooled in [*self._pool.items()]:
             member = self._view.member(name)
-            if member is None or member == known.member:
+            if member is None or member == pooled.member:
                 continue
-            if member.address != known.member.address or known.partitions.is_lost:
-                # What is unanswered fails before anything is sent over the new connection.
-                known.partitions.abandon(BackendUnavailable(f"{name} is at {member.address} now"))
-                self._close_soon(known.partitions.close())
-                self._connect_to(member)
+            if member.address != pooled.member.address or pooled.connection.is_lost:
+                # Pending requests fail before anything is sent over the new connection.
+                pooled.connection.abandon(BackendUnavailable(f"{name} is at {member.address} now"))
+                self._close_soon(pooled.connection.close())
+                self._open(member)
             else:
-                self._connected[name] = _Connected(member, known.partitions)
-
-    def connected(self, name: str) -> OwnedPartitions | None:
-        """The owner of that name where there is a connection, old or new."""
-        known = self._connected.get(name)
-        return None if known is None else known.partitions
-
-    def coordinators_of(self, name: str) -> Coordinators | None:
-        """The group coordinators of that owner; None where it was never heard of."""
-        owner = self.named(name)
-        return None if owner is None else owner.coordinators
-
-    def all(self) -> list[Partitions]:
-        found = (self.named(member.name) for member in self._view.members)
-        return [one for one in found if one is not None]
+                self._pool[name] = _PooledConnection(member, pooled.connection)
 
     async def close(self) -> None:
-        """Ends all connections; what has no answer yet fails."""
-        for known in self._connected.values():
-            self._close_soon(known.partitions.close())
-        self._connected.clear()
+        """Closes all connections; requests without a response fail."""
+        for pooled in self._pool.values():
+            self._close_soon(pooled.connection.close())
+        self._pool.clear()
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _connect_to(self, member: Member) -> OwnedPartitions:
-        partitions = self._connect(member.name, member.address, self.taker)
-        self._connected[member.name] = _Connected(member, partitions)
-        return partitions
+    def _open(self, member: Member) -> ConnectionT:
+        connection = self._connect(member.name, member.address)
+        self._pool[member.name] = _PooledConnection(member, connection)
+        return connection
 
     def _close_soon(self, closing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(closing)

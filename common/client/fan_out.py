@@ -10,7 +10,7 @@ from common.ports.unavailable import BackendUnavailable
 ResultT = TypeVar("ResultT")
 
 
-async def gathered(
+async def merge_results(
     begun: Sequence[tuple[Awaitable[list[ResultT]], list[int]]],
     missing: Mapping[int, Refusal],
     count: int,

@@ -4,9 +4,9 @@ from asyncio import Future
 from collections.abc import Sequence
 from typing import Any, Final
 
-from common.client.append.append_batch import AppendTaker, Item, Tell
-from common.client.append.append_stream import AppendSender
-from common.client.fetch.fetch_stream import FETCH_MARGIN_S, FetchSender, NoStream
+from common.client.append.append_call import OnDrained, QueuedAppend, RejectHandler
+from common.client.append.append_stream import AppendStreamClient
+from common.client.fetch.fetch_stream import FETCH_MARGIN_S, FetchStreamClient
 from common.client.groups.coordinator_client import GrpcCoordinators
 from common.client.reachability import Reachability
 from common.ports.partitions import (
@@ -23,7 +23,7 @@ from common.ports.partitions import (
     Partitions,
 )
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import CALL_TIMEOUT_S, unavailable_on_failure
+from common.rpc.channels import CALL_TIMEOUT_S, MethodUnimplemented, unavailable_on_failure
 from common.rpc.member_channel import MemberChannel
 from common.rpc.messages.fetch import decode_fetch_response, fetch_query_to_message
 from common.rpc.messages.lookups import (
@@ -52,13 +52,13 @@ class GrpcPartitions(Partitions):
         self,
         name: str,
         address: str,
-        taker: AppendTaker | None = None,
+        reject_handler: RejectHandler | None = None,
         *,
         append_timeout_s: float = 30.0,
     ) -> None:
         """`name` is the owner's, which refuses calls for another one, `address` its host:port.
 
-        Without a `taker` every refusal is the caller's.
+        Without a `reject_handler` every refusal is the caller's.
         """
         self._name = name
         # Two connections: a megabyte of fetched batches must not delay the answer to an append.
@@ -74,13 +74,13 @@ class GrpcPartitions(Partitions):
         open_stream: Any = self._channels[0].stream_stream(
             _FETCH_STREAM, request_serializer=pb.FetchStreamRequest.SerializeToString
         )
-        self._fetches = FetchSender(name, open_stream)
+        self._fetches = FetchStreamClient(name, open_stream)
         self._has_stream = True
-        self._appends = AppendSender(
+        self._appends = AppendStreamClient(
             name,
             PartitionServiceStub(self._channels[1]).AppendStream,
-            answer_timeout_s=append_timeout_s,
-            taker=taker,
+            response_timeout_s=append_timeout_s,
+            reject_handler=reject_handler,
             reachability=self._reachability,
         )
 
@@ -90,7 +90,7 @@ class GrpcPartitions(Partitions):
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         return self._appends.submit(appends, acks=acks)
 
-    def send(self, *items: Item) -> None:
+    def send(self, *items: QueuedAppend) -> None:
         self._appends.send(*items)
 
     @property
@@ -101,15 +101,15 @@ class GrpcPartitions(Partitions):
     def ends_waits(self) -> bool:
         return self._has_stream and self._fetches.ends_waits
 
-    def when_answered(self, log: LogId, tell: Tell) -> bool:
-        return self._appends.when_answered(log, tell)
+    def notify_when_answered(self, log: LogId, on_drained: OnDrained) -> bool:
+        return self._appends.notify_when_answered(log, on_drained)
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
         self._reachability.check()
         if self._has_stream:
             try:
                 return await self._fetches.fetch(query)
-            except NoStream:
+            except MethodUnimplemented:
                 # While services are updated one by one. A newer one comes with another connection.
                 self._has_stream = False
         try:

@@ -1,8 +1,7 @@
-"""Questions to owners that are asked again when the placement turns out to be another one.
+"""Retries of queries that an owner refused because the placement has changed.
 
-An owner may refuse because the partition has gone elsewhere, or because it has not heard yet that
-it came. Both end when everybody has heard of the change, mostly within milliseconds; so the answer
-is waited for, and clients see latency in place of an error.
+The partition may have moved, or its new owner has not received the change yet. Both end within
+milliseconds as a rule, so that clients see latency instead of an error.
 """
 
 import asyncio
@@ -10,21 +9,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from common.client.append.append_batch import STALE
-from common.client.leader_epochs import Question, is_clients
+from common.client.append.append_call import STALE
+from common.client.leader_epochs import Query, has_client_epoch
 from common.cluster.view import ClusterView
 from common.ports.partitions import EpochEndOffset, FetchResult, OffsetResult, Refusal
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
 
-AnswerT = TypeVar("AnswerT", FetchResult, OffsetResult, EpochEndOffset)
+ResultT = TypeVar("ResultT", FetchResult, OffsetResult, EpochEndOffset)
 
-#: Asks all questions, and may wait so many milliseconds for data.
-Ask = Callable[[int], Awaitable[list[AnswerT]]]
+#: Sends all queries; the argument is how many milliseconds the owner may wait for data.
+Send = Callable[[int], Awaitable[list[ResultT]]]
 
 _EPOCH_REFUSALS: Final = (Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EPOCH)
 
-#: Also a question that is to wait for nothing may wait so long for the owner to be known.
+#: Time that a query without a wait for data may wait for its owner.
 _WAIT_S_MIN: Final = 1.0
 
 #: The first and the longest delay between two attempts while the view stays the same.
@@ -32,11 +31,11 @@ _RETRY_S_FIRST: Final = 0.02
 _RETRY_S_MAX: Final = 0.5
 
 
-class AskingAgain:
-    """Tell it of every change of the view, after the view has it."""
+class PlacementRetrier:
+    """Call `view_changed` after each change of the view."""
 
     def __init__(self, view: ClusterView, *, hold_s: float) -> None:
-        """It is not asked again later than `hold_s` after an owner was first found to be wrong."""
+        """No retry begins later than `hold_s` after the first stale refusal."""
         self._view = view
         self._hold_s = hold_s
         self._changes = Notifier()
@@ -44,49 +43,49 @@ class AskingAgain:
     def view_changed(self) -> None:
         self._changes.notify_all()
 
-    async def ask(
-        self, ask: Ask[AnswerT], questions: Sequence[Question], *, max_wait_ms: int
-    ) -> list[AnswerT]:
-        """The answers of `ask`, which is called once, save where an owner sees another placement.
+    async def run(
+        self, send: Send[ResultT], queries: Sequence[Query], *, max_wait_ms: int
+    ) -> list[ResultT]:
+        """Returns the results of `send`, which is repeated while an owner sees another placement.
 
-        An epoch that the client gave is between it and the owner: what the owner says of it is the
-        answer. A refusal of ours becomes NOT_OWNER if it does not end.
+        Refusals of a leader epoch that the client gave are results (KIP-320). Other stale refusals
+        become NOT_OWNER when the time for retries is over.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        started = loop.time()
         revision = self._view.revision
-        answers = await ask(max_wait_ms)
-        until, backoff = 0.0, Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
-        while stale := self._stale(questions, answers):
+        results = await send(max_wait_ms)
+        deadline, backoff = 0.0, Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
+        while stale := self._stale(queries, results):
             now = loop.time()
-            left_s = max(0.0, began + max_wait_ms / 1000 - now)
-            until = until or now + min(self._hold_s, max(left_s, _WAIT_S_MIN))
-            if now >= until:
-                return _not_owned(answers, stale)
+            left_s = max(0.0, started + max_wait_ms / 1000 - now)
+            deadline = deadline or now + min(self._hold_s, max(left_s, _WAIT_S_MIN))
+            if now >= deadline:
+                return _not_owned(results, stale)
             if self._view.revision == revision:
-                await self._changes.wait(min(now + backoff.next_s(), until))
-                left_s = max(0.0, began + max_wait_ms / 1000 - loop.time())
+                await self._changes.wait(min(now + backoff.next_s(), deadline))
+                left_s = max(0.0, started + max_wait_ms / 1000 - loop.time())
             revision = self._view.revision
-            answers = await ask(int(left_s * 1000))
-        return answers
+            results = await send(int(left_s * 1000))
+        return results
 
-    def _stale(self, questions: Sequence[Question], answers: Sequence[AnswerT]) -> list[int]:
-        """Positions of the answers that another placement will change."""
+    def _stale(self, queries: Sequence[Query], results: Sequence[ResultT]) -> list[int]:
+        """Returns the positions of results that will be different under another placement."""
         return [
-            at
-            for at, one in enumerate(answers)
-            if one.refusal is not None and self._is_stale(questions[at], one.refusal)
+            position
+            for position, result in enumerate(results)
+            if result.refusal is not None and self._is_stale(queries[position], result.refusal)
         ]
 
-    def _is_stale(self, question: Question, refusal: Refusal) -> bool:
-        if refusal not in STALE or (refusal in _EPOCH_REFUSALS and is_clients(question)):
+    def _is_stale(self, query: Query, refusal: Refusal) -> bool:
+        if refusal not in STALE or (refusal in _EPOCH_REFUSALS and has_client_epoch(query)):
             return False
-        placement = self._view.placement(*question.log)
+        placement = self._view.placement(*query.log)
         return placement is not None and self._view.member(placement.owner) is not None
 
 
-def _not_owned(answers: Sequence[AnswerT], stale: Sequence[int]) -> list[AnswerT]:
-    given_up = list(answers)
-    for at in stale:
-        given_up[at] = replace(given_up[at], refusal=Refusal.NOT_OWNER)
-    return given_up
+def _not_owned(results: Sequence[ResultT], stale: Sequence[int]) -> list[ResultT]:
+    refused = list(results)
+    for position in stale:
+        refused[position] = replace(refused[position], refusal=Refusal.NOT_OWNER)
+    return refused

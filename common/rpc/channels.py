@@ -44,6 +44,10 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
 _NOT_CONNECTED = "failed to connect to all addresses"
 
 
+class MethodUnimplemented(BackendUnavailable):
+    """Raised when the service does not have the method: it is older than its caller."""
+
+
 def open_channel(address: str) -> grpc.aio.Channel:
     """A channel to `host:port`. Connects at the first call and again whenever it is lost."""
     return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
@@ -79,4 +83,6 @@ def failed_call(what: str, code: grpc.StatusCode, details: str | None) -> Backen
         _NOT_CONNECTED
     )
     kind = CallNotSent if was_not_sent else BackendUnavailable
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        kind = MethodUnimplemented
     return kind(f"{what}: {code.name}: {details}")

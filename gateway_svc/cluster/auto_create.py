@@ -50,7 +50,7 @@ def _reason(name: str) -> ErrorCode:
 async def _create_offsets_topic(context: RequestContext) -> dict[str, ErrorCode]:
     """Creates the topic of groups, with its special configs, as the first group would."""
     try:
-        await context.backends.group_topic.get()
+        await context.backends.offsets_topic.get()
     except BackendUnavailable:
         return {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}
     return {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.view import ClusterView
 from common.ports.coordinators import Coordinators
 from common.ports.metadata import Metadata
@@ -42,7 +42,7 @@ class Backends:
     view: ClusterView
     partitions: Partitions
     coordinators: Coordinators
-    group_topic: GroupTopic
+    offsets_topic: OffsetsTopic
     metadata: Metadata
     producer_ids: ProducerIdPool
     response_budget: ResponseBudget

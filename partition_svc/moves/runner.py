@@ -14,8 +14,8 @@ from common.ports.moves import Move, MovePhase, MoveProgress, Ring
 from common.ports.partitions import LogId
 from common.runtime.failpoints import reach
 from partition_svc.log.rate_limit import RateLimit
-from partition_svc.moves.peers import Peers
 from partition_svc.moves.retry import retry_until_done
+from partition_svc.moves.source_connection import SourceConnections
 from partition_svc.moves.target_move import TargetMove
 from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import CopyMarker
@@ -30,7 +30,7 @@ class MoveRunner:
         self,
         core: LocalPartitions,
         ring: Ring,
-        peers: Peers,
+        sources: SourceConnections,
         *,
         member: str,
         bytes_per_second: int,
@@ -41,14 +41,14 @@ class MoveRunner:
         Args:
             core: the logs of this member.
             ring: records the phases of moves.
-            peers: the other members.
+            sources: connections to the members that logs move from.
             member: the name of this member.
             bytes_per_second: limit of all incoming copies together; 0 for none.
             kept_s: how long the copy of a rolled-back move is kept for the next attempt.
         """
         self._core = core
         self._ring = ring
-        self._peers = peers
+        self._sources = sources
         self._member = member
         self._limit = RateLimit(bytes_per_second)
         self._changed = asyncio.Event()
@@ -63,6 +63,7 @@ class MoveRunner:
 
     def on_change(self) -> None:
         """Wakes the runner after a change of the cluster view."""
+        self._sources.view_changed()
         self._changed.set()
 
     @property
@@ -159,7 +160,7 @@ class MoveRunner:
 
     async def _run_target(self, move: Move) -> None:
         log_id = LogId(move.topic_id, move.partition)
-        target = TargetMove(move, self._core, self._ring, self._peers, self._limit)
+        target = TargetMove(move, self._core, self._ring, self._sources, self._limit)
         self._targets[move.move_id] = target
         try:
             action = f"move {move.move_id} of {log_id} from {move.source}"

@@ -22,7 +22,7 @@ from partition_svc.log.transfer.incoming import NoRoom
 from partition_svc.log.transfer.incoming_log import IncomingLog
 from partition_svc.log.transfer.outgoing import NotMoveSource
 from partition_svc.moves.messages import head_from_message, moved_log, rows_from_message
-from partition_svc.moves.peers import Peers
+from partition_svc.moves.source_connection import SourceConnections, source_stub
 from partition_svc.partitions import LocalPartitions
 from partition_svc.store.keys import FEW_MOVED_KINDS, PRODUCERS, LogHead
 from protos.partition.v1 import moving_pb2 as pb
@@ -48,14 +48,19 @@ class TargetMove:
     """Runs one move as its target. `move` is its newest known record."""
 
     def __init__(
-        self, move: Move, core: LocalPartitions, ring: Ring, peers: Peers, limit: RateLimit
+        self,
+        move: Move,
+        core: LocalPartitions,
+        ring: Ring,
+        sources: SourceConnections,
+        limit: RateLimit,
     ) -> None:
         self.move = move
         self._log = LogId(move.topic_id, move.partition)
         self._core = core
         self._incoming = core.incoming
         self._ring = ring
-        self._peers = peers
+        self._sources = sources
         self._limit = limit
         self._copy: IncomingLog | None = None
         self._total_bytes = 0
@@ -128,7 +133,7 @@ class TargetMove:
             log=moved_log(self.move), offset=left.next_offset, last_epoch=left.leader_epoch
         )
         with unavailable_on_failure(f"{self.move.source} CopyLog"):
-            call: _Call = self._peers.stub(self.move.source).CopyLog(request)
+            call: _Call = source_stub(self._sources, self.move.source).CopyLog(request)
         async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
             first = await anext(parts, None)
         if first is not None and first.head.continues:
@@ -177,7 +182,7 @@ class TargetMove:
             log=moved_log(self.move), offset=copy.next_offset, with_producers=with_producers
         )
         with unavailable_on_failure(f"{self.move.source} CopyLog"):
-            call: _Call = self._peers.stub(self.move.source).CopyLog(request)
+            call: _Call = source_stub(self._sources, self.move.source).CopyLog(request)
         async with aclosing(_parts(call, f"{self.move.source} CopyLog")) as parts:
             async for part in parts:
                 if part.HasField("head"):
@@ -203,7 +208,7 @@ class TargetMove:
             log=moved_log(self.move), offset=copy.next_offset, has_producers=copy.has_producers
         )
         with unavailable_on_failure(f"{self.move.source} FenceLog"):
-            call: _Call = self._peers.stub(self.move.source).FenceLog(request)
+            call: _Call = source_stub(self._sources, self.move.source).FenceLog(request)
         head: LogHead | None = None
         async with aclosing(_parts(call, f"{self.move.source} FenceLog")) as parts:
             async for part in parts:

@@ -6,7 +6,7 @@ from common.ports.metadata import Placement
 from common.ports.partitions import LogId
 
 
-class SettledLogs:
+class DirectLogs:
     """A log is in one of the two dictionaries, or in none.
 
     Appends of logs in `free` are sent without a further look. Those of logs in `guarded` need the

@@ -1,4 +1,4 @@
-"""The appends of one log that are held, in order, and what is known of why."""
+"""The pending appends of one log: their queue, their state and its timers."""
 
 from asyncio import TimerHandle, get_running_loop
 from collections import deque
@@ -6,98 +6,113 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
-from common.client.append.append_batch import Item
+from common.client.append.append_call import QueuedAppend
+from common.client.append.pending_state import IN_FLIGHT, TRANSITIONS, PendingState
 from common.ports.metadata import Placement
 from common.ports.partitions import AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 
-#: How long an owner that refused is left alone, at first and at most, unless the placement changes.
+#: The first and the longest delay before the next probe under the same placement.
 _RETRY_S_FIRST: Final = 0.02
 _RETRY_S_MAX: Final = 0.5
 
 
-class HeldLog:
-    """`waiting` are appends in their order. `returned` ones go before them, by append id.
+class PendingLog:
+    """A log begins in the state DRAINING. `refusal` is the last that an owner sent.
 
-    `is_out`: an owner has yet to answer appends of this log, `is_overdue`: for too long already.
-    `refusal` is the last that was heard.
+    `waiting` are appends that were not sent, in order. `requeued` are pairs of append id and an
+    append that the last owner rejected: they go first, by id.
     """
 
     __slots__ = (
         "_backoff",
         "_deadline",
-        "_refused_by",
+        "_rejected_under",
         "_retry",
         "_retry_at",
-        "is_out",
-        "is_overdue",
         "log_id",
         "refusal",
-        "returned",
+        "requeued",
+        "state",
         "waiting",
     )
 
     def __init__(self, log_id: LogId) -> None:
         self.log_id = log_id
-        self.waiting: deque[Item] = deque()
-        self.returned: list[tuple[int, Item]] = []
-        self.is_out = False
-        self.is_overdue = False
+        self.state = PendingState.DRAINING
+        self.waiting: deque[QueuedAppend] = deque()
+        self.requeued: list[tuple[int, QueuedAppend]] = []
         self.refusal = AppendResult(refusal=Refusal.NOT_OWNER)
-        self._refused_by: Placement | None = None
+        self._rejected_under: Placement | None = None
         self._retry_at = 0.0
         self._backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX)
         self._retry: TimerHandle | None = None
         self._deadline: TimerHandle | None = None
 
-    def refused(self, result: AppendResult, placement: Placement | None) -> None:
-        """An owner refused, when asked under `placement`; None: under one that is past."""
+    @property
+    def is_in_flight(self) -> bool:
+        """True if an owner has yet to respond to appends of this log."""
+        return self.state in IN_FLIGHT
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is PendingState.CLOSED
+
+    def become(self, state: PendingState) -> None:
+        """Changes the state. Raises `RuntimeError` if `TRANSITIONS` does not permit it."""
+        if state not in TRANSITIONS[self.state]:
+            raise RuntimeError(f"a pending log cannot go from {self.state.name} to {state.name}")
+        self.state = state
+
+    def on_rejected(self, result: AppendResult, placement: Placement | None) -> None:
+        """Notes a rejection under `placement`, or under one that is not current any more (None)."""
         self.refusal = result
         if placement is None:
             return
-        if placement != self._refused_by:
+        if placement != self._rejected_under:
             self._backoff.reset()
-        self._refused_by = placement
+        self._rejected_under = placement
         self._retry_at = get_running_loop().time() + self._backoff.next_s()
 
-    def pause_s(self, placement: Placement) -> float:
-        """How long the owner of `placement` is to be left alone."""
-        if placement != self._refused_by:
+    def backoff_s(self, placement: Placement) -> float:
+        """Returns the delay before the next probe under `placement`, in seconds."""
+        if placement != self._rejected_under:
             return 0.0
         return max(0.0, self._retry_at - get_running_loop().time())
 
     def restore_order(self) -> None:
-        """Puts what came back before what never left. Nothing may be out."""
-        self.returned.sort(key=itemgetter(0))
-        while self.returned:
-            self.waiting.appendleft(self.returned.pop()[1])
+        """Puts requeued appends before those that were never sent. Nothing may be in flight."""
+        self.requeued.sort(key=itemgetter(0))
+        while self.requeued:
+            self.waiting.appendleft(self.requeued.pop()[1])
 
-    def take_all(self) -> list[Item]:
-        """Everything held, in order; none is left."""
+    def pop_all(self) -> list[QueuedAppend]:
+        """Removes and returns all appends, in order."""
         self.restore_order()
         items = list(self.waiting)
         self.waiting.clear()
         return items
 
-    def take(self, is_taken: Callable[[Item], bool]) -> list[Item]:
-        """Takes out the appends for which `is_taken` is true, in order; the others stay."""
-        self.returned.sort(key=itemgetter(0))
-        returned = [item for _, item in self.returned if is_taken(item)]
-        taken = returned + [item for item in self.waiting if is_taken(item)]
-        self.returned = [(at, item) for at, item in self.returned if not is_taken(item)]
-        self.waiting = deque(item for item in self.waiting if not is_taken(item))
-        return taken
+    def pop_matching(self, matches: Callable[[QueuedAppend], bool]) -> list[QueuedAppend]:
+        """Removes and returns the appends for which `matches` is true, in order."""
+        self.requeued.sort(key=itemgetter(0))
+        popped = [item for _, item in self.requeued if matches(item)]
+        popped += [item for item in self.waiting if matches(item)]
+        self.requeued = [(sent, item) for sent, item in self.requeued if not matches(item)]
+        self.waiting = deque(item for item in self.waiting if not matches(item))
+        return popped
 
-    def retry_in(self, pause_s: float, retry: Callable[[], None]) -> None:
+    def retry_in(self, delay_s: float, retry: Callable[[], None]) -> None:
+        """Replaces the retry timer."""
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = get_running_loop().call_later(pause_s, retry)
+        self._retry = get_running_loop().call_later(delay_s, retry)
 
-    def set_deadline(self, hold_s: float, expire: Callable[[], None]) -> None:
-        """`expire` is called `hold_s` after the first append that is held."""
+    def set_deadline(self, timeout_s: float, expire: Callable[[], None]) -> None:
+        """Calls `expire` after `timeout_s`, unless a deadline is set already."""
         if self._deadline is None:
-            self._deadline = get_running_loop().call_later(hold_s, expire)
+            self._deadline = get_running_loop().call_later(timeout_s, expire)
 
     def cancel_timers(self) -> None:
         for timer in (self._retry, self._deadline):
@@ -107,27 +122,27 @@ class HeldLog:
 
 
 class Probe:
-    """Implements `Settler` for the first append to an owner: it decides over the rest."""
+    """Implements `AppendCallback` for the append whose response decides about the others."""
 
-    __slots__ = ("_lost", "_settled", "held", "item", "placement")
+    __slots__ = ("_on_failure", "_on_result", "item", "pending", "placement")
 
     def __init__(
         self,
-        held: HeldLog,
-        item: Item,
+        pending: PendingLog,
+        item: QueuedAppend,
         placement: Placement,
-        settled: "Callable[[Probe, AppendResult], None]",
-        lost: "Callable[[Probe, BackendUnavailable], None]",
+        on_result: "Callable[[Probe, AppendResult], None]",
+        on_failure: "Callable[[Probe, BackendUnavailable], None]",
     ) -> None:
-        """`item` as it was held; `placement` is the one that it is sent under."""
-        self.held = held
+        """`item` has its caller's callback; `placement` is the one under which it is sent."""
+        self.pending = pending
         self.item = item
         self.placement = placement
-        self._settled = settled
-        self._lost = lost
+        self._on_result = on_result
+        self._on_failure = on_failure
 
-    def settle(self, _: int, result: AppendResult) -> None:
-        self._settled(self, result)
+    def complete(self, _: int, result: AppendResult) -> None:
+        self._on_result(self, result)
 
-    def lose(self, _: int, error: BackendUnavailable) -> None:
-        self._lost(self, error)
+    def fail(self, _: int, error: BackendUnavailable) -> None:
+        self._on_failure(self, error)

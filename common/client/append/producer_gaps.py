@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from common.client.append.append_batch import Item
+from common.client.append.append_call import QueuedAppend
 from common.ports.partitions import LogId
 from common.records.sequence_gaps import SequenceGaps, producer_batch
 
@@ -19,13 +19,13 @@ class ProducerGaps:
         self._loop = asyncio.get_running_loop()
         self._logs: dict[LogId, SequenceGaps] = {}
 
-    def admit(self, item: Item) -> bool:
+    def admit(self, item: QueuedAppend) -> bool:
         """As `SequenceGaps.admit`."""
         gaps = self._logs.get(item.append.log)
         batch = producer_batch(item.append.batch) if gaps else None
         return gaps is None or batch is None or gaps.admit(batch, self._loop.time())
 
-    def open(self, items: Iterable[Item]) -> None:
+    def open(self, items: Iterable[QueuedAppend]) -> None:
         """Notes appends that fail with an error after which their producers send them again."""
         now_s = self._loop.time()
         for item in items:
@@ -55,7 +55,7 @@ class ProducerGaps:
                 del self._logs[log_id]
 
 
-def producer_id_of(item: Item) -> int:
+def producer_id_of(item: QueuedAppend) -> int:
     """Returns the producer id of an append, or `NO_PRODUCER_ID`."""
     batch = producer_batch(item.append.batch)
     return NO_PRODUCER_ID if batch is None else batch.producer_id

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from common.client.connections import OwnedPartitions
+from common.client.owner import OwnerConnection
 from common.ports.partitions import FetchQuery, FetchResult, Refusal
 from common.ports.unavailable import BackendUnavailable
 
@@ -28,7 +28,7 @@ _LOST_WAIT_MS_MAX: Final = 500
 class _Share:
     """One owner's part of the query, and the newest answer to it."""
 
-    def __init__(self, owner: OwnedPartitions, positions: list[int], query: FetchQuery) -> None:
+    def __init__(self, owner: OwnerConnection, positions: list[int], query: FetchQuery) -> None:
         self.owner = owner
         self.positions = positions
         partitions = [query.partitions[at] for at in positions]
@@ -62,9 +62,9 @@ class _Share:
             self._end_of_wait.set_result(None)
 
 
-async def joint_fetch(
+async def multi_fetch(
     query: FetchQuery,
-    owners: Sequence[tuple[OwnedPartitions, list[int]]],
+    owners: Sequence[tuple[OwnerConnection, list[int]]],
     missing: Mapping[int, Refusal],
     lost: Sequence[int] = (),
 ) -> list[FetchResult]:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc.aio
 
-from common.client.batching_stream import LongStream
+from common.client.batching_stream import BatchingStream
 from common.ports.group_request import GroupRequest, ReplyT
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 from common.rpc.channels import CALL_TIMEOUT_S
@@ -53,7 +53,7 @@ def open_call_stream(channel: Channel) -> Stream:
 
 
 class GroupCalls:
-    """Sends from the first call on. A `Traffic` of its stream."""
+    """Sends from the first call on. A `StreamHandler` of its stream."""
 
     def __init__(
         self,
@@ -64,11 +64,13 @@ class GroupCalls:
     ) -> None:
         """`name` is the owner's, for errors. A call without an answer in time fails."""
         self._name = name
-        # Calls are made again, so that somebody may lose the same stream often.
-        self._stream = LongStream(name, "CallStream", open_stream, self, lost_level=logging.INFO)
+        # Calls are retried, so that losses may be frequent.
+        self._stream = BatchingStream(
+            name, "CallStream", open_stream, self, lost_level=logging.INFO
+        )
         self._answer_timeout_s = answer_timeout_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Call] = deque()
+        self._queue: deque[_Call] = deque()
         self._unanswered: dict[int, _Call] = {}  # by id, oldest first
         self._unanswered_bytes = 0
         self._answered_at = 0.0
@@ -91,12 +93,12 @@ class GroupCalls:
         form.write_request(message, request)
         future: Future[ReplyT] = self._loop.create_future()
         encoded = call.SerializeToString()
-        self._waiting.append(_Call(call_id, encoded, form, future, self._loop.time()))
+        self._queue.append(_Call(call_id, encoded, form, future, self._loop.time()))
         self._stream.wake()
         return future
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """As `LongStream.abandon`."""
+        """As `BatchingStream.abandon`."""
         self._stream.abandon(error)
 
     async def close(self) -> None:
@@ -104,8 +106,8 @@ class GroupCalls:
         await self._stream.close()
 
     @property
-    def is_waiting(self) -> bool:
-        return bool(self._waiting)
+    def has_queued(self) -> bool:
+        return bool(self._queue)
 
     def next_message(self) -> bytes | None:
         """As much of what waits as one may hold; each call in it now counts as unanswered."""
@@ -113,11 +115,11 @@ class GroupCalls:
             return None
         parts: list[bytes] = []
         room = _MESSAGE_BYTES_MAX
-        while self._waiting and len(parts) < 2 * _MESSAGE_CALLS_MAX:
-            size = len(self._waiting[0].encoded)
+        while self._queue and len(parts) < 2 * _MESSAGE_CALLS_MAX:
+            size = len(self._queue[0].encoded)
             if parts and size > room:
                 break
-            call = self._waiting.popleft()
+            call = self._queue.popleft()
             if call.future.done():
                 # Its caller went away.
                 continue
@@ -127,12 +129,12 @@ class GroupCalls:
             parts += (delimited_head(_CALLS_FIELD, size), call.encoded)
         return b"".join(parts) if parts else None
 
-    def received(self, response: pb.GroupAnswers) -> None:
+    def on_response(self, response: pb.GroupAnswers) -> None:
         self._answered_at = self._loop.time()
         for answer in response.answers:
             self._settle(answer)
 
-    def look(self) -> None:
+    def check_timeouts(self) -> None:
         """Gives up calls that are overdue, and the stream where nothing was answered since."""
         overdue_since = self._loop.time() - self._answer_timeout_s
         late = [one for one in self._unanswered.values() if one.since < overdue_since]
@@ -142,17 +144,17 @@ class GroupCalls:
             del self._unanswered[call.call_id]
             self._unanswered_bytes -= len(call.encoded)
         unsent: list[_Call] = []
-        while self._waiting and self._waiting[0].since < overdue_since:
-            unsent.append(self._waiting.popleft())
+        while self._queue and self._queue[0].since < overdue_since:
+            unsent.append(self._queue.popleft())
         _fail(late, BackendUnavailable(f"{self._name}: no answer in time"))
         _fail(unsent, CallNotSent(f"{self._name}: could not be sent in time"))
         if late or unsent:
             self._stream.wake()
 
-    def lost(self, error: BackendUnavailable) -> None:
-        in_doubt, unsent = list(self._unanswered.values()), list(self._waiting)
+    def on_lost(self, error: BackendUnavailable) -> None:
+        in_doubt, unsent = list(self._unanswered.values()), list(self._queue)
         self._unanswered.clear()
-        self._waiting.clear()
+        self._queue.clear()
         self._unanswered_bytes = 0
         self._answered_at = 0.0
         _fail(in_doubt, error)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from common.client.groups.coordinator_retries import CoordinatorRetries
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.group_partitions import group_partition
 from common.ports.classic_groups import ListedGroups, ListGroups
 from common.ports.coordinators import Coordinators
@@ -32,7 +32,7 @@ class RoutedCoordinators:
 
     def __init__(
         self,
-        topic: GroupTopic,
+        topic: OffsetsTopic,
         named: Callable[[str], Coordinators | None],
         *,
         hold_s: float = 10.0,

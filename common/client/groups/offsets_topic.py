@@ -20,7 +20,7 @@ _CONFIGS: Final = {
 }
 
 
-class GroupTopic:
+class OffsetsTopic:
     """`__consumer_offsets` as this gateway sees it."""
 
     def __init__(self, view: ClusterView, metadata: Metadata, *, partition_count: int) -> None:

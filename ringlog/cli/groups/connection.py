@@ -10,9 +10,8 @@ from typing import Final
 
 import grpc.aio
 
-from common.client.connections import Owners
 from common.client.groups.coordinators import RoutedCoordinators
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.cluster.view import ClusterView
@@ -40,11 +39,10 @@ async def open_groups(metadata_address: str) -> AsyncIterator[GroupsAdmin]:
         BackendUnavailable: no metadata service answers there.
     """
     view = ClusterView()
-    owners = Owners(view, GrpcPartitions)
-    partitions = RoutedPartitions(view, owners)
+    partitions = RoutedPartitions(view, GrpcPartitions)
     async with open_leader_channel(metadata_address) as channel:
-        topic = GroupTopic(view, GrpcMetadata(channel), partition_count=OFFSETS_TOPIC_PARTITIONS)
-        coordinators = RoutedCoordinators(topic, owners.coordinators_of)
+        topic = OffsetsTopic(view, GrpcMetadata(channel), partition_count=OFFSETS_TOPIC_PARTITIONS)
+        coordinators = RoutedCoordinators(topic, partitions.coordinators_of)
         view.apply(await current_cluster(channel))
 
         async def poll() -> None:

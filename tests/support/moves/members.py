@@ -15,8 +15,8 @@ from common.ports.moves import MemberProcess, Move, MovePhase
 from common.ports.partitions import ACKS_ALL, Append, LogId, Refusal
 from common.rpc.server import RpcServer
 from partition_svc.config import PartitionSettings
-from partition_svc.moves.peers import Peers
 from partition_svc.moves.runner import MoveRunner
+from partition_svc.moves.source_connection import SourceConnection, SourceConnections
 from partition_svc.partitions import LocalPartitions
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.log_store import LogStore
@@ -152,11 +152,11 @@ class MovingMember:
         self.store = LogStore(self.folder, flush_bytes=1 << 20)
         self.core = LocalPartitions(self.store, self._settings)
         self.core.start()
-        self.peers = Peers(self.core.view)
+        self.sources = SourceConnections(self.core.view, SourceConnection)
         self.mover = MoveRunner(
             self.core,
             self._ring,
-            self.peers,
+            self.sources,
             member=self.name,
             bytes_per_second=self._settings.move_bytes_per_second,
             kept_s=self._settings.move_copy_retention_ms / 1000,
@@ -174,7 +174,7 @@ class MovingMember:
         with suppress(asyncio.CancelledError):
             await self._moving
         await self._server.stop(grace_s=0)
-        await self.peers.close()
+        await self.sources.close()
         await self.core.close()
 
     async def crash(self) -> None:

@@ -1,7 +1,7 @@
-"""Partition services made of thin air, for simulations: they take time, refuse, move and restart.
+"""Model partition services for simulations: they delay, refuse, move and restart.
 
-Behind real `AppendSender`s. A log's records are one list, whoever owns it, as a move carries them
-along; so the list tells in which order appends took effect.
+They are behind real `AppendStreamClient`s. The records of a log are one list for all its owners,
+since moves keep them; the list has the order in which appends took effect.
 """
 
 import asyncio
@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
 from typing import Any
 
-from common.client.append.append_batch import AppendTaker
-from common.client.append.append_stream import AppendSender
-from common.client.connections import Owners
+from common.client.append.append_call import RejectHandler
+from common.client.append.append_stream import AppendStreamClient
 from common.client.partitions import RoutedPartitions
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member, Placement, Topic
@@ -31,7 +30,7 @@ DELAY_S_MAX = 0.05
 
 
 class ModelStream:
-    """What `AppendSender` needs of a gRPC stream."""
+    """What `AppendStreamClient` needs of a gRPC stream."""
 
     def __init__(self, owner: "ModelOwner") -> None:
         self._owner = owner
@@ -124,11 +123,13 @@ class ModelOwner:
         return Refusal.FENCED_LEADER_EPOCH if epoch < known else Refusal.UNKNOWN_LEADER_EPOCH
 
 
-class _Connection(AppendSender):
+class _Connection(AppendStreamClient):
     """An owner as `RoutedPartitions` has it, for appends only."""
 
-    def __init__(self, owner: ModelOwner, name: str, taker: AppendTaker | None) -> None:
-        super().__init__(name, owner.open_stream, answer_timeout_s=30.0, taker=taker)
+    def __init__(self, owner: ModelOwner, name: str, reject_handler: RejectHandler | None) -> None:
+        super().__init__(
+            name, owner.open_stream, response_timeout_s=30.0, reject_handler=reject_handler
+        )
         self._owner = owner
 
     @property
@@ -178,9 +179,7 @@ class ModelCluster:
             )
         )
         self.gateways = [
-            RoutedPartitions(
-                self.view, Owners(self.view, self._connect), **{"hold_s": 10.0, **options}
-            )
+            RoutedPartitions(self.view, self._connect, **{"hold_s": 10.0, **options})
             for _ in range(gateways)
         ]
         self.gateway = self.gateways[0]
@@ -297,8 +296,8 @@ class ModelCluster:
     def _topic(self) -> Topic:
         return Topic(TOPIC_ID, "moving", tuple(self.placements))
 
-    def _connect(self, name: str, _address: str, taker: AppendTaker | None) -> Any:
-        return _Connection(self.owners[name], name, taker)
+    def _connect(self, name: str, _address: str, reject_handler: RejectHandler | None) -> Any:
+        return _Connection(self.owners[name], name, reject_handler)
 
     def _fence(self, name: str, log: LogId) -> None:
         self.owners[name].epochs.pop(log, None)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from common.client.connections import Owners
 from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.cluster.view import ClusterView
@@ -30,7 +29,7 @@ class RealOwners:
         self.placements = [Placement(name, 0) for name in NAMES]
         self.cores: dict[str, LocalPartitions] = {}
         self.view = ClusterView()
-        self.gateway = RoutedPartitions(self.view, Owners(self.view, GrpcPartitions))
+        self.gateway = RoutedPartitions(self.view, GrpcPartitions)
         self._folder = folder
         self._running: dict[str, AsyncExitStack] = {}
         self._revision = 1

@@ -7,7 +7,7 @@ import grpc.aio
 import pytest
 
 from common.client import batching_stream
-from common.client.batching_stream import LongStream
+from common.client.batching_stream import BatchingStream
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from tests.support.processes.ports import ReservedPort
@@ -34,7 +34,7 @@ class Owner:
 
 
 class Waiting:
-    """Traffic of messages that wait, at most `at_once` of them unanswered."""
+    """StreamHandler of messages that wait, at most `at_once` of them unanswered."""
 
     def __init__(self, *, at_once=100):
         self.waiting = []
@@ -46,7 +46,7 @@ class Waiting:
         self.on_look = self.on_trouble = lambda: None
 
     @property
-    def is_waiting(self):
+    def has_queued(self):
         return bool(self.waiting)
 
     def next_message(self):
@@ -55,7 +55,7 @@ class Waiting:
         self.under_way += 1
         return self.waiting.pop(0)
 
-    def received(self, response):
+    def on_response(self, response):
         self.under_way -= 1
         self.answers.append(response)
         self.changed.set()
@@ -63,10 +63,10 @@ class Waiting:
             self.on_trouble()
             raise ValueError("an answer that is a bug")
 
-    def look(self):
+    def check_timeouts(self):
         self.on_look()
 
-    def lost(self, error):
+    def on_lost(self, error):
         self.under_way = 0
         self.waiting.clear()
         self.errors.append(error)
@@ -95,7 +95,7 @@ async def served(owner, address="127.0.0.1:0"):
 @asynccontextmanager
 async def streaming(address, traffic, **options):
     channel = open_channel(address)
-    stream = LongStream("p-0", "Stream", channel.stream_stream(METHOD), traffic, **options)
+    stream = BatchingStream("p-0", "Stream", channel.stream_stream(METHOD), traffic, **options)
     try:
         yield stream
     finally:
@@ -272,7 +272,7 @@ def test_a_bug_loses_the_stream_with_its_traceback(caplog):
 
 
 def test_traffic_that_finds_its_answers_overdue_ends_the_stream(monkeypatch):
-    monkeypatch.setattr(batching_stream, "_LOOK_S", 0.001)
+    monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def story():
         owner, traffic = Owner(), Waiting()

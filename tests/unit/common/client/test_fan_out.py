@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.client.fan_out import gathered
+from common.client.fan_out import merge_results
 from common.ports.partitions import OffsetResult, Refusal
 from common.ports.unavailable import BackendUnavailable
 
@@ -17,7 +17,7 @@ async def fails(error: Exception) -> list[OffsetResult]:
 
 def results(begun, missing, count):
     async def story() -> list[tuple[Refusal | None, int]]:
-        found = await gathered(begun, missing, count, lambda _, why: OffsetResult(refusal=why))
+        found = await merge_results(begun, missing, count, lambda _, why: OffsetResult(refusal=why))
         return [(one.refusal, one.offset) for one in found]
 
     return asyncio.run(story())

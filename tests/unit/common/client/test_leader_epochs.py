@@ -1,6 +1,6 @@
 import pytest
 
-from common.client.leader_epochs import is_clients, with_epochs
+from common.client.leader_epochs import has_client_epoch, with_epochs
 from common.ports.partitions import EpochQuery, FetchPartition, LogId, OffsetQuery
 from tests.support.stores.partition_core import TOPIC_ID, topic
 from tests.unit.common.client.owner import view_of
@@ -18,16 +18,16 @@ LOG, NOWHERE = LogId(TOPIC_ID, 0), LogId(b"no such topic id", 0)
     ],
 )
 def test_a_question_without_an_epoch_gets_that_of_the_placement(asked, sent):
-    assert not is_clients(asked)
+    assert not has_client_epoch(asked)
     assert with_epochs([asked], VIEW) == [sent]
-    assert not is_clients(asked), "the client's question is as it was"
+    assert not has_client_epoch(asked), "the client's question is as it was"
 
 
 @pytest.mark.parametrize(
     "asked", [FetchPartition(LOG, 7, 1000, 4), OffsetQuery(LOG, -1, 4), EpochQuery(LOG, 3, 4)]
 )
 def test_an_epoch_that_the_client_gave_stays(asked):
-    assert is_clients(asked)
+    assert has_client_epoch(asked)
     questions = [asked]
     assert with_epochs(questions, VIEW) is questions
     both = with_epochs(

@@ -3,7 +3,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from common.client.connections import Owners
 from common.client.partition_client import GrpcPartitions
 from common.client.partitions import RoutedPartitions
 from common.ports.metadata import Placement, Topic
@@ -30,7 +29,7 @@ class TestRoutedPartitions(PartitionsContract):
     async def opened(self, folder, *topics):
         async with owner(folder, *topics) as address:
             view = view_of(*topics, partition_0=address)
-            partitions = RoutedPartitions(view, Owners(view, GrpcPartitions))
+            partitions = RoutedPartitions(view, GrpcPartitions)
             try:
                 yield partitions
             finally:
@@ -78,7 +77,7 @@ async def two_owners(folder, *, second_is_there: bool = True):
         if not second_is_there:
             second = "127.0.0.1:1"
         view = view_of(SPLIT, partition_0=first, partition_1=second)
-        partitions = RoutedPartitions(view, Owners(view, GrpcPartitions))
+        partitions = RoutedPartitions(view, GrpcPartitions)
         try:
             yield partitions
         finally:
@@ -202,7 +201,7 @@ def test_an_owner_that_is_gone_and_was_asked_alone_is_unavailable(tmp_path):
 def test_an_owner_of_whom_nothing_is_known_refuses_what_is_his():
     async def story() -> None:
         view = view_of(topic(owner="partition-7"))
-        partitions = RoutedPartitions(view, Owners(view, GrpcPartitions))
+        partitions = RoutedPartitions(view, GrpcPartitions)
         log = LogId(topic().topic_id, 0)
         (result,) = await partitions.append([Append(log, batch())], acks=ACKS_ALL)
         assert result.refusal is Refusal.NOT_OWNER

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from common.client.retry import AskingAgain
+from common.client.retry import PlacementRetrier
 from common.ports.metadata import ClusterChange
 from common.ports.partitions import FetchPartition, FetchResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
@@ -27,7 +27,7 @@ class Owner:
 
     def __init__(self, *answers: FetchResult, takes_s: float = 0.0) -> None:
         self.view = view_of(topic(), partition_0="a:1")
-        self.asking = AskingAgain(self.view, hold_s=HOLD_S)
+        self.asking = PlacementRetrier(self.view, hold_s=HOLD_S)
         self.asked: list[tuple[float, int]] = []
         self._answers = list(answers)
         self._takes_s = takes_s
@@ -42,7 +42,7 @@ class Owner:
         return [self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]]
 
     async def answer(self, question: FetchPartition = OURS, *, max_wait_ms: int = 0):
-        (one,) = await self.asking.ask(self.ask, [question], max_wait_ms=max_wait_ms)
+        (one,) = await self.asking.run(self.ask, [question], max_wait_ms=max_wait_ms)
         return one
 
 
@@ -173,6 +173,6 @@ def test_an_owner_that_is_gone_when_asked_again_is_unavailable():
             return await owner.ask(max_wait_ms)
 
         with pytest.raises(BackendUnavailable, match="gone"):
-            await owner.asking.ask(ask, [OURS], max_wait_ms=0)
+            await owner.asking.run(ask, [OURS], max_wait_ms=0)
 
     run(story)

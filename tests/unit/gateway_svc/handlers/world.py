@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
     GroupHeartbeat,
@@ -274,7 +274,7 @@ class World:
             view=self.view,
             partitions=self.partitions,
             coordinators=self.coordinators,  # type: ignore[arg-type]
-            group_topic=GroupTopic(self.view, self.metadata, partition_count=5),
+            offsets_topic=OffsetsTopic(self.view, self.metadata, partition_count=5),
             metadata=self.metadata,
             producer_ids=ProducerIdPool(self.metadata.allocate_producer_ids),
             response_budget=ResponseBudget(64 << 20, lambda: self.memory_used),

@@ -9,8 +9,8 @@ import pytest
 
 from common.client import batching_stream
 from common.client.append import append_stream
-from common.client.append.append_batch import STALE, Item
-from common.client.append.append_stream import AppendSender
+from common.client.append.append_call import STALE, QueuedAppend
+from common.client.append.append_stream import AppendStreamClient
 from common.ports.partitions import (
     ACKS_ALL,
     ACKS_LEADER,
@@ -67,7 +67,7 @@ class Owner(Partitions):
 async def sending(address: str, **options: float):
     channel = open_channel(address)
     stub = PartitionServiceStub(channel)
-    sender = AppendSender("p-0", stub.AppendStream, **{"answer_timeout_s": 30.0, **options})
+    sender = AppendStreamClient("p-0", stub.AppendStream, **{"response_timeout_s": 30.0, **options})
     try:
         yield sender
     finally:
@@ -144,7 +144,7 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
 def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, more):
     messages = []
     real = append_stream.append_request
-    monkeypatch.setattr(append_stream, "_GATHERED_S", 3600.0)
+    monkeypatch.setattr(append_stream, "_LINGER_S", 3600.0)
 
     def counted(items):
         message = real(items)
@@ -285,7 +285,7 @@ class EndedStream:
 )
 def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, caplog):
     async def story() -> None:
-        sender = AppendSender("p-0", lambda: EndedStream(status), answer_timeout_s=30.0)
+        sender = AppendStreamClient("p-0", lambda: EndedStream(status), response_timeout_s=30.0)
         try:
             with pytest.raises(BackendUnavailable, match=told):
                 await sender.submit(appends(b"one"), acks=ACKS_ALL)
@@ -297,12 +297,12 @@ def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, c
 
 
 def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
-    monkeypatch.setattr(batching_stream, "_LOOK_S", 0.001)
+    monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def story() -> None:
         owner = Owner(answers_at_once=False)
-        async with served(owner) as address, sending(address, answer_timeout_s=0.05) as sender:
-            with pytest.raises(BackendUnavailable, match=r"no answer in 0\.05 s"):
+        async with served(owner) as address, sending(address, response_timeout_s=0.05) as sender:
+            with pytest.raises(BackendUnavailable, match=r"no response in 0\.05 s"):
                 await sender.submit(appends(b"a"), acks=1)
 
     run(story)
@@ -325,13 +325,13 @@ def test_closing_fails_what_has_no_answer_and_nothing_else():
     run(story)
 
 
-def test_a_result_for_nothing_breaks_the_stream():
+def test_result_for_an_unsent_append_breaks_the_stream():
     async def story() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
             await sender.submit(appends(b"a"), acks=1)
-            with pytest.raises(BackendUnavailable, match="a result for nothing"):
-                sender._settle(pb.AppendResult(append_id=99))
+            with pytest.raises(BackendUnavailable, match="append that was not sent"):
+                sender._complete(pb.AppendResult(append_id=99))
 
     run(story)
 
@@ -358,10 +358,10 @@ class Taker:
         self.taken: list[tuple[int, bytes, Refusal | None]] = []
         self.lost: list[str] = []
 
-    def take_back(self, owner, append_id, item, result) -> None:
+    def requeue(self, owner, append_id, item, result) -> None:
         self.taken.append((append_id, item.append.batch, result.refusal))
 
-    def owner_lost(self, name: str, lost: Sequence[Item]) -> None:
+    def on_owner_lost(self, name: str, lost: Sequence[QueuedAppend]) -> None:
         self.lost.append(name)
 
 
@@ -380,7 +380,7 @@ class Refusing(Owner):
 def test_a_refusal_goes_back_where_it_is_about_the_placement_and_else_to_the_caller(refusal):
     async def story() -> None:
         taker = Taker()
-        async with served(Refusing()) as address, sending(address, taker=taker) as sender:
+        async with served(Refusing()) as address, sending(address, reject_handler=taker) as sender:
             asked = sender.submit(appends(refusal.name.encode()), acks=1)
             assert [one.base_offset for one in await sender.submit(appends(b"x"), acks=1)] == [5]
             if refusal in STALE:
@@ -398,16 +398,16 @@ def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             told = asyncio.Event()
-            assert not sender.when_answered(LOG, told.set)
+            assert not sender.notify_when_answered(LOG, told.set)
             waiting = [sender.submit(appends(b"a"), acks=1) for _ in range(3)]
-            assert sender.when_answered(LOG, told.set)
-            assert not sender.when_answered(LogId(LOG.topic_id, 99), told.set)
+            assert sender.notify_when_answered(LOG, told.set)
+            assert not sender.notify_when_answered(LogId(LOG.topic_id, 99), told.set)
             await owner.until_stored(3)
             assert not told.is_set()
             owner.answer_all()
             await told.wait()
             assert all(one.done() for one in waiting)
-            assert not sender.when_answered(LOG, told.set)
+            assert not sender.notify_when_answered(LOG, told.set)
 
     run(story)
 
@@ -415,10 +415,10 @@ def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
 def test_a_stream_that_ends_is_told_to_who_waits_and_to_who_takes_back():
     async def story() -> None:
         owner, taker, told = Owner(answers_at_once=False), Taker(), asyncio.Event()
-        async with served(owner) as address, sending(address, taker=taker) as sender:
+        async with served(owner) as address, sending(address, reject_handler=taker) as sender:
             lost = sender.submit(appends(b"a"), acks=1)
             await owner.until_stored(1)
-            assert sender.when_answered(LOG, told.set)
+            assert sender.notify_when_answered(LOG, told.set)
             await sender.close()
             assert told.is_set()
             assert taker.lost == ["p-0"]

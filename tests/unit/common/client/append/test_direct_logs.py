@@ -1,4 +1,4 @@
-from common.client.append.direct_logs import SettledLogs
+from common.client.append.direct_logs import DirectLogs
 from common.ports.metadata import Placement
 from common.ports.partitions import LogId
 
@@ -7,7 +7,7 @@ HERE, THERE = Placement("p-0", 1), Placement("p-1", 2)
 
 
 def test_a_log_is_free_or_guarded():
-    settled = SettledLogs()
+    settled = DirectLogs()
     settled.add(A, HERE, has_gaps=False)
     settled.add(B, THERE, has_gaps=True)
     assert (settled.free, settled.guarded) == ({A: HERE}, {B: THERE})
@@ -18,7 +18,7 @@ def test_a_log_is_free_or_guarded():
 
 
 def test_logs_are_removed_by_name_by_owner_and_by_condition():
-    settled = SettledLogs()
+    settled = DirectLogs()
     for log, placement, has_gaps in ((A, HERE, False), (B, HERE, True), (C, THERE, True)):
         settled.add(log, placement, has_gaps=has_gaps)
     assert settled.remove(A) == HERE

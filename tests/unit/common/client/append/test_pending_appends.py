@@ -327,7 +327,7 @@ def test_after_the_bound_clients_are_told_to_look_for_the_owner(caplog):
         await cluster.gateway.close()
 
     run(story())
-    assert "nobody took appends to moving-0 for 10 s" in caplog.text
+    assert "appends to moving-0 timed out after 10 s without an owner" in caplog.text
 
 
 def test_nothing_is_held_where_that_is_switched_off():
@@ -344,7 +344,7 @@ def test_nothing_is_held_where_that_is_switched_off():
 
 def test_what_is_held_is_bounded_in_bytes():
     async def story() -> None:
-        cluster = ModelCluster(1, held_bytes_max=8)
+        cluster = ModelCluster(1, pending_bytes_max=8)
         move = cluster.fence(0)
         cluster.tell(moves=[move])
         held = [cluster.append(number(n)) for n in (1, 2)]

@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from common.client.append.append_batch import Item, Submission
-from common.client.append.pending_log import HeldLog, Probe
+from common.client.append.append_call import AppendCall, QueuedAppend
+from common.client.append.pending_log import PendingLog, Probe
+from common.client.append.pending_state import TRANSITIONS, PendingState
 from common.ports.metadata import Placement
 from common.ports.partitions import Append, AppendResult, LogId, Refusal
 from common.ports.unavailable import BackendUnavailable
@@ -13,91 +14,109 @@ LOG = LogId(b"t" * 16, 0)
 HERE, THERE = Placement("p-0", 4), Placement("p-1", 5)
 
 
-def item(name: bytes) -> Item:
-    return Item(Append(LOG, name), 1, Submission(1), 0, 0.0)
+def item(name: bytes) -> QueuedAppend:
+    return QueuedAppend(Append(LOG, name), 1, AppendCall(1), 0, 0.0)
 
 
-def test_what_came_back_goes_before_what_never_left_in_the_order_of_sending():
-    async def story() -> None:
-        held = HeldLog(LOG)
-        held.waiting.extend([item(b"d"), item(b"e")])
-        held.returned += [(12, item(b"c")), (3, item(b"a")), (7, item(b"b"))]
-        assert [one.append.batch for one in held.take_all()] == [b"a", b"b", b"c", b"d", b"e"]
-        assert held.take_all() == []
-
-    run_in_virtual_time(story())
+def batches(items: list[QueuedAppend]) -> list[bytes]:
+    return [item.append.batch for item in items]
 
 
-def test_some_appends_are_taken_out_and_the_others_keep_their_order():
-    async def story() -> None:
-        held = HeldLog(LOG)
-        held.waiting.extend([item(b"c1"), item(b"d2"), item(b"e1")])
-        held.returned += [(7, item(b"b2")), (3, item(b"a1"))]
-        taken = held.take(lambda one: one.append.batch.endswith(b"1"))
-        assert [one.append.batch for one in taken] == [b"a1", b"c1", b"e1"]
-        assert [one.append.batch for one in held.take_all()] == [b"b2", b"d2"]
+@pytest.mark.parametrize("target", PendingState)
+@pytest.mark.parametrize("source", PendingState)
+def test_state_changes_only_as_the_table_permits(source, target):
+    pending = PendingLog(LOG)
+    pending.state = source
+    if target in TRANSITIONS[source]:
+        pending.become(target)
+        assert pending.state is target
+    else:
+        with pytest.raises(RuntimeError, match=f"from {source.name} to {target.name}"):
+            pending.become(target)
+        assert pending.state is source
 
-    run_in_virtual_time(story())
+
+def test_requeued_appends_precede_waiting_ones_in_the_order_of_sending():
+    async def scenario() -> None:
+        pending = PendingLog(LOG)
+        pending.waiting.extend([item(b"d"), item(b"e")])
+        pending.requeued += [(12, item(b"c")), (3, item(b"a")), (7, item(b"b"))]
+        assert batches(pending.pop_all()) == [b"a", b"b", b"c", b"d", b"e"]
+        assert pending.pop_all() == []
+
+    run_in_virtual_time(scenario())
 
 
-def test_who_refused_is_left_alone_for_a_while_longer_each_time():
-    async def story() -> None:
-        held = HeldLog(LOG)
+def test_pop_matching_keeps_the_order_of_the_others():
+    async def scenario() -> None:
+        pending = PendingLog(LOG)
+        pending.waiting.extend([item(b"c1"), item(b"d2"), item(b"e1")])
+        pending.requeued += [(7, item(b"b2")), (3, item(b"a1"))]
+        popped = pending.pop_matching(lambda item: item.append.batch.endswith(b"1"))
+        assert batches(popped) == [b"a1", b"c1", b"e1"]
+        assert batches(pending.pop_all()) == [b"b2", b"d2"]
+
+    run_in_virtual_time(scenario())
+
+
+def test_backoff_grows_with_each_rejection_under_one_placement():
+    async def scenario() -> None:
+        pending = PendingLog(LOG)
         refusal = AppendResult(refusal=Refusal.MOVING, leader_epoch=4)
-        pauses = []
+        delays = []
         for _ in range(8):
-            held.refused(refusal, HERE)
-            pauses.append(held.pause_s(HERE))
-        assert pauses == sorted(pauses)
-        assert (pauses[0], pauses[-1]) == (0.02, 0.5)
-        assert held.refusal is refusal
-        # Somebody else may be asked at once, and the first after the pause.
-        assert held.pause_s(THERE) == 0
+            pending.on_rejected(refusal, HERE)
+            delays.append(pending.backoff_s(HERE))
+        assert delays == sorted(delays)
+        assert (delays[0], delays[-1]) == (0.02, 0.5)
+        assert pending.refusal is refusal
+        # Another owner may get a probe at once, and the first one after the delay.
+        assert pending.backoff_s(THERE) == 0
         await asyncio.sleep(0.5)
-        assert held.pause_s(HERE) == 0
-        held.refused(refusal, THERE)
-        assert held.pause_s(THERE) == pytest.approx(0.02)
+        assert pending.backoff_s(HERE) == 0
+        pending.on_rejected(refusal, THERE)
+        assert pending.backoff_s(THERE) == pytest.approx(0.02)
 
-    run_in_virtual_time(story())
-
-
-def test_a_refusal_under_a_placement_that_is_past_says_nothing_of_the_present_one():
-    async def story() -> None:
-        held = HeldLog(LOG)
-        held.refused(AppendResult(refusal=Refusal.NOT_OWNER), None)
-        assert held.pause_s(HERE) == 0
-
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
-def test_the_deadline_is_that_of_the_first_and_a_retry_that_of_the_last():
-    async def story() -> None:
-        held, called = HeldLog(LOG), []
-        held.set_deadline(1, lambda: called.append("first"))
-        held.set_deadline(2, lambda: called.append("second"))
-        held.retry_in(3, lambda: called.append("early"))
-        held.retry_in(4, lambda: called.append("late"))
+def test_rejection_under_a_past_placement_does_not_delay_the_current_one():
+    async def scenario() -> None:
+        pending = PendingLog(LOG)
+        pending.on_rejected(AppendResult(refusal=Refusal.NOT_OWNER), None)
+        assert pending.backoff_s(HERE) == 0
+
+    run_in_virtual_time(scenario())
+
+
+def test_first_deadline_and_last_retry_are_kept():
+    async def scenario() -> None:
+        pending, called = PendingLog(LOG), []
+        pending.set_deadline(1, lambda: called.append("first"))
+        pending.set_deadline(2, lambda: called.append("second"))
+        pending.retry_in(3, lambda: called.append("early"))
+        pending.retry_in(4, lambda: called.append("late"))
         await asyncio.sleep(5)
         assert called == ["first", "late"]
-        held.retry_in(1, lambda: called.append("cancelled"))
-        held.cancel_timers()
-        held.set_deadline(1, lambda: called.append("again"))
+        pending.retry_in(1, lambda: called.append("cancelled"))
+        pending.cancel_timers()
+        pending.set_deadline(1, lambda: called.append("again"))
         await asyncio.sleep(5)
         assert called == ["first", "late", "again"]
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
-def test_a_probe_tells_what_became_of_it():
-    async def story() -> None:
-        told = []
-        held, first = HeldLog(LOG), item(b"a")
-        settled = lambda *what: told.append(what)  # noqa: E731
-        probe = Probe(held, first, HERE, settled, settled)
+def test_probe_reports_its_outcome():
+    async def scenario() -> None:
+        outcomes = []
+        pending, first = PendingLog(LOG), item(b"a")
+        record = lambda *outcome: outcomes.append(outcome)  # noqa: E731
+        probe = Probe(pending, first, HERE, record, record)
         result, error = AppendResult(3), BackendUnavailable("gone")
-        probe.settle(0, result)
-        probe.lose(0, error)
-        assert told == [(probe, result), (probe, error)]
-        assert (probe.held, probe.item, probe.placement) == (held, first, HERE)
+        probe.complete(0, result)
+        probe.fail(0, error)
+        assert outcomes == [(probe, result), (probe, error)]
+        assert (probe.pending, probe.item, probe.placement) == (pending, first, HERE)
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())

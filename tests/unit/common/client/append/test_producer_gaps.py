@@ -1,6 +1,6 @@
 import asyncio
 
-from common.client.append.append_batch import Item, Submission
+from common.client.append.append_call import AppendCall, QueuedAppend
 from common.client.append.producer_gaps import NO_PRODUCER_ID, ProducerGaps, producer_id_of
 from common.ports.partitions import Append, LogId
 from common.records.sequence_gaps import GAP_S
@@ -11,7 +11,7 @@ LOG, OTHER = LogId(b"x" * 16, 0), LogId(b"x" * 16, 1)
 
 
 def item(batch, log=LOG):
-    return Item(Append(log, batch), -1, Submission(1), 0, 0.0)
+    return QueuedAppend(Append(log, batch), -1, AppendCall(1), 0, 0.0)
 
 
 def test_each_log_has_its_own_gaps():

@@ -6,10 +6,10 @@ import grpc
 import pytest
 
 from common.client.fetch import fetch_stream
-from common.client.fetch.fetch_stream import FetchSender, NoStream
+from common.client.fetch.fetch_stream import FetchStreamClient
 from common.ports.partitions import FetchPartition, FetchQuery, FetchResult, LogId
 from common.ports.unavailable import BackendUnavailable
-from common.rpc.channels import open_channel
+from common.rpc.channels import MethodUnimplemented, open_channel
 from common.rpc.server import RpcServer
 from protos.partition.v1 import partition_pb2 as pb
 from tests.support.processes.ports import ReservedPort
@@ -48,7 +48,7 @@ async def sending(address: str):
         method = channel.stream_stream(
             _METHOD, request_serializer=pb.FetchStreamRequest.SerializeToString
         )
-        sender = FetchSender("p-0", method)
+        sender = FetchStreamClient("p-0", method)
         try:
             yield sender
         finally:
@@ -195,7 +195,7 @@ def test_an_owner_without_the_method_is_told_from_one_that_is_not_there():
         server = RpcServer([], address="127.0.0.1:0")
         await server.start()
         async with sending(f"127.0.0.1:{server.port}") as sender:
-            with pytest.raises(NoStream):
+            with pytest.raises(MethodUnimplemented):
                 await sender.fetch(query(0))
         await server.stop(grace_s=0)
 
@@ -237,7 +237,7 @@ def test_an_owner_that_does_not_answer_the_end_of_a_wait_is_given_up_in_time(mon
         fetching = asyncio.ensure_future(sender.fetch(asked))
         await until(lambda: 1 in owner.asked)
         asked.end_of_wait.set_result(None)
-        with pytest.raises(BackendUnavailable, match="no answer in time"):
+        with pytest.raises(BackendUnavailable, match="no response in time"):
             await fetching
 
     with_owner(story)

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.client.fetch.multi_fetch import joint_fetch
+from common.client.fetch.multi_fetch import multi_fetch
 from common.ports.partitions import (
     ACKS_ALL,
     Append,
@@ -62,7 +62,7 @@ def ask(
     partitions = [FetchPartition(LogId(b"t" * 16, n), 0, 1000) for n in range(count)]
     usual = {"max_wait_ms": _FOREVER_MS, "min_bytes": 1, "max_bytes": 1 << 20}
     query = FetchQuery(partitions, **{**usual, **limits})
-    return joint_fetch(query, list(owners.items()), missing or {})
+    return multi_fetch(query, list(owners.items()), missing or {})
 
 
 def test_lost_owners_are_told_of_with_the_data_of_the_others():
@@ -71,7 +71,7 @@ def test_lost_owners_are_told_of_with_the_data_of_the_others():
         there = Owner(0)
         partitions = [FetchPartition(LogId(b"t" * 16, n), 0, 1000) for n in range(2)]
         query = FetchQuery(partitions, _FOREVER_MS, 1, 1000)
-        waiting = asyncio.create_task(joint_fetch(query, [(there, [1])], {}, lost=[0]))
+        waiting = asyncio.create_task(multi_fetch(query, [(there, [1])], {}, lost=[0]))
         await asyncio.sleep(0.1)
         assert not waiting.done()
         there.grow(10)
@@ -80,7 +80,7 @@ def test_lost_owners_are_told_of_with_the_data_of_the_others():
         assert sizes([lost, found]) == [0, 10]
         # A consumer that is told at once would ask again at once, for as long as they are lost.
         began = loop.time()
-        (only,) = await joint_fetch(
+        (only,) = await multi_fetch(
             FetchQuery(partitions[:1], _FOREVER_MS, 1, 1000), [], {}, lost=[0]
         )
         assert only.refusal is Refusal.NO_RESPONSE

@@ -231,7 +231,7 @@ def test_callers_that_go_away_do_not_disturb_others():
 
 
 def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatch):
-    monkeypatch.setattr(batching_stream, "_LOOK_S", 0.001)
+    monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def story():
         owner = Coordinators(answers_at_once=False)
@@ -254,7 +254,7 @@ def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatc
 
 
 def test_where_nothing_is_answered_any_more_the_stream_is_given_up(monkeypatch):
-    monkeypatch.setattr(batching_stream, "_LOOK_S", 0.001)
+    monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
     async def story():
         owner = Coordinators(answers_at_once=False)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from common.client.groups.coordinators import RoutedCoordinators
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.group_partitions import group_partition
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import (
@@ -56,8 +56,8 @@ def routed(*owners, hold_s=30.0):
     topic = Topic(TOPIC_ID, OFFSETS_TOPIC, (Placement("a", 0), Placement("b", 0)))
     view.apply(ClusterChange(1, "c", is_snapshot=True, topics=(topic,)))
     by_name = {one.name: one for one in owners}
-    group_topic = GroupTopic(view, FakeMetadata(view), partition_count=2)
-    return view, RoutedCoordinators(group_topic, by_name.get, hold_s=hold_s)
+    offsets_topic = OffsetsTopic(view, FakeMetadata(view), partition_count=2)
+    return view, RoutedCoordinators(offsets_topic, by_name.get, hold_s=hold_s)
 
 
 def beat(group_id):
@@ -149,7 +149,7 @@ def test_the_topic_is_made_for_whoever_asks_first():
     async def story():
         view, a = ClusterView(), Owner("p-0")
         metadata = FakeMetadata(view)
-        topic = GroupTopic(view, metadata, partition_count=2)
+        topic = OffsetsTopic(view, metadata, partition_count=2)
         coordinators = RoutedCoordinators(topic, {"p-0": a}.get)
         answers = [coordinators.call(beat(one)) for one in (IN_0, IN_1)]
         assert [(await one).refusal for one in answers] == [None, None]
@@ -195,7 +195,7 @@ def test_a_list_waits_for_groups_that_are_being_loaded():
 def test_listing_does_not_create_the_topic():
     view = ClusterView()
     metadata = FakeMetadata(view)
-    topic = GroupTopic(view, metadata, partition_count=2)
+    topic = OffsetsTopic(view, metadata, partition_count=2)
     listed = asyncio.run(RoutedCoordinators(topic, {}.get).list_groups(ListGroups()))
     assert (listed, metadata.created) == (ListedGroups(), [])
 

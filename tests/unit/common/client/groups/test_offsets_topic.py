@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from common.client.groups.offsets_topic import GroupTopic
+from common.client.groups.offsets_topic import OffsetsTopic
 from common.cluster.view import ClusterView
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import ClusterChange
@@ -19,7 +19,7 @@ def empty_view():
 def test_all_who_come_first_share_one_creation():
     async def story():
         metadata = FakeMetadata(empty_view())
-        topic = GroupTopic(metadata.view, metadata, partition_count=5)
+        topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         found = await asyncio.gather(*(topic.get() for _ in range(9)))
         assert {one.name for one in found} == {OFFSETS_TOPIC}
         (created,) = metadata.created
@@ -37,7 +37,7 @@ def test_all_who_come_first_share_one_creation():
 def test_a_topic_that_could_not_be_created_is_tried_again_by_the_next():
     async def story():
         metadata = FakeMetadata(empty_view(), error=BackendUnavailable("gone"))
-        topic = GroupTopic(metadata.view, metadata, partition_count=5)
+        topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         with pytest.raises(BackendUnavailable):
             await topic.get()
         metadata.error = None
@@ -49,7 +49,7 @@ def test_a_topic_that_could_not_be_created_is_tried_again_by_the_next():
 def test_who_goes_away_does_not_end_the_creation_for_others():
     async def story():
         metadata = FakeMetadata(empty_view())
-        topic = GroupTopic(metadata.view, metadata, partition_count=5)
+        topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         impatient, patient = (asyncio.create_task(topic.get()) for _ in range(2))
         await asyncio.sleep(0)
         impatient.cancel()
@@ -62,7 +62,7 @@ def test_who_goes_away_does_not_end_the_creation_for_others():
 def test_a_topic_that_is_created_and_not_yet_known_is_not_there():
     async def story():
         metadata = FakeMetadata(empty_view(), results=[])
-        topic = GroupTopic(metadata.view, metadata, partition_count=5)
+        topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         with pytest.raises(BackendUnavailable):
             await topic.get()
 

@@ -7,14 +7,18 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Member
 from common.ports.unavailable import BackendUnavailable
 from common.rpc.server import RpcServer
-from partition_svc.moves.peers import Peers
+from partition_svc.moves.source_connection import (
+    SourceConnection,
+    SourceConnections,
+    source_stub,
+)
 from partition_svc.rpc.moving_servicer import MovingServicer, service
 from partition_svc.store.keys import LogHead
 from protos.partition.v1 import moving_pb2 as pb
 
 
 class OutgoingLogs:
-    """A source that says of every log who it is."""
+    """A source whose logs all end at the number of the source."""
 
     def __init__(self, number):
         self._number = number
@@ -30,8 +34,8 @@ class OutgoingLogs:
         yield
 
 
-async def asked(peers):
-    call = peers.stub("partition-0").CopyLog(pb.CopyLogRequest())
+async def copied_end_offsets(sources):
+    call = source_stub(sources, "partition-0").CopyLog(pb.CopyLogRequest())
     return [part.head.end_offset async for part in call]
 
 
@@ -45,17 +49,18 @@ def test_a_member_is_called_at_its_newest_address():
             await server.start()
             servers.append(server)
         view = ClusterView()
-        peers = Peers(view)
+        sources = SourceConnections(view, SourceConnection)
         try:
             with pytest.raises(BackendUnavailable):
-                peers.stub("partition-0")
+                source_stub(sources, "partition-0")
             for revision, server in enumerate(servers):
                 member = Member("partition-0", f"127.0.0.1:{server.port}")
                 view.apply(ClusterChange(revision, "c", members=[member]))
-                assert await asked(peers) == [revision + 1]
-                assert await asked(peers) == [revision + 1]
+                sources.view_changed()
+                assert await copied_end_offsets(sources) == [revision + 1]
+                assert await copied_end_offsets(sources) == [revision + 1]
         finally:
-            await peers.close()
+            await sources.close()
             for server in servers:
                 await server.stop(grace_s=0)
 
