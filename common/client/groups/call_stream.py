@@ -1,8 +1,8 @@
 """Group calls to one partition service over one long-lived stream (`batching_stream.py`).
 
-Calls begin at the owner in the order in which they were submitted; answers come in any order and
-find their call by its id. Where the stream breaks, the outcome of everything on it is unknown; what
-has not been sent fails with `CallNotSent`.
+The owner starts calls in the order in which they were submitted. Replies arrive in any order and
+carry the id of their call. When the stream breaks, the outcome of all calls on it is unknown; calls
+that were not sent fail with `CallNotSent`.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ Stream = grpc.aio.StreamStreamCall[bytes, pb.GroupAnswers]
 _METHOD: Final = "/coordinator.v1.CoordinatorService/CallStream"
 _CALLS_FIELD: Final = pb.GroupCalls.CALLS_FIELD_NUMBER
 
-#: What one message holds at most; one call may be larger.
+#: Limits of one message; a single call may be larger.
 _MESSAGE_BYTES_MAX: Final = 1 << 20
 _MESSAGE_CALLS_MAX: Final = 512
 
-#: What may be on its way to the owner without an answer. More waits here.
+#: Calls sent without a reply, in bytes; further ones wait here.
 _UNANSWERED_BYTES_MAX: Final = 8 << 20
 
 
@@ -42,38 +42,38 @@ class _Call(NamedTuple):
     encoded: bytes
     format: GroupCallFormat
     future: "Future[Any]"
-    since: float  # when it was submitted, in loop time
+    since: float  # loop time at which it was submitted
 
 
 def open_call_stream(channel: Channel) -> Stream:
-    # Not the stub's: that would copy each call into the message once more.
+    """Opens a CallStream that sends bytes: the stub would copy each call into the message."""
     stream: Any = channel.stream_stream(_METHOD, response_deserializer=pb.GroupAnswers.FromString)
     opened: Stream = stream()
     return opened
 
 
-class GroupCalls:
-    """Sends from the first call on. A `StreamHandler` of its stream."""
+class CallStreamClient:
+    """Opens its stream at the first call. Implements `StreamHandler`."""
 
     def __init__(
         self,
         name: str,
         open_stream: Callable[[], Stream],
         *,
-        answer_timeout_s: float = CALL_TIMEOUT_S,
+        reply_timeout_s: float = CALL_TIMEOUT_S,
     ) -> None:
-        """`name` is the owner's, for errors. A call without an answer in time fails."""
+        """`name` is the owner's, for errors. A call without a reply in time fails."""
         self._name = name
         # Calls are retried, so that losses may be frequent.
         self._stream = BatchingStream(
             name, "CallStream", open_stream, self, lost_level=logging.INFO
         )
-        self._answer_timeout_s = answer_timeout_s
+        self._reply_timeout_s = reply_timeout_s
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Call] = deque()
         self._unanswered: dict[int, _Call] = {}  # by id, oldest first
         self._unanswered_bytes = 0
-        self._answered_at = 0.0
+        self._replied_at = 0.0
         self._next_id = 0
 
     def submit(self, request: GroupRequest[ReplyT]) -> "Future[ReplyT]":
@@ -102,7 +102,7 @@ class GroupCalls:
         self._stream.abandon(error)
 
     async def close(self) -> None:
-        """Ends the stream. What has no answer yet fails."""
+        """Ends the stream. Calls without a reply fail."""
         await self._stream.close()
 
     @property
@@ -110,7 +110,7 @@ class GroupCalls:
         return bool(self._queue)
 
     def next_message(self) -> bytes | None:
-        """As much of what waits as one may hold; each call in it now counts as unanswered."""
+        """Takes as many calls from the queue as one message may hold. They become unanswered."""
         if self._unanswered_bytes >= _UNANSWERED_BYTES_MAX:
             return None
         parts: list[bytes] = []
@@ -121,7 +121,7 @@ class GroupCalls:
                 break
             call = self._queue.popleft()
             if call.future.done():
-                # Its caller went away.
+                # The caller has cancelled it.
                 continue
             room -= size
             self._unanswered[call.call_id] = call
@@ -130,23 +130,23 @@ class GroupCalls:
         return b"".join(parts) if parts else None
 
     def on_response(self, response: pb.GroupAnswers) -> None:
-        self._answered_at = self._loop.time()
+        self._replied_at = self._loop.time()
         for answer in response.answers:
-            self._settle(answer)
+            self._complete(answer)
 
     def check_timeouts(self) -> None:
-        """Gives up calls that are overdue, and the stream where nothing was answered since."""
-        overdue_since = self._loop.time() - self._answer_timeout_s
-        late = [one for one in self._unanswered.values() if one.since < overdue_since]
-        if late and self._answered_at < late[0].since:
-            raise BackendUnavailable(f"{self._name}: no answer in {self._answer_timeout_s} s")
+        """Fails overdue calls. Raises if the owner has sent no reply since they were queued."""
+        overdue_since = self._loop.time() - self._reply_timeout_s
+        late = [call for call in self._unanswered.values() if call.since < overdue_since]
+        if late and self._replied_at < late[0].since:
+            raise BackendUnavailable(f"{self._name}: no reply in {self._reply_timeout_s} s")
         for call in late:
             del self._unanswered[call.call_id]
             self._unanswered_bytes -= len(call.encoded)
         unsent: list[_Call] = []
         while self._queue and self._queue[0].since < overdue_since:
             unsent.append(self._queue.popleft())
-        _fail(late, BackendUnavailable(f"{self._name}: no answer in time"))
+        _fail(late, BackendUnavailable(f"{self._name}: no reply in time"))
         _fail(unsent, CallNotSent(f"{self._name}: could not be sent in time"))
         if late or unsent:
             self._stream.wake()
@@ -156,21 +156,21 @@ class GroupCalls:
         self._unanswered.clear()
         self._queue.clear()
         self._unanswered_bytes = 0
-        self._answered_at = 0.0
+        self._replied_at = 0.0
         _fail(in_doubt, error)
         _fail(unsent, CallNotSent(str(error)))
 
-    def _settle(self, answer: pb.GroupAnswer) -> None:
+    def _complete(self, answer: pb.GroupAnswer) -> None:
         call = self._unanswered.pop(answer.call_id, None)
         if call is None:
-            # Overdue, and given up.
+            # It was overdue and has failed.
             return
         self._unanswered_bytes -= len(call.encoded)
         if call.future.done():
             return
         field = call.format.stream_field
         if field is None or answer.WhichOneof("answer") != field:
-            error = BackendUnavailable(f"{self._name}: no answer to {field}")
+            error = BackendUnavailable(f"{self._name}: no reply to {field}")
             call.future.set_exception(error)
             return
         try:

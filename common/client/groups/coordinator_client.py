@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from common.client.groups.call_stream import GroupCalls, open_call_stream
+from common.client.groups.call_stream import CallStreamClient, open_call_stream
 from common.client.reachability import Reachability
 from common.ports.classic_groups import ListedGroups, ListGroups
 from common.ports.group_request import GroupRequest, ReplyT
@@ -39,7 +39,7 @@ class GrpcCoordinators:
         self._name = name
         self._reachability = reachability
         self._stub = CoordinatorServiceStub(channel)
-        self._calls = GroupCalls(name, lambda: open_call_stream(channel))
+        self._calls = CallStreamClient(name, lambda: open_call_stream(channel))
         if reachability is not None:
             reachability.on_lost(self._calls.abandon)
 

@@ -1,4 +1,4 @@
-"""The topic that holds the groups: found, or created by whoever needs it first."""
+"""The topic that holds the groups. It is created when it is needed for the first time."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ from common.runtime.single_flight import SingleFlight
 
 _CREATE_TIMEOUT_MS: Final = 5_000
 
-#: The last value for each group and offset is kept (as GroupCoordinatorConfig of Apache Kafka). A
-#: group, with what all its members told, is one record, and must fit into a batch. What is in small
-#: segments is compacted soon, so that there is little to be read when a coordinator is loaded.
+#: Compaction keeps the last record of each group and offset (Kafka's GroupCoordinatorConfig). A
+#: group with the metadata of all its members is one record, which must fit into a batch. Small
+#: segments are compacted soon, so that a coordinator has little to read when it loads.
 _CONFIGS: Final = {
     "cleanup.policy": "compact",
     "max.message.bytes": str(16 << 20),
@@ -21,10 +21,10 @@ _CONFIGS: Final = {
 
 
 class OffsetsTopic:
-    """`__consumer_offsets` as this gateway sees it."""
+    """`__consumer_offsets` in the view of this process."""
 
     def __init__(self, view: ClusterView, metadata: Metadata, *, partition_count: int) -> None:
-        """`partition_count` is what it is created with, if it has to be."""
+        """`partition_count` applies if the topic has to be created."""
         self._view = view
         self._metadata = metadata
         self._partition_count = partition_count
@@ -32,23 +32,27 @@ class OffsetsTopic:
 
     @property
     def known(self) -> Topic | None:
-        """The topic, where it is there."""
+        """The topic, or None if it does not exist yet."""
         return self._view.topic(OFFSETS_TOPIC)
 
     async def get(self) -> Topic:
-        """The topic, which is there from the first use on. Raises `BackendUnavailable`."""
+        """Returns the topic, created if needed.
+
+        Raises:
+            BackendUnavailable: it could not be created, or the view does not have it yet.
+        """
         topic = self._view.topic(OFFSETS_TOPIC)
         if topic is None:
             await self._creation.run()
             topic = self._view.topic(OFFSETS_TOPIC)
         if topic is None:
-            raise BackendUnavailable(f"{OFFSETS_TOPIC} is not there yet")
+            raise BackendUnavailable(f"{OFFSETS_TOPIC} does not exist yet")
         return topic
 
     async def close(self) -> None:
         await self._creation.close()
 
     async def _create(self) -> None:
-        wanted = NewTopic(OFFSETS_TOPIC, self._partition_count, configs=_CONFIGS)
-        # That another gateway was first is as good as having created it.
-        await self._metadata.create_topics([wanted], timeout_ms=_CREATE_TIMEOUT_MS)
+        topic = NewTopic(OFFSETS_TOPIC, self._partition_count, configs=_CONFIGS)
+        # The result is not checked: another process may have created it first.
+        await self._metadata.create_topics([topic], timeout_ms=_CREATE_TIMEOUT_MS)

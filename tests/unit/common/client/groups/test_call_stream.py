@@ -6,7 +6,7 @@ import pytest
 
 from common.client import batching_stream
 from common.client.groups import call_stream
-from common.client.groups.call_stream import GroupCalls, open_call_stream
+from common.client.groups.call_stream import CallStreamClient, open_call_stream
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from common.ports.group_errors import GroupRefusal
 from common.ports.unavailable import BackendUnavailable, CallNotSent
@@ -57,7 +57,7 @@ async def served(coordinators, address="127.0.0.1:0"):
 @asynccontextmanager
 async def calling(address, **options):
     async with open_channel(address) as channel:
-        calls = GroupCalls("p-0", lambda: open_call_stream(channel), **options)
+        calls = CallStreamClient("p-0", lambda: open_call_stream(channel), **options)
         try:
             yield calls
         finally:
@@ -79,7 +79,7 @@ def run(story):
 def counted(monkeypatch):
     """The numbers of calls in the messages that leave."""
     found = []
-    next_message = GroupCalls.next_message
+    next_message = CallStreamClient.next_message
 
     def counting(self):
         message = next_message(self)
@@ -87,7 +87,7 @@ def counted(monkeypatch):
             found.append(len(pb.GroupCalls.FromString(message).calls))
         return message
 
-    monkeypatch.setattr(GroupCalls, "next_message", counting)
+    monkeypatch.setattr(CallStreamClient, "next_message", counting)
     return found
 
 
@@ -235,7 +235,7 @@ def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatc
 
     async def story():
         owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address, answer_timeout_s=0.2) as calls:
+        async with served(owner) as (address, _), calling(address, reply_timeout_s=0.2) as calls:
             slow = beat(calls)
             await until(lambda: owner.asked)
             held = owner.open.pop()
@@ -243,7 +243,7 @@ def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatc
             while not slow.done():
                 await beat(calls)
                 await asyncio.sleep(0.001)
-            with pytest.raises(BackendUnavailable, match="no answer in time"):
+            with pytest.raises(BackendUnavailable, match="no reply in time"):
                 await slow
             # Its answer comes all the same, and the stream goes on.
             held[0].set_result(held[1])
@@ -258,8 +258,8 @@ def test_where_nothing_is_answered_any_more_the_stream_is_given_up(monkeypatch):
 
     async def story():
         owner = Coordinators(answers_at_once=False)
-        async with served(owner) as (address, _), calling(address, answer_timeout_s=0.05) as calls:
-            with pytest.raises(BackendUnavailable, match=r"no answer in 0\.05 s"):
+        async with served(owner) as (address, _), calling(address, reply_timeout_s=0.05) as calls:
+            with pytest.raises(BackendUnavailable, match=r"no reply in 0\.05 s"):
                 await beat(calls)
 
     run(story)
@@ -293,7 +293,7 @@ def test_an_answer_that_is_none_to_the_question_is_no_answer(answer):
             asked = beat(calls)
             await until(lambda: owner.asked)
             answer.call_id = 1
-            calls._settle(answer)
+            calls._complete(answer)
             with pytest.raises(BackendUnavailable, match="p-0"):
                 await asked
 
