@@ -1,4 +1,4 @@
-"""One list of results from the answers of several owners."""
+"""Merges the responses of several owners into one list of results."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,34 +11,38 @@ ResultT = TypeVar("ResultT")
 
 
 async def merge_results(
-    begun: Sequence[tuple[Awaitable[list[ResultT]], list[int]]],
+    requests: Sequence[tuple[Awaitable[list[ResultT]], list[int]]],
     missing: Mapping[int, Refusal],
     count: int,
     refused: Callable[[int, Refusal], ResultT],
 ) -> list[ResultT]:
-    """The results of all owners in the order of what was asked, `count` of them.
+    """Returns the results for all positions from 0 to `count`, in their order.
 
-    `begun` are their answers with the positions that each is about, `missing` positions about which
-    nobody was asked. `refused` makes the result for a position and the reason why it has none.
+    Args:
+        requests: awaitable responses of owners, each with the positions of its results.
+        missing: refusals for the positions that were sent to no owner.
+        count: the number of positions.
+        refused: makes the result for a position and a refusal.
 
     Raises:
-        BackendUnavailable: from the only owner concerned, or where none of them answers.
+        BackendUnavailable: no owner responded.
     """
-    answers = await asyncio.gather(*(one for one, _ in begun), return_exceptions=True)
-    errors = [answer for answer in answers if isinstance(answer, BaseException)]
-    if errors and len(errors) == len(answers):
+    responses = await asyncio.gather(*(request for request, _ in requests), return_exceptions=True)
+    errors = [response for response in responses if isinstance(response, BaseException)]
+    if errors and len(errors) == len(responses):
         raise errors[0]
-    results = {position: refused(position, why) for position, why in missing.items()}
-    for (_, positions), answer in zip(begun, answers, strict=True):
-        if isinstance(answer, BaseException):
-            why = _lost(answer)
-            results.update((position, refused(position, why)) for position in positions)
+    results = {position: refused(position, refusal) for position, refusal in missing.items()}
+    for (_, positions), response in zip(requests, responses, strict=True):
+        if isinstance(response, BaseException):
+            refusal = _refusal_of(response)
+            results.update((position, refused(position, refusal)) for position in positions)
         else:
-            results.update(zip(positions, answer, strict=True))
+            results.update(zip(positions, response, strict=True))
     return [results[position] for position in range(count)]
 
 
-def _lost(error: BaseException) -> Refusal:
+def _refusal_of(error: BaseException) -> Refusal:
+    """Returns NO_RESPONSE; raises an error that is not `BackendUnavailable` again."""
     if not isinstance(error, BackendUnavailable):
         raise error
     return Refusal.NO_RESPONSE

@@ -58,14 +58,14 @@ class GrpcPartitions(Partitions):
     ) -> None:
         """`name` is the owner's, which refuses calls for another one, `address` its host:port.
 
-        Without a `reject_handler` every refusal is the caller's.
+        Without a `reject_handler` every refusal goes to the caller.
         """
         self._name = name
-        # Two connections: a megabyte of fetched batches must not delay the answer to an append.
+        # Two connections: a megabyte of fetched batches must not delay the response to an append.
         self._channels = (MemberChannel(name, address), MemberChannel(name, address))
         self._reachability = Reachability(name, address, self._channels[1])
         self._stub = PartitionServiceStub(self._channels[0])
-        # Not the stub's: that would copy the batches into a message, and out of it again.
+        # Not the stub's method: it would copy the batches into a message and out of it.
         self._fetch: Any = self._channels[0].unary_unary(
             _FETCH,
             request_serializer=pb.FetchRequest.SerializeToString,
@@ -84,7 +84,7 @@ class GrpcPartitions(Partitions):
             reachability=self._reachability,
         )
 
-        # With the appends: what is waited for there is as short.
+        # On the connection of the appends, whose messages are as small.
         self.coordinators = GrpcCoordinators(name, self._channels[1], self._reachability)
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
@@ -110,7 +110,7 @@ class GrpcPartitions(Partitions):
             try:
                 return await self._fetches.fetch(query)
             except MethodUnimplemented:
-                # While services are updated one by one. A newer one comes with another connection.
+                # The owner is older, during a rolling update; a newer one is connected again.
                 self._has_stream = False
         try:
             return await self._fetch_by_call(query)
@@ -121,34 +121,34 @@ class GrpcPartitions(Partitions):
     async def list_offsets(self, queries: Sequence[OffsetQuery]) -> list[OffsetResult]:
         self._reachability.check()
         with unavailable_on_failure(f"{self._name} ListOffsets"):
-            answer: pb.ListOffsetsResponse = await self._stub.ListOffsets(
+            response: pb.ListOffsetsResponse = await self._stub.ListOffsets(
                 offset_queries_to_message(queries), timeout=CALL_TIMEOUT_S
             )
-        return offset_results_from_message(answer)
+        return offset_results_from_message(response)
 
     async def epoch_end_offsets(self, queries: Sequence[EpochQuery]) -> list[EpochEndOffset]:
         self._reachability.check()
         with unavailable_on_failure(f"{self._name} OffsetsForLeaderEpoch"):
-            answer: pb.OffsetsForLeaderEpochResponse = await self._stub.OffsetsForLeaderEpoch(
+            response: pb.OffsetsForLeaderEpochResponse = await self._stub.OffsetsForLeaderEpoch(
                 epoch_queries_to_message(queries), timeout=CALL_TIMEOUT_S
             )
-        return epoch_ends_from_message(answer)
+        return epoch_ends_from_message(response)
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
         self._reachability.check()
         with unavailable_on_failure(f"{self._name} DescribeLog"):
-            answer: pb.DescribeLogResponse = await self._stub.DescribeLog(
+            response: pb.DescribeLogResponse = await self._stub.DescribeLog(
                 logs_to_message(logs), timeout=CALL_TIMEOUT_S
             )
-        return descriptions_from_message(answer)
+        return descriptions_from_message(response)
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """As `OwnedPartitions.abandon`; fetches and calls end with `close`."""
+        """As `MemberConnection.abandon`; fetches and RPCs end with `close`."""
         self._appends.abandon(error)
         self.coordinators.abandon(error)
 
     async def close(self) -> None:
-        """Ends the streams and all calls; what has no answer yet fails."""
+        """Ends the streams and all calls. Calls without a response fail."""
         await self._reachability.close()
         await self._fetches.close()
         await self._appends.close()

@@ -1,4 +1,4 @@
-"""Sequence gaps of the producers of all logs, as this gateway has seen their appends fail."""
+"""Sequence gaps of the producers of all logs, which failed appends leave."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ NO_PRODUCER_ID: Final = -1
 
 
 class ProducerGaps:
-    """Decides which appends wait until their producer has sent a lost one again."""
+    """Decides which appends are refused until their producer has sent a lost one again."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

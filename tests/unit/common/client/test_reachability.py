@@ -98,14 +98,14 @@ def test_an_address_that_says_nothing_is_lost_after_a_while(monkeypatch):
 def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
     monkeypatch.setattr(reachability, "_HOLD_S", 60.0)
     ready = asyncio.Semaphore(0)
-    real = Reachability._note
+    real = Reachability._apply_state
 
     def note(self, state):
         real(self, state)
         if state is grpc.ChannelConnectivity.READY:
             ready.release()
 
-    monkeypatch.setattr(Reachability, "_note", note)
+    monkeypatch.setattr(Reachability, "_apply_state", note)
 
     async def story():
         # The server ends each connection after a moment.
@@ -121,7 +121,7 @@ def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
 
 def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
     """As the IP of a pod that is gone may be given to another one."""
-    monkeypatch.setattr(reachability, "_ASK_AGAIN_S", 0.05)
+    monkeypatch.setattr(reachability, "_CHECK_AGAIN_S", 0.05)
 
     async def serve(name):
         refusing = [RefuseOtherMembers(name)]
@@ -144,7 +144,7 @@ def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
 
 
 def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
-    for name in ("_ASK_EVERY_S", "_ASK_TIMEOUT_S", "_ASK_AGAIN_S"):
+    for name in ("_CHECK_EVERY_S", "_CHECK_TIMEOUT_S", "_CHECK_AGAIN_S"):
         monkeypatch.setattr(reachability, name, 0.1)
     answers = asyncio.Event()
 
@@ -171,7 +171,7 @@ def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
 
 
 def test_a_lost_owner_is_named_again_from_time_to_time(port, monkeypatch, caplog):
-    monkeypatch.setattr(reachability, "_REMIND_S", 0.05)
+    monkeypatch.setattr(reachability, "_LOG_AGAIN_S", 0.05)
 
     def lines():
         return [one for one in caplog.messages if one.startswith("cannot reach")]
