@@ -26,6 +26,7 @@ from benchmarks.report import machine, markdown
 from benchmarks.report.markdown import number
 from common.cluster.view import ClusterView
 from common.ports.classic_groups import GroupProtocol, JoinGroup
+from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.clients.raw_client import RawClient
@@ -171,6 +172,16 @@ async def _memory(broker: Deployment, found: Found) -> None:
     connection.close()
 
 
+class _NoCaller:
+    """A pending reply that no caller awaits."""
+
+    __slots__ = ()
+
+    def resolve(self, reply: object) -> None: ...
+
+    def reject(self, refusal: GroupRefusal) -> None: ...
+
+
 def _member_bytes(count: int) -> float:
     """What Python allocates for one more member of a group, in the coordinator's state."""
     group = Group("g", GroupSettings(), ClusterView())
@@ -178,7 +189,7 @@ def _member_bytes(count: int) -> float:
     for n in range(count):
         protocol = GroupProtocol("range", bytes(40))
         join = JoinGroup("g", "", "consumer", [protocol], 45_000, 300_000, needs_member_id=False)
-        group.join(join, object(), 0, f"client-{n:036}")
+        group.join(join, _NoCaller(), 0, f"client-{n:036}")
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return size / count

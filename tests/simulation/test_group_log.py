@@ -39,7 +39,7 @@ from common.ports.partitions import LogId
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.runtime.loader import LoadedGroup, load
 from partition_svc.coordinator.runtime.shard import Shard
-from partition_svc.coordinator.runtime.writer import Writing
+from partition_svc.coordinator.runtime.writer import CoordinatorWriter
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.clients.classic_readers import assignment, subscription
 from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
@@ -70,7 +70,7 @@ class Simulation:
             for one, name in zip(TOPIC_IDS, "tu", strict=True)
         ]
         view.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics))
-        writing = Writing(
+        writing = CoordinatorWriter(
             core, LOG, 0, batch_bytes_max=lambda: BATCH_BYTES_MAX, on_failed=self.failures.append
         )
         settings = GroupSettings(initial_rebalance_delay_ms=0, max_size=4)

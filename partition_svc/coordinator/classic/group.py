@@ -13,7 +13,7 @@ from partition_svc.coordinator.classic.state import (
     next_state,
 )
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -71,7 +71,7 @@ class ClassicGroup:
         """Changes the state as the table of `state.py` says. Raises `IllegalTransition`."""
         self._state = next_state(self._state, event)
 
-    def transition_at(self, event: ClassicGroupEvent, effects: Effects) -> None:
+    def transition_at(self, event: ClassicGroupEvent, effects: CoordinatorResult) -> None:
         """As `transition`; sets `state_since_ms`, which is stored with the group."""
         self.transition(event)
         self.state_since_ms = effects.wall_ms
@@ -95,21 +95,21 @@ class ClassicGroup:
         member.deadline_ms = now_ms + member.session_timeout_ms
         self.schedule(member.deadline_ms)
 
-    def remove_member(self, member: ClassicGroupMember, effects: Effects) -> None:
+    def remove_member(self, member: ClassicGroupMember, effects: CoordinatorResult) -> None:
         """Removes a member and rejects its pending join and sync."""
         member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
         self.members.remove(member)
 
-    def store(self, effects: Effects) -> None:
+    def store(self, effects: CoordinatorResult) -> None:
         """Writes the record of the group as it is now."""
         self.is_stored = True
         effects.records.append(GroupRecord(self.group_id, self._stored()))
 
-    def write_tombstone(self, effects: Effects) -> None:
+    def write_tombstone(self, effects: CoordinatorResult) -> None:
         if self.is_stored:
             effects.records.append(GroupRecord(self.group_id, None))
 
-    def delete(self, effects: Effects) -> None:
+    def delete(self, effects: CoordinatorResult) -> None:
         """Deletes an empty group."""
         self.write_tombstone(effects)
         self.transition(ClassicGroupEvent.DELETED)

@@ -12,7 +12,7 @@ from partition_svc.coordinator.classic import rebalance, static_members
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import joining_member
 from partition_svc.coordinator.classic.state import ClassicGroupState
-from partition_svc.coordinator.records.result import Effects, Ticket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 
 #: Limit of pending member ids in a group; more than a group has members.
 _PENDING_MAX: Final = 10_000
@@ -22,11 +22,11 @@ class Joining(NamedTuple):
     """A JoinGroup request. `new_member_id`: used where the request has none; never used before."""
 
     request: JoinGroup
-    ticket: Ticket
+    ticket: PendingReply
     new_member_id: str
 
 
-def join(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+def join(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
     """Responds at once if the request is rejected or changes nothing, else with the generation."""
     request, ticket, _ = joining
     member_id = request.member_id
@@ -78,14 +78,14 @@ def _has_room(group: ClassicGroup, member_id: str) -> bool:
     return member_id in joined or len(joined) < size_max
 
 
-def _reject_surplus(group: ClassicGroup, member_id: str, effects: Effects) -> None:
+def _reject_surplus(group: ClassicGroup, member_id: str, effects: CoordinatorResult) -> None:
     group.members.pending.pop(member_id, None)
     if member_id in group.members:
         group.remove_member(group.members[member_id], effects)
     rebalance.maybe_complete_join(group, effects)
 
 
-def _join_without_id(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+def _join_without_id(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
     request, ticket, new_member_id = joining
     static_id = group.members.id_of(request.group_instance_id)
     if static_id is not None:
@@ -107,7 +107,9 @@ def _add_pending_id(group: ClassicGroup, member_id: str, expires_ms: int) -> Non
     group.schedule(expires_ms)
 
 
-def _add_member(group: ClassicGroup, joining: Joining, member_id: str, effects: Effects) -> None:
+def _add_member(
+    group: ClassicGroup, joining: Joining, member_id: str, effects: CoordinatorResult
+) -> None:
     request, ticket, _ = joining
     member = joining_member(request, member_id)
     member.is_new = True
@@ -121,7 +123,7 @@ def _add_member(group: ClassicGroup, joining: Joining, member_id: str, effects: 
     rebalance.rebalance_or_complete_join(group, effects)
 
 
-def _rejoin(group: ClassicGroup, joining: Joining, effects: Effects) -> None:
+def _rejoin(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
     """Rebalances if the member's protocols changed, or if the leader of a Stable group joins again.
 
     Other members get the current generation.

@@ -7,10 +7,10 @@ from common.ports.classic_groups import LeaveGroup, LeavingMember, Left, LeftMem
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic import rebalance
 from partition_svc.coordinator.classic.group import ClassicGroup
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def leave(group: ClassicGroup, request: LeaveGroup, effects: Effects) -> Left:
+def leave(group: ClassicGroup, request: LeaveGroup, effects: CoordinatorResult) -> Left:
     """Removes the members and rebalances the group, or completes a join that waited for them."""
     if not group.group_id:
         return Left(refusal=GroupRefusal.INVALID_GROUP_ID)
@@ -26,7 +26,9 @@ def leave(group: ClassicGroup, request: LeaveGroup, effects: Effects) -> Left:
     return Left(left)
 
 
-def _remove(group: ClassicGroup, leaving: LeavingMember, effects: Effects) -> GroupRefusal | None:
+def _remove(
+    group: ClassicGroup, leaving: LeavingMember, effects: CoordinatorResult
+) -> GroupRefusal | None:
     members = group.members
     if leaving.member_id in members.pending:
         del members.pending[leaving.member_id]

@@ -12,7 +12,7 @@ from common.ports.classic_groups import (
     Synced,
 )
 from common.ports.group_errors import GroupClient, GroupRefusal
-from partition_svc.coordinator.records.result import Effects, Ticket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 from partition_svc.coordinator.records.stored import StoredMember
 
 
@@ -32,8 +32,8 @@ class ClassicGroupMember:
     assignment: bytes = b""
     deadline_ms: int = 0
     is_new: bool = False
-    join_ticket: Ticket | None = None
-    sync_ticket: Ticket | None = None
+    join_ticket: PendingReply | None = None
+    sync_ticket: PendingReply | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -52,29 +52,29 @@ class ClassicGroupMember:
         """Returns the first of its protocols that is a candidate; there is one."""
         return next(each.name for each in self.protocols if each.name in candidates)
 
-    def hold_join(self, ticket: Ticket, effects: Effects) -> None:
+    def hold_join(self, ticket: PendingReply, effects: CoordinatorResult) -> None:
         """Keeps a join pending. Rejects one that was pending before; its caller may join again."""
         self.respond_to_join(
             _rejected_join(self.member_id, GroupRefusal.REBALANCE_IN_PROGRESS), effects
         )
         self.join_ticket = ticket
 
-    def hold_sync(self, ticket: Ticket, effects: Effects) -> None:
+    def hold_sync(self, ticket: PendingReply, effects: CoordinatorResult) -> None:
         """Keeps a sync pending. Rejects one that was pending before."""
         self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
         self.sync_ticket = ticket
 
-    def respond_to_join(self, joined: Joined, effects: Effects) -> None:
+    def respond_to_join(self, joined: Joined, effects: CoordinatorResult) -> None:
         if self.join_ticket is not None:
             effects.reply(self.join_ticket, joined)
             self.join_ticket = None
 
-    def respond_to_sync(self, synced: Synced, effects: Effects) -> None:
+    def respond_to_sync(self, synced: Synced, effects: CoordinatorResult) -> None:
         if self.sync_ticket is not None:
             effects.reply(self.sync_ticket, synced)
             self.sync_ticket = None
 
-    def reject_pending(self, refusal: GroupRefusal, effects: Effects) -> None:
+    def reject_pending(self, refusal: GroupRefusal, effects: CoordinatorResult) -> None:
         """Rejects the pending join and sync."""
         self.respond_to_join(_rejected_join(self.member_id, refusal), effects)
         self.respond_to_sync(Synced(refusal=refusal), effects)

@@ -11,10 +11,10 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def rebalance_or_complete_join(group: ClassicGroup, effects: Effects) -> None:
+def rebalance_or_complete_join(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Starts a rebalance, or completes the join phase of the current one if possible."""
     if group.state is ClassicGroupState.PREPARING_REBALANCE:
         maybe_complete_join(group, effects)
@@ -22,14 +22,14 @@ def rebalance_or_complete_join(group: ClassicGroup, effects: Effects) -> None:
         prepare_rebalance(group, effects)
 
 
-def maybe_complete_join(group: ClassicGroup, effects: Effects) -> None:
+def maybe_complete_join(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Completes the join phase if all members have joined and no initial delay is running."""
     is_joining = group.state is ClassicGroupState.PREPARING_REBALANCE
     if is_joining and group.initial_delay_left_ms is None and group.members.have_all_joined:
         complete_join(group, effects)
 
 
-def prepare_rebalance(group: ClassicGroup, effects: Effects) -> None:
+def prepare_rebalance(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Ends the generation. Heartbeat responses tell members to join again."""
     was_empty = group.state is ClassicGroupState.EMPTY
     if group.state is ClassicGroupState.COMPLETING_REBALANCE:
@@ -45,7 +45,7 @@ def prepare_rebalance(group: ClassicGroup, effects: Effects) -> None:
         _wait_for_joins(group, group.members.rebalance_timeout_ms, effects)
 
 
-def on_join_deadline(group: ClassicGroup, effects: Effects) -> None:
+def on_join_deadline(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Completes the join phase, or extends the initial delay if members joined meanwhile."""
     left_ms = group.initial_delay_left_ms
     if left_ms and group.has_newcomer:
@@ -57,7 +57,7 @@ def on_join_deadline(group: ClassicGroup, effects: Effects) -> None:
         complete_join(group, effects)
 
 
-def complete_join(group: ClassicGroup, effects: Effects) -> None:
+def complete_join(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Starts the next generation with the members that joined and all static members.
 
     Waits another rebalance timeout if only static members are left and none joined (KIP-345).
@@ -92,7 +92,7 @@ def current_generation(group: ClassicGroup, member: ClassicGroupMember, *, leads
     )
 
 
-def _start_initial_delay(group: ClassicGroup, effects: Effects) -> None:
+def _start_initial_delay(group: ClassicGroup, effects: CoordinatorResult) -> None:
     delay_ms = group.settings.initial_rebalance_delay_ms
     group.has_newcomer = False
     group.initial_delay_left_ms = max(group.members.rebalance_timeout_ms - delay_ms, 0)
@@ -102,12 +102,12 @@ def _start_initial_delay(group: ClassicGroup, effects: Effects) -> None:
         complete_join(group, effects)
 
 
-def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: Effects) -> None:
+def _wait_for_joins(group: ClassicGroup, wait_ms: int, effects: CoordinatorResult) -> None:
     group.join_by_ms = effects.now_ms + wait_ms
     group.schedule(group.join_by_ms)
 
 
-def _start_generation(group: ClassicGroup, effects: Effects) -> None:
+def _start_generation(group: ClassicGroup, effects: CoordinatorResult) -> None:
     group.protocol = group.members.choose_protocol()
     group.transition_at(ClassicGroupEvent.JOIN_COMPLETED, effects)
     for member in group.members:
@@ -122,7 +122,7 @@ def _start_generation(group: ClassicGroup, effects: Effects) -> None:
     group.store(effects)
 
 
-def _reject_syncs(group: ClassicGroup, effects: Effects) -> None:
+def _reject_syncs(group: ClassicGroup, effects: CoordinatorResult) -> None:
     for member in group.members:
         if member.sync_ticket is not None:
             member.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)

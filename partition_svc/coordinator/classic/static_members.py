@@ -9,14 +9,14 @@ from partition_svc.coordinator.classic import rebalance
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember, joining_member
 from partition_svc.coordinator.classic.state import ClassicGroupState
-from partition_svc.coordinator.records.result import Effects, Ticket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 
 
 def replace(
     group: ClassicGroup,
     member: ClassicGroupMember,
-    joining: tuple[JoinGroup, Ticket, str],
-    effects: Effects,
+    joining: tuple[JoinGroup, PendingReply, str],
+    effects: CoordinatorResult,
 ) -> None:
     """Replaces `member`, which is fenced from now on, by one with a new member id.
 
@@ -42,7 +42,7 @@ def _respond_without_rebalance(
     new_member: ClassicGroupMember,
     request: JoinGroup,
     old_leader: str | None,
-    effects: Effects,
+    effects: CoordinatorResult,
 ) -> None:
     """Makes sure that a returning leader does not compute an assignment.
 

@@ -9,10 +9,12 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects, Ticket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 
 
-def sync(group: ClassicGroup, request: SyncGroup, ticket: Ticket, effects: Effects) -> None:
+def sync(
+    group: ClassicGroup, request: SyncGroup, ticket: PendingReply, effects: CoordinatorResult
+) -> None:
     """Holds the request until the leader's SyncGroup supplies the assignment."""
     refusal = _refusal(group, request)
     if refusal is not None:
@@ -57,7 +59,7 @@ def _mark_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
         group.sync_by_ms = NO_DEADLINE
 
 
-def _assign(group: ClassicGroup, request: SyncGroup, effects: Effects) -> None:
+def _assign(group: ClassicGroup, request: SyncGroup, effects: CoordinatorResult) -> None:
     """Members that the leader did not list get an empty assignment."""
     assignments = {each.member_id: each.assignment for each in request.assignments}
     group.transition_at(ClassicGroupEvent.ASSIGNMENT_RECEIVED, effects)

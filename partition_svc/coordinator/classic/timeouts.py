@@ -9,10 +9,10 @@ from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.member import ClassicGroupMember
 from partition_svc.coordinator.classic.state import ClassicGroupEvent
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def on_deadline(group: ClassicGroup, effects: Effects) -> None:
+def on_deadline(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Handles what is due at `effects.now_ms` and computes the next deadline."""
     if effects.now_ms < group.next_deadline_ms:
         return
@@ -23,7 +23,7 @@ def on_deadline(group: ClassicGroup, effects: Effects) -> None:
     group.next_deadline_ms = _next_deadline_ms(group)
 
 
-def _expire_sessions(group: ClassicGroup, effects: Effects) -> None:
+def _expire_sessions(group: ClassicGroup, effects: CoordinatorResult) -> None:
     now_ms, members = effects.now_ms, group.members
     for member_id in [each for each, at_ms in members.pending.items() if at_ms <= now_ms]:
         del members.pending[member_id]
@@ -36,7 +36,7 @@ def _expire_sessions(group: ClassicGroup, effects: Effects) -> None:
         rebalance.maybe_complete_join(group, effects)
 
 
-def _expire_syncs(group: ClassicGroup, effects: Effects) -> None:
+def _expire_syncs(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Removes members that joined the generation and sent no SyncGroup."""
     if group.sync_by_ms > effects.now_ms:
         return
@@ -58,7 +58,7 @@ def _next_deadline_ms(group: ClassicGroup) -> int:
     return min(group.join_by_ms, group.sync_by_ms, *sessions, *pending, NO_DEADLINE)
 
 
-def restart(group: ClassicGroup, effects: Effects) -> None:
+def restart(group: ClassicGroup, effects: CoordinatorResult) -> None:
     """Starts the sessions of a group that was loaded from the log.
 
     Rebalances a generation whose assignment was never stored, one without a leader

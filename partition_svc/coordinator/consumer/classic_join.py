@@ -17,7 +17,7 @@ from partition_svc.coordinator.records.consumer_protocol import (
     Subscription,
     read_subscription,
 )
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, StoredSubscription
 
 
@@ -37,7 +37,7 @@ def join_refusal(group: ConsumerGroup, request: JoinGroup) -> GroupRefusal | Non
     return None
 
 
-def join(group: ConsumerGroup, joining: Joining, effects: Effects) -> None:
+def join(group: ConsumerGroup, joining: Joining, effects: CoordinatorResult) -> None:
     """Adds or updates the member. A static one without an id replaces that of its instance id."""
     request, ticket, new_member_id = joining
     refusal = join_refusal(group, request)
@@ -74,7 +74,9 @@ def _existing_member(
     return static if static.member_id == request.member_id else GroupRefusal.FENCED_INSTANCE_ID
 
 
-def _joined(group: ConsumerGroup, request: JoinGroup, member_id: str, effects: Effects) -> Joined:
+def _joined(
+    group: ConsumerGroup, request: JoinGroup, member_id: str, effects: CoordinatorResult
+) -> Joined:
     existing = _existing_member(group, request)
     before = (
         existing if isinstance(existing, ConsumerGroupMember) else ConsumerGroupMember(member_id)

@@ -29,7 +29,7 @@ from partition_svc.coordinator.records.consumer_protocol import (
     read_subscription,
     write_assignment,
 )
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     MemberState,
     StoredClassic,
@@ -52,7 +52,7 @@ def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
 
 
 def heartbeat(
-    group: ConsumerGroup, request: GroupHeartbeat, effects: Effects
+    group: ConsumerGroup, request: GroupHeartbeat, effects: CoordinatorResult
 ) -> GroupRefusal | None:
     """Returns REBALANCE_IN_PROGRESS if the member has to join within its rebalance timeout."""
     member = _classic_member(group, request.member_id, request.group_instance_id)
@@ -69,7 +69,7 @@ def heartbeat(
     return GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def leave(group: ConsumerGroup, request: LeaveGroup, effects: Effects) -> Left:
+def leave(group: ConsumerGroup, request: LeaveGroup, effects: CoordinatorResult) -> Left:
     """Removes members of either protocol: operators remove consumer members so, as in Kafka.
 
     The group may have to be downgraded afterwards.

@@ -12,11 +12,11 @@ from partition_svc.coordinator.consumer.classic_member import assignment_bytes
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.records.consumer_protocol import CONSUMER_PROTOCOL_TYPE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import StoredClassic
 
 
-def downgraded(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
+def downgraded(group: ConsumerGroup, effects: CoordinatorResult) -> ClassicGroup:
     """Returns the classic group that replaces `group`, whose epoch becomes the generation.
 
     The group rebalances; until then members keep their assignments. Its record names no leader, so
@@ -43,7 +43,7 @@ def member_to_replace(group: ConsumerGroup, request: JoinGroup) -> ConsumerGroup
 
 
 def downgrade_for_replacement(
-    group: ConsumerGroup, last: ConsumerGroupMember, request: JoinGroup, effects: Effects
+    group: ConsumerGroup, last: ConsumerGroupMember, request: JoinGroup, effects: CoordinatorResult
 ) -> ClassicGroup:
     """Converts the group to classic, with `last` as the static member that `request` replaces.
 
@@ -61,7 +61,7 @@ def downgrade_for_replacement(
     return classic
 
 
-def _converted(group: ConsumerGroup, effects: Effects) -> ClassicGroup:
+def _converted(group: ConsumerGroup, effects: CoordinatorResult) -> ClassicGroup:
     group.write_tombstones(effects)
     classic = ClassicGroup(group.group_id, group.settings)
     classic.protocol_type = CONSUMER_PROTOCOL_TYPE

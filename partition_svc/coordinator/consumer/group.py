@@ -12,7 +12,7 @@ from common.ports.metadata import Topic
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     EMPTY_ASSIGNMENT,
     Assignment,
@@ -112,24 +112,26 @@ class ConsumerGroup:
         member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
         self.schedule(member.deadline_ms)
 
-    def bump_epoch(self, effects: Effects) -> None:
+    def bump_epoch(self, effects: CoordinatorResult) -> None:
         self.epoch += 1
         self.store_epoch(effects)
 
-    def store_epoch(self, effects: Effects) -> None:
+    def store_epoch(self, effects: CoordinatorResult) -> None:
         self.is_stored = True
         stored = StoredEpoch(self.epoch, self.metadata_hash)
         effects.records.append(EpochRecord(self.group_id, stored))
 
-    def store_subscription(self, member: ConsumerGroupMember, effects: Effects) -> None:
+    def store_subscription(self, member: ConsumerGroupMember, effects: CoordinatorResult) -> None:
         record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
         effects.records.append(record)
 
-    def store_target(self, member_id: str, target: Assignment, effects: Effects) -> None:
+    def store_target(self, member_id: str, target: Assignment, effects: CoordinatorResult) -> None:
         self.targets[member_id] = target
         effects.records.append(TargetRecord(self.group_id, member_id, target))
 
-    def store_current_assignment(self, member: ConsumerGroupMember, effects: Effects) -> None:
+    def store_current_assignment(
+        self, member: ConsumerGroupMember, effects: CoordinatorResult
+    ) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
         effects.records.append(record)
 
@@ -140,7 +142,7 @@ class ConsumerGroup:
         for partition in owned:
             self._owners[partition] = member.member_id
 
-    def remove_member(self, member: ConsumerGroupMember, effects: Effects) -> None:
+    def remove_member(self, member: ConsumerGroupMember, effects: CoordinatorResult) -> None:
         """Removes a member and releases its partitions, without a new epoch."""
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
@@ -151,7 +153,9 @@ class ConsumerGroup:
             SubscriptionRecord(self.group_id, member.member_id, None),
         )
 
-    def remove_members(self, members: Iterable[ConsumerGroupMember], effects: Effects) -> None:
+    def remove_members(
+        self, members: Iterable[ConsumerGroupMember], effects: CoordinatorResult
+    ) -> None:
         """Removes members in a new epoch.
 
         A group that `should_downgrade` keeps its epoch, which becomes the generation.
@@ -161,7 +165,7 @@ class ConsumerGroup:
         if not self.should_downgrade:
             self.bump_epoch(effects)
 
-    def write_tombstones(self, effects: Effects) -> None:
+    def write_tombstones(self, effects: CoordinatorResult) -> None:
         """Deletes the records of the group and its members."""
         ids = list(self.members)
         effects.records += [CurrentRecord(self.group_id, member_id, None) for member_id in ids]

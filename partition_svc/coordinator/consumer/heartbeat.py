@@ -22,7 +22,7 @@ from partition_svc.coordinator.consumer.member import (
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.consumer.topic_patterns import InvalidPattern, compiled
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     Assignment,
     StoredSubscription,
@@ -41,7 +41,7 @@ class _Rejected(Exception):
 
 
 def consumer_heartbeat(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
+    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     """Returns the response. A rejected heartbeat changes nothing.
 
@@ -99,7 +99,7 @@ def _invalid_join(request: ConsumerHeartbeat) -> str | None:
 
 
 def _update(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
+    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     owned = None if request.owned is None else from_owned_partitions(request.owned)
     before = _existing_member(group, request, owned) or ConsumerGroupMember(request.member_id)
@@ -224,7 +224,7 @@ def _is_full(request: ConsumerHeartbeat) -> bool:
 
 
 def _leave(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: Effects
+    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     if request.instance_id is None:
         member = group.members.get(request.member_id)

@@ -13,7 +13,7 @@ from partition_svc.coordinator.consumer.member import (
 )
 from partition_svc.coordinator.consumer.targets import refresh_topics, update_targets
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     EMPTY_ASSIGNMENT,
     Assignment,
@@ -27,7 +27,7 @@ def subscribe(
     before: ConsumerGroupMember,
     member_id: str,
     subscription: StoredSubscription,
-    effects: Effects,
+    effects: CoordinatorResult,
 ) -> ConsumerGroupMember:
     """Sets the subscription of a member, and updates the targets if that changed anything.
 
@@ -54,7 +54,7 @@ def reconcile(
     group: ConsumerGroup,
     member: ConsumerGroupMember,
     owned: Assignment | None,
-    effects: Effects,
+    effects: CoordinatorResult,
     *,
     is_new: bool,
 ) -> bool:
@@ -88,7 +88,7 @@ def _assignor_input(subscription: StoredSubscription) -> tuple[object, ...]:
 
 
 def _with_member_id(
-    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: Effects
+    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: CoordinatorResult
 ) -> ConsumerGroupMember:
     """Returns the member under `member_id`, with the assignment and the target of `before`."""
     if before.member_id == member_id:

@@ -14,7 +14,7 @@ from partition_svc.coordinator.consumer.topic_patterns import (
     matching_topics,
     metadata_hash,
 )
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import EMPTY_ASSIGNMENT, TargetEpochRecord
 
 
@@ -35,7 +35,7 @@ def refresh_topics(group: ConsumerGroup) -> bool:
     return is_changed
 
 
-def update_targets(group: ConsumerGroup, effects: Effects) -> None:
+def update_targets(group: ConsumerGroup, effects: CoordinatorResult) -> None:
     """Computes the targets of the group's epoch, unless they are current."""
     if group.assignment_epoch >= group.epoch:
         return

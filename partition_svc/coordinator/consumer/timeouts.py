@@ -5,10 +5,10 @@ Kafka: the session, rebalance, join and sync timers of GroupMetadataManager.
 
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def on_deadline(group: ConsumerGroup, effects: Effects) -> None:
+def on_deadline(group: ConsumerGroup, effects: CoordinatorResult) -> None:
     """Removes the members whose deadline has passed."""
     if effects.now_ms < group.next_deadline_ms:
         return

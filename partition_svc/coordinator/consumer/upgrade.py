@@ -22,7 +22,7 @@ from partition_svc.coordinator.records.consumer_protocol import (
     read_assignment,
     read_subscription,
 )
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     EMPTY_ASSIGNMENT,
     StoredClassic,
@@ -34,14 +34,14 @@ _MALFORMED: Final = "to consumer group because the embedded consumer protocol is
 
 
 def first_heartbeat(
-    classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, effects: Effects
+    classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, effects: CoordinatorResult
 ) -> tuple[ConsumerHeartbeatTaken, ConsumerGroup | None]:
     """Handles a heartbeat of the consumer protocol in a classic group.
 
     Returns the response, and the consumer group that replaces `classic` if it was accepted. If it
     was rejected, `classic` stays as it is and nothing is written.
     """
-    attempt = Effects(effects.now_ms, wall_clock=effects.wall_clock)
+    attempt = CoordinatorResult(effects.now_ms, wall_clock=effects.wall_clock)
     if classic.state is ClassicGroupState.EMPTY:
         group = ConsumerGroup(classic.group_id, classic.settings, view)
     elif request.member_epoch != JOIN_GROUP_MEMBER_EPOCH:
@@ -62,7 +62,7 @@ def first_heartbeat(
 
 
 def _upgraded(
-    classic: ClassicGroup, view: Topics, effects: Effects
+    classic: ClassicGroup, view: Topics, effects: CoordinatorResult
 ) -> ConsumerGroup | ConsumerHeartbeatTaken:
     """Returns the consumer group, whose records are written, or the rejecting response.
 
@@ -138,7 +138,7 @@ def _stored_subscription(
     )
 
 
-def _store(group: ConsumerGroup, effects: Effects) -> None:
+def _store(group: ConsumerGroup, effects: CoordinatorResult) -> None:
     for member in group.members.values():
         group.store_subscription(member, effects)
     group.store_epoch(effects)

@@ -4,10 +4,10 @@ from common.ports.classic_groups import GroupResult
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.group.state import GroupState
 from partition_svc.coordinator.offsets import classic_rules, consumer_rules
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def delete(group: GroupState, effects: Effects) -> GroupResult:
+def delete(group: GroupState, effects: CoordinatorResult) -> GroupResult:
     """Deletes a group without members, and its offsets (DeleteGroups)."""
     refusal = None
     if not group.exists:
@@ -20,7 +20,7 @@ def delete(group: GroupState, effects: Effects) -> GroupResult:
     return GroupResult(group.group_id, refusal)
 
 
-def expire_offsets(group: GroupState, effects: Effects) -> None:
+def expire_offsets(group: GroupState, effects: CoordinatorResult) -> None:
     """Deletes expired offsets, and the group itself if it is empty without them.
 
     A group with pending member ids stays: their members are about to join.
@@ -34,7 +34,7 @@ def expire_offsets(group: GroupState, effects: Effects) -> None:
         _delete_members(group, effects)
 
 
-def _delete_members(group: GroupState, effects: Effects) -> None:
+def _delete_members(group: GroupState, effects: CoordinatorResult) -> None:
     if group.consumer is not None:
         group.consumer.write_tombstones(effects)
     group.classic.delete(effects)

@@ -39,11 +39,11 @@ from partition_svc.coordinator.consumer import timeouts as consumer_timeouts
 from partition_svc.coordinator.consumer.heartbeat import consumer_heartbeat
 from partition_svc.coordinator.group import deletion, offset_requests
 from partition_svc.coordinator.group.state import GroupState
-from partition_svc.coordinator.records.result import Effects, Ticket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 
 
 class Group(GroupState):
-    """Requests change the group at once; `Effects` says when their replies may be sent.
+    """Requests change the group at once; `CoordinatorResult` says when their replies may be sent.
 
     Each request is followed by `confirm` or `roll_back`. `now_ms` of all methods: milliseconds of
     one monotonic clock.
@@ -51,7 +51,7 @@ class Group(GroupState):
 
     __slots__ = ()
 
-    def on_deadline(self, now_ms: int) -> Effects:
+    def on_deadline(self, now_ms: int) -> CoordinatorResult:
         """Expires sessions, joins, syncs and revocations that are due."""
         effects = self._effects(now_ms)
         classic_timeouts.on_deadline(self.classic, effects)
@@ -60,7 +60,9 @@ class Group(GroupState):
             self._maybe_downgrade(effects)
         return effects
 
-    def join(self, request: JoinGroup, ticket: Ticket, now_ms: int, new_member_id: str) -> Effects:
+    def join(
+        self, request: JoinGroup, ticket: PendingReply, now_ms: int, new_member_id: str
+    ) -> CoordinatorResult:
         """`new_member_id`: used where the request has no member id; never used before."""
         effects = self._effects(now_ms)
         joining = Joining(request, ticket, new_member_id)
@@ -78,7 +80,7 @@ class Group(GroupState):
             self.consumer = None
         return effects
 
-    def sync(self, request: SyncGroup, ticket: Ticket, now_ms: int) -> Effects:
+    def sync(self, request: SyncGroup, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
         effects = self._effects(now_ms)
         group = self.consumer_with_members
         if group is None:
@@ -87,7 +89,9 @@ class Group(GroupState):
             effects.reply(ticket, classic_member.sync(group, request, now_ms))
         return effects
 
-    def heartbeat(self, request: GroupHeartbeat, ticket: Ticket, now_ms: int) -> Effects:
+    def heartbeat(
+        self, request: GroupHeartbeat, ticket: PendingReply, now_ms: int
+    ) -> CoordinatorResult:
         effects = self._effects(now_ms)
         group = self.consumer_with_members
         if group is None:
@@ -97,7 +101,7 @@ class Group(GroupState):
         effects.reply(ticket, HeartbeatTaken(refusal))
         return effects
 
-    def leave(self, request: LeaveGroup, ticket: Ticket, now_ms: int) -> Effects:
+    def leave(self, request: LeaveGroup, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
         effects = self._effects(now_ms)
         group = self.consumer_with_members
         if group is None:
@@ -109,8 +113,8 @@ class Group(GroupState):
         return effects
 
     def consumer_heartbeat(
-        self, request: ConsumerHeartbeat, ticket: Ticket, now_ms: int, new_member_id: str
-    ) -> Effects:
+        self, request: ConsumerHeartbeat, ticket: PendingReply, now_ms: int, new_member_id: str
+    ) -> CoordinatorResult:
         """`new_member_id`: as in `join`."""
         effects = self._effects(now_ms)
         if not request.member_id:
@@ -122,26 +126,30 @@ class Group(GroupState):
             self._maybe_downgrade(effects)
         return effects
 
-    def commit(self, request: CommitOffsets, ticket: Ticket, now_ms: int) -> Effects:
+    def commit(
+        self, request: CommitOffsets, ticket: PendingReply, now_ms: int
+    ) -> CoordinatorResult:
         effects = self._effects(now_ms)
         effects.reply(ticket, offset_requests.commit(self, request, effects))
         return effects
 
-    def fetch(self, request: FetchOffsets, ticket: Ticket, now_ms: int) -> Effects:
-        return Effects(now_ms, [(ticket, offset_requests.fetch(self, request))])
+    def fetch(self, request: FetchOffsets, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
+        return CoordinatorResult(now_ms, [(ticket, offset_requests.fetch(self, request))])
 
-    def delete_offsets(self, request: DeleteOffsets, ticket: Ticket, now_ms: int) -> Effects:
+    def delete_offsets(
+        self, request: DeleteOffsets, ticket: PendingReply, now_ms: int
+    ) -> CoordinatorResult:
         effects = self._effects(now_ms)
         effects.reply(ticket, offset_requests.delete(self, request, effects))
         return effects
 
-    def delete(self, ticket: Ticket, now_ms: int) -> Effects:
+    def delete(self, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
         """Deletes a group without members, and its offsets (DeleteGroups)."""
         effects = self._effects(now_ms)
         effects.reply(ticket, deletion.delete(self, effects))
         return effects
 
-    def expire_offsets(self, now_ms: int) -> Effects:
+    def expire_offsets(self, now_ms: int) -> CoordinatorResult:
         """Deletes expired offsets, and the group itself if it is empty without them."""
         effects = self._effects(now_ms)
         deletion.expire_offsets(self, effects)
@@ -149,7 +157,7 @@ class Group(GroupState):
 
     def delete_offsets_of_topics(
         self, is_deleted: Callable[[str, bytes], bool], now_ms: int
-    ) -> Effects:
+    ) -> CoordinatorResult:
         """Deletes offsets of deleted topics.
 
         `is_deleted` gets a topic's name and its id, which is empty if the commit had none. A topic
@@ -177,16 +185,16 @@ class Group(GroupState):
         return consumer_describe.listed(self.consumer)
 
     def _first_consumer_heartbeat(
-        self, request: ConsumerHeartbeat, effects: Effects
+        self, request: ConsumerHeartbeat, effects: CoordinatorResult
     ) -> ConsumerHeartbeatTaken:
         reply, group = upgrade.first_heartbeat(self.classic, request, self.view, effects)
         if group is not None:
             self.classic, self.consumer = ClassicGroup(self.group_id, self.settings), group
         return reply
 
-    def _maybe_downgrade(self, effects: Effects) -> None:
+    def _maybe_downgrade(self, effects: CoordinatorResult) -> None:
         if self.consumer is not None and self.consumer.should_downgrade:
             self.classic, self.consumer = downgrade.downgraded(self.consumer, effects), None
 
-    def _effects(self, now_ms: int) -> Effects:
-        return Effects(now_ms, wall_clock=self._wall_clock)
+    def _effects(self, now_ms: int) -> CoordinatorResult:
+        return CoordinatorResult(now_ms, wall_clock=self._wall_clock)

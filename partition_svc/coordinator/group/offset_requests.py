@@ -12,10 +12,10 @@ from common.ports.group_offsets import (
 from partition_svc.coordinator.group.state import GroupState
 from partition_svc.coordinator.offsets import classic_rules, consumer_rules
 from partition_svc.coordinator.offsets.classic_rules import Subscriptions
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def commit(group: GroupState, request: CommitOffsets, effects: Effects) -> CommitResult:
+def commit(group: GroupState, request: CommitOffsets, effects: CoordinatorResult) -> CommitResult:
     """Commits offsets. A commit to a classic group extends the member's session, as heartbeats."""
     classic = group.classic
     if group.consumer is not None:
@@ -37,7 +37,7 @@ def fetch(group: GroupState, request: FetchOffsets) -> FetchedOffsets:
     return group.offsets.fetch(request.topics)
 
 
-def delete(group: GroupState, request: DeleteOffsets, effects: Effects) -> DeletedOffsets:
+def delete(group: GroupState, request: DeleteOffsets, effects: CoordinatorResult) -> DeletedOffsets:
     """Deletes offsets of topics to which no member subscribes (OffsetDelete)."""
     if not group.exists:
         return DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)

@@ -15,7 +15,7 @@ from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.group.logged_members import LoggedMembers, logged_members
 from partition_svc.coordinator.offsets.offsets import GroupOffsets, OffsetTable
-from partition_svc.coordinator.records.result import Effects, Record
+from partition_svc.coordinator.records.result import CoordinatorResult, Record
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredGroup
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
 from partition_svc.coordinator.settings import GroupSettings
@@ -46,7 +46,10 @@ class GroupState:
         view: Topics,
         wall_clock: Callable[[], int] | None = None,
     ) -> None:
-        """`view`: the existing topics, kept current by the caller. `wall_clock`: see `Effects`."""
+        """`view`: the existing topics, kept current by the caller.
+
+        `wall_clock`: see `CoordinatorResult`.
+        """
         self.group_id = group_id
         self.classic = ClassicGroup(group_id, settings)
         self.consumer: ConsumerGroup | None = None
@@ -86,11 +89,11 @@ class GroupState:
         self.offsets.roll_back()
         self._restore_members(now_ms)
 
-    def reset_members(self, now_ms: int) -> Effects:
+    def reset_members(self, now_ms: int) -> CoordinatorResult:
         """Removes members that cannot be restored from the log. Offsets stay."""
         self.classic = ClassicGroup(self.group_id, self.settings)
         self.consumer = None
-        return Effects(now_ms, records=[*self._logged.tombstones(self.group_id)])
+        return CoordinatorResult(now_ms, records=[*self._logged.tombstones(self.group_id)])
 
     @property
     def exists(self) -> bool:
@@ -127,6 +130,6 @@ class GroupState:
         classic = ClassicGroup(self.group_id, self.settings)
         if stored is not None:
             classic.restore(stored)
-            restart(classic, Effects(now_ms))
+            restart(classic, CoordinatorResult(now_ms))
         consumer = restored(self.group_id, self.settings, self.view, records, now_ms)
         self.classic, self.consumer = classic, consumer

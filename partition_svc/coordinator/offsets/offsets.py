@@ -18,7 +18,7 @@ from common.ports.group_offsets import (
 )
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.records.fields import fits
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
 #: Offsets by topic name and partition.
@@ -50,7 +50,7 @@ class GroupOffsets:
         return bool(self._table)
 
     def commit(
-        self, offsets: Sequence[OffsetToCommit], metadata_max: int, effects: Effects
+        self, offsets: Sequence[OffsetToCommit], metadata_max: int, effects: CoordinatorResult
     ) -> CommitResult:
         """Commits each offset whose metadata has at most `metadata_max` characters.
 
@@ -60,7 +60,7 @@ class GroupOffsets:
         return CommitResult([self._commit(offset, metadata_max, effects) for offset in offsets])
 
     def _commit(
-        self, offset: OffsetToCommit, metadata_max: int, effects: Effects
+        self, offset: OffsetToCommit, metadata_max: int, effects: CoordinatorResult
     ) -> GroupRefusal | None:
         if len(offset.metadata) > metadata_max or not fits(offset.metadata):
             return _TOO_LARGE
@@ -103,14 +103,14 @@ class GroupOffsets:
                 found.append(_committed(requested.topic, index, stored))
         return FetchedOffsets(found)
 
-    def delete(self, topic: str, partition: int, effects: Effects) -> None:
+    def delete(self, topic: str, partition: int, effects: CoordinatorResult) -> None:
         """Deletes an offset, if there is one."""
         if partition in self._table.get(topic, {}):
             self._set(topic, partition, None)
             effects.records.append(OffsetRecord(self._group_id, topic, partition, None))
 
     def delete_where(
-        self, is_deleted: Callable[[str, int, StoredOffset], bool], effects: Effects
+        self, is_deleted: Callable[[str, int, StoredOffset], bool], effects: CoordinatorResult
     ) -> None:
         deleted = [
             (topic, partition)

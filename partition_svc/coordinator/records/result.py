@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from common.ports.classic_groups import (
     DescribedGroup,
@@ -13,12 +13,10 @@ from common.ports.classic_groups import (
     Synced,
 )
 from common.ports.consumer_groups import ConsumerHeartbeatTaken, DescribedConsumerGroup
+from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitResult, DeletedOffsets, FetchedOffsets
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
 from partition_svc.coordinator.records.stored_consumer import ConsumerRecord
-
-#: Names a request until it is answered, exactly once. A group only keeps it and gives it back.
-Ticket: TypeAlias = object
 
 Reply: TypeAlias = (
     Joined
@@ -33,11 +31,25 @@ Reply: TypeAlias = (
     | DescribedGroup
     | DescribedConsumerGroup
 )
+
+
+class PendingReply(Protocol):
+    """The reply to a request, to be given exactly once. A group keeps it and never resolves it."""
+
+    def resolve(self, reply: Reply) -> None:
+        """Replies. No effect where the caller has cancelled."""
+        ...
+
+    def reject(self, refusal: GroupRefusal) -> None:
+        """Refuses the request in place of the reply that was decided on."""
+        ...
+
+
 Record: TypeAlias = GroupRecord | OffsetRecord | ConsumerRecord
 
 
 @dataclass(slots=True)
-class Effects:
+class CoordinatorResult:
     """What one call to a group, made at `now_ms`, comes to.
 
     Records are written in this order, after those of the group's calls before. The replies go out
@@ -49,7 +61,7 @@ class Effects:
     """
 
     now_ms: int
-    replies: list[tuple[Ticket, Reply]] = field(default_factory=list)
+    replies: list[tuple[PendingReply, Reply]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     #: None: as `now_ms`.
     wall_clock: Callable[[], int] | None = None
@@ -58,5 +70,5 @@ class Effects:
     def wall_ms(self) -> int:
         return self.now_ms if self.wall_clock is None else self.wall_clock()
 
-    def reply(self, ticket: Ticket, reply: Reply) -> None:
+    def reply(self, ticket: PendingReply, reply: Reply) -> None:
         self.replies.append((ticket, reply))

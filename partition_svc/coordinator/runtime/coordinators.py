@@ -26,8 +26,8 @@ from common.ports.group_offsets import CommitOffsets, DeleteOffsets, FetchOffset
 from common.ports.group_request import GroupRequest, ReplyT
 from partition_svc.coordinator.classic.describe import is_listed
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.records.result import Effects, Ticket
-from partition_svc.coordinator.runtime.expiration import Sweeping
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
+from partition_svc.coordinator.runtime.expiration import OffsetExpiration
 from partition_svc.coordinator.runtime.loop_lag import LoopLag
 from partition_svc.coordinator.runtime.shards import Logs, Shards
 from partition_svc.coordinator.runtime.writer import Refused
@@ -39,7 +39,7 @@ _OWNER_CHARS_MAX: Final = 4096
 
 
 #: Executes a request on its group; the reply goes to the ticket. The time is in ms.
-_Handler = Callable[[Group, Any, Ticket, int], Effects]
+_Handler = Callable[[Group, Any, PendingReply, int], CoordinatorResult]
 
 _HANDLERS: Final[Mapping[type[GroupRequest[Any]], _Handler]] = {
     JoinGroup: lambda group, request, ticket, now_ms: group.join(
@@ -54,8 +54,10 @@ _HANDLERS: Final[Mapping[type[GroupRequest[Any]], _Handler]] = {
     ConsumerHeartbeat: lambda group, request, ticket, now_ms: group.consumer_heartbeat(
         request, ticket, now_ms, str(uuid4())
     ),
-    DescribeGroup: lambda group, _, ticket, now_ms: Effects(now_ms, [(ticket, group.describe())]),
-    DescribeConsumerGroup: lambda group, _, ticket, now_ms: Effects(
+    DescribeGroup: lambda group, _, ticket, now_ms: CoordinatorResult(
+        now_ms, [(ticket, group.describe())]
+    ),
+    DescribeConsumerGroup: lambda group, _, ticket, now_ms: CoordinatorResult(
         now_ms, [(ticket, group.describe_consumer())]
     ),
     DeleteGroup: lambda group, _, ticket, now_ms: group.delete(ticket, now_ms),
@@ -79,19 +81,21 @@ class OwnedCoordinators:
             wall_clock=lambda: int(time() * 1000),
             grace_s=self._lag.grace_s,
         )
-        self._sweeping = Sweeping(logs, self._shards, retention_check_ms=retention_check_ms)
+        self._expiration = OffsetExpiration(
+            logs, self._shards, retention_check_ms=retention_check_ms
+        )
 
     def start(self) -> None:
-        self._sweeping.start()
+        self._expiration.start()
 
     def follow(self) -> None:
         self._shards.follow()
-        self._sweeping.follow()
+        self._expiration.follow()
 
     async def drain(self) -> None:
         """Answers whoever waits, and nobody any more."""
         self._lag.close()
-        await self._sweeping.close()
+        await self._expiration.close()
         await self._shards.drain()
 
     def call(self, request: GroupRequest[ReplyT]) -> Future[ReplyT]:

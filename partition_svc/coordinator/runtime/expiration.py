@@ -6,13 +6,13 @@ from collections.abc import Callable, Coroutine
 
 from common.ports.metadata import Topic
 from partition_svc.coordinator.group.group import Group
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.runtime.shards import Logs, Shards
 
 log = logging.getLogger(__name__)
 
 
-class Sweeping:
+class OffsetExpiration:
     """Every now and then, and when topics go. Call `follow` after every change of the view."""
 
     def __init__(self, logs: Logs, shards: Shards, *, retention_check_ms: int) -> None:
@@ -87,7 +87,7 @@ class Sweeping:
             # The next sweep finds the topics missing.
             log.exception("cannot forget the offsets of deleted topics yet")
 
-    async def _each(self, tell: Callable[[Group, int], Effects]) -> None:
+    async def _each(self, tell: Callable[[Group, int], CoordinatorResult]) -> None:
         """One group after the other, with a pause for others in between."""
         for shard in self._shards:
             for group_id in shard.group_ids:

@@ -14,11 +14,10 @@ from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.topic_patterns import Topics
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.fields import MalformedRecord
-from partition_svc.coordinator.records.result import Effects
-from partition_svc.coordinator.records.result import Ticket as AnyTicket
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 from partition_svc.coordinator.runtime.loader import LoadedGroup
 from partition_svc.coordinator.runtime.timers import Deadlines
-from partition_svc.coordinator.runtime.writer import RecordTooLarge, Ticket, Writing
+from partition_svc.coordinator.runtime.writer import CoordinatorWriter, RecordTooLarge, ReplyFuture
 from partition_svc.coordinator.settings import GroupSettings
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 _LOGGED_CHARS: Final = 200
 
 #: What is asked of a group: with the ticket for the answer, and the time in ms.
-Ask: TypeAlias = Callable[[Group, AnyTicket, int], Effects]
+Ask: TypeAlias = Callable[[Group, PendingReply, int], CoordinatorResult]
 
 
 class Shard:
@@ -37,7 +36,7 @@ class Shard:
         self,
         settings: GroupSettings,
         view: Topics,
-        writing: Writing,
+        writing: CoordinatorWriter,
         *,
         now_ms: Callable[[], int],
         wall_clock: Callable[[], int] | None = None,
@@ -45,7 +44,7 @@ class Shard:
     ) -> None:
         """`view`: the topics that there are, at any time. `now_ms` never goes back.
 
-        `wall_clock`: see `Effects`; `grace_s`: see `Deadlines`.
+        `wall_clock`: see `CoordinatorResult`; `grace_s`: see `Deadlines`.
         """
         self._settings = settings
         self._view = view
@@ -53,7 +52,7 @@ class Shard:
         self._now_ms, self._wall_clock = now_ms, wall_clock
         self._groups: dict[str, Group] = {}
         #: Requests that wait for other members, by group.
-        self._waiting: dict[str, set[AnyTicket]] = {}
+        self._waiting: dict[str, set[PendingReply]] = {}
         self._deadlines = Deadlines(now_ms, self._on_due, grace_s=grace_s)
         #: Why nobody is answered any more.
         self.refusal: GroupRefusal | None = None
@@ -81,19 +80,19 @@ class Shard:
         Where the shard was closed or could not write, or the group failed, it is what `refused`
         makes of that, or `Refused` is raised.
         """
-        ticket = Ticket(refused)
+        ticket = ReplyFuture(refused)
         if self.refusal is not None:
-            ticket.refuse(self.refusal)
+            ticket.reject(self.refusal)
             return ticket
         group = self._groups.get(group_id) or self._new(group_id)
         effects = self._call(group_id, group, ask, ticket, self._now_ms())
         if effects is None:
-            ticket.refuse(GroupRefusal.UNKNOWN_SERVER_ERROR)
+            ticket.reject(GroupRefusal.UNKNOWN_SERVER_ERROR)
         else:
             self._note_waiting(group_id, ticket, effects)
         return ticket
 
-    def tell(self, group_id: str, tell: Callable[[Group, int], Effects]) -> None:
+    def tell(self, group_id: str, tell: Callable[[Group, int], CoordinatorResult]) -> None:
         """Something happens to a group that nobody has asked for."""
         group = self._groups.get(group_id)
         if group is None or self.refusal is not None:
@@ -128,8 +127,8 @@ class Shard:
             self._refuse_waiting(group_id, refusal)
 
     def _call(
-        self, group_id: str, group: Group, call: Callable[..., Effects], *args: Any
-    ) -> Effects | None:
+        self, group_id: str, group: Group, call: Callable[..., CoordinatorResult], *args: Any
+    ) -> CoordinatorResult | None:
         """What `call` came to, which is written; None: it failed, and the group is rolled back."""
         try:
             effects = call(group, *args)
@@ -148,7 +147,9 @@ class Shard:
     def _new(self, group_id: str) -> Group:
         return Group(group_id, self._settings, self._view, self._wall_clock)
 
-    def _note_waiting(self, group_id: str, ticket: Ticket | None, effects: Effects) -> None:
+    def _note_waiting(
+        self, group_id: str, ticket: PendingReply | None, effects: CoordinatorResult
+    ) -> None:
         """Knows which requests have no reply yet; nearly all have one at once."""
         replies = effects.replies
         if len(replies) == 1 and replies[0][0] is ticket:
@@ -172,8 +173,7 @@ class Shard:
 
     def _refuse_waiting(self, group_id: str, refusal: GroupRefusal) -> None:
         for ticket in self._waiting.pop(group_id, ()):
-            assert isinstance(ticket, Ticket)
-            ticket.refuse(refusal)
+            ticket.reject(refusal)
 
     def _begin_without_members(self, group_id: str, group: Group) -> None:
         effects = group.reset_members(self._now_ms())

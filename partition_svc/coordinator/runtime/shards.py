@@ -20,7 +20,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 from partition_svc.coordinator.runtime.loader import CannotLoad, load
 from partition_svc.coordinator.runtime.shard import Shard
-from partition_svc.coordinator.runtime.writer import Refused, Writing
+from partition_svc.coordinator.runtime.writer import CoordinatorWriter, Refused
 from partition_svc.coordinator.settings import GroupSettings
 
 log = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ class Shards:
                 self._unload(wanted, refusal)
                 self.follow()
 
-        writing = Writing(
+        writing = CoordinatorWriter(
             self._logs,
             wanted,
             leader_epoch,

@@ -17,7 +17,7 @@ from common.records.batch import HEADER_BYTES
 from common.records.records import Record as LogRecord
 from common.records.records import write_batch
 from partition_svc.coordinator.records.group_records import RecordEntry, encode
-from partition_svc.coordinator.records.result import Effects, Reply
+from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply, Reply
 
 #: Of a record: length, attributes, deltas, lengths of key and value, header count.
 _RECORD_BYTES: Final = 40
@@ -49,21 +49,19 @@ class RecordTooLarge(Exception):
         super().__init__(f"a record takes {size} bytes, a batch of the topic {size_max} at most")
 
 
-class Ticket(asyncio.Future[Any]):
-    """Names a request to its group, and is done with the reply."""
+class ReplyFuture(asyncio.Future[Any]):
+    """Implements `PendingReply` for a caller that awaits it."""
 
     def __init__(self, refused: Callable[[GroupRefusal], Any] | None = None) -> None:
         """`refused` makes the reply of a refusal; without it, that is raised as `Refused`."""
         super().__init__()
         self._refused = refused
 
-    def give(self, reply: Reply) -> None:
-        """A caller that went away is not told."""
+    def resolve(self, reply: Reply) -> None:
         if not self.done():
             self.set_result(reply)
 
-    def refuse(self, refusal: GroupRefusal) -> None:
-        """Another answer than the one that was decided on."""
+    def reject(self, refusal: GroupRefusal) -> None:
         if self.done():
             return
         if self._refused is None:
@@ -80,11 +78,11 @@ class _Round:
     def __init__(self) -> None:
         self.calls: list[list[RecordEntry]] = []
         self.group_ids: set[str] = set()
-        self.replies: list[tuple[object, Reply]] = []
+        self.replies: list[tuple[PendingReply, Reply]] = []
 
 
-class Writing:
-    """Of one partition, under one leader epoch. Tickets are `Ticket`s."""
+class CoordinatorWriter:
+    """Of one partition, under one leader epoch. Tickets are `PendingReply`s."""
 
     def __init__(
         self,
@@ -111,7 +109,7 @@ class Writing:
         self._settled: asyncio.Future[None] | None = None
         self._refusal: GroupRefusal | None = None
 
-    def take(self, group_id: str, effects: Effects) -> None:
+    def take(self, group_id: str, effects: CoordinatorResult) -> None:
         """Writes the records; gives the replies when all of the group up to here is durable.
 
         Raises:
@@ -121,7 +119,7 @@ class Writing:
         entries = [encode(record) for record in effects.records]
         self._check_sizes(entries)
         if self._refusal is not None:
-            refuse(effects.replies, self._refusal)
+            _reject(effects.replies, self._refusal)
         elif entries:
             self._next.calls.append(entries)
             self._next.group_ids.add(group_id)
@@ -132,7 +130,7 @@ class Writing:
         elif self._under_way is not None and group_id in self._under_way.group_ids:
             self._under_way.replies += effects.replies
         else:
-            give(effects.replies)
+            _resolve(effects.replies)
 
     def fail(self, refusal: GroupRefusal) -> None:
         """As `close`, by itself: what groups have decided cannot become true."""
@@ -150,7 +148,7 @@ class Writing:
             return
         self._refusal = refusal
         held, self._next = self._next, _Round()
-        refuse(held.replies, refusal)
+        _reject(held.replies, refusal)
 
     async def settled(self) -> None:
         """Waits until nothing is on its way or waits to be written."""
@@ -190,10 +188,10 @@ class Writing:
         written, self._under_way = self._under_way, None
         refusal = _refusal_of(done)
         if refusal is None:
-            give(written.replies)
+            _resolve(written.replies)
             self._write()
         else:
-            refuse(written.replies, refusal)
+            _reject(written.replies, refusal)
             self.fail(refusal)
         if self._settled is not None and self._is_idle and not self._settled.done():
             self._settled.set_result(None)
@@ -203,16 +201,14 @@ class Writing:
         return self._under_way is None and not self._next.calls
 
 
-def give(replies: Sequence[tuple[object, Reply]]) -> None:
-    for ticket, reply in replies:
-        assert isinstance(ticket, Ticket)
-        ticket.give(reply)
+def _resolve(replies: Sequence[tuple[PendingReply, Reply]]) -> None:
+    for pending, reply in replies:
+        pending.resolve(reply)
 
 
-def refuse(replies: Sequence[tuple[object, Reply]], refusal: GroupRefusal) -> None:
-    for ticket, _ in replies:
-        assert isinstance(ticket, Ticket)
-        ticket.refuse(refusal)
+def _reject(replies: Sequence[tuple[PendingReply, Reply]], refusal: GroupRefusal) -> None:
+    for pending, _ in replies:
+        pending.reject(refusal)
 
 
 def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | None:

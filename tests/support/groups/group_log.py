@@ -10,7 +10,7 @@ from common.ports.classic_groups import Joined, Synced
 from common.ports.group_offsets import CommitOffsets, CommitResult, FetchedOffsets
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.group_records import decode, encode
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord
 from tests.support.groups.interruptions import seen
 
@@ -29,7 +29,7 @@ class GroupShell:
         self.stored, self.offsets = None, {}
         self.laws = Laws()
 
-    def take(self, effects: Effects):
+    def take(self, effects: CoordinatorResult):
         """What a call came to waits for its write; a group of which nothing is left is dropped."""
         self.group.confirm(effects.records)
         self.unwritten.append(effects)

@@ -1,7 +1,7 @@
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.state import ClassicGroupEvent, ClassicGroupState
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord, StoredGroup
 from partition_svc.coordinator.settings import GroupSettings
 
@@ -21,7 +21,7 @@ def test_next_deadline_is_the_earliest():
 
 
 def test_store_writes_the_group_with_the_time_of_its_last_transition():
-    group, effects = ClassicGroup("g", GroupSettings()), Effects(3)
+    group, effects = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
     group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, effects)
     group.store(effects)
     assert group.is_stored
@@ -29,11 +29,11 @@ def test_store_writes_the_group_with_the_time_of_its_last_transition():
 
 
 def test_delete_writes_a_tombstone_only_if_the_group_is_stored():
-    group, effects = ClassicGroup("g", GroupSettings()), Effects(3)
+    group, effects = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
     group.delete(effects)
     assert group.state is ClassicGroupState.DEAD
     assert effects.records == []
     group = ClassicGroup("g", GroupSettings())
-    group.store(Effects(3))
+    group.store(CoordinatorResult(3))
     group.delete(effects)
     assert effects.records == [GroupRecord("g", None)]

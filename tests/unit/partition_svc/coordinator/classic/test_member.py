@@ -1,7 +1,7 @@
 from common.ports.classic_groups import GroupProtocol, Joined, Synced
 from common.ports.group_errors import GroupClient, GroupRefusal
 from partition_svc.coordinator.classic.member import ClassicGroupMember, restored_member
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import StoredMember
 
 CLIENT = GroupClient("c", "/h")
@@ -24,7 +24,7 @@ def test_vote_is_the_first_candidate():
 
 
 def test_pending_requests_get_one_response():
-    member, effects = a_member(), Effects(0)
+    member, effects = a_member(), CoordinatorResult(0)
     member.hold_join(1, effects)
     member.respond_to_join(Joined("a"), effects)
     member.respond_to_join(Joined("b"), effects)
@@ -35,7 +35,7 @@ def test_pending_requests_get_one_response():
 
 
 def test_reject_pending_rejects_join_and_sync():
-    member, effects = a_member(), Effects(0)
+    member, effects = a_member(), CoordinatorResult(0)
     member.hold_join(1, effects)
     member.hold_sync(2, effects)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
@@ -44,7 +44,7 @@ def test_reject_pending_rejects_join_and_sync():
 
 
 def test_ticket_may_be_any_value_but_none():
-    member, effects = a_member(), Effects(0)
+    member, effects = a_member(), CoordinatorResult(0)
     member.hold_sync(0, effects)
     assert member.is_waiting
     member.respond_to_sync(Synced(), effects)
@@ -54,7 +54,7 @@ def test_ticket_may_be_any_value_but_none():
 def test_member_with_a_pending_request_is_waiting_unless_it_is_new():
     member = a_member()
     assert not member.is_waiting
-    member.hold_join(1, Effects(0))
+    member.hold_join(1, CoordinatorResult(0))
     assert member.is_waiting
     member.is_new = True
     assert not member.is_waiting

@@ -1,7 +1,7 @@
 from common.cluster.view import ClusterView
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import (
     CurrentRecord,
     EpochRecord,
@@ -39,7 +39,7 @@ def test_partition_being_revoked_is_not_free():
 
 def test_removed_member_releases_its_partitions_in_a_new_epoch():
     one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
-    group, effects = group_of(one, two), Effects(0)
+    group, effects = group_of(one, two), CoordinatorResult(0)
     group.remove_members([one], effects)
     assert group.is_free_for(two)(PART)
     assert effects.records == [
@@ -51,7 +51,7 @@ def test_removed_member_releases_its_partitions_in_a_new_epoch():
 
 
 def test_tombstones_are_written_once():
-    group, effects = group_of(), Effects(0)
+    group, effects = group_of(), CoordinatorResult(0)
     group.bump_epoch(effects)
     effects.records.clear()
     group.write_tombstones(effects)

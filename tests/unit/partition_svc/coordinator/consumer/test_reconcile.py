@@ -4,7 +4,7 @@ from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import ConsumerGroupMember, MemberState
 from partition_svc.coordinator.consumer.reconcile import reconcile, subscribe
 from partition_svc.coordinator.deadlines import NO_DEADLINE
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, SubscriptionRecord
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
@@ -25,8 +25,8 @@ def comes(group, member_id, effects, **fields):
 
 
 def test_unchanged_subscription_is_not_written(group):
-    comes(group, "m1", Effects(0))
-    again = Effects(0)
+    comes(group, "m1", CoordinatorResult(0))
+    again = CoordinatorResult(0)
     comes(group, "m1", again)
     assert not again.records
     assert group.epoch == group.assignment_epoch == 1
@@ -36,18 +36,18 @@ def test_unchanged_subscription_is_not_written(group):
     ("change", "epoch"), [({"topic_names": ()}, 2), ({"rebalance_timeout_ms": 99}, 1)]
 )
 def test_only_input_of_the_assignor_starts_a_new_epoch(group, change, epoch):
-    comes(group, "m1", Effects(0))
-    effects = Effects(0)
+    comes(group, "m1", CoordinatorResult(0))
+    effects = CoordinatorResult(0)
     member = comes(group, "m1", effects, **change)
     assert group.epoch == epoch
     assert effects.records[0] == SubscriptionRecord("g", "m1", member.subscription())
 
 
 def test_replacement_keeps_the_assignment_and_starts_at_epoch_zero(group):
-    member = comes(group, "m1", Effects(0))
-    reconcile(group, member, frozenset(), Effects(0), is_new=True)
+    member = comes(group, "m1", CoordinatorResult(0))
+    reconcile(group, member, frozenset(), CoordinatorResult(0), is_new=True)
     wanted = member.subscription()
-    other = subscribe(group, member, "m2", wanted, Effects(0))
+    other = subscribe(group, member, "m2", wanted, CoordinatorResult(0))
     assert (other.epoch, other.assigned, group.target(other)) == (0, {A0, A1}, {A0, A1})
     assert list(group.members) == ["m2"]
     assert group.is_free_for(other)(A0)
@@ -56,9 +56,9 @@ def test_replacement_keeps_the_assignment_and_starts_at_epoch_zero(group):
 @pytest.mark.parametrize("classic", [None, StoredClassic(5, ())])
 def test_only_members_of_the_consumer_protocol_have_a_deadline_to_revoke(group, classic):
     """Those of the classic protocol have one to join."""
-    member = comes(group, "m1", Effects(0), classic=classic)
-    reconcile(group, member, frozenset(), Effects(0), is_new=True)
-    comes(group, "m2", Effects(0))
-    assert reconcile(group, member, member.assigned, Effects(7), is_new=False)
+    member = comes(group, "m1", CoordinatorResult(0), classic=classic)
+    reconcile(group, member, frozenset(), CoordinatorResult(0), is_new=True)
+    comes(group, "m2", CoordinatorResult(0))
+    assert reconcile(group, member, member.assigned, CoordinatorResult(7), is_new=False)
     assert member.state is MemberState.UNREVOKED_PARTITIONS
     assert member.revoke_by_ms == (17 if classic is None else NO_DEADLINE)

@@ -6,7 +6,7 @@ from common.ports.group_offsets import CommittedOffset, OffsetToCommit, TopicPar
 from common.ports.metadata import ClusterChange, Placement, Topic
 from partition_svc.coordinator.offsets.offsets import GroupOffsets
 from partition_svc.coordinator.records.group_records import decode, encode
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 
 NOW_MS = 1_000
@@ -23,7 +23,7 @@ def view(topic_id=None):
 
 
 def committed(*offsets):
-    kept, effects = GroupOffsets("g", {}, view()), Effects(NOW_MS)
+    kept, effects = GroupOffsets("g", {}, view()), CoordinatorResult(NOW_MS)
     result = kept.commit(offsets, METADATA_MAX, effects)
     return kept, result, effects.records
 
@@ -73,7 +73,7 @@ def test_fetch_returns_partitions_in_the_order_of_the_request():
 
 def test_delete_writes_one_tombstone():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1))
-    effects = Effects(NOW_MS)
+    effects = CoordinatorResult(NOW_MS)
     for _ in range(2):
         kept.delete("t", 0, effects)
     kept.delete("u", 0, effects)
@@ -85,7 +85,7 @@ def test_delete_where_deletes_matching_offsets():
     kept, _, _ = committed(
         OffsetToCommit("t", 0, 1), OffsetToCommit("t", 1, 2), OffsetToCommit("u", 0, 1)
     )
-    effects = Effects(NOW_MS)
+    effects = CoordinatorResult(NOW_MS)
     kept.delete_where(lambda topic, partition, stored: stored.offset == 1, effects)
     assert effects.records == [OffsetRecord("g", "t", 0, None), OffsetRecord("g", "u", 0, None)]
     assert [one.offset for one in kept.fetch(None).offsets] == [2]
@@ -126,7 +126,7 @@ def test_fetch_of_all_topics_returns_valid_offsets(now, count):
 
 
 def test_commit_for_a_former_topic_id_is_rejected():
-    kept, effects = kept_of(NEW_ID, NEW_ID), Effects(NOW_MS)
+    kept, effects = kept_of(NEW_ID, NEW_ID), CoordinatorResult(NOW_MS)
     result = kept.commit([OffsetToCommit("t", 0, 1, topic_id=OLD_ID)], METADATA_MAX, effects)
     assert result.refusals == [GroupRefusal.UNKNOWN_TOPIC_OR_PARTITION]
     assert [one.offset for one in kept.fetch(None).offsets] == [9]
@@ -134,7 +134,7 @@ def test_commit_for_a_former_topic_id_is_rejected():
 
 
 def test_commit_by_name_has_the_id_of_the_topic():
-    kept, effects = kept_of(OLD_ID, NEW_ID), Effects(NOW_MS)
+    kept, effects = kept_of(OLD_ID, NEW_ID), CoordinatorResult(NOW_MS)
     kept.commit([OffsetToCommit("t", 0, 1)], METADATA_MAX, effects)
     assert effects.records[0].value.topic_id == NEW_ID
     assert [one.offset for one in kept.fetch(None).offsets] == [1]
@@ -168,7 +168,10 @@ def test_memory_equals_the_log(one, stored):
 def test_roll_back_reverts_unconfirmed_changes():
     kept, _, _ = committed(OffsetToCommit("t", 0, 1), OffsetToCommit("u", 0, 2))
     kept.confirm()
-    before, effects = [(one.topic, one.offset) for one in kept.fetch(None).offsets], Effects(NOW_MS)
+    before, effects = (
+        [(one.topic, one.offset) for one in kept.fetch(None).offsets],
+        CoordinatorResult(NOW_MS),
+    )
     kept.commit([OffsetToCommit("t", 0, 5), OffsetToCommit("v", 0, 6)], METADATA_MAX, effects)
     kept.delete_where(lambda *_: True, effects)
     kept.commit([OffsetToCommit("u", 1, 7)], METADATA_MAX, effects)

@@ -16,7 +16,7 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.shard import Shard
-from partition_svc.coordinator.runtime.writer import Refused, Writing
+from partition_svc.coordinator.runtime.writer import CoordinatorWriter, Refused
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
 from tests.support.stores.partition_core import running_core
@@ -31,7 +31,7 @@ class Kept:
     def __init__(self, core, settings=SETTINGS):
         self.core = core
         self.failures = []
-        writing = Writing(
+        writing = CoordinatorWriter(
             core, LOG, 0, batch_bytes_max=lambda: 1 << 20, on_failed=self.failures.append
         )
         loop = asyncio.get_running_loop()

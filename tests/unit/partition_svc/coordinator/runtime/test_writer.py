@@ -7,10 +7,15 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.partitions import LogId
 from common.records.batch import iter_batches
 from partition_svc.coordinator.records.fields import MalformedRecord
-from partition_svc.coordinator.records.result import Effects
+from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
-from partition_svc.coordinator.runtime.writer import RecordTooLarge, Refused, Ticket, Writing
+from partition_svc.coordinator.runtime.writer import (
+    CoordinatorWriter,
+    RecordTooLarge,
+    Refused,
+    ReplyFuture,
+)
 from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
 from tests.support.stores.partition_core import read_everything, running_core
 
@@ -24,7 +29,7 @@ class Written:
     def __init__(self, core, leader_epoch=0, batch_bytes_max=1 << 20):
         self.core = core
         self.failures = []
-        self.writing = Writing(
+        self.writing = CoordinatorWriter(
             core,
             LOG,
             leader_epoch,
@@ -34,8 +39,8 @@ class Written:
 
     def take(self, group_id, *records):
         """The future of the reply."""
-        ticket = Ticket()
-        self.writing.take(group_id, Effects(0, [(ticket, REPLY)], list(records)))
+        ticket = ReplyFuture()
+        self.writing.take(group_id, CoordinatorResult(0, [(ticket, REPLY)], list(records)))
         return ticket
 
 
