@@ -13,7 +13,7 @@ from common.ports.consumer_groups import (
 from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable, without_duplicates
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_describe import (
     CONSUMER_GROUP_DESCRIBE,
@@ -28,11 +28,11 @@ from gateway_svc.wire.apis.consumer_group_describe import (
 from gateway_svc.wire.error_code import ErrorCode
 
 
-@coordinated(CONSUMER_GROUP_DESCRIBE)
+@refuse_if_unavailable(CONSUMER_GROUP_DESCRIBE)
 async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, context: RequestContext
 ) -> ConsumerGroupDescribeResponse:
-    asked = distinct(request.group_ids)
+    asked = without_duplicates(request.group_ids)
     descriptions = [DescribeConsumerGroup(one) for one in asked if one]
     found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN

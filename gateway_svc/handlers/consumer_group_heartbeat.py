@@ -4,7 +4,7 @@ from typing import Final
 
 from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken, OwnedPartitions
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
+from gateway_svc.dispatch.coordinator_call import CoordinatorOperation, group_client
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.consumer_group_heartbeat import (
     CONSUMER_GROUP_HEARTBEAT,
@@ -21,7 +21,7 @@ _OWN_ID_SINCE: Final = 1
 
 def consumer_group_heartbeat(
     request: ConsumerGroupHeartbeatRequest, context: RequestContext
-) -> ConsumerGroupHeartbeatResponse | Coordinating[ConsumerGroupHeartbeatResponse]:
+) -> ConsumerGroupHeartbeatResponse | CoordinatorOperation[ConsumerGroupHeartbeatResponse]:
     missing = _missing(request, context)
     if missing is not None:
         return ConsumerGroupHeartbeatResponse(
@@ -44,10 +44,10 @@ def consumer_group_heartbeat(
                 OwnedPartitions(topic.topic_id, topic.partitions)
                 for topic in request.topic_partitions
             ],
-            client=client_of(context),
+            client=group_client(context),
         )
     )
-    return Coordinating(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
+    return CoordinatorOperation(CONSUMER_GROUP_HEARTBEAT, request, taken, _response)
 
 
 def _missing(request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> str | None:

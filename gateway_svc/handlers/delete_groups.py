@@ -3,7 +3,7 @@
 from common.client.groups.fan_out import call_each
 from common.ports.classic_groups import DeleteGroup
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable, without_duplicates
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.delete_groups import (
     DELETE_GROUPS,
@@ -13,11 +13,11 @@ from gateway_svc.wire.apis.delete_groups import (
 )
 
 
-@coordinated(DELETE_GROUPS)
+@refuse_if_unavailable(DELETE_GROUPS)
 async def delete_groups(
     request: DeleteGroupsRequest, context: RequestContext
 ) -> DeleteGroupsResponse:
-    deletions = map(DeleteGroup, distinct(request.groups_names))
+    deletions = map(DeleteGroup, without_duplicates(request.groups_names))
     results = await call_each(context.backends.coordinators, deletions)
     return DeleteGroupsResponse(
         results=[

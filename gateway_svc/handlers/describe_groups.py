@@ -9,7 +9,7 @@ from common.ports.group_errors import GroupRefusal
 from common.runtime.cooperative import map_cooperatively
 from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated, distinct
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable, without_duplicates
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.describe_groups import (
     DESCRIBE_GROUPS,
@@ -26,11 +26,11 @@ _NOT_FOUND_SINCE: Final = 6
 _DEAD: Final = "Dead"
 
 
-@coordinated(DESCRIBE_GROUPS)
+@refuse_if_unavailable(DESCRIBE_GROUPS)
 async def describe_groups(
     request: DescribeGroupsRequest, context: RequestContext
 ) -> DescribeGroupsResponse:
-    descriptions = map(DescribeGroup, distinct(request.groups))
+    descriptions = map(DescribeGroup, without_duplicates(request.groups))
     found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     groups = await map_cooperatively(lambda one: _group(one, operations, context), found)

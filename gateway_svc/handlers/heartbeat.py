@@ -2,14 +2,14 @@
 
 from common.ports.classic_groups import GroupHeartbeat, HeartbeatTaken
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import Coordinating
+from gateway_svc.dispatch.coordinator_call import CoordinatorOperation
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 
 
 def heartbeat(
     request: HeartbeatRequest, context: RequestContext
-) -> Coordinating[HeartbeatResponse]:
+) -> CoordinatorOperation[HeartbeatResponse]:
     taken = context.backends.coordinators.call(
         GroupHeartbeat(
             group_id=request.group_id,
@@ -18,7 +18,7 @@ def heartbeat(
             group_instance_id=request.group_instance_id,
         )
     )
-    return Coordinating(HEARTBEAT, request, taken, _response)
+    return CoordinatorOperation(HEARTBEAT, request, taken, _response)
 
 
 def _response(taken: HeartbeatTaken) -> HeartbeatResponse:

@@ -4,7 +4,7 @@ from typing import Final
 
 from common.ports.classic_groups import GroupProtocol, Joined, JoinGroup
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import client_of, coordinated
+from gateway_svc.dispatch.coordinator_call import group_client, refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.join_group import (
     JOIN_GROUP,
@@ -22,7 +22,7 @@ _NULL_NAME_SINCE: Final = 7
 _SKIP_SINCE: Final = 9
 
 
-@coordinated(JOIN_GROUP)
+@refuse_if_unavailable(JOIN_GROUP)
 async def join_group(request: JoinGroupRequest, context: RequestContext) -> JoinGroupResponse:
     joining = context.backends.coordinators.call(_joining(request, context))
     joined = await context.backends.long_polls.wait(joining)
@@ -47,7 +47,7 @@ def _joining(request: JoinGroupRequest, context: RequestContext) -> JoinGroup:
         if has_two
         else request.session_timeout_ms,
         group_instance_id=request.group_instance_id,
-        client=client_of(context),
+        client=group_client(context),
         reason=request.reason,
         needs_member_id=context.api_version >= _MEMBER_ID_SINCE,
         may_skip_assignment=context.api_version >= _SKIP_SINCE,

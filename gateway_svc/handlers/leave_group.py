@@ -4,7 +4,7 @@ from typing import Final
 
 from common.ports.classic_groups import LeaveGroup, LeavingMember, Left
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.leave_group import (
     LEAVE_GROUP,
@@ -17,7 +17,7 @@ from gateway_svc.wire.apis.leave_group import (
 _SEVERAL_SINCE: Final = 3
 
 
-@coordinated(LEAVE_GROUP)
+@refuse_if_unavailable(LEAVE_GROUP)
 async def leave_group(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
     several = context.api_version >= _SEVERAL_SINCE
     left = await context.backends.coordinators.call(

@@ -8,7 +8,7 @@ coordinators do not respond are left out, as Apache Kafka leaves out those of of
 from common.ports.classic_groups import ListGroups
 from gateway_svc.cluster.group_brokers import GroupBrokers
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.list_groups import (
     LIST_GROUPS,
@@ -18,7 +18,7 @@ from gateway_svc.wire.apis.list_groups import (
 )
 
 
-@coordinated(LIST_GROUPS)
+@refuse_if_unavailable(LIST_GROUPS)
 async def list_groups(request: ListGroupsRequest, context: RequestContext) -> ListGroupsResponse:
     listed = await context.backends.coordinators.list_groups(
         ListGroups(request.states_filter, request.types_filter)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, CommitResult, OffsetToCommit
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import Coordinating, client_of
+from gateway_svc.dispatch.coordinator_call import CoordinatorOperation, group_client
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.dispatch.lookup import resolve_partition
 from gateway_svc.wire.apis.offset_commit import (
@@ -48,7 +48,7 @@ _Topics: TypeAlias = list[list[_Asked]]
 
 def offset_commit(
     request: OffsetCommitRequest, context: RequestContext
-) -> OffsetCommitResponse | Coordinating[OffsetCommitResponse]:
+) -> OffsetCommitResponse | CoordinatorOperation[OffsetCommitResponse]:
     asked = [
         [_asked(topic, one, request, context) for one in topic.partitions]
         for topic in request.topics
@@ -63,12 +63,12 @@ def offset_commit(
             member_id=request.member_id,
             generation_id=request.generation_id_or_member_epoch,
             group_instance_id=request.group_instance_id,
-            client=client_of(context),
+            client=group_client(context),
             predates_epochs=context.api_version < _EPOCHS_SINCE,
         )
     )
     respond = partial(_answer, request, asked, context.api_version)
-    return Coordinating(OFFSET_COMMIT, request, committed, respond)
+    return CoordinatorOperation(OFFSET_COMMIT, request, committed, respond)
 
 
 def _answer(

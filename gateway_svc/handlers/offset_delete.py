@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from common.cluster.view import ClusterView
 from common.ports.group_offsets import DeleteOffsets, TopicPartitions
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_delete import (
     OFFSET_DELETE,
@@ -21,7 +21,7 @@ from gateway_svc.wire.apis.offset_delete import (
 from gateway_svc.wire.error_code import ErrorCode
 
 
-@coordinated(OFFSET_DELETE)
+@refuse_if_unavailable(OFFSET_DELETE)
 async def offset_delete(
     request: OffsetDeleteRequest, context: RequestContext
 ) -> OffsetDeleteResponse:

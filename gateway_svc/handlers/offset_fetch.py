@@ -14,7 +14,7 @@ from common.ports.group_offsets import (
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.cooperative import gather_bounded
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.offset_fetch import (
     OFFSET_FETCH,
@@ -37,7 +37,7 @@ _SEVERAL_SINCE: Final = 8
 _TOPIC_IDS_SINCE: Final = 10
 
 
-@coordinated(OFFSET_FETCH)
+@refuse_if_unavailable(OFFSET_FETCH)
 async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
     if context.api_version >= _SEVERAL_SINCE:
         groups = await gather_bounded(

@@ -2,13 +2,13 @@
 
 from common.ports.classic_groups import MemberAssignment, SyncGroup
 from gateway_svc.dispatch.context import RequestContext
-from gateway_svc.dispatch.coordinator_call import coordinated
+from gateway_svc.dispatch.coordinator_call import refuse_if_unavailable
 from gateway_svc.dispatch.error_codes import GROUP_ERRORS
 from gateway_svc.wire.apis.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
 from gateway_svc.wire.error_code import ErrorCode
 
 
-@coordinated(SYNC_GROUP)
+@refuse_if_unavailable(SYNC_GROUP)
 async def sync_group(request: SyncGroupRequest, context: RequestContext) -> SyncGroupResponse:
     syncing = context.backends.coordinators.call(
         SyncGroup(

@@ -2,7 +2,11 @@ import asyncio
 
 from common.ports.group_errors import GroupClient
 from common.ports.unavailable import BackendUnavailable
-from gateway_svc.dispatch.coordinator_call import Coordinating, client_of, coordinated
+from gateway_svc.dispatch.coordinator_call import (
+    CoordinatorOperation,
+    group_client,
+    refuse_if_unavailable,
+)
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 from gateway_svc.wire.error_code import ErrorCode
 from tests.unit.gateway_svc.handlers.world import World
@@ -10,47 +14,47 @@ from tests.unit.gateway_svc.handlers.world import World
 REQUEST = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 
 
-def test_a_coordinator_that_does_not_answer_is_not_available():
-    @coordinated(HEARTBEAT)
-    async def handle(request, call):
+def test_refuse_if_unavailable_responds_with_coordinator_not_available():
+    @refuse_if_unavailable(HEARTBEAT)
+    async def handle(request, context):
         raise BackendUnavailable("gone")
 
     response = asyncio.run(handle(REQUEST, World().context(4)))
     assert response == HeartbeatResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
 
 
-def test_an_answer_passes_as_it_is():
-    @coordinated(HEARTBEAT)
-    async def handle(request, call):
+def test_refuse_if_unavailable_passes_a_response_on():
+    @refuse_if_unavailable(HEARTBEAT)
+    async def handle(request, context):
         return HeartbeatResponse()
 
     assert asyncio.run(handle(REQUEST, World().context(4))) == HeartbeatResponse()
 
 
-def test_what_waits_without_a_task_is_refused_and_answered_alike():
-    async def story():
-        gone, here = (asyncio.get_running_loop().create_future() for _ in range(2))
-        gone.set_exception(BackendUnavailable("gone"))
-        here.set_result(ErrorCode.ILLEGAL_GENERATION)
+def test_a_coordinator_operation_responds_with_a_result_or_the_error():
+    async def scenario():
+        failed, done = (asyncio.get_running_loop().create_future() for _ in range(2))
+        failed.set_exception(BackendUnavailable("gone"))
+        done.set_result(ErrorCode.ILLEGAL_GENERATION)
         return [
-            Coordinating(
-                HEARTBEAT, REQUEST, one, lambda code: HeartbeatResponse(error_code=code)
+            CoordinatorOperation(
+                HEARTBEAT, REQUEST, future, lambda code: HeartbeatResponse(error_code=code)
             ).respond()
-            for one in (gone, here)
+            for future in (failed, done)
         ]
 
-    codes = [one.error_code for one in asyncio.run(story())]
+    codes = [response.error_code for response in asyncio.run(scenario())]
     assert codes == [ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.ILLEGAL_GENERATION]
 
 
-def test_the_request_of_a_client_that_left_is_cancelled():
-    async def story():
-        answer = asyncio.get_running_loop().create_future()
-        Coordinating(HEARTBEAT, REQUEST, answer, lambda _: HeartbeatResponse()).abandon()
-        return answer.cancelled()
+def test_abandon_cancels_the_call_to_the_coordinator():
+    async def scenario():
+        future = asyncio.get_running_loop().create_future()
+        CoordinatorOperation(HEARTBEAT, REQUEST, future, lambda _: HeartbeatResponse()).abandon()
+        return future.cancelled()
 
-    assert asyncio.run(story())
+    assert asyncio.run(scenario())
 
 
-def test_clients_are_named_as_kafka_names_them():
-    assert client_of(World().context(4, client_id="c")) == GroupClient("c", "/10.0.0.9")
+def test_group_client_describes_a_client_as_kafka_does():
+    assert group_client(World().context(4, client_id="c")) == GroupClient("c", "/10.0.0.9")
