@@ -10,7 +10,7 @@ from pathlib import Path
 from common.config.addresses import is_wildcard
 from common.ports.metadata import ClusterChange, Member
 from common.rpc.leader import open_leader_channel
-from common.rpc.member_channel import RefuseOtherMembers
+from common.rpc.member_channel import MemberNameInterceptor
 from common.rpc.metadata_client import GrpcMetadata
 from common.rpc.ring_client import GrpcRing
 from common.rpc.server import RpcServer
@@ -74,7 +74,7 @@ async def serve(settings: PartitionSettings, stop: asyncio.Event) -> None:
         server = RpcServer(
             services.offered,
             address=settings.grpc_listen,
-            interceptors=[RefuseOtherMembers(settings.member)],
+            interceptors=[MemberNameInterceptor(settings.member)],
         )
         await server.start()
         try:

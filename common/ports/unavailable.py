@@ -1,31 +1,31 @@
-"""The exceptions that cross a port."""
+"""Exceptions that cross a port."""
 
 
 class BackendUnavailable(Exception):
-    """The service behind a port did not answer: unreachable, draining, or out of time.
+    """Raised when the service behind a port does not respond: unreachable, draining, too slow.
 
-    Says nothing about whether the call took effect. Handlers turn it into a retriable Kafka error.
+    The call may have taken effect. Handlers turn the exception into a retriable Kafka error.
     """
 
 
 class CallNotSent(BackendUnavailable):
-    """The call did not leave this process, so it certainly had no effect and may be made again."""
+    """Raised when the call did not leave this process: it had no effect and may be retried."""
 
 
 class ProcessReplaced(BackendUnavailable):
-    """The caller is not the registered process of its member; another one may have its place.
+    """Raised when the caller is not the registered process of its member.
 
-    Retrying helps a process that is about to register again. One that was replaced learns it from
-    its next registration, which is refused.
+    A retry helps a process that is about to register again. A process that was replaced learns it
+    from its next registration, which is rejected.
     """
 
 
 class OwnerLost(CallNotSent):
-    """There is no connection to the owner, and waiting for one would delay others."""
+    """Raised when there is no connection to the owner, and waiting for one would delay others."""
 
 
 class RegistrationRefused(Exception):
-    """The metadata service does not take this gateway or partition service, and says why.
+    """Raised when the metadata service rejects this gateway or partition service; has the reason.
 
-    Trying again would not help: the volume is another's or empty, or a later process has the name.
+    A retry does not help: the volume is another member's or empty, or a later process has the name.
     """

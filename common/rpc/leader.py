@@ -1,9 +1,9 @@
-"""A channel to a service that runs several times and of which one answers: the leader.
+"""Channel to the leader of a service that has several instances.
 
-It looks like a channel to the stubs that are put on it. Who leads is asked of all addresses at
-once, through grpc.health.v1, and remembered until a call shows that it is so no more. Calls wait
-for an election within their deadline. A call that may have taken effect is not made again: whether
-it may be is for the caller to know.
+Stubs use it like any channel. It finds the leader by a health check (grpc.health.v1) of all
+addresses at once, and keeps the result until a call fails. Calls wait for an election until their
+deadline. A call that may have taken effect is not retried here, since only the caller knows if a
+retry is safe.
 """
 
 import asyncio
@@ -24,32 +24,32 @@ from common.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-#: How the refusal of a service begins that does not lead. Its status is UNAVAILABLE.
+#: Prefix of the details of an UNAVAILABLE status from an instance that is not the leader.
 NOT_LEADER: Final = "not the leader"
 
-#: The service that is found so.
+#: The service whose leader is found this way.
 METADATA: Final = "metadata.v1.MetadataService"
 
-#: How long an address may take to say whether it leads.
-_ASK_TIMEOUT_S: Final = 1.0
+#: Timeout of the health check of one address.
+_CHECK_TIMEOUT_S: Final = 1.0
 #: The first and the longest delay between two rounds of health checks, and their jitter: all
 #: clients lose a leader at the same moment.
 _RETRY_S_FIRST: Final = 0.05
 _RETRY_S_MAX: Final = 1.0
 _JITTER: Final = 0.5
 
-_NO_ANSWER: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+_NO_RESPONSE: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 Multicallable: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class LeaderChannel:
-    """Implements as much of `grpc.aio.Channel` as stubs of unary and two-way calls need."""
+    """Implements the part of `grpc.aio.Channel` that stubs of unary and two-way calls need."""
 
     def __init__(self, channels: Sequence[grpc.aio.Channel], service: str) -> None:
-        """`service` is the full name under which health tells who leads.
+        """`service` is the full name of the service in the health checks.
 
-        The channels stay the caller's, to be closed after the last call.
+        The caller closes the channels after the last call.
         """
         self._channels = channels
         self._service = service
@@ -57,46 +57,48 @@ class LeaderChannel:
         self._search = asyncio.Lock()
 
     def unary_unary(self, method: str, **serializers: Any) -> Multicallable:
-        calls = {one: one.unary_unary(method, **serializers) for one in self._channels}
+        calls = {each: each.unary_unary(method, **serializers) for each in self._channels}
 
         async def call(request: Any, *, timeout: float, wait_for_ready: bool = True) -> Any:  # noqa: ASYNC109 - as gRPC has it
             deadline = asyncio.get_running_loop().time() + timeout
             backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER)
             while True:
                 leader = await self.leader(deadline)
-                left_s = deadline - asyncio.get_running_loop().time()
+                timeout_s = deadline - asyncio.get_running_loop().time()
                 try:
-                    return await calls[leader](request, timeout=max(left_s, 0.0))
+                    return await calls[leader](request, timeout=max(timeout_s, 0.0))
                 except grpc.aio.AioRpcError as error:
-                    if error.code() in _NO_ANSWER:
-                        self.lost(leader, error)
-                    if not _is_refusal(error) or not await _pause(backoff.next_s(), deadline):
+                    if error.code() in _NO_RESPONSE:
+                        self.on_lost(leader, error)
+                    if not _is_not_leader(error) or not await _sleep(backoff.next_s(), deadline):
                         raise
 
         return call
 
     def stream_stream(self, method: str, **serializers: Any) -> Callable[[], LeaderStream]:
-        calls = {one: one.stream_stream(method, **serializers) for one in self._channels}
+        calls = {
+            channel: channel.stream_stream(method, **serializers) for channel in self._channels
+        }
 
         async def begin() -> tuple[grpc.aio.Channel, Any]:
             leader = await self.leader(asyncio.get_running_loop().time() + CALL_TIMEOUT_S)
             return leader, calls[leader]()
 
-        return lambda: LeaderStream(begin, self.leads, self.lost)
+        return lambda: LeaderStream(begin, self.is_leader, self.on_lost)
 
     async def leader(self, deadline: float) -> grpc.aio.Channel:
-        """The channel to whoever leads; waits for an election until `deadline` (loop time).
+        """Returns the channel to the leader; waits for an election until `deadline` (loop time).
 
         Raises:
-            BackendUnavailable: nobody led in time.
+            BackendUnavailable: no address was the leader in time.
         """
         backoff = Backoff(_RETRY_S_FIRST, _RETRY_S_MAX, jitter=_JITTER)
         try:
-            # One asks, for all who wait.
+            # One search serves all callers that wait.
             async with asyncio.timeout_at(deadline), self._search:
                 while self._leader is None or not _is_connected(self._leader):
-                    self._leader = await self._ask_all()
-                    if self._leader is None and not await _pause(backoff.next_s(), deadline):
+                    self._leader = await self._check_all()
+                    if self._leader is None and not await _sleep(backoff.next_s(), deadline):
                         break
                 else:
                     return self._leader
@@ -104,34 +106,34 @@ class LeaderChannel:
             pass
         raise BackendUnavailable(f"none of {len(self._channels)} addresses leads")
 
-    def lost(self, channel: grpc.aio.Channel, why: object) -> None:
-        """Asks anew who leads before the next call, unless another was found meanwhile."""
+    def on_lost(self, channel: grpc.aio.Channel, cause: object) -> None:
+        """Makes the next call search the leader again, unless another was found meanwhile."""
         if self._leader is channel:
-            log.debug("the leader is asked for anew: %s", why)
+            log.debug("lost the leader of %s: %s", self._service, cause)
             self._leader = None
 
-    async def leads(self, channel: grpc.aio.Channel) -> bool:
-        """What the service behind `channel` says; False where it says nothing."""
+    async def is_leader(self, channel: grpc.aio.Channel) -> bool:
+        """True if the health check of `channel` says so; False without a response."""
         request = HealthCheckRequest(service=self._service)
         stub: Any = HealthStub(channel)
         try:
-            answer = await stub.Check(request, timeout=_ASK_TIMEOUT_S)
+            response = await stub.Check(request, timeout=_CHECK_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
-            log.debug("asking for the leader: %s", error.details())
+            log.debug("health check of %s failed: %s", self._service, error.details())
             return False
-        return bool(answer.status == HealthCheckResponse.SERVING)
+        return bool(response.status == HealthCheckResponse.SERVING)
 
-    async def _ask_all(self) -> grpc.aio.Channel | None:
-        """The first that says so: one that hangs holds nobody up."""
-        asked = {asyncio.create_task(self.leads(one)): one for one in self._channels}
+    async def _check_all(self) -> grpc.aio.Channel | None:
+        """Returns the first channel that is the leader's; an address that hangs delays nothing."""
+        checks = {asyncio.create_task(self.is_leader(each)): each for each in self._channels}
         try:
-            for answered in asyncio.as_completed(asked):
-                if await answered:
-                    return next(one for task, one in asked.items() if _says_yes(task))
+            for check in asyncio.as_completed(checks):
+                if await check:
+                    return next(channel for task, channel in checks.items() if _is_true(task))
         finally:
-            for task in asked:
+            for task in checks:
                 task.cancel()
-            await asyncio.wait(asked)
+            await asyncio.wait(checks)
         return None
 
 
@@ -139,15 +141,15 @@ class LeaderChannel:
 async def open_leader_channel(
     addresses: str, service: str = METADATA
 ) -> AsyncIterator[grpc.aio.Channel | LeaderChannel]:
-    """A channel to "host:port", or to the one of "host:port,host:port,…" that leads."""
+    """Opens a channel to "host:port", or to the leader among "host:port,host:port,…"."""
     async with AsyncExitStack() as opened:
-        found = [address.strip() for address in addresses.split(",") if address.strip()]
-        channels = [await opened.enter_async_context(open_channel(one)) for one in found]
+        parts = [part.strip() for part in addresses.split(",") if part.strip()]
+        channels = [await opened.enter_async_context(open_channel(address)) for address in parts]
         yield channels[0] if len(channels) == 1 else LeaderChannel(channels, service)
 
 
-async def _pause(delay_s: float, deadline: float) -> bool:
-    """Sleeps. Returns False at once if the deadline (loop time) would pass meanwhile."""
+async def _sleep(delay_s: float, deadline: float) -> bool:
+    """Sleeps; returns False at once if the deadline (loop time) would pass meanwhile."""
     if asyncio.get_running_loop().time() + delay_s >= deadline:
         return False
     await asyncio.sleep(delay_s)
@@ -158,11 +160,11 @@ def _is_connected(channel: grpc.aio.Channel) -> bool:
     return channel.get_state() is grpc.ChannelConnectivity.READY
 
 
-def _says_yes(task: asyncio.Task[bool]) -> bool:
+def _is_true(task: asyncio.Task[bool]) -> bool:
     return task.done() and not task.cancelled() and task.result()
 
 
-def _is_refusal(error: grpc.aio.AioRpcError) -> bool:
-    """Nothing was done, because that service does not lead."""
+def _is_not_leader(error: grpc.aio.AioRpcError) -> bool:
+    """True if the call had no effect, because it reached an instance that is not the leader."""
     is_unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
     return is_unavailable and (error.details() or "").startswith(NOT_LEADER)

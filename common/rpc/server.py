@@ -1,7 +1,7 @@
-"""Starting, watching and draining a gRPC server.
+"""gRPC server with health checks and reflection.
 
-Health is grpc.health.v1 with two names: "" says that the process is alive, "readiness" that it
-may be given work. Reflection is always on, so that tools can call any method by name.
+Health (grpc.health.v1) has two names: "" says that the process is alive, "readiness" that it
+accepts work. Reflection is always on, so that tools can call any method by name.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 _SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     *SHARED_OPTIONS,
-    # Our own channels ping every 10 s on silent streams; the default calls that an attack.
+    # Channels of ringlog ping every 10 s on silent streams; by default gRPC calls that an attack.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
     # Two processes on one port would each get half of the calls.
@@ -38,18 +38,18 @@ _SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 class AddressTaken(Exception):
-    """Nothing could be bound to the address."""
+    """Raised when the server cannot bind its address."""
 
 
 class Service(NamedTuple):
-    """A servicer: its full name ("partition.v1.PartitionService") and how it is added."""
+    """Full name of a service ("partition.v1.PartitionService"), and a function that adds it."""
 
     name: str
     add: Callable[[grpc.aio.Server], None]
 
 
 class RpcServer:
-    """One gRPC server with its services, health and reflection. Start, mark ready, stop."""
+    """A gRPC server and its services: started, marked ready, stopped."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class RpcServer:
         address: str,
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
     ) -> None:
-        """`address` is host:port; port 0 takes a free one. `interceptors` see a call first."""
+        """`address` is host:port; port 0 means any free port. `interceptors` see a call first."""
         self.address = address
         self._server = grpc.aio.server(
             options=_SERVER_OPTIONS, interceptors=[*interceptors, StatusInterceptor()]
         )
         self._health = health.HealthServicer()
-        self._telling: set[asyncio.Task[None]] = set()
+        self._health_updates: set[asyncio.Task[None]] = set()
         self.port = 0
         for service in services:
             service.add(self._server)
@@ -73,7 +73,7 @@ class RpcServer:
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> None:
-        """Binds and serves: alive, not yet ready. `port` is the real one afterwards.
+        """Binds the address, sets `port` and serves: alive, not ready yet.
 
         Raises:
             AddressTaken: the address is in use or not one of this machine.
@@ -89,20 +89,20 @@ class RpcServer:
         log.info("gRPC on %s:%d", host, self.port)
 
     async def set_ready(self, ready: bool) -> None:
-        """What health says of "readiness"."""
+        """Sets the health of "readiness"."""
         await self._health.set(READINESS, _SERVING if ready else _NOT_SERVING)
 
     async def set_serving(self, service: str, serving: bool) -> None:
-        """What health says of one service, by its full name; nothing before the first call."""
+        """Sets the health of one service by its full name; it is unknown before the first call."""
         await self._health.set(service, _SERVING if serving else _NOT_SERVING)
 
     def set_serving_soon(self, service: str, serving: bool) -> None:
-        """As `set_serving`, for callers that cannot wait. Calls take effect in their order."""
+        """Like `set_serving`, for callers that cannot wait. Calls take effect in their order."""
         task = asyncio.get_running_loop().create_task(self.set_serving(service, serving))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._health_updates.add(task)
+        task.add_done_callback(self._health_updates.discard)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Not ready, no new calls; those in flight get `grace_s` to end, then are cancelled."""
+        """Rejects new calls; cancels those in flight after `grace_s`."""
         await self.set_ready(False)
         await self._server.stop(grace_s)

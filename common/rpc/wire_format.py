@@ -1,9 +1,9 @@
-"""Length-delimited protobuf fields, put together and taken apart without copying what is in them.
+"""Length-delimited protobuf fields, joined to a message and split from it without copies.
 
-protobuf copies a megabyte of record batches four times on its way from one process to another; a
-message whose large fields are left out is made and read by protobuf, and those are joined to it
-here. What is written here any protobuf reads, and the other way round: fields may come in any order
-(protobuf.dev, "Encoding").
+protobuf copies a megabyte of record batches four times on its way from one process to another. So
+protobuf encodes and decodes messages without their large fields, and this module joins those to
+the bytes. The result is an ordinary message: fields may come in any order (protobuf.dev,
+"Encoding").
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,28 +17,28 @@ _VARINT_BYTES_MAX: Final = 10
 
 
 def delimited_head(number: int, size: int) -> bytes:
-    """What comes before `size` bytes of field `number`."""
+    """Returns the tag and length that precede `size` bytes of field `number`."""
     return _varint(number << 3 | _DELIMITED) + _varint(size)
 
 
 def split(message: memoryview, number: int) -> tuple[bytes, list[memoryview]]:
-    """The message without its length-delimited field `number`, and each occurrence of that field.
+    """Returns the message without its length-delimited field `number`, and that field's values.
 
     Raises:
-        DecodeError: it is no message.
+        DecodeError: the bytes are not a message.
     """
     rest: list[memoryview] = []
-    found: list[memoryview] = []
+    values: list[memoryview] = []
     for field, wire_type, start, content, end in _fields(message):
         if field == number and wire_type == _DELIMITED:
-            found.append(message[content:end])
+            values.append(message[content:end])
         else:
             rest.append(message[start:end])
-    return b"".join(rest), found
+    return b"".join(rest), values
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
-    """Number, wire type, and where it starts, its content starts, and it ends, of each field."""
+    """Yields number, wire type, start, start of the content, and end of each field."""
     position, size = 0, len(message)
     while position < size:
         start = position
@@ -55,7 +55,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int, int, int, int]]:
         else:
             raise DecodeError(f"wire type {wire_type}")
         if position > size or not number:
-            raise DecodeError("a field ends behind its message")
+            raise DecodeError("a field ends beyond its message")
         yield number, wire_type, start, content, position
 
 
@@ -77,5 +77,5 @@ def _read_varint(message: Sequence[int], position: int) -> tuple[int, int]:
             if byte < 0x80:
                 return value, position + at + 1
     except IndexError:
-        raise DecodeError("a varint ends behind its message") from None
+        raise DecodeError("a varint ends beyond its message") from None
     raise DecodeError("a varint of more than 10 bytes")

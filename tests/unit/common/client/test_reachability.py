@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2_grpc import HealthServicer, add_HealthServicer_to
 from common.client import reachability
 from common.client.reachability import Reachability
 from common.ports.unavailable import OwnerLost
-from common.rpc.member_channel import MemberChannel, RefuseOtherMembers
+from common.rpc.member_channel import MemberChannel, MemberNameInterceptor
 from common.rpc.server import RpcServer
 from tests.support.processes.ports import ReservedPort
 from tests.support.stores.partition_core import until
@@ -124,7 +124,7 @@ def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
     monkeypatch.setattr(reachability, "_CHECK_AGAIN_S", 0.05)
 
     async def serve(name):
-        refusing = [RefuseOtherMembers(name)]
+        refusing = [MemberNameInterceptor(name)]
         server = RpcServer([], address=port.address, interceptors=refusing)
         await server.start()
         return server

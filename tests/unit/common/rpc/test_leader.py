@@ -191,17 +191,17 @@ def test_addresses_where_nobody_listens_do_not_keep_the_leader_from_being_found(
 def test_many_callers_ask_for_the_leader_once():
     async def body():
         async with candidates(2) as (them, channel):
-            asked_for = []
-            ask_all = channel._ask_all
+            searches = []
+            check_all = channel._check_all
 
             async def counting():
-                asked_for.append(1)
-                return await ask_all()
+                searches.append(1)
+                return await check_all()
 
-            channel._ask_all = counting
+            channel._check_all = counting
             await them[0].say(leads=True)
             await asyncio.gather(*(asked(GrpcMetadata(channel)) for _ in range(50)))
-            assert len(asked_for) == 1
+            assert len(searches) == 1
 
     run(body)
 

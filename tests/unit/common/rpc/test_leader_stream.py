@@ -72,7 +72,7 @@ def run(body):
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(leader_stream, "_ASK_EVERY_S", 0.0)
+    monkeypatch.setattr(leader_stream, "_CHECK_EVERY_S", 0.0)
 
 
 def test_reading_and_writing_begin_one_call():
@@ -126,14 +126,14 @@ def test_where_nobody_leads_reading_and_writing_say_so():
     run(body)
 
 
-def test_cancelling_ends_the_call_and_the_asking():
+def test_cancelling_ends_the_call_and_the_checking():
     async def body(leaders):
         stream = leaders.stream()
         await stream.write("question")
         assert stream.cancel()
         assert leaders.call.done()
         await asyncio.sleep(0)
-        assert stream._asking.cancelled() or stream._asking.done()
+        assert stream._checking.cancelled() or stream._checking.done()
 
     run(body)
 

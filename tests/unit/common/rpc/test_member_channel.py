@@ -7,7 +7,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from common.rpc.channels import open_channel
-from common.rpc.member_channel import MemberChannel, RefuseOtherMembers, is_other_member
+from common.rpc.member_channel import MemberChannel, MemberNameInterceptor, is_other_member
 from common.rpc.server import RpcServer
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -16,7 +16,7 @@ KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 @asynccontextmanager
 async def member(name):
     """A server that is `name`, with a method of each kind that says so."""
-    server = RpcServer([], address="127.0.0.1:0", interceptors=[RefuseOtherMembers(name)])
+    server = RpcServer([], address="127.0.0.1:0", interceptors=[MemberNameInterceptor(name)])
 
     async def answer(_request, _context):
         return name.encode()
