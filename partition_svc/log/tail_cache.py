@@ -120,10 +120,6 @@ class TailCache:
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    @property
-    def queue_length(self) -> int:
-        return len(self._oldest_first)
-
     def add(self, tail: LogTail, base_offset: int, last_offset: int, run: list[bytes]) -> None:
         """Adds the newest batches of a log; evicts the oldest runs over the limit."""
         size = sum(map(len, run))
