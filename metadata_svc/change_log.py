@@ -40,7 +40,7 @@ class ChangeLog:
         """What the store holds. Raises `KvStoreFailed`."""
         return await self._on_disk(self._store.load)
 
-    async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def run_exclusive(self, work: Callable[[], Awaitable[T]]) -> T:
         """Runs `work` while no other runs, to its end even where the caller is cancelled.
 
         Raises:
@@ -57,8 +57,8 @@ class ChangeLog:
         """Makes a change durable, known here, and on its way to all; returns its revision.
 
         `step` names it for tests that kill the process before or after the write. Only for use
-        inside `alone`. Raises `KvStoreFailed`: nobody was told, and whether the change is kept
-        shows at the next start.
+        inside `run_exclusive`. Raises `KvStoreFailed`: no watcher was notified, and only the next
+        start shows whether the change was kept.
         """
         revision = max(self._view.revision, mutation.revision_min) + 1
         save = functools.partial(self._store.save_change, revision, mutation)
@@ -75,13 +75,13 @@ class ChangeLog:
         return revision
 
     async def save_next_producer_id(self, producer_id: int) -> None:
-        """Only for use inside `alone`. Raises `KvStoreFailed`."""
+        """Only for use inside `run_exclusive`. Raises `KvStoreFailed`."""
         await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
 
     async def save_volume_token(self, name: str, token: str) -> None:
         """Of a member; nobody else is told, so it is no revision.
 
-        Only for use inside `alone`. Raises `KvStoreFailed`.
+        Only for use inside `run_exclusive`. Raises `KvStoreFailed`.
         """
         await self._on_disk(functools.partial(self._store.save_volume_token, name, token))
         self._member_table.volume_tokens[name] = token

@@ -33,7 +33,7 @@ from metadata_svc.pauses import Pauses
 from metadata_svc.ring import LocalRing
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
-from metadata_svc.state.producer_ids import ProducerIds, first_after_start
+from metadata_svc.state.producer_ids import ProducerIdBlocks, first_after_start
 from metadata_svc.state.store import State, StateStore
 from metadata_svc.topics.create import Creation, Defaults
 from metadata_svc.topics.delete import decide_deletion
@@ -88,7 +88,7 @@ class LocalMetadata:
         self._members.on_members_changed = self._scheduler.wake
         self._members.on_report = self.ring.take_report
         self._members.unwritable = lambda: self._scheduler.reports.unwritable
-        self._producer_ids = ProducerIds(0, self._change_log.save_next_producer_id)
+        self._producer_ids = ProducerIdBlocks(0, self._change_log.save_next_producer_id)
 
     async def open(self, *, broker_configs: Mapping[str, str]) -> None:
         """Reads what is kept. `broker_configs` are told to every watcher.
@@ -99,7 +99,7 @@ class LocalMetadata:
         state = await self._change_log.load()
         save = self._change_log.save_next_producer_id
         first = first_after_start(state.next_producer_id, now_ms=time_ns() // 1_000_000)
-        self._producer_ids = ProducerIds(first, save)
+        self._producer_ids = ProducerIdBlocks(first, save)
         self.view.apply(_snapshot(state, broker_configs))
         self._member_table.load(state)
         self._members.expect(state.live, lease_ms=self.lease_ms)
@@ -146,7 +146,7 @@ class LocalMetadata:
         deadline = _deadline(timeout_ms)
         await self._members.wait_for_expected(deadline)
         await self._members.wait_for_owner(deadline)
-        results = await self._change_log.alone(lambda: self._create(topics))
+        results = await self._change_log.run_exclusive(lambda: self._create(topics))
         return await self._when_known(results, deadline)
 
     async def delete_topics(
@@ -154,18 +154,18 @@ class LocalMetadata:
     ) -> list[TopicResult]:
         deadline = _deadline(timeout_ms)
         await self._members.wait_for_expected(deadline)
-        results = await self._change_log.alone(lambda: self._delete(names, topic_ids))
+        results = await self._change_log.run_exclusive(lambda: self._delete(names, topic_ids))
         return await self._when_known(results, deadline)
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         try:
-            return await self._change_log.alone(self._producer_ids.allocate)
+            return await self._change_log.run_exclusive(self._producer_ids.allocate)
         except KvStoreFailed as error:
             raise BackendUnavailable(f"no producer ids: {error}") from error
 
     async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
         try:
-            await self._change_log.alone(lambda: self._renew_volume_token(process, token))
+            await self._change_log.run_exclusive(lambda: self._renew_volume_token(process, token))
         except KvStoreFailed as error:
             raise BackendUnavailable(f"the token is not recorded: {error}") from error
 

@@ -245,14 +245,14 @@ class LocalRing:
 
     async def _changed(self, work: Callable[[], Awaitable[RingResult]]) -> RingResult:
         try:
-            return await self._change_log.alone(work)
+            return await self._change_log.run_exclusive(work)
         except KvStoreFailed as error:
             log.error("the ring is not changed: %s", error)
             return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
 
     async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._change_log.alone(work)
+            return await self._change_log.run_exclusive(work)
         except KvStoreFailed as error:
             raise BackendUnavailable(f"the move cannot be recorded: {error}") from error
 

@@ -126,7 +126,7 @@ class MemberRegistry:
             RegistrationRefused: it is not who it says, or somebody has come after it.
         """
         try:
-            await self._change_log.alone(lambda: self._register(watch))
+            await self._change_log.run_exclusive(lambda: self._register(watch))
         except KvStoreFailed as error:
             raise BackendUnavailable(f"cannot register: {error}") from error
 
@@ -144,13 +144,13 @@ class MemberRegistry:
             self._departures.add(task)
             task.add_done_callback(self._departures.discard)
         elif not self._is_stopped:
-            await self._change_log.alone(lambda: self._unregister(watch))
+            await self._change_log.run_exclusive(lambda: self._unregister(watch))
 
     async def _unregister_after_grace(self, watch: "RegisteredWatch") -> None:
         await self.pauses.wait_for_grace()
         if not self._is_stopped:
             with suppress(BackendUnavailable):
-                await self._change_log.alone(lambda: self._unregister(watch))
+                await self._change_log.run_exclusive(lambda: self._unregister(watch))
 
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)

@@ -34,7 +34,7 @@ class PlannedMove(NamedTuple):
         return self.topic_id, self.partition
 
 
-class Limits(NamedTuple):
+class MoveLimits(NamedTuple):
     """How many moves are on their way at once: of all members, and of any one."""
 
     moves_max: int = 4
@@ -127,7 +127,7 @@ class Plan:
         self,
         view: ClusterView,
         situation: Situation,
-        limits: Limits,
+        limits: MoveLimits,
         *,
         busy: Callable[[PartitionKey], tuple[int, ...]],
         now: float,

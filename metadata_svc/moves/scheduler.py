@@ -21,7 +21,7 @@ from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.load_reports import Reports
-from metadata_svc.moves.plan import Limits, PartitionKey, Plan, PlannedMove, Situation, wishes
+from metadata_svc.moves.plan import MoveLimits, PartitionKey, Plan, PlannedMove, Situation, wishes
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
 from metadata_svc.topics.placement import ring_of
@@ -57,8 +57,8 @@ class RingPolicy:
     fence_timeout_ms: int = 5_000
 
     @property
-    def limits(self) -> Limits:
-        return Limits(self.moves_max, self.moves_per_member_max)
+    def limits(self) -> MoveLimits:
+        return MoveLimits(self.moves_max, self.moves_per_member_max)
 
 
 class MoveScheduler:
@@ -127,7 +127,7 @@ class MoveScheduler:
         while True:
             seen = self._changes.version
             try:
-                next_time = await self._change_log.alone(lambda: self.settle(loop.time()))
+                next_time = await self._change_log.run_exclusive(lambda: self.settle(loop.time()))
             except KvStoreFailed as error:
                 log.error("moves stand still: %s", error)
                 self._set_trouble(str(error))
@@ -156,7 +156,7 @@ class MoveScheduler:
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.
 
-        Only for use inside `ChangeLog.alone`. Raises `KvStoreFailed`.
+        Only for use inside `ChangeLog.run_exclusive`. Raises `KvStoreFailed`.
         """
         await self._give_up_fences(now)
         await self._make_plan(now)

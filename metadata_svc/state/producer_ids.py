@@ -22,8 +22,8 @@ def first_after_start(stored: int, *, now_ms: int) -> int:
     return max(stored, now_ms * _IDS_PER_MS)
 
 
-class ProducerIds:
-    """Hands out blocks. One caller at a time: see `ChangeLog.alone`."""
+class ProducerIdBlocks:
+    """Hands out blocks. One caller at a time: see `ChangeLog.run_exclusive`."""
 
     def __init__(self, next_id: int, save: Callable[[int], Awaitable[None]]) -> None:
         """`save` keeps the first id that was never given away, and returns when it is durable."""

@@ -56,10 +56,10 @@ class Service:
         self.view.apply(snapshot)
 
     async def settle(self, now):
-        return await self.change_log.alone(lambda: self.scheduler.settle(now))
+        return await self.change_log.run_exclusive(lambda: self.scheduler.settle(now))
 
     async def commit(self, mutation):
-        return await self.change_log.alone(lambda: self.change_log.commit(mutation))
+        return await self.change_log.run_exclusive(lambda: self.change_log.commit(mutation))
 
 
 @dataclass

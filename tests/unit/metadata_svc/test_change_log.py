@@ -46,7 +46,9 @@ class Cluster:
         self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
 
     async def commit(self, **parts):
-        return await self.change_log.alone(lambda: self.change_log.commit(Mutation(**parts)))
+        return await self.change_log.run_exclusive(
+            lambda: self.change_log.commit(Mutation(**parts))
+        )
 
 
 @asynccontextmanager
@@ -127,7 +129,7 @@ def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is
             mutation = Mutation(members=[Member("p", "a:1")])
             await cluster.change_log.commit(mutation, step="move.metadata.end")
 
-        await cluster.change_log.alone(work)
+        await cluster.change_log.run_exclusive(work)
         assert cluster.view.revision == 1
 
     run(body)
@@ -145,7 +147,7 @@ def test_what_runs_alone_runs_one_after_the_other():
             await asyncio.sleep(0)
             running -= 1
 
-        await asyncio.gather(*(cluster.change_log.alone(work) for _ in range(10)))
+        await asyncio.gather(*(cluster.change_log.run_exclusive(work) for _ in range(10)))
         assert most == 1
 
     run(body)

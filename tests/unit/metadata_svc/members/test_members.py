@@ -247,7 +247,7 @@ def test_a_member_that_was_known_keeps_its_place_in_the_ring():
     async def body(cluster):
         await (await cluster.joined(MEMBER)).close()
         drained = Mutation(ring_states={"p": RingState.DRAINED})
-        await cluster.change_log.alone(lambda: cluster.change_log.commit(drained))
+        await cluster.change_log.run_exclusive(lambda: cluster.change_log.commit(drained))
         await cluster.joined(Member("p", "a:2"))
         assert cluster.member_table.state("p") is RingState.DRAINED
         assert cluster.members.placeable == set()

@@ -4,7 +4,7 @@ from common.ports.metadata import ClusterChange, Placement, Topic
 from common.ports.moves import Move, MovePhase
 from metadata_svc.moves.plan import (
     NO_ROOM_PAUSE_S,
-    Limits,
+    MoveLimits,
     Plan,
     PlannedMove,
     Situation,
@@ -14,7 +14,7 @@ from metadata_svc.moves.plan import (
 
 TOPIC_ID = bytes(16)
 ALL = {"a", "b", "c", "d"}
-PLENTY = Limits(100, 100)
+PLENTY = MoveLimits(100, 100)
 
 
 def view_of(owners, moves=()):
@@ -63,16 +63,16 @@ def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
 def test_as_many_begin_as_there_is_room_for_with_those_under_way():
     plan = Plan(planned(number) for number in range(10))
     view = view_of("a" * 12, [move(10), move(11, phase=MovePhase.COMMIT)])
-    assert len(taken(plan, view, Limits(4, 100))) == 3
+    assert len(taken(plan, view, MoveLimits(4, 100))) == 3
     assert len(plan) == 7
 
 
 def test_no_member_has_more_than_its_share_of_moves():
     plan = Plan([planned(0), planned(1), planned(2), planned(3, "c", "d"), planned(4, "c", "b")])
-    assert taken(plan, view_of("aaacc"), Limits(10, 2)) == [4, 3, 0]
+    assert taken(plan, view_of("aaacc"), MoveLimits(10, 2)) == [4, 3, 0]
     # a and b have one each with what is under way: there is room for one more between them.
     plan = Plan([planned(0), planned(1)])
-    assert len(taken(plan, view_of("aaa", [move(2)]), Limits(10, 2))) == 1
+    assert len(taken(plan, view_of("aaa", [move(2)]), MoveLimits(10, 2))) == 1
 
 
 def test_moves_of_members_that_are_down_take_no_room():
@@ -80,9 +80,9 @@ def test_moves_of_members_that_are_down_take_no_room():
     view = view_of("aaaaacd", under_way)
     for alive, count in ((ALL, 0), ({"a", "b", "c"}, 0), ({"a", "b"}, 1)):
         plan = Plan(planned(number) for number in range(4))
-        assert len(taken(plan, view, Limits(100, 2), alive=alive)) == count
+        assert len(taken(plan, view, MoveLimits(100, 2), alive=alive)) == count
     plan = Plan([planned(0), planned(1)])
-    assert len(taken(plan, view, Limits(2, 100), alive={"a", "b"})) == 1
+    assert len(taken(plan, view, MoveLimits(2, 100), alive={"a", "b"})) == 1
 
 
 def test_members_that_are_down_are_passed_over():
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_not_begun_and_stands_in_the_way_of_nothing():
 
 def test_a_move_that_does_not_get_on_takes_no_place():
     view = view_of("aaaa", [move(0), move(1)])
-    limits = Limits(2, 2)
+    limits = MoveLimits(2, 2)
     assert taken(Plan([planned(2), planned(3)]), view, limits) == []
     assert taken(Plan([planned(2), planned(3)]), view, limits, stuck={0}) == [2]
     assert len(taken(Plan([planned(2), planned(3)]), view, limits, stuck={0, 1})) == 2
@@ -157,5 +157,5 @@ def test_partitions_move_away_from_a_member_that_takes_no_appends_and_not_to_it(
     assert taken(plan, view) == [0]
     # A move that brings something to it takes no place.
     waiting = view_of("aaa", [move(0)])
-    assert taken(Plan([planned(1)]), waiting, Limits(1, 1)) == []
-    assert taken(Plan([planned(1, "a", "c")]), waiting, Limits(1, 1), unwritable={"b"}) == [1]
+    assert taken(Plan([planned(1)]), waiting, MoveLimits(1, 1)) == []
+    assert taken(Plan([planned(1, "a", "c")]), waiting, MoveLimits(1, 1), unwritable={"b"}) == [1]

@@ -4,7 +4,7 @@ import pytest
 
 from common.kv.store import KvStoreFailed
 from common.ports.metadata import ProducerIdBlock
-from metadata_svc.state.producer_ids import BLOCK_SIZE, ProducerIds, first_after_start
+from metadata_svc.state.producer_ids import BLOCK_SIZE, ProducerIdBlocks, first_after_start
 
 
 def test_a_block_is_given_away_only_after_it_was_kept():
@@ -14,7 +14,7 @@ def test_a_block_is_given_away_only_after_it_was_kept():
         kept.append(next_id)
 
     async def body():
-        ids = ProducerIds(5, save)
+        ids = ProducerIdBlocks(5, save)
         assert await ids.allocate() == ProducerIdBlock(5, BLOCK_SIZE)
         assert kept == [5 + BLOCK_SIZE]
         assert await ids.allocate() == ProducerIdBlock(5 + BLOCK_SIZE, BLOCK_SIZE)
@@ -31,7 +31,7 @@ def test_a_block_whose_write_failed_is_never_given_away():
 
     async def body():
         nonlocal is_full
-        ids = ProducerIds(0, save)
+        ids = ProducerIdBlocks(0, save)
         with pytest.raises(KvStoreFailed):
             await ids.allocate()
         is_full = False
