@@ -28,6 +28,7 @@ from common.ports.unavailable import BackendUnavailable, ProcessReplaced
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import process_refusal
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
+from metadata_svc.moves import phases
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.pauses import Pauses
 from metadata_svc.ring import LocalRing
@@ -194,8 +195,9 @@ class LocalMetadata:
         results = decide_deletion(self.view, names, topic_ids)
         topics = _accepted(results)
         gone = {topic.topic_id for topic in topics}
-        moves_gone = [move.move_id for move in self.view.moves if move.topic_id in gone]
-        mutation = Mutation(topics_gone=topics, moves_gone=moves_gone)
+        moves = [move for move in self.view.moves if move.topic_id in gone]
+        ended = phases.apply(self.view, moves, phases.MoveEvent.TOPIC_DELETED)
+        mutation = Mutation(topics_gone=topics, moves_gone=ended.moves_gone)
         results = await self._commit(results, mutation, f"deleted {_names(topics)}")
         self._scheduler.forget_topics(topic.topic_id for topic in _accepted(results))
         return results

@@ -28,6 +28,7 @@ from metadata_svc.members.admission import process_refusal
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.member_removal import removal
+from metadata_svc.moves.phases import MoveEvent
 from metadata_svc.moves.plan import PartitionKey, moves_to
 from metadata_svc.moves.scheduler import MoveScheduler
 from metadata_svc.moves.troubles import troubles, unsized_moves
@@ -193,10 +194,11 @@ class LocalRing:
 
     async def _end(self, move_id: int, process: MemberProcess | None) -> None:
         move = self._view.move(move_id)
-        if move is None or phases.is_open(move):
+        if move is None or not phases.is_allowed(move, MoveEvent.SOURCE_CLEANED):
             return
         self._check_process(move, move.source, process)
-        await self._change_log.commit(Mutation(moves_gone=[move_id]), step="move.metadata.end")
+        mutation = phases.apply(self._view, [move], MoveEvent.SOURCE_CLEANED)
+        await self._change_log.commit(mutation, step="move.metadata.end")
         self._scheduler.wake()
 
     def _check_process(self, move: Move, member: str, process: MemberProcess | None) -> None:

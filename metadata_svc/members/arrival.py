@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from common.cluster.view import ClusterView
 from common.ports.metadata import Member, Placement, PlacementChange, VolumeState
-from common.ports.moves import Move, MovePhase, RingState
+from common.ports.moves import RingState
 from metadata_svc.members.admission import is_same_process, succession_problem
+from metadata_svc.moves import phases
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
 
@@ -77,21 +78,17 @@ def _new_epochs(view: ClusterView, member_table: MemberTable, member: Member) ->
     ended = [
         move
         for move in view.moves
-        if move.phase < MovePhase.COMMIT
-        and (move.source == name or (is_other and move.target == name))
+        if phases.is_open(move) and (move.source == name or (is_other and move.target == name))
     ]
-    placements = {
+    rolled_back = phases.roll_back(view, ended)
+    placements = {(topic_id, index): new for topic_id, index, new in rolled_back.placements}
+    placements |= {
         key: Placement(name, _after(view, key, volume.leader_epoch))
         for key in view.partitions_of(name)
     }
-    placements |= {
-        (move.topic_id, move.partition): Placement(move.source, move.leader_epoch + 1)
-        for move in ended
-        if _is_fenced_elsewhere(move, name)
-    }
     return Mutation(
         placements=[PlacementChange(*key, placement) for key, placement in placements.items()],
-        moves_gone=[move.move_id for move in ended],
+        moves_gone=rolled_back.moves_gone,
     )
 
 
@@ -99,7 +96,3 @@ def _after(view: ClusterView, key: tuple[bytes, int], leader_epoch: int) -> int:
     placement = view.placement(*key)
     assert placement is not None
     return max(placement.leader_epoch, leader_epoch) + 1
-
-
-def _is_fenced_elsewhere(move: Move, name: str) -> bool:
-    return move.phase is MovePhase.FENCE and move.source != name

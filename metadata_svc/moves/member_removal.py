@@ -39,10 +39,11 @@ def removal(
     rolled_back = phases.roll_back(view, moves_to(view, name))
     # What it was to hand over, or to delete, is beyond reach with it. Where it was the target of a
     # committed move the record stays: by that the source deletes its copy.
-    from_it = [move.move_id for move in view.moves if move.source == name]
+    outgoing = [move for move in view.moves if move.source == name]
+    ended = phases.apply(view, outgoing, phases.MoveEvent.SOURCE_REMOVED)
     return Mutation(
         members_gone=[name],
-        moves_gone=[*rolled_back.moves_gone, *from_it],
+        moves_gone=[*rolled_back.moves_gone, *ended.moves_gone],
         placements=[*rolled_back.placements, *_begun_anew(view, lost, new_owners, loads)],
         lost_volumes={member.volume_id: name} if lost and member.volume_id else {},
         is_rebalancing=True if view.topics else None,

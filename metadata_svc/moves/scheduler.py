@@ -6,20 +6,20 @@ states and whether a plan is due are in the store; the plan itself is made again
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from common.cluster.view import ClusterView
 from common.kv.store import KvStoreFailed
-from common.ports.moves import Move, MovePhase, RingState
+from common.ports.moves import Move, RingState
 from common.ports.unavailable import BackendUnavailable
 from common.runtime.backoff import Backoff
 from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
+from metadata_svc.moves.fence_timeouts import FenceTimeouts
 from metadata_svc.moves.load_reports import Reports
 from metadata_svc.moves.plan import MoveLimits, PartitionKey, Plan, PlannedMove, Situation, wishes
 from metadata_svc.state.member_table import MemberTable
@@ -37,10 +37,6 @@ _STORE_PAUSE_S: Final = 1.0
 #: How long to wait after a bug: 1, 2, 4 … seconds, at most so many.
 _BUG_RETRY_S_FIRST: Final = 1.0
 _BUG_RETRY_S_MAX: Final = 60.0
-
-#: A move that did not get through its fence in time is tried again after 1, 2, 4 … fence timeouts,
-#: at most so many.
-_PAUSE_FENCES_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +80,9 @@ class MoveScheduler:
         self._change_log = change_log
         self._members = members
         self._policy = policy
-        self._fence_timeout_s = policy.fence_timeout_ms / 1000
-        self._fence_deadlines: dict[int, float] = {}
+        self._fences = FenceTimeouts(view, members, policy.fence_timeout_ms / 1000)
         #: Whose moves an operator cancelled: they stay where they are until the ring changes.
         self._cancelled: set[PartitionKey] = set()
-        #: How often a partition was given up because its fence lasted too long.
-        self._late: Counter[PartitionKey] = Counter()
         self._planned_for: frozenset[str] | None = None
         self._is_plan_lost = False
         self._sorted_at = 0.0
@@ -114,7 +107,7 @@ class MoveScheduler:
         self.plan.forget_topics(gone)
         self.reports.forget_topics(gone)
         self._cancelled = {key for key in self._cancelled if key[0] not in gone}
-        self._late = Counter({key: n for key, n in self._late.items() if key[0] not in gone})
+        self._fences.forget_topics(gone)
         self.wake()
 
     async def run(self) -> None:
@@ -129,14 +122,16 @@ class MoveScheduler:
             try:
                 next_time = await self._change_log.run_exclusive(lambda: self.settle(loop.time()))
             except KvStoreFailed as error:
-                log.error("moves stand still: %s", error)
+                log.error("moves are stopped: the metadata store failed: %s", error)
                 self._set_trouble(str(error))
                 next_time = loop.time() + _STORE_PAUSE_S
             except BackendUnavailable:
                 return
             except Exception as bug:
                 delay_s = backoff.next_s()
-                log.exception("moves are stopped by a bug, tried again in %g s", delay_s)
+                log.exception(
+                    "move scheduler failed; moves are stopped until the retry in %g s", delay_s
+                )
                 self._set_trouble(repr(bug))
                 # Some of the plan may have been taken out of it and not begun.
                 self._is_plan_lost = True
@@ -158,57 +153,22 @@ class MoveScheduler:
 
         Only for use inside `ChangeLog.run_exclusive`. Raises `KvStoreFailed`.
         """
-        await self._give_up_fences(now)
+        await self._roll_back_expired_fences(now)
         await self._make_plan(now)
         await self._begin(now)
         await self._finish(now)
-        times = [*self._fence_deadlines.values(), self.plan.next_time]
-        return min((one for one in times if one is not None), default=None)
+        times = (self._fences.next_time, self.plan.next_time)
+        return min((time for time in times if time is not None), default=None)
 
-    async def _give_up_fences(self, now: float) -> None:
-        """Rolls back what is fenced for too long, or has lost its target.
-
-        Not to a source that is dead: nobody could append there, and its target may have it all.
-        """
-        fenced = [
-            move
-            for move in self._view.moves
-            if move.phase is MovePhase.FENCE and self._members.may_be_alive(move.source)
-        ]
-        known = self._fence_deadlines
-        deadline = now + self._fence_timeout_s
-        self._members.pauses.check()
-        # Nothing of a move was recorded while this process stood still.
-        earliest = self._members.pauses.resumed_at + self._fence_timeout_s
-        self._fence_deadlines = {
-            one.move_id: max(known.get(one.move_id, deadline), earliest) for one in fenced
-        }
-        given_up = [
-            move
-            for move in fenced
-            if self._fence_deadlines[move.move_id] <= now
-            or not self._members.may_be_alive(move.target)
-        ]
-        if not given_up:
+    async def _roll_back_expired_fences(self, now: float) -> None:
+        expired = self._fences.expired(now)
+        if not expired:
             return
-        mutation = phases.roll_back(self._view, given_up)
+        mutation = phases.roll_back(self._view, expired)
         await self._change_log.commit(mutation, step="move.metadata.rollback")
-        for move in given_up:
-            log.warning("given up behind its fence: %s", move)
-            del self._fence_deadlines[move.move_id]
-            self.plan.put_off(_wish(move), now + self._pause_s(move))
-
-    def _pause_s(self, move: Move) -> float:
-        """How long to leave a partition alone whose move was given up behind its fence.
-
-        Where the target is dead there is no need: it must live for the move to begin.
-        """
-        if not self._members.may_be_alive(move.target):
-            return 0.0
-        key = move.topic_id, move.partition
-        times = self._late[key]
-        self._late[key] += 1
-        return self._fence_timeout_s * min(1 << times, _PAUSE_FENCES_MAX)
+        for move in expired:
+            log.warning("rolled back a move that stayed fenced too long: %s", move)
+            self.plan.put_off(_planned(move), now + self._fences.on_rolled_back(move))
 
     async def _make_plan(self, now: float) -> None:
         """A new plan where the ring is another, or a plan was due when this service started."""
@@ -219,7 +179,7 @@ class MoveScheduler:
         if joined != self._planned_for:
             self._planned_for = joined
             self._cancelled.clear()
-            self._late.clear()
+            self._fences.reset()
         self._is_plan_lost = False
         self.plan = Plan()
         if self._member_table.is_rebalancing:
@@ -236,7 +196,7 @@ class MoveScheduler:
         self.plan.sort(self.reports.busy)
         self._sorted_at = now
         if wanted:
-            log.info("%d partitions are to move, over members %s", len(wanted), sorted(joined))
+            log.info("planned moves of %d partitions, over members %s", len(wanted), sorted(joined))
 
     def _sort_sometimes(self, now: float) -> None:
         if self.reports.has_news and now - self._sorted_at >= _SORT_EVERY_S:
@@ -296,5 +256,5 @@ class MoveScheduler:
         return bool(self.plan)
 
 
-def _wish(move: Move) -> PlannedMove:
+def _planned(move: Move) -> PlannedMove:
     return PlannedMove(move.topic_id, move.partition, move.source, move.target)

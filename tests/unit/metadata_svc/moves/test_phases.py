@@ -6,6 +6,7 @@ from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
 from common.ports.moves import Move, MovePhase
 from metadata_svc.moves import phases
+from metadata_svc.moves.phases import MoveEvent
 from metadata_svc.moves.plan import PlannedMove
 
 TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("a", 7)))
@@ -38,7 +39,7 @@ def test_moves_begin_with_the_epoch_of_their_partition_and_ids_of_their_own():
 def test_a_step_before_the_commit_changes_the_move_alone(phase):
     mutation = phases.advance(view_with(MOVE), MOVE, phase)
     assert mutation.moves == [in_phase(phase)]
-    assert mutation.placements == ()
+    assert not mutation.placements
 
 
 def test_a_commit_changes_owner_and_epoch_together():
@@ -49,34 +50,89 @@ def test_a_commit_changes_owner_and_epoch_together():
 
 
 @pytest.mark.parametrize("phase", [MovePhase.PREPARE, MovePhase.CATCH_UP])
-def test_what_is_not_fenced_is_not_committed(phase):
+def test_a_move_that_is_not_fenced_cannot_be_committed(phase):
     move = in_phase(phase)
     assert phases.advance(view_with(move), move, MovePhase.COMMIT) is None
 
 
-@pytest.mark.parametrize("now", MovePhase)
-@pytest.mark.parametrize("asked", MovePhase)
-def test_nothing_goes_back_nor_happens_twice(now, asked):
-    move = in_phase(now)
-    if asked <= now:
-        assert phases.advance(view_with(move), move, asked) is None
+@pytest.mark.parametrize("phase", MovePhase)
+@pytest.mark.parametrize("requested", MovePhase)
+def test_a_move_advances_only_along_the_table(phase, requested):
+    move = in_phase(phase)
+    mutation = phases.advance(view_with(move), move, requested)
+    reached = phase if mutation is None else mutation.moves[0].phase
+    can_advance = (phase, requested) in {
+        (MovePhase.PREPARE, MovePhase.CATCH_UP),
+        (MovePhase.PREPARE, MovePhase.FENCE),
+        (MovePhase.CATCH_UP, MovePhase.FENCE),
+        (MovePhase.FENCE, MovePhase.COMMIT),
+    }
+    assert reached is (requested if can_advance else phase)
 
 
-def test_what_is_given_up_before_its_fence_changes_no_placement():
+#: Phase and placement after each event; "gone" where the record is deleted. Written out again, so
+#: that a change of the table shows here.
+EXPECTED = {
+    MovePhase.PREPARE: {
+        MoveEvent.BULK_COPIED: (MovePhase.CATCH_UP, None),
+        MoveEvent.FENCE_REQUESTED: (MovePhase.FENCE, None),
+        MoveEvent.ROLLED_BACK: ("gone", None),
+        MoveEvent.SOURCE_REMOVED: ("gone", None),
+        MoveEvent.TOPIC_DELETED: ("gone", None),
+    },
+    MovePhase.CATCH_UP: {
+        MoveEvent.FENCE_REQUESTED: (MovePhase.FENCE, None),
+        MoveEvent.ROLLED_BACK: ("gone", None),
+        MoveEvent.SOURCE_REMOVED: ("gone", None),
+        MoveEvent.TOPIC_DELETED: ("gone", None),
+    },
+    MovePhase.FENCE: {
+        MoveEvent.COPY_COMPLETED: (MovePhase.COMMIT, Placement("b", 8)),
+        MoveEvent.ROLLED_BACK: ("gone", Placement("a", 8)),
+        MoveEvent.SOURCE_REMOVED: ("gone", None),
+        MoveEvent.TOPIC_DELETED: ("gone", None),
+    },
+    MovePhase.COMMIT: {
+        MoveEvent.SOURCE_CLEANED: ("gone", None),
+        MoveEvent.SOURCE_REMOVED: ("gone", None),
+        MoveEvent.TOPIC_DELETED: ("gone", None),
+    },
+}
+
+
+@pytest.mark.parametrize("event", MoveEvent)
+@pytest.mark.parametrize("phase", MovePhase)
+def test_every_event_in_every_phase_writes_what_the_table_says(phase, event):
+    move = in_phase(phase)
+    if event not in EXPECTED[phase]:
+        assert not phases.is_allowed(move, event)
+        with pytest.raises(AssertionError):
+            phases.apply(view_with(move), [move], event)
+        return
+    next_phase, placement = EXPECTED[phase][event]
+    mutation = phases.apply(view_with(move), [move], event)
+    is_gone = next_phase == "gone"
+    assert mutation.moves == ([] if is_gone else [in_phase(next_phase)])
+    assert mutation.moves_gone == ([5] if is_gone else [])
+    changes = [] if placement is None else [PlacementChange(TOPIC.topic_id, 1, placement)]
+    assert mutation.placements == changes
+
+
+def test_a_rollback_before_the_fence_changes_no_placement():
     moves = [MOVE, replace(MOVE, move_id=6, partition=0, phase=MovePhase.CATCH_UP)]
     mutation = phases.roll_back(view_with(*moves), moves)
     assert mutation.moves_gone == [5, 6]
     assert mutation.placements == []
 
 
-def test_what_is_given_up_behind_its_fence_stays_under_a_higher_epoch():
+def test_a_rollback_from_the_fence_raises_the_leader_epoch():
     fenced = in_phase(MovePhase.FENCE)
     mutation = phases.roll_back(view_with(fenced), [fenced])
     assert mutation.moves_gone == [5]
     assert mutation.placements == [placed("a", 8)]
 
 
-def test_what_is_committed_is_not_given_up():
+def test_a_committed_move_cannot_be_rolled_back():
     committed = in_phase(MovePhase.COMMIT)
     with pytest.raises(AssertionError):
         phases.roll_back(view_with(committed), [committed])
