@@ -1,6 +1,5 @@
 """The ring without a network: implements the port `common.ports.moves.Ring`."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -13,7 +12,6 @@ from common.kv.store import KvStoreFailed
 from common.ports.moves import (
     LostPartitions,
     MemberProcess,
-    MemberReport,
     Move,
     MovePhase,
     RingDescription,
@@ -62,10 +60,6 @@ class LocalRing:
         self._change_log = change_log
         self._members = members
         self._scheduler = scheduler
-
-    def take_report(self, member: str, report: MemberReport) -> None:
-        now = asyncio.get_running_loop().time()
-        self._scheduler.reports.take(member, report, now=now)
 
     async def describe_ring(self) -> RingDescription:
         reports, plan = self._scheduler.reports, self._scheduler.plan

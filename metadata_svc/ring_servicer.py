@@ -96,4 +96,4 @@ def service(ring: Ring) -> Service:
 
 def tell_of_moves(core: LocalMetadata, server: RpcServer) -> None:
     """Lets the health of RingService say whether moves work. The process stays ready."""
-    core.on_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))
+    core.notify_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))

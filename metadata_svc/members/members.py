@@ -27,6 +27,7 @@ from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.admission import gateway_refusal, refusal, succession_problem
 from metadata_svc.members.arrival import is_known, member_arrival
 from metadata_svc.members.registration import describe, identity
+from metadata_svc.moves.load_reports import Reports
 from metadata_svc.pauses import Pauses
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
@@ -44,11 +45,16 @@ class MemberRegistry:
         member_table: MemberTable,
         hub: WatchHub,
         change_log: ChangeLog,
+        reports: Reports,
         *,
         pauses: Pauses | None = None,
         joins: bool = True,
+        on_members_changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`joins`: a partition service that was not known before is in the ring at once."""
+        """`joins`: a partition service that was not known before is in the ring at once.
+
+        `on_members_changed` is called after each registration and each departure.
+        """
         self.pauses = pauses or Pauses(lease_ms=0)
         self._view = view
         self._hub = hub
@@ -60,12 +66,8 @@ class MemberRegistry:
         self._expected_end = 0.0
         self._departures: set[asyncio.Task[None]] = set()
         self._is_stopped = False
-        #: Takes in what members report; nobody does at first.
-        self.on_report: Callable[[str, MemberReport], None] = lambda _member, _report: None
-        #: Names of members whose disks take no appends; nobody says so at first.
-        self.unwritable: Callable[[], frozenset[str]] = frozenset
-        #: Called whenever a partition service came or went; nobody listens at first.
-        self.on_members_changed: Callable[[], None] = lambda: None
+        self._reports = reports
+        self._on_members_changed = on_members_changed
         self._changes = Notifier()
 
     @property
@@ -81,7 +83,7 @@ class MemberRegistry:
         Where none of them takes appends it is all that are in the ring and alive.
         """
         alive = self.live_members & self._member_table.in_state(RingState.JOINED)
-        return alive - self.unwritable() or alive
+        return alive - self._reports.unwritable or alive
 
     @property
     def live_gateways(self) -> frozenset[int]:
@@ -155,6 +157,9 @@ class MemberRegistry:
     def acknowledge(self, watcher: Watcher, revision: int) -> None:
         self._hub.acknowledge(watcher, revision)
 
+    def take_report(self, member: str, report: MemberReport) -> None:
+        self._reports.take(member, report, now=asyncio.get_running_loop().time())
+
     async def _register(self, watch: "RegisteredWatch") -> None:
         own, name = identity(watch.registration), describe(watch.registration)
         self._check(watch.registration)
@@ -168,7 +173,7 @@ class MemberRegistry:
         self._watches[own] = watch
         self._expected.discard(own)
         self.stir()
-        self.on_members_changed()
+        self._on_members_changed()
         log.info("%s joined", name)
 
     async def _unregister(self, watch: "RegisteredWatch") -> None:
@@ -183,7 +188,7 @@ class MemberRegistry:
             await self._change_log.commit(self._departure(watch.registration))
         except KvStoreFailed as error:
             log.error("cannot store that %s left: %s", name, error)
-        self.on_members_changed()
+        self._on_members_changed()
 
     def _reason_against(self, registration: Registration) -> str | None:
         if isinstance(registration, Member):
@@ -272,7 +277,7 @@ class RegisteredWatch:
     def report(self, report: MemberReport) -> None:
         """Only what a registered member says of itself counts."""
         if isinstance(self.registration, Member) and self.watcher is not None:
-            self._members.on_report(self.registration.name, report)
+            self._members.take_report(self.registration.name, report)
 
     async def close(self) -> None:
         self._is_closed = True

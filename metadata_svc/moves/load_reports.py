@@ -37,7 +37,8 @@ class _Sample(NamedTuple):
 class Reports:
     """The newest word on each log, from its owner, and on each move, from its target."""
 
-    def __init__(self, view: ClusterView) -> None:
+    def __init__(self, view: ClusterView, *, on_change: Callable[[], None] = lambda: None) -> None:
+        """`on_change` is called when a stuck move, or a full disk, may hold up others no longer."""
         self._view = view
         self._loads: dict[PartitionKey, LogLoad] = {}
         self._progress: dict[int, deque[_Sample]] = {}
@@ -45,8 +46,7 @@ class Reports:
         self._reported: set[str] = set()
         self._troubles: dict[int, str] = {}
         self._troubled: Counter[int] = Counter()
-        #: Called when a move, or the disk of a member, may hold up others no more.
-        self.on_change: Callable[[], None] = lambda: None
+        self._on_change = on_change
         #: Whether loads came since somebody last put this to False.
         self.has_news = False
 
@@ -68,14 +68,14 @@ class Reports:
         if report.disk is not None:
             before, self._disks[member] = self._disks.get(member), report.disk
             if before is not None and before.is_writable != report.disk.is_writable:
-                self.on_change()
+                self._on_change()
         self._forget_ended_moves()
 
     def _note_trouble(self, move_id: int, trouble: str) -> None:
         self._troubles[move_id] = trouble
         self._troubled[move_id] = self._troubled[move_id] + 1 if trouble else 0
         if self._troubled[move_id] == _TROUBLES_MIN:
-            self.on_change()
+            self._on_change()
 
     def forget_topics(self, topic_ids: Iterable[bytes]) -> None:
         gone = set(topic_ids)

@@ -60,21 +60,23 @@ class RingPolicy:
 class MoveScheduler:
     """One for a metadata service. `settle` does all that is to be done; `run` calls it in time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a metadata service
         self,
         view: ClusterView,
         member_table: MemberTable,
         change_log: ChangeLog,
         members: MemberRegistry,
+        reports: Reports,
         policy: RingPolicy,
+        *,
+        changes: Notifier,
     ) -> None:
-        self.reports = Reports(view)
-        self.reports.on_change = self.wake
+        """`changes` is notified by others when a member or a report has changed."""
+        self.reports = reports
         self.plan = Plan()
         #: Why nothing is planned, begun or given up at the moment; "" where that works.
         self.trouble = ""
-        #: Called with `trouble` when it changes between "" and something.
-        self.on_trouble: Callable[[str], None] = lambda _trouble: None
+        self._notify_working: Callable[[bool], None] = lambda _is_working: None
         self._view = view
         self._member_table = member_table
         self._change_log = change_log
@@ -86,10 +88,15 @@ class MoveScheduler:
         self._planned_for: frozenset[str] | None = None
         self._is_plan_lost = False
         self._sorted_at = 0.0
-        self._changes = Notifier()
+        self._changes = changes
+
+    def notify_working(self, notify: Callable[[bool], None]) -> None:
+        """Calls `notify` now, and whenever `trouble` appears (False) or ends (True)."""
+        self._notify_working = notify
+        notify(not self.trouble)
 
     def wake(self) -> None:
-        """Something happened: look whether there is something to do."""
+        """Makes `run` check again whether a move can begin or end."""
         self._changes.notify_all()
 
     def replan(self) -> None:
@@ -146,7 +153,7 @@ class MoveScheduler:
         has_changed = bool(trouble) != bool(self.trouble)
         self.trouble = trouble
         if has_changed:
-            self.on_trouble(trouble)
+            self._notify_working(not trouble)
 
     async def settle(self, now: float) -> float | None:
         """Does all that can be done at `now`; returns when there may be more, None: after news.

@@ -12,8 +12,10 @@ from common.cluster.view import ClusterView
 from common.kv.store import WriteBatch
 from common.ports.metadata import ClusterChange, Member, Topic
 from common.ports.moves import Move, MovePhase, RingRefusal, RingState
+from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
+from metadata_svc.moves.load_reports import Reports
 from metadata_svc.moves.plan import wishes
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.ring import LocalRing
@@ -34,13 +36,14 @@ class Service:
         self.view, self.member_table = ClusterView(), MemberTable()
         self.hub = WatchHub(self.view)
         self.change_log = ChangeLog(StateStore(store), self.view, self.member_table, self.hub)
-        self.members = MemberRegistry(self.view, self.member_table, self.hub, self.change_log)
+        changes = Notifier()
+        reports = Reports(self.view, on_change=changes.notify_all)
+        table, change_log = self.member_table, self.change_log
+        self.members = MemberRegistry(self.view, table, self.hub, change_log, reports)
         self.scheduler = MoveScheduler(
-            self.view, self.member_table, self.change_log, self.members, policy
+            self.view, table, change_log, self.members, reports, policy, changes=changes
         )
-        self.ring = LocalRing(
-            self.view, self.member_table, self.change_log, self.members, self.scheduler
-        )
+        self.ring = LocalRing(self.view, table, change_log, self.members, self.scheduler)
 
     async def open(self):
         state = await self.change_log.load()

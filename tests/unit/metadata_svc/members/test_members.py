@@ -11,6 +11,7 @@ from common.ports.moves import MemberReport, RingState
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
+from metadata_svc.moves.load_reports import Reports
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
 from metadata_svc.state.store import StateStore
@@ -30,6 +31,18 @@ class Store(MemoryKvStore):
         super().write(batch, sync=sync)
 
 
+class RecordedReports(Reports):
+    """Reports that are recorded among other events."""
+
+    def __init__(self, view, events):
+        super().__init__(view)
+        self.events = events
+
+    def take(self, member, report, *, now):
+        self.events.append((member, report))
+        super().take(member, report, now=now)
+
+
 class Cluster:
     def __init__(self):
         self.store = Store()
@@ -37,7 +50,19 @@ class Cluster:
         self.hub = WatchHub(self.view)
         self.member_table = MemberTable()
         self.change_log = ChangeLog(StateStore(self.store), self.view, self.member_table, self.hub)
-        self.members = MemberRegistry(self.view, self.member_table, self.hub, self.change_log)
+        self.events = []
+        self.members = self.registry()
+
+    def registry(self, *, joins=True):
+        return MemberRegistry(
+            self.view,
+            self.member_table,
+            self.hub,
+            self.change_log,
+            RecordedReports(self.view, self.events),
+            joins=joins,
+            on_members_changed=lambda: self.events.append("members changed"),
+        )
 
     async def joined(self, registration):
         watch = RegisteredWatch(self.members, registration)
@@ -229,9 +254,7 @@ def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
         await cluster.joined(MEMBER)
         assert cluster.member_table.state("p") is RingState.JOINED
         assert cluster.members.placeable == {"p"}
-        cluster.members = MemberRegistry(
-            cluster.view, cluster.member_table, cluster.hub, cluster.change_log, joins=False
-        )
+        cluster.members = cluster.registry(joins=False)
         await cluster.joined(Member("q", "a:2"))
         assert cluster.member_table.state("q") is RingState.OUTSIDE
         assert (await cluster.change_log.load()).ring_states == {
@@ -271,19 +294,17 @@ def test_a_refused_registration_changes_nothing_and_is_told(caplog):
 
 def test_coming_and_going_and_reports_are_passed_on():
     async def body(cluster):
-        heard = []
-        cluster.members.on_members_changed = lambda: heard.append("news")
-        cluster.members.on_report = lambda member, report: heard.append((member, report))
+        events = cluster.events
         watch = RegisteredWatch(cluster.members, MEMBER)
         watch.report(MemberReport())
-        assert heard == []
+        assert events == []
         await anext(watch)
         watch.report(MemberReport())
         gateway = await cluster.joined(GATEWAY)
         gateway.report(MemberReport())
         await watch.close()
-        assert heard.count(("p", MemberReport())) == 1
-        assert heard[0] == heard[-1] == "news"
+        assert events.count(("p", MemberReport())) == 1
+        assert events[0] == events[-1] == "members changed"
 
     run(body)
 

@@ -14,10 +14,10 @@ TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("b", 0)))
 MOVE = Move(7, TOPIC.topic_id, 0, "a", "b", 0, MovePhase.CATCH_UP)
 
 
-def opened():
+def opened(on_change=lambda: None):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, topics=[TOPIC], moves=[MOVE]))
-    return Reports(view), view
+    return Reports(view, on_change=on_change), view
 
 
 def load(partition, size=100, rate=1):
@@ -120,9 +120,8 @@ def test_room_is_what_members_say_without_what_moves_still_bring():
 
 
 def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
-    reports, view = opened()
     changes = []
-    reports.on_change = lambda: changes.append(reports.stuck_moves)
+    reports, view = opened(lambda: changes.append(reports.stuck_moves))
     for trouble, stuck in (
         ("no room", []), ("", []), ("no room", []), ("no room", [7]), ("no room", [7]), ("", []),
     ):  # fmt: skip
@@ -136,9 +135,8 @@ def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
 
 
 def test_who_takes_no_appends_is_known_until_he_says_otherwise():
-    reports, _ = opened()
     changes = []
-    reports.on_change = lambda: changes.append(1)
+    reports, _ = opened(lambda: changes.append(1))
     for is_writable in (True, False, False, True):
         reports.take("a", MemberReport(disk=DiskState(1, is_writable)), now=0)
         assert reports.unwritable == frozenset([] if is_writable else ["a"])

@@ -14,7 +14,7 @@ def run(body):
             try:
                 await world.start("p-0")
                 await world.make_topic(4)
-                await body(world, world.service.ring.take_report, world.service.view.topics[0])
+                await body(world, world.service.members.take_report, world.service.view.topics[0])
             finally:
                 await world.service.change_log.close()
 
