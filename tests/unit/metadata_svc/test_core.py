@@ -128,40 +128,7 @@ def test_after_a_crash_nobody_is_waited_for_longer_than_a_lease():
     run(body)
 
 
-class FailingStore(MemoryKvStore):
-    is_broken = False
-
-    def write(self, batch, *, sync):
-        if self.is_broken:
-            raise KvStoreFailed("no space left on device")
-        super().write(batch, sync=sync)
-
-
-def test_what_cannot_be_stored_is_refused_at_once_and_works_when_there_is_space_again():
-    async def body():
-        store = FailingStore()
-        async with opened_core(store) as core, following(core, PARTITION_0) as view:
-            store.is_broken = True
-            results = await core.create_topics([NewTopic("t"), NewTopic("a b")], timeout_ms=30_000)
-            assert [one.refusal for one in results] == [
-                TopicRefusal.STORAGE_ERROR,
-                TopicRefusal.INVALID_TOPIC_NAME,
-            ]
-            assert view.topic("t") is None
-            with pytest.raises(BackendUnavailable):
-                await core.allocate_producer_ids()
-            store.is_broken = False
-            [result] = await core.create_topics([NewTopic("t")], timeout_ms=30_000)
-            assert result.refusal is None
-            store.is_broken = True
-            [result] = await core.delete_topics(["t"], timeout_ms=30_000)
-            assert result.refusal is TopicRefusal.STORAGE_ERROR
-            assert view.topic("t") is not None
-
-    run(body)
-
-
-def test_where_nobody_joins_by_himself_a_topic_waits_for_somebody_to_be_added():
+def test_a_topic_waits_for_an_operator_to_add_a_member():
     async def body():
         policy = RingPolicy(joins=False)
         async with opened_core(ring_policy=policy) as core, following(core, PARTITION_0):
