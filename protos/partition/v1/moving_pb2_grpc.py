@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class MovingServiceStub:
-    """Answered by the source of a move, for its target. A non-OK gRPC status means that the call broke
-    off; it may be made again. A refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
+    refusal is data, and the last message.
     """
 
     def __init__(self, channel):
@@ -49,21 +49,21 @@ class MovingServiceStub:
 
 
 class MovingServiceServicer:
-    """Answered by the source of a move, for its target. A non-OK gRPC status means that the call broke
-    off; it may be made again. A refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
+    refusal is data, and the last message.
     """
 
     def CopyLog(self, request, context):
-        """Streams the log from an offset on, up to what was durable when the call was made. Reads and
-        appends go on.
+        """Streams the log from an offset up to the end that was durable when the call arrived. The log
+        still serves reads and appends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FenceLog(self, request, context):
-        """Ends appends to the log under its leader epoch, durably; then streams what the target lacks:
-        the last batches and the rows of state. Idempotent.
+        """Durably ends appends to the log under its leader epoch, then streams the last batches and the
+        rows of state that the target lacks. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,8 +91,8 @@ def add_MovingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MovingService:
-    """Answered by the source of a move, for its target. A non-OK gRPC status means that the call broke
-    off; it may be made again. A refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
+    refusal is data, and the last message.
     """
 
     @staticmethod

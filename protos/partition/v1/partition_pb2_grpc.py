@@ -28,8 +28,8 @@ if _version_not_supported:
 class PartitionServiceStub:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to each partition is data: see AppendResult.outcome and the
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
+    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
     `refusal` fields.
     """
 
@@ -79,41 +79,41 @@ class PartitionServiceStub:
 class PartitionServiceServicer:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to each partition is data: see AppendResult.outcome and the
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
+    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
     `refusal` fields.
     """
 
     def Append(self, request, context):
-        """Appends batches to logs. Logs are independent: one may refuse while another stores.
-        Appends to one log are stored in the order in which they are listed. Results are in the order
-        of the appends.
+        """Appends batches to logs. Logs are independent: one may reject its batch while another stores its
+        own. Appends to one log are stored in the order in which they are listed. Results are in the
+        order of the appends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AppendStream(self, request_iterator, context):
-        """The same for a long-lived stream. Appends take effect in the order of arrival; each result is
-        sent as soon as it is known, so results come in any order, matched by `append_id`. Both sides
-        put everything that is waiting into the next message.
+        """Append as a long-lived stream. Appends take effect in the order of arrival; each result is sent
+        as soon as it is known, so results come in any order and are matched by `append_id`. Both sides
+        put everything that waits into the next message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Fetch(self, request, context):
-        """Reads whole batches. Waits up to `max_wait_ms` until `min_bytes` are there in all listed logs
-        together; any refusal ends the wait.
+        """Reads whole batches. Waits up to `max_wait_ms` until the listed logs have `min_bytes` together;
+        any refusal ends the wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FetchStream(self, request_iterator, context):
-        """The same for a long-lived stream: many fetches at a time, each answered when it can be. Large
-        answers come in pieces, between those of others. Both sides put everything that is waiting into
-        the next message. `decode_records` is for Fetch only.
+        """Fetch as a long-lived stream: many fetches at a time, each answered when its data is there. Large
+        responses come in pieces, between those of other fetches. Both sides put everything that waits
+        into the next message. `decode_records` is for Fetch only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,14 +127,14 @@ class PartitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OffsetsForLeaderEpoch(self, request, context):
-        """Says where leader epochs end. Results are in the order of the queries.
+        """Returns the end offsets of leader epochs. Results are in the order of the queries.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeLog(self, request, context):
-        """Describes logs as they are now; all logs of this service where none is listed.
+        """Describes the present state of logs; of all logs of this service if none is listed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,8 +189,8 @@ def add_PartitionServiceServicer_to_server(servicer, server):
 class PartitionService:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to each partition is data: see AppendResult.outcome and the
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
+    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
     `refusal` fields.
     """
 
