@@ -1,4 +1,4 @@
-"""Channels to other services: options, deadlines, and what a failed call means to the caller."""
+"""Channels to other services: options, deadlines, and the exceptions of failed calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,38 +9,38 @@ import grpc.aio
 
 from common.ports.unavailable import BackendUnavailable, CallNotSent
 
-#: One request may carry a whole Produce: socket.request.max.bytes (100 MiB) and what wraps it.
+#: One request may carry a whole Produce (socket.request.max.bytes, 100 MiB) and its envelope.
 MESSAGE_BYTES_MAX = 128 << 20
 
-#: Longest a unary call that does not wait for anything may take.
+#: Deadline of unary calls that do not wait for data or members.
 CALL_TIMEOUT_S = 10.0
 
-#: What both ends of a channel agree on.
+#: Options of both ends of a channel.
 SHARED_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    # A peer that vanished (power, network) is noticed on silent streams too.
+    # Detects a peer that vanished (power, network) on silent streams too.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
-#: gRPC looks a name up again only after a connection failed, and by default no sooner than after
-#: 30 s. A pod that comes back with another IP would stay unreachable for so long.
+#: gRPC resolves a name again only after a connection failed, and by default at most every 30 s: a
+#: pod that comes back with another IP would stay unreachable for as long.
 NAME_LOOKUP_OPTION: tuple[str, int] = ("grpc.dns_min_time_between_resolutions_ms", 500)
 
 _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     *SHARED_OPTIONS,
-    # A service that restarts is back in a second; the default backs off up to two minutes.
+    # A restarted service is back within a second; by default gRPC backs off up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     NAME_LOOKUP_OPTION,
-    # Two channels to one address are two connections: bulk must not delay small answers.
+    # Two channels to one address are two connections, so that bulk does not delay small messages.
     ("grpc.use_local_subchannel_pool", 1),
 )
 
-#: How gRPC's status begins where a call found no connection.
+#: Prefix of gRPC's status details if a call found no connection.
 _NOT_CONNECTED = "failed to connect to all addresses"
 
 
@@ -49,13 +49,13 @@ class MethodUnimplemented(BackendUnavailable):
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to `host:port`. Connects at the first call and again whenever it is lost."""
+    """Opens a channel to `host:port`, which connects at the first call and reconnects."""
     return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
 
 
 @contextmanager
 def unavailable_on_failure(what: str) -> Iterator[None]:
-    """Turns the failure of a call inside it into `BackendUnavailable`, naming `what` was called.
+    """Raises `BackendUnavailable`, with the name `what` of the call, for a call that fails inside.
 
     A task that is itself cancelled sees its `CancelledError`.
     """
@@ -66,7 +66,7 @@ def unavailable_on_failure(what: str) -> Iterator[None]:
     except grpc.aio.UsageError as error:
         raise BackendUnavailable(f"{what}: {error}") from error
     except asyncio.CancelledError as error:
-        # grpc.aio cancels the calls of a channel that is closed under them.
+        # grpc.aio cancels the calls in flight of a channel that is closed.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
@@ -74,7 +74,7 @@ def unavailable_on_failure(what: str) -> Iterator[None]:
 
 
 def failed_call(what: str, code: grpc.StatusCode, details: str | None) -> BackendUnavailable:
-    """What a call that ended with this status raises.
+    """Returns the exception of a call that ended with this status.
 
     `CallNotSent` where gRPC found no connection to send it over (pick_first's status while a
     channel is in TRANSIENT_FAILURE); any other status says nothing about the call's effect.

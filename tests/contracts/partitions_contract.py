@@ -1,4 +1,4 @@
-"""What every `Partitions` must do. Subclass it and give `opened`.
+"""Contract of every `Partitions`. Subclass it and implement `opened`.
 
 Each test runs on an event loop of its own, with empty logs at first. Waiting is bounded by one
 generous limit for a whole test; no step depends on how fast the machine is.
@@ -78,7 +78,7 @@ class PartitionsContract(ValidationContract):
     # Appending
 
     @pytest.mark.parametrize("acks", [ACKS_ALL, ACKS_LEADER])
-    def test_a_stored_batch_is_read_back_with_its_offset_and_else_unchanged(self, run, acks):
+    def test_stored_batch_is_fetched_with_its_offset_and_otherwise_unchanged(self, run, acks):
         async def test(logs: Partitions) -> None:
             sent = [batch(3), batch(2, start=3)]
             results = await append(logs, *sent, acks=acks)
@@ -91,7 +91,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_an_append_without_acks_is_stored_too(self, run):
+    def test_append_without_acks_is_stored(self, run):
         async def test(logs: Partitions) -> None:
             logs.append([Append(LOG, batch())], acks=ACKS_NONE)
             await append(logs, batch(start=1))
@@ -99,7 +99,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_appends_take_effect_in_the_order_of_the_calls(self, run):
+    def test_appends_are_stored_in_the_order_of_the_calls(self, run):
         async def test(logs: Partitions) -> None:
             sent = [batch(start=number) for number in range(50)]
             results = await one_by_one(logs, sent)
@@ -108,7 +108,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_single_appends_are_in_order_with_others_and_each_has_its_own_result(self, run):
+    def test_single_appends_are_in_order_with_others_and_have_their_own_results(self, run):
         async def test(logs: Partitions) -> None:
             asked, expected, offsets = [], [], count()
             for number in range(60):
@@ -129,13 +129,13 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_an_append_of_nothing_is_answered(self, run):
+    def test_append_of_no_batches_completes(self, run):
         async def test(logs: Partitions) -> None:
             assert await logs.append([], acks=ACKS_ALL) == []
 
         run(test)
 
-    def test_one_refused_batch_does_not_keep_others_out(self, run):
+    def test_refused_batch_does_not_affect_the_others(self, run):
         async def test(logs: Partitions) -> None:
             appends = [
                 Append(LOG, batch()),
@@ -156,20 +156,20 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_memoryview_is_as_good_as_bytes(self, run):
+    def test_memoryview_is_appended_like_bytes(self, run):
         async def test(logs: Partitions) -> None:
             sent = batch(2)
             frame = bytearray(b"head" + sent + b"tail")
             view = memoryview(frame)[4 : 4 + len(sent)]
             (result,) = await logs.append([Append(LOG, view)], acks=ACKS_ALL)
-            # Whose buffer it was may use it again now.
+            # The owner of the buffer may use it again now.
             frame[:] = bytes(len(frame))
             assert result.refusal is None
             assert [content(one) for one in await read_everything(logs)] == [content(sent)]
 
         run(test)
 
-    def test_a_partition_of_another_member_is_refused(self, run):
+    def test_partition_of_another_member_is_refused(self, run):
         async def test(logs: Partitions) -> None:
             (result,) = await append(logs, batch())
             assert result.refusal is Refusal.NOT_OWNER
@@ -181,7 +181,7 @@ class PartitionsContract(ValidationContract):
         ("epoch", "refusal"),
         [(4, Refusal.FENCED_LEADER_EPOCH), (6, Refusal.UNKNOWN_LEADER_EPOCH), (5, None)],
     )
-    def test_the_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
+    def test_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
         async def test(logs: Partitions) -> None:
             (result,) = await logs.append([Append(LOG, batch(), epoch)], acks=ACKS_ALL)
             assert result.refusal is refusal
@@ -201,14 +201,14 @@ class PartitionsContract(ValidationContract):
 
         run(test, topic(leader_epoch=7))
 
-    def test_a_topic_may_stamp_batches_itself(self, run):
+    def test_log_append_time_is_stamped_by_the_topic(self, run):
         async def test(logs: Partitions) -> None:
             (result,) = await append(logs, batch(timestamp_ms=5))
             assert result.log_append_time_ms > 1_700_000_000_000
 
         run(test, topic(configs={"message.timestamp.type": "LogAppendTime"}))
 
-    def test_a_batch_larger_than_the_topic_takes_is_refused(self, run):
+    def test_batch_larger_than_max_message_bytes_is_refused(self, run):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(size=500), batch(size=20))
             assert [one.refusal for one in results] == [Refusal.MESSAGE_TOO_LARGE, None]
@@ -217,7 +217,7 @@ class PartitionsContract(ValidationContract):
 
     # Idempotent producers
 
-    def test_a_batch_sent_again_gets_the_answer_of_the_first(self, run):
+    def test_duplicate_batch_gets_the_result_of_the_first(self, run):
         async def test(logs: Partitions) -> None:
             first, second = batch(2, producer=(9, 0, 0)), batch(producer=(9, 0, 2))
             results = await append(logs, first, second, first, second)
@@ -234,7 +234,7 @@ class PartitionsContract(ValidationContract):
         ],
         ids=["gap", "old epoch"],
     )
-    def test_an_out_of_order_sequence_is_refused(self, run, producer, refusal):
+    def test_out_of_order_sequence_is_refused(self, run, producer, refusal):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(producer=(9, 1, 0)), batch(producer=producer))
             assert [one.refusal for one in results] == [None, refusal]
@@ -243,14 +243,14 @@ class PartitionsContract(ValidationContract):
 
     # Fetching
 
-    def test_an_empty_log_responds_at_once_without_a_wait(self, run):
+    def test_empty_log_responds_at_once_without_a_wait(self, run):
         async def test(logs: Partitions) -> None:
             assert await fetch(logs) == FetchResult([], 0, 0, 0, 0)
 
         run(test)
 
     @pytest.mark.parametrize("offset", [-1, 4, 99])
-    def test_an_offset_outside_of_the_log_is_refused_at_once(self, run, offset):
+    def test_offset_out_of_range_is_refused_at_once(self, run, offset):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(3))
             (result,) = await logs.fetch(query((LOG, offset), max_wait_ms=_FOREVER_MS))
@@ -259,7 +259,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_an_offset_within_a_batch_gives_the_whole_batch(self, run):
+    def test_offset_within_a_batch_returns_the_whole_batch(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(10), batch(10))
             assert [base_offset(one) for one in batches_of(await fetch(logs, 9))] == [0, 10]
@@ -267,7 +267,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_the_first_batch_may_exceed_all_limits_and_then_they_hold(self, run):
+    def test_first_batch_may_exceed_all_limits_and_later_ones_may_not(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(), batch())
             await append(logs, batch(), log=OTHER)
@@ -290,7 +290,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_long_poll_is_woken_by_any_of_its_partitions(self, run):
+    def test_long_poll_is_woken_by_any_of_its_partitions(self, run):
         async def test(logs: Partitions) -> None:
             waiting = asyncio.ensure_future(
                 logs.fetch(query((LOG, 0), (OTHER, 0), max_wait_ms=_FOREVER_MS))
@@ -300,7 +300,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_long_poll_ends_when_its_time_is_up(self, run):
+    def test_long_poll_ends_after_max_wait_ms(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch())
             asked = query((LOG, 0), max_wait_ms=50, min_bytes=1 << 20)
@@ -309,14 +309,14 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_refusal_ends_the_wait(self, run):
+    def test_refusal_ends_the_wait(self, run):
         async def test(logs: Partitions) -> None:
             results = await logs.fetch(query((LOG, 0), (UNKNOWN_LOG, 0), max_wait_ms=_FOREVER_MS))
             assert [one.refusal for one in results] == [None, Refusal.UNKNOWN_TOPIC_OR_PARTITION]
 
         run(test)
 
-    def test_bytes_that_do_not_fit_do_not_make_it_wait(self, run):
+    def test_long_poll_does_not_wait_for_bytes_beyond_max_bytes(self, run):
         async def test(logs: Partitions) -> None:
             one, large = batch(), batch(size=5000)
             await append(logs, one, large)
@@ -328,7 +328,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_a_cancelled_poll_affects_no_other(self, run):
+    def test_cancelled_poll_affects_no_other(self, run):
         async def test(logs: Partitions) -> None:
             asked = query((LOG, 0), max_wait_ms=_FOREVER_MS)
             waiting = [asyncio.ensure_future(logs.fetch(asked)) for _ in range(2)]
@@ -352,7 +352,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_the_first_record_of_a_time_is_found_inside_of_its_batch(self, run):
+    def test_first_record_of_a_time_is_found_within_its_batch(self, run):
         async def test(logs: Partitions) -> None:
             records = [Record(b"x", timestamp_ms=at) for at in (100, 200, 150, 300)]
             await append(
@@ -373,7 +373,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_queries_that_have_no_answer_are_refused_one_by_one(self, run):
+    def test_queries_without_a_result_are_refused_one_by_one(self, run):
         async def test(logs: Partitions) -> None:
             asked = [(UNKNOWN_LOG, 0), (LOG, -77), (LOG, LATEST_TIMESTAMP)]
             found = await logs.list_offsets([OffsetQuery(log, time) for log, time in asked])
@@ -385,7 +385,7 @@ class PartitionsContract(ValidationContract):
 
         run(test)
 
-    def test_logs_are_described_as_they_are_now(self, run):
+    def test_descriptions_have_the_present_state_of_logs(self, run):
         async def test(logs: Partitions) -> None:
             sent = [batch(3, producer=(5, 0, 0)), batch(1)]
             await append(logs, *sent)
@@ -401,7 +401,7 @@ class PartitionsContract(ValidationContract):
 
     # Leader epochs
 
-    def test_an_epoch_ends_where_the_log_does_as_long_as_it_lasts(self, run):
+    def test_end_offset_of_the_current_epoch_is_that_of_the_log(self, run):
         async def test(logs: Partitions) -> None:
             await append(logs, batch(3))
             asked = [(5, -1), (4, 5), (6, -1), (5, 4), (5, 6)]
@@ -432,7 +432,7 @@ class PartitionsContract(ValidationContract):
 
     # Many at once
 
-    def test_every_one_of_400_batches_gets_a_place_of_its_own(self, run):
+    def test_400_concurrent_batches_get_offsets_of_their_own(self, run):
         async def test(logs: Partitions) -> None:
             answers = [logs.append([Append(LOG, batch(10))], acks=ACKS_ALL) for _ in range(400)]
             results = [answer[0] for answer in await asyncio.gather(*answers)]

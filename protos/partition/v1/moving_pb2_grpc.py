@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class MovingServiceStub:
-    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
-    refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried.
+    A refusal is data, and the last message.
     """
 
     def __init__(self, channel):
@@ -49,8 +49,8 @@ class MovingServiceStub:
 
 
 class MovingServiceServicer:
-    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
-    refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried.
+    A refusal is data, and the last message.
     """
 
     def CopyLog(self, request, context):
@@ -91,8 +91,8 @@ def add_MovingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MovingService:
-    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried. A
-    refusal is data, and the last message.
+    """Served by the source of a move to its target. After a non-OK gRPC status the call may be retried.
+    A refusal is data, and the last message.
     """
 
     @staticmethod

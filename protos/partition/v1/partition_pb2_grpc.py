@@ -28,9 +28,9 @@ if _version_not_supported:
 class PartitionServiceStub:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
-    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
-    `refusal` fields.
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed,
+    the request is malformed. The outcome for each partition is data: see AppendResult.outcome and
+    the `refusal` fields.
     """
 
     def __init__(self, channel):
@@ -79,14 +79,14 @@ class PartitionServiceStub:
 class PartitionServiceServicer:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
-    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
-    `refusal` fields.
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed,
+    the request is malformed. The outcome for each partition is data: see AppendResult.outcome and
+    the `refusal` fields.
     """
 
     def Append(self, request, context):
-        """Appends batches to logs. Logs are independent: one may reject its batch while another stores its
-        own. Appends to one log are stored in the order in which they are listed. Results are in the
+        """Appends batches to logs. Logs are independent: one may reject its batch while another stores
+        its own. Appends to one log are stored in the order in which they are listed. Results are in the
         order of the appends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -111,9 +111,9 @@ class PartitionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FetchStream(self, request_iterator, context):
-        """Fetch as a long-lived stream: many fetches at a time, each answered when its data is there. Large
-        responses come in pieces, between those of other fetches. Both sides put everything that waits
-        into the next message. `decode_records` is for Fetch only.
+        """Fetch as a long-lived stream: many fetches at a time, each answered when its data is there.
+        Large responses come in pieces, between those of other fetches. Both sides put everything that
+        waits into the next message. `decode_records` is for Fetch only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,9 +189,9 @@ def add_PartitionServiceServicer_to_server(servicer, server):
 class PartitionService:
     """Appends to and reads from partition logs.
 
-    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed, the
-    request is malformed. The outcome for each partition is data: see AppendResult.outcome and the
-    `refusal` fields.
+    A non-OK gRPC status is about the call as a whole: the service is draining, the deadline passed,
+    the request is malformed. The outcome for each partition is data: see AppendResult.outcome and
+    the `refusal` fields.
     """
 
     @staticmethod

@@ -39,7 +39,7 @@ class TestRoutedPartitions(PartitionsContract):
         ("epoch", "refusal"),
         [(4, Refusal.FENCED_LEADER_EPOCH), (6, Refusal.UNKNOWN_LEADER_EPOCH), (5, None)],
     )
-    def test_the_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
+    def test_leader_epoch_of_the_caller_is_checked(self, run, epoch, refusal):
         """Save that of appends, which is ours: clients give none with records."""
 
         async def test(partitions) -> None:
