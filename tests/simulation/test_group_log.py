@@ -70,11 +70,11 @@ class Simulation:
             for one, name in zip(TOPIC_IDS, "tu", strict=True)
         ]
         view.apply(ClusterChange(1, "c", is_snapshot=True, topics=topics))
-        writing = CoordinatorWriter(
+        writer = CoordinatorWriter(
             core, LOG, 0, batch_bytes_max=lambda: BATCH_BYTES_MAX, on_failed=self.failures.append
         )
         settings = GroupSettings(initial_rebalance_delay_ms=0, max_size=4)
-        self.shard = Shard(settings, view, writing, now_ms=lambda: self.now_ms)
+        self.shard = Shard(settings, view, writer, now_ms=lambda: self.now_ms)
 
     async def step(self):
         group_id = self.dice.choice("gh")
@@ -85,9 +85,9 @@ class Simulation:
         )(group_id)
         if self.dice.random() < 0.2:
             call = partial(interrupted, call, self.dice.randrange(150))
-        ticket = self.shard.ask(group_id, call, lambda refusal: refusal)
+        ticket = self.shard.execute(group_id, call, lambda refusal: refusal)
         await asyncio.sleep(0)
-        await self.shard.settled()
+        await self.shard.wait_idle()
         await self.check()
         if ticket.done():
             self.hear(ticket.result())
@@ -205,7 +205,7 @@ class Simulation:
         self.now_ms += self.dice.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
         tell = self.dice.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
         for one in self.shard.group_ids:
-            self.shard.tell(one, tell)
+            self.shard.apply(one, tell)
         return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
 
 

@@ -29,21 +29,21 @@ from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply
 from partition_svc.coordinator.runtime.expiration import OffsetExpiration
 from partition_svc.coordinator.runtime.loop_lag import LoopLag
-from partition_svc.coordinator.runtime.shards import Logs, Shards
-from partition_svc.coordinator.runtime.writer import Refused
+from partition_svc.coordinator.runtime.shards import OwnedLogs, Shards
+from partition_svc.coordinator.runtime.writer import CoordinatorRefused
 from partition_svc.coordinator.settings import GroupSettings
 
-#: Of a client's or an instance's id, in the member id that is made of it. A member id must fit
-#: into records, and into responses, whose texts have 32767 bytes at most.
+#: The prefix of a client or instance id that a member id contains. A member id must fit into
+#: records and responses, whose strings have at most 32767 bytes.
 _OWNER_CHARS_MAX: Final = 4096
 
 
-#: Executes a request on its group; the reply goes to the ticket. The time is in ms.
+#: Executes a request on its group, given the pending reply and the time in ms.
 _Handler = Callable[[Group, Any, PendingReply, int], CoordinatorResult]
 
 _HANDLERS: Final[Mapping[type[GroupRequest[Any]], _Handler]] = {
-    JoinGroup: lambda group, request, ticket, now_ms: group.join(
-        request, ticket, now_ms, _new_member_id(request)
+    JoinGroup: lambda group, request, reply, now_ms: group.join(
+        request, reply, now_ms, _new_member_id(request)
     ),
     SyncGroup: Group.sync,
     GroupHeartbeat: Group.heartbeat,
@@ -51,26 +51,28 @@ _HANDLERS: Final[Mapping[type[GroupRequest[Any]], _Handler]] = {
     CommitOffsets: Group.commit,
     FetchOffsets: Group.fetch,
     DeleteOffsets: Group.delete_offsets,
-    ConsumerHeartbeat: lambda group, request, ticket, now_ms: group.consumer_heartbeat(
-        request, ticket, now_ms, str(uuid4())
+    ConsumerHeartbeat: lambda group, request, reply, now_ms: group.consumer_heartbeat(
+        request, reply, now_ms, str(uuid4())
     ),
-    DescribeGroup: lambda group, _, ticket, now_ms: CoordinatorResult(
-        now_ms, [(ticket, group.describe())]
+    DescribeGroup: lambda group, _, reply, now_ms: CoordinatorResult(
+        now_ms, [(reply, group.describe())]
     ),
-    DescribeConsumerGroup: lambda group, _, ticket, now_ms: CoordinatorResult(
-        now_ms, [(ticket, group.describe_consumer())]
+    DescribeConsumerGroup: lambda group, _, reply, now_ms: CoordinatorResult(
+        now_ms, [(reply, group.describe_consumer())]
     ),
-    DeleteGroup: lambda group, _, ticket, now_ms: group.delete(ticket, now_ms),
+    DeleteGroup: lambda group, _, reply, now_ms: group.delete(reply, now_ms),
 }
 
 
 class OwnedCoordinators:
-    """Implements `common.ports.coordinators.Coordinators`. `start` it, `drain` it at the end.
+    """Implements `common.ports.coordinators.Coordinators`.
 
-    Whoever changes what `logs` has calls `follow` afterwards.
+    Call `start` first, `follow` after every change of `logs`, and `drain` at the end.
     """
 
-    def __init__(self, logs: Logs, settings: GroupSettings, *, retention_check_ms: int) -> None:
+    def __init__(
+        self, logs: OwnedLogs, settings: GroupSettings, *, retention_check_ms: int
+    ) -> None:
         self._logs = logs
         self._loop = asyncio.get_running_loop()
         self._lag = LoopLag()
@@ -93,7 +95,7 @@ class OwnedCoordinators:
         self._expiration.follow()
 
     async def drain(self) -> None:
-        """Answers whoever waits, and nobody any more."""
+        """Refuses waiting requests and all later ones; writes in flight are awaited."""
         self._lag.close()
         await self._expiration.close()
         await self._shards.drain()
@@ -101,19 +103,19 @@ class OwnedCoordinators:
     def call(self, request: GroupRequest[ReplyT]) -> Future[ReplyT]:
         try:
             shard = self._shards.of(request.group_id)
-        except Refused as error:
-            reply: Future[ReplyT] = self._loop.create_future()
-            reply.set_result(request.refused(error.refusal))
-            return reply
+        except CoordinatorRefused as error:
+            refused: Future[ReplyT] = self._loop.create_future()
+            refused.set_result(request.refused(error.refusal))
+            return refused
         handle = _HANDLERS[type(request)]
-        return shard.ask(
+        return shard.execute(
             request.group_id,
-            lambda group, ticket, now_ms: handle(group, request, ticket, now_ms),
+            lambda group, reply, now_ms: handle(group, request, reply, now_ms),
             request.refused,
         )
 
     async def list_groups(self, request: ListGroups) -> ListedGroups:
-        """Refused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
+        """CoordinatorRefused with COORDINATOR_LOAD_IN_PROGRESS while groups may be missing."""
         if self._shards.are_loading:
             return ListedGroups(refusal=GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS)
         listed = [group.listed() for shard in self._shards for group in shard.groups()]
@@ -126,7 +128,7 @@ def _new_member_id(request: JoinGroup) -> str:
 
 
 def _clock() -> Callable[[], int]:
-    """Milliseconds since the epoch as of now, then going on evenly, whatever is set meanwhile."""
+    """Returns a clock in ms since the epoch that is monotonic from now on."""
     loop = asyncio.get_running_loop()
     start_s = time() - loop.time()
     return lambda: int((start_s + loop.time()) * 1000)

@@ -1,4 +1,4 @@
-"""Forgets offsets that nobody needs: those that expired, and those of deleted topics."""
+"""Deletion of offsets that have expired and of offsets of deleted topics."""
 
 import asyncio
 import logging
@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine
 from common.ports.metadata import Topic
 from partition_svc.coordinator.group.group import Group
 from partition_svc.coordinator.records.result import CoordinatorResult
-from partition_svc.coordinator.runtime.shards import Logs, Shards
+from partition_svc.coordinator.runtime.shards import OwnedLogs, Shards
 
 log = logging.getLogger(__name__)
 
 
 class OffsetExpiration:
-    """Every now and then, and when topics go. Call `follow` after every change of the view."""
+    """Runs periodically and after deletions of topics. Call `follow` when the view changes."""
 
-    def __init__(self, logs: Logs, shards: Shards, *, retention_check_ms: int) -> None:
+    def __init__(self, logs: OwnedLogs, shards: Shards, *, retention_check_ms: int) -> None:
         self._logs = logs
         self._shards = shards
         self._check_s = retention_check_ms / 1000
@@ -35,33 +35,33 @@ class OffsetExpiration:
             await asyncio.wait(self._tasks)
 
     def follow(self) -> None:
-        """Offsets of topics that were there before and are not now are forgotten at once."""
+        """Deletes the offsets of topics that are not in the view any more."""
         view = self._logs.view
         if self._is_closed or not view.has_snapshot or view.topics is self._topics:
             return
         self._topics = view.topics
-        names, self._names = self._names, {one.topic_id: one.name for one in view.topics}
+        names, self._names = self._names, {topic.topic_id: topic.name for topic in view.topics}
         gone_ids = names.keys() - self._names.keys()
         if gone_ids:
             gone_names = {names[topic_id] for topic_id in gone_ids}
-            self._begin(self._forget(gone_ids, gone_names))
+            self._begin(self._delete_offsets_of(gone_ids, gone_names))
 
     async def _run(self) -> None:
         missed: set[bytes | str] = set()
         while True:
             await asyncio.sleep(self._check_s)
             try:
-                missed = await self._sweep(missed)
+                missed = await self._expire(missed)
             except Exception:
-                # Offsets that stay too long are better than ones that stay for ever.
-                log.exception("cannot forget expired offsets; trying again in %g s", self._check_s)
+                # The next run may succeed.
+                log.exception("failed to delete expired offsets; retrying in %g s", self._check_s)
 
-    async def _sweep(self, missed: set[bytes | str]) -> set[bytes | str]:
-        """Offsets that expired, and of topics that were deleted while nobody coordinated here.
+    async def _expire(self, missed: set[bytes | str]) -> set[bytes | str]:
+        """Deletes expired offsets, and those of topics deleted while the group was not loaded.
 
-        A topic that is not known may also be so new that it was not told yet: it must have been
-        missed the last time, too. Returns what is missed now: ids, and names of topics whose
-        offsets say no id.
+        An unknown topic may also be too new for this member's view: it must be `missed`, that is
+        unknown to the previous run, too. Returns the unknown topics: ids, and names of topics
+        whose offsets have no id.
         """
         still_missed: set[bytes | str] = set()
 
@@ -77,21 +77,21 @@ class OffsetExpiration:
         await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
         return still_missed
 
-    async def _forget(self, ids: set[bytes], names: set[str]) -> None:
+    async def _delete_offsets_of(self, ids: set[bytes], names: set[str]) -> None:
         def is_gone(name: str, topic_id: bytes) -> bool:
             return topic_id in ids if topic_id else name in names
 
         try:
             await self._each(lambda group, now_ms: group.delete_offsets_of_topics(is_gone, now_ms))
         except Exception:
-            # The next sweep finds the topics missing.
-            log.exception("cannot forget the offsets of deleted topics yet")
+            # The next periodic run deletes them.
+            log.exception("failed to delete the offsets of deleted topics")
 
-    async def _each(self, tell: Callable[[Group, int], CoordinatorResult]) -> None:
-        """One group after the other, with a pause for others in between."""
+    async def _each(self, change: Callable[[Group, int], CoordinatorResult]) -> None:
+        """Applies the change to one group after the other, and yields to the loop in between."""
         for shard in self._shards:
             for group_id in shard.group_ids:
-                shard.tell(group_id, tell)
+                shard.apply(group_id, change)
                 await asyncio.sleep(0)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:

@@ -1,6 +1,6 @@
-"""Rebuilds what one partition of `__consumer_offsets` says, by reading it from its start.
+"""Loading of the groups of one partition of `__consumer_offsets` from the start of its log.
 
-The last value of each key counts. Keys of versions that are not known here are left alone.
+The last value of each key counts. Keys of unknown versions are ignored.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.partitions import FetchPartition, FetchQuery, LogId, Partitions, Refusal
 from common.records.batch import iter_batches
 from common.records.errors import CorruptRecords, UnsupportedRecords
@@ -22,12 +23,12 @@ from partition_svc.coordinator.records.stored import OffsetRecord, StoredOffset
 log = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 256 << 10
-#: After so many records something else gets its turn: about two milliseconds of work.
-_RECORDS_A_TURN: Final = 250
+#: Records between two yields to the event loop: about two milliseconds of work.
+_RECORDS_PER_YIELD: Final = 250
 
 
 class CannotLoad(Exception):
-    """The log could not be read to its end: `refusal` says why."""
+    """Raised when the log could not be read to its end; `refusal` is the reason."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
@@ -40,17 +41,17 @@ _Last = tuple[int, bytes, tuple[Header, ...]]
 
 @dataclass(slots=True)
 class LoadedGroup(LoggedMembers):
-    """What the log says of one group. `offsets`: by topic, then partition."""
+    """The records of one group. `offsets`: by topic, then partition."""
 
     offsets: dict[str, dict[int, StoredOffset]] = field(default_factory=dict)
 
     @property
     def is_there(self) -> bool:
-        """Whether anything is left of it."""
+        """True if the group has any record that is not a tombstone."""
         return bool(self.stored or self.offsets or self.consumer)
 
     def add(self, record: Record) -> None:
-        """Takes over the next record: a tombstone ends what came before under its key."""
+        """Applies the next record: a tombstone deletes the record of the same key."""
         if isinstance(record, OffsetRecord):
             self._add_offset(record)
         else:
@@ -69,38 +70,38 @@ class LoadedGroup(LoggedMembers):
             del self.offsets[topic]
 
 
-async def load(partitions: Partitions, wanted: LogId) -> dict[str, LoadedGroup]:
-    """The groups of a partition, by id. Nobody may append to the log meanwhile.
+async def load(partitions: Partitions, log_id: LogId) -> dict[str, LoadedGroup]:
+    """Returns the groups of a partition by id. The log must not be appended to meanwhile.
 
     Raises:
-        CannotLoad: the log is not here (any more), or not all of it can be read at the moment.
-        BackendUnavailable: as `Partitions`.
+        CannotLoad: the log is not here (any more), or cannot be read to its end at the moment.
+        BackendUnavailable: see `Partitions`.
     """
     last: dict[bytes, _Last] = {}
-    (description,) = await partitions.describe_logs([wanted])
+    (description,) = await partitions.describe_logs([log_id])
     if description.refusal is not None:
         raise CannotLoad(description.refusal)
     offset, end = description.log_start_offset, description.log_end_offset
     while offset < end:
-        asked = FetchPartition(wanted, offset, _READ_BYTES)
-        (found,) = await partitions.fetch(FetchQuery([asked], 0, 1, _READ_BYTES))
+        query = FetchPartition(log_id, offset, _READ_BYTES)
+        (found,) = await partitions.fetch(FetchQuery([query], 0, 1, _READ_BYTES))
         if found.refusal is not None:
             raise CannotLoad(found.refusal)
         if not found.records:
-            # There may be no records left up to the end, save for what is not readable yet.
+            # Compaction may have removed the rest, unless some records are not readable yet.
             if found.high_watermark < end:
                 raise CannotLoad(Refusal.KAFKA_STORAGE_ERROR)
             break
-        offset = await _note(last, found.records, wanted)
+        offset = await _apply_batches(last, found.records, log_id)
         await asyncio.sleep(0)
     return await _decoded(last)
 
 
-async def _note(
-    last: dict[bytes, _Last], chunks: Sequence[bytes | memoryview], wanted: LogId
+async def _apply_batches(
+    last: dict[bytes, _Last], chunks: Sequence[bytes | memoryview], log_id: LogId
 ) -> int:
-    """Notes what whole batches say last of each key; the offset after them."""
-    offset, left_of_turn = -1, _RECORDS_A_TURN
+    """Stores the last value of each key of whole batches; returns the offset after them."""
+    offset, left = -1, _RECORDS_PER_YIELD
     for chunk in chunks:
         for position, header in iter_batches(chunk):
             offset = header.last_offset + 1
@@ -115,25 +116,27 @@ async def _note(
                         last[key] = at, value, headers
                     elif key is not None:
                         last.pop(key, None)
-                    left_of_turn -= 1
-                    if not left_of_turn:
-                        left_of_turn = _RECORDS_A_TURN
+                    left -= 1
+                    if not left:
+                        left = _RECORDS_PER_YIELD
                         await asyncio.sleep(0)
             except (CorruptRecords, UnsupportedRecords) as error:
-                log.warning("a batch of %s cannot be read: %s", wanted, error)
+                log.warning(
+                    "cannot read a batch of %s-%d: %s", OFFSETS_TOPIC, log_id.partition, error
+                )
     return offset
 
 
 async def _decoded(last: dict[bytes, _Last]) -> dict[str, LoadedGroup]:
-    """Each key's last value, which is not a tombstone."""
+    """Returns the groups of the last value of each key; there are no tombstones."""
     groups: dict[str, LoadedGroup] = {}
     for number, (key, (offset, value, headers)) in enumerate(last.items(), 1):
-        if number % _RECORDS_A_TURN == 0:
+        if number % _RECORDS_PER_YIELD == 0:
             await asyncio.sleep(0)
         try:
             record = decode(key, value, headers)
         except MalformedRecord as error:
-            log.warning("the record at offset %d cannot be read: %s", offset, error)
+            log.warning("cannot read the record at offset %d: %s", offset, error)
             continue
         if record is not None:
             group = groups.get(record.group_id)

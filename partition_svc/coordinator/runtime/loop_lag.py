@@ -1,22 +1,22 @@
-"""Notices that the event loop was busy, so that nobody is declared silent who was not heard.
+"""Detection of a busy event loop, so that no member expires whose heartbeat was not read yet.
 
 While one callback runs for seconds, heartbeats wait in sockets and deadlines pass. When the loop
-continues, a heartbeat takes several turns of it, read by read and task by task, and a deadline one.
-So deadlines are put off until the loop had as long to read as it was late.
+continues, a heartbeat takes several iterations, read by read and task by task, and a deadline one.
+So deadlines are postponed until the loop had as long to read as it was late.
 """
 
 import asyncio
 from typing import Final
 
-#: Lateness below is that of any loop.
+#: Every loop is late by less than this.
 _LATE_S: Final = 0.25
 _CHECK_S: Final = 0.1
-#: However late the loop was, deadlines are put off for no longer than this.
+#: The longest postponement of deadlines, however late the loop was.
 _GRACE_S_MAX: Final = 5.0
 
 
 class LoopLag:
-    """Of the running loop, from its making until `close`."""
+    """Measures the running loop until `close`."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,11 +24,11 @@ class LoopLag:
         self._begin()
 
     def grace_s(self) -> float:
-        """How long deadlines must still be put off; 0 where the loop has been on time."""
+        """Returns how long deadlines must still be postponed; 0 if the loop has been on time."""
         now = self._loop.time()
         late_s = now - self._check_at
         if late_s > _LATE_S:
-            # Deadlines that are as late may come before the check that is.
+            # Deadlines that are equally late may run before the late check.
             self._quiet_from = max(self._quiet_from, now + min(late_s, _GRACE_S_MAX))
         return max(0.0, self._quiet_from - now)
 

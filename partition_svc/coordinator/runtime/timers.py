@@ -1,21 +1,20 @@
-"""The deadlines of many groups behind one timer of the event loop."""
+"""The deadlines of many groups, on one timer of the event loop."""
 
 import asyncio
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 
-#: A loop that is late all the time puts nobody off for longer.
-_PUT_OFF_S_MAX: Final = 10.0
+#: The longest postponement of a deadline by a loop that is always late.
+_POSTPONED_S_MAX: Final = 10.0
 
 
-class Deadlines:
-    """Calls `on_due(group_id)` when a group's time has come; it may be early.
+class DeadlineQueue:
+    """Calls `on_due(group_id)` at a group's deadline, or earlier.
 
-    It is late only where the loop was busy: then requests that wait in sockets come first.
-
-    A deadline that moves back, as with every heartbeat, costs nothing: the group is called at the
-    time that was noted first, and says then when it wants to be called again.
+    It calls late only if the loop was busy: then requests that wait in sockets come first. A
+    deadline that is postponed, as by every heartbeat, costs nothing: the group is called at the
+    deadline that was scheduled first, and then schedules the next one.
     """
 
     def __init__(
@@ -25,33 +24,33 @@ class Deadlines:
         *,
         grace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`grace_s` says how long all are put off now (`LoopLag.grace_s`)."""
+        """`grace_s` returns the current postponement of all deadlines (`LoopLag.grace_s`)."""
         self._now_ms = now_ms
         self._grace_s = grace_s
-        self._put_off_since: float | None = None
+        self._postponed_since: float | None = None
         self._on_due = on_due
         self._loop = asyncio.get_running_loop()
         self._heap: list[tuple[int, str]] = []
-        self._noted: dict[str, int] = {}
+        self._scheduled: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, group_id: str, deadline_ms: int | None) -> None:
-        """The group wants to be called at `deadline_ms`, or not at all."""
+    def schedule(self, group_id: str, deadline_ms: int | None) -> None:
+        """Sets the deadline of a group; None cancels it."""
         if deadline_ms is None:
-            self._noted.pop(group_id, None)
+            self._scheduled.pop(group_id, None)
             return
-        noted = self._noted.get(group_id)
-        if noted is not None and noted <= deadline_ms:
+        scheduled = self._scheduled.get(group_id)
+        if scheduled is not None and scheduled <= deadline_ms:
             return
-        self._noted[group_id] = deadline_ms
+        self._scheduled[group_id] = deadline_ms
         heappush(self._heap, (deadline_ms, group_id))
         if self._heap[0] == (deadline_ms, group_id):
             self._set_timer()
 
     def close(self) -> None:
-        """Nobody is called any more."""
+        """Cancels all deadlines."""
         self._heap.clear()
-        self._noted.clear()
+        self._scheduled.clear()
         self._cancel_timer()
 
     def _set_timer(self) -> None:
@@ -65,29 +64,29 @@ class Deadlines:
             self._timer.cancel()
             self._timer = None
 
-    def _is_put_off(self) -> bool:
-        """True, with the timer set again, while the loop has to hear others first."""
+    def _is_postponed(self) -> bool:
+        """True, with the timer set again, while the loop has to read its sockets first."""
         grace_s, now = self._grace_s(), self._loop.time()
         if grace_s <= 0:
-            self._put_off_since = None
+            self._postponed_since = None
             return False
-        if self._put_off_since is None:
-            self._put_off_since = now
-        left_s = self._put_off_since + _PUT_OFF_S_MAX - now
+        if self._postponed_since is None:
+            self._postponed_since = now
+        left_s = self._postponed_since + _POSTPONED_S_MAX - now
         if left_s <= 0:
             return False
         self._timer = self._loop.call_later(min(grace_s, left_s), self._run)
         return True
 
     def _run(self) -> None:
-        if self._is_put_off():
+        if self._is_postponed():
             return
         now_ms = self._now_ms()
         while self._heap and self._heap[0][0] <= now_ms:
             deadline_ms, group_id = heappop(self._heap)
-            # Else it is noted for an earlier time, or not at all.
-            if self._noted.get(group_id) == deadline_ms:
-                del self._noted[group_id]
-                # Each on its own: what goes wrong in one group is not another's.
+            # Otherwise an earlier deadline has been scheduled, or none.
+            if self._scheduled.get(group_id) == deadline_ms:
+                del self._scheduled[group_id]
+                # In a callback of its own: an exception of one group does not affect others.
                 self._loop.call_soon(self._on_due, group_id)
         self._set_timer()

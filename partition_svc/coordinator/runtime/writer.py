@@ -1,8 +1,8 @@
-"""Writes the records of many groups to their partition, and holds back answers until it is done.
+"""The write path of a shard: appends records of many groups and replies once they are durable.
 
-One append at a time: what comes while it is on its way goes together with the next, as with any
-group commit. So records stay in the order in which groups gave them. What one call to a group came
-to is in one batch as far as a batch may be so large: the log has all of it or nothing.
+One append is in flight at a time, and the next one takes all records that arrived meanwhile (group
+commit), so that records keep the order of the calls. The records of one call are in one batch if
+a batch may be so large: the log then has all of them or none.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from common.records.records import write_batch
 from partition_svc.coordinator.records.group_records import RecordEntry, encode
 from partition_svc.coordinator.records.result import CoordinatorResult, PendingReply, Reply
 
-#: Of a record: length, attributes, deltas, lengths of key and value, header count.
+#: The overhead of a record: length, attributes, deltas, lengths of key and value, header count.
 _RECORD_BYTES: Final = 40
-#: Writing one batch is one turn of the loop: about 5 ms for so much. A larger one is of one call.
+#: Encoding a batch of this size keeps the loop busy for about 5 ms. Only one call may exceed it.
 _BATCH_BYTES: Final = 256 << 10
 
-#: Somebody else has the partition, or will; all else is trouble with the storage here.
-_ELSEWHERE: Final = (
+#: Another member owns the partition, or will. All other refusals are storage failures here.
+_NOT_OWNER: Final = (
     Refusal.NOT_OWNER,
     Refusal.UNKNOWN_TOPIC_OR_PARTITION,
     Refusal.MOVING,
@@ -34,8 +34,8 @@ _ELSEWHERE: Final = (
 )
 
 
-class Refused(Exception):
-    """A request was not decided on, or what was decided could not be written."""
+class CoordinatorRefused(Exception):
+    """Raised when a request was not executed, or its result could not be written."""
 
     def __init__(self, refusal: GroupRefusal) -> None:
         super().__init__(refusal.name)
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 class RecordTooLarge(Exception):
-    """A record for which the topic has no room (max.message.bytes)."""
+    """Raised when a record exceeds max.message.bytes of the topic."""
 
     def __init__(self, size: int, size_max: int) -> None:
         super().__init__(f"a record takes {size} bytes, a batch of the topic {size_max} at most")
@@ -53,7 +53,7 @@ class ReplyFuture(asyncio.Future[Any]):
     """Implements `PendingReply` for a caller that awaits it."""
 
     def __init__(self, refused: Callable[[GroupRefusal], Any] | None = None) -> None:
-        """`refused` makes the reply of a refusal; without it, that is raised as `Refused`."""
+        """`refused` makes the reply of a refusal. None: the future raises `CoordinatorRefused`."""
         super().__init__()
         self._refused = refused
 
@@ -65,13 +65,13 @@ class ReplyFuture(asyncio.Future[Any]):
         if self.done():
             return
         if self._refused is None:
-            self.set_exception(Refused(refusal))
+            self.set_exception(CoordinatorRefused(refusal))
         else:
             self.set_result(self._refused(refusal))
 
 
-class _Round:
-    """Records that are written together, call by call, and the answers that wait for it."""
+class _PendingWrite:
+    """Records that are appended together, by call, and the replies that wait for the append."""
 
     __slots__ = ("calls", "group_ids", "replies")
 
@@ -82,7 +82,7 @@ class _Round:
 
 
 class CoordinatorWriter:
-    """Of one partition, under one leader epoch. Tickets are `PendingReply`s."""
+    """Writes to one partition under one leader epoch."""
 
     def __init__(
         self,
@@ -93,9 +93,9 @@ class CoordinatorWriter:
         batch_bytes_max: Callable[[], int],
         on_failed: Callable[[GroupRefusal], None],
     ) -> None:
-        """`on_failed` is called once, with the answer to everybody from then on.
+        """`on_failed` is called once; its argument is the refusal of all requests from then on.
 
-        `batch_bytes_max`: the topic's max.message.bytes, which may change.
+        `batch_bytes_max` returns max.message.bytes of the topic, which may change.
         """
         self._partitions = partitions
         self._log = log
@@ -103,89 +103,89 @@ class CoordinatorWriter:
         self._batch_bytes_max = batch_bytes_max
         self._on_failed = on_failed
         self._loop = asyncio.get_running_loop()
-        self._next = _Round()
-        self._under_way: _Round | None = None
-        self._is_planned = False
-        self._settled: asyncio.Future[None] | None = None
+        self._next = _PendingWrite()
+        self._in_flight: _PendingWrite | None = None
+        self._is_scheduled = False
+        self._idle: asyncio.Future[None] | None = None
         self._refusal: GroupRefusal | None = None
 
-    def take(self, group_id: str, effects: CoordinatorResult) -> None:
-        """Writes the records; gives the replies when all of the group up to here is durable.
+    def write(self, group_id: str, result: CoordinatorResult) -> None:
+        """Writes the records; replies once all records of the group up to here are durable.
 
         Raises:
-            Malformed: a record has no bytes; nothing is taken.
-            RecordTooLarge: a record does not fit into any batch; nothing is taken.
+            MalformedRecord: a record cannot be encoded; nothing is written.
+            RecordTooLarge: a record does not fit into any batch; nothing is written.
         """
-        entries = [encode(record) for record in effects.records]
+        entries = [encode(record) for record in result.records]
         self._check_sizes(entries)
         if self._refusal is not None:
-            _reject(effects.replies, self._refusal)
+            _reject(result.replies, self._refusal)
         elif entries:
             self._next.calls.append(entries)
             self._next.group_ids.add(group_id)
-            self._next.replies += effects.replies
-            self._plan()
+            self._next.replies += result.replies
+            self._schedule()
         elif group_id in self._next.group_ids:
-            self._next.replies += effects.replies
-        elif self._under_way is not None and group_id in self._under_way.group_ids:
-            self._under_way.replies += effects.replies
+            self._next.replies += result.replies
+        elif self._in_flight is not None and group_id in self._in_flight.group_ids:
+            self._in_flight.replies += result.replies
         else:
-            _resolve(effects.replies)
+            _resolve(result.replies)
 
     def fail(self, refusal: GroupRefusal) -> None:
-        """As `close`, by itself: what groups have decided cannot become true."""
+        """Closes because results could not be written, and reports it to `on_failed`."""
         if self._refusal is None:
             self.close(refusal)
             self._on_failed(refusal)
 
     def close(self, refusal: GroupRefusal) -> None:
-        """Writes nothing more than what is on its way, and refuses what waits to be written.
+        """Refuses requests whose records have not been appended; no append follows.
 
-        What is on its way is answered by its outcome. To be refused with NOT_COORDINATOR means
-        that a request had no effect: gateways then make it again at the next coordinator.
+        The append in flight decides its own replies. NOT_COORDINATOR means that a request had no
+        effect: gateways retry it at the next coordinator.
         """
         if self._refusal is not None:
             return
         self._refusal = refusal
-        held, self._next = self._next, _Round()
-        _reject(held.replies, refusal)
+        rejected, self._next = self._next, _PendingWrite()
+        _reject(rejected.replies, refusal)
 
-    async def settled(self) -> None:
-        """Waits until nothing is on its way or waits to be written."""
+    async def wait_idle(self) -> None:
+        """Waits until no records are in flight or pending."""
         while not self._is_idle:
-            if self._settled is None or self._settled.done():
-                self._settled = self._loop.create_future()
-            await asyncio.shield(self._settled)
+            if self._idle is None or self._idle.done():
+                self._idle = self._loop.create_future()
+            await asyncio.shield(self._idle)
 
     def _check_sizes(self, entries: Sequence[RecordEntry]) -> None:
         if not entries:
             return
         size_max = self._batch_bytes_max()
-        for one in entries:
-            size = HEADER_BYTES + _size(one)
+        for entry in entries:
+            size = HEADER_BYTES + _size(entry)
             if size > size_max:
                 raise RecordTooLarge(size, size_max)
 
-    def _plan(self) -> None:
-        """Writes when this turn of the loop is over, or what is on its way has arrived."""
-        if self._under_way is None and not self._is_planned:
-            self._is_planned = True
+    def _schedule(self) -> None:
+        """Appends in the next iteration of the loop, or after the append in flight."""
+        if self._in_flight is None and not self._is_scheduled:
+            self._is_scheduled = True
             self._loop.call_soon(self._write)
 
     def _write(self) -> None:
-        self._is_planned = False
+        self._is_scheduled = False
         if not self._next.calls:
             return
-        self._under_way, self._next = self._next, _Round()
+        self._in_flight, self._next = self._next, _PendingWrite()
         appends = [
             Append(self._log, batch, self._leader_epoch, by_coordinator=True)
-            for batch in _batches(self._under_way.calls, self._batch_bytes_max())
+            for batch in _batches(self._in_flight.calls, self._batch_bytes_max())
         ]
-        self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_written)
+        self._partitions.append(appends, acks=ACKS_ALL).add_done_callback(self._on_appended)
 
-    def _on_written(self, done: "asyncio.Future[list[AppendResult]]") -> None:
-        assert self._under_way is not None
-        written, self._under_way = self._under_way, None
+    def _on_appended(self, done: "asyncio.Future[list[AppendResult]]") -> None:
+        assert self._in_flight is not None
+        written, self._in_flight = self._in_flight, None
         refusal = _refusal_of(done)
         if refusal is None:
             _resolve(written.replies)
@@ -193,12 +193,12 @@ class CoordinatorWriter:
         else:
             _reject(written.replies, refusal)
             self.fail(refusal)
-        if self._settled is not None and self._is_idle and not self._settled.done():
-            self._settled.set_result(None)
+        if self._idle is not None and self._is_idle and not self._idle.done():
+            self._idle.set_result(None)
 
     @property
     def _is_idle(self) -> bool:
-        return self._under_way is None and not self._next.calls
+        return self._in_flight is None and not self._next.calls
 
 
 def _resolve(replies: Sequence[tuple[PendingReply, Reply]]) -> None:
@@ -213,28 +213,28 @@ def _reject(replies: Sequence[tuple[PendingReply, Reply]], refusal: GroupRefusal
 
 def _refusal_of(done: "asyncio.Future[list[AppendResult]]") -> GroupRefusal | None:
     try:
-        refusals = [one.refusal for one in done.result() if one.refusal is not None]
+        refusals = [append.refusal for append in done.result() if append.refusal is not None]
     except BackendUnavailable:
-        # The service is stopping; whoever owns the partition next answers.
+        # The service is stopping; the next owner of the partition replies.
         return GroupRefusal.NOT_COORDINATOR
     if not refusals:
         return None
-    if refusals[0] in _ELSEWHERE:
+    if refusals[0] in _NOT_OWNER:
         return GroupRefusal.NOT_COORDINATOR
     return GroupRefusal.COORDINATOR_NOT_AVAILABLE
 
 
 def _batches(calls: Sequence[Sequence[RecordEntry]], bytes_max: int) -> Iterator[bytes]:
-    """Batches of several calls up to a good size, or of one up to `bytes_max`.
+    """Yields batches of several calls up to `_BATCH_BYTES`, or of one call up to `bytes_max`.
 
-    A record that is larger than that is one of its own.
+    A record that is larger than that has a batch of its own.
     """
     now_ms = int(time() * 1000)
     good_size = min(bytes_max, _BATCH_BYTES)
     records: list[LogRecord] = []
     size = HEADER_BYTES
     for entries in calls:
-        sizes = [_size(one) for one in entries]
+        sizes = [_size(entry) for entry in entries]
         if records and size + sum(sizes) > good_size:
             yield write_batch(records)
             records, size = [], HEADER_BYTES
@@ -247,5 +247,5 @@ def _batches(calls: Sequence[Sequence[RecordEntry]], bytes_max: int) -> Iterator
     yield write_batch(records)
 
 
-def _size(one: RecordEntry) -> int:
-    return _RECORD_BYTES + len(one.key) + len(one.value or b"") + 64 * len(one.headers)
+def _size(entry: RecordEntry) -> int:
+    return _RECORD_BYTES + len(entry.key) + len(entry.value or b"") + 64 * len(entry.headers)

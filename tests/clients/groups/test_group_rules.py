@@ -95,7 +95,7 @@ def test_a_group_that_cannot_be_written_is_refused_alone(broker, raw, topic, gro
     joined = join(raw, group, group_instance_id="i" * 32_767, client_id="c" * 32_767)
     assert (joined.error_code, joined.generation_id) == (NONE, 1)
     for process in broker.processes.values():
-        assert not process.lines_with("go back to what the log has")
+        assert not process.lines_with("reloads the groups of")
 
 
 def test_a_topic_made_again_has_no_committed_offset(raw, topic, group):

@@ -6,7 +6,7 @@ import pytest
 import uvloop
 
 from partition_svc.coordinator.runtime.loop_lag import LoopLag
-from partition_svc.coordinator.runtime.timers import Deadlines
+from partition_svc.coordinator.runtime.timers import DeadlineQueue
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -69,19 +69,19 @@ def test_what_waits_in_a_socket_is_heard_before_a_deadline_that_passed(is_watche
     async def story():
         loop, due, lag = asyncio.get_running_loop(), [], LoopLag()
         grace = {"grace_s": lag.grace_s} if is_watched else {}
-        deadlines = Deadlines(lambda: int(loop.time() * 1000), due.append, **grace)
+        deadlines = DeadlineQueue(lambda: int(loop.time() * 1000), due.append, **grace)
         (ours, theirs), (end, middle) = socket.socketpair(), socket.socketpair()
         heard = asyncio.Event()
 
         def hear():
             end.recv(10)
-            deadlines.note("a", None)
+            deadlines.schedule("a", None)
             heard.set()
 
         with ours, theirs, end, middle:
             loop.add_reader(ours, lambda: middle.send(ours.recv(10)))
             loop.add_reader(end, hear)
-            deadlines.note("a", int(loop.time() * 1000) + 50)
+            deadlines.schedule("a", int(loop.time() * 1000) + 50)
             await asyncio.sleep(0)
             theirs.send(b"heartbeat")
             time.sleep(0.5)  # noqa: ASYNC251 - the busy process

@@ -16,7 +16,7 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.shard import Shard
-from partition_svc.coordinator.runtime.writer import CoordinatorWriter, Refused
+from partition_svc.coordinator.runtime.writer import CoordinatorRefused, CoordinatorWriter
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.groups.groups import OFFSETS_TOPIC_ID, committing, joining, offsets_topic, parked
 from tests.support.stores.partition_core import running_core
@@ -31,11 +31,11 @@ class Kept:
     def __init__(self, core, settings=SETTINGS):
         self.core = core
         self.failures = []
-        writing = CoordinatorWriter(
+        writer = CoordinatorWriter(
             core, LOG, 0, batch_bytes_max=lambda: 1 << 20, on_failed=self.failures.append
         )
         loop = asyncio.get_running_loop()
-        self.shard = Shard(settings, ClusterView(), writing, now_ms=lambda: int(loop.time() * 1000))
+        self.shard = Shard(settings, ClusterView(), writer, now_ms=lambda: int(loop.time() * 1000))
 
     def join(self, member_id, group_id="g", **more):
         request = joining(member_id, group_id, needs_member_id=False, **more)
@@ -43,15 +43,15 @@ class Kept:
         def join(group, ticket, now_ms):
             return group.join(request, ticket, now_ms, f"{uuid4()}")
 
-        return self.shard.ask(group_id, join)
+        return self.shard.execute(group_id, join)
 
     def commit(self, group_id, offset=1, **more):
         request = committing(offset, group_id, **more)
-        return self.shard.ask(group_id, lambda group, *rest: group.commit(request, *rest))
+        return self.shard.execute(group_id, lambda group, *rest: group.commit(request, *rest))
 
     def fetch(self, group_id):
         request = FetchOffsets(group_id)
-        return self.shard.ask(group_id, lambda group, *rest: group.fetch(request, *rest))
+        return self.shard.execute(group_id, lambda group, *rest: group.fetch(request, *rest))
 
 
 def run(test, folder, settings=SETTINGS):
@@ -68,7 +68,7 @@ def test_groups_come_with_what_they_keep_and_go_without_it(tmp_path):
         assert kept.shard.group_ids == []
         await kept.commit("g")
         assert kept.shard.group_ids == ["g"]
-        await kept.shard.ask("g", lambda group, *rest: group.delete(*rest))
+        await kept.shard.execute("g", lambda group, *rest: group.delete(*rest))
         assert kept.shard.group_ids == []
         assert await load(kept.core, LOG) == {}
 
@@ -102,7 +102,7 @@ def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
         await parked([waiting])
         kept.shard.close(GroupRefusal.NOT_COORDINATOR)
         for call in (waiting, kept.fetch("g")):
-            with pytest.raises(Refused) as raised:
+            with pytest.raises(CoordinatorRefused) as raised:
                 await call
             assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
 
@@ -113,10 +113,10 @@ def test_at_its_end_writes_are_answered(tmp_path):
     async def test(kept):
         commit = asyncio.ensure_future(kept.commit("g"))
         await asyncio.sleep(0)
-        kept.shard.end(GroupRefusal.NOT_COORDINATOR)
+        kept.shard.stop(GroupRefusal.NOT_COORDINATOR)
         assert (await commit).refusal is None
-        await kept.shard.settled()
-        with pytest.raises(Refused):
+        await kept.shard.wait_idle()
+        with pytest.raises(CoordinatorRefused):
             await kept.commit("g")
 
     run(test, tmp_path)
@@ -136,7 +136,7 @@ def test_time_passes_for_groups(tmp_path):
 
 def refusal_of(call):
     error = call.exception()
-    assert isinstance(error, Refused)
+    assert isinstance(error, CoordinatorRefused)
     return error.refusal
 
 
@@ -176,7 +176,7 @@ def test_whatever_a_group_raises_it_is_again_what_its_log_says(tmp_path):
             group.delete(*rest)
             raise ZeroDivisionError
 
-        assert refusal_of(kept.shard.ask("g", fail)) is GroupRefusal.UNKNOWN_SERVER_ERROR
+        assert refusal_of(kept.shard.execute("g", fail)) is GroupRefusal.UNKNOWN_SERVER_ERROR
         assert refusal_of(waiting) is GroupRefusal.REBALANCE_IN_PROGRESS
         assert [one.offset for one in (await kept.fetch("g")).offsets] == [7]
         (stored,) = (await load(kept.core, LOG))["g"].stored.members
@@ -196,7 +196,7 @@ def test_a_group_that_fails_keeps_its_timers(tmp_path):
             group.on_deadline(now_ms + 10**6)
             raise ZeroDivisionError
 
-        kept.shard.tell("g", fail)
+        kept.shard.apply("g", fail)
         # Its only member is not heard of again.
         (group,) = kept.shard.groups()
         while group.describe().members:  # noqa: ASYNC110

@@ -1,6 +1,6 @@
 import asyncio
 
-from partition_svc.coordinator.runtime.timers import Deadlines
+from partition_svc.coordinator.runtime.timers import DeadlineQueue
 from tests.support.virtual_time import run_in_virtual_time
 
 
@@ -9,7 +9,7 @@ def run(test):
         loop = asyncio.get_running_loop()
         start = loop.time()
         due = []
-        deadlines = Deadlines(lambda: int((loop.time() - start) * 1000), due.append)
+        deadlines = DeadlineQueue(lambda: int((loop.time() - start) * 1000), due.append)
         async with asyncio.timeout(60):
             await test(deadlines, due)
 
@@ -24,7 +24,7 @@ async def until(holds):
 def test_groups_are_called_in_the_order_of_their_deadlines():
     async def test(deadlines, due):
         for group_id, deadline_ms in (("c", 30), ("a", 10), ("b", 20)):
-            deadlines.note(group_id, deadline_ms)
+            deadlines.schedule(group_id, deadline_ms)
         await until(lambda: len(due) == 3)
         assert due == ["a", "b", "c"]
 
@@ -34,8 +34,8 @@ def test_groups_are_called_in_the_order_of_their_deadlines():
 def test_a_group_is_called_once_however_often_it_says_when():
     async def test(deadlines, due):
         for deadline_ms in (50, 20, 80, 20, 30):
-            deadlines.note("a", deadline_ms)
-        deadlines.note("last", 120)
+            deadlines.schedule("a", deadline_ms)
+        deadlines.schedule("last", 120)
         await until(lambda: "last" in due)
         assert due == ["a", "last"]
 
@@ -44,12 +44,12 @@ def test_a_group_is_called_once_however_often_it_says_when():
 
 def test_who_does_not_want_to_be_called_is_not():
     async def test(deadlines, due):
-        deadlines.note("a", 10)
-        deadlines.note("a", None)
-        deadlines.note("b", 20)
+        deadlines.schedule("a", 10)
+        deadlines.schedule("a", None)
+        deadlines.schedule("b", 20)
         await until(lambda: "b" in due)
         assert due == ["b"]
-        deadlines.note("a", 30)
+        deadlines.schedule("a", 30)
         await until(lambda: "a" in due)
 
     run(test)
@@ -58,14 +58,14 @@ def test_who_does_not_want_to_be_called_is_not():
 def test_everybody_is_put_off_while_the_loop_was_busy_and_then_called_again():
     async def story():
         loop, due = asyncio.get_running_loop(), []
-        deadlines = Deadlines(
+        deadlines = DeadlineQueue(
             lambda: int(loop.time() * 1000), due.append, grace_s=lambda: max(0, 3.0 - loop.time())
         )
-        deadlines.note("a", 1000)
-        deadlines.note("b", 2000)
+        deadlines.schedule("a", 1000)
+        deadlines.schedule("b", 2000)
         # Heard of meanwhile: a later deadline costs nothing, and none at all is none.
         await asyncio.sleep(2.5)
-        deadlines.note("b", None)
+        deadlines.schedule("b", None)
         await asyncio.sleep(0.4)
         assert due == []
         await asyncio.sleep(0.2)
@@ -77,8 +77,8 @@ def test_everybody_is_put_off_while_the_loop_was_busy_and_then_called_again():
 def test_a_loop_that_is_late_all_the_time_does_not_put_off_for_ever():
     async def story():
         loop, due = asyncio.get_running_loop(), []
-        deadlines = Deadlines(lambda: int(loop.time() * 1000), due.append, grace_s=lambda: 0.4)
-        deadlines.note("a", 1000)
+        deadlines = DeadlineQueue(lambda: int(loop.time() * 1000), due.append, grace_s=lambda: 0.4)
+        deadlines.schedule("a", 1000)
         await asyncio.sleep(10.9)
         assert due == []
         await asyncio.sleep(0.2)
@@ -89,7 +89,7 @@ def test_a_loop_that_is_late_all_the_time_does_not_put_off_for_ever():
 
 def test_nobody_is_called_after_the_end():
     async def test(deadlines, due):
-        deadlines.note("a", 0)
+        deadlines.schedule("a", 0)
         deadlines.close()
         await asyncio.sleep(0.02)
         assert not due

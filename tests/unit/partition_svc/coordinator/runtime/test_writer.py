@@ -11,9 +11,9 @@ from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord, StoredOffset
 from partition_svc.coordinator.runtime.loader import load
 from partition_svc.coordinator.runtime.writer import (
+    CoordinatorRefused,
     CoordinatorWriter,
     RecordTooLarge,
-    Refused,
     ReplyFuture,
 )
 from tests.support.groups.groups import OFFSETS_TOPIC_ID, offsets_topic
@@ -29,7 +29,7 @@ class Written:
     def __init__(self, core, leader_epoch=0, batch_bytes_max=1 << 20):
         self.core = core
         self.failures = []
-        self.writing = CoordinatorWriter(
+        self.writer = CoordinatorWriter(
             core,
             LOG,
             leader_epoch,
@@ -40,7 +40,7 @@ class Written:
     def take(self, group_id, *records):
         """The future of the reply."""
         ticket = ReplyFuture()
-        self.writing.take(group_id, CoordinatorResult(0, [(ticket, REPLY)], list(records)))
+        self.writer.write(group_id, CoordinatorResult(0, [(ticket, REPLY)], list(records)))
         return ticket
 
 
@@ -142,13 +142,13 @@ def test_with_another_epoch_everybody_is_refused_and_it_is_told_once(tmp_path):
         await asyncio.sleep(0)
         second = written.take("g", record())
         for ticket in (first, second, written.take("h", record())):
-            with pytest.raises(Refused) as raised:
+            with pytest.raises(CoordinatorRefused) as raised:
                 await ticket
             assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
-        with pytest.raises(Refused):
+        with pytest.raises(CoordinatorRefused):
             await written.take("g")
         assert written.failures == [GroupRefusal.NOT_COORDINATOR]
-        await written.writing.settled()
+        await written.writer.wait_idle()
         assert not await read_everything(written.core, LOG)
 
     run(test, tmp_path, leader_epoch=7)
@@ -159,10 +159,10 @@ def test_closing_refuses_what_waits_and_answers_what_is_on_its_way_by_its_outcom
         under_way = written.take("g", record(1))
         await asyncio.sleep(0)
         waiting = written.take("g", record(2))
-        written.writing.close(GroupRefusal.NOT_COORDINATOR)
-        assert isinstance(waiting.exception(), Refused)
+        written.writer.close(GroupRefusal.NOT_COORDINATOR)
+        assert isinstance(waiting.exception(), CoordinatorRefused)
         assert not under_way.done()
-        await written.writing.settled()
+        await written.writer.wait_idle()
         assert under_way.result() is REPLY
         assert (await load(written.core, LOG))["g"].offsets["t"][0].offset == 1
         assert not written.failures
@@ -173,7 +173,7 @@ def test_closing_refuses_what_waits_and_answers_what_is_on_its_way_by_its_outcom
 def test_a_service_that_stops_is_not_the_coordinator_any_more(tmp_path):
     async def test(written):
         await written.core.drain()
-        with pytest.raises(Refused) as raised:
+        with pytest.raises(CoordinatorRefused) as raised:
             await written.take("g", record())
         assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
 
@@ -194,7 +194,7 @@ def test_what_has_no_bytes_is_not_taken(tmp_path):
     async def test(written):
         with pytest.raises(MalformedRecord):
             written.take("g", record(), GroupRecord("x" * 40000, None))
-        await written.writing.settled()
+        await written.writer.wait_idle()
         assert not await read_everything(written.core, LOG)
 
     run(test, tmp_path)
