@@ -1,4 +1,4 @@
-"""One CallStream: calls about groups in the order of arrival, answers as they come."""
+"""The server side of CallStream: begins calls in the order of arrival, replies when ready."""
 
 import asyncio
 import logging
@@ -17,16 +17,16 @@ from protos.coordinator.v1 import coordinator_pb2 as pb
 
 log = logging.getLogger(__name__)
 
-#: Answers of one message.
+#: Replies in one message.
 _ANSWERS_MAX: Final = 512
-#: What a call takes here beside its own bytes, until its answer is sent.
+#: Memory that a call takes beside its own bytes until its reply is sent.
 _CALL_BYTES: Final = 1024
 
 _NOT_AVAILABLE: Final = GroupRefusal.COORDINATOR_NOT_AVAILABLE
 
 
 class _Call(NamedTuple):
-    """One call, decoded: not begun yet."""
+    """A decoded call that has not begun."""
 
     call_id: int
     field: str
@@ -52,7 +52,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         self._done: list[tuple[_Call, Any]] = []
 
     def _begin_calls(self, request: pb.GroupCalls) -> None:
-        # All translated before any is begun: a malformed message takes no effect.
+        # All calls are decoded before the first begins: a malformed message has no effect.
         for call in [_decoded(call) for call in request.calls]:
             self._begin(call)
 
@@ -69,7 +69,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
         try:
             reply = self._to.call(call.request)
         except Exception:
-            log.exception("a call about the group %r failed", call.request.group_id)
+            log.exception("failed to execute a call about group %r", call.request.group_id)
             self._settle(call, call.not_available())
             return
         reply.add_done_callback(lambda done: self._on_done(call, done))
@@ -82,7 +82,7 @@ class CallStream(BoundedStream[pb.GroupCalls, pb.GroupAnswers]):
             self.end(error)
             return
         except (Exception, asyncio.CancelledError):
-            log.exception("a call about the group %r failed", call.request.group_id)
+            log.exception("failed to execute a call about group %r", call.request.group_id)
             result = call.not_available()
         self._settle(call, result)
 
@@ -112,7 +112,7 @@ def _message(done: list[tuple[_Call, Any]]) -> pb.GroupAnswers:
             call.write(answer, reply)
         except Exception:
             # The other calls of the message have replies that can be sent.
-            log.exception("cannot encode an answer about the group %r", call.request.group_id)
+            log.exception("failed to encode a reply about group %r", call.request.group_id)
             answer.Clear()
             call.write(answer, call.not_available())
     return message

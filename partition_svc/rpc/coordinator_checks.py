@@ -1,4 +1,4 @@
-"""What requests about groups may not say, because the log has no bytes for it."""
+"""Checks of requests about groups: strings and ids that records in the log cannot hold."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,15 +8,15 @@ from google.protobuf.message import Message
 from common.rpc.status import MalformedRequest
 from protos.coordinator.v1 import coordinator_pb2 as pb
 
-#: What Kafka's formats have room for in one text.
+#: The longest string in Kafka's formats.
 TEXT_BYTES_MAX: Final = 0x7FFF
-#: A text of so few characters has room whatever they are.
+#: A string of so few characters fits in any encoding.
 _SURELY_SHORT: Final = TEXT_BYTES_MAX // 4
 _TOPIC_ID_BYTES: Final = (0, 16)
 
 
 def check_request(message: Message) -> None:
-    """Raises `MalformedRequest` where a request about groups has no place in the log."""
+    """Raises `MalformedRequest` if records cannot hold a value of the request."""
     if isinstance(message, pb.CommitOffsetsRequest):
         check_commit(message)
     else:
@@ -24,17 +24,17 @@ def check_request(message: Message) -> None:
 
 
 def check_texts(message: Message) -> None:
-    """Raises `MalformedRequest` where a text of a message or of its parts is too long."""
+    """Raises `MalformedRequest` if a string of the message or of its parts is too long."""
     for text in _texts(message):
         _check_text(text)
 
 
 def check_commit(message: pb.CommitOffsetsRequest) -> None:
-    """As `check_texts`, and topic ids."""
-    for one in message.offsets:
-        _check_text(one.topic)
-        _check_text(one.metadata)
-        if len(one.topic_id) not in _TOPIC_ID_BYTES:
+    """Checks strings as `check_texts` does, and topic ids."""
+    for offset in message.offsets:
+        _check_text(offset.topic)
+        _check_text(offset.metadata)
+        if len(offset.topic_id) not in _TOPIC_ID_BYTES:
             raise MalformedRequest("a topic id has 16 bytes")
     _check_text(message.group_id)
     _check_text(message.member_id)

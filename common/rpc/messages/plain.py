@@ -1,9 +1,9 @@
-"""Dataclasses to protobuf messages and back, where both have the same fields by the same names.
+"""Conversion of dataclasses to protobuf messages with the same field names, and back.
 
-What each field is, is found out once for a class from its type hints: numbers, text, bytes and
-truth values as they are; None as an absent field; enums by number, None as 0; dataclasses and named
-tuples as messages; sequences as repeated fields, and one that may be None as a message with
-`items`. For contracts with many small messages; hot paths have converters of their own.
+The type hints of a class are examined once: numbers, strings, bytes and bools are copied; None is
+an absent field; enums are numbers, None is 0; dataclasses and named tuples are messages; sequences
+are repeated fields, and optional ones are messages with the field `items`. For contracts with many
+small messages; hot paths have converters of their own.
 """
 
 import types
@@ -22,7 +22,7 @@ _Convert = Callable[[Any], Any]
 
 
 class _Field(NamedTuple):
-    """`set_into` puts a value into a message's field, `read_from` finds it there."""
+    """A field: `set_into` writes its value to a message, `read_from` reads it."""
 
     name: str
     set_into: Callable[[Message, Any], None]
@@ -30,14 +30,14 @@ class _Field(NamedTuple):
 
 
 def to_message(value: Any, message_type: type[MessageT]) -> MessageT:
-    """`value` (a dataclass or named tuple) as a message that has its fields."""
+    """Returns a message with the fields of `value`, a dataclass or named tuple."""
     message = message_type()
     fill_message(message, value)
     return message
 
 
 def from_message(message: Message, cls: type[T]) -> T:
-    """The message as an instance of `cls`.
+    """Returns the message as an instance of `cls`.
 
     Raises:
         ValueError: an enum has no such number.
@@ -137,7 +137,7 @@ def _optional_sequence(name: str, element: Any) -> _Field:
 
 
 def _elements(element: Any) -> tuple[Callable[[Any, Any], None], _Convert]:
-    """How elements are added to a repeated field, and how they are read from one."""
+    """Returns functions that add elements to a repeated field and read them from one."""
     inner, _ = _without_none(element)
     if _is_nested(inner):
 
@@ -145,25 +145,25 @@ def _elements(element: Any) -> tuple[Callable[[Any, Any], None], _Convert]:
             for value in values:
                 fill_message(repeated.add(), value)
 
-        return add, lambda repeated: [from_message(one, inner) for one in repeated]
+        return add, lambda repeated: [from_message(part, inner) for part in repeated]
     if issubclass(inner, IntEnum):
         return (
-            lambda repeated, values: repeated.extend([int(one or 0) for one in values]),
-            lambda repeated: [inner(one) if one else None for one in repeated],
+            lambda repeated, values: repeated.extend([int(value or 0) for value in values]),
+            lambda repeated: [inner(number) if number else None for number in repeated],
         )
     return (lambda repeated, values: repeated.extend(values)), list
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
-    """A hint without "or None", and whether it had that."""
+    """Returns a hint without "or None", and True if it had that."""
     if get_origin(hint) in (Union, types.UnionType):
-        (inner,) = (one for one in get_args(hint) if one is not types.NoneType)
+        (inner,) = (arg for arg in get_args(hint) if arg is not types.NoneType)
         return inner, True
     return hint, False
 
 
 def _element(hint: Any) -> Any:
-    """What a sequence is of; None for what is no sequence."""
+    """Returns the element type of a sequence; None for any other hint."""
     return get_args(hint)[0] if get_origin(hint) is Sequence else None
 
 

@@ -219,6 +219,6 @@ def test_an_answer_that_cannot_be_encoded_does_not_take_the_others_along(caplog)
             (1, GroupRefusal.COORDINATOR_NOT_AVAILABLE),
             (2, 0),
         ]
-        assert "the group 'a'" in caplog.text
+        assert "group 'a'" in caplog.text
 
     run(test)
