@@ -1,4 +1,4 @@
-"""The classic group protocol: join, sync, heartbeat, leave, and what operators ask.
+"""The classic group protocol: join, sync, heartbeat and leave; description, list and deletion.
 
 Names are Kafka's (KIP-62, KIP-345, KIP-394, KIP-559, KIP-814).
 """
@@ -12,7 +12,7 @@ from common.ports.group_request import CoordinatorRequest, GroupRequest
 
 @dataclass(slots=True)
 class GroupProtocol:
-    """An assignor that a member knows, and what it tells whoever assigns."""
+    """An assignor that a member supports, and the member's metadata for it."""
 
     name: str
     metadata: bytes
@@ -20,7 +20,7 @@ class GroupProtocol:
 
 @dataclass(slots=True)
 class JoinGroup(GroupRequest["Joined"]):
-    """`needs_member_id`: an empty `member_id` is answered with one, to join again (KIP-394).
+    """`needs_member_id`: the reply to an empty `member_id` has one, to join again (KIP-394).
 
     `may_skip_assignment`: the leader of an unchanged generation need not assign (KIP-814).
     """
@@ -76,7 +76,7 @@ class MemberAssignment:
 
 @dataclass(slots=True)
 class SyncGroup(GroupRequest["Synced"]):
-    """Protocol type and name are checked where they are given (KIP-559)."""
+    """Protocol type and name are checked unless they are None (KIP-559)."""
 
     waits_for_members = True
 
@@ -118,7 +118,7 @@ class HeartbeatTaken:
 
 @dataclass(slots=True)
 class LeavingMember:
-    """An empty `member_id` with an instance id: whoever has that instance id now."""
+    """An empty `member_id` with an instance id is the current member with that instance id."""
 
     member_id: str
     group_instance_id: str | None = None
@@ -196,7 +196,7 @@ class DescribedGroup:
 
 @dataclass(slots=True)
 class ListGroups(CoordinatorRequest["ListedGroups"]):
-    """Empty filters let everything through. Compared without regard to case (KIP-848)."""
+    """Filters of groups; an empty one matches all. They ignore case (KIP-848)."""
 
     states: Sequence[str] = ()
     types: Sequence[str] = ()
@@ -217,7 +217,7 @@ class ListedGroup:
 
 @dataclass(slots=True)
 class ListedGroups:
-    """`unanswered`: members whose groups are missing because they did not answer."""
+    """`unanswered`: cluster members that did not respond, so that their groups are missing."""
 
     groups: Sequence[ListedGroup] = ()
     refusal: GroupRefusal | None = None

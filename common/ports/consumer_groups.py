@@ -21,7 +21,7 @@ class OwnedPartitions:
 
 @dataclass(slots=True)
 class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatTaken"]):
-    """None and -1 mean: as in the heartbeat before (KIP-848)."""
+    """None and -1 mean: unchanged since the previous heartbeat (KIP-848)."""
 
     outlives_caller = True
 
@@ -57,7 +57,7 @@ class ConsumerHeartbeat(GroupRequest["ConsumerHeartbeatTaken"]):
 
 @dataclass(slots=True)
 class ConsumerHeartbeatTaken:
-    """`assignment` None: as in the answer before."""
+    """`assignment` None: unchanged since the previous reply."""
 
     member_id: str = ""
     member_epoch: int = 0

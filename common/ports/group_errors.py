@@ -1,11 +1,11 @@
-"""What all of a group coordinator's answers share: why not; and who is asking."""
+"""The refusals of group coordinators, and the client of a request."""
 
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 
 class GroupRefusal(IntEnum):
-    """Why a group did not do what was asked.
+    """The reason why a coordinator did not execute a request.
 
     Numbers and names are coordinator.v1.GroupRefusal's; the names are also those of Kafka's errors.
     """
@@ -40,7 +40,7 @@ class GroupRefusal(IntEnum):
 
 
 class GroupClient(NamedTuple):
-    """Who is asking, for descriptions: Kafka's client id, and its host as "/10.0.0.1"."""
+    """The client in descriptions of a member: Kafka's client id, and its host as "/10.0.0.1"."""
 
     client_id: str = ""
     client_host: str = ""

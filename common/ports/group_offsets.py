@@ -1,4 +1,4 @@
-"""Committed offsets of a group: to commit, to fetch, to delete."""
+"""Requests to commit, fetch and delete the offsets of a group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 from common.ports.group_errors import UNKNOWN_CLIENT, GroupClient, GroupRefusal
 from common.ports.group_request import GroupRequest
 
-#: Who commits or fetches without being a member.
+#: The generation in requests of clients that are no members.
 NO_GENERATION: Final = -1
 #: An offset that is kept as long as its group's offsets are.
 NO_RETENTION: Final = -1
@@ -51,7 +51,7 @@ class CommitOffsets(GroupRequest["CommitResult"]):
 
 @dataclass(slots=True)
 class CommitResult:
-    """The offsets of one call, in their order; answered once they are durable."""
+    """One refusal or None for each offset, in order. The offsets are durable."""
 
     refusals: Sequence[GroupRefusal | None] = ()
     refusal: GroupRefusal | None = None
@@ -59,7 +59,7 @@ class CommitResult:
 
 @dataclass(slots=True)
 class TopicPartitions:
-    """`topic_id`: 16 bytes, or empty where the topic is named only."""
+    """`topic_id`: 16 bytes, or empty where only the name is given."""
 
     topic: str
     partitions: Sequence[int]
@@ -68,7 +68,7 @@ class TopicPartitions:
 
 @dataclass(slots=True)
 class FetchOffsets(GroupRequest["FetchedOffsets"]):
-    """`topics` None: every partition that the group has an offset for.
+    """`topics` None: all partitions for which the group has an offset.
 
     An offset that was committed for another topic id than the topic has now does not count
     (KAFKA-19154).
@@ -85,7 +85,7 @@ class FetchOffsets(GroupRequest["FetchedOffsets"]):
 
 @dataclass(slots=True)
 class CommittedOffset:
-    """`offset` -1: nothing was committed."""
+    """`offset` -1: there is no committed offset."""
 
     topic: str
     partition: int
@@ -111,7 +111,7 @@ class DeleteOffsets(GroupRequest["DeletedOffsets"]):
 
 @dataclass(slots=True)
 class DeletedOffsets:
-    """One refusal or None for each partition asked about, in order."""
+    """One refusal or None for each requested partition, in order."""
 
     refusals: Sequence[GroupRefusal | None] = ()
     refusal: GroupRefusal | None = None

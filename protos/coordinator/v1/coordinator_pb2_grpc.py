@@ -30,7 +30,7 @@ class CoordinatorServiceStub:
     partition coordinates the group. Fields mean what Kafka's group protocol says of them.
 
     A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to a group, a member or a partition is data: `refusal`.
+    malformed request). The outcome for a group, a member or a partition is data: `refusal`.
     """
 
     def __init__(self, channel):
@@ -111,7 +111,7 @@ class CoordinatorServiceServicer:
     partition coordinates the group. Fields mean what Kafka's group protocol says of them.
 
     A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to a group, a member or a partition is data: `refusal`.
+    malformed request). The outcome for a group, a member or a partition is data: `refusal`.
     """
 
     def JoinGroup(self, request, context):
@@ -141,7 +141,7 @@ class CoordinatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CommitOffsets(self, request, context):
-        """Answered when the offsets are durable.
+        """Replies when the offsets are durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,8 +193,8 @@ class CoordinatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CallStream(self, request_iterator, context):
-        """The calls that members make again and again, many in a message: what they mean is said above.
-        They begin in the order in which they come; answers come in any order. A malformed message ends
+        """The frequent calls of members, many in a message, with the meaning that they have above. They
+        begin in the order of arrival; replies come in any order. A malformed message ends
         the stream with INVALID_ARGUMENT, and none of its calls begins; a service that drains ends it
         with UNAVAILABLE. What has no answer when a stream ends may have happened or not.
         """
@@ -283,7 +283,7 @@ class CoordinatorService:
     partition coordinates the group. Fields mean what Kafka's group protocol says of them.
 
     A non-OK gRPC status means the call as a whole did not run (service draining, deadline passed,
-    malformed request). What happened to a group, a member or a partition is data: `refusal`.
+    malformed request). The outcome for a group, a member or a partition is data: `refusal`.
     """
 
     @staticmethod
