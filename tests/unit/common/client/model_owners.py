@@ -25,16 +25,16 @@ from protos.partition.v1 import partition_pb2 as pb
 TOPIC_ID = b"a topic, 16 byte"
 NAMES = ("p-0", "p-1", "p-2")
 
-#: Nothing in the model takes longer, save what is broken.
+#: The longest delay in the model, except for owners that are stopped.
 DELAY_S_MAX = 0.05
 
 
 class ModelStream:
-    """What `AppendStreamClient` needs of a gRPC stream."""
+    """The part of a gRPC stream that `AppendStreamClient` uses."""
 
     def __init__(self, owner: "ModelOwner") -> None:
         self._owner = owner
-        self._answers: asyncio.Queue[pb.AppendResult | None] = asyncio.Queue()
+        self._responses: asyncio.Queue[pb.AppendResult | None] = asyncio.Queue()
         self._requests: asyncio.Queue[pb.AppendRequest] = asyncio.Queue()
         self._last: dict[int, asyncio.Task[None]] = {}  # by partition: the answer to come last
         self._tasks = {asyncio.create_task(self._work())}
@@ -49,11 +49,11 @@ class ModelStream:
 
     def break_off(self) -> None:
         self.cancel()
-        self._answers.put_nowait(None)
+        self._responses.put_nowait(None)
 
     async def __aiter__(self) -> AsyncIterator[pb.AppendResponse]:
         while True:
-            answer = await self._answers.get()
+            answer = await self._responses.get()
             if answer is None:
                 raise BackendUnavailable("restarted")
             yield pb.AppendResponse(results=[answer])
@@ -62,22 +62,22 @@ class ModelStream:
         while True:
             request = await self._requests.get()
             await self._owner.delay()
-            for one in request.appends:
+            for append in request.appends:
                 if self._owner.is_mute:
                     continue
-                result = self._owner.decide(one)
-                before = self._last.get(one.partition)
+                result = self._owner.decide(append)
+                before = self._last.get(append.partition)
                 task = asyncio.create_task(self._answer(result, before))
                 if result.HasField("stored"):
-                    self._last[one.partition] = task
+                    self._last[append.partition] = task
                 self._tasks.add(task)
 
     async def _answer(self, result: pb.AppendResult, before: asyncio.Task[None] | None) -> None:
-        """Answers overtake each other, except those of what one log has stored."""
+        """Responds after a random delay; results of one log's stored appends keep their order."""
         await self._owner.delay()
         if before is not None and result.HasField("stored"):
             await asyncio.wait([before])
-        self._answers.put_nowait(result)
+        self._responses.put_nowait(result)
 
 
 class ModelOwner:
@@ -107,7 +107,7 @@ class ModelOwner:
         return self._cluster.store(log, append)
 
     def restart(self) -> None:
-        """What was on its way is lost, answered or not."""
+        """Loses all appends and responses in flight."""
         self.is_mute = False
         for stream in self._streams:
             stream.break_off()
@@ -124,7 +124,7 @@ class ModelOwner:
 
 
 class _Connection(AppendStreamClient):
-    """An owner as `RoutedPartitions` has it, for appends only."""
+    """The connection of `RoutedPartitions` to an owner, for appends only."""
 
     def __init__(self, owner: ModelOwner, name: str, reject_handler: RejectHandler | None) -> None:
         super().__init__(
@@ -141,7 +141,7 @@ class _Connection(AppendStreamClient):
 
 
 class ModelCluster:
-    """Three owners and one gateway's view of them, which is behind most of the time."""
+    """Three owners and a gateway whose view is stale most of the time."""
 
     def __init__(
         self,
@@ -152,15 +152,15 @@ class ModelCluster:
         gateways: int = 1,
         **options: Any,
     ) -> None:
-        """Logs that move are in their fence for up to `fence_s_max`.
+        """Moves stay in the FENCE phase for up to `fence_s_max`.
 
         Several gateways share one view; each has streams of its own to the owners.
         """
         self.random = Random(seed)
         self._fence_s_max = fence_s_max
         self.stored: dict[LogId, list[bytes]] = defaultdict(list)
-        # Of idempotent producers, by log and producer id: what the last five batches began with,
-        # and what comes next. Both are stored with the log.
+        # By log and producer id: offsets of the last five batches by base sequence, and the next
+        # sequence. Both belong to the log.
         self._sequences: dict[tuple[LogId, int], dict[int, int]] = defaultdict(dict)
         self._next_sequence: dict[tuple[LogId, int], int] = defaultdict(int)
         self.owners = {name: ModelOwner(self) for name in NAMES}
@@ -185,7 +185,7 @@ class ModelCluster:
         self.gateway = self.gateways[0]
 
     def store(self, log: LogId, append: pb.Append) -> pb.AppendResult:
-        """Stores a batch, unless its producer has stored it already or has to send another."""
+        """Stores a batch, unless it is a duplicate or out of sequence."""
         stored, batch = self.stored[log], producer_batch(append.batch)
         offset = len(stored)
         if batch is not None:
@@ -206,11 +206,11 @@ class ModelCluster:
         return pb.AppendResult(append_id=append.append_id, stored=pb.Stored(base_offset=offset))
 
     async def delay(self, s_max: float = DELAY_S_MAX) -> None:
-        # Often at once: what happens in one turn of the loop goes wrong most easily.
+        # Often no delay: events in one iteration of the loop are the most error-prone.
         await asyncio.sleep(self.random.choice((0.0, 0.0, self.random.random() * s_max)))
 
     async def move(self, partition: int, *, can_fail: bool = True) -> None:
-        """Takes a log elsewhere, or back: everybody hears of each step in his own time."""
+        """Moves a log, or rolls the move back. Each process learns of each phase separately."""
         log, before = LogId(TOPIC_ID, partition), self.placements[partition]
         target = self.random.choice([name for name in NAMES if name != before.owner])
         fails = can_fail and self.random.random() < 0.3
@@ -226,21 +226,21 @@ class ModelCluster:
             MovePhase.FENCE,
         )
         async with asyncio.TaskGroup() as group:
-            if self.random.random() < 0.7:  # who was cut off hears of the end only
-                group.create_task(self._later(lambda: self.tell(moves=[move])))
+            if self.random.random() < 0.7:  # a gateway that was cut off learns of the end only
+                group.create_task(self._later(lambda: self.apply(moves=[move])))
             group.create_task(self._later(lambda: self._fence(before.owner, log)))
         await self.delay(self._fence_s_max)
         self.placements[partition] = after
 
         def commit() -> None:
-            self.tell(topics=[self._topic()], moves_gone=[move.move_id])
+            self.apply(topics=[self._topic()], moves_gone=[move.move_id])
 
         async with asyncio.TaskGroup() as group:
             group.create_task(self._later(commit))
             group.create_task(self._later(lambda: self._serve(after, log)))
 
     async def restart(self, name: str) -> None:
-        """The owner knows nothing at first, and what it owns a while later."""
+        """Restarts an owner, which learns of its logs after a delay."""
         owner = self.owners[name]
         known, owner.epochs = owner.epochs, {}
         owner.restart()
@@ -253,7 +253,7 @@ class ModelCluster:
         owner.epochs = known
 
     def fence(self, partition: int) -> Move:
-        """A move that comes to its fence and no further."""
+        """Returns a move that stays in the FENCE phase."""
         placement = self.placements[partition]
         self._fence(placement.owner, LogId(TOPIC_ID, partition))
         self._move_ids += 1
@@ -269,21 +269,21 @@ class ModelCluster:
         )
 
     def place(self, partition: int, placement: Placement) -> None:
-        """Another owner for a log, of which the gateway is not told."""
+        """Gives a log to another owner without a change of the gateway's view."""
         log = LogId(TOPIC_ID, partition)
         self._fence(self.placements[partition].owner, log)
         self.placements[partition] = placement
         self._serve(placement, log)
 
-    def tell(self, **news: Any) -> None:
-        """The gateway hears of something."""
-        change = ClusterChange(self.view.revision + 1, "cluster", **news)
+    def apply(self, **changes: Any) -> None:
+        """Applies a change to the view and the gateways."""
+        change = ClusterChange(self.view.revision + 1, "cluster", **changes)
         self.view.apply(change)
         for gateway in self.gateways:
             gateway.view_changed(change)
 
-    def tell_placements(self) -> None:
-        self.tell(topics=[self._topic()])
+    def apply_placements(self) -> None:
+        self.apply(topics=[self._topic()])
 
     def append(self, batch: bytes, *partitions: int, gateway: int = 0) -> Any:
         appends = [Append(LogId(TOPIC_ID, one), batch) for one in partitions or (0,)]

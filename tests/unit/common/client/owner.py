@@ -1,4 +1,4 @@
-"""A partition service for tests of the gateway's side: a real core, served over real gRPC."""
+"""A partition service for tests of its client: real logs, served over real gRPC."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from tests.support.stores.partition_core import CLUSTER_ID, MEMBER, running_core
 
 @asynccontextmanager
 async def served(partitions: Partitions, *, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
-    """`partitions` behind a gRPC server; gives its address."""
+    """Serves `partitions` over gRPC and yields the address."""
     servicer = PartitionServicer(partitions)
     server = RpcServer([service(servicer)], address=address)
     await server.start()
@@ -26,13 +26,13 @@ async def served(partitions: Partitions, *, address: str = "127.0.0.1:0") -> Asy
 
 @asynccontextmanager
 async def owner(folder: Path, *topics: Topic) -> AsyncIterator[str]:
-    """A partition service that owns `topics`; gives its address."""
+    """Runs a partition service that owns `topics` and yields its address."""
     async with running_core(folder, *topics) as core, served(core) as address:
         yield address
 
 
 def view_of(*topics: Topic, **addresses: str) -> ClusterView:
-    """A view of `topics`, with members at `addresses` (names with _ for -)."""
+    """Returns a view of `topics`, with members at `addresses` (names with _ for -)."""
     members = [Member(name.replace("_", "-"), address) for name, address in addresses.items()]
     view = ClusterView()
     view.apply(

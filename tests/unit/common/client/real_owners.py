@@ -1,6 +1,6 @@
-"""Partition services and a gateway's side of them: real cores, real stores, real gRPC.
+"""Partition services and a gateway's client of them: real logs, real stores, real gRPC.
 
-Who is told what of the cluster, and when, is the test's to say.
+The test decides which process learns of a change of the cluster, and when.
 """
 
 from collections.abc import AsyncIterator
@@ -17,13 +17,13 @@ from tests.support.stores.partition_core import CLUSTER_ID, running_core
 from tests.unit.common.client.owner import served
 
 TOPIC_ID = b"moving about ---"
-#: Each log begins at the owner of its number.
+#: The first owner of each log has the same index.
 LOGS = (LogId(TOPIC_ID, 0), LogId(TOPIC_ID, 1))
 NAMES = ("partition-0", "partition-1")
 
 
 class RealOwners:
-    """Two members and `gateway`, which all know that log n is member n's at first."""
+    """Two members and `gateway`; at first log n is placed on member n in all views."""
 
     def __init__(self, folder: Path) -> None:
         self.placements = [Placement(name, 0) for name in NAMES]
@@ -35,7 +35,7 @@ class RealOwners:
         self._revision = 1
 
     async def start(self, name: str) -> Member:
-        """Starts a member at an address that it did not have before, and says where that is."""
+        """Starts a member at a new address and returns its registration."""
         stack = self._running[name] = AsyncExitStack()
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
@@ -55,15 +55,15 @@ class RealOwners:
         return Topic(TOPIC_ID, "moving", tuple(self.placements))
 
     def place(self, partition: int, owner: str) -> None:
-        """Gives a log to another member. Nobody knows yet."""
+        """Gives a log to another member without a change of any view."""
         before = self.placements[partition]
         self.placements[partition] = Placement(owner, before.leader_epoch + 1)
         self._revision += 1
 
-    def tell_member(self, name: str) -> None:
+    def apply_to_member(self, name: str) -> None:
         self.cores[name].apply(self._change())
 
-    def tell_gateway(self, *members: Member) -> None:
+    def apply_to_gateway(self, *members: Member) -> None:
         change = self._change(*members)
         self.view.apply(change)
         self.gateway.view_changed(change)
@@ -76,7 +76,7 @@ class RealOwners:
 async def real_owners(folder: Path) -> AsyncIterator[RealOwners]:
     owners = RealOwners(folder)
     try:
-        owners.tell_gateway(*[await owners.start(name) for name in NAMES])
+        owners.apply_to_gateway(*[await owners.start(name) for name in NAMES])
         yield owners
     finally:
         await owners.close()

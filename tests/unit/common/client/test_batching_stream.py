@@ -16,7 +16,7 @@ METHOD = "/tests.Long/Stream"
 
 
 class Owner:
-    """Gives back what it gets, and stops where a message says so."""
+    """Echoes messages, and ends or aborts the stream when a message says so."""
 
     def __init__(self):
         self.got = []
@@ -33,30 +33,30 @@ class Owner:
             yield request
 
 
-class Waiting:
-    """StreamHandler of messages that wait, at most `at_once` of them unanswered."""
+class QueueHandler:
+    """Implements `StreamHandler` over a queue, with at most `at_once` messages unanswered."""
 
     def __init__(self, *, at_once=100):
-        self.waiting = []
+        self.queue = []
         self.at_once = at_once
-        self.under_way = 0
+        self.in_flight = 0
         self.answers = []
         self.errors = []
         self.changed = asyncio.Event()
-        self.on_look = self.on_trouble = lambda: None
+        self.on_check = self.on_trouble = lambda: None
 
     @property
     def has_queued(self):
-        return bool(self.waiting)
+        return bool(self.queue)
 
     def next_message(self):
-        if not self.waiting or self.under_way >= self.at_once:
+        if not self.queue or self.in_flight >= self.at_once:
             return None
-        self.under_way += 1
-        return self.waiting.pop(0)
+        self.in_flight += 1
+        return self.queue.pop(0)
 
     def on_response(self, response):
-        self.under_way -= 1
+        self.in_flight -= 1
         self.answers.append(response)
         self.changed.set()
         if response == b"trouble":
@@ -64,11 +64,11 @@ class Waiting:
             raise ValueError("an answer that is a bug")
 
     def check_timeouts(self):
-        self.on_look()
+        self.on_check()
 
     def on_lost(self, error):
-        self.under_way = 0
-        self.waiting.clear()
+        self.in_flight = 0
+        self.queue.clear()
         self.errors.append(error)
         self.changed.set()
 
@@ -93,9 +93,9 @@ async def served(owner, address="127.0.0.1:0"):
 
 
 @asynccontextmanager
-async def streaming(address, traffic, **options):
+async def streaming(address, handler, **options):
     channel = open_channel(address)
-    stream = BatchingStream("p-0", "Stream", channel.stream_stream(METHOD), traffic, **options)
+    stream = BatchingStream("p-0", "Stream", channel.stream_stream(METHOD), handler, **options)
     try:
         yield stream
     finally:
@@ -103,49 +103,49 @@ async def streaming(address, traffic, **options):
         await channel.close()
 
 
-def run(story):
+def run(scenario):
     async def within_limits():
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
 
-def test_what_waits_is_sent_in_order_on_one_stream():
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic) as stream:
+def test_queued_items_are_sent_in_order_on_one_stream():
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler) as stream:
             for first in (0, 5):
-                traffic.waiting += [b"%d" % n for n in range(first, first + 5)]
+                handler.queue += [b"%d" % n for n in range(first, first + 5)]
                 stream.wake()
-                await traffic.until(lambda end=first + 5: len(traffic.answers) == end)
-            assert owner.got == traffic.answers == [b"%d" % n for n in range(10)]
+                await handler.until(lambda end=first + 5: len(handler.answers) == end)
+            assert owner.got == handler.answers == [b"%d" % n for n in range(10)]
             assert owner.streams == 1
 
-    run(story)
+    run(scenario)
 
 
-def test_what_may_not_be_sent_yet_goes_when_something_was_received():
-    async def story():
-        owner, traffic = Owner(), Waiting(at_once=1)
-        async with served(owner) as address, streaming(address, traffic) as stream:
-            traffic.waiting += [b"a", b"b", b"c"]
+def test_queued_items_are_sent_after_a_response():
+    async def scenario():
+        owner, handler = Owner(), QueueHandler(at_once=1)
+        async with served(owner) as address, streaming(address, handler) as stream:
+            handler.queue += [b"a", b"b", b"c"]
             stream.wake()
-            await traffic.until(lambda: len(traffic.answers) == 3)
+            await handler.until(lambda: len(handler.answers) == 3)
             assert owner.got == [b"a", b"b", b"c"]
 
-    run(story)
+    run(scenario)
 
 
-def test_nothing_is_opened_before_there_is_something_to_send():
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic):
+def test_stream_is_not_opened_before_an_item_is_queued():
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler):
             pass
         assert owner.streams == 0
-        assert [str(one) for one in traffic.errors] == ["p-0: the gateway is stopping"]
+        assert [str(one) for one in handler.errors] == ["p-0: the gateway is stopping"]
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
@@ -156,136 +156,136 @@ def test_nothing_is_opened_before_there_is_something_to_send():
     ],
 )
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
-def test_a_stream_that_was_lost_is_told_of_and_opened_again(message, said, level, caplog):
+def test_lost_stream_is_logged_and_opened_again(message, said, level, caplog):
     caplog.set_level(logging.INFO, batching_stream.__name__)
 
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic, lost_level=level) as one:
-            traffic.waiting.append(message)
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler, lost_level=level) as one:
+            handler.queue.append(message)
             one.wake()
-            await traffic.until(lambda: traffic.errors)
-            traffic.waiting.append(b"again")
+            await handler.until(lambda: handler.errors)
+            handler.queue.append(b"again")
             one.wake()
-            await traffic.until(lambda: b"again" in traffic.answers)
+            await handler.until(lambda: b"again" in handler.answers)
             assert owner.streams == 2
-            assert [str(one) for one in traffic.errors] == [said]
+            assert [str(one) for one in handler.errors] == [said]
 
-    run(story)
-    # gRPC has lines of its own where several event loops follow each other.
+    run(scenario)
+    # gRPC logs lines of its own when several event loops follow each other.
     ours = [one for one in caplog.records if one.name == batching_stream.__name__]
     assert [(one.levelno, one.message) for one in ours] == [(level, f"stream lost: {said}")]
 
 
-def test_attempts_that_fail_one_after_the_other_are_told_once(caplog):
+def test_failed_attempts_in_a_row_are_logged_once(caplog):
     caplog.set_level(logging.DEBUG, batching_stream.__name__)
 
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic) as stream:
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler) as stream:
             for message in (b"abort", b"abort", b"abort", b"works", b"abort"):
-                traffic.errors.clear()
-                traffic.waiting.append(message)
+                handler.errors.clear()
+                handler.queue.append(message)
                 stream.wake()
-                await traffic.until(lambda: traffic.errors or traffic.answers)
-                traffic.answers.clear()
+                await handler.until(lambda: handler.errors or handler.answers)
+                handler.answers.clear()
 
-    run(story)
+    run(scenario)
     ours = [one.levelno for one in caplog.records if one.name == batching_stream.__name__]
     assert ours == [logging.WARNING, logging.DEBUG, logging.DEBUG, logging.WARNING]
 
 
-def test_an_abandoned_stream_fails_what_waits_and_another_one_is_opened(caplog):
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic) as stream:
-            traffic.waiting.append(b"a")
+def test_abandoned_stream_fails_queued_items_and_another_is_opened(caplog):
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler) as stream:
+            handler.queue.append(b"a")
             stream.wake()
-            await traffic.until(lambda: traffic.answers)
-            traffic.waiting.append(b"waits")
+            await handler.until(lambda: handler.answers)
+            handler.queue.append(b"waits")
             stream.abandon(BackendUnavailable("no connection"))
             # At once, before the stream has ended.
-            assert [str(error) for error in traffic.errors] == ["no connection"]
-            assert not traffic.waiting
-            await traffic.until(lambda: len(traffic.errors) == 2)
-            traffic.waiting.append(b"b")
+            assert [str(error) for error in handler.errors] == ["no connection"]
+            assert not handler.queue
+            await handler.until(lambda: len(handler.errors) == 2)
+            handler.queue.append(b"b")
             stream.wake()
-            await traffic.until(lambda: b"b" in traffic.answers)
+            await handler.until(lambda: b"b" in handler.answers)
             assert owner.streams == 2
             assert owner.got == [b"a", b"b"]
 
-    run(story)
+    run(scenario)
     assert "stream lost: p-0 Stream: no connection" in caplog.text
 
 
-def test_an_owner_that_is_not_there_is_lost_and_found_when_it_comes():
-    async def story():
-        port, owner, traffic = ReservedPort(), Owner(), Waiting()
-        async with streaming(port.address, traffic) as stream:
-            traffic.waiting.append(b"a")
+def test_stream_connects_when_the_owner_starts():
+    async def scenario():
+        port, owner, handler = ReservedPort(), Owner(), QueueHandler()
+        async with streaming(port.address, handler) as stream:
+            handler.queue.append(b"a")
             stream.wake()
-            await traffic.until(lambda: traffic.errors)
+            await handler.until(lambda: handler.errors)
             async with served(owner, port.address):
-                while not traffic.answers:
-                    traffic.waiting.append(b"b")
+                while not handler.answers:
+                    handler.queue.append(b"b")
                     stream.wake()
-                    traffic.errors.clear()
-                    await traffic.until(lambda: traffic.answers or traffic.errors)
+                    handler.errors.clear()
+                    await handler.until(lambda: handler.answers or handler.errors)
         port.release()
-        assert traffic.answers[0] == b"b"
+        assert handler.answers[0] == b"b"
 
-    run(story)
+    run(scenario)
 
 
-def test_who_closes_while_the_stream_breaks_is_not_kept_waiting():
-    """A task group that is about to raise an error forgets that it was cancelled meanwhile."""
+def test_close_returns_while_the_stream_breaks():
+    """A task group that is about to raise an error swallows a cancellation (Python 3.11)."""
 
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic) as stream:
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler) as stream:
             closing = []
-            traffic.on_trouble = lambda: closing.append(asyncio.create_task(stream.close()))
-            traffic.waiting.append(b"trouble")
+            handler.on_trouble = lambda: closing.append(asyncio.create_task(stream.close()))
+            handler.queue.append(b"trouble")
             stream.wake()
-            await traffic.until(lambda: traffic.errors)
+            await handler.until(lambda: handler.errors)
             await closing[0]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_bug_loses_the_stream_with_its_traceback(caplog):
-    async def story():
-        owner, traffic = Owner(), Waiting()
-        async with served(owner) as address, streaming(address, traffic) as stream:
-            traffic.waiting.append(b"trouble")
+def test_bug_in_the_handler_ends_the_stream_and_is_logged(caplog):
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
+        async with served(owner) as address, streaming(address, handler) as stream:
+            handler.queue.append(b"trouble")
             stream.wake()
-            await traffic.until(lambda: traffic.errors)
-            traffic.waiting.append(b"a")
+            await handler.until(lambda: handler.errors)
+            handler.queue.append(b"a")
             stream.wake()
-            await traffic.until(lambda: b"a" in traffic.answers)
-            assert isinstance(traffic.errors[0], BackendUnavailable)
+            await handler.until(lambda: b"a" in handler.answers)
+            assert isinstance(handler.errors[0], BackendUnavailable)
 
-    run(story)
+    run(scenario)
     (record,) = [one for one in caplog.records if one.name == batching_stream.__name__]
     assert record.message == "p-0 Stream failed"
     assert "an answer that is a bug" in str(record.exc_info[1])
 
 
-def test_traffic_that_finds_its_answers_overdue_ends_the_stream(monkeypatch):
+def test_failed_timeout_check_ends_the_stream(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
-    async def story():
-        owner, traffic = Owner(), Waiting()
+    async def scenario():
+        owner, handler = Owner(), QueueHandler()
 
-        def look():
-            if traffic.answers:
+        def check():
+            if handler.answers:
                 raise BackendUnavailable("overdue")
 
-        traffic.on_look = look
-        async with served(owner) as address, streaming(address, traffic) as stream:
-            traffic.waiting.append(b"a")
+        handler.on_check = check
+        async with served(owner) as address, streaming(address, handler) as stream:
+            handler.queue.append(b"a")
             stream.wake()
-            await traffic.until(lambda: traffic.errors)
-            assert [str(one) for one in traffic.errors] == ["overdue"]
+            await handler.until(lambda: handler.errors)
+            assert [str(one) for one in handler.errors] == ["overdue"]
 
-    run(story)
+    run(scenario)

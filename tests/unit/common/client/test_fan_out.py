@@ -16,14 +16,14 @@ async def fails(error: Exception) -> list[OffsetResult]:
 
 
 def results(begun, missing, count):
-    async def story() -> list[tuple[Refusal | None, int]]:
+    async def scenario() -> list[tuple[Refusal | None, int]]:
         found = await merge_results(begun, missing, count, lambda _, why: OffsetResult(refusal=why))
         return [(one.refusal, one.offset) for one in found]
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
-def test_results_are_in_the_order_of_what_was_asked():
+def test_results_are_in_the_order_of_the_query():
     begun = [(answers(10, 12), [0, 2]), (answers(13), [3])]
     assert results(begun, {1: Refusal.UNKNOWN_TOPIC_OR_PARTITION}, 4) == [
         (None, 10),
@@ -33,7 +33,7 @@ def test_results_are_in_the_order_of_what_was_asked():
     ]
 
 
-def test_who_does_not_answer_does_not_take_the_answers_of_others_along():
+def test_owner_without_a_response_does_not_affect_the_results_of_others():
     begun = [(fails(BackendUnavailable("gone")), [0, 2]), (answers(11), [1])]
     assert results(begun, {}, 3) == [
         (Refusal.NO_RESPONSE, -1),
@@ -42,7 +42,7 @@ def test_who_does_not_answer_does_not_take_the_answers_of_others_along():
     ]
 
 
-def test_where_nobody_answers_that_is_the_error():
+def test_error_of_the_first_owner_is_raised_if_none_responds():
     with pytest.raises(BackendUnavailable, match="gone"):
         results([(fails(BackendUnavailable("gone")), [0])], {1: Refusal.NOT_OWNER}, 2)
 
@@ -52,5 +52,5 @@ def test_a_bug_is_not_hidden():
         results([(fails(ZeroDivisionError()), [0]), (answers(11), [1])], {}, 2)
 
 
-def test_nobody_concerned_is_no_error():
+def test_no_requests_give_the_missing_refusals():
     assert results([], {0: Refusal.NOT_OWNER}, 1) == [(Refusal.NOT_OWNER, -1)]

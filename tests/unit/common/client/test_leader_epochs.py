@@ -17,7 +17,7 @@ LOG, NOWHERE = LogId(TOPIC_ID, 0), LogId(b"no such topic id", 0)
         (EpochQuery(LOG, 3), EpochQuery(LOG, 3, 5)),
     ],
 )
-def test_a_question_without_an_epoch_gets_that_of_the_placement(asked, sent):
+def test_query_without_an_epoch_gets_that_of_the_placement(asked, sent):
     assert not has_client_epoch(asked)
     assert with_epochs([asked], VIEW) == [sent]
     assert not has_client_epoch(asked), "the client's question is as it was"
@@ -26,7 +26,7 @@ def test_a_question_without_an_epoch_gets_that_of_the_placement(asked, sent):
 @pytest.mark.parametrize(
     "asked", [FetchPartition(LOG, 7, 1000, 4), OffsetQuery(LOG, -1, 4), EpochQuery(LOG, 3, 4)]
 )
-def test_an_epoch_that_the_client_gave_stays(asked):
+def test_client_epoch_is_kept(asked):
     assert has_client_epoch(asked)
     questions = [asked]
     assert with_epochs(questions, VIEW) is questions
@@ -36,6 +36,6 @@ def test_an_epoch_that_the_client_gave_stays(asked):
     assert both[0] is asked
 
 
-def test_where_nothing_is_known_of_a_log_there_is_no_epoch_to_give():
+def test_query_of_an_unknown_log_gets_no_epoch():
     asked = OffsetQuery(NOWHERE, -1)
     assert with_epochs([asked], VIEW) == [asked]

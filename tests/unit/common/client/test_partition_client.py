@@ -37,8 +37,8 @@ CALLS = [
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_nobody_there_is_unavailable(call):
-    async def story() -> None:
+def test_closed_port_is_unavailable(call):
+    async def scenario() -> None:
         port = ReservedPort()
         partitions = GrpcPartitions("partition-0", port.address)
         try:
@@ -49,15 +49,15 @@ def test_nobody_there_is_unavailable(call):
             await partitions.close()
             port.release()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_lost_owner_is_not_asked(monkeypatch):
-    """Requests would wait for a connection, and with them all that comes after on their way."""
+def test_lost_owner_gets_no_requests(monkeypatch):
+    """Requests that wait for a connection would delay all later ones of their client."""
     lost = asyncio.Event()
 
-    async def story() -> None:
-        # It accepts connections, and says nothing: each attempt to connect takes a second.
+    async def scenario() -> None:
+        # The port accepts connections and is silent: each attempt to connect takes a second.
         with socket.create_server(("127.0.0.1", 0)) as silent:
             partitions = GrpcPartitions("partition-0", f"127.0.0.1:{silent.getsockname()[1]}")
             partitions._reachability.on_lost(lambda _: lost.set())
@@ -65,7 +65,7 @@ def test_a_lost_owner_is_not_asked(monkeypatch):
             heartbeat = partitions.coordinators.call(GroupHeartbeat("g", "m", 1, None))
             await lost.wait()
             assert partitions.is_lost
-            # What waited fails then, and no later.
+            # Pending requests fail at that moment.
             for waiting in (under_way, heartbeat):
                 assert isinstance(waiting.exception(), BackendUnavailable)
             for call in (
@@ -75,7 +75,7 @@ def test_a_lost_owner_is_not_asked(monkeypatch):
                 partitions.describe_logs([LOG]),
                 partitions.coordinators.list_groups(ListGroups()),
             ):
-                # It ends without waiting for anything.
+                # It fails without a wait.
                 with pytest.raises(OwnerLost):
                     call.send(None)
             for request in (GroupHeartbeat("g", "m", 1, None), DescribeGroup("g")):
@@ -84,11 +84,11 @@ def test_a_lost_owner_is_not_asked(monkeypatch):
             await partitions.close()
 
     monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_closing_fails_what_has_no_answer_yet(tmp_path):
-    async def story() -> None:
+def test_close_fails_unanswered_fetches(tmp_path):
+    async def scenario() -> None:
         async with owner(tmp_path) as address:
             partitions = GrpcPartitions("partition-0", address)
             waiting = asyncio.create_task(
@@ -99,17 +99,17 @@ def test_closing_fails_what_has_no_answer_yet(tmp_path):
             with pytest.raises(BackendUnavailable):
                 await waiting
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_an_owner_that_is_older_than_the_stream_is_asked_by_calls(tmp_path, monkeypatch):
+def test_owner_without_fetch_stream_gets_unary_calls(tmp_path, monkeypatch):
     async def unimplemented(_self, _requests, context):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "what is that?")
         yield b""
 
     monkeypatch.setattr(PartitionServicer, "FetchStream", unimplemented)
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with asyncio.timeout(60), owner(tmp_path) as address:
             partitions = GrpcPartitions("partition-0", address)
             for _ in range(2):
@@ -117,4 +117,4 @@ def test_an_owner_that_is_older_than_the_stream_is_asked_by_calls(tmp_path, monk
                 assert result.high_watermark == 0
             await partitions.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -84,19 +84,19 @@ async def two_owners(folder, *, second_is_there: bool = True):
             await partitions.close()
 
 
-def run(tmp_path, story, **options) -> None:
+def run(tmp_path, scenario, **options) -> None:
     for name in ("0", "1"):
         (tmp_path / name).mkdir()
 
     async def within_limits() -> None:
         async with asyncio.timeout(60), two_owners(tmp_path, **options) as partitions:
-            await story(partitions)
+            await scenario(partitions)
 
     asyncio.run(within_limits())
 
 
 def test_appends_go_to_their_owners_and_results_come_in_order(tmp_path):
-    async def story(partitions) -> None:
+    async def scenario(partitions) -> None:
         appends = [Append(log, batch(2)) for log in (THERE, NOWHERE, HERE, THERE)]
         results = await partitions.append(appends, acks=ACKS_ALL)
         assert [(one.refusal, one.base_offset) for one in results] == [
@@ -106,11 +106,11 @@ def test_appends_go_to_their_owners_and_results_come_in_order(tmp_path):
             (None, 2),
         ]
 
-    run(tmp_path, story)
+    run(tmp_path, scenario)
 
 
-def test_what_is_appended_is_fetched_from_all_owners_together(tmp_path):
-    async def story(partitions) -> None:
+def test_appended_batches_are_fetched_from_all_owners(tmp_path):
+    async def scenario(partitions) -> None:
         sent = [batch(start=1), batch(start=2)]
         await partitions.append([Append(HERE, sent[0]), Append(THERE, sent[1])], acks=ACKS_ALL)
         results = await partitions.fetch(query((THERE, 0), (HERE, 0)))
@@ -119,7 +119,7 @@ def test_what_is_appended_is_fetched_from_all_owners_together(tmp_path):
             content(sent[0]),
         ]
 
-    run(tmp_path, story)
+    run(tmp_path, scenario)
 
 
 def test_a_long_poll_over_two_owners_is_woken_by_either(tmp_path):
@@ -137,7 +137,7 @@ def test_a_long_poll_over_two_owners_is_woken_by_either(tmp_path):
 
 
 def test_offsets_are_listed_by_their_owners(tmp_path):
-    async def story(partitions) -> None:
+    async def scenario(partitions) -> None:
         await partitions.append([Append(THERE, batch(5))], acks=ACKS_ALL)
         queries = [OffsetQuery(log, LATEST_TIMESTAMP) for log in (HERE, NOWHERE, THERE)]
         results = await partitions.list_offsets(queries)
@@ -147,11 +147,11 @@ def test_offsets_are_listed_by_their_owners(tmp_path):
             (None, 5),
         ]
 
-    run(tmp_path, story)
+    run(tmp_path, scenario)
 
 
-def test_logs_are_described_by_their_owners_all_of_them_where_none_is_named(tmp_path):
-    async def story(partitions) -> None:
+def test_describe_logs_without_logs_describes_all(tmp_path):
+    async def scenario(partitions) -> None:
         described = await partitions.describe_logs([THERE, NOWHERE, HERE])
         assert [one.refusal for one in described] == [
             None,
@@ -161,11 +161,11 @@ def test_logs_are_described_by_their_owners_all_of_them_where_none_is_named(tmp_
         everything = await partitions.describe_logs([])
         assert sorted(one.log.partition for one in everything) == [0, 1, 2, 3]
 
-    run(tmp_path, story)
+    run(tmp_path, scenario)
 
 
-def test_an_owner_that_is_gone_does_not_take_the_answers_of_the_other_with_it(tmp_path):
-    async def story(partitions) -> None:
+def test_lost_owner_does_not_affect_the_results_of_the_other(tmp_path):
+    async def scenario(partitions) -> None:
         appends = [Append(THERE, batch()), Append(HERE, batch())]
         results = await partitions.append(appends, acks=ACKS_ALL)
         assert [(one.refusal, one.base_offset) for one in results] == [
@@ -182,11 +182,11 @@ def test_an_owner_that_is_gone_does_not_take_the_answers_of_the_other_with_it(tm
         ]
         assert len(await partitions.describe_logs([])) == 2
 
-    run(tmp_path, story, second_is_there=False)
+    run(tmp_path, scenario, second_is_there=False)
 
 
-def test_an_owner_that_is_gone_and_was_asked_alone_is_unavailable(tmp_path):
-    async def story(partitions) -> None:
+def test_only_owner_that_is_lost_is_unavailable(tmp_path):
+    async def scenario(partitions) -> None:
         with pytest.raises(BackendUnavailable):
             await partitions.append([Append(THERE, batch())], acks=ACKS_ALL)
         # The append has shown that there is no connection.
@@ -195,11 +195,11 @@ def test_an_owner_that_is_gone_and_was_asked_alone_is_unavailable(tmp_path):
         with pytest.raises(BackendUnavailable):
             await partitions.list_offsets([OffsetQuery(THERE, -1)])
 
-    run(tmp_path, story, second_is_there=False)
+    run(tmp_path, scenario, second_is_there=False)
 
 
-def test_an_owner_of_whom_nothing_is_known_refuses_what_is_his():
-    async def story() -> None:
+def test_unknown_owner_refuses_its_logs():
+    async def scenario() -> None:
         view = view_of(topic(owner="partition-7"))
         partitions = RoutedPartitions(view, GrpcPartitions)
         log = LogId(topic().topic_id, 0)
@@ -209,16 +209,16 @@ def test_an_owner_of_whom_nothing_is_known_refuses_what_is_his():
         assert fetched.refusal is Refusal.NOT_OWNER
         await partitions.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 # Partitions that change their owner.
 
 
-def run_over_real_owners(folder, story) -> None:
+def run_over_real_owners(folder, scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60), real_owners(folder) as owners:
-            await story(owners, owners.gateway)
+            await scenario(owners, owners.gateway)
 
     asyncio.run(within_limits())
 
@@ -231,17 +231,17 @@ def appended(partitions, *numbers: int) -> list:
 
 
 def test_appends_follow_their_log_to_its_new_owner_in_order(tmp_path):
-    async def story(owners, partitions) -> None:
+    async def scenario(owners, partitions) -> None:
         await asyncio.gather(*appended(partitions, 0))
         owners.place(0, "partition-1")
-        owners.tell_member("partition-0")
+        owners.apply_to_member("partition-0")
         on_their_way = appended(partitions, 1, 2, 3)
         # The old owner refuses them; the new one and the gateway have yet to hear.
         await partitions.list_offsets([OffsetQuery(LOGS[1], LATEST_TIMESTAMP)])
         later = appended(partitions, 4, 5)
-        owners.tell_gateway()
+        owners.apply_to_gateway()
         last = appended(partitions, 6)
-        owners.tell_member("partition-1")
+        owners.apply_to_member("partition-1")
         results = [one for (one,) in await asyncio.gather(*on_their_way, *later, *last)]
         assert [(one.refusal, one.base_offset) for one in results] == [
             (None, offset) for offset in range(6)
@@ -251,30 +251,30 @@ def test_appends_follow_their_log_to_its_new_owner_in_order(tmp_path):
             content(batch(start=one)) for one in range(1, 7)
         ]
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_a_long_poll_that_its_owner_ends_goes_on_at_the_next(tmp_path):
-    async def story(owners, partitions) -> None:
+def test_long_poll_continues_at_the_next_owner(tmp_path):
+    async def scenario(owners, partitions) -> None:
         asked = query((LOGS[0], 0), max_wait_ms=50_000)
         poll = asyncio.create_task(partitions.fetch(asked))
         await partitions.list_offsets([OffsetQuery(LOGS[0], LATEST_TIMESTAMP)])
         owners.place(0, "partition-1")
-        owners.tell_member("partition-0")
-        owners.tell_gateway()
-        owners.tell_member("partition-1")
+        owners.apply_to_member("partition-0")
+        owners.apply_to_gateway()
+        owners.apply_to_member("partition-1")
         await asyncio.gather(*appended(partitions, 7))
         (found,) = await poll
         assert (found.refusal, found.leader_epoch) == (None, 1)
         assert [content(one) for one in batches_of(found)] == [content(batch(start=7))]
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_questions_wait_for_the_new_owner(tmp_path):
-    async def story(owners, partitions) -> None:
+def test_queries_wait_for_the_new_owner(tmp_path):
+    async def scenario(owners, partitions) -> None:
         owners.place(0, "partition-1")
-        owners.tell_member("partition-0")
+        owners.apply_to_member("partition-0")
         asked = [
             asyncio.create_task(partitions.list_offsets([OffsetQuery(LOGS[0], -1)])),
             asyncio.create_task(partitions.epoch_end_offsets([EpochQuery(LOGS[0], 1)])),
@@ -284,19 +284,19 @@ def test_questions_wait_for_the_new_owner(tmp_path):
         ]
         await partitions.list_offsets([OffsetQuery(LOGS[1], LATEST_TIMESTAMP)])
         assert not any(one.done() for one in asked)
-        owners.tell_gateway()
-        owners.tell_member("partition-1")
+        owners.apply_to_gateway()
+        owners.apply_to_member("partition-1")
         assert [one.refusal for (one,) in await asyncio.gather(*asked)] == [None, None, None]
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_a_client_that_knows_an_older_or_newer_leader_is_told_so(tmp_path):
-    async def story(owners, partitions) -> None:
+def test_client_with_an_older_or_newer_epoch_is_refused(tmp_path):
+    async def scenario(owners, partitions) -> None:
         owners.place(0, "partition-1")
         for name in owners.cores:
-            owners.tell_member(name)
-        owners.tell_gateway()
+            owners.apply_to_member(name)
+        owners.apply_to_gateway()
         for epoch, refusal in (
             (0, Refusal.FENCED_LEADER_EPOCH),
             (1, None),
@@ -308,21 +308,21 @@ def test_a_client_that_knows_an_older_or_newer_leader_is_told_so(tmp_path):
             (ends,) = await partitions.epoch_end_offsets([EpochQuery(LOGS[0], 1, epoch)])
             assert fetched.refusal is offset.refusal is ends.refusal is refusal
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_a_member_that_comes_back_elsewhere_is_found_there(tmp_path):
-    async def story(owners, partitions) -> None:
+def test_member_that_restarts_at_another_address_is_found(tmp_path):
+    async def scenario(owners, partitions) -> None:
         await asyncio.gather(*appended(partitions, 0))
         await owners.stop("partition-0")
         (outcome,) = await asyncio.gather(*appended(partitions, 1), return_exceptions=True)
         # Lost on its way, or refused because there is no connection any more.
         if not isinstance(outcome, BackendUnavailable):
             assert [result.refusal for result in outcome] == [Refusal.NOT_OWNER]
-        owners.tell_gateway(await owners.start("partition-0"))
+        owners.apply_to_gateway(await owners.start("partition-0"))
         (results,) = await asyncio.gather(*appended(partitions, 2))
         assert [(one.refusal, one.base_offset) for one in results] == [(None, 1)]
         (found,) = await partitions.fetch(query((LOGS[0], 0)))
         assert len(batches_of(found)) == 2
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)

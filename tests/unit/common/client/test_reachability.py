@@ -20,7 +20,7 @@ from tests.support.stores.partition_core import until
 
 @asynccontextmanager
 async def followed(address):
-    """A reachability, and the errors that it gave to what waited."""
+    """Yields a `Reachability` and the errors that it reported."""
     channel = MemberChannel("p-0", address)
     followed, errors = Reachability("p-0", address, channel), asyncio.Queue()
     followed.on_lost(errors.put_nowait)
@@ -49,18 +49,18 @@ def port():
     reserved.release()
 
 
-def run(story):
+def run(scenario):
     async def within_limits():
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
 
-def test_an_owner_that_is_not_there_is_lost_until_it_is(port, caplog):
+def test_owner_is_lost_until_it_starts(port, caplog):
     caplog.set_level(logging.INFO)
 
-    async def story():
+    async def scenario():
         async with followed(port.address) as (owner, errors):
             owner.check()
             assert not owner.is_lost
@@ -73,7 +73,7 @@ def test_an_owner_that_is_not_there_is_lost_until_it_is(port, caplog):
             await errors.get()
             assert owner.is_lost
 
-    run(story)
+    run(scenario)
     lines = [record.getMessage().partition(":")[0] for record in caplog.records]
     at = f"p-0 at {port.address.partition(':')[0]}"
     assert [line for line in lines if line.startswith(("cannot reach", at))] == [
@@ -83,19 +83,19 @@ def test_an_owner_that_is_not_there_is_lost_until_it_is(port, caplog):
     ]
 
 
-def test_an_address_that_says_nothing_is_lost_after_a_while(monkeypatch):
+def test_silent_address_is_lost_after_a_timeout(monkeypatch):
     monkeypatch.setattr(reachability, "_FIRST_HOLD_S", 0.05)
 
-    async def story():
+    async def scenario():
         with socket.create_server(("127.0.0.1", 0)) as silent:
             async with followed(f"127.0.0.1:{silent.getsockname()[1]}") as (owner, errors):
                 await errors.get()
                 assert owner.is_lost
 
-    run(story)
+    run(scenario)
 
 
-def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
+def test_replaced_connection_does_not_mark_the_owner_lost(port, monkeypatch):
     monkeypatch.setattr(reachability, "_HOLD_S", 60.0)
     ready = asyncio.Semaphore(0)
     real = Reachability._apply_state
@@ -107,8 +107,8 @@ def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
 
     monkeypatch.setattr(Reachability, "_apply_state", note)
 
-    async def story():
-        # The server ends each connection after a moment.
+    async def scenario():
+        # The server closes each connection after a moment.
         short = serving(port.address, ("grpc.max_connection_age_ms", 50))
         async with short, followed(port.address) as (owner, errors):
             for _ in range(3):
@@ -116,11 +116,11 @@ def test_a_connection_that_is_replaced_loses_nobody(port, monkeypatch):
             assert errors.empty()
             assert not owner.is_lost
 
-    run(story)
+    run(scenario)
 
 
-def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
-    """As the IP of a pod that is gone may be given to another one."""
+def test_address_of_another_member_is_lost(port, monkeypatch):
+    """The IP of a deleted pod may be given to another one."""
     monkeypatch.setattr(reachability, "_CHECK_AGAIN_S", 0.05)
 
     async def serve(name):
@@ -129,7 +129,7 @@ def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
         await server.start()
         return server
 
-    async def story():
+    async def scenario():
         server = await serve("p-1")
         async with followed(port.address) as (owner, errors):
             await errors.get()
@@ -140,10 +140,10 @@ def test_an_address_that_another_member_has_now_is_lost(port, monkeypatch):
             await until(lambda: not owner.is_lost)
         await server.stop(grace_s=0)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
+def test_hanging_member_is_lost_until_it_responds(port, monkeypatch):
     for name in ("_CHECK_EVERY_S", "_CHECK_TIMEOUT_S", "_CHECK_AGAIN_S"):
         monkeypatch.setattr(reachability, name, 0.1)
     answers = asyncio.Event()
@@ -153,7 +153,7 @@ def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
             await answers.wait()
             return HealthCheckResponse()
 
-    async def story():
+    async def scenario():
         answers.set()
         server = grpc.aio.server()
         add_HealthServicer_to_server(Hanging(), server)
@@ -167,20 +167,20 @@ def test_a_member_that_hangs_is_lost_until_it_answers(port, monkeypatch):
             await until(lambda: not owner.is_lost)
         await server.stop(None)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_lost_owner_is_named_again_from_time_to_time(port, monkeypatch, caplog):
+def test_lost_owner_is_logged_periodically(port, monkeypatch, caplog):
     monkeypatch.setattr(reachability, "_LOG_AGAIN_S", 0.05)
 
     def lines():
         return [one for one in caplog.messages if one.startswith("cannot reach")]
 
-    async def story():
+    async def scenario():
         async with followed(port.address):
             await until(lambda: len(lines()) == 3)
         count = len(lines())
         await asyncio.sleep(0.1)
         assert len(lines()) == count
 
-    run(story)
+    run(scenario)

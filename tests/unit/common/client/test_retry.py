@@ -23,40 +23,40 @@ def refused(refusal: Refusal) -> FetchResult:
 
 
 class Owner:
-    """Answers one after the other of `answers`, then the last one for ever."""
+    """Returns each of `answers` once, then the last one for all further requests."""
 
     def __init__(self, *answers: FetchResult, takes_s: float = 0.0) -> None:
         self.view = view_of(topic(), partition_0="a:1")
-        self.asking = PlacementRetrier(self.view, hold_s=HOLD_S)
+        self.retrier = PlacementRetrier(self.view, hold_s=HOLD_S)
         self.asked: list[tuple[float, int]] = []
         self._answers = list(answers)
         self._takes_s = takes_s
 
-    def news(self) -> None:
+    def change_view(self) -> None:
         self.view.apply(ClusterChange(self.view.revision + 1, CLUSTER_ID))
-        self.asking.view_changed()
+        self.retrier.view_changed()
 
     async def ask(self, max_wait_ms: int) -> list[FetchResult]:
         self.asked.append((asyncio.get_running_loop().time(), max_wait_ms))
         await asyncio.sleep(self._takes_s)
         return [self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]]
 
-    async def answer(self, question: FetchPartition = OURS, *, max_wait_ms: int = 0):
-        (one,) = await self.asking.run(self.ask, [question], max_wait_ms=max_wait_ms)
+    async def answer(self, query: FetchPartition = OURS, *, max_wait_ms: int = 0):
+        (one,) = await self.retrier.run(self.ask, [query], max_wait_ms=max_wait_ms)
         return one
 
 
-def run(story: Callable[[], Awaitable[None]]) -> None:
-    run_in_virtual_time(story())
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    run_in_virtual_time(scenario())
 
 
-def test_an_answer_is_the_answer():
-    async def story() -> None:
+def test_result_is_returned_without_a_retry():
+    async def scenario() -> None:
         owner = Owner(STORED)
         assert await owner.answer(max_wait_ms=500) is STORED
         assert owner.asked == [(0, 500)]
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
@@ -69,102 +69,102 @@ def test_an_answer_is_the_answer():
         Refusal.UNKNOWN_LEADER_EPOCH,
     ],
 )
-def test_what_another_placement_will_change_is_asked_again_when_the_view_changes(refusal):
-    async def story() -> None:
+def test_stale_refusal_is_retried_when_the_view_changes(refusal):
+    async def scenario() -> None:
         owner = Owner(refused(refusal), STORED)
-        asyncio.get_running_loop().call_later(0.01, owner.news)
+        asyncio.get_running_loop().call_later(0.01, owner.change_view)
         assert await owner.answer() is STORED
         assert [at for at, _ in owner.asked] == [0, 0.01]
 
-    run(story)
+    run(scenario)
 
 
-def test_it_is_asked_at_once_where_the_view_changed_while_the_owner_answered():
-    async def story() -> None:
+def test_query_is_retried_at_once_if_the_view_changed_during_the_attempt():
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.NOT_OWNER), STORED, takes_s=1)
-        asyncio.get_running_loop().call_later(0.5, owner.news)
+        asyncio.get_running_loop().call_later(0.5, owner.change_view)
         assert await owner.answer() is STORED
         assert [at for at, _ in owner.asked] == [0, 1]
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_that_hears_later_than_we_is_asked_again_without_news():
-    async def story() -> None:
+def test_query_is_retried_without_a_change_of_the_view():
+    async def scenario() -> None:
         answers = [refused(Refusal.UNKNOWN_LEADER_EPOCH)] * 3
         owner = Owner(*answers, STORED)
         assert await owner.answer() is STORED
         assert [round(at, 3) for at, _ in owner.asked] == [0, 0.02, 0.06, 0.14]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_long_poll_goes_on_for_what_is_left_of_its_time():
-    async def story() -> None:
+def test_retried_long_poll_waits_for_its_remaining_time():
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.NOT_OWNER), STORED, takes_s=3)
-        asyncio.get_running_loop().call_later(1, owner.news)
+        asyncio.get_running_loop().call_later(1, owner.change_view)
         assert await owner.answer(max_wait_ms=LONG_MS) is STORED
         assert owner.asked == [(0, LONG_MS), (3, LONG_MS - 3000)]
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
     ("max_wait_ms", "ends_s"), [(0, 1), (5000, 5), (LONG_MS, HOLD_S)], ids=["none", "some", "long"]
 )
-def test_what_does_not_end_is_told_as_nobody_s(max_wait_ms, ends_s):
-    async def story() -> None:
+def test_lasting_stale_refusal_becomes_not_owner(max_wait_ms, ends_s):
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.FENCED_LEADER_EPOCH))
         given_up = await owner.answer(max_wait_ms=max_wait_ms)
         assert (given_up.refusal, given_up.leader_epoch) == (Refusal.NOT_OWNER, 4)
         assert asyncio.get_running_loop().time() == pytest.approx(ends_s)
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize("refusal", [Refusal.FENCED_LEADER_EPOCH, Refusal.UNKNOWN_LEADER_EPOCH])
-def test_what_the_owner_says_of_the_client_s_epoch_goes_to_the_client(refusal):
-    async def story() -> None:
+def test_refusal_of_a_client_epoch_is_not_retried(refusal):
+    async def scenario() -> None:
         owner = Owner(refused(refusal))
         assert (await owner.answer(CLIENTS)).refusal is refusal
         assert len(owner.asked) == 1
 
-    run(story)
+    run(scenario)
 
 
-def test_a_client_s_question_is_asked_again_where_the_owner_is_the_wrong_one():
-    async def story() -> None:
+def test_query_with_a_client_epoch_is_retried_if_the_owner_is_wrong():
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.NOT_OWNER), refused(Refusal.FENCED_LEADER_EPOCH))
         assert (await owner.answer(CLIENTS)).refusal is Refusal.FENCED_LEADER_EPOCH
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize("refusal", [Refusal.OFFSET_OUT_OF_RANGE, Refusal.NO_RESPONSE])
-def test_other_refusals_are_told_at_once(refusal):
-    async def story() -> None:
+def test_other_refusals_are_returned_at_once(refusal):
+    async def scenario() -> None:
         owner = Owner(refused(refusal))
         assert (await owner.answer()).refusal is refusal
         assert len(owner.asked) == 1
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
     "gone", [{"topics_gone": [TOPIC_ID]}, {"members_gone": ["partition-0"]}], ids=["topic", "owner"]
 )
-def test_nobody_is_waited_for_who_is_not_known(gone):
-    async def story() -> None:
+def test_unknown_owner_or_log_is_not_retried(gone):
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.NOT_OWNER))
         owner.view.apply(ClusterChange(2, CLUSTER_ID, **gone))
         assert (await owner.answer()).refusal is Refusal.NOT_OWNER
         assert len(owner.asked) == 1
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_that_is_gone_when_asked_again_is_unavailable():
-    async def story() -> None:
+def test_owner_that_is_lost_at_the_retry_is_unavailable():
+    async def scenario() -> None:
         owner = Owner(refused(Refusal.NOT_OWNER))
 
         async def ask(max_wait_ms: int) -> list[FetchResult]:
@@ -173,6 +173,6 @@ def test_an_owner_that_is_gone_when_asked_again_is_unavailable():
             return await owner.ask(max_wait_ms)
 
         with pytest.raises(BackendUnavailable, match="gone"):
-            await owner.asking.run(ask, [OURS], max_wait_ms=0)
+            await owner.retrier.run(ask, [OURS], max_wait_ms=0)
 
-    run(story)
+    run(scenario)

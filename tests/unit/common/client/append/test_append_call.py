@@ -11,25 +11,25 @@ LOST = BackendUnavailable("gone")
 
 
 def test_results_come_together_in_the_order_of_the_appends():
-    async def story() -> None:
+    async def scenario() -> None:
         submission = AppendCall(2)
         submission.complete(1, AppendResult(7))
         assert not submission.future.done()
         submission.complete(0, AppendResult(3))
         assert [one.base_offset for one in await submission.future] == [3, 7]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_nothing_is_done_at_once():
-    async def story() -> None:
+def test_call_without_appends_is_done_at_once():
+    async def scenario() -> None:
         assert await AppendCall(0).future == []
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_an_answer_that_did_not_come_leaves_the_others_theirs():
-    async def story() -> None:
+def test_missing_response_does_not_affect_the_other_results():
+    async def scenario() -> None:
         submission = AppendCall(2)
         submission.fail(0, LOST)
         submission.complete(1, AppendResult(7))
@@ -37,22 +37,22 @@ def test_an_answer_that_did_not_come_leaves_the_others_theirs():
         assert (lost.refusal, lost.message) == (Refusal.NO_RESPONSE, "gone")
         assert (stored.refusal, stored.base_offset) == (None, 7)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_no_answer_at_all_is_an_error():
-    async def story() -> None:
+def test_call_without_any_response_raises():
+    async def scenario() -> None:
         submission = AppendCall(2)
         submission.fail(0, LOST)
         submission.fail(1, LOST)
         with pytest.raises(BackendUnavailable, match="gone"):
             await submission.future
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_caller_that_gave_up_is_not_told():
-    async def story() -> None:
+def test_cancelled_call_ignores_its_outcome():
+    async def scenario() -> None:
         for settle in (
             lambda one: one.complete(0, AppendResult(1)),
             lambda one: one.fail(0, LOST),
@@ -62,11 +62,11 @@ def test_a_caller_that_gave_up_is_not_told():
             settle(submission)
             assert submission.future.cancelled()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_an_append_is_sent_under_the_epoch_of_its_placement():
-    async def story() -> None:
+def test_append_is_sent_with_the_epoch_of_its_placement():
+    async def scenario() -> None:
         append = Append(LogId(b"t" * 16, 0), b"batch", 4)
         item = QueuedAppend(append, 1, AppendCall(1), 0, 0.0)
         sent = with_placement(Placement("p-1", 5), item)
@@ -74,4 +74,4 @@ def test_an_append_is_sent_under_the_epoch_of_its_placement():
         assert sent.since > item.since
         assert sent.size == 5
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -32,7 +32,7 @@ LOG = LogId(b"x" * 16, 3)
 
 
 class Owner(Partitions):
-    """Stores nothing: answers when the test says so, with base offsets in order of arrival."""
+    """Stores nothing, and responds when the test says so, with offsets in order of arrival."""
 
     def __init__(self, *, answers_at_once: bool = True) -> None:
         self.answers_at_once = answers_at_once
@@ -79,16 +79,16 @@ def appends(*batches: bytes) -> list[Append]:
     return [Append(LOG, one) for one in batches]
 
 
-def run(story) -> None:
+def run(scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
 
-def test_results_find_their_appends():
-    async def story() -> None:
+def test_results_are_matched_to_their_appends():
+    async def scenario() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
             first = sender.submit(appends(b"a", b"b"), acks=ACKS_ALL)
@@ -97,10 +97,10 @@ def test_results_find_their_appends():
             assert [one.base_offset for one in await first] == [0, 1]
             assert [one.batch for call, _ in owner.calls for one in call] == [b"a", b"b", b"c"]
 
-    run(story)
+    run(scenario)
 
 
-def test_what_waits_leaves_in_one_message(monkeypatch):
+def test_queued_appends_leave_in_one_message(monkeypatch):
     messages = []
     real = append_stream.append_request
 
@@ -109,7 +109,7 @@ def test_what_waits_leaves_in_one_message(monkeypatch):
         messages.append(len(message.appends))
         return message
 
-    async def story() -> None:
+    async def scenario() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
             monkeypatch.setattr(append_stream, "append_request", counted)
@@ -118,7 +118,7 @@ def test_what_waits_leaves_in_one_message(monkeypatch):
             assert max(messages) == 256
             assert len(messages) <= 5
 
-    run(story)
+    run(scenario)
 
 
 def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
@@ -130,18 +130,18 @@ def test_a_message_has_about_a_megabyte_and_at_least_one_append(monkeypatch):
         messages.append([len(one.batch) for one in message.appends])
         return message
 
-    async def story() -> None:
+    async def scenario() -> None:
         async with served(Owner()) as address, sending(address) as sender:
             monkeypatch.setattr(append_stream, "append_request", measured)
             sizes = [600_000, 600_000, 3_000_000, 10, 10]
             await asyncio.gather(*(sender.submit(appends(bytes(size)), acks=1) for size in sizes))
             assert messages == [[600_000], [600_000], [3_000_000], [10, 10]]
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize("more", ["bytes", "appends", "an answer"])
-def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, more):
+def test_busy_owner_gets_full_messages_only(monkeypatch, more):
     messages = []
     real = append_stream.append_request
     monkeypatch.setattr(append_stream, "_LINGER_S", 3600.0)
@@ -151,7 +151,7 @@ def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, mor
         messages.append(len(message.appends))
         return message
 
-    async def story() -> None:
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             monkeypatch.setattr(append_stream, "append_request", counted)
@@ -172,25 +172,25 @@ def test_an_owner_that_has_enough_to_do_gets_full_messages_only(monkeypatch, mor
             owner.answer_all()
             await asyncio.gather(*begun)
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
     ("acks", "told"), [(ACKS_ALL, ACKS_ALL), (ACKS_LEADER, ACKS_LEADER), (ACKS_NONE, ACKS_LEADER)]
 )
-def test_every_append_is_answered_even_where_its_client_wants_no_answer(acks, told):
-    async def story() -> None:
+def test_append_has_a_result_with_any_acks(acks, told):
+    async def scenario() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
             (result,) = await sender.submit(appends(b"a"), acks=acks)
             assert result.base_offset == 0
             assert owner.calls[0][1] == told
 
-    run(story)
+    run(scenario)
 
 
-def test_a_small_append_does_not_wait_for_the_answer_to_a_large_one():
-    async def story() -> None:
+def test_small_append_does_not_wait_for_the_response_to_a_large_one():
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             large = sender.submit(appends(bytes(300_000)), acks=1)
@@ -205,13 +205,13 @@ def test_a_small_append_does_not_wait_for_the_answer_to_a_large_one():
             owner.answer_all()
             await large
 
-    run(story)
+    run(scenario)
 
 
-def test_bytes_without_an_answer_are_bounded(monkeypatch):
+def test_unanswered_bytes_are_bounded(monkeypatch):
     monkeypatch.setattr(append_stream, "_UNANSWERED_BYTES_MAX", 1 << 20)
 
-    async def story() -> None:
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             waiting = [sender.submit(appends(bytes(600_000)), acks=1) for _ in range(4)]
@@ -224,11 +224,11 @@ def test_bytes_without_an_answer_are_bounded(monkeypatch):
             owner.answer_all()
             await asyncio.gather(*waiting)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_another(caplog):
-    async def story() -> None:
+def test_broken_stream_fails_its_appends_and_the_next_append_opens_another(caplog):
+    async def scenario() -> None:
         port = ReservedPort()
         owner = Owner(answers_at_once=False)
         async with sending(port.address) as sender:
@@ -249,12 +249,12 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_append_opens_anot
         port.release()
 
     with caplog.at_level(logging.WARNING):
-        run(story)
+        run(scenario)
     assert "stream lost: p-0 AppendStream" in caplog.text
 
 
 class EndedStream:
-    """What is left of a stream whose end `write` sees before anybody else does: a race."""
+    """A stream whose `write` fails before its iterator has ended: a race."""
 
     def __init__(self, status: grpc.StatusCode) -> None:
         self.status = status
@@ -273,7 +273,7 @@ class EndedStream:
         return "stopping"
 
     def cancel(self) -> None:
-        """Nothing is left to cancel."""
+        """Does nothing: the stream has ended."""
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ class EndedStream:
         (grpc.StatusCode.UNAVAILABLE, "AppendStream: UNAVAILABLE: stopping"),
     ],
 )
-def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, caplog):
-    async def story() -> None:
+def test_stream_that_ends_during_a_write_is_lost(status, told, caplog):
+    async def scenario() -> None:
         sender = AppendStreamClient("p-0", lambda: EndedStream(status), response_timeout_s=30.0)
         try:
             with pytest.raises(BackendUnavailable, match=told):
@@ -292,24 +292,24 @@ def test_a_stream_that_ends_under_a_write_is_lost_like_any_other(status, told, c
         finally:
             await sender.close()
 
-    run(story)
+    run(scenario)
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
 
 
-def test_an_answer_that_is_overdue_breaks_the_stream(monkeypatch):
+def test_overdue_response_breaks_the_stream(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
-    async def story() -> None:
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address, response_timeout_s=0.05) as sender:
             with pytest.raises(BackendUnavailable, match=r"no response in 0\.05 s"):
                 await sender.submit(appends(b"a"), acks=1)
 
-    run(story)
+    run(scenario)
 
 
-def test_closing_fails_what_has_no_answer_and_nothing_else():
-    async def story() -> None:
+def test_close_fails_only_unanswered_appends():
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             done = sender.submit(appends(b"a"), acks=1)
@@ -322,22 +322,22 @@ def test_closing_fails_what_has_no_answer_and_nothing_else():
             with pytest.raises(BackendUnavailable, match="stopping"):
                 await open_
 
-    run(story)
+    run(scenario)
 
 
 def test_result_for_an_unsent_append_breaks_the_stream():
-    async def story() -> None:
+    async def scenario() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
             await sender.submit(appends(b"a"), acks=1)
             with pytest.raises(BackendUnavailable, match="append that was not sent"):
                 sender._complete(pb.AppendResult(append_id=99))
 
-    run(story)
+    run(scenario)
 
 
-def test_a_caller_that_gave_up_does_not_hold_up_others():
-    async def story() -> None:
+def test_cancelled_caller_does_not_delay_others():
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             given_up = sender.submit(appends(b"a"), acks=1)
@@ -348,11 +348,11 @@ def test_a_caller_that_gave_up_does_not_hold_up_others():
             (result,) = await other
             assert result.base_offset == 1
 
-    run(story)
+    run(scenario)
 
 
-class Taker:
-    """Keeps what it is given back."""
+class RecordingHandler:
+    """Records rejected appends and lost owners."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, bytes, Refusal | None]] = []
@@ -366,7 +366,7 @@ class Taker:
 
 
 class Refusing(Owner):
-    """Says of each batch what its name says, and stores the others."""
+    """Refuses batches that name a refusal, and stores the others."""
 
     def append(self, appends, *, acks):
         named = Refusal.__members__
@@ -377,24 +377,27 @@ class Refusing(Owner):
 
 
 @pytest.mark.parametrize("refusal", list(Refusal))
-def test_a_refusal_goes_back_where_it_is_about_the_placement_and_else_to_the_caller(refusal):
-    async def story() -> None:
-        taker = Taker()
-        async with served(Refusing()) as address, sending(address, reject_handler=taker) as sender:
+def test_stale_refusal_goes_to_the_reject_handler_and_others_to_the_caller(refusal):
+    async def scenario() -> None:
+        handler = RecordingHandler()
+        async with (
+            served(Refusing()) as address,
+            sending(address, reject_handler=handler) as sender,
+        ):
             asked = sender.submit(appends(refusal.name.encode()), acks=1)
             assert [one.base_offset for one in await sender.submit(appends(b"x"), acks=1)] == [5]
             if refusal in STALE:
-                assert taker.taken == [(0, refusal.name.encode(), refusal)]
+                assert handler.taken == [(0, refusal.name.encode(), refusal)]
                 assert not asked.done()
             else:
-                assert not taker.taken
+                assert not handler.taken
                 assert (await asked)[0].refusal is refusal
 
-    run(story)
+    run(scenario)
 
 
-def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
-    async def story() -> None:
+def test_drain_watch_fires_after_the_last_response_of_a_log():
+    async def scenario() -> None:
         owner = Owner(answers_at_once=False)
         async with served(owner) as address, sending(address) as sender:
             told = asyncio.Event()
@@ -409,20 +412,20 @@ def test_one_is_told_when_all_appends_of_a_log_have_their_answers():
             assert all(one.done() for one in waiting)
             assert not sender.notify_when_answered(LOG, told.set)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_stream_that_ends_is_told_to_who_waits_and_to_who_takes_back():
-    async def story() -> None:
-        owner, taker, told = Owner(answers_at_once=False), Taker(), asyncio.Event()
-        async with served(owner) as address, sending(address, reject_handler=taker) as sender:
+def test_lost_stream_notifies_drain_watches_and_the_reject_handler():
+    async def scenario() -> None:
+        owner, handler, told = Owner(answers_at_once=False), RecordingHandler(), asyncio.Event()
+        async with served(owner) as address, sending(address, reject_handler=handler) as sender:
             lost = sender.submit(appends(b"a"), acks=1)
             await owner.until_stored(1)
             assert sender.notify_when_answered(LOG, told.set)
             await sender.close()
             assert told.is_set()
-            assert taker.lost == ["p-0"]
+            assert handler.lost == ["p-0"]
             with pytest.raises(BackendUnavailable):
                 await lost
 
-    run(story)
+    run(scenario)

@@ -1,4 +1,4 @@
-"""Appends while partitions move: simulated with real senders over model owners, in virtual time."""
+"""Appends while partitions move: real streams over model owners, in virtual time."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -31,8 +31,8 @@ def numbers(batches: list[bytes]) -> list[int]:
     return [int.from_bytes(one, "big") for one in batches]
 
 
-class Witness:
-    """Appends with growing numbers, and what became of each."""
+class OrderChecker:
+    """Appends growing numbers and records the outcome of each."""
 
     def __init__(self, cluster: ModelCluster) -> None:
         self.cluster = cluster
@@ -46,7 +46,7 @@ class Witness:
         random = self.cluster.random
         for _ in range(count):
             some = random.sample(range(PARTITIONS), random.choice((1, 1, 1, 2, 3)))
-            # Like a client with several requests in flight: nobody waits for an answer.
+            # As a client with several requests in flight, it does not wait for responses.
             self._waiting.append(asyncio.create_task(self._append(some)))
             await self.cluster.delay()
 
@@ -77,11 +77,11 @@ class Witness:
             assert not set(self.refused[partition]) & set(there), "refused and there"
 
 
-def story_of(seed: int, *, restarts: bool = False, **options: float) -> Witness:
-    async def story() -> Witness:
+def simulate(seed: int, *, restarts: bool = False, **options: float) -> OrderChecker:
+    async def scenario() -> OrderChecker:
         cluster = ModelCluster(seed, partitions=PARTITIONS, **{"hold_s": HOLD_S, **options})
-        witness = Witness(cluster)
-        producing = asyncio.create_task(witness.produce(150))
+        checker = OrderChecker(cluster)
+        producing = asyncio.create_task(checker.produce(150))
         while not producing.done():
             if restarts and cluster.random.random() < 0.3:
                 await cluster.restart(cluster.random.choice(NAMES))
@@ -90,49 +90,49 @@ def story_of(seed: int, *, restarts: bool = False, **options: float) -> Witness:
                 await asyncio.gather(*map(cluster.move, some))
             await cluster.delay(4 * DELAY_S_MAX)
         await producing
-        await witness.finish()
+        await checker.finish()
         await cluster.gateway.close()
-        return witness
+        return checker
 
-    return run_in_virtual_time(story())
+    return run_in_virtual_time(scenario())
 
 
 @pytest.mark.parametrize("first_seed", range(0, 60, 20))
-def test_whatever_moves_all_is_stored_once_and_in_the_order_of_the_calls(first_seed):
+def test_moves_store_every_append_once_in_the_order_of_the_calls(first_seed):
     for seed in range(first_seed, first_seed + 20):
-        witness = story_of(seed)
-        witness.check()
-        assert not any(witness.refused.values()), f"seed {seed}"
-        assert sum(map(len, witness.stored.values())) > 150, f"seed {seed}"
-        assert sum(one.refused for one in witness.cluster.owners.values()) > 0, f"seed {seed}"
-        assert max(witness.took) < HOLD_S, f"seed {seed}"
+        checker = simulate(seed)
+        checker.check()
+        assert not any(checker.refused.values()), f"seed {seed}"
+        assert sum(map(len, checker.stored.values())) > 150, f"seed {seed}"
+        assert sum(one.refused for one in checker.cluster.owners.values()) > 0, f"seed {seed}"
+        assert max(checker.took) < HOLD_S, f"seed {seed}"
 
 
 @pytest.mark.parametrize("first_seed", range(1000, 1060, 20))
-def test_owners_that_restart_meanwhile_neither_reorder_nor_double_anything(first_seed):
+def test_restarts_of_owners_neither_reorder_nor_duplicate_appends(first_seed):
     for seed in range(first_seed, first_seed + 20):
-        witness = story_of(seed, restarts=True)
-        witness.check()
-        assert max(witness.took) < HOLD_S + 1, f"seed {seed}"
+        checker = simulate(seed, restarts=True)
+        checker.check()
+        assert max(checker.took) < HOLD_S + 1, f"seed {seed}"
 
 
 @pytest.mark.parametrize("first_seed", range(2000, 2040, 20))
-def test_all_are_answered_by_the_bound_and_in_order_still(first_seed):
+def test_deadlines_keep_the_order_of_appends(first_seed):
     hold_s = 1.0
     refused = 0
     for seed in range(first_seed, first_seed + 20):
-        witness = story_of(seed, hold_s=hold_s, fence_s_max=3.0)
-        witness.check()
-        refused += sum(map(len, witness.refused.values()))
-        # On its way to an owner and back, held, and once more to an owner and back.
-        assert max(witness.took) <= hold_s + 10 * DELAY_S_MAX, f"seed {seed}"
+        checker = simulate(seed, hold_s=hold_s, fence_s_max=3.0)
+        checker.check()
+        refused += sum(map(len, checker.refused.values()))
+        # One trip to an owner and back, the wait, and another trip.
+        assert max(checker.took) <= hold_s + 10 * DELAY_S_MAX, f"seed {seed}"
     assert refused > 0
 
 
 async def disturb(
     cluster: ModelCluster, producers: list[ModelProducer], *, until: asyncio.Future[Any]
 ) -> None:
-    """Partitions move, and owners are killed, mostly at once. Producers change gateways."""
+    """Moves partitions and kills owners, mostly at once; producers change gateways."""
     random = cluster.random
     while not until.done():
         events = [
@@ -150,7 +150,7 @@ async def disturb(
 def produced_by_idempotent_producers(
     seed: int, *, gateways: int = 1
 ) -> tuple[ModelCluster, list[ModelProducer]]:
-    async def story() -> tuple[ModelCluster, list[ModelProducer]]:
+    async def scenario() -> tuple[ModelCluster, list[ModelProducer]]:
         cluster = ModelCluster(seed, partitions=PARTITIONS, hold_s=HOLD_S, gateways=gateways)
         producers = [ModelProducer(cluster, 70 + n, n % PARTITIONS, 60) for n in range(4)]
         producing = asyncio.gather(*(producer.run() for producer in producers))
@@ -161,12 +161,12 @@ def produced_by_idempotent_producers(
         await cluster.close()
         return cluster, producers
 
-    return run_in_virtual_time(story())
+    return run_in_virtual_time(scenario())
 
 
 @pytest.mark.parametrize("gateways", [1, 2])
 @pytest.mark.parametrize("first_seed", [3000, 3020])
-def test_an_idempotent_producer_needs_no_new_epoch_however_owners_die(first_seed, gateways):
+def test_idempotent_producer_needs_no_new_epoch_after_owners_die(first_seed, gateways):
     for seed in range(first_seed, first_seed + 20):
         cluster, producers = produced_by_idempotent_producers(seed, gateways=gateways)
         for producer in producers:
@@ -178,17 +178,17 @@ def test_an_idempotent_producer_needs_no_new_epoch_however_owners_die(first_seed
                 assert stored[offset] == producer.batches[sequence // 2], f"seed {seed}"
 
 
-def test_held_appends_fail_with_the_lost_ones_of_their_producer_only():
-    async def story() -> None:
+def test_pending_appends_fail_with_the_lost_ones_of_their_producer_only():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         await cluster.append(batch_of(7, 0))
         await cluster.append(batch_of(8, 0))
-        # The owner gets an append and never answers it; then the fence begins.
+        # The owner receives an append and never responds; then the fence begins.
         owner = cluster.owners[cluster.placements[0].owner]
         owner.is_mute = True
         lost = cluster.append(batch_of(7, 1))
         await asyncio.sleep(1)
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
         held = cluster.append(batch_of(7, 2))
         bystander = cluster.append(batch_of(8, 1))
         await cluster.restart(cluster.placements[0].owner)
@@ -196,22 +196,22 @@ def test_held_appends_fail_with_the_lost_ones_of_their_producer_only():
             await lost
         assert (await held)[0].refusal is Refusal.NOT_OWNER
         assert not bystander.done()
-        # Also what is sent before the producer has heard of the loss.
+        # So does an append that is sent before the producer learns of the loss.
         assert (await cluster.append(batch_of(7, 3)))[0].refusal is Refusal.NOT_OWNER
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
 def test_appends_without_producer_ids_fail_with_lost_ones_too():
-    async def story() -> None:
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         await cluster.append(number(0))
         owner = cluster.owners[cluster.placements[0].owner]
         owner.is_mute = True
         lost = cluster.append(number(1))
         await asyncio.sleep(1)
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
         held = cluster.append(number(2))
         await cluster.restart(cluster.placements[0].owner)
         with pytest.raises(BackendUnavailable):
@@ -219,11 +219,11 @@ def test_appends_without_producer_ids_fail_with_lost_ones_too():
         assert (await held)[0].refusal is Refusal.NOT_OWNER
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
 def test_appends_to_a_lost_owner_are_refused_at_once_and_in_sequence_later():
-    async def story() -> None:
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         loop = asyncio.get_running_loop()
         owner = cluster.owners[cluster.placements[0].owner]
@@ -234,50 +234,50 @@ def test_appends_to_a_lost_owner_are_refused_at_once_and_in_sequence_later():
             assert result.refusal is Refusal.NOT_OWNER
         assert loop.time() == began
         owner.is_lost = False
-        # On its way while the first is sent again.
+        # It is in flight while the first is sent again.
         assert (await cluster.append(batch_of(7, 2)))[0].refusal is Refusal.NOT_OWNER
         for sequence in (0, 1, 2):
             assert (await cluster.append(batch_of(7, sequence)))[0].base_offset == sequence
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_a_fence_holds_appends_though_its_source_is_lost():
-    async def story() -> None:
+def test_fence_buffers_appends_though_the_source_is_lost():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         before = cluster.placements[0]
         move = cluster.fence(0)
-        cluster.tell(moves=[move])
+        cluster.apply(moves=[move])
         cluster.owners[before.owner].is_lost = True
         held = cluster.append(number(1))
         await asyncio.sleep(1)
         assert not held.done()
         cluster.place(0, Placement(move.target, before.leader_epoch + 1))
-        cluster.tell_placements()
+        cluster.apply_placements()
         assert (await held)[0].refusal is None
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def run(story: Coroutine[Any, Any, None]) -> None:
-    run_in_virtual_time(story)
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    run_in_virtual_time(scenario)
 
 
-def test_a_log_in_its_fence_is_held_without_asking_and_goes_on_when_it_came():
-    async def story() -> None:
+def test_fenced_log_sends_nothing_until_it_has_moved():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         await cluster.append(number(0))
         before = cluster.placements[0]
         move = cluster.fence(0)
-        cluster.tell(moves=[move])
+        cluster.apply(moves=[move])
         held = [cluster.append(number(n)) for n in (1, 2, 3)]
         await asyncio.sleep(5)
         assert not any(one.done() for one in held)
         assert not any(owner.refused for owner in cluster.owners.values())
         cluster.place(0, Placement(move.target, before.leader_epoch + 1))
-        cluster.tell_placements()
+        cluster.apply_placements()
         results = [result for one in held for result in await one]
         assert [(one.refusal, one.base_offset) for one in results] == [
             (None, 1),
@@ -286,13 +286,13 @@ def test_a_log_in_its_fence_is_held_without_asking_and_goes_on_when_it_came():
         ]
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_other_logs_are_not_held():
-    async def story() -> None:
+def test_other_logs_are_not_buffered():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
         held = cluster.append(number(1), 0)
         (result,) = await cluster.append(number(1), 1)
         assert result.refusal is None
@@ -301,11 +301,11 @@ def test_other_logs_are_not_held():
         with pytest.raises(BackendUnavailable, match="stopping"):
             await held
 
-    run(story())
+    run(scenario())
 
 
-def test_after_the_bound_clients_are_told_to_look_for_the_owner(caplog):
-    async def story() -> None:
+def test_pending_appends_are_refused_at_their_deadline(caplog):
+    async def scenario() -> None:
         cluster = ModelCluster(1, hold_s=HOLD_S)
         cluster.fence(0)
         loop = asyncio.get_running_loop()
@@ -319,19 +319,19 @@ def test_after_the_bound_clients_are_told_to_look_for_the_owner(caplog):
             Refusal.MOVING,
             Refusal.UNKNOWN_TOPIC_OR_PARTITION,
         )
-        # With the first, or it could be stored before the first is sent again.
+        # It fails with the first, or it could be stored before the first is sent again.
         (result,) = await second
         assert loop.time() <= HOLD_S + 2 * DELAY_S_MAX
         assert result.refusal is not None
         assert not cluster.stored[LOG]
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
     assert "appends to moving-0 timed out after 10 s without an owner" in caplog.text
 
 
-def test_nothing_is_held_where_that_is_switched_off():
-    async def story() -> None:
+def test_hold_time_of_zero_disables_buffering():
+    async def scenario() -> None:
         cluster = ModelCluster(1, hold_s=0.0)
         cluster.fence(0)
         (result,) = await cluster.append(number(1))
@@ -339,45 +339,45 @@ def test_nothing_is_held_where_that_is_switched_off():
         assert asyncio.get_running_loop().time() <= 10 * DELAY_S_MAX
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_what_is_held_is_bounded_in_bytes():
-    async def story() -> None:
+def test_pending_bytes_are_bounded():
+    async def scenario() -> None:
         cluster = ModelCluster(1, pending_bytes_max=8)
         move = cluster.fence(0)
-        cluster.tell(moves=[move])
+        cluster.apply(moves=[move])
         held = [cluster.append(number(n)) for n in (1, 2)]
         (result,) = await cluster.append(number(3))
         assert result.refusal is Refusal.NOT_OWNER
         cluster.place(0, Placement(move.target, 1))
-        cluster.tell_placements()
+        cluster.apply_placements()
         assert [(await one)[0].refusal for one in held] == [None, None]
-        # The room is free again.
-        cluster.tell(moves=[cluster.fence(0)])
+        # The bytes are free again.
+        cluster.apply(moves=[cluster.fence(0)])
         again = [cluster.append(number(n)) for n in (4, 5)]
         await asyncio.sleep(1)
         assert not any(one.done() for one in again)
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_a_topic_that_is_deleted_meanwhile_is_unknown():
-    async def story() -> None:
+def test_pending_appends_to_a_deleted_topic_are_refused():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
         held = cluster.append(number(1))
-        cluster.tell(topics_gone=[TOPIC_ID])
+        cluster.apply(topics_gone=[TOPIC_ID])
         (result,) = await held
         assert result.refusal is Refusal.UNKNOWN_TOPIC_OR_PARTITION
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_an_owner_that_has_not_heard_yet_is_asked_again_without_news():
-    async def story() -> None:
+def test_probe_is_repeated_without_a_change_of_the_view():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         owner = cluster.owners[cluster.placements[0].owner]
         known = owner.epochs.pop(LOG)
@@ -388,21 +388,21 @@ def test_an_owner_that_has_not_heard_yet_is_asked_again_without_news():
         assert [(await one)[0].base_offset for one in appends] == [0, 1, 2]
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())
 
 
-def test_a_move_that_is_rolled_back_ends_where_it_began():
-    async def story() -> None:
+def test_appends_continue_at_the_source_after_a_rollback():
+    async def scenario() -> None:
         cluster = ModelCluster(1)
         await cluster.append(number(0))
         owner, epoch = cluster.placements[0]
         move = cluster.fence(0)
-        cluster.tell(moves=[move])
+        cluster.apply(moves=[move])
         held = cluster.append(number(1))
         cluster.place(0, Placement(owner, epoch + 1))
-        cluster.tell_placements()
+        cluster.apply_placements()
         (result,) = await held
         assert (result.refusal, result.base_offset) == (None, 1)
         await cluster.gateway.close()
 
-    run(story())
+    run(scenario())

@@ -67,13 +67,13 @@ async def close_in(state: str) -> None:
     if state == "backoff":
         owner.epochs.clear()
     elif state == "fenced":
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
     elif state == "draining":
         await cluster.append(b"sent directly later")
         owner.is_mute = True
         unanswered = cluster.append(b"a")
         await asyncio.sleep(4 * DELAY_S_MAX)
-        cluster.tell(moves=[cluster.fence(0)])
+        cluster.apply(moves=[cluster.fence(0)])
     else:
         owner.is_mute = True
     pending = cluster.append(b"b")

@@ -15,7 +15,7 @@ def item(batch, log=LOG):
 
 
 def test_each_log_has_its_own_gaps():
-    async def story():
+    async def scenario():
         gaps = ProducerGaps()
         gaps.open([item(batch_of(7, 1)), item(b"of no producer")])
         assert gaps.exist_in(LOG)
@@ -26,11 +26,11 @@ def test_each_log_has_its_own_gaps():
         assert [gaps.admit(item(batch_of(7, n))) for n in (1, 2)] == [True, True]
         assert not gaps.exist_in(LOG)
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
 def test_old_gaps_and_those_of_deleted_logs_are_forgotten():
-    async def story():
+    async def scenario():
         gaps = ProducerGaps()
         gaps.open([item(batch_of(7, 1)), item(batch_of(7, 1), OTHER)])
         gaps.forget(lambda log: log == OTHER)
@@ -39,12 +39,12 @@ def test_old_gaps_and_those_of_deleted_logs_are_forgotten():
         gaps.expire()
         assert not gaps._logs
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
 def test_the_producer_of_an_append():
-    async def story():
+    async def scenario():
         assert producer_id_of(item(batch_of(7, 1))) == 7
         assert producer_id_of(item(b"short")) == NO_PRODUCER_ID
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())

@@ -55,36 +55,36 @@ async def sending(address: str):
             await sender.close()
 
 
-def run(story) -> None:
+def run(scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
 
-def with_owner(story) -> None:
+def with_owner(scenario) -> None:
     async def whole() -> None:
         owner = Owner()
         async with served(owner) as address, sending(address) as sender:
-            await story(owner, sender)
+            await scenario(owner, sender)
 
     run(whole)
 
 
-def test_answers_find_their_fetches():
-    async def story(owner, sender) -> None:
+def test_responses_are_matched_to_their_fetches():
+    async def scenario(owner, sender) -> None:
         fetches = [asyncio.ensure_future(sender.fetch(query(offset))) for offset in range(50)]
         for offset in reversed(range(50)):
             await owner.answer(offset)
         answers = await asyncio.gather(*fetches)
         assert [one.high_watermark for (one,) in answers] == list(range(50))
 
-    with_owner(story)
+    with_owner(scenario)
 
 
-def test_a_large_answer_is_whole():
-    async def story(owner, sender) -> None:
+def test_large_response_is_joined_from_its_pieces():
+    async def scenario(owner, sender) -> None:
         batches = [bytes([number]) * (300 << 10) for number in range(10)]
         results = [FetchResult([*batches], 5), FetchResult([], 6), FetchResult([b"end"], 7)]
         fetch = asyncio.ensure_future(sender.fetch(query(0)))
@@ -93,11 +93,11 @@ def test_a_large_answer_is_whole():
         assert [b"".join(one.records) for one in answer] == [b"".join(batches), b"", b"end"]
         assert [one.high_watermark for one in answer] == [5, 6, 7]
 
-    with_owner(story)
+    with_owner(scenario)
 
 
-def test_who_does_not_wait_any_more_is_taken_away_from_the_owner():
-    async def story(owner, sender) -> None:
+def test_cancelled_fetch_is_cancelled_at_the_owner():
+    async def scenario(owner, sender) -> None:
         fetch = asyncio.ensure_future(sender.fetch(query(0)))
         await until(lambda: 0 in owner.asked)
         fetch.cancel()
@@ -107,21 +107,21 @@ def test_who_does_not_wait_any_more_is_taken_away_from_the_owner():
         await owner.answer(1)
         assert await fetch
 
-    with_owner(story)
+    with_owner(scenario)
 
 
-def test_an_owner_that_hangs_is_not_waited_for(monkeypatch):
-    async def story(owner, sender) -> None:
+def test_fetch_from_a_hanging_owner_times_out(monkeypatch):
+    async def scenario(owner, sender) -> None:
         with pytest.raises(BackendUnavailable, match="p-0"):
             await sender.fetch(query(0, max_wait_ms=1))
         await until(lambda: owner.asked[0].cancelled())
 
     monkeypatch.setattr(fetch_stream, "FETCH_MARGIN_S", 0.3)
-    with_owner(story)
+    with_owner(scenario)
 
 
-def test_a_lost_stream_fails_what_waits_and_the_next_fetch_opens_another():
-    async def story() -> None:
+def test_lost_stream_fails_its_fetches_and_the_next_fetch_opens_another():
+    async def scenario() -> None:
         port = ReservedPort()
         first, second = Owner(), Owner()
         async with sending(port.address) as sender:
@@ -145,18 +145,18 @@ def test_a_lost_stream_fails_what_waits_and_the_next_fetch_opens_another():
                 assert await fetch
         port.release()
 
-    run(story)
+    run(scenario)
 
 
-def test_closing_fails_what_has_no_answer_yet():
-    async def story(owner, sender) -> None:
+def test_close_fails_unanswered_fetches():
+    async def scenario(owner, sender) -> None:
         fetch = asyncio.ensure_future(sender.fetch(query(0)))
         await until(lambda: 0 in owner.asked)
         await sender.close()
         with pytest.raises(BackendUnavailable, match="stopping"):
             await fetch
 
-    with_owner(story)
+    with_owner(scenario)
 
 
 async def _garbage(requests, _):
@@ -171,8 +171,8 @@ async def _nothing(requests, _):
 
 
 @pytest.mark.parametrize("answers", [_garbage, _nothing])
-def test_an_owner_that_talks_nonsense_is_unavailable(answers, caplog):
-    async def story() -> None:
+def test_owner_that_sends_malformed_messages_is_unavailable(answers, caplog):
+    async def scenario() -> None:
         server = grpc.aio.server()
         methods = {"FetchStream": grpc.stream_stream_rpc_method_handler(answers)}
         name = "partition.v1.PartitionService"
@@ -185,13 +185,13 @@ def test_an_owner_that_talks_nonsense_is_unavailable(answers, caplog):
         await server.stop(grace=0)
 
     with caplog.at_level(logging.ERROR):
-        run(story)
+        run(scenario)
     # gRPC may tell of a loop that another test has closed, and its server of a caller that left.
     assert not [one for one in caplog.records if one.name.startswith("gateway_svc")]
 
 
-def test_an_owner_without_the_method_is_told_from_one_that_is_not_there():
-    async def story() -> None:
+def test_owner_without_the_method_raises_method_unimplemented():
+    async def scenario() -> None:
         server = RpcServer([], address="127.0.0.1:0")
         await server.start()
         async with sending(f"127.0.0.1:{server.port}") as sender:
@@ -199,11 +199,11 @@ def test_an_owner_without_the_method_is_told_from_one_that_is_not_there():
                 await sender.fetch(query(0))
         await server.stop(grace_s=0)
 
-    run(story)
+    run(scenario)
 
 
-def test_the_end_of_a_wait_reaches_an_owner_that_has_said_that_it_understands():
-    async def story() -> None:
+def test_end_of_wait_reaches_an_owner_that_supports_it():
+    async def scenario() -> None:
         class Waiting:
             async def fetch(self, query: FetchQuery) -> list[FetchResult]:
                 if query.max_wait_ms:
@@ -225,13 +225,13 @@ def test_the_end_of_a_wait_reaches_an_owner_that_has_said_that_it_understands():
             fetching = asyncio.ensure_future(sender.fetch(asked))
             assert (await fetching)[0].high_watermark == 50_000
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_that_does_not_answer_the_end_of_a_wait_is_given_up_in_time(monkeypatch):
+def test_fetch_times_out_if_the_owner_ignores_the_end_of_its_wait(monkeypatch):
     monkeypatch.setattr(fetch_stream, "FETCH_MARGIN_S", 0.05)
 
-    async def story(owner, sender) -> None:
+    async def scenario(owner, sender) -> None:
         asked = query(1)
         asked.end_of_wait = asyncio.get_running_loop().create_future()
         fetching = asyncio.ensure_future(sender.fetch(asked))
@@ -240,4 +240,4 @@ def test_an_owner_that_does_not_answer_the_end_of_a_wait_is_given_up_in_time(mon
         with pytest.raises(BackendUnavailable, match="no response in time"):
             await fetching
 
-    with_owner(story)
+    with_owner(scenario)

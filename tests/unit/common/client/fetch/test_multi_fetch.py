@@ -65,8 +65,8 @@ def ask(
     return multi_fetch(query, list(owners.items()), missing or {})
 
 
-def test_lost_owners_are_told_of_with_the_data_of_the_others():
-    async def story() -> None:
+def test_lost_owners_are_reported_with_the_data_of_the_others():
+    async def scenario() -> None:
         loop = asyncio.get_running_loop()
         there = Owner(0)
         partitions = [FetchPartition(LogId(b"t" * 16, n), 0, 1000) for n in range(2)]
@@ -86,17 +86,17 @@ def test_lost_owners_are_told_of_with_the_data_of_the_others():
         assert only.refusal is Refusal.NO_RESPONSE
         assert loop.time() - began == pytest.approx(0.5, abs=0.01)
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
 def sizes(results: list[FetchResult]) -> list[int]:
     return [sum(map(len, one.records)) for one in results]
 
 
-def run(story) -> None:
+def run(scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
@@ -107,8 +107,8 @@ async def turns(count: int = 20) -> None:
 
 
 @pytest.mark.parametrize("ends_waits", [True, False])
-def test_each_owner_reads_its_partitions_once_where_it_ends_waits(ends_waits):
-    async def story() -> None:
+def test_owner_that_ends_waits_reads_its_partitions_once(ends_waits):
+    async def scenario() -> None:
         owners = [Owner(0, ends_waits=ends_waits) for _ in range(3)]
         poll = asyncio.create_task(ask({owner: [at] for at, owner in enumerate(owners)}))
         await turns()
@@ -119,11 +119,11 @@ def test_each_owner_reads_its_partitions_once_where_it_ends_waits(ends_waits):
         assert [owner.answered for owner in owners] == expected
         assert [len(owner.min_bytes) for owner in owners] == [1 if ends_waits else 2] * 3
 
-    run(story)
+    run(scenario)
 
 
-def test_owners_of_both_kinds_are_asked_as_the_older_ones_need_it():
-    async def story() -> None:
+def test_owners_of_both_kinds_are_polled_as_the_older_ones_need():
+    async def scenario() -> None:
         newer, older = Owner(0, 5), Owner(0, ends_waits=False)
         poll = asyncio.create_task(ask({newer: [0, 2], older: [1]}, min_bytes=10))
         await turns()
@@ -133,11 +133,11 @@ def test_owners_of_both_kinds_are_asked_as_the_older_ones_need_it():
         results = await ask({newer: [0, 2], older: [1]}, min_bytes=10)
         assert [one.refusal for one in results] == [Refusal.NO_RESPONSE, None, Refusal.NO_RESPONSE]
 
-    run(story)
+    run(scenario)
 
 
-def test_what_came_to_others_until_the_end_of_the_wait_is_in_the_answer():
-    async def story() -> None:
+def test_data_of_other_owners_until_the_end_of_the_wait_is_returned():
+    async def scenario() -> None:
         first, second = Owner(0), Owner(0)
         poll = asyncio.create_task(ask({first: [0], second: [1]}, min_bytes=100))
         await turns()
@@ -147,28 +147,28 @@ def test_what_came_to_others_until_the_end_of_the_wait_is_in_the_answer():
         assert sizes(await poll) == [51, 49]
         assert len(first.min_bytes) == len(second.min_bytes) == 1
 
-    run(story)
+    run(scenario)
 
 
-def test_what_is_there_is_answered_at_once_in_the_order_of_asking():
-    async def story() -> None:
+def test_available_data_is_returned_at_once_in_the_order_of_the_query():
+    async def scenario() -> None:
         first, second = Owner(10, 30), Owner(20)
         assert sizes(await ask({first: [0, 2], second: [1]})) == [10, 20, 30]
         assert len(first.min_bytes) == len(second.min_bytes) == 1
 
-    run(story)
+    run(scenario)
 
 
 def test_the_bytes_of_all_owners_count_together():
-    async def story() -> None:
+    async def scenario() -> None:
         owners = {Owner(60): [0], Owner(60): [1]}
         assert sizes(await ask(owners, min_bytes=100)) == [60, 60]
 
-    run(story)
+    run(scenario)
 
 
-def test_little_by_little_from_several_owners_adds_up():
-    async def story() -> None:
+def test_small_amounts_of_several_owners_add_up():
+    async def scenario() -> None:
         first, second = Owner(0), Owner(0)
         poll = asyncio.create_task(ask({first: [0], second: [1]}, min_bytes=100))
         for owner, growth in ((first, 30), (second, 30), (first, 20), (second, 10)):
@@ -179,41 +179,41 @@ def test_little_by_little_from_several_owners_adds_up():
         second.grow(10)
         assert sum(sizes(await poll)) == 100
 
-    run(story)
+    run(scenario)
 
 
-def test_time_that_is_up_ends_the_wait_with_what_there_is():
-    async def story() -> None:
+def test_timeout_ends_the_wait_with_available_data():
+    async def scenario() -> None:
         assert sizes(await ask({Owner(5): [0], Owner(0): [1]}, min_bytes=100, max_wait_ms=0)) == [
             5,
             0,
         ]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_refusal_is_told_at_once():
-    async def story() -> None:
+def test_refusal_ends_the_poll_at_once():
+    async def scenario() -> None:
         refusing = Owner(0)
         refusing.refusal = Refusal.OFFSET_OUT_OF_RANGE
         results = await ask({Owner(0): [0], refusing: [1]})
         assert [one.refusal for one in results] == [None, Refusal.OFFSET_OUT_OF_RANGE]
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_that_is_gone_is_told_at_once():
-    async def story() -> None:
+def test_lost_owner_ends_the_poll_at_once():
+    async def scenario() -> None:
         gone = Owner(0)
         gone.is_gone = True
         results = await ask({Owner(0): [0], gone: [1]})
         assert [one.refusal for one in results] == [None, Refusal.NO_RESPONSE]
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_that_goes_while_others_wait_ends_the_wait():
-    async def story() -> None:
+def test_owner_that_is_lost_ends_the_waits_of_the_others():
+    async def scenario() -> None:
         staying, going = Owner(0), Owner(0)
         poll = asyncio.create_task(ask({staying: [0], going: [1]}, min_bytes=100))
         await turns()
@@ -221,21 +221,21 @@ def test_an_owner_that_goes_while_others_wait_ends_the_wait():
         staying.grow(60)  # ends a round, and the next finds out
         assert [one.refusal for one in await poll] == [None, Refusal.NO_RESPONSE]
 
-    run(story)
+    run(scenario)
 
 
-def test_partitions_that_nobody_has_are_told_at_once():
-    async def story() -> None:
+def test_partitions_without_an_owner_end_the_poll_at_once():
+    async def scenario() -> None:
         results = await ask({Owner(0): [1]}, missing={0: Refusal.UNKNOWN_TOPIC_OR_PARTITION})
         assert [one.refusal for one in results] == [Refusal.UNKNOWN_TOPIC_OR_PARTITION, None]
         only = await ask({}, missing={0: Refusal.NOT_OWNER})
         assert [one.refusal for one in only] == [Refusal.NOT_OWNER]
 
-    run(story)
+    run(scenario)
 
 
-def test_the_whole_answer_keeps_to_its_limit_save_for_the_first_records():
-    async def story() -> None:
+def test_response_keeps_its_limit_after_the_first_records():
+    async def scenario() -> None:
         owners = {Owner(80, 40): [0, 2], Owner(50, 20): [1, 3]}
         assert sizes(await ask(owners, max_bytes=100)) == [80, 0, 0, 20]
         assert sizes(await ask({Owner(0, 500): [0, 1], Owner(1): [2]}, max_bytes=100)) == [
@@ -244,20 +244,20 @@ def test_the_whole_answer_keeps_to_its_limit_save_for_the_first_records():
             0,
         ]
 
-    run(story)
+    run(scenario)
 
 
-def test_an_owner_whose_limits_are_full_ends_the_wait():
-    async def story() -> None:
+def test_owner_that_reached_its_limits_ends_the_wait():
+    async def scenario() -> None:
         full = Owner(50)
         full.gives_up_early = True
         assert sizes(await ask({full: [0], Owner(0): [1]}, min_bytes=100)) == [50, 0]
 
-    run(story)
+    run(scenario)
 
 
-def test_a_client_that_leaves_cancels_all_its_waits():
-    async def story() -> None:
+def test_cancelled_fetch_cancels_its_waits_at_all_owners():
+    async def scenario() -> None:
         owners = {Owner(0): [0], Owner(0): [1]}
         poll = asyncio.create_task(ask(owners))
         await turns()
@@ -268,16 +268,16 @@ def test_a_client_that_leaves_cancels_all_its_waits():
         assert poll.cancelled()
         assert all(task.done() for task in others)
 
-    run(story)
+    run(scenario)
 
 
 # The same over real owners.
 
 
-def run_over_real_owners(folder, story) -> None:
+def run_over_real_owners(folder, scenario) -> None:
     async def within_limits() -> None:
         async with asyncio.timeout(60), real_owners(folder) as owners:
-            await story(owners.gateway)
+            await scenario(owners.gateway)
 
     asyncio.run(within_limits())
 
@@ -296,7 +296,7 @@ async def grow(partitions, log, *, size: int = 1000) -> int:
 
 @pytest.mark.parametrize("order", [(0, 1, 0, 1), (0, 0, 0, 0), (1, 1, 1, 0)], ids=str)
 def test_a_long_poll_ends_when_real_owners_have_enough_together(tmp_path, order):
-    async def story(partitions) -> None:
+    async def scenario(partitions) -> None:
         size = len(batch(size=1000))
         asked = query(
             *((log, 0) for log in LOGS), max_wait_ms=_FOREVER_MS, min_bytes=len(order) * size
@@ -307,11 +307,11 @@ def test_a_long_poll_ends_when_real_owners_have_enough_together(tmp_path, order)
             await grow(partitions, LOGS[at])
         assert byte_count(await poll) == len(order) * size
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_the_answer_of_real_owners_keeps_to_its_limit_save_for_the_first_batch(tmp_path):
-    async def story(partitions) -> None:
+def test_response_of_real_owners_keeps_its_limit_after_the_first_batch(tmp_path):
+    async def scenario(partitions) -> None:
         for log in (*LOGS, *LOGS):
             size = await grow(partitions, log)
         both = [(log, 0) for log in LOGS]
@@ -324,11 +324,11 @@ def test_the_answer_of_real_owners_keeps_to_its_limit_save_for_the_first_batch(t
         ):
             assert sizes(await partitions.fetch(query(*both, max_bytes=limit))) == expected
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)
 
 
-def test_real_owners_with_nothing_new_let_the_time_pass(tmp_path):
-    async def story(partitions) -> None:
+def test_poll_of_real_owners_without_new_data_times_out(tmp_path):
+    async def scenario(partitions) -> None:
         await grow(partitions, LOGS[0])
         asked = query((LOGS[0], 1), (LOGS[1], 0), max_wait_ms=50)
         assert [(one.refusal, one.records) for one in await partitions.fetch(asked)] == [
@@ -336,4 +336,4 @@ def test_real_owners_with_nothing_new_let_the_time_pass(tmp_path):
             (None, []),
         ]
 
-    run_over_real_owners(tmp_path, story)
+    run_over_real_owners(tmp_path, scenario)

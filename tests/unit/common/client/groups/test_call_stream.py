@@ -68,10 +68,10 @@ def beat(calls, group_id="g", generation_id=0):
     return calls.submit(GroupHeartbeat(group_id, "m", generation_id))
 
 
-def run(story):
+def run(scenario):
     async def within_limits():
         async with asyncio.timeout(60):
-            await story()
+            await scenario()
 
     asyncio.run(within_limits())
 
@@ -91,8 +91,8 @@ def counted(monkeypatch):
     return found
 
 
-def test_calls_arrive_in_order_and_answers_find_their_calls():
-    async def story():
+def test_calls_arrive_in_order_and_replies_are_matched():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address) as calls:
             asked = [beat(calls, f"g{n}", n % 26) for n in range(200)]
@@ -102,39 +102,39 @@ def test_calls_arrive_in_order_and_answers_find_their_calls():
             assert refusals == [GroupRefusal(n % 26) if n % 26 else None for n in range(200)]
             assert owner.asked == [f"g{n}" for n in range(200)]
 
-    run(story)
+    run(scenario)
 
 
-def test_what_waits_leaves_in_one_message(monkeypatch):
+def test_queued_appends_leave_in_one_message(monkeypatch):
     messages = counted(monkeypatch)
 
-    async def story():
+    async def scenario():
         async with served(Coordinators()) as (address, _), calling(address) as calls:
             await asyncio.gather(*(beat(calls) for _ in range(1200)))
             assert (sum(messages), max(messages)) == (1200, 512)
             assert len(messages) <= 5
 
-    run(story)
+    run(scenario)
 
 
 def test_a_message_has_about_a_megabyte_and_at_least_one_call(monkeypatch):
     messages = counted(monkeypatch)
     monkeypatch.setattr(call_stream, "_MESSAGE_BYTES_MAX", 50_000)
 
-    async def story():
+    async def scenario():
         async with served(Coordinators()) as (address, _), calling(address) as calls:
             sizes = [20_000, 20_000, 20_000, 10, 10]
             await asyncio.gather(*(beat(calls, "x" * size) for size in sizes))
             assert messages == [2, 3]
 
-    run(story)
+    run(scenario)
 
 
-def test_bytes_without_an_answer_are_bounded(monkeypatch):
+def test_unanswered_bytes_are_bounded(monkeypatch):
     monkeypatch.setattr(call_stream, "_UNANSWERED_BYTES_MAX", 30_000)
     monkeypatch.setattr(call_stream, "_MESSAGE_BYTES_MAX", 20_000)
 
-    async def story():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address) as calls:
             asked = [beat(calls, "x" * 20_000) for _ in range(4)]
@@ -146,11 +146,11 @@ def test_bytes_without_an_answer_are_bounded(monkeypatch):
             owner.answer_all()
             await asyncio.gather(*asked)
 
-    run(story)
+    run(scenario)
 
 
-def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_call_opens_another(caplog):
-    async def story():
+def test_broken_stream_fails_its_calls_and_the_next_call_opens_another(caplog):
+    async def scenario():
         port = ReservedPort()
         owner = Coordinators(answers_at_once=False)
         async with calling(port.address) as calls:
@@ -170,15 +170,15 @@ def test_a_stream_that_breaks_fails_what_is_on_it_and_the_next_call_opens_anothe
         port.release()
 
     with caplog.at_level(logging.INFO):
-        run(story)
+        run(scenario)
     assert "stream lost: p-0 CallStream" in caplog.text
 
 
-def test_calls_that_never_left_say_so(monkeypatch):
+def test_calls_that_were_not_sent_raise_call_not_sent(monkeypatch):
     monkeypatch.setattr(call_stream, "_UNANSWERED_BYTES_MAX", 1)
     monkeypatch.setattr(call_stream, "_MESSAGE_CALLS_MAX", 1)
 
-    async def story():
+    async def scenario():
         port = ReservedPort()
         owner = Coordinators(answers_at_once=False)
         async with calling(port.address) as calls:
@@ -194,11 +194,11 @@ def test_calls_that_never_left_say_so(monkeypatch):
         assert owner.asked == ["sent"]
         port.release()
 
-    run(story)
+    run(scenario)
 
 
-def test_a_service_that_stops_answers_first_and_then_ends_its_streams():
-    async def story():
+def test_stopping_service_replies_before_it_ends_its_streams():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, servicer), calling(address) as calls:
             asked = beat(calls)
@@ -210,11 +210,11 @@ def test_a_service_that_stops_answers_first_and_then_ends_its_streams():
                 await beat(calls)
             assert len(owner.asked) == 1
 
-    run(story)
+    run(scenario)
 
 
-def test_callers_that_go_away_do_not_disturb_others():
-    async def story():
+def test_cancelled_callers_do_not_affect_others():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address) as calls:
             never_sent, early, late = beat(calls, "never"), beat(calls, "a"), beat(calls, "b", 6)
@@ -227,13 +227,13 @@ def test_callers_that_go_away_do_not_disturb_others():
             assert not calls._unanswered
             assert calls._unanswered_bytes == 0
 
-    run(story)
+    run(scenario)
 
 
-def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatch):
+def test_overdue_call_fails_alone_while_others_have_replies(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
-    async def story():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address, reply_timeout_s=0.2) as calls:
             slow = beat(calls)
@@ -250,23 +250,23 @@ def test_a_call_that_is_overdue_fails_alone_where_others_are_answered(monkeypatc
             assert await beat(calls) == HeartbeatTaken()
             assert calls._unanswered_bytes == 0
 
-    run(story)
+    run(scenario)
 
 
-def test_where_nothing_is_answered_any_more_the_stream_is_given_up(monkeypatch):
+def test_stream_without_replies_is_closed(monkeypatch):
     monkeypatch.setattr(batching_stream, "_CHECK_S", 0.001)
 
-    async def story():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address, reply_timeout_s=0.05) as calls:
             with pytest.raises(BackendUnavailable, match=r"no reply in 0\.05 s"):
                 await beat(calls)
 
-    run(story)
+    run(scenario)
 
 
-def test_closing_fails_what_has_no_answer():
-    async def story():
+def test_close_fails_unanswered_calls():
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address) as calls:
             asked = beat(calls)
@@ -275,7 +275,7 @@ def test_closing_fails_what_has_no_answer():
             with pytest.raises(BackendUnavailable, match="stopping"):
                 await asked
 
-    run(story)
+    run(scenario)
 
 
 @pytest.mark.parametrize(
@@ -286,8 +286,8 @@ def test_closing_fails_what_has_no_answer():
         pb.GroupAnswer(),
     ],
 )
-def test_an_answer_that_is_none_to_the_question_is_no_answer(answer):
-    async def story():
+def test_reply_of_another_kind_is_an_error(answer):
+    async def scenario():
         owner = Coordinators(answers_at_once=False)
         async with served(owner) as (address, _), calling(address) as calls:
             asked = beat(calls)
@@ -297,4 +297,4 @@ def test_an_answer_that_is_none_to_the_question_is_no_answer(answer):
             with pytest.raises(BackendUnavailable, match="p-0"):
                 await asked
 
-    run(story)
+    run(scenario)

@@ -29,8 +29,8 @@ async def served(fake):
         await server.stop(grace_s=0)
 
 
-def test_answers_and_questions_come_through():
-    async def story():
+def test_requests_and_replies_are_transferred_whole():
+    async def scenario():
         fake = FakeCoordinators()
         fake.answers[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
         async with served(fake) as (coordinators, _):
@@ -38,11 +38,11 @@ def test_answers_and_questions_come_through():
             assert (await coordinators.call(asked)) == fake.answers[GroupHeartbeat]
             assert fake.asked == [asked]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_an_owner_that_cannot_answer_is_unavailable():
-    async def story():
+def test_unreachable_owner_is_unavailable():
+    async def scenario():
         fake = FakeCoordinators()
         fake.error = BackendUnavailable("draining")
         async with served(fake) as (coordinators, _):
@@ -50,11 +50,11 @@ def test_an_owner_that_cannot_answer_is_unavailable():
                 with pytest.raises(BackendUnavailable, match="p-0"):
                     await call
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_join_waits_as_long_as_the_connection_lasts():
-    async def story():
+    async def scenario():
         fake, asked = FakeCoordinators(), asyncio.Event()
 
         async def wait_for_others(_):
@@ -70,4 +70,4 @@ def test_a_join_waits_as_long_as_the_connection_lasts():
             with pytest.raises(BackendUnavailable):
                 await joining
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -55,10 +55,10 @@ class Story:
         return await retries.follow_up(self.request, self.attempt, first)
 
 
-def test_a_lost_coordinator_is_waited_for_a_short_time_only():
+def test_call_to_a_lost_coordinator_waits_for_a_short_time_only():
     lost = OwnerLost("no connection")
 
-    async def story():
+    async def scenario():
         loop = asyncio.get_running_loop()
         came_back = Story(lost, DONE)
         assert await came_back._result(by_future=True) is DONE
@@ -68,34 +68,34 @@ def test_a_lost_coordinator_is_waited_for_a_short_time_only():
             await stays_away._result(by_future=False)
         assert 1.0 <= loop.time() - began < 2.0
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
 @pytest.mark.parametrize("by_future", [False, True])
 class TestBothWays:
     @pytest.mark.parametrize("outcome", [IN_DOUBT, NOT_SENT, MOVED, LOADING])
-    def test_a_repeatable_call_is_made_again(self, outcome, by_future):
-        story = Story(outcome, outcome, DONE)
-        assert story.result(by_future=by_future) is DONE
-        assert story.attempts == 3
+    def test_idempotent_call_is_retried(self, outcome, by_future):
+        scenario = Story(outcome, outcome, DONE)
+        assert scenario.result(by_future=by_future) is DONE
+        assert scenario.attempts == 3
 
-    def test_a_call_in_doubt_is_not_made_again_where_that_would_differ(self, by_future):
-        story = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, is_idempotent=False)
+    def test_call_in_doubt_is_not_retried_unless_idempotent(self, by_future):
+        scenario = Story(MOVED, NOT_SENT, LOADING, IN_DOUBT, DONE, is_idempotent=False)
         with pytest.raises(BackendUnavailable, match="stream broke"):
-            story.result(by_future=by_future)
-        assert story.attempts == 4
+            scenario.result(by_future=by_future)
+        assert scenario.attempts == 4
 
-    def test_the_answer_to_a_repetition_stands_for_both(self, by_future):
-        story = Story(IN_DOUBT, MOVED, GONE, adapt=lambda _: DONE)
-        assert story.result(by_future=by_future) is DONE
+    def test_reply_to_a_retry_in_doubt_is_adapted(self, by_future):
+        scenario = Story(IN_DOUBT, MOVED, GONE, adapt=lambda _: DONE)
+        assert scenario.result(by_future=by_future) is DONE
 
     @pytest.mark.parametrize("before", [[], [MOVED], [NOT_SENT]])
-    def test_an_answer_stands_for_itself_where_nothing_else_was_done(self, before, by_future):
-        story = Story(*before, GONE, adapt=lambda _: DONE)
-        assert story.result(by_future=by_future) is GONE
+    def test_reply_is_not_adapted_without_an_earlier_attempt_in_doubt(self, before, by_future):
+        scenario = Story(*before, GONE, adapt=lambda _: DONE)
+        assert scenario.result(by_future=by_future) is GONE
 
 
-def test_what_lasts_is_the_answer():
+def test_lasting_refusal_is_returned():
     assert Story(MOVED, hold_s=0.0).result() is MOVED
     with pytest.raises(CallNotSent):
         Story(NOT_SENT, hold_s=0.0).result()
@@ -121,23 +121,23 @@ async def kept_for(seconds, *refusals, by_future=False, **how):
 
 @pytest.mark.parametrize("by_future", [False, True])
 @pytest.mark.parametrize("refusal", [MOVED, IN_DOUBT])
-def test_a_call_that_waited_for_members_is_made_again_however_long_it_waited(refusal, by_future):
-    story = kept_for(60, refusal, LOADING, LOADING, waits=True, by_future=by_future)
-    assert run_in_virtual_time(story) is DONE
+def test_call_that_waited_for_members_is_retried_after_any_wait(refusal, by_future):
+    scenario = kept_for(60, refusal, LOADING, LOADING, waits=True, by_future=by_future)
+    assert run_in_virtual_time(scenario) is DONE
 
 
-def test_a_call_that_does_not_wait_for_members_is_not_made_again_too_late():
+def test_call_is_not_retried_after_its_deadline():
     assert run_in_virtual_time(kept_for(60, MOVED)) is MOVED
 
 
-def test_a_call_that_waits_for_members_is_not_made_again_for_ever():
+def test_call_that_waits_for_members_has_a_deadline_for_retries():
     refusals = [MOVED] * 1000
     assert run_in_virtual_time(kept_for(60, *refusals, waits=True)) is MOVED
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-def test_a_call_whose_caller_left_is_not_made_again(attempts):
-    async def story():
+def test_cancelled_call_is_not_retried(attempts):
+    async def scenario():
         made = []
 
         async def attempt():
@@ -152,17 +152,17 @@ def test_a_call_whose_caller_left_is_not_made_again(attempts):
         await asyncio.sleep(60)
         assert len(made) == attempts
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
-def test_the_first_attempt_of_a_call_whose_caller_left_goes_on():
+def test_first_attempt_of_a_cancelled_call_is_not_cancelled():
     """Clients commit, and close their connection without waiting."""
 
-    async def story():
+    async def scenario():
         first = asyncio.get_running_loop().create_future()
         answer = CoordinatorRetries(30.0).follow_up(Request(outlives=True), Story().attempt, first)
         answer.cancel()
         await asyncio.sleep(60)
         assert not first.done()
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())

@@ -77,36 +77,36 @@ def test_each_group_goes_to_the_owner_of_its_partition():
     a, b = Owner("a"), Owner("b")
     _, coordinators = routed(a, b)
 
-    async def story():
+    async def scenario():
         for group_id in (IN_0, IN_1, IN_0):
             assert (await coordinators.call(beat(group_id))).refusal is None
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert (a.asked, b.asked) == ([IN_0, IN_0], [IN_1])
 
 
 @pytest.mark.parametrize(
     "refusal", [GroupRefusal.NOT_COORDINATOR, GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS]
 )
-def test_what_passes_by_itself_is_waited_for(refusal):
+def test_transient_refusals_are_retried(refusal):
     a = Owner("a", refusal, refusal)
     _, coordinators = routed(a)
     assert asked(coordinators).refusal is None
     assert len(a.asked) == 3
 
 
-def test_other_refusals_are_the_answer():
+def test_other_refusals_are_returned():
     a = Owner("a", GroupRefusal.UNKNOWN_MEMBER_ID)
     _, coordinators = routed(a)
     taken = asked(coordinators)
     assert taken.refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_a_coordinator_that_moved_is_found_at_its_new_owner():
+def test_moved_coordinator_is_found_at_its_new_owner():
     a, b = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99), Owner("b")
     view, coordinators = routed(a, b)
 
-    async def story():
+    async def scenario():
         asking = asyncio.ensure_future(coordinators.call(beat(IN_0)))
         await a.was_asked.wait()
         moved = PlacementChange(TOPIC_ID, 0, Placement("b", 1))
@@ -114,26 +114,26 @@ def test_a_coordinator_that_moved_is_found_at_its_new_owner():
         coordinators.view_changed()
         assert (await asking).refusal is None
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert b.asked == [IN_0]
 
 
-def test_what_does_not_pass_in_time_is_the_answer():
+def test_retriable_refusal_is_returned_at_the_deadline():
     a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
     _, coordinators = routed(a, hold_s=0.0)
     taken = asked(coordinators)
     assert taken.refusal is GroupRefusal.NOT_COORDINATOR
 
 
-def test_an_owner_that_does_not_answer_in_time_is_unavailable():
+def test_owner_without_a_reply_in_time_is_unavailable():
     for owners in ((Owner("a", error=BackendUnavailable("gone")),), ()):
         _, coordinators = routed(*owners, hold_s=0.0)
         with pytest.raises(BackendUnavailable):
             asked(coordinators)
 
 
-def test_a_caller_that_goes_away_is_not_asked_for_again():
-    async def story():
+def test_cancelled_caller_ends_the_retries():
+    async def scenario():
         a = Owner("a", *[GroupRefusal.NOT_COORDINATOR] * 99)
         _, coordinators = routed(a)
         asking = coordinators.call(beat(IN_0))
@@ -142,11 +142,11 @@ def test_a_caller_that_goes_away_is_not_asked_for_again():
         asking.cancel()
         await until(lambda: not coordinators._retries._retries)
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
-def test_the_topic_is_made_for_whoever_asks_first():
-    async def story():
+def test_first_caller_creates_the_topic():
+    async def scenario():
         view, a = ClusterView(), Owner("p-0")
         metadata = FakeMetadata(view)
         topic = OffsetsTopic(view, metadata, partition_count=2)
@@ -155,22 +155,22 @@ def test_the_topic_is_made_for_whoever_asks_first():
         assert [(await one).refusal for one in answers] == [None, None]
         assert [one.name for one in metadata.created] == [OFFSETS_TOPIC]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_bug_is_told_to_the_caller():
+def test_bug_in_send_is_raised_to_the_caller():
     _, coordinators = routed(Owner("a", error=RuntimeError("oops")))
     with pytest.raises(RuntimeError, match="oops"):
         asked(coordinators)
 
 
-def test_all_owners_are_asked_which_groups_there_are():
+def test_list_has_the_groups_of_all_owners():
     _, coordinators = routed(Owner("a"), Owner("b"))
     listed = asyncio.run(coordinators.list_groups(ListGroups()))
     assert [one.group_id for one in listed.groups] == ["of a", "of b"]
 
 
-def test_a_list_names_owners_that_do_not_answer_and_has_the_groups_of_the_rest():
+def test_list_names_silent_owners_and_has_the_groups_of_the_others():
     owners = [Owner("a"), Owner("b", error=BackendUnavailable("gone"))]
     for among in (owners, owners[:1]):
         _, coordinators = routed(*among)
@@ -201,7 +201,7 @@ def test_listing_does_not_create_the_topic():
 
 
 @pytest.mark.parametrize(("request_", "ends"), [(SyncGroup("g", "m", 1), True), (beat("g"), False)])
-def test_a_first_attempt_ends_with_its_caller_unless_it_outlives_callers(request_, ends):
+def test_first_attempt_is_cancelled_with_its_caller_unless_it_outlives_it(request_, ends):
     """A join or sync would wait for members; a commit is to be executed."""
 
     class Waiting(Owner):
@@ -209,7 +209,7 @@ def test_a_first_attempt_ends_with_its_caller_unless_it_outlives_callers(request
             self.reply = asyncio.get_running_loop().create_future()
             return self.reply
 
-    async def story():
+    async def scenario():
         a, b = Waiting("a"), Waiting("b")
         _, coordinators = routed(a, b)
         request_.group_id = IN_0
@@ -218,4 +218,4 @@ def test_a_first_attempt_ends_with_its_caller_unless_it_outlives_callers(request
         await asyncio.wait([reply])
         assert a.reply.cancelled() is ends
 
-    asyncio.run(story())
+    asyncio.run(scenario())

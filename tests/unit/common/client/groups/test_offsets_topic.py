@@ -16,8 +16,8 @@ def empty_view():
     return view
 
 
-def test_all_who_come_first_share_one_creation():
-    async def story():
+def test_concurrent_callers_share_one_creation():
+    async def scenario():
         metadata = FakeMetadata(empty_view())
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         found = await asyncio.gather(*(topic.get() for _ in range(9)))
@@ -31,11 +31,11 @@ def test_all_who_come_first_share_one_creation():
         }
         await topic.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_topic_that_could_not_be_created_is_tried_again_by_the_next():
-    async def story():
+def test_failed_creation_is_retried_by_the_next_caller():
+    async def scenario():
         metadata = FakeMetadata(empty_view(), error=BackendUnavailable("gone"))
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         with pytest.raises(BackendUnavailable):
@@ -43,11 +43,11 @@ def test_a_topic_that_could_not_be_created_is_tried_again_by_the_next():
         metadata.error = None
         assert (await topic.get()).name == OFFSETS_TOPIC
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_who_goes_away_does_not_end_the_creation_for_others():
-    async def story():
+def test_cancelled_caller_does_not_end_the_creation_for_others():
+    async def scenario():
         metadata = FakeMetadata(empty_view())
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         impatient, patient = (asyncio.create_task(topic.get()) for _ in range(2))
@@ -56,14 +56,14 @@ def test_who_goes_away_does_not_end_the_creation_for_others():
         assert (await patient).name == OFFSETS_TOPIC
         assert len(metadata.created) == 1
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_topic_that_is_created_and_not_yet_known_is_not_there():
-    async def story():
+def test_created_topic_is_unavailable_until_the_view_has_it():
+    async def scenario():
         metadata = FakeMetadata(empty_view(), results=[])
         topic = OffsetsTopic(metadata.view, metadata, partition_count=5)
         with pytest.raises(BackendUnavailable):
             await topic.get()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
