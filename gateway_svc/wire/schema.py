@@ -64,7 +64,7 @@ ZERO_UUID = bytes(16)
 RecordChunks = bytes | memoryview | list[bytes] | list[bytes | memoryview] | None
 
 
-class Placement(NamedTuple):
+class FieldPlacement(NamedTuple):
     """Where a field is on the wire. Versions are inclusive; `nullable_since` None: never null.
 
     A nullable message has a byte before it that says whether it is there (KIP-893).
@@ -94,7 +94,7 @@ def wire(  # noqa: PLR0913 - each is a column of Kafka's own schema
     Raises:
         TypeError: some version does not have the field, and no default says what it is then.
     """
-    placement = Placement(wire_type, since, until, nullable_since, tag)
+    placement = FieldPlacement(wire_type, since, until, nullable_since, tag)
     if default is MISSING and (since > 0 or until is not None or tag is not None):
         raise TypeError(f"{placement} needs a default")
     return field(default=default, metadata={"wire": placement})
@@ -133,7 +133,7 @@ def layout(message_type: type, version: int) -> Layout:
     tagged: dict[int, Field] = {}
     absent: list[Field] = []
     for declared in fields(message_type):
-        placement: Placement = declared.metadata["wire"]
+        placement: FieldPlacement = declared.metadata["wire"]
         nullable = placement.nullable_since is not None and placement.nullable_since <= version
         one = Field(declared.name, placement.wire_type, nullable, declared.default)
         if not placement.exists_in(version):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from partition_svc.store.atomic_write import AtomicWrite
 from partition_svc.store.database import Database
-from partition_svc.store.deletion import delete_logs, note_deleted
 from partition_svc.store.failures import StorageFailed, storage_failures
 from partition_svc.store.generation import OpenGeneration
 from partition_svc.store.identity import identify
@@ -30,9 +29,10 @@ from partition_svc.store.keys import (
 from partition_svc.store.opening import DatabaseOpener
 from partition_svc.store.read_failures import ReadFailures
 from partition_svc.store.reading import LogReader
-from partition_svc.store.reclaiming import Reclaimer, note_reclaimed
-from partition_svc.store.replacing import Replacement, replace_batches
-from partition_svc.store.room import Room
+from partition_svc.store.space.deletion import delete_logs, note_deleted
+from partition_svc.store.space.reclaiming import Reclaimer, note_reclaimed
+from partition_svc.store.space.replacing import Replacement, replace_batches
+from partition_svc.store.space.room import Room
 
 log = logging.getLogger(__name__)
 

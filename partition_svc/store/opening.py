@@ -18,7 +18,7 @@ from partition_svc.store.damage import Damage
 from partition_svc.store.database import Database
 from partition_svc.store.failures import StorageFailed, StoreInUse, WrongVolume
 from partition_svc.store.identity import Identity, was_opened_as
-from partition_svc.store.room import Room
+from partition_svc.store.space.room import Room
 
 log = logging.getLogger(__name__)
 

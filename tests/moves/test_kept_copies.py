@@ -4,7 +4,7 @@ import pytest
 
 from common.ports.partitions import ACKS_ALL, Append
 from partition_svc.log.log_config import LogConfig
-from partition_svc.store.room import Room
+from partition_svc.store.space.room import Room
 from tests.support.moves.members import Failpoints, TellingRing, moving_members
 from tests.support.stores.partition_core import LOG, append, batch, content, read_everything, until
 from tests.unit.partition_svc.moves.test_target_move import heads_of, moved, run

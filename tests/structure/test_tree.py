@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,25 @@ def test_every_path_that_the_documents_name_is_there():
 def _is_somewhere(name: str) -> bool:
     """Whether it is a path from the root, or from the folder of a service (`net/connection.py`)."""
     return any((ROOT / start / name).is_file() for start in ("", *PACKAGES))
+
+
+#: Folders of more than FOLDER_MODULES_MAX modules, which hold one module per Kafka API.
+API_FOLDERS = ("gateway_svc/handlers", "gateway_svc/wire/apis")
+FOLDER_MODULES_MAX = 16
+
+
+def test_no_folder_has_to_be_searched():
+    modules = Counter(str(path.parent) for path in _modules())
+    large = {folder for folder, count in modules.items() if count > FOLDER_MODULES_MAX}
+    assert large <= set(API_FOLDERS)
+
+
+def test_no_public_class_name_is_defined_twice():
+    """Except for the messages of Kafka's APIs, which have Kafka's names."""
+    defined = Counter(
+        name
+        for path in _modules()
+        if "apis" not in path.parts
+        for name in re.findall(r"^class ([A-Z]\w*)", (ROOT / path).read_text(), re.MULTILINE)
+    )
+    assert not [name for name, count in defined.items() if count > 1]

@@ -26,7 +26,7 @@ from partition_svc.store.failures import DiskFull
 from partition_svc.store.keys import compacted_key, pack_u64
 from partition_svc.store.log_store import LogStore
 from partition_svc.store.reading import ReadLimits, Run
-from partition_svc.store.replacing import Replacement
+from partition_svc.store.space.replacing import Replacement
 
 _T = TypeVar("_T")
 

@@ -23,7 +23,7 @@ from common.records.keyed import (
 )
 from common.records.records import inflate
 from common.runtime.gil import yielding_gil
-from partition_svc.store.replacing import Replacement
+from partition_svc.store.space.replacing import Replacement
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from partition_svc.moves import target_move as target_module
 from partition_svc.moves.target_move import TargetMove
 from partition_svc.rpc import moving_servicer
 from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
-from partition_svc.store.room import Room
+from partition_svc.store.space.room import Room
 from protos.partition.v1 import moving_pb2 as pb
 from tests.support.moves.members import TARGET, Failpoints, TellingRing, moving_members
 from tests.support.stores.failing_stores import CancelledChore

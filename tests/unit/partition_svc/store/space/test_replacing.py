@@ -8,7 +8,7 @@ from partition_svc.store.keys import (
     pack_u64,
 )
 from partition_svc.store.reading import ReadLimits
-from partition_svc.store.replacing import Replacement
+from partition_svc.store.space.replacing import Replacement
 from tests.support.stores.log_stores import (
     LOG_KEY,
     OTHER_LOG_KEY,

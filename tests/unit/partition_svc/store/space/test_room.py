@@ -2,7 +2,7 @@ import pytest
 
 from common.disk.data_directory import DataDirectory
 from partition_svc.store.failures import StorageFailed
-from partition_svc.store.room import Room
+from partition_svc.store.space.room import Room
 
 MIB = 1 << 20
 
@@ -56,7 +56,7 @@ def test_the_disk_is_looked_at_after_a_megabyte_and_not_for_each_write(tmp_path)
 
 def test_a_disk_that_others_fill_is_noticed_without_a_write(tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("partition_svc.store.room.monotonic", lambda: now[0])
+    monkeypatch.setattr("partition_svc.store.space.room.monotonic", lambda: now[0])
     disk = Disk(tmp_path, 100 * MIB)
     room = Room(disk, reserve_bytes=64 * MIB)
     assert not room.is_short(lambda: 0)

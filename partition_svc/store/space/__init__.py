@@ -1,0 +1,1 @@
+"""Space on the disk: deletion and replacement of batches, reclaiming, the reserve."""
