@@ -1,7 +1,7 @@
-"""Every change of the cluster: decided alone, written once with its revision, then told to all.
+"""Changes of the cluster: decided one at a time, written with a revision, then published.
 
 The store blocks, so it has a thread of its own; and because a change is decided on what the one
-before it left, changes run one at a time. Nothing is told to anybody before it is durable.
+before it left, changes run one at a time. Nothing is published before it is durable.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class ChangeLog:
-    """The store, and the view, the member_table and the watchers that learn what was stored."""
+    """The store, and the view, the member table and the watchers that follow it."""
 
     def __init__(
         self, store: StateStore, view: ClusterView, member_table: MemberTable, hub: WatchHub
@@ -32,12 +32,12 @@ class ChangeLog:
         self._member_table = member_table
         self._hub = hub
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="metadata-store")
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
     async def load(self) -> State:
-        """What the store holds. Raises `KvStoreFailed`."""
+        """Returns the stored state. Raises `KvStoreFailed`."""
         return await self._on_disk(self._store.load)
 
     async def run_exclusive(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -48,13 +48,13 @@ class ChangeLog:
         """
         if self._is_closed:
             raise BackendUnavailable("the metadata service is stopping")
-        task = asyncio.create_task(self._take_turn(work))
+        task = asyncio.create_task(self._run(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
     async def commit(self, mutation: Mutation, *, step: str | None = None) -> int:
-        """Makes a change durable, known here, and on its way to all; returns its revision.
+        """Stores a change, applies and publishes it; returns its revision.
 
         `step` names it for tests that kill the process before or after the write. Only for use
         inside `run_exclusive`. Raises `KvStoreFailed`: no watcher was notified, and only the next
@@ -79,7 +79,7 @@ class ChangeLog:
         await self._on_disk(functools.partial(self._store.save_next_producer_id, producer_id))
 
     async def save_volume_token(self, name: str, token: str) -> None:
-        """Of a member; nobody else is told, so it is no revision.
+        """Stores the token of a member's volume. It is not published, so it has no revision.
 
         Only for use inside `run_exclusive`. Raises `KvStoreFailed`.
         """
@@ -95,8 +95,8 @@ class ChangeLog:
         await self._on_disk(self._store.close)
         self._disk.shutdown()
 
-    async def _take_turn(self, work: Callable[[], Awaitable[T]]) -> T:
-        async with self._turn:
+    async def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+        async with self._lock:
             return await work()
 
     async def _on_disk(self, call: Callable[[], T]) -> T:

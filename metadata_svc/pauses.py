@@ -2,8 +2,8 @@
 
 The monotonic clock runs on while a process stands still. When the process continues, every lease
 looks expired although the messages that renew it wait in the sockets, and connections that clients
-gave up on meanwhile all end at once. Nobody may be judged by that: after a pause everybody has one
-whole lease to be heard of.
+gave up on meanwhile all end at once. So no lease expires
+by that: after a pause every watcher has one whole lease to send a message.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ class Pauses:
 
     @property
     def grace_until(self) -> float:
-        """The end of the lease that everybody was given after the last pause."""
+        """The end of the lease that every watcher got after the last pause."""
         return self.resumed_at + self.lease_s
 
     def check(self) -> None:
-        """Notices a pause that is just over. To be called before somebody is judged by time.
+        """Notices a pause that is just over. Must be called before a lease expires.
 
         Timers that came due during a pause fire in any order, so `run` may not have noticed it yet.
         """
@@ -49,7 +49,7 @@ class Pauses:
         if gap_s >= max(self._interval_s * _LATE_CHECKS, _PAUSE_S_MIN):
             self.resumed_at = now
             log.warning(
-                "the metadata service stood still for %.1f s: gives every member a new lease", gap_s
+                "the metadata service was paused for %.1f s: every member gets a new lease", gap_s
             )
 
     async def run(self) -> None:
@@ -60,7 +60,7 @@ class Pauses:
             self.check()
 
     async def wait_for_grace(self) -> None:
-        """Returns at once, except after a pause: then when everybody had a lease to come back."""
+        """Returns at once, except after a pause: then after one lease."""
         loop = asyncio.get_running_loop()
         self.check()
         while (left_s := self.grace_until - loop.time()) > 0:

@@ -93,17 +93,17 @@ class LocalRing:
         self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
     ) -> Move | None:
         """As the port says. A move comes to COMMIT from FENCE only; else it stays as it is."""
-        return await self._answered(lambda: self._advance(move_id, phase, process))
+        return await self._recorded(lambda: self._advance(move_id, phase, process))
 
     async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
         """As the port says. A move that is not committed is not ended by this."""
-        await self._answered(lambda: self._end(move_id, process))
+        await self._recorded(lambda: self._end(move_id, process))
 
     async def _add(self, name: str) -> RingResult:
         if self._view.member(name) is None:
             return _unknown(name)
         await self._change_log.commit(self._ring_change(name, RingState.JOINED))
-        self._members.stir()
+        self._members.notify_all()
         self._scheduler.replan()
         return RingResult()
 
@@ -114,7 +114,8 @@ class LocalRing:
             return RingResult()
         if not self._member_table.in_state(RingState.JOINED) - {name}:
             return RingResult(
-                RingRefusal.LAST_MEMBER, f"Nobody but {name} is in the ring to take its partitions."
+                RingRefusal.LAST_MEMBER,
+                f"{name} is the only member of the ring, so its partitions have no other place.",
             )
         change = self._ring_change(name, RingState.DRAINING)
         await self._give_up(moves_to(self._view, name), change)
@@ -130,11 +131,11 @@ class LocalRing:
         lost = self._described(keys)
         new_owners = self._members.placeable
         if keys and not accept_data_loss:
-            held = f"{name} still holds {len(keys)} partitions."
+            held = f"{name} still owns {len(keys)} partitions."
             return RingResult(RingRefusal.NOT_EMPTY, held, lost)
         if keys and not new_owners:
-            nobody = f"No other member is alive and in the ring to take what {name} holds."
-            return RingResult(RingRefusal.LAST_MEMBER, nobody, lost)
+            no_owner = f"No other live member of the ring can own the partitions of {name}."
+            return RingResult(RingRefusal.LAST_MEMBER, no_owner, lost)
         change = removal(
             self._view, name, keys, new_owners=new_owners, loads=self._member_table.loads()
         )
@@ -142,7 +143,7 @@ class LocalRing:
         self._scheduler.reports.forget_logs(keys)
         self._scheduler.replan()
         if keys:
-            log.warning("%s is removed: %d partitions begin anew, empty", name, len(keys))
+            log.warning("removed %s: %d partitions begin again, empty", name, len(keys))
         return RingResult(lost=lost)
 
     async def _accept_volume(self, name: str) -> RingResult:
@@ -150,15 +151,13 @@ class LocalRing:
         if self._members.may_be_alive(name):
             return RingResult(RingRefusal.ALIVE, f"{name} is alive.")
         await self._change_log.commit(Mutation(accepted_volumes={name: True}))
-        log.warning("the next volume of %s is let in, whatever its age", name)
+        log.warning("accepting the next volume of %s, whatever its age", name)
         return RingResult()
 
     async def _cancel(self, move_id: int) -> RingResult:
         move = self._view.move(move_id)
         if move is None or not phases.is_open(move):
-            return RingResult(
-                RingRefusal.UNKNOWN_MOVE, f"There is no move {move_id} that could be cancelled."
-            )
+            return RingResult(RingRefusal.UNKNOWN_MOVE, f"There is no open move {move_id}.")
         await self._give_up([move], Mutation())
         self._scheduler.on_cancelled(move)
         return RingResult()
@@ -199,7 +198,7 @@ class LocalRing:
         """Raises `ProcessReplaced` unless `process` is the registered one of `member`."""
         reason = process_refusal(self._view, member, process)
         if reason is not None:
-            log.warning("move %d is not changed: %s", move.move_id, reason)
+            log.warning("refused a change of move %d: %s", move.move_id, reason)
             raise ProcessReplaced(reason)
 
     def _ring_change(self, name: str, state: RingState) -> Mutation:
@@ -243,10 +242,10 @@ class LocalRing:
         try:
             return await self._change_log.run_exclusive(work)
         except KvStoreFailed as error:
-            log.error("the ring is not changed: %s", error)
+            log.error("failed to change the ring: %s", error)
             return RingResult(RingRefusal.STORAGE_ERROR, "The change could not be stored.")
 
-    async def _answered(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _recorded(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await self._change_log.run_exclusive(work)
         except KvStoreFailed as error:

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class MemberRegistry:
-    """Live gateways and partition services, and those who are expected back."""
+    """Live gateways and partition services, and those that are expected back."""
 
     def __init__(  # noqa: PLR0913 - what members are kept in, each named by its caller
         self,
@@ -91,7 +91,7 @@ class MemberRegistry:
         return frozenset(gateway.node_id for gateway in self._view.gateways)
 
     def may_be_alive(self, member: str) -> bool:
-        """Whether a partition service lives, or is expected back since this service started."""
+        """True if a partition service is alive, or is expected back after the start."""
         return f"member/{member}" in self._live_or_expected()
 
     def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
@@ -106,15 +106,15 @@ class MemberRegistry:
             await self._changes.wait_for(lambda: not self._expected, end)
 
     async def wait_for_owner(self, deadline: float) -> None:
-        """Returns when somebody can own new partitions, or at `deadline` (loop time)."""
+        """Returns when a member can own new partitions, or at `deadline` (loop time)."""
         await self._changes.wait_for(lambda: bool(self.placeable), deadline)
 
-    def stir(self) -> None:
-        """Lets whoever waits here look again: somebody came, or may own partitions now."""
+    def notify_all(self) -> None:
+        """Wakes the waiting calls: a member came, or may own partitions now."""
         self._changes.notify_all()
 
     def stop(self, reason: str) -> None:
-        """Ends all watches. Whoever was alive counts as alive, and is expected back later."""
+        """Ends all watches. Live watchers stay stored as alive, and are expected back later."""
         self._is_stopped = True
         for task in self._departures:
             task.cancel()
@@ -125,7 +125,7 @@ class MemberRegistry:
 
         Raises:
             BackendUnavailable: the registration could not be stored.
-            RegistrationRefused: it is not who it says, or somebody has come after it.
+            RegistrationRefused: its identity or volume belongs to another process.
         """
         try:
             await self._change_log.run_exclusive(lambda: self._register(watch))
@@ -133,7 +133,7 @@ class MemberRegistry:
             raise BackendUnavailable(f"cannot register: {error}") from error
 
     async def unregister(self, watch: "RegisteredWatch") -> None:
-        """Ends a watch. It is over for whoever waits for acknowledgements at once.
+        """Ends a watch, and at once every wait for its acknowledgement.
 
         Where this process was paused, clients have given up their connections meanwhile. They are
         about to come back, so they count as alive until they had a lease's time to do so.
@@ -172,7 +172,7 @@ class MemberRegistry:
         watch.watcher = self._hub.add(name)
         self._watches[own] = watch
         self._expected.discard(own)
-        self.stir()
+        self.notify_all()
         self._on_members_changed()
         log.info("%s joined", name)
 
@@ -187,7 +187,7 @@ class MemberRegistry:
         try:
             await self._change_log.commit(self._departure(watch.registration))
         except KvStoreFailed as error:
-            log.error("cannot store that %s left: %s", name, error)
+            log.error("failed to store the departure of %s: %s", name, error)
         self._on_members_changed()
 
     def _reason_against(self, registration: Registration) -> str | None:
@@ -207,7 +207,7 @@ class MemberRegistry:
         problem = succession_problem(self._view, member, token=token)
         if problem is None or member.name not in self._member_table.accepted_volumes:
             return problem
-        log.warning("accepted by an operator: %s", problem)
+        log.warning("registering a volume that an operator accepted: %s", problem)
         return None
 
     def _check(self, registration: Registration) -> None:
@@ -217,7 +217,7 @@ class MemberRegistry:
             raise RegistrationRefused(reason)
 
     def _arrival(self, registration: Registration) -> Mutation | None:
-        """What others must learn, or the store; None where all of it is known already."""
+        """Returns the change that a registration makes; None if all of it is known."""
         own = identity(registration)
         live = self._live_or_expected() | {own}
         if isinstance(registration, Gateway):

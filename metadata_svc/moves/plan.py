@@ -1,8 +1,8 @@
-"""What should move and does not yet: pure, in memory, and made anew from the ring when it is lost.
+"""The plan of moves: pure, in memory, and made again from the ring when it is lost.
 
 A plan is made when the ring changes, not when topics are: those are placed by the ring already. It
-is worked off a few moves at a time, the busiest partitions first, so that what a new member is
-wanted for comes to it first.
+is worked off a few moves at a time, the busiest partitions first, so that a new
+member relieves the others soonest.
 """
 
 from collections import Counter, deque
@@ -41,8 +41,8 @@ class MoveLimits(NamedTuple):
     moves_per_member_max: int = 2
 
 
-def wishes(view: ClusterView, ring: HashRing) -> list[PlannedMove]:
-    """Where the ring wants something else than the table. Moves under way count as done."""
+def planned_moves(view: ClusterView, ring: HashRing) -> list[PlannedMove]:
+    """Returns the moves from the placements to those of the ring; moves under way count as done."""
     current = {
         (topic.topic_id, partition): placement.owner
         for topic in view.topics
@@ -82,7 +82,7 @@ class Situation(NamedTuple):
 
 
 class Plan:
-    """Wishes that wait, by the pair of members that each one keeps busy.
+    """Planned moves, queued by their pair of source and target.
 
     Only the heads of the queues are looked at: ten thousand waiting cost nothing at each step.
     """

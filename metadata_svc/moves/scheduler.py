@@ -21,7 +21,14 @@ from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves import phases
 from metadata_svc.moves.fence_timeouts import FenceTimeouts
 from metadata_svc.moves.load_reports import Reports
-from metadata_svc.moves.plan import MoveLimits, PartitionKey, Plan, PlannedMove, Situation, wishes
+from metadata_svc.moves.plan import (
+    MoveLimits,
+    PartitionKey,
+    Plan,
+    PlannedMove,
+    Situation,
+    planned_moves,
+)
 from metadata_svc.state.member_table import MemberTable
 from metadata_svc.state.mutation import Mutation
 from metadata_svc.topics.placement import ring_of
@@ -41,7 +48,7 @@ _BUG_RETRY_S_MAX: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingPolicy:
-    """How the ring behaves.
+    """The policy of the ring.
 
     `joins`: unknown members join it by themselves. `fence_timeout_ms`: how long a partition may
     take no appends before its move is given up.
@@ -197,7 +204,7 @@ class MoveScheduler:
             return
         # In a thread: with a million partitions the loop would stand still for seconds. The view
         # does not change meanwhile, for this is run alone.
-        found = await asyncio.to_thread(lambda: wishes(self._view, ring_of(joined)))
+        found = await asyncio.to_thread(lambda: planned_moves(self._view, ring_of(joined)))
         wanted = [planned for planned in found if planned.key not in self._cancelled]
         self.plan = Plan(wanted)
         self.plan.sort(self.reports.busy)
@@ -212,7 +219,7 @@ class MoveScheduler:
             self.reports.has_news = False
 
     def situation(self) -> Situation:
-        """What decides which moves may begin now."""
+        """Returns what decides which moves may begin now."""
         reports = self.reports
         return Situation(
             self._members.live_members,
@@ -255,7 +262,7 @@ class MoveScheduler:
             log.info("%s is drained", name)
 
     async def _is_more_wanted(self, now: float) -> bool:
-        """Whether the ring wants more, now that nothing is on its way; it is planned then.
+        """True if the ring requires more moves now that none is under way; plans them.
 
         A partition that was on its way to one member may be wanted on another by now.
         """

@@ -31,7 +31,7 @@ class ProducerIdBlocks:
         self._save = save
 
     async def allocate(self) -> ProducerIdBlock:
-        """A block that is durably taken. Raises what `save` raises; ids may be lost then."""
+        """Returns a durably allocated block. Raises what `save` raises; ids may be lost then."""
         first = self._next_id
         # Before the write: where it fails, it may have reached the disk all the same.
         self._next_id += BLOCK_SIZE

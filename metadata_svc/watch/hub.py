@@ -1,6 +1,6 @@
-"""Everybody who watches: changes go out in order, acknowledgements come back.
+"""Queues of changes for watchers, and waiting for their acknowledgements.
 
-Knows neither who the watchers are nor how changes reach them. A watcher that falls too far behind
+Knows neither the identity of watchers nor the transport. A watcher that falls too far behind
 loses its queue and gets a snapshot in place of it, so a slow one costs a bounded amount of memory.
 """
 
@@ -20,7 +20,7 @@ QUEUE_LENGTH_MAX = 1_000
 
 
 class WatchEnded(Exception):
-    """This watcher gets nothing more; the text says why."""
+    """Raised when a watcher was ended; the text is the reason."""
 
 
 class Watcher:
@@ -37,13 +37,13 @@ class Watcher:
         self._is_snapshot_due = True
         self._handed_out = -1
         self._ended: str | None = None
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def next(self) -> ClusterChange:
         """The next change; waits for it. Raises `WatchEnded` once the watcher was ended."""
-        while not self._has_something():
-            self._news.clear()
-            await self._news.wait()
+        while not self._is_ready():
+            self._changed.clear()
+            await self._changed.wait()
         if self._ended is not None:
             raise WatchEnded(self._ended)
         change = self._take()
@@ -55,15 +55,13 @@ class Watcher:
         if not self._is_snapshot_due:
             self._queue.append(change)
             if len(self._queue) > self._queue_length_max:
-                log.info(
-                    "%s is %d changes behind: sending it all anew", self.name, len(self._queue)
-                )
+                log.info("%s is %d changes behind: sending a snapshot", self.name, len(self._queue))
                 self._queue.clear()
                 self._is_snapshot_due = True
-        self._news.set()
+        self._changed.set()
 
     def on_acknowledged(self, revision: int) -> None:
-        """Takes no word for what was never handed out, and none back."""
+        """Acknowledged revisions only grow, up to the newest that was handed out."""
         self.acknowledged = max(self.acknowledged, min(revision, self._handed_out))
 
     def end(self, reason: str) -> None:
@@ -71,9 +69,9 @@ class Watcher:
         if self._ended is None:
             self._ended = reason
         self._queue.clear()
-        self._news.set()
+        self._changed.set()
 
-    def _has_something(self) -> bool:
+    def _is_ready(self) -> bool:
         return self._ended is not None or self._is_snapshot_due or bool(self._queue)
 
     def _take(self) -> ClusterChange:
@@ -86,20 +84,20 @@ class Watcher:
 
 @dataclass(eq=False, slots=True)
 class _Wait:
-    """Somebody waiting until `missing` have acknowledged `revision`."""
+    """A caller that waits until `missing` have acknowledged `revision`."""
 
     revision: int
     missing: set[Watcher]
     done: asyncio.Event
 
-    def on_heard_of(self, watcher: Watcher) -> None:
+    def discard(self, watcher: Watcher) -> None:
         self.missing.discard(watcher)
         if not self.missing:
             self.done.set()
 
 
 class WatchHub:
-    """All watchers, and who waits for them."""
+    """All watchers, and the calls that wait for their acknowledgements."""
 
     def __init__(self, view: ClusterView, *, queue_length_max: int = QUEUE_LENGTH_MAX) -> None:
         self._view = view
@@ -119,17 +117,17 @@ class WatchHub:
         return watcher
 
     def snapshot(self) -> ClusterChange:
-        """All that is known now; the same object for all who ask at one revision."""
+        """Returns the whole cluster; the same object for all callers at one revision."""
         if self._snapshot is None or self._snapshot.revision != self._view.revision:
             self._snapshot = self._view.snapshot()
         return self._snapshot
 
     def remove(self, watcher: Watcher, reason: str) -> None:
-        """Ends a watcher: nobody waits for it any longer."""
+        """Ends a watcher, and every wait for its acknowledgement."""
         self._watchers.discard(watcher)
         watcher.end(reason)
         for wait in self._waits:
-            wait.on_heard_of(watcher)
+            wait.discard(watcher)
 
     def stop(self, reason: str) -> None:
         """Ends all watchers, and any that come later.
@@ -149,10 +147,10 @@ class WatchHub:
         watcher.on_acknowledged(revision)
         for wait in self._waits:
             if watcher.acknowledged >= wait.revision:
-                wait.on_heard_of(watcher)
+                wait.discard(watcher)
 
     async def wait_all_acknowledged(self, revision: int, *, deadline: float) -> bool:
-        """Whether every watcher of now has applied `revision`, or went away, by `deadline`.
+        """True if every watcher of now has applied `revision`, or left, by `deadline`.
 
         `deadline` is in loop time.
         """

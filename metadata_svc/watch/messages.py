@@ -1,4 +1,4 @@
-"""Changes as messages, made once for all watchers: everybody is told the same.
+"""Cache of the messages of changes: each is encoded once for all watchers.
 
 Making a message of ten thousand partitions takes tens of milliseconds, sending it again almost
 nothing. Watchers are told of a change at about the same time, so a few messages are enough to keep;
@@ -25,7 +25,7 @@ class ChangeMessages:
         self._topics: dict[bytes, tuple[Topic, pb.Topic]] = {}
 
     def of(self, change: ClusterChange) -> pb.WatchResponse:
-        """The message for a change; shared, so nobody may change it."""
+        """Returns the message of a change; shared, so it must not be modified."""
         key = change.revision, change.is_snapshot
         message = self._kept.get(key)
         if message is None:

@@ -1,4 +1,7 @@
-"""What a watcher says: who it is, what it has applied, and, by saying anything, that it lives."""
+"""Requests of a watch: the registration, then acknowledgements, reports and heartbeats.
+
+Every request renews the lease of its watcher.
+"""
 
 import asyncio
 import logging
@@ -17,15 +20,15 @@ Requests = AsyncIterator[pb.WatchRequest]
 
 
 class InvalidRegistration(MalformedRequest):
-    """A watch does not begin by saying who watches; the text says what is missing."""
+    """Raised when the first request of a watch is no valid registration."""
 
 
 async def registration(requests: Requests, *, pauses: Pauses) -> Registration:
-    """Who is calling, from the first message. Raises `InvalidRegistration`."""
+    """Returns the registration in the first message. Raises `InvalidRegistration`."""
     try:
         first = await _next(requests, pauses)
     except TimeoutError:
-        raise InvalidRegistration("nothing was registered in time") from None
+        raise InvalidRegistration("the watch did not register within its lease") from None
     event = None if first is None else first.WhichOneof("event")
     if first is not None and event == "register_gateway":
         gateway = gateway_from_message(first.register_gateway)
@@ -37,11 +40,13 @@ async def registration(requests: Requests, *, pauses: Pauses) -> Registration:
         if not member.name or not member.address:
             raise InvalidRegistration("a partition service needs a name and an address")
         return member
-    raise InvalidRegistration("the first message of a watch must register somebody")
+    raise InvalidRegistration(
+        "the first message of a watch must register a gateway or a partition service"
+    )
 
 
 async def hear(requests: Requests, watch: Watch, *, who: Registration, pauses: Pauses) -> None:
-    """Passes on what is said; closes the watch when its caller falls silent or leaves."""
+    """Passes requests on to `watch`; closes it when the lease expires or the stream ends."""
     try:
         while (request := await _next(requests, pauses)) is not None:
             event = request.WhichOneof("event")
@@ -50,13 +55,13 @@ async def hear(requests: Requests, watch: Watch, *, who: Registration, pauses: P
             elif event == "report":
                 watch.report(report_from_message(request.report))
     except TimeoutError:
-        log.warning("nothing heard for %g s of %s", pauses.lease_s, who)
+        log.warning("no message for %g s from %s: closing its watch", pauses.lease_s, who)
     finally:
         await watch.close()
 
 
 async def _next(requests: Requests, pauses: Pauses) -> pb.WatchRequest | None:
-    """The next message; None where there is none any more.
+    """Returns the next message; None at the end of the stream.
 
     Raises:
         TimeoutError: none came within a lease in which this process was running.

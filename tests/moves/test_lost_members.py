@@ -94,7 +94,7 @@ def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, w
 
     refused = ring(cluster, "remove", LOST)
     assert refused.status == 1
-    assert f"{LOST} still holds {len(lost)} partitions" in refused.err
+    assert f"{LOST} still owns {len(lost)} partitions" in refused.err
     assert "--accept-data-loss" in refused.err
     assert world.topic in refused.out
     assert world.placements() == world.before

@@ -16,7 +16,7 @@ from common.runtime.notifier import Notifier
 from metadata_svc.change_log import ChangeLog
 from metadata_svc.members.members import MemberRegistry, RegisteredWatch
 from metadata_svc.moves.load_reports import Reports
-from metadata_svc.moves.plan import wishes
+from metadata_svc.moves.plan import planned_moves
 from metadata_svc.moves.scheduler import MoveScheduler, RingPolicy
 from metadata_svc.ring import LocalRing
 from metadata_svc.state.member_table import MemberTable
@@ -339,7 +339,7 @@ class World:
         assert not service.member_table.is_rebalancing
         assert service.member_table.in_state(RingState.DRAINING) == frozenset()
         joined = service.member_table.in_state(RingState.JOINED)
-        assert wishes(service.view, ring_of(joined)) == []
+        assert planned_moves(service.view, ring_of(joined)) == []
         for key, count in self.acknowledged.items():
             owner, leader_epoch = service.view.placement(*key)
             assert owner in joined

@@ -86,7 +86,7 @@ def test_a_change_is_kept_known_and_published_under_the_next_revision():
     run(body)
 
 
-def test_nobody_is_told_before_the_change_is_durable_and_the_loop_runs_on():
+def test_a_change_is_published_after_it_is_durable_without_blocking_the_loop():
     async def body(cluster):
         cluster.store.go.clear()
         cluster.store.writing.clear()
@@ -136,7 +136,7 @@ def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is
     assert passed == [("move.metadata.end.before", 0, 0), ("move.metadata.end.after", 1, 0)]
 
 
-def test_what_runs_alone_runs_one_after_the_other():
+def test_exclusive_runs_do_not_overlap():
     async def body(cluster):
         running, most = 0, 0
 

@@ -114,7 +114,7 @@ def test_after_a_crash_a_topic_is_made_when_all_who_were_alive_are_back():
     run(body)
 
 
-def test_after_a_crash_nobody_is_waited_for_longer_than_a_lease():
+def test_a_creation_after_a_crash_waits_for_members_at_most_a_lease():
     async def body():
         async with (
             reopened_after_a_crash([PARTITION_0, gateway(0)], lease_ms=1) as core,

@@ -53,6 +53,6 @@ def test_tls_is_made_of_its_files():
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused_in_clear_words(raw, problem):
+def test_settings_that_contradict_each_other_are_refused_with_a_reason(raw, problem):
     with pytest.raises(InvalidSetting, match=problem):
         build(StoreSettings, raw)

@@ -102,7 +102,7 @@ class TestMetadataOnEtcd(MetadataContract):
         await asyncio.to_thread(leadership.resign)
 
 
-def test_one_leads_the_others_stand_by_and_both_are_ready(where):
+def test_a_leader_and_its_standbys_are_ready(where):
     async def body():
         async with processes(where) as ([first], _):
             await first.until_it_says(METADATA, SERVING)
@@ -115,7 +115,7 @@ def test_one_leads_the_others_stand_by_and_both_are_ready(where):
     run(body)
 
 
-def test_what_one_leader_made_the_next_one_has(where):
+def test_the_next_leader_has_the_topics_of_the_last(where):
     async def body():
         async with (
             processes(where, 2) as (both, metadata),

@@ -28,7 +28,7 @@ def asked(member, *, known=KNOWN, owned=3):
         Member("p-1", "a:1"),
     ],
 )
-def test_who_comes_with_its_own_may_register(member):
+def test_a_member_with_its_own_volume_may_register(member):
     assert asked(member) is None
 
 
@@ -44,11 +44,11 @@ def test_who_comes_with_its_own_may_register(member):
         ),
     ],
 )
-def test_who_would_lose_data_is_refused_with_the_reason(member, why):
+def test_a_member_that_would_lose_data_is_refused_with_the_reason(member, why):
     assert why in asked(member)
 
 
-def test_who_owns_nothing_may_come_with_another_volume_of_any_age():
+def test_a_member_without_partitions_may_bring_another_volume():
     assert asked(Member("p-0", "a:1", "volume-1", 1), owned=0) is None
     assert "the volume of p-0" in asked(Member("p-1", "b:1", "volume-0", 6), owned=0)
 

@@ -87,7 +87,7 @@ def run(body):
     asyncio.run(bounded())
 
 
-def test_whoever_watches_is_alive_until_the_watch_is_closed():
+def test_a_watcher_is_alive_until_its_watch_is_closed():
     async def body(cluster):
         gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
         assert cluster.members.live_gateways == {0}
@@ -101,7 +101,7 @@ def test_whoever_watches_is_alive_until_the_watch_is_closed():
     run(body)
 
 
-def test_who_is_alive_is_kept_with_every_coming_and_going():
+def test_live_identities_are_stored_at_each_registration_and_departure():
     async def body(cluster):
         async def kept():
             return (await cluster.change_log.load()).live
@@ -119,7 +119,7 @@ def test_who_is_alive_is_kept_with_every_coming_and_going():
     run(body)
 
 
-def test_who_takes_over_an_equal_registration_changes_nothing():
+def test_a_takeover_of_an_equal_registration_changes_nothing():
     async def body(cluster):
         await cluster.joined(MEMBER)
         revision = cluster.view.revision
@@ -146,7 +146,7 @@ def test_those_who_were_alive_before_are_waited_for():
     run(body)
 
 
-def test_nobody_is_waited_for_longer_than_a_lease_or_the_deadline():
+def test_a_wait_for_expected_members_ends_with_the_lease_or_the_deadline():
     async def body(cluster):
         now = asyncio.get_running_loop().time()
         cluster.members.expect({"gateway/0"}, lease_ms=60_000)
@@ -157,7 +157,7 @@ def test_nobody_is_waited_for_longer_than_a_lease_or_the_deadline():
     run(body)
 
 
-def test_who_is_expected_stays_on_record_until_the_lease_is_over():
+def test_expected_members_stay_stored_until_the_lease_is_over():
     async def body(cluster):
         cluster.members.expect({"gateway/0"}, lease_ms=60_000)
         await cluster.joined(MEMBER)
@@ -232,10 +232,10 @@ def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
         assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
 
     run(body)
-    assert "cannot store that gateway 0 (h:1) left" in caplog.text
+    assert "failed to store the departure of gateway 0 (h:1)" in caplog.text
 
 
-def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back():
+def test_watchers_at_a_stop_count_as_alive_at_the_next_start():
     async def body(cluster):
         watch = await cluster.joined(GATEWAY)
         cluster.members.stop("stopping")
@@ -249,7 +249,7 @@ def test_who_watched_when_the_service_stopped_counts_as_alive_when_it_comes_back
     run(body)
 
 
-def test_whoever_is_new_is_in_the_ring_at_once_or_waits_to_be_asked():
+def test_a_new_member_joins_the_ring_at_once_or_stays_outside_as_configured():
     async def body(cluster):
         await cluster.joined(MEMBER)
         assert cluster.member_table.state("p") is RingState.JOINED
@@ -292,7 +292,7 @@ def test_a_refused_registration_changes_nothing_and_is_told(caplog):
     assert "registration refused: p was opened 2 times" in caplog.text
 
 
-def test_coming_and_going_and_reports_are_passed_on():
+def test_registrations_departures_and_reports_are_passed_on():
     async def body(cluster):
         events = cluster.events
         watch = RegisteredWatch(cluster.members, MEMBER)
@@ -309,7 +309,7 @@ def test_coming_and_going_and_reports_are_passed_on():
     run(body)
 
 
-def test_who_is_expected_back_may_be_alive():
+def test_an_expected_member_may_be_alive():
     async def body(cluster):
         assert not cluster.members.may_be_alive("p")
         cluster.members.expect({"member/p"}, lease_ms=60_000)

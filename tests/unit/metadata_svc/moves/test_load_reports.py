@@ -37,7 +37,7 @@ def test_the_newest_word_of_the_owner_counts():
     assert reports.size_bytes((TOPIC.topic_id, 0)) == 11
 
 
-def test_what_has_begun_anew_is_of_no_size():
+def test_a_log_that_began_again_has_no_reported_size():
     reports, _ = opened()
     reports.take("a", MemberReport([load(0, 10)]), now=0)
     reports.forget_logs([(TOPIC.topic_id, 0), (TOPIC.topic_id, 1)])
@@ -134,7 +134,7 @@ def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
     assert reports.describe(MOVE).trouble == ""
 
 
-def test_who_takes_no_appends_is_known_until_he_says_otherwise():
+def test_a_member_is_unwritable_until_it_reports_otherwise():
     changes = []
     reports, _ = opened(lambda: changes.append(1))
     for is_writable in (True, False, False, True):

@@ -38,7 +38,7 @@ def removed(known, *, new_owners=("b", "c")):
     return {one.partition: one.placement for one in change.placements}, change.moves_gone, change
 
 
-def test_what_it_held_is_found_by_topic_and_partition():
+def test_partitions_of_a_removed_member_are_listed_by_topic():
     assert view("a", "b", "a").partitions_of("a") == [(TOPIC, 0), (TOPIC, 2)]
     assert view("b").partitions_of("a") == []
 
@@ -52,13 +52,13 @@ def test_everything_goes_to_members_that_live_each_in_its_next_epoch():
     assert change.is_rebalancing
 
 
-def test_who_holds_nothing_may_come_back_with_its_volume():
+def test_a_removed_member_without_partitions_may_return_with_its_volume():
     placements, moves_gone, change = removed(view("b", "c"))
     assert (placements, moves_gone, change.lost_volumes) == ({}, [], {})
 
 
 @pytest.mark.parametrize("phase", [MovePhase.PREPARE, MovePhase.CATCH_UP, MovePhase.FENCE])
-def test_what_was_on_its_way_to_somebody_alive_goes_there(phase):
+def test_a_moving_partition_of_a_removed_source_goes_to_its_live_target(phase):
     for target in "bc":
         known = view("a", moves=[move(0, "a", target, phase)])
         placements, moves_gone, _ = removed(known)
@@ -80,7 +80,7 @@ def test_a_target_that_may_not_own_it_does_not_get_it():
         (MovePhase.FENCE, {0: Placement("b", 1)}),
     ],
 )
-def test_what_was_on_its_way_to_it_stays_with_its_source(phase, placements):
+def test_a_move_to_a_removed_member_is_rolled_back(phase, placements):
     known = view("b", moves=[move(0, "b", "a", phase)])
     found, moves_gone, change = removed(known)
     assert (found, moves_gone, change.lost_volumes) == (placements, [10], {})
@@ -93,7 +93,7 @@ def test_a_source_still_deletes_what_it_had_handed_over_to_it():
     assert (placements, moves_gone) == ({1: Placement("c", 2)}, [])
 
 
-def test_what_it_was_still_to_delete_is_nobodys_business_any_more():
+def test_a_committed_move_from_a_removed_source_ends():
     known = view("b", moves=[move(0, "a", "b", MovePhase.COMMIT, leader_epoch=0)])
     placements, moves_gone, _ = removed(known)
     assert (placements, moves_gone) == ({}, [10])

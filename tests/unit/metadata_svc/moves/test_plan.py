@@ -9,7 +9,7 @@ from metadata_svc.moves.plan import (
     PlannedMove,
     Situation,
     moves_to,
-    wishes,
+    planned_moves,
 )
 
 TOPIC_ID = bytes(16)
@@ -40,27 +40,27 @@ def taken(plan, view, limits=PLENTY, *, alive=ALL, rates=None, now=0.0, **more):
     return [one.partition for one in chosen]
 
 
-def test_what_the_ring_wants_elsewhere_is_wished_for_with_where_it_is_now():
-    found = wishes(view_of("aaaa"), HashRing(["a", "b"]))
+def test_a_partition_that_the_ring_places_elsewhere_is_planned_with_its_source():
+    found = planned_moves(view_of("aaaa"), HashRing(["a", "b"]))
     assert len(found) == 2
     assert {(one.source, one.target) for one in found} == {("a", "b")}
 
 
-def test_what_is_where_the_ring_wants_it_is_not_wished_for():
-    assert wishes(view_of("abab"), HashRing(["a", "b"])) == []
+def test_a_partition_at_its_place_in_the_ring_is_not_planned():
+    assert planned_moves(view_of("abab"), HashRing(["a", "b"])) == []
 
 
 def test_moves_under_way_count_as_done():
     on_their_way = [move(0), move(1)]
-    assert wishes(view_of("aaaa", on_their_way), HashRing(["a", "b"])) == []
+    assert planned_moves(view_of("aaaa", on_their_way), HashRing(["a", "b"])) == []
 
 
 def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
-    found = wishes(view_of("aaaa", [move(0, target="c")]), HashRing(["a", "b"]))
+    found = planned_moves(view_of("aaaa", [move(0, target="c")]), HashRing(["a", "b"]))
     assert {(one.source, one.target) for one in found} == {("a", "b")}
 
 
-def test_as_many_begin_as_there_is_room_for_with_those_under_way():
+def test_moves_begin_up_to_the_limits_including_those_under_way():
     plan = Plan(planned(number) for number in range(10))
     view = view_of("a" * 12, [move(10), move(11, phase=MovePhase.COMMIT)])
     assert len(taken(plan, view, MoveLimits(4, 100))) == 3
@@ -98,14 +98,14 @@ def test_the_busiest_of_all_is_first():
     assert taken(plan, view_of("aacc"), rates=rates) == [1, 2, 0, 3]
 
 
-def test_what_is_no_longer_so_is_dropped():
+def test_a_planned_move_that_is_stale_is_dropped():
     plan = Plan([planned(0), planned(1), planned(2), planned(7)])
     # 0 is another's, 1 is in a move, 7 does not exist.
     assert taken(plan, view_of("caa", [move(1)])) == [2]
     assert len(plan) == 0
 
 
-def test_what_is_put_off_comes_back_in_time():
+def test_a_move_that_was_put_off_is_due_again_in_time():
     plan = Plan()
     plan.put_off(planned(0), until=10.0)
     plan.put_off(planned(1), until=5.0)
@@ -129,7 +129,7 @@ def test_moves_to_a_member_are_those_that_can_be_given_up():
     assert moves_to(view_of("aab", moves), "b") == [moves[0]]
 
 
-def test_what_does_not_fit_is_not_begun_and_stands_in_the_way_of_nothing():
+def test_a_move_without_room_on_its_target_does_not_block_others():
     plan = Plan([planned(0), planned(1), planned(2), planned(3, "a", "c")])
     view = view_of("aaaa")
     known = {"sizes": {0: 100, 1: 600, 2: 500, 3: 1000}, "room": {"b": 700}}

@@ -105,7 +105,7 @@ async def everything_works(world):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_happens_nothing_is_lost_nobody_owns_twice_and_it_ends(seed):
+def test_random_crashes_lose_no_record_and_give_no_partition_two_owners(seed):
     async def body(world):
         for name in NAMES[:2]:
             await world.start(name)
@@ -237,7 +237,7 @@ def test_nothing_begins_between_members_of_which_one_is_down():
     run(body)
 
 
-def test_what_stands_still_because_a_member_is_down_takes_nobodys_room():
+def test_a_move_of_a_dead_member_does_not_count_against_the_limits():
     async def body(world):
         await world.start("p-0")
         await world.make_topic(12)
@@ -317,7 +317,7 @@ def test_a_cancelled_move_does_not_come_back_by_itself():
     run(body)
 
 
-def test_a_bug_stops_moves_for_a_while_and_never_for_good(monkeypatch, caplog):
+def test_the_scheduler_retries_after_a_bug(monkeypatch, caplog):
     async def body(world):
         monkeypatch.setattr(scheduler, "_BUG_RETRY_S_FIRST", 0.001)
         await world.start("p-0")

@@ -35,7 +35,7 @@ def test_it_begins_with_what_was_kept():
     assert (member_table.next_move_id, member_table.is_rebalancing) == (9, True)
 
 
-def test_who_is_not_known_is_outside():
+def test_an_unknown_member_is_outside_the_ring():
     assert MemberTable().state("x") is RingState.OUTSIDE
 
 

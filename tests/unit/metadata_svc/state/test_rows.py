@@ -51,6 +51,6 @@ def test_a_ring_state_comes_back_as_it_was(state):
     assert rows.decode_ring_state(rows.encode_ring_state(state)) is state
 
 
-def test_who_is_alive_comes_back_as_it_was():
+def test_live_identities_are_decoded_as_they_were_encoded():
     live = {"gateway/0", "member/partition-0"}
     assert rows.decode_live(rows.encode_live(live)) == live

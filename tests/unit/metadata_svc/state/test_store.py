@@ -45,7 +45,7 @@ def test_topics_members_and_the_revision_are_kept_and_gateways_are_not():
     assert (kept.revision, kept.topics, kept.members) == (7, (TOPIC,), (MEMBER,))
 
 
-def test_what_is_gone_is_kept_no_longer():
+def test_removed_topics_members_and_moves_are_deleted_from_the_store():
     store = MemoryKvStore()
     state = opened(store)
     state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER]))
@@ -63,7 +63,7 @@ def test_lost_volumes_are_kept_for_good():
     assert StateStore(store).load().lost_volumes == {"v-1": "p", "v-2": "q"}
 
 
-def test_who_is_alive_is_kept_until_a_change_says_otherwise():
+def test_live_identities_stay_stored_until_a_change_replaces_them():
     store = MemoryKvStore()
     state = opened(store)
     state.save_change(1, Mutation(live={"gateway/0", "member/p"}))

@@ -75,7 +75,7 @@ def test_a_replication_factor_below_one_or_above_the_live_gateways_is_refused(fa
     assert refusals(NewTopic("t", 1, factor)) == [TopicRefusal.INVALID_REPLICATION_FACTOR]
 
 
-def test_one_copy_can_be_had_even_where_no_gateway_lives():
+def test_a_replication_factor_of_one_is_accepted_without_a_live_gateway():
     assert refusals(NewTopic("t", 1, 1), gateways=()) == [None]
 
 

@@ -10,7 +10,7 @@ def owners(topics):
     return [placement.owner for topic in topics for placement in topic]
 
 
-def test_one_member_owns_all_from_the_first_epoch_on():
+def test_a_single_member_owns_all_partitions_from_the_first_epoch():
     assert place([(ONE, 2), (TWO, 1)], {"p"}, {}) == [
         (Placement("p", 0), Placement("p", 0)),
         (Placement("p", 0),),
@@ -22,12 +22,12 @@ def test_the_topics_of_one_request_know_of_each_other():
     assert Counter(owners(place(topics, {"a", "b", "c"}, {}))) == {"a": 10, "b": 10, "c": 10}
 
 
-def test_who_has_much_already_gets_less():
+def test_a_member_with_more_partitions_gets_fewer_new_ones():
     shares = Counter(owners(place([(ONE, 30)], {"a", "b", "c"}, {"a": 30})))
     assert shares == {"b": 15, "c": 15}
 
 
-def test_what_others_have_who_get_nothing_new_does_not_count():
+def test_the_load_of_members_that_are_not_candidates_does_not_count():
     shares = Counter(owners(place([(ONE, 2)], {"a", "b"}, {"gone": 1_000})))
     assert shares == {"a": 1, "b": 1}
 

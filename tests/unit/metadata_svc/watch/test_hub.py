@@ -137,7 +137,7 @@ def test_the_wait_is_over_when_all_watchers_of_then_have_acknowledged():
     run(body)
 
 
-def test_who_joins_later_is_not_waited_for():
+def test_a_wait_ignores_watchers_that_join_later():
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
@@ -155,7 +155,7 @@ def test_who_joins_later_is_not_waited_for():
     run(body)
 
 
-def test_who_leaves_is_waited_for_no_longer():
+def test_a_wait_ends_when_the_missing_watcher_leaves():
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
@@ -201,7 +201,7 @@ def test_a_later_acknowledgement_covers_earlier_revisions_and_an_older_one_takes
     run(body)
 
 
-def test_what_was_not_handed_out_cannot_be_acknowledged():
+def test_an_acknowledgement_counts_only_for_changes_that_were_handed_out():
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
@@ -243,7 +243,7 @@ def test_ending_all_wakes_everybody_who_waits():
     run(body)
 
 
-def test_what_was_not_acknowledged_before_the_end_of_all_counts_as_not_acknowledged():
+def test_a_stop_fails_waits_for_acknowledgements():
     async def body():
         cluster = Cluster()
         cluster.hub.add("w")

@@ -42,7 +42,7 @@ def test_a_few_messages_are_kept_and_one_snapshot():
     assert messages.of(change(0)) is not first
 
 
-def test_of_another_snapshot_only_topics_that_changed_are_made_anew(monkeypatch):
+def test_a_later_snapshot_encodes_only_changed_topics(monkeypatch):
     made = []
 
     def counted(one):
