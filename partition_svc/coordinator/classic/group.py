@@ -71,10 +71,10 @@ class ClassicGroup:
         """Changes the state as the table of `state.py` says. Raises `IllegalTransition`."""
         self._state = next_state(self._state, event)
 
-    def transition_at(self, event: ClassicGroupEvent, effects: CoordinatorResult) -> None:
+    def transition_at(self, event: ClassicGroupEvent, result: CoordinatorResult) -> None:
         """As `transition`; sets `state_since_ms`, which is stored with the group."""
         self.transition(event)
-        self.state_since_ms = effects.wall_ms
+        self.state_since_ms = result.wall_ms
 
     def restore(self, stored: StoredGroup) -> None:
         """Takes over what the log has of a new group; members have no deadlines yet."""
@@ -95,23 +95,23 @@ class ClassicGroup:
         member.deadline_ms = now_ms + member.session_timeout_ms
         self.schedule(member.deadline_ms)
 
-    def remove_member(self, member: ClassicGroupMember, effects: CoordinatorResult) -> None:
+    def remove_member(self, member: ClassicGroupMember, result: CoordinatorResult) -> None:
         """Removes a member and rejects its pending join and sync."""
-        member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
+        member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, result)
         self.members.remove(member)
 
-    def store(self, effects: CoordinatorResult) -> None:
+    def store(self, result: CoordinatorResult) -> None:
         """Writes the record of the group as it is now."""
         self.is_stored = True
-        effects.records.append(GroupRecord(self.group_id, self._stored()))
+        result.records.append(GroupRecord(self.group_id, self._stored()))
 
-    def write_tombstone(self, effects: CoordinatorResult) -> None:
+    def write_tombstone(self, result: CoordinatorResult) -> None:
         if self.is_stored:
-            effects.records.append(GroupRecord(self.group_id, None))
+            result.records.append(GroupRecord(self.group_id, None))
 
-    def delete(self, effects: CoordinatorResult) -> None:
+    def delete(self, result: CoordinatorResult) -> None:
         """Deletes an empty group."""
-        self.write_tombstone(effects)
+        self.write_tombstone(result)
         self.transition(ClassicGroupEvent.DELETED)
 
     def _stored(self) -> StoredGroup:

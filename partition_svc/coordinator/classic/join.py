@@ -18,33 +18,33 @@ from partition_svc.coordinator.records.result import CoordinatorResult, PendingR
 _PENDING_MAX: Final = 10_000
 
 
-class Joining(NamedTuple):
+class PendingJoin(NamedTuple):
     """A JoinGroup request. `new_member_id`: used where the request has none; never used before."""
 
     request: JoinGroup
-    ticket: PendingReply
+    pending: PendingReply
     new_member_id: str
 
 
-def join(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
+def join(group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorResult) -> None:
     """Responds at once if the request is rejected or changes nothing, else with the generation."""
-    request, ticket, _ = joining
+    request, pending, _ = pending_join
     member_id = request.member_id
     refusal = _refusal(group, request)
     if refusal is not None:
-        effects.reply(ticket, Joined(member_id, refusal=refusal))
+        result.reply(pending, Joined(member_id, refusal=refusal))
     elif not _has_room(group, member_id):
-        effects.reply(ticket, Joined(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
-        _reject_surplus(group, member_id, effects)
+        result.reply(pending, Joined(refusal=GroupRefusal.GROUP_MAX_SIZE_REACHED))
+        _reject_surplus(group, member_id, result)
     elif not member_id:
-        _join_without_id(group, joining, effects)
+        _join_without_id(group, pending_join, result)
     elif member_id not in group.members.pending:
-        _rejoin(group, joining, effects)
+        _rejoin(group, pending_join, result)
     elif request.group_instance_id is not None:
         # Kafka raises an IllegalStateException: static members never get pending ids.
-        effects.reply(ticket, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
+        result.reply(pending, Joined(refusal=GroupRefusal.UNKNOWN_SERVER_ERROR))
     else:
-        _add_member(group, joining, member_id, effects)
+        _add_member(group, pending_join, member_id, result)
 
 
 def _refusal(group: ClassicGroup, request: JoinGroup) -> GroupRefusal | None:
@@ -74,28 +74,30 @@ def _has_room(group: ClassicGroup, member_id: str) -> bool:
         return True
     if group.state is not ClassicGroupState.PREPARING_REBALANCE:
         return member_id in members
-    joined = [member.member_id for member in members if member.join_ticket is not None]
+    joined = [member.member_id for member in members if member.pending_join is not None]
     return member_id in joined or len(joined) < size_max
 
 
-def _reject_surplus(group: ClassicGroup, member_id: str, effects: CoordinatorResult) -> None:
+def _reject_surplus(group: ClassicGroup, member_id: str, result: CoordinatorResult) -> None:
     group.members.pending.pop(member_id, None)
     if member_id in group.members:
-        group.remove_member(group.members[member_id], effects)
-    rebalance.maybe_complete_join(group, effects)
+        group.remove_member(group.members[member_id], result)
+    rebalance.maybe_complete_join(group, result)
 
 
-def _join_without_id(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
-    request, ticket, new_member_id = joining
+def _join_without_id(
+    group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorResult
+) -> None:
+    request, pending, new_member_id = pending_join
     static_id = group.members.id_of(request.group_instance_id)
     if static_id is not None:
         member = group.members[static_id]
-        static_members.replace(group, member, joining, effects)
+        static_members.replace(group, member, pending_join, result)
     elif request.group_instance_id is None and request.needs_member_id:
-        _add_pending_id(group, new_member_id, effects.now_ms + request.session_timeout_ms)
-        effects.reply(ticket, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
+        _add_pending_id(group, new_member_id, result.now_ms + request.session_timeout_ms)
+        result.reply(pending, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
-        _add_member(group, joining, new_member_id, effects)
+        _add_member(group, pending_join, new_member_id, result)
 
 
 def _add_pending_id(group: ClassicGroup, member_id: str, expires_ms: int) -> None:
@@ -108,30 +110,30 @@ def _add_pending_id(group: ClassicGroup, member_id: str, expires_ms: int) -> Non
 
 
 def _add_member(
-    group: ClassicGroup, joining: Joining, member_id: str, effects: CoordinatorResult
+    group: ClassicGroup, pending_join: PendingJoin, member_id: str, result: CoordinatorResult
 ) -> None:
-    request, ticket, _ = joining
+    request, pending, _ = pending_join
     member = joining_member(request, member_id)
     member.is_new = True
-    member.hold_join(ticket, effects)
-    member.deadline_ms = effects.now_ms + group.settings.new_member_join_timeout_ms
+    member.hold_join(pending, result)
+    member.deadline_ms = result.now_ms + group.settings.new_member_join_timeout_ms
     if not group.members:
         group.protocol_type = request.protocol_type
     group.members.add(member)
     group.has_newcomer = True
     group.schedule(member.deadline_ms)
-    rebalance.rebalance_or_complete_join(group, effects)
+    rebalance.rebalance_or_complete_join(group, result)
 
 
-def _rejoin(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -> None:
+def _rejoin(group: ClassicGroup, pending_join: PendingJoin, result: CoordinatorResult) -> None:
     """Rebalances if the member's protocols changed, or if the leader of a Stable group joins again.
 
     Other members get the current generation.
     """
-    request, ticket, _ = joining
+    request, pending, _ = pending_join
     refusal = group.members.check(request.member_id, request.group_instance_id)
     if refusal is not None:
-        effects.reply(ticket, Joined(request.member_id, refusal=refusal))
+        result.reply(pending, Joined(request.member_id, refusal=refusal))
         return
     member = group.members[request.member_id]
     leads = group.members.leader == member.member_id
@@ -139,10 +141,10 @@ def _rejoin(group: ClassicGroup, joining: Joining, effects: CoordinatorResult) -
     forces_rebalance = leads and group.state is ClassicGroupState.STABLE
     is_same = tuple(member.protocols) == tuple(request.protocols)
     if not is_joining and not forces_rebalance and is_same:
-        effects.reply(ticket, rebalance.current_generation(group, member, leads=leads))
+        result.reply(pending, rebalance.current_generation(group, member, leads=leads))
         return
     group.members.set_protocols(member, request.protocols)
     member.rebalance_timeout_ms = request.rebalance_timeout_ms
     member.session_timeout_ms = request.session_timeout_ms
-    member.hold_join(ticket, effects)
-    rebalance.rebalance_or_complete_join(group, effects)
+    member.hold_join(pending, result)
+    rebalance.rebalance_or_complete_join(group, result)

@@ -20,7 +20,7 @@ from partition_svc.coordinator.records.stored import StoredMember
 class ClassicGroupMember:
     """`is_new`: no generation has started since it joined. `deadline_ms`: the end of its session.
 
-    `join_ticket`, `sync_ticket`: its pending requests.
+    `pending_join`, `pending_sync`: its pending requests.
     """
 
     member_id: str
@@ -32,13 +32,13 @@ class ClassicGroupMember:
     assignment: bytes = b""
     deadline_ms: int = 0
     is_new: bool = False
-    join_ticket: PendingReply | None = None
-    sync_ticket: PendingReply | None = None
+    pending_join: PendingReply | None = None
+    pending_sync: PendingReply | None = None
 
     @property
     def is_waiting(self) -> bool:
         """True if the session does not expire: a request of a member that is not new is pending."""
-        has_pending = self.join_ticket is not None or self.sync_ticket is not None
+        has_pending = self.pending_join is not None or self.pending_sync is not None
         return has_pending and not self.is_new
 
     def metadata(self, protocol: str | None) -> bytes:
@@ -52,32 +52,32 @@ class ClassicGroupMember:
         """Returns the first of its protocols that is a candidate; there is one."""
         return next(each.name for each in self.protocols if each.name in candidates)
 
-    def hold_join(self, ticket: PendingReply, effects: CoordinatorResult) -> None:
+    def hold_join(self, pending: PendingReply, result: CoordinatorResult) -> None:
         """Keeps a join pending. Rejects one that was pending before; its caller may join again."""
         self.respond_to_join(
-            _rejected_join(self.member_id, GroupRefusal.REBALANCE_IN_PROGRESS), effects
+            _rejected_join(self.member_id, GroupRefusal.REBALANCE_IN_PROGRESS), result
         )
-        self.join_ticket = ticket
+        self.pending_join = pending
 
-    def hold_sync(self, ticket: PendingReply, effects: CoordinatorResult) -> None:
+    def hold_sync(self, pending: PendingReply, result: CoordinatorResult) -> None:
         """Keeps a sync pending. Rejects one that was pending before."""
-        self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), effects)
-        self.sync_ticket = ticket
+        self.respond_to_sync(Synced(refusal=GroupRefusal.REBALANCE_IN_PROGRESS), result)
+        self.pending_sync = pending
 
-    def respond_to_join(self, joined: Joined, effects: CoordinatorResult) -> None:
-        if self.join_ticket is not None:
-            effects.reply(self.join_ticket, joined)
-            self.join_ticket = None
+    def respond_to_join(self, joined: Joined, result: CoordinatorResult) -> None:
+        if self.pending_join is not None:
+            result.reply(self.pending_join, joined)
+            self.pending_join = None
 
-    def respond_to_sync(self, synced: Synced, effects: CoordinatorResult) -> None:
-        if self.sync_ticket is not None:
-            effects.reply(self.sync_ticket, synced)
-            self.sync_ticket = None
+    def respond_to_sync(self, synced: Synced, result: CoordinatorResult) -> None:
+        if self.pending_sync is not None:
+            result.reply(self.pending_sync, synced)
+            self.pending_sync = None
 
-    def reject_pending(self, refusal: GroupRefusal, effects: CoordinatorResult) -> None:
+    def reject_pending(self, refusal: GroupRefusal, result: CoordinatorResult) -> None:
         """Rejects the pending join and sync."""
-        self.respond_to_join(_rejected_join(self.member_id, refusal), effects)
-        self.respond_to_sync(Synced(refusal=refusal), effects)
+        self.respond_to_join(_rejected_join(self.member_id, refusal), result)
+        self.respond_to_sync(Synced(refusal=refusal), result)
 
     def joined(self, protocol: str | None) -> JoinedMember:
         return JoinedMember(self.member_id, self.group_instance_id, self.metadata(protocol))

@@ -102,7 +102,7 @@ class ClassicGroupMembers:
     @property
     def have_all_joined(self) -> bool:
         """True if all members have joined and no member id is pending."""
-        return not self.pending and all(member.join_ticket is not None for member in self)
+        return not self.pending and all(member.pending_join is not None for member in self)
 
     @property
     def rebalance_timeout_ms(self) -> int:
@@ -110,7 +110,7 @@ class ClassicGroupMembers:
 
     def elect_joined_leader(self) -> bool:
         """Makes a member that joined the leader, preferably the current one. False: none joined."""
-        joined = [member.member_id for member in self if member.join_ticket is not None]
+        joined = [member.member_id for member in self if member.pending_join is not None]
         if self.leader not in joined:
             self.leader = joined[0] if joined else self.leader
         return bool(joined)

@@ -15,26 +15,26 @@ from partition_svc.coordinator.records.result import CoordinatorResult, PendingR
 def replace(
     group: ClassicGroup,
     member: ClassicGroupMember,
-    joining: tuple[JoinGroup, PendingReply, str],
-    effects: CoordinatorResult,
+    pending_join: tuple[JoinGroup, PendingReply, str],
+    result: CoordinatorResult,
 ) -> None:
     """Replaces `member`, which is fenced from now on, by one with a new member id.
 
     A Stable group that keeps its protocol does not rebalance: the assignment stays.
     """
-    request, ticket, new_member_id = joining
+    request, pending, new_member_id = pending_join
     old_leader = group.members.leader
     new_member = joining_member(request, new_member_id)
     new_member.assignment = member.assignment
-    member.reject_pending(GroupRefusal.FENCED_INSTANCE_ID, effects)
+    member.reject_pending(GroupRefusal.FENCED_INSTANCE_ID, result)
     group.members.replace(member, new_member)
-    group.extend_session(new_member, effects.now_ms)
-    new_member.hold_join(ticket, effects)
+    group.extend_session(new_member, result.now_ms)
+    new_member.hold_join(pending, result)
     is_stable = group.state is ClassicGroupState.STABLE
     if is_stable and group.members.choose_protocol() == group.protocol:
-        _respond_without_rebalance(group, new_member, request, old_leader, effects)
+        _respond_without_rebalance(group, new_member, request, old_leader, result)
     else:
-        rebalance.rebalance_or_complete_join(group, effects)
+        rebalance.rebalance_or_complete_join(group, result)
 
 
 def _respond_without_rebalance(
@@ -42,7 +42,7 @@ def _respond_without_rebalance(
     new_member: ClassicGroupMember,
     request: JoinGroup,
     old_leader: str | None,
-    effects: CoordinatorResult,
+    result: CoordinatorResult,
 ) -> None:
     """Makes sure that a returning leader does not compute an assignment.
 
@@ -54,5 +54,5 @@ def _respond_without_rebalance(
     joined.skip_assignment = leads and may_lead
     if not may_lead:
         joined.leader = old_leader or ""
-    new_member.respond_to_join(joined, effects)
-    group.store(effects)
+    new_member.respond_to_join(joined, result)
+    group.store(result)

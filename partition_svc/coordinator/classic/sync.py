@@ -13,21 +13,21 @@ from partition_svc.coordinator.records.result import CoordinatorResult, PendingR
 
 
 def sync(
-    group: ClassicGroup, request: SyncGroup, ticket: PendingReply, effects: CoordinatorResult
+    group: ClassicGroup, request: SyncGroup, pending: PendingReply, result: CoordinatorResult
 ) -> None:
     """Holds the request until the leader's SyncGroup supplies the assignment."""
     refusal = _refusal(group, request)
     if refusal is not None:
-        effects.reply(ticket, Synced(refusal=refusal))
+        result.reply(pending, Synced(refusal=refusal))
         return
     member = group.members[request.member_id]
     _mark_synced(group, member)
     if group.state is ClassicGroupState.STABLE:
-        effects.reply(ticket, _assignment(group, member))
+        result.reply(pending, _assignment(group, member))
         return
-    member.hold_sync(ticket, effects)
+    member.hold_sync(pending, result)
     if member.member_id == group.members.leader:
-        _assign(group, request, effects)
+        _assign(group, request, result)
 
 
 def _refusal(group: ClassicGroup, request: SyncGroup) -> GroupRefusal | None:
@@ -59,16 +59,16 @@ def _mark_synced(group: ClassicGroup, member: ClassicGroupMember) -> None:
         group.sync_by_ms = NO_DEADLINE
 
 
-def _assign(group: ClassicGroup, request: SyncGroup, effects: CoordinatorResult) -> None:
+def _assign(group: ClassicGroup, request: SyncGroup, result: CoordinatorResult) -> None:
     """Members that the leader did not list get an empty assignment."""
     assignments = {each.member_id: each.assignment for each in request.assignments}
-    group.transition_at(ClassicGroupEvent.ASSIGNMENT_RECEIVED, effects)
+    group.transition_at(ClassicGroupEvent.ASSIGNMENT_RECEIVED, result)
     for member in group.members:
         member.assignment = assignments.get(member.member_id, b"")
-        if member.sync_ticket is not None:
-            member.respond_to_sync(_assignment(group, member), effects)
-            group.extend_session(member, effects.now_ms)
-    group.store(effects)
+        if member.pending_sync is not None:
+            member.respond_to_sync(_assignment(group, member), result)
+            group.extend_session(member, result.now_ms)
+    group.store(result)
 
 
 def _assignment(group: ClassicGroup, member: ClassicGroupMember) -> Synced:

@@ -6,7 +6,7 @@ GroupMetadataManager.classicGroupJoinToConsumerGroup.
 
 from common.ports.classic_groups import Joined, JoinGroup
 from common.ports.group_errors import GroupRefusal
-from partition_svc.coordinator.classic.join import Joining
+from partition_svc.coordinator.classic.join import PendingJoin
 from partition_svc.coordinator.consumer.assignment_conversion import from_topic_names
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import JOIN_GROUP_MEMBER_EPOCH, ConsumerGroupMember
@@ -37,16 +37,16 @@ def join_refusal(group: ConsumerGroup, request: JoinGroup) -> GroupRefusal | Non
     return None
 
 
-def join(group: ConsumerGroup, joining: Joining, effects: CoordinatorResult) -> None:
+def join(group: ConsumerGroup, pending_join: PendingJoin, result: CoordinatorResult) -> None:
     """Adds or updates the member. A static one without an id replaces that of its instance id."""
-    request, ticket, new_member_id = joining
+    request, pending, new_member_id = pending_join
     refusal = join_refusal(group, request)
     if refusal is not None:
-        effects.reply(ticket, Joined(request.member_id, refusal=refusal))
+        result.reply(pending, Joined(request.member_id, refusal=refusal))
     elif not request.member_id and request.group_instance_id is None and request.needs_member_id:
-        effects.reply(ticket, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
+        result.reply(pending, Joined(new_member_id, refusal=GroupRefusal.MEMBER_ID_REQUIRED))
     else:
-        effects.reply(ticket, _joined(group, request, request.member_id or new_member_id, effects))
+        result.reply(pending, _joined(group, request, request.member_id or new_member_id, result))
 
 
 def _supports_protocols(group: ConsumerGroup, request: JoinGroup) -> bool:
@@ -75,7 +75,7 @@ def _existing_member(
 
 
 def _joined(
-    group: ConsumerGroup, request: JoinGroup, member_id: str, effects: CoordinatorResult
+    group: ConsumerGroup, request: JoinGroup, member_id: str, result: CoordinatorResult
 ) -> Joined:
     existing = _existing_member(group, request)
     before = (
@@ -85,12 +85,12 @@ def _joined(
     subscription = read_subscription(request.protocols[0].metadata)
     assert subscription is not None, "join_refusal has parsed it"
     wanted = _stored_subscription(before, request, subscription)
-    member = subscribe(group, before, member_id, wanted, effects)
+    member = subscribe(group, before, member_id, wanted, result)
     owned = from_topic_names(subscription.owned, group.view)
     is_new = member.epoch == JOIN_GROUP_MEMBER_EPOCH
-    reconcile(group, member, owned, effects, is_new=is_new)
+    reconcile(group, member, owned, result, is_new=is_new)
     member.join_by_ms = NO_DEADLINE
-    member.sync_by_ms = effects.now_ms + request.rebalance_timeout_ms
+    member.sync_by_ms = result.now_ms + request.rebalance_timeout_ms
     group.schedule(member.sync_by_ms)
     return Joined(
         member_id=member_id,

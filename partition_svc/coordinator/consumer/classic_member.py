@@ -52,7 +52,7 @@ def sync(group: ConsumerGroup, request: SyncGroup, now_ms: int) -> Synced:
 
 
 def heartbeat(
-    group: ConsumerGroup, request: GroupHeartbeat, effects: CoordinatorResult
+    group: ConsumerGroup, request: GroupHeartbeat, result: CoordinatorResult
 ) -> GroupRefusal | None:
     """Returns REBALANCE_IN_PROGRESS if the member has to join within its rebalance timeout."""
     member = _classic_member(group, request.member_id, request.group_instance_id)
@@ -61,15 +61,15 @@ def heartbeat(
     if request.generation_id != member.epoch:
         return GroupRefusal.ILLEGAL_GENERATION
     if group.revision != group.view.revision and refresh_topics(group):
-        group.bump_epoch(effects)
-    group.extend_session(member, effects.now_ms)
+        group.bump_epoch(result)
+    group.extend_session(member, result.now_ms)
     if not _has_to_join(group, member):
         return None
-    _await_join(group, member, effects.now_ms)
+    _await_join(group, member, result.now_ms)
     return GroupRefusal.REBALANCE_IN_PROGRESS
 
 
-def leave(group: ConsumerGroup, request: LeaveGroup, effects: CoordinatorResult) -> Left:
+def leave(group: ConsumerGroup, request: LeaveGroup, result: CoordinatorResult) -> Left:
     """Removes members of either protocol: operators remove consumer members so, as in Kafka.
 
     The group may have to be downgraded afterwards.
@@ -77,7 +77,7 @@ def leave(group: ConsumerGroup, request: LeaveGroup, effects: CoordinatorResult)
     leaving: dict[str, ConsumerGroupMember] = {}
     left = [_leave(group, each, leaving) for each in request.members]
     if leaving:
-        group.remove_members(leaving.values(), effects)
+        group.remove_members(leaving.values(), result)
     return Left(left)
 
 

@@ -16,17 +16,17 @@ from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import StoredClassic
 
 
-def downgraded(group: ConsumerGroup, effects: CoordinatorResult) -> ClassicGroup:
+def downgraded(group: ConsumerGroup, result: CoordinatorResult) -> ClassicGroup:
     """Returns the classic group that replaces `group`, whose epoch becomes the generation.
 
     The group rebalances; until then members keep their assignments. Its record names no leader, so
     that a coordinator that loads it starts the rebalance too.
     """
-    classic = _converted(group, effects)
+    classic = _converted(group, result)
     classic.members.leader = None
-    classic.transition_at(ClassicGroupEvent.DOWNGRADED, effects)
-    rebalance.prepare_rebalance(classic, effects)
-    classic.store(effects)
+    classic.transition_at(ClassicGroupEvent.DOWNGRADED, result)
+    rebalance.prepare_rebalance(classic, result)
+    classic.store(result)
     return classic
 
 
@@ -43,7 +43,7 @@ def member_to_replace(group: ConsumerGroup, request: JoinGroup) -> ConsumerGroup
 
 
 def downgrade_for_replacement(
-    group: ConsumerGroup, last: ConsumerGroupMember, request: JoinGroup, effects: CoordinatorResult
+    group: ConsumerGroup, last: ConsumerGroupMember, request: JoinGroup, result: CoordinatorResult
 ) -> ClassicGroup:
     """Converts the group to classic, with `last` as the static member that `request` replaces.
 
@@ -54,15 +54,15 @@ def downgrade_for_replacement(
     )
     last.classic = StoredClassic(request.session_timeout_ms, tuple(request.protocols))
     if not is_reconciled:
-        return downgraded(group, effects)
-    classic = _converted(group, effects)
-    classic.transition_at(ClassicGroupEvent.DOWNGRADED, effects)
-    classic.store(effects)
+        return downgraded(group, result)
+    classic = _converted(group, result)
+    classic.transition_at(ClassicGroupEvent.DOWNGRADED, result)
+    classic.store(result)
     return classic
 
 
-def _converted(group: ConsumerGroup, effects: CoordinatorResult) -> ClassicGroup:
-    group.write_tombstones(effects)
+def _converted(group: ConsumerGroup, result: CoordinatorResult) -> ClassicGroup:
+    group.write_tombstones(result)
     classic = ClassicGroup(group.group_id, group.settings)
     classic.protocol_type = CONSUMER_PROTOCOL_TYPE
     classic.generation_id = group.epoch
@@ -78,6 +78,6 @@ def _converted(group: ConsumerGroup, effects: CoordinatorResult) -> ClassicGroup
             assignment_bytes(member.assigned_or_revoking, member.classic, group.view),
         )
         classic.members.add(converted)
-        classic.extend_session(converted, effects.now_ms)
+        classic.extend_session(converted, result.now_ms)
     classic.protocol = classic.members.choose_protocol()
     return classic

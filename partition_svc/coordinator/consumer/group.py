@@ -112,28 +112,28 @@ class ConsumerGroup:
         member.deadline_ms = now_ms + (classic.session_timeout_ms if classic else timeout_ms)
         self.schedule(member.deadline_ms)
 
-    def bump_epoch(self, effects: CoordinatorResult) -> None:
+    def bump_epoch(self, result: CoordinatorResult) -> None:
         self.epoch += 1
-        self.store_epoch(effects)
+        self.store_epoch(result)
 
-    def store_epoch(self, effects: CoordinatorResult) -> None:
+    def store_epoch(self, result: CoordinatorResult) -> None:
         self.is_stored = True
         stored = StoredEpoch(self.epoch, self.metadata_hash)
-        effects.records.append(EpochRecord(self.group_id, stored))
+        result.records.append(EpochRecord(self.group_id, stored))
 
-    def store_subscription(self, member: ConsumerGroupMember, effects: CoordinatorResult) -> None:
+    def store_subscription(self, member: ConsumerGroupMember, result: CoordinatorResult) -> None:
         record = SubscriptionRecord(self.group_id, member.member_id, member.subscription())
-        effects.records.append(record)
+        result.records.append(record)
 
-    def store_target(self, member_id: str, target: Assignment, effects: CoordinatorResult) -> None:
+    def store_target(self, member_id: str, target: Assignment, result: CoordinatorResult) -> None:
         self.targets[member_id] = target
-        effects.records.append(TargetRecord(self.group_id, member_id, target))
+        result.records.append(TargetRecord(self.group_id, member_id, target))
 
     def store_current_assignment(
-        self, member: ConsumerGroupMember, effects: CoordinatorResult
+        self, member: ConsumerGroupMember, result: CoordinatorResult
     ) -> None:
         record = CurrentRecord(self.group_id, member.member_id, member.current())
-        effects.records.append(record)
+        result.records.append(record)
 
     def update_owners(self, member: ConsumerGroupMember, before: Assignment) -> None:
         """Records the partitions that a member owns now; it owned `before`."""
@@ -142,39 +142,39 @@ class ConsumerGroup:
         for partition in owned:
             self._owners[partition] = member.member_id
 
-    def remove_member(self, member: ConsumerGroupMember, effects: CoordinatorResult) -> None:
+    def remove_member(self, member: ConsumerGroupMember, result: CoordinatorResult) -> None:
         """Removes a member and releases its partitions, without a new epoch."""
         self.members.pop(member.member_id)
         self.targets.pop(member.member_id, None)
         self._release(member, member.assigned_or_revoking)
-        effects.records += (
+        result.records += (
             CurrentRecord(self.group_id, member.member_id, None),
             TargetRecord(self.group_id, member.member_id, None),
             SubscriptionRecord(self.group_id, member.member_id, None),
         )
 
     def remove_members(
-        self, members: Iterable[ConsumerGroupMember], effects: CoordinatorResult
+        self, members: Iterable[ConsumerGroupMember], result: CoordinatorResult
     ) -> None:
         """Removes members in a new epoch.
 
         A group that `should_downgrade` keeps its epoch, which becomes the generation.
         """
         for member in members:
-            self.remove_member(member, effects)
+            self.remove_member(member, result)
         if not self.should_downgrade:
-            self.bump_epoch(effects)
+            self.bump_epoch(result)
 
-    def write_tombstones(self, effects: CoordinatorResult) -> None:
+    def write_tombstones(self, result: CoordinatorResult) -> None:
         """Deletes the records of the group and its members."""
         ids = list(self.members)
-        effects.records += [CurrentRecord(self.group_id, member_id, None) for member_id in ids]
-        effects.records += [TargetRecord(self.group_id, member_id, None) for member_id in ids]
+        result.records += [CurrentRecord(self.group_id, member_id, None) for member_id in ids]
+        result.records += [TargetRecord(self.group_id, member_id, None) for member_id in ids]
         if self.is_stored:
-            effects.records.append(TargetEpochRecord(self.group_id, None))
-        effects.records += [SubscriptionRecord(self.group_id, member_id, None) for member_id in ids]
+            result.records.append(TargetEpochRecord(self.group_id, None))
+        result.records += [SubscriptionRecord(self.group_id, member_id, None) for member_id in ids]
         if self.is_stored:
-            effects.records.append(EpochRecord(self.group_id, None))
+            result.records.append(EpochRecord(self.group_id, None))
         self.is_stored = False
 
     def _release(self, member: ConsumerGroupMember, partitions: Assignment) -> None:

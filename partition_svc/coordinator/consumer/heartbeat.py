@@ -41,7 +41,7 @@ class _Rejected(Exception):
 
 
 def consumer_heartbeat(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
+    group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     """Returns the response. A rejected heartbeat changes nothing.
 
@@ -50,8 +50,8 @@ def consumer_heartbeat(
     try:
         _check(request)
         if request.member_epoch in (LEAVE_GROUP_MEMBER_EPOCH, LEAVE_GROUP_STATIC_MEMBER_EPOCH):
-            return _leave(group, request, effects)
-        return _update(group, request, effects)
+            return _leave(group, request, result)
+        return _update(group, request, result)
     except _Rejected as rejected:
         return rejected.reply
 
@@ -99,16 +99,16 @@ def _invalid_join(request: ConsumerHeartbeat) -> str | None:
 
 
 def _update(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
+    group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     owned = None if request.owned is None else from_owned_partitions(request.owned)
     before = _existing_member(group, request, owned) or ConsumerGroupMember(request.member_id)
     subscription = _merged_subscription(before, request)
     if before.classic is not None:
         before.join_by_ms = before.sync_by_ms = NO_DEADLINE
-    member = subscribe(group, before, request.member_id, subscription, effects)
+    member = subscribe(group, before, request.member_id, subscription, result)
     is_new = request.member_epoch == JOIN_GROUP_MEMBER_EPOCH
-    is_changed = reconcile(group, member, owned, effects, is_new=is_new)
+    is_changed = reconcile(group, member, owned, result, is_new=is_new)
     is_behind = request.member_epoch != member.epoch
     has_assignment = is_new or is_changed or is_behind or _is_full(request)
     return ConsumerHeartbeatTaken(
@@ -224,7 +224,7 @@ def _is_full(request: ConsumerHeartbeat) -> bool:
 
 
 def _leave(
-    group: ConsumerGroup, request: ConsumerHeartbeat, effects: CoordinatorResult
+    group: ConsumerGroup, request: ConsumerHeartbeat, result: CoordinatorResult
 ) -> ConsumerHeartbeatTaken:
     if request.instance_id is None:
         member = group.members.get(request.member_id)
@@ -238,7 +238,7 @@ def _leave(
         before = member.assigned_or_revoking
         member.leave_temporarily()
         group.update_owners(member, before)
-        group.store_current_assignment(member, effects)
+        group.store_current_assignment(member, result)
     else:
-        group.remove_members([member], effects)
+        group.remove_members([member], result)
     return ConsumerHeartbeatTaken(request.member_id, request.member_epoch)

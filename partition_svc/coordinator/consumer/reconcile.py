@@ -27,7 +27,7 @@ def subscribe(
     before: ConsumerGroupMember,
     member_id: str,
     subscription: StoredSubscription,
-    effects: CoordinatorResult,
+    result: CoordinatorResult,
 ) -> ConsumerGroupMember:
     """Sets the subscription of a member, and updates the targets if that changed anything.
 
@@ -39,14 +39,14 @@ def subscribe(
     is_changed = is_new or _assignor_input(old) != _assignor_input(subscription)
     member = before
     if old != subscription or before.member_id != member_id:
-        member = _with_member_id(group, before, member_id, effects)
+        member = _with_member_id(group, before, member_id, result)
         member.subscribe(subscription)
-        group.store_subscription(member, effects)
+        group.store_subscription(member, result)
     if is_changed or group.revision != group.view.revision:
         is_changed |= refresh_topics(group)
     if is_changed:
-        group.bump_epoch(effects)
-    update_targets(group, effects)
+        group.bump_epoch(result)
+    update_targets(group, result)
     return member
 
 
@@ -54,7 +54,7 @@ def reconcile(
     group: ConsumerGroup,
     member: ConsumerGroupMember,
     owned: Assignment | None,
-    effects: CoordinatorResult,
+    result: CoordinatorResult,
     *,
     is_new: bool,
 ) -> bool:
@@ -68,12 +68,12 @@ def reconcile(
     member.reconcile(group.target(member), group.assignment_epoch, owned, group.is_free_for(member))
     group.update_owners(member, owned_before)
     if is_new or member.current() != before:
-        group.store_current_assignment(member, effects)
+        group.store_current_assignment(member, result)
         is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS and member.classic is None
-        revoke_by_ms = effects.now_ms + member.rebalance_timeout_ms
+        revoke_by_ms = result.now_ms + member.rebalance_timeout_ms
         member.revoke_by_ms = revoke_by_ms if is_revoking else NO_DEADLINE
         group.schedule(member.revoke_by_ms)
-    group.extend_session(member, effects.now_ms)
+    group.extend_session(member, result.now_ms)
     return member.assigned != before.assigned
 
 
@@ -88,17 +88,17 @@ def _assignor_input(subscription: StoredSubscription) -> tuple[object, ...]:
 
 
 def _with_member_id(
-    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, effects: CoordinatorResult
+    group: ConsumerGroup, before: ConsumerGroupMember, member_id: str, result: CoordinatorResult
 ) -> ConsumerGroupMember:
     """Returns the member under `member_id`, with the assignment and the target of `before`."""
     if before.member_id == member_id:
         group.members[member_id] = before
         return before
     target = group.target(before)
-    group.remove_member(before, effects)
+    group.remove_member(before, result)
     member = replace(before, member_id=member_id)
     member.epoch = member.previous_epoch = JOIN_GROUP_MEMBER_EPOCH
     group.members[member_id] = member
     group.update_owners(member, EMPTY_ASSIGNMENT)
-    group.store_target(member_id, target, effects)
+    group.store_target(member_id, target, result)
     return member

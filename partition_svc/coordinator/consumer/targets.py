@@ -35,7 +35,7 @@ def refresh_topics(group: ConsumerGroup) -> bool:
     return is_changed
 
 
-def update_targets(group: ConsumerGroup, effects: CoordinatorResult) -> None:
+def update_targets(group: ConsumerGroup, result: CoordinatorResult) -> None:
     """Computes the targets of the group's epoch, unless they are current."""
     if group.assignment_epoch >= group.epoch:
         return
@@ -44,9 +44,9 @@ def update_targets(group: ConsumerGroup, effects: CoordinatorResult) -> None:
     targets = ASSIGNORS[assignor(group)](subscribers, counts)
     for member_id, target in targets.items():
         if group.targets.get(member_id) != target:
-            group.store_target(member_id, target, effects)
+            group.store_target(member_id, target, result)
     group.assignment_epoch = group.epoch
-    effects.records.append(TargetEpochRecord(group.group_id, group.epoch))
+    result.records.append(TargetEpochRecord(group.group_id, group.epoch))
 
 
 def assignor(group: ConsumerGroup) -> str:

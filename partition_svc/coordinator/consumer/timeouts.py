@@ -8,16 +8,16 @@ from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def on_deadline(group: ConsumerGroup, effects: CoordinatorResult) -> None:
+def on_deadline(group: ConsumerGroup, result: CoordinatorResult) -> None:
     """Removes the members whose deadline has passed."""
-    if effects.now_ms < group.next_deadline_ms:
+    if result.now_ms < group.next_deadline_ms:
         return
     members = group.members.values()
-    expired = [member for member in members if member.next_deadline_ms <= effects.now_ms]
+    expired = [member for member in members if member.next_deadline_ms <= result.now_ms]
     if expired:
-        group.remove_members(expired, effects)
+        group.remove_members(expired, result)
     group.next_deadline_ms = min(
-        (one.next_deadline_ms for one in group.members.values()), default=NO_DEADLINE
+        (member.next_deadline_ms for member in members), default=NO_DEADLINE
     )
 
 

@@ -34,14 +34,14 @@ _MALFORMED: Final = "to consumer group because the embedded consumer protocol is
 
 
 def first_heartbeat(
-    classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, effects: CoordinatorResult
+    classic: ClassicGroup, request: ConsumerHeartbeat, view: Topics, result: CoordinatorResult
 ) -> tuple[ConsumerHeartbeatTaken, ConsumerGroup | None]:
     """Handles a heartbeat of the consumer protocol in a classic group.
 
     Returns the response, and the consumer group that replaces `classic` if it was accepted. If it
     was rejected, `classic` stays as it is and nothing is written.
     """
-    attempt = CoordinatorResult(effects.now_ms, wall_clock=effects.wall_clock)
+    attempt = CoordinatorResult(result.now_ms, wall_clock=result.wall_clock)
     if classic.state is ClassicGroupState.EMPTY:
         group = ConsumerGroup(classic.group_id, classic.settings, view)
     elif request.member_epoch != JOIN_GROUP_MEMBER_EPOCH:
@@ -55,14 +55,14 @@ def first_heartbeat(
     if reply.refusal is not None:
         return reply, None
     for member in classic.members:
-        member.reject_pending(GroupRefusal.REBALANCE_IN_PROGRESS, effects)
-    classic.write_tombstone(effects)
-    effects.records += attempt.records
+        member.reject_pending(GroupRefusal.REBALANCE_IN_PROGRESS, result)
+    classic.write_tombstone(result)
+    result.records += attempt.records
     return reply, group
 
 
 def _upgraded(
-    classic: ClassicGroup, view: Topics, effects: CoordinatorResult
+    classic: ClassicGroup, view: Topics, result: CoordinatorResult
 ) -> ConsumerGroup | ConsumerHeartbeatTaken:
     """Returns the consumer group, whose records are written, or the rejecting response.
 
@@ -81,8 +81,8 @@ def _upgraded(
         if not _add_member(group, classic, member):
             return _rejected(f"Cannot upgrade the classic group {classic.group_id} {_MALFORMED}")
     for added in group.members.values():
-        group.extend_session(added, effects.now_ms)
-    _store(group, effects)
+        group.extend_session(added, result.now_ms)
+    _store(group, result)
     return group
 
 
@@ -138,12 +138,12 @@ def _stored_subscription(
     )
 
 
-def _store(group: ConsumerGroup, effects: CoordinatorResult) -> None:
+def _store(group: ConsumerGroup, result: CoordinatorResult) -> None:
     for member in group.members.values():
-        group.store_subscription(member, effects)
-    group.store_epoch(effects)
+        group.store_subscription(member, result)
+    group.store_epoch(result)
     for member_id, target in group.targets.items():
-        group.store_target(member_id, target, effects)
-    effects.records.append(TargetEpochRecord(group.group_id, group.assignment_epoch))
+        group.store_target(member_id, target, result)
+    result.records.append(TargetEpochRecord(group.group_id, group.assignment_epoch))
     for member in group.members.values():
-        group.store_current_assignment(member, effects)
+        group.store_current_assignment(member, result)

@@ -7,7 +7,7 @@ from partition_svc.coordinator.offsets import classic_rules, consumer_rules
 from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def delete(group: GroupState, effects: CoordinatorResult) -> GroupResult:
+def delete(group: GroupState, result: CoordinatorResult) -> GroupResult:
     """Deletes a group without members, and its offsets (DeleteGroups)."""
     refusal = None
     if not group.exists:
@@ -15,26 +15,26 @@ def delete(group: GroupState, effects: CoordinatorResult) -> GroupResult:
     elif not group.is_empty:
         refusal = GroupRefusal.NON_EMPTY_GROUP
     else:
-        group.offsets.delete_where(lambda *_: True, effects)
-        _delete_members(group, effects)
+        group.offsets.delete_where(lambda *_: True, result)
+        _delete_members(group, result)
     return GroupResult(group.group_id, refusal)
 
 
-def expire_offsets(group: GroupState, effects: CoordinatorResult) -> None:
+def expire_offsets(group: GroupState, result: CoordinatorResult) -> None:
     """Deletes expired offsets, and the group itself if it is empty without them.
 
     A group with pending member ids stays: their members are about to join.
     """
-    is_expired = classic_rules.expiry_rule(group.classic, effects.wall_ms)
+    is_expired = classic_rules.expiry_rule(group.classic, result.wall_ms)
     if group.consumer is not None:
-        is_expired = consumer_rules.expiry_rule(group.consumer, effects.wall_ms)
+        is_expired = consumer_rules.expiry_rule(group.consumer, result.wall_ms)
     if is_expired is not None:
-        group.offsets.delete_where(is_expired, effects)
+        group.offsets.delete_where(is_expired, result)
     if group.is_empty and not group.classic.members.pending and not group.offsets:
-        _delete_members(group, effects)
+        _delete_members(group, result)
 
 
-def _delete_members(group: GroupState, effects: CoordinatorResult) -> None:
+def _delete_members(group: GroupState, result: CoordinatorResult) -> None:
     if group.consumer is not None:
-        group.consumer.write_tombstones(effects)
-    group.classic.delete(effects)
+        group.consumer.write_tombstones(result)
+    group.classic.delete(result)

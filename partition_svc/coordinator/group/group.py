@@ -30,7 +30,7 @@ from partition_svc.coordinator.classic import describe as classic_describe
 from partition_svc.coordinator.classic import timeouts as classic_timeouts
 from partition_svc.coordinator.classic.group import ClassicGroup
 from partition_svc.coordinator.classic.heartbeat import heartbeat
-from partition_svc.coordinator.classic.join import Joining, join
+from partition_svc.coordinator.classic.join import PendingJoin, join
 from partition_svc.coordinator.classic.leave import leave
 from partition_svc.coordinator.classic.sync import sync
 from partition_svc.coordinator.consumer import classic_join, classic_member, downgrade, upgrade
@@ -53,107 +53,107 @@ class Group(GroupState):
 
     def on_deadline(self, now_ms: int) -> CoordinatorResult:
         """Expires sessions, joins, syncs and revocations that are due."""
-        effects = self._effects(now_ms)
-        classic_timeouts.on_deadline(self.classic, effects)
+        result = self._new_result(now_ms)
+        classic_timeouts.on_deadline(self.classic, result)
         if self.consumer is not None:
-            consumer_timeouts.on_deadline(self.consumer, effects)
-            self._maybe_downgrade(effects)
-        return effects
+            consumer_timeouts.on_deadline(self.consumer, result)
+            self._maybe_downgrade(result)
+        return result
 
     def join(
-        self, request: JoinGroup, ticket: PendingReply, now_ms: int, new_member_id: str
+        self, request: JoinGroup, pending: PendingReply, now_ms: int, new_member_id: str
     ) -> CoordinatorResult:
         """`new_member_id`: used where the request has no member id; never used before."""
-        effects = self._effects(now_ms)
-        joining = Joining(request, ticket, new_member_id)
+        result = self._new_result(now_ms)
+        pending_join = PendingJoin(request, pending, new_member_id)
         group = self.consumer_with_members
         if group is not None:
             last = downgrade.member_to_replace(group, request)
             if last is None or classic_join.join_refusal(group, request) is not None:
-                classic_join.join(group, joining, effects)
-                return effects
-            classic = downgrade.downgrade_for_replacement(group, last, request, effects)
+                classic_join.join(group, pending_join, result)
+                return result
+            classic = downgrade.downgrade_for_replacement(group, last, request, result)
             self.classic, self.consumer = classic, None
-        join(self.classic, joining, effects)
+        join(self.classic, pending_join, result)
         if self.consumer is not None and (self.classic.members or self.classic.members.pending):
-            self.consumer.write_tombstones(effects)
+            self.consumer.write_tombstones(result)
             self.consumer = None
-        return effects
+        return result
 
-    def sync(self, request: SyncGroup, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
-        effects = self._effects(now_ms)
+    def sync(self, request: SyncGroup, pending: PendingReply, now_ms: int) -> CoordinatorResult:
+        result = self._new_result(now_ms)
         group = self.consumer_with_members
         if group is None:
-            sync(self.classic, request, ticket, effects)
+            sync(self.classic, request, pending, result)
         else:
-            effects.reply(ticket, classic_member.sync(group, request, now_ms))
-        return effects
+            result.reply(pending, classic_member.sync(group, request, now_ms))
+        return result
 
     def heartbeat(
-        self, request: GroupHeartbeat, ticket: PendingReply, now_ms: int
+        self, request: GroupHeartbeat, pending: PendingReply, now_ms: int
     ) -> CoordinatorResult:
-        effects = self._effects(now_ms)
+        result = self._new_result(now_ms)
         group = self.consumer_with_members
         if group is None:
             refusal = heartbeat(self.classic, request, now_ms)
         else:
-            refusal = classic_member.heartbeat(group, request, effects)
-        effects.reply(ticket, HeartbeatTaken(refusal))
-        return effects
+            refusal = classic_member.heartbeat(group, request, result)
+        result.reply(pending, HeartbeatTaken(refusal))
+        return result
 
-    def leave(self, request: LeaveGroup, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
-        effects = self._effects(now_ms)
+    def leave(self, request: LeaveGroup, pending: PendingReply, now_ms: int) -> CoordinatorResult:
+        result = self._new_result(now_ms)
         group = self.consumer_with_members
         if group is None:
-            left = leave(self.classic, request, effects)
+            left = leave(self.classic, request, result)
         else:
-            left = classic_member.leave(group, request, effects)
-            self._maybe_downgrade(effects)
-        effects.reply(ticket, left)
-        return effects
+            left = classic_member.leave(group, request, result)
+            self._maybe_downgrade(result)
+        result.reply(pending, left)
+        return result
 
     def consumer_heartbeat(
-        self, request: ConsumerHeartbeat, ticket: PendingReply, now_ms: int, new_member_id: str
+        self, request: ConsumerHeartbeat, pending: PendingReply, now_ms: int, new_member_id: str
     ) -> CoordinatorResult:
         """`new_member_id`: as in `join`."""
-        effects = self._effects(now_ms)
+        result = self._new_result(now_ms)
         if not request.member_id:
             request = replace(request, member_id=new_member_id)
         if self.consumer is None:
-            effects.reply(ticket, self._first_consumer_heartbeat(request, effects))
+            result.reply(pending, self._first_consumer_heartbeat(request, result))
         else:
-            effects.reply(ticket, consumer_heartbeat(self.consumer, request, effects))
-            self._maybe_downgrade(effects)
-        return effects
+            result.reply(pending, consumer_heartbeat(self.consumer, request, result))
+            self._maybe_downgrade(result)
+        return result
 
     def commit(
-        self, request: CommitOffsets, ticket: PendingReply, now_ms: int
+        self, request: CommitOffsets, pending: PendingReply, now_ms: int
     ) -> CoordinatorResult:
-        effects = self._effects(now_ms)
-        effects.reply(ticket, offset_requests.commit(self, request, effects))
-        return effects
+        result = self._new_result(now_ms)
+        result.reply(pending, offset_requests.commit(self, request, result))
+        return result
 
-    def fetch(self, request: FetchOffsets, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
-        return CoordinatorResult(now_ms, [(ticket, offset_requests.fetch(self, request))])
+    def fetch(self, request: FetchOffsets, pending: PendingReply, now_ms: int) -> CoordinatorResult:
+        return CoordinatorResult(now_ms, [(pending, offset_requests.fetch(self, request))])
 
     def delete_offsets(
-        self, request: DeleteOffsets, ticket: PendingReply, now_ms: int
+        self, request: DeleteOffsets, pending: PendingReply, now_ms: int
     ) -> CoordinatorResult:
-        effects = self._effects(now_ms)
-        effects.reply(ticket, offset_requests.delete(self, request, effects))
-        return effects
+        result = self._new_result(now_ms)
+        result.reply(pending, offset_requests.delete(self, request, result))
+        return result
 
-    def delete(self, ticket: PendingReply, now_ms: int) -> CoordinatorResult:
+    def delete(self, pending: PendingReply, now_ms: int) -> CoordinatorResult:
         """Deletes a group without members, and its offsets (DeleteGroups)."""
-        effects = self._effects(now_ms)
-        effects.reply(ticket, deletion.delete(self, effects))
-        return effects
+        result = self._new_result(now_ms)
+        result.reply(pending, deletion.delete(self, result))
+        return result
 
     def expire_offsets(self, now_ms: int) -> CoordinatorResult:
         """Deletes expired offsets, and the group itself if it is empty without them."""
-        effects = self._effects(now_ms)
-        deletion.expire_offsets(self, effects)
-        return effects
+        result = self._new_result(now_ms)
+        deletion.expire_offsets(self, result)
+        return result
 
     def delete_offsets_of_topics(
         self, is_deleted: Callable[[str, bytes], bool], now_ms: int
@@ -163,11 +163,11 @@ class Group(GroupState):
         `is_deleted` gets a topic's name and its id, which is empty if the commit had none. A topic
         that was created again under its name has another id.
         """
-        effects = self._effects(now_ms)
+        result = self._new_result(now_ms)
         self.offsets.delete_where(
-            lambda topic, _, stored: is_deleted(topic, stored.topic_id), effects
+            lambda topic, _, stored: is_deleted(topic, stored.topic_id), result
         )
-        return effects
+        return result
 
     def describe(self) -> DescribedGroup:
         if not self.exists or self.consumer is not None:
@@ -185,16 +185,16 @@ class Group(GroupState):
         return consumer_describe.listed(self.consumer)
 
     def _first_consumer_heartbeat(
-        self, request: ConsumerHeartbeat, effects: CoordinatorResult
+        self, request: ConsumerHeartbeat, result: CoordinatorResult
     ) -> ConsumerHeartbeatTaken:
-        reply, group = upgrade.first_heartbeat(self.classic, request, self.view, effects)
+        reply, group = upgrade.first_heartbeat(self.classic, request, self.view, result)
         if group is not None:
             self.classic, self.consumer = ClassicGroup(self.group_id, self.settings), group
         return reply
 
-    def _maybe_downgrade(self, effects: CoordinatorResult) -> None:
+    def _maybe_downgrade(self, result: CoordinatorResult) -> None:
         if self.consumer is not None and self.consumer.should_downgrade:
-            self.classic, self.consumer = downgrade.downgraded(self.consumer, effects), None
+            self.classic, self.consumer = downgrade.downgraded(self.consumer, result), None
 
-    def _effects(self, now_ms: int) -> CoordinatorResult:
+    def _new_result(self, now_ms: int) -> CoordinatorResult:
         return CoordinatorResult(now_ms, wall_clock=self._wall_clock)

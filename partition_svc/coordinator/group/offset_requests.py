@@ -15,7 +15,7 @@ from partition_svc.coordinator.offsets.classic_rules import Subscriptions
 from partition_svc.coordinator.records.result import CoordinatorResult
 
 
-def commit(group: GroupState, request: CommitOffsets, effects: CoordinatorResult) -> CommitResult:
+def commit(group: GroupState, request: CommitOffsets, result: CoordinatorResult) -> CommitResult:
     """Commits offsets. A commit to a classic group extends the member's session, as heartbeats."""
     classic = group.classic
     if group.consumer is not None:
@@ -25,8 +25,8 @@ def commit(group: GroupState, request: CommitOffsets, effects: CoordinatorResult
     if refusal is not None:
         return CommitResult(refusal=refusal)
     if request.member_id in classic.members:
-        classic.extend_session(classic.members[request.member_id], effects.now_ms)
-    return group.offsets.commit(request.offsets, group.settings.offset_metadata_max, effects)
+        classic.extend_session(classic.members[request.member_id], result.now_ms)
+    return group.offsets.commit(request.offsets, group.settings.offset_metadata_max, result)
 
 
 def fetch(group: GroupState, request: FetchOffsets) -> FetchedOffsets:
@@ -37,7 +37,7 @@ def fetch(group: GroupState, request: FetchOffsets) -> FetchedOffsets:
     return group.offsets.fetch(request.topics)
 
 
-def delete(group: GroupState, request: DeleteOffsets, effects: CoordinatorResult) -> DeletedOffsets:
+def delete(group: GroupState, request: DeleteOffsets, result: CoordinatorResult) -> DeletedOffsets:
     """Deletes offsets of topics to which no member subscribes (OffsetDelete)."""
     if not group.exists:
         return DeletedOffsets(refusal=GroupRefusal.GROUP_ID_NOT_FOUND)
@@ -54,5 +54,5 @@ def delete(group: GroupState, request: DeleteOffsets, effects: CoordinatorResult
         refusal = GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC if is_subscribed else None
         refusals += [refusal] * len(requested.partitions)
         for partition in () if is_subscribed else requested.partitions:
-            group.offsets.delete(requested.topic, partition, effects)
+            group.offsets.delete(requested.topic, partition, result)
     return DeletedOffsets(refusals)

@@ -50,24 +50,24 @@ class GroupOffsets:
         return bool(self._table)
 
     def commit(
-        self, offsets: Sequence[OffsetToCommit], metadata_max: int, effects: CoordinatorResult
+        self, offsets: Sequence[OffsetToCommit], metadata_max: int, result: CoordinatorResult
     ) -> CommitResult:
         """Commits each offset whose metadata has at most `metadata_max` characters.
 
         Rejects offsets of a topic that was deleted and created again since the client, or its
         gateway, looked up its id: the new topic's offset must not be overwritten.
         """
-        return CommitResult([self._commit(offset, metadata_max, effects) for offset in offsets])
+        return CommitResult([self._commit(offset, metadata_max, result) for offset in offsets])
 
     def _commit(
-        self, offset: OffsetToCommit, metadata_max: int, effects: CoordinatorResult
+        self, offset: OffsetToCommit, metadata_max: int, result: CoordinatorResult
     ) -> GroupRefusal | None:
         if len(offset.metadata) > metadata_max or not fits(offset.metadata):
             return _TOO_LARGE
         topic_id = self._topic_id(offset.topic)
         if topic_id and offset.topic_id not in (b"", topic_id):
             return _UNKNOWN_TOPIC
-        now_ms = effects.wall_ms
+        now_ms = result.wall_ms
         expires_at_ms = _expires_at_ms(offset.retention_ms, now_ms)
         value = StoredOffset(
             offset.offset,
@@ -79,7 +79,7 @@ class GroupOffsets:
             offset.topic_id or topic_id,
         )
         self._set(offset.topic, offset.partition, value)
-        effects.records.append(OffsetRecord(self._group_id, offset.topic, offset.partition, value))
+        result.records.append(OffsetRecord(self._group_id, offset.topic, offset.partition, value))
         return None
 
     def fetch(self, topics: Sequence[TopicPartitions] | None) -> FetchedOffsets:
@@ -103,14 +103,14 @@ class GroupOffsets:
                 found.append(_committed(requested.topic, index, stored))
         return FetchedOffsets(found)
 
-    def delete(self, topic: str, partition: int, effects: CoordinatorResult) -> None:
+    def delete(self, topic: str, partition: int, result: CoordinatorResult) -> None:
         """Deletes an offset, if there is one."""
         if partition in self._table.get(topic, {}):
             self._set(topic, partition, None)
-            effects.records.append(OffsetRecord(self._group_id, topic, partition, None))
+            result.records.append(OffsetRecord(self._group_id, topic, partition, None))
 
     def delete_where(
-        self, is_deleted: Callable[[str, int, StoredOffset], bool], effects: CoordinatorResult
+        self, is_deleted: Callable[[str, int, StoredOffset], bool], result: CoordinatorResult
     ) -> None:
         deleted = [
             (topic, partition)
@@ -118,7 +118,7 @@ class GroupOffsets:
             if is_deleted(topic, partition, stored)
         ]
         for topic, partition in deleted:
-            self.delete(topic, partition, effects)
+            self.delete(topic, partition, result)
 
     def confirm(self) -> None:
         """Accepts all changes: their records were passed to the log."""

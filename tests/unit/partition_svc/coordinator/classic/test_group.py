@@ -21,19 +21,19 @@ def test_next_deadline_is_the_earliest():
 
 
 def test_store_writes_the_group_with_the_time_of_its_last_transition():
-    group, effects = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
-    group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, effects)
-    group.store(effects)
+    group, result = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
+    group.transition_at(ClassicGroupEvent.REBALANCE_STARTED, result)
+    group.store(result)
     assert group.is_stored
-    assert effects.records == [GroupRecord("g", StoredGroup("", 0, None, None, 3, []))]
+    assert result.records == [GroupRecord("g", StoredGroup("", 0, None, None, 3, []))]
 
 
 def test_delete_writes_a_tombstone_only_if_the_group_is_stored():
-    group, effects = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
-    group.delete(effects)
+    group, result = ClassicGroup("g", GroupSettings()), CoordinatorResult(3)
+    group.delete(result)
     assert group.state is ClassicGroupState.DEAD
-    assert effects.records == []
+    assert result.records == []
     group = ClassicGroup("g", GroupSettings())
     group.store(CoordinatorResult(3))
-    group.delete(effects)
-    assert effects.records == [GroupRecord("g", None)]
+    group.delete(result)
+    assert result.records == [GroupRecord("g", None)]

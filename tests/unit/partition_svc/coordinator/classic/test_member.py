@@ -24,31 +24,31 @@ def test_vote_is_the_first_candidate():
 
 
 def test_pending_requests_get_one_response():
-    member, effects = a_member(), CoordinatorResult(0)
-    member.hold_join(1, effects)
-    member.respond_to_join(Joined("a"), effects)
-    member.respond_to_join(Joined("b"), effects)
-    member.hold_sync(2, effects)
-    member.respond_to_sync(Synced(b"1"), effects)
-    member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, effects)
-    assert effects.replies == [(1, Joined("a")), (2, Synced(b"1"))]
+    member, result = a_member(), CoordinatorResult(0)
+    member.hold_join(1, result)
+    member.respond_to_join(Joined("a"), result)
+    member.respond_to_join(Joined("b"), result)
+    member.hold_sync(2, result)
+    member.respond_to_sync(Synced(b"1"), result)
+    member.reject_pending(GroupRefusal.UNKNOWN_MEMBER_ID, result)
+    assert result.replies == [(1, Joined("a")), (2, Synced(b"1"))]
 
 
 def test_reject_pending_rejects_join_and_sync():
-    member, effects = a_member(), CoordinatorResult(0)
-    member.hold_join(1, effects)
-    member.hold_sync(2, effects)
+    member, result = a_member(), CoordinatorResult(0)
+    member.hold_join(1, result)
+    member.hold_sync(2, result)
     fenced = GroupRefusal.FENCED_INSTANCE_ID
-    member.reject_pending(fenced, effects)
-    assert effects.replies == [(1, Joined("a", refusal=fenced)), (2, Synced(refusal=fenced))]
+    member.reject_pending(fenced, result)
+    assert result.replies == [(1, Joined("a", refusal=fenced)), (2, Synced(refusal=fenced))]
 
 
 def test_ticket_may_be_any_value_but_none():
-    member, effects = a_member(), CoordinatorResult(0)
-    member.hold_sync(0, effects)
+    member, result = a_member(), CoordinatorResult(0)
+    member.hold_sync(0, result)
     assert member.is_waiting
-    member.respond_to_sync(Synced(), effects)
-    assert effects.replies == [(0, Synced())]
+    member.respond_to_sync(Synced(), result)
+    assert result.replies == [(0, Synced())]
 
 
 def test_member_with_a_pending_request_is_waiting_unless_it_is_new():

@@ -9,7 +9,7 @@ from partition_svc.coordinator.classic.members import ClassicGroupMembers
 def member(member_id, *protocols, instance=None, rebalance_ms=1, joins=False):
     given = [GroupProtocol(name, b"") for name in protocols]
     made = ClassicGroupMember(member_id, instance, UNKNOWN_CLIENT, given, rebalance_ms, 1)
-    made.join_ticket = 1 if joins else None
+    made.pending_join = 1 if joins else None
     return made
 
 
@@ -118,7 +118,7 @@ def test_replacement_of_a_synced_member_has_not_to_sync():
 def test_all_have_joined_needs_every_member_and_no_pending_id():
     some = members(member("a", joins=True), member("b"))
     assert not some.have_all_joined
-    some["b"].join_ticket = 2
+    some["b"].pending_join = 2
     assert some.have_all_joined
     some.pending["c"] = 5
     assert not some.have_all_joined

@@ -102,8 +102,8 @@ def test_early_timer_does_nothing():
     early_ms = driven.group.next_deadline
     driven.now_ms += SESSION_MS - 1
     driven.heartbeat("a", generation)
-    effects = driven.group.on_deadline(early_ms - 1)
-    assert (effects.replies, effects.records) == ([], [])
+    result = driven.group.on_deadline(early_ms - 1)
+    assert (result.replies, result.records) == ([], [])
     driven.pass_ms(1)
     assert driven.group.next_deadline == driven.now_ms - 1 + SESSION_MS
     assert driven.heartbeat("a", generation) is None

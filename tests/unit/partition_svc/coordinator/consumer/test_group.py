@@ -39,10 +39,10 @@ def test_partition_being_revoked_is_not_free():
 
 def test_removed_member_releases_its_partitions_in_a_new_epoch():
     one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
-    group, effects = group_of(one, two), CoordinatorResult(0)
-    group.remove_members([one], effects)
+    group, result = group_of(one, two), CoordinatorResult(0)
+    group.remove_members([one], result)
     assert group.is_free_for(two)(PART)
-    assert effects.records == [
+    assert result.records == [
         CurrentRecord("g", "m1", None),
         TargetRecord("g", "m1", None),
         SubscriptionRecord("g", "m1", None),
@@ -51,12 +51,12 @@ def test_removed_member_releases_its_partitions_in_a_new_epoch():
 
 
 def test_tombstones_are_written_once():
-    group, effects = group_of(), CoordinatorResult(0)
-    group.bump_epoch(effects)
-    effects.records.clear()
-    group.write_tombstones(effects)
-    group.write_tombstones(effects)
-    assert effects.records == [TargetEpochRecord("g", None), EpochRecord("g", None)]
+    group, result = group_of(), CoordinatorResult(0)
+    group.bump_epoch(result)
+    result.records.clear()
+    group.write_tombstones(result)
+    group.write_tombstones(result)
+    assert result.records == [TargetEpochRecord("g", None), EpochRecord("g", None)]
 
 
 def test_state_follows_the_slowest_member():

@@ -17,11 +17,11 @@ def group():
     return ConsumerGroup("g", GroupSettings(), ConsumerGroupWorld(a=2).view)
 
 
-def comes(group, member_id, effects, **fields):
+def comes(group, member_id, result, **fields):
     before = group.members.get(member_id) or ConsumerGroupMember(member_id)
     fields = {"topic_names": ("a",), "rebalance_timeout_ms": 10, **fields}
     wanted = before.subscription()._replace(**fields)
-    return subscribe(group, before, member_id, wanted, effects)
+    return subscribe(group, before, member_id, wanted, result)
 
 
 def test_unchanged_subscription_is_not_written(group):
@@ -37,10 +37,10 @@ def test_unchanged_subscription_is_not_written(group):
 )
 def test_only_input_of_the_assignor_starts_a_new_epoch(group, change, epoch):
     comes(group, "m1", CoordinatorResult(0))
-    effects = CoordinatorResult(0)
-    member = comes(group, "m1", effects, **change)
+    result = CoordinatorResult(0)
+    member = comes(group, "m1", result, **change)
     assert group.epoch == epoch
-    assert effects.records[0] == SubscriptionRecord("g", "m1", member.subscription())
+    assert result.records[0] == SubscriptionRecord("g", "m1", member.subscription())
 
 
 def test_replacement_keeps_the_assignment_and_starts_at_epoch_zero(group):

@@ -16,9 +16,9 @@ def test_deleted_group_writes_tombstones_and_does_not_exist():
     generation = driven.stable("a")
     driven.commit(5, "a", generation)
     driven.leave("a")
-    effects = driven.group.delete(1, driven.now_ms)
-    assert effects.replies == [(1, GroupResult("g"))]
-    assert effects.records == [OffsetRecord("g", "t", 0, None), GroupRecord("g", None)]
+    result = driven.group.delete(1, driven.now_ms)
+    assert result.replies == [(1, GroupResult("g"))]
+    assert result.records == [OffsetRecord("g", "t", 0, None), GroupRecord("g", None)]
     assert not driven.group.exists
 
 
@@ -31,9 +31,9 @@ def test_group_without_record_writes_no_tombstone_of_members():
 def test_group_with_members_is_not_deleted():
     driven = DrivenGroup()
     generation = driven.stable("a")
-    effects = driven.group.delete(1, driven.now_ms)
-    assert effects.replies == [(1, GroupResult("g", GroupRefusal.NON_EMPTY_GROUP))]
-    assert effects.records == []
+    result = driven.group.delete(1, driven.now_ms)
+    assert result.replies == [(1, GroupResult("g", GroupRefusal.NON_EMPTY_GROUP))]
+    assert result.records == []
     assert driven.heartbeat("a", generation) is None
 
 

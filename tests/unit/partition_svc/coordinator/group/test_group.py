@@ -61,10 +61,10 @@ def test_offsets_of_deleted_topics_are_deleted_from_groups_with_members():
     driven = DrivenGroup()
     generation = driven.stable("a")
     driven.commit(5, "a", generation, topic_id=ID)
-    effects = delete_offsets_of_topics(driven, lambda topic, topic_id: topic == "u")
-    assert effects.records == []
-    effects = delete_offsets_of_topics(driven, lambda topic, topic_id: topic_id == ID)
-    assert effects.records == [OffsetRecord("g", "t", 0, None)]
+    result = delete_offsets_of_topics(driven, lambda topic, topic_id: topic == "u")
+    assert result.records == []
+    result = delete_offsets_of_topics(driven, lambda topic, topic_id: topic_id == ID)
+    assert result.records == [OffsetRecord("g", "t", 0, None)]
     assert driven.committed() is None
 
 
