@@ -1,4 +1,4 @@
-"""The prototype's sockets and Kafka bytes: what the load client sends, and no more.
+"""Sockets and Kafka bytes of the baseline: only the requests that the load client sends.
 
 Produce v9 of one batch, Fetch v12 of one topic, CreateTopics v2 (says yes), ApiVersions v0. Whoever
 sends anything else gets an exception in the log. Answers leave in the order of the requests.
@@ -26,7 +26,7 @@ _ACKS_ALL = -1
 Parts = list[bytes | memoryview]
 
 
-class PrototypeLogs(Protocol):
+class BaselineLogs(Protocol):
     """In this process, or behind gRPC."""
 
     def append(
@@ -41,7 +41,7 @@ class PrototypeLogs(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    def __init__(self, logs: PrototypeLogs) -> None:
+    def __init__(self, logs: BaselineLogs) -> None:
         self._logs = logs
         self._loop = asyncio.get_running_loop()
         self._own = memoryview(bytearray(_BUFFER_BYTES))

@@ -1,4 +1,4 @@
-"""The prototype's hop: gRPC with ringlog's own messages, appends gathered on one stream.
+"""gRPC hop of the baseline: ringlog's own messages, appends batched on one stream.
 
 `OwnerServicer` is the owner's end, `RemoteLogs` the gateway's. Whatever waits leaves in the next
 message, in both directions. A fetch is a call of its own, through protobuf.
@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc.aio
 
-from benchmarks.baseline.gateway import PrototypeLogs
+from benchmarks.baseline.gateway import BaselineLogs
 from benchmarks.baseline.store import Log
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1 import partition_pb2_grpc as rpc
@@ -86,7 +86,7 @@ class RemoteLogs:
 
 
 class OwnerServicer(rpc.PartitionServiceServicer):
-    def __init__(self, logs: PrototypeLogs) -> None:
+    def __init__(self, logs: BaselineLogs) -> None:
         self._logs = logs
 
     async def AppendStream(  # noqa: N802 - gRPC's name

@@ -19,9 +19,9 @@ from pathlib import Path
 import grpc.aio
 import uvloop
 
-from benchmarks.baseline.gateway import Connection, PrototypeLogs
+from benchmarks.baseline.gateway import BaselineLogs, Connection
 from benchmarks.baseline.hop import OPTIONS, OwnerServicer, RemoteLogs
-from benchmarks.baseline.store import Log, PrototypeStore
+from benchmarks.baseline.store import BaselineStore, Log
 from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
 from protos.partition.v1.partition_pb2_grpc import add_PartitionServiceServicer_to_server
 
@@ -29,7 +29,7 @@ from protos.partition.v1.partition_pb2_grpc import add_PartitionServiceServicer_
 class LocalLogs:
     """`PrototypeLogs` of a store in this process."""
 
-    def __init__(self, store: PrototypeStore) -> None:
+    def __init__(self, store: BaselineStore) -> None:
         self._store = store
 
     def append(
@@ -59,20 +59,20 @@ class LocalLogs:
         ]
 
 
-async def _serve_kafka(logs: PrototypeLogs) -> None:
+async def _serve_kafka(logs: BaselineLogs) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(logs), "127.0.0.1", 0)
-    print(f"Kafka on 127.0.0.1:{server.sockets[0].getsockname()[1]} (prototype)", flush=True)
+    print(f"Kafka on 127.0.0.1:{server.sockets[0].getsockname()[1]} (baseline)", flush=True)
     await server.serve_forever()
 
 
 async def _in_process(directory: str) -> None:
-    await _serve_kafka(LocalLogs(PrototypeStore(Path(directory))))
+    await _serve_kafka(LocalLogs(BaselineStore(Path(directory))))
 
 
 async def _owner(directory: str) -> None:
     server = grpc.aio.server(options=OPTIONS)
-    logs = LocalLogs(PrototypeStore(Path(directory)))
+    logs = LocalLogs(BaselineStore(Path(directory)))
     add_PartitionServiceServicer_to_server(OwnerServicer(logs), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -1,4 +1,4 @@
-"""The prototype's logs: RocksDB and group commit as in ringlog, and nothing else.
+"""Logs of the baseline: RocksDB and group commit as in ringlog, and nothing else.
 
 No placement, no epochs, no idempotence, no time index, no limits, no recovery from errors: what the
 design could give if it had no features. What ringlog gives is held against it, in the same run.
@@ -33,7 +33,7 @@ class Staged(NamedTuple):
     stored: "asyncio.Future[int]"
 
 
-class PrototypeStore:
+class BaselineStore:
     def __init__(self, path: Path) -> None:
         options = Options(raw_mode=True)
         options.create_if_missing(True)

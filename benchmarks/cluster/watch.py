@@ -87,8 +87,8 @@ class Bench:
         self._row(what, "ms until all know", _median_and_most(seconds))
         cpu_ms = (self._process.cpu_seconds() - cpu) * 1e3 / count
         self._row(what, "CPU ms", number(cpu_ms))
-        told = sum(map(wire_bytes, watchers[0].changes[sent:]))
-        self._row(what, "bytes to each watcher", f"{told // count:,}")
+        received = sum(map(wire_bytes, watchers[0].changes[sent:]))
+        self._row(what, "bytes to each watcher", f"{received // count:,}")
 
     async def _gateways_come(self, others: Sequence[Watcher]) -> None:
         cpu, began = self._process.cpu_seconds(), time.perf_counter()

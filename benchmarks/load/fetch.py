@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import cast
 
 from benchmarks.load import requests, responses
-from benchmarks.load.responses import WrongAnswer
+from benchmarks.load.responses import WrongResponse
 
 #: Called for every batch run that arrived: partition, first offset, offset after the last.
 OnRecords = Callable[[int, int, int], None]
@@ -65,7 +65,7 @@ class FetchLoad(asyncio.BufferedProtocol):
         try:
             for fetched in responses.fetched_partitions(answer):
                 self._partition(answer, fetched)
-        except WrongAnswer as wrong:
+        except WrongResponse as wrong:
             self.done.set_exception(wrong)
         else:
             self.answered += 1

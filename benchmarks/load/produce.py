@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from benchmarks.load import requests, responses
-from benchmarks.load.responses import WrongAnswer
+from benchmarks.load.responses import WrongResponse
 
 
 class StoredBatches:
@@ -22,11 +22,11 @@ class StoredBatches:
         self._records = records_per_batch
 
     def check(self) -> None:
-        """Raises `WrongAnswer` unless each partition's batches lie end to end from offset 0."""
+        """Raises `WrongResponse` unless each partition's batches lie end to end from offset 0."""
         for partition, found in enumerate(self.base_offsets):
             expected = range(0, len(found) * self._records, self._records)
             if sorted(found) != list(expected):
-                raise WrongAnswer(f"offsets of partition {partition} are not dense")
+                raise WrongResponse(f"offsets of partition {partition} are not dense")
 
 
 class ProduceFrames:
@@ -87,7 +87,7 @@ class ProduceLoad(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._read(self._rest + data if self._rest else data)
-        except WrongAnswer as wrong:
+        except WrongResponse as wrong:
             self._fail(wrong)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -111,7 +111,7 @@ class ProduceLoad(asyncio.Protocol):
             memoryview(data)[:whole]
         ):
             if length != size - 4 or correlation_id != due or error:
-                raise WrongAnswer(
+                raise WrongResponse(
                     f"Produce {due} got {length} bytes, id {correlation_id}, error {error}"
                 )
             stored[partition].append(base_offset)
@@ -123,7 +123,7 @@ class ProduceLoad(asyncio.Protocol):
 
     def _check_length_of_rest(self, expected: int) -> None:
         if len(self._rest) >= 4 and int.from_bytes(self._rest[:4], "big") != expected:
-            raise WrongAnswer(f"Produce got an unexpected answer: {self._rest[:80].hex(' ')}")
+            raise WrongResponse(f"Produce got an unexpected answer: {self._rest[:80].hex(' ')}")
 
     def _answered(self, count: int) -> None:
         self.answered += count

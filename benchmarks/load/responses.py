@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 
-class WrongAnswer(Exception):
+class WrongResponse(Exception):
     """The broker refused, or answered something that was not asked: the measurement is void."""
 
 
@@ -37,7 +37,7 @@ def fetched_partitions(answer: memoryview) -> Iterator[FetchedPartition]:
     """Partitions of a Fetch v12 answer (length prefix included) for one topic.
 
     Raises:
-        WrongAnswer: an error code that is not 0.
+        WrongResponse: an error code that is not 0.
     """
     correlation_end = 8
     at = correlation_end + 1
@@ -45,7 +45,7 @@ def fetched_partitions(answer: memoryview) -> Iterator[FetchedPartition]:
     at += 4 + 2 + 4
     topic_count, at = _uvarint(answer, at)
     if topic_count != 1 + 1:
-        raise WrongAnswer(f"Fetch answered {topic_count - 1} topics, asked for one")
+        raise WrongResponse(f"Fetch answered {topic_count - 1} topics, asked for one")
     name_length, at = _uvarint(answer, at)
     partition_count, at = _uvarint(answer, at + name_length - 1)
     for _ in range(partition_count - 1):
@@ -58,7 +58,7 @@ def _fetched_partition(answer: memoryview, at: int) -> tuple[FetchedPartition, i
     _check(f"Fetch of partition {partition}", error)
     aborted, at = _uvarint(answer, at + 4 + 2 + 8 + 8 + 8)
     if aborted > 1:
-        raise WrongAnswer("Fetch answered aborted transactions where there were none")
+        raise WrongResponse("Fetch answered aborted transactions where there were none")
     records_length, start = _uvarint(answer, at + 4)
     end = start + max(records_length - 1, 0)
     tag_count, after = _uvarint(answer, end)
@@ -73,17 +73,17 @@ def walk_batches(answer: memoryview, start: int, end: int, expected_offset: int)
     """Offset after the last batch in `answer[start:end]`; `expected_offset` where there is none.
 
     Raises:
-        WrongAnswer: a batch that does not follow the one before it, or is cut off.
+        WrongResponse: a batch that does not follow the one before it, or is cut off.
     """
     while start < end:
         base_offset, length = struct.unpack_from(">qi", answer, start)
         (last_offset_delta,) = struct.unpack_from(">i", answer, start + 23)
         if base_offset != expected_offset:
-            raise WrongAnswer(f"batch at offset {base_offset}, expected {expected_offset}")
+            raise WrongResponse(f"batch at offset {base_offset}, expected {expected_offset}")
         expected_offset = base_offset + last_offset_delta + 1
         start += 12 + length
     if start != end:
-        raise WrongAnswer("the last batch of a partition is cut off")
+        raise WrongResponse("the last batch of a partition is cut off")
     return expected_offset
 
 
@@ -100,7 +100,7 @@ def check_api_versions(answer: bytes) -> None:
 
 def _check(what: str, error_code: int) -> None:
     if error_code:
-        raise WrongAnswer(f"{what} answered error code {error_code}")
+        raise WrongResponse(f"{what} answered error code {error_code}")
 
 
 def _uvarint(buffer: memoryview, at: int) -> tuple[int, int]:

@@ -64,14 +64,14 @@ async def offsets_core(
         await core.close()
 
 
-def _commits(chance: random.Random, first: int) -> Append:
+def _commits(rng: random.Random, first: int) -> Append:
     """A batch of offsets of any groups."""
     now_ms = int(time.time() * 1000)
     records = []
     for number in range(_A_BATCH):
         value = StoredOffset(first + number, -1, "", now_ms, -1, USERS_ID)
-        group_id = f"group-{chance.randrange(_GROUPS)}"
-        entry = encode(OffsetRecord(group_id, "users", chance.randrange(_PARTITIONS), value))
+        group_id = f"group-{rng.randrange(_GROUPS)}"
+        entry = encode(OffsetRecord(group_id, "users", rng.randrange(_PARTITIONS), value))
         records.append(Record(number, now_ms, *entry))
     return Append(LogId(OFFSETS_ID, 0), write_batch(records))
 
@@ -91,11 +91,11 @@ async def _commit(folder: Path, *, commits: int, must_clean: bool) -> None:
                 sizes.append(await _size(core))
                 await asyncio.sleep(_LOOK_S)
 
-        pauses, chance = Pauses(), random.Random(1)
+        pauses, rng = Pauses(), random.Random(1)
         watching = [asyncio.create_task(look()), asyncio.create_task(pauses.watch())]
         started, cpu = time.perf_counter(), time.process_time()
         for first in range(0, commits, _A_BATCH):
-            await core.append([_commits(chance, first)], acks=ACKS_ALL)
+            await core.append([_commits(rng, first)], acks=ACKS_ALL)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         for one in watching:
             one.cancel()
@@ -119,7 +119,7 @@ def _megabytes(store: LogStore) -> str:
 
 async def _beside_users(folder: Path, *, gigabytes: float) -> None:
     """One batch of offsets beside ten of users."""
-    batch, chance = random_batch(16_384), random.Random(1)
+    batch, rng = random_batch(16_384), random.Random(1)
     count = int(gigabytes * 1e9 / len(batch))
     async with offsets_core(folder, replace(PartitionSettings(), cleaner_backoff_ms=5_000)) as (
         core,
@@ -131,7 +131,7 @@ async def _beside_users(folder: Path, *, gigabytes: float) -> None:
             await room.acquire()
             appends = [Append(LogId(USERS_ID, number % _USER_LOGS), batch)]
             if number % 10 == 0:
-                appends.append(_commits(chance, number))
+                appends.append(_commits(rng, number))
             size += sum(len(one.batch) for one in appends)
             answer = core.append(appends, acks=ACKS_ALL if number % 2 else ACKS_LEADER)
             answer.add_done_callback(lambda _: room.release())

@@ -21,7 +21,7 @@ from benchmarks.report import machine
 from benchmarks.report.markdown import number, table
 from common.ports.moves import MovePhase
 from common.runtime.runtime_tuning import collect_garbage_less_often, keep_freed_memory
-from tests.support.moves.members import TARGET, MovingMember, TellingRing, moving_members
+from tests.support.moves.members import TARGET, MovingMember, NotifyingRing, moving_members
 from tests.support.stores.many_producers import store_producers
 from tests.support.stores.partition_core import LOG, append, batch, until
 
@@ -56,7 +56,7 @@ async def _measured(rows: list[_Row], name: str) -> AsyncIterator[None]:
     rows.append((name, seconds, turns.longest_s * 1e3))
 
 
-async def _without_appends(ring: TellingRing, target: MovingMember) -> float:
+async def _without_appends(ring: NotifyingRing, target: MovingMember) -> float:
     """Seconds from the fence of the only move to the first append that its target takes."""
     while not any(  # noqa: ASYNC110
         move.phase >= MovePhase.FENCE for move in ring.moves.values()
@@ -70,7 +70,7 @@ async def _without_appends(ring: TellingRing, target: MovingMember) -> float:
 
 async def _run(folder: Path, count: int, limit: int) -> list[_Row]:
     rows: list[_Row] = []
-    ring, now_ms = TellingRing(), int(time.time() * 1000)
+    ring, now_ms = NotifyingRing(), int(time.time() * 1000)
     settings = {"producer_ids_max": limit}
     async with moving_members(folder, ring, **settings) as (source, target):
         await append(source.core, batch())

@@ -94,13 +94,13 @@ def written_bytes(store: LogStore) -> dict[str, int]:
 
 def _seeks_us(store: LogStore, *, partitions: int, ends: dict[int, int]) -> list[float]:
     """Times of reads of one batch somewhere in some log, past all caches of ours."""
-    chance = random.Random(1)
+    rng = random.Random(1)
     one = ReadLimits(0, 0, at_least_one=True)
     times: list[float] = []
     for _ in range(_SEEKS):
-        partition = chance.randrange(partitions)
+        partition = rng.randrange(partitions)
         key, end = log_key(_TOPIC_ID, partition), ends[partition]
-        offset = chance.randrange(end)
+        offset = rng.randrange(end)
         started = time.perf_counter()
         found = store.reader.read(key, offset, end, one)
         times.append((time.perf_counter() - started) * 1e6)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.load import client, requests, responses
 from benchmarks.processes.processes import Memory, Process
-from benchmarks.report.results import PROTOTYPE, PROTOTYPE_HOP, STANDALONE, THREE_PROCESSES
+from benchmarks.report.results import BASELINE, BASELINE_HOP, STANDALONE, THREE_PROCESSES
 from benchmarks.throughput.throughput import Target
 
 #: What the services log when they can be reached.
@@ -16,7 +16,7 @@ _GRPC_ADDRESS = r"gRPC on ([\d.]+:\d+)\n"
 _PARTITION_SERVICE_JOINED = r"partition service partition-{} .*joined"
 
 #: Names of the processes that clients connect to begin so.
-_FRONTS = ("gateway", "ringlog", "prototype")
+_FRONTS = ("gateway", "ringlog", "baseline")
 
 #: Arguments of Python that make it run the module named next. Gets a path of the process's own.
 Run = Callable[[Path], Sequence[str]]
@@ -114,30 +114,30 @@ def _services(
 
 
 @contextmanager
-def prototype(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+def baseline(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The design without features, in one process."""
-    command = [*run(data / "prototype"), "benchmarks.baseline.process", "in-process"]
-    process = _start("prototype", data, command, [str(data / "logs")])
+    command = [*run(data / "baseline"), "benchmarks.baseline.process", "in-process"]
+    process = _start("baseline", data, command, [str(data / "logs")])
     with _stopping(process):
-        yield Broker(PROTOTYPE, [process])
+        yield Broker(BASELINE, [process])
 
 
 @contextmanager
-def prototype_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
+def baseline_hop(data: Path, *, run: Run = plainly) -> Iterator[Broker]:
     """The same with its logs in a process of their own, behind gRPC."""
     command = [*run(data / "owner"), "benchmarks.baseline.process", "owner"]
     owner = _start("owner", data, command, [str(data / "logs")])
     with _stopping(owner):
         address = owner.wait_for_line(_GRPC_ADDRESS)[1]
-        command = [*run(data / "prototype"), "benchmarks.baseline.process", "gateway"]
-        gateway = _start("prototype", data, command, [address])
+        command = [*run(data / "baseline"), "benchmarks.baseline.process", "gateway"]
+        gateway = _start("baseline", data, command, [address])
         with _stopping(gateway):
-            yield Broker(PROTOTYPE_HOP, [gateway, owner])
+            yield Broker(BASELINE_HOP, [gateway, owner])
 
 
 DEPLOYMENTS = (standalone, three_processes)
 #: What each of them is held against, in the same order.
-PEERS = (prototype, prototype_hop)
+PEERS = (baseline, baseline_hop)
 
 
 def _start(name: str, data: Path, command: Sequence[str], flags: Sequence[str]) -> Process:

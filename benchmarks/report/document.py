@@ -48,7 +48,7 @@ def _goals(found: Results) -> str:
     rows = [row for goal in goals.GOALS for row in _goal(found, goal)]
     header = (
         *("goal", "deployment", "unit", "goal", "measured", "reached"),
-        *("prototype here", "part of it", "same, acks=all", "part of it"),
+        *("baseline here", "ratio to baseline", "same, acks=all", "ratio to baseline"),
     )
     return markdown.table(header, rows) if rows else ""
 

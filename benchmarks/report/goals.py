@@ -1,4 +1,4 @@
-"""What ringlog sets out to reach, and which raw limit each number is held against."""
+"""Goals for ringlog, and the raw limit that each number is compared with."""
 
 from typing import Final, NamedTuple
 
@@ -8,10 +8,10 @@ from benchmarks.report.results import STANDALONE, THREE_PROCESSES, Key
 from benchmarks.throughput import latency, throughput
 from benchmarks.throughput.throughput import ACKS_ALL, ACKS_LEADER
 
-#: The prototype that a deployment is held against, and what part of it there shall be.
+#: Baseline of each deployment, and the ratio to it that is the goal.
 PEERS: Final = {
-    results.STANDALONE: results.PROTOTYPE,
-    results.THREE_PROCESSES: results.PROTOTYPE_HOP,
+    results.STANDALONE: results.BASELINE,
+    results.THREE_PROCESSES: results.BASELINE_HOP,
 }
 PEER_PART: Final = 2 / 3
 
@@ -19,7 +19,7 @@ PEER_PART: Final = 2 / 3
 class Goal(NamedTuple):
     """`measured` shall be at least `target`; at most, where it is a latency.
 
-    Targets are two thirds of what a prototype gave on another machine; what the prototype gives on
+    Targets are two thirds of what a baseline gave on another machine; what the baseline gives on
     this one is measured in the same run.
     """
 
@@ -30,7 +30,7 @@ class Goal(NamedTuple):
 
     @property
     def peer(self) -> str:
-        """The subject that has no features."""
+        """Baseline subject: the same design without features."""
         return PEERS[self.measured.subject]
 
     def measures(self, case: str) -> bool:

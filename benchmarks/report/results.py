@@ -8,8 +8,8 @@ from typing import NamedTuple
 #: Who was measured.
 STANDALONE = "standalone"
 THREE_PROCESSES = "three processes"
-PROTOTYPE = "prototype, in process"
-PROTOTYPE_HOP = "prototype, gRPC"
+BASELINE = "baseline, in process"
+BASELINE_HOP = "baseline, gRPC"
 RAW = "raw"
 
 #: What was measured, with its unit.

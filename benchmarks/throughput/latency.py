@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from benchmarks.load import client, requests, responses
 from benchmarks.load.fetch import FetchLoad, OnRecords
-from benchmarks.load.responses import WrongAnswer
+from benchmarks.load.responses import WrongResponse
 from benchmarks.report import results
 from benchmarks.throughput.throughput import ACKS_ALL, EVERY_ACKS, PARTITION_COUNT, Target
 
@@ -62,7 +62,7 @@ class _Producer(asyncio.Protocol):
         now = time.perf_counter()
         for _, _, partition, error, base_offset in self._layout.iter_unpack(data):
             if error:
-                raise WrongAnswer(f"Produce answered error code {error}")
+                raise WrongResponse(f"Produce answered error code {error}")
             self.latencies.add(now - self.sent[partition][base_offset])
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.load import client, requests, responses
 from benchmarks.load.produce import ProduceFrames, ProduceLoad, StoredBatches
-from benchmarks.load.responses import WrongAnswer
+from benchmarks.load.responses import WrongResponse
 
 TOPIC = "topic"
 BATCH = requests.record_batch(b"value", 2)
@@ -78,7 +78,7 @@ def test_requests_go_round_robin_and_every_answer_is_counted():
     ids=["an error code", "answers out of order"],
 )
 def test_a_wrong_answer_voids_the_measurement(answer):
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         _run(answer)
 
 
@@ -86,5 +86,5 @@ def test_a_wrong_answer_voids_the_measurement(answer):
 def test_offsets_that_are_not_dense_are_found(offsets):
     stored = StoredBatches(partition_count=1, records_per_batch=2)
     stored.base_offsets[0].extend(offsets)
-    with pytest.raises(WrongAnswer, match="not dense"):
+    with pytest.raises(WrongResponse, match="not dense"):
         stored.check()

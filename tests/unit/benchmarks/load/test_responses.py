@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from benchmarks.load import requests, responses
-from benchmarks.load.responses import WrongAnswer
+from benchmarks.load.responses import WrongResponse
 
 
 def _batches(*base_offsets, records=10):
@@ -54,7 +54,7 @@ def test_a_fetch_answer_gives_the_records_of_each_partition():
     ids=["whole answer", "one partition"],
 )
 def test_a_fetch_answer_with_an_error_voids_the_measurement(answer):
-    with pytest.raises(WrongAnswer, match="error code"):
+    with pytest.raises(WrongResponse, match="error code"):
         list(responses.fetched_partitions(answer))
 
 
@@ -64,5 +64,5 @@ def test_a_fetch_answer_with_an_error_voids_the_measurement(answer):
     ids=["gap", "late start", "cut off", "trailing bytes"],
 )
 def test_batches_that_do_not_lie_end_to_end_are_found(records):
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         responses.walk_batches(memoryview(records), 0, len(records), 20)

@@ -35,10 +35,10 @@ def test_a_goal_is_held_against_the_median():
     assert row[4:] == ["33,000", "no, 0.94 of it", none, none, "11,000", none]
 
 
-def test_the_prototype_stands_beside_it_round_by_round():
+def test_the_report_compares_each_round_with_the_baseline():
     found = _found([11_000, 14_000, 9_000])
     # It was measured in slow minutes and fast ones: half of it in two rounds, all of it in one.
-    found = _found([22_000, 14_000, 18_000], results.PROTOTYPE, found)
+    found = _found([22_000, 14_000, 18_000], results.BASELINE, found)
     rendered = document.render(found, {}, "")
     row = _row(rendered, PIPELINED.with_acks(1), STANDALONE, results.REQUESTS, "35,000")
     assert row[6:] == ["54,000", "0.50", "11,000", "0.50"]
