@@ -62,8 +62,10 @@ def test_confluents_consumer_reads_from_its_rack_and_survives_its_gateway(cluste
     asked: dict[int, int] = {}
 
     def statistics(text):
-        told = json.loads(text)["topics"].get(topic, {"partitions": {}})["partitions"]
-        asked.update((int(number), one["broker"]) for number, one in told.items() if number != "-1")
+        statistics = json.loads(text)["topics"].get(topic, {"partitions": {}})["partitions"]
+        asked.update(
+            (int(number), one["broker"]) for number, one in statistics.items() if number != "-1"
+        )
 
     consumer = Consumer(
         {

@@ -51,8 +51,8 @@ def test_every_gateway_tells_clients_of_this_machine_addresses_that_they_reach(c
     create_topic(cluster.bootstrap, "addresses", partitions=2)
     for address in cluster.bootstrap.split(","):
         with RawClient(address) as client:
-            told = client.metadata().brokers
-        addresses = {f"{one.host}:{one.port}" for one in told}
+            brokers = client.metadata().brokers
+        addresses = {f"{one.host}:{one.port}" for one in brokers}
         assert addresses == set(cluster.bootstrap.split(","))
 
 

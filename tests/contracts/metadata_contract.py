@@ -366,7 +366,7 @@ class MetadataContract:
         restarted = replace(gateway(0), rack="r2")
         async with (
             following(metadata, PARTITION_0),
-            following(metadata, gateway(1)) as witness,
+            following(metadata, gateway(1)) as bystander,
             watching(metadata, gateway(0)) as before,
         ):
             await change_with(before, lambda change: change.is_snapshot)
@@ -377,7 +377,7 @@ class MetadataContract:
                 # The end of the old watch must not take the new one's gateway away.
                 await before.close()
                 await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
-                assert witness.gateway(0) == restarted
+                assert bystander.gateway(0) == restarted
                 assert after.topic("t") is not None
 
     @in_cluster

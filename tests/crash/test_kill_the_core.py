@@ -48,10 +48,10 @@ async def stored(folder):
 
 
 def test_acknowledged_batches_survive_and_sequences_continue(tmp_path):
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     sequences = [0] * PARTITIONS
     for _ in range(ROUNDS):
-        count = chance.randrange(50, 3000)
+        count = rng.randrange(50, 3000)
         acknowledged = acknowledged_until_killed(tmp_path, sequences, count)
         # One record a batch, so offset and sequence are the same where nothing is lost or doubled.
         assert all(sequence == offset for _, sequence, offset in acknowledged)

@@ -57,7 +57,7 @@ def acknowledged(producers):
 @pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
 @pytest.mark.parametrize(("broker", "victims"), CASES, indirect=["broker"])
 def test_acknowledged_records_survive_the_kill_of(broker, victims, acks):
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     with RawClient(broker.address) as raw:
         topic = raw.create_topic(partitions=4)
         producers = producers_for(broker, raw, topic, acks)
@@ -65,7 +65,7 @@ def test_acknowledged_records_survive_the_kill_of(broker, victims, acks):
         one.start()
     try:
         for _ in range(ROUNDS):
-            before, more = acknowledged(producers), chance.randrange(5, 60)
+            before, more = acknowledged(producers), rng.randrange(5, 60)
             eventually(
                 lambda before=before, more=more: all(
                     now - then >= more

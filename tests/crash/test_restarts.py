@@ -149,10 +149,10 @@ def test_a_second_process_on_the_same_data_is_refused_with_a_clear_message(
             elsewhere, capture_output=True, text=True, timeout=WITHIN_S, check=False
         )
         assert second.returncode not in (0, -9)
-        told = second.stderr + second.stdout
-        assert "Traceback" not in told, told
-        assert str(tmp_path) in told, told
-        assert any(word in told.lower() for word in ("another process", "in use", "lock")), told
+        output = second.stderr + second.stdout
+        assert "Traceback" not in output, output
+        assert str(tmp_path) in output, output
+        assert any(word in output.lower() for word in ("another process", "in use", "lock")), output
         assert raw.produce(topic, record_batch(numbered(1))) == (0, 0)
 
 
@@ -161,18 +161,18 @@ def addresses_of(broker):
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "output"),
     [
         ("no.such.setting=1", "no.such.setting"),
         ("num.partitions=0", "num.partitions"),
         ("message.max.bytes=lots", "message.max.bytes"),
     ],
 )
-def test_a_wrong_setting_is_refused_at_start_by_name(setting, told, tmp_path):
+def test_a_wrong_setting_is_refused_at_start_by_name(setting, output, tmp_path):
     command = [RINGLOG, "standalone", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
     done = subprocess.run(
         [*command, "--set", setting], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2
-    assert told in done.stderr
+    assert output in done.stderr
     assert "Traceback" not in done.stderr

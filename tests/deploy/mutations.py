@@ -245,8 +245,8 @@ def _in_settings() -> Iterator[Mistake]:
     yield Mistake(_env("partition", "RINGLOG_MEMBER_NAME", "p-0"), "addresses", "member.name")
     own = "RINGLOG_GRPC_ADVERTISED_ADDRESS"
     for wrong in ("partition:9292", "$(POD_IP):9392", "partition-0.gateway:9292"):
-        told = wrong.replace("$(POD_IP)", "")
-        yield Mistake(_env("partition", own, wrong), "addresses", f"{told} leads to")
+        rendered = wrong.replace("$(POD_IP)", "")
+        yield Mistake(_env("partition", own, wrong), "addresses", f"{rendered} leads to")
     yield from _in_brokers()
     yield Mistake(partition["RINGLOG_DATA_DIR"].becomes("/tmp/x"), "data", "/tmp/x is on no volume")
     grace = "RINGLOG_SHUTDOWN_GRACE_MS"

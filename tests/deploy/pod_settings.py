@@ -108,16 +108,16 @@ def _read(service: str, given: dict[str, str]) -> Configuration:
         read.append(read_settings(*args, **more))
         return read[-1]
 
-    told = io.StringIO()
+    errors = io.StringIO()
     with (
         patch.object(main, "read_settings", reading),
         patch.object(main, "run", Mock(return_value=0)),
         patch.dict(os.environ, given, clear=True),
         patch.object(sys, "argv", [service]),
-        redirect_stderr(told),
+        redirect_stderr(errors),
     ):
         try:
             main.main()
         except SystemExit:
-            raise NoSettings(told.getvalue().strip()) from None
+            raise NoSettings(errors.getvalue().strip()) from None
     return read[0]

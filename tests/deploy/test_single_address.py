@@ -43,8 +43,8 @@ def running(tmp_path):
             node.start(name)
         for name in GATEWAYS:
             inside = f"INTERNAL://{node.address(name, 'INTERNAL')}"
-            told = f"{inside},EXTERNAL://{balancer.address}"
-            node.start(name, advertised_listeners=told)
+            listeners = f"{inside},EXTERNAL://{balancer.address}"
+            node.start(name, advertised_listeners=listeners)
         for name in node.processes:
             node.wait_for(name, "readinessProbe")
         yield node, balancer

@@ -69,9 +69,9 @@ def running_kafka(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
     jars = fetched_jars()
     kafka, controller = ReservedPort(), ReservedPort()
     properties = folder / "server.properties"
-    told = _PROPERTIES.format(kafka=kafka.address, controller=controller.address, folder=folder)
-    told += "".join(f"{name}={value}\n" for name, value in settings.items())
-    properties.write_text(told)
+    text = _PROPERTIES.format(kafka=kafka.address, controller=controller.address, folder=folder)
+    text += "".join(f"{name}={value}\n" for name, value in settings.items())
+    properties.write_text(text)
     java = ["java", "-cp", f"{jars}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     storage_tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(properties)]
     subprocess.run([*java, *storage_tool], capture_output=True, check=True, timeout=_READY_WITHIN_S)

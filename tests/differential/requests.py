@@ -47,8 +47,8 @@ def metadata(*names: str, ids: Any = (), create: bool = False, **more: Any) -> d
 
 def produce(name: str, topic_id: Any, *partitions: tuple[int, Any], **more: Any) -> dict[str, Any]:
     """`partitions`: index and batches."""
-    told = [{"index": index, "records": records} for index, records in partitions]
-    topics = [{"name": name, "topic_id": topic_id, "partition_data": told}]
+    fields = [{"index": index, "records": records} for index, records in partitions]
+    topics = [{"name": name, "topic_id": topic_id, "partition_data": fields}]
     return {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": topics, **more}
 
 
@@ -73,20 +73,20 @@ def fetch(name: str, topic_id: Any, *partitions: Any, **more: Any) -> dict[str, 
 
 
 def _fetched(partition: Any) -> Any:
-    told = {"partition_max_bytes": MIB}
+    fields = {"partition_max_bytes": MIB}
     if isinstance(partition, tuple):
         index, offset = partition
-        return {**told, "partition": index, "fetch_offset": offset}
-    return {**told, **partition}
+        return {**fields, "partition": index, "fetch_offset": offset}
+    return {**fields, **partition}
 
 
 def list_offsets(name: str, *partitions: tuple[int, int], **more: Any) -> dict[str, Any]:
     """`partitions`: index and timestamp."""
-    told = [{"partition_index": index, "timestamp": time} for index, time in partitions]
+    fields = [{"partition_index": index, "timestamp": time} for index, time in partitions]
     return {
         "replica_id": -1,
         "isolation_level": 0,
-        "topics": [{"name": name, "partitions": told}],
+        "topics": [{"name": name, "partitions": fields}],
         "timeout": 30_000,
         **more,
     }
@@ -94,11 +94,11 @@ def list_offsets(name: str, *partitions: tuple[int, int], **more: Any) -> dict[s
 
 def epoch_ends(name: str, *partitions: tuple[int, int, int]) -> dict[str, Any]:
     """`partitions`: index, current leader epoch, and the epoch that is asked for."""
-    told = [
+    fields = [
         {"partition": index, "current_leader_epoch": current, "leader_epoch": epoch}
         for index, current, epoch in partitions
     ]
-    return {"replica_id": -1, "topics": [{"topic": name, "partitions": told}]}
+    return {"replica_id": -1, "topics": [{"topic": name, "partitions": fields}]}
 
 
 def init_producer_id(**more: Any) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def init_producer_id(**more: Any) -> dict[str, Any]:
 
 def describe_configs(*resources: tuple[int, str, Any]) -> dict[str, Any]:
     """`resources`: type, name, and config names or None."""
-    told = [
+    fields = [
         {"resource_type": kind, "resource_name": name, "configuration_keys": keys}
         for kind, name, keys in resources
     ]
-    return {"resources": told, "include_synonyms": True, "include_documentation": False}
+    return {"resources": fields, "include_synonyms": True, "include_documentation": False}
 
 
 def find_coordinator(*keys: str, key_type: int = 0) -> dict[str, Any]:
@@ -167,19 +167,19 @@ def heartbeat(group_id: str, member_id: Any, generation_id: Any, **more: Any) ->
 def leave(group_id: str, *members: Any) -> dict[str, Any]:
     """`members`: member ids, or pairs of a member id and an instance id."""
     pairs = [one if isinstance(one, tuple) else (one, None) for one in members]
-    told = [
+    fields = [
         {"member_id": member_id, "group_instance_id": instance_id, "reason": "why not"}
         for member_id, instance_id in pairs
     ]
-    return {"group_id": group_id, "member_id": pairs[0][0], "members": told}
+    return {"group_id": group_id, "member_id": pairs[0][0], "members": fields}
 
 
 def commit(group_id: str, *offsets: Any, **more: Any) -> dict[str, Any]:
     """`offsets`: topic name, topic id, partition, offset and metadata."""
     topics: dict[str, Any] = {}
     for name, topic_id, index, offset, text in offsets:
-        told = {"name": name, "topic_id": topic_id, "partitions": []}
-        partitions = topics.setdefault(name, told)["partitions"]
+        fields = {"name": name, "topic_id": topic_id, "partitions": []}
+        partitions = topics.setdefault(name, fields)["partitions"]
         partitions.append(
             {
                 "partition_index": index,
@@ -201,11 +201,11 @@ def commit(group_id: str, *offsets: Any, **more: Any) -> dict[str, Any]:
 
 def offset_fetch(group_id: str, *topics: Any, every: bool = False, **more: Any) -> dict[str, Any]:
     """`topics`: name, topic id and partitions; `every` asks for all that are committed."""
-    told = [
+    fields = [
         {"name": name, "topic_id": topic_id, "partition_indexes": list(indexes)}
         for name, topic_id, indexes in topics
     ]
-    asked = None if every else told
+    asked = None if every else fields
     group = {"group_id": group_id, "member_id": None, "member_epoch": -1, "topics": asked, **more}
     return {"group_id": group_id, "topics": asked, "groups": [group], "require_stable": False}
 

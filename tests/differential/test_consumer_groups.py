@@ -95,8 +95,8 @@ def test_partitions_are_handed_over_alike(sides, version, assignor):
     topic_id = sides.assignable(topic, 4)
 
     def beat(member_id, epoch, *owned, **more):
-        told = {"topic_partitions": [{"topic_id": topic_id, "partitions": list(owned)}]}
-        asked = consumer_heartbeat(group, member_id, epoch, **{**told, **more})
+        ownership = {"topic_partitions": [{"topic_id": topic_id, "partitions": list(owned)}]}
+        asked = consumer_heartbeat(group, member_id, epoch, **{**ownership, **more})
         answer = sides.ask(CONSUMER_GROUP_HEARTBEAT, version, asked)
         return answer.of(lambda one: one.member_id), answer.of(lambda one: one.member_epoch)
 

@@ -79,9 +79,9 @@ def test_a_classic_group_is_upgraded_alike(sides, version):
     )
     sides.ask(LEAVE_GROUP, 5, leave(group, old))
     looked_at(sides, group)
-    told = [{"topic_id": topic_id, "partitions": []}]
+    owned = [{"topic_id": topic_id, "partitions": []}]
     sides.ask(
-        CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, -1, topic_partitions=told)
+        CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, -1, topic_partitions=owned)
     )
     looked_at(sides, group)
     sides.ask(OFFSET_FETCH, 9, offset_fetch(group, every=True))

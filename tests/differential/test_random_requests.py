@@ -37,7 +37,7 @@ STEPS = 300
 T0 = 1_700_000_000_000
 
 
-class Dice:
+class RandomRequests:
     """Makes requests. `topics` and `groups` are those of this run."""
 
     def __init__(self, seed, topics):
@@ -187,6 +187,6 @@ def test_random_requests_are_answered_alike(sides, seed):
             f"random-{seed}-compacted", 1, configs={"cleanup_policy": "compact"}
         ),
     }
-    dice = Dice(seed, topics)
+    rng = RandomRequests(seed, topics)
     for _ in range(STEPS):
-        sides.ask(*dice.roll())
+        sides.ask(*rng.roll())

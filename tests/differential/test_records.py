@@ -200,9 +200,9 @@ def test_fetch_sessions_are_answered_alike(sides):
     topic_id = filled(sides, "sessions")
     for version in (v for v in versions_of(FETCH) if v >= 7):
         for session_id, session_epoch in ((0, -1), (0, 0), (0, 1), (7, 0), (7, 1), (7, -1)):
-            told = {"session_id": session_id, "session_epoch": session_epoch}
-            sides.ask(FETCH, version, fetch("sessions", topic_id, (0, 25), **told))
-            sides.ask(FETCH, version, {**fetch("sessions", topic_id, **told), "topics": []})
+            session = {"session_id": session_id, "session_epoch": session_epoch}
+            sides.ask(FETCH, version, fetch("sessions", topic_id, (0, 25), **session))
+            sides.ask(FETCH, version, {**fetch("sessions", topic_id, **session), "topics": []})
 
 
 def epochs(current, **more):

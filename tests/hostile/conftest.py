@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from tests.support.clients.bystander import Witness
+from tests.support.clients.bystander import Bystander
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.deployments import DEPLOYMENTS
 
@@ -42,7 +42,7 @@ def broker(request, tmp_path_factory, _enough_files):
 @pytest.fixture(autouse=True)
 def _nobody_notices(broker):
     """Around every test: a client that works, processes that stay, no bug in their logs."""
-    with Witness(broker):
+    with Bystander(broker):
         yield
     broker.assert_running()
     for process in broker.processes.values():

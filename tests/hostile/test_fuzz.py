@@ -16,7 +16,7 @@ from kafka.record import MemoryRecords
 
 from protos.partition.v1 import partition_pb2 as pb
 from protos.partition.v1.partition_pb2_grpc import PartitionServiceStub
-from tests.support.clients.bystander import Witness
+from tests.support.clients.bystander import Bystander
 from tests.support.clients.raw_client import API_VERSIONS, LATEST, RawClient, now_ms
 from tests.support.processes.deployments import DEPLOYMENTS
 from tests.support.wire.batches import batch_offsets, record_batch
@@ -59,7 +59,7 @@ class Fuzzer:
 
     def __init__(self, address, channel, topics, seed):
         """`topics`: their ids by name."""
-        self.told = Counter()
+        self.outcomes = Counter()
         self._address, self._topics = address, topics
         self._stub = PartitionServiceStub(channel)
         self._dice = random.Random(seed)
@@ -81,18 +81,18 @@ class Fuzzer:
         self._leave()
 
     def _frame(self):
-        dice = self._dice
-        topic = dice.choice(tuple(self._topics))
-        chance = dice.random()
-        if chance < 0.02:
-            time_ms = dice.choice((0, 5, now_ms(), now_ms() - 500, (1 << 63) - 1, -3))
+        rng = self._dice
+        topic = rng.choice(tuple(self._topics))
+        roll = rng.random()
+        if roll < 0.02:
+            time_ms = rng.choice((0, 5, now_ms(), now_ms() - 500, (1 << 63) - 1, -3))
             return list_offsets_frame(1, topic, time_ms)
-        if chance < 0.04:
-            return fetch_frame(1, topic, dice.randrange(100), version=dice.choice((1, 4)))
-        version = dice.choice((2, 3, 5, 8, 9, 9, 9, 11, 12))
-        acks = dice.choice((-1, 1, 1, 1, 1, 1, 0))
+        if roll < 0.04:
+            return fetch_frame(1, topic, rng.randrange(100), version=rng.choice((1, 4)))
+        version = rng.choice((2, 3, 5, 8, 9, 9, 9, 11, 12))
+        acks = rng.choice((-1, 1, 1, 1, 1, 1, 0))
         frame = produce_frame(version, 1, topic, self._batches.next(), acks=acks)
-        return flipped(frame, dice, range(2, 80)) if chance < 0.15 else frame
+        return flipped(frame, rng, range(2, 80)) if roll < 0.15 else frame
 
     def _send(self, frame):
         if self._connection is None or self._sent >= FRAMES_OF_ONE:
@@ -107,9 +107,9 @@ class Fuzzer:
             answer = b""
             while (part := self._connection.read_frame())[:4] != struct.pack(">i", SENTINEL):
                 answer = part
-            self.told["answered" if answer else "silent"] += 1
+            self.outcomes["answered" if answer else "silent"] += 1
         except ConnectionError:
-            self.told["closed"] += 1
+            self.outcomes["closed"] += 1
             self._leave()
 
     def _call(self, batch):
@@ -123,7 +123,7 @@ class Fuzzer:
         fetch = pb.FetchRequest(partitions=[asked], max_bytes=10_000, decode_records=True)
         (read,) = self._stub.Fetch(fetch).results
         assert read.refusal in (0, pb.REFUSAL_CORRUPT_MESSAGE)
-        self.told["called"] += 1
+        self.outcomes["called"] += 1
 
     def _leave(self):
         if self._connection is not None:
@@ -155,14 +155,14 @@ def test_mutated_batches_harm_no_other_client(broker):
         partition = "partition" if "partition" in broker.names else "standalone"
         with (
             grpc.insecure_channel(broker.grpc_address(partition)) as channel,
-            Witness(broker),
+            Bystander(broker),
         ):
             fuzzer = Fuzzer(broker.address, channel, ids, SEED)
             for count in pieces(MUTATIONS // len(DEPLOYMENTS)):
                 fuzzer.run(count)
                 # Before the lines are forgotten.
                 assert_no_bugs(broker)
-        assert fuzzer.told.keys() == {"answered", "silent", "closed", "called"}, fuzzer.told
+        assert fuzzer.outcomes.keys() == {"answered", "silent", "closed", "called"}, fuzzer.outcomes
         assert_unchanged(raw, bystander, kept)
         for name, topic in topics.items():
             assert raw.offset_at(topic, LATEST) > 0, name

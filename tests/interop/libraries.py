@@ -47,8 +47,8 @@ class Language(NamedTuple):
 
     def _state(self) -> str:
         sources = sorted(path for path in (_SOURCES / self.folder).rglob("*") if path.is_file())
-        told = b"".join(path.read_bytes() for path in sources) + repr(self.steps).encode()
-        return hashlib.sha256(told).hexdigest()
+        content = b"".join(path.read_bytes() for path in sources) + repr(self.steps).encode()
+        return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager

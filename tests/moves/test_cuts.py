@@ -12,13 +12,13 @@ import pytest
 from common.ports.metadata import Member
 from common.ports.moves import MovePhase
 from common.ports.unavailable import BackendUnavailable
-from tests.support.moves.members import SOURCE, TARGET, Producer, TellingRing, moving_members
+from tests.support.moves.members import SOURCE, TARGET, NotifyingRing, Producer, moving_members
 from tests.support.processes.proxy import Proxy
 from tests.support.stores.partition_core import LOG, append, batch
 from tests.unit.partition_svc.moves.test_runner import assert_kept, heads, moved, run
 
 
-class LossyRing(TellingRing):
+class LossyRing(NotifyingRing):
     """Loses one call at each step that `losses` names: the request, or the answer."""
 
     def __init__(self, losses):
@@ -61,16 +61,16 @@ async def moved_under_appends(ring, members, producers):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
-    dice, cuts = random.Random(seed), []
+    rng, cuts = random.Random(seed), []
 
     def cut(_):
-        if len(cuts) < 8 and dice.random() < 0.2:
+        if len(cuts) < 8 and rng.random() < 0.2:
             cuts.append(1)
             return True
         return False
 
     async def test():
-        ring, proxy = TellingRing(), Proxy()
+        ring, proxy = NotifyingRing(), Proxy()
         proxy.cut_answer = cut
         try:
             async with moving_members(tmp_path, ring) as members:
@@ -109,17 +109,17 @@ def test_a_target_without_news_serves_nothing_before_it_knows(tmp_path, lost):
         ring = LossyRing({MovePhase.COMMIT: lost})
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
-            told = ring.listeners[TARGET]
+            listener = ring.listeners[TARGET]
             ring.listeners[TARGET] = lambda change: missed.append(change)
             missed = []
-            told(ring.snapshot())
+            listener(ring.snapshot())
             ring.begin()
-            told(ring.snapshot())
+            listener(ring.snapshot())
             while ring.placement().owner != TARGET:
                 assert target.core.serving_epoch(LOG) is None
                 await asyncio.sleep(0.001)
-            ring.listeners[TARGET] = told
-            told(ring.snapshot())
+            ring.listeners[TARGET] = listener
+            listener(ring.snapshot())
             await moved(ring)
 
     run(test)

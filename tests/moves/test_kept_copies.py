@@ -5,7 +5,7 @@ import pytest
 from common.ports.partitions import ACKS_ALL, Append
 from partition_svc.log.log_config import LogConfig
 from partition_svc.store.space.room import Room
-from tests.support.moves.members import Failpoints, TellingRing, moving_members
+from tests.support.moves.members import Failpoints, NotifyingRing, moving_members
 from tests.support.stores.partition_core import LOG, append, batch, content, read_everything, until
 from tests.unit.partition_svc.moves.test_target_move import heads_of, moved, run
 
@@ -33,7 +33,7 @@ def copied_offsets(source, monkeypatch):
 @pytest.mark.parametrize("restarts", [False, True], ids=["", "the target starts again"])
 def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch, step, restarts):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         kept = {"move_copy_retention_ms": 600_000}
         async with moving_members(tmp_path, ring, **kept) as (source, target):
             await append(source.core, *(batch(size=5000, producer=(1, 0, n)) for n in range(20)))
@@ -67,7 +67,7 @@ def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, p
     """Its owner was lost after the move was rolled back, and the log begun anew elsewhere."""
 
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         kept = {"move_copy_retention_ms": 600_000}
         async with moving_members(tmp_path, ring, **kept) as (source, target):
             await append(source.core, *(batch(start=n) for n in range(20)))
@@ -81,8 +81,8 @@ def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, p
             await source.core.incoming.delete(LOG)
             source.core._registry.find(LOG).reload()
             ring.placements[0] = ring.placements[0]._replace(leader_epoch=9)
-            for told in ring.listeners.values():
-                told(ring.snapshot())
+            for notify in ring.listeners.values():
+                notify(ring.snapshot())
             new = [Append(LOG, batch(start=100 + n), 9) for n in range(30)]
             await source.core.append(new, acks=ACKS_ALL)
             asked = copied_offsets(source, monkeypatch)
@@ -98,7 +98,7 @@ def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, p
 @pytest.mark.parametrize("why", ["too long", "no room", "compacted"])
 def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, why):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         kept = {"move_copy_retention_ms": 1 if why == "too long" else 600_000}
         async with moving_members(tmp_path, ring, **kept) as (source, target):
             await append(source.core, batch())

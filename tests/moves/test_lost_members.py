@@ -24,7 +24,7 @@ LOST = "partition-0"
 BATCH = record_batch(numbered(3))
 
 
-class World:
+class LoadedCluster:
     """A topic with three records in each of its partitions, of which some are on each member."""
 
     def __init__(self, cluster, raw):
@@ -68,57 +68,57 @@ class World:
 
 
 @pytest.fixture
-def world(cluster):
+def loaded(cluster):
     with RawClient(cluster.bootstrap) as raw:
-        world = World(cluster, raw)
-        yield world
-        assert raw.delete_topic(world.topic) == 0
+        loaded = LoadedCluster(cluster, raw)
+        yield loaded
+        assert raw.delete_topic(loaded.topic) == 0
 
 
-def end_of_epoch(world, partition, epoch):
+def end_of_epoch(loaded, partition, epoch):
     """(the largest epoch up to `epoch`, where it ends)."""
     asked = {"partition": partition, "current_leader_epoch": -1, "leader_epoch": epoch}
-    values = {"replica_id": -1, "topics": [{"topic": world.topic, "partitions": [asked]}]}
-    (answered,) = ask(world.raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
+    values = {"replica_id": -1, "topics": [{"topic": loaded.topic, "partitions": [asked]}]}
+    (answered,) = ask(loaded.raw, OFFSET_FOR_LEADER_EPOCH, 4, values).topics
     result = answered.partitions[0]
     assert result.error_code == 0
     return result.leader_epoch, result.end_offset
 
 
-def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, world):
-    lost, kept = world.of(LOST), world.of("partition-1")
-    producer = world.raw.init_producer_id()
+def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, loaded):
+    lost, kept = loaded.of(LOST), loaded.of("partition-1")
+    producer = loaded.raw.init_producer_id()
     first, second = (record_batch(numbered(2), producer=(*producer, n)) for n in (0, 2))
-    assert world.raw.produce(world.topic, first, partition=lost[0]) == (0, 3)
-    world.die()
+    assert loaded.raw.produce(loaded.topic, first, partition=lost[0]) == (0, 3)
+    loaded.die()
 
     refused = ring(cluster, "remove", LOST)
     assert refused.status == 1
     assert f"{LOST} still owns {len(lost)} partitions" in refused.err
     assert "--accept-data-loss" in refused.err
-    assert world.topic in refused.out
-    assert world.placements() == world.before
+    assert loaded.topic in refused.out
+    assert loaded.placements() == loaded.before
 
     done = ring(cluster, "remove", LOST, "--accept-data-loss")
     assert done.status == 0, done.err
-    assert world.topic in done.out
+    assert loaded.topic in done.out
     assert done.out.endswith(f"{LOST} is removed\n")
-    now = world.placements()
+    now = loaded.placements()
     for partition in lost:
-        assert now[partition] == ("partition-1", world.before[partition].leader_epoch + 1)
-        assert world.raw.offset_at(world.topic, LATEST, partition=partition) == 0
-        assert world.raw.fetch(world.topic, 3, partition=partition).error_code == (
+        assert now[partition] == ("partition-1", loaded.before[partition].leader_epoch + 1)
+        assert loaded.raw.offset_at(loaded.topic, LATEST, partition=partition) == 0
+        assert loaded.raw.fetch(loaded.topic, 3, partition=partition).error_code == (
             OFFSET_OUT_OF_RANGE
         )
         # What tells a client that its offsets were of another log (KIP-320).
-        epoch = world.before[partition].leader_epoch
-        assert end_of_epoch(world, partition, epoch) == (epoch, 0)
-    world.assert_holds(kept, [BATCH])
+        epoch = loaded.before[partition].leader_epoch
+        assert end_of_epoch(loaded, partition, epoch) == (epoch, 0)
+    loaded.assert_holds(kept, [BATCH])
     # A producer that goes on is none that has lost something in between.
-    assert world.raw.produce(world.topic, second, partition=lost[0]) == (0, 0)
-    world.assert_takes(at=dict.fromkeys(lost[1:], 0) | dict.fromkeys(kept, 3))
-    world.assert_holds(lost[1:], [BATCH])
-    world.assert_holds(kept, [BATCH, BATCH])
+    assert loaded.raw.produce(loaded.topic, second, partition=lost[0]) == (0, 0)
+    loaded.assert_takes(at=dict.fromkeys(lost[1:], 0) | dict.fromkeys(kept, 3))
+    loaded.assert_holds(lost[1:], [BATCH])
+    loaded.assert_holds(kept, [BATCH, BATCH])
 
     # Whoever comes under its name, with a new volume, is a new member.
     cluster.start(LOST)
@@ -126,12 +126,12 @@ def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, w
     assert cluster.ring.member(LOST).state is RingState.JOINED
     cluster.ring.wait_until_settled()
     assert cluster.ring.member(LOST).partitions == 2
-    world.assert_holds(kept, [BATCH, BATCH])
-    assert_copies_are_where_they_belong(cluster, world.topic)
+    loaded.assert_holds(kept, [BATCH, BATCH])
+    assert_copies_are_where_they_belong(cluster, loaded.topic)
 
 
-def test_its_volume_is_not_let_in_again_and_not_touched(cluster, world, tmp_path):
-    world.cluster.kill(LOST)
+def test_its_volume_is_not_let_in_again_and_not_touched(cluster, loaded, tmp_path):
+    loaded.cluster.kill(LOST)
     cluster.ring.wait_until_dead(LOST)
     had = kept_logs(cluster.data_dir(LOST))
     assert had
@@ -146,7 +146,7 @@ def test_its_volume_is_not_let_in_again_and_not_touched(cluster, world, tmp_path
     shutil.rmtree(cluster.data_dir(LOST))
 
 
-def test_a_live_member_cannot_be_removed_nor_the_last_one(cluster, world):
+def test_a_live_member_cannot_be_removed_nor_the_last_one(cluster, loaded):
     assert cluster.ring.remove(LOST, accept_data_loss=True) is RingRefusal.ALIVE
     cluster.kill(*cluster.members)
     for member in cluster.members:
@@ -155,14 +155,14 @@ def test_a_live_member_cannot_be_removed_nor_the_last_one(cluster, world):
     for member in cluster.members:
         cluster.start(member)
     cluster.wait_until_ready()
-    assert world.placements() == world.before
-    world.assert_holds(range(4), [BATCH])
+    assert loaded.placements() == loaded.before
+    loaded.assert_holds(range(4), [BATCH])
 
 
 @pytest.mark.parametrize("place", REMOVAL)
-def test_a_removal_is_atomic(place, cluster, world):
-    lost, metadata = world.of(LOST), cluster.processes["metadata-0"]
-    world.die()
+def test_a_removal_is_atomic(place, cluster, loaded):
+    lost, metadata = loaded.of(LOST), cluster.processes["metadata-0"]
+    loaded.die()
     before = times_at(metadata, place)
     with cluster.failpoints.held(place):
         cluster.ring.ask_to_remove(LOST)
@@ -174,12 +174,12 @@ def test_a_removal_is_atomic(place, cluster, world):
     )
     is_done = place.endswith("after")
     assert (cluster.ring.member(LOST) is None) is is_done
-    assert ("partition-1" in {world.placements()[one].owner for one in lost}) is is_done
+    assert ("partition-1" in {loaded.placements()[one].owner for one in lost}) is is_done
     cluster.ring.wait_until_dead(LOST)
     again = cluster.ring.remove(LOST, accept_data_loss=True)
     assert again is (RingRefusal.UNKNOWN_MEMBER if is_done else None)
-    world.assert_takes(at=dict.fromkeys(lost, 0))
-    world.assert_holds(world.of("partition-1"), [BATCH])
+    loaded.assert_takes(at=dict.fromkeys(lost, 0))
+    loaded.assert_holds(loaded.of("partition-1"), [BATCH])
 
 
 def assert_no_copy_is_left(cluster, member):
@@ -190,14 +190,14 @@ def assert_no_copy_is_left(cluster, member):
     )
 
 
-def hold_a_move(cluster, world, place, source):
+def hold_a_move(cluster, loaded, place, source):
     """Until `place` is reached in the move of one of the source's partitions; returns which."""
     (target,) = (one for one in cluster.members if one != source)
     process = cluster.processes[{"source": source, "target": target}[place.split(".")[1]]]
     before = times_at(process, place)
     assert cluster.ring.drain(source) is None
     wait_until_at(process, place, after=before)
-    topic_id = cluster.ring.topic(world.topic).topic_id
+    topic_id = cluster.ring.topic(loaded.topic).topic_id
     return {
         one.move.partition
         for one in cluster.ring.describe().moves
@@ -206,17 +206,17 @@ def hold_a_move(cluster, world, place, source):
 
 
 @pytest.mark.parametrize("step", ["prepare", "catch-up", "fence", "fenced"])
-def test_a_part_of_a_log_that_was_on_its_way_does_not_pass_for_the_log(step, cluster, world):
-    lost = world.of(LOST)
+def test_a_part_of_a_log_that_was_on_its_way_does_not_pass_for_the_log(step, cluster, loaded):
+    lost = loaded.of(LOST)
     with cluster.failpoints.held(f"move.target.{step}"):
-        assert hold_a_move(cluster, world, f"move.target.{step}", LOST)
-        world.die()
+        assert hold_a_move(cluster, loaded, f"move.target.{step}", LOST)
+        loaded.die()
         assert cluster.ring.remove(LOST, accept_data_loss=True) is None
         # While the target still believes in the move.
-        assert {world.placements()[one].owner for one in lost} == {"partition-1"}
-    world.assert_takes(at=dict.fromkeys(lost, 0))
-    world.assert_holds(lost, [BATCH])
-    world.assert_holds(world.of("partition-1"), [BATCH])
+        assert {loaded.placements()[one].owner for one in lost} == {"partition-1"}
+    loaded.assert_takes(at=dict.fromkeys(lost, 0))
+    loaded.assert_holds(lost, [BATCH])
+    loaded.assert_holds(loaded.of("partition-1"), [BATCH])
     assert_no_copy_is_left(cluster, "partition-1")
 
 
@@ -239,53 +239,53 @@ def restart_metadata(cluster, **settings):
 
 
 @pytest.mark.usefixtures("patience")
-def test_a_log_that_has_come_over_whole_is_kept(cluster, world):
+def test_a_log_that_has_come_over_whole_is_kept(cluster, loaded):
     with cluster.failpoints.held("move.target.installed"):
-        moved = hold_a_move(cluster, world, "move.target.installed", LOST)
+        moved = hold_a_move(cluster, loaded, "move.target.installed", LOST)
         reached = {
             one.move.partition
             for one in cluster.ring.describe().moves
             if one.move.phase.name == "FENCE"
         }
-        world.die()
+        loaded.die()
         assert cluster.ring.remove(LOST, accept_data_loss=True) is None
     assert reached <= moved
-    whole = [one for one in reached if world.raw.offset_at(world.topic, LATEST, partition=one)]
+    whole = [one for one in reached if loaded.raw.offset_at(loaded.topic, LATEST, partition=one)]
     assert whole
-    world.assert_holds(whole, [BATCH])
-    world.assert_takes(at=dict.fromkeys(whole, 3))
+    loaded.assert_holds(whole, [BATCH])
+    loaded.assert_takes(at=dict.fromkeys(whole, 3))
     assert_no_copy_is_left(cluster, "partition-1")
 
 
 @pytest.mark.parametrize("step", ["catch-up", "fenced", "installed"])
-def test_moves_to_a_lost_member_are_rolled_back(step, cluster, world):
+def test_moves_to_a_lost_member_are_rolled_back(step, cluster, loaded):
     place = f"move.target.{step}"
     with cluster.failpoints.held(place):
-        moving = hold_a_move(cluster, world, place, "partition-1")
-        world.die()
+        moving = hold_a_move(cluster, loaded, place, "partition-1")
+        loaded.die()
         # What a drain had begun is over with its target.
         assert cluster.ring.add("partition-1") is None
         assert cluster.ring.remove(LOST, accept_data_loss=True) is None
-    world.assert_holds(moving, [BATCH])
-    world.assert_takes(at=dict.fromkeys(moving, 3))
-    world.assert_takes(at=dict.fromkeys(world.of(LOST), 0))
+    loaded.assert_holds(moving, [BATCH])
+    loaded.assert_takes(at=dict.fromkeys(moving, 3))
+    loaded.assert_takes(at=dict.fromkeys(loaded.of(LOST), 0))
 
 
-def test_a_source_that_has_not_deleted_yet_what_it_handed_over_takes_it_back(cluster, world):
+def test_a_source_that_has_not_deleted_yet_what_it_handed_over_takes_it_back(cluster, loaded):
     """Its copy is the log up to the fence, and so is what it goes on with."""
     with cluster.failpoints.held("move.source.clean"):
-        hold_a_move(cluster, world, "move.source.clean", "partition-1")
+        hold_a_move(cluster, loaded, "move.source.clean", "partition-1")
         committed = {
             one.move.partition
             for one in cluster.ring.describe().moves
             if one.move.phase.name == "COMMIT"
         }
-        world.die()
+        loaded.die()
         assert cluster.ring.add("partition-1") is None
         assert cluster.ring.remove(LOST, accept_data_loss=True) is None
-        at = {one: world.raw.offset_at(world.topic, LATEST, partition=one) for one in committed}
-        world.assert_takes(at=at)
+        at = {one: loaded.raw.offset_at(loaded.topic, LATEST, partition=one) for one in committed}
+        loaded.assert_takes(at=at)
     cluster.ring.wait_until_settled()
     assert committed
     assert set(at.values()) == {3}
-    world.assert_holds(committed, [BATCH, BATCH])
+    loaded.assert_holds(committed, [BATCH, BATCH])

@@ -52,9 +52,9 @@ def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
         assert spread[new] == PARTITIONS * 2 // 3
         load.wait_for_acknowledged(20)
 
-        status, said, told = ring(cluster, "drain", "partition-0", "--wait", "--timeout", "100")
-        assert (status, said) == (0, "partition-0 is being drained\n"), told
-        assert told.splitlines()[-1] == "ringlog ring: partition-0: DRAINED"
+        status, said, errors = ring(cluster, "drain", "partition-0", "--wait", "--timeout", "100")
+        assert (status, said) == (0, "partition-0 is being drained\n"), errors
+        assert errors.splitlines()[-1] == "ringlog ring: partition-0: DRAINED"
         assert owned(cluster)["partition-0"] == 0
         assert ring(cluster, "status", "--require-drained", "partition-0")[0] == 0
         assert ring(cluster, "status", "--require-drained", "partition-1")[0] == 1

@@ -25,10 +25,10 @@ def topic(cluster):
         assert raw.delete_topic(name) == 0
 
 
-def assert_refused(cluster, member, *, told):
+def assert_refused(cluster, member, *, logged):
     process = cluster.start(member)
     assert process.wait_for_exit() == 1, process.tail
-    assert process.lines_with(told), process.tail
+    assert process.lines_with(logged), process.tail
     assert not process.lines_with("Traceback"), process.tail
     assert not cluster.ring.member(member).is_alive
 
@@ -45,7 +45,7 @@ def test_a_member_with_an_empty_volume_is_refused_as_long_as_it_owns_partitions(
     own, aside = cluster.data_dir("partition-0"), tmp_path / "aside"
     cluster.kill("partition-0")
     own.rename(aside)
-    assert_refused(cluster, "partition-0", told=r"partition-0.*volume")
+    assert_refused(cluster, "partition-0", logged=r"partition-0.*volume")
     # Nothing was decided by that: with its own data it is itself again.
     shutil.rmtree(own)
     aside.rename(own)
@@ -59,7 +59,7 @@ def test_members_with_each_others_volumes_are_refused(cluster, topic, tmp_path):
     cluster.kill(*cluster.members)
     swap(first, second, tmp_path / "aside")
     for member in cluster.members:
-        assert_refused(cluster, member, told=rf"{member}.*volume")
+        assert_refused(cluster, member, logged=rf"{member}.*volume")
     swap(first, second, tmp_path / "aside")
     for member in cluster.members:
         cluster.start(member)
@@ -85,7 +85,7 @@ def test_a_member_with_an_older_copy_of_its_volume_is_refused(cluster, topic, tm
     copy.rename(own)
     # Each attempt counts one more opening, and comes no nearer.
     for _ in range(3):
-        assert_refused(cluster, "partition-0", told=r"older copy")
+        assert_refused(cluster, "partition-0", logged=r"older copy")
     shutil.rmtree(own)
     aside.rename(own)
     cluster.start("partition-0")

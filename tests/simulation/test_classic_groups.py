@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.support.groups.simulated_members import GroupWorld
+from tests.support.groups.simulated_members import SimulatedGroup
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(150)
 STEPS = 1_500
@@ -25,11 +25,11 @@ JOIN_REFUSALS = (
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_invariants_of_groups_hold_under_random_failures(seed):
-    world = GroupWorld(seed)
+    simulated = SimulatedGroup(seed)
     try:
         for _ in range(STEPS):
-            world.step()
-        world.settle()
+            simulated.step()
+        simulated.settle()
     except Exception as error:
         error.add_note(f"repeat with SEED={seed}")
         raise
@@ -38,10 +38,10 @@ def test_invariants_of_groups_hold_under_random_failures(seed):
 def test_dice_reach_every_kind_of_answer():
     seen = set()
     for seed in range(40):
-        world = GroupWorld(seed)
+        simulated = SimulatedGroup(seed)
         for _ in range(STEPS):
-            world.step()
-        seen |= world.seen
+            simulated.step()
+        seen |= simulated.seen
     wanted = {"crash", "interruption"} | {("Joined", one) for one in JOIN_REFUSALS}
     for kind in ("Synced", "HeartbeatTaken", "CommitResult"):
         wanted |= {(kind, one) for one in (None, *MEMBER_REFUSALS)}

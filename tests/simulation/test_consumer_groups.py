@@ -12,7 +12,7 @@ import random
 import pytest
 
 from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup
 
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(100)
 STEPS = 300
@@ -23,12 +23,12 @@ class Simulation:
     """`mixed`: with clients of the classic protocol. `goal`: what they are becoming, one by one."""
 
     def __init__(self, seed, *, mixed):
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.mixed = mixed
         self.goal = Reader
-        self.strategies = self.dice.choice([(EAGER,), (COOPERATIVE,), (COOPERATIVE, EAGER)])
+        self.strategies = self.rng.choice([(EAGER,), (COOPERATIVE,), (COOPERATIVE, EAGER)])
         self.sizes = {"a": 5, "b": 3}
-        self.world = ConsumerGroupWorld(**self.sizes)
+        self.simulated = SimulatedConsumerGroup(**self.sizes)
         self.readers = []
         self.made = 0
         self.interrupted = 0
@@ -41,8 +41,8 @@ class Simulation:
         acts += [self.change, self.go_and_return, self.wait]
         if self.mixed:
             acts += [self.join_classic] * 2 + [self.migrate] * 3
-            self.goal = self.dice.choice((Reader, ClassicReader, *[self.goal] * 60))
-        self.dice.choice(acts)()
+            self.goal = self.rng.choice((Reader, ClassicReader, *[self.goal] * 60))
+        self.rng.choice(acts)()
         self.check()
 
     def check(self):
@@ -50,14 +50,14 @@ class Simulation:
         assert len(held) == len(set(held)), "two clients read one partition"
         holds = [
             (given.topic_id, partition)
-            for member in self.world.members.values()
+            for member in self.simulated.members.values()
             for given in member.assignment
             for partition in given.partitions
         ]
         assert len(holds) == len(set(holds)), "two members have one partition"
 
     def some(self):
-        return self.dice.choice(self.readers) if self.readers else self.join()
+        return self.rng.choice(self.readers) if self.readers else self.join()
 
     def beat(self, reader=None):
         reader = reader or self.some()
@@ -72,10 +72,10 @@ class Simulation:
 
     def join(self):
         self.made += 1
-        names, regex = self.dice.choice([(["a"], None), (["a", "b"], None), ([], "a|b"), ([], "b")])
-        assignor = self.dice.choice([None, None, "range", "uniform"])
-        reader = Reader(self.world, f"m{self.made}", names, regex, assignor=assignor)
-        if self.dice.random() < 0.3:
+        names, regex = self.rng.choice([(["a"], None), (["a", "b"], None), ([], "a|b"), ([], "b")])
+        assignor = self.rng.choice([None, None, "range", "uniform"])
+        reader = Reader(self.simulated, f"m{self.made}", names, regex, assignor=assignor)
+        if self.rng.random() < 0.3:
             reader.instance_id = f"i{self.made}"
         if len(self.readers) < READERS_MAX:
             self.readers.append(reader)
@@ -84,9 +84,9 @@ class Simulation:
 
     def join_classic(self):
         self.made += 1
-        names = self.dice.choice([["a"], ["a", "b"], ["b"]])
-        instance_id = f"i{self.made}" if self.dice.random() < 0.3 else None
-        reader = ClassicReader(self.world, names, self.strategies, instance_id=instance_id)
+        names = self.rng.choice([["a"], ["a", "b"], ["b"]])
+        instance_id = f"i{self.made}" if self.rng.random() < 0.3 else None
+        reader = ClassicReader(self.simulated, names, self.strategies, instance_id=instance_id)
         if len(self.readers) < READERS_MAX:
             self.readers.append(reader)
             self.beat(reader)
@@ -102,10 +102,10 @@ class Simulation:
         if isinstance(reader, ClassicReader):
             if instance_id is None:
                 reader.leave()
-            other = Reader(self.world, f"m{self.made}", instance_id=instance_id)
+            other = Reader(self.simulated, f"m{self.made}", instance_id=instance_id)
         else:
             reader.leave(-1 if instance_id is None else -2)
-            other = ClassicReader(self.world, ["a"], self.strategies, instance_id=instance_id)
+            other = ClassicReader(self.simulated, ["a"], self.strategies, instance_id=instance_id)
         self.readers.append(other)
         self.beat(other)
 
@@ -127,7 +127,7 @@ class Simulation:
         if isinstance(reader, ClassicReader):
             self.lose_classic(reader)
             return
-        self.world.beat(reader.request())
+        self.simulated.beat(reader.request())
         self.beat(reader)
 
     def lose_classic(self, reader):
@@ -139,12 +139,12 @@ class Simulation:
     def crash(self):
         """Half of the time while something is being written: nobody knows of that."""
         reader = self.some()
-        if self.dice.random() < 0.5:
+        if self.rng.random() < 0.5:
             self.unwritten(reader)
-        self.world.crash()
+        self.simulated.crash()
 
     def unwritten(self, reader):
-        group, now_ms = self.world.group, self.world.now_ms
+        group, now_ms = self.simulated.group, self.simulated.now_ms
         if isinstance(reader, ClassicReader):
             return group.join(reader.begin_join(), "t", now_ms, "n")
         return group.consumer_heartbeat(reader.request(), "t", now_ms, "n")
@@ -154,8 +154,8 @@ class Simulation:
         if isinstance(reader, ClassicReader):
             return
         request = reader.request()
-        self.world.beat(request)
-        taken = self.world.beat(request)
+        self.simulated.beat(request)
+        taken = self.simulated.beat(request)
         if taken.refusal is None:
             reader.take(taken)
 
@@ -169,20 +169,20 @@ class Simulation:
     def interrupt(self):
         """A bug, or a record that cannot be written: the call raises somewhere in the middle."""
         reader = self.some()
-        self.interrupted += self.world.interrupt(
-            lambda: self.unwritten(reader), self.dice.randrange(200)
+        self.interrupted += self.simulated.interrupt(
+            lambda: self.unwritten(reader), self.rng.randrange(200)
         )
 
     def grow(self):
-        self.sizes[self.dice.choice("ab")] += self.dice.choice([0, 1, 1])
-        self.world.set_topics(**self.sizes)
+        self.sizes[self.rng.choice("ab")] += self.rng.choice([0, 1, 1])
+        self.simulated.set_topics(**self.sizes)
 
     def change(self):
         reader = self.some()
         if isinstance(reader, ClassicReader):
-            reader.names, reader.wants_join = self.dice.choice([["b"], ["a", "b"], ["a"]]), True
+            reader.names, reader.wants_join = self.rng.choice([["b"], ["a", "b"], ["a"]]), True
             return
-        reader.names, reader.regex = self.dice.choice([(["b"], ""), (["a", "b"], ""), ([], "a")])
+        reader.names, reader.regex = self.rng.choice([(["b"], ""), (["a", "b"], ""), ([], "a")])
 
     def go_and_return(self):
         reader = self.some()
@@ -197,18 +197,18 @@ class Simulation:
     def wait(self):
         for reader in list(self.readers):
             self.beat(reader)
-        self.world.sleep(self.dice.choice([1, 5_000, 9_000]))
+        self.simulated.sleep(self.rng.choice([1, 5_000, 9_000]))
 
     def settle(self):
         """Whoever is gone is put out; then everything has one reader."""
         for _ in range(10):
             for reader in list(self.readers):
                 self.beat(reader)
-            self.world.sleep(9_000)
-        if self.dice.random() < 0.5 or not self.readers:
+            self.simulated.sleep(9_000)
+        if self.rng.random() < 0.5 or not self.readers:
             self.join()
         run(*self.readers)
-        assert self.world.group.listed().state == "Stable"
+        assert self.simulated.group.listed().state == "Stable"
         read = {part for one in self.readers for part in one.partitions}
         wanted = {
             name
@@ -239,7 +239,7 @@ def test_random_steps_migrate_both_ways_and_interrupt_calls():
         before = None
         for _ in range(STEPS):
             simulation.step()
-            listed = simulation.world.group.listed()
+            listed = simulation.simulated.group.listed()
             if listed.state != "Empty":
                 changes += before not in (None, listed.group_type)
                 before = listed.group_type

@@ -56,7 +56,7 @@ BATCH_BYTES_MAX = 200_000
 
 class Simulation:
     def __init__(self, seed, core):
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.core = core
         self.now_ms = 1_000_000
         self.numbers = count(1)
@@ -77,14 +77,14 @@ class Simulation:
         self.shard = Shard(settings, view, writer, now_ms=lambda: self.now_ms)
 
     async def step(self):
-        group_id = self.dice.choice("gh")
-        call = self.dice.choice(
+        group_id = self.rng.choice("gh")
+        call = self.rng.choice(
             [self.join, self.join, self.sync, self.beat, self.leave, self.commit, self.commit]
             + [self.consumer_beat] * 3
             + [self.delete, self.delete_offsets, self.pass_time]
         )(group_id)
-        if self.dice.random() < 0.2:
-            call = partial(interrupted, call, self.dice.randrange(150))
+        if self.rng.random() < 0.2:
+            call = partial(interrupted, call, self.rng.randrange(150))
         ticket = self.shard.execute(group_id, call, lambda refusal: refusal)
         await asyncio.sleep(0)
         await self.shard.wait_idle()
@@ -110,38 +110,38 @@ class Simulation:
             self.members.append((reply.member_id, epoch))
 
     def member(self):
-        return self.dice.choice(self.members[-12:] + self.members[:2])
+        return self.rng.choice(self.members[-12:] + self.members[:2])
 
     def instance(self):
-        return self.dice.choice([None, None, None, "i", "j", TOO_LONG])
+        return self.rng.choice([None, None, None, "i", "j", TOO_LONG])
 
     def metadata(self):
-        names = self.dice.choice([["t"], ["t", "u"], ["nowhere"], []])
-        owned = [("t", 1)] if self.dice.random() < 0.3 else []
-        told = subscription(names, owned)
-        return self.dice.choice([told, told, told, told, b"", b"garbage", bytes(120_000)])
+        names = self.rng.choice([["t"], ["t", "u"], ["nowhere"], []])
+        owned = [("t", 1)] if self.rng.random() < 0.3 else []
+        metadata = subscription(names, owned)
+        return self.rng.choice([metadata, metadata, metadata, metadata, b"", b"garbage", bytes(120_000)])
 
     def join(self, group_id):
-        client = GroupClient(self.dice.choice(["c", "c", "c", TOO_LONG]), "/h")
-        names = self.dice.choice(
+        client = GroupClient(self.rng.choice(["c", "c", "c", TOO_LONG]), "/h")
+        names = self.rng.choice(
             [["range"], ["range", "sticky"], ["range", "range"], [], ["", "x"]]
         )
         request = JoinGroup(
             group_id,
             self.member()[0],
-            self.dice.choice(["consumer", "consumer", "consumer", "connect", ""]),
+            self.rng.choice(["consumer", "consumer", "consumer", "connect", ""]),
             [GroupProtocol(name, self.metadata()) for name in names],
-            self.dice.choice([30_000, 30_000, 6_000, -1]),
-            self.dice.choice([60_000, 0, -5, 2**31 - 1]),
+            self.rng.choice([30_000, 30_000, 6_000, -1]),
+            self.rng.choice([60_000, 0, -5, 2**31 - 1]),
             self.instance(),
             client,
-            needs_member_id=self.dice.random() < 0.3,
-            may_skip_assignment=self.dice.random() < 0.5,
+            needs_member_id=self.rng.random() < 0.3,
+            may_skip_assignment=self.rng.random() < 0.5,
         )
         return lambda group, *rest: group.join(request, *rest, f"m{next(self.numbers)}")
 
     def sync(self, group_id):
-        plan = self.dice.choice([assignment([("t", 0)]), b"", b"garbage", bytes(150_000)])
+        plan = self.rng.choice([assignment([("t", 0)]), b"", b"garbage", bytes(150_000)])
         shares = [MemberAssignment(self.member()[0], plan) for _ in range(3)]
         request = SyncGroup(group_id, *self.member(), self.instance(), assignments=shares)
         return lambda group, *rest: group.sync(request, *rest)
@@ -157,36 +157,36 @@ class Simulation:
     def commit(self, group_id):
         offsets = [
             OffsetToCommit(
-                self.dice.choice(["t", "u", "nowhere", TOO_LONG[: 100 * self.dice.randrange(400)]]),
-                self.dice.randrange(3),
-                self.dice.choice([next(self.numbers), 2**63 - 1, -1]),
-                self.dice.choice([-1, 7]),
-                self.dice.choice(["", "é" * 3000, TOO_LONG]),
-                self.dice.choice([b"", *TOPIC_IDS]),
-                self.dice.choice([-1, -1, -9, 5, 2**63 - 1]),
-                self.dice.choice([0, 0, 77]),
+                self.rng.choice(["t", "u", "nowhere", TOO_LONG[: 100 * self.rng.randrange(400)]]),
+                self.rng.randrange(3),
+                self.rng.choice([next(self.numbers), 2**63 - 1, -1]),
+                self.rng.choice([-1, 7]),
+                self.rng.choice(["", "é" * 3000, TOO_LONG]),
+                self.rng.choice([b"", *TOPIC_IDS]),
+                self.rng.choice([-1, -1, -9, 5, 2**63 - 1]),
+                self.rng.choice([0, 0, 77]),
             )
-            for _ in range(self.dice.randrange(1, 4))
+            for _ in range(self.rng.randrange(1, 4))
         ]
-        who = self.dice.choice([("", -1), self.member()])
+        who = self.rng.choice([("", -1), self.member()])
         request = CommitOffsets(group_id, offsets, *who, self.instance())
         return lambda group, *rest: group.commit(request, *rest)
 
     def consumer_beat(self, group_id):
         member_id, epoch = self.member()
-        partitions = self.dice.choice([[], [0, 1], [-1, 99]])
-        owned = [OwnedPartitions(self.dice.choice(TOPIC_IDS), partitions)]
+        partitions = self.rng.choice([[], [0, 1], [-1, 99]])
+        owned = [OwnedPartitions(self.rng.choice(TOPIC_IDS), partitions)]
         request = ConsumerHeartbeat(
             group_id,
-            self.dice.choice([member_id, f"m{next(self.numbers)}", TOO_LONG]),
-            self.dice.choice([0, 0, 0, epoch, epoch, -1, -2, -3]),
+            self.rng.choice([member_id, f"m{next(self.numbers)}", TOO_LONG]),
+            self.rng.choice([0, 0, 0, epoch, epoch, -1, -2, -3]),
             self.instance(),
-            self.dice.choice([None, None, "rack"]),
-            self.dice.choice([30_000, -1, 0, -7]),
-            self.dice.choice([None, ["t"], ["t", "u"], ["nowhere"], [TOO_LONG] * 6]),
-            self.dice.choice([None, None, "t|u", "(", ""]),
-            self.dice.choice([None, "range", "uniform"]),
-            self.dice.choice([None, [], [], owned]),
+            self.rng.choice([None, None, "rack"]),
+            self.rng.choice([30_000, -1, 0, -7]),
+            self.rng.choice([None, ["t"], ["t", "u"], ["nowhere"], [TOO_LONG] * 6]),
+            self.rng.choice([None, None, "t|u", "(", ""]),
+            self.rng.choice([None, "range", "uniform"]),
+            self.rng.choice([None, [], [], owned]),
         )
         return lambda group, *rest: group.consumer_heartbeat(
             request, *rest, f"m{next(self.numbers)}"
@@ -202,8 +202,8 @@ class Simulation:
         return lambda group, *rest: group.delete_offsets(request, *rest)
 
     def pass_time(self, group_id):
-        self.now_ms += self.dice.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
-        tell = self.dice.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
+        self.now_ms += self.rng.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
+        tell = self.rng.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
         for one in self.shard.group_ids:
             self.shard.apply(one, tell)
         return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
@@ -229,7 +229,7 @@ def normal(loaded):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_memory_and_log_never_differ(tmp_path, seed, caplog):
-    async def story():
+    async def scenario():
         async with asyncio.timeout(60), running_core(tmp_path, offsets_topic()) as core:
             simulation = Simulation(seed, core)
             for _ in range(STEPS):
@@ -237,7 +237,7 @@ def test_memory_and_log_never_differ(tmp_path, seed, caplog):
             return simulation
 
     with caplog.at_level(logging.ERROR):
-        simulation = asyncio.run(story())
+        simulation = asyncio.run(scenario())
     assert simulation.taken > 20
     assert simulation.refused > 20
     bugs = [one.exc_info[0] for one in caplog.records if one.exc_info is not None]

@@ -36,7 +36,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
 
-def run_in_virtual_time(story: Coroutine[Any, Any, T]) -> T:
+def run_in_virtual_time(scenario: Coroutine[Any, Any, T]) -> T:
     """As `asyncio.run`."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(story)
+        return runner.run(scenario)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.groups.samples import (
-    GroupScene,
+    GroupExchangeContext,
     commit_error,
     commit_of,
     committed,
@@ -41,153 +41,153 @@ UNSAID_OPERATIONS = -(2**31)
 MEMBER_TYPE_CONSUMER = 1
 
 
-def find_coordinator_values(scene):
-    return {"key": scene.group, "key_type": 0, "coordinator_keys": [scene.group]}
+def find_coordinator_values(context):
+    return {"key": context.group, "key_type": 0, "coordinator_keys": [context.group]}
 
 
-def find_coordinator_check(response, scene):
-    found = response.coordinators[0] if scene.version >= 4 else response
+def find_coordinator_check(response, context):
+    found = response.coordinators[0] if context.version >= 4 else response
     assert found.error_code == 0
-    assert (found.host, found.port) == scene.raw.socket.getpeername()
+    assert (found.host, found.port) == context.raw.socket.getpeername()
 
 
-def join_group_values(scene):
-    return join_of(scene.topic, scene.group, scene.member_id)
+def join_group_values(context):
+    return join_of(context.topic, context.group, context.member_id)
 
 
-def join_group_check(response, scene):
+def join_group_check(response, context):
     # The leader's joining begins the next generation, whatever it says.
-    assert (response.error_code, response.generation_id) == (0, scene.generation + 1)
-    assert (response.leader, response.protocol_name) == (scene.member_id, "range")
+    assert (response.error_code, response.generation_id) == (0, context.generation + 1)
+    assert (response.leader, response.protocol_name) == (context.member_id, "range")
     (member,) = response.members
-    assert (member.member_id, member.metadata) == (scene.member_id, subscription(scene.topic))
-    if scene.version >= 7:
+    assert (member.member_id, member.metadata) == (context.member_id, subscription(context.topic))
+    if context.version >= 7:
         assert response.protocol_type == "consumer"
-    new = scene.ask(JOIN_GROUP, scene.version, join_of(scene.topic, scene.group + "-new"))
-    assert new.error_code == (MEMBER_ID_REQUIRED if scene.version >= 4 else 0)
+    new = context.ask(JOIN_GROUP, context.version, join_of(context.topic, context.group + "-new"))
+    assert new.error_code == (MEMBER_ID_REQUIRED if context.version >= 4 else 0)
     assert new.member_id
 
 
-def sync_group_check(response, scene):
-    assert (response.error_code, response.assignment) == (0, assignment(scene.topic, 0))
-    if scene.version >= 5:
+def sync_group_check(response, context):
+    assert (response.error_code, response.assignment) == (0, assignment(context.topic, 0))
+    if context.version >= 5:
         assert (response.protocol_type, response.protocol_name) == ("consumer", "range")
 
 
-def heartbeat_values(scene):
-    return scene.in_generation
+def heartbeat_values(context):
+    return context.in_generation
 
 
-def heartbeat_check(response, scene):
+def heartbeat_check(response, context):
     assert response.error_code == 0
-    stranger = scene.in_generation | {"member_id": "stranger"}
-    assert scene.ask(HEARTBEAT, scene.version, stranger).error_code == UNKNOWN_MEMBER_ID
+    stranger = context.in_generation | {"member_id": "stranger"}
+    assert context.ask(HEARTBEAT, context.version, stranger).error_code == UNKNOWN_MEMBER_ID
 
 
-def leave_group_check(response, scene):
+def leave_group_check(response, context):
     assert response.error_code == 0
-    if scene.version >= 3:
+    if context.version >= 3:
         assert [(one.member_id, one.error_code) for one in response.members] == [
-            (scene.member_id, 0)
+            (context.member_id, 0)
         ]
-    assert scene.ask(HEARTBEAT, 4, scene.in_generation).error_code == UNKNOWN_MEMBER_ID
+    assert context.ask(HEARTBEAT, 4, context.in_generation).error_code == UNKNOWN_MEMBER_ID
 
 
-def offset_commit_values(scene):
-    return commit_of(scene, 2)
+def offset_commit_values(context):
+    return commit_of(context, 2)
 
 
-def offset_commit_check(response, scene):
+def offset_commit_check(response, context):
     assert commit_error(response) == 0
-    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (2, "so far", 0)
+    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (2, "so far", 0)
 
 
-def offset_fetch_values(scene):
-    assert commit_error(scene.ask(OFFSET_COMMIT, 9, commit_of(scene, 1))) == 0
-    return fetch_of(scene)
+def offset_fetch_values(context):
+    assert commit_error(context.ask(OFFSET_COMMIT, 9, commit_of(context, 1))) == 0
+    return fetch_of(context)
 
 
-def offset_fetch_check(response, scene):
-    assert committed(response, scene.version) == (1, "so far", 0)
+def offset_fetch_check(response, context):
+    assert committed(response, context.version) == (1, "so far", 0)
 
 
-def describe_groups_values(scene):
-    return {"groups": [scene.group], "include_authorized_operations": False}
+def describe_groups_values(context):
+    return {"groups": [context.group], "include_authorized_operations": False}
 
 
-def describe_groups_check(response, scene):
+def describe_groups_check(response, context):
     (group,) = response.groups
-    assert (group.error_code, group.group_id, group.group_state) == (0, scene.group, "Stable")
+    assert (group.error_code, group.group_id, group.group_state) == (0, context.group, "Stable")
     assert (group.protocol_type, group.protocol_data) == ("consumer", "range")
     (member,) = group.members
-    assert (member.member_id, member.client_id) == (scene.member_id, "tests")
-    assert member.member_metadata == subscription(scene.topic)
-    assert member.member_assignment == assignment(scene.topic, 0)
-    if scene.version >= 3:
+    assert (member.member_id, member.client_id) == (context.member_id, "tests")
+    assert member.member_metadata == subscription(context.topic)
+    assert member.member_assignment == assignment(context.topic, 0)
+    if context.version >= 3:
         assert group.authorized_operations == UNSAID_OPERATIONS
 
 
-def list_groups_values(scene):
+def list_groups_values(context):
     return {"states_filter": ["stable"], "types_filter": ["classic"]}
 
 
-def list_groups_check(response, scene):
+def list_groups_check(response, context):
     assert response.error_code == 0
-    (listed,) = (one for one in response.groups if one.group_id == scene.group)
+    (listed,) = (one for one in response.groups if one.group_id == context.group)
     assert listed.protocol_type == "consumer"
-    if scene.version >= 4:
+    if context.version >= 4:
         assert {one.group_state for one in response.groups} == {"Stable"}
-    if scene.version >= 5:
+    if context.version >= 5:
         assert {one.group_type for one in response.groups} == {"classic"}
 
 
-def delete_groups_values(scene):
-    leave_an_empty_group(scene)
-    return {"groups_names": [scene.group, scene.group + "-unknown"]}
+def delete_groups_values(context):
+    leave_an_empty_group(context)
+    return {"groups_names": [context.group, context.group + "-unknown"]}
 
 
-def delete_groups_check(response, scene):
+def delete_groups_check(response, context):
     assert {one.group_id: one.error_code for one in response.results} == {
-        scene.group: 0,
-        scene.group + "-unknown": GROUP_ID_NOT_FOUND,
+        context.group: 0,
+        context.group + "-unknown": GROUP_ID_NOT_FOUND,
     }
-    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (-1, "", 0)
+    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
-def offset_delete_values(scene):
-    leave_an_empty_group(scene)
-    topic = {"name": scene.topic, "partitions": [{"partition_index": 0}]}
-    return {"group_id": scene.group, "topics": [topic]}
+def offset_delete_values(context):
+    leave_an_empty_group(context)
+    topic = {"name": context.topic, "partitions": [{"partition_index": 0}]}
+    return {"group_id": context.group, "topics": [topic]}
 
 
-def offset_delete_check(response, scene):
+def offset_delete_check(response, context):
     assert response.error_code == 0
     assert commit_error(response) == 0
-    assert committed(scene.ask(OFFSET_FETCH, 9, fetch_of(scene)), 9) == (-1, "", 0)
+    assert committed(context.ask(OFFSET_FETCH, 9, fetch_of(context)), 9) == (-1, "", 0)
 
 
-def consumer_group_heartbeat_check(response, scene):
+def consumer_group_heartbeat_check(response, context):
     assert (response.error_code, response.error_message) == (0, None)
     assert response.member_epoch > 0
     (assigned,) = response.assignment.topic_partitions
-    assert (assigned.topic_id, assigned.partitions) == (scene.topic_id, (0,))
+    assert (assigned.topic_id, assigned.partitions) == (context.topic_id, (0,))
 
 
-def consumer_group_describe_values(scene):
-    joined = scene.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_of(scene))
+def consumer_group_describe_values(context):
+    joined = context.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_of(context))
     assert joined.error_code == 0
-    return {"group_ids": [scene.group + "-848"], "include_authorized_operations": False}
+    return {"group_ids": [context.group + "-848"], "include_authorized_operations": False}
 
 
-def consumer_group_describe_check(response, scene):
+def consumer_group_describe_check(response, context):
     (group,) = response.groups
     assert (group.error_code, group.group_state, group.assignor_name) == (0, "Stable", "range")
     (member,) = group.members
-    assert member.subscribed_topic_names == (scene.topic,)
+    assert member.subscribed_topic_names == (context.topic,)
     (assigned,) = member.assignment.topic_partitions
-    assert (assigned.topic_name, assigned.partitions) == (scene.topic, (0,))
+    assert (assigned.topic_name, assigned.partitions) == (context.topic, (0,))
     assert member.assignment == member.target_assignment
-    if scene.version >= 1:
+    if context.version >= 1:
         assert member.member_type == MEMBER_TYPE_CONSUMER
 
 
@@ -211,12 +211,12 @@ EXCHANGES = {
 
 
 @pytest.fixture
-def scene(raw, topic, request):
+def context(raw, topic, request):
     """Made anew for each exchange; `version` is the test's."""
     group = f"of-{topic}"
     asked = ask(raw, JOIN_GROUP, 9, join_of(topic, group))
     joined = ask(raw, JOIN_GROUP, 9, join_of(topic, group, asked.member_id))
-    made = GroupScene(
+    made = GroupExchangeContext(
         raw=raw,
         topic=topic,
         topic_id=raw.topic_id(topic),
@@ -230,6 +230,6 @@ def scene(raw, topic, request):
 
 
 @pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
-def test_an_exchange_in_every_version(key, version, scene):
+def test_an_exchange_in_every_version(key, version, context):
     exchange = EXCHANGES[key]
-    exchange.check(scene.ask(key, version, exchange.values(scene)), scene)
+    exchange.check(context.ask(key, version, exchange.values(context)), context)

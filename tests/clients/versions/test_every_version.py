@@ -22,7 +22,7 @@ from tests.support.clients.raw_client import (
     PRODUCE,
 )
 from tests.support.wire.advertised import ADVERTISED
-from tests.support.wire.api_exchanges import Exchange, Scene, versions_of
+from tests.support.wire.api_exchanges import Exchange, ExchangeContext, versions_of
 from tests.support.wire.batches import record_batch
 from tests.support.wire.kio_client import ask
 from tests.support.wire.records import numbered
@@ -31,22 +31,22 @@ BATCH = record_batch(numbered(3))
 DESCRIBED_TOPIC = 2  # ConfigResource.Type.TOPIC
 
 
-def produce_values(scene):
+def produce_values(context):
     partition = {"index": 0, "records": BATCH}
-    topic = {"name": scene.topic, "topic_id": scene.topic_id, "partition_data": [partition]}
+    topic = {"name": context.topic, "topic_id": context.topic_id, "partition_data": [partition]}
     return {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": [topic]}
 
 
-def produce_check(response, scene):
+def produce_check(response, context):
     (answered,) = response.responses[0].partition_responses
     assert (answered.index, answered.error_code, answered.base_offset) == (0, 0, 3)
     assert answered.log_append_time is None
-    if scene.version >= 5:
+    if context.version >= 5:
         assert answered.log_start_offset == 0
-    assert scene.raw.fetch(scene.topic, 3).offsets == [3, 4, 5]
+    assert context.raw.fetch(context.topic, 3).offsets == [3, 4, 5]
 
 
-def fetch_values(scene):
+def fetch_values(context):
     asked = {"partition": 0, "fetch_offset": 1, "partition_max_bytes": 1 << 20}
     return {
         "replica_id": -1,
@@ -54,69 +54,69 @@ def fetch_values(scene):
         "min_bytes": 1,
         "max_bytes": 1 << 20,
         "isolation_level": 0,
-        "topics": [{"topic": scene.topic, "topic_id": scene.topic_id, "partitions": [asked]}],
+        "topics": [{"topic": context.topic, "topic_id": context.topic_id, "partitions": [asked]}],
         "forgotten_topics_data": [],
     }
 
 
-def fetch_check(response, scene):
+def fetch_check(response, context):
     (answered,) = response.responses[0].partitions
     assert (answered.partition_index, answered.error_code) == (0, 0)
     assert (answered.high_watermark, answered.last_stable_offset) == (3, 3)
     # Base offset and leader epoch are the broker's to write; all else is as it was sent.
     assert answered.records[16:] == BATCH[16:]
-    if scene.version >= 5:
+    if context.version >= 5:
         assert answered.log_start_offset == 0
-    if scene.version >= 7:
+    if context.version >= 7:
         assert (response.error_code, response.session_id) == (0, 0)
-    if scene.version >= 11:
+    if context.version >= 11:
         assert answered.preferred_read_replica == -1
 
 
-def list_offsets_values(scene):
+def list_offsets_values(context):
     asked = {"partition_index": 0, "timestamp": EARLIEST}
-    topic = {"name": scene.topic, "partitions": [asked]}
+    topic = {"name": context.topic, "partitions": [asked]}
     return {"replica_id": -1, "isolation_level": 0, "topics": [topic], "timeout": 30_000}
 
 
-def list_offsets_check(response, scene):
+def list_offsets_check(response, context):
     (answered,) = response.topics[0].partitions
     assert (answered.error_code, answered.offset, answered.timestamp) == (0, 0, -1)
 
 
-def metadata_values(scene):
+def metadata_values(context):
     return {
-        "topics": [{"topic_id": None, "name": scene.topic}],
+        "topics": [{"topic_id": None, "name": context.topic}],
         "allow_auto_topic_creation": False,
         "include_cluster_authorized_operations": False,
         "include_topic_authorized_operations": False,
     }
 
 
-def metadata_check(response, scene):
+def metadata_check(response, context):
     (topic,) = response.topics
-    assert (topic.name, topic.error_code) == (scene.topic, 0)
+    assert (topic.name, topic.error_code) == (context.topic, 0)
     (partition,) = topic.partitions
     (broker,) = response.brokers
     assert partition.leader_id == broker.node_id
     assert partition.replica_nodes == partition.isr_nodes == (broker.node_id,)
-    if scene.version >= 10:
-        assert topic.topic_id == scene.topic_id
+    if context.version >= 10:
+        assert topic.topic_id == context.topic_id
 
 
-def api_versions_values(scene):
+def api_versions_values(context):
     return {"client_software_name": "ringlog-tests", "client_software_version": "1.0"}
 
 
-def api_versions_check(response, scene):
+def api_versions_check(response, context):
     assert response.error_code == 0
     listed = {one.api_key: (one.min_version, one.max_version) for one in response.api_keys}
     assert listed == ADVERTISED
 
 
-def create_topics_values(scene):
+def create_topics_values(context):
     topic = {
-        "name": scene.topic + "-more",
+        "name": context.topic + "-more",
         "num_partitions": 2,
         "replication_factor": 1,
         "assignments": [],
@@ -125,34 +125,34 @@ def create_topics_values(scene):
     return {"topics": [topic], "timeout": 30_000, "validate_only": False}
 
 
-def create_topics_check(response, scene):
+def create_topics_check(response, context):
     (created,) = response.topics
     assert (created.name, created.error_code, created.error_message) == (
-        scene.topic + "-more",
+        context.topic + "-more",
         0,
         None,
     )
-    if scene.version >= 5:
+    if context.version >= 5:
         assert (created.num_partitions, created.replication_factor) == (2, 1)
         assert ("retention.ms", "1000000") in [(one.name, one.value) for one in created.configs]
-    (listed,) = scene.raw.metadata(scene.topic + "-more").topics
+    (listed,) = context.raw.metadata(context.topic + "-more").topics
     assert len(listed.partitions) == 2
-    if scene.version >= 7:
+    if context.version >= 7:
         assert created.topic_id == listed.topic_id
 
 
-def delete_topics_values(scene):
-    topics = [{"name": scene.topic, "topic_id": None}]
-    return {"topic_names": [scene.topic], "topics": topics, "timeout": 30_000}
+def delete_topics_values(context):
+    topics = [{"name": context.topic, "topic_id": None}]
+    return {"topic_names": [context.topic], "topics": topics, "timeout": 30_000}
 
 
-def delete_topics_check(response, scene):
+def delete_topics_check(response, context):
     (deleted,) = response.responses
-    assert (deleted.name, deleted.error_code) == (scene.topic, 0)
-    assert scene.raw.metadata(scene.topic).topics[0].error_code == 3
+    assert (deleted.name, deleted.error_code) == (context.topic, 0)
+    assert context.raw.metadata(context.topic).topics[0].error_code == 3
 
 
-def init_producer_id_values(scene):
+def init_producer_id_values(context):
     return {
         "transactional_id": None,
         "transaction_timeout": 60_000,
@@ -161,44 +161,44 @@ def init_producer_id_values(scene):
     }
 
 
-def init_producer_id_check(response, scene):
+def init_producer_id_check(response, context):
     assert (response.error_code, response.producer_epoch) == (0, 0)
     assert response.producer_id >= 0
 
 
-def leader_epoch_values(scene):
+def leader_epoch_values(context):
     asked = {"partition": 0, "current_leader_epoch": -1, "leader_epoch": 1_000_000}
-    return {"replica_id": -1, "topics": [{"topic": scene.topic, "partitions": [asked]}]}
+    return {"replica_id": -1, "topics": [{"topic": context.topic, "partitions": [asked]}]}
 
 
-def leader_epoch_check(response, scene):
+def leader_epoch_check(response, context):
     (answered,) = response.topics[0].partitions
     assert (answered.partition, answered.error_code) == (0, 0)
     # Of an epoch that is yet to come nothing is known (KIP-101).
     assert (answered.leader_epoch, answered.end_offset) == (-1, -1)
 
 
-def describe_configs_values(scene):
+def describe_configs_values(context):
     resource = {
         "resource_type": DESCRIBED_TOPIC,
-        "resource_name": scene.topic,
+        "resource_name": context.topic,
         "configuration_keys": ["cleanup.policy"],
     }
     return {"resources": [resource], "include_synonyms": True, "include_documentation": True}
 
 
-def describe_configs_check(response, scene):
+def describe_configs_check(response, context):
     (result,) = response.results
-    assert (result.error_code, result.resource_name) == (0, scene.topic)
+    assert (result.error_code, result.resource_name) == (0, context.topic)
     (config,) = result.configs
     assert (config.name, config.value, config.config_source) == ("cleanup.policy", "delete", 5)
     assert [one.name for one in config.synonyms] == ["log.cleanup.policy"]
-    if scene.version >= 3:
+    if context.version >= 3:
         assert config.config_type == 7  # LIST
         assert config.documentation
 
 
-def describe_cluster_values(scene):
+def describe_cluster_values(context):
     return {
         "include_cluster_authorized_operations": False,
         "endpoint_type": 1,
@@ -206,7 +206,7 @@ def describe_cluster_values(scene):
     }
 
 
-def describe_cluster_check(response, scene):
+def describe_cluster_check(response, context):
     (broker,) = response.brokers
     assert (response.error_code, response.controller_id) == (0, broker.broker_id)
     assert response.cluster_id
@@ -230,6 +230,6 @@ EXCHANGES = {
 @pytest.mark.parametrize(("key", "version"), versions_of(EXCHANGES))
 def test_an_exchange_in_every_version(key, version, raw, topic):
     assert raw.produce(topic, BATCH).base_offset == 0
-    scene = Scene(raw, topic, raw.topic_id(topic), version)
+    context = ExchangeContext(raw, topic, raw.topic_id(topic), version)
     exchange = EXCHANGES[key]
-    exchange.check(ask(raw, key, version, exchange.values(scene)), scene)
+    exchange.check(ask(raw, key, version, exchange.values(context)), context)

@@ -70,10 +70,10 @@ def put_in_place(own, copy):
     copy.rename(own)
 
 
-def assert_refused(cluster, told):
+def assert_refused(cluster, logged):
     process = cluster.start(MEMBER)
     assert process.wait_for_exit() == 1, process.tail
-    assert process.lines_with(told), process.tail
+    assert process.lines_with(logged), process.tail
     assert not process.lines_with("Traceback"), process.tail
 
 

@@ -33,12 +33,12 @@ class Producer:
     def __init__(self, topic, seed):
         self.topic = topic
         self.acknowledged = []
-        self._chance = Random(seed)
+        self._rng = Random(seed)
 
     def run(self, address):
         with suppress(ConnectionError), RawClient(address) as raw:
             while True:
-                value = self._chance.randbytes(self._chance.choice([10, 1000, 60_000]))
+                value = self._rng.randbytes(self._rng.choice([10, 1000, 60_000]))
                 answer = raw.produce(self.topic, record_batch([Record(value)]))
                 if answer.error_code == 0:
                     self.acknowledged.append((answer.base_offset, value))
@@ -50,18 +50,18 @@ def stored(raw, topic):
     }
 
 
-def one_round(broker, producers, chance):
+def one_round(broker, producers, rng):
     """Produces, and makes and deletes topics, for a while; returns the topics made and deleted."""
     made, deleted = set(), set()
-    aim = sum(len(one.acknowledged) for one in producers) + chance.randint(50, 400)
+    aim = sum(len(one.acknowledged) for one in producers) + rng.randint(50, 400)
     with ThreadPoolExecutor(PRODUCERS) as threads, RawClient(broker.address) as raw:
         for one in producers:
             threads.submit(one.run, broker.address)
-        for _ in range(chance.randint(1, 4)):
+        for _ in range(rng.randint(1, 4)):
             topic = raw.create_topic()
             assert raw.produce(topic, record_batch([Record(b"x" * 100_000)])).error_code == 0
             made.add(topic)
-            if chance.random() < 0.5:
+            if rng.random() < 0.5:
                 assert raw.delete_topic(topic) == 0
                 made.remove(topic)
                 deleted.add(topic)
@@ -71,7 +71,7 @@ def one_round(broker, producers, chance):
 
 
 def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
-    chance = Random(SEED)
+    rng = Random(SEED)
     disk = FaultyDisk(tmp_path / "data", tmp_path / "faults")
     broker = standalone(tmp_path, **SETTINGS)
     broker.environment = disk.journaling_environment
@@ -80,8 +80,8 @@ def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
         with RawClient(broker.address) as raw:
             producers = [Producer(raw.create_topic(), number) for number in range(PRODUCERS)]
         for number in range(ROUNDS):
-            made, deleted = one_round(broker, producers, chance)
-            lost += cut(disk, chance)
+            made, deleted = one_round(broker, producers, rng)
+            lost += cut(disk, rng)
             broker.start("standalone")
             broker.wait_until_ready()
             # Nor does a start say so of its own store.

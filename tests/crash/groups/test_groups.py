@@ -89,14 +89,14 @@ class Committer:
 @pytest.mark.parametrize("victims", [("partition",), ("gateway",), ("metadata", "partition")])
 def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker, victims):
     create_topic(broker.address, "orders", partitions=1)
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
 
     async def storm():
         reader = RawConnection(address_of(broker))
         committers = [Committer(broker, number) for number in range(12)]
         tasks = [asyncio.create_task(one.work()) for one in committers]
         for _ in range(ROUNDS):
-            aims = [one.acknowledged + chance.randrange(5, 40) for one in committers]
+            aims = [one.acknowledged + rng.randrange(5, 40) for one in committers]
 
             def are_there(aims=aims):
                 assert not any(task.done() for task in tasks)
@@ -222,7 +222,7 @@ def numbered_load(broker, topic):
 @pytest.mark.parametrize("victim", [None, "partition", "gateway"])
 def test_each_record_is_processed_while_members_and_services_are_killed(broker, victim):
     """In each round one member comes, one dies without a word, and a service with it."""
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     topic = "orders"
     readers = []
 
@@ -237,7 +237,7 @@ def test_each_record_is_processed_while_members_and_services_are_killed(broker, 
             alive = [newcomer(), newcomer()]
             for _ in range(ROUNDS):
                 alive.append(newcomer())
-                alive.pop(chance.randrange(len(alive))).kill()
+                alive.pop(rng.randrange(len(alive))).kill()
                 if victim is not None:
                     broker.restart(victim)
             producer.finish(within_s=WITHIN_S)

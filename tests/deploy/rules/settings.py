@@ -87,10 +87,10 @@ def brokers(manifests: Manifests) -> Iterator[str]:
     gateways = [
         (pod, own) for pod, own in _with_settings(manifests) if isinstance(own, GatewaySettings)
     ]
-    told = [own.advertised("EXTERNAL") for _, own in gateways]
-    is_one_address = len(set(told)) == 1 < len(told)
-    if not is_one_address and len(set(told)) != len(told):
-        yield f"some gateways share an EXTERNAL address, others do not: {told}"
+    advertised = [own.advertised("EXTERNAL") for _, own in gateways]
+    is_one_address = len(set(advertised)) == 1 < len(advertised)
+    if not is_one_address and len(set(advertised)) != len(advertised):
+        yield f"some gateways share an EXTERNAL address, others do not: {advertised}"
     for pod, own in gateways:
         if own.node_id != pod.ordinal:
             yield f"{pod.name}: node.id is {own.node_id}"

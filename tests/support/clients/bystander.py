@@ -12,7 +12,7 @@ from tests.support.wire.records import numbered
 _JOIN_WITHIN_S = 60.0
 
 
-class Witness:
+class Bystander:
     """Produces and reads back in a thread of its own, on one connection that must never break.
 
     Use it in a `with`: leaving it fails where anything went wrong, or where no round was completed

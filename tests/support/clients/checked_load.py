@@ -124,14 +124,16 @@ class CheckedLoad:
         )
         clients = (*self.producers, *self.followers)
         return Verdict(
-            [*(told for one in clients for told in one.failures), *problems(evidence)],
-            [told for one in clients for told in one.noticed],
+            [*(message for one in clients for message in one.failures), *problems(evidence)],
+            [message for one in clients for message in one.noticed],
             acknowledged=len(evidence.acknowledged),
             stored=len(log),
         )
 
     def _assert_alive(self) -> None:
-        failures = [told for one in (*self.producers, *self.followers) for told in one.failures]
+        failures = [
+            message for one in (*self.producers, *self.followers) for message in one.failures
+        ]
         assert not failures, "\n".join(failures)
 
 

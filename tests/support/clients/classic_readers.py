@@ -24,7 +24,7 @@ from common.ports.classic_groups import (
 from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, OffsetToCommit
 from partition_svc.coordinator.records.consumer_protocol import read_assignment, read_subscription
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
+from tests.support.groups.consumer_groups import SimulatedConsumerGroup, topic_id
 
 EAGER, COOPERATIVE = "range", "cooperative-sticky"
 SESSION_MS, REBALANCE_MS = 45_000, 60_000
@@ -66,7 +66,7 @@ def _partitions(named: Iterable[tuple[str, int]]) -> bytes:
 class ClassicReader:
     """`act` is its next step. `owned`: what it reads now, by topic id and partition."""
 
-    world: ConsumerGroupWorld
+    simulated: SimulatedConsumerGroup
     names: list[str] = field(default_factory=lambda: ["a"])
     strategies: tuple[str, ...] = (EAGER,)
     protocol_type: str = "consumer"
@@ -115,32 +115,34 @@ class ClassicReader:
 
     def leave(self) -> Any:
         request = LeaveGroup("g", [LeavingMember(self.member_id, self.instance_id)])
-        left = self.world.do(lambda: self.world.group.leave(request, "t", self.world.now_ms))
+        left = self.simulated.do(
+            lambda: self.simulated.group.leave(request, "t", self.simulated.now_ms)
+        )
         self._lose()
         return left.members[0].refusal
 
     def commit(self, offset: int, **fields: Any) -> GroupRefusal | None:
         offsets = [OffsetToCommit("a", 0, offset)]
         request = CommitOffsets("g", offsets, self.member_id, self.generation, **fields)
-        world = self.world
-        refusal: GroupRefusal | None = world.do(
-            lambda: world.group.commit(request, "t", world.now_ms)
+        simulated = self.simulated
+        refusal: GroupRefusal | None = simulated.do(
+            lambda: simulated.group.commit(request, "t", simulated.now_ms)
         ).refusal
         return refusal
 
     def _ask(self, call: Any) -> None:
         ticket = next(_ids)
-        self._waits = ticket, self.world.crashes
-        self.world.do(lambda: call(ticket))
+        self._waits = ticket, self.simulated.crashes
+        self.simulated.do(lambda: call(ticket))
         self._hear()
 
     def _hear(self) -> None:
         assert self._waits is not None
         ticket, crashes = self._waits
-        if ticket in self.world.answers:
+        if ticket in self.simulated.answers:
             self._waits = None
-            self._take(self.world.answers.pop(ticket))
-        elif crashes != self.world.crashes:
+            self._take(self.simulated.answers.pop(ticket))
+        elif crashes != self.simulated.crashes:
             self.break_off()
 
     def break_off(self) -> None:
@@ -154,9 +156,9 @@ class ClassicReader:
         return self.join_request()
 
     def _join(self) -> None:
-        request, world = self.begin_join(), self.world
+        request, simulated = self.begin_join(), self.simulated
         new_id = f"c{next(_ids)}"
-        self._ask(lambda ticket: world.group.join(request, ticket, world.now_ms, new_id))
+        self._ask(lambda ticket: simulated.group.join(request, ticket, simulated.now_ms, new_id))
 
     def _sync(self, joined: Joined) -> None:
         plan = self._assign(joined) if joined.members and not joined.skip_assignment else {}
@@ -169,12 +171,12 @@ class ClassicReader:
             joined.protocol_name,
             [MemberAssignment(who, assignment(what)) for who, what in plan.items()],
         )
-        world = self.world
-        self._ask(lambda ticket: world.group.sync(request, ticket, world.now_ms))
+        simulated = self.simulated
+        self._ask(lambda ticket: simulated.group.sync(request, ticket, simulated.now_ms))
 
     def _beat(self) -> None:
-        request, world = self._heartbeat(), self.world
-        self._ask(lambda ticket: world.group.heartbeat(request, ticket, world.now_ms))
+        request, simulated = self._heartbeat(), self.simulated
+        self._ask(lambda ticket: simulated.group.heartbeat(request, ticket, simulated.now_ms))
 
     def _heartbeat(self) -> GroupHeartbeat:
         return GroupHeartbeat("g", self.member_id, self.generation, self.instance_id)
@@ -221,7 +223,7 @@ class ClassicReader:
         owners = {part: who for who, one in said.items() for part in (one.owned if one else ())}
         plan: dict[str, list[tuple[str, int]]] = {who: [] for who in said}
         wanted: dict[str, int] = dict.fromkeys(said, 0)
-        for topic in self.world.view.topics:
+        for topic in self.simulated.view.topics:
             readers = [who for who, one in said.items() if one and topic.name in one.topics]
             for partition in range(len(topic.partitions) if readers else 0):
                 who = min(readers, key=wanted.__getitem__)

@@ -25,7 +25,7 @@ def topic_id(name: str) -> bytes:
     return name.encode().ljust(16, b".")
 
 
-class ConsumerGroupWorld:
+class SimulatedConsumerGroup:
     """One group `g`; what it writes goes to a log of bytes, from which `crash` makes it anew."""
 
     def __init__(self, settings: GroupSettings = SETTINGS, **topics: int) -> None:
@@ -115,7 +115,7 @@ class ConsumerGroupWorld:
 class Reader:
     """A client that does what it is told: it owns what it was given, and gives up at once."""
 
-    world: ConsumerGroupWorld
+    simulated: SimulatedConsumerGroup
     member_id: str
     names: list[str] | None = field(default_factory=lambda: ["a"])
     regex: str | None = None
@@ -137,7 +137,7 @@ class Reader:
         return ConsumerHeartbeat("g", self.member_id, self.epoch, **(says | changes))
 
     def beat(self, **changes: Any) -> ConsumerHeartbeatTaken:
-        return self.take(self.world.beat(self.request(**changes)))
+        return self.take(self.simulated.beat(self.request(**changes)))
 
     def take(self, taken: ConsumerHeartbeatTaken) -> ConsumerHeartbeatTaken:
         self.last = taken
@@ -149,7 +149,7 @@ class Reader:
 
     def leave(self, epoch: int = -1) -> ConsumerHeartbeatTaken:
         self.epoch, self.owned = epoch, frozenset()
-        return self.world.beat(ConsumerHeartbeat("g", self.member_id, epoch, self.instance_id))
+        return self.simulated.beat(ConsumerHeartbeat("g", self.member_id, epoch, self.instance_id))
 
     @property
     def partitions(self) -> set[tuple[str, int]]:

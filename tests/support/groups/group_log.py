@@ -15,7 +15,7 @@ from partition_svc.coordinator.records.stored import GroupRecord
 from tests.support.groups.interruptions import seen
 
 
-class GroupShell:
+class CheckedGroup:
     """`asked`: tickets that wait for their answer, with their request.
 
     `stored`, `offsets`: the last values in the log, as its bytes have them.
@@ -27,7 +27,7 @@ class GroupShell:
         self.asked = {}
         self.unwritten = deque()
         self.stored, self.offsets = None, {}
-        self.laws = Laws()
+        self.invariants = Invariants()
 
     def take(self, effects: CoordinatorResult):
         """What a call came to waits for its write; a group of which nothing is left is dropped."""
@@ -71,17 +71,17 @@ class GroupShell:
         for written in effects.records:
             record = decode(*encode(written))
             if isinstance(record, GroupRecord):
-                self.laws.check_group(self.stored, record.value)
+                self.invariants.check_group(self.stored, record.value)
                 self.stored = record.value
             elif record.value is None:
                 del self.offsets[record.topic, record.partition]
             else:
-                self.laws.check_commit(record.value.offset)
+                self.invariants.check_commit(record.value.offset)
                 self.offsets[record.topic, record.partition] = record.value
 
     def _answer(self, ticket, reply):
         request = self.asked.pop(ticket)  # fails for what was answered before
-        self.laws.check_reply(request, reply, self.stored, self.offsets)
+        self.invariants.check_reply(request, reply, self.stored, self.offsets)
         return ticket, request, reply
 
 
@@ -95,7 +95,7 @@ def _restored(settings, stored, offsets, now_ms):
     return group
 
 
-class Laws:
+class Invariants:
     """What holds whatever happens. Static members are the same under each of their ids."""
 
     def __init__(self):

@@ -3,13 +3,13 @@
 import uuid
 from dataclasses import dataclass
 
-from tests.support.wire.api_exchanges import Scene
+from tests.support.wire.api_exchanges import ExchangeContext
 from tests.support.wire.group_apis import LEAVE_GROUP, OFFSET_COMMIT, assignment, subscription
 from tests.support.wire.kio_client import ask
 
 
 @dataclass(frozen=True)
-class GroupScene(Scene):
+class GroupExchangeContext(ExchangeContext):
     """A classic group of one member that has its assignment."""
 
     group: str
@@ -41,35 +41,35 @@ def join_of(topic, group, member_id=""):
     }
 
 
-def sync_of(scene):
-    mine = {"member_id": scene.member_id, "assignment": assignment(scene.topic, 0)}
+def sync_of(context):
+    mine = {"member_id": context.member_id, "assignment": assignment(context.topic, 0)}
     protocol = {"protocol_type": "consumer", "protocol_name": "range"}
-    return scene.in_generation | protocol | {"assignments": [mine]}
+    return context.in_generation | protocol | {"assignments": [mine]}
 
 
-def leave_of(scene):
+def leave_of(context):
     """For all versions: since 3 several members may leave at once."""
-    left = {"member_id": scene.member_id, "group_instance_id": None, "reason": "done"}
-    return {"group_id": scene.group, "member_id": scene.member_id, "members": [left]}
+    left = {"member_id": context.member_id, "group_instance_id": None, "reason": "done"}
+    return {"group_id": context.group, "member_id": context.member_id, "members": [left]}
 
 
-def commit_of(scene, offset, *, as_member=True):
+def commit_of(context, offset, *, as_member=True):
     committed = {
         "partition_index": 0,
         "committed_offset": offset,
         "committed_leader_epoch": -1,
         "committed_metadata": "so far",
     }
-    topic = {"name": scene.topic, "topic_id": scene.topic_id, "partitions": [committed]}
-    who = scene.members_names | {"generation_id_or_member_epoch": scene.generation}
-    nobody = {"group_id": scene.group, "member_id": "", "generation_id_or_member_epoch": -1}
+    topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [committed]}
+    who = context.members_names | {"generation_id_or_member_epoch": context.generation}
+    nobody = {"group_id": context.group, "member_id": "", "generation_id_or_member_epoch": -1}
     return (who if as_member else nobody) | {"retention_time": -1, "topics": [topic]}
 
 
-def fetch_of(scene):
+def fetch_of(context):
     """For all versions: since 8 several groups may be asked about at once."""
-    topics = [{"name": scene.topic, "topic_id": scene.topic_id, "partition_indexes": [0]}]
-    asked = {"group_id": scene.group, "topics": topics}
+    topics = [{"name": context.topic, "topic_id": context.topic_id, "partition_indexes": [0]}]
+    asked = {"group_id": context.group, "topics": topics}
     return asked | {"groups": [asked | {"member_epoch": -1}], "require_stable": True}
 
 
@@ -80,25 +80,25 @@ def committed(response, version):
     return one.committed_offset, one.metadata, one.error_code
 
 
-def leave_an_empty_group(scene):
+def leave_an_empty_group(context):
     """Nobody is in it any more, and it has an offset."""
-    assert commit_error(scene.ask(OFFSET_COMMIT, 9, commit_of(scene, 3))) == 0
-    assert scene.ask(LEAVE_GROUP, 5, leave_of(scene)).error_code == 0
+    assert commit_error(context.ask(OFFSET_COMMIT, 9, commit_of(context, 3))) == 0
+    assert context.ask(LEAVE_GROUP, 5, leave_of(context)).error_code == 0
 
 
 def commit_error(response):
     return response.topics[0].partitions[0].error_code
 
 
-def consumer_of(scene):
+def consumer_of(context):
     return {
-        "group_id": scene.group + "-848",
+        "group_id": context.group + "-848",
         "member_id": str(uuid.uuid4()),
         "member_epoch": 0,
         "instance_id": None,
         "rack_id": None,
         "rebalance_timeout": 30_000,
-        "subscribed_topic_names": [scene.topic],
+        "subscribed_topic_names": [context.topic],
         "subscribed_topic_regex": None,
         "server_assignor": "range",
         "topic_partitions": [],

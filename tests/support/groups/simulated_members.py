@@ -24,7 +24,7 @@ from common.ports.group_offsets import (
     TopicPartitions,
 )
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.group_log import GroupShell
+from tests.support.groups.group_log import CheckedGroup
 from tests.support.groups.interruptions import Interrupted, interrupted_after
 
 SESSION_MS = 10_000
@@ -41,7 +41,7 @@ class Client:
         self.wants_join = True
 
 
-class GroupWorld:
+class SimulatedGroup:
     """`step` does one random thing; `settle` lets time pass until nobody waits any more."""
 
     def __init__(self, seed, clients=5):
@@ -50,7 +50,7 @@ class GroupWorld:
         self.numbers = count(1)
         delay_ms = self.random.choice([0, 3_000])
         size_max = self.random.choice([3, 100])
-        self.shell = GroupShell(
+        self.shell = CheckedGroup(
             GroupSettings(initial_rebalance_delay_ms=delay_ms, max_size=size_max)
         )
         self.clients = [Client(f"i{one}" if one % 2 else None) for one in range(clients)]
@@ -131,7 +131,7 @@ class GroupWorld:
 
     def _commit(self, client):
         offset, partition = next(self.numbers), self.random.randrange(4)
-        self.shell.laws.issued.add(offset)
+        self.shell.invariants.issued.add(offset)
         offsets = [OffsetToCommit("t", partition, offset)]
         member = (client.member_id, client.generation, client.instance)
         self._send(client, CommitOffsets("g", offsets, *member))

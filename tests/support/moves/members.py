@@ -35,7 +35,7 @@ _PASSING = (
 )
 
 
-class TellingRing:
+class NotifyingRing:
     """Records the steps of moves as the metadata service does, and tells every member at once."""
 
     def __init__(self, *, partitions: int = 4, leader_epoch: int = 5) -> None:
@@ -141,7 +141,7 @@ class TellingRing:
 class MovingMember:
     """One partition service's inside, with its gRPC server."""
 
-    def __init__(self, name: str, folder: Path, ring: TellingRing, **settings: object) -> None:
+    def __init__(self, name: str, folder: Path, ring: NotifyingRing, **settings: object) -> None:
         self.name = name
         self.folder = folder
         self._ring = ring
@@ -191,7 +191,7 @@ class MovingMember:
 
 @asynccontextmanager
 async def moving_members(
-    folder: Path, ring: TellingRing, **settings: object
+    folder: Path, ring: NotifyingRing, **settings: object
 ) -> AsyncIterator[tuple[MovingMember, MovingMember]]:
     """The source and the target of what is to move."""
     members = [MovingMember(name, folder / name, ring, **settings) for name in (SOURCE, TARGET)]
@@ -208,7 +208,7 @@ class Producer:
     """An idempotent producer that sends a batch until it is told that it is stored."""
 
     def __init__(
-        self, ring: TellingRing, members: tuple[MovingMember, ...], *, producer_id: int
+        self, ring: NotifyingRing, members: tuple[MovingMember, ...], *, producer_id: int
     ) -> None:
         self._ring = ring
         self._members = {one.name: one for one in members}

@@ -70,9 +70,9 @@ def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
         topic = cluster.ring.topic(name)
         source = topic.partitions[0].owner
         (target,) = (one for one in cluster.members if one != source)
-        world = Moving(cluster, name, topic.topic_id, source, target, load)
-        world.wait_for_records()
-        yield world
+        move = Moving(cluster, name, topic.topic_id, source, target, load)
+        move.wait_for_records()
+        yield move
     with RawClient(cluster.kafka_address(cluster.gateways[0])) as raw:
         assert raw.delete_topic(name) in (0, _UNKNOWN_TOPIC)
 

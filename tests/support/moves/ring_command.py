@@ -7,7 +7,7 @@ from tests.support.processes.cluster import METADATA, Cluster
 from tests.support.processes.processes import RINGLOG
 
 
-class Said(NamedTuple):
+class CommandOutput(NamedTuple):
     """How the command ended, what it answered, and its errors and progress."""
 
     status: int
@@ -15,7 +15,7 @@ class Said(NamedTuple):
     err: str
 
 
-def ring(cluster: Cluster, *words: str) -> Said:
+def ring(cluster: Cluster, *words: str) -> CommandOutput:
     command = [RINGLOG, "ring", *words, "--metadata", cluster.grpc_address(METADATA)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandOutput(done.returncode, done.stdout, done.stderr)

@@ -96,14 +96,14 @@ class Node:
         return self.watch is not None
 
 
-class World:
+class SimulatedCluster:
     """`acknowledged` counts the records that clients were told are kept, by partition.
 
     None where its owner was lost, and nobody has looked what is left.
     """
 
     def __init__(self, seed, *, moves_max=4, moves_per_member_max=2):
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.store = MemoryKvStore()
         self.policy = RingPolicy(
             moves_max=moves_max,
@@ -140,14 +140,14 @@ class World:
         self.check()
 
     async def pass_time(self, seconds=None):
-        self.now += self.dice.uniform(0, 1.5) if seconds is None else seconds
+        self.now += self.rng.uniform(0, 1.5) if seconds is None else seconds
         await self.settle()
 
     async def make_topic(self, partitions):
         members = self.service.members.placeable
         if not members:
             return
-        topic_id = self.dice.randbytes(16)
+        topic_id = self.rng.randbytes(16)
         [placed] = place([(topic_id, partitions)], members, self.service.member_table.loads())
         topic = Topic(topic_id, f"t{topic_id.hex()}", placed)
         await self.service.commit(Mutation(topics=[topic]))
@@ -157,7 +157,7 @@ class World:
     async def delete_topic(self):
         view = self.service.view
         if view.topics:
-            topic = self.dice.choice(view.topics)
+            topic = self.rng.choice(view.topics)
             gone = [one.move_id for one in view.moves if one.topic_id == topic.topic_id]
             await self.service.commit(Mutation(topics_gone=[topic], moves_gone=gone))
             self.service.scheduler.forget_topics([topic.topic_id])
@@ -214,7 +214,7 @@ class World:
         ]
         if not owned:
             return
-        key, placement = self.dice.choice(owned)
+        key, placement = self.rng.choice(owned)
         log = node.logs.setdefault(key, Log())
         if placement.leader_epoch <= log.fence or log.is_part:
             return
@@ -237,13 +237,13 @@ class World:
         ]
         if not moves:
             return
-        move = self.dice.choice(moves)
+        move = self.rng.choice(moves)
         source = self.nodes[move.source]
         key = move.topic_id, move.partition
         if not source.is_up or key not in self.acknowledged:
             return
         node.logs[key] = Log(source.logs.setdefault(key, Log()).records, is_part=True)
-        phase = self.dice.choice([MovePhase.CATCH_UP, MovePhase.FENCE])
+        phase = self.rng.choice([MovePhase.CATCH_UP, MovePhase.FENCE])
         recorded = await self.service.ring.advance_move(move.move_id, phase)
         if recorded is not None and recorded.phase is MovePhase.FENCE:
             node.fencing[move.move_id] = recorded
@@ -255,7 +255,7 @@ class World:
         """
         if not node.fencing:
             return
-        move = self.dice.choice(list(node.fencing.values()))
+        move = self.rng.choice(list(node.fencing.values()))
         source = self.nodes[move.source]
         key = move.topic_id, move.partition
         if not source.is_up or key not in self.acknowledged:
@@ -270,7 +270,7 @@ class World:
 
     async def commit(self, node):
         if node.complete:
-            move = self.dice.choice(list(node.complete.values()))
+            move = self.rng.choice(list(node.complete.values()))
             await self.service.ring.advance_move(move.move_id, MovePhase.COMMIT)
 
     async def clean(self, node):
@@ -288,7 +288,7 @@ class World:
             if is_useless and (move is None or move.target != node.name):
                 del node.logs[key]
         for move_id in [*node.fencing]:
-            if node.view.move(move_id) is None and self.dice.random() < 0.5:
+            if node.view.move(move_id) is None and self.rng.random() < 0.5:
                 node.fencing.pop(move_id)
                 node.complete.pop(move_id, None)
 

@@ -48,7 +48,7 @@ class _Journal:
             self.unsynced[change.path.parent].append(change)
 
 
-def cut(disk: FaultyDisk, chance: Random) -> int:
+def cut(disk: FaultyDisk, rng: Random) -> int:
     """Leaves what is durable, and by chance some more; returns how many bytes and names are lost.
 
     The process must be gone. Another one may be started on the same `disk` afterwards.
@@ -57,7 +57,7 @@ def cut(disk: FaultyDisk, chance: Random) -> int:
     lost = 0
     for changes in journal.unsynced.values():
         # File systems keep the order of such changes; those of the end are lost.
-        survive = chance.choice([0, chance.randint(0, len(changes))])
+        survive = rng.choice([0, rng.randint(0, len(changes))])
         for change in reversed(changes[survive:]):
             _take_back(change, disk.kept)
             lost += 1
@@ -66,7 +66,7 @@ def cut(disk: FaultyDisk, chance: Random) -> int:
             continue
         found = path.stat()
         synced = min(journal.synced.get(found.st_ino, 0), found.st_size)
-        left = chance.choice([synced, chance.randint(synced, found.st_size)])
+        left = rng.choice([synced, rng.randint(synced, found.st_size)])
         os.truncate(path, left)
         lost += found.st_size - left
     _begin_again(disk)

@@ -12,7 +12,7 @@ from tests.support.wire.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
 
 
 @dataclass(frozen=True)
-class Scene:
+class ExchangeContext:
     """A topic with records in it, and what asks about it."""
 
     raw: RawClient

@@ -39,28 +39,28 @@ class MutatedBatches:
         self._now_ms = now_ms
 
     def next(self) -> bytes:
-        dice = self._dice
-        codec = dice.choice(tuple(CODECS))
+        rng = self._dice
+        codec = rng.choice(tuple(CODECS))
         base_ms = self._time()
-        if dice.random() < 0.01:
+        if rng.random() < 0.01:
             batch = self._many_records(codec, base_ms)
         else:
-            count = dice.choice((1, 1, 2, 3, 10, 40))
+            count = rng.choice((1, 1, 2, 3, 10, 40))
             body = b"".join(self._record(index, base_ms) for index in range(count))
             batch = self._batch(codec, base_ms, self._edited(body), count)
         return self._with_changed_header(batch)
 
     def _batch(self, codec: str, base_ms: int, body: bytes, count: int) -> bytes:
-        dice = self._dice
+        rng = self._dice
         # Packed as `codec` says, or as another does.
-        other = codec if dice.random() < 0.9 else dice.choice(tuple(CODECS))
+        other = codec if rng.random() < 0.9 else rng.choice(tuple(CODECS))
         payload = bytes(COMPRESS[other](body))
-        if dice.random() < 0.1:
+        if rng.random() < 0.1:
             payload = self._edited(payload)
         producer = (-1, -1, -1)
-        if dice.random() < 0.3:
-            producer = (dice.randrange(1 << 40), 0, dice.choice((0, 0, 5, (1 << 31) - 1)))
-        attributes = dice.choice((0, 0, 0, 0, 0x08, 0x10, 0x20, 0x40))
+        if rng.random() < 0.3:
+            producer = (rng.randrange(1 << 40), 0, rng.choice((0, 0, 5, (1 << 31) - 1)))
+        attributes = rng.choice((0, 0, 0, 0, 0x08, 0x10, 0x20, 0x40))
         return record_batch(
             [],
             codec=codec,
@@ -73,35 +73,35 @@ class MutatedBatches:
         )
 
     def _record(self, index: int, base_ms: int) -> bytes:
-        dice = self._dice
-        if dice.random() < 0.7:
-            key = dice.choice((b"k", b"k%d" % dice.randrange(9), None))
-            value = dice.choice((None, b"", dice.randbytes(dice.randrange(90))))
-            headers = dice.choice(((), (("h", b"v"),), (("h", None), ("", b""))))
+        rng = self._dice
+        if rng.random() < 0.7:
+            key = rng.choice((b"k", b"k%d" % rng.randrange(9), None))
+            value = rng.choice((None, b"", rng.randbytes(rng.randrange(90))))
+            headers = rng.choice(((), (("h", b"v"),), (("h", None), ("", b""))))
             record = Record(value, key, headers=headers, timestamp_ms=self._near(base_ms))
             return pack_record(record, offset_delta=index, base_timestamp_ms=base_ms)
         parts = [b"\0", self._number(0), self._number(index)]
-        for content in (b"k", dice.randbytes(dice.randrange(20))):
+        for content in (b"k", rng.randbytes(rng.randrange(20))):
             parts += (self._number(len(content)), content)
-        parts += (self._number(0), dice.randbytes(dice.choice((0, 0, 0, 5))))
+        parts += (self._number(0), rng.randbytes(rng.choice((0, 0, 0, 5))))
         body = b"".join(parts)
         return self._number(len(body)) + body
 
     def _number(self, right: int) -> bytes:
         """A varint: the right one, mostly."""
-        dice = self._dice
-        chance = dice.random()
-        if chance < 0.8:
+        rng = self._dice
+        roll = rng.random()
+        if roll < 0.8:
             return varint(right)
-        if chance < 0.9:
-            return varint(dice.choice(_NUMBERS))
-        return dice.choice((b"\xff" * 9 + b"\x7f", b"\x80" * 12, b"\x80\0", varint(right + 1)))
+        if roll < 0.9:
+            return varint(rng.choice(_NUMBERS))
+        return rng.choice((b"\xff" * 9 + b"\x7f", b"\x80" * 12, b"\x80\0", varint(right + 1)))
 
     def _many_records(self, codec: str, base_ms: int) -> bytes:
         """Up to 100,000, or as many times the same: some hundred bytes where it is compressed."""
-        dice = self._dice
-        count = dice.choice((999, 1001, 5000, 20_000, 100_000))
-        if dice.random() < 0.5:
+        rng = self._dice
+        count = rng.choice((999, 1001, 5000, 20_000, 100_000))
+        if rng.random() < 0.5:
             body = pack_record(Record(None, b""), offset_delta=0, base_timestamp_ms=0) * count
         else:
             body = b"".join(
@@ -112,44 +112,44 @@ class MutatedBatches:
 
     def _edited(self, data: bytes) -> bytes:
         """With some bytes changed, missing, doubled or added, or as it is."""
-        dice = self._dice
+        rng = self._dice
         edited = bytearray(data)
-        for _ in range(dice.choice((0, 0, 0, 1, 1, 2, 5))):
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 5))):
             if not edited:
                 break
-            at = dice.randrange(len(edited))
-            kind = dice.randrange(5)
+            at = rng.randrange(len(edited))
+            kind = rng.randrange(5)
             if kind == 0:
-                edited[at] ^= 1 << dice.randrange(8)
+                edited[at] ^= 1 << rng.randrange(8)
             elif kind == 1:
-                edited[at] = dice.choice((0, 1, 0x7F, 0x80, 0xFF))
+                edited[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
             elif kind == 2:
-                del edited[at : at + dice.randrange(1, 9)]
+                del edited[at : at + rng.randrange(1, 9)]
             elif kind == 3:
-                edited[at:at] = edited[at : at + dice.randrange(1, 9)]
+                edited[at:at] = edited[at : at + rng.randrange(1, 9)]
             else:
-                edited[at:at] = dice.randbytes(dice.randrange(1, 9))
+                edited[at:at] = rng.randbytes(rng.randrange(1, 9))
         return bytes(edited)
 
     def _with_changed_header(self, batch: bytes) -> bytes:
-        dice = self._dice
+        rng = self._dice
         changed = bytearray(batch)
-        for _ in range(dice.choice((0, 0, 1, 1, 2))):
-            at, layout = dice.choice(_FIELDS)
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            at, layout = rng.choice(_FIELDS)
             bits = _BITS[layout]
             (right,) = struct.unpack_from(layout, changed, at)
-            number = dice.choice((right - 1, right + 1, dice.choice(_NUMBERS), self._time()))
+            number = rng.choice((right - 1, right + 1, rng.choice(_NUMBERS), self._time()))
             low = -(1 << bits - 1)
             struct.pack_into(layout, changed, at, (number - low) % (1 << bits) + low)
         whole = bytes(changed)
         # One in fifty keeps the wrong CRC.
-        return whole if dice.random() < 0.02 else with_valid_crc(whole)
+        return whole if rng.random() < 0.02 else with_valid_crc(whole)
 
     def _time(self) -> int:
-        dice = self._dice
-        if dice.random() < 0.7:
+        rng = self._dice
+        if rng.random() < 0.7:
             return self._near(self._now_ms)
-        return dice.choice((*_NUMBERS, self._now_ms + 10**9, 0))
+        return rng.choice((*_NUMBERS, self._now_ms + 10**9, 0))
 
     def _near(self, time_ms: int) -> int:
         moved = time_ms + self._dice.randrange(-1000, 1000)
@@ -190,13 +190,13 @@ def list_offsets_frame(correlation_id: int, topic: str, timestamp: int) -> bytes
     return head + struct.pack(">i", -1) + asked
 
 
-def flipped(frame: bytes, dice: random.Random, positions: Sequence[int]) -> bytes:
+def flipped(frame: bytes, rng: random.Random, positions: Sequence[int]) -> bytes:
     """With up to three bytes among `positions` changed."""
     changed = bytearray(frame)
-    for _ in range(dice.randrange(1, 4)):
-        at = dice.choice(positions)
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.choice(positions)
         if at < len(changed):
-            changed[at] = dice.choice((changed[at] ^ 1 << dice.randrange(8), 0, 255))
+            changed[at] = rng.choice((changed[at] ^ 1 << rng.randrange(8), 0, 255))
     return bytes(changed)
 
 

@@ -6,7 +6,7 @@ import pytest
 from common.ports.metadata import Member
 from common.ports.unavailable import RegistrationRefused
 from partition_svc.member import run_member
-from tests.support.moves.members import TellingRing
+from tests.support.moves.members import NotifyingRing
 from tests.support.stores.partition_core import (
     CLUSTER_ID,
     MEMBER,
@@ -64,7 +64,7 @@ async def living(core, metadata, on_applied):
             core,
             Member(MEMBER, "localhost:1", *core.identity),
             metadata,
-            TellingRing(),
+            NotifyingRing(),
             move_bytes_per_second=0,
             volume_token_interval_ms=10,
             move_kept_s=0,

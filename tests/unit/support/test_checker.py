@@ -43,7 +43,7 @@ def test_values_tell_key_and_sequence():
     ],
 )
 def test_it_notices(change, kind):
-    assert any(kind in told for told in problems(replace(WELL, **change)))
+    assert any(kind in found for found in problems(replace(WELL, **change)))
 
 
 def test_an_unknown_outcome_may_be_stored_once_or_not():
@@ -57,6 +57,6 @@ def test_an_unknown_outcome_may_be_stored_once_or_not():
 
 def test_a_missing_log_is_reported_briefly():
     many = [Stored(0, n, value_of("a", n)) for n in range(100)]
-    told = problems(Evidence(acknowledged=many, log=[], bounds={0: (0, 100)}))
-    assert len(told) < 10
-    assert "and 95 more" in " ".join(told)
+    found = problems(Evidence(acknowledged=many, log=[], bounds={0: (0, 100)}))
+    assert len(found) < 10
+    assert "and 95 more" in " ".join(found)

@@ -4,7 +4,7 @@ import pytest
 
 from common.ports.moves import LogLoad, MemberReport, MovePhase, RingState
 from metadata_svc.moves import phases, scheduler
-from tests.support.moves.simulated_cluster import FENCE_TIMEOUT_S, World
+from tests.support.moves.simulated_cluster import FENCE_TIMEOUT_S, SimulatedCluster
 
 NAMES = ("p-0", "p-1", "p-2", "p-3")
 
@@ -28,7 +28,7 @@ LIKELIHOODS = {
 def run(body, seed=0, **limits):
     async def bounded():
         async with asyncio.timeout(120):
-            world = World(seed, **limits)
+            world = SimulatedCluster(seed, **limits)
             await world.open()
             try:
                 await body(world)
@@ -40,10 +40,10 @@ def run(body, seed=0, **limits):
 
 async def anything(world):
     """One thing that may happen at any moment."""
-    dice, ring = world.dice, world.service.ring
-    name = dice.choice(NAMES)
+    rng, ring = world.rng, world.service.ring
+    name = rng.choice(NAMES)
     node = world.nodes.get(name)
-    what = dice.choices(list(LIKELIHOODS), LIKELIHOODS.values())[0]
+    what = rng.choices(list(LIKELIHOODS), LIKELIHOODS.values())[0]
     if what == "time":
         await world.pass_time()
     elif what == "up" and (node is None or not node.is_up):
@@ -51,13 +51,13 @@ async def anything(world):
     elif what == "down" and node is not None and node.is_up:
         await world.kill(name)
     elif what == "topic" and len(world.acknowledged) < 40:
-        await world.make_topic(dice.randint(1, 8))
+        await world.make_topic(rng.randint(1, 8))
     elif what in ("delete", "crash"):
         await (world.delete_topic() if what == "delete" else world.crash_service())
     elif what in ("add", "drain", "remove"):
         await getattr(ring, f"{what}_member")(name)
     elif what == "cancel" and world.service.view.moves:
-        await ring.cancel_move(dice.choice(world.service.view.moves).move_id)
+        await ring.cancel_move(rng.choice(world.service.view.moves).move_id)
     elif what == "lose" and node is not None:
         await world.lose(name)
     elif what == "member" and node is not None and node.is_up:
@@ -66,14 +66,14 @@ async def anything(world):
 
 
 async def a_step(world, node):
-    dice = world.dice
-    step = dice.choice([world.copy, world.commit, world.clean, world.append, world.fence, None])
+    rng = world.rng
+    step = rng.choice([world.copy, world.commit, world.clean, world.append, world.fence, None])
     if step in (world.append, world.fence):
         step(node)
     elif step is not None:
         await step(node)
     else:
-        for _ in range(dice.randint(1, 10)):
+        for _ in range(rng.randint(1, 10)):
             await world.learn(node)
 
 

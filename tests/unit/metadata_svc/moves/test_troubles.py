@@ -3,13 +3,13 @@ import asyncio
 from common.ports.moves import DiskState, LogLoad, MemberReport
 from metadata_svc.moves.plan import NO_ROOM_PAUSE_S
 from metadata_svc.moves.troubles import troubles, unsized_moves
-from tests.support.moves.simulated_cluster import World
+from tests.support.moves.simulated_cluster import SimulatedCluster
 
 
 def run(body):
     async def bounded():
         async with asyncio.timeout(60):
-            world = World(0)
+            world = SimulatedCluster(0)
             await world.open()
             try:
                 await world.start("p-0")

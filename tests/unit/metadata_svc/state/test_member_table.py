@@ -75,21 +75,21 @@ def test_lost_volumes_are_remembered():
 
 
 def test_partitions_are_counted_through_every_kind_of_change():
-    dice = random.Random(5)
+    rng = random.Random(5)
     member_table, view = MemberTable(), ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True))
     for revision in range(1, 300):
-        topic_id = bytes([dice.randrange(6)]) * 16
+        topic_id = bytes([rng.randrange(6)]) * 16
         known = view.topic_by_id(topic_id)
-        placements = tuple(Placement(dice.choice("abc"), 0) for _ in range(dice.randint(1, 5)))
+        placements = tuple(Placement(rng.choice("abc"), 0) for _ in range(rng.randint(1, 5)))
         topic = Topic(topic_id, topic_id.hex(), placements)
-        if known is None or dice.random() < 0.2:
+        if known is None or rng.random() < 0.2:
             mutation = Mutation(topics=[topic])
-        elif dice.random() < 0.3:
+        elif rng.random() < 0.3:
             mutation = Mutation(topics_gone=[known])
         else:
-            partition = dice.randrange(len(known.partitions))
-            moved = PlacementChange(topic_id, partition, Placement(dice.choice("abc"), revision))
+            partition = rng.randrange(len(known.partitions))
+            moved = PlacementChange(topic_id, partition, Placement(rng.choice("abc"), revision))
             mutation = Mutation(placements=[moved])
         member_table.apply(mutation, view)
         view.apply(mutation.as_change(revision=revision, cluster_id="c"))

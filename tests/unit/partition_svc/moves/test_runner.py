@@ -16,8 +16,8 @@ from tests.support.moves.members import (
     SOURCE,
     TARGET,
     Failpoints,
+    NotifyingRing,
     Producer,
-    TellingRing,
     moving_members,
 )
 from tests.support.stores.partition_core import (
@@ -79,7 +79,7 @@ def heads(member):
 
 def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(tmp_path):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
             source, target = members
             producers = [Producer(ring, members, producer_id=n) for n in range(5)]
@@ -105,7 +105,7 @@ def test_a_log_moves_under_appends_and_nothing_is_lost_doubled_or_out_of_order(t
 
 def test_the_state_of_a_log_moves_with_it(tmp_path):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             for number in range(50):
                 one = batch(size=500, producer=(7, 0, number), timestamp_ms=1000 + number)
@@ -133,7 +133,7 @@ def test_the_state_of_a_log_moves_with_it(tmp_path):
 
 def test_an_empty_log_moves_and_may_come_back(tmp_path):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             ring.begin()
             await moved(ring)
@@ -151,7 +151,7 @@ def test_an_empty_log_moves_and_may_come_back(tmp_path):
 def test_many_logs_move_at_once(tmp_path):
     async def test():
         partitions = 30
-        ring = TellingRing(partitions=partitions)
+        ring = NotifyingRing(partitions=partitions)
         async with moving_members(tmp_path, ring) as (source, target):
             logs = [LogId(TOPIC_ID, number) for number in range(partitions)]
             for log in logs:
@@ -168,7 +168,7 @@ def test_many_logs_move_at_once(tmp_path):
 
 def test_a_fenced_log_is_read_and_takes_no_appends(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             points.hold("move.target.installed")
@@ -190,7 +190,7 @@ def test_a_fenced_log_is_read_and_takes_no_appends(tmp_path, points):
 
 def test_the_new_owner_serves_as_soon_as_it_learns_of_the_commit(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             points.hold("move.target.installed")
@@ -226,7 +226,7 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
     tmp_path, points, held, leader_epoch
 ):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
             source, target = members
             producer = Producer(ring, members, producer_id=1)
@@ -253,7 +253,7 @@ def test_a_move_that_is_given_up_leaves_everything_where_it_was(
 @pytest.mark.parametrize("step", ["prepare", "catch-up", "fence", "fenced"])
 def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             for _ in range(5):
                 await append(source.core, batch())
@@ -281,7 +281,7 @@ def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step)
 
 def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             for _ in range(5):
                 await append(source.core, batch())
@@ -299,7 +299,7 @@ def test_a_complete_copy_is_kept_if_the_source_is_lost(tmp_path, points):
 @pytest.mark.parametrize("held", ["move.source.clean", "move.source.cleaned"])
 def test_the_source_keeps_its_logs_if_the_target_is_lost(tmp_path, points, held):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, _):
             await append(source.core, batch())
             points.hold(held)
@@ -331,7 +331,7 @@ PLACES = [
 @pytest.mark.parametrize("victims", ["target", "source", "source and target"])
 def test_a_move_continues_after_a_process_is_killed_at_any_step(tmp_path, points, victims, held):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
             source, target = members
             producer = Producer(ring, members, producer_id=1)
@@ -369,7 +369,7 @@ def test_a_move_continues_when_a_failed_disk_works_again(tmp_path, monkeypatch, 
         raise StorageFailed("no space")
 
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as members:
             source, target = members
             producer = Producer(ring, members, producer_id=1)
@@ -397,7 +397,7 @@ def test_a_move_continues_when_a_failed_disk_works_again(tmp_path, monkeypatch, 
 
 def test_a_topic_that_is_deleted_while_it_moves_leaves_nothing(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(size=90_000) for _ in range(20)))
             points.hold("move.source.copy")

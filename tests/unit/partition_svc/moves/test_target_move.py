@@ -13,7 +13,7 @@ from partition_svc.rpc import moving_servicer
 from partition_svc.store.keys import FEW_MOVED_KINDS, MOVED_KINDS, log_key
 from partition_svc.store.space.room import Room
 from protos.partition.v1 import moving_pb2 as pb
-from tests.support.moves.members import TARGET, Failpoints, TellingRing, moving_members
+from tests.support.moves.members import TARGET, Failpoints, NotifyingRing, moving_members
 from tests.support.stores.failing_stores import CancelledChore
 from tests.support.stores.many_producers import store_producers
 from tests.support.stores.partition_core import (
@@ -53,7 +53,7 @@ async def moved(ring):
 
 def test_batches_damaged_in_transit_are_requested_again(tmp_path, monkeypatch):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             sent = [batch(size=60_000, start=n) for n in range(20)]
             await append(source.core, *sent)
@@ -81,7 +81,7 @@ def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
     tmp_path, monkeypatch, fits
 ):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(size=200_000) for _ in range(30)))
             with monkeypatch.context() as full:
@@ -118,7 +118,7 @@ def test_a_copy_without_room_is_deleted_at_once_and_made_when_there_is_room(
 
 def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch(producer=(1, 0, 0)))
             points.hold("move.target.installed")
@@ -142,7 +142,7 @@ def test_a_copy_that_is_whole_is_touched_no_more(tmp_path, points):
 
 def test_a_view_that_is_behind_does_not_bring_a_whole_copy_into_danger(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             points.hold("move.target.installed")
@@ -208,7 +208,7 @@ def test_the_tail_is_copied_until_it_is_short_enough(sizes, unlimited_from):
 
 def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(size=50_000) for _ in range(20)))
             size = (await source.core.describe_logs([LOG]))[0].size_bytes
@@ -229,7 +229,7 @@ def test_its_progress_is_what_the_copy_has_of_the_log(tmp_path, points):
 
 def test_an_unrecorded_commit_changes_no_owner(tmp_path, monkeypatch):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             advance, refused = ring.advance_move, []
@@ -256,7 +256,7 @@ def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
     """Its target gets the log by another way than the move, is appended to, and starts again."""
 
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
             with monkeypatch.context() as patched:
@@ -283,7 +283,7 @@ def test_a_move_cancelled_at_any_write_takes_nothing_from_the_next_owner(
 
 def test_a_bug_in_one_move_ends_neither_the_mover_nor_other_moves(tmp_path, monkeypatch, caplog):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         broken = LogId(TOPIC_ID, 1)
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, batch())
@@ -314,7 +314,7 @@ def producers_of(member):
 @pytest.mark.parametrize("held", ["move.target.prepare", "move.target.catch-up"])
 def test_very_many_producers_move_before_the_fence(tmp_path, points, monkeypatch, held):
     async def test():
-        ring, count = TellingRing(), 50_000
+        ring, count = NotifyingRing(), 50_000
         async with moving_members(tmp_path, ring) as (source, target):
             store_producers(source.store, count)
             await append(source.core, *(batch(producer=(count + n, 0, 0)) for n in range(20)))
@@ -351,7 +351,7 @@ def test_producers_move_between_releases(tmp_path, monkeypatch, older):
     """An older source sends producers behind the fence only, an older target asks for nothing."""
 
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(producer=(n, 0, 0)) for n in range(20)))
             ring.begin()
@@ -390,7 +390,7 @@ def without_producers(request):
 
 def test_a_log_moves_away_from_a_disk_that_takes_no_appends(tmp_path, monkeypatch):
     async def test():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with moving_members(tmp_path, ring) as (source, target):
             await append(source.core, *(batch(size=5000) for _ in range(20)))
             monkeypatch.setattr(source.store.room, "is_short", lambda _: True)

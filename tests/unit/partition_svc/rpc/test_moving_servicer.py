@@ -8,7 +8,7 @@ from common.rpc.channels import open_channel
 from partition_svc.store.failures import StorageFailed
 from protos.partition.v1 import moving_pb2 as pb
 from protos.partition.v1.moving_pb2_grpc import MovingServiceStub
-from tests.support.moves.members import SOURCE, Failpoints, TellingRing, moving_members
+from tests.support.moves.members import SOURCE, Failpoints, NotifyingRing, moving_members
 from tests.support.stores.partition_core import LOG, append, batch, content, until
 from tests.support.wire.batches import split_batches
 
@@ -20,7 +20,7 @@ def run(test, tmp_path, monkeypatch):
     monkeypatch.setattr("partition_svc.moves.target_move.reach", points.reach)
 
     async def within_limits():
-        ring = TellingRing()
+        ring = NotifyingRing()
         async with asyncio.timeout(60), moving_members(tmp_path, ring) as (source, _):
             ring.begin()
             async with open_channel(ring.members[SOURCE].address) as channel:

@@ -17,7 +17,7 @@ from partition_svc.coordinator.classic.state import (
 )
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.clients.classic_readers import ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup
 from tests.support.groups.driven_group import DrivenGroup
 
 State, Event = ClassicGroupState, ClassicGroupEvent
@@ -44,7 +44,7 @@ def load():
 
 
 def downgrade():
-    world = ConsumerGroupWorld(a=2)
+    world = SimulatedConsumerGroup(a=2)
     consumer, classic = Reader(world, "m1"), ClassicReader(world)
     run(consumer, classic)
     consumer.leave()

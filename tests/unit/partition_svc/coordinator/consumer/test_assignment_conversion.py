@@ -2,9 +2,9 @@ from partition_svc.coordinator.consumer.assignment_conversion import (
     from_topic_names,
     to_topic_names,
 )
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
+from tests.support.groups.consumer_groups import SimulatedConsumerGroup, topic_id
 
-VIEW = ConsumerGroupWorld(a=2, b=1).view
+VIEW = SimulatedConsumerGroup(a=2, b=1).view
 ALL = frozenset({(topic_id("a"), 1), (topic_id("a"), 0), (topic_id("b"), 0)})
 
 

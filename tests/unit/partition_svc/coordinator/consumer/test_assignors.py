@@ -61,16 +61,16 @@ def test_only_partitions_of_removed_members_move():
 @pytest.mark.parametrize("assign", ASSIGNORS.values(), ids=ASSIGNORS)
 @pytest.mark.parametrize("seed", range(50))
 def test_each_partition_has_one_subscribed_member(assign, seed):
-    dice = random.Random(seed)
-    counts = {bytes([n]) * 16: dice.randrange(9) for n in range(dice.randrange(1, 5))}
+    rng = random.Random(seed)
+    counts = {bytes([n]) * 16: rng.randrange(9) for n in range(rng.randrange(1, 5))}
     everything = [(topic, n) for topic, count in counts.items() for n in range(count + 2)]
     members = [
         subscriber(
             str(n),
-            *dice.sample(sorted(counts), dice.randint(0, len(counts))),
-            before=dice.sample(everything, dice.randint(0, len(everything))),
+            *rng.sample(sorted(counts), rng.randint(0, len(counts))),
+            before=rng.sample(everything, rng.randint(0, len(everything))),
         )
-        for n in range(dice.randrange(1, 8))
+        for n in range(rng.randrange(1, 8))
     ]
     given = assign(members, counts)
     from_owned_partitions = [part for parts in given.values() for part in parts]
@@ -81,9 +81,9 @@ def test_each_partition_has_one_subscribed_member(assign, seed):
 
 @pytest.mark.parametrize("seed", range(50))
 def test_uniform_is_even_among_the_subscribers_of_a_topic(seed):
-    dice = random.Random(seed)
-    counts = {A: dice.randrange(12), B: dice.randrange(12)}
-    members = [subscriber(str(n), *dice.choice([(A,), (B,), (A, B)])) for n in range(5)]
+    rng = random.Random(seed)
+    counts = {A: rng.randrange(12), B: rng.randrange(12)}
+    members = [subscriber(str(n), *rng.choice([(A,), (B,), (A, B)])) for n in range(5)]
     given = assign_uniformly(members, counts)
     for one in members:
         for topic, _ in given[one.member_id]:

@@ -10,11 +10,11 @@ from tests.support.clients.classic_readers import (
     run,
     subscription,
 )
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 
 
 def world_of(**settings):
-    return ConsumerGroupWorld(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4, b=2)
+    return SimulatedConsumerGroup(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4, b=2)
 
 
 @pytest.fixture

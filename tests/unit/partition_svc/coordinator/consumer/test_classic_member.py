@@ -5,14 +5,14 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import FetchOffsets
 from partition_svc.coordinator.records.consumer_protocol import read_assignment
 from tests.support.clients.classic_readers import ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup
 
 REBALANCE = GroupRefusal.REBALANCE_IN_PROGRESS
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=4)
+    return SimulatedConsumerGroup(a=4)
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@ import pytest
 from common.ports.classic_groups import GroupProtocol, JoinGroup, ListGroups
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.classic.describe import is_listed
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle, topic_id
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle, topic_id
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=2, b=1)
+    return SimulatedConsumerGroup(a=2, b=1)
 
 
 @pytest.fixture

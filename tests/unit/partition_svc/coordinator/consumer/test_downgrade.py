@@ -12,13 +12,13 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup
 
 REBALANCE = GroupRefusal.REBALANCE_IN_PROGRESS
 
 
 def world_of(**settings):
-    return ConsumerGroupWorld(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4)
+    return SimulatedConsumerGroup(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4)
 
 
 @pytest.fixture

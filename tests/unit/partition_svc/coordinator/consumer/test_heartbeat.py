@@ -3,12 +3,12 @@ import pytest
 from common.ports.consumer_groups import OwnedPartitions
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=4, b=2)
+    return SimulatedConsumerGroup(a=4, b=2)
 
 
 def test_first_member_is_assigned_all_partitions_at_once(world):
@@ -189,7 +189,7 @@ def test_instance_id_in_use_is_rejected(world):
 
 
 def test_full_group_rejects_new_members():
-    world = ConsumerGroupWorld(GroupSettings(max_size=1), a=1)
+    world = SimulatedConsumerGroup(GroupSettings(max_size=1), a=1)
     one = Reader(world, "m1")
     one.beat()
     assert Reader(world, "m2").beat().refusal is GroupRefusal.GROUP_MAX_SIZE_REACHED

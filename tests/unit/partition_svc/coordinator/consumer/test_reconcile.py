@@ -7,14 +7,14 @@ from partition_svc.coordinator.deadlines import NO_DEADLINE
 from partition_svc.coordinator.records.result import CoordinatorResult
 from partition_svc.coordinator.records.stored_consumer import StoredClassic, SubscriptionRecord
 from partition_svc.coordinator.settings import GroupSettings
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, topic_id
+from tests.support.groups.consumer_groups import SimulatedConsumerGroup, topic_id
 
 A0, A1 = ((topic_id("a"), partition) for partition in range(2))
 
 
 @pytest.fixture
 def group():
-    return ConsumerGroup("g", GroupSettings(), ConsumerGroupWorld(a=2).view)
+    return ConsumerGroup("g", GroupSettings(), SimulatedConsumerGroup(a=2).view)
 
 
 def comes(group, member_id, result, **fields):

@@ -1,11 +1,11 @@
 import pytest
 
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=3, b=3)
+    return SimulatedConsumerGroup(a=3, b=3)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 import pytest
 
 from common.ports.group_errors import GroupRefusal
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=2)
+    return SimulatedConsumerGroup(a=2)
 
 
 def test_expired_session_removes_the_member(world):

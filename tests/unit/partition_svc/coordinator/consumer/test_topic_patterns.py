@@ -6,13 +6,13 @@ from partition_svc.coordinator.consumer.topic_patterns import (
     matching_topics,
     metadata_hash,
 )
-from tests.support.groups.consumer_groups import ConsumerGroupWorld
+from tests.support.groups.consumer_groups import SimulatedConsumerGroup
 
 TOPICS = {"orders": 3, "orders-eu": 1, "payments": 2}
 
 
 def names(wanted, *expressions):
-    return set(matching_topics(ConsumerGroupWorld(**TOPICS).view, wanted, expressions))
+    return set(matching_topics(SimulatedConsumerGroup(**TOPICS).view, wanted, expressions))
 
 
 def test_only_existing_names_match():
@@ -32,7 +32,7 @@ def test_invalid_expression_is_rejected(wrong):
 
 def test_hash_changes_with_ids_and_counts_only():
     def of(**topics):
-        return metadata_hash(matching_topics(ConsumerGroupWorld(**topics).view, topics, []))
+        return metadata_hash(matching_topics(SimulatedConsumerGroup(**topics).view, topics, []))
 
     assert of(a=1, b=2) == of(b=2, a=1)
     assert len({of(a=1, b=2), of(a=1, b=3), of(a=1), of()}) == 4

@@ -14,13 +14,13 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 from partition_svc.coordinator.settings import GroupSettings
 from tests.support.clients.classic_readers import COOPERATIVE, EAGER, ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup
 
 ALL = {("a", partition) for partition in range(4)}
 
 
 def world_of(**settings):
-    return ConsumerGroupWorld(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4)
+    return SimulatedConsumerGroup(GroupSettings(initial_rebalance_delay_ms=0, **settings), a=4)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from common.ports.classic_groups import (
 )
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.records.stored import GroupRecord, OffsetRecord
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 from tests.support.groups.driven_group import DrivenGroup
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
@@ -48,7 +48,7 @@ def test_empty_group_without_offsets_is_deleted_when_offsets_expire():
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=2, b=1)
+    return SimulatedConsumerGroup(a=2, b=1)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.group_offsets import CommitOffsets, FetchOffsets, OffsetToCommit
 from partition_svc.coordinator.records.stored import OffsetRecord
 from tests.support.clients.classic_readers import ClassicReader, run
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 from tests.support.groups.driven_group import DrivenGroup
 
 ID, OTHER_ID = b"1" * 16, b"2" * 16
@@ -22,7 +22,7 @@ def delete_offsets_of_topics(driven, is_deleted):
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=4)
+    return SimulatedConsumerGroup(a=4)
 
 
 def commit(world, topic="a", member_id="", epoch=-1, **fields):

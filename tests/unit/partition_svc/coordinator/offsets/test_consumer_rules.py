@@ -8,14 +8,14 @@ from common.ports.group_offsets import (
     OffsetToCommit,
     TopicPartitions,
 )
-from tests.support.groups.consumer_groups import ConsumerGroupWorld, Reader, settle
+from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup, settle
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 
 
 @pytest.fixture
 def world():
-    return ConsumerGroupWorld(a=2, b=1)
+    return SimulatedConsumerGroup(a=2, b=1)
 
 
 @pytest.fixture
