@@ -84,7 +84,7 @@ class BaselineStore:
         return found
 
     async def grown(self, max_wait_ms: int) -> None:
-        """Until anything was appended."""
+        """Waits until anything is appended."""
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         await asyncio.wait([waiter], timeout=max_wait_ms / 1000)

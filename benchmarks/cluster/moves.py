@@ -1,4 +1,4 @@
-"""What a move costs those who write: `python -m benchmarks.cluster.moves --gigabytes 1 --rounds 5`.
+"""Cost of a move for producers: `python -m benchmarks.cluster.moves --gigabytes 1 --rounds 5`.
 
 Three partition services, a topic with a partition on each; partition 0 holds the bytes. While one
 client writes to each partition, batch after batch, the member that has partition 0 is drained. The
@@ -42,7 +42,7 @@ _REFUSED: Final = frozenset({5, 6, 7, 13, 74, 75})
 
 @dataclass(slots=True)
 class Answers:
-    """When each batch of a writer was acknowledged, and what was refused on the way."""
+    """Acknowledgement times of a producer's batches, and the errors in between."""
 
     batch_bytes: int
     at: list[float] = field(default_factory=list)

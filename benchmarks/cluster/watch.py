@@ -1,4 +1,4 @@
-"""What it costs that everybody knows everything: `python -m benchmarks.cluster.watch`.
+"""Cost of sending every cluster change to every watcher: `python -m benchmarks.cluster.watch`.
 
 A real metadata service; partition services and gateways are simulated: each has a connection and a
 watch of its own, applies every change and acknowledges it, as the real ones do. They share one

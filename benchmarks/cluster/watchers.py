@@ -19,7 +19,7 @@ Moved = tuple[bytes, int]
 
 
 class Watcher:
-    """One that watches on a connection of its own and applies what it is told, as services do."""
+    """Watcher on a connection of its own that applies each change, as services do."""
 
     def __init__(self, address: str, registration: Registration) -> None:
         self.view = ClusterView()
@@ -40,7 +40,7 @@ class Watcher:
         await self._channel.close()
 
     async def until(self, holds: Callable[[ClusterView], bool]) -> float:
-        """When the view first did so, by time.perf_counter()."""
+        """Time at which the view first did so, by time.perf_counter()."""
         async with self._applied:
             await self._applied.wait_for(lambda: holds(self.view))
         return time.perf_counter()
@@ -50,7 +50,7 @@ class Watcher:
         await self.until(lambda _: len(self.placed_at) >= partitions)
 
     def applied(self, change: ClusterChange) -> None:
-        """What the simulated service does with a change; a gateway nothing."""
+        """Reacts to a change as the simulated service does; a gateway does nothing."""
 
     async def _follow(self) -> None:
         await follow(self._metadata, self._registration, self._apply)
@@ -72,7 +72,7 @@ class Watcher:
 
 
 def wire_bytes(change: ClusterChange) -> int:
-    """What a change takes on its way to one watcher, without what gRPC adds."""
+    """Bytes of a change sent to one watcher, without gRPC's framing."""
     return change_to_message(change, lease_ms=9_000).ByteSize()
 
 
@@ -99,7 +99,7 @@ class SimulatedMember(Watcher):
         await super().stop()
 
     async def come_back(self, address: str) -> None:
-        """As after a restart on another address."""
+        """Registers again, as after a restart on another address."""
         await self._end_watch()
         self.member = replace(self.member, address=address, incarnation=self.member.incarnation + 1)
         self._registration = self.member

@@ -2,7 +2,7 @@
 
 Libraries start before the clock does, connections do not. A group that has committed finds its
 offset; a new one begins where the log begins. librdkafka has waits of its own on the way: 50 ms
-before it connects to a broker that it was just told of, and in a new group 100 ms before it asks
+before it connects to a broker that it has just learned of, and in a new group 100 ms before it asks
 where the log begins (what its `debug=cgrp,topic` shows, 2.16).
 """
 

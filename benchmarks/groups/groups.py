@@ -3,7 +3,7 @@
 First record: from the first poll in a new group (`first_record.py`). Rebalance: from the join of
 one more member to the assignment of all; the others join as soon as they could know. Commits of one
 offset, and heartbeats: one request at a time on each of 64 or 256 connections. The client, which is
-Python too, shares the machine with the broker: its CPU time is told.
+Python too, shares the machine with the broker: its CPU time is reported.
 """
 
 import argparse
@@ -183,7 +183,7 @@ class _NoCaller:
 
 
 def _member_bytes(count: int) -> float:
-    """What Python allocates for one more member of a group, in the coordinator's state."""
+    """Bytes that Python allocates for one more member in the coordinator's state."""
     group = Group("g", GroupSettings(), ClusterView())
     tracemalloc.start()
     for n in range(count):

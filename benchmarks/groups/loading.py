@@ -1,4 +1,4 @@
-"""How long a coordinator takes to load: `python -m benchmarks.groups.loading`.
+"""Load time of a coordinator: `python -m benchmarks.groups.loading`.
 
 One log of `__consumer_offsets` with 100,000 offsets of 1,000 groups, each of a key of its own, so
 that compaction could take none away. How many share a batch is how many were committed together:

@@ -94,7 +94,7 @@ async def _called(channel: grpc.aio.Channel, size: int, *, seconds: float) -> di
 
 
 async def _rate(act: Callable[[], Any], seconds: float) -> float:
-    """How often `act` completes in a second, after a tenth of the time as warm-up."""
+    """Completions of `act` per second, after a tenth of the time as warm-up."""
     started = time.perf_counter()
     while time.perf_counter() - started < seconds / 10:
         await act()

@@ -1,4 +1,4 @@
-"""What the machine can do without ringlog: memory, loopback TCP, disk, RocksDB.
+"""Limits of the machine without ringlog: memory, loopback TCP, disk, RocksDB.
 
 The broker's numbers mean little without these, taken in the same run: machines differ by a factor
 of ten, most of all in what a sync costs. The bare gRPC stream is in `raw_grpc`.
@@ -59,7 +59,7 @@ def measure(found: Results, directory: Path, *, seconds: float) -> None:
 
 
 def _rate(act: Callable[[], object], seconds: float, *, bytes_each: int) -> dict[str, float]:
-    """How often `act` runs in a second, and the bytes that it moves."""
+    """Runs of `act` per second, and the bytes that it moves."""
     started = time.perf_counter()
     count = 0
     while (elapsed := time.perf_counter() - started) < seconds:

@@ -1,7 +1,7 @@
 """One request again and again over many connections, each the next when the last was answered.
 
 The request is encoded once and sent as it is, its correlation id too, and an answer is compared
-with the first: what the client costs, which shares the machine, is told beside the rest.
+with the first: what the client costs, which shares the machine, is reported beside the rest.
 """
 
 import asyncio

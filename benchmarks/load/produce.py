@@ -57,7 +57,7 @@ class ProduceFrames:
 class ProduceLoad(asyncio.Protocol):
     """Keeps `in_flight` Produce requests outstanding from the moment it is connected.
 
-    Stops when `requests_min` have been sent and answered, or when told to.
+    Stops when `requests_min` have been sent and answered, or on `stop`.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ def produce_answer(topic: str) -> struct.Struct:
 
 
 class FetchedPartition(NamedTuple):
-    """Where the records of one partition begin and end in an answer."""
+    """Start and end of one partition's records in a response."""
 
     partition: int
     high_watermark: int

@@ -1,4 +1,4 @@
-"""What log compaction costs, and what it saves: `python -m benchmarks.logs.compaction`.
+"""Cost and savings of log compaction: `python -m benchmarks.logs.compaction`.
 
 Commits a million offsets of 100 groups to one log, as a coordinator does, with the cleaner and
 without it: how large the log gets, and what it takes to load it. Then user data at full speed

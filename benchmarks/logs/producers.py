@@ -1,4 +1,4 @@
-"""What very many idempotent producers cost: `python -m benchmarks.logs.producers`.
+"""Cost of very many idempotent producers: `python -m benchmarks.logs.producers`.
 
 One log remembers a million producers, as after a day of Java clients that come and go. Measured is
 the longest turn of the event loop while a producer appends after a start, while the log is

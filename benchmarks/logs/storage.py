@@ -41,7 +41,7 @@ _PULSE_S = 0.001
 
 @dataclass(slots=True)
 class Pauses:
-    """How late a pulse of a millisecond comes: what a request would wait for the event loop."""
+    """Delay of a 1 ms timer: the time that a request would wait for the event loop."""
 
     late_ms: list[float] = field(default_factory=list)
 
@@ -141,7 +141,7 @@ async def _sustained(folder: Path, *, gigabytes: float, partitions: int, batch: 
 
 
 async def until_quiet(store: LogStore) -> None:
-    """Until compaction has done what it wants to, so that it is counted."""
+    """Waits until RocksDB's compaction is idle, so that its work is counted."""
     before: dict[str, int] = {}
     while (now := written_bytes(store)) != before:
         before = now

@@ -1,4 +1,4 @@
-"""What the codec's benchmark reads and writes: small messages that come often, and large ones."""
+"""Messages of the codec's benchmark: small messages that come often, and large ones."""
 
 from struct import Struct
 from typing import Any, NamedTuple

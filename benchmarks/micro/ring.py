@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 class Case(NamedTuple):
-    """What one case gave. Moves are the most of some changes; times the longest, in CPU seconds."""
+    """Result of one case. Moves are the most of some changes; times the longest, in CPU seconds."""
 
     members: int
     partitions: int
@@ -113,7 +113,7 @@ def _key(number: int) -> PartitionKey:
 def _changes(
     ring: HashRing, current: dict[PartitionKey, str]
 ) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
-    """Seconds and moves of each join, then of each leave; the ring is built anew each time."""
+    """Seconds and moves of each join, then of each leave; the ring is rebuilt each time."""
     joins, leaves = [], []
     members = list(ring.members)
     for number in range(_CHANGES):

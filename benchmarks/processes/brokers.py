@@ -23,7 +23,7 @@ Run = Callable[[Path], Sequence[str]]
 
 
 def plainly(_: Path) -> Sequence[str]:
-    """As users run it."""
+    """Default `Run`: the plain interpreter, as users run it."""
     return ["-m"]
 
 
@@ -44,7 +44,7 @@ class Broker:
         return {process.name: process.cpu_seconds() for process in self.processes}
 
     def memory(self) -> Memory:
-        """Of all processes together."""
+        """Memory of all processes together."""
         used = [process.memory() for process in self.processes]
         return Memory(sum(one.rss for one in used), sum(one.pss for one in used))
 

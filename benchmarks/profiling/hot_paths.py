@@ -1,4 +1,4 @@
-"""Where the time goes: `python -m benchmarks.profiling.hot_paths` samples the broker under load.
+"""Profiles of hot paths: `python -m benchmarks.profiling.hot_paths` samples the broker under load.
 
 For each process: CPU time per request by thread, then what the event loop's thread spends it on,
 by layer and by function. The processes run under `sampler`, otherwise as they always do.

@@ -1,4 +1,4 @@
-"""What was measured: values by case, subject and metric, from several rounds. No printing."""
+"""Measured values: by case, subject and metric, from several rounds. No printing."""
 
 import statistics
 from collections import defaultdict
@@ -25,7 +25,7 @@ MEBIBYTES = "MiB"
 
 
 class Key(NamedTuple):
-    """One cell: `case` says what was done, `subject` to whom, `metric` what was counted."""
+    """Key of one value: the `case` measured, the `subject` it ran on, the `metric` counted."""
 
     case: str
     subject: str

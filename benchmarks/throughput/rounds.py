@@ -28,7 +28,7 @@ FULL_PACE = Pace(warm_up=0.3, measure=1.0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure, and for how long."""
+    """Cases to measure, and their durations."""
 
     parts: frozenset[str]
     case_filter: str = ""

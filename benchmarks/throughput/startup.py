@@ -1,4 +1,4 @@
-"""How soon a fresh process answers, and how much memory it then holds."""
+"""Time until a fresh process responds, and its memory use then."""
 
 import re
 import subprocess
@@ -52,7 +52,7 @@ def _memory(found: Results, case: str, broker: brokers.Broker) -> None:
 
 
 async def _import_share(found: Results, data: Path) -> None:
-    """What -X importtime adds up to, over what the same start took."""
+    """Total of -X importtime divided by the time of the same start."""
     with brokers.standalone(data, run=lambda _: ["-X", "importtime", "-m"]) as broker:
         seconds = await broker.first_answer()
         output = broker.processes[0].log_path.read_text()

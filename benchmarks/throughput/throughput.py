@@ -22,7 +22,7 @@ CpuSeconds = Callable[[], Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a measurement takes, in seconds; what happens in the warm-up is not counted."""
+    """Durations of a measurement in seconds; the warm-up is not counted."""
 
     warm_up: float
     measure: float

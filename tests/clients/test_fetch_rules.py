@@ -1,4 +1,4 @@
-"""What Apache Kafka promises of Fetch, where a client library would not show it.
+"""Guarantees of Apache Kafka for Fetch that client libraries do not show.
 
 S-n are the rows of the checklist that the broker is built by; KIPs where there is one.
 """

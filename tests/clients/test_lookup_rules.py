@@ -1,4 +1,4 @@
-"""What Apache Kafka promises of ListOffsets, Metadata and Produce, where no client would show it.
+"""Guarantees of Apache Kafka for ListOffsets, Metadata and Produce that no client shows.
 
 S-n are the rows of the checklist that the broker is built by; KIPs where there is one.
 """

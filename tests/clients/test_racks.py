@@ -1,4 +1,4 @@
-"""Clients that tell their rack talk to the gateway there, with the real libraries' own logic."""
+"""Clients that send their rack connect to the gateway there, with the real libraries' own logic."""
 
 import asyncio
 import json

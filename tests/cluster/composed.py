@@ -44,7 +44,7 @@ class Composed:
     def __init__(self, engine: Engine, *, image: str, project: str) -> None:
         self.engine, self.project = engine, project
         self._compose = compose_command(engine)
-        #: When compose was told to start it, and how busy the machine had been until then.
+        #: Time of `compose up`, and the CPU seconds of the machine until then.
         self.began, self.busy_when_it_began_s = 0.0, 0.0
         self._ports = {name: ReservedPort() for name in GATEWAYS}
         self._environment = {
@@ -107,13 +107,13 @@ class Composed:
         return f"{self.ip(name)}:{_GRPC_PORTS[name.partition('-')[0]]}"
 
     def cpu_s(self) -> float:
-        """What all of its containers have had of the processors."""
+        """CPU seconds of all its containers."""
         api = self.engine.client.api
         used = (api.stats(self.container(one).id, stream=False, one_shot=True) for one in SERVICES)
         return sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in used) / 1e9
 
     def names(self) -> list[str]:
-        """Of the services that have a container."""
+        """Names of the services that have a container."""
         label = f"com.docker.compose.project={self.project}"
         found = self.engine.client.containers.list(all=True, filters={"label": label})
         return sorted(one.labels["com.docker.compose.service"] for one in found)
@@ -141,12 +141,12 @@ class Composed:
         eventually(self.all_are_alive, within_s=_READY_WITHIN_S, what="members that are alive")
 
     def all_are_alive(self) -> bool:
-        """Whether the metadata service hears of every partition service that it started with."""
+        """True if the metadata service sees every partition service that it started with."""
         alive = {one["name"] for one in self.ring_status()["members"] if one["is_alive"]}
         return alive >= set(PARTITIONS)
 
     def wait_until_ready(self, *names: str) -> None:
-        """Until each says that it may be given work."""
+        """Waits until every service reports that it is ready."""
         for name in names:
             eventually(
                 lambda one=name: self.is_ready(one),  # type: ignore[misc]
@@ -172,7 +172,7 @@ class Composed:
         return [one.owner for one in found.partitions]
 
     def ring(self, *words: str) -> str:
-        """What `ringlog ring` says, run where the metadata service runs."""
+        """Output of `ringlog ring`, run where the metadata service runs."""
         return self.execute(METADATA, "ringlog", "ring", *words, "--metadata", "localhost:9392")
 
     def ring_status(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="package")
 def project() -> str:
-    """A name that nobody else has on this engine."""
+    """Project name that is unique on this engine."""
     return f"ringlog-test-{uuid.uuid4().hex[:8]}"
 
 

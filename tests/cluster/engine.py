@@ -64,7 +64,7 @@ def _answering() -> Engine | None:
 
 def _connected(host: str) -> docker.DockerClient | None:
     """A client, if an engine answers."""
-    # Looked at first: the library leaves a socket open where nobody listens.
+    # Checked first: the library leaves a socket open if nothing listens.
     if host.startswith("unix://") and not _listens(host.removeprefix("unix://")):
         return None
     try:
@@ -107,7 +107,7 @@ def _own(folder: Path) -> Iterator[Engine]:
 
 
 def _unmount(folder: Path) -> None:
-    """What it leaves mounted: the network namespace of containers on the host's network."""
+    """Unmounts what it leaves behind: the network namespace of containers on the host's network."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in reversed(mounts):
         if mount.startswith(f"{folder}/"):

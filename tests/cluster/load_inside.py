@@ -10,7 +10,7 @@ import threading
 
 from tests.support.clients.checked_load import CheckedLoad
 
-#: A thin trickle: this one goes on through everything that is done to the cluster.
+#: A low rate: this load runs throughout everything that is done to the cluster.
 _PAUSE_S = 0.1
 
 

@@ -1,4 +1,4 @@
-"""Cutting services off each other, in a network that goes on for everyone else."""
+"""Network partitions between services, while all other traffic continues."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.support.tools import need
 
 @contextmanager
 def pair_cut(cluster: Composed, one: str, other: str) -> Iterator[None]:
-    """Within it packets between two services vanish, as behind a broken switch: nobody is told.
+    """Drops packets between two services, as a broken switch does: neither side gets an error.
 
     The rules are in the network namespace of `one`, and go when it goes.
     """
@@ -32,7 +32,7 @@ def pair_cut(cluster: Composed, one: str, other: str) -> Iterator[None]:
 
 @contextmanager
 def cut_off(cluster: Composed, name: str) -> Iterator[None]:
-    """Within it a service reaches nobody, and nobody reaches it."""
+    """Cuts a service off from all others, in both directions."""
     container = cluster.container(name)
     cluster.network.disconnect(container)
     try:

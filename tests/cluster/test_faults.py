@@ -1,4 +1,4 @@
-"""What clients keep while services are killed, stopped, and cut off: everything.
+"""Faults: clients lose nothing while services are killed, stopped, and cut off.
 
 Each test has a load of its own on the listener EXTERNAL, and all have one within the network.
 """
@@ -121,7 +121,7 @@ def noticed(cluster, gateway):
 
 
 def lost_and_back(cluster, name):
-    """How often it has lost the metadata service, and found it again."""
+    """Counts of lost and restored connections to the metadata service."""
     lines = cluster.lines(name)
     lost = sum("metadata service lost" in line for line in lines)
     return lost, sum("metadata service is back" in line for line in lines)

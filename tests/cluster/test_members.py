@@ -58,7 +58,7 @@ def test_a_drained_member_may_go_while_records_flow(request, cluster, newcomer, 
 
 
 def settle(cluster):
-    """Until every member has what it should have, and no move is left."""
+    """Waits until every member has its partitions and no move is left."""
 
     def is_settled():
         ring = cluster.ring_status()

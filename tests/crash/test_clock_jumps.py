@@ -57,7 +57,7 @@ ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
 def written_ms(line):
-    """When the process that wrote a log line says it wrote it."""
+    """Time that the writing process put on a log line."""
     return datetime.fromisoformat(line[:23].replace(",", ".")).timestamp() * 1000
 
 

@@ -47,7 +47,7 @@ def batch_of(pairs):
 
 
 def produce_until_killed(raw, topic):
-    """What was acknowledged, by offset, and what may be there beside it."""
+    """Acknowledged records by offset, and those whose outcome is unknown."""
     acknowledged = {}
     for number in count():
         assert number < BATCHES_MAX, "nobody was killed"

@@ -1,7 +1,7 @@
 """SIGKILL of a core under load, again and again, without network and clients around it.
 
 Idempotent producers keep five batches in flight, half of them with acks=all. After each kill every
-acknowledged batch must be there once, in its place, with the same bytes; and the producers go on
+acknowledged batch must be there once, in its place, with the same bytes; and the producers continue
 with the first batch that they have no answer for, which may be stored already.
 """
 

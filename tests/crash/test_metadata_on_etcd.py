@@ -1,6 +1,6 @@
 """Three metadata services on a real etcd, under load: leaders are killed and paused, etcd too.
 
-Produce and fetch never notice; what changes the cluster works again as soon as somebody leads.
+Produce and fetch never notice; what changes the cluster works again as soon as there is a leader.
 """
 
 import itertools
@@ -28,7 +28,7 @@ SOME = 50
 
 @pytest.fixture
 def lease_ms():
-    """That of the product; a test that is not about its end has a longer one."""
+    """Lease of the product; tests that are not about its expiry use a longer one."""
     return "6000"
 
 
@@ -125,7 +125,7 @@ def test_clients_work_without_etcd_and_topics_are_created_after_it_returns(clust
     leader = cluster.processes[cluster.wait_for_leader()]
     cluster.etcd.kill()
     load.wait_for_acknowledged(SOME)
-    # Without etcd nobody can know that it leads still.
+    # Without etcd no process can know that it still leads.
     assert leader.wait_for_exit() == 1
     load.wait_for_acknowledged(SOME)
     cluster.etcd.start()
@@ -160,7 +160,7 @@ def test_etcd_may_lose_one_of_three_members_and_its_quorum_for_a_while(tmp_path)
 
 
 def test_revisions_grow_by_one_writer_after_the_other(cluster):
-    """What etcd kept of every write: terms grow, and counts within them, and so do revisions."""
+    """Every write in etcd's history: terms grow, and counts within them, and so do revisions."""
     terms = []
     for _ in range(3):
         leader = cluster.wait_for_leader()

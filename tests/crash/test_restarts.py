@@ -1,4 +1,4 @@
-"""What is around a crash: real clients ride it through, services do without each other, a data
+"""Circumstances of a crash: real clients ride it through, services do without each other, a data
 directory has one owner, and a polite stop is no worse than a kill.
 """
 

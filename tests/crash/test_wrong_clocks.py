@@ -1,4 +1,4 @@
-"""What a wall clock that is wrong for a while leaves behind: timestamps, as in Apache Kafka, and
+"""Effects of a wall clock that is wrong for a while: timestamps, as in Apache Kafka, and
 nothing else. Neither offsets nor the order of a producer's batches are lost by it.
 """
 
@@ -41,7 +41,7 @@ def committed(raw, group):
 
 
 def wait_for_sweep(raw, topic, group):
-    """Until an offset that expires at once has gone twice: all groups were looked at meanwhile."""
+    """Waits until an offset that expires at once has expired twice, so that all groups were swept."""
     for _ in range(2):
         commit_for(raw, topic, group, 7, retention_ms=0)
         eventually(lambda: not committed(raw, group), what="an offset that expires")
@@ -51,7 +51,7 @@ def wait_for_sweep(raw, topic, group):
 def test_offsets_are_kept_although_the_clock_was_wrong_when_the_process_started(
     broker, clock, years
 ):
-    """As on a machine that asks for the time only after its services have started."""
+    """Simulates a machine that sets its clock only after its services have started."""
     clock.move_to(years * YEAR_HOURS)
     with broker:
         clock.move_to(0)
@@ -70,7 +70,7 @@ def test_offsets_are_kept_although_the_clock_was_wrong_when_the_process_started(
 
 
 def test_offsets_by_time_follow_a_clock_that_goes_back(broker, clock):
-    """As Apache Kafka: the first offset whose timestamp is not before the one asked for."""
+    """Same as Apache Kafka: the first offset whose timestamp is not before the one asked for."""
     with broker:
         with RawClient(broker.address) as raw:
             topic = raw.create_topic(configs=LOG_APPEND_TIME)

@@ -20,7 +20,7 @@ class Guard:
         self.stateful_set = rendered.find("StatefulSet", "partition")
 
     def refusal(self, old, new, *, request):
-        """Why the change is refused, or None. What the policy is not about is not refused."""
+        """Reason for which the change is refused, or None. Changes outside the policy pass."""
         known = {
             name: json_to_cel(value)
             for name, value in (("object", new), ("oldObject", old), ("request", request))

@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings(objects: Sequence[Object], rules: Sequence[Rule] = RULES) -> list[str]:
-    """What is wrong with the objects of one installation, a line each, with the rule's name."""
+    """Findings about the objects of one installation, a line each, with the rule's name."""
     manifests = Manifests(objects)
     return [line for rule in rules for line in _lines(rule, manifests)]
 

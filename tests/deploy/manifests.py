@@ -41,7 +41,7 @@ def _rendered(folder: Path) -> list[Object]:
 
 
 def _version() -> tuple[int, int]:
-    """Of the kubectl that is here; (0, 0) where there is none."""
+    """Version of the installed kubectl; (0, 0) if there is none."""
     if shutil.which("kubectl") is None:
         return 0, 0
     done = subprocess.run(
@@ -68,7 +68,7 @@ def walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector, or a plain map of labels, takes an object with `labels`."""
+    """True if a LabelSelector, or a plain map of labels, selects an object with `labels`."""
     selector = selector or {}
     wanted = selector.get("matchLabels", {} if "matchExpressions" in selector else selector)
     expressions = selector.get("matchExpressions", [])

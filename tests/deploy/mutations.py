@@ -66,7 +66,7 @@ def _env(name: str, variable: str, value: str) -> Callable[[Manifests], None]:
 
 
 def _first_env(name: str, variable: str) -> Callable[[Manifests], None]:
-    """What a strategic merge patch of a list of variables does: the changed one comes first."""
+    """Applies a strategic merge patch to a list of variables: the changed one comes first."""
 
     def plant(manifests: Manifests) -> None:
         entries = _env_list(manifests, name)

@@ -37,7 +37,7 @@ class Node:
         return port
 
     def address(self, name: str, listener: str = "grpc") -> str:
-        """Where a pod listens; `listener` may be one of a gateway."""
+        """Address at which a pod listens; `listener` may be one of a gateway."""
         return self._ports[f"{name} {listener}"].address
 
     def start(self, name: str, **settings: str) -> BrokerProcess:
@@ -65,7 +65,7 @@ class Node:
         return own | {"listeners": ",".join(kafka)}
 
     def passes(self, name: str, probe: str) -> bool:
-        """Whether a probe of a pod would pass now."""
+        """True if a probe of a pod would pass now."""
         service = self._pod(name).container[probe]["grpc"]["service"]
         with grpc.insecure_channel(self.address(name)) as channel:
             stub = health_pb2_grpc.HealthStub(channel)

@@ -1,4 +1,4 @@
-"""Copies of the overlay `production`, changed as docs/operations.md tells users to."""
+"""Copies of the overlay `production`, changed as docs/operations.md describes."""
 
 from pathlib import Path
 

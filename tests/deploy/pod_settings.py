@@ -52,7 +52,7 @@ def settings_of(pod: Pod, manifests: Manifests) -> Any:
 
 
 def store_of(pod: Pod, manifests: Manifests) -> StoreSettings:
-    """Where a metadata pod keeps its state. Raises NoSettings."""
+    """Store in which a metadata pod keeps its state. Raises NoSettings."""
     return _read(service_of(pod), environment(pod, manifests)).of(StoreSettings)
 
 

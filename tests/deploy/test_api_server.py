@@ -42,7 +42,7 @@ def install(api, tmp_path_factory):
 
 
 def _applied(api, folder):
-    """What became of the objects of a folder."""
+    """Outcome of applying the objects of a folder."""
     lines = api.must("apply", "--validate=strict", "-k", str(folder)).splitlines()
     return {line.rpartition(" ")[2] for line in lines}
 
@@ -104,12 +104,12 @@ class Guarded:
         self.folder = folder
 
     def scaled(self, replicas, *words):
-        """Why `kubectl scale` was refused; empty where it was not."""
+        """Reason for which `kubectl scale` was refused; empty if it was not."""
         asked = (*self._ours, "scale", "statefulset/partition", f"--replicas={replicas}", *words)
         return self._refusal(self._api.kubectl(*asked))
 
     def patched(self, replicas, drained=None):
-        """Why a patch with this annotation was refused; empty where it was not."""
+        """Reason for which a patch with this annotation was refused; empty if it was not."""
         patch = {"spec": {"replicas": replicas}}
         if drained is not None:
             patch["metadata"] = {"annotations": {"ringlog/drained": drained}}
@@ -117,7 +117,7 @@ class Guarded:
         return self._refusal(self._api.kubectl(*self._ours, *asked))
 
     def applied(self, replicas):
-        """Why `kubectl apply` of the overlay with other replicas was refused; empty if not."""
+        """Reason for which `kubectl apply` with other replicas was refused; empty if it was not."""
         objects = Manifests(load(self._api.must("kustomize", str(self.folder))))
         workload = objects.find("StatefulSet", "partition")
         workload["spec"]["replicas"] = replicas

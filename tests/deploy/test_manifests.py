@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` would apply is right, and the check of it finds what is wrong."""
+"""Manifests of `kubectl apply -k` are right, and the check of them finds each mistake."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_a_malformed_manifest_is_a_finding_and_no_crash():
 
 
 def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
-    """As docs/operations.md says: production with the other component, and one name for all."""
+    """Overlay of docs/operations.md: production with the other component, and one name for all."""
     objects = render(production(tmp_path, *SINGLE_LOAD_BALANCER))
     assert findings(objects) == []
     balancers = [one for one in objects if one.get("spec", {}).get("type") == "LoadBalancer"]

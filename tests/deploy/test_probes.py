@@ -42,7 +42,7 @@ def test_metadata_names_the_address_of_the_listener(node):
 
 
 def _brokers(node, listener):
-    """Who a client of a listener is told of: (node id, host:port)."""
+    """Brokers that a client of a listener is given: (node id, host:port)."""
     client = AdminClient({"bootstrap.servers": node.address("gateway-0", listener)})
     found = client.list_topics(timeout=30).brokers
     return {(one.id, f"{one.host}:{one.port}") for one in found.values()}

@@ -1,4 +1,4 @@
-"""Who may take partition services away: only who has drained them, for this very step."""
+"""Permission to scale partition services down: only after they were drained for this very step."""
 
 import pytest
 

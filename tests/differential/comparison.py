@@ -69,7 +69,7 @@ class Mutation(NamedTuple):
 
 @dataclass
 class Reading:
-    """How the answers of one side are read: with the ids that it has made up so far.
+    """Reader of one side's responses, with the ids that the side has generated so far.
 
     `first_epoch`: of a consumer group.
     """
@@ -149,7 +149,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _name_of(value: Any) -> str:
-    """What sorts it: its name, or for other elements nothing."""
+    """Sort key of an element: its name, or nothing for other elements."""
     if not isinstance(value, Mapping):
         return ""
     names = [str(value[name]) or "''" for name in _NAMES if value.get(name) is not None]
@@ -157,7 +157,7 @@ def _name_of(value: Any) -> str:
 
 
 def differences(kafka: Any, ringlog: Any, path: str = "") -> Iterator[Mutation]:
-    """Where two plain values differ."""
+    """Paths at which two plain values differ."""
     if isinstance(kafka, Mapping) and isinstance(ringlog, Mapping):
         for name in kafka:
             yield from differences(kafka[name], ringlog[name], f"{path}.{name}" if path else name)

@@ -61,7 +61,7 @@ def brokers(tmp_path_factory):
 
 
 def _wait_for_coordinators(*addresses):
-    """Until both give producer ids and answer for groups: Kafka creates its topics for that."""
+    """Waits until both give producer ids and serve groups: Kafka creates its topics for that."""
     sides = Sides(*addresses)
     no_error = attrgetter("error_code")
     sides.prepare(INIT_PRODUCER_ID, 5, init_producer_id(), lambda found: not no_error(found))

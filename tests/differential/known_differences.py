@@ -1,4 +1,4 @@
-"""Where ringlog answers otherwise than Apache Kafka, and why. Every other difference is a fault."""
+"""Known differences from Apache Kafka, and their reasons. Every other difference is a fault."""
 
 import re
 from dataclasses import dataclass, field

@@ -42,7 +42,7 @@ class Twin:
     ringlog: Any
 
     def of(self, pick: Callable[[Any], Any]) -> "Twin":
-        """What `pick` finds in each."""
+        """Result of `pick` for each side."""
         return Twin(pick(self.kafka), pick(self.ringlog))
 
 
@@ -165,7 +165,7 @@ class Sides:
         return topic_id
 
     def assignable(self, name: str, partitions: int) -> Twin:
-        """As `new_topic`, of which the coordinators of consumer groups have heard too."""
+        """Same as `new_topic`; waits until coordinators of consumer groups know the topic."""
         topic_id = self.new_topic(name, partitions)
         group, reading = f"waits-for-{name}", {"subscribed_topic_names": [name]}
         asked = consumer_heartbeat(group, "m", 0, topic_partitions=[], **reading)
@@ -204,12 +204,12 @@ class Sides:
 
 
 def has_partitions(answer: Any) -> bool:
-    """Whether a member of a consumer group is assigned any."""
+    """True if a member of a consumer group is assigned any."""
     return answer.assignment is not None and bool(answer.assignment.topic_partitions)
 
 
 def has_no_errors(answer: Any) -> bool:
-    """Whether ListOffsets found all partitions."""
+    """True if ListOffsets found all partitions."""
     partitions = (one for topic in answer.topics for one in topic.partitions)
     return not any(one.error_code for one in partitions)
 

@@ -1,4 +1,4 @@
-"""What the comparison finds and what it lets pass."""
+"""Differences that the comparison finds, and those that it allows."""
 
 import uuid
 from dataclasses import dataclass

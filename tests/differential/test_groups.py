@@ -1,4 +1,4 @@
-"""Classic groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup, and what is told of them."""
+"""Classic groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup, and their descriptions."""
 
 import pytest
 
@@ -33,7 +33,7 @@ STATIC_SINCE = 5
 
 
 def looked_at(sides, group):
-    """What operators are told of it."""
+    """Compares the group's descriptions for operators."""
     asked = {"groups": [group], "include_authorized_operations": True}
     sides.ask(DESCRIBE_GROUPS, 6, asked)
     sides.ask(LIST_GROUPS, 5, {"states_filter": [], "types_filter": []})
@@ -139,7 +139,7 @@ def test_two_members_share_alike(sides, version):
         looked_at(sides, group)
     protocols = [{"name": "range", "metadata": subscription("more")}]
     sides.begin(JOIN_GROUP, version, join(group, second, protocols=protocols), connection="second")
-    # The rebalance has begun when the first member hears of it.
+    # The rebalance has begun when the first member is notified.
     sides.prepare(
         HEARTBEAT, of_beat, heartbeat(group, leader, first), lambda one: one.error_code == 27
     )
@@ -162,7 +162,7 @@ def test_two_members_share_alike(sides, version):
     sides.ask(SYNC_GROUP, of_sync, {**sync(group, leader, generation), "assignments": dealt})
     sides.end(SYNC_GROUP, of_sync, connection="second")
     looked_at(sides, group)
-    # A follower that has nothing new to say is told what there is.
+    # A follower without changes gets the current state.
     sides.ask(JOIN_GROUP, version, join(group, other, protocols=protocols), connection="second")
     sides.ask(SYNC_GROUP, of_sync, sync(group, other, generation), connection="second")
     sides.ask(LEAVE_GROUP, of_leave, leave(group, leader))

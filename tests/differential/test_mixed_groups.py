@@ -51,7 +51,7 @@ def classic(topic, name="range"):
 
 @pytest.mark.parametrize("version", [6, 9])
 def test_a_classic_group_is_upgraded_alike(sides, version):
-    # Its epoch goes on from its generation, in which both agree.
+    # Its epoch continues from its generation, in which both agree.
     sides.kafka.reading.first_epoch = 1
     group, topic = f"upgraded-{version}", f"upgrades-{version}"
     topic_id = sides.assignable(topic, 2)
@@ -63,7 +63,7 @@ def test_a_classic_group_is_upgraded_alike(sides, version):
     new = f"new-{group}"
     sides.ask(CONSUMER_GROUP_HEARTBEAT, 1, consumer_heartbeat(group, new, 0, **reading(topic)))
     looked_at(sides, group)
-    # The classic member learns of it, gives up what it is not to have, and goes on.
+    # The classic member is notified, revokes the partitions it loses, and continues.
     sides.ask(HEARTBEAT, 4, heartbeat(group, old, generation))
     owning = {"protocols": [{"name": "range", "metadata": owned_subscription(topic, 0, 1)}]}
     answer = sides.ask(JOIN_GROUP, version, join(group, old, **owning))

@@ -1,4 +1,4 @@
-"""Requests of every API in whatever order the dice of a seed say.
+"""Requests of every API in a random order, by seed.
 
 Right and wrong values are taken from small pools, so that what one request leaves behind is what
 the next one meets. A failure names its seed. SEEDS says how many are tried.
@@ -117,7 +117,7 @@ class RandomRequests:
         return list_offsets(name, *asked, isolation_level=self._one(0, 1))
 
     def metadata(self):
-        """Of no topic that versions before 4 would create."""
+        """Metadata of topics that versions before 4 would not create."""
         names = [name for name, topic_id in self._topics if topic_id is not NO_SUCH_ID]
         return metadata(*self._some(*names, "no/slash"))
 
@@ -133,7 +133,7 @@ class RandomRequests:
         return describe_configs((2, self._topic()[0], keys))
 
     def delete_topics(self):
-        """Of none that there is: to be deleted takes each side its time."""
+        """Deletes only missing topics: a real deletion takes each side a different time."""
         names = self._some("never-was", "no/slash", "", "never-was-either")
         return delete_topics(*names)
 
@@ -155,7 +155,7 @@ class RandomRequests:
         return offset_fetch(self._group(), asked)
 
     def offset_delete(self):
-        """Of what is not committed: ringlog forgets a group with its last offset."""
+        """Deletes only uncommitted offsets: ringlog drops a group with its last offset."""
         name, _ = self._topic()
         return offset_delete(self._group(), *((name, index) for index in self._some(5, 7, -1)))
 

@@ -1,4 +1,4 @@
-"""A broker with small limits, a witness beside every attack, and a log without tracebacks."""
+"""A broker with small limits, a bystander beside every attack, and a log without tracebacks."""
 
 import resource
 

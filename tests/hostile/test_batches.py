@@ -136,7 +136,7 @@ def test_each_record_of_a_wrong_time_is_named(raw, topic):
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
 def test_examining_many_records_delays_no_other_client(codec, raw):
-    """The witness beside this test is answered meanwhile; the log itself keeps its order."""
+    """The bystander beside this test is served meanwhile; the log itself keeps its order."""
     topic = raw.create_topic(configs={"cleanup.policy": "compact", "max.message.bytes": "4000000"})
     large = record_batch([Record(None, b"k")] * 200_000, codec=codec)
     small = record_batch([Record(b"v", b"k")])
@@ -155,7 +155,7 @@ def test_acks_that_are_none_are_refused(acks, raw, topic):
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_garbage_behind_a_valid_crc_harms_no_other_client(codec, broker, raw, topic):
-    """The broker does not open batches, so it may store this one; whoever opens it must cope."""
+    """The broker does not open batches, so it may store this one; consumers must cope."""
     garbage = record_batch(numbered(3), codec=codec, payload=b"\xff" * 100)
     stored = raw.produce(topic, garbage).error_code
     assert stored in (0, CORRUPT_MESSAGE, INVALID_RECORD)

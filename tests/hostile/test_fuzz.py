@@ -1,7 +1,7 @@
 """Batches with a sound CRC and broken insides, and frames with broken fronts, on every way in.
 
 MUTATIONS sets how many (20,000 where it is not set, over both deployments; ten million by hand),
-and SEED the dice. A failure names both, and the bytes of the frame.
+and SEED the random numbers. A failure names both, and the bytes of the frame.
 """
 
 import os

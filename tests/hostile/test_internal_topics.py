@@ -68,7 +68,7 @@ def test_message_sets_for_an_internal_topic_are_refused(version, raw, topic):
 
 
 def test_the_client_id_of_kafkas_own_tools_opens_no_door(raw, topic):
-    """Kafka 4.4 accepts appends of whoever calls himself `__admin_client` (KAFKA-20677)."""
+    """Kafka 4.4 accepts appends of any client named `__admin_client` (KAFKA-20677)."""
     data = [{"index": 0, "records": record_batch([FORGED])}]
     topic_data = [{"name": topic, "partition_data": data}]
     values = {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": topic_data}

@@ -153,7 +153,7 @@ def was_closed(broker, connection):
 
 
 def is_closed(connection):
-    """Whether the broker ended it, without taking what it sent."""
+    """True if the broker closed the connection without accepting the data."""
     connection.socket.setblocking(False)
     try:
         gone = connection.socket.recv(1, socket.MSG_PEEK) == b""
@@ -261,7 +261,7 @@ def test_fetch_clients_that_leave_are_forgotten(broker, raw, topic):
             leaving = KafkaSocket(broker.address)
             leaving.send_frame(frame)
             (leaving.reset if round_number % 2 else leaving.close)()
-    # Sockets that the broker would wait with are files; the witness and RocksDB have some too.
+    # Sockets that the broker would wait with are files; the bystander and RocksDB have some too.
     eventually(lambda: open_files(broker) < before + 50, what="connections let go")
     assert raw.produce(topic, record_batch(numbered(1))) == (0, 0)
     assert raw.fetch(topic, 0).offsets == [0]

@@ -39,7 +39,7 @@ def raw(broker):
 
 @pytest.fixture
 def calm():
-    """Asks whether a program of `library` logged a complaint that is not told of here."""
+    """Returns a check whether a program of `library` logged a complaint that is not listed here."""
 
     def check(library, program):
         noise = re.compile(library.noise)

@@ -30,7 +30,7 @@ class Language(NamedTuple):
     steps: tuple[str, ...]
 
     def build(self) -> Path:
-        """Where it is built. Skips, or fails, where a tool is missing."""
+        """Folder of the built program. Skips, or fails, if a tool is missing."""
         for tool in self.tools:
             need(shutil.which(tool), tool)
         target = _BUILT / self.folder

@@ -69,7 +69,7 @@ class RunningProgram:
         assert self._is_killed or status == 0, self.tail
 
     def kill(self) -> None:
-        """How it ends does not matter any more."""
+        """Kills the program; its exit status is ignored."""
         self._is_killed = True
         self._popen.kill()
 
@@ -78,7 +78,7 @@ class RunningProgram:
         self._popen.stdin.close()
 
     def ask(self, line: str) -> Any:
-        """What it answers to a line of its input."""
+        """Response to a line of its input."""
         assert self._popen.stdin is not None
         known = len(self.answers)
         self._popen.stdin.write(line + "\n")
@@ -87,7 +87,7 @@ class RunningProgram:
         return self.answers[known]
 
     def wait_for_assignment(self, count: int) -> set[int]:
-        """Until so many partitions are its own; which."""
+        """Waits until it owns `count` partitions, and returns them."""
         self._eventually(lambda: len(self.assigned) == count, f"{count} partitions")
         return self.assigned
 

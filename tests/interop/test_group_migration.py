@@ -11,7 +11,7 @@ PARTITIONS = 8
 
 
 def wait_until_shared(members):
-    """Until each partition has one owner and all have some."""
+    """Waits until each partition has one owner and each member has some."""
 
     def is_shared():
         dealt = sorted(one for each in members for one in each.assigned)

@@ -32,7 +32,7 @@ def appended(raw, topic, partitions):
     )
 
     def stored(partition):
-        """Where they are. A gateway that was just started may not have reached the owner yet."""
+        """Partitions and offsets of the records. A gateway just started may not have reached the owner yet."""
 
         def look():
             produced = raw.produce(topic, batch, partition=partition)
@@ -167,7 +167,7 @@ def test_an_administrator_is_answered(library, broker, raw):
 
 
 def test_members_outlive_a_restart_of_the_broker(broker):
-    """Everything is killed at once and comes back on its address; whoever consumes goes on."""
+    """Everything is killed at once and comes back on its address; consumers continue."""
     with ExitStack() as stack:
         with RawClient(broker.address) as raw:
             topics = [raw.create_topic(partitions=2) for _ in LIBRARIES]

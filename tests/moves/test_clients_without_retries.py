@@ -1,6 +1,6 @@
 """A client that tries nothing twice sees no error and no other order while its partition moves.
 
-So what is refused on the way is held and sent again by the gateway, and nobody else.
+So only the gateway buffers and retries what is refused on the way.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +79,7 @@ def test_five_requests_in_flight_stay_in_order_without_an_error(cluster, topic, 
 
 
 def errors_by_api(raw, topic, epoch):
-    """What a client is told that believes in `epoch`, by each API that carries it (KIP-320)."""
+    """Error codes for a client with leader epoch `epoch`, by each API that carries it (KIP-320)."""
     asked = {"partition": 0, "current_leader_epoch": epoch}
     fetched = ask(
         raw,

@@ -56,7 +56,7 @@ class Compacted:
 
     @property
     def kept(self):
-        """What is left when all is compacted."""
+        """Records that remain when everything is compacted."""
         last = {key: offset for offset, (key, _) in self.sent.items()}
         return {offset: self.sent[offset] for offset in last.values()}
 
@@ -136,7 +136,7 @@ def test_a_move_that_begins_during_a_pass_ends_it(place, cluster, log):
         assert log.owner != source
         log.assert_says_the_same()
     rounds = times_at(process, ROUND)
-    # It goes on with other work, and nothing comes back of the log.
+    # It continues with other work, and nothing of the log reappears.
     wait_until_at(process, ROUND, after=rounds)
     assert_copies_are_where_they_belong(cluster, log.topic)
     log.end()

@@ -39,7 +39,7 @@ def test_a_move_survives_the_kill_of_two_at_once(first, second, place, cluster):
 
 
 def kill_at(place, victims, cluster):
-    """A move in which the victims are killed while whoever comes to `place` is held there."""
+    """Kills the victims during a move while the process that reaches `place` is held there."""
     with moving(cluster) as move:
         who_comes_there = cluster.processes[move.process_of(place.split(".")[1])]
         before = times_at(who_comes_there, place)
@@ -50,7 +50,7 @@ def kill_at(place, victims, cluster):
         for victim in victims:
             cluster.start(move.process_of(victim))
         cluster.wait_until_alive(move.source, move.target)
-        # The wish itself may have died with the metadata service; to repeat it does no harm.
+        # The request itself may be lost with the metadata service; repeating it is harmless.
         assert cluster.ring.drain(move.source) is None
         move.wait_until_drained()
         move.finish()

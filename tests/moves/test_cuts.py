@@ -43,7 +43,7 @@ class LossyRing(NotifyingRing):
 
 
 async def moved_under_appends(ring, members, producers):
-    """The only move of `ring`, with producers that go on during and after it."""
+    """The only move of `ring`, with producers that continue during and after it."""
     sending = [asyncio.create_task(one.send_for_ever()) for one in producers]
     ring.begin()
     await moved(ring)

@@ -20,7 +20,7 @@ NOT_ANY_MORE = {pb.REFUSAL_NOT_OWNER, pb.REFUSAL_MOVING, pb.REFUSAL_FENCED_LEADE
 
 
 def drain_up_to(move, place):
-    """Until the target (or the source) of a move is held at `place`, which the caller holds."""
+    """Drains until the target (or source) of a move is held at `place`, which the caller holds."""
     process = move.cluster.processes[move.process_of(place.split(".")[1])]
     before = times_at(process, place)
     assert move.cluster.ring.drain(move.source) is None

@@ -1,4 +1,4 @@
-"""The copy of a move that was rolled back, which the next attempt goes on with."""
+"""Copies of moves that were rolled back, which the next attempt continues."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
 
 
 def test_a_copy_that_the_log_does_not_begin_with_is_not_gone_on_with(tmp_path, points, monkeypatch):
-    """Its owner was lost after the move was rolled back, and the log begun anew elsewhere."""
+    """Its owner was lost after the move was rolled back, and the log restarted elsewhere."""
 
     async def test():
         ring = NotifyingRing()

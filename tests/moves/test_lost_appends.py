@@ -52,7 +52,7 @@ class SmallBatches:
             self._sent += 1
 
     def wait_until_in_flight(self, count: int) -> None:
-        """Until so many records have left for the gateway and are not answered."""
+        """Waits until `count` records are sent to the gateway and not acknowledged."""
 
         def are_in_flight() -> bool:
             self._producer.poll(0.01)

@@ -1,4 +1,4 @@
-"""A member whose volume is lost for good is removed: what it had begins anew, all else is kept."""
+"""Removal of a member whose volume is lost: its partitions start empty, all else is kept."""
 
 import shutil
 
@@ -51,7 +51,7 @@ class LoadedCluster:
             assert [one[16:] for one in found] == [one[16:] for one in batches], partition
 
     def assert_takes(self, *, at):
-        """Appends go on, in partition n at offset `at[n]`, once the gateway knows of it."""
+        """Asserts that appends continue, in partition n at `at[n]`, once the gateway knows."""
         for partition, offset in at.items():
             eventually(
                 lambda partition=partition: self.produced(partition),
@@ -61,7 +61,7 @@ class LoadedCluster:
             assert end == offset + 3
 
     def produced(self, partition):
-        """False where the owner that the gateway knows is dead: nobody has it then."""
+        """False if the owner that the gateway knows is dead: the batch is not stored then."""
         error_code, _ = self.raw.produce(self.topic, BATCH, partition=partition)
         assert error_code in (0, *RETRIABLE)
         return error_code == 0
@@ -110,11 +110,11 @@ def test_partitions_of_a_removed_member_are_empty_and_others_are_kept(cluster, l
         assert loaded.raw.fetch(loaded.topic, 3, partition=partition).error_code == (
             OFFSET_OUT_OF_RANGE
         )
-        # What tells a client that its offsets were of another log (KIP-320).
+        # This shows a client that its offsets were of another log (KIP-320).
         epoch = loaded.before[partition].leader_epoch
         assert end_of_epoch(loaded, partition, epoch) == (epoch, 0)
     loaded.assert_holds(kept, [BATCH])
-    # A producer that goes on is none that has lost something in between.
+    # A producer that continues its sequence has lost nothing in between.
     assert loaded.raw.produce(loaded.topic, second, partition=lost[0]) == (0, 0)
     loaded.assert_takes(at=dict.fromkeys(lost[1:], 0) | dict.fromkeys(kept, 3))
     loaded.assert_holds(lost[1:], [BATCH])
@@ -191,7 +191,7 @@ def assert_no_copy_is_left(cluster, member):
 
 
 def hold_a_move(cluster, loaded, place, source):
-    """Until `place` is reached in the move of one of the source's partitions; returns which."""
+    """Waits until the move of one of the source's partitions reaches `place`; returns it."""
     (target,) = (one for one in cluster.members if one != source)
     process = cluster.processes[{"source": source, "target": target}[place.split(".")[1]]]
     before = times_at(process, place)
@@ -272,7 +272,7 @@ def test_moves_to_a_lost_member_are_rolled_back(step, cluster, loaded):
 
 
 def test_a_source_that_has_not_deleted_yet_what_it_handed_over_takes_it_back(cluster, loaded):
-    """Its copy is the log up to the fence, and so is what it goes on with."""
+    """Its copy is the log up to the fence, and it continues from there."""
     with cluster.failpoints.held("move.source.clean"):
         hold_a_move(cluster, loaded, "move.source.clean", "partition-1")
         committed = {

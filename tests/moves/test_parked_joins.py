@@ -1,6 +1,6 @@
 """Coordinators that move while members wait in JoinGroup or SyncGroup for one that is late.
 
-The old coordinator lets go of whoever waits. What can go on waits at the new one, without an answer
+The old coordinator releases the waiting members. What can go on waits at the new one, without an answer
 in between; what cannot is answered at once, and its member joins again.
 """
 
@@ -42,7 +42,7 @@ from tests.support.wire.kio_client import ask
 pytestmark = pytest.mark.slow
 
 PARTITIONS = 6
-#: How long a gateway makes a call to a coordinator again; nobody else's time ends before a test.
+#: How long a gateway makes a call to a coordinator again; no other timeout expires within a test.
 HOLD_S = 4.0
 SESSION_MS = 300_000
 #: How long a move may stay behind its fence.
@@ -236,7 +236,7 @@ class LateOwners(Owners):
 
 
 def test_real_clients_that_wait_for_a_late_one_are_in_its_generation_after_a_move(cluster):
-    """Some are known to the log, and some are new."""
+    """Some members are in the log, and some are new."""
     create_topic(cluster.bootstrap, "orders", partitions=PARTITIONS)
     owners = LateOwners()
 
@@ -260,7 +260,7 @@ def test_real_clients_that_wait_for_a_late_one_are_in_its_generation_after_a_mov
         time.sleep(HOLD_S + 1)
         move_coordinator(cluster)
         wait_until_described(cluster, *waiting)
-        # One that is known may be given what it had, until it hears that the others join.
+        # One that is known may be given what it had, until it sees that the others join.
         eventually(lambda: not any(one.assigned for one in everybody), what="all of them to wait")
         owners.may_go.set()
         # A rebalance that a member misses takes five minutes (max.poll.interval.ms).

@@ -59,7 +59,7 @@ def test_partitions_that_fit_move_and_others_wait_for_space(tmp_path):
             )
             assert "partition-1" in str(ring.troubles) or "no room" in str(ring.moves)
             assert owners(large) == {"partition-0"}
-            # The logs that are there go on, and nothing of the large one is left in their way.
+            # The existing logs keep working, and nothing of the large one is left.
             for partition in range(4):
                 assert raw.produce(small, BATCH, partition=partition).error_code == 0
             eventually(lambda: used_bytes(small_disk) < 12 * MIB, what="no rest of a copy")

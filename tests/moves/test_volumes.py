@@ -1,4 +1,4 @@
-"""A member is its data: it comes back with its own, or it is told so and ends."""
+"""Identity of a member is its data: with another volume it logs the reason and exits."""
 
 import shutil
 
@@ -74,7 +74,7 @@ def swap(first, second, aside):
 
 
 def test_a_member_with_an_older_copy_of_its_volume_is_refused(cluster, topic, tmp_path):
-    """What was written since would be lost in silence: also where both were opened as often."""
+    """Later writes would be lost silently: also if both were opened equally often."""
     own, copy, aside = cluster.data_dir("partition-0"), tmp_path / "copy", tmp_path / "aside"
     cluster.kill("partition-0")
     shutil.copytree(own, copy)

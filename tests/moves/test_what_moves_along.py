@@ -32,7 +32,7 @@ def batch_of(producer, number):
 
 
 def answers(raw, topic):
-    """What clients can learn of the log, save its leader epoch now."""
+    """Responses of the log to clients, except its current leader epoch."""
     return {
         "batches": [batch[16:] for batch in raw.fetch_all(topic)],
         "epochs": [batch[12:16] for batch in raw.fetch_all(topic)],

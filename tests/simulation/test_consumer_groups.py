@@ -1,7 +1,7 @@
 """The state machine of consumer groups under random members, lost answers, topics and crashes.
 
 Members of the classic protocol come and go as well, so that groups change from one kind to the
-other and back in the middle of whatever goes on.
+other and back in the middle of other work.
 
 A failing run is repeated with its seed: `SEED=17 make test TESTS=tests/simulation`.
 """
@@ -116,7 +116,7 @@ class Simulation:
             reader.leave()
 
     def kill(self):
-        """It is not heard of again: its session ends in time, while the others go on."""
+        """Stops it silently: its session expires, while the others continue."""
         reader = self.some()
         if reader in self.readers:
             self.readers.remove(reader)
@@ -131,13 +131,13 @@ class Simulation:
         self.beat(reader)
 
     def lose_classic(self, reader):
-        """Of whatever it asked last; and then it joins again, as after a broken connection."""
+        """Drops its last request; it then joins again, as after a broken connection."""
         reader.act()
         reader.break_off()
         reader.act()
 
     def crash(self):
-        """Half of the time while something is being written: nobody knows of that."""
+        """Crashes, half of the time during a write that no client sees."""
         reader = self.some()
         if self.rng.random() < 0.5:
             self.unwritten(reader)
@@ -160,7 +160,7 @@ class Simulation:
             reader.take(taken)
 
     def join_again(self):
-        """It gives everything up and begins anew under its member id (KAFKA-19233)."""
+        """Revokes everything and joins again under its member id (KAFKA-19233)."""
         reader = self.some()
         if isinstance(reader, Reader) and reader in self.readers:
             reader.epoch, reader.owned = 0, frozenset()

@@ -216,7 +216,7 @@ def interrupted(call, lines, group, *rest):
 
 
 def kept(group):
-    """What a group holds to be in its log."""
+    """Values that a group believes to be in its log."""
     logged = group._logged
     return normal(LoadedGroup(logged.stored, dict(logged.consumer), group.offsets._table))
 

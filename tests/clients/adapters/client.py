@@ -1,4 +1,4 @@
-"""What a test asks of a Kafka client, so that the same test runs with every one of them."""
+"""Interface of a Kafka client in tests, so that the same test runs with every one of them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -27,7 +27,7 @@ class Client(Protocol):
         acks: int = -1,
         idempotent: bool = False,
     ) -> list[int]:
-        """Offsets, in the order of the records; -1 each with acks 0, which tells none."""
+        """Offsets, in the order of the records; -1 each with acks 0, which returns none."""
         ...
 
     def consume(

@@ -18,7 +18,7 @@ from tests.support.groups.partition_owners import Owners
 
 _POLL_S = 0.1
 _BATCH = 100
-#: What a member that reads on while its group rebalances may be told of a commit.
+#: Errors of commits that a member which keeps reading during a rebalance may get.
 _OVERTAKEN = (
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.REBALANCE_IN_PROGRESS,
@@ -32,7 +32,7 @@ class GroupMember:
     def __init__(
         self, address: str, topic: str, group: str, *, owners: Owners | None = None, **options: Any
     ) -> None:
-        """`owners` is told when partitions come and go, as the client tells it."""
+        """`owners` is notified of assigned and revoked partitions, as the client reports them."""
         self.owners = owners or Owners()
         self.assigned: frozenset[int] = frozenset()
         #: Partition and offset of everything that was read, in order.
@@ -117,7 +117,7 @@ class ConfluentMember(GroupMember):
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
-            # On its way while the group went on: it is read again by whoever has the partition.
+            # In flight during the rebalance: the new owner of the partition reads it again.
             if error.args[0].code() not in _OVERTAKEN:
                 raise
 

@@ -22,7 +22,7 @@ _PROGRAM = Path(__file__).with_name("legacy_program.py")
 
 
 class LegacyClient:
-    """`release` is a folder of LEGACY_FOLDER; `api_version` the broker it is told to expect."""
+    """`release` is a folder of LEGACY_FOLDER; `api_version` its setting for the broker."""
 
     def __init__(self, release: str, api_version: Sequence[int] | None) -> None:
         self._folder = LEGACY_FOLDER / release

@@ -212,7 +212,7 @@ EXCHANGES = {
 
 @pytest.fixture
 def context(raw, topic, request):
-    """Made anew for each exchange; `version` is the test's."""
+    """New context for each exchange; `version` is the test's."""
     group = f"of-{topic}"
     asked = ask(raw, JOIN_GROUP, 9, join_of(topic, group))
     joined = ask(raw, JOIN_GROUP, 9, join_of(topic, group, asked.member_id))

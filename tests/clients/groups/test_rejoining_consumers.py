@@ -77,7 +77,7 @@ class Reader:
         )
 
     def raise_epoch(self, known):
-        """A heartbeat in the name of the member, who does not hear of it."""
+        """Sends a heartbeat in the member's name, without its knowledge."""
         values = self._heartbeat(known.member_id, known.member_epoch)
         wanted = [self.topic, f"not {self.topic}"]
         answer = ask(

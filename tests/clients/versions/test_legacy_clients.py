@@ -1,4 +1,4 @@
-"""kafka-python 1.4 and 2.0 as they were, told that the broker is of 0.8.2 or 0.10, or probing."""
+"""kafka-python 1.4 and 2.0 as they were, configured for broker 0.8.2 or 0.10, or probing."""
 
 import pytest
 

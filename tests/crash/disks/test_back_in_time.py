@@ -78,7 +78,7 @@ def assert_refused(cluster, logged):
 
 
 def accept(cluster):
-    """What an operator does, as soon as the member counts as dead."""
+    """Removes the member as an operator does, once it counts as dead."""
     cluster.ring.wait_until_dead(MEMBER)
     accepted = ring(cluster, "accept", MEMBER)
     assert accepted.status == 0, accepted.err
@@ -86,7 +86,7 @@ def accept(cluster):
 
 @pytest.fixture
 def consumer(cluster):
-    """librdkafka, which reports where a log was truncated rather than go on."""
+    """librdkafka consumer that reports a truncated log instead of continuing."""
     client = Consumer(
         {
             "bootstrap.servers": cluster.bootstrap,
@@ -103,7 +103,7 @@ def consumer(cluster):
 
 
 def truncation_of(consumer):
-    """What the consumer says of its partition, once it stands still there; None before that."""
+    """Truncation that the consumer reports once it stops at its partition; None before."""
     message = consumer.poll(0.1)
     if message is None:
         return None
@@ -211,7 +211,7 @@ def restore(cluster, raw, *, stop, start, data, backup, ring_of):
     stop()
     put_in_place(data, backup)
     start()
-    # The member that runs is told so, and every process after it, until an operator has spoken.
+    # The running member gets the error, and every later process, until an operator decides.
     assert member.wait_for_exit() == 1, member.tail
     assert member.lines_with("restored from an older|restored from a backup"), member.tail
     process = cluster.start(MEMBER)

@@ -159,7 +159,7 @@ def data(tmp_path):
 
 
 def test_compaction_empties_a_disk_that_its_log_has_filled(data, tmp_path):
-    """It takes more room than there is, so it ends early, and goes on with what is given back."""
+    """It takes more room than there is, so it ends early, and continues in the freed space."""
     with Broker(tmp_path, "clean.round") as broker:
         broker.keyed.fill(broker.raw, DISK_BYTES // 200_000)
         # Some comes back when the write-ahead log becomes files; compaction needs more than that.

@@ -1,4 +1,4 @@
-"""A disk that takes no more: appends are refused, reads go on, and all is well once there is room.
+"""Full disk: appends are refused, reads continue, and appends work again once there is room.
 
 The size limit of the process (RLIMIT_FSIZE) stands in for the end of the disk: it makes writes fail
 within a file, may be set and lifted from outside, and needs no privileges.

@@ -76,7 +76,7 @@ def test_writes_and_syncs_that_fail_lose_nothing_and_heal(disk, tmp_path):
                 disk.fail(operation, error=error, suffix=suffix)
                 assert refused(written, raw) == STORAGE_ERROR, name
                 assert disk.failures, name
-                # Reads go on, save for the moment in which the store is opened again.
+                # Reads continue, except while the store is reopened.
                 eventually(lambda: raw.fetch(written.topic, 0).error_code == NONE, what="reads")
                 disk.heal()
                 eventually(lambda: written.append(raw) == NONE, what=f"appends after {name}")

@@ -1,6 +1,6 @@
 """The metadata service on a disk that fails: it answers nothing that its store does not hold.
 
-A write or sync that fails there ends the process before anybody is answered, and the next start
+A write or sync that fails there ends the process before any response, and the next start
 tells what was really kept.
 """
 
@@ -27,7 +27,7 @@ BATCH = record_batch(numbered(1))
 
 
 def is_whole_or_gone(raw, topic):
-    """Whether a topic works in all respects or is not there at all."""
+    """True if a topic either works in all respects or does not exist."""
     (found,) = raw.metadata(topic).topics
     if found.error_code == UNKNOWN_TOPIC_OR_PARTITION:
         return raw.produce(topic, BATCH).error_code == UNKNOWN_TOPIC_OR_PARTITION
@@ -78,7 +78,7 @@ def test_a_failed_sync_ends_a_metadata_service_of_its_own(tmp_path):
         error_code = answer.result(60)
         broker.wait_until_ready()
         with RawClient(broker.address) as other:
-            # Gateway and partition service hear of it one after the other.
+            # Gateway and partition service receive it one after the other.
             eventually(lambda: is_whole_or_gone(other, topic), what="one account of the topic")
             assert error_code != NONE or not is_there(other, topic)
 
@@ -131,7 +131,7 @@ def test_a_damaged_store_is_not_served_and_no_topic_is_forgotten(tmp_path):
             metadata = broker.processes["metadata"]
             assert metadata.wait_for_exit() == 1
             assert metadata.lines_with(f"cannot read .*metadata: Corruption.*{file.name}")
-            # Others go on with what they know.
+            # Others continue with their last view.
             assert {raw.produce(topic, BATCH).error_code for topic in topics} == {NONE}
         broker.start("metadata")
         broker.wait_until_ready()

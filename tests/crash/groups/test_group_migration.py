@@ -1,4 +1,4 @@
-"""Groups that change protocol while their coordinator is killed: all is as it was, and goes on."""
+"""Groups that change protocol while their coordinator is killed keep their state and continue."""
 
 from contextlib import ExitStack
 
@@ -206,7 +206,7 @@ SOON = {"reconnect.backoff.max.ms": 500}
 
 
 class Patient:
-    """What it could not commit is read again by whoever has the partition then."""
+    """Member that ignores failed commits: the partition's next owner reads the records again."""
 
     def _commit(self, consumer):
         try:

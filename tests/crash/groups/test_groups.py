@@ -1,7 +1,7 @@
 """Groups while the processes that keep them are killed: what was acknowledged is there, each record
 is processed, and no partition has two owners in one generation.
 
-`ROUNDS=100 make test TESTS=tests/crash/groups/test_groups.py` goes on for minutes.
+`ROUNDS=100 make test TESTS=tests/crash/groups/test_groups.py` runs for minutes.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Committer:
                 await asyncio.sleep(0.02)
 
     async def check(self, connection):
-        """Also while it goes on."""
+        """Checks the log, also while the load runs."""
         before = self.acknowledged
         kept = await committed(connection, self.group)
         assert before <= kept["orders", 0] <= self.sent
@@ -148,7 +148,7 @@ def test_a_topic_deleted_while_its_coordinator_is_down_leaves_no_offsets_to_the_
 def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
     async def rebalance():
         generations = Generations()
-        # They hear of it one after the other: a rebalance that all join at once is over in no time.
+        # They are notified one after the other: a rebalance that all join at once is over in no time.
         members = [
             RawMember(
                 address_of(broker),
@@ -184,7 +184,7 @@ def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
 
 
 def test_members_stay_as_they_are_while_their_coordinator_comes_back(broker):
-    """Nobody joins again: the group is as it was, and heartbeats are only late."""
+    """No member rejoins: the group is unchanged, and heartbeats are only late."""
 
     async def stay():
         generations = Generations()
@@ -305,7 +305,7 @@ def test_two_hundred_members_are_one_group(broker):
             await restarted(broker, "partition")
             leaver = members[0]
             assert await leaver.heartbeat() == 0
-            # Its work goes on: the group hears that it left, and that it is there again.
+            # Its work continues: the group sees it leave and join again.
             await leaver.leave()
             before = members[1].generation
             await until(

@@ -77,7 +77,7 @@ def owners(cluster):
 
 
 def test_clients_do_not_notice_that_their_coordinators_move(tmp_path):
-    """Heartbeats and commits go on without an error in the generation that there was."""
+    """Heartbeats and commits continue without errors in the same generation."""
     with cluster_of_two(tmp_path, offsets_partitions=4) as cluster:
         create_topic(cluster.bootstrap, "orders", partitions=1)
 
@@ -232,7 +232,7 @@ def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
 
 
 def move_from_sleeper(cluster, source, target):
-    """The source falls asleep when the target has everything and nobody knows of it yet."""
+    """Pauses the source when the target has every record but has not reported it yet."""
     with cluster.failpoints.held("move.target.installed"):
         cluster.ring.ask_to_drain(source)
         wait_until_at(cluster.processes[target], "move.target.installed")

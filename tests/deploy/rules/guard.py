@@ -1,4 +1,4 @@
-"""What must hold of the guard of scaling down: it is there, in force, and about our StatefulSet."""
+"""Rules of the scale-down guard: it is there, in force, and about our StatefulSet."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What must hold of the network: Services find ports, and policies open the named paths only."""
+"""Rules of the network: Services find ports, and policies open the named paths only."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ _NAME = "kubernetes.io/metadata.name"
 
 
 class Place(NamedTuple):
-    """Who calls or is called: a pod by its labels, or an address outside (no labels)."""
+    """Source or target of a call: a pod by its labels, or an address outside (no labels)."""
 
     name: str
     namespace: str
@@ -23,7 +23,7 @@ _ELSEWHERE = (
 )
 _DNS = Place("dns", "kube-system", {"k8s-app": "kube-dns"})
 
-#: Who calls whom, and on which port of the container.
+#: Allowed calls: source, target and port of the container.
 _PATHS = {
     ("gateway", "metadata", "grpc"),
     ("gateway", "partition", "grpc"),
@@ -49,7 +49,7 @@ def services(manifests: Manifests) -> Iterator[str]:
 
 
 def paths(manifests: Manifests) -> Iterator[str]:
-    """What must get through does, and nothing else."""
+    """Network policies let the required calls through, and nothing else."""
     ours, ports = _ours(manifests)
     for source in (*ours, *_ELSEWHERE):
         for target in ours:
@@ -68,7 +68,7 @@ def paths(manifests: Manifests) -> Iterator[str]:
 
 
 def etcd(manifests: Manifests) -> Iterator[str]:
-    """Where metadata is kept in an etcd, the metadata service gets there; others never do."""
+    """If metadata is kept in an etcd, the metadata service reaches it; others never do."""
     endpoints = {one for pod in manifests.pods_of("metadata") for one in _endpoints(pod, manifests)}
     for endpoint in endpoints or {"etcd.etcd.svc:2379"}:
         host, _, port = endpoint.rpartition(":")

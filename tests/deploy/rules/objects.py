@@ -1,4 +1,4 @@
-"""What must hold of each object alone: a schema, names, units, namespaces."""
+"""Rules of each object alone: a schema, names, units, namespaces."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What must hold of the pods: how they are found, kept apart, probed, stopped and confined."""
+"""Rules of the pods: how they are found, kept apart, probed, stopped and confined."""
 
 from collections.abc import Iterator
 from typing import Any

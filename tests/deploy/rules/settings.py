@@ -1,4 +1,4 @@
-"""What must hold of the settings: the services take them, and their addresses lead somewhere."""
+"""Rules of the settings: the services take them, and their addresses lead somewhere."""
 
 import re
 from collections import Counter
@@ -46,7 +46,7 @@ def config_maps(manifests: Manifests) -> Iterator[str]:
 
 
 def listening(manifests: Manifests) -> Iterator[str]:
-    """What a process listens on is what its container declares and its probes ask."""
+    """A process listens on the ports that its container declares and its probes use."""
     for pod, own in _with_settings(manifests):
         ports = {"grpc": _host_and_port(own.grpc_listen)[1]}
         if isinstance(own, GatewaySettings):
@@ -83,7 +83,7 @@ def _metadata_address(manifests: Manifests, pod: Pod, text: str) -> Iterator[str
 
 
 def brokers(manifests: Manifests) -> Iterator[str]:
-    """Gateways are told apart, and clients of each listener reach the one that they are told."""
+    """Gateways have distinct identities, and their advertised addresses lead to them."""
     gateways = [
         (pod, own) for pod, own in _with_settings(manifests) if isinstance(own, GatewaySettings)
     ]
@@ -108,7 +108,7 @@ def brokers(manifests: Manifests) -> Iterator[str]:
 
 
 def _lets_in(manifests: Manifests, service: Object, pod: Pod, outside: ListenerAddress) -> bool:
-    """Whether a Service lets clients from outside in to a pod's EXTERNAL at the told port."""
+    """True if a Service lets outside clients reach a pod's EXTERNAL at the advertised port."""
     key = {"NodePort": "nodePort", "LoadBalancer": "port"}.get(service["spec"].get("type", ""))
     return any(
         key is not None
@@ -120,7 +120,7 @@ def _lets_in(manifests: Manifests, service: Object, pod: Pod, outside: ListenerA
 
 
 def data(manifests: Manifests) -> Iterator[str]:
-    """What is kept is kept on the volume of the pod, or in an etcd; who keeps nothing has none."""
+    """Stateful pods keep their data on a volume or in an etcd; stateless pods have neither."""
     for pod, own in _with_settings(manifests):
         claims = pod.workload["spec"].get("volumeClaimTemplates", [])
         names = {one["metadata"]["name"] for one in claims}

@@ -113,7 +113,7 @@ class RingAdmin:
         return found
 
     def wait_until_settled(self) -> RingDescription:
-        """Until every member has what it should have, and no move is left."""
+        """Waits until every member has its partitions and no move is left."""
         return self.wait_until(is_settled, what="a ring without moves")
 
 
