@@ -53,7 +53,7 @@ class Results:
         return (min(values), max(values)) if values else None
 
     def ratio(self, measured: Key, peer: str) -> float | None:
-        """Of a cell over the same of `peer`: the median over rounds, each round's pair by itself.
+        """Ratio of a value to the same of `peer`: the median of the ratios of each round.
 
         So that a machine that is fast in one round and slow in another does not count.
         """

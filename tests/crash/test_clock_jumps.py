@@ -77,7 +77,7 @@ def assert_moved(broker, clocks, raw, stamped):
 
 
 class QuietMembers:
-    """A member of each protocol that says nothing while clocks jump, and a commit of nobody.
+    """One silent member of each protocol while clocks jump, and a commit without a member.
 
     All groups have one coordinator, so any deadline that passes has it look at those of all.
     """

@@ -41,7 +41,7 @@ def committed(raw, group):
 
 
 def wait_for_sweep(raw, topic, group):
-    """Waits until an offset that expires at once has expired twice, so that all groups were swept."""
+    """Waits until an offset without retention has expired twice: all groups were swept."""
     for _ in range(2):
         commit_for(raw, topic, group, 7, retention_ms=0)
         eventually(lambda: not committed(raw, group), what="an offset that expires")

@@ -32,7 +32,7 @@ def appended(raw, topic, partitions):
     )
 
     def stored(partition):
-        """Partitions and offsets of the records. A gateway just started may not have reached the owner yet."""
+        """Partitions and offsets of the records. A new gateway may not know the owner yet."""
 
         def look():
             produced = raw.produce(topic, batch, partition=partition)

@@ -1,7 +1,7 @@
 """Coordinators that move while members wait in JoinGroup or SyncGroup for one that is late.
 
-The old coordinator releases the waiting members. What can go on waits at the new one, without an answer
-in between; what cannot is answered at once, and its member joins again.
+The old coordinator releases the waiting requests. Those that can continue wait at the new one,
+without a response in between; the others get an error at once, and their members join again.
 """
 
 import asyncio

@@ -119,13 +119,13 @@ class Simulation:
         names = self.rng.choice([["t"], ["t", "u"], ["nowhere"], []])
         owned = [("t", 1)] if self.rng.random() < 0.3 else []
         metadata = subscription(names, owned)
-        return self.rng.choice([metadata, metadata, metadata, metadata, b"", b"garbage", bytes(120_000)])
+        return self.rng.choice(
+            [metadata, metadata, metadata, metadata, b"", b"garbage", bytes(120_000)]
+        )
 
     def join(self, group_id):
         client = GroupClient(self.rng.choice(["c", "c", "c", TOO_LONG]), "/h")
-        names = self.rng.choice(
-            [["range"], ["range", "sticky"], ["range", "range"], [], ["", "x"]]
-        )
+        names = self.rng.choice([["range"], ["range", "sticky"], ["range", "range"], [], ["", "x"]])
         request = JoinGroup(
             group_id,
             self.member()[0],

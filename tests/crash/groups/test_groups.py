@@ -148,7 +148,7 @@ def test_a_topic_deleted_while_its_coordinator_is_down_leaves_no_offsets_to_the_
 def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
     async def rebalance():
         generations = Generations()
-        # They are notified one after the other: a rebalance that all join at once is over in no time.
+        # They are notified one after the other: a rebalance that all join at once ends too soon.
         members = [
             RawMember(
                 address_of(broker),

@@ -1,4 +1,4 @@
-"""Members of one group that come, go, die and repeat themselves, by the dice of a seed."""
+"""Members of one group that come, go, die and repeat themselves, from a random seed."""
 
 from contextlib import nullcontext
 from itertools import count

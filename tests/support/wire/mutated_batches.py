@@ -1,4 +1,4 @@
-"""Batches with a sound CRC whose header and records contradict each other, by the dice of a seed.
+"""Batches with a sound CRC whose header and records contradict each other, from a random seed.
 
 Nothing here comes from the code under test. A broker may take any of them or refuse it; it may not
 suffer from it.
