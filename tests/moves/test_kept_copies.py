@@ -112,6 +112,6 @@ def test_an_unneeded_copy_is_deleted(tmp_path, points, monkeypatch, why):
                 monkeypatch.setattr(target.core.incoming, "_config_of", lambda _: config)
             ring.roll_back(1)
             points.let_go("move.target.fenced")
-            await until(lambda: not heads_of(target) and not target.core.incoming.marks)
+            await until(lambda: not heads_of(target) and not target.core.incoming.markers)
 
     run(test)

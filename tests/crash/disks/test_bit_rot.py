@@ -129,7 +129,7 @@ def test_a_damaged_file_that_is_to_be_rewritten_stops_no_appends(tmp_path):
             append_to(raw, deleted, deleted, sound)
             assert raw.delete_topic(deleted.topic) == NONE
             # Space of other files is given back.
-            broker.storage.wait_for_line("freed [0-9]+ bytes")
+            broker.storage.wait_for_line("reclaimed [0-9]+ bytes")
             append_to(raw, sound, rotten)
             assert len(broker.storage.lines_with("appends are refused")) == 1
             rotten.assert_readable(raw, but=ROTTEN)
