@@ -1,6 +1,6 @@
-"""What every `Coordinators` must do. Subclass it and give `opened`.
+"""Contract of `Coordinators`. Subclasses implement `opened`.
 
-Rules of groups have their own tests; here it is that requests get to them, that answers wait for
+Rules of groups have their own tests; these check that requests reach them, that responses wait for
 the log, and that the log is enough to go on. No step depends on how fast the machine is.
 """
 
@@ -220,7 +220,7 @@ class CoordinatorsContract:
 
         run(test)
 
-    # What operators ask
+    # Requests of operators
 
     def test_groups_are_described_and_listed(self, run):
         async def test(to: Coordinators) -> None:

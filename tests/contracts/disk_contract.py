@@ -1,4 +1,4 @@
-"""What a `Ring` must do with what members report of their disks. Used beside `RingContract`."""
+"""Contract of a `Ring` about members' disk reports. Used beside `RingContract`."""
 
 from common.ports.moves import DiskState, MemberReport, MoveProgress
 from tests.contracts.ring_contract import member, with_ring
@@ -32,7 +32,7 @@ class DiskContract:
         await cluster.topic(partitions=6)
         ring = await cluster.ring.describe_ring()
         assert [one.partitions for one in ring.members] == [0, 6]
-        # Where nobody takes any they are placed all the same.
+        # If no member accepts any they are placed all the same.
         cluster.watches["p-1"].report(MemberReport(disk=DiskState(0, is_writable=False)))
         await cluster.until_ring(lambda ring: ring.members[1].disk)
         await cluster.topic("u", partitions=6)

@@ -1,4 +1,4 @@
-"""What every `KvStore` must do. Subclass it and give a `store` fixture."""
+"""Contract of `KvStore`. Subclasses provide a `store` fixture."""
 
 import pytest
 

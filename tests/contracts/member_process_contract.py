@@ -1,4 +1,4 @@
-"""What every `Ring` must do about processes of members. Subclass it beside `RingContract`."""
+"""Contract of a `Ring` about processes of members. Subclass it beside `RingContract`."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ class MemberProcessContract:
         one = member(0, incarnation=5)
         await cluster.join(with_volume(one, "a"))
         await cluster.topic()
-        # The view that everybody has says nothing of volumes.
+        # The shared view does not contain volumes.
         assert cluster.view.member("p-0") == opened_as("a", one)
         await cluster.metadata.renew_volume_token(MemberProcess("p-0", "a"), "b")
         # The process that renewed it says what it knew before that.
@@ -71,7 +71,7 @@ class MemberProcessContract:
         for process in (MemberProcess("p-0", "a"), MemberProcess("p-9", "c")):
             with pytest.raises(BackendUnavailable):
                 await cluster.metadata.renew_volume_token(process, "d")
-        # Its answer was lost: the next process knows either.
+        # Its response was lost: the next process knows either.
         await cluster.metadata.renew_volume_token(MemberProcess("p-0", "c"), "d")
         await cluster.join(with_volume(one, "c", "d", "e"))
         await refused(cluster, with_volume(one, "c", "x"), why="older copy")

@@ -1,4 +1,4 @@
-"""What every `Metadata` must do. Subclass it and give `opened`.
+"""Contract of `Metadata`. Subclasses implement `opened`.
 
 Each test runs on an event loop of its own, on a cluster that is empty at first. Waiting is bounded
 by one generous limit for a whole test; no step depends on how fast the machine is.
@@ -30,7 +30,7 @@ from common.ports.metadata import (
 from common.ports.unavailable import BackendUnavailable, RegistrationRefused
 from common.runtime.backoff import Backoff
 
-#: `opened` must tell watchers these broker configs.
+#: `opened` must send watchers these broker configs.
 BROKER_CONFIGS = {"num.partitions": "3", "message.max.bytes": "1000"}
 #: … and use this for topics that are created with -1 partitions.
 DEFAULT_PARTITIONS = 3
@@ -63,7 +63,7 @@ def in_cluster(test: Callable[[Any, Metadata], Awaitable[None]]) -> Callable[[An
 async def following(
     metadata: Metadata, who: Registration, on_watch: OnWatch | None = None
 ) -> AsyncIterator[ClusterView]:
-    """Somebody who watches and acknowledges; their view has its first snapshot."""
+    """Watcher that acknowledges every change; its view has its first snapshot."""
     view, known = ClusterView(), asyncio.Event()
 
     def on_change(change: ClusterChange) -> None:
@@ -83,7 +83,7 @@ async def following(
 
 @asynccontextmanager
 async def watching(metadata: Metadata, who: Registration) -> AsyncIterator[Watch]:
-    """A watch that acknowledges what the test acknowledges, and nothing else."""
+    """Watch that acknowledges only the changes that the test acknowledges."""
     watch = metadata.watch(who)
     try:
         yield watch
@@ -92,7 +92,7 @@ async def watching(metadata: Metadata, who: Registration) -> AsyncIterator[Watch
 
 
 async def change_with(watch: Watch, wanted: Callable[[ClusterChange], object]) -> ClusterChange:
-    """Reads and acknowledges changes up to the first that is wanted, which it does not."""
+    """Reads and acknowledges changes before the first that matches, which it returns."""
     async for change in watch:
         if wanted(change):
             return change
@@ -101,7 +101,7 @@ async def change_with(watch: Watch, wanted: Callable[[ClusterChange], object]) -
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Lets the others run until it is so; the limit of the test is the limit."""
+    """Yields to the event loop until the condition holds; bounded by the test's limit."""
     while not condition():  # noqa: ASYNC110 - for conditions that nobody announces
         await asyncio.sleep(0.001)
 
@@ -195,7 +195,7 @@ class MetadataContract:
                 metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
             )
             change = await change_with(watch, lambda change: change.topics)
-            # Another call goes there and back: an answer, were there one, would be here by now.
+            # Another call makes a round trip: a response would have arrived by now.
             await metadata.allocate_producer_ids()
             assert not creating.done()
             watch.acknowledge(change.revision - 1)
@@ -412,7 +412,7 @@ class MetadataContract:
             changes = aiter(watch)
             await anext(changes)
             waiting = asyncio.create_task(anext(changes))
-            # One turn of the loop is enough for the task to wait, and harmless where it is not.
+            # One iteration of the loop is enough for the task to wait, and harmless if it is not.
             await asyncio.sleep(0)
             await watch.close()
             with pytest.raises(StopAsyncIteration):

@@ -1,6 +1,6 @@
-"""What every `Ring` must do. Subclass it and give `opened`.
+"""Contract of `Ring`. Subclasses implement `opened`.
 
-The members are played by the test: it watches for them, and takes the steps of their moves.
+The test plays the members: it watches for them, and takes the steps of their moves.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Cluster:
         self._stack = stack
 
     async def join(self, *members: Member) -> None:
-        """They watch until the test ends."""
+        """Starts members, which watch until the test ends."""
         for one in members:
             keep = partial(self.watches.__setitem__, one.name)
             await self._stack.enter_async_context(following(self.metadata, one, keep))
@@ -74,7 +74,7 @@ class Cluster:
         return Counter(one.owner for topic in self.view.topics for one in topic.partitions)
 
     async def one_move(self, phase: MovePhase = MovePhase.PREPARE):
-        """A partition on its way from p-0 to p-1, as far as `phase`."""
+        """Moves a partition from p-0 to p-1, up to `phase`."""
         await self.join(member(0))
         await self.topic(partitions=2)
         await self.join(member(1))
@@ -86,7 +86,7 @@ class Cluster:
         return move
 
     async def until_ring(self, is_so: Callable[[RingDescription], object]) -> RingDescription:
-        """The ring once it is so; nobody announces what only an operator sees."""
+        """Polls the ring until the condition holds, since watches do not show all of it."""
         while not is_so(ring := await self.ring.describe_ring()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         return ring
@@ -96,11 +96,11 @@ class Cluster:
             lambda ring: (name, state) in {(m.name, m.state) for m in ring.members}
         )
 
-    async def carry_out(self, wanted: dict[str, int]) -> None:
-        """Does what sources and targets do, until each member owns so many and nothing moves."""
+    async def carry_out(self, counts: dict[str, int]) -> None:
+        """Plays sources and targets until members own `counts` partitions and nothing moves."""
         while True:
-            ring = await self.until_ring(lambda ring: ring.moves or self.owned() == wanted)
-            if not ring.moves and not ring.waiting_moves and self.owned() == wanted:
+            ring = await self.until_ring(lambda ring: ring.moves or self.owned() == counts)
+            if not ring.moves and not ring.waiting_moves and self.owned() == counts:
                 return
             for one in ring.moves:
                 for phase in (MovePhase.CATCH_UP, MovePhase.FENCE, MovePhase.COMMIT):
@@ -108,7 +108,7 @@ class Cluster:
                 await self.ring.end_move(one.move.move_id)
 
     async def removed(self, name: str) -> RingResult:
-        """The answer to removing a member, once it is seen to be dead."""
+        """Response to removing a member, once the member counts as dead."""
         result = RingResult(RingRefusal.ALIVE)
         while result.refusal is RingRefusal.ALIVE:
             result = await self.ring.remove_member(name)

@@ -1,4 +1,4 @@
-"""What every `Partitions` must do with batches whose header does not tell all: see its contract."""
+"""Contract of `Partitions` for batches that need more than their header for validation."""
 
 from common.ports.partitions import ACKS_ALL, Partitions, Refusal
 from tests.support.stores.partition_core import LOG, append, batch, read_everything, topic

@@ -1,4 +1,4 @@
-"""How pytest-xdist spreads tests over processes: file by file, in the order of the files.
+"""pytest-xdist scheduling: file by file, in the order of the files.
 
 The tests of a file share what they start. Those of `cluster/` share one engine and one cluster
 over all their files, and stay together too.
@@ -15,7 +15,7 @@ TOGETHER: Final = frozenset({"tests/cluster"})
 
 
 class ByFile(LoadScopeScheduling):
-    """Hands out one file after the other to whoever is done."""
+    """Assigns the next file to each worker that is done."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:
         # Largest first would leave the cluster, few tests that take long, for the end.

@@ -37,6 +37,6 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run_in_virtual_time(scenario: Coroutine[Any, Any, T]) -> T:
-    """As `asyncio.run`."""
+    """Same as `asyncio.run`, in virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(scenario)

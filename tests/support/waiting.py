@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: How often a condition is looked at. Not a delay anything relies on.
+#: Interval of checks. No test relies on this delay.
 _LOOK_EVERY_S = 0.01
 
 

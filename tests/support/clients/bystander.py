@@ -1,4 +1,4 @@
-"""A well-behaved client that works while others misbehave, and notices everything."""
+"""Well-behaved client that works while others misbehave, and checks its own results."""
 
 import threading
 from typing import Self
@@ -15,7 +15,7 @@ _JOIN_WITHIN_S = 60.0
 class Bystander:
     """Produces and reads back in a thread of its own, on one connection that must never break.
 
-    Use it in a `with`: leaving it fails where anything went wrong, or where no round was completed
+    Use it in a `with`: leaving it fails if anything went wrong, or if no round was completed
     after the last one that began before.
     """
 
@@ -45,7 +45,7 @@ class Bystander:
             raise AssertionError("a well-behaved client noticed") from self._error
 
     def wait_for_rounds(self, count: int) -> None:
-        """Until `count` more rounds are done."""
+        """Waits until `count` more rounds are done."""
         aim = self.rounds + count
         eventually(
             lambda: self.rounds >= aim or self._error is not None,

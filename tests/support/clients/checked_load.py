@@ -1,4 +1,4 @@
-"""A steady load from real clients, and at its end the proof that nothing happened to it.
+"""Steady load from real clients, and a check at its end that no record was affected.
 
 Idempotent producers (acks=all) and followers of confluent-kafka in threads of their own. Knows the
 cluster by its bootstrap servers only, not how it runs or what is done to it.
@@ -26,8 +26,8 @@ WITHIN_S = 120.0
 class Verdict:
     """`problems`: what was lost, doubled, disordered or refused; none in a log that is well.
 
-    `noticed` is what clients told their application meanwhile, for instance that a broker was away;
-    they went on by themselves.
+    `noticed` are messages of clients to their application, for instance that a broker was away;
+    the clients recovered by themselves.
     """
 
     problems: Sequence[str]
@@ -36,7 +36,7 @@ class Verdict:
     stored: int
 
     def assert_clean(self, *, unnoticed: bool = False) -> None:
-        """Fails where there are problems; with `unnoticed` also where a client told of any."""
+        """Fails if there are problems; with `unnoticed` also if a client reported any."""
         assert not self.problems, "\n".join(self.problems)
         assert self.acknowledged, "no load: nothing is shown"
         assert not (unnoticed and self.noticed), "\n".join(self.noticed)
@@ -62,7 +62,7 @@ class CheckedLoad:
 
         Args:
             bootstrap: one or more host:port, comma-separated.
-            topic: nobody else may write to it.
+            topic: no one else may write to it.
             partitions: of the topic.
             producers: each sends to every partition, two keys for each.
             followers: each reads every partition from the beginning.
@@ -93,7 +93,7 @@ class CheckedLoad:
             one.stop()
 
     def wait_for_acknowledged(self, count: int, *, partitions: Sequence[int] = ()) -> None:
-        """Until each producer has `count` more records in each of `partitions` (default: all)."""
+        """Waits for `count` more records of each producer in `partitions` (default: all)."""
         wanted = partitions or range(self.partitions)
         aims = [{n: one.counts[n] + count for n in wanted} for one in self.producers]
 
@@ -108,7 +108,7 @@ class CheckedLoad:
         eventually(is_there, within_s=WITHIN_S, what=f"{count} more records acknowledged")
 
     def finish(self) -> Verdict:
-        """Stops the load, waits for every answer, and reads everything."""
+        """Stops the load, waits for every response, and reads everything."""
         for producer in self.producers:
             producer.finish(within_s=WITHIN_S)
         bounds, log = read_log(self.bootstrap, self.topic, self.partitions, within_s=WITHIN_S)
@@ -138,7 +138,7 @@ class CheckedLoad:
 
 
 def create_topic(bootstrap: str, topic: str, *, partitions: int) -> None:
-    """Through a real admin client. A topic that is there already is left alone."""
+    """Creates a topic through a real admin client. An existing topic is left alone."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     asked = NewTopic(topic, num_partitions=partitions, replication_factor=1)
     (future,) = admin.create_topics([asked], operation_timeout=30).values()

@@ -1,4 +1,4 @@
-"""What must hold of a log after whatever happened: pure, from what clients wrote down.
+"""Invariants of a log after any fault: pure functions of what clients recorded.
 
 Producers number the records of each key from 0 and put both into the value (`value_of`). They are
 idempotent with acks=all, so that a record is in the log once, in the order of its key, wherever it
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-#: As many of one kind are told in full; a log that is gone would fill the terminal.
+#: Problems of one kind that are listed in full; a lost log would fill the terminal.
 _TOLD_MAX = 5
 
 
@@ -24,15 +24,15 @@ class Stored(NamedTuple):
 
 @dataclass(slots=True)
 class Evidence:
-    """What clients know at the end."""
+    """Records of the clients at the end."""
 
     #: Delivery reports without an error.
     acknowledged: Sequence[Stored]
     #: The whole log, read from the beginning after the last acknowledgement.
     log: Sequence[Stored]
-    #: Earliest and next offset by partition, as the broker tells them at the end.
+    #: Earliest and next offset by partition, as the broker reports them at the end.
     bounds: Mapping[int, tuple[int, int]]
-    #: By follower: what it read while all went on.
+    #: By follower: the records it read during the load.
     followed: Mapping[str, Sequence[Stored]] = field(default_factory=dict)
     #: Values whose outcome the producer does not know: in the log once, or not.
     unknown: frozenset[bytes] = frozenset()
@@ -49,7 +49,7 @@ def key_and_sequence(value: bytes) -> tuple[str, int]:
 
 
 def problems(evidence: Evidence) -> list[str]:
-    """Everything that is wrong, in words; empty where nothing was lost, doubled or disordered."""
+    """Messages about every fault; empty if nothing was lost, doubled or disordered."""
     return [
         *_told("lost", _lost(evidence)),
         *_told("stored twice", _duplicates(evidence)),

@@ -1,7 +1,8 @@
 """Clients of the classic protocol, in a group of either kind, one step at a time.
 
-They do as real ones: an eager one ("range") gives everything up before it joins, a cooperative one
-says what it goes on reading, gives up what it was not given, and joins again. Their leader assigns.
+They behave like real clients: an eager one ("range") revokes everything before it joins; a
+cooperative one names what it keeps reading, revokes what it was not assigned, and joins again.
+Their leader assigns.
 """
 
 import struct
@@ -146,7 +147,7 @@ class ClassicReader:
             self.break_off()
 
     def break_off(self) -> None:
-        """The connection broke: it asks for all from the beginning."""
+        """Drops the connection; the client starts again by joining."""
         self._waits, self.joined, self.wants_join = None, None, True
 
     def begin_join(self) -> JoinGroup:
@@ -218,7 +219,7 @@ class ClassicReader:
         self.wants_join = True
 
     def _assign(self, joined: Joined) -> Mapping[str, list[tuple[str, int]]]:
-        """Evenly; of what somebody still reads nothing to others (KIP-429)."""
+        """Assigns evenly; partitions that a member still reads go to no other (KIP-429)."""
         said = {one.member_id: read_subscription(one.metadata) for one in joined.members}
         owners = {part: who for who, one in said.items() for part in (one.owned if one else ())}
         plan: dict[str, list[tuple[str, int]]] = {who: [] for who in said}
@@ -234,7 +235,7 @@ class ClassicReader:
 
 
 def run(*readers: Any, rounds: int = 40) -> None:
-    """Everybody acts in turn until nothing changes any more."""
+    """Lets every client act in turn until nothing changes any more."""
     for _ in range(rounds):
         before = [(one.owned, _stand(one)) for one in readers]
         for one in readers:

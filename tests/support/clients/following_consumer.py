@@ -1,4 +1,4 @@
-"""A confluent-kafka consumer that reads while records are written, and writes down all it reads."""
+"""A confluent-kafka consumer that reads while records are written, and records all it reads."""
 
 import threading
 import time
@@ -20,9 +20,9 @@ class FollowingConsumer:
     def __init__(self, bootstrap: str, topic: str, *, name: str, partitions: int) -> None:
         self.name = name
         self.read: list[Stored] = []
-        #: Errors that a consumer does not get over by itself.
+        #: Errors from which a consumer does not recover by itself.
         self.failures: list[str] = []
-        #: What the client told of its connections.
+        #: Connection errors that the client reported.
         self.noticed: list[str] = []
         self.positions: dict[int, int] = dict.fromkeys(range(partitions), 0)
         self._bootstrap, self._topic = bootstrap, topic
@@ -38,7 +38,7 @@ class FollowingConsumer:
             self._thread.join()
 
     def finish(self, ends: Mapping[int, int], *, within_s: float) -> None:
-        """Reads on up to `ends` (next offset by partition), or says how far it came; then stops."""
+        """Reads up to `ends` (next offset by partition), or fails with its position; then stops."""
         try:
             eventually(
                 lambda: self.failures or self.positions == ends,
@@ -75,7 +75,7 @@ def read_log(
 ) -> tuple[dict[int, tuple[int, int]], list[Stored]]:
     """Earliest and next offset by partition, and every record in between, by partition and offset.
 
-    Fails where not all of it is there within the time.
+    Fails if not all of it arrives within the time.
     """
     deadline = time.monotonic() + within_s
     bounds = {n: _bounds(bootstrap, TopicPartition(topic, n), deadline) for n in range(partitions)}
@@ -92,7 +92,7 @@ def read_log(
 
 def _bounds(bootstrap: str, where: TopicPartition, deadline: float) -> tuple[int, int]:
     while True:
-        # A new one each time: what it heard of a cluster that was just killed may stay with it.
+        # A new one each time: its metadata of a cluster that was just killed may be stale.
         with _consumer(bootstrap, on_error=lambda _: None) as consumer:
             try:
                 low, high = consumer.get_watermark_offsets(where, timeout=10, cached=False)

@@ -1,4 +1,4 @@
-"""An idempotent confluent-kafka producer that numbers its records and writes down every answer."""
+"""An idempotent confluent-kafka producer that numbers its records and records every response."""
 
 import threading
 import time
@@ -40,9 +40,9 @@ class NumberingProducer:
         ]
         self.acknowledged: list[Stored] = []
         self.counts: Counter[int] = Counter()  # acknowledged, by partition
-        #: Errors that reached the application: each is a record that was not taken.
+        #: Errors that reached the application: each is a record that was not stored.
         self.failures: list[str] = []
-        #: What the client told of its connections; it goes on by itself.
+        #: Connection errors that the client reported; it recovers by itself.
         self.noticed: list[str] = []
         self.unknown: set[bytes] = set()
         self._stop = threading.Event()
@@ -67,7 +67,7 @@ class NumberingProducer:
         self._thread.start()
 
     def stop(self) -> None:
-        """No more records are sent. What is on its way may still be answered by `finish`."""
+        """Stops sending. Records in flight may still be acknowledged until `finish`."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -87,7 +87,7 @@ class NumberingProducer:
                 self._producer.produce(
                     self._topic, value, key, partition=partition, on_delivery=self._on_delivery
                 )
-            # The pace of the load, and where answers are taken.
+            # Sets the rate of the load, and reads responses.
             due = time.monotonic() + self._pause_s
             self._producer.poll(self._pause_s)
             while self._is_steady and not self._stop.is_set():

@@ -1,4 +1,4 @@
-"""What tests ask a broker for directly, without a client library between: one call, one request.
+"""Direct requests of tests to a broker, without a client library: one call, one request.
 
 Versions are the newest that name topics rather than ids. Every error is handed back, none retried.
 """
@@ -41,7 +41,7 @@ class ProducerId(NamedTuple):
 
 
 class RawClient(KafkaSocket):
-    """One connection that speaks whole requests."""
+    """One connection that sends whole requests."""
 
     def create_topic(
         self,
@@ -50,7 +50,7 @@ class RawClient(KafkaSocket):
         partitions: int = 1,
         configs: Mapping[str, str] | None = None,
     ) -> str:
-        """The new topic's name, one of its own where none is given. Fails where it is refused."""
+        """Creates a topic and returns its name, a new one by default. Fails if it is refused."""
         name = name or f"topic-{uuid.uuid4().hex[:12]}"
         configs = configs or {}
         asked = {
@@ -127,7 +127,7 @@ class RawClient(KafkaSocket):
             offset = batch_offsets(fetched.batches[-1]).stop
 
     def offset_at(self, topic: str, timestamp: int, *, partition: int = 0) -> int:
-        """By time in ms, or LATEST or EARLIEST; -1: none."""
+        """Offset by time in ms, or LATEST or EARLIEST; -1: none."""
         asked = {"partition_index": partition, "timestamp": timestamp}
         values = {
             "replica_id": -1,
@@ -147,7 +147,7 @@ class RawClient(KafkaSocket):
 
 
 def could_create_topics(address: str) -> bool:
-    """Whether this gateway knows metadata and logs; nothing is created. Raises OSError."""
+    """True if this gateway knows metadata and logs; nothing is created. Raises OSError."""
     asked = {
         "name": "would-be",
         "num_partitions": 1,

@@ -1,6 +1,6 @@
 """Members of consumer groups (KIP-848) at the level of requests, as Java's client behaves.
 
-After an error or a lost connection the next heartbeat says everything again; a member that is
+After an error or a lost connection the next heartbeat sends all fields again; a member that is
 fenced or unknown gives up its partitions and joins again.
 """
 
@@ -53,7 +53,7 @@ class RawConsumer:
         self._connection.close()
 
     async def heartbeat(self, epoch: int | None = None) -> None:
-        """Tells an epoch in place of its own where one is given."""
+        """Sends a heartbeat, with `epoch` in place of its own if given."""
         asked = self.epoch if epoch is None else epoch
         said_all = self._says_all or asked == _JOINS
         answer = await self._connection.ask(
@@ -79,7 +79,7 @@ class RawConsumer:
             {"topic_id": one.topic_id, "partitions": list(one.partitions)}
             for one in assignment.topic_partitions
         ]
-        # The next heartbeat says so: what was revoked is given up, what came is confirmed.
+        # The next heartbeat confirms it: revoked partitions are released, new ones owned.
         self._says_all = self._says_all or owned != self.owned
         self.owned = owned
 

@@ -1,7 +1,7 @@
 """Members of classic groups at the level of requests: many of them on one event loop.
 
-Their leader deals the partitions out one by one. `Generations` is told what every member was given,
-and knows when a partition had two owners in one generation.
+Their leader assigns the partitions one by one. `Generations` collects every member's assignment,
+and detects a partition with two owners in one generation.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _LOST = (OSError, EOFError)
 
 
 class RawConnection:
-    """Requests one after the other; connects anew after a connection was lost."""
+    """Sends requests one after the other; reconnects after a lost connection."""
 
     def __init__(self, address: Callable[[], str]) -> None:
         self._address = address
@@ -37,7 +37,7 @@ class RawConnection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, api_key: int, version: int, values: Mapping[str, Any]) -> Any:
-        """Raises `OSError` or `EOFError` where there is no answer."""
+        """Returns the response. Raises `OSError` or `EOFError` if there is none."""
         async with self._busy:
             try:
                 return await self._ask(api_key, version, values)
@@ -62,7 +62,7 @@ class RawConnection:
 
 
 class Generations:
-    """What members of one group were given, by generation."""
+    """Assignments of the members of one group, by generation."""
 
     def __init__(self) -> None:
         self._owners: dict[tuple[int, int], str] = {}
@@ -115,7 +115,7 @@ class RawMember:
                 await asyncio.sleep(_PAUSE_S)
 
     async def join(self) -> bool:
-        """JoinGroup and SyncGroup; whether that made it a member with an assignment."""
+        """Sends JoinGroup and SyncGroup; True if it is a member with an assignment."""
         protocol = {"name": "dealt", "metadata": b"\0\0\0\0\0\0\xff\xff\xff\xff"}
         values = {
             "group_id": self.group,
@@ -162,7 +162,7 @@ class RawMember:
         return self._answered(answer.error_code)
 
     async def commit(self, topic: str, offsets: Mapping[int, int]) -> int:
-        """As a member of its generation. The first error code among the partitions, or 0."""
+        """Commits as a member of its generation; returns the first error code, or 0."""
         return self._answered(
             await commit(
                 self.connection,
@@ -180,7 +180,7 @@ class RawMember:
         self.member_id, self.assigned = "", ()
 
     async def _stay(self) -> None:
-        """Heartbeats until the group wants it to join again."""
+        """Sends heartbeats until the group rebalances."""
         while True:
             code = await self.heartbeat()
             if code and code not in PASSING:
@@ -207,7 +207,7 @@ class RawMember:
         }
 
     def _deal(self, members: Sequence[str]) -> dict[str, bytes]:
-        """Partition by partition, around the table."""
+        """Assigns partitions round-robin."""
         hands = {
             one: range(at, self._partitions, len(members)) for at, one in enumerate(sorted(members))
         }
@@ -223,7 +223,7 @@ async def commit(
     generation: int = -1,
     member_id: str = "",
 ) -> int:
-    """OffsetCommit; as nobody of the group where no member is named. The first error code, or 0."""
+    """OffsetCommit, without a member if none is named. Returns the first error code, or 0."""
     partitions = [
         {
             "partition_index": partition,
@@ -267,7 +267,7 @@ async def committed(connection: RawConnection, group: str) -> dict[tuple[str, in
 
 @asynccontextmanager
 async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
-    """All of them stay in their groups meanwhile. A failure of one is raised at the end."""
+    """Keeps all members in their groups. A member's failure is raised at the end."""
     tasks = [asyncio.create_task(one.work()) for one in members]
     try:
         yield
@@ -282,7 +282,7 @@ async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
 
 
 async def until(look: Callable[[], bool], *, what: str, within_s: float = 60.0) -> None:
-    """As `eventually`, for what happens on this loop."""
+    """Same as `eventually`, for conditions on this event loop."""
     deadline = time.monotonic() + within_s
     while not look():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
@@ -290,6 +290,6 @@ async def until(look: Callable[[], bool], *, what: str, within_s: float = 60.0) 
 
 
 def share_everything(members: Sequence[RawMember], partitions: int) -> bool:
-    """Whether they are one generation that has each partition once."""
+    """True if they are one generation that has each partition once."""
     dealt = sorted(one for member in members for one in member.assigned)
     return len({one.generation for one in members}) == 1 and dealt == list(range(partitions))

@@ -1,4 +1,4 @@
-"""A producer that writes down what was acknowledged, and holds a restarted broker to it."""
+"""Producer that records its acknowledged batches, and checks a restarted broker against them."""
 
 import threading
 from collections import Counter
@@ -44,7 +44,7 @@ class SteadyProducer:
         self._thread.start()
 
     def stop(self) -> None:
-        """After the batch under way was acknowledged. Raises what went wrong."""
+        """Stops after the batch in flight was acknowledged. Raises any error of the thread."""
         self._stop.set()
         self._thread.join(timeout=120)
         assert not self._thread.is_alive(), "a producer is stuck"
@@ -54,7 +54,7 @@ class SteadyProducer:
             raise self._error
 
     def check(self, reader: RawClient) -> None:
-        """What was acknowledged is in the log: once, in order, at its offset, as it was sent."""
+        """Asserts that acknowledged batches are in the log: once, in order, unchanged."""
         stored = reader.fetch_all(self._topic, partition=self._partition)
         by_offset = {batch_offsets(batch).start: batch for batch in stored}
         for base_offset, sent in self.acknowledged:
@@ -91,7 +91,7 @@ class SteadyProducer:
         return record_batch(records, producer=(*self._identity, 2 * self._next))
 
     def _try(self, batch: bytes) -> int | None:
-        """The base offset, or None where the outcome is not known or a retry is asked for."""
+        """The base offset, or None if the outcome is unknown or the error is retriable."""
         try:
             if self._client is None:
                 self._client = RawClient(self._address())

@@ -26,7 +26,7 @@ def topic_id(name: str) -> bytes:
 
 
 class SimulatedConsumerGroup:
-    """One group `g`; what it writes goes to a log of bytes, from which `crash` makes it anew."""
+    """One group `g`; what it writes goes to a log of bytes, from which `crash` restores it."""
 
     def __init__(self, settings: GroupSettings = SETTINGS, **topics: int) -> None:
         self.now_ms = 1_000
@@ -34,7 +34,7 @@ class SimulatedConsumerGroup:
         self.view = ClusterView()
         self.log: dict[bytes, RecordEntry] = {}
         self.group = Group("g", settings, self.view)
-        #: By ticket, of whoever comes for them later.
+        #: By ticket, for callers that collect them later.
         self.answers: dict[Any, Any] = {}
         self.crashes = 0
         self._ids = count()
@@ -52,7 +52,7 @@ class SimulatedConsumerGroup:
         return self.do(lambda: self.group.consumer_heartbeat(request, "t", self.now_ms, new_id))
 
     def do(self, call: Any) -> Any:
-        """The answer to the ticket "t" of a call, whose records are in the log."""
+        """Response to the ticket "t" of a call, whose records are in the log."""
         effects = call()
         self.group.confirm(effects.records)
         self.write(effects.records)
@@ -72,7 +72,7 @@ class SimulatedConsumerGroup:
         self.group = self.loaded()
 
     def loaded(self) -> Group:
-        """The group as the log has it."""
+        """The group restored from the log."""
         loaded = LoadedGroup()
         for entry in self.log.values():
             loaded.add(decode(*entry))
@@ -82,9 +82,9 @@ class SimulatedConsumerGroup:
         return group
 
     def interrupt(self, call: Any, lines: int) -> bool:
-        """A call that raises after so many lines is taken back; whether it did.
+        """Interrupts a call after `lines` lines and rolls it back; True if it was interrupted.
 
-        To clients it is as a crash: who waits is to ask again.
+        To clients it looks like a crash: waiting clients retry.
         """
         try:
             with interrupted_after(lines):
@@ -113,7 +113,7 @@ class SimulatedConsumerGroup:
 
 @dataclass
 class Reader:
-    """A client that does what it is told: it owns what it was given, and gives up at once."""
+    """Client that follows its assignment at once, both assigned and revoked partitions."""
 
     simulated: SimulatedConsumerGroup
     member_id: str
@@ -157,7 +157,7 @@ class Reader:
 
 
 def settle(*readers: Reader) -> None:
-    """Heartbeats until nothing changes any more."""
+    """Sends heartbeats until nothing changes any more."""
     for _ in range(10):
         before = [(one.epoch, one.owned) for one in readers]
         for one in readers:

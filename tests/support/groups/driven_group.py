@@ -24,7 +24,7 @@ READS_T = b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x01t" + b"\xff\xff\xff\xff"
 
 
 class DrivenGroup:
-    """`answers`: what came back, by ticket. `records`: all that was to be written."""
+    """`answers`: responses by ticket. `records`: all records to be written."""
 
     def __init__(self, **settings):
         settings = {"initial_rebalance_delay_ms": 0, **settings}
@@ -68,7 +68,7 @@ class DrivenGroup:
         return self.answers[ticket].refusal
 
     def leave(self, *member_ids):
-        """Ids, or pairs of member id and instance id. Returns the refusals."""
+        """Removes members by id, or by member id and instance id. Returns the refusals."""
         pairs = [(one, None) if isinstance(one, str) else one for one in member_ids]
         request = LeaveGroup("g", [LeavingMember(*one) for one in pairs])
         ticket = next(self._tickets)
@@ -102,7 +102,7 @@ class DrivenGroup:
         return offsets.get(("t", 0))
 
     def pass_ms(self, passed_ms):
-        """Lets time pass; the alarm is heard at each of its deadlines, in order."""
+        """Lets time pass; the group is called at each of its deadlines, in order."""
         until_ms = self.now_ms + passed_ms
         while (deadline := self.group.next_deadline) is not None and deadline <= until_ms:
             self.now_ms = max(deadline, self.now_ms)
@@ -126,7 +126,7 @@ class DrivenGroup:
         return joined.generation_id
 
     def restart(self):
-        """The group as its last record says."""
+        """Restores the group from its last record."""
         self.group = self.group_of("g")
         self.group.restore(self.stored, [], {}, self.now_ms)
 

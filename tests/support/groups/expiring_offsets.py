@@ -1,4 +1,4 @@
-"""Commits that say how long their offsets are kept (OffsetCommit 2 to 4), as old clients do."""
+"""Commits with a retention time (OffsetCommit 2 to 4), as old clients send them."""
 
 from tests.support.clients.raw_client import RawClient
 from tests.support.waiting import eventually
@@ -11,7 +11,7 @@ WITH_ITS_GROUP = -1
 def commit_for(
     raw: RawClient, topic: str, group: str, offset: int, *, retention_ms: int = WITH_ITS_GROUP
 ) -> None:
-    """Commit for partition 0 without being a member. Waits for a coordinator."""
+    """Commits for partition 0 without being a member. Waits for a coordinator."""
     partition = {
         "partition_index": 0,
         "committed_offset": offset,

@@ -1,6 +1,6 @@
-"""The least that keeps a group: a log, a queue of what is not written yet, and a judge.
+"""Minimal coordinator of a group: a log, a queue of pending writes, and a checker.
 
-Everything that a group answers passes `GroupShell.write`, which holds it to the laws.
+Every response of a group passes `CheckedGroup.write`, which checks the invariants.
 """
 
 from collections import deque
@@ -30,14 +30,14 @@ class CheckedGroup:
         self.invariants = Invariants()
 
     def take(self, effects: CoordinatorResult):
-        """What a call came to waits for its write; a group of which nothing is left is dropped."""
+        """Queues the result of a call for its write; an empty group is dropped."""
         self.group.confirm(effects.records)
         self.unwritten.append(effects)
         if not self.group.exists:
             self.group = Group("g", self.settings, ClusterView())
 
     def write(self):
-        """Writes the oldest and returns its answers as (ticket, request, reply)."""
+        """Writes the oldest result and returns its responses as (ticket, request, reply)."""
         effects = self.unwritten.popleft()
         self._append(effects)
         return [self._answer(ticket, reply) for ticket, reply in effects.replies]
@@ -51,9 +51,9 @@ class CheckedGroup:
         self.group = _restored(self.settings, self.stored, self.offsets, now_ms)
 
     def roll_back(self, now_ms):
-        """A call raised. Returns the tickets that are not answered any more: they waited.
+        """Rolls back after a call raised. Returns the tickets that lost their response.
 
-        The group is what a load would make of all that it has given out.
+        The group is what loading all of its results would restore.
         """
         self.group.roll_back(now_ms)
         stored, offsets = self.stored, dict(self.offsets)
@@ -80,13 +80,13 @@ class CheckedGroup:
                 self.offsets[record.topic, record.partition] = record.value
 
     def _answer(self, ticket, reply):
-        request = self.asked.pop(ticket)  # fails for what was answered before
+        request = self.asked.pop(ticket)  # fails for requests that already have a response
         self.invariants.check_reply(request, reply, self.stored, self.offsets)
         return ticket, request, reply
 
 
 def _restored(settings, stored, offsets, now_ms):
-    """A group as a log has it. `offsets`: by topic and partition."""
+    """A group restored from a log. `offsets`: by topic and partition."""
     table = {}
     for (topic, partition), value in offsets.items():
         table.setdefault(topic, {})[partition] = value
@@ -96,7 +96,7 @@ def _restored(settings, stored, offsets, now_ms):
 
 
 class Invariants:
-    """What holds whatever happens. Static members are the same under each of their ids."""
+    """Invariants of groups. Static members are the same under each of their ids."""
 
     def __init__(self):
         self.issued = set()

@@ -1,4 +1,4 @@
-"""A member of a group as a process of its own, to be killed: tells what it read, then commits it.
+"""A member of a group as a process of its own, to be killed: prints what it read, then commits it.
 
 A line "read 0:17 0:18 …" (partition and offset) stands on stdout before the commit of what it names
 begins. Run as `python -m tests.support.groups.group_reader ADDRESS TOPIC GROUP`.
@@ -20,7 +20,7 @@ def start_reader(name: str, address: str, topic: str, group: str) -> BrokerProce
 
 
 def read_by(reader: BrokerProcess) -> set[tuple[int, int]]:
-    """Partitions and offsets that it has told of so far."""
+    """Partitions and offsets that it has printed so far."""
     lines = [line.split()[1:] for line in reader.lines if line.startswith("read ")]
     pairs = (word.split(":") for words in lines for word in words)
     return {(int(partition), int(offset)) for partition, offset in pairs}
@@ -50,7 +50,7 @@ def main(address: str, topic: str, group: str) -> None:
         try:
             consumer.commit(asynchronous=False)
         except KafkaException as error:
-            # It is read again by whoever has the partition now.
+            # The partition's new owner reads it again.
             sys.stdout.write(f"not committed: {error}\n")
 
 

@@ -1,4 +1,4 @@
-"""Coordinators on a core with a real store, and what members of groups say."""
+"""Coordinators on a core with a real store, and requests of group members."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -65,7 +65,7 @@ async def running_coordinators(
 
 
 async def asked(ask):
-    """The answer to `ask()` once the coordinator is loaded."""
+    """Response to `ask()` once the coordinator is loaded."""
     while True:
         answer = await ask()
         one = answer[0] if isinstance(answer, list) else answer
@@ -138,13 +138,13 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
 
 
 async def rebalancing(to: Coordinators, member: Joined) -> None:
-    """Until the group of a member rebalances."""
+    """Waits until the group of a member rebalances."""
     while (await to.call(beating(member))).refusal is None:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
 async def parked(tasks: Sequence[asyncio.Task]) -> None:
-    """Lets calls reach their coordinator, where they wait."""
+    """Lets calls reach their coordinator, where they stay pending."""
     for _ in range(20):
         await asyncio.sleep(0)
     assert not any(one.done() for one in tasks)

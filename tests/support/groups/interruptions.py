@@ -20,7 +20,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def interrupted_after(lines: int) -> Iterator[None]:
-    """Raises `Interrupted` where so many more lines of the coordinator have begun."""
+    """Raises `Interrupted` once `lines` more lines of the coordinator have begun."""
     left = lines
 
     def on_line(frame: FrameType, event: str, arg: Any) -> Any:
@@ -42,7 +42,7 @@ def interrupted_after(lines: int) -> Iterator[None]:
 
 
 def seen(group: Group) -> tuple[Any, ...]:
-    """What can be seen of a group from outside. The order of members and offsets says nothing."""
+    """Observable state of a group. The order of members and offsets is not part of it."""
     consumer = group.describe_consumer()
     consumer.members = sorted(consumer.members, key=lambda one: one.member_id)
     ((_, fetched),) = group.fetch(FetchOffsets("g"), "t", 0).replies

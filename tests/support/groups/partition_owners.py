@@ -1,11 +1,11 @@
-"""Who has which partition at the moment, as the members of a group know it themselves."""
+"""Current owners of partitions, as the members of a group report them."""
 
 import threading
 from collections.abc import Iterable
 
 
 class Owners:
-    """Told by members, in whatever threads: before they read, and before they let go.
+    """Updated by members, from any thread: before they read, and before they revoke.
 
     `conflicts`: partitions that two had at a time.
     """

@@ -11,13 +11,13 @@ PARTITIONS = 6
 
 
 def share_everything(members):
-    """Whether each partition has one owner, and everybody has some."""
+    """True if each partition has one owner, and each member has some."""
     dealt = sorted(part for one in members for part in one.assigned)
     return dealt == list(range(PARTITIONS)) and all(one.assigned for one in members)
 
 
 class RollingGroup:
-    """A group under load. `replace` takes the longest member out, and puts a new one in."""
+    """A group under load. `replace` removes the oldest member, and adds a new one."""
 
     def __init__(self, broker, topic, stack):
         create_topic(broker.address, topic, partitions=PARTITIONS)
@@ -48,7 +48,7 @@ class RollingGroup:
         self.settle()
 
     def settle(self):
-        # Who leaves while the coordinator is away is missed for a session: 45 s by default.
+        # A member that leaves without a coordinator stays for a session: 45 s by default.
         eventually(
             lambda: share_everything(self.members),
             within_s=240,
@@ -60,7 +60,7 @@ class RollingGroup:
         return admin.describe_consumer_groups([self.group])[self.group].result()
 
     def check(self):
-        """Each record was processed by somebody, and no partition by two at a time."""
+        """Asserts that each record was processed, and no partition by two members at a time."""
         enough = 20 * PARTITIONS
         eventually(lambda: len(self.producer.acknowledged) > enough, within_s=60, what="a load")
         self.producer.finish(within_s=60)

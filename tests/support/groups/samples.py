@@ -1,4 +1,4 @@
-"""A group that tests ask about, and the values of requests about it, for all versions at once."""
+"""A sample group, and the values of requests about it, for all versions at once."""
 
 import uuid
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def sync_of(context):
 
 
 def leave_of(context):
-    """For all versions: since 3 several members may leave at once."""
+    """LeaveGroup for all versions: since 3 several members may leave at once."""
     left = {"member_id": context.member_id, "group_instance_id": None, "reason": "done"}
     return {"group_id": context.group, "member_id": context.member_id, "members": [left]}
 
@@ -67,7 +67,7 @@ def commit_of(context, offset, *, as_member=True):
 
 
 def fetch_of(context):
-    """For all versions: since 8 several groups may be asked about at once."""
+    """OffsetFetch for all versions: since 8 one request may name several groups."""
     topics = [{"name": context.topic, "topic_id": context.topic_id, "partition_indexes": [0]}]
     asked = {"group_id": context.group, "topics": topics}
     return asked | {"groups": [asked | {"member_epoch": -1}], "require_stable": True}
@@ -81,7 +81,7 @@ def committed(response, version):
 
 
 def leave_an_empty_group(context):
-    """Nobody is in it any more, and it has an offset."""
+    """Leaves the group empty, with an offset."""
     assert commit_error(context.ask(OFFSET_COMMIT, 9, commit_of(context, 3))) == 0
     assert context.ask(LEAVE_GROUP, 5, leave_of(context)).error_code == 0
 

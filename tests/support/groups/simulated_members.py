@@ -33,7 +33,7 @@ JOIN_AGAIN = (GroupRefusal.REBALANCE_IN_PROGRESS, GroupRefusal.ILLEGAL_GENERATIO
 
 
 class Client:
-    """What a consumer knows of itself. `instance` None: a dynamic member."""
+    """State of a consumer. `instance` None: a dynamic member."""
 
     def __init__(self, instance):
         self.instance = instance
@@ -42,7 +42,7 @@ class Client:
 
 
 class SimulatedGroup:
-    """`step` does one random thing; `settle` lets time pass until nobody waits any more."""
+    """`step` does one random thing; `settle` lets time pass until no request waits."""
 
     def __init__(self, seed, clients=5):
         self.random = Random(seed)
@@ -56,7 +56,7 @@ class SimulatedGroup:
         self.clients = [Client(f"i{one}" if one % 2 else None) for one in range(clients)]
         self.callers = {}  # by ticket: whose request it is
         self.sent = []  # to be repeated
-        self.seen = set()  # what came about
+        self.seen = set()  # events that occurred
 
     def step(self):
         actions = {
@@ -71,7 +71,7 @@ class SimulatedGroup:
         self.random.choices(list(actions), list(actions.values()))[0]()
 
     def settle(self):
-        """Nobody asks any more: whatever waits is answered by time alone."""
+        """Sends no more requests: the pending ones complete by timeouts alone."""
         while self.shell.group.next_deadline is not None:
             self.now_ms = self.shell.group.next_deadline
             self._ring()
@@ -150,7 +150,7 @@ class SimulatedGroup:
         self.clients[self.clients.index(client)] = Client(client.instance)
 
     def _repeat(self):
-        """A request that was sent once comes again, however old; nobody heeds the answer."""
+        """Repeats an earlier request, however old; its response is ignored."""
         if self.sent:
             self._send(None, self.random.choice(self.sent[-self.random.choice([3, 200]) :]))
 
@@ -182,7 +182,7 @@ class SimulatedGroup:
         self._call(calls[type(request)])
 
     def _call(self, call):
-        """One in some hundreds raises in the middle, and is taken back."""
+        """Calls the group; one call in some hundreds raises in the middle, and is rolled back."""
         lines = self.random.randrange(150) if self.random.random() < 0.005 else 10**9
         try:
             with interrupted_after(lines) if lines < 10**9 else nullcontext():

@@ -1,4 +1,4 @@
-"""Members that move logs between them over real gRPC, and a ring that tells them what it recorded.
+"""Members that move logs between them over real gRPC, and a ring that sends them its changes.
 
 Everything but the metadata service is the real thing. A member that "crashes" leaves a copy of its
 directory as it was at that moment, which is what a killed process leaves; the next one opens that.
@@ -25,7 +25,7 @@ from tests.support.stores.partition_core import CLUSTER_ID, LOG, TOPIC_ID, batch
 
 SOURCE, TARGET = "partition-0", "partition-1"
 
-#: What a caller waits out: the log is, or will soon be, somewhere else.
+#: Errors that a caller retries: the log is, or will soon be, at another member.
 _PASSING = (
     Refusal.NOT_OWNER,
     Refusal.MOVING,
@@ -36,7 +36,7 @@ _PASSING = (
 
 
 class NotifyingRing:
-    """Records the steps of moves as the metadata service does, and tells every member at once."""
+    """Records steps of moves as the metadata service does, and notifies all members at once."""
 
     def __init__(self, *, partitions: int = 4, leader_epoch: int = 5) -> None:
         self.placements = [Placement(SOURCE, leader_epoch)] * partitions
@@ -85,9 +85,9 @@ class NotifyingRing:
         self._tell(placements=placements, moves_gone=[move_id])
 
     def begin_anew(self, move_id: int, owner: str, *, is_cleaned: bool = True) -> None:
-        """What the log's owner had is lost, and it is another's now.
+        """Gives the log to another owner, with the old owner's copy lost.
 
-        Where the source has it still to be cleaned the record of the move stays.
+        If the source still has to clean up, the record of the move stays.
         """
         move = self.moves[move_id]
         if is_cleaned:
@@ -178,7 +178,7 @@ class MovingMember:
         await self.core.close()
 
     async def crash(self) -> None:
-        """What is on the disk now is all that the next start finds."""
+        """Crashes the member: the next start finds the disk as it is now."""
         left = self.folder.with_name(self.folder.name + "+")
         copied(self.folder, left)
         self.folder = left
@@ -193,7 +193,7 @@ class MovingMember:
 async def moving_members(
     folder: Path, ring: NotifyingRing, **settings: object
 ) -> AsyncIterator[tuple[MovingMember, MovingMember]]:
-    """The source and the target of what is to move."""
+    """Source and target of a move."""
     members = [MovingMember(name, folder / name, ring, **settings) for name in (SOURCE, TARGET)]
     for one in members:
         await one.start()
@@ -205,7 +205,7 @@ async def moving_members(
 
 
 class Producer:
-    """An idempotent producer that sends a batch until it is told that it is stored."""
+    """An idempotent producer that sends a batch until it is acknowledged."""
 
     def __init__(
         self, ring: NotifyingRing, members: tuple[MovingMember, ...], *, producer_id: int
@@ -222,7 +222,7 @@ class Producer:
         return batch(size=size, start=sequence, producer=(self._producer_id, 0, sequence))
 
     async def send(self) -> int:
-        """The next batch; returns its offset."""
+        """Sends the next batch; returns its offset."""
         sequence = len(self.acknowledged)
         while True:
             owner, leader_epoch = self._ring.placement(self.log)
@@ -241,7 +241,7 @@ class Producer:
 
 
 class Failpoints:
-    """Stands in for `reach` in the modules of moves: where a test holds, whoever comes stays."""
+    """Replaces `reach` in the modules of moves: callers wait at a place that a test holds."""
 
     def __init__(self) -> None:
         self.reached: list[str] = []

@@ -1,4 +1,4 @@
-"""A partition that moves, under load: what tests of moves begin with and must find at the end."""
+"""A partition that moves under load: set-up and final checks of tests of moves."""
 
 import uuid
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 #: A move whose target is away in FENCE is rolled back soon.
 SETTINGS = {
     "ring_move_fence_timeout_ms": "500",
-    # What is left of a move that was given up would be taken for a copy in a wrong place.
+    # Remains of a cancelled move would look like a copy in the wrong place.
     "ring_move_copy_retention_ms": "0",
     # Small, so that logs of some megabytes have several generations.
     "log_flush_bytes": "4194304",
@@ -24,7 +24,7 @@ SETTINGS = {
 #: For tests that have deleted it themselves.
 _UNKNOWN_TOPIC = 3
 
-#: Records of each producer in each partition before and after whatever happens.
+#: Records of each producer in each partition before and after the fault.
 _RECORDS = 5
 
 
@@ -46,15 +46,15 @@ class Moving(NamedTuple):
         self.load.wait_for_acknowledged(_RECORDS)
 
     def wait_until_drained(self) -> RingDescription:
-        """Until everything has moved from the source, whatever was in the way."""
+        """Waits until everything has moved from the source."""
         return self.cluster.ring.wait_until(
             lambda ring: _is_drained(ring, self.source), what=f"{self.source} drained"
         )
 
     def finish(self, *, owner: str | None = None, unnoticed: bool = False) -> None:
-        """The load goes on, nothing happened to it, and the copies are where their owners are.
+        """Asserts that the load continues unharmed, and that copies are on their owners' disks.
 
-        `owner` is who must have partition 0; default: the target.
+        `owner` must have partition 0; default: the target.
         """
         self.wait_for_records()
         self.load.finish().assert_clean(unnoticed=unnoticed)
@@ -78,7 +78,7 @@ def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
 
 
 def put_in_order(cluster: Cluster) -> None:
-    """Every process runs, every member is in the ring, and nothing is kept of deleted topics."""
+    """Restores a clean cluster: all processes run, all members joined, deleted topics gone."""
     for name, process in cluster.processes.items():
         if not process.is_running:
             cluster.start(name)
@@ -93,7 +93,7 @@ def put_in_order(cluster: Cluster) -> None:
 def assert_copies_are_where_they_belong(
     cluster: Cluster, name: str, *, written: int | None = None
 ) -> None:
-    """Each log of the topic is on its owner's disk, and in the end on nobody else's.
+    """Asserts that each log of the topic ends up on its owner's disk, and on no other.
 
     The first `written` partitions hold records (default: all); a log without need not be there.
     """

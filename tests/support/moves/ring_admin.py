@@ -1,4 +1,4 @@
-"""The ring as an operator sees and changes it, for tests: calls that block until the answer."""
+"""Operator's view of the ring for tests: calls that block until the response."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -42,14 +42,14 @@ class RingAdmin:
         self._channel.close()
 
     def describe(self) -> RingDescription:
-        """Waits for a service that is restarting."""
+        """Describes the ring; waits for a service that is restarting."""
         return ring_from_message(_answer(self._stub.DescribeRing, pb.DescribeRingRequest()))
 
     def member(self, name: str) -> RingMember | None:
         return next((one for one in self.describe().members if one.name == name), None)
 
     def topic(self, name: str) -> Topic:
-        """With the owner and the leader epoch of each partition."""
+        """Describes a topic with the owner and the leader epoch of each partition."""
         request = metadata_pb2.DescribeTopicsRequest(names=[name])
         (answer,) = _answer(self._topics.DescribeTopics, request).topics
         return topic_from_message(answer)
@@ -64,15 +64,15 @@ class RingAdmin:
         return self._change(pb.ChangeRingRequest(drain_member=name))
 
     def ask_to_drain(self, name: str) -> None:
-        """Does not wait for an answer, which a service that is held or killed cannot give."""
+        """Requests a drain without waiting, as the service may be held or killed."""
         self._ask(pb.ChangeRingRequest(drain_member=name))
 
     def ask_to_remove(self, name: str) -> None:
-        """The same for a member whose volume is lost."""
+        """Requests the removal of a member whose volume is lost, without waiting."""
         self._ask(pb.ChangeRingRequest(remove_member=name, accept_data_loss=True))
 
     def _ask(self, request: pb.ChangeRingRequest) -> None:
-        # Kept: a call that nobody holds is cancelled.
+        # Kept: gRPC cancels a call without references.
         self._asked = self._stub.ChangeRing.future(
             request, timeout=_CALL_WITHIN_S, wait_for_ready=True
         )
@@ -82,7 +82,7 @@ class RingAdmin:
         return self._change(request)
 
     def wait_until_dead(self, name: str) -> None:
-        """Until the metadata service knows that a member is not alive."""
+        """Waits until the metadata service knows that a member is not alive."""
 
         def is_dead(ring: RingDescription) -> bool:
             return not any(one.is_alive for one in ring.members if one.name == name)
@@ -98,7 +98,7 @@ class RingAdmin:
     def wait_until(
         self, holds: Callable[[RingDescription], bool], *, what: str, within_s: float | None = None
     ) -> RingDescription:
-        """The first description for which it holds."""
+        """Waits for the first description for which the condition holds, and returns it."""
 
         def look() -> RingDescription | None:
             last.append(self.describe())
@@ -118,7 +118,7 @@ class RingAdmin:
 
 
 def _answer(method: Callable[..., Any], request: Message) -> Any:
-    """The answer to a call that may be made again.
+    """Response to a call that may be retried.
 
     A call may still go out on the connection to a service that was killed, before that is noticed.
     """

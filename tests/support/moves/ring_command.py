@@ -8,7 +8,7 @@ from tests.support.processes.processes import RINGLOG
 
 
 class CommandOutput(NamedTuple):
-    """How the command ended, what it answered, and its errors and progress."""
+    """Exit status, stdout, and stderr with errors and progress."""
 
     status: int
     out: str

@@ -1,6 +1,6 @@
 """A metadata service and members that move partitions, in one process and in any order.
 
-The service is the real one on a store in memory; members, their logs and the time are played. Each
+The service is the real one on a store in memory; members, logs and time are simulated. Each
 method is one thing that may happen at any moment: a step of one member, a crash, a command. What
 must never happen is asserted where it would.
 """
@@ -79,7 +79,7 @@ class Log:
 
 @dataclass
 class Node:
-    """A member: what is on its disk, what it knows, and what it was just about to do."""
+    """Member: its disk, its view, and its next step."""
 
     name: str
     volumes: int = 0
@@ -97,9 +97,9 @@ class Node:
 
 
 class SimulatedCluster:
-    """`acknowledged` counts the records that clients were told are kept, by partition.
+    """`acknowledged` counts acknowledged records by partition.
 
-    None where its owner was lost, and nobody has looked what is left.
+    None if its owner was lost, and the rest was not counted yet.
     """
 
     def __init__(self, seed, *, moves_max=4, moves_per_member_max=2):
@@ -124,7 +124,7 @@ class SimulatedCluster:
         await self.service.open()
 
     async def crash_service(self):
-        """Killed, and started on what its store holds. Everybody has to come back to it."""
+        """Kills the service, and restarts it on its store. All members have to reconnect."""
         left, batch = MemoryKvStore(), WriteBatch()
         for key, value in self.store.scan(b"", b"\xff"):
             batch.put(key, value)
@@ -170,7 +170,7 @@ class SimulatedCluster:
         node = self.nodes.setdefault(name, Node(name))
         volume = f"volume {node.volumes} of {name}"
         node.watch = RegisteredWatch(self.service.members, Member(name, f"{name}:1", volume, 1))
-        # What it was about to do is forgotten, what is on its disk is not.
+        # Its next step is forgotten, its disk is not.
         node.fencing, node.complete, node.view = {}, {}, ClusterView()
         await self.learn(node)
 
@@ -180,7 +180,7 @@ class SimulatedCluster:
         await watch.close()
 
     async def lose(self, name):
-        """A member dies with its volume, and is removed: what it had begins anew elsewhere."""
+        """Removes a member that died with its volume: its partitions start empty elsewhere."""
         node, view = self.nodes[name], self.service.view
         owned = [key for key in self.acknowledged if view.placement(*key).owner == name]
         new_owners = self.service.members.placeable - {name}
@@ -201,12 +201,12 @@ class SimulatedCluster:
         self.acknowledged |= dict.fromkeys(owned)
 
     async def learn(self, node):
-        """Its view catches up by one change."""
+        """Applies the next change to its view."""
         if node.view.revision < self.service.view.revision or not node.view.has_snapshot:
             node.view.apply(await anext(node.watch))
 
     def append(self, node):
-        """Somebody appends to a log of which the node believes that it owns it."""
+        """Appends to a log that the node believes it owns."""
         owned = [
             (key, placement)
             for key in self.acknowledged
@@ -227,7 +227,7 @@ class SimulatedCluster:
         self.acknowledged[key] += 1
 
     async def copy(self, node):
-        """A target copies what its source has now, and says how far it is."""
+        """Copies the source's current records to a target, which reports its progress."""
         moves = [
             one
             for one in node.view.moves
@@ -249,9 +249,9 @@ class SimulatedCluster:
             node.fencing[move.move_id] = recorded
 
     def fence(self, node):
-        """A source is asked for the fence, maybe long after the move was given up.
+        """Requests the fence from a source, maybe long after the move was cancelled.
 
-        What it answers counts only for a target that still knows of the move.
+        Its response counts only for a target that still knows of the move.
         """
         if not node.fencing:
             return
@@ -274,7 +274,7 @@ class SimulatedCluster:
             await self.service.ring.advance_move(move.move_id, MovePhase.COMMIT)
 
     async def clean(self, node):
-        """A source deletes what it handed over; a target, what it will not get."""
+        """Deletes the copy of a source after the handover, or of a target of a cancelled move."""
         for move in node.view.moves:
             if move.source == node.name and move.phase is MovePhase.COMMIT:
                 placement = node.view.placement(move.topic_id, move.partition)
@@ -295,7 +295,7 @@ class SimulatedCluster:
     # What must hold.
 
     def check(self):
-        """The table as it is now: nothing lost, nobody strange, epochs one step at a time."""
+        """Checks the table: nothing lost, no unknown owner, epochs grow one step at a time."""
         view = self.service.view
         for topic in view.topics:
             for partition, placement in enumerate(topic.partitions):
@@ -317,7 +317,7 @@ class SimulatedCluster:
         self._check_limits()
 
     def _check_limits(self):
-        """More than that are under way only where somebody has come back to a move."""
+        """Checks the limit of moves; only a member that returns to its move may exceed it."""
         live = self.service.members.live_members
         under_way = {
             one.move_id: {one.source, one.target}
@@ -332,7 +332,7 @@ class SimulatedCluster:
             assert count <= self.policy.moves_per_member_max
 
     def check_end(self):
-        """Nothing moves any more, and everything is where the ring wants it."""
+        """Checks that nothing moves any more, and every partition is where the ring places it."""
         service = self.service
         assert service.view.moves == ()
         assert len(service.scheduler.plan) == 0

@@ -39,12 +39,12 @@ class Cluster:
 
     @property
     def names(self) -> list[str]:
-        """In the order in which they start."""
+        """Names in the order in which the processes start."""
         return [METADATA, *self.members, *self.gateways]
 
     @property
     def bootstrap(self) -> str:
-        """Every gateway, for Kafka clients."""
+        """Addresses of all gateways, for Kafka clients."""
         return ",".join(map(self.kafka_address, self.gateways))
 
     def kafka_address(self, gateway: str) -> str:
@@ -108,7 +108,7 @@ class Cluster:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Every member is alive and every gateway could create a topic."""
+        """Waits until every member is alive and every gateway could create a topic."""
         self.wait_until_alive(*self.members)
         for gateway in self.gateways:
             self._wait(
@@ -117,8 +117,8 @@ class Cluster:
             )
 
     def wait_until_alive(self, *members: str) -> None:
-        """The metadata service counts these members as alive."""
-        # A channel that finds nobody backs off: not before there is somebody.
+        """Waits until the metadata service counts these members as alive."""
+        # A channel that cannot connect backs off: connect only once the service listens.
         self.processes[METADATA].wait_for_line("gRPC on")
 
         def are_alive() -> bool:
@@ -146,7 +146,7 @@ class Cluster:
             raise AssertionError(f"{error}\n{self.tail}") from error
 
     def _own(self, name: str) -> Mapping[str, str]:
-        """What tells this process from its siblings."""
+        """Settings that differ between this process and its siblings."""
         service, _, ordinal = name.partition("-")
         address = self.grpc_address(name)
         own = {"grpc.listen": address}

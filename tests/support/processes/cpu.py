@@ -1,4 +1,4 @@
-"""How much the processors of this machine have worked, for tests that others must not disturb."""
+"""CPU time of this machine, for tests that other processes must not disturb."""
 
 import os
 from pathlib import Path

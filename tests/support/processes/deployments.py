@@ -20,7 +20,7 @@ THREE_PROCESSES = ("metadata", "partition", "gateway")
 
 
 class Place(NamedTuple):
-    """Where one deployment lives: its folder, its ports, and the settings all its processes get."""
+    """One deployment's folder, ports, and the settings that all its processes get."""
 
     folder: Path
     kafka: ReservedPort
@@ -49,7 +49,7 @@ class Deployment:
 
     @property
     def address(self) -> str:
-        """Where Kafka clients connect: "host:port"."""
+        """Address for Kafka clients: "host:port"."""
         return self.place.kafka.address
 
     @property
@@ -101,7 +101,7 @@ class Deployment:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Until a client could create a topic: gateway, metadata and logs know each other."""
+        """Waits until a client could create a topic: gateway, metadata and logs are connected."""
 
         def is_serving() -> bool:
             self.assert_running()

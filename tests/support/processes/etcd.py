@@ -75,7 +75,7 @@ class EtcdServer:
         self._peers.release()
 
     def start(self) -> None:
-        """Does not wait: clients have to."""
+        """Starts etcd without waiting: clients have to wait."""
         assert self._process is None
         with (self._folder / "etcd.log").open("ab") as output:
             self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
@@ -113,7 +113,7 @@ class EtcdMembers:
 
     @property
     def address(self) -> str:
-        """Of all members, with commas."""
+        """Addresses of all members, separated by commas."""
         return ",".join(member.address for member in self.members)
 
     def __enter__(self) -> Self:
@@ -138,7 +138,7 @@ def _answers(client: EtcdClient) -> bool:
 
 
 def elected(client: EtcdClient, prefix: bytes, name: str = "test") -> LeaderTerm:
-    """Waits for as long as others lead."""
+    """Waits until this member is elected leader."""
     election = Election(client, prefix=prefix, name=name, ttl_s=TTL_S)
     leadership = election.campaign(lambda: None)
     assert leadership is not None

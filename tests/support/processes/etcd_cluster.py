@@ -49,7 +49,7 @@ class EtcdCluster(Cluster):
         self.etcd.__exit__()
 
     def leaders(self) -> list[str]:
-        """Who says that it leads, of those who answer."""
+        """Services that report to be the leader, among those that respond."""
         return [name for name in CANDIDATES if _says_it_leads(self.grpc_address(name))]
 
     def wait_for_leader(self, *, other_than: str = "") -> str:
@@ -59,7 +59,7 @@ class EtcdCluster(Cluster):
         return eventually(look, what="a leader")[0]
 
     def start_those_that_ended(self) -> list[str]:
-        """What a platform does."""
+        """Restarts exited processes, as a platform does."""
         ended = [name for name in CANDIDATES if not self.processes[name].is_running]
         for name in ended:
             self.start(name)
@@ -82,7 +82,7 @@ class EtcdCluster(Cluster):
         self._wait(are_alive, what=f"{members} alive")
 
     def wait_for_admin(self) -> None:
-        """Until topics could be created through the first gateway, restarting what ended."""
+        """Waits until the first gateway could create topics, and restarts exited processes."""
 
         def look() -> bool:
             self.start_those_that_ended()

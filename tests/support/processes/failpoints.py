@@ -1,7 +1,7 @@
-"""Places where a process of a test stays until it is let go (`common/runtime/failpoints.py`).
+"""Places where a process of a test waits until it is released (`common/runtime/failpoints.py`).
 
 Every process knows all places, each with a file: it stays at a place for as long as the file is
-there. So a test arms a place while the process runs, and kills whom it likes meanwhile.
+there. So a test arms a place while the process runs, and can kill any process meanwhile.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Failpoints:
 
     @contextmanager
     def held(self, place: str) -> Iterator[None]:
-        """Whoever comes to `place` stays there until the `with` ends."""
+        """Holds every process that reaches `place` until the `with` ends."""
         file = self._folder / place
         file.touch()
         try:
@@ -59,7 +59,7 @@ class Failpoints:
 
 
 def wait_until_at(process: BrokerProcess, place: str, *, after: int = 0) -> None:
-    """Until a process came to `place` once more than `after` times."""
+    """Waits until `place` was reached more than `after` times."""
     process.wait_for_line(_line(place), nth=after + 1)
 
 

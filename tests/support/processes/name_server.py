@@ -26,7 +26,7 @@ class NameServer:
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def target(self, name: str, port: int) -> str:
-        """What gRPC takes as an address."""
+        """Target string for gRPC."""
         host, own_port = self._socket.getsockname()
         return f"dns://{host}:{own_port}/{name}:{port}"
 

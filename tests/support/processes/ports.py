@@ -1,4 +1,4 @@
-"""Ports that nobody else gets, for processes that must come back on the same address."""
+"""Reserved ports, for processes that must restart on the same address."""
 
 import socket
 
@@ -7,7 +7,7 @@ class ReservedPort:
     """A free loopback port, kept for one owner until `release`.
 
     The holding socket is bound and never listens: a server with SO_REUSEADDR or SO_REUSEPORT may
-    bind beside it, again and again, while the kernel hands the port to nobody who asks for any.
+    bind beside it repeatedly, while the kernel never assigns the port as an ephemeral one.
     """
 
     def __init__(self) -> None:

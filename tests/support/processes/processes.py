@@ -65,7 +65,7 @@ class BrokerProcess:
         return "\n".join([f"--- last lines of {self.name}:", *self.lines[-_TAIL_LINES:]])
 
     def wait_for_line(self, pattern: str, *, within_s: float = 30.0, nth: int = 1) -> str:
-        """The nth line that matches; fails with the log where the process ends before."""
+        """The nth line that matches; fails with the log if the process ends before."""
 
         def look() -> list[str]:
             found = self.lines_with(pattern)[nth - 1 :]
@@ -75,7 +75,7 @@ class BrokerProcess:
         return eventually(look, within_s=within_s, what=f"{pattern!r} from {self.name}")[0]
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye, nothing flushed. Returns when the process is gone."""
+        """SIGKILL: no shutdown, nothing flushed. Returns when the process is gone."""
         self._popen.kill()
         self._reap()
 
@@ -126,8 +126,8 @@ class BrokerProcess:
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """SIGSTOP to a child; returns when each of its threads stands still.
 
-    On a busy machine a thread that did not get its turn yet may still answer somebody.
+    On a busy machine a thread that was not scheduled yet may still send a response.
     """
     process.send_signal(signal.SIGSTOP)
-    # Whoever has ended stays there to be waited for.
+    # An exited child remains until it is waited for.
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)

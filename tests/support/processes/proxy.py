@@ -1,4 +1,4 @@
-"""A TCP proxy between clients and a broker that can be told to cut connections.
+"""A TCP proxy between clients and a broker that cuts connections on request.
 
 The broker advertises the proxy's address, so clients keep one address while the broker comes and
 goes behind it. Threads and blocking sockets: slow, and easy to believe.
@@ -18,7 +18,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.target = ""
-        #: Asked for each chunk of answers before it is passed on; True cuts the connection there.
+        #: Called for each chunk of responses before it is sent; True cuts the connection there.
         self.cut_answer: Callable[[bytes], bool] = lambda _: False
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
@@ -74,7 +74,7 @@ class _Link:
             thread.start()
 
     def cut(self) -> None:
-        """Ends both connections, whatever is on its way."""
+        """Closes both connections, with data in flight."""
         for end in self._ends:
             with contextlib.suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

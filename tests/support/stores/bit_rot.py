@@ -34,7 +34,7 @@ def damage(folder: Path, content: bytes) -> Path:
 def damaged_block(folder: Path) -> Iterator[Path]:
     """Flips a byte in a block of rows of the largest SST file, and flips it back in the end."""
     path = max(folder.rglob("*.sst"), key=lambda one: one.stat().st_size)
-    # Rows come first in a file; what leads to them is at its end.
+    # Rows come first in a file; its index is at the end.
     position = path.stat().st_size // 3
     flip(path, position)
     try:
@@ -44,5 +44,5 @@ def damaged_block(folder: Path) -> Iterator[Path]:
 
 
 def is_in_files(folder: Path, content: bytes) -> bool:
-    """Whether `content` is in an SST file, and not only in the write-ahead log."""
+    """True if `content` is in an SST file, and not only in the write-ahead log."""
     return any(content in path.read_bytes() for path in folder.rglob("*.sst"))

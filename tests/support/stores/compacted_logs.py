@@ -1,4 +1,4 @@
-"""Logs of compacted topics: keyed batches to fill them, and what they say when read."""
+"""Logs of compacted topics: keyed batches to fill them, and their contents."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -14,7 +14,7 @@ from tests.support.stores.partition_core import LOG, append
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import Record
 
-#: Compacts whatever there is that may be compacted.
+#: Settings under which everything eligible is compacted.
 EAGER: Mapping[str, str] = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0"}
 NEVER_MS = 3_600_000
 START_MS = 1_700_000_000_000
@@ -39,7 +39,7 @@ async def fill(core: LocalPartitions, *batches: Sequence[Pair], **values: object
 
 
 async def begin_segment(core: LocalPartitions) -> None:
-    """What is in the log now is no active tail any more, once something is appended."""
+    """Ends the active segment, so that the current records may be compacted after an append."""
     core._store._open_generation.must_end = True
     await core._committer.run_exclusive(lambda: None)
     while core._store._database.number("rocksdb.num-immutable-mem-table"):
@@ -62,7 +62,7 @@ async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | N
 
 
 def stored(store: LogStore, log_key: bytes) -> list[bytes]:
-    """All batches of a log, and a look at whether its rows agree with them."""
+    """All batches of a log, after a check that its rows agree with them."""
     head = store.head(log_key)
     batches = store.reader.read(log_key, 0, head.next_offset, _EVERYTHING).batches
     assert head.size_bytes == sum(map(len, batches))
@@ -82,7 +82,7 @@ def pairs_by_offset(batches: Iterable[bytes]) -> dict[int, Pair]:
 
 
 def last_values(batches: Iterable[bytes]) -> dict[bytes, bytes]:
-    """What somebody knows who has read the log from its start."""
+    """Last value of each key for a reader from the start of the log."""
     known: dict[bytes, bytes] = {}
     for key, value in pairs_by_offset(batches).values():
         if value is None:

@@ -19,7 +19,7 @@ FLUSH_BYTES = 1 << 20
 
 
 def numbered_batch(partition: int, sequence: int) -> bytes:
-    """What producer `partition` sends as its batch `sequence`, of some size or other."""
+    """Batch `sequence` of producer `partition`, of varying size."""
     size = 20 + (sequence * 7919 + partition) % 5000
     return batch(size=size, start=sequence, producer=(100 + partition, 0, sequence))
 
@@ -33,7 +33,7 @@ class Writer:
         self._next = sequence
 
     def send(self) -> None:
-        """Sends the next batch, and another one whenever one is acknowledged."""
+        """Sends the next batch, and another one after each acknowledgement."""
         sequence = self._next
         self._next += 1
         one = Append(LogId(TOPIC_ID, self._partition), numbered_batch(self._partition, sequence))

@@ -1,13 +1,13 @@
-"""What a process that is killed now would leave of its data directory."""
+"""Copies of a data directory as a process killed now would leave it."""
 
 import shutil
 from pathlib import Path
 
 
 def copied(source: Path, target: Path) -> None:
-    """All of an open store as it is at one time, to be opened by somebody else.
+    """Copies an open store at one point in time, to be opened by another process.
 
-    Nobody may write meanwhile. Begun again where RocksDB tidies a file up while it is copied.
+    No one may write meanwhile. Restarts if RocksDB removes a file during the copy.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Stores whose syncs wait until a test lets them go or that break, and cancelled chores."""
+"""Stores whose syncs wait for a test or fail, and cancelled tasks."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from partition_svc.store.failures import StorageFailed
 
 
 class Syncs:
-    """Syncs of a store that wait to be let through, each in its thread."""
+    """Syncs of a store that wait for their release, each in its thread."""
 
     def __init__(self, store, monkeypatch):
         self.count = 0
@@ -33,7 +33,7 @@ def fail(*_):
 class CancelledChore:
     """Cancels the task that asks for chore `number` of a committer, before or after the chore runs.
 
-    `when` is "queued" (the chore waits for its turn) or "run" (it has run; nobody was told yet).
+    `when` is "queued" (the task has not started) or "run" (its caller does not know yet).
     `on_cancelled` is called at that moment.
     """
 
@@ -56,7 +56,7 @@ class CancelledChore:
 
     def _ask(self, chore, *, must_sync=False):
         task = asyncio.current_task()
-        # What the test itself asks for, as when it tells of changes, is no step of a move.
+        # Tasks of the test itself, such as notifications of changes, are no step of a move.
         if task is self._test:
             return self._run_exclusive(chore, must_sync=must_sync)
         is_victim, self._left = self._left == 0, self._left - 1

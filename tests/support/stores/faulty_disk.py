@@ -27,7 +27,7 @@ _CONTROL: Final = struct.Struct("iiii48s")
 
 @cache
 def library() -> Path:
-    """The library, built where it is not yet. Skips the test where no compiler is there."""
+    """Builds the library once and returns it. Skips the test if there is no compiler."""
     need(shutil.which("gcc"), "gcc")
     folder = Path(tempfile.mkdtemp(prefix="faulty-disk-"))
     built = folder / "faulty_disk.so"
@@ -37,7 +37,7 @@ def library() -> Path:
 
 
 class FaultyDisk:
-    """The files below `root` as a process sees them that is started with `environment`."""
+    """The files below `root` as seen by a process that is started with `environment`."""
 
     def __init__(self, root: Path, own: Path) -> None:
         """`own` is a folder for this object's files, on the same file system and not in `root`."""
@@ -58,12 +58,12 @@ class FaultyDisk:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a process whose disk may fail."""
+        """Environment of a process whose disk may fail."""
         return {"LD_PRELOAD": str(library()), **self._paths}
 
     @property
     def journaling_environment(self) -> dict[str, str]:
-        """For a process whose power may be cut as well: see `power_loss`."""
+        """Environment of a process whose power may be cut as well: see `power_loss`."""
         return {
             **self.environment,
             "FAULTY_DISK_JOURNAL": str(self.journal),
@@ -78,7 +78,7 @@ class FaultyDisk:
         times: int = FOR_EVER,
         suffix: str = "",
     ) -> None:
-        """From now on so many `operations` on files whose names end with `suffix` fail."""
+        """Makes the next `operations` on files whose names end with `suffix` fail."""
         _CONTROL.pack_into(self._control, 0, 0, error, times, 0, suffix.encode())
         # Last: from here on it is in force.
         struct.pack_into("i", self._control, 0, operations)
@@ -88,6 +88,6 @@ class FaultyDisk:
 
     @property
     def failures(self) -> int:
-        """How many operations have failed since `fail`."""
+        """Number of operations that have failed since `fail`."""
         hits: int = _CONTROL.unpack_from(self._control, 0)[3]
         return hits

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def files_limited_to(size_bytes: int) -> Iterator[None]:
-    """Within it no file of this process grows beyond `size_bytes`."""
+    """Limits the size of every file of this process to `size_bytes` within the `with`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:

@@ -1,4 +1,4 @@
-"""Which logs a partition service has on its disk, read from outside while it runs.
+"""Logs on the disk of a partition service, read from outside while it runs.
 
 A read-only RocksDB takes no lock and sees everything that was written before it was opened.
 """

@@ -41,7 +41,7 @@ def roll(store: LogStore) -> None:
 
 
 def reclaim(store: LogStore) -> Counter[int]:
-    """Gives back the space of some generations; returns what was deleted in each."""
+    """Reclaims the space of some generations; returns the deletions in each."""
     found = store.find_reclaimable()
     if found:
         store.write_tombstones(found)

@@ -13,7 +13,7 @@ from tests.support.tools import need
 def mounted(path: Path, *what: str) -> Iterator[None]:
     """Has `path` lead to a volume; `what` are the arguments of mount(8) before it.
 
-    It is unmounted lazily in the end: as where a node takes it away from a pod that goes on.
+    It is unmounted lazily at the end, as a node does under a pod that keeps running.
     """
     need(os.geteuid() == 0, "root")
     path.mkdir(parents=True, exist_ok=True)

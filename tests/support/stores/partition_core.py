@@ -1,4 +1,4 @@
-"""A partition service's core on a real store, and the small things that tests of it ask for."""
+"""A partition service's core on a real store, and helpers for tests of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ async def running_core(
     core = LocalPartitions(store, PartitionSettings(**{"member": MEMBER, **settings}))
     core.start()
     try:
-        # As the metadata service goes on from one process to the next.
+        # The metadata service keeps its state from one process to the next.
         revision = max(1, core.volume._state.applied_revision)
         core.apply(snapshot(*topics or (topic(),), revision=revision))
         yield core
@@ -96,7 +96,7 @@ def query(
 
 
 async def fetch(partitions: Partitions, offset: int = 0, log: LogId = LOG) -> FetchResult:
-    """What is there from `offset` on, without waiting."""
+    """Fetches the records from `offset` on, without waiting."""
     return (await partitions.fetch(query((log, offset))))[0]
 
 
@@ -119,7 +119,7 @@ async def read_everything(partitions: Partitions, log: LogId = LOG) -> list[byte
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Waits for something that nobody tells; the test as a whole has a limit."""
+    """Polls for a condition without notification; the test as a whole has a limit."""
     while not holds():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
@@ -134,7 +134,7 @@ def end_offset(placed: bytes) -> int:
 
 
 def content(placed: bytes) -> bytes:
-    """What a broker may not change in a batch: all but base offset and leader epoch."""
+    """Bytes that a broker may not change in a batch: all but base offset and leader epoch."""
     return placed[8:12] + placed[16:]
 
 

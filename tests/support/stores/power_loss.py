@@ -1,4 +1,4 @@
-"""What a loss of power leaves of a process's files: what was synced, and perhaps some of the rest.
+"""Files after a power loss: everything synced, and possibly some of the rest.
 
 The journal of `faulty_disk.c` says up to which size each file was synced, and which names were
 made, changed and removed in a directory since that was synced. After the process was killed `cut`
@@ -49,7 +49,7 @@ class _Journal:
 
 
 def cut(disk: FaultyDisk, rng: Random) -> int:
-    """Leaves what is durable, and by chance some more; returns how many bytes and names are lost.
+    """Keeps durable data, and randomly some more; returns the numbers of lost bytes and names.
 
     The process must be gone. Another one may be started on the same `disk` afterwards.
     """
@@ -88,7 +88,7 @@ def _take_back(change: _Named, kept: Path) -> None:
 
 
 def _begin_again(disk: FaultyDisk) -> None:
-    """All that is there now is durable."""
+    """Marks everything present now as durable."""
     lines = [
         f"S\t{one.stat().st_ino}\t{one.stat().st_size}\n"
         for one in disk.root.rglob("*")

@@ -1,4 +1,4 @@
-"""What the volume of a member remembers, read and changed from outside."""
+"""Identity stored on a member's volume, read and changed from outside."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 
 def stored_volume(data_dir: Path) -> StoredVolume:
-    """As it is kept now, also while a process has the volume."""
+    """Current identity, also while a process uses the volume."""
     return eventually(lambda: [_read(data_dir)], what=f"a look into {data_dir}")[0]
 
 

@@ -1,4 +1,4 @@
-"""What ringlog advertises, as tests expect it: written down here, not read from the code."""
+"""Expected API versions of ringlog: written down here, not read from the code."""
 
 from tests.support.clients import raw_client as data
 from tests.support.wire import group_apis as groups

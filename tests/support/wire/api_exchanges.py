@@ -1,4 +1,4 @@
-"""One API in all its versions: what to ask, and what must be true of the answer."""
+"""One API in all its versions: request values, and checks of the response."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tests.support.wire.advertised import ADVERTISED, KIO_FROM, KIO_UP_TO
 
 @dataclass(frozen=True)
 class ExchangeContext:
-    """A topic with records in it, and what asks about it."""
+    """A topic with records, and the connection for requests about it."""
 
     raw: RawClient
     topic: str
@@ -22,7 +22,7 @@ class ExchangeContext:
 
 
 class Exchange(NamedTuple):
-    """Functions of a scene: the request's values, and the check of its response."""
+    """Functions of a context: the request's values, and the check of its response."""
 
     values: Callable[[Any], dict[str, Any]]
     check: Callable[[Any, Any], None]

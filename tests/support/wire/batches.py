@@ -84,7 +84,7 @@ def record_batch(
     """A batch with a valid CRC. `producer` is id, epoch and base sequence.
 
     `count`, `last_offset_delta` and `payload` (the records section, compressed or not) stand in
-    for what `records` would give: the ways to a batch that lies.
+    for what `records` would give, to build inconsistent batches.
     """
     times = [base_timestamp_ms if r.timestamp_ms is None else r.timestamp_ms for r in records]
     if payload is None:

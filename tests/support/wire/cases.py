@@ -1,4 +1,4 @@
-"""What the tests of the wire codec share: every API, one check for a wire image, random values."""
+"""Helpers for tests of the wire codec: every API, one check for a wire image, random values."""
 
 import pkgutil
 import string
@@ -77,7 +77,7 @@ def random_message(message_type: type[MessageT], version: int, random: Random) -
     values = {one.name: _any(one, version, random) for one in shape.present}
     for one in shape.tagged.values():
         said = random.random() < 0.5 and _any(one, version, random)
-        # What is not worth sending is not sent, and then the reader finds the default itself.
+        # Default values of tagged fields are not sent; the reader fills them in.
         values[one.name] = said if said and not _is_all_defaults(said) else one.default
     return message_type(**values)
 

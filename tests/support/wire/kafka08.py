@@ -44,7 +44,7 @@ class Cluster(NamedTuple):
 
 
 class _Answer:
-    """Takes an answer apart from front to back."""
+    """Parses a response from front to back."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

@@ -65,7 +65,7 @@ class KafkaSocket:
         return bytes(data)
 
     def wait_until_closed(self) -> bytes:
-        """What the broker still sent before it closed; `TimeoutError` where it does not close."""
+        """Bytes that the broker sent before it closed; `TimeoutError` if it does not close."""
         received = bytearray()
         try:
             while data := self.socket.recv(65536):

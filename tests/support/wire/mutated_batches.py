@@ -32,7 +32,7 @@ _NUMBERS = (
 
 
 class MutatedBatches:
-    """One after the other. `now_ms` is what their times are around."""
+    """Sequence of batches. Their times are around `now_ms`."""
 
     def __init__(self, seed: int, now_ms: int) -> None:
         self._dice = random.Random(seed)
@@ -111,7 +111,7 @@ class MutatedBatches:
         return self._batch(codec, base_ms, body, count)
 
     def _edited(self, data: bytes) -> bytes:
-        """With some bytes changed, missing, doubled or added, or as it is."""
+        """Bytes with some changed, missing, doubled or added, or unchanged."""
         rng = self._dice
         edited = bytearray(data)
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 5))):
@@ -191,7 +191,7 @@ def list_offsets_frame(correlation_id: int, topic: str, timestamp: int) -> bytes
 
 
 def flipped(frame: bytes, rng: random.Random, positions: Sequence[int]) -> bytes:
-    """With up to three bytes among `positions` changed."""
+    """Frame with up to three bytes among `positions` changed."""
     changed = bytearray(frame)
     for _ in range(rng.randrange(1, 4)):
         at = rng.choice(positions)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for records, and the order that a batch wants them in."""
+"""Hypothesis strategies for records, in the order that a batch requires."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""What tests send and what they read back, whichever client carried it."""
+"""Records that tests send and read back, with any client."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Other people's codecs as judges of ours: messages as plain values that can be compared.
+"""Reference codecs of other projects: messages as plain values that can be compared.
 
 kio has the versions that Apache Kafka 4 has, each as a class of its own. For the ones before,
 which Kafka 4 removed, there are kafka-python's old classes.

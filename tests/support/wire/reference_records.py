@@ -1,4 +1,4 @@
-"""Kafka's record formats as two clients build and read them: what ours must agree with.
+"""Kafka's record formats as two other clients build and read them, for comparison with ours.
 
 Neither shares code with the other or with ours. Both check every CRC they read.
 """

@@ -1,4 +1,4 @@
-"""The checker notices each thing that can go wrong, and nothing in a log that is well."""
+"""The checker finds each kind of fault, and none in a correct log."""
 
 from dataclasses import replace
 
