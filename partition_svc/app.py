@@ -52,7 +52,7 @@ async def open_coordinators(
     coordinators = OwnedCoordinators(
         core, settings.groups, retention_check_ms=settings.offsets_retention_check_ms
     )
-    core.on_serving_changed = coordinators.follow
+    core.serving_changed.subscribe(coordinators.follow)
     coordinators.start()
     try:
         yield coordinators

@@ -6,8 +6,7 @@ Used in process by standalone mode, and by the gRPC servicer. All calls come fro
 import asyncio
 import contextlib
 from asyncio import Future
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 from common.cluster.view import ClusterView
 from common.ports.metadata import ClusterChange
@@ -26,16 +25,13 @@ from common.ports.partitions import (
     Refusal,
     SubmittedAppend,
 )
+from common.runtime.observers import Observers
+from partition_svc.background import BackgroundTasks
 from partition_svc.config import PartitionSettings
 from partition_svc.log.commit.append import Appender
 from partition_svc.log.commit.committer import Committer
 from partition_svc.log.commit.disk_thread import DiskThread
 from partition_svc.log.commit.recovery import Recovery
-from partition_svc.log.compaction.cleaner import LogCleaner
-from partition_svc.log.compaction.compaction_pass import CompactionTools
-from partition_svc.log.maintenance import Maintenance
-from partition_svc.log.producer_expiration import ProducerExpiration
-from partition_svc.log.rate_limit import RateLimit
 from partition_svc.log.read.epoch_lookup import EpochLookup
 from partition_svc.log.read.fetch import Fetcher
 from partition_svc.log.read.log_descriptions import LogDescriptions
@@ -43,6 +39,7 @@ from partition_svc.log.read.log_sizes import LogSizes
 from partition_svc.log.read.offset_lookup import OffsetLookup
 from partition_svc.log.registry import LogRegistry
 from partition_svc.log.tail_cache import TailCache
+from partition_svc.log.transfer.copy_markers import CopyMarkers
 from partition_svc.log.transfer.incoming import IncomingLogs
 from partition_svc.log.transfer.outgoing import OutgoingLogs
 from partition_svc.log.volume import Volume
@@ -61,84 +58,58 @@ class LocalPartitions:
         self._disk = DiskThread()
         self._committer = Committer(store, self._disk)
         self.volume = Volume(store, self._committer)
-        #: Incoming copies of moving logs.
-        self.incoming = IncomingLogs(
-            self._committer, store, lambda topic_id: self._registry.config(topic_id)
-        )
-        cache = TailCache(settings.tail_cache_bytes)
+        markers = CopyMarkers(self._committer, store)
         self._registry = LogRegistry(
             store,
-            cache,
+            TailCache(settings.tail_cache_bytes),
             member=settings.member,
             producer_expiration_ms=settings.producer_expiration_ms,
             validates_records=settings.validate_records == "full",
-            markers=self.incoming.markers,
+            markers=markers.by_log,
         )
         store.read_failures.name_of = self._registry.name
+        #: Incoming copies of moving logs.
+        self.incoming = IncomingLogs(self._committer, store, markers, self._registry.config)
+        #: Notified when the set of served logs may have changed; see `serving_epoch`.
+        self.serving_changed = Observers()
+        disk_full = Observers()
+        recovery = Recovery(
+            self._committer, store, self._disk, self._on_recovered, on_full=disk_full.notify
+        )
+        self._recovery = recovery
+        self._background = BackgroundTasks(
+            self._registry, self._committer, recovery, store, settings
+        )
+        disk_full.subscribe(self._background.maintenance.reclaim_soon)
+        self.outgoing = OutgoingLogs(
+            self._registry,
+            self._committer,
+            recovery,
+            store,
+            on_fenced=self.serving_changed.notify,
+        )
+        self._open_requests(store, settings)
+        self._cluster_id = ""
+
+    def _open_requests(self, store: LogStore, settings: PartitionSettings) -> None:
+        """Creates what answers the calls of the port."""
+        find = self._registry.find
         self._appender = Appender(
             self._registry,
             self._committer,
             must_sync=settings.acks_all_durability == "sync",
         )
-        self._recovery = Recovery(
-            self._committer,
-            store,
-            self._disk,
-            self._on_recovered,
-            on_full=lambda: self._maintenance.reclaim_soon(),
-        )
-        #: Called when the set of served logs may have changed; see `serving_epoch`.
-        self.on_serving_changed: Callable[[], None] = lambda: None
-        self.outgoing = OutgoingLogs(
-            self._registry,
-            self._committer,
-            self._recovery,
-            store,
-            on_fenced=lambda: self.on_serving_changed(),
-        )
-        self.sizes = LogSizes(self._registry, self._recovery, store)
         self._fetcher = Fetcher(
-            self._registry.find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
+            find, store, self._recovery, fetch_bytes_max=settings.fetch_bytes_max
         )
-        self._offsets = OffsetLookup(self._registry.find, store)
-        self._epochs = EpochLookup(self._registry.find, store)
-        self._producers = ProducerExpiration(
-            self._registry,
-            self._committer,
-            self._recovery,
-            store,
-            expiration_ms=settings.producer_expiration_ms,
-            ids_max=settings.producer_ids_max,
-        )
-        self._maintenance = Maintenance(
-            self._registry,
-            self._committer,
-            store,
-            self._producers,
-            expiration_check_ms=settings.producer_expiration_check_ms,
-            stray_delay_ms=settings.stray_delete_delay_ms,
-        )
-        tools = CompactionTools(
-            self._registry,
-            self._committer,
-            self._recovery,
-            store,
-            ThreadPoolExecutor(1, thread_name_prefix="clean"),
-            settings.cleaner_buffer_bytes,
-            RateLimit(settings.cleaner_bytes_per_second),
-        )
-        self._cleaner = LogCleaner(
-            tools, backoff_ms=settings.cleaner_backoff_ms, on_cleaned=self._maintenance.reclaim_soon
-        )
+        self._offsets = OffsetLookup(find, store)
+        self._epochs = EpochLookup(find, store)
+        self.sizes = LogSizes(self._registry, self._recovery, store)
         self._descriptions = LogDescriptions(
-            self._registry.find,
-            count_producers=self._producers.count,
-            uncleanable_reason=self._cleaner.uncleanable.reason,
+            find,
+            count_producers=self._background.producers.count,
+            uncleanable_reason=self._background.cleaner.uncleanable.reason,
         )
-        self._must_clean = settings.cleaner_enable
-        self._cluster_id = ""
-        self._loop = asyncio.get_running_loop()
-        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def identity(self) -> Identity:
@@ -156,13 +127,7 @@ class LocalPartitions:
         return self._registry.view
 
     def start(self) -> None:
-        self._tasks = [
-            self._loop.create_task(self._recovery.run()),
-            self._loop.create_task(self._recovery.watch_room()),
-            self._loop.create_task(self._maintenance.run()),
-        ]
-        if self._must_clean:
-            self._tasks.append(self._loop.create_task(self._cleaner.run()))
+        self._background.start()
 
     def apply(self, change: ClusterChange) -> None:
         """Applies a change of topics, configs or placement.
@@ -178,8 +143,8 @@ class LocalPartitions:
         self._registry.apply(change)
         self.volume.on_applied(change)
         if change.is_snapshot or change.topics_gone:
-            self._maintenance.delete_soon()
-        self.on_serving_changed()
+            self._background.maintenance.delete_soon()
+        self.serving_changed.notify()
 
     def owns(self, log: LogId) -> bool:
         return self._registry.owns(log)
@@ -197,7 +162,7 @@ class LocalPartitions:
     def learn_ownership(self, log: LogId, leader_epoch: int) -> None:
         """Records a committed move: the log is served before `apply` receives the change."""
         self._registry.record_ownership(log, leader_epoch)
-        self.on_serving_changed()
+        self.serving_changed.notify()
 
     def disk_state(self) -> DiskState:
         """Free space for incoming copies, and whether appends are accepted.
@@ -214,9 +179,9 @@ class LocalPartitions:
             StorageFailed: nothing is deleted; call it again later.
         """
         await self.incoming.delete(log, unless=lambda: self._registry.serves(log))
-        self._maintenance.reclaim_soon()
+        self._background.maintenance.reclaim_soon()
         # A partial copy may have blocked the log.
-        self.on_serving_changed()
+        self.serving_changed.notify()
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
         """Assigns offsets at once; see the port. The future is done when all batches are stored."""
@@ -246,11 +211,8 @@ class LocalPartitions:
         return [await describe(log) for log in logs or tuple(self._registry.owned_logs())]
 
     async def until_broken(self) -> None:
-        """Raises the exception that ended a background task; returns never otherwise."""
-        # Not gather: a caller that stops waiting must not cancel the tasks that the drain needs.
-        ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()
+        """Raises the exception that ended a background task; never returns otherwise."""
+        await self._background.until_broken()
 
     async def drain(self) -> None:
         """Refuses new appends, completes pending ones, and answers waiting fetches at once."""
@@ -259,12 +221,8 @@ class LocalPartitions:
         for log in self._registry.logs.values():
             for waiter in log.waiters:
                 waiter.wake()
-        if not self._tasks:
-            return
         # A committer that a bug has ended never finishes.
-        draining = self._loop.create_task(self._drain_appends())
-        await asyncio.wait([draining, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        draining.cancel()
+        await self._background.wait_for(asyncio.create_task(self._drain_appends()))
 
     async def _drain_appends(self) -> None:
         await self._appender.drain()
@@ -273,10 +231,7 @@ class LocalPartitions:
     async def close(self) -> None:
         """Drains, and closes the data directory."""
         await self.drain()
-        is_sound = not any(task.done() for task in self._tasks)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        is_sound = await self._background.stop()
         await self._disk.run(lambda: self._close_store(is_sound=is_sound))
         await self._disk.close()
 
@@ -287,14 +242,13 @@ class LocalPartitions:
                 self.volume.note_closed()
         self._appender.close()
         self._offsets.close()
-        self._cleaner.close()
-        self._maintenance.close()
+        self._background.close()
         self._store.close()
 
     def _on_recovered(self) -> None:
         if self._registry.reload():
             self.volume.on_records_lost()
-            self.on_serving_changed()
+            self.serving_changed.notify()
         self.incoming.on_recovered()
         # Logs that could not be deleted meanwhile are found again.
-        self._maintenance.delete_soon()
+        self._background.maintenance.delete_soon()

@@ -88,7 +88,7 @@ async def _run(folder: Path, count: int, limit: int) -> list[_Row]:
             without_appends_s = await fenced
             await until(lambda: not ring.moves)
         async with _measured(rows, f"forget all but {limit}"):
-            await target.core._producers.run_pass()
+            await target.core._background.producers.run_pass()
         (described,) = await target.core.describe_logs([LOG])
         assert described.producer_count == limit
     rows.append(("no appends during the move", without_appends_s, 0.0))

@@ -48,10 +48,11 @@ class IncomingLogs:
         self,
         committer: Committer,
         store: LogStore,
+        markers: CopyMarkers,
         config_of: Callable[[bytes], LogConfig] = lambda _: LogConfig(),
     ) -> None:
-        """`config_of` returns the config of a topic id."""
-        self._stored_markers = CopyMarkers(committer, store)
+        """`markers`: those in the store. `config_of` returns the config of a topic id."""
+        self._stored_markers = markers
         #: The marker of every copy.
         self.markers = self._stored_markers.by_log
         self._open: dict[LogId, IncomingLog] = {}

@@ -53,7 +53,7 @@ async def compacted(core: LocalPartitions, *, now_ms: int, buffer_bytes: int | N
     part = find_candidate(log, core._store.reader, now_ms)
     if part is None:
         return 0
-    tools: CompactionTools = core._cleaner._tools
+    tools: CompactionTools = core._background.cleaner._tools
     if buffer_bytes is not None:
         tools = tools._replace(buffer_bytes=buffer_bytes)
     one = CompactionPass(part, tools, now_ms)

@@ -199,7 +199,7 @@ def test_space_of_logs_that_an_earlier_process_deleted_is_reclaimed_at_the_start
                 await append(core, batch(size=1000), log=OTHER)
             core._store.end_generation()
             # As if it was killed between deletion and reclaiming.
-            core._maintenance.reclaim_soon = lambda: None
+            core._background.maintenance.reclaim_soon = lambda: None
             core.apply(DELETED)
             await until(lambda: len(heads(core)) == 1)
             assert size_of_files(core) > 1_500_000

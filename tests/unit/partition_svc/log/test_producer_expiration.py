@@ -42,7 +42,7 @@ def test_idle_producers_expire_in_logs_that_are_not_open(tmp_path):
         store = core._store
         for log in (LOG, OTHER):
             store_producers(store, 100, log=log, seen_ms=lambda n: minutes_ago(20 if n < 60 else 5))
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         assert stored_producers(store) == stored_producers(store, OTHER) == set(range(60, 100))
         assert core._registry.logs == {}
 
@@ -53,7 +53,7 @@ def test_producers_of_a_copy_do_not_expire(tmp_path):
     async def test(core):
         await core.incoming.begin(Move(1, *ELSEWHERE, "partition-9", "m", 5, MovePhase.PREPARE))
         store_producers(core._store, 100, log=ELSEWHERE, seen_ms=lambda _: minutes_ago(20))
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         assert len(stored_producers(core._store, ELSEWHERE)) == 100
 
     run(test, tmp_path, producer_expiration_ms=10 * MINUTE_MS)
@@ -67,12 +67,12 @@ def test_beyond_the_limit_those_go_that_appended_least_recently(tmp_path, ids_pe
             1000,
             seen_ms=lambda n: minutes_ago(10 + (999 - n) // ids_per_minute),
         )
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         left = stored_producers(core._store)
         assert len(left) == 300
         assert ids_per_minute == 1000 or left == set(range(700, 1000))
         # A second pass has nothing to do.
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         assert stored_producers(core._store) == left
 
     run(test, tmp_path, producer_ids_max=300)
@@ -81,7 +81,7 @@ def test_beyond_the_limit_those_go_that_appended_least_recently(tmp_path, ids_pe
 def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
     async def test(core):
         store_producers(core._store, 1000, seen_ms=lambda n: minutes_ago(0 if n < 500 else 10))
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         assert stored_producers(core._store) == set(range(500))
 
     run(test, tmp_path, producer_ids_max=300)
@@ -90,7 +90,7 @@ def test_producers_that_append_now_are_kept_however_many_they_are(tmp_path):
 def test_producer_that_appends_during_the_pass_is_kept(tmp_path, monkeypatch):
     async def test(core):
         store_producers(core._store, 100, seen_ms=lambda _: minutes_ago(20))
-        forget = core._producers._delete
+        forget = core._background.producers._delete
         appended = []
 
         def append_first(log_key, silent):
@@ -100,8 +100,8 @@ def test_producer_that_appends_during_the_pass_is_kept(tmp_path, monkeypatch):
             forget(log_key, silent)
 
         await append(core, batch(producer=(7, 0, 1)))
-        monkeypatch.setattr(core._producers, "_delete", append_first)
-        await core._producers.run_pass()
+        monkeypatch.setattr(core._background.producers, "_delete", append_first)
+        await core._background.producers.run_pass()
         await appended[0].future
         assert stored_producers(core._store) == {7, 8}
 
@@ -123,7 +123,7 @@ def test_pass_over_many_producers_yields_often(tmp_path, monkeypatch):
         (described,) = await core.describe_logs([LOG])
         assert described.producer_count == count
         assert core._registry.find(LOG).loaded_producers is None
-        await core._producers.run_pass()
+        await core._background.producers.run_pass()
         assert max(sizes) < 500
         (described,) = await core.describe_logs([LOG])
         assert described.producer_count == 20_000
@@ -135,18 +135,18 @@ def test_many_new_producers_start_a_pass_early(tmp_path, monkeypatch):
     monkeypatch.setattr(maintenance, "_CHECK_S", 0.001)
 
     async def test(core):
-        passes, run_pass = [], core._producers.run_pass
+        passes, run_pass = [], core._background.producers.run_pass
 
         async def noted():
             await run_pass()
             passes.append(1)
 
-        monkeypatch.setattr(core._producers, "run_pass", noted)
+        monkeypatch.setattr(core._background.producers, "run_pass", noted)
         await append(core, *(batch(producer=(n, 0, 0)) for n in range(25)))
         await asyncio.sleep(0)
-        assert not core._producers.is_due
+        assert not core._background.producers.is_due
         await append(core, batch(producer=(99, 0, 0)))
         await until(lambda: passes)
-        assert not core._producers.is_due
+        assert not core._background.producers.is_due
 
     run(test, tmp_path, producer_ids_max=100)

@@ -258,7 +258,9 @@ def test_a_partial_copy_is_deleted_if_the_source_is_lost(tmp_path, points, step)
             for _ in range(5):
                 await append(source.core, batch())
             served = []
-            target.core.on_serving_changed = lambda: served.append(target.core.serving_epoch(LOG))
+            target.core.serving_changed.subscribe(
+                lambda: served.append(target.core.serving_epoch(LOG))
+            )
             points.hold(f"move.target.{step}")
             ring.begin()
             await until(lambda: f"move.target.{step}" in points.reached)

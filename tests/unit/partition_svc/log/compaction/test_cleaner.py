@@ -127,7 +127,7 @@ def test_largest_timestamp_is_that_of_a_remaining_record(tmp_path):
             queries = [OffsetQuery(LOG, MAX_TIMESTAMP), OffsetQuery(LOG, START_MS + 4)]
             before = await core.list_offsets(queries)
             assert [one.offset for one in before] == [1, 0]
-            await core._cleaner.clean_dirty_logs()
+            await core._background.cleaner.clean_dirty_logs()
             after = await core.list_offsets(queries)
             assert [(one.offset, one.timestamp) for one in after] == [(0, START_MS + 5)] * 2
 
@@ -146,10 +146,10 @@ def test_a_log_that_moves_rests(tmp_path):
                 2, CLUSTER_ID, is_snapshot=True, topics=[compacted], moves=[move]
             )
             core.apply(moving)
-            await core._cleaner.clean_dirty_logs()
+            await core._background.cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 6
             core.apply(ClusterChange(3, CLUSTER_ID, is_snapshot=True, topics=[compacted]))
-            await core._cleaner.clean_dirty_logs()
+            await core._background.cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 2
 
     run(test)
@@ -159,7 +159,7 @@ def test_it_can_be_switched_off(tmp_path):
     async def test():
         settings = {"cleaner_enable": False, **AT_ONCE}
         async with running_core(tmp_path, topic(configs=EAGER), **settings) as core:
-            assert not any("cleaner" in repr(task) for task in core._tasks)
+            assert not any("cleaner" in repr(task) for task in core._background._tasks)
 
     run(test)
 
@@ -183,7 +183,7 @@ def test_batch_that_cannot_be_rewritten_is_skipped_and_reported(tmp_path, caplog
             core.apply(snapshot(topic(configs=EAGER), revision=2))
             await fill_two_segments(core)
             for _ in range(2):
-                await core._cleaner.clean_dirty_logs()
+                await core._background.cleaner.clean_dirty_logs()
             assert (await read_everything(core))[0][61:] == lying[61:]
             assert len(await read_everything(core)) == 3
             (described,) = await core.describe_logs([LOG])
@@ -208,12 +208,12 @@ def test_bug_in_one_log_is_reported_and_the_others_are_compacted(tmp_path, monke
 
             with monkeypatch.context() as patch:
                 patch.setattr(CompactionPass, "_compact_before", failing)
-                await core._cleaner.clean_dirty_logs()
+                await core._background.cleaner.clean_dirty_logs()
             assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
             described = await core.describe_logs([LOG, OTHER])
             assert ["a bug" in one.uncleanable for one in described] == [True, False]
             assert "ZeroDivisionError" in caplog.text
-            await core._cleaner.clean_dirty_logs()
+            await core._background.cleaner.clean_dirty_logs()
             assert len(await read_everything(core)) == 2
             assert (await core.describe_logs([LOG]))[0].uncleanable == ""
 
@@ -233,7 +233,7 @@ def test_bug_in_finding_the_dirty_part_of_one_log_does_not_stop_others(tmp_path,
                 return find_candidate(log, reader, now_ms)
 
             monkeypatch.setattr(cleaner, "find_candidate", failing)
-            await core._cleaner.clean_dirty_logs()
+            await core._background.cleaner.clean_dirty_logs()
             assert [len(await read_everything(core, one)) for one in (LOG, OTHER)] == [6, 2]
             assert "a bug" in (await core.describe_logs([LOG]))[0].uncleanable
 

@@ -210,7 +210,7 @@ def test_pass_limits_the_rate_of_reads_and_writes(tmp_path):
             await fill(core, [(b"c", b"")])
             before = stored(core._store, KEY)
             limit = Recorded(0)
-            core._cleaner._tools = core._cleaner._tools._replace(limit=limit)
+            core._background.cleaner._tools = core._background.cleaner._tools._replace(limit=limit)
             await compacted(core, now_ms=START_MS)
             after = stored(core._store, KEY)
             # Both batches twice, for keys and for records, and what the first has become.
