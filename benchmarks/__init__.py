@@ -1,1 +1,1 @@
-"""What ringlog costs and how fast it is, measured beside the limits of the machine it runs on."""
+"""Speed and costs of ringlog, measured beside the limits of the machine it runs on."""

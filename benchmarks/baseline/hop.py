@@ -65,7 +65,7 @@ class RemoteLogs:
                 topic_id=topic, partition=partition, fetch_offset=offset, max_bytes=bytes_max
             )
         response = await self._fetch(request)
-        return [(one.high_watermark, [one.batches]) for one in response.results]
+        return [(result.high_watermark, [result.batches]) for result in response.results]
 
     async def _send(self) -> None:
         while True:
@@ -81,8 +81,8 @@ class RemoteLogs:
 
     async def _read(self) -> None:
         async for response in self._stream:
-            for one in response.results:
-                self._unanswered.pop(one.append_id).set_result(one.stored.base_offset)
+            for result in response.results:
+                self._unanswered.pop(result.append_id).set_result(result.stored.base_offset)
 
 
 class OwnerServicer(rpc.PartitionServiceServicer):
@@ -119,7 +119,10 @@ class OwnerServicer(rpc.PartitionServiceServicer):
     async def Fetch(  # noqa: N802 - gRPC's name
         self, request: pb.FetchRequest, _: Any
     ) -> pb.FetchResponse:
-        asked = [(one.partition, one.fetch_offset, one.max_bytes) for one in request.partitions]
+        asked = [
+            (partition.partition, partition.fetch_offset, partition.max_bytes)
+            for partition in request.partitions
+        ]
         topic = request.partitions[0].topic_id
         found = await self._logs.fetch(topic, asked, request.max_wait_ms)
         return pb.FetchResponse(

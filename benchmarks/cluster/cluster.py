@@ -68,7 +68,7 @@ async def _produce(
         for own in _shares(broker)
     ]
     metrics = await _measure(
-        broker, loads, seconds, lambda: len(batch) * sum(one.answered for one in loads)
+        broker, loads, seconds, lambda: len(batch) * sum(load.answered for load in loads)
     )
     stored.check()
     return metrics
@@ -86,7 +86,7 @@ async def _fetch(broker: Broker, topic: str, seconds: float) -> dict[str, float]
         )
         for _ in broker.addresses
     ]
-    return await _measure(broker, loads, seconds, lambda: sum(one.record_bytes for one in loads))
+    return await _measure(broker, loads, seconds, lambda: sum(load.record_bytes for load in loads))
 
 
 def _shares(broker: Broker) -> list[list[int]]:
@@ -108,7 +108,10 @@ async def _measure(
     await client.finish(loads)
     return {
         results.MEGABYTES: megabytes / took,
-        **{_metric(one): (cpu[one] - cpu_before[one]) * 1e3 / megabytes for one in SERVICES},
+        **{
+            _metric(service): (cpu[service] - cpu_before[service]) * 1e3 / megabytes
+            for service in SERVICES
+        },
     }
 
 
@@ -141,7 +144,7 @@ def render(found: Results) -> str:
 
 def _row(found: Results, case: str, shape: tuple[int, int]) -> list[str]:
     def of(subject: str) -> list[float]:
-        return [found.median(case, subject, _metric(one)) or 0.0 for one in SERVICES]
+        return [found.median(case, subject, _metric(service)) or 0.0 for service in SERVICES]
 
     partitions, gateways = shape
     subject = f"{partitions} + {gateways}"

@@ -130,7 +130,7 @@ def main() -> None:
 
 
 def _round(cluster: Cluster, options: argparse.Namespace) -> Round:
-    owners = [one.owner for one in cluster.ring.topic(_TOPIC).partitions]
+    owners = [partition.owner for partition in cluster.ring.topic(_TOPIC).partitions]
     victim = owners[0]
     healthy = [at for at, owner in enumerate(owners) if owner != victim]
     pause_s = options.pause_ms / 1000

@@ -107,11 +107,13 @@ def _measure(cluster: Cluster, options: argparse.Namespace) -> Iterator[Move]:
 
 
 def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
-    owners = [one.owner for one in cluster.ring.topic(_TOPIC).partitions]
+    owners = [partition.owner for partition in cluster.ring.topic(_TOPIC).partitions]
     # Members report now and then.
     size_bytes = eventually(lambda: _size(cluster, owners[0]), what="a report of its size")
     with _writers(cluster.bootstrap, batch_bytes) as answers:
-        eventually(lambda: all(len(one.at) > 50 for one in answers), what="writers that write")
+        eventually(
+            lambda: all(len(answer.at) > 50 for answer in answers), what="writers that write"
+        )
         start = time.perf_counter()
         cluster.ring.drain(owners[0])
         cluster.ring.wait_until(is_settled, what="the move", within_s=_MOVED_WITHIN_S)
@@ -132,7 +134,7 @@ def _one_move(cluster: Cluster, batch_bytes: int) -> Move:
         gap_ms=moved.longest_gap_ms(start, end),
         gap_without_ms=moved.longest_gap_ms(end, after),
         fenced_ms=_fenced_ms(cluster, owners[0], owners[target]),
-        refused=sum(one.refused for one in answers),
+        refused=sum(answer.refused for answer in answers),
         moved=kept(moved),
         target=kept(answers[target]),
         other=kept(answers[other]),

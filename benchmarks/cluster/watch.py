@@ -68,9 +68,9 @@ class Bench:
         return self._created * _TOPIC_PARTITIONS
 
     async def _start(self, watchers: Sequence[Watcher]) -> None:
-        for one in watchers:
-            one.start()
-            await one.until(lambda view: view.has_snapshot)
+        for watcher in watchers:
+            watcher.start()
+            await watcher.until(lambda view: view.has_snapshot)
 
     async def _create(self, who: str, watchers: Sequence[Watcher], count: int) -> None:
         seconds, cpu = [], self._process.cpu_seconds()
@@ -155,7 +155,7 @@ class Bench:
 
 
 def _knows(address: str, view: ClusterView) -> bool:
-    return any(one.address == address for one in view.members)
+    return any(member.address == address for member in view.members)
 
 
 def _median_and_most(seconds: Sequence[float]) -> str:

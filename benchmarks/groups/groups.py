@@ -128,7 +128,7 @@ async def _rebalance(broker: Deployment, group: str, count: int) -> float:
     joined = await asyncio.gather(joining, *(one.join() for one in there))
     taken = time.perf_counter() - start
     assert all(joined)
-    assert len({one.generation for one in members}) == 1
+    assert len({member.generation for member in members}) == 1
     for one in members:
         one.connection.close()
     return taken * 1e3
@@ -153,7 +153,7 @@ async def _loads(broker: Deployment, found: Found, seconds: float, turn: int) ->
     members = [_lone_member(broker, f"beat-{turn}-{n}") for n in range(_CONNECTIONS)]
     for one in members:
         assert await one.join()
-    beats = [_identity(one.group, one.member_id, one.generation) for one in members]
+    beats = [_identity(member.group, member.member_id, member.generation) for member in members]
     await measure("heartbeats, 64 groups", (HEARTBEAT, 4), beats)
     for one in members:
         one.connection.close()

@@ -107,7 +107,7 @@ def _error(answer: object) -> int:
     """The first error code, of the answer or of a partition in it."""
     topics = getattr(answer, "topics", ())
     codes = [getattr(answer, "error_code", 0)]
-    codes += [one.error_code for topic in topics for one in topic.partitions]
+    codes += [partition.error_code for topic in topics for partition in topic.partitions]
     return next((int(code) for code in codes if code), 0)
 
 

@@ -153,7 +153,7 @@ async def _many_partitions(folder: Path, *, batch: bytes) -> None:
     async with _core(folder, _MANY) as (core, _):
         appends = [Append(LogId(_TOPIC_ID, number), batch) for number in range(_MANY)]
         results = await core.append(appends, acks=ACKS_ALL)
-        assert all(one.refusal is None for one in results)
+        assert all(result.refusal is None for result in results)
         print(f"{_MANY} logs created, each with a batch: {time.perf_counter() - started:.3f} s")
     started = time.perf_counter()
     async with _core(folder, _MANY) as (core, _):

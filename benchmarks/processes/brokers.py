@@ -33,7 +33,7 @@ class Broker:
     def __init__(self, subject: str, processes: Sequence[Process]) -> None:
         self.subject = subject
         self.processes = processes
-        fronts = [one for one in processes if one.name.startswith(_FRONTS)]
+        fronts = [process for process in processes if process.name.startswith(_FRONTS)]
         found = [one.wait_for_line(_KAFKA_ADDRESS).groups() for one in fronts]
         #: Where Kafka clients are served, by gateway.
         self.addresses = [(host, int(port)) for host, port in found]

@@ -59,10 +59,12 @@ def test_confluent_creates_lists_and_deletes_a_topic(confluent, name):
 def test_confluent_describes_a_topic_with_its_id_and_leaders(confluent, name):
     create(confluent, NewTopic(name, num_partitions=2, replication_factor=1))
     described = wait(confluent.describe_topics(TopicCollection([name])))[name]
-    assert [one.id for one in described.partitions] == [0, 1]
+    assert [partition.id for partition in described.partitions] == [0, 1]
     assert str(described.topic_id)
     cluster = confluent.describe_cluster().result(WITHIN_S)
-    assert {one.leader.id for one in described.partitions} <= {one.id for one in cluster.nodes}
+    assert {partition.leader.id for partition in described.partitions} <= {
+        node.id for node in cluster.nodes
+    }
 
 
 def test_confluent_describes_the_cluster(confluent, broker):

@@ -45,8 +45,8 @@ def at(partition, offset, *, max_bytes=1 << 20, **values):
 def counts(response):
     """Batches by partition."""
     return {
-        one.partition_index: len(split_batches(one.records or b""))
-        for one in response.responses[0].partitions
+        partition.partition_index: len(split_batches(partition.records or b""))
+        for partition in response.responses[0].partitions
     }
 
 
@@ -85,7 +85,10 @@ def test_min_bytes_above_max_bytes_does_not_wait_for_what_may_not_come(raw, fill
 def test_one_bad_partition_ends_the_wait_of_all(raw, filled):
     """S-28."""
     response = fetch(raw, [(filled, [at(0, 10), at(7, 0)])])
-    codes = {one.partition_index: int(one.error_code) for one in response.responses[0].partitions}
+    codes = {
+        partition.partition_index: int(partition.error_code)
+        for partition in response.responses[0].partitions
+    }
     assert codes == {0: 0, 7: 3}
 
 
@@ -110,7 +113,7 @@ def test_leader_epochs_are_checked_where_they_are_given(raw, filled):
 
 
 def test_a_session_is_never_begun_and_one_that_is_named_not_found(raw, filled):
-    """S-36, KIP-227: an answer with session id 0 tells the client to send whole requests."""
+    """S-36, KIP-227: an answer with session id 0 makes the client send full requests."""
     begun = fetch(raw, [(filled, [at(0, 0)])], session_id=0, session_epoch=0)
     assert (begun.error_code, begun.session_id, counts(begun)) == (0, 0, {0: 10})
     named = fetch(raw, [(filled, [at(0, 0)])], session_id=123, session_epoch=1)

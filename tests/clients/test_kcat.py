@@ -42,7 +42,7 @@ def test_produced_records_are_consumed_unchanged(codec, kcat, topic):
     kcat("-P", "-t", topic, "-p", "0", "-z", codec, "-K:", "-H", "kind=test", lines=LINES)
     messages = read_json(kcat("-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-J"))
     assert [f"{one['key']}:{one['payload']}" for one in messages] == LINES
-    assert [one["offset"] for one in messages] == list(range(200))
+    assert [message["offset"] for message in messages] == list(range(200))
     assert messages[0]["headers"] == ["kind", "test"]
 
 

@@ -26,7 +26,10 @@ def list_offsets(raw, topic, *timestamps, version=7, **values):
 
 
 def answers(partitions):
-    return [(int(one.error_code), one.offset, one.timestamp) for one in partitions]
+    return [
+        (int(partition.error_code), partition.offset, partition.timestamp)
+        for partition in partitions
+    ]
 
 
 @pytest.fixture

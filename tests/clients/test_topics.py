@@ -46,14 +46,14 @@ def test_every_client_tells_its_user_that_a_partition_is_unknown(client, broker,
 
 def test_metadata_creates_a_topic_that_can_be_used_at_once(raw, name):
     answer = raw.metadata(name, create=True)
-    assert [int(one.error_code) for one in answer.topics] == [0]
+    assert [int(topic.error_code) for topic in answer.topics] == [0]
     assert raw.produce(name, record_batch(numbered(1))) == (0, 0)
 
 
 def test_metadata_without_the_wish_creates_nothing(raw, name):
     answer = raw.metadata(name, create=False)
-    assert [int(one.error_code) for one in answer.topics] == [UNKNOWN_TOPIC_OR_PARTITION]
-    assert name not in {one.name for one in raw.metadata().topics}
+    assert [int(topic.error_code) for topic in answer.topics] == [UNKNOWN_TOPIC_OR_PARTITION]
+    assert name not in {topic.name for topic in raw.metadata().topics}
 
 
 @pytest.mark.parametrize("bad_name", ["", ".", "..", "a topic", "x" * 250, "no/slash"])
@@ -68,9 +68,9 @@ def test_a_producing_client_brings_its_topic_into_being(client, broker, name):
 
 def test_every_leader_and_the_controller_are_listed_brokers(raw, topic):
     answer = raw.metadata(topic)
-    brokers = {one.node_id for one in answer.brokers}
+    brokers = {broker.node_id for broker in answer.brokers}
     assert answer.controller_id in brokers
-    assert {one.leader_id for one in answer.topics[0].partitions} <= brokers
+    assert {partition.leader_id for partition in answer.topics[0].partitions} <= brokers
     assert answer.cluster_id
 
 

@@ -130,7 +130,7 @@ def test_every_group_is_listed_by_one_of_them_and_once_by_clients(cluster, gatew
         assert answer.partitions[0].error_code == 0
     asked = {"states_filter": [], "types_filter": []}
     listed = [
-        {one.group_id for one in ask(gateway, LIST_GROUPS, 5, asked).groups} & names
+        {group.group_id for group in ask(gateway, LIST_GROUPS, 5, asked).groups} & names
         for gateway in gateways
     ]
     assert all(listed)

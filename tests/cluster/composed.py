@@ -109,7 +109,10 @@ class Composed:
     def cpu_s(self) -> float:
         """CPU seconds of all its containers."""
         api = self.engine.client.api
-        used = (api.stats(self.container(one).id, stream=False, one_shot=True) for one in SERVICES)
+        used = (
+            api.stats(self.container(service).id, stream=False, one_shot=True)
+            for service in SERVICES
+        )
         return sum(one["cpu_stats"]["cpu_usage"]["total_usage"] for one in used) / 1e9
 
     def names(self) -> list[str]:
@@ -169,7 +172,7 @@ class Composed:
             request = pb.DescribeTopicsRequest(names=[topic])
             answer = MetadataServiceStub(channel).DescribeTopics(request, timeout=10)
         (found,) = answer.topics
-        return [one.owner for one in found.partitions]
+        return [partition.owner for partition in found.partitions]
 
     def ring(self, *words: str) -> str:
         """Output of `ringlog ring`, run where the metadata service runs."""

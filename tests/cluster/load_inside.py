@@ -21,13 +21,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with CheckedLoad(bootstrap, topic, partitions=6, producers=1, pause_s=_PAUSE_S) as load:
         load.wait_for_acknowledged(1)
-        tell("under way")
+        send_line("under way")
         stop.wait()
         verdict = load.finish()
-    tell(json.dumps({"problems": [*verdict.problems], "acknowledged": verdict.acknowledged}))
+    send_line(json.dumps({"problems": [*verdict.problems], "acknowledged": verdict.acknowledged}))
 
 
-def tell(line: str) -> None:
+def send_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
 """Contract of `Coordinators`. Subclasses implement `opened`.
 
 Rules of groups have their own tests; these check that requests reach them, that responses wait for
-the log, and that the log is enough to go on. No step depends on how fast the machine is.
+the log, and that the log is enough to continue. No step depends on how fast the machine is.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class CoordinatorsContract:
             joined = await to.call(joining(member_id))
             assert (joined.refusal, joined.generation_id, joined.leader) == (None, 1, member_id)
             assert (joined.protocol_type, joined.protocol_name) == ("consumer", "range")
-            assert [one.metadata for one in joined.members] == [b"subscription"]
+            assert [member.metadata for member in joined.members] == [b"subscription"]
             synced = await to.call(syncing(joined, {member_id: b"mine"}))
             assert (synced.refusal, synced.assignment) == (None, b"mine")
             assert (await to.call(beating(joined))).refusal is None
@@ -96,7 +96,7 @@ class CoordinatorsContract:
             first = await to.call(joining(first.member_id))
             joined = await second
             assert first.generation_id == joined.generation_id == 2
-            assert {one.member_id for one in first.members} == {first.member_id, second_id}
+            assert {member.member_id for member in first.members} == {first.member_id, second_id}
             assert not joined.members
             waiting = to.call(syncing(joined))
             shares = {first.member_id: b"one", second_id: b"two"}
@@ -125,7 +125,7 @@ class CoordinatorsContract:
             joined = await settled_alone(to)
             left = await to.call(leaving(joined))
             assert left.refusal is None
-            assert [(one.member_id, one.refusal) for one in left.members] == [
+            assert [(member.member_id, member.refusal) for member in left.members] == [
                 (joined.member_id, None)
             ]
             assert (await to.call(beating(joined))).refusal is GroupRefusal.UNKNOWN_MEMBER_ID
@@ -176,7 +176,7 @@ class CoordinatorsContract:
                 CommittedOffset(DATA, 0, 5, 3, "note"),
             ]
             everything = await to.call(FetchOffsets(GROUP))
-            assert {(one.topic, one.partition) for one in everything.offsets} == {
+            assert {(offset.topic, offset.partition) for offset in everything.offsets} == {
                 (DATA, 0),
                 (DATA, 1),
                 ("other", 7),
@@ -269,7 +269,7 @@ class CoordinatorsContract:
         async def after(to: Coordinators) -> None:
             assert (await asked(lambda: to.call(beating(joined)))).refusal is None
             group = await to.call(DescribeGroup(GROUP))
-            assert [one.assignment for one in group.members] == [b"all"]
+            assert [member.assignment for member in group.members] == [b"all"]
             assert await committed(to) == 7
             # The generations of a group never repeat.
             changed = joining(joined.member_id, protocols=[GroupProtocol("range", b"other")])

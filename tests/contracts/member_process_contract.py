@@ -117,4 +117,4 @@ class MemberProcessContract:
             await cluster.topic(partitions=2)
             await cluster.join(with_volume(member(1), "b"))
             await until(lambda: cluster.view.moves)
-            assert min(one.move_id for one in cluster.view.moves) > 70
+            assert min(move.move_id for move in cluster.view.moves) > 70

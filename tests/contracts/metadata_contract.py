@@ -102,7 +102,7 @@ async def change_with(watch: Watch, wanted: Callable[[ClusterChange], object]) -
 
 async def until(condition: Callable[[], object]) -> None:
     """Yields to the event loop until the condition holds; bounded by the test's limit."""
-    while not condition():  # noqa: ASYNC110 - for conditions that nobody announces
+    while not condition():  # noqa: ASYNC110 - for conditions without notification
         await asyncio.sleep(0.001)
 
 
@@ -263,8 +263,8 @@ class MetadataContract:
             change = await change_with(watch, lambda change: change.topics)
             watch.acknowledge(change.revision)
             results = await creating
-        assert [one.refusal for one in results] == [None] * 1_000
-        assert [one.name for one in change.topics] == [one.name for one in asked]
+        assert [result.refusal for result in results] == [None] * 1_000
+        assert [topic.name for topic in change.topics] == [one.name for one in asked]
 
     @in_cluster
     async def test_each_topic_is_refused_for_its_own_reason_and_the_others_are_made(self, metadata):
@@ -293,10 +293,10 @@ class MetadataContract:
             results = await metadata.create_topics(
                 [topic for topic, _ in asked.values()], timeout_ms=_PLENTY_MS
             )
-            assert {one.name: one.refusal for one in results} == {
+            assert {result.name: result.refusal for result in results} == {
                 name: refusal for name, (_, refusal) in asked.items()
             }
-            assert all(one.message for one in results if one.refusal is not None)
+            assert all(result.message for result in results if result.refusal is not None)
             assert [one.name for one in view.topics] == ["assigned", "old"]
             assert len(view.topic("assigned").partitions) == 2
 
@@ -306,11 +306,11 @@ class MetadataContract:
             results = await metadata.create_topics(
                 [NewTopic("good"), NewTopic("a b")], timeout_ms=_PLENTY_MS, validate_only=True
             )
-            assert [one.refusal for one in results] == [None, TopicRefusal.INVALID_TOPIC_NAME]
+            assert [result.refusal for result in results] == [None, TopicRefusal.INVALID_TOPIC_NAME]
             assert len(results[0].topic.partitions) == DEFAULT_PARTITIONS
             [created] = await metadata.create_topics([NewTopic("good")], timeout_ms=_PLENTY_MS)
             assert created.refusal is None
-            assert [one.name for one in view.topics] == ["good"]
+            assert [topic.name for topic in view.topics] == ["good"]
 
     @in_cluster
     async def test_topics_are_deleted_by_name_and_by_id_for_all(self, metadata):
@@ -320,20 +320,20 @@ class MetadataContract:
             results = await metadata.delete_topics(
                 ["a", "missing"], [made[1].topic_id, bytes(16)], timeout_ms=_PLENTY_MS
             )
-            assert [one.refusal for one in results] == [
+            assert [result.refusal for result in results] == [
                 None,
                 TopicRefusal.UNKNOWN_TOPIC,
                 None,
                 TopicRefusal.UNKNOWN_TOPIC_ID,
             ]
-            assert [one.name for one in results] == ["a", "missing", "b", None]
-            assert [one.topic_id for one in results] == [
+            assert [result.name for result in results] == ["a", "missing", "b", None]
+            assert [result.topic_id for result in results] == [
                 made[0].topic_id,
                 None,
                 made[1].topic_id,
                 bytes(16),
             ]
-            assert [one.name for one in view.topics] == ["c"]
+            assert [topic.name for topic in view.topics] == ["c"]
 
     @in_cluster
     async def test_a_topic_that_is_named_twice_in_one_deletion_stays(self, metadata):
@@ -341,7 +341,7 @@ class MetadataContract:
             [made] = await metadata.create_topics([NewTopic("t")], timeout_ms=_PLENTY_MS)
             for names, ids in ((["t", "t"], []), (["t"], [made.topic_id])):
                 results = await metadata.delete_topics(names, ids, timeout_ms=_PLENTY_MS)
-                assert [one.refusal for one in results] == [TopicRefusal.INVALID_REQUEST] * 2
+                assert [result.refusal for result in results] == [TopicRefusal.INVALID_REQUEST] * 2
             assert view.topic("t") is not None
 
     @in_cluster

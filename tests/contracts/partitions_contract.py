@@ -82,7 +82,10 @@ class PartitionsContract(ValidationContract):
         async def test(logs: Partitions) -> None:
             sent = [batch(3), batch(2, start=3)]
             results = await append(logs, *sent, acks=acks)
-            assert [(one.refusal, one.base_offset) for one in results] == [(None, 0), (None, 3)]
+            assert [(result.refusal, result.base_offset) for result in results] == [
+                (None, 0),
+                (None, 3),
+            ]
             assert results[0].log_start_offset == 0
             assert results[0].log_append_time_ms == -1
             read = await read_everything(logs)
@@ -103,7 +106,7 @@ class PartitionsContract(ValidationContract):
         async def test(logs: Partitions) -> None:
             sent = [batch(start=number) for number in range(50)]
             results = await one_by_one(logs, sent)
-            assert [one.base_offset for one in results] == list(range(50))
+            assert [result.base_offset for result in results] == list(range(50))
             assert [content(one) for one in await read_everything(logs)] == list(map(content, sent))
 
         run(test)
@@ -124,7 +127,7 @@ class PartitionsContract(ValidationContract):
                     asked.append(logs.append_one(LOG, batch(), -1, acks=acks))
                     expected.append((None, next(offsets)))
             results = [(await one.future)[one.position] for one in asked]
-            assert [(one.refusal, one.base_offset) for one in results] == expected
+            assert [(result.refusal, result.base_offset) for result in results] == expected
             assert len(await read_everything(logs)) == next(offsets)
 
         run(test)
@@ -145,7 +148,7 @@ class PartitionsContract(ValidationContract):
                 Append(LOG, batch(start=1)),
             ]
             results = await logs.append(appends, acks=ACKS_ALL)
-            assert [one.refusal for one in results] == [
+            assert [result.refusal for result in results] == [
                 None,
                 Refusal.UNKNOWN_TOPIC_OR_PARTITION,
                 Refusal.UNKNOWN_TOPIC_OR_PARTITION,
@@ -211,7 +214,7 @@ class PartitionsContract(ValidationContract):
     def test_batch_larger_than_max_message_bytes_is_refused(self, run):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(size=500), batch(size=20))
-            assert [one.refusal for one in results] == [Refusal.MESSAGE_TOO_LARGE, None]
+            assert [result.refusal for result in results] == [Refusal.MESSAGE_TOO_LARGE, None]
 
         run(test, topic(configs={"max.message.bytes": "400"}))
 
@@ -221,7 +224,7 @@ class PartitionsContract(ValidationContract):
         async def test(logs: Partitions) -> None:
             first, second = batch(2, producer=(9, 0, 0)), batch(producer=(9, 0, 2))
             results = await append(logs, first, second, first, second)
-            assert [one.base_offset for one in results] == [0, 2, 0, 2]
+            assert [result.base_offset for result in results] == [0, 2, 0, 2]
             assert len(await read_everything(logs)) == 2
 
         run(test)
@@ -237,7 +240,7 @@ class PartitionsContract(ValidationContract):
     def test_out_of_order_sequence_is_refused(self, run, producer, refusal):
         async def test(logs: Partitions) -> None:
             results = await append(logs, batch(producer=(9, 1, 0)), batch(producer=producer))
-            assert [one.refusal for one in results] == [None, refusal]
+            assert [result.refusal for result in results] == [None, refusal]
 
         run(test)
 
@@ -273,9 +276,9 @@ class PartitionsContract(ValidationContract):
             await append(logs, batch(), log=OTHER)
             results = await logs.fetch(query((LOG, 2), (LOG, 0), (OTHER, 0), max_bytes=1))
             # A log that is listed twice is served where it is listed first.
-            assert [len(batches_of(one)) for one in results] == [0, 0, 1]
+            assert [len(batches_of(result)) for result in results] == [0, 0, 1]
             results = await logs.fetch(query((LOG, 0), (OTHER, 0), partition_max_bytes=1))
-            assert [len(batches_of(one)) for one in results] == [1, 0]
+            assert [len(batches_of(result)) for result in results] == [1, 0]
 
         run(test)
 
@@ -312,7 +315,10 @@ class PartitionsContract(ValidationContract):
     def test_refusal_ends_the_wait(self, run):
         async def test(logs: Partitions) -> None:
             results = await logs.fetch(query((LOG, 0), (UNKNOWN_LOG, 0), max_wait_ms=_FOREVER_MS))
-            assert [one.refusal for one in results] == [None, Refusal.UNKNOWN_TOPIC_OR_PARTITION]
+            assert [result.refusal for result in results] == [
+                None,
+                Refusal.UNKNOWN_TOPIC_OR_PARTITION,
+            ]
 
         run(test)
 
@@ -436,7 +442,7 @@ class PartitionsContract(ValidationContract):
         async def test(logs: Partitions) -> None:
             answers = [logs.append([Append(LOG, batch(10))], acks=ACKS_ALL) for _ in range(400)]
             results = [answer[0] for answer in await asyncio.gather(*answers)]
-            assert sorted(one.base_offset for one in results) == list(range(0, 4000, 10))
+            assert sorted(result.base_offset for result in results) == list(range(0, 4000, 10))
             assert [base_offset(one) for one in await read_everything(logs)] == list(
                 range(0, 4000, 10)
             )

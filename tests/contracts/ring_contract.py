@@ -71,7 +71,9 @@ class Cluster:
         return members[name].state
 
     def owned(self) -> Counter[str]:
-        return Counter(one.owner for topic in self.view.topics for one in topic.partitions)
+        return Counter(
+            partition.owner for topic in self.view.topics for partition in topic.partitions
+        )
 
     async def one_move(self, phase: MovePhase = MovePhase.PREPARE):
         """Moves a partition from p-0 to p-1, up to `phase`."""
@@ -102,10 +104,10 @@ class Cluster:
             ring = await self.until_ring(lambda ring: ring.moves or self.owned() == counts)
             if not ring.moves and not ring.waiting_moves and self.owned() == counts:
                 return
-            for one in ring.moves:
+            for move in ring.moves:
                 for phase in (MovePhase.CATCH_UP, MovePhase.FENCE, MovePhase.COMMIT):
-                    await self.ring.advance_move(one.move.move_id, phase)
-                await self.ring.end_move(one.move.move_id)
+                    await self.ring.advance_move(move.move.move_id, phase)
+                await self.ring.end_move(move.move.move_id)
 
     async def removed(self, name: str) -> RingResult:
         """Response to removing a member, once the member counts as dead."""

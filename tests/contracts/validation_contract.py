@@ -16,8 +16,10 @@ class ValidationContract:
             together = await append(logs, *sent)
             for results in (together, [(await one.future)[one.position] for one in asked]):
                 wrong = Refusal.INVALID_TIMESTAMP
-                assert [one.refusal for one in results] == [None, wrong, wrong, None]
-                named = [[error.batch_index for error in one.record_errors] for one in results]
+                assert [result.refusal for result in results] == [None, wrong, wrong, None]
+                named = [
+                    [error.batch_index for error in result.record_errors] for result in results
+                ]
                 assert named == [[], [0], [1], []]
             assert len(await read_everything(logs)) == 4
 
@@ -39,7 +41,7 @@ class ValidationContract:
             sent = [short, long, short, keyless, long, short]
             asked = [logs.append_one(LOG, one, -1, acks=ACKS_ALL) for one in sent]
             results = [(await one.future)[one.position] for one in asked]
-            assert [one.base_offset for one in results] == [0, 1, 3001, -1, 3002, 6002]
+            assert [result.base_offset for result in results] == [0, 1, 3001, -1, 3002, 6002]
             assert results[3].refusal is Refusal.INVALID_RECORD
             stored = await read_everything(logs)
             del sent[3]

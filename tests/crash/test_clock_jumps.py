@@ -154,7 +154,7 @@ def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
         for hours in jumps:
             # Everybody is at work before the next jump.
             load.wait_for_acknowledged(20)
-            read = [len(one.read) for one in members]
+            read = [len(member.read) for member in members]
             eventually(
                 lambda read=read: all(len(m.read) > n for m, n in zip(members, read, strict=True)),
                 within_s=60,
@@ -166,7 +166,7 @@ def test_clocks_that_jump_for_hours_under_load_are_noticed_by_no_client(
             quiet.check()
         verdict = load.finish()
         verdict.assert_clean(unnoticed=True)
-        assert [one.assignments for one in members] == [1, 1]
+        assert [member.assignments for member in members] == [1, 1]
         broker.assert_running()
         wrong = [p.lines_with("no message for|was paused|ERROR") for p in broker.processes.values()]
         assert not any(wrong), wrong

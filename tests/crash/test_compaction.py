@@ -50,7 +50,7 @@ def produce_until_killed(raw, topic):
     """Acknowledged records by offset, and those whose outcome is unknown."""
     acknowledged = {}
     for number in count():
-        assert number < BATCHES_MAX, "nobody was killed"
+        assert number < BATCHES_MAX, "no process was killed"
         pairs = pairs_of(number)
         try:
             produced = raw.produce(topic, batch_of(pairs))

@@ -60,8 +60,8 @@ def test_acknowledged_batches_survive_and_sequences_continue(tmp_path):
         logs = asyncio.run(stored(tmp_path))
         for partition, batches in enumerate(logs):
             assert len(batches) >= sequences[partition]
-            assert [base_offset(one) for one in batches] == list(range(len(batches)))
-            assert [content(one) for one in batches] == [
+            assert [base_offset(batch) for batch in batches] == list(range(len(batches)))
+            assert [content(batch) for batch in batches] == [
                 content(numbered_batch(partition, sequence)) for sequence in range(len(batches))
             ]
     assert min(sequences) > 0

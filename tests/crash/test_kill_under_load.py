@@ -51,7 +51,7 @@ def producers_for(broker, raw, topic, acks):
 
 
 def acknowledged(producers):
-    return [len(one.acknowledged) for one in producers]
+    return [len(producer.acknowledged) for producer in producers]
 
 
 @pytest.mark.parametrize("acks", [-1, 1], ids=["acks=all", "acks=1"])
@@ -116,4 +116,4 @@ def test_everything_else_that_was_promised_survives_too(broker, victims):
 def described(raw, topic):
     resource = {"resource_type": 2, "resource_name": topic, "configuration_keys": None}
     (result,) = ask(raw, DESCRIBE_CONFIGS, 1, {"resources": [resource]}).results
-    return {one.name: one.value for one in result.configs}
+    return {config.name: config.value for config in result.configs}

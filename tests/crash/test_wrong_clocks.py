@@ -37,7 +37,7 @@ def clock(broker, tmp_path):
 def committed(raw, group):
     answer = ask(raw, OFFSET_FETCH, 7, {"group_id": group, "topics": None, "require_stable": False})
     assert answer.error_code == NONE
-    return [one.committed_offset for topic in answer.topics for one in topic.partitions]
+    return [partition.committed_offset for topic in answer.topics for partition in topic.partitions]
 
 
 def wait_for_sweep(raw, topic, group):

@@ -140,7 +140,7 @@ class Manifests:
         self.objects = objects
 
     def of(self, *kinds: str) -> list[Object]:
-        return [one for one in self.objects if one["kind"] in kinds]
+        return [item for item in self.objects if item["kind"] in kinds]
 
     def find(self, kind: str, name: str) -> Object | None:
         return next((one for one in self.of(kind) if one["metadata"]["name"] == name), None)
@@ -158,15 +158,15 @@ class Manifests:
         ]
 
     def pods_of(self, workload: str) -> list[Pod]:
-        return [one for one in self.pods if one.workload["metadata"]["name"] == workload]
+        return [pod for pod in self.pods if pod.workload["metadata"]["name"] == workload]
 
     def selected_by(self, service: Object) -> list[Pod]:
         selector = service["spec"].get("selector")
-        return [one for one in self.pods if selector and selects(selector, one.labels)]
+        return [pod for pod in self.pods if selector and selects(selector, pod.labels)]
 
     def resolve(self, host: str, namespace: str) -> list[Pod]:
         """The pods behind a name inside the Kubernetes cluster, as its DNS has it, or an IP."""
-        if named_by_ip := [one for one in self.pods if one.ip == host]:
+        if named_by_ip := [pod for pod in self.pods if pod.ip == host]:
             return named_by_ip
         match = re.fullmatch(r"(?:([a-z0-9-]+)\.)??([a-z0-9-]+)(?:\.([a-z0-9-]+)\.svc)?", host)
         if match is None or (match[3] or namespace) != namespace:
@@ -177,11 +177,11 @@ class Manifests:
             return pods
         is_headless = service is not None and service["spec"].get("clusterIP") == "None"
         return [
-            one
-            for one in pods
+            pod
+            for pod in pods
             if is_headless
-            and one.name == match[1]
-            and one.workload["spec"].get("serviceName") == match[2]
+            and pod.name == match[1]
+            and pod.workload["spec"].get("serviceName") == match[2]
         ]
 
 

@@ -51,7 +51,7 @@ class Node:
         return process
 
     def _pod(self, name: str) -> Pod:
-        return next(one for one in self._manifests.pods if one.name == name)
+        return next(pod for pod in self._manifests.pods if pod.name == name)
 
     def _own(self, name: str) -> dict[str, str]:
         own = {"grpc.listen": self.address(name)}

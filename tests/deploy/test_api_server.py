@@ -73,7 +73,7 @@ def test_the_overlay_for_one_machine_is_accepted_and_so_are_its_pods(api):
 
 def _changes_nothing(api, folder):
     lines = api.must("apply", "-k", str(folder)).splitlines()
-    changed = [one for one in lines if not one.endswith(" unchanged")]
+    changed = [line for line in lines if not line.endswith(" unchanged")]
     unexpected = [one for one in changed if not one.startswith(SENT_EVERY_TIME)]
     version = json.loads(api.must("get", "--raw", "/version"))
     if int(version["minor"].rstrip("+")) < CLAIMS_UNCHANGED_SINCE:

@@ -44,7 +44,7 @@ def test_every_rule_has_a_mistake_that_it_finds():
 
 def test_a_malformed_manifest_is_a_finding_and_no_crash():
     objects = render(K8S / "overlays" / "local")
-    next(one for one in objects if one["kind"] == "StatefulSet")["spec"]["template"] = []
+    next(item for item in objects if item["kind"] == "StatefulSet")["spec"]["template"] = []
     assert any("cannot be checked" in line for line in findings(objects))
 
 
@@ -52,7 +52,7 @@ def test_one_load_balancer_for_all_gateways_has_no_finding(tmp_path):
     """Overlay of docs/operations.md: production with the other component, and one name for all."""
     objects = render(production(tmp_path, *SINGLE_LOAD_BALANCER))
     assert findings(objects) == []
-    balancers = [one for one in objects if one.get("spec", {}).get("type") == "LoadBalancer"]
+    balancers = [item for item in objects if item.get("spec", {}).get("type") == "LoadBalancer"]
     assert len(balancers) == 1
 
 
@@ -95,9 +95,9 @@ def test_two_installations_share_no_object_of_the_whole_kubernetes_cluster(tmp_p
 
 def _cluster_wide(objects):
     return {
-        (one["kind"], one["metadata"]["name"])
-        for one in objects
-        if "namespace" not in one["metadata"]
+        (item["kind"], item["metadata"]["name"])
+        for item in objects
+        if "namespace" not in item["metadata"]
     }
 
 

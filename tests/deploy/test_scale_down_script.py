@@ -43,7 +43,7 @@ def scale_down(tmp_path):
             check=False,
         )
         lines = asked.read_text().splitlines()
-        return done.returncode, [_short(one) for one in lines if " get " not in one]
+        return done.returncode, [_short(line) for line in lines if " get " not in line]
 
     return run
 

@@ -183,5 +183,5 @@ def _in_lists(kafka: list[Any], ringlog: list[Any], path: str) -> Iterator[Mutat
 
 def _by_name(values: list[Any]) -> dict[str, Any] | None:
     """None where not all have names, or two have the same."""
-    named = {_name_of(one).strip(): one for one in values}
+    named = {_name_of(value).strip(): value for value in values}
     return named if len(named) == len(values) and "" not in named else None

@@ -90,7 +90,7 @@ KNOWN_DIFFERENCES: Final[list[Known]] = [
     Known(
         CONSUMER_GROUP_HEARTBEAT,
         r"assignment",
-        "is told again with each new epoch, in case that the answer before was lost",
+        "is sent again with each new epoch, in case that the response before was lost",
         kafka=None,
     ),
     Known(
@@ -135,7 +135,7 @@ KNOWN_DIFFERENCES: Final[list[Known]] = [
     Known(
         PRODUCE,
         r".*\.log_start_offset",
-        "is not told with an error: clients read it with UNKNOWN_PRODUCER_ID only",
+        "is not sent with an error: clients read it with UNKNOWN_PRODUCER_ID only",
         kafka=0,
         ringlog=-1,
     ),

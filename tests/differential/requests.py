@@ -64,7 +64,7 @@ def fetch(name: str, topic_id: Any, *partitions: Any, **more: Any) -> dict[str, 
             {
                 "topic": name,
                 "topic_id": topic_id,
-                "partitions": [_fetched(one) for one in partitions],
+                "partitions": [_fetched(partition) for partition in partitions],
             }
         ],
         "forgotten_topics_data": [],
@@ -166,7 +166,7 @@ def heartbeat(group_id: str, member_id: Any, generation_id: Any, **more: Any) ->
 
 def leave(group_id: str, *members: Any) -> dict[str, Any]:
     """`members`: member ids, or pairs of a member id and an instance id."""
-    pairs = [one if isinstance(one, tuple) else (one, None) for one in members]
+    pairs = [member if isinstance(member, tuple) else (member, None) for member in members]
     fields = [
         {"member_id": member_id, "group_instance_id": instance_id, "reason": "why not"}
         for member_id, instance_id in pairs

@@ -210,8 +210,8 @@ def has_partitions(answer: Any) -> bool:
 
 def has_no_errors(answer: Any) -> bool:
     """True if ListOffsets found all partitions."""
-    partitions = (one for topic in answer.topics for one in topic.partitions)
-    return not any(one.error_code for one in partitions)
+    partitions = (partition for topic in answer.topics for partition in topic.partitions)
+    return not any(partition.error_code for partition in partitions)
 
 
 def _side_of(values: Any, side: str) -> Any:

@@ -47,7 +47,7 @@ def test_thousands_of_groups_that_are_not_there(broker, raw):
         found = ask(raw, DESCRIBE_GROUPS, 5, described).groups
         assert {one.group_id for one in found} == set(names)
         results = ask(raw, DELETE_GROUPS, 2, {"groups_names": names}).results
-        assert {int(one.error_code) for one in results} == {69}
+        assert {int(result.error_code) for result in results} == {69}
 
 
 def test_very_long_keys_are_placed_without_stopping_the_process(broker, raw):

@@ -164,7 +164,7 @@ def test_garbage_behind_a_valid_crc_harms_no_other_client(codec, broker, raw, to
         old = Kafka08Client(connection)
         assert old.fetch(topic, 0, 0).error_code in (0, CORRUPT_MESSAGE, 76)
         readable = old.fetch(topic, 0, base)
-        assert [one.offset for one in readable.messages] == [base, base + 1, base + 2]
+        assert [message.offset for message in readable.messages] == [base, base + 1, base + 2]
     values = list_offsets_of(topic, 1_700_000_000_000)
     assert values(raw).error_code in (0, CORRUPT_MESSAGE, INVALID_RECORD, -1)
     assert raw.fetch(topic, base).offsets == [base, base + 1, base + 2]

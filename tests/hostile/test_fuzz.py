@@ -183,7 +183,7 @@ def pieces(count):
 
 
 def assert_unchanged(raw, topic, batches):
-    assert [one[16:] for one in raw.fetch_all(topic)] == [one[16:] for one in batches]
+    assert [one[16:] for one in raw.fetch_all(topic)] == [batch[16:] for batch in batches]
 
 
 def assert_no_bugs(broker):

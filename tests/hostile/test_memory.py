@@ -51,7 +51,7 @@ def bounded_memory(broker, bound=BOUND):
 
 def push(connections, data, *, rounds):
     """Sends `data` on all connections as far as the broker takes it. Returns the bytes taken."""
-    left = {one.socket: memoryview(data) for one in connections}
+    left = {connection.socket: memoryview(data) for connection in connections}
     for one in left:
         one.setblocking(False)
     for _ in range(rounds):
@@ -64,7 +64,7 @@ def push(connections, data, *, rounds):
 
 def fill(connections, data):
     """Sends `data` on all connections until all has left, or nothing did for half a second."""
-    left = {one.socket: memoryview(data) for one in connections}
+    left = {connection.socket: memoryview(data) for connection in connections}
     for one in left:
         one.setblocking(False)
     while writable := select.select([], [s for s, rest in left.items() if rest], [], 0.5)[1]:
@@ -200,13 +200,13 @@ def test_much_produced_at_once_is_held_back_and_all_answered(broker, raw):
                 frames.append(struct.pack(">i", len(frame)) + frame)
             serve_all(connections, b"".join(frames), answers=4)
     finally:
-        for one in connections:
-            one.close()
+        for connection in connections:
+            connection.close()
 
 
 def serve_all(connections, data, *, answers):
-    left = {one.socket: memoryview(data) for one in connections}
-    by_socket = {one.socket: one for one in connections}
+    left = {connection.socket: memoryview(data) for connection in connections}
+    by_socket = {connection.socket: connection for connection in connections}
     missing = dict.fromkeys(left, answers)
     deadline = time.monotonic() + 90
     while any(missing.values()):

@@ -97,7 +97,7 @@ class RunningProgram:
 
     @property
     def assignments(self) -> list[set[int]]:
-        return [set(one["assigned"]) for one in self.answers if "assigned" in one]
+        return [set(answer["assigned"]) for answer in self.answers if "assigned" in answer]
 
     @property
     def assigned(self) -> set[int]:
@@ -105,11 +105,11 @@ class RunningProgram:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        return [one for one in self.answers if "offset" in one]
+        return [answer for answer in self.answers if "offset" in answer]
 
     @property
     def read(self) -> list[Place]:
-        return [Place(one["partition"], one["offset"]) for one in self.records]
+        return [Place(record["partition"], record["offset"]) for record in self.records]
 
     @property
     def tail(self) -> str:

@@ -148,7 +148,7 @@ def test_a_move_that_begins_during_a_pass_ends_it(place, cluster, log):
 @pytest.mark.parametrize("place", ["move.target.prepare", "move.target.catch-up"])
 def test_no_pass_begins_while_a_log_moves(place, cluster, log):
     source = log.owner
-    (target,) = (one for one in cluster.members if one != source)
+    (target,) = (member for member in cluster.members if member != source)
     process = cluster.processes[target]
     before = times_at(process, place)
     with cluster.failpoints.held(place):

@@ -44,12 +44,12 @@ class LossyRing(NotifyingRing):
 
 async def moved_under_appends(ring, members, producers):
     """The only move of `ring`, with producers that continue during and after it."""
-    sending = [asyncio.create_task(one.send_for_ever()) for one in producers]
+    sending = [asyncio.create_task(producer.send_for_ever()) for producer in producers]
     ring.begin()
     await moved(ring)
     for one in producers:
         count = len(one.acknowledged)
-        while len(one.acknowledged) < count + 3:  # noqa: ASYNC110 - nobody tells
+        while len(one.acknowledged) < count + 3:  # noqa: ASYNC110 - there is no notification
             await asyncio.sleep(0.001)
     for task in sending:
         task.cancel()
@@ -76,7 +76,7 @@ def test_a_move_survives_cuts_between_its_members(tmp_path, seed):
             async with moving_members(tmp_path, ring) as members:
                 producers = [Producer(ring, members, producer_id=n) for n in range(3)]
                 for _ in range(100):
-                    await asyncio.gather(*(one.send() for one in producers))
+                    await asyncio.gather(*(producer.send() for producer in producers))
                 proxy.target = ring.members[SOURCE].address
                 ring.join(Member(SOURCE, proxy.address), ring.listeners[SOURCE])
                 await moved_under_appends(ring, members, producers)
@@ -94,7 +94,7 @@ def test_a_move_survives_the_loss_of_a_call_to_the_metadata_service(tmp_path, st
         ring = LossyRing({step: lost})
         async with moving_members(tmp_path, ring) as members:
             producers = [Producer(ring, members, producer_id=n) for n in range(3)]
-            await asyncio.gather(*(one.send() for one in producers))
+            await asyncio.gather(*(producer.send() for producer in producers))
             await moved_under_appends(ring, members, producers)
             assert not ring._losses
 

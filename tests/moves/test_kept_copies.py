@@ -48,7 +48,7 @@ def test_the_next_attempt_continues_with_the_copy(tmp_path, points, monkeypatch,
             epoch = ring.placement().leader_epoch
             late = [Append(LOG, batch(producer=(1, 0, 20 + n)), epoch) for n in range(3)]
             results = await source.core.append(late, acks=ACKS_ALL)
-            assert [one.base_offset for one in results] == [20, 21, 22]
+            assert [result.base_offset for result in results] == [20, 21, 22]
             await until(lambda: not target.mover._tasks)
             assert len(heads_of(target)) == 1
             asked = copied_offsets(source, monkeypatch)

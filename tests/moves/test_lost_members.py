@@ -48,7 +48,7 @@ class LoadedCluster:
     def assert_holds(self, partitions, batches):
         for partition in partitions:
             found = self.raw.fetch_all(self.topic, partition=partition)
-            assert [one[16:] for one in found] == [one[16:] for one in batches], partition
+            assert [one[16:] for one in found] == [batch[16:] for batch in batches], partition
 
     def assert_takes(self, *, at):
         """Asserts that appends continue, in partition n at `at[n]`, once the gateway knows."""
@@ -170,7 +170,7 @@ def test_a_removal_is_atomic(place, cluster, loaded):
         cluster.kill("metadata-0")
     cluster.start("metadata-0")
     cluster.ring.wait_until(
-        lambda now: any(one.is_alive for one in now.members), what="partition-1 alive"
+        lambda now: any(member.is_alive for member in now.members), what="partition-1 alive"
     )
     is_done = place.endswith("after")
     assert (cluster.ring.member(LOST) is None) is is_done
@@ -192,16 +192,16 @@ def assert_no_copy_is_left(cluster, member):
 
 def hold_a_move(cluster, loaded, place, source):
     """Waits until the move of one of the source's partitions reaches `place`; returns it."""
-    (target,) = (one for one in cluster.members if one != source)
+    (target,) = (member for member in cluster.members if member != source)
     process = cluster.processes[{"source": source, "target": target}[place.split(".")[1]]]
     before = times_at(process, place)
     assert cluster.ring.drain(source) is None
     wait_until_at(process, place, after=before)
     topic_id = cluster.ring.topic(loaded.topic).topic_id
     return {
-        one.move.partition
-        for one in cluster.ring.describe().moves
-        if one.move.topic_id == topic_id and one.move.source == source
+        move.move.partition
+        for move in cluster.ring.describe().moves
+        if move.move.topic_id == topic_id and move.move.source == source
     }
 
 
@@ -230,7 +230,7 @@ def patience(cluster):
 
 def restart_metadata(cluster, **settings):
     def alive(ring):
-        return {one.name for one in ring.members if one.is_alive}
+        return {member.name for member in ring.members if member.is_alive}
 
     before = alive(cluster.ring.describe())
     cluster.kill("metadata-0")
@@ -243,9 +243,9 @@ def test_a_log_that_has_come_over_whole_is_kept(cluster, loaded):
     with cluster.failpoints.held("move.target.installed"):
         moved = hold_a_move(cluster, loaded, "move.target.installed", LOST)
         reached = {
-            one.move.partition
-            for one in cluster.ring.describe().moves
-            if one.move.phase.name == "FENCE"
+            move.move.partition
+            for move in cluster.ring.describe().moves
+            if move.move.phase.name == "FENCE"
         }
         loaded.die()
         assert cluster.ring.remove(LOST, accept_data_loss=True) is None
@@ -276,9 +276,9 @@ def test_a_source_that_has_not_deleted_yet_what_it_handed_over_takes_it_back(clu
     with cluster.failpoints.held("move.source.clean"):
         hold_a_move(cluster, loaded, "move.source.clean", "partition-1")
         committed = {
-            one.move.partition
-            for one in cluster.ring.describe().moves
-            if one.move.phase.name == "COMMIT"
+            move.move.partition
+            for move in cluster.ring.describe().moves
+            if move.move.phase.name == "COMMIT"
         }
         loaded.die()
         assert cluster.ring.add("partition-1") is None

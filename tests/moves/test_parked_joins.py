@@ -162,8 +162,8 @@ def test_parked_joins_continue_at_the_new_coordinator(cluster):
             await asyncio.to_thread(wait_until_described, cluster, *waiting)
             assert new.generation == -1
             late.connection.let_go()
-            everybody = [leader, late, new]
-            await until(lambda: share_everything(everybody, PARTITIONS), what="all in one")
+            all_members = [leader, late, new]
+            await until(lambda: share_everything(all_members, PARTITIONS), what="all in one")
         assert leader.refusals == late.refusals == [REBALANCE]
         assert new.refusals == [UNKNOWN_MEMBER]
         assert not generations.conflicts
@@ -186,8 +186,8 @@ def test_syncs_that_wait_for_their_leader_are_answered_when_their_coordinator_mo
             assert new.refusals == leader.refusals == [REBALANCE]
             await asyncio.to_thread(wait_until_described, cluster, "PreparingRebalance", 3)
             leader.connection.let_go()
-            everybody = [leader, other, new]
-            await until(lambda: share_everything(everybody, PARTITIONS), what="all in one")
+            all_members = [leader, other, new]
+            await until(lambda: share_everything(all_members, PARTITIONS), what="all in one")
         assert leader.refusals == other.refusals == [REBALANCE, REBALANCE]
         assert new.refusals == [REBALANCE]
         assert not generations.conflicts
@@ -200,7 +200,7 @@ def test_a_coordinator_lets_go_of_joins_at_its_fence(cluster):
 
     async def park():
         source = owner(cluster)
-        (target,) = (one for one in cluster.members if one != source)
+        (target,) = (member for member in cluster.members if member != source)
         async with open_channel(cluster.grpc_address(source)) as channel:
             old = GrpcCoordinators(source, channel)
             await settled_alone(old)
@@ -244,8 +244,8 @@ def test_real_clients_that_wait_for_a_late_one_are_in_its_generation_after_a_mov
         return stack.enter_context(kind(cluster.bootstrap, "orders", "g", owners=owners))
 
     def are_settled(members):
-        dealt = sorted(part for one in members for part in one.assigned)
-        return dealt == list(range(PARTITIONS)) and all(one.assigned for one in members)
+        dealt = sorted(part for member in members for part in member.assigned)
+        return dealt == list(range(PARTITIONS)) and all(member.assigned for member in members)
 
     with ExitStack() as stack:
         known = [enter(ConfluentMember) for _ in range(2)]
@@ -254,15 +254,17 @@ def test_real_clients_that_wait_for_a_late_one_are_in_its_generation_after_a_mov
         new = [enter(one) for one in (ConfluentMember, AioMember, PythonMember)]
         # Before they leave: clients that wait in JoinGroup are not stopped by anything else.
         stack.callback(owners.may_go.set)
-        everybody = [*known, *new]
-        waiting = ("PreparingRebalance", len(everybody))
+        all_members = [*known, *new]
+        waiting = ("PreparingRebalance", len(all_members))
         wait_until_described(cluster, *waiting)
         time.sleep(HOLD_S + 1)
         move_coordinator(cluster)
         wait_until_described(cluster, *waiting)
         # One that is known may be given what it had, until it sees that the others join.
-        eventually(lambda: not any(one.assigned for one in everybody), what="all of them to wait")
+        eventually(
+            lambda: not any(member.assigned for member in all_members), what="all of them to wait"
+        )
         owners.may_go.set()
         # A rebalance that a member misses takes five minutes (max.poll.interval.ms).
-        eventually(lambda: are_settled(everybody), within_s=60, what="all in one")
+        eventually(lambda: are_settled(all_members), within_s=60, what="all in one")
         assert not owners.conflicts

@@ -54,7 +54,7 @@ def test_partitions_that_fit_move_and_others_wait_for_space(tmp_path):
 
             eventually(lambda: owners(small) == {"partition-1"}, what="what fits moved")
             ring = cluster.ring.wait_until(
-                lambda ring: ring.troubles or any(one.trouble for one in ring.moves),
+                lambda ring: ring.troubles or any(move.trouble for move in ring.moves),
                 what="a reason why the large one does not move",
             )
             assert "partition-1" in str(ring.troubles) or "no room" in str(ring.moves)
@@ -67,7 +67,7 @@ def test_partitions_that_fit_move_and_others_wait_for_space(tmp_path):
                 ["mount", "-o", f"remount,size={100 * MIB}", str(small_disk)], check=True
             )
             cluster.ring.wait_until(
-                lambda ring: any(one.state is RingState.DRAINED for one in ring.members),
+                lambda ring: any(member.state is RingState.DRAINED for member in ring.members),
                 what="partition-0 drained",
             )
             assert owners(large) == {"partition-1"}

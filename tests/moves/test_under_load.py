@@ -24,7 +24,7 @@ def cluster(tmp_path):
 
 
 def owned(cluster):
-    return {one.name: one.partitions for one in cluster.ring.describe().members}
+    return {member.name: member.partitions for member in cluster.ring.describe().members}
 
 
 def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
@@ -71,7 +71,9 @@ def test_a_member_is_added_and_another_drained_and_no_client_notices(cluster):
     assert_copies_are_where_they_belong(cluster, topic, written=len(plain))
 
     cluster.ring.wait_until(
-        lambda ring: not any(one.is_alive for one in ring.members if one.name == "partition-0"),
+        lambda ring: (
+            not any(member.is_alive for member in ring.members if member.name == "partition-0")
+        ),
         what="a member that is not alive",
     )
     assert ring(cluster, "remove", "partition-0")[:2] == (0, "partition-0 is removed\n")

@@ -46,7 +46,7 @@ class Simulation:
         self.check()
 
     def check(self):
-        held = [part for one in self.readers for part in one.owned]
+        held = [part for reader in self.readers for part in reader.owned]
         assert len(held) == len(set(held)), "two clients read one partition"
         holds = [
             (given.topic_id, partition)

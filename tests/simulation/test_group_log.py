@@ -90,7 +90,7 @@ class Simulation:
         await self.shard.wait_idle()
         await self.check()
         if ticket.done():
-            self.hear(ticket.result())
+            self.receive(ticket.result())
 
     async def check(self):
         loaded = await load(self.core, LOG)
@@ -101,7 +101,7 @@ class Simulation:
             assert in_memory == normal(loaded.get(group_id, LoadedGroup()))
         assert self.failures == []
 
-    def hear(self, reply):
+    def receive(self, reply):
         refusal = getattr(reply, "refusal", reply)
         self.refused += refusal is not None
         self.taken += refusal is None
@@ -203,9 +203,9 @@ class Simulation:
 
     def pass_time(self, group_id):
         self.now_ms += self.rng.choice([1_000, 20_000, 50_000, 8 * 24 * 3_600_000])
-        tell = self.rng.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
+        call = self.rng.choice([Group.on_deadline, Group.on_deadline, Group.expire_offsets])
         for one in self.shard.group_ids:
-            self.shard.apply(one, tell)
+            self.shard.apply(one, call)
         return lambda group, *rest: group.fetch(FetchOffsets(group_id), *rest)
 
 
@@ -240,5 +240,5 @@ def test_memory_and_log_never_differ(tmp_path, seed, caplog):
         simulation = asyncio.run(scenario())
     assert simulation.taken > 20
     assert simulation.refused > 20
-    bugs = [one.exc_info[0] for one in caplog.records if one.exc_info is not None]
+    bugs = [record.exc_info[0] for record in caplog.records if record.exc_info is not None]
     assert set(bugs) == {Interrupted}

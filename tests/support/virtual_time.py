@@ -19,7 +19,7 @@ class _Selector(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = super().select(0)
         if timeout is None and not found:
-            raise RuntimeError("everybody waits, and nothing will ever happen")
+            raise RuntimeError("deadlock: every task waits, and no timer is set")
         if not found and timeout is not None:
             self.now += max(0.0, timeout)
         return found

@@ -62,7 +62,7 @@ class GroupMember:
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as failure:  # noqa: BLE001 - told to whoever stops it
+        except BaseException as failure:  # noqa: BLE001 - raised by `stop`
             self.failure = failure
 
     @abstractmethod
@@ -93,19 +93,19 @@ class ConfluentMember(GroupMember):
 
         def on_assign(consumer: Consumer, partitions: list[Any]) -> None:
             self.assignments += 1
-            added = {one.partition for one in partitions}
+            added = {partition.partition for partition in partitions}
             self.owners.took(self, added)
             self.assigned = self.assigned | added if is_cooperative else frozenset(added)
 
         def on_revoke(consumer: Consumer, partitions: list[Any]) -> None:
-            self.assigned -= {one.partition for one in partitions}
-            self.owners.gave_up(self, {one.partition for one in partitions})
+            self.assigned -= {partition.partition for partition in partitions}
+            self.owners.gave_up(self, {partition.partition for partition in partitions})
 
         consumer.subscribe([self._topic], on_assign=on_assign, on_revoke=on_revoke)
         try:
             while not self._stop.is_set():
                 messages = consumer.consume(_BATCH, timeout=_POLL_S)
-                found = [one for one in messages if one.error() is None]
+                found = [message for message in messages if message.error() is None]
                 self.read += [(one.partition(), one.offset()) for one in found]
                 if found:
                     self._commit(consumer)

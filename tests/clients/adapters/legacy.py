@@ -56,8 +56,8 @@ class LegacyClient:
             codec=codec,
             acks=acks,
             records=[
-                [_text(one.key), _text(one.value), one.timestamp_ms, _headers(one)]
-                for one in records
+                [_text(record.key), _text(record.value), record.timestamp_ms, _headers(record)]
+                for record in records
             ],
         )
         return offsets

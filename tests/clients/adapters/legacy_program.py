@@ -48,7 +48,7 @@ def consume(asked):
         missing = asked["count"] - len(records)
         records += consumer.poll(timeout_ms=1000, max_records=missing).get(target, [])
     consumer.close()
-    return [_as_json(one) for one in records]
+    return [_as_json(record) for record in records]
 
 
 def offset_for_time(asked):

@@ -87,7 +87,7 @@ def heartbeat_check(response, context):
 def leave_group_check(response, context):
     assert response.error_code == 0
     if context.version >= 3:
-        assert [(one.member_id, one.error_code) for one in response.members] == [
+        assert [(member.member_id, member.error_code) for member in response.members] == [
             (context.member_id, 0)
         ]
     assert context.ask(HEARTBEAT, 4, context.in_generation).error_code == UNKNOWN_MEMBER_ID
@@ -133,12 +133,12 @@ def list_groups_values(context):
 
 def list_groups_check(response, context):
     assert response.error_code == 0
-    (listed,) = (one for one in response.groups if one.group_id == context.group)
+    (listed,) = (group for group in response.groups if group.group_id == context.group)
     assert listed.protocol_type == "consumer"
     if context.version >= 4:
-        assert {one.group_state for one in response.groups} == {"Stable"}
+        assert {group.group_state for group in response.groups} == {"Stable"}
     if context.version >= 5:
-        assert {one.group_type for one in response.groups} == {"classic"}
+        assert {group.group_type for group in response.groups} == {"classic"}
 
 
 def delete_groups_values(context):
@@ -147,7 +147,7 @@ def delete_groups_values(context):
 
 
 def delete_groups_check(response, context):
-    assert {one.group_id: one.error_code for one in response.results} == {
+    assert {result.group_id: result.error_code for result in response.results} == {
         context.group: 0,
         context.group + "-unknown": GROUP_ID_NOT_FOUND,
     }

@@ -45,15 +45,15 @@ def test_a_rolling_upgrade_and_downgrade_lose_nothing_and_no_partition_has_two_o
             assert group.described().type is ConsumerGroupType.CONSUMER
         eventually(
             lambda: group.described().state is ConsumerGroupState.STABLE,
-            what="everybody to have said that they gave up what they were to",
+            what="all members to have confirmed their revocations",
         )
         for left in reversed(range(MEMBERS)):
             group.replace(ConfluentMember, **classic)
             kind = ConsumerGroupType.CONSUMER if left else ConsumerGroupType.CLASSIC
             assert group.described().type is kind
         group.check()
-        for one in group.members:
-            one.stop()
+        for member in group.members:
+            member.stop()
 
 
 def test_every_client_shares_a_group_with_a_member_of_the_new_protocol(broker):

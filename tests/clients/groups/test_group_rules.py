@@ -26,7 +26,7 @@ def neighbour_of(group):
     """A group of the same partition of `__consumer_offsets`."""
     wanted = group_partition(group, PARTITIONS)
     names = (f"neighbour-{number}-{group}" for number in range(10_000))
-    return next(one for one in names if group_partition(one, PARTITIONS) == wanted)
+    return next(name for name in names if group_partition(name, PARTITIONS) == wanted)
 
 
 def join(raw, group, *, version=5, client_id="c", metadata=b"", **fields):
@@ -115,9 +115,9 @@ def test_offsets_of_partitions_that_do_not_exist_are_not_deleted(raw, topic, gro
     ]
     answer = ask(raw, OFFSET_DELETE, 0, {"group_id": group, "topics": topics})
     codes = {
-        (each.name, one.partition_index): one.error_code
+        (each.name, partition.partition_index): partition.error_code
         for each in answer.topics
-        for one in each.partitions
+        for partition in each.partitions
     }
     unknown = UNKNOWN_TOPIC_OR_PARTITION
     assert codes == {(topic, 0): NONE, (topic, 99): unknown, ("nowhere", 0): unknown}

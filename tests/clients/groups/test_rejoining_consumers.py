@@ -63,7 +63,7 @@ class Reader:
         assert self.member.assignments == assignments
         values = {"group_ids": [self.group], "include_authorized_operations": False}
         (described,) = ask(self.raw, CONSUMER_GROUP_DESCRIBE, 1, values).groups
-        (owner,) = (one for one in described.members if one.assignment.topic_partitions)
+        (owner,) = (member for member in described.members if member.assignment.topic_partitions)
         (assigned,) = owner.assignment.topic_partitions
         assert {*assigned.partitions} == ALL
         return owner

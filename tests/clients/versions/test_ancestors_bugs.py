@@ -116,7 +116,11 @@ def test_5e_idle_partitions_do_not_hold_up_the_one_with_data(raw):
     }
     raw.send_frame(request_frame(message(FETCH, 12, values), 1))
     _, response = read_response(raw.read_frame(), FETCH, 12)
-    found = [one.partition_index for one in response.responses[0].partitions if one.records]
+    found = [
+        partition.partition_index
+        for partition in response.responses[0].partitions
+        if partition.records
+    ]
     assert found == [3]
 
 

@@ -134,7 +134,9 @@ def create_topics_check(response, context):
     )
     if context.version >= 5:
         assert (created.num_partitions, created.replication_factor) == (2, 1)
-        assert ("retention.ms", "1000000") in [(one.name, one.value) for one in created.configs]
+        assert ("retention.ms", "1000000") in [
+            (config.name, config.value) for config in created.configs
+        ]
     (listed,) = context.raw.metadata(context.topic + "-more").topics
     assert len(listed.partitions) == 2
     if context.version >= 7:

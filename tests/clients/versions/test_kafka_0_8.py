@@ -26,8 +26,10 @@ def test_it_finds_its_way_from_metadata_to_the_leader(old, broker, raw):
     assert f"{node.host}:{node.port}" == broker.address
     error_code, partitions = cluster.topics[topic]
     assert error_code == 0
-    assert sorted(one.partition for one in partitions) == [0, 1, 2]
-    assert {(one.leader, *one.replicas, *one.isr) for one in partitions} == {(node.node_id,) * 3}
+    assert sorted(partition.partition for partition in partitions) == [0, 1, 2]
+    assert {
+        (partition.leader, *partition.replicas, *partition.isr) for partition in partitions
+    } == {(node.node_id,) * 3}
 
 
 def test_no_topic_named_means_all_topics(old, topic):

@@ -52,7 +52,7 @@ def ask_to_fetch(raw, version, topic, offset, *, max_bytes=1 << 20):
 
 
 def contents(messages):
-    return [(one.offset, one.key, one.value) for one in messages]
+    return [(message.offset, message.key, message.value) for message in messages]
 
 
 EXPECTED = [(offset, one.key, one.value) for offset, one in enumerate(RECORDS)]
@@ -79,15 +79,15 @@ def test_a_message_set_is_stored_as_a_batch_that_new_clients_read(
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
 def test_an_old_fetch_is_answered_in_the_magic_of_its_time(version, codec, raw, topic):
     headers = (Header("new", b"thing"),)
-    sent = [Record(one.value, one.key, headers, one.timestamp_ms) for one in RECORDS]
+    sent = [Record(record.value, record.key, headers, record.timestamp_ms) for record in RECORDS]
     raw.produce(topic, record_batch(sent, codec=codec, base_timestamp_ms=NOW_MS))
     error_code, high_watermark, records = ask_to_fetch(raw, version, topic, 0)
     assert (error_code, high_watermark) == (0, 4)
     messages = unpack_message_set(records)
     assert contents(messages) == EXPECTED
-    assert {one.magic for one in messages} == {0 if version < 2 else 1}
+    assert {message.magic for message in messages} == {0 if version < 2 else 1}
     if version >= 2:
-        assert [one.timestamp_ms for one in messages] == [one.timestamp_ms for one in sent]
+        assert [message.timestamp_ms for message in messages] == [one.timestamp_ms for one in sent]
 
 
 @pytest.mark.parametrize("version", [0, 2])

@@ -72,8 +72,8 @@ class Log:
 
 def append_to(raw, *logs, count=BATCHES):
     for _ in range(count):
-        for one in logs:
-            assert one.append(raw) == NONE
+        for log in logs:
+            assert log.append(raw) == NONE
 
 
 def damage_one(data, log):

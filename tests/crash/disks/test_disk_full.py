@@ -50,8 +50,8 @@ def test_appends_fail_reads_work_and_space_brings_recovery(acks, broker, tmp_pat
         stored = [raw.produce(topic, BATCH, acks=acks).base_offset for _ in range(10)]
         limit_files(broker.storage, largest_file(tmp_path) + 300_000)
         answers = [raw.produce(topic, BATCH, acks=acks) for _ in range(10)]
-        stored += [one.base_offset for one in answers if one.error_code == 0]
-        refused = [one.error_code for one in answers if one.error_code]
+        stored += [answer.base_offset for answer in answers if answer.error_code == 0]
+        refused = [answer.error_code for answer in answers if answer.error_code]
         assert refused, "the limit had no effect: the test showed nothing"
         assert set(refused) == {KAFKA_STORAGE_ERROR}
         assert [offset for batch in raw.fetch_all(topic) for offset in [first(batch)]] == stored

@@ -1,7 +1,7 @@
 """The metadata service on a disk that fails: it answers nothing that its store does not hold.
 
 A write or sync that fails there ends the process before any response, and the next start
-tells what was really kept.
+shows what was really kept.
 """
 
 import errno

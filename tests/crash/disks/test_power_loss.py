@@ -53,7 +53,7 @@ def stored(raw, topic):
 def one_round(broker, producers, rng):
     """Produces, and makes and deletes topics, for a while; returns the topics made and deleted."""
     made, deleted = set(), set()
-    aim = sum(len(one.acknowledged) for one in producers) + rng.randint(50, 400)
+    aim = sum(len(producer.acknowledged) for producer in producers) + rng.randint(50, 400)
     with ThreadPoolExecutor(PRODUCERS) as threads, RawClient(broker.address) as raw:
         for one in producers:
             threads.submit(one.run, broker.address)
@@ -65,7 +65,9 @@ def one_round(broker, producers, rng):
                 assert raw.delete_topic(topic) == 0
                 made.remove(topic)
                 deleted.add(topic)
-        eventually(lambda: sum(len(one.acknowledged) for one in producers) > aim, what="load")
+        eventually(
+            lambda: sum(len(producer.acknowledged) for producer in producers) > aim, what="load"
+        )
         broker.kill()
     return made, deleted
 
@@ -87,13 +89,15 @@ def test_nothing_acknowledged_is_lost_with_the_power(tmp_path):
             # Nor does a start say so of its own store.
             assert not broker.storage.lines_with("CRITICAL"), broker.tail
             with RawClient(broker.address) as raw:
-                topics = {one.name for one in raw.metadata().topics}
+                topics = {topic.name for topic in raw.metadata().topics}
                 assert made <= topics, number
                 assert not deleted & topics, number
-                for one in producers:
-                    found = stored(raw, one.topic)
+                for producer in producers:
+                    found = stored(raw, producer.topic)
                     missing = [
-                        offset for offset, value in one.acknowledged if found.get(offset) != value
+                        offset
+                        for offset, value in producer.acknowledged
+                        if found.get(offset) != value
                     ]
-                    assert not missing, (number, one.topic, missing[:10])
+                    assert not missing, (number, producer.topic, missing[:10])
     assert lost, "nothing was cut off: the test showed nothing"

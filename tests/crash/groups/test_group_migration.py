@@ -145,7 +145,9 @@ class Asking:
     def committed(self):
         values = {"group_id": "g", "topics": None, "require_stable": False}
         answer = self.ask(OFFSET_FETCH, 7, values, lambda one: one.error_code)
-        return [one.committed_offset for topic in answer.topics for one in topic.partitions]
+        return [
+            partition.committed_offset for topic in answer.topics for partition in topic.partitions
+        ]
 
 
 def _commit_code(answer):
@@ -168,7 +170,7 @@ def test_a_migrating_group_survives_a_kill_at_each_step(broker):
         before = group.described()
         group.kill()
         assert group.described() == before
-        kinds = {one.member_id: one.member_type for one in before.members}
+        kinds = {member.member_id: member.member_type for member in before.members}
         assert kinds == {joined.member_id: CLASSIC, "new": CONSUMER}
         assert group.heartbeat(joined) == REBALANCE
         group.commit(joined, 8)
@@ -178,7 +180,7 @@ def test_a_migrating_group_survives_a_kill_at_each_step(broker):
         before = group.described()
         group.kill()
         assert group.described() == before
-        old = next(one for one in before.members if one.member_id == joined.member_id)
+        old = next(member for member in before.members if member.member_id == joined.member_id)
         assert group.sync(joined)[:-4] == assignment(group.topic, *partitions_of(old))[:-4]
         assert group.heartbeat(joined) == 0
         new = group.consume(2)

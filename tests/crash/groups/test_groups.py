@@ -94,9 +94,9 @@ def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker
     async def storm():
         reader = RawConnection(address_of(broker))
         committers = [Committer(broker, number) for number in range(12)]
-        tasks = [asyncio.create_task(one.work()) for one in committers]
+        tasks = [asyncio.create_task(committer.work()) for committer in committers]
         for _ in range(ROUNDS):
-            aims = [one.acknowledged + rng.randrange(5, 40) for one in committers]
+            aims = [committer.acknowledged + rng.randrange(5, 40) for committer in committers]
 
             def are_there(aims=aims):
                 assert not any(task.done() for task in tasks)
@@ -113,7 +113,7 @@ def test_commits_that_were_acknowledged_survive_a_kill_in_a_storm_of_them(broker
         await asyncio.wait(tasks)
         for one in committers:
             await one.check(reader)
-        for connection in (reader, *(one.connection for one in committers)):
+        for connection in (reader, *(committer.connection for committer in committers)):
             connection.close()
 
     asyncio.run(storm())
@@ -165,11 +165,13 @@ def test_a_rebalance_that_is_killed_in_the_middle_is_made_again(broker, victim):
                 await until(lambda: share_everything(members, PARTITIONS), what="a generation")
                 before = members[0].generation
                 joining = asyncio.create_task(newcomer.work())
-                await until(lambda: any(not one.assigned for one in members), what="a rebalance")
-                await restarted(broker, victim)
-                everybody = [*members, newcomer]
                 await until(
-                    lambda everybody=everybody: share_everything(everybody, PARTITIONS),
+                    lambda: any(not member.assigned for member in members), what="a rebalance"
+                )
+                await restarted(broker, victim)
+                all_members = [*members, newcomer]
+                await until(
+                    lambda all_members=all_members: share_everything(all_members, PARTITIONS),
                     what="a generation after the kill",
                     within_s=WITHIN_S,
                 )
@@ -195,13 +197,13 @@ def test_members_stay_as_they_are_while_their_coordinator_comes_back(broker):
             await until(lambda: share_everything(members, PARTITIONS), what="a generation")
             generation = members[0].generation
             await restarted(broker, "partition")
-            seen = [len(one.codes) for one in members]
+            seen = [len(member.codes) for member in members]
             await until(
                 lambda: all(len(m.codes) > n + 3 for m, n in zip(members, seen, strict=True)),
                 what="heartbeats after the kill",
             )
             assert share_everything(members, PARTITIONS)
-            assert {one.generation for one in members} == {generation}
+            assert {member.generation for member in members} == {generation}
 
     asyncio.run(stay())
 
@@ -272,14 +274,14 @@ def test_a_thousand_groups_are_as_they_were_after_a_kill(broker):
             )
             for number in range(1000)
         ]
-        assert all(await asyncio.gather(*(one.join() for one in members)))
+        assert all(await asyncio.gather(*(member.join() for member in members)))
         offsets = [one.commit("orders", {0: number}) for number, one in enumerate(members)]
         assert set(await asyncio.gather(*offsets)) == {0}
         await restarted(broker, "partition")
         listed = await connections[0].ask(LIST_GROUPS, 4, {"states_filter": ["Stable"]})
         assert listed.error_code == 0
-        assert {one.group_id for one in listed.groups} == {one.group for one in members}
-        assert set(await asyncio.gather(*(one.heartbeat() for one in members))) == {0}
+        assert {group.group_id for group in listed.groups} == {member.group for member in members}
+        assert set(await asyncio.gather(*(member.heartbeat() for member in members))) == {0}
         for number, one in enumerate(members):
             kept = await committed(one.connection, one.group)
             assert kept == {("orders", 0): number}

@@ -69,11 +69,11 @@ class Group:
 
     @property
     def codes(self):
-        return {code for one in self.members for code in one.codes}
+        return {code for member in self.members for code in member.codes}
 
 
 def owners(cluster):
-    return [one.owner for one in cluster.ring.topic(OFFSETS_TOPIC).partitions]
+    return [partition.owner for partition in cluster.ring.topic(OFFSETS_TOPIC).partitions]
 
 
 def test_clients_do_not_notice_that_their_coordinators_move(tmp_path):
@@ -186,11 +186,19 @@ def test_a_coordinator_that_is_down_is_the_trouble_of_its_own_groups(tmp_path):
                 for name in names
             ]
             fetched = ask(raw, OFFSET_FETCH, 9, {"groups": asked, "require_stable": False}).groups
-            assert {one.group_id for one in fetched if one.error_code == NOT_AVAILABLE} == lost
-            assert all(one.topics for one in fetched if not one.error_code)
+            assert {
+                fetched_partition.group_id
+                for fetched_partition in fetched
+                if fetched_partition.error_code == NOT_AVAILABLE
+            } == lost
+            assert all(
+                fetched_partition.topics
+                for fetched_partition in fetched
+                if not fetched_partition.error_code
+            )
             listed = ask(raw, LIST_GROUPS, 4, {"states_filter": []})
             assert listed.error_code == 0
-            assert {one.group_id for one in listed.groups} == {*names} - lost
+            assert {group.group_id for group in listed.groups} == {*names} - lost
             deleted = ask(raw, DELETE_GROUPS, 2, {"groups_names": names}).results
             assert {one.group_id for one in deleted if one.error_code == NOT_AVAILABLE} == lost
             assert {one.group_id for one in deleted if not one.error_code} == {*names} - lost
@@ -205,7 +213,7 @@ def test_an_old_owner_that_wakes_up_neither_answers_nor_commits(tmp_path):
             assert await commit(client, "g", "orders", {0: 1}) == 0
             assert group_partition("g", 1) == 0
             (source,) = owners(cluster)
-            (target,) = (one for one in cluster.members if one != source)
+            (target,) = (member for member in cluster.members if member != source)
             async with open_channel(cluster.grpc_address(source)) as channel:
                 old = GrpcCoordinators(source, channel)
                 assert (await old.call(FetchOffsets("g"))).offsets[0].offset == 1

@@ -14,7 +14,7 @@ def guard(manifests: Manifests) -> Iterator[str]:
     for policy in policies:
         spec = policy["spec"]
         if spec.get("failurePolicy", "Fail") != "Fail":
-            yield f"{who(policy)}: lets through what it cannot judge"
+            yield f"{who(policy)}: lets through requests that it cannot evaluate"
         for rule in spec["matchConstraints"]["resourceRules"]:
             if set(rule["resources"]) != {"statefulsets", "statefulsets/scale"}:
                 yield f"{who(policy)}: is about {rule['resources']}"

@@ -83,7 +83,7 @@ def _endpoints(pod: Pod, manifests: Manifests) -> tuple[str, ...]:
     try:
         return store_of(pod, manifests).endpoints
     except NoSettings:
-        return ()  # `readable` tells of it
+        return ()  # `readable` reports it
 
 
 def policies(manifests: Manifests) -> Iterator[str]:

@@ -163,7 +163,7 @@ def _with_settings(manifests: Manifests) -> Iterator[tuple[Pod, Any]]:
         try:
             yield pod, settings_of(pod, manifests)
         except NoSettings:
-            continue  # `readable` tells of it
+            continue  # `readable` reports it
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -58,7 +58,7 @@ class Bystander:
             while not self._stop.is_set():
                 self._one_round()
                 self.rounds += 1
-        except BaseException as error:  # noqa: BLE001 - told by __exit__, on the test's thread
+        except BaseException as error:  # noqa: BLE001 - raised by __exit__, on the test's thread
             self._error = error
 
     def _one_round(self) -> None:
@@ -66,4 +66,4 @@ class Bystander:
         batch = record_batch(numbered(3, start=offset))
         assert tuple(self._client.produce(self._topic, batch)) == (0, offset)
         (read,) = self._client.fetch(self._topic, offset, max_wait_ms=30_000).batches
-        assert read[16:] == batch[16:], "somebody else's bytes"
+        assert read[16:] == batch[16:], "bytes of another batch"

@@ -95,7 +95,7 @@ class CheckedLoad:
     def wait_for_acknowledged(self, count: int, *, partitions: Sequence[int] = ()) -> None:
         """Waits for `count` more records of each producer in `partitions` (default: all)."""
         wanted = partitions or range(self.partitions)
-        aims = [{n: one.counts[n] + count for n in wanted} for one in self.producers]
+        aims = [{n: producer.counts[n] + count for n in wanted} for producer in self.producers]
 
         def is_there() -> bool:
             self._assert_alive()
@@ -124,8 +124,8 @@ class CheckedLoad:
         )
         clients = (*self.producers, *self.followers)
         return Verdict(
-            [*(message for one in clients for message in one.failures), *problems(evidence)],
-            [message for one in clients for message in one.noticed],
+            [*(message for client in clients for message in client.failures), *problems(evidence)],
+            [message for client in clients for message in client.noticed],
             acknowledged=len(evidence.acknowledged),
             stored=len(log),
         )

@@ -124,4 +124,4 @@ def _behind(evidence: Evidence) -> Iterable[str]:
 
 
 def _by_place(records: Iterable[Stored]) -> dict[tuple[int, int], bytes]:
-    return {(one.partition, one.offset): one.value for one in records}
+    return {(record.partition, record.offset): record.value for record in records}

@@ -220,7 +220,7 @@ class ClassicReader:
 
     def _assign(self, joined: Joined) -> Mapping[str, list[tuple[str, int]]]:
         """Assigns evenly; partitions that a member still reads go to no other (KIP-429)."""
-        said = {one.member_id: read_subscription(one.metadata) for one in joined.members}
+        said = {member.member_id: read_subscription(member.metadata) for member in joined.members}
         owners = {part: who for who, one in said.items() for part in (one.owned if one else ())}
         plan: dict[str, list[tuple[str, int]]] = {who: [] for who in said}
         wanted: dict[str, int] = dict.fromkeys(said, 0)
@@ -237,11 +237,11 @@ class ClassicReader:
 def run(*readers: Any, rounds: int = 40) -> None:
     """Lets every client act in turn until nothing changes any more."""
     for _ in range(rounds):
-        before = [(one.owned, _stand(one)) for one in readers]
+        before = [(reader.owned, _stand(reader)) for reader in readers]
         for one in readers:
             one.act() if isinstance(one, ClassicReader) else one.beat()
-        settled = all(one.is_settled for one in readers if isinstance(one, ClassicReader))
-        if settled and before == [(one.owned, _stand(one)) for one in readers]:
+        settled = all(reader.is_settled for reader in readers if isinstance(reader, ClassicReader))
+        if settled and before == [(reader.owned, _stand(reader)) for reader in readers]:
             return
     raise AssertionError("the group does not settle")
 

@@ -86,7 +86,7 @@ def read_log(
         while len(read) < count:
             assert time.monotonic() < deadline, f"{len(read)} of {count} records of {topic}"
             messages = consumer.consume(min(_BATCH, count - len(read)), timeout=_POLL_S)
-            read += [_stored(one) for one in messages if one.error() is None]
+            read += [_stored(message) for message in messages if message.error() is None]
     return bounds, sorted(read)
 
 

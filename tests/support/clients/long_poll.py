@@ -31,4 +31,7 @@ def send_fetch(
 def read_fetch(connection: KafkaSocket) -> dict[int, bytes]:
     """Record bytes by partition."""
     _, response = read_response(connection.read_frame(), FETCH, 12)
-    return {one.partition_index: one.records or b"" for one in response.responses[0].partitions}
+    return {
+        partition.partition_index: partition.records or b""
+        for partition in response.responses[0].partitions
+    }

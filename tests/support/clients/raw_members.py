@@ -134,7 +134,7 @@ class RawMember:
             self._refused(joined.error_code)
             return False
         self.member_id = joined.member_id
-        dealt = self._deal([one.member_id for one in joined.members])
+        dealt = self._deal([member.member_id for member in joined.members])
         synced = await self.connection.ask(
             SYNC,
             5,
@@ -259,16 +259,16 @@ async def committed(connection: RawConnection, group: str) -> dict[tuple[str, in
             await asyncio.sleep(_PAUSE_S)
     assert answer.error_code == 0, answer.error_code
     return {
-        (topic.name, one.partition_index): one.committed_offset
+        (topic.name, partition.partition_index): partition.committed_offset
         for topic in answer.topics
-        for one in topic.partitions
+        for partition in topic.partitions
     }
 
 
 @asynccontextmanager
 async def at_work(members: Sequence[RawMember]) -> AsyncIterator[None]:
     """Keeps all members in their groups. A member's failure is raised at the end."""
-    tasks = [asyncio.create_task(one.work()) for one in members]
+    tasks = [asyncio.create_task(member.work()) for member in members]
     try:
         yield
     finally:

@@ -104,7 +104,7 @@ class SimulatedConsumerGroup:
 
     @property
     def members(self) -> dict[str, Any]:
-        return {one.member_id: one for one in self.group.describe_consumer().members}
+        return {member.member_id: member for member in self.group.describe_consumer().members}
 
     @property
     def state(self) -> str:
@@ -159,9 +159,9 @@ class Reader:
 def settle(*readers: Reader) -> None:
     """Sends heartbeats until nothing changes any more."""
     for _ in range(10):
-        before = [(one.epoch, one.owned) for one in readers]
+        before = [(reader.epoch, reader.owned) for reader in readers]
         for one in readers:
             assert one.beat().refusal is None
-        if before == [(one.epoch, one.owned) for one in readers]:
+        if before == [(reader.epoch, reader.owned) for reader in readers]:
             return
     raise AssertionError("the group does not settle")

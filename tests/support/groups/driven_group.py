@@ -73,7 +73,7 @@ class DrivenGroup:
         request = LeaveGroup("g", [LeavingMember(*one) for one in pairs])
         ticket = next(self._tickets)
         self._take(ticket, self.group.leave(request, ticket, self.now_ms))
-        return [one.refusal for one in self.answers[ticket].members]
+        return [member.refusal for member in self.answers[ticket].members]
 
     def commit(
         self,
@@ -98,7 +98,10 @@ class DrivenGroup:
         """The offset of partition 0 of "t", or None."""
         ticket = next(self._tickets)
         self._take(ticket, self.group.fetch(FetchOffsets("g"), ticket, self.now_ms))
-        offsets = {(one.topic, one.partition): one.offset for one in self.answers[ticket].offsets}
+        offsets = {
+            (offset.topic, offset.partition): offset.offset
+            for offset in self.answers[ticket].offsets
+        }
         return offsets.get(("t", 0))
 
     def pass_ms(self, passed_ms):
@@ -132,7 +135,7 @@ class DrivenGroup:
 
     @property
     def stored(self):
-        return [one.value for one in self.records if isinstance(one, GroupRecord)][-1]
+        return [record.value for record in self.records if isinstance(record, GroupRecord)][-1]
 
     @property
     def state(self):
@@ -140,7 +143,7 @@ class DrivenGroup:
 
     @property
     def member_ids(self):
-        return [one.member_id for one in self.group.describe().members]
+        return [member.member_id for member in self.group.describe().members]
 
     def _take(self, ticket, effects):
         for answered, reply in effects.replies:

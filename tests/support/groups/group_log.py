@@ -111,7 +111,7 @@ class Invariants:
             return
         for one in after.members:
             self._instances[one.member_id] = one.group_instance_id or one.member_id
-        assert len({self._who(one.member_id) for one in after.members}) == len(after.members)
+        assert len({self._who(member.member_id) for member in after.members}) == len(after.members)
 
     def check_commit(self, offset):
         assert offset in self.issued
@@ -122,7 +122,7 @@ class Invariants:
         elif isinstance(reply, Synced) and reply.refusal is None:
             self._check_synced(request, reply, stored)
         elif isinstance(reply, FetchedOffsets):
-            found = {(one.topic, one.partition): one.offset for one in reply.offsets}
+            found = {(offset.topic, offset.partition): offset.offset for offset in reply.offsets}
             assert found == {key: one.offset for key, one in offsets.items()}
         elif isinstance(reply, CommitResult) and isinstance(request, CommitOffsets):
             is_taken = reply.refusal is None and request.generation_id >= 0
@@ -131,16 +131,16 @@ class Invariants:
     def _check_joined(self, joined, stored):
         generation = joined.generation_id
         assert generation == stored.generation_id
-        assert joined.member_id in {one.member_id for one in stored.members}
+        assert joined.member_id in {member.member_id for member in stored.members}
         leader = self._leaders.setdefault(generation, self._who(joined.leader))
         assert leader == self._who(joined.leader)
         assert bool(joined.members) == (joined.leader == joined.member_id)
-        assert all(one.metadata for one in joined.members)
+        assert all(member.metadata for member in joined.members)
 
     def _check_synced(self, request, synced, stored):
         generation, whose = request.generation_id, self._who(request.member_id)
         assert generation == stored.generation_id
-        assert synced.assignment in [one.assignment for one in stored.members]
+        assert synced.assignment in [member.assignment for member in stored.members]
         known = self._assignments.setdefault((generation, whose), synced.assignment)
         assert known == synced.assignment
         made_in, made_for, plan = synced.assignment.decode().split("|")

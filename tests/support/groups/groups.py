@@ -133,7 +133,9 @@ async def committed(to: Coordinators, group_id: str = GROUP) -> int:
     """The offset of partition 0 of the data topic; -1 where there is none."""
     fetched = await asked(lambda: to.call(FetchOffsets(group_id)))
     assert fetched.refusal is None, fetched.refusal
-    offsets = [one.offset for one in fetched.offsets if (one.topic, one.partition) == (DATA, 0)]
+    offsets = [
+        offset.offset for offset in fetched.offsets if (offset.topic, offset.partition) == (DATA, 0)
+    ]
     return offsets[0] if offsets else -1
 
 
@@ -147,4 +149,4 @@ async def parked(tasks: Sequence[asyncio.Task]) -> None:
     """Lets calls reach their coordinator, where they stay pending."""
     for _ in range(20):
         await asyncio.sleep(0)
-    assert not any(one.done() for one in tasks)
+    assert not any(task.done() for task in tasks)

@@ -24,6 +24,6 @@ class Owners:
 
     def gave_up(self, who: object, partitions: Iterable[int]) -> None:
         with self._lock:
-            for one in partitions:
-                if self._owners.get(one) is who:
-                    del self._owners[one]
+            for partition in partitions:
+                if self._owners.get(partition) is who:
+                    del self._owners[partition]

@@ -12,8 +12,8 @@ PARTITIONS = 6
 
 def share_everything(members):
     """True if each partition has one owner, and each member has some."""
-    dealt = sorted(part for one in members for part in one.assigned)
-    return dealt == list(range(PARTITIONS)) and all(one.assigned for one in members)
+    dealt = sorted(part for member in members for part in member.assigned)
+    return dealt == list(range(PARTITIONS)) and all(member.assigned for member in members)
 
 
 class RollingGroup:
@@ -66,10 +66,10 @@ class RollingGroup:
         self.producer.finish(within_s=60)
         assert not self.producer.failures
         everything = {(one.partition, one.offset) for one in self.producer.acknowledged}
-        everybody = [*self.gone, *self.members]
+        all_members = [*self.gone, *self.members]
 
         def missing():
-            return everything - {part for one in everybody for part in one.read}
+            return everything - {part for member in all_members for part in member.read}
 
         try:
             eventually(lambda: not missing(), within_s=60, what="all records")

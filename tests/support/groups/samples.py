@@ -62,8 +62,8 @@ def commit_of(context, offset, *, as_member=True):
     }
     topic = {"name": context.topic, "topic_id": context.topic_id, "partitions": [committed]}
     who = context.members_names | {"generation_id_or_member_epoch": context.generation}
-    nobody = {"group_id": context.group, "member_id": "", "generation_id_or_member_epoch": -1}
-    return (who if as_member else nobody) | {"retention_time": -1, "topics": [topic]}
+    no_member = {"group_id": context.group, "member_id": "", "generation_id_or_member_epoch": -1}
+    return (who if as_member else no_member) | {"retention_time": -1, "topics": [topic]}
 
 
 def fetch_of(context):

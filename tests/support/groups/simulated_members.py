@@ -76,7 +76,7 @@ class SimulatedGroup:
             self.now_ms = self.shell.group.next_deadline
             self._ring()
         while self.shell.unwritten:
-            self._write(heard=False)
+            self._write(delivered=False)
         assert not self.shell.asked
         assert not self.shell.group.describe().members
 
@@ -220,11 +220,11 @@ class SimulatedGroup:
             client.joined = None
             client.wants_join = client.generation < 0 or self.random.random() < 0.5
 
-    def _write(self, *, heard=True):
+    def _write(self, *, delivered=True):
         for ticket, request, reply in self.shell.write() if self.shell.unwritten else ():
             self.seen.add((type(reply).__name__, reply.refusal and reply.refusal.name))
             client = self.callers.pop(ticket)
-            if heard and client in self.clients:
+            if delivered and client in self.clients:
                 self._hear(client, request, reply)
 
     def _hear(self, client, request, reply):

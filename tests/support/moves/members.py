@@ -211,7 +211,7 @@ class Producer:
         self, ring: NotifyingRing, members: tuple[MovingMember, ...], *, producer_id: int
     ) -> None:
         self._ring = ring
-        self._members = {one.name: one for one in members}
+        self._members = {member.name: member for member in members}
         self._producer_id = producer_id
         self.log = LOG
         #: Base offset of each batch, by its sequence.

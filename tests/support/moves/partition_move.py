@@ -69,7 +69,7 @@ def moving(cluster: Cluster, *, partitions: int = 2) -> Iterator[Moving]:
     with CheckedLoad(cluster.bootstrap, name, partitions=partitions, producers=1) as load:
         topic = cluster.ring.topic(name)
         source = topic.partitions[0].owner
-        (target,) = (one for one in cluster.members if one != source)
+        (target,) = (member for member in cluster.members if member != source)
         move = Moving(cluster, name, topic.topic_id, source, target, load)
         move.wait_for_records()
         yield move
@@ -114,4 +114,4 @@ def assert_copies_are_where_they_belong(
 
 
 def _is_drained(ring: RingDescription, name: str) -> bool:
-    return any(one.name == name and one.state is RingState.DRAINED for one in ring.members)
+    return any(member.name == name and member.state is RingState.DRAINED for member in ring.members)

@@ -46,7 +46,7 @@ class RingAdmin:
         return ring_from_message(_answer(self._stub.DescribeRing, pb.DescribeRingRequest()))
 
     def member(self, name: str) -> RingMember | None:
-        return next((one for one in self.describe().members if one.name == name), None)
+        return next((member for member in self.describe().members if member.name == name), None)
 
     def topic(self, name: str) -> Topic:
         """Describes a topic with the owner and the leader epoch of each partition."""
@@ -85,7 +85,7 @@ class RingAdmin:
         """Waits until the metadata service knows that a member is not alive."""
 
         def is_dead(ring: RingDescription) -> bool:
-            return not any(one.is_alive for one in ring.members if one.name == name)
+            return not any(member.is_alive for member in ring.members if member.name == name)
 
         self.wait_until(is_dead, what=f"{name} that is not alive")
 

@@ -158,7 +158,7 @@ class SimulatedCluster:
         view = self.service.view
         if view.topics:
             topic = self.rng.choice(view.topics)
-            gone = [one.move_id for one in view.moves if one.topic_id == topic.topic_id]
+            gone = [move.move_id for move in view.moves if move.topic_id == topic.topic_id]
             await self.service.commit(Mutation(topics_gone=[topic], moves_gone=gone))
             self.service.scheduler.forget_topics([topic.topic_id])
             for partition in range(len(topic.partitions)):
@@ -320,12 +320,12 @@ class SimulatedCluster:
         """Checks the limit of moves; only a member that returns to its move may exceed it."""
         live = self.service.members.live_members
         under_way = {
-            one.move_id: {one.source, one.target}
-            for one in self.service.view.moves
-            if one.phase < MovePhase.COMMIT and {one.source, one.target} <= live
+            move.move_id: {move.source, move.target}
+            for move in self.service.view.moves
+            if move.phase < MovePhase.COMMIT and {move.source, move.target} <= live
         }
         begun = under_way.keys() - self._known_moves
-        self._known_moves |= {one.move_id for one in self.service.view.moves}
+        self._known_moves |= {move.move_id for move in self.service.view.moves}
         assert not begun or len(under_way) <= self.policy.moves_max
         for name in set().union(*(under_way[move_id] for move_id in begun)):
             count = sum(name in pair for pair in under_way.values())
@@ -346,6 +346,6 @@ class SimulatedCluster:
             log = self.nodes[owner].logs.get(key, Log())
             assert count is None or log.records == count
             assert not log.is_part
-            assert log.fence < leader_epoch, "nobody can append any more"
+            assert log.fence < leader_epoch, "no member can append any more"
             holders = [node.name for node in self.nodes.values() if key in node.logs]
             assert holders in ([], [owner]), "a copy was left behind"

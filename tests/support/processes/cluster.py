@@ -122,7 +122,7 @@ class Cluster:
         self.processes[METADATA].wait_for_line("gRPC on")
 
         def are_alive() -> bool:
-            alive = {one.name for one in self.ring.describe().members if one.is_alive}
+            alive = {member.name for member in self.ring.describe().members if member.is_alive}
             return alive.issuperset(members)
 
         self._wait(are_alive, what=f"{members} alive")

@@ -77,7 +77,9 @@ class EtcdCluster(Cluster):
                     described = ring.describe()
                 except grpc.RpcError:
                     return False
-            return {one.name for one in described.members if one.is_alive}.issuperset(members)
+            return {member.name for member in described.members if member.is_alive}.issuperset(
+                members
+            )
 
         self._wait(are_alive, what=f"{members} alive")
 

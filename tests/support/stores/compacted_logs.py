@@ -74,8 +74,8 @@ def stored(store: LogStore, log_key: bytes) -> list[bytes]:
 def pairs_by_offset(batches: Iterable[bytes]) -> dict[int, Pair]:
     found = {
         record.offset: (record.key or b"", record.value)
-        for one in batches
-        for record in read_records(one)
+        for batch in batches
+        for record in read_records(batch)
     }
     assert list(found) == sorted(found)
     return found

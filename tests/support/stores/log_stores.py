@@ -52,7 +52,7 @@ def reclaim(store: LogStore) -> Counter[int]:
 def batch_files(store: LogStore) -> list[dict[str, Any]]:
     """RocksDB's account of the files of batches: a generation comes first in their keys."""
     files = store._database.state.live_files()
-    return [one for one in files if one["start_key"][:1] in (b"\x00", b"\x80")]
+    return [file for file in files if file["start_key"][:1] in (b"\x00", b"\x80")]
 
 
 def store_batches(

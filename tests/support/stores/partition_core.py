@@ -71,7 +71,7 @@ def batch(
     producer: tuple[int, int, int] = (-1, -1, -1),
     timestamp_ms: int = 1_700_000_000_000,
 ) -> bytes:
-    """A batch of `count` records, whose values tell their number from `start` on."""
+    """A batch of `count` records, whose values contain their number from `start` on."""
     records = numbered(count, size=size, start=start)
     return record_batch(records, producer=producer, base_timestamp_ms=timestamp_ms)
 

@@ -11,7 +11,7 @@ UNKNOWN_MEMBER_ID, NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, MEMBER_ID_REQUIRED = 25,
 
 def subscription(*topics: str) -> bytes:
     """ConsumerProtocolSubscription, version 0, without user data."""
-    named = b"".join(struct.pack(">h", len(one)) + one.encode() for one in topics)
+    named = b"".join(struct.pack(">h", len(topic)) + topic.encode() for topic in topics)
     return struct.pack(">hi", 0, len(topics)) + named + struct.pack(">i", -1)
 
 

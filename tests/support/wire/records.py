@@ -32,7 +32,7 @@ class Read:
 
 
 def numbered(count: int, *, size: int = 20, start: int = 0) -> list[Record]:
-    """Records whose values tell their number, `size` bytes each."""
+    """Records whose values contain their number, `size` bytes each."""
     return [
         Record(value=b"%010d" % number + b"." * (size - 10))
         for number in range(start, start + count)
