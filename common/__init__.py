@@ -1,1 +1,1 @@
-"""What two services need and none owns. Imports no service."""
+"""Code that several services share. It imports no service."""

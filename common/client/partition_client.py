@@ -143,7 +143,7 @@ class GrpcPartitions(Partitions):
         return descriptions_from_message(response)
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """As `MemberConnection.abandon`; fetches and RPCs end with `close`."""
+        """See `MemberConnection.abandon`; fetches and RPCs end with `close`."""
         self._appends.abandon(error)
         self.coordinators.abandon(error)
 

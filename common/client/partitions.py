@@ -85,7 +85,7 @@ class RoutedPartitions(Partitions):
         return None if owner is None else owner.coordinators
 
     def append(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        """As `Partitions.append`, but with the leader epochs of the view."""
+        """Appends as `Partitions.append`, but with the leader epochs of the view."""
         if len(appends) == 1:
             # Fast path: most requests of many clients have one batch.
             placement = self._view.placement(*appends[0].log)
@@ -140,7 +140,7 @@ class RoutedPartitions(Partitions):
         )
 
     async def describe_logs(self, logs: Sequence[LogId]) -> list[LogDescription]:
-        """As `Partitions.describe_logs`. Without `logs` it skips owners that do not respond."""
+        """See `Partitions.describe_logs`. Without `logs` it skips owners that do not respond."""
         if not logs:
             requests = [owner.describe_logs([]) for owner in self._owners.all()]
             responses = await asyncio.gather(*requests, return_exceptions=True)

@@ -49,7 +49,7 @@ FastPath: TypeAlias = Callable[[bytes, ConnectionContext], PendingResponse | Non
 
 
 class RequestMode(Enum):
-    """When the requests of an API run, beside others of their connection (see `reply`)."""
+    """Concurrency of an API's requests with others of their connection (see `reply`)."""
 
     EXCLUSIVE = auto()  # `handle` is a coroutine function
     DEFERRED = auto()  # `handle` returns an `Operation`

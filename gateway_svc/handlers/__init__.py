@@ -1,4 +1,4 @@
-"""What the gateway answers: one file per API, and the way from a frame to the right one.
+"""Handlers of Kafka's APIs: one module or package per API.
 
 Handlers see messages and the ports of `common`; no bytes, no sockets, no gRPC.
 """

@@ -33,14 +33,14 @@ async def consumer_group_describe(
     request: ConsumerGroupDescribeRequest, context: RequestContext
 ) -> ConsumerGroupDescribeResponse:
     asked = without_duplicates(request.group_ids)
-    descriptions = [DescribeConsumerGroup(one) for one in asked if one]
+    descriptions = [DescribeConsumerGroup(group_id) for group_id in asked if group_id]
     found = await call_each(context.backends.coordinators, descriptions)
     operations = GROUP_OPERATIONS if request.include_authorized_operations else OPERATIONS_UNKNOWN
     view = context.backends.view
     unnamed = [
-        DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=one)
-        for one in asked
-        if not one
+        DescribedGroup(error_code=ErrorCode.INVALID_GROUP_ID, group_id=group_id)
+        for group_id in asked
+        if not group_id
     ]
     return ConsumerGroupDescribeResponse(
         groups=[
@@ -63,36 +63,36 @@ def _group(found: DescribedConsumerGroup, operations: int, view: ClusterView) ->
         group_epoch=found.group_epoch,
         assignment_epoch=found.assignment_epoch,
         assignor_name=found.assignor,
-        members=[_member(one, view) for one in found.members],
+        members=[_member(member, view) for member in found.members],
         authorized_operations=operations,
     )
 
 
-def _member(one: DescribedConsumerMember, view: ClusterView) -> Member:
+def _member(member: DescribedConsumerMember, view: ClusterView) -> Member:
     return Member(
-        member_id=one.member_id,
-        instance_id=one.instance_id,
-        rack_id=one.rack_id,
-        member_epoch=one.member_epoch,
-        client_id=one.client.client_id,
-        client_host=one.client.client_host,
-        subscribed_topic_names=one.subscribed_topic_names,
-        subscribed_topic_regex=one.subscribed_topic_regex or "",
-        assignment=_assignment(one.assignment, view),
-        target_assignment=_assignment(one.target, view),
-        member_type=one.member_type,
+        member_id=member.member_id,
+        instance_id=member.instance_id,
+        rack_id=member.rack_id,
+        member_epoch=member.member_epoch,
+        client_id=member.client.client_id,
+        client_host=member.client.client_host,
+        subscribed_topic_names=member.subscribed_topic_names,
+        subscribed_topic_regex=member.subscribed_topic_regex or "",
+        assignment=_assignment(member.assignment, view),
+        target_assignment=_assignment(member.target, view),
+        member_type=member.member_type,
     )
 
 
 def _assignment(owned: Sequence[OwnedPartitions], view: ClusterView) -> Assignment:
     """Converts an assignment, without deleted topics, which have no name."""
-    topics = [(view.topic_by_id(one.topic_id), one) for one in owned]
+    topics = [(view.topic_by_id(partitions.topic_id), partitions) for partitions in owned]
     return Assignment(
         topic_partitions=[
             TopicPartitions(
-                topic_id=topic.topic_id, topic_name=topic.name, partitions=one.partitions
+                topic_id=topic.topic_id, topic_name=topic.name, partitions=owned_of.partitions
             )
-            for topic, one in topics
+            for topic, owned_of in topics
             if topic is not None
         ]
     )

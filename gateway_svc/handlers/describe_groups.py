@@ -48,14 +48,14 @@ def _group(found: Found, operations: int, context: RequestContext) -> DescribedG
         protocol_data=found.protocol_name,
         members=[
             DescribedGroupMember(
-                member_id=one.member_id,
-                group_instance_id=one.group_instance_id,
-                client_id=one.client.client_id,
-                client_host=one.client.client_host,
-                member_metadata=one.metadata,
-                member_assignment=one.assignment,
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                client_id=member.client.client_id,
+                client_host=member.client.client_host,
+                member_metadata=member.metadata,
+                member_assignment=member.assignment,
             )
-            for one in found.members
+            for member in found.members
         ],
         authorized_operations=operations,
     )

@@ -53,7 +53,9 @@ async def find_coordinator(
 def _refused(request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     message = f"There are no coordinators of type {request.key_type}."
     refused = FIND_COORDINATOR.refuse(request, ErrorCode.INVALID_REQUEST)
-    coordinators = [replace(one, error_message=message) for one in refused.coordinators]
+    coordinators = [
+        replace(coordinator, error_message=message) for coordinator in refused.coordinators
+    ]
     return replace(refused, error_message=message, coordinators=coordinators)
 
 

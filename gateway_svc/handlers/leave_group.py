@@ -24,8 +24,8 @@ async def leave_group(request: LeaveGroupRequest, context: RequestContext) -> Le
         LeaveGroup(
             request.group_id,
             [
-                LeavingMember(one.member_id, one.group_instance_id, one.reason)
-                for one in request.members
+                LeavingMember(member.member_id, member.group_instance_id, member.reason)
+                for member in request.members
             ]
             if several
             else [LeavingMember(request.member_id)],
@@ -46,10 +46,10 @@ def _of_several(left: Left) -> LeaveGroupResponse:
         error_code=GROUP_ERRORS[left.refusal],
         members=[
             MemberResponse(
-                member_id=one.member_id,
-                group_instance_id=one.group_instance_id,
-                error_code=GROUP_ERRORS[one.refusal],
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                error_code=GROUP_ERRORS[member.refusal],
             )
-            for one in left.members
+            for member in left.members
         ],
     )

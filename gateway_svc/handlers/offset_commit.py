@@ -1,6 +1,6 @@
-"""OffsetCommit: where a group will go on reading. Answered when that is durable.
+"""OffsetCommit: commits offsets of a group. Responds when they are durable.
 
-Partitions that do not exist are refused here; the coordinator sees only those that do.
+Missing partitions are refused here; the coordinator receives only existing ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,36 +26,41 @@ from gateway_svc.wire.codec import encode
 from gateway_svc.wire.envelope import Encoded
 from gateway_svc.wire.error_code import ErrorCode
 
-#: Since this version clients know of member epochs (KIP-848).
+#: First version with member epochs (KIP-848).
 _EPOCHS_SINCE: Final = 9
-#: Since this version topics are named by their ids.
+#: First version with topic ids.
 _TOPIC_IDS_SINCE: Final = 10
-#: So many responses are remembered, of so many partitions at most.
-_REMEMBERED_MAX: Final = 4096
-_REMEMBERED_PARTITIONS_MAX: Final = 16
+#: Cached responses, and the most partitions of one.
+_CACHED_MAX: Final = 4096
+_CACHED_PARTITIONS_MAX: Final = 16
 
 
-class _Asked(NamedTuple):
-    """One partition: what is committed, or why nothing is."""
+class _RequestedCommit(NamedTuple):
+    """One partition with its commit, or with its error."""
 
     partition: int
     commit: OffsetToCommit | None
     error_code: ErrorCode = ErrorCode.NONE
 
 
-_Topics: TypeAlias = list[list[_Asked]]
+_Topics: TypeAlias = list[list[_RequestedCommit]]
 
 
 def offset_commit(
     request: OffsetCommitRequest, context: RequestContext
 ) -> OffsetCommitResponse | CoordinatorOperation[OffsetCommitResponse]:
-    asked = [
-        [_asked(topic, one, request, context) for one in topic.partitions]
+    requested = [
+        [_requested(topic, partition, request, context) for partition in topic.partitions]
         for topic in request.topics
     ]
-    commits = [one.commit for topic in asked for one in topic if one.commit is not None]
+    commits = [
+        partition.commit
+        for topic in requested
+        for partition in topic
+        if partition.commit is not None
+    ]
     if not commits and request.topics:
-        return _response(request, asked, context.api_version, CommitResult())
+        return _response(request, requested, context.api_version, CommitResult())
     committed = context.backends.coordinators.call(
         CommitOffsets(
             group_id=request.group_id,
@@ -67,26 +72,26 @@ def offset_commit(
             predates_epochs=context.api_version < _EPOCHS_SINCE,
         )
     )
-    respond = partial(_answer, request, asked, context.api_version)
+    respond = partial(_answer, request, requested, context.api_version)
     return CoordinatorOperation(OFFSET_COMMIT, request, committed, respond)
 
 
 def _answer(
-    request: OffsetCommitRequest, asked: _Topics, version: int, result: CommitResult
+    request: OffsetCommitRequest, requested: _Topics, version: int, result: CommitResult
 ) -> OffsetCommitResponse | Encoded:
     """Most commits are taken whole, and members commit the same partitions again and again."""
-    count = sum(map(len, asked))
+    count = sum(map(len, requested))
     taken = result.refusal is None and len(result.refusals) == count and not any(result.refusals)
-    if not taken or count > _REMEMBERED_PARTITIONS_MAX:
-        return _response(request, asked, version, result)
+    if not taken or count > _CACHED_PARTITIONS_MAX:
+        return _response(request, requested, version, result)
     partitions = [
-        (topic.name, topic.topic_id, tuple([one.partition for one in partitions]))
-        for topic, partitions in zip(request.topics, asked, strict=True)
+        (topic.name, topic.topic_id, tuple([partition.partition for partition in partitions]))
+        for topic, partitions in zip(request.topics, requested, strict=True)
     ]
     return _taken(version, tuple(partitions))
 
 
-@lru_cache(_REMEMBERED_MAX)
+@lru_cache(_CACHED_MAX)
 def _taken(version: int, topics: tuple[tuple[str, bytes, tuple[int, ...]], ...]) -> Encoded:
     """The response to a commit of these partitions: topics by name, id and indexes."""
     response = OffsetCommitResponse(
@@ -94,7 +99,9 @@ def _taken(version: int, topics: tuple[tuple[str, bytes, tuple[int, ...]], ...])
             OffsetCommitResponseTopic(
                 name=name,
                 topic_id=topic_id,
-                partitions=[OffsetCommitResponsePartition(partition_index=one) for one in indexes],
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=index) for index in indexes
+                ],
             )
             for name, topic_id, indexes in topics
         ]
@@ -103,47 +110,47 @@ def _taken(version: int, topics: tuple[tuple[str, bytes, tuple[int, ...]], ...])
 
 
 def _response(
-    request: OffsetCommitRequest, asked: _Topics, version: int, result: CommitResult
+    request: OffsetCommitRequest, requested: _Topics, version: int, result: CommitResult
 ) -> OffsetCommitResponse:
-    errors = (GROUP_ERRORS[one] for one in _each(result, sum(map(len, asked))))
+    errors = (GROUP_ERRORS[refusal] for refusal in _each(result, sum(map(len, requested))))
     if version >= _TOPIC_IDS_SINCE:
         # The topic that has the name now is not the one that the client means.
         unknown, unknown_id = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID
-        errors = (unknown_id if one is unknown else one for one in errors)
+        errors = (unknown_id if error is unknown else error for error in errors)
     return OffsetCommitResponse(
         topics=[
             OffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[_partition(one, errors) for one in partitions],
+                partitions=[_partition(partition, errors) for partition in partitions],
             )
-            for topic, partitions in zip(request.topics, asked, strict=True)
+            for topic, partitions in zip(request.topics, requested, strict=True)
         ]
     )
 
 
-def _asked(
+def _requested(
     topic: OffsetCommitRequestTopic,
-    one: OffsetCommitRequestPartition,
+    partition: OffsetCommitRequestPartition,
     request: OffsetCommitRequest,
     context: RequestContext,
-) -> _Asked:
-    index = one.partition_index
+) -> _RequestedCommit:
+    index = partition.partition_index
     named = topic.topic_id if context.api_version >= _TOPIC_IDS_SINCE else topic.name
     found = resolve_partition(context.backends.view, named, index)
     if isinstance(found, ErrorCode):
-        return _Asked(index, None, found)
+        return _RequestedCommit(index, None, found)
     commit = OffsetToCommit(
         found.topic.name,
         index,
-        one.committed_offset,
-        one.committed_leader_epoch,
-        one.committed_metadata or "",
+        partition.committed_offset,
+        partition.committed_leader_epoch,
+        partition.committed_metadata or "",
         found.topic.topic_id,
         request.retention_time_ms,
-        max(one.commit_timestamp, 0),
+        max(partition.commit_timestamp, 0),
     )
-    return _Asked(index, commit)
+    return _RequestedCommit(index, commit)
 
 
 def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:
@@ -154,8 +161,10 @@ def _each(result: CommitResult, count: int) -> Iterator[GroupRefusal | None]:
     return iter(each)
 
 
-def _partition(asked: _Asked, errors: Iterator[ErrorCode]) -> OffsetCommitResponsePartition:
-    error_code = asked.error_code
-    if asked.commit is not None:
+def _partition(
+    requested: _RequestedCommit, errors: Iterator[ErrorCode]
+) -> OffsetCommitResponsePartition:
+    error_code = requested.error_code
+    if requested.commit is not None:
         error_code = next(errors)
-    return OffsetCommitResponsePartition(partition_index=asked.partition, error_code=error_code)
+    return OffsetCommitResponsePartition(partition_index=requested.partition, error_code=error_code)

@@ -34,7 +34,7 @@ async def offset_delete(
     deleted = await context.backends.coordinators.call(DeleteOffsets(request.group_id, topics))
     if deleted.refusal is not None:
         return OFFSET_DELETE.refuse(request, GROUP_ERRORS[deleted.refusal])
-    errors = (GROUP_ERRORS[one] for one in deleted.refusals)
+    errors = (GROUP_ERRORS[refusal] for refusal in deleted.refusals)
     return OffsetDeleteResponse(
         topics=[
             OffsetDeleteResponseTopic(

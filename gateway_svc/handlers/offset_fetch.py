@@ -1,4 +1,4 @@
-"""OffsetFetch: where groups will go on reading; one group up to version 7, several from 8 on."""
+"""OffsetFetch: committed offsets of one group, or from version 8 on of several."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
@@ -31,9 +31,9 @@ from gateway_svc.wire.apis.offset_fetch import (
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
 
-#: Since this version several groups may be asked for (KIP-709).
+#: First version with several groups (KIP-709).
 _SEVERAL_SINCE: Final = 8
-#: Since this version topics are named by their ids.
+#: First version with topic ids.
 _TOPIC_IDS_SINCE: Final = 10
 
 
@@ -41,19 +41,20 @@ _TOPIC_IDS_SINCE: Final = 10
 async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
     if context.api_version >= _SEVERAL_SINCE:
         groups = await gather_bounded(
-            lambda one: _group(one, request.require_stable, context), _asked_once(request.groups)
+            lambda one: _group(one, request.require_stable, context),
+            _without_repetitions(request.groups),
         )
         return OffsetFetchResponse(groups=groups)
-    asked = (
+    requested = (
         None
         if request.topics is None
         else [
-            TopicPartitions(one.name, one.partition_indexes, _topic_id(one.name, context))
-            for one in request.topics
+            TopicPartitions(topic.name, topic.partition_indexes, _topic_id(topic.name, context))
+            for topic in request.topics
         ]
     )
     fetched = await context.backends.coordinators.call(
-        FetchOffsets(request.group_id, asked, require_stable=request.require_stable)
+        FetchOffsets(request.group_id, requested, require_stable=request.require_stable)
     )
     if fetched.refusal is not None:
         return OFFSET_FETCH.refuse(request, GROUP_ERRORS[fetched.refusal])
@@ -63,77 +64,81 @@ async def offset_fetch(request: OffsetFetchRequest, context: RequestContext) -> 
                 name=name,
                 partitions=[
                     OffsetFetchResponsePartition(
-                        partition_index=one.partition,
-                        committed_offset=one.offset,
-                        committed_leader_epoch=one.leader_epoch,
-                        metadata=one.metadata,
-                        error_code=GROUP_ERRORS[one.refusal],
+                        partition_index=committed.partition,
+                        committed_offset=committed.offset,
+                        committed_leader_epoch=committed.leader_epoch,
+                        metadata=committed.metadata,
+                        error_code=GROUP_ERRORS[committed.refusal],
                     )
-                    for one in offsets
+                    for committed in offsets
                 ],
             )
-            for name, offsets in _by_topic(asked, fetched)
+            for name, offsets in _by_topic(requested, fetched)
         ]
     )
 
 
-def _asked_once(groups: Sequence[OffsetFetchRequestGroup]) -> list[OffsetFetchRequestGroup]:
-    """Without repetitions of groups of which all offsets are asked: there may be thousands."""
+def _without_repetitions(
+    groups: Sequence[OffsetFetchRequestGroup],
+) -> list[OffsetFetchRequestGroup]:
+    """Drops repeated requests of all offsets of a group, of which there may be thousands."""
     all_of: set[str] = set()
     once = []
-    for one in groups:
-        if one.topics is None:
-            if one.group_id in all_of:
+    for group in groups:
+        if group.topics is None:
+            if group.group_id in all_of:
                 continue
-            all_of.add(one.group_id)
-        once.append(one)
+            all_of.add(group.group_id)
+        once.append(group)
     return once
 
 
 async def _group(
-    asked: OffsetFetchRequestGroup, require_stable: bool, context: RequestContext
+    requested: OffsetFetchRequestGroup, require_stable: bool, context: RequestContext
 ) -> OffsetFetchResponseGroup:
-    unknown = [one for one in asked.topics or () if _name(one, context) is None]
-    known = None if asked.topics is None else _known(asked.topics, context)
+    unknown = [topic for topic in requested.topics or () if _name(topic, context) is None]
+    known = None if requested.topics is None else _known(requested.topics, context)
     fetched = await _fetched(
         FetchOffsets(
-            asked.group_id,
+            requested.group_id,
             known,
-            asked.member_id,
-            asked.member_epoch,
+            requested.member_id,
+            requested.member_epoch,
             require_stable,
         ),
         context,
     )
     if fetched.refusal is not None:
         error_code = GROUP_ERRORS[fetched.refusal]
-        return OffsetFetchResponseGroup(group_id=asked.group_id, topics=[], error_code=error_code)
+        return OffsetFetchResponseGroup(
+            group_id=requested.group_id, topics=[], error_code=error_code
+        )
     return OffsetFetchResponseGroup(
-        group_id=asked.group_id,
-        topics=[*_topics(known, fetched, context), *(_unknown(one) for one in unknown)],
+        group_id=requested.group_id,
+        topics=[*_topics(known, fetched, context), *(_unknown(topic) for topic in unknown)],
     )
 
 
-async def _fetched(asked: FetchOffsets, context: RequestContext) -> FetchedOffsets:
-    """A coordinator that does not answer is the trouble of its own groups only."""
+async def _fetched(requested: FetchOffsets, context: RequestContext) -> FetchedOffsets:
+    """Fetches the offsets of one group; a lost coordinator is an error of that group only."""
     try:
-        return await context.backends.coordinators.call(asked)
+        return await context.backends.coordinators.call(requested)
     except BackendUnavailable:
         return FetchedOffsets(refusal=GroupRefusal.COORDINATOR_NOT_AVAILABLE)
 
 
-def _name(asked: OffsetFetchRequestTopics, context: RequestContext) -> str | None:
-    """None for a topic id that no topic has."""
+def _name(requested: OffsetFetchRequestTopics, context: RequestContext) -> str | None:
+    """Returns the topic's name; None for an unknown topic id."""
     if context.api_version < _TOPIC_IDS_SINCE:
-        return asked.name
-    topic = context.backends.view.topic_by_id(asked.topic_id)
+        return requested.name
+    topic = context.backends.view.topic_by_id(requested.topic_id)
     return None if topic is None else topic.name
 
 
 def _known(
     topics: Sequence[OffsetFetchRequestTopics], context: RequestContext
 ) -> list[TopicPartitions]:
-    named = ((_name(one, context), one.partition_indexes) for one in topics)
+    named = ((_name(topic, context), topic.partition_indexes) for topic in topics)
     return [
         TopicPartitions(name, indexes, _topic_id(name, context))
         for name, indexes in named
@@ -142,60 +147,60 @@ def _known(
 
 
 def _topic_id(name: str, context: RequestContext) -> bytes:
-    """The id for which offsets of the topic count; empty where it is not known here."""
+    """Returns the current id of the topic; empty if it is unknown."""
     topic = context.backends.view.topic(name)
     return b"" if topic is None else topic.topic_id
 
 
 def _by_topic(
-    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets
+    requested: Sequence[TopicPartitions] | None, fetched: FetchedOffsets
 ) -> Iterator[tuple[str, list[CommittedOffset]]]:
-    """Each topic that was asked for, also without partitions (KafkaApis); all for None."""
-    if asked is None:
+    """Yields each requested topic, also without partitions (KafkaApis); all topics for None."""
+    if requested is None:
         for name, of_topic in groupby(fetched.offsets, key=lambda one: one.topic):
             yield name, list(of_topic)
         return
     offsets = iter(fetched.offsets)
-    for topic in asked:
+    for topic in requested:
         yield topic.topic, list(islice(offsets, len(topic.partitions)))
 
 
 def _topics(
-    asked: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, context: RequestContext
+    requested: Sequence[TopicPartitions] | None, fetched: FetchedOffsets, context: RequestContext
 ) -> list[OffsetFetchResponseTopics]:
     found: list[OffsetFetchResponseTopics] = []
-    for name, offsets in _by_topic(asked, fetched):
+    for name, offsets in _by_topic(requested, fetched):
         topic = context.backends.view.topic(name)
         if topic is None and context.api_version >= _TOPIC_IDS_SINCE:
-            # Of a topic that was deleted a moment ago: it has no id to be told by.
+            # The topic was deleted meanwhile and has no id.
             continue
         found.append(
             OffsetFetchResponseTopics(
                 name=name,
                 topic_id=ZERO_UUID if topic is None else topic.topic_id,
-                partitions=[_partition(one) for one in offsets],
+                partitions=[_partition(committed) for committed in offsets],
             )
         )
     return found
 
 
-def _partition(one: CommittedOffset) -> OffsetFetchResponsePartitions:
+def _partition(committed: CommittedOffset) -> OffsetFetchResponsePartitions:
     return OffsetFetchResponsePartitions(
-        partition_index=one.partition,
-        committed_offset=one.offset,
-        committed_leader_epoch=one.leader_epoch,
-        metadata=one.metadata,
-        error_code=GROUP_ERRORS[one.refusal],
+        partition_index=committed.partition,
+        committed_offset=committed.offset,
+        committed_leader_epoch=committed.leader_epoch,
+        metadata=committed.metadata,
+        error_code=GROUP_ERRORS[committed.refusal],
     )
 
 
-def _unknown(asked: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics:
+def _unknown(requested: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics:
     return OffsetFetchResponseTopics(
-        topic_id=asked.topic_id,
+        topic_id=requested.topic_id,
         partitions=[
             OffsetFetchResponsePartitions(
                 partition_index=index, error_code=ErrorCode.UNKNOWN_TOPIC_ID
             )
-            for index in asked.partition_indexes
+            for index in requested.partition_indexes
         ],
     )

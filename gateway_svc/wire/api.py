@@ -1,4 +1,4 @@
-"""What one Kafka API is: its key, its versions, its two messages, and how it says no."""
+"""Declaration of one Kafka API: key, versions, request and response, and its error response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -51,8 +51,8 @@ class _Decoder:
     def message(self, message_type: type, path: str) -> str:
         """Reads a message. Returns the local that holds it."""
         shape = layout(message_type, self._version)
-        values = {one.name: self._value(one, f"{path}.{one.name}") for one in shape.present}
-        values |= {one.name: self._default(one) for one in shape.absent}
+        values = {field.name: self._value(field, f"{path}.{field.name}") for field in shape.present}
+        values |= {field.name: self._default(field) for field in shape.absent}
         if self._flexible:
             values |= self._tagged_fields(shape, path)
         else:

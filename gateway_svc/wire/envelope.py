@@ -1,4 +1,4 @@
-"""What is around every message: the headers of requests and responses, and the length prefix.
+"""Headers of requests and responses, and the length prefix of every message.
 
 Request header (RequestHeader.json): key, version, correlation id, client id and, in flexible
 versions, tagged fields. The client id has a classic int16 length even there. Response header
@@ -17,7 +17,7 @@ from gateway_svc.wire.decoder import ELEMENTS_MAX, MALFORMED
 from gateway_svc.wire.varints import oversized, read_uvarint, skip_tagged_fields
 from gateway_svc.wire.violations import ProtocolViolation
 
-#: A response that is bytes already, without its header: whoever made it knew the version.
+#: An encoded response without its header; its maker has chosen the version.
 Encoded = bytes
 
 _REQUEST_START = Struct(">hhih")
@@ -46,7 +46,7 @@ class RequestHeader(NamedTuple):
 
 
 def kind_of(api_key: int, version: int) -> bytes:
-    """What every frame of the API and version begins with."""
+    """The bytes that every frame of the API and version begins with."""
     return _KIND.pack(api_key, version)
 
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ErrorCode(IntEnum):
-    """What a response says about a request, a topic, a partition, a group.
+    """Error of a request, a topic, a partition or a group.
 
     Which of them a client retries is its own table (`RetriableException` in Java).
     """

@@ -1,4 +1,4 @@
-"""How a message is declared: which field, of which wire type, in which versions.
+"""Declaration of messages: fields, their wire types and versions.
 
 One typed class per message holds every version of it. A field that some version does not have must
 have a default, and that is what a reader of that version finds. Knows nothing of bytes: `codec`
@@ -65,7 +65,7 @@ RecordChunks = bytes | memoryview | list[bytes] | list[bytes | memoryview] | Non
 
 
 class FieldPlacement(NamedTuple):
-    """Where a field is on the wire. Versions are inclusive; `nullable_since` None: never null.
+    """Versions of a field on the wire, inclusive; `nullable_since` None means never null.
 
     A nullable message has a byte before it that says whether it is there (KIP-893).
     """
@@ -157,7 +157,9 @@ def size_min(wire_type: WireType, version: int, *, flexible: bool) -> int:
         case _:
             present = layout(wire_type, version).present
             tags = 1 if flexible else 0
-            return tags + sum(_field_size_min(one, version, flexible=flexible) for one in present)
+            return tags + sum(
+                _field_size_min(field, version, flexible=flexible) for field in present
+            )
 
 
 def _field_size_min(one: Field, version: int, *, flexible: bool) -> int:

@@ -57,7 +57,7 @@ class Source:
     def text(self) -> str:
         opening = [
             f"def {self._name}({self._parameters}):",
-            *(f"    {one}" for one in self._opening),
+            *(f"    {line}" for line in self._opening),
         ]
         return "\n".join([*opening, *self._lines, ""])
 

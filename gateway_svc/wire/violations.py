@@ -1,4 +1,4 @@
-"""What is wrong with a peer, as opposed to what is wrong with us."""
+"""The exception for violations of the protocol by a peer."""
 
 
 class ProtocolViolation(Exception):

@@ -54,7 +54,7 @@ class WriteSource(Source):
             self.fixed(classic_code, size)
 
     def size_of(self, expression: str) -> str:
-        """What announces a size: compact forms are one more than it, for 0 is null (KIP-482)."""
+        """The length before a value: compact lengths are one more, because 0 is null (KIP-482)."""
         return f"{expression} + 1" if self._flexible else expression
 
     @property
@@ -76,7 +76,7 @@ class WriteSource(Source):
 
     @contextmanager
     def aside(self) -> Iterator[str]:
-        """What is written inside is collected: yields the expression of those bytes."""
+        """Collects the lines written inside; yields the expression of their bytes."""
         self.flush()
         pieces, put, before = self.name("pieces"), self.name("put"), self._put
         self.line(f"{pieces} = []")

@@ -95,7 +95,7 @@ class AppendStreamClient:
             reachability.on_lost(self._stream.abandon)
 
     def submit(self, appends: Sequence[Append], *, acks: int) -> "Future[list[AppendResult]]":
-        """As `Partitions.append`. Appends are sent in the order of the calls."""
+        """Sends appends; see `Partitions.append`. They are sent in the order of the calls."""
         submission = AppendCall(len(appends))
         now = self._loop.time()
         for position, append in enumerate(appends):
@@ -104,12 +104,12 @@ class AppendStreamClient:
         return submission.future
 
     def send(self, *items: QueuedAppend) -> None:
-        """As `AppendChannel.send`."""
+        """See `AppendChannel.send`."""
         self._queue.extend(items)
         self._stream.wake()
 
     def notify_when_answered(self, log: LogId, on_drained: OnDrained) -> bool:
-        """As `AppendChannel.notify_when_answered`."""
+        """See `AppendChannel.notify_when_answered`."""
         in_flight = chain(self._unanswered.values(), self._queue)
         remaining = sum(item.append.log == log for item in in_flight)
         if remaining:
@@ -118,11 +118,11 @@ class AppendStreamClient:
 
     @property
     def is_lost(self) -> bool:
-        """As `AppendChannel.is_lost`."""
+        """See `AppendChannel.is_lost`."""
         return self._reachability is not None and self._reachability.is_lost
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """As `BatchingStream.abandon`."""
+        """See `BatchingStream.abandon`."""
         self._stream.abandon(error)
 
     async def close(self) -> None:

@@ -79,7 +79,7 @@ class PendingAppends:
     def requeue(
         self, owner: AppendChannel, append_id: int, item: QueuedAppend, result: AppendResult
     ) -> None:
-        """As `RejectHandler.requeue`."""
+        """See `RejectHandler.requeue`."""
         if isinstance(item.callback, Probe):
             item.callback.complete(item.position, result)
             return
@@ -96,7 +96,7 @@ class PendingAppends:
         self._advance(pending)
 
     def on_owner_lost(self, name: str, lost: Sequence[QueuedAppend]) -> None:
-        """As `RejectHandler.on_owner_lost`. A restarted owner may not know its logs at first."""
+        """See `RejectHandler.on_owner_lost`. A restarted owner may not know its logs at first."""
         self.direct.remove_owned_by(name)
         self._gaps.expire()
         self._gaps.open(lost)

@@ -20,7 +20,7 @@ class ProducerGaps:
         self._logs: dict[LogId, SequenceGaps] = {}
 
     def admit(self, item: QueuedAppend) -> bool:
-        """As `SequenceGaps.admit`."""
+        """See `SequenceGaps.admit`."""
         gaps = self._logs.get(item.append.log)
         batch = producer_batch(item.append.batch) if gaps else None
         return gaps is None or batch is None or gaps.admit(batch, self._loop.time())

@@ -74,7 +74,7 @@ class FetchStreamClient:
         return self._ends_waits
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        """As `Partitions.fetch`. Raises `MethodUnimplemented` if the owner has no FetchStream."""
+        """See `Partitions.fetch`. Raises `MethodUnimplemented` if the owner has no FetchStream."""
         fetch_id = self._next_id
         self._next_id += 1
         fetch = self._pending[fetch_id] = _PendingFetch(self._loop.create_future())

@@ -98,7 +98,7 @@ class CallStreamClient:
         return future
 
     def abandon(self, error: BackendUnavailable) -> None:
-        """As `BatchingStream.abandon`."""
+        """See `BatchingStream.abandon`."""
         self._stream.abandon(error)
 
     async def close(self) -> None:

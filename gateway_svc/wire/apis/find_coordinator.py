@@ -34,7 +34,7 @@ class FindCoordinatorRequest:
 
 @message
 class Coordinator:
-    """Where the coordinator of `key` is; node -1 with an error."""
+    """Address of the coordinator of `key`; node -1 with an error."""
 
     key: str = wire(STRING)
     node_id: int = wire(INT32)

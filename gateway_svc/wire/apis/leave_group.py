@@ -1,4 +1,4 @@
-"""LeaveGroup (key 13), versions 0-5: members leave a classic group, so that nobody waits for them.
+"""LeaveGroup (key 13), versions 0-5: members leave a classic group at once.
 
 Versions:
     0: one member
@@ -18,7 +18,7 @@ from gateway_svc.wire.schema import ERROR_CODE, INT32, STRING, ArrayOf, message,
 
 @message
 class MemberIdentity:
-    """An empty `member_id` with an instance id: whoever has that instance id now."""
+    """An empty `member_id` with an instance id names the current member of that instance id."""
 
     member_id: str = wire(STRING)
     group_instance_id: str | None = wire(STRING, default=None, nullable_since=3)

@@ -1,4 +1,4 @@
-"""SyncGroup (key 14), versions 0-5: the leader hands over the assignment, everybody gets theirs.
+"""SyncGroup (key 14), versions 0-5: the leader sends, and each member gets its assignment.
 
 Versions:
     0: group, generation, member, assignments

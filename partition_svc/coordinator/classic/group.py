@@ -72,7 +72,7 @@ class ClassicGroup:
         self._state = next_state(self._state, event)
 
     def transition_at(self, event: ClassicGroupEvent, result: CoordinatorResult) -> None:
-        """As `transition`; sets `state_since_ms`, which is stored with the group."""
+        """Takes a transition, and sets `state_since_ms`, which is stored with the group."""
         self.transition(event)
         self.state_since_ms = result.wall_ms
 

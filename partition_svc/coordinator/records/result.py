@@ -1,4 +1,4 @@
-"""What a group wants done, as values: records to write, answers to give once they are written."""
+"""Results of calls to a group as values: records to write, and replies for afterwards."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ Record: TypeAlias = GroupRecord | OffsetRecord | ConsumerRecord
 
 @dataclass(slots=True)
 class CoordinatorResult:
-    """What one call to a group, made at `now_ms`, comes to.
+    """Result of one call to a group at `now_ms`.
 
     Records are written in this order, after those of the group's calls before. The replies go out
     when these records and all earlier ones of the group are durable, also where there are none
