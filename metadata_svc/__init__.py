@@ -1,5 +1,4 @@
-"""The metadata service: topics, configs, who is alive, who owns what, producer ids.
+"""The metadata service: topics, configs, liveness, partition placement, producer ids.
 
-`core.py` is the service as the rest of ringlog sees it (the port `common.ports.metadata.Metadata`);
-`servicer.py` puts it on the wire.
+`core.py` implements the port `common.ports.metadata.Metadata`; `servicer.py` serves it over gRPC.
 """

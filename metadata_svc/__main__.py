@@ -1,4 +1,4 @@
-"""`python -m metadata_svc`: the metadata service as a process of its own."""
+"""Command `python -m metadata_svc`: runs the metadata service as a separate process."""
 
 import os
 import sys
@@ -14,10 +14,10 @@ from metadata_svc.store_config import StoreSettings
 
 
 def main() -> int:
-    """The exit status: 0 stopped by a signal, 1 could not run; wrong settings end it with 2."""
+    """Returns 0 if stopped by a signal, 1 if it failed; exits with 2 on invalid settings."""
     configuration = read_settings(
         "metadata_svc",
-        "The metadata service of ringlog: topics, configs, who is alive, who owns what.",
+        "The metadata service of ringlog: topics, configs, liveness, partition placement.",
         [MetadataSettings, StoreSettings, TopicDefaults, ProcessSettings],
         arguments=sys.argv[1:],
         environment=os.environ,

@@ -1,4 +1,4 @@
-"""The metadata service put together: from settings to a core, and to a server of its own."""
+"""Assembly of the metadata service: from settings to a core, and to a gRPC server."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from metadata_svc.topics.create import Defaults
 
 log = logging.getLogger(__name__)
 
-#: How long calls in flight may take to end.
+#: Time limit for calls in flight when the server stops.
 _STOP_GRACE_S = 1.0
 
 
@@ -30,10 +30,10 @@ _STOP_GRACE_S = 1.0
 async def open_core(
     settings: MetadataSettings, topic_defaults: Any
 ) -> AsyncIterator[LocalMetadata]:
-    """A core on the store in `data.dir`, open for as long as the context is.
+    """Opens a core on the store in `data.dir` and closes it when the context ends.
 
     Raises:
-        KvStoreFailed: the store cannot be opened or read; another process may hold it.
+        KvStoreFailed: the store cannot be opened or read; another process may have locked it.
     """
     store = await asyncio.to_thread(RocksKvStore, Path(settings.data_dir))
     core = _core(settings, store)
@@ -50,20 +50,20 @@ async def serve(
     stop: asyncio.Event,
     where: StoreSettings | None = None,
 ) -> None:
-    """Runs the service until `stop` is set. It keeps its state in `data.dir` unless told `where`.
+    """Runs the service until `stop` is set, with its state in `data.dir` or as `where` says.
 
     Raises:
         KvStoreFailed: the store cannot be opened or read.
-        AddressTaken: nothing can listen on `grpc.listen`.
-        LeadershipLost: on etcd, another may lead now.
+        AddressTaken: the server cannot listen on `grpc.listen`.
+        LeadershipLost: on etcd, another process may lead now.
     """
     if where is not None and where.store == ETCD:
         await _serve_on_etcd(settings, topic_defaults, stop, where)
     else:
-        await _serve_alone(settings, topic_defaults, stop)
+        await _serve_on_rocksdb(settings, topic_defaults, stop)
 
 
-async def _serve_alone(
+async def _serve_on_rocksdb(
     settings: MetadataSettings, topic_defaults: Any, stop: asyncio.Event
 ) -> None:
     async with open_core(settings, topic_defaults) as core:
@@ -71,8 +71,8 @@ async def _serve_alone(
         server = RpcServer(services, address=settings.grpc_listen)
         await server.start()
         try:
-            for one in services:
-                await server.set_serving(one.name, True)
+            for rpc_service in services:
+                await server.set_serving(rpc_service.name, True)
             tell_of_moves(core, server)
             await server.set_ready(True)
             await stop.wait()
@@ -87,7 +87,7 @@ async def _serve_on_etcd(
     try:
         client = EtcdClient(where.endpoints, where.tls)
     except OSError as error:
-        raise KvStoreFailed(f"cannot read a file of etcd.ssl: {error}") from error
+        raise KvStoreFailed(f"cannot read a file named by etcd.ssl.*: {error}") from error
     with client:
         candidate = Candidate(
             where,

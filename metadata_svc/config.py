@@ -1,7 +1,7 @@
-"""The metadata service's settings, under Kafka's names where Apache Kafka has them.
+"""Settings of the metadata service, with Kafka's names where Apache Kafka has them.
 
-The defaults of topics are settings too: one for each broker config in the table of topic configs.
-They are checked as the topic configs that they stand for.
+Topic defaults are settings too: one for each broker config in the table of topic configs, with the
+checks of its topic config.
 """
 
 from collections.abc import Callable
@@ -33,28 +33,28 @@ class MetadataSettings:
     """The metadata service."""
 
     data_dir: str = setting(
-        "data.dir", flag="--data-dir", default="data/metadata", doc="Where metadata is kept."
+        "data.dir", flag="--data-dir", default="data/metadata", doc="Directory of the metadata."
     )
     grpc_listen: str = setting(
         "grpc.listen",
         flag="--grpc-listen",
         default="0.0.0.0:9392",
-        doc="Address of the gRPC server, host:port; port 0 takes a free one.",
+        doc="Listen address of the gRPC server, host:port; port 0 picks a free port.",
     )
     num_partitions: int = setting(
         NUM_PARTITIONS,
         default=1,
         low=1,
         high=PARTITIONS_PER_REQUEST_MAX,
-        doc="Partitions of a topic that is created without saying how many.",
+        doc="Number of partitions of a topic that is created without a number.",
     )
     default_replication_factor: int = setting(
         DEFAULT_REPLICATION_FACTOR,
         default=1,
         low=1,
         high=2**15 - 1,
-        doc="Replication factor of a topic that is created without one. Whatever it is, ringlog "
-        "keeps one copy; like Kafka it refuses a factor above the number of live gateways.",
+        doc="Replication factor of a topic that is created without one. ringlog keeps one copy "
+        "with any factor; like Kafka it rejects a factor above the number of live gateways.",
     )
     lease_ms: int = setting(
         "broker.session.timeout.ms",
@@ -62,28 +62,28 @@ class MetadataSettings:
         low=100,
         high=INT_MAX,
         unit="ms",
-        doc="How long a gateway or a partition service lives without being heard of.",
+        doc="Time without a message after which a gateway or partition service counts as dead.",
     )
     ring_join: str = setting(
         "ring.join",
         default="auto",
         choices=("auto", "manual"),
-        doc="Whether a partition service that was not known before is in the ring at once, or "
-        "only after `ringlog ring add`. One that was drained stays out in both cases.",
+        doc="'auto': a new partition service joins the ring when it registers. 'manual': it joins "
+        "with `ringlog ring add`. A drained one stays out of the ring in both cases.",
     )
     ring_moves_max: int = setting(
         "ring.moves.max",
         default=4,
         low=1,
         high=1_000,
-        doc="Partitions that are on their way from one partition service to another at once.",
+        doc="Maximum number of concurrent moves of partitions between partition services.",
     )
     ring_moves_per_member_max: int = setting(
         "ring.moves.per.member.max",
         default=2,
         low=1,
         high=1_000,
-        doc="How many of them may come from or go to one partition service.",
+        doc="Maximum number of concurrent moves from or to one partition service.",
     )
     ring_move_fence_timeout_ms: int = setting(
         "ring.move.fence.timeout.ms",
@@ -91,13 +91,13 @@ class MetadataSettings:
         low=100,
         high=INT_MAX,
         unit="ms",
-        doc="How long a moving partition may take no appends before its move is given up and "
-        "tried again later.",
+        doc="Time for which a move may block appends to its partition; then the move is rolled "
+        "back and retried later.",
     )
 
 
 def ring_policy(own: MetadataSettings) -> RingPolicy:
-    """How the ring behaves."""
+    """Returns the settings of the ring and its moves."""
     return RingPolicy(
         joins=own.ring_join == "auto",
         moves_max=own.ring_moves_max,
@@ -107,12 +107,15 @@ def ring_policy(own: MetadataSettings) -> RingPolicy:
 
 
 def _topic_default(config: TopicConfig, synonym: BrokerSynonym) -> tuple[str, Any, Any]:
-    """A field for one broker config. Not set unless somebody sets it: sources are told apart."""
+    """Returns a settings field for one broker config.
+
+    Its default is None, since DescribeConfigs distinguishes set values from defaults.
+    """
     kind = int if synonym.factor != 1 else _KINDS[config.type]
     field = setting(
         synonym.name,
         default=None,
-        doc=f"Default of the topic config {config.name}, which is {config.default or 'empty'}.",
+        doc=f"Default of the topic config {config.name}; {config.default or 'empty'} if not set.",
         check=_check(config, synonym),
     )
     return synonym.name.replace(".", "_"), kind | None, field
@@ -129,12 +132,12 @@ def _check_defaults(defaults: Any) -> None:
 
 
 def _given(instance: Any) -> dict[str, str]:
-    """What somebody set, by setting name."""
-    values = ((one.name, value_of(instance, one)) for one in declared(type(instance)))
+    """Returns the values that were set, by setting name."""
+    values = ((item.name, value_of(instance, item)) for item in declared(type(instance)))
     return {name: as_text(value) for name, value in values if value is not None}
 
 
-#: Settings class with a field for each broker config that gives a topic config its default.
+#: Settings class with a field for each broker config that is the default of a topic config.
 TopicDefaults: Final[type[Any]] = make_dataclass(
     "TopicDefaults",
     [
@@ -143,7 +146,7 @@ TopicDefaults: Final[type[Any]] = make_dataclass(
         for synonym in config.synonyms
     ],
     namespace={
-        "__doc__": "Defaults of topics; each topic can have a value of its own.",
+        "__doc__": "Topic defaults; each topic can override them.",
         "__post_init__": _check_defaults,
     },
     frozen=True,
@@ -153,7 +156,7 @@ TopicDefaults: Final[type[Any]] = make_dataclass(
 
 
 def broker_configs(own: MetadataSettings, topic_defaults: Any) -> dict[str, str]:
-    """What every watcher is told: the defaults of topics that were set, and of their creation."""
+    """Returns the broker configs sent to watchers: creation defaults and set topic defaults."""
     return {
         NUM_PARTITIONS: str(own.num_partitions),
         DEFAULT_REPLICATION_FACTOR: str(own.default_replication_factor),

@@ -1,4 +1,4 @@
-"""The ring over gRPC: only translates, to and from `LocalRing`."""
+"""gRPC servicer of metadata.v1.RingService: converts to and from `LocalRing`."""
 
 from collections.abc import Awaitable
 from typing import Final
@@ -22,7 +22,7 @@ RING_SERVICE: Final = "metadata.v1.RingService"
 
 
 class RingServicer(RingServiceServicer):
-    """One method for each RPC of `protos/metadata/v1/ring.proto`, which says what they do."""
+    """Implements the RPCs that `protos/metadata/v1/ring.proto` describes."""
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
@@ -39,10 +39,10 @@ class RingServicer(RingServiceServicer):
         request: pb.ChangeRingRequest,
         context: grpc.aio.ServicerContext[pb.ChangeRingRequest, pb.ChangeRingResponse],
     ) -> pb.ChangeRingResponse:
-        changing = self._changing(request)
-        if changing is None:
-            raise MalformedRequest("no change is asked for")
-        return ring_result_to_message(await changing)
+        change = self._change(request)
+        if change is None:
+            raise MalformedRequest("the request contains no change")
+        return ring_result_to_message(await change)
 
     async def AdvanceMove(  # noqa: N802
         self,
@@ -52,9 +52,8 @@ class RingServicer(RingServiceServicer):
         try:
             phase = MovePhase(request.phase)
         except ValueError:
-            raise MalformedRequest("no phase that a move has") from None
-        advancing = self._ring.advance_move(request.move_id, phase, process=_process(request))
-        move = await advancing
+            raise MalformedRequest(f"unknown move phase {request.phase}") from None
+        move = await self._ring.advance_move(request.move_id, phase, process=_process(request))
         return pb.AdvanceMoveResponse(move=None if move is None else move_to_message(move))
 
     async def EndMove(  # noqa: N802
@@ -66,7 +65,7 @@ class RingServicer(RingServiceServicer):
         await self._ring.end_move(request.move_id, process=process)
         return pb.EndMoveResponse()
 
-    def _changing(self, request: pb.ChangeRingRequest) -> Awaitable[RingResult] | None:
+    def _change(self, request: pb.ChangeRingRequest) -> Awaitable[RingResult] | None:
         match request.WhichOneof("change"):
             case "add_member":
                 return self._ring.add_member(request.add_member)
@@ -89,11 +88,11 @@ def _process(request: pb.AdvanceMoveRequest | pb.EndMoveRequest) -> MemberProces
 
 
 def service(ring: Ring) -> Service:
-    """The servicer, as a gRPC server takes it."""
+    """Returns the servicer with its name, for registration on an `RpcServer`."""
     servicer = RingServicer(ring)
     return Service(RING_SERVICE, lambda server: add_RingServiceServicer_to_server(servicer, server))
 
 
 def tell_of_moves(core: LocalMetadata, server: RpcServer) -> None:
-    """Lets the health of RingService say whether moves work. The process stays ready."""
+    """Sets the health of RingService to whether moves work. The process stays ready."""
     core.notify_moves_working(lambda is_working: server.set_serving_soon(RING_SERVICE, is_working))

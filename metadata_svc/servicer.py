@@ -1,4 +1,4 @@
-"""metadata.v1 over gRPC: only translates, to and from `LocalMetadata`."""
+"""gRPC servicer of metadata.v1.MetadataService: converts to and from `LocalMetadata`."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class MetadataServicer(MetadataServiceServicer):
-    """One method for each RPC of `protos/metadata/v1/metadata.proto`, which says what they do."""
+    """Implements the RPCs that `protos/metadata/v1/metadata.proto` describes."""
 
     def __init__(self, core: LocalMetadata) -> None:
         self._core = core
@@ -40,21 +40,23 @@ class MetadataServicer(MetadataServiceServicer):
         context: grpc.aio.ServicerContext[pb.WatchRequest, pb.WatchResponse],
     ) -> AsyncIterator[pb.WatchResponse]:
         try:
-            who = await registration(requests, pauses=self._core.pauses)
+            registered = await registration(requests, pauses=self._core.pauses)
         except InvalidRegistration as error:
             await abort_with(context, error)
-        watch = self._core.watch(who)
-        hearing = asyncio.create_task(hear(requests, watch, who=who, pauses=self._core.pauses))
+        watch = self._core.watch(registered)
+        reader = asyncio.create_task(
+            hear(requests, watch, who=registered, pauses=self._core.pauses)
+        )
         try:
             async for change in watch:
                 yield self._messages.of(change)
         except (RegistrationRefused, BackendUnavailable) as error:
             await abort_with(context, error)
         finally:
-            hearing.cancel()
-            await asyncio.wait([hearing])
-            if not hearing.cancelled() and (bug := hearing.exception()) is not None:
-                log.error("the watch of %s ended by a bug", who, exc_info=bug)
+            reader.cancel()
+            await asyncio.wait([reader])
+            if not reader.cancelled() and (bug := reader.exception()) is not None:
+                log.error("reading the watch requests of %s failed", registered, exc_info=bug)
             await watch.close()
 
     async def CreateTopics(  # noqa: N802
@@ -86,7 +88,7 @@ class MetadataServicer(MetadataServiceServicer):
         request: pb.DescribeTopicsRequest,
         context: grpc.aio.ServicerContext[pb.DescribeTopicsRequest, pb.DescribeTopicsResponse],
     ) -> pb.DescribeTopicsResponse:
-        """Names that no topic has are left out."""
+        """Returns the named topics that exist, or all topics if the request names none."""
         view = self._core.view
         topics = [view.topic(name) for name in request.names] if request.names else view.topics
         return pb.DescribeTopicsResponse(
@@ -115,7 +117,7 @@ class MetadataServicer(MetadataServiceServicer):
 
 
 def service(core: LocalMetadata) -> Service:
-    """The servicer, as a gRPC server takes it."""
+    """Returns the servicer with its name, for registration on an `RpcServer`."""
     servicer = MetadataServicer(core)
     return Service(
         "metadata.v1.MetadataService",

@@ -1,4 +1,4 @@
-"""Settings that say where metadata is kept: on this machine's disk, or in etcd."""
+"""Settings of the metadata store: on the local disk, or in etcd."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,26 +25,26 @@ def _prefix(prefix: str) -> str | None:
 
 @settings
 class StoreSettings:
-    """Where the metadata service keeps its state."""
+    """The store of the metadata service."""
 
     store: str = setting(
         "metadata.store",
         default=ROCKSDB,
         choices=(ROCKSDB, ETCD),
-        doc="'rocksdb': in data.dir, for one metadata service. 'etcd': there, for several, of "
-        "which one leads and the others stand by.",
+        doc="'rocksdb': in data.dir, for a single metadata service. 'etcd': in etcd, for several "
+        "metadata services: one leads, the others stand by.",
     )
     endpoints: tuple[str, ...] = setting(
         "etcd.endpoints",
         default=(),
         check=_addresses,
-        doc="host:port of each member of etcd.",
+        doc="host:port of each etcd member.",
     )
     prefix: str = setting(
         "etcd.prefix",
         default="/ringlog/",
         check=_prefix,
-        doc="What all keys begin with: one for each ringlog cluster that shares an etcd.",
+        doc="Prefix of all keys; different for each ringlog cluster that shares an etcd.",
     )
     session_timeout_ms: int = setting(
         "etcd.session.timeout.ms",
@@ -52,20 +52,21 @@ class StoreSettings:
         low=2_000,
         high=INT_MAX,
         unit="ms",
-        doc="How long a leader that is not heard of stays leader, in whole seconds (rounded up).",
+        doc="Time after which an unreachable leader is replaced; rounded up to whole seconds.",
     )
     ssl_ca: str = setting(
         "etcd.ssl.ca.location",
         default="",
-        doc="PEM file of the authority of etcd's certificates; empty: no TLS.",
+        doc="PEM file with the CA certificates that etcd's certificate is verified against; "
+        "empty: no TLS.",
     )
     ssl_certificate: str = setting(
         "etcd.ssl.certificate.location",
         default="",
-        doc="PEM file of the certificate that etcd is shown; its common name is the user there.",
+        doc="PEM file of the client certificate; its common name is the user in etcd.",
     )
     ssl_key: str = setting(
-        "etcd.ssl.key.location", default="", doc="PEM file of that certificate's key."
+        "etcd.ssl.key.location", default="", doc="PEM file of the client certificate's key."
     )
 
     def __post_init__(self) -> None:
@@ -81,11 +82,12 @@ class StoreSettings:
 
     @property
     def ttl_s(self) -> int:
-        """Of the lease."""
+        """Returns the time to live of the leader's etcd lease, in seconds."""
         return -(-self.session_timeout_ms // 1000)
 
     @property
     def tls(self) -> Tls | None:
+        """Returns the TLS files, or None for plaintext."""
         if not self.ssl_ca:
             return None
         return Tls(

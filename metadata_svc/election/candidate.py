@@ -1,7 +1,7 @@
-"""The metadata service on etcd: stands by, is elected, leads, and ends when it leads no more.
+"""The metadata service on etcd: campaigns, leads, and exits when it loses the leadership.
 
-A process leads once. What it holds in memory is true for as long as nobody else writes, so one
-that was deposed does not go on: it ends, and comes back as a candidate that knows nothing.
+A process leads once. Its state in memory is valid only while no other process writes, so a deposed
+leader exits; after its restart it is a candidate that reads the state again once it is elected.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from metadata_svc.store_config import StoreSettings
 
 log = logging.getLogger(__name__)
 
-#: How long calls in flight may take to end.
+#: Time limit for calls in flight when the server stops.
 _STOP_GRACE_S = 1.0
 
 
 class Candidate:
-    """One process: a server that refuses until the core behind it leads."""
+    """One process: a server that rejects calls until this process is elected."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Candidate:
         self._server = RpcServer(self._services, address=address, interceptors=[self._gate])
 
     async def run(self, stop: asyncio.Event, *, broker_configs: Mapping[str, str]) -> None:
-        """Until `stop` is set, or until it leads no more.
+        """Runs until `stop` is set or the leadership is lost.
 
         Raises:
-            AddressTaken: nothing can listen on the address.
-            LeadershipLost: another may lead now.
+            AddressTaken: the server cannot listen on the address.
+            LeadershipLost: another process may lead now.
             KvStoreFailed: the state in etcd cannot be read.
         """
         await self._server.start()
@@ -64,11 +64,11 @@ class Candidate:
             await self._server.stop(grace_s=_STOP_GRACE_S)
 
     async def _campaign(self, stop: asyncio.Event) -> LeaderTerm | None:
-        """None: told to stop."""
+        """Returns the term to lead, or None if `stop` was set first."""
         loop = asyncio.get_running_loop()
 
         def on_standby() -> None:
-            # As ready as it can be; else an update would wait for it for ever.
+            # A standby must count as ready, else a rolling update would wait for it forever.
             asyncio.run_coroutine_threadsafe(self._server.set_ready(True), loop)
 
         prefix = self._settings.prefix.encode()
@@ -91,29 +91,29 @@ class Candidate:
         try:
             await self._core.open(broker_configs=broker_configs)
             self._gate.open(lambda: leadership.is_held)
-            await self._tell(leads=True)
+            await self._set_health(leads=True)
             tell_of_moves(self._core, self._server)
-            await _first(stop, leadership)
+            await _stopped_or_lost(stop, leadership)
         except KvStoreFailed:
             if not leadership.lost.done():
                 raise
         finally:
-            # Nothing is written after the core is closed: another may lead at once.
+            # The core is closed before resigning: the next leader may write at once.
             self._gate.close()
-            await self._tell(leads=False)
+            await self._set_health(leads=False)
             await self._core.close()
             await asyncio.to_thread(leadership.resign)
         if leadership.lost.done():
-            raise LeadershipLost(f"no leader any more: {leadership.lost.result()}")
+            raise LeadershipLost(f"lost the leadership: {leadership.lost.result()}")
 
-    async def _tell(self, *, leads: bool) -> None:
+    async def _set_health(self, *, leads: bool) -> None:
         await self._server.set_ready(leads)
         for service in self._services:
             await self._server.set_serving(service.name, leads)
 
 
-async def _first(stop: asyncio.Event, leadership: LeaderTerm) -> None:
-    """Returns when `stop` is set, or the leadership lost."""
+async def _stopped_or_lost(stop: asyncio.Event, leadership: LeaderTerm) -> None:
+    """Returns when `stop` is set or the leadership is lost."""
     lost = asyncio.wrap_future(leadership.lost)
     stopping = asyncio.create_task(stop.wait())
     try:

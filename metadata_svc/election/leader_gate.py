@@ -1,4 +1,4 @@
-"""Refuses calls where this process does not lead: at once, so that callers ask the next address."""
+"""Rejects calls at once while this process is not the leader, so that callers try the next one."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NoReturn, TypeAlias
@@ -8,7 +8,7 @@ import grpc.aio
 
 from common.rpc.leader import NOT_LEADER
 
-#: Health and reflection are answered by everybody.
+#: Prefix of the methods that only the leader serves; every process serves health and reflection.
 _GUARDED: Final = "/metadata.v1."
 
 # In quotes: generic for the type checker only.
@@ -16,13 +16,13 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class LeaderGate(grpc.aio.ServerInterceptor):
-    """Closed at first."""
+    """A gRPC interceptor that lets calls pass only while it is open. Initially closed."""
 
     def __init__(self) -> None:
         self._leads: Callable[[], bool] = _never
 
     def open(self, leads: Callable[[], bool]) -> None:
-        """Lets a call pass for as long as `leads` says so at its beginning."""
+        """Lets a call pass if `leads` returns true when the call starts."""
         self._leads = leads
 
     def close(self) -> None:

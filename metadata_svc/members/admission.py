@@ -1,9 +1,11 @@
-"""Which partition services and gateways may register: pure decisions.
+"""Admission of partition services and gateways: pure decisions.
 
-A name stands for data. Somebody who comes under it with another directory does not have that data,
-and whoever has the directory under another name holds it twice: both would lose it in silence.
+A member's name stands for its data. A process that registers the name with another data directory
+does not have that data, and a directory registered under a second name would have two owners: both
+would lose records silently.
 
-A gateway's node id stands for its addresses: of two that answer to one id, clients would find one.
+A gateway's node id stands for its addresses: of two gateways with one id, clients would reach only
+one.
 """
 
 from collections.abc import Mapping
@@ -24,16 +26,16 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 def refusal(
     view: ClusterView, member: Member, *, owned: int, lost_volumes: Mapping[str, str] = _NONE
 ) -> str | None:
-    """Why `member`, which owns so many partitions, may not register; None: it may.
+    """Returns the reason why `member`, which owns `owned` partitions, may not register, or None.
 
-    A refusal is for good: the same process asking again is refused again. `lost_volumes` are those
-    that were given up, and whose they were.
+    A refusal is permanent: a retry of the same process is refused too. `lost_volumes` maps the ids
+    of volumes that were given up to the members that had them.
     """
     if (former := lost_volumes.get(member.volume_id)) is not None:
-        # Let in it would delete what it has, and that may be all there is of those records.
+        # Once admitted it would delete its logs, possibly the only copies of those records.
         return (
             f"{member.name} comes with volume {member.volume_id}, which was given up for lost when "
-            f"{former} was removed: its partitions have begun anew; give it an empty one"
+            f"{former} was removed: its partitions were recreated empty; give it an empty volume"
         )
     cluster_id = "" if member.volume is None else member.volume.cluster_id
     if cluster_id not in ("", view.cluster_id):
@@ -48,7 +50,7 @@ def refusal(
             f"{member.name} comes with the volume of {other.name} ({member.volume_id}): "
             f"give it its own, or remove {other.name} from the ring"
         )
-    # Without a volume id nothing was ever said of its directory.
+    # A member registered without a volume id may register any directory.
     if known is None or not known.volume_id:
         return None
     if known.volume_id != member.volume_id:
@@ -62,11 +64,11 @@ def refusal(
 
 
 def succession_problem(view: ClusterView, member: Member, *, token: str | None) -> str | None:
-    """Why the volume of `member` does not continue the one known; None: it does.
+    """Returns the reason why the volume of `member` may be an older copy, or None.
 
-    An operator may accept such a volume (`ringlog ring accept`): acknowledged records may be
-    missing in it, so its partitions begin new leader epochs then. `token` is the newest one that is
-    known of the member's volume.
+    An operator can accept such a volume (`ringlog ring accept`). Acknowledged records may be
+    missing from it, so its partitions then start new leader epochs. `token` is the newest recorded
+    token of the member's volume.
     """
     known, volume = view.member(member.name), member.volume
     if volume is not None and volume.applied_revision > view.revision:
@@ -82,48 +84,49 @@ def succession_problem(view: ClusterView, member: Member, *, token: str | None) 
     if member.incarnation < known.incarnation:
         return (
             f"{member.name} was opened {known.incarnation} times, this is its process number "
-            f"{member.incarnation}: a later one has its place, or its volume is an older copy. "
+            f"{member.incarnation}: a later process has replaced it, or its volume is an older "
+            "copy. "
             f"{_SEE.format(member.name)}"
         )
-    # A release before tokens does not have them, and is known by its count only.
+    # Releases without tokens are checked by incarnation only.
     if token and volume is not None and token not in volume.tokens:
         return (
-            f"the volume of {member.name} does not have the token that it was given last: it is an "
+            f"the volume of {member.name} does not have the newest recorded token: it is an "
             f"older copy, or the metadata was restored from a backup. {_SEE.format(member.name)}"
         )
     return None
 
 
 def is_same_process(view: ClusterView, member: Member) -> bool:
-    """Returns whether the registered process of a member registers again.
+    """True if `member` is the registered process, registering again.
 
-    It may have renewed its token since it said which tokens it has.
+    It may have renewed its token after it built the registration, which then lacks that token.
     """
     known = view.member(member.name)
     return known is not None and bool(known.opening_id) and known.opening_id == member.opening_id
 
 
 def process_refusal(view: ClusterView, member: str, process: MemberProcess | None) -> str | None:
-    """Why `process` may not act for `member`; None: it is the process that registered last.
+    """Returns the reason why `process` may not act for `member`, or None if it registered last.
 
-    A process that was replaced does not know what its successor has, or has not: it could commit a
-    move whose copy its successor does not hold.
+    A replaced process does not know the logs of its successor: it could commit a move whose copy
+    the successor does not have.
     """
     known = view.member(member)
     opening_id = "" if known is None else known.opening_id
     if process is None:
-        return f"the caller does not say which process of {member} it is" if opening_id else None
+        return f"the caller does not name its process of {member}" if opening_id else None
     if process.name != member:
-        return f"this is for {member} to do, not for {process.name}"
+        return f"only {member} may call this, not {process.name}"
     if process.opening_id != opening_id:
-        return f"another process of {member} has registered since this one did"
+        return f"another process of {member} has registered since"
     return None
 
 
 def gateway_refusal(live: Gateway, gateway: Gateway) -> str | None:
-    """Why `gateway` may not register while `live`, with its node id, is alive; None: it may.
+    """Returns the reason why `gateway` may not register while `live` has its node id, or None.
 
-    At the same addresses it is the same one, which was restarted before anybody missed it.
+    A gateway with the same addresses is the same one, restarted before its lease expired.
     """
     if live.endpoints == gateway.endpoints:
         return None
@@ -134,8 +137,8 @@ def gateway_refusal(live: Gateway, gateway: Gateway) -> str | None:
 
 
 def _holder(view: ClusterView, member: Member) -> Member | None:
-    """Another member with the same volume."""
+    """Returns another member with the same volume, or None."""
     if not member.volume_id:
         return None
-    same = (one for one in view.members if one.volume_id == member.volume_id)
-    return next((one for one in same if one.name != member.name), None)
+    same_volume = (known for known in view.members if known.volume_id == member.volume_id)
+    return next((known for known in same_volume if known.name != member.name), None)

@@ -1,4 +1,4 @@
-"""What changes in the cluster when a partition service registers: pure decisions."""
+"""Changes of the cluster when a partition service registers: pure decisions."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -20,10 +20,10 @@ def member_arrival(
     live: Collection[str],
     joins: bool,
 ) -> Mutation:
-    """The mutation that a member makes which may register.
+    """Returns the mutation for the registration of an admitted member.
 
-    `live` are the identities of those who are alive with it, `joins` says whether a member that was
-    not known is in the ring at once.
+    `live` are the identities of all live processes including this one. With `joins` a member that
+    was unknown before joins the ring at once.
     """
     name, volume = member.name, member.volume or VolumeState()
     is_new = view.member(name) is None
@@ -43,7 +43,7 @@ def member_arrival(
 
 
 def is_known(view: ClusterView, member_table: MemberTable, member: Member) -> bool:
-    """Returns whether a registration changes nothing but that the member is alive."""
+    """True if a registration changes nothing except that the member is alive."""
     volume = member.volume or VolumeState()
     return (
         view.member(member.name) == replace(member, volume=None)
@@ -54,7 +54,7 @@ def is_known(view: ClusterView, member_table: MemberTable, member: Member) -> bo
 
 
 def _token(view: ClusterView, member_table: MemberTable, member: Member) -> str:
-    """The token to record; empty for an older release, which is not measured by that of a newer."""
+    """Returns the token to record; empty for a release without tokens, so none is expected."""
     tokens = member.volume.tokens if member.volume is not None else ()
     recorded = member_table.volume_tokens.get(member.name, "")
     if is_same_process(view, member) and recorded and recorded not in tokens:
@@ -63,18 +63,18 @@ def _token(view: ClusterView, member_table: MemberTable, member: Member) -> str:
 
 
 def _new_epochs(view: ClusterView, member_table: MemberTable, member: Member) -> Mutation:
-    """New leader epochs for the partitions of a member that may lack records.
+    """Returns new leader epochs for the partitions of a member that may lack records.
 
-    Offsets that are given again are under another epoch then, so clients that check epochs
-    (KIP-320) see that the log was truncated.
+    Offsets assigned a second time then belong to another epoch, so clients that check epochs
+    (KIP-320) detect that the log was truncated.
     """
     name, volume = member.name, member.volume or VolumeState()
     token = member_table.volume_tokens.get(name)
     is_other = succession_problem(view, member, token=token) is not None
     if not is_other and not volume.may_lack_records:
         return Mutation()
-    # A copy that a move brings is durable step by step; in an older volume it may be of a move that
-    # is over. The epoch of a move is its partition's, so what the member hands over begins again.
+    # The target's copy of a moving log is durable at each step, but in an older volume it may
+    # belong to a move that has ended. Moves from this member are for the old leader epoch.
     ended = [
         move
         for move in view.moves

@@ -1,5 +1,5 @@
-"""Partitions on their way: what should move, which steps a move takes, how far it is.
+"""Moves of partitions between members: planning, phases and progress.
 
-`phases.py` and `plan.py` decide and do nothing, `load_reports.py` remembers what members tell,
-`scheduler.py` makes it happen.
+`phases.py` and `plan.py` are pure decisions, `load_reports.py` stores the members' reports, and
+`scheduler.py` starts and ends moves.
 """

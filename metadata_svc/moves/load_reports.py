@@ -1,6 +1,7 @@
-"""What members report: how large and how busy logs are, and how far moves are. In memory only.
+"""Members' reports of log sizes, append rates, disk space and move progress. In memory only.
 
-After a restart nothing is known until the next reports. Nothing here decides anything but order.
+After a restart they are missing until members report again. Correctness does not depend on them:
+they affect only the order and the timing of moves.
 """
 
 from collections import Counter, deque
@@ -18,13 +19,13 @@ from common.ports.moves import (
 )
 from metadata_svc.moves.plan import PartitionKey
 
-#: How far back a rate looks.
+#: Time window over which a move's rate is computed.
 RATE_WINDOW_S: Final = 15.0
 
 _NOTHING: Final = LogLoad(b"", 0, 0, 0)
 
-
-#: A move whose target has said so often in a row why it does not get on holds no place any more.
+#: Number of consecutive reports of trouble after which a move is stuck; a stuck move no longer
+#: counts against the limits of concurrent moves.
 _TROUBLES_MIN: Final = 2
 
 
@@ -35,23 +36,23 @@ class _Sample(NamedTuple):
 
 
 class Reports:
-    """The newest word on each log, from its owner, and on each move, from its target."""
+    """The newest report on each log, from its owner, and on each move, from its target."""
 
     def __init__(self, view: ClusterView, *, on_change: Callable[[], None] = lambda: None) -> None:
-        """`on_change` is called when a stuck move, or a full disk, may hold up others no longer."""
+        """`on_change` is called when a move becomes stuck or a disk becomes (un)writable."""
         self._view = view
         self._loads: dict[PartitionKey, LogLoad] = {}
         self._progress: dict[int, deque[_Sample]] = {}
         self._disks: dict[str, DiskState] = {}
         self._reported: set[str] = set()
         self._troubles: dict[int, str] = {}
-        self._troubled: Counter[int] = Counter()
+        self._trouble_counts: Counter[int] = Counter()
         self._on_change = on_change
-        #: Whether loads came since somebody last put this to False.
+        #: True if loads were reported since the caller last set this to False.
         self.has_news = False
 
     def take(self, member: str, report: MemberReport, *, now: float) -> None:
-        """What is said of logs that are another's, or of no move of its own, is left out."""
+        """Stores a report; ignores logs that `member` does not own and moves not targeting it."""
         self._reported.add(member)
         for load in report.loads:
             placement = self._view.placement(load.topic_id, load.partition)
@@ -73,35 +74,37 @@ class Reports:
 
     def _note_trouble(self, move_id: int, trouble: str) -> None:
         self._troubles[move_id] = trouble
-        self._troubled[move_id] = self._troubled[move_id] + 1 if trouble else 0
-        if self._troubled[move_id] == _TROUBLES_MIN:
+        self._trouble_counts[move_id] = self._trouble_counts[move_id] + 1 if trouble else 0
+        if self._trouble_counts[move_id] == _TROUBLES_MIN:
             self._on_change()
 
     def forget_topics(self, topic_ids: Iterable[bytes]) -> None:
+        """Removes the loads of deleted topics."""
         gone = set(topic_ids)
-        self._loads = {key: one for key, one in self._loads.items() if key[0] not in gone}
+        self._loads = {key: load for key, load in self._loads.items() if key[0] not in gone}
 
     def forget_logs(self, keys: Iterable[PartitionKey]) -> None:
-        """These have begun anew: what was said of them is of others."""
+        """Removes the loads of logs that were recreated empty."""
         for key in keys:
             self._loads.pop(key, None)
 
     @property
     def stuck_moves(self) -> frozenset[int]:
-        """Ids of moves that do not get on, as their targets say."""
-        return frozenset(one for one, n in self._troubled.items() if n >= _TROUBLES_MIN)
+        """Returns the ids of moves that make no progress according to their targets."""
+        counts = self._trouble_counts.items()
+        return frozenset(move_id for move_id, count in counts if count >= _TROUBLES_MIN)
 
     @property
     def unwritable(self) -> frozenset[str]:
-        """Names of members that take no appends at the moment."""
+        """Returns the names of members that currently reject appends."""
         return frozenset(name for name, disk in self._disks.items() if not disk.is_writable)
 
     def disk(self, member: str) -> DiskState | None:
-        """None where it was not reported yet."""
+        """Returns the last reported disk state of a member, or None before its first report."""
         return self._disks.get(member)
 
     def room(self) -> dict[str, int]:
-        """How many bytes more each member can take, beside what recorded moves still bring."""
+        """Returns the free bytes of each member after the recorded moves to it are complete."""
         room = {name: disk.room_bytes for name, disk in self._disks.items()}
         stuck = self.stuck_moves
         for move in self._view.moves:
@@ -112,21 +115,21 @@ class Reports:
         return room
 
     def is_sized(self, key: PartitionKey) -> bool:
-        """Whether the size is known: a member's first report names every log that has records."""
+        """True if the size is known: a member's first report names every log with records."""
         placement = self._view.placement(*key)
         return placement is None or placement.owner in self._reported
 
     def busy(self, key: PartitionKey) -> tuple[int, ...]:
-        """Greater for a partition that has more to do; the larger of two idle ones is greater."""
+        """Returns a sort key: append rate, then size; greater for busier partitions."""
         load = self._loads.get(key, _NOTHING)
         return load.bytes_per_second, load.size_bytes
 
     def size_bytes(self, key: PartitionKey) -> int:
-        """0 where nothing was reported yet."""
+        """Returns the last reported size of a log; 0 before the first report."""
         return self._loads.get(key, _NOTHING).size_bytes
 
     def sizes_by_member(self) -> Counter[str]:
-        """Bytes of the logs that each member owns."""
+        """Returns the total size of the logs that each member owns, in bytes."""
         sizes: Counter[str] = Counter()
         for key, load in self._loads.items():
             if (placement := self._view.placement(*key)) is not None:
@@ -134,7 +137,7 @@ class Reports:
         return sizes
 
     def describe(self, move: Move) -> MoveDescription:
-        """A recorded move, with what its target said of it."""
+        """Returns a recorded move with the progress that its target reported."""
         topic = self._view.topic_by_id(move.topic_id)
         name = "" if topic is None else topic.name
         samples = self._progress.get(move.move_id)
@@ -142,26 +145,27 @@ class Reports:
         if not samples:
             return MoveDescription(move, name, total_bytes=size)
         last = samples[-1]
-        # The target knows nothing of the log before its source has said something.
+        # The target does not know the size before the first response of the source.
         total = last.total_bytes or size
         trouble = self._troubles.get(move.move_id, "")
         return MoveDescription(move, name, last.copied_bytes, total, _rate(samples), trouble)
 
     def _forget_ended_moves(self) -> None:
-        for move_id in [one for one in self._progress if self._view.move(one) is None]:
+        ended = [move_id for move_id in self._progress if self._view.move(move_id) is None]
+        for move_id in ended:
             del self._progress[move_id]
             self._troubles.pop(move_id, None)
-            self._troubled.pop(move_id, None)
+            self._trouble_counts.pop(move_id, None)
 
 
 def _keep_window(samples: deque[_Sample], now: float) -> None:
-    """Two samples stay however old they are: there is a rate as soon as there can be."""
+    """Removes samples older than the window, but keeps two so that a rate can be computed."""
     while len(samples) > 2 and samples[0].time < now - RATE_WINDOW_S:
         samples.popleft()
 
 
 def _rate(samples: deque[_Sample]) -> int:
-    """Bytes per second; 0 where it cannot be said, or where a copy was begun anew."""
+    """Returns bytes per second; 0 if it is unknown or the copy was restarted."""
     first, last = samples[0], samples[-1]
     if last.time <= first.time:
         return 0

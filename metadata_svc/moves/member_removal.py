@@ -1,10 +1,9 @@
-"""What becomes of partitions and moves when a member is removed: pure decisions.
+"""Removal of a member: its moves end and its lost partitions get new owners. Pure decisions.
 
-A member that holds nothing leaves nothing but moves. One that is lost leaves partitions whose
-records are gone with its volume: they begin anew, empty, on members that live, each under its next
-leader epoch. So whoever still believes in the old owner is refused, and clients that check epochs
-(KIP-320) learn that their offsets are of a log that ended; Kafka's offsets begin at 0 again, too,
-where a partition lost every replica.
+A drained member leaves only moves. A lost member leaves partitions whose records are gone with its
+volume: they are recreated empty on live members, each with its next leader epoch. So requests with
+the old epoch are rejected, and clients that check epochs (KIP-320) detect that their offsets belong
+to an earlier log. In Kafka too offsets restart at 0 if a partition loses every replica.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,32 +24,32 @@ def removal(
     new_owners: Collection[str],
     loads: Mapping[str, int],
 ) -> Mutation:
-    """The end of a member that is not alive.
+    """Returns the mutation that removes a dead member.
 
     Args:
-        view: the cluster; the member is in it.
+        view: the cluster, including the member.
         name: the member.
-        lost: what it owns; all of it finds another owner.
-        new_owners: members that may own partitions; at least one where something is lost.
-        loads: how many partitions each member owns now.
+        lost: the partitions that it owns; all of them get another owner.
+        new_owners: members that may own partitions; at least one if `lost` is not empty.
+        loads: the number of partitions that each member owns now.
     """
     member = view.member(name)
     assert member is not None
     rolled_back = phases.roll_back(view, moves_to(view, name))
-    # What it was to hand over, or to delete, is beyond reach with it. Where it was the target of a
-    # committed move the record stays: by that the source deletes its copy.
+    # Moves from this member end: its copies are unreachable. A committed move to it stays recorded
+    # until the source has deleted its copy.
     outgoing = [move for move in view.moves if move.source == name]
     ended = phases.apply(view, outgoing, phases.MoveEvent.SOURCE_REMOVED)
     return Mutation(
         members_gone=[name],
         moves_gone=[*rolled_back.moves_gone, *ended.moves_gone],
-        placements=[*rolled_back.placements, *_begun_anew(view, lost, new_owners, loads)],
+        placements=[*rolled_back.placements, *_recreated(view, lost, new_owners, loads)],
         lost_volumes={member.volume_id: name} if lost and member.volume_id else {},
         is_rebalancing=True if view.topics else None,
     )
 
 
-def _begun_anew(
+def _recreated(
     view: ClusterView,
     lost: Sequence[PartitionKey],
     new_owners: Collection[str],
@@ -61,17 +60,17 @@ def _begun_anew(
     owners = owners_of(lost, new_owners, loads)
     return [
         PlacementChange(
-            *key, Placement(_heir(view, key, new_owners) or owner, _next_epoch(view, key))
+            *key, Placement(_move_target(view, key, new_owners) or owner, _next_epoch(view, key))
         )
         for key, owner in zip(lost, owners, strict=True)
     ]
 
 
-def _heir(view: ClusterView, key: PartitionKey, new_owners: Collection[str]) -> str | None:
-    """The member that the partition was on its way to: the ring wants it there.
+def _move_target(view: ClusterView, key: PartitionKey, new_owners: Collection[str]) -> str | None:
+    """Returns the target of the partition's move, or None if it is not moving to a new owner.
 
-    Where its copy is whole nothing is lost; one that is not is deleted, for a part of a log must
-    not pass for the log.
+    If the target's copy is complete, no record is lost. It deletes an incomplete copy, since a part
+    of a log must not be served as the whole log.
     """
     move = view.move_of(*key)
     return move.target if move is not None and move.target in new_owners else None

@@ -1,4 +1,4 @@
-"""Why moves stand still or wait, in sentences for operators. Reads only."""
+"""Sentences for operators on stuck and waiting moves. Reads only."""
 
 from common.cluster.view import ClusterView
 from metadata_svc.moves.plan import PlannedMove, Situation
@@ -6,17 +6,17 @@ from metadata_svc.moves.scheduler import MoveScheduler
 
 
 def troubles(scheduler: MoveScheduler) -> list[str]:
-    """One sentence for each reason; none where moves only wait for their turn."""
+    """Returns a sentence per reason; none if moves only wait for other moves to finish."""
     found = [f"Moves are stopped: {scheduler.trouble}"] if scheduler.trouble else []
     found += [
-        f"{name} takes no appends: nothing moves to it, and new partitions go elsewhere."
+        f"{name} rejects appends: no partition moves to it or is created on it."
         for name in sorted(scheduler.reports.unwritable)
     ]
     return [*found, *_without_room(scheduler)]
 
 
 def unsized_moves(view: ClusterView, scheduler: MoveScheduler) -> int:
-    """How many moves, recorded or planned, are of partitions whose size nobody has reported."""
+    """Returns the number of recorded or planned moves of partitions with no reported size."""
     reports = scheduler.reports
     keys = [planned.key for planned in scheduler.plan]
     keys += [
@@ -33,13 +33,13 @@ def _without_room(scheduler: MoveScheduler) -> list[str]:
     for planned in scheduler.plan:
         if not situation.fits(planned):
             waiting.setdefault(planned.target, []).append(planned)
-    return [_sentence(target, wishes, situation) for target, wishes in sorted(waiting.items())]
+    return [_sentence(target, moves, situation) for target, moves in sorted(waiting.items())]
 
 
-def _sentence(target: str, wishes: list[PlannedMove], situation: Situation) -> str:
-    smallest = min(situation.size_of(planned.key) for planned in wishes)
-    partitions = "partition does" if len(wishes) == 1 else "partitions do"
+def _sentence(target: str, moves: list[PlannedMove], situation: Situation) -> str:
+    smallest = min(situation.size_of(planned.key) for planned in moves)
+    partitions = "partition does" if len(moves) == 1 else "partitions do"
     return (
-        f"{len(wishes)} {partitions} not fit on {target}: the smallest has {smallest} bytes,"
+        f"{len(moves)} {partitions} not fit on {target}: the smallest has {smallest} bytes,"
         f" and {target} has room for {max(0, situation.room[target])}."
     )

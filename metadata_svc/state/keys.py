@@ -1,36 +1,36 @@
-"""Every key of the metadata store, and the values that are not rows.
+"""Keys of the metadata store, and values other than rows.
 
     key              value
     f                format of this layout: FORMAT, as text
     c                cluster id, as text
     r                revision of the last change, 8 bytes
-    i                the first producer id that was never given away, 8 bytes
-    l                who is alive: identities, as JSON (see `registration.py`)
-    b                1 while partitions are not yet where the ring wants them, else 0, as text
-    n                the first move id that was never given away, 8 bytes
+    i                the first unallocated producer id, 8 bytes
+    l                live processes: identities, as JSON (see `registration.py`)
+    b                1 while partitions have to move after a change of the ring, else 0, as text
+    n                the first unallocated move id, 8 bytes
     m<member name>   a partition service: see `rows.py`
-    s<member name>   what it is to the ring: the name of its `RingState`
-    t<topic name>    a topic with configs, and the placement that it was made with: see `rows.py`
-    p<topic id><partition>  where a partition is now whose placement changed since: see `rows.py`
-    v<move id>       a partition on its way: see `rows.py`
+    s<member name>   the name of the member's `RingState`
+    t<topic name>    a topic with configs and initial placement: see `rows.py`
+    p<topic id><partition>  the current placement of a partition if it has changed: see `rows.py`
+    v<move id>       a move of a partition: see `rows.py`
     o<member name>   the newest token of the member's volume, as text
-    a<member name>   the member's next volume is let in whatever its token: empty
+    a<member name>   an operator accepted the member's next volume, with any token: empty
     d<revision><topic id>  a topic that was deleted in that revision: empty
     x<volume id>     a volume that was given up for lost: the member that had it, as text
 
 Numbers are big-endian, topic ids 16 bytes, partitions 4, move ids 8. A change of placement raises
-the leader epoch above 0, so a partition has a row of its own exactly where its epoch is not 0: a
+the leader epoch above 0, so a partition has a row of its own if and only if its epoch is not 0: a
 move writes a few bytes, whatever the size of the topic.
 
-Topics are kept under their names, so that one name can never have two: not even where a write
-failed half way, and was tried again with another topic id.
+Topics are stored by name, so that a name never has two topics, even if a write failed with an
+unknown result and was retried with another topic id.
 """
 
 from typing import Final
 
 FORMAT: Final = b"2"
 
-#: Without ring states, moves and changed placements: all members hold partitions, none moves.
+#: The format without ring states, moves and changed placements: all members are in the ring.
 FORMAT_BEFORE: Final = b"1"
 
 FORMAT_KEY: Final = b"f"
@@ -64,7 +64,7 @@ def ring_state_key(name: str) -> bytes:
 
 
 def member_of(key: bytes) -> str:
-    """The name in any key of a member."""
+    """Returns the member name in a key that has one."""
     return key[1:].decode()
 
 
@@ -85,7 +85,7 @@ def placement_key(topic_id: bytes, partition: int) -> bytes:
 
 
 def partition_of(placement_key: bytes) -> tuple[bytes, int]:
-    """Topic id and partition."""
+    """Returns topic id and partition."""
     end = 1 + _TOPIC_ID_BYTES
     return placement_key[1:end], int.from_bytes(placement_key[end:], "big")
 

@@ -1,6 +1,6 @@
-"""What the metadata service knows of members beyond what it tells everybody.
+"""State of members that only the metadata service needs; watchers do not receive it.
 
-Kept in step with the view: `change_log.py` applies every change to both.
+`change_log.py` applies every change both here and to the view.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ from metadata_svc.state.store import State
 
 
 class MemberTable:
-    """Ring states, how many partitions each member owns, and what is due.
+    """Ring states, partition counts and volumes of members, and the state of rebalancing.
 
-    `next_move_id` is the first that was never given away; `is_rebalancing` says that partitions
-    may not be where the ring wants them; `lost_volumes` has the member's name for each volume that
-    was given up for lost.
+    `next_move_id` is the first unallocated move id. `is_rebalancing` is true until all moves that
+    follow from a change of the ring are done. `lost_volumes` maps each volume that was given up for
+    lost to the name of the member that had it.
     """
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class MemberTable:
         self._owned: Counter[str] = Counter()
 
     def state(self, member: str) -> RingState:
-        """OUTSIDE also where nobody knows the member."""
+        """Returns a member's ring state; OUTSIDE for an unknown member."""
         return self._states.get(member, RingState.OUTSIDE)
 
     def in_state(self, state: RingState) -> frozenset[str]:
-        """Names of the members in one state."""
-        return frozenset(name for name, one in self._states.items() if one is state)
+        """Returns the names of the members in one state."""
+        return frozenset(name for name, current in self._states.items() if current is state)
 
     def owned(self, member: str) -> int:
-        """How many partitions a member owns."""
+        """Returns the number of partitions that a member owns."""
         return self._owned[member]
 
     def loads(self) -> dict[str, int]:
-        """How many partitions each member owns that owns any."""
+        """Returns the partition count of each member that owns a partition."""
         return {name: count for name, count in self._owned.items() if count > 0}
 
     def load(self, state: State) -> None:
-        """Begins with what was kept."""
+        """Replaces everything by the stored state."""
         self._states = dict(state.ring_states)
         self.next_move_id = state.next_move_id
         self.is_rebalancing = state.is_rebalancing
@@ -61,13 +61,13 @@ class MemberTable:
             self._count(topic.partitions, 1)
 
     def apply(self, mutation: Mutation, before: ClusterView) -> None:
-        """Takes over a change that `before` does not hold yet."""
+        """Applies a change; `before` is the view without it."""
         for topic in mutation.topics_gone:
             self._count(topic.partitions, -1)
         for topic in mutation.topics:
-            was = before.topic_by_id(topic.topic_id)
+            replaced = before.topic_by_id(topic.topic_id)
             self._count(topic.partitions, 1)
-            self._count(() if was is None else was.partitions, -1)
+            self._count(() if replaced is None else replaced.partitions, -1)
         for topic_id, partition, placement in mutation.placements:
             old = before.placement(topic_id, partition)
             self._count((placement,), 1)

@@ -1,4 +1,4 @@
-"""What is to change in the cluster: a value, which `change_log.py` stores and tells."""
+"""A change of the cluster as a value, which `change_log.py` stores and sends to watchers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,15 @@ from common.ports.moves import Move, RingState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
-    """A `ClusterChange` that has no revision yet, and what only the metadata service keeps of it.
+    """A `ClusterChange` without a revision, plus state that only the metadata service keeps.
 
-    `live` are the identities of those who live after it, `is_rebalancing` says whether partitions
-    are where the ring wants them, `next_move_id` is the first that was never given away; None: as
-    before. `ring_states` holds the members whose state changes, `lost_volumes` the names of the
-    members that had those volumes, which must never come back. `volume_tokens` are new ones by
-    member, `accepted_volumes` says whose next volume is let in. `revision_min` is a revision that
-    was used before, by a service that knew more than this one.
+    `live` are the identities of all live processes after the change, `is_rebalancing` is true if
+    partitions have to move, and `next_move_id` is the first unallocated move id; None leaves each
+    as it was. `ring_states` holds the members whose state changes, `lost_volumes` maps volume ids
+    that must never be used again to the members that had them. `volume_tokens` holds new tokens by
+    member; `accepted_volumes` sets or clears the acceptance of a member's next volume.
+    `revision_min` is the highest revision known to be in use: a metadata service restored from a
+    backup must not assign it again.
     """
 
     topics: Sequence[Topic] = ()
@@ -38,7 +39,7 @@ class Mutation:
     revision_min: int = 0
 
     def as_change(self, *, revision: int, cluster_id: str) -> ClusterChange:
-        """What watchers are told of it."""
+        """Returns the change as watchers receive it."""
         return ClusterChange(
             revision=revision,
             cluster_id=cluster_id,

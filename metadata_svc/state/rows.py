@@ -1,10 +1,10 @@
-"""Topics, members and moves as they are kept: JSON, so that an operator can read a store.
+"""Stored rows of topics, members and moves, in JSON so that an operator can read a store.
 
 A topic: {"id": hex, "name", "owners": [names], "placement": [[index of owner, leader epoch], …],
 "configs": {…}, "internal": bool}. A placement: [owner, leader epoch].
 A member: {"name", "address", "volume", "incarnation", "opening"}.
 A move: {"id", "topic": hex, "partition", "source", "target", "epoch", "phase": name}.
-Who is alive: [identities].
+Live processes: [identities].
 """
 
 import json
@@ -21,9 +21,9 @@ def encode_topic(topic: Topic) -> bytes:
     row = {
         "id": topic.topic_id.hex(),
         "name": topic.name,
-        # Names once: a topic of many partitions has few owners.
+        # Each owner's name is stored once: a topic of many partitions has few owners.
         "owners": owners,
-        "placement": [[index[one.owner], one.leader_epoch] for one in topic.partitions],
+        "placement": [[index[owner], leader_epoch] for owner, leader_epoch in topic.partitions],
         "configs": dict(topic.configs),
         "internal": topic.is_internal,
     }
@@ -54,7 +54,7 @@ def encode_member(member: Member) -> bytes:
 
 
 def decode_member(value: bytes) -> Member:
-    """Rows of format 1 know neither volume nor incarnation; openings came later still."""
+    """Parses a row; "volume", "incarnation" and "opening" are missing in rows of old releases."""
     row = json.loads(value)
     return Member(
         row["name"],

@@ -1,4 +1,4 @@
-"""What survives a restart: read once at the start, written with every change. Blocks on disk."""
+"""The durable state of the cluster: read at start, written with every change. Blocks on disk."""
 
 import base64
 import uuid
@@ -15,11 +15,11 @@ from metadata_svc.state.mutation import Mutation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything kept.
+    """The complete stored state.
 
-    `next_producer_id` and `next_move_id` are the first that were never given away, `live` the
-    identities of those who were alive when the store was last written,
-    `deleted_topics` the ids of the topics that were deleted last, oldest first.
+    `next_producer_id` and `next_move_id` are the first unallocated ids, `live` the identities of
+    the processes that were alive at the last write, `deleted_topics` the ids of the most recently
+    deleted topics, oldest first.
     """
 
     cluster_id: str
@@ -39,22 +39,22 @@ class State:
 
 
 class StateStore:
-    """The metadata store in its own words. Every method raises `KvStoreFailed`."""
+    """Typed access to the metadata store. Every method raises `KvStoreFailed`."""
 
     def __init__(self, store: KvStore) -> None:
         self._store = store
 
     def load(self) -> State:
-        """All that is kept; on an empty store, a new cluster with a new id, kept from now on."""
+        """Returns the stored state; initialises an empty store as a new cluster with a new id."""
         found_format = self._store.get(keys.FORMAT_KEY)
         if found_format is None:
-            self._begin_cluster()
+            self._initialise_cluster()
         elif found_format == keys.FORMAT_BEFORE:
-            self._bring_up_to_date()
+            self._upgrade_format()
         elif found_format != keys.FORMAT:
             raise KvStoreFailed(
                 f"the metadata store has format {found_format.decode(errors='replace')}, "
-                f"this release knows format {keys.FORMAT.decode()}"
+                f"this release reads format {keys.FORMAT.decode()}"
             )
         return State(
             cluster_id=self._must_get(keys.CLUSTER_ID_KEY).decode(),
@@ -85,10 +85,10 @@ class StateStore:
         )
 
     def save_change(self, revision: int, mutation: Mutation) -> None:
-        """Keeps what outlives the process of a change, and its revision, in one durable write.
+        """Stores a change and its revision in one durable write.
 
-        Of gateways only that they live is kept: where they are they say themselves when they come
-        back.
+        Only the identities of gateways are stored: gateways send their addresses when they register
+        again.
         """
         batch = WriteBatch()
         batch.put(keys.REVISION_KEY, keys.encode_number(revision))
@@ -128,40 +128,40 @@ class StateStore:
         return tuple(_with(topic, changed.get(topic.topic_id, {})) for topic in topics)
 
     def _deleted_topics(self) -> tuple[bytes, ...]:
-        """The last ones; what is more than is remembered is forgotten here too."""
+        """Returns the newest DELETED_TOPICS_MAX deleted topics and removes older rows."""
         found = [key for key, _ in self._store.scan(*keys.DELETED_TOPICS)]
-        forgotten = found[: max(0, len(found) - DELETED_TOPICS_MAX)]
-        if forgotten:
+        expired = found[: max(0, len(found) - DELETED_TOPICS_MAX)]
+        if expired:
             batch = WriteBatch()
-            for key in forgotten:
+            for key in expired:
                 batch.delete(key)
             self._store.write(batch, sync=True)
-        return tuple(keys.topic_id_of(key) for key in found[len(forgotten) :])
+        return tuple(keys.topic_id_of(key) for key in found[len(expired) :])
 
-    def _begin_cluster(self) -> None:
+    def _initialise_cluster(self) -> None:
         batch = WriteBatch()
         batch.put(keys.FORMAT_KEY, keys.FORMAT)
         batch.put(keys.CLUSTER_ID_KEY, _new_cluster_id().encode())
         batch.put(keys.REVISION_KEY, keys.encode_number(0))
         batch.put(keys.PRODUCER_IDS_KEY, keys.encode_number(0))
         batch.put(keys.LIVE_KEY, rows.encode_live(()))
-        _begin_ring(batch)
+        _put_initial_ring(batch)
         self._store.write(batch, sync=True)
 
-    def _bring_up_to_date(self) -> None:
-        """From a store in which every member held partitions, and none moved."""
+    def _upgrade_format(self) -> None:
+        """Upgrades a store of format 1, in which every member is in the ring and none moves."""
         batch = WriteBatch()
         batch.put(keys.FORMAT_KEY, keys.FORMAT)
         for _, row in self._store.scan(*keys.MEMBERS):
             name = rows.decode_member(row).name
             batch.put(keys.ring_state_key(name), rows.encode_ring_state(RingState.JOINED))
-        _begin_ring(batch)
+        _put_initial_ring(batch)
         self._store.write(batch, sync=True)
 
     def _must_get(self, key: bytes) -> bytes:
         value = self._store.get(key)
         if value is None:
-            raise KvStoreFailed(f"the metadata store is damaged: no key {key!r}")
+            raise KvStoreFailed(f"the metadata store is damaged: key {key!r} is missing")
         return value
 
 
@@ -201,7 +201,7 @@ def _put_members(batch: WriteBatch, mutation: Mutation) -> None:
         batch.put(keys.LIVE_KEY, rows.encode_live(mutation.live))
 
 
-def _begin_ring(batch: WriteBatch) -> None:
+def _put_initial_ring(batch: WriteBatch) -> None:
     batch.put(keys.MOVE_IDS_KEY, keys.encode_number(1))
     batch.put(keys.REBALANCING_KEY, b"0")
 
@@ -209,10 +209,12 @@ def _begin_ring(batch: WriteBatch) -> None:
 def _with(topic: Topic, changed: Mapping[int, Placement]) -> Topic:
     if not changed:
         return topic
-    partitions = enumerate(topic.partitions)
-    return replace(topic, partitions=tuple(changed.get(number, one) for number, one in partitions))
+    partitions = tuple(
+        changed.get(partition, placement) for partition, placement in enumerate(topic.partitions)
+    )
+    return replace(topic, partitions=partitions)
 
 
 def _new_cluster_id() -> str:
-    """22 characters of base64url, as Kafka's Uuid writes itself."""
+    """Returns 22 characters of base64url, the text form of Kafka's Uuid."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

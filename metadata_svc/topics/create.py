@@ -1,7 +1,7 @@
-"""Which topics may be made: pure decisions, nothing is stored or told here.
+"""Validation of CreateTopics requests: pure decisions, nothing is stored or sent here.
 
 The rules and their order are those of Kafka's controller (ReplicationControlManager.createTopic,
-ControllerApis.createTopics). One differs: two names of one request that collide are refused too.
+ControllerApis.createTopics), with one addition: colliding names within one request are rejected.
 """
 
 import uuid
@@ -16,10 +16,10 @@ from common.config.topic_names import can_collide, collision_key, invalid_name_r
 from common.ports.metadata import NewTopic, Topic, TopicRefusal, TopicResult
 from metadata_svc.topics.placement import place
 
-#: Partitions that one request may make; as MAX_PARTITIONS_PER_BATCH of Kafka's controller.
+#: Partitions that one request may create; MAX_PARTITIONS_PER_BATCH of Kafka's controller.
 PARTITIONS_PER_REQUEST_MAX: Final = 10_000
 
-#: Kafka's own log of metadata. ringlog has none, and lets nobody pretend.
+#: Kafka's own metadata log. ringlog has none, and no topic may use its name.
 _FORBIDDEN_TOPIC = "__cluster_metadata"
 
 _DEFAULT = -1
@@ -28,14 +28,14 @@ _BASE64URL_DASH = 62
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What -1 stands for: num.partitions and default.replication.factor."""
+    """Values that -1 stands for: num.partitions and default.replication.factor."""
 
     partition_count: int = 1
     replication_factor: int = 1
 
 
 class _Refused(Exception):
-    """Ends the checking of one topic."""
+    """Raised when a topic fails validation."""
 
     def __init__(self, refusal: TopicRefusal, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class _Refused(Exception):
 
 
 class Creation:
-    """The checking of one CreateTopics request against the cluster as it is now."""
+    """Validation of one CreateTopics request against the current cluster view."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Creation:
         loads: Mapping[str, int],
         live_gateways: Collection[int],
     ) -> None:
-        """`owners` may own new partitions, `loads` is how many each member owns now."""
+        """`owners` may own new partitions; `loads` is the partition count of each member."""
         self._view = view
         self._defaults = defaults
         self._owners = owners
@@ -63,16 +63,16 @@ class Creation:
         self._live_gateways = live_gateways
         self._partitions_left = PARTITIONS_PER_REQUEST_MAX
         self._names_by_collision_key: dict[str, str] = {}
-        # Of accepted topics: placed together, at the end.
+        # Topic id and partition count of each accepted topic: all are placed together at the end.
         self._sizes: list[tuple[bytes, int]] = []
 
-    def decide(self, asked: Sequence[NewTopic]) -> list[TopicResult]:
-        """A result for each topic, in order: with `topic` as it is to be made, or a refusal."""
-        if any(can_collide(topic.name) for topic in asked):
-            topics = self._view.topics
-            self._names_by_collision_key = {collision_key(one.name): one.name for one in topics}
-        times = Counter(topic.name for topic in asked)
-        results = [self._result(topic, is_repeated=times[topic.name] > 1) for topic in asked]
+    def decide(self, requested: Sequence[NewTopic]) -> list[TopicResult]:
+        """Returns a result for each topic, in order: the `topic` to create, or a refusal."""
+        if any(can_collide(topic.name) for topic in requested):
+            names = [topic.name for topic in self._view.topics]
+            self._names_by_collision_key = {collision_key(name): name for name in names}
+        counts = Counter(topic.name for topic in requested)
+        results = [self._result(topic, is_repeated=counts[topic.name] > 1) for topic in requested]
         return self._placed(results)
 
     def _placed(self, results: list[TopicResult]) -> list[TopicResult]:
@@ -80,29 +80,29 @@ class Creation:
             return results
         placements = iter(place(self._sizes, self._owners, self._loads))
         return [
-            one
-            if one.topic is None
-            else replace(one, topic=replace(one.topic, partitions=next(placements)))
-            for one in results
+            result
+            if result.topic is None
+            else replace(result, topic=replace(result.topic, partitions=next(placements)))
+            for result in results
         ]
 
-    def _result(self, asked: NewTopic, *, is_repeated: bool) -> TopicResult:
+    def _result(self, requested: NewTopic, *, is_repeated: bool) -> TopicResult:
         try:
             if is_repeated:
                 raise _Refused(TopicRefusal.INVALID_REQUEST, "Duplicate topic name.")
-            topic = self._topic(asked)
-        except _Refused as no:
-            return TopicResult(asked.name, refusal=no.refusal, message=no.message)
+            topic = self._topic(requested)
+        except _Refused as error:
+            return TopicResult(requested.name, refusal=error.refusal, message=error.message)
         return TopicResult(topic.name, topic.topic_id, topic)
 
-    def _topic(self, asked: NewTopic) -> Topic:
-        self._check_name(asked.name)
-        configs = self._checked_configs(asked.configs)
-        if asked.assignments:
-            partition_count = self._assigned_partition_count(asked)
+    def _topic(self, requested: NewTopic) -> Topic:
+        self._check_name(requested.name)
+        configs = self._checked_configs(requested.configs)
+        if requested.assignments:
+            partition_count = self._assigned_partition_count(requested)
         else:
-            self._check_replication_factor(asked.replication_factor)
-            partition_count = self._partition_count(asked.partition_count)
+            self._check_replication_factor(requested.replication_factor)
+            partition_count = self._partition_count(requested.partition_count)
         if partition_count > self._partitions_left:
             raise _Refused(
                 TopicRefusal.INVALID_PARTITIONS,
@@ -111,8 +111,9 @@ class Creation:
         if not self._owners:
             raise _Refused(TopicRefusal.NO_OWNER, "No partition service is running.")
         self._partitions_left -= partition_count
-        self._names_by_collision_key[collision_key(asked.name)] = asked.name
-        topic = Topic(_new_topic_id(), asked.name, (), configs, is_internal(asked.name))
+        name = requested.name
+        self._names_by_collision_key[collision_key(name)] = name
+        topic = Topic(_new_topic_id(), name, (), configs, is_internal(name))
         self._sizes.append((topic.topic_id, partition_count))
         return topic
 
@@ -132,9 +133,9 @@ class Creation:
                 f"Topic '{name}' collides with existing topic: {other}",
             )
 
-    def _checked_configs(self, asked: Mapping[str, str | None]) -> dict[str, str]:
+    def _checked_configs(self, requested: Mapping[str, str | None]) -> dict[str, str]:
         configs: dict[str, str] = {}
-        for name, value in asked.items():
+        for name, value in requested.items():
             problem = check(name, value)
             if problem is not None or value is None:
                 raise _Refused(TopicRefusal.INVALID_CONFIG, problem or f"No value for {name}")
@@ -144,22 +145,22 @@ class Creation:
             raise _Refused(TopicRefusal.INVALID_CONFIG, problem)
         return configs
 
-    def _partition_count(self, asked: int) -> int:
-        if asked == 0 or asked < _DEFAULT:
+    def _partition_count(self, requested: int) -> int:
+        if requested == 0 or requested < _DEFAULT:
             raise _Refused(
                 TopicRefusal.INVALID_PARTITIONS,
                 "Number of partitions was set to an invalid non-positive value.",
             )
-        return self._defaults.partition_count if asked == _DEFAULT else asked
+        return self._defaults.partition_count if requested == _DEFAULT else requested
 
-    def _check_replication_factor(self, asked: int) -> None:
-        """Kafka's limit holds, so that what works here works there; copies there is one of."""
-        if asked == 0 or asked < _DEFAULT:
+    def _check_replication_factor(self, requested: int) -> None:
+        """Applies Kafka's limit for compatibility, although ringlog always keeps one copy."""
+        if requested == 0 or requested < _DEFAULT:
             raise _Refused(
                 TopicRefusal.INVALID_REPLICATION_FACTOR,
                 "Replication factor must be larger than 0, or -1 to use the default value.",
             )
-        factor = self._defaults.replication_factor if asked == _DEFAULT else asked
+        factor = self._defaults.replication_factor if requested == _DEFAULT else requested
         gateways = len(self._live_gateways)
         if factor > max(1, gateways):
             raise _Refused(
@@ -168,18 +169,18 @@ class Creation:
                 "are registered.",
             )
 
-    def _assigned_partition_count(self, asked: NewTopic) -> int:
-        """Checks an assignment as Kafka does. Which gateways it names makes no mutation."""
-        if asked.replication_factor != _DEFAULT or asked.partition_count != _DEFAULT:
+    def _assigned_partition_count(self, requested: NewTopic) -> int:
+        """Checks a manual assignment as Kafka does; the brokers in it do not affect placement."""
+        if requested.replication_factor != _DEFAULT or requested.partition_count != _DEFAULT:
             raise _Refused(
                 TopicRefusal.INVALID_REQUEST,
                 "A manual partition assignment was specified, but the replication factor or the "
                 "number of partitions was not set to -1.",
             )
-        problem = self._assignment_problem(asked.assignments)
+        problem = self._assignment_problem(requested.assignments)
         if problem is not None:
             raise _Refused(TopicRefusal.INVALID_REPLICA_ASSIGNMENT, problem)
-        return len(asked.assignments)
+        return len(requested.assignments)
 
     def _assignment_problem(self, assignments: Mapping[int, Sequence[int]]) -> str | None:
         if sorted(assignments) != list(range(len(assignments))):
@@ -197,7 +198,10 @@ class Creation:
 
 
 def _new_topic_id() -> bytes:
-    """16 random bytes, never one whose text begins with '-' (as Uuid.randomUuid): tools choke."""
+    """Returns 16 random bytes whose base64url text does not begin with '-', as Uuid.randomUuid.
+
+    Command line tools would parse a leading '-' as an option.
+    """
     while (topic_id := uuid.uuid4().bytes)[0] >> 2 == _BASE64URL_DASH:
         pass
     return topic_id

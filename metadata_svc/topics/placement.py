@@ -1,8 +1,8 @@
-"""Which partition services own the partitions of new topics.
+"""Placement of new partitions on partition services by consistent hashing.
 
-The ring says, over those of its members that are alive: a member that is down gets nothing new as
-long as another lives, for a topic that cannot be written to is of no use. It keeps what it has, and
-when it is back nothing is moved for that alone: only a change of the ring moves data.
+The hash ring contains the live members only: a dead member gets no new partitions while another
+member is alive, since a topic without a live owner cannot be written to. The dead member keeps its
+partitions, and its return moves none: only a change of the ring moves data.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,12 +17,12 @@ _FIRST_LEADER_EPOCH = 0
 def place(
     sizes: Sequence[tuple[bytes, int]], candidates: Collection[str], loads: Mapping[str, int]
 ) -> list[tuple[Placement, ...]]:
-    """Placements by partition index, for each new topic.
+    """Returns the placements of each new topic, by partition index.
 
     Args:
-        sizes: topic ids, and how many partitions each has.
-        candidates: the members that may own them; at least one.
-        loads: how many partitions each member owns now.
+        sizes: topic id and partition count of each topic.
+        candidates: members that may own the partitions; at least one.
+        loads: the number of partitions that each member owns now.
     """
     keys = [(topic_id, partition) for topic_id, count in sizes for partition in range(count)]
     owners = iter(owners_of(keys, candidates, loads))
@@ -35,12 +35,12 @@ def place(
 def owners_of(
     keys: Sequence[tuple[bytes, int]], candidates: Collection[str], loads: Mapping[str, int]
 ) -> Sequence[str]:
-    """The owner of each partition, given as topic id and index; the rest is as in `place`."""
+    """Returns the owner of each key (topic id, partition); other arguments as in `place`."""
     known = {name: load for name, load in loads.items() if name in candidates}
     return ring_of(frozenset(candidates)).place(keys, known)
 
 
 @lru_cache(maxsize=4)
 def ring_of(members: frozenset[str]) -> HashRing:
-    """Of a thousand members it takes a second to make."""
+    """Returns a cached hash ring; building one of a thousand members takes a second."""
     return HashRing(members)

@@ -445,6 +445,6 @@ class RingContract:
             with pytest.raises(BackendUnavailable, match="taken over"):
                 await change_with(old, lambda _: False)
         async with watching(cluster.metadata, member(0, incarnation=4)) as old:
-            with pytest.raises(RegistrationRefused, match="a later one has its place"):
+            with pytest.raises(RegistrationRefused, match="a later process has replaced it"):
                 await anext(aiter(old))
         assert cluster.view.member("p-0") == member(0, incarnation=5)

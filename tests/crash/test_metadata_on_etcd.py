@@ -101,7 +101,7 @@ def test_a_leader_that_stood_still_neither_answers_nor_writes_when_it_wakes(clus
         cluster.processes[sleeper].resume()
         assert cluster.processes[sleeper].wait_for_exit() == 1
         assert {answer.code() for answer in answers} == {grpc.StatusCode.UNAVAILABLE}
-    assert cluster.processes[sleeper].lines_with("no leader any more: .*lease")
+    assert cluster.processes[sleeper].lines_with("lost the leadership: .*lease")
     assert cluster.leaders() == [second]
     assert set(names) | {"loaded"} == topics_in_etcd(cluster)
     load.finish().assert_clean(unnoticed=True)

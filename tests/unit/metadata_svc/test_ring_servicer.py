@@ -44,9 +44,9 @@ class TestRingOverGrpc(RingContract, MemberProcessContract, DiskContract):
 @pytest.mark.parametrize(
     ("method", "request_", "why"),
     [
-        ("ChangeRing", pb.ChangeRingRequest(), "no change is asked for"),
-        ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1), "no phase"),
-        ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1, phase=99), "no phase"),
+        ("ChangeRing", pb.ChangeRingRequest(), "the request contains no change"),
+        ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1), "unknown move phase"),
+        ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1, phase=99), "unknown move phase"),
     ],
 )
 def test_a_call_that_asks_for_nothing_is_refused_in_words(method, request_, why):

@@ -87,11 +87,15 @@ def registering(state, *, incarnation=6, volume_id="volume-0"):
         # A copy of an earlier state, opened as often as the original or more often.
         (registering(volume("older", "new"), incarnation=5), "known", "older copy"),
         (registering(volume("older", "new"), incarnation=50), "known", "older copy"),
-        (registering(volume("known", "new"), incarnation=4), "known", "a later one has its place"),
+        (
+            registering(volume("known", "new"), incarnation=4),
+            "known",
+            "a later process has replaced it",
+        ),
         # Nothing was recorded: the release before counted openings only.
         (registering(volume("new")), None, None),
         (registering(volume("new")), "", None),
-        (registering(volume("new"), incarnation=4), None, "a later one has its place"),
+        (registering(volume("new"), incarnation=4), None, "a later process has replaced it"),
         # A release without tokens has the volume again.
         (registering(None), "known", None),
         # A member that owns nothing, with another volume.
@@ -120,8 +124,8 @@ def test_only_the_successor_of_the_volume_that_is_known_continues_it(member, tok
         (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), None),
         (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "first"), "another process"),
         (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", ""), "another process"),
-        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-1", "second"), "not for p-1"),
-        (Member("p-0", "a:1", "v", 2, "second"), None, "does not say which process"),
+        (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-1", "second"), "not p-1"),
+        (Member("p-0", "a:1", "v", 2, "second"), None, "does not name its process"),
         (Member("p-0", "a:1", "v", 2), None, None),
         (Member("p-7", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), "another process"),
     ],

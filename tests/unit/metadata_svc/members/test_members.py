@@ -283,7 +283,7 @@ def test_a_refused_registration_changes_nothing_and_is_told(caplog):
         known = Member("p", "a:1", "volume", 2)
         await cluster.joined(known)
         revision = cluster.view.revision
-        with pytest.raises(RegistrationRefused, match="a later one"):
+        with pytest.raises(RegistrationRefused, match="a later process"):
             await cluster.joined(Member("p", "a:2", "volume", 1))
         assert cluster.view.revision == revision
         assert cluster.members.live_members == {"p"}

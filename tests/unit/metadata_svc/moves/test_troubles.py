@@ -51,7 +51,7 @@ def test_a_member_that_takes_no_appends_gets_nothing_and_it_is_said():
         await world.settle()
         assert world.service.view.moves == ()
         [line] = troubles(world.service.scheduler)
-        assert line.startswith("p-1 takes no appends")
+        assert line.startswith("p-1 rejects appends")
         report("p-1", MemberReport(disk=DiskState(1 << 20)))
         await world.settle()
         assert len(world.service.view.moves) == 2

@@ -105,7 +105,7 @@ def test_a_store_of_another_format_is_refused_with_both_formats():
     batch = WriteBatch()
     batch.put(keys.FORMAT_KEY, b"3")
     store.write(batch, sync=True)
-    with pytest.raises(KvStoreFailed, match="format 3, this release knows format 2"):
+    with pytest.raises(KvStoreFailed, match="format 3, this release reads format 2"):
         StateStore(store).load()
 
 
