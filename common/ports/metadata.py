@@ -1,7 +1,7 @@
-"""The port to the cluster's metadata: topics, configs, members, placement, producer ids, watching.
+"""The port to the cluster's metadata: topics, configs, members, placement, producer ids, watches.
 
 Implemented by `metadata_svc` and by its gRPC client (`common/rpc`), which gateways and partition
-services share. Everything a watcher learns arrives as `ClusterChange`s with growing revisions.
+services share. A watcher receives all metadata as `ClusterChange`s with increasing revisions.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from common.ports.moves import MemberProcess, MemberReport, Move
 
 
 class TopicRefusal(IntEnum):
-    """Why a topic was not created or deleted. Numbers and names are metadata.v1.TopicRefusal's."""
+    """Reasons not to create or delete a topic; names and numbers of metadata.v1.TopicRefusal."""
 
     TOPIC_ALREADY_EXISTS = 1
     INVALID_TOPIC_NAME = 2
@@ -30,10 +30,10 @@ class TopicRefusal(IntEnum):
 
 
 class Placement(NamedTuple):
-    """Which partition service owns a partition, and since when.
+    """The owner of a partition and its leader epoch.
 
-    The leader epoch grows with every change of owner, and when the owner may lack records that it
-    had: offsets are never given to other records under the same epoch.
+    The leader epoch increases with every change of owner, and when the owner may have lost records:
+    an offset is never assigned to two records in the same epoch.
     """
 
     owner: str  # a member's name, for instance "partition-0"
@@ -41,7 +41,7 @@ class Placement(NamedTuple):
 
 
 class PlacementChange(NamedTuple):
-    """One partition of a known topic has a new placement."""
+    """The new placement of one partition of a known topic."""
 
     topic_id: bytes
     partition: int
@@ -50,7 +50,7 @@ class PlacementChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as every watcher holds it. `configs` are its own settings only, not the defaults."""
+    """A topic as watchers receive it. `configs` has the topic's own configs, not the defaults."""
 
     topic_id: bytes
     name: str
@@ -60,7 +60,7 @@ class Topic:
 
 
 class Endpoint(NamedTuple):
-    """Where clients of one listener reach a gateway."""
+    """The advertised address of a gateway for one listener."""
 
     listener: str
     host: str
@@ -69,7 +69,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A live gateway; in Kafka's words a broker with its `node_id`."""
+    """A live gateway, which is a broker with a `node_id` to Kafka clients."""
 
     node_id: int
     endpoints: tuple[Endpoint, ...]
@@ -78,13 +78,13 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class VolumeState:
-    """What a data directory remembers of the metadata. Part of a registration, told to nobody else.
+    """Metadata state stored in a data directory. Part of a registration, not sent to watchers.
 
-    `tokens` are those under which the metadata service may know the directory, oldest first; the
-    last is the one to record now. `applied_revision`, `leader_epoch` and `move_id` are the highest
-    that this directory was told of. `may_lack_records`: the machine went down under the process
-    before, so records that it had given offsets, and not synced, may be gone. `cluster_id` is empty
-    where the directory has not served any cluster yet.
+    `tokens` are the tokens that the metadata service may have recorded for the directory, oldest
+    first; the last one is to be recorded now. `applied_revision`, `leader_epoch` and `move_id` are
+    the highest that the directory has received. `may_lack_records` is true if the machine failed
+    under the previous process, so that unsynced records with offsets may be lost. `cluster_id` is
+    empty if the directory has not served a cluster yet.
     """
 
     tokens: tuple[str, ...] = ()
@@ -97,12 +97,12 @@ class VolumeState:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A partition service: its stable name, and the gRPC address where it is now.
+    """A partition service: its stable name and its current gRPC address.
 
-    `volume_id` names its data directory, `incarnation` counts how often that was opened: what was
-    there before under the same name must be the same volume, and of two processes the later holds.
-    `opening_id` is random and new at each opening, so it names one process; empty where a release
-    before it registered. `volume` is there in registrations only.
+    `volume_id` identifies its data directory, and `incarnation` counts how often that was opened: a
+    member must come back with the same volume, and the process with the higher incarnation wins.
+    `opening_id` is random and new at each opening, so it identifies one process; empty if an older
+    release registered. `volume` is set in registrations only.
     """
 
     name: str
@@ -115,11 +115,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ClusterChange:
-    """What changed up to `revision`. With `is_snapshot` it replaces everything known before.
+    """The changes up to `revision`. A snapshot (`is_snapshot`) replaces all earlier state.
 
-    Lists hold new or changed things whole; the `_gone` ones only the identity. In a snapshot
-    `topics_gone` are the topics that were deleted last, oldest first. `placements` spare a
-    topic of many partitions being told whole where one of them moved; they come after `topics`.
+    Lists hold complete new or changed items, the `_gone` lists only identities. In a snapshot
+    `topics_gone` are the most recently deleted topics, oldest first. `placements` update single
+    partitions without sending the whole topic; apply them after `topics`.
     """
 
     revision: int
@@ -137,13 +137,13 @@ class ClusterChange:
     broker_configs: Mapping[str, str] | None = None
 
 
-#: Who is watching: registration and watching are one thing, alive as long as the stream is.
+#: The process that opens a watch; it is registered as long as its watch is open.
 Registration = Gateway | Member
 
 
 @dataclass(frozen=True, slots=True)
 class NewTopic:
-    """A topic to create. -1 asks for the cluster's default; `assignments` is partition → nodes."""
+    """A topic to create. -1 is the cluster's default; `assignments` maps partitions to node ids."""
 
     name: str
     partition_count: int = -1
@@ -154,7 +154,11 @@ class NewTopic:
 
 @dataclass(frozen=True, slots=True)
 class TopicResult:
-    """`refusal` None: done and known to every live watcher. TIMED_OUT: done, not known to all."""
+    """The result for one topic of a request.
+
+    If `refusal` is None, the change is durable and every live watcher has applied it. TIMED_OUT:
+    the change is durable, but not every live watcher has acknowledged it.
+    """
 
     name: str | None = None
     topic_id: bytes | None = None
@@ -165,26 +169,28 @@ class TopicResult:
 
 @dataclass(frozen=True, slots=True)
 class ProducerIdBlock:
-    """Producer ids `first` … `first + count - 1`, never given to anybody else (KIP-730)."""
+    """Producer ids `first` … `first + count - 1`, allocated once in a cluster (KIP-730)."""
 
     first: int
     count: int
 
 
 class Watch(Protocol):
-    """One watcher's stream: a snapshot, then changes. Acknowledge each after applying it."""
+    """The stream of one watcher: a snapshot, then changes. Acknowledge each after applying it."""
 
     def __aiter__(self) -> AsyncIterator[ClusterChange]:
-        """Raises `BackendUnavailable` when the stream breaks; watch again then.
+        """Iterates over the changes.
 
-        Raises `RegistrationRefused` where watching again would not help.
+        Raises:
+            BackendUnavailable: the stream broke; open another watch.
+            RegistrationRefused: permanent, a retry would be refused too.
         """
         ...
 
     def acknowledge(self, revision: int) -> None: ...
 
     def report(self, report: MemberReport) -> None:
-        """Tells what a member does; best effort, and never waits."""
+        """Sends a member's report; best effort, never waits."""
         ...
 
     async def close(self) -> None:
@@ -193,31 +199,31 @@ class Watch(Protocol):
 
 
 class Metadata(Protocol):
-    """The cluster's metadata. Every method raises `BackendUnavailable` where nobody answers."""
+    """The cluster's metadata. Every method raises `BackendUnavailable` if no service responds."""
 
     def watch(self, registration: Registration) -> Watch: ...
 
     async def create_topics(
         self, topics: Sequence[NewTopic], *, timeout_ms: int, validate_only: bool = False
     ) -> list[TopicResult]:
-        """One result for each topic, when every live watcher has acknowledged it or time is up."""
+        """Returns one result per topic, after all live watchers acknowledged it or on timeout."""
         ...
 
     async def delete_topics(
         self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
     ) -> list[TopicResult]:
-        """Results for `names`, then for `topic_ids`."""
+        """Returns results for `names`, then for `topic_ids`; waits as `create_topics` does."""
         ...
 
     async def allocate_producer_ids(self) -> ProducerIdBlock: ...
 
     async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
-        """Records `token` as the one of the member's volume. Durable when it returns.
+        """Records `token` as the newest token of the member's volume. Durable when it returns.
 
-        The member keeps `token` durably before it calls. From then on a copy of the volume that
-        does not have it is known to be an older one.
+        The member stores `token` durably before the call. Afterwards a copy of the volume without
+        this token is detected as an older one.
 
         Raises:
-            BackendUnavailable: also where `process` is not the registered process of the member.
+            BackendUnavailable: also if `process` is not the registered process of the member.
         """
         ...

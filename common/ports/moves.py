@@ -1,16 +1,16 @@
-"""The port to the ring and its moves: which members hold partitions, and what is on its way.
+"""The port to the ring of partition services and to the moves of partitions between them.
 
-Implemented by `metadata_svc` and by its gRPC client. A move brings one partition log from one
-member to another; the metadata service records each step, the two members take them.
+Implemented by `metadata_svc` and by its gRPC client. A move transfers one partition log from one
+member to another. The metadata service records each phase; the two members carry it out.
 
-    PREPARE   recorded; the target copies the log in bulk while the source serves
-    CATCH_UP  the bulk is there; the target copies the tail until it is short
-    FENCE     the source takes no more appends, and hands over the last records and the state
+    PREPARE   recorded; the target copies most of the log while the source serves
+    CATCH_UP  the target copies the records appended since, until few are left
+    FENCE     the source rejects appends and hands over the last records and the state
     COMMIT    owner and leader epoch were changed in one write; the source deletes its copy
-    (gone)    the source said that it is clean
+    (gone)    the source has deleted its copy
 
-A move that is rolled back is gone too. Where it was rolled back in FENCE, the partition stays with
-its source under a higher leader epoch: that is what lifts the fence.
+The record of a move that is rolled back is deleted too. After a rollback in FENCE the partition
+stays with its source under a higher leader epoch, which lifts the fence.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 
 class MovePhase(IntEnum):
-    """How far a move is. Numbers and names are metadata.v1.MovePhase's."""
+    """Phases of a move; names and numbers of metadata.v1.MovePhase."""
 
     PREPARE = 1
     CATCH_UP = 2
@@ -30,9 +30,9 @@ class MovePhase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One partition on its way from member `source` to member `target`.
+    """The move of one partition from member `source` to member `target`.
 
-    `leader_epoch` is the partition's when the move began; after COMMIT it has a higher one.
+    `leader_epoch` is the partition's epoch when the move started; COMMIT raises the partition's.
     """
 
     move_id: int
@@ -45,14 +45,14 @@ class Move:
 
 
 class MemberProcess(NamedTuple):
-    """One process of a member: calls that change a move say from which process they come."""
+    """One process of a member, as named in calls that change a move."""
 
     name: str
     opening_id: str
 
 
 class MoveProgress(NamedTuple):
-    """What a target has of a log's bytes so far; `trouble` says why the move does not get on."""
+    """Bytes of a log copied by the target so far; `trouble` is the reason if the move is stuck."""
 
     move_id: int
     copied_bytes: int
@@ -61,14 +61,14 @@ class MoveProgress(NamedTuple):
 
 
 class DiskState(NamedTuple):
-    """How much of a member's disk copies of logs may take, and whether it takes appends."""
+    """Disk space of a member for copies of logs; `is_writable` is false if it rejects appends."""
 
     room_bytes: int
     is_writable: bool = True
 
 
 class LogLoad(NamedTuple):
-    """What one log holds, and what is appended to it now."""
+    """The size and the current append rate of one log."""
 
     topic_id: bytes
     partition: int
@@ -78,10 +78,10 @@ class LogLoad(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MemberReport:
-    """What a member tells from time to time. Kept in memory only, for progress and planning.
+    """A periodic report of a member. Kept in memory only, for progress and planning.
 
-    `loads` are the logs that changed since the last report, `progress` the moves that it is the
-    target of. `disk` is None where it has not changed.
+    `loads` are the logs that changed since the last report, `progress` the moves to this member.
+    `disk` is None if it has not changed.
     """
 
     loads: Sequence[LogLoad] = ()
@@ -90,23 +90,24 @@ class MemberReport:
 
 
 class RingState(IntEnum):
-    """What a member is to the ring. Numbers and names are metadata.v1.RingState's."""
+    """Ring states of a member; names and numbers of metadata.v1.RingState."""
 
-    #: Known, and never asked for: it holds nothing and gets nothing.
+    #: Registered but never added to the ring: it owns no partitions and gets none.
     OUTSIDE = 1
     #: Partitions are placed on it.
     JOINED = 2
-    #: Its partitions move away; none comes.
+    #: Its partitions move to other members; it gets no new ones.
     DRAINING = 3
-    #: It holds nothing any more and can be taken away.
+    #: It owns no partitions and can be removed.
     DRAINED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RingMember:
-    """One member as an operator sees it. `partitions` it owns, `planned` it will own.
+    """One member as described to operators.
 
-    `disk` is None where the member has not reported it yet.
+    It owns `partitions` partitions now and `planned` after all moves. `disk` is None before its
+    first report.
     """
 
     name: str
@@ -121,9 +122,9 @@ class RingMember:
 
 @dataclass(frozen=True, slots=True)
 class MoveDescription:
-    """A recorded move, and how far its bytes are. Rates are of the last seconds.
+    """A recorded move and its progress. The rate is that of the last seconds.
 
-    `trouble` says why the move does not get on; "" where it does.
+    `trouble` is the reason if the move is stuck, else "".
     """
 
     move: Move
@@ -136,11 +137,11 @@ class MoveDescription:
 
 @dataclass(frozen=True, slots=True)
 class RingDescription:
-    """The ring: members by name, recorded moves, and what waits to be moved.
+    """The ring: members by name, recorded moves, and counts of waiting moves.
 
-    `is_rebalancing` from a change of the ring on until everything that follows from it is done,
-    also before it is known what that is. `unsized_moves` are those, recorded or waiting, whose size
-    no member has reported yet. `troubles` are sentences that say why moves are stuck or wait.
+    `is_rebalancing` is true from a change of the ring until all moves that follow from it are done,
+    also while they are not planned yet. `unsized_moves` counts recorded and waiting moves of logs
+    with no reported size. `troubles` are sentences on the reasons why moves are stuck or wait.
     """
 
     revision: int
@@ -154,14 +155,14 @@ class RingDescription:
 
 
 class RingRefusal(IntEnum):
-    """Why the ring was not changed. Numbers and names are metadata.v1.RingRefusal's."""
+    """Reasons not to change the ring; names and numbers of metadata.v1.RingRefusal."""
 
     UNKNOWN_MEMBER = 1
-    #: Nobody would be left to hold the partitions.
+    #: No member would be left to own the partitions.
     LAST_MEMBER = 2
-    #: It still holds partitions.
+    #: The member still owns partitions.
     NOT_EMPTY = 3
-    #: It is still alive.
+    #: The member is still alive.
     ALIVE = 4
     STORAGE_ERROR = 5
     UNKNOWN_MOVE = 6
@@ -169,7 +170,7 @@ class RingRefusal(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LostPartitions:
-    """Partitions of one topic whose records are nowhere but on a member that is lost."""
+    """Partitions of one topic whose only copy is on a lost member."""
 
     topic_id: bytes
     topic: str
@@ -179,9 +180,10 @@ class LostPartitions:
 
 @dataclass(frozen=True, slots=True)
 class RingResult:
-    """`refusal` None: done and durable. Moves that follow from it take their time.
+    """The result of a change of the ring.
 
-    `lost` is what is lost with a member that is removed, or would be where that was refused.
+    If `refusal` is None, the change is durable; the moves that follow from it may still run. `lost`
+    are the partitions lost by a removal, or those that a refused removal would lose.
     """
 
     refusal: RingRefusal | None = None
@@ -190,58 +192,58 @@ class RingResult:
 
 
 class Ring(Protocol):
-    """Every method raises `BackendUnavailable` where nobody answers."""
+    """The ring and its moves. Every method raises `BackendUnavailable` if no service responds."""
 
     async def describe_ring(self) -> RingDescription: ...
 
     async def add_member(self, name: str) -> RingResult:
-        """Lets a known member into the ring, also one that was drained before. Idempotent."""
+        """Adds a registered member to the ring, also after it was drained. Idempotent."""
         ...
 
     async def drain_member(self, name: str) -> RingResult:
-        """Moves everything away from a member. Idempotent."""
+        """Starts moving all partitions of a member to other members. Idempotent."""
         ...
 
     async def remove_member(self, name: str, *, accept_data_loss: bool = False) -> RingResult:
-        """Forgets a member that is not alive, and holds nothing.
+        """Removes a dead member that owns no partitions.
 
-        With `accept_data_loss` also one that holds partitions: each begins anew, empty, on a live
-        member of the ring, under a higher leader epoch. The volume never comes back.
+        With `accept_data_loss` the member may own partitions: each is recreated empty on a live
+        member of the ring, with a higher leader epoch. The lost volume can never register again.
         """
         ...
 
     async def accept_volume(self, name: str) -> RingResult:
-        """Lets the next process of a member in whose volume is older than the one known.
+        """Allows the next registration of a member with an older copy of its volume.
 
-        Also where the volume has applied changes that the metadata service does not know, because
-        that was restored from a backup. Its partitions begin new leader epochs. Good for one
+        It also allows a volume that has applied changes unknown to the metadata service, after that
+        was restored from a backup. The member's partitions start new leader epochs. Valid for one
         registration; refused while the member is alive.
         """
         ...
 
     async def cancel_move(self, move_id: int) -> RingResult:
-        """Rolls a move back that is not committed. It may be planned again later."""
+        """Rolls back an uncommitted move. It may be planned again later."""
         ...
 
     async def advance_move(
         self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
     ) -> Move | None:
-        """Records that a move has come to `phase`, durably, and returns it as it is now.
+        """Records durably that a move has reached `phase`, and returns the current move.
 
         Called by the target up to COMMIT, which changes owner and epoch in the same write.
-        Idempotent: a move that is further on is returned as it is. None: there is no such move (any
-        more); whoever was its target has nothing to keep.
+        Idempotent: a move in a later phase is returned unchanged. Returns None if the move does not
+        exist (any more); its target then deletes its copy.
 
-        `process` is the caller. None comes from releases that do not name it, and is enough only
-        where the registered target does not name its opening either.
+        `process` is the caller. Older releases send None, which is accepted only if the registered
+        target has no `opening_id` either.
 
         Raises:
-            BackendUnavailable: also where `process` is not the registered process of the target.
+            BackendUnavailable: also if `process` is not the registered process of the target.
         """
         ...
 
     async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
-        """Called by the source once its copy is deleted: the record goes. Idempotent.
+        """Deletes the record of a move; the source calls it after deleting its copy. Idempotent.
 
         `process` as in `advance_move`, of the source.
         """

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class MetadataServiceStub:
-    """A non-OK gRPC status means the call as a whole did not run. What happened to each topic is data.
+    """A non-OK gRPC status means that the call as a whole failed. Results of single topics are data.
     """
 
     def __init__(self, channel):
@@ -68,50 +68,50 @@ class MetadataServiceStub:
 
 
 class MetadataServiceServicer:
-    """A non-OK gRPC status means the call as a whole did not run. What happened to each topic is data.
+    """A non-OK gRPC status means that the call as a whole failed. Results of single topics are data.
     """
 
     def Watch(self, request_iterator, context):
-        """Registers a gateway or a partition service and tells it everything it must know: first a
-        snapshot, then every change in the order of revisions. The caller registers with its first
-        message, acknowledges each revision after applying it, and sends heartbeats in between; it
-        counts as alive while the stream is open and a message came within the lease.
+        """Registers a gateway or a partition service and sends it the metadata: first a snapshot, then
+        every change in the order of revisions. The caller registers with its first message,
+        acknowledges each revision after applying it, and sends heartbeats in between; it counts as
+        alive while the stream is open and the last message is not older than the lease.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateTopics(self, request, context):
-        """Creates topics. Answered when every live watcher has acknowledged them, or the time is up.
+        """Creates topics. Responds when every live watcher has acknowledged them, or on timeout.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTopics(self, request, context):
-        """Deletes topics and their data. Answered as CreateTopics is.
+        """Deletes topics and their data. Responds as CreateTopics does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeTopics(self, request, context):
-        """Topics with placement and configs; all topics where none is named.
+        """Returns topics with placement and configs; all topics if the request names none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AllocateProducerIds(self, request, context):
-        """Hands out a block of producer ids that nobody else ever gets (KIP-730).
+        """Allocates a block of producer ids, each allocated once in a cluster (KIP-730).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewVolumeToken(self, request, context):
-        """For members: records the newest token of a member's volume. A process that another one has
-        replaced is refused (FAILED_PRECONDITION).
+        """For members: records the newest token of a member's volume. A process that was replaced by a
+        later one is rejected (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,7 +159,7 @@ def add_MetadataServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MetadataService:
-    """A non-OK gRPC status means the call as a whole did not run. What happened to each topic is data.
+    """A non-OK gRPC status means that the call as a whole failed. Results of single topics are data.
     """
 
     @staticmethod

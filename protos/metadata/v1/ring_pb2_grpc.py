@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RingServiceStub:
-    """A non-OK gRPC status means the call as a whole did not run. A refusal is data.
+    """A non-OK gRPC status means that the call as a whole failed. A refusal is data.
     """
 
     def __init__(self, channel):
@@ -58,26 +58,27 @@ class RingServiceStub:
 
 
 class RingServiceServicer:
-    """A non-OK gRPC status means the call as a whole did not run. A refusal is data.
+    """A non-OK gRPC status means that the call as a whole failed. A refusal is data.
     """
 
     def DescribeRing(self, request, context):
-        """Members, what they hold, and every move on its way.
+        """Returns the members with their partitions, and all moves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangeRing(self, request, context):
-        """Changes who holds partitions. Answered when it is durable; the moves that follow take their time.
+        """Changes the members of the ring, or a move. Responds when the change is durable; the moves that
+        follow from it may still run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdvanceMove(self, request, context):
-        """For members: records that a move has come to a phase. Idempotent. A process of the target that
-        another one has replaced is refused (FAILED_PRECONDITION).
+        """For members: records that a move has reached a phase. Idempotent. A process of the target that
+        was replaced by a later one is rejected (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +86,7 @@ class RingServiceServicer:
 
     def EndMove(self, request, context):
         """For members: the source of a committed move has deleted its copy. Idempotent. A process of the
-        source that another one has replaced is refused (FAILED_PRECONDITION).
+        source that was replaced by a later one is rejected (FAILED_PRECONDITION).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +124,7 @@ def add_RingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RingService:
-    """A non-OK gRPC status means the call as a whole did not run. A refusal is data.
+    """A non-OK gRPC status means that the call as a whole failed. A refusal is data.
     """
 
     @staticmethod
