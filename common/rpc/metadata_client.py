@@ -1,4 +1,4 @@
-"""The metadata port over gRPC, for gateways and partition services."""
+"""gRPC client of the metadata port, for gateways and partition services."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from common.rpc.watch_client import GrpcWatch
 from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 
-#: What a call that waits for others may take on top of the time it waits.
-_ANSWER_MARGIN_S = 5.0
+#: Added to the request's timeout to get the deadline of a call that waits for watchers.
+_DEADLINE_MARGIN_S = 5.0
 
-#: How long a call waits for the service that leads, as a part of the time that its caller waits, so
-#: that the caller still gets the answer; and the bounds of it. An election takes some ten seconds.
+#: Part of the caller's timeout for which a call waits for the leader, and its bounds: a caller
+#: should get a retriable error before its own timeout. An election takes some ten seconds.
 _REACH_PART = 0.8
 _REACH_S_MIN = 1.0
 _REACH_S_MAX = 20.0
@@ -29,12 +29,12 @@ _REACH_S_MAX = 20.0
 class GrpcMetadata:
     """Implements `common.ports.metadata.Metadata`.
 
-    Calls wait for a service that is restarting or being elected, but not as long as their callers
-    wait for them: those should see a retriable error rather than none. A watch fails at once.
+    Calls wait for a service that is restarting or being elected, but fail with a retriable error
+    before their callers time out. A watch fails at once.
     """
 
     def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
-        """The channel stays the caller's, to be closed after the last call."""
+        """The caller owns the channel and closes it after the last call."""
         self._channel = channel
         self._stub = MetadataServiceStub(channel)
 
@@ -51,10 +51,10 @@ class GrpcMetadata:
         )
         await self._reach("CreateTopics", timeout_ms)
         with unavailable_on_failure("metadata CreateTopics"):
-            answer: pb.CreateTopicsResponse = await self._stub.CreateTopics(
+            response: pb.CreateTopicsResponse = await self._stub.CreateTopics(
                 request, timeout=_deadline_s(timeout_ms), wait_for_ready=True
             )
-        return [result_from_message(one) for one in answer.results]
+        return list(map(result_from_message, response.results))
 
     async def delete_topics(
         self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
@@ -62,18 +62,18 @@ class GrpcMetadata:
         request = pb.DeleteTopicsRequest(names=names, topic_ids=topic_ids, timeout_ms=timeout_ms)
         await self._reach("DeleteTopics", timeout_ms)
         with unavailable_on_failure("metadata DeleteTopics"):
-            answer: pb.DeleteTopicsResponse = await self._stub.DeleteTopics(
+            response: pb.DeleteTopicsResponse = await self._stub.DeleteTopics(
                 request, timeout=_deadline_s(timeout_ms), wait_for_ready=True
             )
-        return [result_from_message(one) for one in answer.results]
+        return list(map(result_from_message, response.results))
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         await self._reach("AllocateProducerIds", int(CALL_TIMEOUT_S * 1000))
         with unavailable_on_failure("metadata AllocateProducerIds"):
-            answer: pb.AllocateProducerIdsResponse = await self._stub.AllocateProducerIds(
+            response: pb.AllocateProducerIdsResponse = await self._stub.AllocateProducerIds(
                 pb.AllocateProducerIdsRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
-        return ProducerIdBlock(answer.first_producer_id, answer.count)
+        return ProducerIdBlock(response.first_producer_id, response.count)
 
     async def renew_volume_token(self, process: MemberProcess, token: str) -> None:
         request = pb.RenewVolumeTokenRequest(process=process_to_message(process), token=token)
@@ -81,10 +81,10 @@ class GrpcMetadata:
             await self._stub.RenewVolumeToken(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
 
     async def _reach(self, method: str, timeout_ms: int) -> None:
-        """Waits for a connection to the service that leads.
+        """Waits for a connection to the leader.
 
         Raises:
-            CallNotSent: there is none in time.
+            CallNotSent: no connection to the leader within the time limit.
         """
         reach_s = min(max(_REACH_PART * timeout_ms / 1000, _REACH_S_MIN), _REACH_S_MAX)
         try:
@@ -102,4 +102,4 @@ async def _connected(channel: grpc.aio.Channel | LeaderChannel, within_s: float)
 
 
 def _deadline_s(timeout_ms: int) -> float:
-    return max(timeout_ms, 0) / 1000 + _ANSWER_MARGIN_S
+    return max(timeout_ms, 0) / 1000 + _DEADLINE_MARGIN_S

@@ -1,4 +1,4 @@
-"""The port to the ring and its moves over gRPC, for partition services and operators."""
+"""gRPC client of the port to the ring and its moves, for partition services and operators."""
 
 import grpc.aio
 
@@ -18,20 +18,20 @@ from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
 class GrpcRing:
     """Implements `common.ports.moves.Ring`.
 
-    Calls wait for a service that is restarting, up to their deadline. Where a call ends in
-    `BackendUnavailable` it may have taken effect; every one of them may be made again.
+    Calls wait for a restarting service up to their deadline. A call that raises
+    `BackendUnavailable` may have taken effect; every call is safe to retry.
     """
 
     def __init__(self, channel: grpc.aio.Channel | LeaderChannel) -> None:
-        """The channel stays the caller's, to be closed after the last call."""
+        """The caller owns the channel and closes it after the last call."""
         self._stub = RingServiceStub(channel)
 
     async def describe_ring(self) -> RingDescription:
         with unavailable_on_failure("metadata DescribeRing"):
-            answer: pb.DescribeRingResponse = await self._stub.DescribeRing(
+            response: pb.DescribeRingResponse = await self._stub.DescribeRing(
                 pb.DescribeRingRequest(), timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
-        return ring_from_message(answer)
+        return ring_from_message(response)
 
     async def add_member(self, name: str) -> RingResult:
         return await self._change(pb.ChangeRingRequest(add_member=name))
@@ -58,10 +58,10 @@ class GrpcRing:
             process=process_to_message(process),
         )
         with unavailable_on_failure("metadata AdvanceMove"):
-            answer: pb.AdvanceMoveResponse = await self._stub.AdvanceMove(
+            response: pb.AdvanceMoveResponse = await self._stub.AdvanceMove(
                 request, timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
-        return move_from_message(answer.move) if answer.HasField("move") else None
+        return move_from_message(response.move) if response.HasField("move") else None
 
     async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
         request = pb.EndMoveRequest(move_id=move_id, process=process_to_message(process))
@@ -70,7 +70,7 @@ class GrpcRing:
 
     async def _change(self, request: pb.ChangeRingRequest) -> RingResult:
         with unavailable_on_failure("metadata ChangeRing"):
-            answer: pb.ChangeRingResponse = await self._stub.ChangeRing(
+            response: pb.ChangeRingResponse = await self._stub.ChangeRing(
                 request, timeout=CALL_TIMEOUT_S, wait_for_ready=True
             )
-        return ring_result_from_message(answer)
+        return ring_result_from_message(response)

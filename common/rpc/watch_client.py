@@ -1,4 +1,4 @@
-"""A watch over gRPC: changes come in; acknowledgements, reports and heartbeats go out."""
+"""gRPC client of a watch: receives changes; sends acknowledgements, reports and heartbeats."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from protos.metadata.v1.metadata_pb2_grpc import MetadataServiceStub
 
 log = logging.getLogger(__name__)
 
-#: Until the service has said how long its lease is.
+#: Heartbeat interval before the first response, which contains the lease.
 _FIRST_HEARTBEAT_S = 1.0
 
 _HEARTBEATS_PER_LEASE = 3
@@ -59,7 +59,7 @@ class GrpcWatch:
             if self._is_closed:
                 raise StopAsyncIteration from None
             raise
-        self._learn_lease(message.lease_ms / 1000)
+        self._set_lease(message.lease_ms / 1000)
         return change_from_message(message)
 
     def acknowledge(self, revision: int) -> None:
@@ -67,8 +67,8 @@ class GrpcWatch:
         self._news.set()
 
     def report(self, report: MemberReport) -> None:
-        """What was not sent yet is sent together with it, the newest word on each thing."""
-        self._report = report if self._report is None else _together(self._report, report)
+        """Queues a report, merged with an unsent one: the newest value of each log and move."""
+        self._report = report if self._report is None else _merged(self._report, report)
         self._news.set()
 
     async def close(self) -> None:
@@ -91,17 +91,17 @@ class GrpcWatch:
         return message
 
     async def _send(self, call: _Call) -> None:
-        """Registers, then sends what there is to say as it comes, and heartbeats in between."""
-        # A broken stream is seen, and told, by whoever reads from it.
+        """Registers, then sends acknowledgements and reports, and heartbeats in between."""
+        # Errors of the stream are reported by the reader.
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, BackendUnavailable):
             await call.write(_register(self._registration))
             while True:
                 await call.write(await self._next_message())
 
     def _on_sender_ended(self, sender: "asyncio.Task[None]") -> None:
-        """Ends the watch after a bug: silent, it would go on until the service ended the lease."""
+        """Ends the watch if the sender crashed; otherwise it would last until the lease expires."""
         if not sender.cancelled() and (bug := sender.exception()) is not None:
-            log.error("a watch of the metadata service failed by a bug", exc_info=bug)
+            log.error("the sender of the metadata watch crashed", exc_info=bug)
             if self._call is not None:
                 self._call.cancel()
 
@@ -119,11 +119,11 @@ class GrpcWatch:
             return pb.WatchRequest(report=report_to_message(report))
         return pb.WatchRequest(heartbeat=pb.Heartbeat())
 
-    def _learn_lease(self, lease_s: float) -> None:
+    def _set_lease(self, lease_s: float) -> None:
         heartbeat_s = lease_s / _HEARTBEATS_PER_LEASE
         if heartbeat_s != self._heartbeat_s:
             self._heartbeat_s = heartbeat_s
-            # The pause under way may be longer than the lease.
+            # The current wait may be longer than the lease.
             self._news.set()
 
 
@@ -134,7 +134,7 @@ def _register(registration: Registration) -> pb.WatchRequest:
 
 
 async def _read_from(call: _Call) -> object:
-    """The next message, or gRPC's mark for the end. Raises `RegistrationRefused` too."""
+    """Returns the next message, or `grpc.aio.EOF`. Raises `RegistrationRefused` if rejected."""
     try:
         return await call.read()
     except grpc.aio.AioRpcError as error:
@@ -143,8 +143,8 @@ async def _read_from(call: _Call) -> object:
         raise
 
 
-def _together(earlier: MemberReport, later: MemberReport) -> MemberReport:
-    loads = {(one.topic_id, one.partition): one for one in (*earlier.loads, *later.loads)}
-    progress = {one.move_id: one for one in (*earlier.progress, *later.progress)}
+def _merged(earlier: MemberReport, later: MemberReport) -> MemberReport:
+    loads = {(load.topic_id, load.partition): load for load in (*earlier.loads, *later.loads)}
+    moves = {progress.move_id: progress for progress in (*earlier.progress, *later.progress)}
     disk = earlier.disk if later.disk is None else later.disk
-    return MemberReport(tuple(loads.values()), tuple(progress.values()), disk)
+    return MemberReport(tuple(loads.values()), tuple(moves.values()), disk)

@@ -1,6 +1,6 @@
-"""metadata.v1 messages to and from the types of the metadata port, for both ends of the wire.
+"""Conversion of metadata.v1 messages to and from the types of the metadata port.
 
-Reading checks nothing: what may be said of a cluster is the metadata service's business.
+Used by clients and by the service. Parsing validates nothing: the metadata service does.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def change_to_message(
     lease_ms: int,
     to_topic: Callable[[Topic], pb.Topic] | None = None,
 ) -> pb.WatchResponse:
-    """`to_topic` is for those who keep messages of topics."""
+    """Converts a change; `to_topic` lets the caller reuse cached messages of topics."""
     message = pb.WatchResponse(
         revision=change.revision,
         cluster_id=change.cluster_id,
@@ -69,11 +69,11 @@ def change_from_message(message: pb.WatchResponse) -> ClusterChange:
     )
 
 
-def _placement_change_to_message(one: PlacementChange) -> pb.PlacementChange:
-    owner, leader_epoch = one.placement
+def _placement_change_to_message(change: PlacementChange) -> pb.PlacementChange:
+    owner, leader_epoch = change.placement
     return pb.PlacementChange(
-        topic_id=one.topic_id,
-        partition=one.partition,
+        topic_id=change.topic_id,
+        partition=change.partition,
         placement=pb.Placement(owner=owner, leader_epoch=leader_epoch),
     )
 
@@ -99,7 +99,9 @@ def topic_from_message(message: pb.Topic) -> Topic:
     return Topic(
         topic_id=message.topic_id,
         name=message.name,
-        partitions=tuple(Placement(one.owner, one.leader_epoch) for one in message.partitions),
+        partitions=tuple(
+            Placement(placement.owner, placement.leader_epoch) for placement in message.partitions
+        ),
         configs=dict(message.configs),
         is_internal=message.is_internal,
     )
@@ -109,8 +111,8 @@ def gateway_to_message(gateway: Gateway) -> pb.Gateway:
     return pb.Gateway(
         node_id=gateway.node_id,
         endpoints=[
-            pb.Endpoint(listener=one.listener, host=one.host, port=one.port)
-            for one in gateway.endpoints
+            pb.Endpoint(listener=endpoint.listener, host=endpoint.host, port=endpoint.port)
+            for endpoint in gateway.endpoints
         ],
         rack=gateway.rack,
     )
@@ -119,7 +121,10 @@ def gateway_to_message(gateway: Gateway) -> pb.Gateway:
 def gateway_from_message(message: pb.Gateway) -> Gateway:
     return Gateway(
         node_id=message.node_id,
-        endpoints=tuple(Endpoint(one.listener, one.host, one.port) for one in message.endpoints),
+        endpoints=tuple(
+            Endpoint(endpoint.listener, endpoint.host, endpoint.port)
+            for endpoint in message.endpoints
+        ),
         rack=message.rack if message.HasField("rack") else None,
     )
 
@@ -186,9 +191,13 @@ def new_topic_from_message(message: pb.NewTopic) -> NewTopic:
         partition_count=message.partition_count,
         replication_factor=message.replication_factor,
         assignments={
-            partition: tuple(one.node_ids) for partition, one in message.assignments.items()
+            partition: tuple(replicas.node_ids)
+            for partition, replicas in message.assignments.items()
         },
-        configs={one.name: one.value if one.HasField("value") else None for one in message.configs},
+        configs={
+            entry.name: entry.value if entry.HasField("value") else None
+            for entry in message.configs
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""metadata.v1 messages of the ring to and from the types of its port, for both ends of the wire."""
+"""Conversion of metadata.v1 messages of the ring to and from the types of the ring's port."""
 
 from common.ports.moves import (
     DiskState,
@@ -32,7 +32,7 @@ def move_to_message(move: Move) -> pb.Move:
 
 
 def move_from_message(message: pb.Move) -> Move:
-    """Raises ValueError where the phase is none that this release knows."""
+    """Parses a move. Raises ValueError if its phase is unknown."""
     return Move(
         message.move_id,
         message.topic_id,
@@ -58,21 +58,21 @@ def report_to_message(report: MemberReport) -> pb.MemberReport:
     return pb.MemberReport(
         loads=[
             pb.LogLoad(
-                topic_id=one.topic_id,
-                partition=one.partition,
-                size_bytes=one.size_bytes,
-                bytes_per_second=one.bytes_per_second,
+                topic_id=load.topic_id,
+                partition=load.partition,
+                size_bytes=load.size_bytes,
+                bytes_per_second=load.bytes_per_second,
             )
-            for one in report.loads
+            for load in report.loads
         ],
         progress=[
             pb.MoveProgress(
-                move_id=one.move_id,
-                copied_bytes=one.copied_bytes,
-                total_bytes=one.total_bytes,
-                trouble=one.trouble,
+                move_id=progress.move_id,
+                copied_bytes=progress.copied_bytes,
+                total_bytes=progress.total_bytes,
+                trouble=progress.trouble,
             )
-            for one in report.progress
+            for progress in report.progress
         ],
         disk=_disk_to_message(report.disk),
     )
@@ -81,12 +81,14 @@ def report_to_message(report: MemberReport) -> pb.MemberReport:
 def report_from_message(message: pb.MemberReport) -> MemberReport:
     return MemberReport(
         tuple(
-            LogLoad(one.topic_id, one.partition, one.size_bytes, one.bytes_per_second)
-            for one in message.loads
+            LogLoad(load.topic_id, load.partition, load.size_bytes, load.bytes_per_second)
+            for load in message.loads
         ),
         tuple(
-            MoveProgress(one.move_id, one.copied_bytes, one.total_bytes, one.trouble)
-            for one in message.progress
+            MoveProgress(
+                progress.move_id, progress.copied_bytes, progress.total_bytes, progress.trouble
+            )
+            for progress in message.progress
         ),
         _disk_from_message(message),
     )
@@ -185,14 +187,14 @@ def _disk_from_message(message: pb.MemberReport | pb.RingMember) -> DiskState | 
     return DiskState(message.disk.room_bytes, message.disk.is_writable)
 
 
-def _description_to_message(one: MoveDescription) -> pb.MoveDescription:
+def _description_to_message(description: MoveDescription) -> pb.MoveDescription:
     return pb.MoveDescription(
-        move=move_to_message(one.move),
-        topic=one.topic,
-        copied_bytes=one.copied_bytes,
-        total_bytes=one.total_bytes,
-        bytes_per_second=one.bytes_per_second,
-        trouble=one.trouble,
+        move=move_to_message(description.move),
+        topic=description.topic,
+        copied_bytes=description.copied_bytes,
+        total_bytes=description.total_bytes,
+        bytes_per_second=description.bytes_per_second,
+        trouble=description.trouble,
     )
 
 

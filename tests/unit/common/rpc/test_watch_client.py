@@ -165,4 +165,4 @@ def test_a_bug_in_what_is_sent_ends_the_watch_at_once(caplog):
             await watch.close()
 
     run(body)
-    assert "failed by a bug" in caplog.text
+    assert "the sender of the metadata watch crashed" in caplog.text
