@@ -24,10 +24,10 @@ def main() -> int:
     )
     settings = configuration.of(MetadataSettings)
     topic_defaults = configuration.of(TopicDefaults)
-    where = configuration.of(StoreSettings)
+    store_settings = configuration.of(StoreSettings)
     return run(
         "metadata_svc",
-        lambda stop: serve(settings, topic_defaults, stop, where),
+        lambda stop: serve(settings, topic_defaults, stop, store_settings),
         configuration.of(ProcessSettings),
         cannot_run=(KvStoreFailed, AddressTaken, LeadershipLost),
     )

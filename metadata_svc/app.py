@@ -48,17 +48,17 @@ async def serve(
     settings: MetadataSettings,
     topic_defaults: Any,
     stop: asyncio.Event,
-    where: StoreSettings | None = None,
+    store_settings: StoreSettings | None = None,
 ) -> None:
-    """Runs the service until `stop` is set, with its state in `data.dir` or as `where` says.
+    """Runs the service until `stop` is set. Without `store_settings` it stores in `data.dir`.
 
     Raises:
         KvStoreFailed: the store cannot be opened or read.
         AddressTaken: the server cannot listen on `grpc.listen`.
         LeadershipLost: on etcd, another process may lead now.
     """
-    if where is not None and where.store == ETCD:
-        await _serve_on_etcd(settings, topic_defaults, stop, where)
+    if store_settings is not None and store_settings.store == ETCD:
+        await _serve_on_etcd(settings, topic_defaults, stop, store_settings)
     else:
         await _serve_on_rocksdb(settings, topic_defaults, stop)
 
@@ -82,15 +82,18 @@ async def _serve_on_rocksdb(
 
 
 async def _serve_on_etcd(
-    settings: MetadataSettings, topic_defaults: Any, stop: asyncio.Event, where: StoreSettings
+    settings: MetadataSettings,
+    topic_defaults: Any,
+    stop: asyncio.Event,
+    store_settings: StoreSettings,
 ) -> None:
     try:
-        client = EtcdClient(where.endpoints, where.tls)
+        client = EtcdClient(store_settings.endpoints, store_settings.tls)
     except OSError as error:
         raise KvStoreFailed(f"cannot read a file named by etcd.ssl.*: {error}") from error
     with client:
         candidate = Candidate(
-            where,
+            store_settings,
             client,
             address=settings.grpc_listen,
             make_core=lambda store: _core(settings, store),
