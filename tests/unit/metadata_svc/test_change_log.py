@@ -101,7 +101,7 @@ def test_a_change_is_published_after_it_is_durable_without_blocking_the_loop():
     run(body)
 
 
-def test_a_change_that_cannot_be_kept_is_told_to_nobody_and_takes_no_revision():
+def test_a_change_that_cannot_be_stored_is_not_published_and_takes_no_revision():
     async def body(cluster):
         watcher = cluster.hub.add("w")
         await watcher.next()
@@ -116,7 +116,7 @@ def test_a_change_that_cannot_be_kept_is_told_to_nobody_and_takes_no_revision():
     run(body)
 
 
-def test_a_named_step_is_passed_before_and_after_the_write_and_before_anybody_is_told(monkeypatch):
+def test_a_failpoint_is_passed_before_and_after_the_write_and_before_publishing(monkeypatch):
     passed = []
 
     async def body(cluster):

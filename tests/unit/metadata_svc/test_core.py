@@ -98,7 +98,7 @@ async def reopened_after_a_crash(watchers, **how):
         yield core
 
 
-def test_after_a_crash_a_topic_is_made_when_all_who_were_alive_are_back():
+def test_after_a_crash_a_topic_is_created_when_all_live_processes_are_back():
     async def body():
         async with reopened_after_a_crash([PARTITION_0, gateway(0)]) as core:
             creating = asyncio.create_task(core.create_topics([NewTopic("t")], timeout_ms=30_000))

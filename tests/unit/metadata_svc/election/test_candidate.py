@@ -175,7 +175,7 @@ def test_a_candidate_can_be_stopped_while_it_waits_for_etcd():
     run(body)
 
 
-def test_files_of_tls_that_are_not_there_are_told():
+def test_missing_tls_files_are_reported():
     async def body():
         raw = {
             "metadata.store": "etcd",

@@ -94,7 +94,7 @@ def test_an_acceptance_is_used_up_by_a_volume_that_did_not_need_it():
     assert (placements(change), change.accepted_volumes) == ({}, {"a": False})
 
 
-def test_revisions_and_move_ids_go_on_from_what_the_volume_was_told():
+def test_revisions_and_move_ids_continue_after_those_of_the_volume():
     known = cluster("a")
     known[1].next_move_id = 5
     change = arrival(known, member(applied_revision=99, move_id=5))

@@ -133,7 +133,7 @@ def later():
     return asyncio.get_running_loop().time() + 60
 
 
-def test_those_who_were_alive_before_are_waited_for():
+def test_processes_alive_before_the_restart_are_waited_for():
     async def body(cluster):
         cluster.members.expect({"gateway/0", "member/p"}, lease_ms=60_000)
         waiting = asyncio.create_task(cluster.members.wait_for_expected(later()))
@@ -211,7 +211,7 @@ def test_a_second_gateway_with_the_node_id_of_a_live_one_is_told_so(caplog):
     assert "gateway 0 (elsewhere:1) needs another node.id" in caplog.text
 
 
-def test_a_registration_that_cannot_be_kept_fails_and_leaves_nobody_behind():
+def test_a_registration_that_cannot_be_stored_fails_and_leaves_no_watch():
     async def body(cluster):
         cluster.store.is_broken = True
         watch = RegisteredWatch(cluster.members, MEMBER)
@@ -278,7 +278,7 @@ def test_a_member_that_was_known_keeps_its_place_in_the_ring():
     run(body)
 
 
-def test_a_refused_registration_changes_nothing_and_is_told(caplog):
+def test_a_refused_registration_changes_nothing_and_is_logged(caplog):
     async def body(cluster):
         known = Member("p", "a:1", "volume", 2)
         await cluster.joined(known)

@@ -9,6 +9,6 @@ def test_a_gateway_is_its_node_id_and_a_partition_service_its_name():
     assert identity(Member("0", "a:1")) == identity(Member("0", "b:1")) == "member/0"
 
 
-def test_a_description_says_who_and_where():
+def test_a_description_has_name_and_address():
     assert describe(GATEWAY) == "gateway 0 (h:1, i:2)"
     assert describe(Member("p", "a:1")) == "partition service p (a:1)"

@@ -45,7 +45,7 @@ def test_a_log_that_began_again_has_no_reported_size():
     assert reports.sizes_by_member().total() == 0
 
 
-def test_logs_that_nobody_has_are_left_out():
+def test_reports_of_unknown_logs_are_ignored():
     reports, _ = opened()
     reports.take("a", MemberReport([LogLoad(b"x" * 16, 0, 5, 5), load(9)]), now=0)
     assert reports.sizes_by_member() == {}
@@ -88,7 +88,7 @@ def test_the_rate_is_that_of_the_last_seconds():
     assert (described.copied_bytes, described.total_bytes) == (100 + 4_000 * RATE_WINDOW_S, 1_000)
 
 
-def test_a_copy_that_was_begun_anew_has_no_rate_below_nothing():
+def test_the_rate_of_a_restarted_copy_is_not_negative():
     reports, _ = opened()
     progress(reports, 0, 500)
     progress(reports, 1, 0)

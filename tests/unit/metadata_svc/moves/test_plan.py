@@ -55,7 +55,7 @@ def test_moves_under_way_count_as_done():
     assert planned_moves(view_of("aaaa", on_their_way), HashRing(["a", "b"])) == []
 
 
-def test_a_move_to_somebody_who_is_not_in_the_ring_counts_as_not_begun():
+def test_a_move_to_a_member_outside_the_ring_counts_as_not_started():
     found = planned_moves(view_of("aaaa", [move(0, target="c")]), HashRing(["a", "b"]))
     assert {(one.source, one.target) for one in found} == {("a", "b")}
 

@@ -67,7 +67,7 @@ def test_a_bug_that_stops_moves_is_named():
     run(body)
 
 
-def test_moves_of_partitions_that_nobody_has_reported_have_no_size():
+def test_moves_of_unreported_partitions_have_no_size():
     async def body(world, report, topic):
         await world.start("p-1")
         await world.settle()

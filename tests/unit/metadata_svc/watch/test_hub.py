@@ -58,7 +58,7 @@ def test_a_watcher_gets_a_snapshot_then_each_change_in_order():
     run(body)
 
 
-def test_a_snapshot_is_made_once_for_all_who_begin_at_one_revision():
+def test_a_snapshot_is_built_once_per_revision():
     async def body():
         cluster = Cluster()
         first, second = [await cluster.hub.add(name).next() for name in "ab"]
@@ -170,7 +170,7 @@ def test_a_wait_ends_when_the_missing_watcher_leaves():
     run(body)
 
 
-def test_with_nobody_watching_there_is_nothing_to_wait_for():
+def test_waiting_returns_at_once_without_watchers():
     async def body():
         assert await Cluster().hub.wait_all_acknowledged(0, deadline=nothing())
 
@@ -225,7 +225,7 @@ def test_an_ended_watcher_gets_the_first_reason_and_nothing_else():
     run(body)
 
 
-def test_ending_all_wakes_everybody_who_waits():
+def test_ending_all_wakes_all_waiters():
     async def body():
         cluster = Cluster()
         watchers = [cluster.hub.add(name) for name in "ab"]

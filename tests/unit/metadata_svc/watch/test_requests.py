@@ -44,7 +44,7 @@ def heard(*requests, **how):
     return watch.log
 
 
-def test_the_first_message_says_who_watches():
+def test_the_first_message_is_the_registration():
     assert registered(pb.WatchRequest(register_gateway=GATEWAY)) == Gateway(
         1, (Endpoint("P", "h", 1),)
     )
@@ -84,7 +84,7 @@ def test_reports_are_passed_on():
     assert heard(said) == [MemberReport((LogLoad(bytes(16), 1, 2, 3),)), "closed"]
 
 
-def test_silence_for_longer_than_the_lease_closes_the_watch_and_is_told(caplog):
+def test_silence_for_longer_than_the_lease_closes_the_watch_and_is_logged(caplog):
     assert heard(pb.WatchRequest(acknowledged_revision=1), then_silent=True) == [1, "closed"]
     assert "no message for 0.02 s" in caplog.text
 
