@@ -20,7 +20,6 @@ from tests.support.stores.partition_core import (
 OTHER = LogId(TOPIC_ID, 1)
 ELSEWHERE = LogId(b"another of 16 by", 0)
 MINUTE_MS = 60_000
-NOW_MS = int(time() * 1000)
 
 
 def run(test, folder, **settings):
@@ -34,7 +33,7 @@ def run(test, folder, **settings):
 
 
 def minutes_ago(minutes):
-    return NOW_MS - minutes * MINUTE_MS
+    return int(time() * 1000) - minutes * MINUTE_MS
 
 
 def test_idle_producers_expire_in_logs_that_are_not_open(tmp_path):
