@@ -92,11 +92,11 @@ class LocalRing:
     async def advance_move(
         self, move_id: int, phase: MovePhase, *, process: MemberProcess | None = None
     ) -> Move | None:
-        """As the port says. A move comes to COMMIT from FENCE only; else it stays as it is."""
+        """See the port. A move reaches COMMIT from FENCE only; otherwise it does not change."""
         return await self._recorded(lambda: self._advance(move_id, phase, process))
 
     async def end_move(self, move_id: int, *, process: MemberProcess | None = None) -> None:
-        """As the port says. A move that is not committed is not ended by this."""
+        """See the port. A move that is not committed does not end."""
         await self._recorded(lambda: self._end(move_id, process))
 
     async def _add(self, name: str) -> RingResult:
@@ -206,12 +206,15 @@ class LocalRing:
         return Mutation(ring_states={name: state}, is_rebalancing=is_rebalancing)
 
     def _described(self, lost: Sequence[PartitionKey]) -> list[LostPartitions]:
-        """By topic, in the order of their names."""
+        """Groups partitions by topic, in the order of topic names."""
         found: list[LostPartitions] = []
         for topic_id, keys in groupby(lost, key=lambda key: key[0]):
             topic = self._view.topic_by_id(topic_id)
             partitions = [partition for _, partition in keys]
-            sizes = (self._scheduler.reports.size_bytes((topic_id, one)) for one in partitions)
+            sizes = (
+                self._scheduler.reports.size_bytes((topic_id, partition))
+                for partition in partitions
+            )
             name = "" if topic is None else topic.name
             found.append(LostPartitions(topic_id, name, partitions, sum(sizes)))
         return found
@@ -219,9 +222,9 @@ class LocalRing:
     def _members_described(self) -> list[RingMember]:
         coming: Counter[str] = Counter()
         under_way = [move for move in self._view.moves if phases.is_open(move)]
-        for one in (*under_way, *self._scheduler.plan):
-            coming[one.target] += 1
-            coming[one.source] -= 1
+        for move in (*under_way, *self._scheduler.plan):
+            coming[move.target] += 1
+            coming[move.source] -= 1
         sizes = self._scheduler.reports.sizes_by_member()
         alive = self._members.live_members
         return [

@@ -42,8 +42,8 @@ class _Encoder:
     def message(self, message_type: type, it: str) -> None:
         """Writes the message that the local `it` holds."""
         shape = layout(message_type, self._version)
-        for one in shape.present:
-            self._value(one, f"{it}.{one.name}")
+        for field in shape.present:
+            self._value(field, f"{it}.{field.name}")
         if shape.tagged:
             assert self._flexible, f"{message_type.__name__}: tagged fields in a classic version"
             self._tagged_fields(shape, it)

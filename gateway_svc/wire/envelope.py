@@ -28,7 +28,6 @@ _CORRELATION_ID_BYTES = 4
 CORRELATION_START: Final = 4
 CORRELATION_END: Final = CORRELATION_START + _CORRELATION_ID_BYTES
 _unpack_start: Final = _REQUEST_START.unpack_from
-_new_tuple: Final = tuple.__new__
 
 
 class RequestHeader(NamedTuple):
@@ -65,7 +64,7 @@ def read_header(frame: bytes | memoryview) -> RequestHeader:
         if end > len(frame):
             raise oversized("client id", size, len(frame) - start)
         client_id = str(frame[start:end], "utf-8")
-        return _new_tuple(RequestHeader, (key, version, correlation_id, client_id, end))
+        return RequestHeader(key, version, correlation_id, client_id, end)
     except (struct_error, UnicodeDecodeError) as error:
         raise ProtocolViolation(f"request header: {error}") from None
 

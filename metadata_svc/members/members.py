@@ -1,15 +1,14 @@
-"""Who is alive: registering and watching are one thing, and last as long as each other.
+"""Registration and liveness of gateways and partition services: each lasts as long as its watch.
 
-A registration that is taken again goes to the newest watcher. Mostly that is the same gateway or
-partition service after a restart, which must not wait until its own old lease is over; where two
-processes really claim one identity they end each other's watches, and the log says so each time.
+The newest registration wins. Usually it is the same process after a restart, which must not wait
+for its old lease to expire; two live processes with one identity evict each other, and each
+eviction is logged.
 
-A gateway that is not alive is gone: no client may be sent to it. A partition service stays known
-when it is down, at its last address: its partitions are there and nowhere else, and whoever can
-still reach it should.
+A gateway that is not alive is removed, so that no client is sent to it. A partition service that is
+down stays known at its last address, because its partitions are nowhere else.
 
-When the metadata service itself comes back, those who were alive are, most likely, alive still.
-Until they have returned, or a lease has passed, nothing can be said to be known to all.
+After a restart of the metadata service, processes that were alive before are expected back. Until
+they have returned, or a lease has passed, no change counts as known to all.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 class MemberRegistry:
     """Live gateways and partition services, and those that are expected back."""
 
-    def __init__(  # noqa: PLR0913 - what members are kept in, each named by its caller
+    def __init__(  # noqa: PLR0913 - collaborators, passed by name
         self,
         view: ClusterView,
         member_table: MemberTable,
@@ -73,14 +72,14 @@ class MemberRegistry:
     @property
     def live_members(self) -> frozenset[str]:
         """Names of the partition services that are alive."""
-        members = (one.registration for one in self._watches.values())
-        return frozenset(one.name for one in members if isinstance(one, Member))
+        registrations = (watch.registration for watch in self._watches.values())
+        return frozenset(member.name for member in registrations if isinstance(member, Member))
 
     @property
     def placeable(self) -> frozenset[str]:
-        """Names of those that can own new partitions: in the ring, alive, and taking appends.
+        """Names of members that can own new partitions: in the ring, alive, and accepting appends.
 
-        Where none of them takes appends it is all that are in the ring and alive.
+        If none of them accepts appends, all that are in the ring and alive.
         """
         alive = self.live_members & self._member_table.in_state(RingState.JOINED)
         return alive - self._reports.unwritable or alive
@@ -95,7 +94,7 @@ class MemberRegistry:
         return f"member/{member}" in self._live_or_expected()
 
     def expect(self, identities: Collection[str], *, lease_ms: int) -> None:
-        """These were alive before this service started: they have a lease's time to return."""
+        """Expects processes that were alive before the start to return within a lease."""
         self._expected = set(identities)
         self._expected_end = asyncio.get_running_loop().time() + lease_ms / 1000
 
@@ -135,8 +134,8 @@ class MemberRegistry:
     async def unregister(self, watch: "RegisteredWatch") -> None:
         """Ends a watch, and at once every wait for its acknowledgement.
 
-        Where this process was paused, clients have given up their connections meanwhile. They are
-        about to come back, so they count as alive until they had a lease's time to do so.
+        After a pause of this process, clients have dropped their connections and are about to
+        return. They count as alive until a lease has passed.
         """
         if watch.watcher is not None:
             self._hub.remove(watch.watcher, "closed")
@@ -246,7 +245,7 @@ class MemberRegistry:
 
 
 class RegisteredWatch:
-    """Implements `common.ports.metadata.Watch`; registers when it is first asked for a change."""
+    """Implements `common.ports.metadata.Watch`; registers when its first change is requested."""
 
     def __init__(self, members: MemberRegistry, registration: Registration) -> None:
         self.registration = registration
@@ -275,7 +274,7 @@ class RegisteredWatch:
             self._members.acknowledge(self.watcher, revision)
 
     def report(self, report: MemberReport) -> None:
-        """Only what a registered member says of itself counts."""
+        """Takes a report if the watch is that of a registered member."""
         if isinstance(self.registration, Member) and self.watcher is not None:
             self._members.take_report(self.registration.name, report)
 

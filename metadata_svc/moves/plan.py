@@ -1,8 +1,8 @@
-"""The plan of moves: pure, in memory, and made again from the ring when it is lost.
+"""Plan of moves: pure, in memory, computed again from the ring after a restart.
 
-A plan is made when the ring changes, not when topics are: those are placed by the ring already. It
-is worked off a few moves at a time, the busiest partitions first, so that a new
-member relieves the others soonest.
+It is computed when the ring changes, not when topics are created, which the ring places already. A
+few moves run at a time, the busiest partitions first, so that a new member relieves the others
+soonest.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,7 @@ from common.ports.moves import Move, MovePhase
 
 PartitionKey = tuple[bytes, int]
 
-#: After so long it is looked again whether a partition fits on its target.
+#: Delay before a partition that does not fit on its target is checked again.
 NO_ROOM_PAUSE_S: Final = 5.0
 
 
@@ -35,7 +35,7 @@ class PlannedMove(NamedTuple):
 
 
 class MoveLimits(NamedTuple):
-    """How many moves are on their way at once: of all members, and of any one."""
+    """Limits of concurrent moves: of all members together, and of each."""
 
     moves_max: int = 4
     moves_per_member_max: int = 2
@@ -57,12 +57,11 @@ def planned_moves(view: ClusterView, ring: HashRing) -> list[PlannedMove]:
 
 
 class Situation(NamedTuple):
-    """What is known of members and moves when a plan is worked off.
+    """State of members and moves when moves are chosen from a plan.
 
-    `alive`: members that are alive. `unwritable`: those that take no appends; partitions may move
-    away from them, which gives them room. `stuck`: ids of moves that do not get on. `room`: how
-    many bytes more each member can take; who is not in it has said nothing. `size_of`: bytes of a
-    partition, 0 where nobody has said.
+    `alive`: live members. `unwritable`: members that accept no appends; partitions may move away
+    from them, which frees space. `stuck`: ids of moves without progress. `room`: free bytes of each
+    member that has reported them. `size_of`: bytes of a partition, 0 if unknown.
     """
 
     alive: Collection[str]
@@ -72,11 +71,11 @@ class Situation(NamedTuple):
     size_of: Callable[[PartitionKey], int] = lambda _: 0
 
     def is_ready(self, source: str, target: str) -> bool:
-        """Returns whether a move between two members can get on."""
+        """True if a move between two members can make progress."""
         return source in self.alive and target in self.alive and target not in self.unwritable
 
     def fits(self, planned: PlannedMove, taken_bytes: int = 0) -> bool:
-        """Returns whether the target has room, where `taken_bytes` more go there already."""
+        """True if the target has room beside `taken_bytes` that are moving there already."""
         room = self.room.get(planned.target)
         return room is None or self.size_of(planned.key) + taken_bytes <= room
 
@@ -84,7 +83,7 @@ class Situation(NamedTuple):
 class Plan:
     """Planned moves, queued by their pair of source and target.
 
-    Only the heads of the queues are looked at: ten thousand waiting cost nothing at each step.
+    Only the heads of the queues are examined, so ten thousand waiting moves cost nothing at a step.
     """
 
     def __init__(self, waiting: Iterable[PlannedMove] = ()) -> None:
@@ -103,11 +102,11 @@ class Plan:
 
     @property
     def next_time(self) -> float | None:
-        """When the first planned that was put off is due again."""
+        """Loop time at which the first postponed move is due; None if there is none."""
         return min((time for time, _ in self._later), default=None)
 
     def sort(self, busy: Callable[[PartitionKey], tuple[int, ...]]) -> None:
-        """Puts the busiest first; `busy` grows with what a partition has to do."""
+        """Sorts the queues by load, the busiest first; `busy` returns the load of a partition."""
         for pair, queue in self._queues.items():
             ordered = sorted(
                 queue, key=lambda planned: (busy(planned.key), planned.key), reverse=True
@@ -115,13 +114,15 @@ class Plan:
             self._queues[pair] = deque(ordered)
 
     def put_off(self, planned: PlannedMove, until: float) -> None:
-        """Wanted again, not before `until`."""
+        """Postpones a move until the loop time `until`."""
         self._later.append((until, planned))
 
     def forget_topics(self, topic_ids: Collection[bytes]) -> None:
         for pair, queue in self._queues.items():
-            self._queues[pair] = deque(one for one in queue if one.topic_id not in topic_ids)
-        self._later = [one for one in self._later if one[1].topic_id not in topic_ids]
+            self._queues[pair] = deque(
+                planned for planned in queue if planned.topic_id not in topic_ids
+            )
+        self._later = [later for later in self._later if later[1].topic_id not in topic_ids]
 
     def take(
         self,
@@ -132,10 +133,10 @@ class Plan:
         busy: Callable[[PartitionKey], tuple[int, ...]],
         now: float,
     ) -> list[PlannedMove]:
-        """Takes out what may begin now: as many as limits allow, between members that are ready.
+        """Removes and returns the moves that may begin now, within the limits.
 
-        A move that stands still, because a member of it is not ready or it does not get on, takes
-        no other's place. A partition that does not fit on its target is put off.
+        Moves that make no progress, or whose members are not ready, do not count towards the
+        limits. A partition that does not fit on its target is postponed.
         """
         self._come_back(now)
         moves = [
@@ -146,12 +147,12 @@ class Plan:
             and move.move_id not in situation.stuck
         ]
         places = limits.moves_max - len(moves)
-        members = Counter(chain.from_iterable((one.source, one.target) for one in moves))
+        members = Counter(chain.from_iterable((move.source, move.target) for move in moves))
         coming: Counter[str] = Counter()
         taken: list[PlannedMove] = []
 
         def is_free(pair: tuple[str, str]) -> bool:
-            has_places = all(members[one] < limits.moves_per_member_max for one in pair)
+            has_places = all(members[member] < limits.moves_per_member_max for member in pair)
             return has_places and situation.is_ready(*pair)
 
         while len(taken) < places:
@@ -173,7 +174,7 @@ class Plan:
         return taken
 
     def _drop_stale(self, view: ClusterView, queue: deque[PlannedMove]) -> bool:
-        """Lets the head be one that can begin. Returns whether there is one."""
+        """Drops stale heads. Returns True if a move is left that can begin."""
         while queue:
             head = queue[0]
             placement = view.placement(*head.key)
@@ -185,7 +186,7 @@ class Plan:
 
     def _come_back(self, now: float) -> None:
         due = [planned for time, planned in self._later if time <= now]
-        self._later = [one for one in self._later if one[0] > now]
+        self._later = [later for later in self._later if later[0] > now]
         for planned in due:
             self._append(planned)
 
@@ -194,6 +195,6 @@ class Plan:
 
 
 def moves_to(view: ClusterView, member: str) -> list[Move]:
-    """Moves that bring something to a member and can still be given up."""
+    """Moves to a member that can still be rolled back."""
     moves = view.moves
-    return [one for one in moves if one.target == member and one.phase < MovePhase.COMMIT]
+    return [move for move in moves if move.target == member and move.phase < MovePhase.COMMIT]

@@ -35,13 +35,13 @@ from metadata_svc.topics.placement import ring_of
 
 log = logging.getLogger(__name__)
 
-#: How often what waits is sorted anew by what members report.
+#: Interval of sorting the plan by reported loads.
 _SORT_EVERY_S: Final = 10.0
 
-#: How long to wait after the store failed.
+#: Delay after a failure of the store.
 _STORE_PAUSE_S: Final = 1.0
 
-#: How long to wait after a bug: 1, 2, 4 … seconds, at most so many.
+#: First and longest delay after a bug.
 _BUG_RETRY_S_FIRST: Final = 1.0
 _BUG_RETRY_S_MAX: Final = 60.0
 

@@ -154,7 +154,7 @@ class WatchHub:
 
         `deadline` is in loop time.
         """
-        missing = {one for one in self._watchers if one.acknowledged < revision}
+        missing = {watcher for watcher in self._watchers if watcher.acknowledged < revision}
         if not missing:
             return self._stop_reason is None
         wait = _Wait(revision, missing, asyncio.Event())
@@ -163,7 +163,7 @@ class WatchHub:
             async with asyncio.timeout_at(deadline):
                 await wait.done.wait()
         except TimeoutError:
-            names = ", ".join(sorted(one.name for one in missing))
+            names = ", ".join(sorted(watcher.name for watcher in missing))
             log.warning("revision %d is not yet applied by %s", revision, names)
             return False
         finally:

@@ -39,7 +39,7 @@ class ChangeMessages:
         if not change.is_snapshot:
             return change_to_message(change, lease_ms=self._lease_ms)
         # One snapshot is kept, the newest: they are large.
-        self._kept = OrderedDict(one for one in self._kept.items() if not one[0][1])
+        self._kept = OrderedDict(item for item in self._kept.items() if not item[0][1])
         self._topics = {topic.topic_id: self._topic(topic) for topic in change.topics}
         return change_to_message(
             change, lease_ms=self._lease_ms, to_topic=lambda one: self._topics[one.topic_id][1]

@@ -51,8 +51,8 @@ def _check_text(text: str) -> None:
 def _texts(message: Message) -> Iterator[str]:
     for _, value in message.ListFields():
         many = [value] if isinstance(value, str | bytes | int | Message) else value
-        for one in many:
-            if isinstance(one, str):
-                yield one
-            elif isinstance(one, Message):
-                yield from _texts(one)
+        for element in many:
+            if isinstance(element, str):
+                yield element
+            elif isinstance(element, Message):
+                yield from _texts(element)

@@ -88,9 +88,9 @@ def _refuse(request: OffsetCommitRequest, error_code: ErrorCode) -> OffsetCommit
                 topic_id=topic.topic_id,
                 partitions=[
                     OffsetCommitResponsePartition(
-                        partition_index=one.partition_index, error_code=error_code
+                        partition_index=partition.partition_index, error_code=error_code
                     )
-                    for one in topic.partitions
+                    for partition in topic.partitions
                 ],
             )
             for topic in request.topics

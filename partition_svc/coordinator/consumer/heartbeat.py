@@ -5,7 +5,11 @@ Kafka: GroupMetadataManager.consumerGroupHeartbeat.
 
 from typing import Final
 
-from common.ports.consumer_groups import ConsumerHeartbeat, ConsumerHeartbeatTaken
+from common.ports.consumer_groups import (
+    LEAVE_GROUP_MEMBER_EPOCH,
+    ConsumerHeartbeat,
+    ConsumerHeartbeatTaken,
+)
 from common.ports.group_errors import GroupRefusal
 from partition_svc.coordinator.consumer.assignment_conversion import (
     from_owned_partitions,
@@ -15,7 +19,6 @@ from partition_svc.coordinator.consumer.assignors import ASSIGNORS
 from partition_svc.coordinator.consumer.group import ConsumerGroup
 from partition_svc.coordinator.consumer.member import (
     JOIN_GROUP_MEMBER_EPOCH,
-    LEAVE_GROUP_MEMBER_EPOCH,
     LEAVE_GROUP_STATIC_MEMBER_EPOCH,
     ConsumerGroupMember,
 )

@@ -22,7 +22,6 @@ from partition_svc.coordinator.records.stored_consumer import (
 
 #: Member epochs of heartbeats that join or leave (KIP-848).
 JOIN_GROUP_MEMBER_EPOCH: Final = 0
-LEAVE_GROUP_MEMBER_EPOCH: Final = -1
 LEAVE_GROUP_STATIC_MEMBER_EPOCH: Final = -2
 
 

@@ -54,7 +54,6 @@ _NO_METADATA: Final = 1
 _TOPIC_ID_FOLLOWS: Final = bytes((1, _TOPIC_ID_TAG, 16))
 _NO_TAGS: Final = b"\0"
 
-_new_tuple: Final = tuple.__new__
 
 _OFFSET_KEY_START: Final = _VERSION.pack(1)
 _OFFSET_KEYS: Final = (_OFFSET_KEY_START, _VERSION.pack(0))
@@ -101,7 +100,7 @@ def decode(key: bytes, value: bytes | None, headers: tuple[Header, ...] = ()) ->
         group_id, topic = _names(key[2:-4])
         partition = int.from_bytes(key[-4:], "big", signed=True)
         stored = None if value is None else _read_offset(value, headers)
-        return _new_tuple(OffsetRecord, (group_id, topic, partition, stored))
+        return OffsetRecord(group_id, topic, partition, stored)
     if len(version) < _VERSION.size:
         return None
     fields = Fields(key)
@@ -140,8 +139,7 @@ def _read_offset(data: bytes, headers: tuple[Header, ...]) -> StoredOffset:
         # Nearly all offsets are like this, and a shard may load 100,000 of them.
         _, offset, leader_epoch, size, committed_at_ms, tag, topic_id = _COMMON_OFFSET.unpack(data)
         if size == _NO_METADATA and tag == _TOPIC_ID_FOLLOWS:
-            fields_of_offset = offset, leader_epoch, "", committed_at_ms, -1, topic_id
-            return _new_tuple(StoredOffset, fields_of_offset)
+            return StoredOffset(offset, leader_epoch, "", committed_at_ms, -1, topic_id)
     fields, version = _value(data)
     offset = fields.int64()
     leader_epoch = fields.int32() if version >= 3 else -1

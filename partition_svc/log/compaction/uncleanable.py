@@ -33,9 +33,12 @@ class UncleanableLogs:
             self._logged_s[log_id] = now_s
             topic_id, partition = log_id
             log.warning(
-                "cannot compact partition %d of topic %s: %s",
-                partition, topic_id.hex(), reason, exc_info=error,
-            )  # fmt: skip
+                "cannot compact %s-%d: %s",
+                topic_id.hex(),
+                partition,
+                reason,
+                exc_info=error,
+            )
         self._reasons[log_id] = reason
 
     def clear(self, log_id: LogId) -> None:

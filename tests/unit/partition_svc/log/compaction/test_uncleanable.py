@@ -25,7 +25,7 @@ def test_the_same_reason_is_logged_every_ten_minutes_and_a_new_one_at_once(caplo
         found.note(ONE, "a bug", ValueError("why"))
     assert len(lines()) == 1
     assert caplog.records[0].exc_info
-    assert f"partition 0 of topic {ONE.topic_id.hex()}: a bug" in lines()[0]
+    assert f"{ONE.topic_id.hex()}-0: a bug" in lines()[0]
     found.note(OTHER, "a bug")
     found.note(ONE, "another")
     assert len(lines()) == 3
