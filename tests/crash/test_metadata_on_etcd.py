@@ -5,12 +5,14 @@ Produce and fetch never notice; what changes the cluster works again as soon as 
 
 import itertools
 from contextlib import contextmanager
+from uuid import uuid4
 
 import grpc
 import pytest
 
 from common.etcd.client import EtcdClient
 from common.ports.metadata import Topic
+from gateway_svc.wire.error_code import ErrorCode
 from metadata_svc.state import keys, rows
 from protos.etcd.v3 import rpc_pb2 as pb
 from protos.metadata.v1.metadata_pb2 import CreateTopicsRequest, NewTopic
@@ -19,6 +21,7 @@ from tests.support.clients.checked_load import CheckedLoad
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.etcd import EtcdMembers
 from tests.support.processes.etcd_cluster import EtcdCluster
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -47,8 +50,25 @@ def load(cluster):
 
 
 def create_topic(cluster, gateway="gateway-0"):
+    """Creates a topic as admin clients do: again while the outcome is unknown.
+
+    A call that was on its way to a leader that is killed is answered so.
+    """
+    name = f"topic-{uuid4().hex[:12]}"
+
+    def attempt(raw):
+        try:
+            return raw.create_topic(name=name)
+        except AssertionError as refused:
+            error_code, _ = refused.args[0]
+            if error_code == ErrorCode.TOPIC_ALREADY_EXISTS:
+                return name
+            if error_code != ErrorCode.REQUEST_TIMED_OUT:
+                raise
+            return None
+
     with RawClient(cluster.kafka_address(gateway)) as raw:
-        return raw.create_topic()
+        return eventually(lambda: attempt(raw))
 
 
 def topics_in_etcd(cluster):

@@ -78,13 +78,13 @@ def test_topics_are_deleted_alike(sides):
 
 
 def test_metadata_is_equal(sides):
-    topic_id = sides.new_topic("described", 3)
+    topic_id = sides.new_topic("shown", 3)
     for version in versions_of(METADATA):
         for asked in (
-            metadata("described"),
-            metadata("described", f"unknown-{version}", "no/slash", "described"),
-            metadata("described", include_topic_authorized_operations=False),
-            metadata("described", include_cluster_authorized_operations=False),
+            metadata("shown"),
+            metadata("shown", f"unknown-{version}", "no/slash", "shown"),
+            metadata("shown", include_topic_authorized_operations=False),
+            metadata("shown", include_cluster_authorized_operations=False),
             metadata(f"made-{version}", create=True),
         ):
             sides.ask(METADATA, version, asked)
