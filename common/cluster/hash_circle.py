@@ -16,11 +16,11 @@ from typing import Final
 #: A topic's id (16 bytes) and a partition's number.
 PartitionKey = tuple[bytes, int]
 
-#: Points of one member: with so many, its arcs hold its share within about 9 %.
+#: Points of one member; its arcs then have its share within about 9 %.
 POINTS: Final = 128
 
 _ROUND: Final = 1 << 64
-#: For at most so many members computing all distances is faster than a walk.
+#: Largest number of members for which computing all distances is faster than a walk.
 _FEW: Final = 8
 #: Steps of a walk before all distances are computed instead.
 _STEPS: Final = 64

@@ -14,7 +14,7 @@ from common.disk.data_directory import DataDirectory
 log = logging.getLogger(__name__)
 
 NAME: Final = "RESERVE"
-#: The file is restored when so many times its size is free.
+#: The file is restored when this multiple of its size is free.
 _RESTORE_FACTOR: Final = 4
 
 

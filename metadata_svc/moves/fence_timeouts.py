@@ -12,7 +12,7 @@ from common.ports.moves import Move, MovePhase
 from metadata_svc.members.members import MemberRegistry
 from metadata_svc.moves.plan import PartitionKey
 
-#: A move that timed out in FENCE is planned again after 1, 2, 4 … fence timeouts, at most so many.
+#: Longest delay, in fence timeouts, before a move that timed out in FENCE is planned again.
 _BACKOFF_FENCES_MAX: Final = 16
 
 

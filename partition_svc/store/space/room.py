@@ -15,7 +15,7 @@ from partition_svc.store.failures import storage_failures
 
 #: Space for RocksDB's own files beside the data.
 _MARGIN_BYTES: Final = 4 << 20
-#: The free space is read again after so many written bytes or seconds.
+#: The free space is read again after this many written bytes or seconds.
 _LOOK_BYTES: Final = 1 << 20
 _LOOK_S: Final = 1.0
 #: Appends are accepted again once this part (one in N) of the reserve is free beside it.
