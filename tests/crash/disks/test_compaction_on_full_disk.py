@@ -199,9 +199,9 @@ def test_a_write_or_read_of_compaction_that_fails_loses_nothing(fault, tmp_path)
         broker.wait_until_held()
         disk.fail(operation, error=error, suffix=suffix)
         broker.let_go()
-        # A read that fails is the trouble of its log alone.
-        whose = "partition" if operation == READ else "logs"
-        broker.deployment.storage.wait_for_line(f"cannot compact {whose}")
+        # A read that fails concerns its log alone, which is named by topic id and partition.
+        compacted = r"[0-9a-f]{32}-0" if operation == READ else "logs"
+        broker.deployment.storage.wait_for_line(f"cannot compact {compacted}")
         assert disk.failures
         disk.heal()
         eventually(lambda: broker.raw.fetch(broker.plain, 0).error_code == NONE, what="reads")
