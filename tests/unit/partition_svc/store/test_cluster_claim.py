@@ -5,7 +5,7 @@ from partition_svc.store.failures import WrongCluster
 from tests.support.stores.log_stores import opened
 
 
-def test_the_first_cluster_owns_the_data_for_good(tmp_path):
+def test_the_first_cluster_owns_the_data_permanently(tmp_path):
     with opened(tmp_path) as store:
         claim(store, "mine")
     with opened(tmp_path) as store:

@@ -27,7 +27,7 @@ def test_only_errors_of_checksums_name_damaged_files(caplog):
     assert caplog.text.count("the file 000013.sst is damaged") == 1
 
 
-def test_families_are_those_of_files_that_compactions_have_met():
+def test_families_are_those_of_damaged_files_that_a_compaction_read():
     damage = Damage()
     live = [file(13, 1, 1), file(14, COMPACTED_BIT, COMPACTED_BIT + 3), state_file(15)]
     damage.note(ERROR.format("000013"), by_compaction=False)
@@ -46,13 +46,13 @@ def test_families_are_those_of_files_that_compactions_have_met():
 def test_files_that_overlap_a_damaged_file_are_not_rewritten_either():
     damage = Damage()
     damage.note(ERROR.format("000013"), by_compaction=False)
-    # Tombstones over three generations, in one of which there is a file that reaches further.
+    # File 20 has tombstones over three generations; file 11, in one of them, also covers the next.
     live = [file(13, 2, 2), file(20, 1, 3), file(11, 3, 4), file(16, 5, 5), file(10, 0, 0)]
-    generations = {number for one in damage.generations(live) for number in one}
+    generations = {number for run in damage.generations(live) for number in run}
     assert generations == {1, 2, 3, 4}
 
 
-def test_damaged_files_that_are_gone_or_of_state_concern_no_generation():
+def test_damaged_files_that_were_removed_or_hold_state_concern_no_generation():
     damage = Damage()
     damage.note(ERROR.format("000013"), by_compaction=True)
     assert damage.generations([state_file(13), file(14, 1, 1)]) == []

@@ -7,7 +7,7 @@ from partition_svc.store.failures import StorageFailed, StoreInUse
 from tests.support.stores.full_disk import files_limited_to
 
 
-def test_closing_gives_up_the_lock(tmp_path):
+def test_close_releases_the_lock(tmp_path):
     first = Database(tmp_path)
     with pytest.raises(StoreInUse):
         Database(tmp_path)
@@ -27,12 +27,12 @@ def test_a_reader_needs_no_lock_and_cannot_write(tmp_path):
     writer.close()
 
 
-def test_a_reader_of_nothing_is_a_failure(tmp_path):
+def test_opening_a_missing_database_to_read_raises_storage_failed(tmp_path):
     with pytest.raises(StorageFailed):
         Database(tmp_path / "none", is_writable=False)
 
 
-def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
+def test_properties_are_numbers_and_unknown_ones_are_zero(tmp_path):
     database = Database(tmp_path)
     assert database.number("rocksdb.num-immutable-mem-table") == 0
     assert database.number("rocksdb.no-such-thing") == 0
@@ -42,17 +42,17 @@ def test_properties_are_numbers_and_unknown_ones_are_none_of_ours(tmp_path):
 def test_properties_of_a_database_that_is_being_reopened_fail_like_reads(tmp_path):
     database = Database(tmp_path)
     database.close()
-    for ask in (
+    for read in (
         database.unflushed_bytes,
         lambda: database.number("rocksdb.num-files-at-level0"),
         lambda: database.sequence,
     ):
         with pytest.raises(StorageFailed):
-            ask()
+            read()
 
 
-def compacting(database):
-    """A compaction of all batches in a thread; returns once it is about to begin."""
+def start_compaction(database):
+    """Starts a compaction of all batches in a thread; returns once it is about to begin."""
     begun, outcome = Event(), []
 
     def compact():
@@ -69,47 +69,47 @@ def compacting(database):
     return thread, outcome
 
 
-def test_a_compaction_that_is_stopped_before_it_begins_does_nothing(tmp_path):
+def test_a_compaction_does_nothing_if_stopped_before_it_begins(tmp_path):
     database = Database(tmp_path)
     database.stop_compacting()
-    thread, outcome = compacting(database)
+    thread, outcome = start_compaction(database)
     thread.join()
     assert outcome == ["the database is being closed"]
     database.close()
 
 
 def test_closing_does_not_wait_for_a_compaction(tmp_path):
-    """On a busy machine a compaction may be done before it is stopped; then it is tried again."""
+    """On a busy machine a compaction may end before it is stopped; then the test tries reopened."""
     for number in range(20):
         path = tmp_path / str(number)
-        if stopped_compaction(path) == ["the database is being closed"]:
+        if stop_compaction(path) == ["the database is being closed"]:
             break
     else:
         pytest.fail("no compaction was stopped")
-    again = Database(path)
-    assert again.batch_families[0].get(b"1") == b"x" * 100_000
-    thread, outcome = compacting(again)
+    reopened = Database(path)
+    assert reopened.batch_families[0].get(b"1") == b"x" * 100_000
+    thread, outcome = start_compaction(reopened)
     thread.join()
     assert outcome == ["done"]
-    again.close()
+    reopened.close()
     with pytest.raises(StorageFailed):
-        again.compact(b"\x00", b"\x7f")
+        reopened.compact(b"\x00", b"\x7f")
 
 
-def stopped_compaction(path):
+def stop_compaction(path):
     database = Database(path)
     for number in range(40):
         for key in range(20):
             database.batch_families[0].put(b"%d" % key, b"x" * 100_000)
         database.batch_families[0].flush(wait=number % 8 == 7)
-    thread, outcome = compacting(database)
+    thread, outcome = start_compaction(database)
     database.stop_compacting()
     thread.join()
     database.close()
     return outcome
 
 
-def test_it_knows_how_much_is_not_in_files_yet(tmp_path):
+def test_unflushed_bytes_counts_writes_that_are_not_in_files_yet(tmp_path):
     database = Database(tmp_path)
     before = database.unflushed_bytes()
     database.batch_families[0].put(b"a", b"x" * 3_000_000)
@@ -146,7 +146,7 @@ def test_a_compaction_that_cannot_write_its_files_fails(tmp_path):
     ):
         database.compact(b"\x00", b"\x7f")
     database.close()
-    again = Database(tmp_path)
-    again.compact(b"\x00", b"\x7f")
-    assert len([one for one in again.state.live_files() if one["size"] > 500_000]) == 1
-    again.close()
+    reopened = Database(tmp_path)
+    reopened.compact(b"\x00", b"\x7f")
+    assert len([file for file in reopened.state.live_files() if file["size"] > 500_000]) == 1
+    reopened.close()

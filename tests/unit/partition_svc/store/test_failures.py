@@ -4,16 +4,19 @@ from partition_svc.store.failures import StorageFailed, storage_failures
 
 
 def test_exceptions_of_rocksdict_become_storage_failed():
-    with pytest.raises(StorageFailed, match="write: IO error") as caught, storage_failures("write"):
+    with (
+        pytest.raises(StorageFailed, match="write: IO error") as failure,
+        storage_failures("write"),
+    ):
         raise Exception("IO error")
-    assert str(caught.value.__cause__) == "IO error"
+    assert str(failure.value.__cause__) == "IO error"
 
 
-def test_a_failure_that_has_its_name_keeps_it():
+def test_storage_failed_keeps_its_message_when_raised_inside():
     with pytest.raises(StorageFailed, match=r"^inner$"), storage_failures("outer"):
         raise StorageFailed("inner")
 
 
-def test_ending_a_process_is_no_failure_of_the_store():
+def test_keyboard_interrupt_does_not_become_storage_failed():
     with pytest.raises(KeyboardInterrupt), storage_failures("write"):
         raise KeyboardInterrupt

@@ -9,14 +9,14 @@ from partition_svc.store.stored_volume import StoredVolume
 from tests.support.stores.log_stores import opened
 
 
-def test_a_directory_keeps_its_volume_id_and_counts_who_opens_it(tmp_path):
+def test_a_directory_keeps_its_volume_id_and_counts_openings(tmp_path):
     identities = []
     for _ in range(3):
         with opened(tmp_path) as store:
             identities.append(store.identity)
-    assert [one.incarnation for one in identities] == [1, 2, 3]
-    assert len({one.volume_id for one in identities}) == 1
-    assert len({one.opening_id for one in identities}) == 3
+    assert [identity.incarnation for identity in identities] == [1, 2, 3]
+    assert len({identity.volume_id for identity in identities}) == 1
+    assert len({identity.opening_id for identity in identities}) == 3
     with opened(tmp_path / "another") as store:
         assert store.identity.volume_id != identities[0].volume_id
 
@@ -36,7 +36,7 @@ class _Spy:
         self.flush_wal = lambda sync: calls.append(("flush_wal", sync))
 
 
-def test_a_process_that_can_only_read_is_as_the_last_one_was(tmp_path, monkeypatch):
+def test_a_read_only_process_keeps_the_identity_of_the_last_opening(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         before = store.identity
 
@@ -49,7 +49,7 @@ def test_a_process_that_can_only_read_is_as_the_last_one_was(tmp_path, monkeypat
     store.close()
 
 
-def test_a_directory_that_was_never_counted_has_had_no_incarnation(tmp_path):
+def test_a_directory_without_a_counted_opening_has_incarnation_zero(tmp_path):
     assert read_identity(Database(tmp_path)).incarnation == 0
 
 
@@ -66,7 +66,7 @@ def test_a_failed_write_raises(tmp_path, monkeypatch, broken):
         count_opening(database)
 
 
-def test_only_the_opening_that_was_counted_last_is_known_again(tmp_path):
+def test_was_opened_as_is_true_only_for_the_last_counted_opening(tmp_path):
     database = Database(tmp_path)
     assert was_opened_as(database, read_identity(database))  # never counted
     first = count_opening(database)
@@ -81,14 +81,14 @@ def test_only_the_opening_that_was_counted_last_is_known_again(tmp_path):
 def test_a_directory_of_a_release_without_tokens_gets_one_and_an_unknown_end(tmp_path):
     with opened(tmp_path) as store:
         before = store.identity
-        group = store.new_write()
-        group.delete(VOLUME_STATE)
-        store.write(group, 0)
+        write = store.new_write()
+        write.delete(VOLUME_STATE)
+        store.write(write, 0)
     with opened(tmp_path) as store:
         volume = StoredVolume.unpack(store.reader.row(VOLUME_STATE))
         assert store.identity[:2] == (before.volume_id, before.incarnation + 1)
         assert len(volume.tokens) == 1
-        # Such a release does not say how it ended, so the machine may have gone down.
+        # Such a release does not record how it ended, so the machine may have gone down.
         assert volume.may_lack_records
     with opened(tmp_path / "new") as store:
         assert not StoredVolume.unpack(store.reader.row(VOLUME_STATE)).may_lack_records

@@ -21,7 +21,7 @@ def test_batches_sort_by_generation_then_log_then_offset():
     assert keys.generation_start(1) < ordered[1] < ordered[3] < keys.generation_start(2)
 
 
-def test_a_log_key_tells_its_log():
+def test_a_log_key_contains_its_topic_id_and_partition():
     assert len(LOG) == keys.LOG_KEY_BYTES
     assert keys.log_id(LOG) == (b"0123456789abcdef", 7)
 
@@ -38,7 +38,7 @@ def test_time_entries_sort_by_time_then_offset_within_their_log():
     assert keys.unpack_time_key(ordered[2]) == (1000, 300)
 
 
-def test_rows_of_state_survive_packing():
+def test_rows_of_state_unpack_to_the_same_values():
     head = LogHead(1, 2, 3, -1, -1, 7, 6)
     assert LogHead.unpack(head.pack()) == head
     without_epochs = head.pack()[:40]
@@ -50,13 +50,13 @@ def test_rows_of_state_survive_packing():
     assert keys.unpack_segment(keys.pack_segment(9, 1 << 40)) == (9, 1 << 40)
 
 
-def test_numbered_keys_tell_their_number():
+def test_numbered_keys_contain_their_number():
     assert keys.numbered(keys.producer_key(LOG, 4711)) == 4711
     assert keys.numbered(keys.segment_key(LOG, 1 << 40)) == 1 << 40
     assert keys.numbered(keys.epoch_key(LOG, 9)) == 9
 
 
-def test_kinds_of_rows_do_not_mix():
+def test_kinds_of_rows_have_different_first_bytes():
     rows = [
         keys.CLUSTER_ID,
         keys.VOLUME,

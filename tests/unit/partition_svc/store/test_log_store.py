@@ -36,10 +36,10 @@ with opened(Path(sys.argv[1])) as store:
 """
 
 
-def test_writes_survive_the_process(tmp_path):
+def test_writes_survive_a_killed_process(tmp_path):
     command = [sys.executable, "-c", _KILLED_AFTER_WRITING, str(tmp_path)]
-    ended = subprocess.run(command, check=False, cwd=ROOT)
-    assert ended.returncode == -signal.SIGKILL
+    process = subprocess.run(command, check=False, cwd=ROOT)
+    assert process.returncode == -signal.SIGKILL
     with opened(tmp_path) as store:
         assert store.reader.read(LOG_KEY, 0, 10, EVERYTHING).batches == [b"written"]
         assert store.head(LOG_KEY) == LogHead(0, 10, 7)
@@ -50,7 +50,7 @@ def test_a_second_process_gets_store_in_use(tmp_path):
         LogStore(tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_a_failure(tmp_path):
+def test_a_directory_that_cannot_be_created_raises_storage_failed(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFailed, match="cannot open"):
         LogStore(tmp_path / "file" / "data")
@@ -67,7 +67,7 @@ def test_a_generation_ends_when_it_is_full_and_a_new_one_begins(tmp_path):
         assert (store.generation, store.is_generation_full) == (1, False)
 
 
-def test_opening_begins_a_generation_only_where_the_last_has_data(tmp_path):
+def test_opening_begins_a_generation_only_if_the_last_has_data(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x")
     for _ in range(2):
@@ -78,17 +78,17 @@ def test_opening_begins_a_generation_only_where_the_last_has_data(tmp_path):
 def test_generations_become_files_that_do_not_overlap(tmp_path):
     with opened(tmp_path) as store:
         end = 0
-        # Enough for compaction to begin, which must only move them.
+        # Enough files for a compaction by RocksDB, which must move them and not rewrite them.
         for _ in range(6):
             store_batches(store, end, b"y" * 1000, log=OTHER_LOG_KEY)
             end = store_batches(store, end, b"x" * 1000)
             roll(store)
-        files = sorted((one["start_key"], one["end_key"]) for one in batch_files(store))
+        files = sorted((file["start_key"], file["end_key"]) for file in batch_files(store))
         assert len(files) == 6
-        assert all(one[1] < other[0] for one, other in pairwise(files))
+        assert all(end_key < start_key for (_, end_key), (start_key, _) in pairwise(files))
 
 
-def test_heads_are_those_of_all_logs(tmp_path):
+def test_heads_has_the_heads_of_all_logs(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x", log=OTHER_LOG_KEY)
         store_batches(store, 0, b"xx")
@@ -99,14 +99,14 @@ def test_heads_are_those_of_all_logs(tmp_path):
         assert store.head(b"?" * 20) == LogHead()
 
 
-def test_a_failed_write_stores_nothing_and_reads_go_on(tmp_path):
+def test_a_failed_write_stores_nothing_and_reads_continue(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"kept" * 10_000)
         with files_limited_to(50_000), pytest.raises(StorageFailed):
             store_batches(store, 10, b"lost" * 10_000)
         assert store.head(LOG_KEY).next_offset == 10
         assert len(store.reader.read(LOG_KEY, 0, 100, EVERYTHING).batches) == 1
-        # Not by itself: RocksDB stays as it is.
+        # RocksDB does not recover by itself.
         with pytest.raises(StorageFailed):
             store_batches(store, 10, b"small")
         store.recover()
@@ -126,11 +126,11 @@ def test_a_store_that_cannot_be_written_is_opened_for_reading(tmp_path):
         assert store.is_writable
 
 
-def test_a_full_disk_does_not_keep_a_store_from_being_read_when_it_is_opened(tmp_path):
+def test_a_store_opened_on_a_full_disk_can_be_read(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"kept" * 10_000)
         store.sync()
-        # As after a kill: what is in the write-ahead log only must be flushed by opening.
+        # As after a kill: opening must flush data that is only in the write-ahead log.
         copy = tmp_path.with_name("copy")
         shutil.copytree(tmp_path, copy)
     with files_limited_to(1000):
@@ -140,11 +140,11 @@ def test_a_full_disk_does_not_keep_a_store_from_being_read_when_it_is_opened(tmp
     with pytest.raises(StorageFailed):
         store_batches(store, 10, b"refused")
     store.recover()
-    store_batches(store, 10, b"taken")
+    store_batches(store, 10, b"accepted")
     store.close()
 
 
-def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeypatch):
+def test_recover_leaves_the_store_open_if_the_disk_has_no_room(tmp_path, monkeypatch):
     with opened(tmp_path) as store:
         reader = store.reader
         monkeypatch.setattr(store.room, "is_enough", lambda: False)
@@ -154,22 +154,22 @@ def test_without_room_on_the_disk_the_store_is_not_even_closed(tmp_path, monkeyp
         store_batches(store, 0, b"still open")
 
 
-def test_a_file_that_rocksdb_removes_meanwhile_takes_no_room(tmp_path):
+def test_a_file_that_rocksdb_removes_after_listing_takes_no_room(tmp_path):
     with opened(tmp_path) as store:
-        listed_and_gone = tmp_path / "000099.log"
-        listed_and_gone.symlink_to(tmp_path / "removed")
+        removed_file = tmp_path / "000099.log"
+        removed_file.symlink_to(tmp_path / "removed")
         assert store.room.is_enough()
-        listed_and_gone.unlink()
+        removed_file.unlink()
 
 
 def test_space_for_recovering_the_write_ahead_log_is_not_free(tmp_path):
     with opened(tmp_path) as store:
         free_bytes = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
-        logged = tmp_path / "000099.log"
-        logged.touch()
-        os.truncate(logged, free_bytes + (1 << 30))
+        log_file = tmp_path / "000099.log"
+        log_file.touch()
+        os.truncate(log_file, free_bytes + (1 << 30))
         assert not store.room.is_enough()
-        logged.unlink()
+        log_file.unlink()
         assert store.room.is_enough()
 
 
@@ -180,10 +180,10 @@ def test_a_failed_flush_raises_in_the_caller_that_waits(tmp_path):
             with contextlib.suppress(StorageFailed):
                 store.roll()
             with pytest.raises(StorageFailed):
-                check_for_ever(store)
+                check_repeatedly(store)
 
 
-def check_for_ever(store):
+def check_repeatedly(store):
     while True:
         store.check()
 
@@ -201,7 +201,7 @@ def test_a_sync_and_a_deleted_head_are_written(tmp_path):
     with opened(tmp_path) as store:
         store_batches(store, 0, b"x")
         store.sync()
-        group = store.new_write()
-        group.delete(head_key(LOG_KEY))
-        store.write(group, 0)
+        write = store.new_write()
+        write.delete(head_key(LOG_KEY))
+        store.write(write, 0)
         assert list(store.heads()) == []

@@ -1,4 +1,4 @@
-"""DatabaseOpener a store again: only what was opened before, and only where it was."""
+"""Opening a store again: only the same database, and only in the same directory."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 EVERYTHING = ReadLimits(1 << 30, 1 << 30, True)
 
 
-def stored(store):
+def read_all(store):
     return store.reader.read(LOG_KEY, 0, 1000, EVERYTHING).batches
 
 
@@ -30,44 +30,44 @@ def path(tmp_path):
     return tmp_path / "data"
 
 
-def lose(path):
-    """As where the volume is unmounted: the path leads to an empty directory."""
+def unmount(path):
+    """Puts an empty directory at `path`, as after the volume is unmounted."""
     path.rename(path.with_name("volume"))
     path.mkdir()
 
 
-def bring_back(path):
+def mount_again(path):
     path.rmdir()
     path.with_name("volume").rename(path)
 
 
-def test_another_directory_at_the_path_is_left_alone_until_the_volume_is_back(store, path):
-    lose(path)
+def test_another_directory_at_the_path_stays_empty_until_the_volume_is_mounted_again(store, path):
+    unmount(path)
     for _ in range(2):
         with pytest.raises(StorageFailed, match=f"{path} is another directory"):
             store.recover()
     assert not any(path.iterdir())
-    assert stored(store) == [b"first"]
-    bring_back(path)
+    assert read_all(store) == [b"first"]
+    mount_again(path)
     store.recover()
     store_batches(store, 10, b"second")
-    assert stored(store) == [b"first", b"second"]
+    assert read_all(store) == [b"first", b"second"]
 
 
 def test_writes_stay_on_the_volume_while_the_path_leads_elsewhere(store, path):
-    lose(path)
+    unmount(path)
     store_batches(store, 10, b"second")
     roll(store)
     store_batches(store, 20, b"third")
     store.sync()
     store.close()
     assert not any(path.iterdir())
-    bring_back(path)
-    with opened(path) as again:
-        assert stored(again) == [b"first", b"second", b"third"]
+    mount_again(path)
+    with opened(path) as reopened:
+        assert read_all(reopened) == [b"first", b"second", b"third"]
 
 
-def test_a_store_without_its_files_fails_as_often_as_it_is_opened_again(store, path):
+def test_a_store_without_its_files_fails_each_time_it_is_opened_again(store, path):
     store._database.close()
     for file in path.iterdir():
         if file.name not in ("LOCK", "LOG"):
@@ -76,11 +76,11 @@ def test_a_store_without_its_files_fails_as_often_as_it_is_opened_again(store, p
         with pytest.raises(StorageFailed):
             store.recover()
     with pytest.raises(StorageFailed):
-        stored(store)
+        read_all(store)
     assert not (path / "CURRENT").exists()
 
 
-def test_other_data_at_the_same_place_is_refused_for_good(store, path):
+def test_other_data_in_the_same_directory_is_refused_permanently(store, path):
     store._database.close()
     other = Database(path)
     other.state.put(VOLUME, store.identity._replace(incarnation=99).pack())
@@ -89,20 +89,20 @@ def test_other_data_at_the_same_place_is_refused_for_good(store, path):
         with pytest.raises(StorageFailed, match=r"not what this process has opened.*restart"):
             store.recover()
     with pytest.raises(StorageFailed):
-        stored(store)
+        read_all(store)
 
 
 def test_every_error_while_reopening_is_a_storage_failure(store, monkeypatch):
-    def broken(*_):
+    def fail(*_):
         raise ValueError("unforeseen")
 
-    monkeypatch.setattr("partition_svc.store.log_store.LogReader", broken)
+    monkeypatch.setattr("partition_svc.store.log_store.LogReader", fail)
     for _ in range(2):
         with pytest.raises(StorageFailed, match="unforeseen"):
             store.recover()
 
 
-def test_a_first_opening_makes_no_database_beside_the_files_of_one(tmp_path):
+def test_the_first_opening_creates_no_database_beside_the_files_of_another(tmp_path):
     LogStore(tmp_path).close()
     (tmp_path / "000042.sst").write_bytes(b"a file of batches")
     (tmp_path / "CURRENT").rename(tmp_path / "kept")
@@ -129,5 +129,5 @@ def test_a_store_may_be_closed_twice(tmp_path):
     store = LogStore(tmp_path)
     store.close()
     store.close()
-    with opened(tmp_path) as again:
-        assert was_opened_as(again._database, again.identity)
+    with opened(tmp_path) as reopened:
+        assert was_opened_as(reopened._database, reopened.identity)

@@ -26,7 +26,7 @@ def test_statistics_are_off_by_default():
     ("limit", "files"),
     [(64, 32), (1024, 256), (4096, 1024), (1 << 20, 4000), (resource.RLIM_INFINITY, 4000)],
 )
-def test_files_are_kept_open_by_what_the_process_may_have(monkeypatch, limit, files):
+def test_open_files_follow_the_descriptor_limit_of_the_process(monkeypatch, limit, files):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     assert open_files_max() == files
 
@@ -39,7 +39,7 @@ from tests.support.stores.log_stores import LOG_KEY, opened, roll, store_batches
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections = [open("/dev/null") for _ in range(150)]
 with opened(Path(sys.argv[1])) as store:
-    # Files of one batch each, as generations of 64 MB are.
+    # One file for each batch, as with generations of 64 MB.
     for family in store._database.batch_families:
         family.set_options({"target_file_size_base": "1000"})
     for number in range(130):
@@ -53,7 +53,7 @@ with opened(Path(sys.argv[1])) as store:
 """
 
 
-def test_a_store_of_more_files_than_there_are_descriptors_can_be_read(tmp_path):
+def test_a_store_can_be_read_with_more_files_than_descriptors(tmp_path):
     command = [sys.executable, "-c", READ_MANY_FILES, str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
-    assert ended.returncode == 0, ended.stderr
+    process = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert process.returncode == 0, process.stderr

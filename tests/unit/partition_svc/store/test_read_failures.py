@@ -17,7 +17,7 @@ class Clock:
         return self.now_s
 
 
-def test_a_line_names_the_log_and_comes_once_in_a_while(caplog):
+def test_a_log_line_names_the_log_and_appears_once_in_ten_minutes(caplog):
     clock = Clock()
     failures = ReadFailures(str.upper, clock)
     failures.name_of = lambda topic_id, partition: f"orders-{partition}"
@@ -31,17 +31,17 @@ def test_a_line_names_the_log_and_comes_once_in_a_while(caplog):
 
 
 @pytest.mark.parametrize("key", [head_key(LOG_KEY), segment_key(LOG_KEY, 3)])
-def test_rows_of_a_log_are_named_by_it(caplog, key):
+def test_a_failure_in_a_row_of_a_log_names_the_log(caplog, key):
     ReadFailures(str).in_row(key, OSError("broken"))
     assert f"cannot read {b'topic of 16 byte'.hex()}-0: broken" in caplog.text
 
 
-def test_other_rows_are_named_by_their_kind(caplog):
+def test_a_failure_in_another_row_names_the_kind_of_row(caplog):
     ReadFailures(str).in_row(CLUSTER_ID, OSError("broken"))
     assert "cannot read rows of kind b'C': broken" in caplog.text
 
 
-def test_a_read_has_what_is_before_a_damaged_block_and_fails_from_there(tmp_path, caplog):
+def test_a_read_returns_batches_before_a_damaged_block_and_fails_from_there(tmp_path, caplog):
     batches = [b"%d|" % number * 4000 for number in range(10, 20)]
     with opened(tmp_path) as store:
         store_batches(store, 0, *batches)

@@ -4,7 +4,7 @@ from partition_svc.store import stored_volume
 from partition_svc.store.stored_volume import TOKENS_MAX, StoredVolume, current_boot_id
 
 
-def test_it_comes_back_as_it_was():
+def test_unpack_restores_a_packed_volume():
     volume = StoredVolume(("a", "b"), 2**40, 2**31 - 1, 2**40, True, "boot", False)
     assert StoredVolume.unpack(volume.pack()) == volume
 
@@ -23,7 +23,7 @@ def test_tokens_of_unregistered_openings_are_bounded():
     for _ in range(TOKENS_MAX + 5):
         before, volume = volume, volume.opened("boot")
     assert len(volume.tokens) == TOKENS_MAX
-    # What may be known of it stays.
+    # The token that may be registered stays.
     assert volume.tokens == before.tokens
 
 
@@ -32,9 +32,9 @@ def test_tokens_of_unregistered_openings_are_bounded():
     [
         (True, "1", "1", False),
         (True, "1", "2", False),
-        (False, "1", "1", False),  # killed: the operating system has what was written
+        (False, "1", "1", False),  # killed: the operating system has all writes
         (False, "1", "2", True),  # the machine went down
-        (False, "", "", True),  # nobody can tell
+        (False, "", "", True),  # unknown
     ],
 )
 def test_records_may_be_missing_after_the_machine_went_down(
@@ -43,7 +43,7 @@ def test_records_may_be_missing_after_the_machine_went_down(
     volume = StoredVolume(boot_id=boot_before, is_closed=is_closed).opened(boot_now)
     assert volume.may_lack_records is may_lack
     assert not volume.is_closed
-    # Known until a registration has settled it, however often the process is started before that.
+    # Kept until a registration settles it, also if the process is restarted before that.
     assert volume.opened(boot_now).may_lack_records is may_lack or not boot_now
 
 

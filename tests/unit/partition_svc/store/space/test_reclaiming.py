@@ -28,12 +28,12 @@ from tests.support.waiting import eventually
 EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 
-def fill(store: LogStore, *, mine: int, others: int, generations: int = 3) -> None:
-    """Two logs in each generation, with so many bytes each."""
+def fill(store: LogStore, *, log_bytes: int, other_bytes: int, generations: int = 3) -> None:
+    """Writes `log_bytes` of one log and `other_bytes` of another into each generation."""
     end = 0
     for _ in range(generations):
-        store_batches(store, end, b"x" * mine)
-        end = store_batches(store, end, b"y" * others, log=OTHER_LOG_KEY)
+        store_batches(store, end, b"x" * log_bytes)
+        end = store_batches(store, end, b"y" * other_bytes, log=OTHER_LOG_KEY)
         roll(store)
 
 
@@ -44,12 +44,12 @@ def deleted_bytes(store: LogStore, generation: int) -> GenerationBytes:
 
 
 def files_bytes(store: LogStore) -> int:
-    return sum(one["size"] for one in batch_files(store))
+    return sum(file["size"] for file in batch_files(store))
 
 
-def test_space_comes_back_where_most_is_deleted(tmp_path):
+def test_space_is_reclaimed_where_most_bytes_are_deleted(tmp_path):
     with opened(tmp_path) as store:
-        fill(store, mine=1_000_000, others=1000)
+        fill(store, log_bytes=1_000_000, other_bytes=1000)
         before = files_bytes(store)
         store.delete_log(LOG_KEY)
         roll(store)
@@ -62,9 +62,9 @@ def test_space_comes_back_where_most_is_deleted(tmp_path):
         assert len(store.reader.read(OTHER_LOG_KEY, 0, 100, EVERYTHING).batches) == 3
 
 
-def test_files_of_which_little_is_deleted_are_left_alone(tmp_path):
+def test_files_with_few_deleted_bytes_are_not_rewritten(tmp_path):
     with opened(tmp_path) as store:
-        fill(store, mine=1000, others=1_000_000)
+        fill(store, log_bytes=1000, other_bytes=1_000_000)
         store.delete_log(LOG_KEY)
         roll(store)
         assert reclaim(store) == Counter()
@@ -78,7 +78,7 @@ def test_the_generation_in_memory_is_not_compacted(tmp_path):
         assert store.reader.row(segment_key(LOG_KEY, 0)) is None
 
 
-def test_the_space_of_compacted_logs_comes_back_once_it_is_much(tmp_path):
+def test_the_space_of_compacted_logs_is_reclaimed_once_it_is_large(tmp_path):
     with opened(tmp_path, flush_bytes=16_000_000) as store:
         for log in (LOG_KEY, OTHER_LOG_KEY):
             store_batches(store, 0, b"x" * 3_000_000, log=log, is_compacted=True)
@@ -95,19 +95,21 @@ def test_the_space_of_compacted_logs_comes_back_once_it_is_much(tmp_path):
         assert reclaim(store) == Counter()
 
 
-def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time(tmp_path):
+def test_one_generation_with_few_deleted_bytes_is_rewritten_at_a_time_if_the_disk_is_short(
+    tmp_path,
+):
     with opened(tmp_path) as store:
-        fill(store, mine=200_000, others=1_000_000, generations=2)
+        fill(store, log_bytes=200_000, other_bytes=1_000_000, generations=2)
         store_batches(store, 20, b"x" * 200_000)
         store_batches(store, 20, b"y" * 500_000, log=OTHER_LOG_KEY)
         roll(store)
         store.delete_log(LOG_KEY)
         roll(store)
-        found = store.reclaimer.find
-        assert found(store.generation, 600_000, is_short=False) == Counter()
-        # What fits: that of which least is left first.
-        assert found(store.generation, 600_000, is_short=True) == Counter({2: 200_000})
-        assert found(store.generation, 400_000, is_short=True) == Counter()
+        find = store.reclaimer.find
+        assert find(store.generation, 600_000, is_short=False) == Counter()
+        # Of the generations that fit, the one with the fewest live bytes first.
+        assert find(store.generation, 600_000, is_short=True) == Counter({2: 200_000})
+        assert find(store.generation, 400_000, is_short=True) == Counter()
         store.room.is_short = lambda _: True
         freed = []
         while reclaimed := reclaim(store):
@@ -126,13 +128,13 @@ def test_on_a_disk_short_of_room_little_is_worth_it_too_one_generation_at_a_time
     ],
     ids=["much room", "less room"],
 )
-def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path, free_bytes, expected):
+def test_find_limits_the_bytes_that_one_run_rewrites(tmp_path, free_bytes, expected):
     with opened(tmp_path) as store:
-        group = store.new_write()
+        write = store.new_write()
         row = GenerationBytes(400 << 20, 300 << 20).pack()
         for number in (1, 2, 3, 4, 6, COMPACTED_BIT | 1):
-            group.put(generation_key(number), row)
-        store.write(group, 0)
+            write.put(generation_key(number), row)
+        store.write(write, 0)
         runs = []
         while found := store.reclaimer.find(7, free_bytes, is_short=False):
             store.note_reclaimed(found)
@@ -140,29 +142,29 @@ def test_no_more_is_rewritten_at_a_time_than_can_end_soon(tmp_path, free_bytes, 
         assert runs == expected
 
 
-def test_files_of_other_generations_are_not_rewritten_along(tmp_path):
+def test_files_of_other_generations_are_not_rewritten(tmp_path):
     third = log_key(b"topic of 16 byte", 2)
     with opened(tmp_path) as store:
         end = 0
         for generation in range(6):
-            # Most of generations 2 and 3 is the log that is deleted, and little of the others.
-            mine = 900_000 if generation in (2, 3) else 1000
-            store_batches(store, end, b"x" * mine)
+            # The deleted log is most of generations 2 and 3, and little of the others.
+            log_bytes = 900_000 if generation in (2, 3) else 1000
+            store_batches(store, end, b"x" * log_bytes)
             end = store_batches(store, end, b"y" * 300_000, log=third)
             roll(store)
-        before = {one["name"] for one in batch_files(store)}
+        before = {file["name"] for file in batch_files(store)}
         store.delete_log(LOG_KEY)
         found = reclaim(store)
         assert sorted(found) == [2, 3]
         store.note_reclaimed(found)
-        assert len(before & {one["name"] for one in batch_files(store)}) == 4
+        assert len(before & {file["name"] for file in batch_files(store)}) == 4
         assert files_bytes(store) < 2_000_000
         assert len(store.reader.read(third, 0, 100, EVERYTHING).batches) == 6
 
 
-def test_dead_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
+def test_deleted_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
     with opened(tmp_path) as store:
-        fill(store, mine=100_000, others=100)
+        fill(store, log_bytes=100_000, other_bytes=100)
         store.delete_log(LOG_KEY)
     # Killed after the deletion, and again after its tombstones were written.
     for _ in range(2):
@@ -178,31 +180,31 @@ def test_dead_logs_are_recorded_until_their_space_is_reclaimed(tmp_path):
 
 
 def copy_files(path: Path, to: Path) -> None:
-    """Makes what a process that is killed now would leave."""
+    """Copies the files that a process would leave if it were killed now."""
     to.mkdir()
-    for one in path.iterdir():
-        # RocksDB removes what is not needed any more, in a thread of its own.
+    for file in path.iterdir():
+        # RocksDB removes files that it no longer needs in a thread of its own.
         with suppress(FileNotFoundError, IsADirectoryError):
-            shutil.copyfile(one, to / one.name)
+            shutil.copyfile(file, to / file.name)
 
 
 def generations_of_files(store: LogStore) -> list[tuple[bytes, bytes]]:
-    """The first and the last generation in each file of batches."""
-    return [(one["start_key"][:4], one["end_key"][:4]) for one in batch_files(store)]
+    """Returns the first and the last generation of each file of batches."""
+    return [(file["start_key"][:4], file["end_key"][:4]) for file in batch_files(store)]
 
 
 def test_a_kill_leaves_no_file_that_reaches_from_tombstones_to_new_batches(tmp_path, monkeypatch):
     path, copies = tmp_path / "store", [tmp_path / f"copy-{number}" for number in range(3)]
     with opened(path) as store:
-        fill(store, mine=200_000, others=100_000, generations=1)
-        # In memory, and long to flush.
+        fill(store, log_bytes=200_000, other_bytes=100_000, generations=1)
+        # In memory, and slow to flush.
         store_batches(store, 100, *[b"y" * 1_000_000] * 8, log=OTHER_LOG_KEY)
         store.delete_log(LOG_KEY)
-        flush, to_make = store._flush, copies[:2]
+        flush, copies_at_flush = store._flush, copies[:2]
 
-        def flush_after_copy(**how):
-            copy_files(path, to_make.pop(0))
-            flush(**how)
+        def flush_after_copy(**options):
+            copy_files(path, copies_at_flush.pop(0))
+            flush(**options)
 
         monkeypatch.setattr(store, "_flush", flush_after_copy)
         store.write_tombstones([0])
@@ -210,34 +212,34 @@ def test_a_kill_leaves_no_file_that_reaches_from_tombstones_to_new_batches(tmp_p
         copy_files(path, copies[2])
     for copy in copies:
         with opened(copy) as store:
-            files = generations_of_files(store)
-            assert len(files) >= 2
-            assert [one for one in files if one[0] != one[1]] == []
+            ranges = generations_of_files(store)
+            assert len(ranges) >= 2
+            assert [(first, last) for first, last in ranges if first != last] == []
 
 
 def test_tombstones_of_several_rewrites_are_not_merged_with_all_between(tmp_path):
     third = log_key(b"topic of 16 byte", 2)
-    dead = 1, 9
+    deleted_from = 1, 9
     with opened(tmp_path) as store:
         end = 0
         for generation in range(12):
-            store_batches(store, end, b"x" * (900_000 if generation in dead else 1000))
+            store_batches(store, end, b"x" * (900_000 if generation in deleted_from else 1000))
             end = store_batches(store, end, b"y" * 300_000, log=third)
             roll(store)
-        before = {one["name"] for one in batch_files(store)}
+        before = {file["name"] for file in batch_files(store)}
         store.delete_log(LOG_KEY)
         for _ in range(3):
-            for generation in dead:
-                # Each time the process is killed before it rewrites.
+            for generation in deleted_from:
+                # As if the process were killed each time before it rewrites.
                 store.write_tombstones([generation])
     with opened(tmp_path) as store:
-        for generation in dead:
+        for generation in deleted_from:
             found = reclaim(store)
             assert sorted(found) == [generation]
             store.note_reclaimed(found)
         settle(store)
         assert files_bytes(store) < 4_000_000
-        assert len(before & {one["name"] for one in batch_files(store)}) == 12 - len(dead)
+        assert len(before & {file["name"] for file in batch_files(store)}) == 12 - len(deleted_from)
         assert len(store.reader.read(third, 0, 120, EVERYTHING).batches) == 12
 
 

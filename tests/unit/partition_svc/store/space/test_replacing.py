@@ -24,7 +24,7 @@ EVERYTHING = ReadLimits(1 << 30, 1 << 30, at_least_one=True)
 
 @pytest.fixture
 def store(tmp_path):
-    """Three segments of two batches, of 10 and 20 bytes each, and another log beside them."""
+    """A store with three segments, each of batches of 10 and 20 bytes, and another log."""
     with opened(tmp_path) as store:
         end = 0
         for generation in (b"a", b"b", b"c"):
@@ -35,12 +35,12 @@ def store(tmp_path):
 
 
 def replace(store, *replacements):
-    group = store.new_write()
+    write = store.new_write()
     head = store.head(LOG_KEY)
-    gone = store.replace(group, LOG_KEY, head.size_bytes, replacements)
-    group.put(head_key(LOG_KEY), head._replace(size_bytes=head.size_bytes - gone).pack())
-    store.write(group, 0)
-    return gone
+    removed_bytes = store.replace(write, LOG_KEY, head.size_bytes, replacements)
+    write.put(head_key(LOG_KEY), head._replace(size_bytes=head.size_bytes - removed_bytes).pack())
+    store.write(write, 0)
+    return removed_bytes
 
 
 def read(store, offset=0, log=LOG_KEY):
@@ -51,7 +51,7 @@ def generation_bytes(store, generation):
     return GenerationBytes.unpack(store.reader.row(generation_key(generation)))
 
 
-def test_a_batch_is_put_where_another_was_and_one_is_gone(store):
+def test_replace_puts_one_batch_in_place_of_another_and_removes_one(store):
     assert replace(store, Replacement(9, 10, b"A"), Replacement(39, 20, None)) == 29
     assert read(store) == [b"A", b"a" * 20, b"b" * 10, b"c" * 10, b"c" * 20]
     assert read(store, 31) == [b"c" * 10, b"c" * 20]
@@ -60,7 +60,7 @@ def test_a_batch_is_put_where_another_was_and_one_is_gone(store):
     assert read(store, log=OTHER_LOG_KEY) == [b"other" * 4]
 
 
-def test_a_segment_of_which_nothing_is_left_has_no_row(store):
+def test_a_segment_without_batches_has_no_row(store):
     replace(store, Replacement(9, 10, None), Replacement(19, 20, None), Replacement(29, 10, None))
     assert list(store.reader.segments(LOG_KEY)) == [(20, 1, 0), (40, 2, 20)]
     for offset in (0, 9, 19, 29, 39):
@@ -72,7 +72,7 @@ def test_a_segment_of_which_nothing_is_left_has_no_row(store):
     assert read(store) == []
 
 
-def test_generations_know_what_is_put_into_them_and_gone_from_them(store):
+def test_generations_count_added_and_removed_bytes(store):
     replace(store, Replacement(9, 10, b"A"), Replacement(19, 20, None))
     assert generation_bytes(store, 0) == (51, 30)
     assert generation_bytes(store, 1) == (50, 0)
@@ -88,7 +88,7 @@ def test_replacements_count_towards_the_size_of_the_generation(tmp_path):
         assert store.is_generation_full
 
 
-def test_the_space_of_what_is_gone_comes_back(tmp_path):
+def test_the_space_of_removed_batches_is_reclaimed(tmp_path):
     with opened(tmp_path) as store:
         for number in range(3):
             store_batches(store, number * 20, b"x" * 1_000_000, b"y" * 1000)
@@ -97,16 +97,16 @@ def test_the_space_of_what_is_gone_comes_back(tmp_path):
         roll(store)
         reclaimed = reclaim(store)
         assert reclaimed == {0: 1_000_000, 1: 1_000_000}
-        assert sum(one["size"] for one in batch_files(store)) < 1_100_000
+        assert sum(file["size"] for file in batch_files(store)) < 1_100_000
         store.note_reclaimed(reclaimed)
         assert generation_bytes(store, 0) == (1000, 0)
-        assert [len(one) for one in read(store)] == [1000, 1000, 1_000_000, 1000]
+        assert [len(batch) for batch in read(store)] == [1000, 1000, 1_000_000, 1000]
 
 
-def test_how_far_a_log_is_compacted_goes_with_it(store):
-    group = store.new_write()
-    group.put(compacted_key(LOG_KEY), pack_u64(40))
-    store.write(group, 0)
+def test_deletion_of_a_log_removes_its_compacted_offset(store):
+    write = store.new_write()
+    write.put(compacted_key(LOG_KEY), pack_u64(40))
+    store.write(write, 0)
     assert store.reader.compacted_to(LOG_KEY) == 40
     assert store.reader.compacted_to(OTHER_LOG_KEY) == 0
     store.delete_log(LOG_KEY)
