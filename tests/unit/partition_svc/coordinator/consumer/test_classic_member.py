@@ -11,56 +11,62 @@ REBALANCE = GroupRefusal.REBALANCE_IN_PROGRESS
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=4)
 
 
 @pytest.fixture
-def group(world):
-    """A settled group of a classic member and one of the consumer protocol."""
-    one, two = ClassicReader(world, instance_id="i"), Reader(world, "m2")
-    run(one)
-    run(one, two)
-    return one, two
+def members(simulated):
+    """The members of a settled group: a classic one and one of the consumer protocol."""
+    classic, consumer = ClassicReader(simulated, instance_id="i"), Reader(simulated, "m2")
+    run(classic)
+    run(classic, consumer)
+    return classic, consumer
 
 
-def ask(world, call):
-    return world.do(lambda: call("t", world.now_ms))
+def call_group(simulated, call):
+    return simulated.do(lambda: call("t", simulated.now_ms))
 
 
-def sync(world, one, **changes):
-    asked = {"member_id": one.member_id, "generation_id": one.generation}
-    request = SyncGroup("g", **(asked | changes))
-    return ask(world, lambda ticket, now_ms: world.group.sync(request, ticket, now_ms))
+def sync(simulated, member, **changes):
+    fields = {"member_id": member.member_id, "generation_id": member.generation}
+    request = SyncGroup("g", **(fields | changes))
+    return call_group(
+        simulated, lambda ticket, now_ms: simulated.group.sync(request, ticket, now_ms)
+    )
 
 
-def heartbeat(world, member_id, generation_id, instance_id=None):
+def heartbeat(simulated, member_id, generation_id, instance_id=None):
     request = GroupHeartbeat("g", member_id, generation_id, instance_id)
-    return ask(world, lambda ticket, now_ms: world.group.heartbeat(request, ticket, now_ms)).refusal
+    return call_group(
+        simulated, lambda ticket, now_ms: simulated.group.heartbeat(request, ticket, now_ms)
+    ).refusal
 
 
-def leave(world, *members):
-    request = LeaveGroup("g", [LeavingMember(*one) for one in members])
-    left = ask(world, lambda ticket, now_ms: world.group.leave(request, ticket, now_ms))
-    return [one.refusal for one in left.members]
+def leave(simulated, *members):
+    request = LeaveGroup("g", [LeavingMember(*ids) for ids in members])
+    response = call_group(
+        simulated, lambda ticket, now_ms: simulated.group.leave(request, ticket, now_ms)
+    )
+    return [member.refusal for member in response.members]
 
 
-def test_sync_returns_the_assignment_of_the_group(world, group):
-    one, _ = group
-    synced = sync(world, one, protocol_type="consumer", protocol_name="range")
+def test_sync_returns_the_assignment_of_the_group(simulated, members):
+    classic, _ = members
+    synced = sync(simulated, classic, protocol_type="consumer", protocol_name="range")
     assert (synced.refusal, synced.protocol_type, synced.protocol_name) == (
         None,
         "consumer",
         "range",
     )
-    assert set(read_assignment(synced.assignment)) == one.partitions
-    assert synced.assignment[:2] == b"\0\1", "in the version of its subscription"
+    assert set(read_assignment(synced.assignment)) == classic.partitions
+    assert synced.assignment[:2] == b"\0\1", "the version is that of the member's subscription"
 
 
-def test_sync_returns_the_assignment_after_a_load(world, group):
-    one, _ = group
-    world.crash()
-    assert set(read_assignment(sync(world, one).assignment)) == one.partitions
+def test_sync_returns_the_assignment_after_a_load(simulated, members):
+    classic, _ = members
+    simulated.crash()
+    assert set(read_assignment(sync(simulated, classic).assignment)) == classic.partitions
 
 
 @pytest.mark.parametrize(
@@ -75,131 +81,137 @@ def test_sync_returns_the_assignment_after_a_load(world, group):
         ({"protocol_name": "roundrobin"}, GroupRefusal.INCONSISTENT_GROUP_PROTOCOL),
     ],
 )
-def test_sync_of_other_members_is_rejected(world, group, changes, refusal):
-    assert sync(world, group[0], **changes).refusal is refusal
+def test_sync_of_other_members_is_rejected(simulated, members, changes, refusal):
+    assert sync(simulated, members[0], **changes).refusal is refusal
 
 
-def test_sync_and_heartbeat_return_rebalance_in_progress_with_new_targets(world, group):
-    one, _ = group
-    Reader(world, "m3").beat()
-    assert sync(world, one).refusal is REBALANCE
-    assert heartbeat(world, one.member_id, one.generation) is REBALANCE
-    assert one.commit(5) is None
+def test_sync_and_heartbeat_return_rebalance_in_progress_with_new_targets(simulated, members):
+    classic, _ = members
+    Reader(simulated, "m3").beat()
+    assert sync(simulated, classic).refusal is REBALANCE
+    assert heartbeat(simulated, classic.member_id, classic.generation) is REBALANCE
+    assert classic.commit(5) is None
 
 
 @pytest.mark.parametrize(
-    ("asked", "refusal"),
+    ("arguments", "refusal"),
     [
         (("m9", 2), GroupRefusal.UNKNOWN_MEMBER_ID),
         (("m2", 2), GroupRefusal.UNKNOWN_MEMBER_ID),
         (("m9", 2, "i"), GroupRefusal.FENCED_INSTANCE_ID),
     ],
 )
-def test_heartbeat_of_other_members_is_rejected(world, group, asked, refusal):
-    assert heartbeat(world, *asked) is refusal
+def test_heartbeat_of_other_members_is_rejected(simulated, members, arguments, refusal):
+    assert heartbeat(simulated, *arguments) is refusal
 
 
-def test_heartbeat_must_have_the_generation(world, group):
-    one, _ = group
-    assert heartbeat(world, one.member_id, one.generation, "i") is None
+def test_heartbeat_must_have_the_generation(simulated, members):
+    classic, _ = members
+    assert heartbeat(simulated, classic.member_id, classic.generation, "i") is None
     illegal = GroupRefusal.ILLEGAL_GENERATION
-    assert heartbeat(world, one.member_id, one.generation + 1) is illegal
+    assert heartbeat(simulated, classic.member_id, classic.generation + 1) is illegal
 
 
-def test_heartbeat_notices_topics_that_grew(world, group):
-    one, two = group
-    world.set_topics(a=6)
-    assert heartbeat(world, one.member_id, one.generation) is REBALANCE
-    run(one, two)
-    assert len(one.owned) == len(two.owned) == 3
+def test_heartbeat_notices_topics_that_grew(simulated, members):
+    classic, consumer = members
+    simulated.set_topics(a=6)
+    assert heartbeat(simulated, classic.member_id, classic.generation) is REBALANCE
+    run(classic, consumer)
+    assert len(classic.owned) == len(consumer.owned) == 3
 
 
-def test_member_that_does_not_join_in_time_is_removed(world, group):
-    one, two = group
-    three = Reader(world, "m3")
-    three.beat()
-    assert heartbeat(world, one.member_id, one.generation) is REBALANCE
+def test_member_that_does_not_join_in_time_is_removed(simulated, members):
+    classic, consumer = members
+    new_consumer = Reader(simulated, "m3")
+    new_consumer.beat()
+    assert heartbeat(simulated, classic.member_id, classic.generation) is REBALANCE
     for _ in range(6):
-        world.sleep(9_999)
-        heartbeat(world, one.member_id, one.generation)
-        two.beat()
-        three.beat()
-    assert one.member_id in world.members
-    world.sleep(10)
-    assert set(world.members) == {"m2", "m3"}
+        simulated.sleep(9_999)
+        heartbeat(simulated, classic.member_id, classic.generation)
+        consumer.beat()
+        new_consumer.beat()
+    assert classic.member_id in simulated.members
+    simulated.sleep(10)
+    assert set(simulated.members) == {"m2", "m3"}
 
 
-def test_member_that_does_not_sync_in_time_is_removed(world, group):
-    one, two = group
-    one.wants_join = True
-    one.act()
+def test_member_that_does_not_sync_in_time_is_removed(simulated, members):
+    classic, consumer = members
+    classic.wants_join = True
+    classic.act()
     for _ in range(6):
-        world.sleep(9_999)
-        heartbeat(world, one.member_id, one.generation)
-        two.beat()
-    assert one.member_id in world.members
-    world.sleep(10)
-    assert set(world.members) == {"m2"}
+        simulated.sleep(9_999)
+        heartbeat(simulated, classic.member_id, classic.generation)
+        consumer.beat()
+    assert classic.member_id in simulated.members
+    simulated.sleep(10)
+    assert set(simulated.members) == {"m2"}
 
 
-def test_classic_member_has_its_own_session_timeout(world, group):
-    one, two = group
-    world.sleep(44_000)
-    two.beat()
-    heartbeat(world, one.member_id, one.generation)
-    world.crash()
-    world.sleep(44_999)
-    two.beat()
-    assert one.member_id in world.members
-    world.sleep(1)
-    assert set(world.members) == {"m2"}
-    run(two)
-    assert len(two.owned) == 4
+def test_classic_member_has_its_own_session_timeout(simulated, members):
+    classic, consumer = members
+    simulated.sleep(44_000)
+    consumer.beat()
+    heartbeat(simulated, classic.member_id, classic.generation)
+    simulated.crash()
+    simulated.sleep(44_999)
+    consumer.beat()
+    assert classic.member_id in simulated.members
+    simulated.sleep(1)
+    assert set(simulated.members) == {"m2"}
+    run(consumer)
+    assert len(consumer.owned) == 4
 
 
-def test_members_leave_by_member_id_or_instance_id(world, group):
-    one, two = group
-    assert leave(world, ("m9",), ("m9", "i"), ("", "j")) == [
+def test_members_leave_by_member_id_or_instance_id(simulated, members):
+    classic, consumer = members
+    assert leave(simulated, ("m9",), ("m9", "i"), ("", "j")) == [
         GroupRefusal.UNKNOWN_MEMBER_ID,
         GroupRefusal.FENCED_INSTANCE_ID,
         GroupRefusal.UNKNOWN_MEMBER_ID,
     ]
-    assert set(world.members) == {"m2", one.member_id}
-    assert leave(world, ("", "i")) == [None]
-    assert set(world.members) == {"m2"}
-    run(two)
-    assert len(two.owned) == 4
+    assert set(simulated.members) == {"m2", classic.member_id}
+    assert leave(simulated, ("", "i")) == [None]
+    assert set(simulated.members) == {"m2"}
+    run(consumer)
+    assert len(consumer.owned) == 4
 
 
-def test_operators_remove_members_of_the_consumer_protocol_too(world, group):
-    one, _ = group
-    assert leave(world, ("m2",), ("m2",)) == [None, None]
-    assert "m2" not in world.members
-    assert leave(world, ("m2",)) == [GroupRefusal.UNKNOWN_MEMBER_ID]
-    run(one)
-    assert len(one.partitions) == 4
+def test_operators_remove_members_of_the_consumer_protocol_too(simulated, members):
+    classic, _ = members
+    assert leave(simulated, ("m2",), ("m2",)) == [None, None]
+    assert "m2" not in simulated.members
+    assert leave(simulated, ("m2",)) == [GroupRefusal.UNKNOWN_MEMBER_ID]
+    run(classic)
+    assert len(classic.partitions) == 4
 
 
-def test_offset_errors_are_those_of_the_members_protocol(world, group):
-    one, _ = group
-    assert one.commit(5) is None
-    assert one.commit(6, predates_epochs=True) is None
-    one.generation += 1
-    assert one.commit(7) is GroupRefusal.ILLEGAL_GENERATION
-    fetched = [
-        ask(
-            world,
-            lambda ticket, now_ms, of=of: world.group.fetch(
-                FetchOffsets("g", None, *of), ticket, now_ms
+def test_offset_errors_are_those_of_the_members_protocol(simulated, members):
+    classic, _ = members
+    assert classic.commit(5) is None
+    assert classic.commit(6, predates_epochs=True) is None
+    classic.generation += 1
+    assert classic.commit(7) is GroupRefusal.ILLEGAL_GENERATION
+    responses = [
+        call_group(
+            simulated,
+            lambda ticket, now_ms, identity=identity: simulated.group.fetch(
+                FetchOffsets("g", None, *identity), ticket, now_ms
             ),
         )
-        for of in ((one.member_id, 2), (one.member_id, 1), ("m2", 1), ("m9", 2), (None, -1))
+        for identity in (
+            (classic.member_id, 2),
+            (classic.member_id, 1),
+            ("m2", 1),
+            ("m9", 2),
+            (None, -1),
+        )
     ]
-    assert [one.refusal for one in fetched] == [
+    assert [response.refusal for response in responses] == [
         None,
         GroupRefusal.ILLEGAL_GENERATION,
         GroupRefusal.STALE_MEMBER_EPOCH,
         GroupRefusal.UNKNOWN_MEMBER_ID,
         None,
     ]
-    assert [one.offset for one in fetched[0].offsets] == [6]
+    assert [offset.offset for offset in responses[0].offsets] == [6]

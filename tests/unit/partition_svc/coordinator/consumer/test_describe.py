@@ -9,58 +9,66 @@ WEEK_MS = 7 * 24 * 3600 * 1000
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=2, b=1)
 
 
 @pytest.fixture
-def one(world):
-    reader = Reader(world, "m1")
+def reader(simulated):
+    reader = Reader(simulated, "m1")
     settle(reader)
     return reader
 
 
-def join(world, member_id=""):
+def join(simulated, member_id=""):
     protocols = [GroupProtocol("range", b"")]
     request = JoinGroup(
         "g", member_id, "consumer", protocols, 10_000, 10_000, needs_member_id=False
     )
-    return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
+    return simulated.do(lambda: simulated.group.join(request, "t", simulated.now_ms, "c1"))
 
 
-def test_groups_are_described_and_listed(world, one):
-    described = world.group.describe_consumer()
-    assert (described.state, described.group_epoch, described.assignment_epoch) == ("Stable", 1, 1)
-    assert described.assignor == "uniform"
-    (member,) = described.members
+def test_groups_are_described_and_listed(simulated, reader):
+    description = simulated.group.describe_consumer()
+    assert (description.state, description.group_epoch, description.assignment_epoch) == (
+        "Stable",
+        1,
+        1,
+    )
+    assert description.assignor == "uniform"
+    (member,) = description.members
     assert (member.member_id, member.member_epoch) == ("m1", 1)
     assert member.assignment == member.target
-    assert [(part.topic_id, part.partitions) for part in member.target] == [(topic_id("a"), [0, 1])]
-    listed = world.group.listed()
-    assert (listed.protocol_type, listed.state, listed.group_type) == (
+    assert [(topic.topic_id, topic.partitions) for topic in member.target] == [
+        (topic_id("a"), [0, 1])
+    ]
+    listed_group = simulated.group.listed()
+    assert (listed_group.protocol_type, listed_group.state, listed_group.group_type) == (
         "consumer",
         "Stable",
         "consumer",
     )
-    assert is_listed(listed, ListGroups(states=["stable"], types=["Consumer"]))
+    assert is_listed(listed_group, ListGroups(states=["stable"], types=["Consumer"]))
 
 
-def test_partitions_being_revoked_are_described_as_assigned(world, one):
-    Reader(world, "m2").beat()
-    one.beat()
+def test_partitions_being_revoked_are_described_as_assigned(simulated, reader):
+    Reader(simulated, "m2").beat()
+    reader.beat()
     assigned_or_revoking = {
-        member.member_id: [number for part in member.assignment for number in part.partitions]
-        for member in world.group.describe_consumer().members
+        member.member_id: [
+            partition for topic in member.assignment for partition in topic.partitions
+        ]
+        for member in simulated.group.describe_consumer().members
     }
     assert assigned_or_revoking == {"m1": [0, 1], "m2": []}
 
 
-def test_description_of_the_other_protocol_is_not_found(world, one):
-    described = world.group.describe()
-    assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-    assert described.message == "Group g is not a classic group."
-    one.leave()
-    assert join(world).refusal is None
-    described = world.group.describe_consumer()
-    assert described.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
-    assert described.message == "Group g is not a consumer group."
+def test_description_of_the_other_protocol_is_not_found(simulated, reader):
+    description = simulated.group.describe()
+    assert description.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    assert description.message == "Group g is not a classic group."
+    reader.leave()
+    assert join(simulated).refusal is None
+    description = simulated.group.describe_consumer()
+    assert description.refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    assert description.message == "Group g is not a consumer group."

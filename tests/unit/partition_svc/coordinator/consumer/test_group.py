@@ -12,36 +12,38 @@ from partition_svc.coordinator.records.stored_consumer import (
 )
 from partition_svc.coordinator.settings import GroupSettings
 
-PART = (b"t" * 16, 0)
+PARTITION = (b"t" * 16, 0)
 
 
-def group_of(*members):
+def group_with(*members):
     group = ConsumerGroup("g", GroupSettings(), ClusterView())
-    for one in members:
-        group.members[one.member_id] = one
-        group.update_owners(one, frozenset())
+    for member in members:
+        group.members[member.member_id] = member
+        group.update_owners(member, frozenset())
     return group
 
 
 def test_owned_partition_is_free_for_its_owner_only():
-    one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
-    group = group_of(one, two)
-    assert group.is_free_for(one)(PART)
-    assert not group.is_free_for(two)(PART)
+    owner = ConsumerGroupMember("m1", assigned=frozenset({PARTITION}))
+    other = ConsumerGroupMember("m2")
+    group = group_with(owner, other)
+    assert group.is_free_for(owner)(PARTITION)
+    assert not group.is_free_for(other)(PARTITION)
 
 
 def test_partition_being_revoked_is_not_free():
-    group = group_of(
-        ConsumerGroupMember("m1", revoking=frozenset({PART})), ConsumerGroupMember("m2")
+    group = group_with(
+        ConsumerGroupMember("m1", revoking=frozenset({PARTITION})), ConsumerGroupMember("m2")
     )
-    assert not group.is_free_for(group.members["m2"])(PART)
+    assert not group.is_free_for(group.members["m2"])(PARTITION)
 
 
 def test_removed_member_releases_its_partitions_in_a_new_epoch():
-    one, two = ConsumerGroupMember("m1", assigned=frozenset({PART})), ConsumerGroupMember("m2")
-    group, result = group_of(one, two), CoordinatorResult(0)
-    group.remove_members([one], result)
-    assert group.is_free_for(two)(PART)
+    removed = ConsumerGroupMember("m1", assigned=frozenset({PARTITION}))
+    other = ConsumerGroupMember("m2")
+    group, result = group_with(removed, other), CoordinatorResult(0)
+    group.remove_members([removed], result)
+    assert group.is_free_for(other)(PARTITION)
     assert result.records == [
         CurrentRecord("g", "m1", None),
         TargetRecord("g", "m1", None),
@@ -51,7 +53,7 @@ def test_removed_member_releases_its_partitions_in_a_new_epoch():
 
 
 def test_tombstones_are_written_once():
-    group, result = group_of(), CoordinatorResult(0)
+    group, result = group_with(), CoordinatorResult(0)
     group.bump_epoch(result)
     result.records.clear()
     group.write_tombstones(result)
@@ -60,12 +62,12 @@ def test_tombstones_are_written_once():
 
 
 def test_state_follows_the_slowest_member():
-    one = ConsumerGroupMember("m1", epoch=1)
-    group = group_of(one)
+    member = ConsumerGroupMember("m1", epoch=1)
+    group = group_with(member)
     group.epoch = group.assignment_epoch = 1
     assert group.state == "Stable"
-    one.epoch = 0
+    member.epoch = 0
     assert group.state == "Reconciling"
     group.epoch = 2
     assert group.state == "Assigning"
-    assert group_of().state == "Empty"
+    assert group_with().state == "Empty"

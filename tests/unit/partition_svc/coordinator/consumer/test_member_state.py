@@ -38,7 +38,7 @@ def test_member_takes_every_row_of_the_table(state, event):
         member.leave_temporarily()
         epoch = LEAVE_GROUP_STATIC_MEMBER_EPOCH
     else:
-        member.reconcile(TARGETS[event], 6, frozenset({A}), lambda part: part != C)
+        member.reconcile(TARGETS[event], 6, frozenset({A}), lambda partition: partition != C)
         epoch = 5 if event is Event.REVOCATION_STARTED else 6
     assert member.state is TRANSITIONS[state, event]
     assert member.epoch == epoch
@@ -54,13 +54,13 @@ def test_member_takes_no_step_until_it_confirms_the_revocation(owned):
     member = member_in(State.UNREVOKED_PARTITIONS)
     before = member.current()
     for target in TARGETS.values():
-        member.reconcile(target, 6, owned, lambda part: True)
+        member.reconcile(target, 6, owned, lambda partition: True)
         assert member.current() == before
 
 
 def test_previous_epoch_changes_only_with_the_epoch():
     member = member_in(State.STABLE)
-    member.reconcile(TARGETS[Event.REVOCATION_STARTED], 6, frozenset({A}), lambda part: True)
+    member.reconcile(TARGETS[Event.REVOCATION_STARTED], 6, frozenset({A}), lambda partition: True)
     assert (member.epoch, member.previous_epoch) == (5, 4)
-    member.reconcile(TARGETS[Event.REVOCATION_STARTED], 6, EMPTY_ASSIGNMENT, lambda part: True)
+    member.reconcile(TARGETS[Event.REVOCATION_STARTED], 6, EMPTY_ASSIGNMENT, lambda partition: True)
     assert (member.epoch, member.previous_epoch) == (6, 5)

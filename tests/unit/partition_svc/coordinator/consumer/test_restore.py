@@ -4,58 +4,58 @@ from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup,
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=4)
 
 
-def test_restored_group_is_unchanged(world):
-    one, two = Reader(world, "m1", instance_id="i"), Reader(world, "m2", [], regex="a")
-    settle(one)
-    settle(two, one)
-    before = world.group.describe_consumer()
-    world.crash()
-    log = dict(world.log)
-    one.beat()
-    two.beat()
-    assert world.group.describe_consumer() == before
-    assert world.log == log, "nothing had to be written anew"
+def test_restored_group_is_unchanged(simulated):
+    first, second = Reader(simulated, "m1", instance_id="i"), Reader(simulated, "m2", [], regex="a")
+    settle(first)
+    settle(second, first)
+    before = simulated.group.describe_consumer()
+    simulated.crash()
+    log = dict(simulated.log)
+    first.beat()
+    second.beat()
+    assert simulated.group.describe_consumer() == before
+    assert simulated.log == log, "no record was written again"
 
 
-def test_revocation_is_restored(world):
-    one, two = Reader(world, "m1"), Reader(world, "m2")
-    settle(one)
-    two.beat()
-    world.beat(one.request())
-    world.crash()
-    assert two.beat().assignment == []
-    world.sleep(10_000)
-    assert set(world.members) == {"m2"}, "its time began again"
+def test_revocation_is_restored(simulated):
+    first, second = Reader(simulated, "m1"), Reader(simulated, "m2")
+    settle(first)
+    second.beat()
+    simulated.beat(first.request())
+    simulated.crash()
+    assert second.beat().assignment == []
+    simulated.sleep(10_000)
+    assert set(simulated.members) == {"m2"}, "the timeout to revoke started again"
 
 
-def test_restored_members_have_new_sessions(world):
-    Reader(world, "m1").beat()
-    world.sleep(44_000)
-    world.crash()
-    world.sleep(44_000)
-    assert set(world.members) == {"m1"}
-    world.sleep(1_000)
-    assert not world.members
+def test_restored_members_have_new_sessions(simulated):
+    Reader(simulated, "m1").beat()
+    simulated.sleep(44_000)
+    simulated.crash()
+    simulated.sleep(44_000)
+    assert set(simulated.members) == {"m1"}
+    simulated.sleep(1_000)
+    assert not simulated.members
 
 
-def test_deleted_group_is_not_restored(world):
-    one = Reader(world, "m1")
-    one.beat()
-    one.leave()
-    world.do(lambda: world.group.delete("t", world.now_ms))
-    assert not world.log
-    world.crash()
-    assert not world.group.exists
+def test_deleted_group_is_not_restored(simulated):
+    reader = Reader(simulated, "m1")
+    reader.beat()
+    reader.leave()
+    simulated.do(lambda: simulated.group.delete("t", simulated.now_ms))
+    assert not simulated.log
+    simulated.crash()
+    assert not simulated.group.exists
 
 
-def test_topics_that_grew_before_the_load_are_assigned(world):
-    one = Reader(world, "m1")
-    settle(one)
-    world.crash()
-    world.set_topics(a=5)
-    settle(one)
-    assert len(one.partitions) == 5
+def test_topics_that_grew_before_the_load_are_assigned(simulated):
+    reader = Reader(simulated, "m1")
+    settle(reader)
+    simulated.crash()
+    simulated.set_topics(a=5)
+    settle(reader)
+    assert len(reader.partitions) == 5

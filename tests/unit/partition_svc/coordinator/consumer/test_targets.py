@@ -4,12 +4,12 @@ from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup,
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=3, b=3)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "used"),
+    ("preferred", "chosen"),
     [
         ([None, None], "uniform"),
         (["range", None], "range"),
@@ -17,26 +17,26 @@ def world():
         (["range", "uniform", "uniform"], "uniform"),
     ],
 )
-def test_assignor_is_the_one_that_most_members_prefer(world, wanted, used):
-    for number, assignor in enumerate(wanted):
-        Reader(world, f"m{number}", assignor=assignor).beat()
-    assert world.group.describe_consumer().assignor == used
+def test_assignor_is_the_one_that_most_members_prefer(simulated, preferred, chosen):
+    for number, assignor in enumerate(preferred):
+        Reader(simulated, f"m{number}", assignor=assignor).beat()
+    assert simulated.group.describe_consumer().assignor == chosen
 
 
-def test_targets_have_the_epoch_of_the_group(world):
-    one = Reader(world, "m1")
-    one.beat()
-    two = Reader(world, "m2")
-    two.beat()
-    described = world.group.describe_consumer()
-    assert (described.group_epoch, described.assignment_epoch) == (2, 2)
-    two.leave()
-    assert world.state == "Assigning"
-    settle(one)
-    assert world.state == "Stable"
+def test_targets_have_the_epoch_of_the_group(simulated):
+    first = Reader(simulated, "m1")
+    first.beat()
+    second = Reader(simulated, "m2")
+    second.beat()
+    description = simulated.group.describe_consumer()
+    assert (description.group_epoch, description.assignment_epoch) == (2, 2)
+    second.leave()
+    assert simulated.state == "Assigning"
+    settle(first)
+    assert simulated.state == "Stable"
 
 
-def test_names_and_expressions_are_combined(world):
-    one = Reader(world, "m1", ["a"], regex="b")
-    settle(one)
-    assert {topic for topic, _ in one.partitions} == {"a", "b"}
+def test_names_and_expressions_are_combined(simulated):
+    reader = Reader(simulated, "m1", ["a"], regex="b")
+    settle(reader)
+    assert {topic for topic, _ in reader.partitions} == {"a", "b"}

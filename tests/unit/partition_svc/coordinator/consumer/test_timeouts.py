@@ -5,60 +5,60 @@ from tests.support.groups.consumer_groups import Reader, SimulatedConsumerGroup,
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=2)
 
 
-def test_expired_session_removes_the_member(world):
-    silent, one = Reader(world, "m1"), Reader(world, "m2")
+def test_expired_session_removes_the_member(simulated):
+    silent, active = Reader(simulated, "m1"), Reader(simulated, "m2")
     settle(silent)
-    settle(silent, one)
-    world.sleep(44_999)
-    one.beat()
-    assert set(world.members) == {"m1", "m2"}
-    world.sleep(1)
-    assert set(world.members) == {"m2"}
-    settle(one)
-    assert len(one.partitions) == 2
+    settle(silent, active)
+    simulated.sleep(44_999)
+    active.beat()
+    assert set(simulated.members) == {"m1", "m2"}
+    simulated.sleep(1)
+    assert set(simulated.members) == {"m2"}
+    settle(active)
+    assert len(active.partitions) == 2
     assert silent.beat().refusal is GroupRefusal.UNKNOWN_MEMBER_ID
 
 
-def test_next_deadline_is_never_late(world):
-    one = Reader(world, "m1")
-    one.beat()
-    assert world.group.next_deadline == world.now_ms + 45_000
-    world.sleep(30_000)
-    one.beat()
-    assert world.group.next_deadline <= world.now_ms + 45_000
-    world.sleep(44_000)
-    assert set(world.members) == {"m1"}
+def test_next_deadline_is_never_late(simulated):
+    reader = Reader(simulated, "m1")
+    reader.beat()
+    assert simulated.group.next_deadline == simulated.now_ms + 45_000
+    simulated.sleep(30_000)
+    reader.beat()
+    assert simulated.group.next_deadline <= simulated.now_ms + 45_000
+    simulated.sleep(44_000)
+    assert set(simulated.members) == {"m1"}
 
 
-def test_member_that_does_not_revoke_in_time_is_removed(world):
-    slow, one = Reader(world, "m1"), Reader(world, "m2")
+def test_member_that_does_not_revoke_in_time_is_removed(simulated):
+    slow, other = Reader(simulated, "m1"), Reader(simulated, "m2")
     settle(slow)
-    one.beat()
-    world.beat(slow.request())
-    world.sleep(9_999)
-    assert world.beat(slow.request()).refusal is None
-    one.beat()
-    world.sleep(1)
-    assert set(world.members) == {"m2"}
+    other.beat()
+    simulated.beat(slow.request())
+    simulated.sleep(9_999)
+    assert simulated.beat(slow.request()).refusal is None
+    other.beat()
+    simulated.sleep(1)
+    assert set(simulated.members) == {"m2"}
 
 
-def test_confirmed_revocation_clears_its_deadline(world):
-    one, two = Reader(world, "m1"), Reader(world, "m2")
-    settle(one)
-    settle(two, one)
-    world.sleep(10_000)
-    assert set(world.members) == {"m1", "m2"}
+def test_confirmed_revocation_clears_its_deadline(simulated):
+    first, second = Reader(simulated, "m1"), Reader(simulated, "m2")
+    settle(first)
+    settle(second, first)
+    simulated.sleep(10_000)
+    assert set(simulated.members) == {"m1", "m2"}
 
 
-def test_static_member_that_does_not_return_is_removed(world):
-    one = Reader(world, "m1", instance_id="i")
-    settle(one)
-    one.leave(-2)
-    world.sleep(44_999)
-    assert set(world.members) == {"m1"}
-    world.sleep(1)
-    assert not world.members
+def test_static_member_that_does_not_return_is_removed(simulated):
+    reader = Reader(simulated, "m1", instance_id="i")
+    settle(reader)
+    reader.leave(-2)
+    simulated.sleep(44_999)
+    assert set(simulated.members) == {"m1"}
+    simulated.sleep(1)
+    assert not simulated.members
