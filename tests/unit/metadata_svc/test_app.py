@@ -23,8 +23,8 @@ from tests.support.processes.processes import BrokerProcess
 KILLS = 4
 
 
-def settings(tmp_path, **given):
-    raw = {name.replace("_", "."): value for name, value in given.items()}
+def settings(tmp_path, **options):
+    raw = {name.replace("_", "."): value for name, value in options.items()}
     return build(MetadataSettings, {"data.dir": str(tmp_path), **raw})
 
 
@@ -38,16 +38,16 @@ def run(body):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts the service on this test's data; none is left when the test is over."""
+    """Starts the service on this test's data; kills the processes at the end of the test."""
     processes = []
 
-    def started(address: str, *flags: str) -> BrokerProcess:
+    def start_process(address: str, *flags: str) -> BrokerProcess:
         command = [sys.executable, "-m", "metadata_svc", "--data-dir", str(tmp_path)]
         process = BrokerProcess("metadata_svc", [*command, "--grpc-listen", address, *flags])
         processes.append(process)
         return process
 
-    yield started
+    yield start_process
     for process in processes:
         if process.is_running:
             process.kill()
@@ -87,7 +87,7 @@ def test_a_store_that_is_in_use_is_refused(tmp_path):
     run(body)
 
 
-def test_an_address_that_is_taken_is_refused_and_the_store_released(tmp_path):
+def test_an_address_that_is_in_use_is_refused_and_the_store_released(tmp_path):
     async def body():
         defaults = build(TopicDefaults, {})
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as other:
@@ -100,7 +100,7 @@ def test_an_address_that_is_taken_is_refused_and_the_store_released(tmp_path):
     run(body)
 
 
-def test_a_process_that_is_told_to_stop_ends_in_peace_and_expects_its_watchers_back(
+def test_a_terminated_process_exits_with_status_0_and_expects_its_watchers_back(
     start, port, tmp_path
 ):
     async def body():
@@ -117,7 +117,7 @@ def test_a_process_that_is_told_to_stop_ends_in_peace_and_expects_its_watchers_b
     run(body)
 
 
-def test_a_second_process_on_the_same_data_says_so_and_ends_with_status_1(start):
+def test_a_second_process_on_the_same_data_logs_the_reason_and_exits_with_status_1(start):
     first = start("127.0.0.1:0")
     first.wait_for_line("gRPC on")
     second = start("127.0.0.1:0")
@@ -126,14 +126,14 @@ def test_a_second_process_on_the_same_data_says_so_and_ends_with_status_1(start)
     assert first.is_running
 
 
-def test_a_wrong_setting_ends_the_process_with_status_2_and_its_name(start):
+def test_an_invalid_setting_ends_the_process_with_status_2_and_its_name(start):
     process = start("127.0.0.1:0", "--set", "num.partitions=0")
     assert process.wait_for_exit() == 2
     assert process.lines_with("num.partitions must be an integer from 1 to")
 
 
 class Load:
-    """Changes things without pause, and knows what was acknowledged and what may be."""
+    """Changes metadata without pause; records the acknowledged changes and the uncertain ones."""
 
     def __init__(self, metadata):
         self._metadata = metadata
@@ -145,7 +145,7 @@ class Load:
 
     @property
     def acknowledged(self):
-        """The least that was acknowledged of anything."""
+        """The smallest number of acknowledged changes of any kind."""
         return min(len(self.ids_of_created), len(self.deleted), len(self.blocks))
 
     async def create(self):
@@ -167,32 +167,30 @@ class Load:
     async def allocate(self):
         self.blocks.append(await self._metadata.allocate_producer_ids())
 
-    async def forever(self, act):
+    async def repeat(self, action):
         while True:
             with suppress(BackendUnavailable):
-                await act()
+                await action()
             await asyncio.sleep(0)
 
 
-def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_producer_id(
-    start, port
-):
+def test_a_killed_service_loses_no_acknowledged_change_and_repeats_no_producer_id(start, port):
     async def body():
         process = start(port.address)
-        change_log, cluster_ids = [], set()
+        revisions, cluster_ids = [], set()
         async with (
             open_channel(port.address) as channel,
             following(GrpcMetadata(channel), PARTITION_0),
             following(GrpcMetadata(channel), gateway(0)) as view,
         ):
             load = Load(GrpcMetadata(channel))
-            acts = [load.create, load.create, load.delete, load.allocate]
-            tasks = [asyncio.create_task(load.forever(act)) for act in acts]
+            actions = [load.create, load.create, load.delete, load.allocate]
+            tasks = [asyncio.create_task(load.repeat(action)) for action in actions]
             for _ in range(KILLS):
-                enough = load.acknowledged + 5
-                await until(lambda enough=enough: load.acknowledged >= enough)
+                target = load.acknowledged + 5
+                await until(lambda target=target: load.acknowledged >= target)
                 process.kill()
-                change_log.append(view.revision)
+                revisions.append(view.revision)
                 process = start(port.address)
                 cluster_ids.add(view.cluster_id)
             for task in tasks:
@@ -200,13 +198,13 @@ def test_a_killed_service_loses_nothing_that_was_acknowledged_and_repeats_no_pro
             await asyncio.wait(tasks)
             process.kill()
             process = start(port.address)
-            # Answered by the new process only: the view is of its snapshot or later.
+            # Only the new process can create it, so the view has its snapshot or a later change.
             await load.create()
             check(load, view)
             cluster_ids.add(view.cluster_id)
-            change_log.append(view.revision)
+            revisions.append(view.revision)
         assert len(cluster_ids) == 1
-        assert change_log == sorted(set(change_log))
+        assert revisions == sorted(set(revisions))
 
     run(body)
 

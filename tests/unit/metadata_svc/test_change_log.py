@@ -20,7 +20,7 @@ TOPIC = Topic(bytes(16), "t", (Placement("p", 0),))
 
 
 class SlowStore(MemoryKvStore):
-    """Writes wait for `go`, and fail where they are told to."""
+    """Writes wait for `go`, and fail if `is_broken`."""
 
     def __init__(self):
         super().__init__()
@@ -52,7 +52,7 @@ class Cluster:
 
 
 @asynccontextmanager
-async def opened():
+async def open_cluster():
     cluster = Cluster(SlowStore())
     state = await cluster.change_log.load()
     cluster.view.apply(
@@ -64,13 +64,13 @@ async def opened():
 
 def run(body):
     async def bounded():
-        async with asyncio.timeout(60), opened() as cluster:
+        async with asyncio.timeout(60), open_cluster() as cluster:
             await body(cluster)
 
     asyncio.run(bounded())
 
 
-def test_a_change_is_kept_known_and_published_under_the_next_revision():
+def test_a_change_is_stored_applied_and_published_under_the_next_revision():
     async def body(cluster):
         watcher = cluster.hub.add("w")
         await watcher.next()
@@ -80,8 +80,8 @@ def test_a_change_is_kept_known_and_published_under_the_next_revision():
         assert (change.revision, change.topics) == (1, [TOPIC])
         assert await cluster.commit(topics_gone=[TOPIC]) == 2
         assert (await watcher.next()).topics_gone == [TOPIC.topic_id]
-        kept = await cluster.change_log.load()
-        assert (kept.revision, kept.topics, kept.members) == (2, (), (Member("p", "a:1"),))
+        stored = await cluster.change_log.load()
+        assert (stored.revision, stored.topics, stored.members) == (2, (), (Member("p", "a:1"),))
 
     run(body)
 
@@ -138,22 +138,22 @@ def test_a_failpoint_is_passed_before_and_after_the_write_and_before_publishing(
 
 def test_exclusive_runs_do_not_overlap():
     async def body(cluster):
-        running, most = 0, 0
+        running, running_max = 0, 0
 
         async def work():
-            nonlocal running, most
+            nonlocal running, running_max
             running += 1
-            most = max(most, running)
+            running_max = max(running_max, running)
             await asyncio.sleep(0)
             running -= 1
 
         await asyncio.gather(*(cluster.change_log.run_exclusive(work) for _ in range(10)))
-        assert most == 1
+        assert running_max == 1
 
     run(body)
 
 
-def test_a_caller_that_is_cancelled_does_not_stop_a_change_half_way():
+def test_a_cancelled_caller_does_not_interrupt_a_change():
     async def body(cluster):
         cluster.store.go.clear()
         cluster.store.writing.clear()
@@ -169,7 +169,7 @@ def test_a_caller_that_is_cancelled_does_not_stop_a_change_half_way():
     run(body)
 
 
-def test_closing_lets_changes_under_way_end_and_takes_no_more():
+def test_closing_completes_changes_in_progress_and_refuses_new_ones():
     async def body(cluster):
         cluster.store.go.clear()
         cluster.store.writing.clear()
@@ -183,5 +183,5 @@ def test_closing_lets_changes_under_way_end_and_takes_no_more():
         assert await committing == 1
         await closing
 
-    # Closed a second time at the end: no error.
+    # The end of `run` closes it a second time, without an error.
     run(body)

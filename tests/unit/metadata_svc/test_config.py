@@ -6,19 +6,19 @@ from metadata_svc.config import MetadataSettings, TopicDefaults, broker_configs,
 from metadata_svc.moves.scheduler import RingPolicy
 
 
-def configs(**given):
-    raw = {name.replace("_", "."): value for name, value in given.items()}
+def configs(**options):
+    raw = {name.replace("_", "."): value for name, value in options.items()}
     return broker_configs(build(MetadataSettings, raw), build(TopicDefaults, raw))
 
 
 def test_every_broker_config_of_the_table_is_a_setting():
-    known = declared(TopicDefaults)
-    synonyms = {synonym.name for one in TOPIC_CONFIGS.values() for synonym in one.synonyms}
-    assert {one.name for one in known} == synonyms
-    assert all(one.doc for one in known)
+    settings = declared(TopicDefaults)
+    synonyms = {synonym.name for config in TOPIC_CONFIGS.values() for synonym in config.synonyms}
+    assert {setting.name for setting in settings} == synonyms
+    assert all(setting.doc for setting in settings)
 
 
-def test_only_defaults_of_topics_that_were_set_are_told_to_watchers():
+def test_broker_configs_have_only_the_topic_defaults_that_were_set():
     assert configs() == {"num.partitions": "1", "default.replication.factor": "1"}
     assert configs(num_partitions="3", log_retention_hours="2", log_preallocate="TRUE") == {
         "num.partitions": "3",
@@ -28,7 +28,7 @@ def test_only_defaults_of_topics_that_were_set_are_told_to_watchers():
     }
 
 
-def test_a_list_is_told_as_kafka_writes_it():
+def test_a_list_has_kafkas_format():
     assert configs(log_cleanup_policy="compact, delete")["log.cleanup.policy"] == "compact,delete"
 
 
@@ -48,10 +48,13 @@ def test_a_default_that_no_topic_could_have_is_refused_with_its_name(name, value
         build(TopicDefaults, {name: value})
 
 
-def test_defaults_that_do_not_go_together_are_refused():
-    wrong = {"log.cleaner.min.compaction.lag.ms": "9", "log.cleaner.max.compaction.lag.ms": "5"}
+def test_contradicting_defaults_are_refused():
+    contradicting = {
+        "log.cleaner.min.compaction.lag.ms": "9",
+        "log.cleaner.max.compaction.lag.ms": "5",
+    }
     with pytest.raises(InvalidSetting, match=r"min\.compaction\.lag\.ms"):
-        build(TopicDefaults, wrong)
+        build(TopicDefaults, contradicting)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +75,14 @@ def test_settings_out_of_range_are_refused_with_their_name(name, value):
         build(MetadataSettings, {name: value})
 
 
-def test_how_the_ring_behaves_is_set_and_by_default_as_its_policy_says():
+def test_ring_policy_is_taken_from_the_settings_and_has_the_defaults_of_its_class():
     assert ring_policy(build(MetadataSettings, {})) == RingPolicy()
-    given = {
+    raw = {
         "ring.join": "manual",
         "ring.moves.max": "7",
         "ring.moves.per.member.max": "3",
         "ring.move.fence.timeout.ms": "900",
     }
-    assert ring_policy(build(MetadataSettings, given)) == RingPolicy(
+    assert ring_policy(build(MetadataSettings, raw)) == RingPolicy(
         joins=False, moves_max=7, moves_per_member_max=3, fence_timeout_ms=900
     )

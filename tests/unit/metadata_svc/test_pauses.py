@@ -7,7 +7,7 @@ from metadata_svc.pauses import Pauses
 
 @pytest.fixture
 def jump(monkeypatch):
-    """Moves the clock of the running loop on, as if the process had stood still."""
+    """Returns a function that advances the loop's clock, as if the process had been paused."""
 
     def jump(seconds):
         loop = asyncio.get_running_loop()
@@ -17,7 +17,7 @@ def jump(monkeypatch):
     return jump
 
 
-def checked(body):
+def run_checking(body):
     async def run():
         pauses = Pauses(lease_ms=120_000)
         task = asyncio.create_task(pauses.run())
@@ -39,7 +39,7 @@ def test_a_pause_gives_one_lease_from_its_end(jump):
         pauses.check()
         assert pauses.resumed_at == resumed_at
 
-    checked(body)
+    run_checking(body)
 
 
 def test_a_loop_that_is_a_little_late_was_not_paused(jump):
@@ -48,10 +48,10 @@ def test_a_loop_that_is_a_little_late_was_not_paused(jump):
         pauses.check()
         assert pauses.resumed_at == float("-inf")
 
-    checked(body)
+    run_checking(body)
 
 
-def test_a_short_lease_does_not_make_every_delay_a_pause(jump):
+def test_a_short_delay_is_no_pause_even_with_a_short_lease(jump):
     async def body():
         pauses = Pauses(lease_ms=1)
         task = asyncio.create_task(pauses.run())
@@ -64,7 +64,7 @@ def test_a_short_lease_does_not_make_every_delay_a_pause(jump):
     asyncio.run(body())
 
 
-def test_before_it_runs_nothing_is_noticed(jump):
+def test_no_pause_is_detected_before_the_check_runs(jump):
     async def body():
         pauses = Pauses(lease_ms=1_000)
         jump(600)
@@ -75,7 +75,7 @@ def test_before_it_runs_nothing_is_noticed(jump):
     asyncio.run(body())
 
 
-def test_the_lease_after_a_pause_is_waited_for(jump):
+def test_wait_for_grace_waits_for_the_lease_after_a_pause(jump):
     async def body(pauses, loop):
         jump(600)
         waiting = asyncio.create_task(pauses.wait_for_grace())
@@ -84,4 +84,4 @@ def test_the_lease_after_a_pause_is_waited_for(jump):
         jump(20)
         waiting.cancel()
 
-    checked(body)
+    run_checking(body)

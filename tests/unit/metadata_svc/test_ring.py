@@ -18,7 +18,7 @@ POLICY = RingPolicy(
 
 
 @asynccontextmanager
-async def opened_ring(store=None, policy=POLICY):
+async def open_ring(store=None, policy=POLICY):
     core = LocalMetadata(
         MemoryKvStore() if store is None else store,
         defaults=Defaults(1, 1),
@@ -35,5 +35,5 @@ async def opened_ring(store=None, policy=POLICY):
 class TestRingCore(RingContract, MemberProcessContract, DiskContract):
     @asynccontextmanager
     async def opened(self):
-        async with opened_ring() as core:
+        async with open_ring() as core:
             yield core, core.ring

@@ -18,12 +18,12 @@ from protos.metadata.v1.ring_pb2_grpc import RingServiceStub
 from tests.contracts.disk_contract import DiskContract
 from tests.contracts.member_process_contract import MemberProcessContract
 from tests.contracts.ring_contract import RingContract
-from tests.unit.metadata_svc.test_ring import opened_ring
+from tests.unit.metadata_svc.test_ring import open_ring
 
 
 @asynccontextmanager
-async def opened_over_grpc():
-    async with opened_ring() as core:
+async def open_over_grpc():
+    async with open_ring() as core:
         server = RpcServer([service(core), ring_service(core.ring)], address="127.0.0.1:0")
         await server.start()
         channel = open_channel(f"127.0.0.1:{server.port}")
@@ -37,42 +37,42 @@ async def opened_over_grpc():
 class TestRingOverGrpc(RingContract, MemberProcessContract, DiskContract):
     @asynccontextmanager
     async def opened(self):
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             yield GrpcMetadata(channel), GrpcRing(channel)
 
 
 @pytest.mark.parametrize(
-    ("method", "request_", "why"),
+    ("method", "request_", "reason"),
     [
         ("ChangeRing", pb.ChangeRingRequest(), "the request contains no change"),
         ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1), "unknown move phase"),
         ("AdvanceMove", pb.AdvanceMoveRequest(move_id=1, phase=99), "unknown move phase"),
     ],
 )
-def test_a_call_that_asks_for_nothing_is_refused_in_words(method, request_, why):
+def test_a_call_without_a_change_is_refused_with_the_reason(method, request_, reason):
     async def body():
-        async with asyncio.timeout(60), opened_over_grpc() as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
+        async with asyncio.timeout(60), open_over_grpc() as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
                 await getattr(RingServiceStub(channel), method)(request_)
-            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-            assert why in refused.value.details()
+            assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert reason in error.value.details()
 
     asyncio.run(body())
 
 
-def test_health_says_whether_moves_work_and_the_service_stays_ready():
+def test_health_shows_whether_moves_work_while_the_service_stays_ready():
     async def body():
-        async with asyncio.timeout(60), opened_ring() as core:
+        async with asyncio.timeout(60), open_ring() as core:
             server = RpcServer([ring_service(core.ring)], address="127.0.0.1:0")
             await server.start()
             await server.set_ready(True)
             tell_of_moves(core, server)
             async with open_channel(f"127.0.0.1:{server.port}") as channel:
-                asking = health_pb2_grpc.HealthStub(channel)
+                stub = health_pb2_grpc.HealthStub(channel)
 
                 async def is_serving(name):
-                    answer = await asking.Check(health_pb2.HealthCheckRequest(service=name))
-                    return answer.status == health_pb2.HealthCheckResponse.SERVING
+                    response = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+                    return response.status == health_pb2.HealthCheckResponse.SERVING
 
                 for trouble in ("", "a bug", ""):
                     core._scheduler._set_trouble(trouble)

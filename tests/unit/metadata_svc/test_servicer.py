@@ -23,12 +23,12 @@ from tests.contracts.metadata_contract import (
     until,
 )
 from tests.support.stores.memory_store import MemoryKvStore
-from tests.unit.metadata_svc.test_core import LEASE_MS, opened_core
+from tests.unit.metadata_svc.test_core import LEASE_MS, open_core
 
 
 @asynccontextmanager
-async def served(core):
-    """A channel to a server of this core."""
+async def serve(core):
+    """Serves `core`; yields a channel to it."""
     server = RpcServer([service(core)], address="127.0.0.1:0")
     await server.start()
     await server.set_ready(True)
@@ -41,15 +41,15 @@ async def served(core):
 
 
 @asynccontextmanager
-async def opened_over_grpc(*, lease_ms=LEASE_MS):
-    async with opened_core(lease_ms=lease_ms) as core, served(core) as channel:
+async def open_over_grpc(*, lease_ms=LEASE_MS):
+    async with open_core(lease_ms=lease_ms) as core, serve(core) as channel:
         yield channel
 
 
 class TestMetadataOverGrpc(MetadataContract):
     @asynccontextmanager
     async def opened(self):
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             yield GrpcMetadata(channel)
 
 
@@ -61,9 +61,9 @@ def run(body):
     asyncio.run(bounded())
 
 
-def test_a_watcher_that_falls_silent_is_gone_after_its_lease_and_one_with_heartbeats_is_not():
+def test_a_silent_watcher_is_removed_after_its_lease_and_one_with_heartbeats_is_not():
     async def body():
-        async with opened_over_grpc(lease_ms=1_500) as channel:
+        async with open_over_grpc(lease_ms=1_500) as channel:
             metadata = GrpcMetadata(channel)
             async with following(metadata, gateway(0)) as view:
                 silent = MetadataServiceStub(channel).Watch()
@@ -71,7 +71,7 @@ def test_a_watcher_that_falls_silent_is_gone_after_its_lease_and_one_with_heartb
                 await silent.write(pb.WatchRequest(register_gateway=register))
                 assert (await silent.read()).lease_ms == 1_500
                 await until(lambda: view.gateway(1) is not None)
-                # Idle for longer than the silent one; only its heartbeats speak for it.
+                # This gateway has been idle for longer; only its heartbeats keep it registered.
                 await until(lambda: view.gateway(1) is None)
                 assert view.gateway(0) == gateway(0)
                 silent.cancel()
@@ -82,7 +82,7 @@ def test_a_watcher_that_falls_silent_is_gone_after_its_lease_and_one_with_heartb
 @pytest.mark.parametrize(
     ("first", "reason"),
     [
-        pytest.param(pb.WatchRequest(), "must register", id="nothing"),
+        pytest.param(pb.WatchRequest(), "must register", id="empty"),
         pytest.param(pb.WatchRequest(heartbeat=pb.Heartbeat()), "must register", id="heartbeat"),
         pytest.param(
             pb.WatchRequest(register_gateway=pb.Gateway(node_id=-1, endpoints=[pb.Endpoint()])),
@@ -97,22 +97,22 @@ def test_a_watcher_that_falls_silent_is_gone_after_its_lease_and_one_with_heartb
         ),
     ],
 )
-def test_a_watch_that_does_not_register_is_refused_in_words(first, reason):
+def test_a_watch_that_does_not_register_is_refused_with_the_reason(first, reason):
     async def body():
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             call = MetadataServiceStub(channel).Watch()
             await call.write(first)
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
                 await call.read()
-            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-            assert reason in refused.value.details()
+            assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert reason in error.value.details()
 
     run(body)
 
 
-def test_a_watch_that_says_nothing_at_all_is_ended_after_a_lease():
+def test_a_watch_without_a_message_ends_after_a_lease():
     async def body():
-        async with opened_over_grpc(lease_ms=100) as channel:
+        async with open_over_grpc(lease_ms=100) as channel:
             call = MetadataServiceStub(channel).Watch()
             with pytest.raises(grpc.aio.AioRpcError, match="did not register within its lease"):
                 await call.read()
@@ -122,13 +122,13 @@ def test_a_watch_that_says_nothing_at_all_is_ended_after_a_lease():
 
 def test_topics_are_described_by_name_or_all_with_the_revision():
     async def body():
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             metadata, stub = GrpcMetadata(channel), MetadataServiceStub(channel)
             async with following(metadata, PARTITION_0) as view:
                 topics = [NewTopic("b", 2, configs={"retention.ms": "1"}), NewTopic("a", 1)]
                 await metadata.create_topics(topics, timeout_ms=30_000)
                 everything = await stub.DescribeTopics(pb.DescribeTopicsRequest())
-                assert [one.name for one in everything.topics] == ["a", "b"]
+                assert [topic.name for topic in everything.topics] == ["a", "b"]
                 assert everything.revision == view.revision
                 some = await stub.DescribeTopics(pb.DescribeTopicsRequest(names=["b", "missing"]))
                 [topic] = some.topics
@@ -140,7 +140,7 @@ def test_topics_are_described_by_name_or_all_with_the_revision():
 
 
 class FailingStore(MemoryKvStore):
-    """Fails every write once it is told to."""
+    """Fails every write while `is_broken`."""
 
     is_broken = False
 
@@ -153,7 +153,7 @@ class FailingStore(MemoryKvStore):
 def test_a_store_that_fails_makes_calls_unavailable_and_watches_end():
     async def body():
         store = FailingStore()
-        async with opened_core(store) as core, served(core) as channel:
+        async with open_core(store) as core, serve(core) as channel:
             metadata = GrpcMetadata(channel)
             store.is_broken = True
             with pytest.raises(BackendUnavailable, match="no space left"):
@@ -168,17 +168,17 @@ def test_a_store_that_fails_makes_calls_unavailable_and_watches_end():
 
 def test_health_is_served_beside_the_metadata():
     async def body():
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            answer = await stub.Check(health_pb2.HealthCheckRequest(service="readiness"))
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            response = await stub.Check(health_pb2.HealthCheckRequest(service="readiness"))
+            assert response.status == health_pb2.HealthCheckResponse.SERVING
 
     run(body)
 
 
-def test_a_caller_that_gives_up_does_not_stop_a_creation_half_way():
+def test_a_cancelled_caller_does_not_interrupt_a_creation():
     async def body():
-        async with opened_over_grpc() as channel:
+        async with open_over_grpc() as channel:
             metadata = GrpcMetadata(channel)
             async with following(metadata, PARTITION_0) as view:
                 idle = metadata.watch(gateway(0))

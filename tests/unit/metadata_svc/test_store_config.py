@@ -9,18 +9,18 @@ from metadata_svc.store_config import StoreSettings
 ETCD = {"metadata.store": "etcd", "etcd.endpoints": "etcd-0:2379,etcd-1:2379"}
 
 
-def test_by_default_it_is_rocksdb_and_nothing_of_etcd():
+def test_default_store_is_rocksdb_without_etcd_settings():
     settings = build(StoreSettings, {})
     assert (settings.store, settings.endpoints, settings.tls) == ("rocksdb", (), None)
 
 
-def test_etcd_has_endpoints_a_prefix_and_a_lease_in_whole_seconds():
+def test_etcd_settings_have_endpoints_a_prefix_and_a_lease_in_whole_seconds():
     settings = build(StoreSettings, {**ETCD, "etcd.session.timeout.ms": "2500"})
     assert settings.endpoints == ("etcd-0:2379", "etcd-1:2379")
     assert (settings.prefix, settings.ttl_s, settings.tls) == ("/ringlog/", 3, None)
 
 
-def test_tls_is_made_of_its_files():
+def test_tls_settings_name_its_files():
     files = {"etcd.ssl.ca.location": "ca.pem"}
     assert build(StoreSettings, {**ETCD, **files}).tls == Tls(ca=Path("ca.pem"))
     files |= {"etcd.ssl.certificate.location": "own.pem", "etcd.ssl.key.location": "own.key"}

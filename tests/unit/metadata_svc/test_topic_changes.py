@@ -5,7 +5,7 @@ from common.ports.metadata import NewTopic, TopicRefusal
 from common.ports.unavailable import BackendUnavailable
 from tests.contracts.metadata_contract import PARTITION_0, following
 from tests.support.stores.memory_store import MemoryKvStore
-from tests.unit.metadata_svc.test_core import opened_core, run
+from tests.unit.metadata_svc.test_core import open_core, run
 
 
 class FailingStore(MemoryKvStore):
@@ -17,10 +17,10 @@ class FailingStore(MemoryKvStore):
         super().write(batch, sync=sync)
 
 
-def test_changes_are_refused_while_the_store_fails_and_work_afterwards(caplog):
+def test_changes_are_refused_while_the_store_fails_and_accepted_afterwards(caplog):
     async def body():
         store = FailingStore()
-        async with opened_core(store) as core, following(core, PARTITION_0) as view:
+        async with open_core(store) as core, following(core, PARTITION_0) as view:
             store.is_broken = True
             results = await core.create_topics([NewTopic("t"), NewTopic("a b")], timeout_ms=30_000)
             assert [result.refusal for result in results] == [
@@ -47,7 +47,7 @@ def test_a_log_line_names_a_few_topics_and_the_number_of_others(caplog):
     caplog.set_level("INFO")
 
     async def body():
-        async with opened_core() as core, following(core, PARTITION_0):
+        async with open_core() as core, following(core, PARTITION_0):
             topics = [NewTopic(f"t{number}") for number in range(7)]
             await core.create_topics(topics, timeout_ms=30_000)
             await core.delete_topics(["t0"], timeout_ms=30_000)

@@ -21,7 +21,7 @@ from protos.etcd.v3 import rpc_pb2 as pb
 from tests.contracts.metadata_contract import PARTITION_0, MetadataContract, following, until
 from tests.support.processes.etcd import elected
 from tests.support.processes.ports import ReservedPort
-from tests.unit.metadata_svc.test_core import opened_core
+from tests.unit.metadata_svc.test_core import open_core
 
 SERVING, NOT_SERVING = 1, 2
 
@@ -29,11 +29,11 @@ SERVING, NOT_SERVING = 1, 2
 class Process:
     """`serve` on etcd, as a task."""
 
-    def __init__(self, where):
+    def __init__(self, store_settings):
         self.port = ReservedPort()
         self._stop = asyncio.Event()
-        own = build(MetadataSettings, {"grpc.listen": self.port.address})
-        serving = serve(own, build(TopicDefaults, {}), self._stop, where)
+        settings = build(MetadataSettings, {"grpc.listen": self.port.address})
+        serving = serve(settings, build(TopicDefaults, {}), self._stop, store_settings)
         self.task = asyncio.create_task(serving)
 
     async def stop(self):
@@ -42,34 +42,36 @@ class Process:
             await self.task
         self.port.release()
 
-    async def says(self, name):
-        """What health says, 0 where nobody is there yet."""
+    async def health_status(self, name):
+        """Returns the service's health status, or 0 while the port refuses connections."""
         async with open_channel(self.port.address) as channel:
             with suppress(Exception):
                 request = HealthCheckRequest(service=name)
                 return (await HealthStub(channel).Check(request, timeout=30)).status
         return 0
 
-    async def until_it_says(self, name, status):
-        while await self.says(name) != status:  # noqa: ASYNC110 - health has no better way
+    async def wait_for_status(self, name, status):
+        while await self.health_status(name) != status:  # noqa: ASYNC110 - Check must be polled
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def processes(where, count=1):
-    started = [Process(where) for _ in range(count)]
+async def run_processes(store_settings, count=1):
+    started = [Process(store_settings) for _ in range(count)]
     try:
-        async with AsyncExitStack() as opened:
-            addresses = [one.port.address for one in started]
-            channels = [await opened.enter_async_context(open_channel(one)) for one in addresses]
+        async with AsyncExitStack() as stack:
+            addresses = [process.port.address for process in started]
+            channels = [
+                await stack.enter_async_context(open_channel(address)) for address in addresses
+            ]
             yield started, GrpcMetadata(LeaderChannel(channels, METADATA))
     finally:
-        for one in started:
-            await one.stop()
+        for process in started:
+            await process.stop()
 
 
 @pytest.fixture
-def where(shared_etcd, prefix):
+def store_settings(shared_etcd, prefix):
     raw = {
         "metadata.store": "etcd",
         "etcd.endpoints": shared_etcd.address,
@@ -89,7 +91,7 @@ def run(body):
 
 class TestMetadataOnEtcd(MetadataContract):
     @pytest.fixture(autouse=True)
-    def keep(self, client, prefix):
+    def set_client(self, client, prefix):
         self.client, self.prefix = client, prefix
 
     @asynccontextmanager
@@ -97,45 +99,48 @@ class TestMetadataOnEtcd(MetadataContract):
         leadership = await asyncio.to_thread(elected, self.client, self.prefix)
         store = EtcdKvStore(self.client, prefix=self.prefix)
         store.lead(leadership)
-        async with opened_core(store) as core:
+        async with open_core(store) as core:
             yield core
         await asyncio.to_thread(leadership.resign)
 
 
-def test_a_leader_and_its_standbys_are_ready(where):
+def test_leader_and_standbys_are_ready(store_settings):
     async def body():
-        async with processes(where) as ([first], _):
-            await first.until_it_says(METADATA, SERVING)
-            async with processes(where) as ([second], _):
-                await second.until_it_says(READINESS, SERVING)
-                assert await second.says(METADATA) != SERVING
-                assert await second.says("") == SERVING
-                assert await first.says(READINESS) == SERVING
+        async with run_processes(store_settings) as ([first], _):
+            await first.wait_for_status(METADATA, SERVING)
+            async with run_processes(store_settings) as ([second], _):
+                await second.wait_for_status(READINESS, SERVING)
+                assert await second.health_status(METADATA) != SERVING
+                assert await second.health_status("") == SERVING
+                assert await first.health_status(READINESS) == SERVING
 
     run(body)
 
 
-def test_the_next_leader_has_the_topics_of_the_last(where):
+def test_next_leader_has_the_topics_of_the_previous_one(store_settings):
     async def body():
         async with (
-            processes(where, 2) as (both, metadata),
+            run_processes(store_settings, 2) as (both, metadata),
             following(metadata, PARTITION_0) as view,
         ):
-            [made] = await metadata.create_topics([NewTopic("t")], timeout_ms=30_000)
-            for one in both:
-                if await one.says(METADATA) == SERVING:
-                    await one.stop()
+            [created] = await metadata.create_topics([NewTopic("t")], timeout_ms=30_000)
+            for process in both:
+                if await process.health_status(METADATA) == SERVING:
+                    await process.stop()
             [result] = await metadata.create_topics([NewTopic("u")], timeout_ms=30_000)
             assert result.refusal is None
             await until(lambda: view.topic("u"))
-            assert view.topic("t").topic_id == made.topic_id
+            assert view.topic("t").topic_id == created.topic_id
 
     run(body)
 
 
-def test_a_leader_whose_key_is_gone_cannot_write_and_ends(where, client, prefix):
+def test_leader_cannot_write_and_ends_when_its_key_is_deleted(store_settings, client, prefix):
     async def body():
-        async with processes(where) as ([process], metadata), following(metadata, PARTITION_0):
+        async with (
+            run_processes(store_settings) as ([process], metadata),
+            following(metadata, PARTITION_0),
+        ):
             key = pb.DeleteRangeRequest(key=prefix + b"leader")
             delete = pb.TxnRequest(success=[pb.RequestOp(request_delete_range=key)])
             await asyncio.to_thread(client.transact, delete)
@@ -149,11 +154,11 @@ def test_a_leader_whose_key_is_gone_cannot_write_and_ends(where, client, prefix)
     run(body)
 
 
-def test_a_state_that_cannot_be_read_ends_the_process_and_the_leadership(where, client, prefix):
+def test_process_ends_and_resigns_when_the_state_cannot_be_read(store_settings, client, prefix):
     async def body():
         put = pb.PutRequest(key=prefix + b"data/f", value=b"of another release")
         client.transact(pb.TxnRequest(success=[pb.RequestOp(request_put=put)]))
-        process = Process(where)
+        process = Process(store_settings)
         with pytest.raises(KvStoreFailed, match="of another release"):
             await process.task
         assert not client.range(pb.RangeRequest(key=prefix + b"leader")).kvs
@@ -162,13 +167,13 @@ def test_a_state_that_cannot_be_read_ends_the_process_and_the_leadership(where, 
     run(body)
 
 
-def test_a_candidate_can_be_stopped_while_it_waits_for_etcd():
+def test_candidate_can_be_stopped_while_it_waits_for_etcd():
     async def body():
         port = ReservedPort()
-        nowhere = {"metadata.store": "etcd", "etcd.endpoints": port.address}
-        process = Process(build(StoreSettings, nowhere))
-        await process.until_it_says("", SERVING)
-        assert await process.says(READINESS) == NOT_SERVING
+        raw = {"metadata.store": "etcd", "etcd.endpoints": port.address}
+        process = Process(build(StoreSettings, raw))
+        await process.wait_for_status("", SERVING)
+        assert await process.health_status(READINESS) == NOT_SERVING
         await process.stop()
         port.release()
 

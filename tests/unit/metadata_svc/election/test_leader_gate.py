@@ -18,7 +18,7 @@ from protos.metadata.v1.metadata_pb2_grpc import (
 )
 
 
-class Behind(MetadataServiceServicer):
+class FakeMetadataServicer(MetadataServiceServicer):
     async def AllocateProducerIds(self, request, context):  # noqa: N802
         return pb.AllocateProducerIdsResponse(first_producer_id=1, count=1)
 
@@ -27,10 +27,10 @@ class Behind(MetadataServiceServicer):
 
 
 @asynccontextmanager
-async def served(gate):
+async def serve_behind(gate):
     service = Service(
         "metadata.v1.MetadataService",
-        lambda server: add_MetadataServiceServicer_to_server(Behind(), server),
+        lambda server: add_MetadataServiceServicer_to_server(FakeMetadataServicer(), server),
     )
     server = RpcServer([service], address="127.0.0.1:0", interceptors=[gate])
     await server.start()
@@ -53,37 +53,37 @@ async def watch(channel):
 def run(body):
     async def bounded():
         gate = LeaderGate()
-        async with asyncio.timeout(60), served(gate) as channel:
+        async with asyncio.timeout(60), serve_behind(gate) as channel:
             await body(gate, channel)
 
     asyncio.run(bounded())
 
 
 @pytest.mark.parametrize("call", [allocate, watch])
-def test_calls_and_streams_pass_while_it_leads_and_are_refused_at_once_otherwise(call):
-    async def refused(channel):
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+def test_gate_passes_calls_and_streams_while_it_leads_and_refuses_them_otherwise(call):
+    async def expect_refusal(channel):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
             await call(channel)
-        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert refusal.value.details().startswith(NOT_LEADER)
+        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert error.value.details().startswith(NOT_LEADER)
 
     async def body(gate, channel):
-        await refused(channel)
+        await expect_refusal(channel)
         leads = True
         gate.open(lambda: leads)
         assert await call(channel) == 1
         # As when the lease is over by the clock.
         leads = False
-        await refused(channel)
+        await expect_refusal(channel)
         leads = True
         assert await call(channel) == 1
         gate.close()
-        await refused(channel)
+        await expect_refusal(channel)
 
     run(body)
 
 
-def test_health_and_what_does_not_exist_are_answered_by_everybody():
+def test_gate_does_not_refuse_health_checks_and_unknown_methods_without_leadership():
     async def body(gate, channel):
         await HealthStub(channel).Check(HealthCheckRequest(service=""), timeout=30)
         with pytest.raises(grpc.aio.AioRpcError) as error:

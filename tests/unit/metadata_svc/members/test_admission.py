@@ -13,7 +13,7 @@ from metadata_svc.members.admission import (
 KNOWN = Member("p-0", "a:1", "volume-0", 5)
 
 
-def asked(member, *, known=KNOWN, owned=3):
+def refusal_of(member, *, known=KNOWN, owned=3):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, members=[known]))
     return refusal(view, member, owned=owned)
@@ -23,17 +23,17 @@ def asked(member, *, known=KNOWN, owned=3):
     "member",
     [
         KNOWN,
-        Member("p-0", "elsewhere:1", "volume-0", 6),
+        Member("p-0", "other-host:1", "volume-0", 6),
         Member("p-1", "a:1", "volume-1", 1),
         Member("p-1", "a:1"),
     ],
 )
 def test_a_member_with_its_own_volume_may_register(member):
-    assert asked(member) is None
+    assert refusal_of(member) is None
 
 
 @pytest.mark.parametrize(
-    ("member", "why"),
+    ("member", "reason"),
     [
         (Member("p-0", "a:1", "volume-1", 9), "owns 3 partitions on volume volume-0"),
         (Member("p-0", "a:1"), "comes with volume unknown"),
@@ -44,26 +44,26 @@ def test_a_member_with_its_own_volume_may_register(member):
         ),
     ],
 )
-def test_a_member_that_would_lose_data_is_refused_with_the_reason(member, why):
-    assert why in asked(member)
+def test_a_member_that_would_lose_data_is_refused_with_the_reason(member, reason):
+    assert reason in refusal_of(member)
 
 
 def test_a_member_without_partitions_may_bring_another_volume():
-    assert asked(Member("p-0", "a:1", "volume-1", 1), owned=0) is None
-    assert "the volume of p-0" in asked(Member("p-1", "b:1", "volume-0", 6), owned=0)
+    assert refusal_of(Member("p-0", "a:1", "volume-1", 1), owned=0) is None
+    assert "the volume of p-0" in refusal_of(Member("p-1", "b:1", "volume-0", 6), owned=0)
 
 
-def test_a_member_that_never_named_its_volume_may_name_it():
-    assert asked(Member("p-0", "a:1", "volume-0", 1), known=Member("p-0", "a:1")) is None
+def test_a_member_may_register_its_volume_later():
+    assert refusal_of(Member("p-0", "a:1", "volume-0", 1), known=Member("p-0", "a:1")) is None
 
 
 @pytest.mark.parametrize("name", ["p-0", "p-1", "p-7"])
-def test_a_volume_that_was_given_up_for_lost_never_comes_back(name):
+def test_a_volume_that_was_declared_lost_cannot_register(name):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, members=[KNOWN]))
     lost = {"volume-7": "p-7"}
-    why = refusal(view, Member(name, "a:1", "volume-7", 9), owned=0, lost_volumes=lost)
-    assert "given up for lost when p-7 was removed" in why
+    reason = refusal(view, Member(name, "a:1", "volume-7", 9), owned=0, lost_volumes=lost)
+    assert "given up for lost when p-7 was removed" in reason
     assert refusal(view, Member("p-7", "a:1", "volume-8"), owned=0, lost_volumes=lost) is None
     # An older release, of which nothing is known, is none of them.
     assert refusal(view, Member("p-7", "a:1"), owned=0, lost_volumes=lost) is None
@@ -73,53 +73,53 @@ def volume(*tokens, revision=-1):
     return VolumeState(tokens, revision)
 
 
-def registering(state, *, incarnation=6, volume_id="volume-0"):
+def registration(state, *, incarnation=6, volume_id="volume-0"):
     return Member("p-0", "a:1", volume_id, incarnation, "opening", state)
 
 
 @pytest.mark.parametrize(
-    ("member", "token", "why"),
+    ("member", "token", "reason"),
     [
         # The process goes on from the token that is known, wherever a crash left the two sides.
-        (registering(volume("known", "new")), "known", None),
-        (registering(volume("older", "known", "new")), "known", None),
-        (registering(volume("older", "known")), "known", None),
+        (registration(volume("known", "new")), "known", None),
+        (registration(volume("older", "known", "new")), "known", None),
+        (registration(volume("older", "known")), "known", None),
         # A copy of an earlier state, opened as often as the original or more often.
-        (registering(volume("older", "new"), incarnation=5), "known", "older copy"),
-        (registering(volume("older", "new"), incarnation=50), "known", "older copy"),
+        (registration(volume("older", "new"), incarnation=5), "known", "older copy"),
+        (registration(volume("older", "new"), incarnation=50), "known", "older copy"),
         (
-            registering(volume("known", "new"), incarnation=4),
+            registration(volume("known", "new"), incarnation=4),
             "known",
             "a later process has replaced it",
         ),
         # Nothing was recorded: the release before counted openings only.
-        (registering(volume("new")), None, None),
-        (registering(volume("new")), "", None),
-        (registering(volume("new"), incarnation=4), None, "a later process has replaced it"),
+        (registration(volume("new")), None, None),
+        (registration(volume("new")), "", None),
+        (registration(volume("new"), incarnation=4), None, "a later process has replaced it"),
         # A release without tokens has the volume again.
-        (registering(None), "known", None),
+        (registration(None), "known", None),
         # A member that owns nothing, with another volume.
-        (registering(volume("new"), volume_id="volume-1"), "known", None),
-        (registering(volume("known", "new", revision=10)), "known", None),
+        (registration(volume("new"), volume_id="volume-1"), "known", None),
+        (registration(volume("known", "new", revision=10)), "known", None),
         (
-            registering(volume("known", "new", revision=11)),
+            registration(volume("known", "new", revision=11)),
             "known",
             "restored from an older backup",
         ),
-        (registering(volume("new", revision=11), volume_id="v"), "", "restored from an older"),
+        (registration(volume("new", revision=11), volume_id="v"), "", "restored from an older"),
     ],
 )
-def test_only_the_successor_of_the_volume_that_is_known_continues_it(member, token, why):
+def test_only_the_successor_of_the_recorded_volume_may_register(member, token, reason):
     view = ClusterView()
     view.apply(ClusterChange(10, "c", is_snapshot=True, members=[KNOWN]))
     problem = succession_problem(view, member, token=token)
-    assert problem is None if why is None else why in problem
-    if why is not None:
+    assert problem is None if reason is None else reason in problem
+    if reason is not None:
         assert "ringlog ring accept p-0" in problem
 
 
 @pytest.mark.parametrize(
-    ("known", "process", "why"),
+    ("known", "process", "reason"),
     [
         (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), None),
         (Member("p-0", "a:1", "v", 2, "second"), MemberProcess("p-0", "first"), "another process"),
@@ -130,14 +130,14 @@ def test_only_the_successor_of_the_volume_that_is_known_continues_it(member, tok
         (Member("p-7", "a:1", "v", 2, "second"), MemberProcess("p-0", "second"), "another process"),
     ],
 )
-def test_only_the_process_that_registered_last_acts_for_its_member(known, process, why):
+def test_only_the_process_that_registered_last_acts_for_its_member(known, process, reason):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, members=[known]))
-    reason = process_refusal(view, "p-0", process)
-    assert reason is None if why is None else why in reason
+    refusal = process_refusal(view, "p-0", process)
+    assert refusal is None if reason is None else reason in refusal
 
 
-def test_a_node_id_belongs_to_the_addresses_of_the_gateway_that_lives():
+def test_a_gateway_is_refused_if_a_live_gateway_at_other_addresses_has_its_node_id():
     live = Gateway(4, (Endpoint("INTERNAL", "one", 9092),), "rack")
     assert gateway_refusal(live, Gateway(4, live.endpoints, "another")) is None
     assert gateway_refusal(live, Gateway(4, (Endpoint("INTERNAL", "two", 9092),))) == (

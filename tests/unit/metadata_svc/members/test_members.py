@@ -32,7 +32,7 @@ class Store(MemoryKvStore):
 
 
 class RecordedReports(Reports):
-    """Reports that are recorded among other events."""
+    """Records reports in `events`, in order with other events."""
 
     def __init__(self, view, events):
         super().__init__(view)
@@ -51,9 +51,9 @@ class Cluster:
         self.member_table = MemberTable()
         self.change_log = ChangeLog(StateStore(self.store), self.view, self.member_table, self.hub)
         self.events = []
-        self.members = self.registry()
+        self.members = self.new_registry()
 
-    def registry(self, *, joins=True):
+    def new_registry(self, *, joins=True):
         return MemberRegistry(
             self.view,
             self.member_table,
@@ -64,14 +64,14 @@ class Cluster:
             on_members_changed=lambda: self.events.append("members changed"),
         )
 
-    async def joined(self, registration):
+    async def join(self, registration):
         watch = RegisteredWatch(self.members, registration)
         await anext(watch)
         return watch
 
 
 @asynccontextmanager
-async def opened():
+async def open_cluster():
     cluster = Cluster()
     await cluster.change_log.load()
     cluster.view.apply(ClusterChange(revision=0, cluster_id="c", is_snapshot=True))
@@ -81,7 +81,7 @@ async def opened():
 
 def run(body):
     async def bounded():
-        async with asyncio.timeout(60), opened() as cluster:
+        async with asyncio.timeout(60), open_cluster() as cluster:
             await body(cluster)
 
     asyncio.run(bounded())
@@ -89,7 +89,7 @@ def run(body):
 
 def test_a_watcher_is_alive_until_its_watch_is_closed():
     async def body(cluster):
-        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        gateway, member = await cluster.join(GATEWAY), await cluster.join(MEMBER)
         assert cluster.members.live_gateways == {0}
         assert cluster.members.live_members == {"p"}
         await gateway.close()
@@ -103,44 +103,44 @@ def test_a_watcher_is_alive_until_its_watch_is_closed():
 
 def test_live_identities_are_stored_at_each_registration_and_departure():
     async def body(cluster):
-        async def kept():
+        async def stored_live():
             return (await cluster.change_log.load()).live
 
-        gateway = await cluster.joined(GATEWAY)
-        member = await cluster.joined(MEMBER)
-        assert await kept() == {"gateway/0", "member/p"}
+        gateway = await cluster.join(GATEWAY)
+        member = await cluster.join(MEMBER)
+        assert await stored_live() == {"gateway/0", "member/p"}
         await gateway.close()
-        assert await kept() == {"member/p"}
+        assert await stored_live() == {"member/p"}
         await member.close()
-        assert await kept() == set()
-        await cluster.joined(MEMBER)
-        assert await kept() == {"member/p"}
+        assert await stored_live() == set()
+        await cluster.join(MEMBER)
+        assert await stored_live() == {"member/p"}
 
     run(body)
 
 
 def test_a_takeover_of_an_equal_registration_changes_nothing():
     async def body(cluster):
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         revision = cluster.view.revision
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         assert cluster.view.revision == revision
 
     run(body)
 
 
-def later():
+def far_deadline():
     return asyncio.get_running_loop().time() + 60
 
 
-def test_processes_alive_before_the_restart_are_waited_for():
+def test_wait_for_expected_ends_when_all_processes_alive_before_the_restart_are_back():
     async def body(cluster):
         cluster.members.expect({"gateway/0", "member/p"}, lease_ms=60_000)
-        waiting = asyncio.create_task(cluster.members.wait_for_expected(later()))
-        await cluster.joined(GATEWAY)
-        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        waiting = asyncio.create_task(cluster.members.wait_for_expected(far_deadline()))
+        await cluster.join(GATEWAY)
+        await cluster.join(Gateway(1, GATEWAY.endpoints))
         assert not waiting.done()
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         await waiting
 
     run(body)
@@ -152,7 +152,7 @@ def test_a_wait_for_expected_members_ends_with_the_lease_or_the_deadline():
         cluster.members.expect({"gateway/0"}, lease_ms=60_000)
         await cluster.members.wait_for_expected(now)
         cluster.members.expect({"gateway/0"}, lease_ms=1)
-        await cluster.members.wait_for_expected(later())
+        await cluster.members.wait_for_expected(far_deadline())
 
     run(body)
 
@@ -160,22 +160,22 @@ def test_a_wait_for_expected_members_ends_with_the_lease_or_the_deadline():
 def test_expected_members_stay_stored_until_the_lease_is_over():
     async def body(cluster):
         cluster.members.expect({"gateway/0"}, lease_ms=60_000)
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         assert (await cluster.change_log.load()).live == {"gateway/0", "member/p"}
         cluster.members.expect({"gateway/0"}, lease_ms=0)
-        await cluster.joined(Gateway(1, GATEWAY.endpoints))
+        await cluster.join(Gateway(1, GATEWAY.endpoints))
         assert (await cluster.change_log.load()).live == {"gateway/1", "member/p"}
 
     run(body)
 
 
-def test_an_owner_is_waited_for_until_the_deadline():
+def test_wait_for_owner_ends_with_a_member_or_at_the_deadline():
     async def body(cluster):
         await cluster.members.wait_for_owner(asyncio.get_running_loop().time())
-        waiting = asyncio.create_task(cluster.members.wait_for_owner(later()))
-        await cluster.joined(GATEWAY)
+        waiting = asyncio.create_task(cluster.members.wait_for_owner(far_deadline()))
+        await cluster.join(GATEWAY)
         assert not waiting.done()
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         await waiting
 
     run(body)
@@ -183,9 +183,9 @@ def test_an_owner_is_waited_for_until_the_deadline():
 
 def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
     async def body(cluster):
-        old = await cluster.joined(GATEWAY)
-        moved = replace(GATEWAY, rack="elsewhere")
-        await cluster.joined(moved)
+        old = await cluster.join(GATEWAY)
+        moved = replace(GATEWAY, rack="other")
+        await cluster.join(moved)
         with pytest.raises(BackendUnavailable, match="taken over"):
             await anext(old)
         await old.close()
@@ -196,19 +196,19 @@ def test_the_old_holder_of_a_registration_cannot_end_it_for_the_new_one(caplog):
     assert "gateway 0 (h:1): taken over from gateway 0 (h:1)" in caplog.text
 
 
-def test_a_second_gateway_with_the_node_id_of_a_live_one_is_told_so(caplog):
+def test_a_second_gateway_with_the_node_id_of_a_live_one_is_refused(caplog):
     async def body(cluster):
-        first = await cluster.joined(GATEWAY)
-        other = Gateway(0, (Endpoint("PLAINTEXT", "elsewhere", 1),))
+        first = await cluster.join(GATEWAY)
+        other = Gateway(0, (Endpoint("PLAINTEXT", "other", 1),))
         with pytest.raises(RegistrationRefused, match=r"node id 0 is taken by gateway 0 \(h:1\)"):
-            await cluster.joined(other)
+            await cluster.join(other)
         assert cluster.view.gateway(0) == GATEWAY
         await first.close()
-        await cluster.joined(other)
+        await cluster.join(other)
         assert cluster.view.gateway(0) == other
 
     run(body)
-    assert "gateway 0 (elsewhere:1) needs another node.id" in caplog.text
+    assert "gateway 0 (other:1) needs another node.id" in caplog.text
 
 
 def test_a_registration_that_cannot_be_stored_fails_and_leaves_no_watch():
@@ -219,17 +219,17 @@ def test_a_registration_that_cannot_be_stored_fails_and_leaves_no_watch():
             await anext(watch)
         await watch.close()
         assert cluster.members.live_members == set()
-        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=far_deadline())
 
     run(body)
 
 
-def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
+def test_a_gateway_whose_departure_cannot_be_stored_is_not_waited_for(caplog):
     async def body(cluster):
-        watch = await cluster.joined(GATEWAY)
+        watch = await cluster.join(GATEWAY)
         cluster.store.is_broken = True
         await watch.close()
-        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=later())
+        assert await cluster.hub.wait_all_acknowledged(2**40, deadline=far_deadline())
 
     run(body)
     assert "failed to store the departure of gateway 0 (h:1)" in caplog.text
@@ -237,7 +237,7 @@ def test_a_gateway_whose_leaving_cannot_be_kept_is_not_waited_for(caplog):
 
 def test_watchers_at_a_stop_count_as_alive_at_the_next_start():
     async def body(cluster):
-        watch = await cluster.joined(GATEWAY)
+        watch = await cluster.join(GATEWAY)
         cluster.members.stop("stopping")
         with pytest.raises(BackendUnavailable, match="stopping"):
             await anext(watch)
@@ -251,11 +251,11 @@ def test_watchers_at_a_stop_count_as_alive_at_the_next_start():
 
 def test_a_new_member_joins_the_ring_at_once_or_stays_outside_as_configured():
     async def body(cluster):
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         assert cluster.member_table.state("p") is RingState.JOINED
         assert cluster.members.placeable == {"p"}
-        cluster.members = cluster.registry(joins=False)
-        await cluster.joined(Member("q", "a:2"))
+        cluster.members = cluster.new_registry(joins=False)
+        await cluster.join(Member("q", "a:2"))
         assert cluster.member_table.state("q") is RingState.OUTSIDE
         assert (await cluster.change_log.load()).ring_states == {
             "p": RingState.JOINED,
@@ -266,12 +266,12 @@ def test_a_new_member_joins_the_ring_at_once_or_stays_outside_as_configured():
     run(body)
 
 
-def test_a_member_that_was_known_keeps_its_place_in_the_ring():
+def test_a_known_member_keeps_its_state_in_the_ring_when_it_registers_again():
     async def body(cluster):
-        await (await cluster.joined(MEMBER)).close()
+        await (await cluster.join(MEMBER)).close()
         drained = Mutation(ring_states={"p": RingState.DRAINED})
         await cluster.change_log.run_exclusive(lambda: cluster.change_log.commit(drained))
-        await cluster.joined(Member("p", "a:2"))
+        await cluster.join(Member("p", "a:2"))
         assert cluster.member_table.state("p") is RingState.DRAINED
         assert cluster.members.placeable == set()
 
@@ -281,10 +281,10 @@ def test_a_member_that_was_known_keeps_its_place_in_the_ring():
 def test_a_refused_registration_changes_nothing_and_is_logged(caplog):
     async def body(cluster):
         known = Member("p", "a:1", "volume", 2)
-        await cluster.joined(known)
+        await cluster.join(known)
         revision = cluster.view.revision
         with pytest.raises(RegistrationRefused, match="a later process"):
-            await cluster.joined(Member("p", "a:2", "volume", 1))
+            await cluster.join(Member("p", "a:2", "volume", 1))
         assert cluster.view.revision == revision
         assert cluster.members.live_members == {"p"}
 
@@ -300,7 +300,7 @@ def test_registrations_departures_and_reports_are_passed_on():
         assert events == []
         await anext(watch)
         watch.report(MemberReport())
-        gateway = await cluster.joined(GATEWAY)
+        gateway = await cluster.join(GATEWAY)
         gateway.report(MemberReport())
         await watch.close()
         assert events.count(("p", MemberReport())) == 1
@@ -316,13 +316,13 @@ def test_an_expected_member_may_be_alive():
         assert cluster.members.may_be_alive("p")
         cluster.members.expect({"member/p"}, lease_ms=0)
         assert not cluster.members.may_be_alive("p")
-        await cluster.joined(MEMBER)
+        await cluster.join(MEMBER)
         assert cluster.members.may_be_alive("p")
 
     run(body)
 
 
-def test_an_acknowledgement_before_the_first_change_is_nothing():
+def test_an_acknowledgement_before_the_first_change_is_ignored():
     async def body(cluster):
         RegisteredWatch(cluster.members, GATEWAY).acknowledge(5)
 
@@ -330,22 +330,22 @@ def test_an_acknowledgement_before_the_first_change_is_nothing():
 
 
 def test_connections_that_were_lost_in_a_pause_do_not_end_a_registration(monkeypatch):
-    """Clients gave up on a process that stood still, and come back to the one that continues."""
+    """Clients closed their connections while the process was paused, and reconnect to it."""
 
     async def body(cluster):
         loop, pauses = asyncio.get_running_loop(), cluster.members.pauses
         pauses.lease_s = 0.2
         checking = asyncio.create_task(pauses.run())
         await asyncio.sleep(0)
-        gateway, member = await cluster.joined(GATEWAY), await cluster.joined(MEMBER)
+        gateway, member = await cluster.join(GATEWAY), await cluster.join(MEMBER)
         real = loop.time
         monkeypatch.setattr(loop, "time", lambda: real() + 30)
         await gateway.close()
         await member.close()
         assert cluster.members.live_gateways == {0}
         assert cluster.members.live_members == {"p"}
-        # The gateway comes back; the lease of the member is over.
-        await cluster.joined(GATEWAY)
+        # The gateway registers again; the lease of the member expires.
+        await cluster.join(GATEWAY)
         await asyncio.gather(*cluster.members._departures)
         assert cluster.members.live_gateways == {0}
         assert cluster.members.live_members == set()

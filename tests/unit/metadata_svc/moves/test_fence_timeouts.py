@@ -13,8 +13,8 @@ MOVE = Move(5, TOPIC.topic_id, 0, "a", "b", 0, MovePhase.FENCE)
 TIMEOUT_S = 10.0
 
 
-class Members:
-    """Members that are alive or dead as a test says."""
+class FakeMembers:
+    """Fake registry: a member may be alive if its name is in `alive`."""
 
     def __init__(self):
         self.alive = {"a", "b"}
@@ -24,15 +24,15 @@ class Members:
         return member in self.alive
 
 
-def opened(*moves):
+def fence_timeouts(*moves):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, topics=[TOPIC], moves=moves))
-    members = Members()
+    members = FakeMembers()
     return FenceTimeouts(view, members, TIMEOUT_S), members
 
 
 def test_a_fenced_move_expires_one_timeout_after_it_was_first_seen():
-    fences, _ = opened(MOVE)
+    fences, _ = fence_timeouts(MOVE)
     assert fences.next_time is None
     assert fences.expired(100.0) == []
     assert fences.next_time == 110.0
@@ -42,28 +42,28 @@ def test_a_fenced_move_expires_one_timeout_after_it_was_first_seen():
 
 @pytest.mark.parametrize("phase", [MovePhase.PREPARE, MovePhase.CATCH_UP, MovePhase.COMMIT])
 def test_a_move_in_another_phase_does_not_expire(phase):
-    fences, _ = opened(replace(MOVE, phase=phase))
+    fences, _ = fence_timeouts(replace(MOVE, phase=phase))
     fences.expired(0.0)
     assert fences.expired(1_000.0) == []
     assert fences.next_time is None
 
 
-def test_a_fenced_move_with_a_dead_target_expires_at_once_and_waits_for_nothing():
-    fences, members = opened(MOVE)
+def test_a_fenced_move_with_a_dead_target_expires_at_once_and_is_retried_without_delay():
+    fences, members = fence_timeouts(MOVE)
     members.alive.remove("b")
     assert fences.expired(0.0) == [MOVE]
     assert fences.on_rolled_back(MOVE) == 0.0
 
 
 def test_a_fenced_move_with_a_dead_source_does_not_expire():
-    fences, members = opened(MOVE)
+    fences, members = fence_timeouts(MOVE)
     members.alive.remove("a")
     fences.expired(0.0)
     assert fences.expired(1_000.0) == []
 
 
 def test_a_pause_of_the_process_gives_a_fenced_move_a_whole_timeout_again():
-    fences, members = opened(MOVE)
+    fences, members = fence_timeouts(MOVE)
     fences.expired(0.0)
     members.pauses.resumed_at = 50.0
     assert fences.expired(59.0) == []
@@ -71,7 +71,7 @@ def test_a_pause_of_the_process_gives_a_fenced_move_a_whole_timeout_again():
 
 
 def test_the_wait_after_each_timeout_doubles_up_to_a_limit():
-    fences, _ = opened(MOVE)
+    fences, _ = fence_timeouts(MOVE)
     waits = []
     for round_number in range(7):
         fences.expired(100.0 * round_number)
@@ -79,9 +79,11 @@ def test_the_wait_after_each_timeout_doubles_up_to_a_limit():
     assert waits == [1, 2, 4, 8, 16, 16, 16]
 
 
-@pytest.mark.parametrize("forget", [FenceTimeouts.reset, lambda it: it.forget_topics({bytes(16)})])
+@pytest.mark.parametrize(
+    "forget", [FenceTimeouts.reset, lambda timeouts: timeouts.forget_topics({bytes(16)})]
+)
 def test_timeouts_are_forgotten_with_the_topic_or_when_the_ring_changes(forget):
-    fences, _ = opened(MOVE)
+    fences, _ = fence_timeouts(MOVE)
     for _ in range(3):
         fences.expired(0.0)
         fences.on_rolled_back(MOVE)

@@ -14,7 +14,7 @@ TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("b", 0)))
 MOVE = Move(7, TOPIC.topic_id, 0, "a", "b", 0, MovePhase.CATCH_UP)
 
 
-def opened(on_change=lambda: None):
+def reports_and_view(on_change=lambda: None):
     view = ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True, topics=[TOPIC], moves=[MOVE]))
     return Reports(view, on_change=on_change), view
@@ -24,12 +24,12 @@ def load(partition, size=100, rate=1):
     return LogLoad(TOPIC.topic_id, partition, size, rate)
 
 
-def progress(reports, now, copied, total=1_000, member="b"):
+def report_progress(reports, now, copied, total=1_000, member="b"):
     reports.take(member, MemberReport([], [MoveProgress(7, copied, total)]), now=now)
 
 
-def test_the_newest_word_of_the_owner_counts():
-    reports, _ = opened()
+def test_the_newest_report_of_the_owner_counts():
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0, 10), load(1, 99)]), now=0)
     reports.take("b", MemberReport([load(0, 50), load(1, 20)]), now=1)
     assert reports.sizes_by_member() == {"a": 10, "b": 20}
@@ -38,7 +38,7 @@ def test_the_newest_word_of_the_owner_counts():
 
 
 def test_a_log_that_began_again_has_no_reported_size():
-    reports, _ = opened()
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0, 10)]), now=0)
     reports.forget_logs([(TOPIC.topic_id, 0), (TOPIC.topic_id, 1)])
     assert reports.size_bytes((TOPIC.topic_id, 0)) == 0
@@ -46,14 +46,14 @@ def test_a_log_that_began_again_has_no_reported_size():
 
 
 def test_reports_of_unknown_logs_are_ignored():
-    reports, _ = opened()
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([LogLoad(b"x" * 16, 0, 5, 5), load(9)]), now=0)
     assert reports.sizes_by_member() == {}
     assert not reports.has_news
 
 
-def test_busier_is_greater_and_of_idle_ones_the_larger():
-    reports, _ = opened()
+def test_busier_partitions_rank_higher_and_idle_ones_by_size():
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0, size=5, rate=2)]), now=0)
     reports.take("b", MemberReport([load(1, size=900, rate=1)]), now=0)
     first, second = ((TOPIC.topic_id, number) for number in (0, 1))
@@ -61,67 +61,67 @@ def test_busier_is_greater_and_of_idle_ones_the_larger():
 
 
 def test_deleted_topics_are_forgotten():
-    reports, _ = opened()
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0)]), now=0)
     reports.forget_topics([TOPIC.topic_id])
     assert reports.size_bytes((TOPIC.topic_id, 0)) == 0
 
 
-def test_before_its_target_said_anything_a_move_is_as_large_as_its_log():
-    reports, _ = opened()
+def test_a_move_has_the_size_of_its_log_before_its_target_has_reported():
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0, 700)]), now=0)
     described = reports.describe(MOVE)
     assert (described.topic, described.copied_bytes, described.total_bytes) == ("t", 0, 700)
     assert described.bytes_per_second == 0
 
 
-def test_the_rate_is_that_of_the_last_seconds():
-    reports, _ = opened()
-    progress(reports, 0, 0)
+def test_the_rate_covers_the_last_seconds_only():
+    reports, _ = reports_and_view()
+    report_progress(reports, 0, 0)
     assert reports.describe(MOVE).bytes_per_second == 0
-    progress(reports, 10, 100)
+    report_progress(reports, 10, 100)
     assert reports.describe(MOVE).bytes_per_second == 10
     for step in range(1, 5):
-        progress(reports, 10 + step * RATE_WINDOW_S, 100 + step * 1_000 * RATE_WINDOW_S)
+        report_progress(reports, 10 + step * RATE_WINDOW_S, 100 + step * 1_000 * RATE_WINDOW_S)
     described = reports.describe(MOVE)
     assert described.bytes_per_second == 1_000
     assert (described.copied_bytes, described.total_bytes) == (100 + 4_000 * RATE_WINDOW_S, 1_000)
 
 
 def test_the_rate_of_a_restarted_copy_is_not_negative():
-    reports, _ = opened()
-    progress(reports, 0, 500)
-    progress(reports, 1, 0)
+    reports, _ = reports_and_view()
+    report_progress(reports, 0, 500)
+    report_progress(reports, 1, 0)
     assert reports.describe(MOVE).bytes_per_second == 0
 
 
-def test_progress_is_the_targets_to_tell_and_ends_with_the_move():
-    reports, view = opened()
-    progress(reports, 0, 500, member="a")
+def test_progress_is_accepted_from_the_target_only_and_ends_with_the_move():
+    reports, view = reports_and_view()
+    report_progress(reports, 0, 500, member="a")
     assert reports.describe(MOVE).copied_bytes == 0
-    progress(reports, 1, 400)
+    report_progress(reports, 1, 400)
     assert reports.describe(MOVE).copied_bytes == 400
     view.apply(ClusterChange(1, "c", moves_gone=[7]))
     reports.take("b", MemberReport(), now=2)
     assert reports.describe(MOVE).copied_bytes == 0
 
 
-def test_room_is_what_members_say_without_what_moves_still_bring():
-    reports, _ = opened()
+def test_room_is_the_reported_space_minus_what_moves_will_still_copy():
+    reports, _ = reports_and_view()
     assert reports.room() == {}
     reports.take("b", MemberReport(disk=DiskState(5_000)), now=0)
     assert reports.room() == {"b": 5_000}
-    progress(reports, 1, 400)
+    report_progress(reports, 1, 400)
     assert reports.room() == {"b": 4_400}
     for now in (2, 3):
         reports.take("b", MemberReport([], [MoveProgress(7, 0, 1_000, "no room")]), now=now)
-    # What does not get on does not come.
+    # A move that makes no progress will not use the space.
     assert reports.room() == {"b": 5_000}
 
 
-def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
+def test_a_move_is_stuck_when_its_target_reports_trouble_twice_in_a_row():
     changes = []
-    reports, view = opened(lambda: changes.append(reports.stuck_moves))
+    reports, view = reports_and_view(lambda: changes.append(reports.stuck_moves))
     for trouble, stuck in (
         ("no room", []), ("", []), ("no room", []), ("no room", [7]), ("no room", [7]), ("", []),
     ):  # fmt: skip
@@ -136,7 +136,7 @@ def test_a_move_is_stuck_when_its_target_says_so_twice_in_a_row():
 
 def test_a_member_is_unwritable_until_it_reports_otherwise():
     changes = []
-    reports, _ = opened(lambda: changes.append(1))
+    reports, _ = reports_and_view(lambda: changes.append(1))
     for is_writable in (True, False, False, True):
         reports.take("a", MemberReport(disk=DiskState(1, is_writable)), now=0)
         assert reports.unwritable == frozenset([] if is_writable else ["a"])
@@ -145,18 +145,18 @@ def test_a_member_is_unwritable_until_it_reports_otherwise():
     assert reports.disk("b") is None
 
 
-def test_before_the_source_has_spoken_a_move_is_as_large_as_its_log():
-    reports, _ = opened()
+def test_a_move_has_the_size_of_its_log_while_the_target_knows_no_total():
+    reports, _ = reports_and_view()
     reports.take("a", MemberReport([load(0, 500)]), now=0)
-    progress(reports, 1, 0, total=0)
+    report_progress(reports, 1, 0, total=0)
     assert reports.describe(MOVE).total_bytes == 500
 
 
-def test_a_size_is_known_as_soon_as_the_owner_has_reported():
-    reports, _ = opened()
+def test_a_log_is_sized_as_soon_as_its_owner_has_reported():
+    reports, _ = reports_and_view()
     key = TOPIC.topic_id, 0
     assert not reports.is_sized(key)
     reports.take("a", MemberReport(disk=DiskState(1)), now=0)
-    # A log that was not named has no records.
+    # A log that the report does not name is empty.
     assert reports.is_sized(key)
     assert reports.size_bytes(key) == 0

@@ -23,16 +23,16 @@ def view_with(*moves):
     return view
 
 
-def placed(owner, leader_epoch):
+def placement_change(owner, leader_epoch):
     return PlacementChange(TOPIC.topic_id, 1, Placement(owner, leader_epoch))
 
 
-def test_moves_begin_with_the_epoch_of_their_partition_and_ids_of_their_own():
-    wishes = [PlannedMove(TOPIC.topic_id, 1, "a", "b"), PlannedMove(TOPIC.topic_id, 0, "a", "c")]
-    begun = phases.begin(view_with(), wishes, next_move_id=5)
-    assert begun.moves == [MOVE, Move(6, TOPIC.topic_id, 0, "a", "c", 0, MovePhase.PREPARE)]
-    assert begun.next_move_id == 7
-    assert begun.placements == ()
+def test_moves_begin_with_the_epoch_of_their_partition_and_new_ids():
+    planned = [PlannedMove(TOPIC.topic_id, 1, "a", "b"), PlannedMove(TOPIC.topic_id, 0, "a", "c")]
+    mutation = phases.begin(view_with(), planned, next_move_id=5)
+    assert mutation.moves == [MOVE, Move(6, TOPIC.topic_id, 0, "a", "c", 0, MovePhase.PREPARE)]
+    assert mutation.next_move_id == 7
+    assert mutation.placements == ()
 
 
 @pytest.mark.parametrize("phase", [MovePhase.CATCH_UP, MovePhase.FENCE])
@@ -46,7 +46,7 @@ def test_a_commit_changes_owner_and_epoch_together():
     fenced = in_phase(MovePhase.FENCE)
     mutation = phases.advance(view_with(fenced), fenced, MovePhase.COMMIT)
     assert mutation.moves == [in_phase(MovePhase.COMMIT)]
-    assert mutation.placements == [placed("b", 8)]
+    assert mutation.placements == [placement_change("b", 8)]
 
 
 @pytest.mark.parametrize("phase", [MovePhase.PREPARE, MovePhase.CATCH_UP])
@@ -70,32 +70,32 @@ def test_a_move_advances_only_along_the_table(phase, requested):
     assert reached is (requested if can_advance else phase)
 
 
-#: Phase and placement after each event; "gone" where the record is deleted. Written out again, so
+#: Phase and placement after each event; "deleted" if the record is deleted. Spelled out here so
 #: that a change of the table shows here.
 EXPECTED = {
     MovePhase.PREPARE: {
         MoveEvent.BULK_COPIED: (MovePhase.CATCH_UP, None),
         MoveEvent.FENCE_REQUESTED: (MovePhase.FENCE, None),
-        MoveEvent.ROLLED_BACK: ("gone", None),
-        MoveEvent.SOURCE_REMOVED: ("gone", None),
-        MoveEvent.TOPIC_DELETED: ("gone", None),
+        MoveEvent.ROLLED_BACK: ("deleted", None),
+        MoveEvent.SOURCE_REMOVED: ("deleted", None),
+        MoveEvent.TOPIC_DELETED: ("deleted", None),
     },
     MovePhase.CATCH_UP: {
         MoveEvent.FENCE_REQUESTED: (MovePhase.FENCE, None),
-        MoveEvent.ROLLED_BACK: ("gone", None),
-        MoveEvent.SOURCE_REMOVED: ("gone", None),
-        MoveEvent.TOPIC_DELETED: ("gone", None),
+        MoveEvent.ROLLED_BACK: ("deleted", None),
+        MoveEvent.SOURCE_REMOVED: ("deleted", None),
+        MoveEvent.TOPIC_DELETED: ("deleted", None),
     },
     MovePhase.FENCE: {
         MoveEvent.COPY_COMPLETED: (MovePhase.COMMIT, Placement("b", 8)),
-        MoveEvent.ROLLED_BACK: ("gone", Placement("a", 8)),
-        MoveEvent.SOURCE_REMOVED: ("gone", None),
-        MoveEvent.TOPIC_DELETED: ("gone", None),
+        MoveEvent.ROLLED_BACK: ("deleted", Placement("a", 8)),
+        MoveEvent.SOURCE_REMOVED: ("deleted", None),
+        MoveEvent.TOPIC_DELETED: ("deleted", None),
     },
     MovePhase.COMMIT: {
-        MoveEvent.SOURCE_CLEANED: ("gone", None),
-        MoveEvent.SOURCE_REMOVED: ("gone", None),
-        MoveEvent.TOPIC_DELETED: ("gone", None),
+        MoveEvent.SOURCE_CLEANED: ("deleted", None),
+        MoveEvent.SOURCE_REMOVED: ("deleted", None),
+        MoveEvent.TOPIC_DELETED: ("deleted", None),
     },
 }
 
@@ -111,9 +111,9 @@ def test_every_event_in_every_phase_writes_what_the_table_says(phase, event):
         return
     next_phase, placement = EXPECTED[phase][event]
     mutation = phases.apply(view_with(move), [move], event)
-    is_gone = next_phase == "gone"
-    assert mutation.moves == ([] if is_gone else [in_phase(next_phase)])
-    assert mutation.moves_gone == ([5] if is_gone else [])
+    is_deleted = next_phase == "deleted"
+    assert mutation.moves == ([] if is_deleted else [in_phase(next_phase)])
+    assert mutation.moves_gone == ([5] if is_deleted else [])
     changes = [] if placement is None else [PlacementChange(TOPIC.topic_id, 1, placement)]
     assert mutation.placements == changes
 
@@ -129,7 +129,7 @@ def test_a_rollback_from_the_fence_raises_the_leader_epoch():
     fenced = in_phase(MovePhase.FENCE)
     mutation = phases.roll_back(view_with(fenced), [fenced])
     assert mutation.moves_gone == [5]
-    assert mutation.placements == [placed("a", 8)]
+    assert mutation.placements == [placement_change("a", 8)]
 
 
 def test_a_committed_move_cannot_be_rolled_back():

@@ -25,11 +25,11 @@ SINGLE = [
 
 
 def ranges_of(key):
-    return [one for one in RANGES if one[0] <= key < one[1]]
+    return [key_range for key_range in RANGES if key_range[0] <= key < key_range[1]]
 
 
 @pytest.mark.parametrize("name", ["a", "z" * 249, "__consumer_offsets", "-", "é"])
-def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
+def test_a_key_with_a_name_lies_in_the_range_of_its_kind_and_no_other(name):
     assert ranges_of(keys.topic_key(name)) == [keys.TOPICS]
     assert ranges_of(keys.member_key(name)) == [keys.MEMBERS]
     assert ranges_of(keys.ring_state_key(name)) == [keys.RING_STATES]
@@ -43,7 +43,7 @@ def test_every_name_lies_within_the_range_of_its_kind_and_no_other(name):
 
 
 @pytest.mark.parametrize("topic_id", [bytes(16), b"\xff" * 16])
-def test_partitions_and_moves_lie_within_the_range_of_their_kind_and_no_other(topic_id):
+def test_a_key_of_a_partition_or_move_lies_in_the_range_of_its_kind_and_no_other(topic_id):
     deleted = keys.deleted_topic_key(2**40, topic_id)
     assert ranges_of(deleted) == [keys.DELETED_TOPICS]
     assert keys.topic_id_of(deleted) == topic_id
@@ -60,7 +60,7 @@ def test_single_keys_are_in_no_range():
     assert not [key for key in SINGLE if ranges_of(key)]
 
 
-def test_numbers_come_back_and_sort_as_numbers():
+def test_encoded_numbers_are_decoded_unchanged_and_sort_as_numbers():
     numbers = [0, 1, 255, 256, 2**63 - 1]
     encoded = [keys.encode_number(number) for number in numbers]
     assert [keys.decode_number(value) for value in encoded] == numbers

@@ -10,16 +10,16 @@ from metadata_svc.state.store import State
 TOPIC = Topic(bytes(16), "t", (Placement("a", 0), Placement("a", 0), Placement("b", 0)))
 
 
-def applied(*differences):
+def apply_all(*mutations):
     member_table, view = MemberTable(), ClusterView()
     view.apply(ClusterChange(0, "c", is_snapshot=True))
-    for revision, one in enumerate(differences, 1):
-        member_table.apply(one, view)
-        view.apply(one.as_change(revision=revision, cluster_id="c"))
+    for revision, mutation in enumerate(mutations, 1):
+        member_table.apply(mutation, view)
+        view.apply(mutation.as_change(revision=revision, cluster_id="c"))
     return member_table
 
 
-def test_it_begins_with_what_was_kept():
+def test_member_table_is_loaded_from_the_stored_state():
     member_table = MemberTable()
     member_table.load(
         State(
@@ -39,9 +39,9 @@ def test_an_unknown_member_is_outside_the_ring():
     assert MemberTable().state("x") is RingState.OUTSIDE
 
 
-def test_states_change_and_go_with_the_member():
+def test_ring_states_change_and_are_removed_with_the_member():
     states = {"a": RingState.JOINED, "b": RingState.OUTSIDE}
-    member_table = applied(
+    member_table = apply_all(
         Mutation(ring_states=states, is_rebalancing=True, next_move_id=4),
         Mutation(ring_states={"b": RingState.JOINED}),
         Mutation(members_gone=["a"]),
@@ -50,7 +50,7 @@ def test_states_change_and_go_with_the_member():
     assert (member_table.is_rebalancing, member_table.next_move_id) == (True, 4)
 
 
-def test_tokens_and_acceptances_go_with_the_member():
+def test_tokens_and_acceptances_are_removed_with_the_member():
     member_table = MemberTable()
     member_table.load(
         State(cluster_id="c", volume_tokens={"a": "1"}, accepted_volumes=frozenset("a"))
@@ -80,18 +80,18 @@ def test_partitions_are_counted_through_every_kind_of_change():
     view.apply(ClusterChange(0, "c", is_snapshot=True))
     for revision in range(1, 300):
         topic_id = bytes([rng.randrange(6)]) * 16
-        known = view.topic_by_id(topic_id)
+        topic_before = view.topic_by_id(topic_id)
         placements = tuple(Placement(rng.choice("abc"), 0) for _ in range(rng.randint(1, 5)))
-        topic = Topic(topic_id, topic_id.hex(), placements)
-        if known is None or rng.random() < 0.2:
-            mutation = Mutation(topics=[topic])
+        new_topic = Topic(topic_id, topic_id.hex(), placements)
+        if topic_before is None or rng.random() < 0.2:
+            mutation = Mutation(topics=[new_topic])
         elif rng.random() < 0.3:
-            mutation = Mutation(topics_gone=[known])
+            mutation = Mutation(topics_gone=[topic_before])
         else:
-            partition = rng.randrange(len(known.partitions))
+            partition = rng.randrange(len(topic_before.partitions))
             moved = PlacementChange(topic_id, partition, Placement(rng.choice("abc"), revision))
             mutation = Mutation(placements=[moved])
         member_table.apply(mutation, view)
         view.apply(mutation.as_change(revision=revision, cluster_id="c"))
-        owners = [one.owner for each in view.topics for one in each.partitions]
+        owners = [placement.owner for topic in view.topics for placement in topic.partitions]
         assert member_table.loads() == {name: owners.count(name) for name in sorted(set(owners))}

@@ -3,7 +3,7 @@ from common.ports.moves import Move, MovePhase, RingState
 from metadata_svc.state.mutation import Mutation
 
 
-def test_watchers_are_told_all_but_what_is_the_services_own():
+def test_a_change_for_watchers_has_all_parts_except_those_of_the_service_alone():
     topic = Topic(bytes(16), "t", (Placement("p", 0),))
     moved = PlacementChange(bytes(16), 0, Placement("q", 1))
     move = Move(7, bytes(16), 0, "p", "q", 0, MovePhase.COMMIT)

@@ -7,22 +7,22 @@ from common.ports.metadata import ProducerIdBlock
 from metadata_svc.state.producer_ids import BLOCK_SIZE, ProducerIdBlocks, first_after_start
 
 
-def test_a_block_is_given_away_only_after_it_was_kept():
-    kept = []
+def test_a_block_is_returned_only_after_its_end_was_stored():
+    stored = []
 
     async def save(next_id):
-        kept.append(next_id)
+        stored.append(next_id)
 
     async def body():
         ids = ProducerIdBlocks(5, save)
         assert await ids.allocate() == ProducerIdBlock(5, BLOCK_SIZE)
-        assert kept == [5 + BLOCK_SIZE]
+        assert stored == [5 + BLOCK_SIZE]
         assert await ids.allocate() == ProducerIdBlock(5 + BLOCK_SIZE, BLOCK_SIZE)
 
     asyncio.run(body())
 
 
-def test_a_block_whose_write_failed_is_never_given_away():
+def test_a_block_whose_write_failed_is_never_returned():
     is_full = True
 
     async def save(next_id):
@@ -40,13 +40,13 @@ def test_a_block_whose_write_failed_is_never_given_away():
     asyncio.run(body())
 
 
-def test_a_start_from_an_older_backup_hands_out_no_id_again():
+def test_a_start_from_an_older_backup_returns_no_id_twice():
     backup = first_after_start(0, now_ms=1_700_000_000_000)
-    handed_out = backup + 50 * BLOCK_SIZE
-    # A day later the backup is restored: it knows nothing of those blocks.
-    again = first_after_start(backup, now_ms=1_700_086_400_000)
-    assert handed_out < again < 2**53
+    end = backup + 50 * BLOCK_SIZE
+    # A day later the backup is restored, which does not record those blocks.
+    first = first_after_start(backup, now_ms=1_700_086_400_000)
+    assert end < first < 2**53
 
 
-def test_a_clock_that_goes_back_does_not_bring_ids_back():
+def test_ids_do_not_go_back_when_the_clock_does():
     assert first_after_start(5_000_000, now_ms=1) == 5_000_000

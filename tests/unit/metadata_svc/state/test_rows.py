@@ -15,11 +15,11 @@ TOPIC = Topic(
 )
 
 
-def test_a_topic_comes_back_as_it_was():
+def test_a_topic_is_decoded_as_it_was_encoded():
     assert rows.decode_topic(rows.encode_topic(TOPIC)) == TOPIC
 
 
-def test_a_topic_s_row_is_what_its_description_says():
+def test_the_row_of_a_topic_has_the_documented_fields():
     assert json.loads(rows.encode_topic(TOPIC)) == {
         "id": "000102030405060708090a0b0c0d0e0f",
         "name": "t",
@@ -30,24 +30,24 @@ def test_a_topic_s_row_is_what_its_description_says():
     }
 
 
-def test_a_member_comes_back_as_it_was():
+def test_a_member_is_decoded_as_it_was_encoded():
     member = Member("partition-0", "[::1]:9292", "volume", 2**40, "opening")
     assert rows.decode_member(rows.encode_member(member)) == member
 
 
-def test_a_placement_comes_back_as_it_was():
+def test_a_placement_is_decoded_as_it_was_encoded():
     placement = Placement("partition-0", 2**31 - 1)
     assert rows.decode_placement(rows.encode_placement(placement)) == placement
 
 
 @pytest.mark.parametrize("phase", MovePhase)
-def test_a_move_comes_back_as_it_was(phase):
+def test_a_move_is_decoded_as_it_was_encoded(phase):
     move = Move(2**40, TOPIC.topic_id, 9_999, "p-0", "p-1", 2**31 - 1, phase)
     assert rows.decode_move(rows.encode_move(move)) == move
 
 
 @pytest.mark.parametrize("state", RingState)
-def test_a_ring_state_comes_back_as_it_was(state):
+def test_a_ring_state_is_decoded_as_it_was_encoded(state):
     assert rows.decode_ring_state(rows.encode_ring_state(state)) is state
 
 

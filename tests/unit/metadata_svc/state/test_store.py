@@ -18,13 +18,13 @@ MEMBER = Member("p", "a:1")
 MOVE = Move(7, TOPIC.topic_id, 0, "p", "q", 0, MovePhase.PREPARE)
 
 
-def opened(store):
+def open_state(store):
     state = StateStore(store)
     state.load()
     return state
 
 
-def test_an_empty_store_becomes_a_new_cluster_which_stays_the_same():
+def test_an_empty_store_gets_a_cluster_id_which_is_stored():
     store = MemoryKvStore()
     first = StateStore(store).load()
     assert (first.revision, first.next_producer_id) == (0, 0)
@@ -37,26 +37,26 @@ def test_two_clusters_have_different_ids():
     assert StateStore(MemoryKvStore()).load() != StateStore(MemoryKvStore()).load()
 
 
-def test_topics_members_and_the_revision_are_kept_and_gateways_are_not():
+def test_topics_members_and_the_revision_are_stored_and_gateways_are_not():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     state.save_change(7, Mutation(topics=[TOPIC], members=[MEMBER], gateways=[Gateway(0, ())]))
-    kept = StateStore(store).load()
-    assert (kept.revision, kept.topics, kept.members) == (7, (TOPIC,), (MEMBER,))
+    loaded = StateStore(store).load()
+    assert (loaded.revision, loaded.topics, loaded.members) == (7, (TOPIC,), (MEMBER,))
 
 
 def test_removed_topics_members_and_moves_are_deleted_from_the_store():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER]))
     state.save_change(2, Mutation(members_gone=["p"], topics_gone=[TOPIC]))
-    kept = StateStore(store).load()
-    assert (kept.revision, kept.topics, kept.members) == (2, (), ())
+    loaded = StateStore(store).load()
+    assert (loaded.revision, loaded.topics, loaded.members) == (2, (), ())
 
 
-def test_lost_volumes_are_kept_for_good():
+def test_lost_volumes_are_stored_permanently():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     state.save_change(1, Mutation(members_gone=["p"], lost_volumes={"v-1": "p"}))
     state.save_change(2, Mutation(members_gone=["q"], lost_volumes={"v-2": "q"}))
     state.save_change(3, Mutation(members=[MEMBER]))
@@ -65,7 +65,7 @@ def test_lost_volumes_are_kept_for_good():
 
 def test_live_identities_stay_stored_until_a_change_replaces_them():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     state.save_change(1, Mutation(live={"gateway/0", "member/p"}))
     state.save_change(2, Mutation(topics=[TOPIC]))
     assert StateStore(store).load().live == {"gateway/0", "member/p"}
@@ -73,28 +73,28 @@ def test_live_identities_stay_stored_until_a_change_replaces_them():
     assert StateStore(store).load().live == frozenset()
 
 
-def test_a_name_never_has_two_topics_even_where_a_failed_write_reached_the_disk():
+def test_a_name_never_has_two_topics_even_if_a_failed_write_reached_the_disk():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     state.save_change(1, Mutation(topics=[TOPIC]))
-    again = Topic(bytes([1]) * 16, "t", TOPIC.partitions)
-    state.save_change(1, Mutation(topics=[again]))
-    assert StateStore(store).load().topics == (again,)
+    second = Topic(bytes([1]) * 16, "t", TOPIC.partitions)
+    state.save_change(1, Mutation(topics=[second]))
+    assert StateStore(store).load().topics == (second,)
 
 
 def test_each_change_is_one_synced_write():
-    class Watched(MemoryKvStore):
+    class RecordingStore(MemoryKvStore):
         writes = ()
 
         def write(self, batch, *, sync):
             self.writes = (*self.writes, (len(batch), sync))
             super().write(batch, sync=sync)
 
-    store = Watched()
-    state = opened(store)
+    store = RecordingStore()
+    state = open_state(store)
     store.writes = ()
-    gone = replace(TOPIC, name="x")
-    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER], topics_gone=[gone]))
+    deleted = replace(TOPIC, name="x")
+    state.save_change(1, Mutation(topics=[TOPIC], members=[MEMBER], topics_gone=[deleted]))
     state.save_next_producer_id(5)
     assert store.writes == ((5, True), (1, True))
     assert StateStore(store).load().next_producer_id == 5
@@ -119,9 +119,9 @@ def test_a_store_that_lacks_a_key_is_refused():
         StateStore(store).load()
 
 
-def test_single_placements_are_kept_beside_the_topic_and_go_with_it():
+def test_single_placements_are_stored_beside_the_topic_and_deleted_with_it():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     topic = replace(TOPIC, partitions=(Placement("p", 0),) * 3)
     state.save_change(1, Mutation(topics=[topic]))
     moved = [
@@ -129,56 +129,56 @@ def test_single_placements_are_kept_beside_the_topic_and_go_with_it():
         PlacementChange(topic.topic_id, 0, Placement("r", 4)),
     ]
     state.save_change(2, Mutation(placements=moved))
-    [kept] = StateStore(store).load().topics
-    assert kept.partitions == (Placement("r", 4), Placement("p", 0), Placement("q", 1))
-    assert replace(kept, partitions=topic.partitions) == topic
-    state.save_change(3, Mutation(topics_gone=[kept]))
+    [loaded] = StateStore(store).load().topics
+    assert loaded.partitions == (Placement("r", 4), Placement("p", 0), Placement("q", 1))
+    assert replace(loaded, partitions=topic.partitions) == topic
+    state.save_change(3, Mutation(topics_gone=[loaded]))
     assert store.scan(*keys.PLACEMENTS) == []
 
 
 def test_a_placement_is_a_small_write_however_many_partitions_the_topic_has():
-    class Watched(MemoryKvStore):
+    class RecordingStore(MemoryKvStore):
         written = 0
 
         def write(self, batch, *, sync):
             self.written = sum(len(key) + len(value or b"") for key, value in batch)
             super().write(batch, sync=sync)
 
-    store = Watched()
-    state = opened(store)
+    store = RecordingStore()
+    state = open_state(store)
     state.save_change(1, Mutation(topics=[replace(TOPIC, partitions=TOPIC.partitions * 10_000)]))
     moved = PlacementChange(TOPIC.topic_id, 9_999, Placement("q", 1))
     state.save_change(2, Mutation(placements=[moved], moves=[MOVE]))
     assert store.written < 300
 
 
-def test_moves_and_their_ids_are_kept_until_they_are_gone():
+def test_moves_are_stored_until_they_end_and_the_next_id_is_stored():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     assert StateStore(store).load().next_move_id == 1
     moved = [MOVE, replace(MOVE, move_id=300, partition=2)]
     state.save_change(1, Mutation(moves=moved, next_move_id=301))
     fenced = replace(MOVE, phase=MovePhase.FENCE)
     state.save_change(2, Mutation(moves=[fenced], moves_gone=[300]))
-    kept = StateStore(store).load()
-    assert (kept.moves, kept.next_move_id) == ((fenced,), 301)
+    loaded = StateStore(store).load()
+    assert (loaded.moves, loaded.next_move_id) == ((fenced,), 301)
 
 
-def test_ring_states_are_kept_until_the_member_is_gone():
+def test_ring_states_are_stored_until_the_member_is_removed():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     states = {"p": RingState.JOINED, "q": RingState.OUTSIDE}
     state.save_change(1, Mutation(members=[MEMBER], ring_states=states, is_rebalancing=True))
     state.save_change(2, Mutation(ring_states={"p": RingState.DRAINING}))
-    kept = StateStore(store).load()
-    assert kept.ring_states == {"p": RingState.DRAINING, "q": RingState.OUTSIDE}
-    assert kept.is_rebalancing
+    loaded = StateStore(store).load()
+    assert loaded.ring_states == {"p": RingState.DRAINING, "q": RingState.OUTSIDE}
+    assert loaded.is_rebalancing
     state.save_change(3, Mutation(members_gone=["q"], is_rebalancing=False))
-    kept = StateStore(store).load()
-    assert (kept.ring_states, kept.is_rebalancing) == ({"p": RingState.DRAINING}, False)
+    loaded = StateStore(store).load()
+    assert (loaded.ring_states, loaded.is_rebalancing) == ({"p": RingState.DRAINING}, False)
 
 
-def test_a_store_of_the_format_before_is_read_with_all_members_in_the_ring():
+def test_a_store_of_the_previous_format_is_loaded_with_all_members_in_the_ring():
     store = MemoryKvStore()
     batch = WriteBatch()
     for key, value in (
@@ -192,14 +192,14 @@ def test_a_store_of_the_format_before_is_read_with_all_members_in_the_ring():
     ):
         batch.put(key, value)
     store.write(batch, sync=True)
-    kept = StateStore(store).load()
-    assert (kept.revision, kept.topics, kept.members) == (9, (TOPIC,), (MEMBER,))
-    assert kept.ring_states == {"p": RingState.JOINED}
-    assert (kept.moves, kept.is_rebalancing) == ((), False)
-    assert StateStore(store).load() == kept
+    loaded = StateStore(store).load()
+    assert (loaded.revision, loaded.topics, loaded.members) == (9, (TOPIC,), (MEMBER,))
+    assert loaded.ring_states == {"p": RingState.JOINED}
+    assert (loaded.moves, loaded.is_rebalancing) == ((), False)
+    assert StateStore(store).load() == loaded
 
 
-def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
+def test_the_last_deletions_are_loaded_oldest_first(monkeypatch):
     monkeypatch.setattr("metadata_svc.state.store.DELETED_TOPICS_MAX", 2)
     store = MemoryKvStore()
     state = StateStore(store)
@@ -213,17 +213,17 @@ def test_the_last_deletions_are_kept_oldest_first(monkeypatch):
     assert len(store.scan(*keys.DELETED_TOPICS)) == 2
 
 
-def test_tokens_and_acceptances_are_kept_until_the_member_is_removed():
+def test_tokens_and_acceptances_are_stored_until_the_member_is_removed():
     store = MemoryKvStore()
-    state = opened(store)
+    state = open_state(store)
     change = Mutation(
         members=[MEMBER], volume_tokens={"p": "first"}, accepted_volumes={"p": True, "q": True}
     )
     state.save_change(1, change)
     state.save_volume_token("p", "second")
     state.save_change(2, Mutation(accepted_volumes={"q": False}))
-    kept = state.load()
-    assert (kept.volume_tokens, kept.accepted_volumes) == ({"p": "second"}, {"p"})
+    loaded = state.load()
+    assert (loaded.volume_tokens, loaded.accepted_volumes) == ({"p": "second"}, {"p"})
     state.save_change(3, Mutation(members_gone=["p"]))
-    kept = state.load()
-    assert (kept.volume_tokens, kept.accepted_volumes) == ({}, frozenset())
+    loaded = state.load()
+    assert (loaded.volume_tokens, loaded.accepted_volumes) == ({}, frozenset())

@@ -10,10 +10,10 @@ PLACEMENT = Placement("partition-0", 0)
 
 
 def decide(
-    *asked, existing=(), defaults=None, members=("partition-0",), gateways=(0, 1), brokers=None
+    *topics, existing=(), defaults=None, members=("partition-0",), gateways=(0, 1), brokers=None
 ):
     view = ClusterView()
-    topics = [
+    existing_topics = [
         Topic(number.to_bytes(16, "big"), name, (PLACEMENT,))
         for number, name in enumerate(existing)
     ]
@@ -22,21 +22,21 @@ def decide(
             revision=1,
             cluster_id="c",
             is_snapshot=True,
-            topics=topics,
+            topics=existing_topics,
             broker_configs=brokers or {},
         )
     )
     creation = Creation(
         view, defaults or Defaults(), owners=members, loads={}, live_gateways=gateways
     )
-    return creation.decide(asked)
+    return creation.decide(topics)
 
 
-def refusals(*asked, **cluster):
-    return [one.refusal for one in decide(*asked, **cluster)]
+def refusals(*topics, **cluster):
+    return [result.refusal for result in decide(*topics, **cluster)]
 
 
-def test_a_topic_is_made_as_asked():
+def test_a_topic_is_created_as_requested():
     [result] = decide(NewTopic("t", 3, 2, configs={"cleanup.policy": " compact "}))
     assert result.refusal is None
     assert result.topic.partitions == (PLACEMENT,) * 3
@@ -44,7 +44,7 @@ def test_a_topic_is_made_as_asked():
     assert (result.name, result.topic_id) == ("t", result.topic.topic_id)
 
 
-def test_minus_one_asks_for_the_defaults():
+def test_minus_one_stands_for_the_defaults():
     [result] = decide(NewTopic("t"), defaults=Defaults(7, 2))
     assert len(result.topic.partitions) == 7
     assert refusals(NewTopic("t"), defaults=Defaults(1, 3)) == [
@@ -54,9 +54,9 @@ def test_minus_one_asks_for_the_defaults():
 
 def test_topic_ids_are_random_and_none_begins_with_a_dash_as_text():
     results = decide(*(NewTopic(f"t{number}") for number in range(2_000)))
-    ids = {one.topic_id for one in results}
+    ids = {result.topic_id for result in results}
     assert len(ids) == 2_000
-    assert not [one for one in ids if base64.urlsafe_b64encode(one).startswith(b"-")]
+    assert not [topic_id for topic_id in ids if base64.urlsafe_b64encode(topic_id).startswith(b"-")]
 
 
 def test_internal_topics_are_marked():
@@ -79,14 +79,14 @@ def test_a_replication_factor_of_one_is_accepted_without_a_live_gateway():
     assert refusals(NewTopic("t", 1, 1), gateways=()) == [None]
 
 
-def test_a_request_makes_a_bounded_number_of_partitions_and_what_fits_is_made():
-    most = PARTITIONS_PER_REQUEST_MAX
+def test_a_request_creates_a_bounded_number_of_partitions_and_the_topics_that_fit():
+    limit = PARTITIONS_PER_REQUEST_MAX
     assert refusals(NewTopic("t", 2**31 - 1)) == [TopicRefusal.INVALID_PARTITIONS]
-    assert refusals(NewTopic("a", most), NewTopic("b", 1)) == [
+    assert refusals(NewTopic("a", limit), NewTopic("b", 1)) == [
         None,
         TopicRefusal.INVALID_PARTITIONS,
     ]
-    assert refusals(NewTopic("a", most), NewTopic("b b", 1), NewTopic("c", 0)) == [
+    assert refusals(NewTopic("a", limit), NewTopic("b b", 1), NewTopic("c", 0)) == [
         None,
         TopicRefusal.INVALID_TOPIC_NAME,
         TopicRefusal.INVALID_PARTITIONS,
@@ -98,18 +98,18 @@ def test_a_bad_name_is_refused(name):
     assert refusals(NewTopic(name)) == [TopicRefusal.INVALID_TOPIC_NAME]
 
 
-def test_names_that_collide_are_refused_and_the_other_is_named():
+def test_colliding_names_are_refused_with_the_existing_name():
     [result] = decide(NewTopic("a.b"), existing=["a_b"])
     assert result.refusal is TopicRefusal.INVALID_TOPIC_NAME
     assert "collides with existing topic: a_b" in result.message
     assert refusals(NewTopic("a.b"), NewTopic("a_b")) == [None, TopicRefusal.INVALID_TOPIC_NAME]
 
 
-def test_a_name_that_exists_is_said_to_exist_and_not_to_collide():
+def test_an_existing_name_is_refused_as_existing_and_not_as_colliding():
     assert refusals(NewTopic("a_b"), existing=["a_b"]) == [TopicRefusal.TOPIC_ALREADY_EXISTS]
 
 
-def test_a_name_that_is_asked_for_twice_is_made_by_neither():
+def test_a_name_that_a_request_has_twice_is_refused_both_times():
     assert refusals(NewTopic("t"), NewTopic("u"), NewTopic("t", 5)) == [
         TopicRefusal.INVALID_REQUEST,
         None,
@@ -117,7 +117,7 @@ def test_a_name_that_is_asked_for_twice_is_made_by_neither():
     ]
 
 
-def test_kafka_s_metadata_log_cannot_be_made():
+def test_the_name_of_kafkas_metadata_log_is_refused():
     assert refusals(NewTopic("__cluster_metadata")) == [TopicRefusal.INVALID_REQUEST]
 
 
@@ -138,18 +138,18 @@ def test_a_wrong_config_is_refused_with_its_name(configs):
 
 
 def test_configs_are_checked_together_with_the_brokers():
-    asked = NewTopic("t", configs={"min.compaction.lag.ms": "10"})
+    topic = NewTopic("t", configs={"min.compaction.lag.ms": "10"})
     brokers = {"log.cleaner.max.compaction.lag.ms": "5"}
-    assert refusals(asked, brokers=brokers) == [TopicRefusal.INVALID_CONFIG]
+    assert refusals(topic, brokers=brokers) == [TopicRefusal.INVALID_CONFIG]
 
 
-def test_an_assignment_says_how_many_partitions_there_are():
+def test_an_assignment_sets_the_number_of_partitions():
     [result] = decide(NewTopic("t", assignments={1: [1, 0], 0: [0, 1], 2: [0, 1]}))
     assert len(result.topic.partitions) == 3
 
 
 @pytest.mark.parametrize(
-    ("asked", "refusal"),
+    ("topic", "refusal"),
     [
         pytest.param(
             NewTopic("t", 1, assignments={0: [0]}), TopicRefusal.INVALID_REQUEST, id="with a count"
@@ -175,31 +175,31 @@ def test_an_assignment_says_how_many_partitions_there_are():
         pytest.param(
             NewTopic("t", assignments={0: []}),
             TopicRefusal.INVALID_REPLICA_ASSIGNMENT,
-            id="nowhere",
+            id="no replicas",
         ),
         pytest.param(
             NewTopic("t", assignments={0: [1, 1]}),
             TopicRefusal.INVALID_REPLICA_ASSIGNMENT,
-            id="twice in one place",
+            id="duplicate replica",
         ),
         pytest.param(
             NewTopic("t", assignments={0: [2]}),
             TopicRefusal.INVALID_REPLICA_ASSIGNMENT,
-            id="at a stranger's",
+            id="unknown broker",
         ),
         pytest.param(
             NewTopic("t", assignments={0: [0], 1: [0, 1]}),
             TopicRefusal.INVALID_REPLICA_ASSIGNMENT,
-            id="unequal",
+            id="unequal replica counts",
         ),
     ],
 )
-def test_an_assignment_that_kafka_would_refuse_is_refused(asked, refusal):
-    [result] = decide(asked)
+def test_an_assignment_that_kafka_would_refuse_is_refused(topic, refusal):
+    [result] = decide(topic)
     assert result.refusal is refusal
     assert result.message
 
 
-def test_without_a_partition_service_nothing_can_be_made():
+def test_no_topic_can_be_created_without_a_partition_service():
     assert refusals(NewTopic("t"), members=()) == [TopicRefusal.NO_OWNER]
     assert refusals(NewTopic("a b"), members=()) == [TopicRefusal.INVALID_TOPIC_NAME]

@@ -13,7 +13,7 @@ def decide(names, ids):
 
 def test_results_are_for_the_names_then_for_the_ids():
     results = decide(["missing", "a"], [B.topic_id, bytes(16)])
-    assert [(one.name, one.topic_id, one.topic, one.refusal) for one in results] == [
+    assert [(result.name, result.topic_id, result.topic, result.refusal) for result in results] == [
         ("missing", None, None, TopicRefusal.UNKNOWN_TOPIC),
         ("a", A.topic_id, A, None),
         ("b", B.topic_id, B, None),
@@ -21,16 +21,16 @@ def test_results_are_for_the_names_then_for_the_ids():
     ]
 
 
-def test_a_topic_named_more_than_once_stays_and_the_others_go():
+def test_a_topic_named_more_than_once_is_not_deleted_and_the_others_are():
     for names, ids in ((["a", "a"], []), (["a"], [A.topic_id]), ([], [A.topic_id] * 2)):
         results = decide([*names, "b"], ids)
-        by_name = {one.name: one.refusal for one in results}
+        by_name = {result.name: result.refusal for result in results}
         assert by_name == {"a": TopicRefusal.INVALID_REQUEST, "b": None}
 
 
 def test_an_unknown_name_twice_is_unknown_twice():
-    assert [one.refusal for one in decide(["x", "x"], [])] == [TopicRefusal.UNKNOWN_TOPIC] * 2
+    assert [result.refusal for result in decide(["x", "x"], [])] == [TopicRefusal.UNKNOWN_TOPIC] * 2
 
 
-def test_an_id_of_the_wrong_length_is_an_unknown_one():
+def test_an_id_of_the_wrong_length_is_unknown():
     assert decide([], [b"short"])[0].refusal is TopicRefusal.UNKNOWN_TOPIC_ID

@@ -3,7 +3,7 @@ from collections import Counter
 from common.ports.metadata import Placement
 from metadata_svc.topics.placement import place, ring_of
 
-ONE, TWO = bytes(16), bytes([1]) * 16
+FIRST_ID, SECOND_ID = bytes(16), bytes([1]) * 16
 
 
 def owners(topics):
@@ -11,26 +11,26 @@ def owners(topics):
 
 
 def test_a_single_member_owns_all_partitions_from_the_first_epoch():
-    assert place([(ONE, 2), (TWO, 1)], {"p"}, {}) == [
+    assert place([(FIRST_ID, 2), (SECOND_ID, 1)], {"p"}, {}) == [
         (Placement("p", 0), Placement("p", 0)),
         (Placement("p", 0),),
     ]
 
 
-def test_the_topics_of_one_request_know_of_each_other():
+def test_the_topics_of_one_request_are_spread_together():
     topics = [(bytes([number]) * 16, 1) for number in range(30)]
     assert Counter(owners(place(topics, {"a", "b", "c"}, {}))) == {"a": 10, "b": 10, "c": 10}
 
 
 def test_a_member_with_more_partitions_gets_fewer_new_ones():
-    shares = Counter(owners(place([(ONE, 30)], {"a", "b", "c"}, {"a": 30})))
+    shares = Counter(owners(place([(FIRST_ID, 30)], {"a", "b", "c"}, {"a": 30})))
     assert shares == {"b": 15, "c": 15}
 
 
 def test_the_load_of_members_that_are_not_candidates_does_not_count():
-    shares = Counter(owners(place([(ONE, 2)], {"a", "b"}, {"gone": 1_000})))
+    shares = Counter(owners(place([(FIRST_ID, 2)], {"a", "b"}, {"removed": 1_000})))
     assert shares == {"a": 1, "b": 1}
 
 
-def test_a_ring_of_the_same_members_is_made_once():
+def test_a_ring_of_the_same_members_is_built_once():
     assert ring_of(frozenset("ab")) is ring_of(frozenset("ba"))

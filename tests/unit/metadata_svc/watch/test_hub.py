@@ -7,11 +7,11 @@ from common.ports.metadata import ClusterChange, Placement, Topic
 from metadata_svc.watch.hub import WatchEnded, WatchHub
 
 
-def plenty():
+def far_deadline():
     return asyncio.get_running_loop().time() + 60
 
 
-def nothing():
+def passed_deadline():
     return asyncio.get_running_loop().time()
 
 
@@ -117,7 +117,7 @@ def test_a_watcher_too_far_behind_gets_a_snapshot_in_place_of_its_queue():
     run(body)
 
 
-def test_the_wait_is_over_when_all_watchers_of_then_have_acknowledged():
+def test_a_wait_ends_when_all_watchers_of_its_start_have_acknowledged():
     async def body():
         cluster = Cluster()
         watchers = [cluster.hub.add(name) for name in "abc"]
@@ -125,7 +125,7 @@ def test_the_wait_is_over_when_all_watchers_of_then_have_acknowledged():
             await watcher.next()
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+            cluster.hub.wait_all_acknowledged(revision, deadline=far_deadline())
         )
         for watcher in watchers:
             await asyncio.sleep(0)
@@ -144,7 +144,7 @@ def test_a_wait_ignores_watchers_that_join_later():
         await watcher.next()
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+            cluster.hub.wait_all_acknowledged(revision, deadline=far_deadline())
         )
         await asyncio.sleep(0)
         cluster.hub.add("late")
@@ -161,10 +161,10 @@ def test_a_wait_ends_when_the_missing_watcher_leaves():
         watcher = cluster.hub.add("w")
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+            cluster.hub.wait_all_acknowledged(revision, deadline=far_deadline())
         )
         await asyncio.sleep(0)
-        cluster.hub.remove(watcher, "gone")
+        cluster.hub.remove(watcher, "closed")
         assert await waiting
 
     run(body)
@@ -172,43 +172,45 @@ def test_a_wait_ends_when_the_missing_watcher_leaves():
 
 def test_waiting_returns_at_once_without_watchers():
     async def body():
-        assert await Cluster().hub.wait_all_acknowledged(0, deadline=nothing())
+        assert await Cluster().hub.wait_all_acknowledged(0, deadline=passed_deadline())
 
     run(body)
 
 
-def test_time_that_is_up_is_told_with_the_names_of_those_missing(caplog):
+def test_an_expired_wait_logs_the_names_of_missing_watchers(caplog):
     async def body():
         cluster = Cluster()
         cluster.hub.add("gateway 7")
-        assert not await cluster.hub.wait_all_acknowledged(cluster.change(), deadline=nothing())
+        assert not await cluster.hub.wait_all_acknowledged(
+            cluster.change(), deadline=passed_deadline()
+        )
 
     run(body)
     assert "gateway 7" in caplog.text
 
 
-def test_a_later_acknowledgement_covers_earlier_revisions_and_an_older_one_takes_nothing_back():
+def test_a_later_acknowledgement_covers_earlier_revisions_and_an_older_one_is_ignored():
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
-        change_log = [cluster.change() for _ in range(3)]
+        revisions = [cluster.change() for _ in range(3)]
         assert (await watcher.next()).revision == 3
         cluster.hub.acknowledge(watcher, 3)
         cluster.hub.acknowledge(watcher, 1)
-        for revision in change_log:
-            assert await cluster.hub.wait_all_acknowledged(revision, deadline=nothing())
+        for revision in revisions:
+            assert await cluster.hub.wait_all_acknowledged(revision, deadline=passed_deadline())
 
     run(body)
 
 
-def test_an_acknowledgement_counts_only_for_changes_that_were_handed_out():
+def test_an_acknowledgement_counts_only_for_changes_that_the_watcher_received():
     async def body():
         cluster = Cluster()
         watcher = cluster.hub.add("w")
         await watcher.next()
         revision = cluster.change()
         cluster.hub.acknowledge(watcher, revision)
-        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=nothing())
+        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=passed_deadline())
 
     run(body)
 
@@ -249,11 +251,11 @@ def test_a_stop_fails_waits_for_acknowledgements():
         cluster.hub.add("w")
         revision = cluster.change()
         waiting = asyncio.create_task(
-            cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+            cluster.hub.wait_all_acknowledged(revision, deadline=far_deadline())
         )
         await asyncio.sleep(0)
         cluster.hub.stop("stopping")
         assert not await waiting
-        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=plenty())
+        assert not await cluster.hub.wait_all_acknowledged(revision, deadline=far_deadline())
 
     run(body)

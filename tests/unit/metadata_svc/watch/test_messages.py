@@ -16,17 +16,17 @@ def change(revision, **parts):
     return ClusterChange(revision, "c", **parts)
 
 
-def test_a_message_is_that_of_its_change_with_the_lease():
+def test_a_message_has_its_change_and_the_lease():
     messages = ChangeMessages(lease_ms=7)
-    for one in (snapshot(1, topic(1), topic(2)), change(2, topics=(topic(3),))):
-        assert messages.of(one) == change_to_message(one, lease_ms=7)
-        assert change_from_message(messages.of(one)) == one
+    for cluster_change in (snapshot(1, topic(1), topic(2)), change(2, topics=(topic(3),))):
+        assert messages.of(cluster_change) == change_to_message(cluster_change, lease_ms=7)
+        assert change_from_message(messages.of(cluster_change)) == cluster_change
 
 
 def test_all_watchers_get_the_same_message():
     messages = ChangeMessages(lease_ms=7)
-    for one in (snapshot(5, topic(1)), change(5, topics=(topic(1),)), change(6)):
-        assert messages.of(one) is messages.of(one)
+    for cluster_change in (snapshot(5, topic(1)), change(5, topics=(topic(1),)), change(6)):
+        assert messages.of(cluster_change) is messages.of(cluster_change)
     assert messages.of(snapshot(5, topic(1))).is_snapshot
     assert not messages.of(change(5)).is_snapshot
 
@@ -43,18 +43,18 @@ def test_a_few_messages_are_kept_and_one_snapshot():
 
 
 def test_a_later_snapshot_encodes_only_changed_topics(monkeypatch):
-    made = []
+    encoded = []
 
-    def counted(one):
-        made.append(one.name)
-        return original(one)
+    def counting_encoder(topic):
+        encoded.append(topic.name)
+        return original(topic)
 
     original = watch_messages.topic_to_message
-    monkeypatch.setattr(watch_messages, "topic_to_message", counted)
-    messages, one, two = ChangeMessages(lease_ms=7), topic(1), topic(2)
-    messages.of(snapshot(1, one, two))
-    changed = Topic(two.topic_id, two.name, (Placement("q", 1),))
-    later = snapshot(2, one, changed, topic(3))
+    monkeypatch.setattr(watch_messages, "topic_to_message", counting_encoder)
+    messages, first, second = ChangeMessages(lease_ms=7), topic(1), topic(2)
+    messages.of(snapshot(1, first, second))
+    changed = Topic(second.topic_id, second.name, (Placement("q", 1),))
+    later = snapshot(2, first, changed, topic(3))
     assert messages.of(later) == change_to_message(later, lease_ms=7)
-    assert made == ["t1", "t2", "t2", "t3"]
+    assert encoded == ["t1", "t2", "t2", "t3"]
     assert change_from_message(messages.of(snapshot(3))).topics == ()

@@ -10,17 +10,17 @@ from protos.metadata.v1 import metadata_pb2 as pb
 from protos.metadata.v1 import ring_pb2 as pb_ring
 
 GATEWAY = pb.Gateway(node_id=1, endpoints=[pb.Endpoint(listener="P", host="h", port=1)])
-WHO = Member("p", "a:1")
+MEMBER = Member("p", "a:1")
 
 
-async def saying(*requests, then_silent=False):
+async def send(*requests, then_silent=False):
     for request in requests:
         yield request
     if then_silent:
         await asyncio.Event().wait()
 
 
-class Watched:
+class RecordingWatch:
     def __init__(self):
         self.log = []
 
@@ -34,26 +34,26 @@ class Watched:
         self.log.append("closed")
 
 
-def registered(*requests, **how):
-    return asyncio.run(registration(saying(*requests, **how), pauses=Pauses(lease_ms=20)))
+def register(*requests, **options):
+    return asyncio.run(registration(send(*requests, **options), pauses=Pauses(lease_ms=20)))
 
 
-def heard(*requests, **how):
-    watch = Watched()
-    asyncio.run(hear(saying(*requests, **how), watch, who=WHO, pauses=Pauses(lease_ms=20)))
+def follow_requests(*requests, **options):
+    watch = RecordingWatch()
+    asyncio.run(hear(send(*requests, **options), watch, who=MEMBER, pauses=Pauses(lease_ms=20)))
     return watch.log
 
 
 def test_the_first_message_is_the_registration():
-    assert registered(pb.WatchRequest(register_gateway=GATEWAY)) == Gateway(
+    assert register(pb.WatchRequest(register_gateway=GATEWAY)) == Gateway(
         1, (Endpoint("P", "h", 1),)
     )
     member = pb.Member(name="p", address="a:1")
-    assert registered(pb.WatchRequest(register_member=member)) == WHO
+    assert register(pb.WatchRequest(register_member=member)) == MEMBER
 
 
 @pytest.mark.parametrize(
-    ("requests", "why"),
+    ("requests", "reason"),
     [
         ([], "must register"),
         ([pb.WatchRequest()], "must register"),
@@ -62,42 +62,45 @@ def test_the_first_message_is_the_registration():
         ([pb.WatchRequest(register_member=pb.Member(name="p"))], "address"),
     ],
 )
-def test_a_first_message_that_says_it_not_is_refused_with_the_reason(requests, why):
-    with pytest.raises(InvalidRegistration, match=why):
-        registered(*requests)
+def test_a_first_message_without_a_valid_registration_is_refused_with_the_reason(requests, reason):
+    with pytest.raises(InvalidRegistration, match=reason):
+        register(*requests)
 
 
 def test_a_caller_that_does_not_register_within_the_lease_is_refused():
     with pytest.raises(InvalidRegistration, match="within its lease"):
-        registered(then_silent=True)
+        register(then_silent=True)
 
 
 def test_acknowledgements_are_passed_on_and_the_end_closes_the_watch():
-    beat = pb.WatchRequest(heartbeat=pb.Heartbeat())
+    heartbeat = pb.WatchRequest(heartbeat=pb.Heartbeat())
     acknowledgements = [pb.WatchRequest(acknowledged_revision=number) for number in (1, 5)]
-    assert heard(acknowledgements[0], beat, acknowledgements[1]) == [1, 5, "closed"]
+    assert follow_requests(acknowledgements[0], heartbeat, acknowledgements[1]) == [1, 5, "closed"]
 
 
 def test_reports_are_passed_on():
     load = pb_ring.LogLoad(topic_id=bytes(16), partition=1, size_bytes=2, bytes_per_second=3)
-    said = pb.WatchRequest(report=pb_ring.MemberReport(loads=[load]))
-    assert heard(said) == [MemberReport((LogLoad(bytes(16), 1, 2, 3),)), "closed"]
+    report = pb.WatchRequest(report=pb_ring.MemberReport(loads=[load]))
+    assert follow_requests(report) == [MemberReport((LogLoad(bytes(16), 1, 2, 3),)), "closed"]
 
 
 def test_silence_for_longer_than_the_lease_closes_the_watch_and_is_logged(caplog):
-    assert heard(pb.WatchRequest(acknowledged_revision=1), then_silent=True) == [1, "closed"]
+    assert follow_requests(pb.WatchRequest(acknowledged_revision=1), then_silent=True) == [
+        1,
+        "closed",
+    ]
     assert "no message for 0.02 s" in caplog.text
 
 
 def test_a_second_registration_on_the_same_watch_changes_nothing():
-    assert heard(pb.WatchRequest(register_gateway=GATEWAY)) == ["closed"]
+    assert follow_requests(pb.WatchRequest(register_gateway=GATEWAY)) == ["closed"]
 
 
 def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
-    """As after SIGSTOP: the clock is ahead by many leases, and the message is there to be read."""
+    """As after SIGSTOP: the clock is ahead by many leases, and a message is ready to be read."""
 
     async def body():
-        loop, pauses, watch = asyncio.get_running_loop(), Pauses(lease_ms=60_000), Watched()
+        loop, pauses, watch = asyncio.get_running_loop(), Pauses(lease_ms=60_000), RecordingWatch()
         await asyncio.sleep(0)
         checking = asyncio.create_task(pauses.run())
         arrived = asyncio.Event()
@@ -106,7 +109,7 @@ def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
             await arrived.wait()
             yield pb.WatchRequest(acknowledged_revision=7)
 
-        hearing = asyncio.create_task(hear(requests(), watch, who=WHO, pauses=pauses))
+        reading = asyncio.create_task(hear(requests(), watch, who=MEMBER, pauses=pauses))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         real = loop.time
@@ -115,9 +118,9 @@ def test_silence_counts_only_while_this_process_runs(monkeypatch, caplog):
         for _ in range(5):
             await asyncio.sleep(0)
         assert pauses.resumed_at > 0
-        assert not hearing.done()
+        assert not reading.done()
         arrived.set()
-        await hearing
+        await reading
         checking.cancel()
         return watch.log
 
