@@ -36,15 +36,15 @@ def stored(offset):
 
 
 async def append(core, *records, codec=Codec.NONE):
-    """Records of groups, or pairs of key and value, in one batch."""
-    entries = [one if type(one) is tuple else encode(one)[:2] for one in records]
-    batch = write_batch([Record(n, 1, *one) for n, one in enumerate(entries)], codec=codec)
+    """Appends records of groups, or pairs of key and value, in one batch."""
+    entries = [record if type(record) is tuple else encode(record)[:2] for record in records]
+    batch = write_batch([Record(n, 1, *entry) for n, entry in enumerate(entries)], codec=codec)
     (result,) = await core.append([Append(LOG, batch, by_coordinator=True)], acks=ACKS_ALL)
     assert result.refusal is None, result.refusal
 
 
 @pytest.mark.parametrize("codec", list(Codec))
-def test_the_last_value_of_each_key_counts(tmp_path, codec):
+def test_last_value_of_each_key_is_loaded(tmp_path, codec):
     async def test(core):
         assert await load(core, LOG) == {}
         await append(
@@ -72,7 +72,7 @@ def test_the_last_value_of_each_key_counts(tmp_path, codec):
     run(test, tmp_path)
 
 
-def test_what_is_overwritten_need_not_be_readable(tmp_path, caplog):
+def test_overwritten_record_may_be_malformed(tmp_path, caplog):
     async def test(core):
         entry = encode(OffsetRecord("g", "t", 0, stored(2)))
         await append(core, (entry.key, b"\0\3 garbage"), (entry.key, entry.value))
@@ -84,11 +84,11 @@ def test_what_is_overwritten_need_not_be_readable(tmp_path, caplog):
     assert not caplog.text
 
 
-def test_many_batches_are_read_to_their_end(tmp_path):
+def test_all_batches_of_a_long_log_are_loaded(tmp_path):
     async def test(core):
         for n in range(0, 3000, 600):
-            many = [OffsetRecord("g", "t" * 200, k, stored(k)) for k in range(n, n + 600)]
-            await append(core, *many)
+            records = [OffsetRecord("g", "t" * 200, k, stored(k)) for k in range(n, n + 600)]
+            await append(core, *records)
         loaded = await load(core, LOG)
         assert loaded["g"].offsets == {"t" * 200: {k: stored(k) for k in range(3000)}}
 
@@ -96,30 +96,30 @@ def test_many_batches_are_read_to_their_end(tmp_path):
 
 
 @pytest.mark.parametrize("size", ["many records", "few large records"])
-def test_others_get_their_turns_meanwhile(tmp_path, size):
+def test_other_tasks_run_during_a_load(tmp_path, size):
     async def test(core):
         if size == "many records":
             await append(core, *[OffsetRecord("g", "t", n, stored(n)) for n in range(5000)])
         else:
             for n in range(40):
                 await append(core, (b"\0\x63%d" % n, bytes(200_000)))
-        turns = 0
+        iterations = 0
 
         async def count():
-            nonlocal turns
+            nonlocal iterations
             while True:
-                turns += 1
+                iterations += 1
                 await asyncio.sleep(0)
 
-        counting = asyncio.create_task(count())
+        counter = asyncio.create_task(count())
         await load(core, LOG)
-        counting.cancel()
-        assert turns > 15
+        counter.cancel()
+        assert iterations > 15
 
     run(test, tmp_path)
 
 
-def test_what_cannot_be_read_is_left_out(tmp_path, caplog):
+def test_malformed_records_are_skipped_with_a_log_line(tmp_path, caplog):
     async def test(core):
         await append(
             core,
@@ -133,7 +133,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, caplog):
     assert caplog.text.count("cannot read") == 1
 
 
-def test_a_log_of_somebody_else_cannot_be_loaded(tmp_path):
+def test_load_of_an_unknown_log_raises(tmp_path):
     async def test(core):
         with pytest.raises(CannotLoad) as raised:
             await load(core, LogId(OFFSETS_TOPIC_ID, 99))
@@ -142,7 +142,7 @@ def test_a_log_of_somebody_else_cannot_be_loaded(tmp_path):
     run(test, tmp_path)
 
 
-def test_a_consumer_group_is_there_until_the_last_of_its_records_is_deleted(tmp_path):
+def test_consumer_group_is_loaded_until_its_last_record_is_deleted(tmp_path):
     async def test(core):
         await append(core, TargetEpochRecord("g", 1), TargetEpochRecord("g", 2))
         loaded = await load(core, LOG)

@@ -25,7 +25,7 @@ LOG = LogId(OFFSETS_TOPIC_ID, 0)
 SETTINGS = GroupSettings(initial_rebalance_delay_ms=0)
 
 
-class Kept:
+class ShardFixture:
     """A shard on a real core."""
 
     def __init__(self, core, settings=SETTINGS):
@@ -37,16 +37,16 @@ class Kept:
         loop = asyncio.get_running_loop()
         self.shard = Shard(settings, ClusterView(), writer, now_ms=lambda: int(loop.time() * 1000))
 
-    def join(self, member_id, group_id="g", **more):
-        request = joining(member_id, group_id, needs_member_id=False, **more)
+    def join(self, member_id, group_id="g", **fields):
+        request = joining(member_id, group_id, needs_member_id=False, **fields)
 
         def join(group, ticket, now_ms):
             return group.join(request, ticket, now_ms, f"{uuid4()}")
 
         return self.shard.execute(group_id, join)
 
-    def commit(self, group_id, offset=1, **more):
-        request = committing(offset, group_id, **more)
+    def commit(self, group_id, offset=1, **fields):
+        request = committing(offset, group_id, **fields)
         return self.shard.execute(group_id, lambda group, *rest: group.commit(request, *rest))
 
     def fetch(self, group_id):
@@ -57,51 +57,51 @@ class Kept:
 def run(test, folder, settings=SETTINGS):
     async def within_limits():
         async with asyncio.timeout(60), running_core(folder, offsets_topic()) as core:
-            await test(Kept(core, settings))
+            await test(ShardFixture(core, settings))
 
     asyncio.run(within_limits())
 
 
-def test_groups_come_with_what_they_keep_and_go_without_it(tmp_path):
-    async def test(kept):
-        assert not (await kept.fetch("nobody")).offsets
-        assert kept.shard.group_ids == []
-        await kept.commit("g")
-        assert kept.shard.group_ids == ["g"]
-        await kept.shard.execute("g", lambda group, *rest: group.delete(*rest))
-        assert kept.shard.group_ids == []
-        assert await load(kept.core, LOG) == {}
+def test_group_exists_only_while_it_has_stored_state(tmp_path):
+    async def test(fixture):
+        assert not (await fixture.fetch("unknown")).offsets
+        assert fixture.shard.group_ids == []
+        await fixture.commit("g")
+        assert fixture.shard.group_ids == ["g"]
+        await fixture.shard.execute("g", lambda group, *rest: group.delete(*rest))
+        assert fixture.shard.group_ids == []
+        assert await load(fixture.core, LOG) == {}
 
     run(test, tmp_path)
 
 
-def test_it_goes_on_with_what_the_log_has(tmp_path):
-    async def test(kept):
-        await kept.commit("g", 7)
-        other = Kept(kept.core)
-        other.shard.restore(await load(kept.core, LOG))
-        assert [one.offset for one in (await other.fetch("g")).offsets] == [7]
+def test_restored_shard_has_the_offsets_of_the_log(tmp_path):
+    async def test(fixture):
+        await fixture.commit("g", 7)
+        other = ShardFixture(fixture.core)
+        other.shard.restore(await load(fixture.core, LOG))
+        assert [offset.offset for offset in (await other.fetch("g")).offsets] == [7]
 
     run(test, tmp_path)
 
 
-def test_an_answer_shows_nothing_that_is_not_durable(tmp_path):
-    async def test(kept):
-        commit = asyncio.ensure_future(kept.commit("g", 7))
-        fetch = asyncio.ensure_future(kept.fetch("g"))
+def test_fetch_returns_only_durable_offsets(tmp_path):
+    async def test(fixture):
+        commit = asyncio.ensure_future(fixture.commit("g", 7))
+        fetch = asyncio.ensure_future(fixture.fetch("g"))
         await fetch
-        assert commit.done() or (await load(kept.core, LOG))["g"].offsets
+        assert commit.done() or (await load(fixture.core, LOG))["g"].offsets
 
     run(test, tmp_path)
 
 
-def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
-    async def test(kept):
-        await kept.join("")
-        waiting = asyncio.ensure_future(kept.join(""))
-        await parked([waiting])
-        kept.shard.close(GroupRefusal.NOT_COORDINATOR)
-        for call in (waiting, kept.fetch("g")):
+def test_closed_shard_refuses_pending_and_new_calls(tmp_path):
+    async def test(fixture):
+        await fixture.join("")
+        pending = asyncio.ensure_future(fixture.join(""))
+        await parked([pending])
+        fixture.shard.close(GroupRefusal.NOT_COORDINATOR)
+        for call in (pending, fixture.fetch("g")):
             with pytest.raises(CoordinatorRefused) as raised:
                 await call
             assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
@@ -109,27 +109,27 @@ def test_closed_it_refuses_who_waits_and_who_comes(tmp_path):
     run(test, tmp_path)
 
 
-def test_at_its_end_writes_are_answered(tmp_path):
-    async def test(kept):
-        commit = asyncio.ensure_future(kept.commit("g"))
+def test_stopped_shard_completes_writes_in_flight(tmp_path):
+    async def test(fixture):
+        commit = asyncio.ensure_future(fixture.commit("g"))
         await asyncio.sleep(0)
-        kept.shard.stop(GroupRefusal.NOT_COORDINATOR)
+        fixture.shard.stop(GroupRefusal.NOT_COORDINATOR)
         assert (await commit).refusal is None
-        await kept.shard.wait_idle()
+        await fixture.shard.wait_idle()
         with pytest.raises(CoordinatorRefused):
-            await kept.commit("g")
+            await fixture.commit("g")
 
     run(test, tmp_path)
 
 
-def test_time_passes_for_groups(tmp_path):
+def test_group_is_called_at_its_deadline(tmp_path):
     settings = GroupSettings(initial_rebalance_delay_ms=30)
 
-    async def test(kept):
-        # Answered by the timer: nobody else comes.
-        joined = await kept.join("")
+    async def test(fixture):
+        # The timer completes the join phase: no other member joins.
+        joined = await fixture.join("")
         assert joined.generation_id == 1
-        assert (await load(kept.core, LOG))["g"].stored.generation_id == 1
+        assert (await load(fixture.core, LOG))["g"].stored.generation_id == 1
 
     run(test, tmp_path, settings)
 
@@ -140,76 +140,76 @@ def refusal_of(call):
     return error.refusal
 
 
-TOO_LONG = {"group_instance_id": "x" * 40_000}
-TOO_LARGE = {"protocols": [GroupProtocol("range", b"x" * (1 << 20))]}
+LONG_INSTANCE_ID = {"group_instance_id": "x" * 40_000}
+LARGE_PROTOCOL = {"protocols": [GroupProtocol("range", b"x" * (1 << 20))]}
 
 
-@pytest.mark.parametrize("hostile", [TOO_LONG, TOO_LARGE], ids=["id", "record"])
-def test_what_cannot_be_written_is_refused_alone_as_often_as_it_comes(tmp_path, hostile):
-    async def test(kept):
-        await kept.commit("g", 7)
-        await kept.join("", "neighbour")
-        neighbour = kept.join("", "neighbour")
-        before = await load(kept.core, LOG)
+@pytest.mark.parametrize("fields", [LONG_INSTANCE_ID, LARGE_PROTOCOL], ids=["id", "record"])
+def test_call_that_cannot_be_written_is_refused_alone_each_time(tmp_path, fields):
+    async def test(fixture):
+        await fixture.commit("g", 7)
+        await fixture.join("", "neighbour")
+        neighbour = fixture.join("", "neighbour")
+        before = await load(fixture.core, LOG)
         for _ in range(3):
-            refused = kept.join("", "g", **hostile)
+            refused = fixture.join("", "g", **fields)
             assert refusal_of(refused) is GroupRefusal.UNKNOWN_SERVER_ERROR
         await parked([neighbour])
-        assert kept.failures == []
-        assert [one.offset for one in (await kept.fetch("g")).offsets] == [7]
-        assert await load(kept.core, LOG) == before
-        # The group goes on with members that can be written.
-        assert (await kept.join("", "g")).generation_id == 1
+        assert fixture.failures == []
+        assert [offset.offset for offset in (await fixture.fetch("g")).offsets] == [7]
+        assert await load(fixture.core, LOG) == before
+        # The group still accepts members that can be written.
+        assert (await fixture.join("", "g")).generation_id == 1
 
     run(test, tmp_path)
 
 
-def test_whatever_a_group_raises_it_is_again_what_its_log_says(tmp_path):
-    async def test(kept):
-        await kept.commit("g", 7)
-        first = await kept.join("", "g")
-        waiting = kept.join("", "g")
-        await parked([waiting])
+def test_group_that_raises_returns_to_the_state_of_its_log(tmp_path):
+    async def test(fixture):
+        await fixture.commit("g", 7)
+        first = await fixture.join("", "g")
+        pending = fixture.join("", "g")
+        await parked([pending])
 
         def fail(group, *rest):
             group.commit(committing(9, "g"), *rest)
             group.delete(*rest)
             raise ZeroDivisionError
 
-        assert refusal_of(kept.shard.execute("g", fail)) is GroupRefusal.UNKNOWN_SERVER_ERROR
-        assert refusal_of(waiting) is GroupRefusal.REBALANCE_IN_PROGRESS
-        assert [one.offset for one in (await kept.fetch("g")).offsets] == [7]
-        (stored,) = (await load(kept.core, LOG))["g"].stored.members
+        assert refusal_of(fixture.shard.execute("g", fail)) is GroupRefusal.UNKNOWN_SERVER_ERROR
+        assert refusal_of(pending) is GroupRefusal.REBALANCE_IN_PROGRESS
+        assert [offset.offset for offset in (await fixture.fetch("g")).offsets] == [7]
+        (stored,) = (await load(fixture.core, LOG))["g"].stored.members
         assert stored.member_id == first.member_id
-        assert (await kept.join(first.member_id, "g")).generation_id == 2
+        assert (await fixture.join(first.member_id, "g")).generation_id == 2
 
     run(test, tmp_path)
 
 
-def test_a_group_that_fails_keeps_its_timers(tmp_path):
+def test_group_that_raises_keeps_its_deadlines(tmp_path):
     settings = GroupSettings(initial_rebalance_delay_ms=0, min_session_timeout_ms=1)
 
-    async def test(kept):
-        await kept.join("", "g", session_timeout_ms=60, rebalance_timeout_ms=1)
+    async def test(fixture):
+        await fixture.join("", "g", session_timeout_ms=60, rebalance_timeout_ms=1)
 
         def fail(group, now_ms):
             group.on_deadline(now_ms + 10**6)
             raise ZeroDivisionError
 
-        kept.shard.apply("g", fail)
-        # Its only member is not heard of again.
-        (group,) = kept.shard.groups()
+        fixture.shard.apply("g", fail)
+        # The session of its only member expires.
+        (group,) = fixture.shard.groups()
         while group.describe().members:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     run(test, tmp_path, settings)
 
 
-def test_a_group_whose_members_cannot_be_restored_begins_without_them(tmp_path):
-    async def test(kept):
-        await kept.commit("g", 7)
-        await kept.join("", "h")
-        loaded = await load(kept.core, LOG)
+def test_group_with_malformed_members_is_restored_without_them(tmp_path):
+    async def test(fixture):
+        await fixture.commit("g", 7)
+        await fixture.join("", "h")
+        loaded = await load(fixture.core, LOG)
         client = GroupClient("c", "/h")
         subscription = StoredSubscription(None, None, client, (), "(", 1000, None)
         for record in (
@@ -217,11 +217,11 @@ def test_a_group_whose_members_cannot_be_restored_begins_without_them(tmp_path):
             SubscriptionRecord("g", "m", subscription),
         ):
             loaded["g"].add(record)
-        other = Kept(kept.core)
+        other = ShardFixture(fixture.core)
         other.shard.restore(loaded)
-        assert [one.offset for one in (await other.fetch("g")).offsets] == [7]
+        assert [offset.offset for offset in (await other.fetch("g")).offsets] == [7]
         assert (await other.join("", "g")).generation_id == 1
-        assert not (await load(kept.core, LOG))["g"].consumer
+        assert not (await load(fixture.core, LOG))["g"].consumer
         assert sorted(other.shard.group_ids) == ["g", "h"]
 
     run(test, tmp_path)

@@ -38,170 +38,168 @@ def run(test, folder, *topics, **settings):
     asyncio.run(within_limits())
 
 
-def placed(owner, leader_epoch, revision=2):
+def placement_change(owner, leader_epoch, revision=2):
     change = PlacementChange(OFFSETS_TOPIC_ID, 0, Placement(owner, leader_epoch))
     return ClusterChange(revision, CLUSTER_ID, placements=[change])
 
 
-def commit(to, offset=1, **more):
-    return asked(lambda: to.call(committing(offset, **more)))
+def commit(coordinators, offset=1, **fields):
+    return asked(lambda: coordinators.call(committing(offset, **fields)))
 
 
-async def waiting_for(to):
-    """A call that waits for another member of its group."""
-    await settled_alone(to)
-    waiting = to.call(joining(await new_member_id(to)))
-    await parked([waiting])
-    return waiting
+async def start_pending_join(coordinators):
+    """Starts a join that waits for another member of its group."""
+    await settled_alone(coordinators)
+    pending = coordinators.call(joining(await new_member_id(coordinators)))
+    await parked([pending])
+    return pending
 
 
 @pytest.mark.parametrize(
-    "topics", [(data_topic(),), (offsets_topic(owner="somebody else"),)], ids=["none", "other"]
+    "topics", [(data_topic(),), (offsets_topic(owner="another member"),)], ids=["none", "other"]
 )
-def test_groups_of_others_are_refused(tmp_path, topics):
-    async def test(_, to):
-        result = await to.call(committing(1))
+def test_group_of_another_owner_is_refused(tmp_path, topics):
+    async def test(_, coordinators):
+        result = await coordinators.call(committing(1))
         assert result.refusal is GroupRefusal.NOT_COORDINATOR
-        described = await to.call(DescribeGroup(GROUP))
-        assert described.refusal is GroupRefusal.NOT_COORDINATOR
+        description = await coordinators.call(DescribeGroup(GROUP))
+        assert description.refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path, *topics)
 
 
-def test_until_it_is_loaded_the_answer_is_to_come_again(tmp_path):
-    async def test(core, to):
-        assert (await commit(to)).refusal is None
-        core.apply(placed(MEMBER, 1))
-        # Loaded because of the change, not because of who asks; but that takes a moment.
-        refused = await to.call(committing(1))
+def test_call_during_the_load_is_refused_as_loading(tmp_path):
+    async def test(core, coordinators):
+        assert (await commit(coordinators)).refusal is None
+        core.apply(placement_change(MEMBER, 1))
+        # The change starts the load, which has not finished when the call arrives.
+        refused = await coordinators.call(committing(1))
         assert refused.refusal is GroupRefusal.COORDINATOR_LOAD_IN_PROGRESS
-        assert await committed(to) == 1
+        assert await committed(coordinators) == 1
 
     run(test, tmp_path)
 
 
-def test_who_waits_is_told_when_the_partition_leaves(tmp_path):
-    async def test(core, to):
-        waiting = await waiting_for(to)
-        core.apply(placed("somebody else", 1))
-        assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+def test_pending_call_is_refused_when_the_owner_changes(tmp_path):
+    async def test(core, coordinators):
+        pending = await start_pending_join(coordinators)
+        core.apply(placement_change("another member", 1))
+        assert (await pending).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await coordinators.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
 
 
-def test_who_waits_is_told_at_the_fence_of_a_move(tmp_path):
-    async def test(core, to):
-        waiting = await waiting_for(to)
+def test_pending_call_is_refused_at_the_fence_of_a_move(tmp_path):
+    async def test(core, coordinators):
+        pending = await start_pending_join(coordinators)
         log = core._registry.find(LOG)
         await core.outgoing.fence(log, 0)
-        assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
-        # The move was given up: the same owner goes on under the next epoch.
-        core.apply(placed(MEMBER, 1))
-        group = await asked(lambda: to.call(DescribeGroup(GROUP)))
+        assert (await pending).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await coordinators.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+        # The move is rolled back: the same owner continues under the next epoch.
+        core.apply(placement_change(MEMBER, 1))
+        group = await asked(lambda: coordinators.call(DescribeGroup(GROUP)))
         assert (group.state, len(group.members)) == ("Stable", 1)
 
     run(test, tmp_path)
 
 
-def test_a_write_under_way_is_in_the_log_before_the_next_epoch_loads_it(tmp_path):
-    async def test(core, to):
-        await commit(to, 1)
+def test_next_epoch_loads_the_log_after_the_write_in_flight(tmp_path):
+    async def test(core, coordinators):
+        await commit(coordinators, 1)
         for n in range(1, 20):
-            result = to.call(committing(100 + n))
-            # At another moment of the write each time.
+            result = coordinators.call(committing(100 + n))
+            # The epoch changes at another moment of the write each time.
             for _ in range(n % 7):
                 await asyncio.sleep(0)
-            core.apply(placed(MEMBER, 2 * n, revision=2 * n))
+            core.apply(placement_change(MEMBER, 2 * n, revision=2 * n))
             acknowledged = (await result).refusal is None
-            offset = await committed(to)
+            offset = await committed(coordinators)
             assert offset == 100 + n or not acknowledged
-            # What memory says is what the log says: it is loaded once more.
-            core.apply(placed(MEMBER, 2 * n + 1, revision=2 * n + 1))
-            assert await committed(to) == offset
+            # Another load shows that memory and log agree.
+            core.apply(placement_change(MEMBER, 2 * n + 1, revision=2 * n + 1))
+            assert await committed(coordinators) == offset
 
     run(test, tmp_path)
 
 
-def test_after_a_failed_write_groups_are_what_the_log_has(tmp_path, monkeypatch):
-    async def test(core, to):
-        await commit(to, 1)
-        real = core.append
+def test_failed_write_reloads_the_groups_from_the_log(tmp_path, monkeypatch):
+    async def test(core, coordinators):
+        await commit(coordinators, 1)
+        append = core.append
 
-        def failing(appends, *, acks):
+        def fail(appends, *, acks):
             future = asyncio.get_running_loop().create_future()
             future.set_result([AppendResult(refusal=Refusal.KAFKA_STORAGE_ERROR) for _ in appends])
             return future
 
-        monkeypatch.setattr(core, "append", failing)
-        refused = await to.call(committing(2))
+        monkeypatch.setattr(core, "append", fail)
+        refused = await coordinators.call(committing(2))
         assert refused.refusal is GroupRefusal.COORDINATOR_NOT_AVAILABLE
-        monkeypatch.setattr(core, "append", real)
-        assert await committed(to) == 1
-        assert (await commit(to, 3)).refusal is None
+        monkeypatch.setattr(core, "append", append)
+        assert await committed(coordinators) == 1
+        assert (await commit(coordinators, 3)).refusal is None
 
     run(test, tmp_path)
 
 
-def test_a_topic_that_was_made_again_begins_without_groups(tmp_path):
-    async def test(core, to):
-        await commit(to, 1)
-        again = replace(offsets_topic(partitions=1), topic_id=b"another offsets.")
-        core.apply(snapshot(again, data_topic(), revision=2))
-        assert await committed(to) == -1
+def test_recreated_topic_has_no_groups(tmp_path):
+    async def test(core, coordinators):
+        await commit(coordinators, 1)
+        recreated = replace(offsets_topic(partitions=1), topic_id=b"another offsets.")
+        core.apply(snapshot(recreated, data_topic(), revision=2))
+        assert await committed(coordinators) == -1
 
     run(test, tmp_path)
 
 
-def test_at_its_end_everybody_is_told(tmp_path):
-    async def test(_, to):
-        waiting = await waiting_for(to)
-        await to.drain()
-        assert (await waiting).refusal is GroupRefusal.NOT_COORDINATOR
-        assert (await to.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
+def test_drain_refuses_pending_and_new_calls(tmp_path):
+    async def test(_, coordinators):
+        pending = await start_pending_join(coordinators)
+        await coordinators.drain()
+        assert (await pending).refusal is GroupRefusal.NOT_COORDINATOR
+        assert (await coordinators.call(committing(1))).refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
 
 
 @pytest.mark.parametrize("step", ["load", "restore"])
-def test_a_bug_in_loading_does_not_leave_groups_loading_for_good(
-    tmp_path, monkeypatch, caplog, step
-):
-    async def test(core, to):
-        assert (await commit(to)).refusal is None
+def test_exception_while_loading_is_retried(tmp_path, monkeypatch, caplog, step):
+    async def test(core, coordinators):
+        assert (await commit(coordinators)).refusal is None
         monkeypatch.setattr(shards, "_RETRY_S_MAX", 0.001)
         failures = [ZeroDivisionError("a bug")]
-        where, name = (shards, "load") if step == "load" else (shards.Shard, "restore")
-        done = getattr(where, name)
+        owner, name = (shards, "load") if step == "load" else (shards.Shard, "restore")
+        original = getattr(owner, name)
 
-        def fail_once(*given):
+        def fail_once(*args):
             if failures:
                 raise failures.pop()
-            return done(*given)
+            return original(*args)
 
-        monkeypatch.setattr(where, name, fail_once)
-        core.apply(placed(MEMBER, 1))
-        assert await committed(to) == 1
+        monkeypatch.setattr(owner, name, fail_once)
+        core.apply(placement_change(MEMBER, 1))
+        assert await committed(coordinators) == 1
         assert not failures
 
     run(test, tmp_path)
     assert "failed to load the groups" in caplog.text
 
 
-def test_a_record_is_as_large_as_the_topic_allows_now(tmp_path):
-    """One that is larger is refused by itself; the log would refuse everything beside it too."""
+def test_record_over_the_current_limit_is_refused_alone(tmp_path):
+    """Only the record that is too large is refused: the log would refuse its whole batch."""
 
-    async def test(core, to):
-        assert (await commit(to, 1)).refusal is None
-        long = "x" * 500
-        assert (await commit(to, 2, metadata=long)).refusal is None
+    async def test(core, coordinators):
+        assert (await commit(coordinators, 1)).refusal is None
+        metadata = "x" * 500
+        assert (await commit(coordinators, 2, metadata=metadata)).refusal is None
         small = replace(offsets_topic(partitions=1), configs={"max.message.bytes": "300"})
         core.apply(ClusterChange(2, CLUSTER_ID, topics=[small]))
-        neighbour = to.call(committing(3, "another-group"))
-        refused = await to.call(committing(3, metadata=long))
+        neighbour = coordinators.call(committing(3, "another-group"))
+        refused = await coordinators.call(committing(3, metadata=metadata))
         assert refused.refusal is GroupRefusal.UNKNOWN_SERVER_ERROR
         assert (await neighbour).refusal is None
-        assert await committed(to) == 2
+        assert await committed(coordinators) == 2
 
     run(test, tmp_path)

@@ -16,8 +16,8 @@ def run(test):
     asyncio.run(within_limits())
 
 
-async def until(holds):
-    while not holds():  # noqa: ASYNC110
+async def wait_until(condition):
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 
 
@@ -25,45 +25,45 @@ def test_groups_are_called_in_the_order_of_their_deadlines():
     async def test(deadlines, due):
         for group_id, deadline_ms in (("c", 30), ("a", 10), ("b", 20)):
             deadlines.schedule(group_id, deadline_ms)
-        await until(lambda: len(due) == 3)
+        await wait_until(lambda: len(due) == 3)
         assert due == ["a", "b", "c"]
 
     run(test)
 
 
-def test_a_group_is_called_once_however_often_it_says_when():
+def test_group_is_called_once_after_several_schedules():
     async def test(deadlines, due):
         for deadline_ms in (50, 20, 80, 20, 30):
             deadlines.schedule("a", deadline_ms)
         deadlines.schedule("last", 120)
-        await until(lambda: "last" in due)
+        await wait_until(lambda: "last" in due)
         assert due == ["a", "last"]
 
     run(test)
 
 
-def test_who_does_not_want_to_be_called_is_not():
+def test_group_without_a_deadline_is_not_called():
     async def test(deadlines, due):
         deadlines.schedule("a", 10)
         deadlines.schedule("a", None)
         deadlines.schedule("b", 20)
-        await until(lambda: "b" in due)
+        await wait_until(lambda: "b" in due)
         assert due == ["b"]
         deadlines.schedule("a", 30)
-        await until(lambda: "a" in due)
+        await wait_until(lambda: "a" in due)
 
     run(test)
 
 
-def test_everybody_is_put_off_while_the_loop_was_busy_and_then_called_again():
-    async def story():
+def test_grace_postpones_all_deadlines():
+    async def scenario():
         loop, due = asyncio.get_running_loop(), []
         deadlines = DeadlineQueue(
             lambda: int(loop.time() * 1000), due.append, grace_s=lambda: max(0, 3.0 - loop.time())
         )
         deadlines.schedule("a", 1000)
         deadlines.schedule("b", 2000)
-        # Heard of meanwhile: a later deadline costs nothing, and none at all is none.
+        # A group that cancels its deadline meanwhile is not called.
         await asyncio.sleep(2.5)
         deadlines.schedule("b", None)
         await asyncio.sleep(0.4)
@@ -71,11 +71,11 @@ def test_everybody_is_put_off_while_the_loop_was_busy_and_then_called_again():
         await asyncio.sleep(0.2)
         assert due == ["a"]
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
-def test_a_loop_that_is_late_all_the_time_does_not_put_off_for_ever():
-    async def story():
+def test_permanent_grace_does_not_postpone_deadlines_permanently():
+    async def scenario():
         loop, due = asyncio.get_running_loop(), []
         deadlines = DeadlineQueue(lambda: int(loop.time() * 1000), due.append, grace_s=lambda: 0.4)
         deadlines.schedule("a", 1000)
@@ -84,10 +84,10 @@ def test_a_loop_that_is_late_all_the_time_does_not_put_off_for_ever():
         await asyncio.sleep(0.2)
         assert due == ["a"]
 
-    run_in_virtual_time(story())
+    run_in_virtual_time(scenario())
 
 
-def test_nobody_is_called_after_the_end():
+def test_closed_queue_calls_no_group():
     async def test(deadlines, due):
         deadlines.schedule("a", 0)
         deadlines.close()

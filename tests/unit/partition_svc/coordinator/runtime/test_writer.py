@@ -23,8 +23,8 @@ LOG = LogId(OFFSETS_TOPIC_ID, 0)
 REPLY = HeartbeatTaken()
 
 
-class Written:
-    """A writing on a real core, and what it says of failures."""
+class WriterFixture:
+    """A writer on a real core. `failures`: the refusals that it reported."""
 
     def __init__(self, core, leader_epoch=0, batch_bytes_max=1 << 20):
         self.core = core
@@ -37,17 +37,17 @@ class Written:
             on_failed=self.failures.append,
         )
 
-    def take(self, group_id, *records):
-        """The future of the reply."""
-        ticket = ReplyFuture()
-        self.writer.write(group_id, CoordinatorResult(0, [(ticket, REPLY)], list(records)))
-        return ticket
+    def write(self, group_id, *records):
+        """Writes records of a group; returns the future of the reply."""
+        reply = ReplyFuture()
+        self.writer.write(group_id, CoordinatorResult(0, [(reply, REPLY)], list(records)))
+        return reply
 
 
-def run(test, folder, **more):
+def run(test, folder, **settings):
     async def within_limits():
         async with asyncio.timeout(60), running_core(folder, offsets_topic()) as core:
-            await test(Written(core, **more))
+            await test(WriterFixture(core, **settings))
 
     asyncio.run(within_limits())
 
@@ -56,31 +56,31 @@ def record(offset=1, group_id="g", metadata=""):
     return OffsetRecord(group_id, "t", 0, StoredOffset(offset, -1, metadata, 0))
 
 
-def test_who_has_nothing_to_write_is_answered_at_once_unless_his_group_has(tmp_path):
-    async def test(written):
-        writes = written.take("g", record())
-        same, other = written.take("g"), written.take("h")
-        assert other.done()
-        assert not same.done()
-        await writes
-        assert same.done()
-        # Also while the write is on its way.
-        writes = written.take("g", record())
+def test_reply_without_records_is_immediate_unless_its_group_has_pending_writes(tmp_path):
+    async def test(fixture):
+        write = fixture.write("g", record())
+        same_group, other_group = fixture.write("g"), fixture.write("h")
+        assert other_group.done()
+        assert not same_group.done()
+        await write
+        assert same_group.done()
+        # The same holds while the write is in flight.
+        write = fixture.write("g", record())
         await asyncio.sleep(0)
-        same = written.take("g")
-        assert not same.done()
-        await writes
-        assert same.result() is REPLY
+        same_group = fixture.write("g")
+        assert not same_group.done()
+        await write
+        assert same_group.result() is REPLY
 
     run(test, tmp_path)
 
 
-def test_what_comes_in_one_turn_is_one_batch_in_order(tmp_path):
-    async def test(written):
-        tickets = [written.take(f"group-{n % 7}", record(n, f"group-{n % 7}")) for n in range(70)]
-        await asyncio.gather(*tickets)
-        assert len(await read_everything(written.core, LOG)) == 1
-        loaded = await load(written.core, LOG)
+def test_writes_of_one_loop_iteration_are_one_batch_in_order(tmp_path):
+    async def test(fixture):
+        replies = [fixture.write(f"group-{n % 7}", record(n, f"group-{n % 7}")) for n in range(70)]
+        await asyncio.gather(*replies)
+        assert len(await read_everything(fixture.core, LOG)) == 1
+        loaded = await load(fixture.core, LOG)
         assert [loaded[f"group-{n}"].offsets["t"][0].offset for n in range(7)] == list(
             range(63, 70)
         )
@@ -88,113 +88,113 @@ def test_what_comes_in_one_turn_is_one_batch_in_order(tmp_path):
     run(test, tmp_path)
 
 
-def test_what_comes_during_a_write_goes_together_with_the_next(tmp_path):
-    async def test(written):
-        tickets = [written.take("first", record())]
+def test_writes_during_a_write_share_the_next_batch(tmp_path):
+    async def test(fixture):
+        replies = [fixture.write("first", record())]
         await asyncio.sleep(0)
-        tickets += [written.take(f"later-{n}", record()) for n in range(5)]
-        await asyncio.gather(*tickets)
-        assert len(await read_everything(written.core, LOG)) == 2
+        replies += [fixture.write(f"later-{n}", record()) for n in range(5)]
+        await asyncio.gather(*replies)
+        assert len(await read_everything(fixture.core, LOG)) == 2
 
     run(test, tmp_path)
 
 
-def test_batches_are_not_larger_than_the_topic_takes(tmp_path):
-    async def test(written):
-        await written.take("g", *(record(n) for n in range(100)))
-        batches = await read_everything(written.core, LOG)
+def test_batches_are_not_larger_than_the_topic_allows(tmp_path):
+    async def test(fixture):
+        await fixture.write("g", *(record(n) for n in range(100)))
+        batches = await read_everything(fixture.core, LOG)
         assert len(batches) > 3
-        assert all(len(one) <= 2000 for one in batches)
+        assert all(len(batch) <= 2000 for batch in batches)
 
     run(test, tmp_path, batch_bytes_max=2000)
 
 
-def test_what_one_call_came_to_is_in_one_batch(tmp_path):
-    async def test(written):
+def test_records_of_one_call_are_in_one_batch(tmp_path):
+    async def test(fixture):
         sizes = [2, 6, 20, 6, 6, 1]
-        tickets = [
-            written.take(
+        replies = [
+            fixture.write(
                 f"group-{number}", *(record(n, metadata="x" * 25_000) for n in range(size))
             )
             for number, size in enumerate(sizes)
         ]
-        await asyncio.gather(*tickets)
-        batches = await read_everything(written.core, LOG)
-        counts = [header.record_count for one in batches for _, header in iter_batches(one)]
+        await asyncio.gather(*replies)
+        batches = await read_everything(fixture.core, LOG)
+        counts = [header.record_count for batch in batches for _, header in iter_batches(batch)]
         assert counts == [8, 20, 6, 7]
 
     run(test, tmp_path)
 
 
-def test_a_caller_that_went_away_is_not_told(tmp_path):
-    async def test(written):
-        gone, other = written.take("g", record()), written.take("g", record(2))
-        gone.cancel()
+def test_cancelled_reply_does_not_disturb_other_writes(tmp_path):
+    async def test(fixture):
+        cancelled, other = fixture.write("g", record()), fixture.write("g", record(2))
+        cancelled.cancel()
         assert await other is REPLY
-        assert (await load(written.core, LOG))["g"].offsets["t"][0].offset == 2
+        assert (await load(fixture.core, LOG))["g"].offsets["t"][0].offset == 2
 
     run(test, tmp_path)
 
 
-def test_with_another_epoch_everybody_is_refused_and_it_is_told_once(tmp_path):
-    async def test(written):
-        first = written.take("g", record())
+def test_mismatched_leader_epoch_refuses_all_writes_and_reports_one_failure(tmp_path):
+    async def test(fixture):
+        first = fixture.write("g", record())
         await asyncio.sleep(0)
-        second = written.take("g", record())
-        for ticket in (first, second, written.take("h", record())):
+        second = fixture.write("g", record())
+        for reply in (first, second, fixture.write("h", record())):
             with pytest.raises(CoordinatorRefused) as raised:
-                await ticket
+                await reply
             assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
         with pytest.raises(CoordinatorRefused):
-            await written.take("g")
-        assert written.failures == [GroupRefusal.NOT_COORDINATOR]
-        await written.writer.wait_idle()
-        assert not await read_everything(written.core, LOG)
+            await fixture.write("g")
+        assert fixture.failures == [GroupRefusal.NOT_COORDINATOR]
+        await fixture.writer.wait_idle()
+        assert not await read_everything(fixture.core, LOG)
 
     run(test, tmp_path, leader_epoch=7)
 
 
-def test_closing_refuses_what_waits_and_answers_what_is_on_its_way_by_its_outcome(tmp_path):
-    async def test(written):
-        under_way = written.take("g", record(1))
+def test_close_refuses_queued_writes_and_completes_the_write_in_flight(tmp_path):
+    async def test(fixture):
+        in_flight = fixture.write("g", record(1))
         await asyncio.sleep(0)
-        waiting = written.take("g", record(2))
-        written.writer.close(GroupRefusal.NOT_COORDINATOR)
-        assert isinstance(waiting.exception(), CoordinatorRefused)
-        assert not under_way.done()
-        await written.writer.wait_idle()
-        assert under_way.result() is REPLY
-        assert (await load(written.core, LOG))["g"].offsets["t"][0].offset == 1
-        assert not written.failures
+        queued = fixture.write("g", record(2))
+        fixture.writer.close(GroupRefusal.NOT_COORDINATOR)
+        assert isinstance(queued.exception(), CoordinatorRefused)
+        assert not in_flight.done()
+        await fixture.writer.wait_idle()
+        assert in_flight.result() is REPLY
+        assert (await load(fixture.core, LOG))["g"].offsets["t"][0].offset == 1
+        assert not fixture.failures
 
     run(test, tmp_path)
 
 
-def test_a_service_that_stops_is_not_the_coordinator_any_more(tmp_path):
-    async def test(written):
-        await written.core.drain()
+def test_write_to_a_drained_core_is_refused_as_not_coordinator(tmp_path):
+    async def test(fixture):
+        await fixture.core.drain()
         with pytest.raises(CoordinatorRefused) as raised:
-            await written.take("g", record())
+            await fixture.write("g", record())
         assert raised.value.refusal is GroupRefusal.NOT_COORDINATOR
 
     run(test, tmp_path)
 
 
-def test_a_record_that_fits_into_no_batch_is_not_taken(tmp_path):
-    async def test(written):
+def test_record_larger_than_a_batch_raises(tmp_path):
+    async def test(fixture):
         with pytest.raises(RecordTooLarge, match="5000"):
-            written.take("g", record(), record(metadata="x" * 5000))
-        assert await written.take("g", record(metadata="x" * 4500)) is REPLY
-        assert written.failures == []
+            fixture.write("g", record(), record(metadata="x" * 5000))
+        assert await fixture.write("g", record(metadata="x" * 4500)) is REPLY
+        assert fixture.failures == []
 
     run(test, tmp_path, batch_bytes_max=5000)
 
 
-def test_what_has_no_bytes_is_not_taken(tmp_path):
-    async def test(written):
+def test_record_that_cannot_be_encoded_raises(tmp_path):
+    async def test(fixture):
         with pytest.raises(MalformedRecord):
-            written.take("g", record(), GroupRecord("x" * 40000, None))
-        await written.writer.wait_idle()
-        assert not await read_everything(written.core, LOG)
+            fixture.write("g", record(), GroupRecord("x" * 40000, None))
+        await fixture.writer.wait_idle()
+        assert not await read_everything(fixture.core, LOG)
 
     run(test, tmp_path)
