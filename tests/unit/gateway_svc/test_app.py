@@ -122,16 +122,16 @@ def test_a_gateway_serves_clients_once_the_cluster_is_known(tmp_path):
             ) as (gateway, ready, _):
                 await until(lambda: ready.reported == [True])
                 (known,) = core.view.gateways
-                assert [(one.listener, one.host) for one in known.endpoints] == [
+                assert [(endpoint.listener, endpoint.host) for endpoint in known.endpoints] == [
                     ("INTERNAL", "127.0.0.1"),
                     ("EXTERNAL", "kafka.example"),
                 ]
                 client = await Client.of(gateway, "INTERNAL")
                 answer = await client.ask(METADATA, MetadataRequest(topics=[]), 9)
                 assert answer.cluster_id == core.view.cluster_id
-                assert [(one.node_id, one.host, one.port) for one in answer.brokers] == [
-                    (4, "127.0.0.1", gateway.addresses["INTERNAL"].port)
-                ]
+                assert [
+                    (broker.node_id, broker.host, broker.port) for broker in answer.brokers
+                ] == [(4, "127.0.0.1", gateway.addresses["INTERNAL"].port)]
                 client.writer.close()
 
     run(scenario)
@@ -352,20 +352,25 @@ def test_clients_of_a_listener_get_the_addresses_of_all_gateways_for_it(listener
                 bound = next(one for one in gateway._listeners if one.name == listener)
                 client = Client(*await asyncio.open_connection("127.0.0.1", bound.port))
                 listed = await client.ask(METADATA, MetadataRequest(topics=None), 12)
-                assert [(one.node_id, one.host, one.port, one.rack) for one in listed.brokers] == [
+                assert [
+                    (broker.node_id, broker.host, broker.port, broker.rack)
+                    for broker in listed.brokers
+                ] == [
                     told(0),
                     told(1),
                 ]
                 described = await client.ask(DESCRIBE_CLUSTER, DescribeClusterRequest(), 0)
                 assert [
-                    (one.broker_id, one.host, one.port, one.rack) for one in described.brokers
+                    (broker.broker_id, broker.host, broker.port, broker.rack)
+                    for broker in described.brokers
                 ] == [told(0), told(1)]
                 fetched = await client.ask(FETCH, _poll_by_id(listed.topics[0].topic_id), 16)
                 (partition,) = fetched.responses[0].partitions
                 assert partition.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER
                 named = told(partition.current_leader.leader_id)
                 assert [
-                    (one.node_id, one.host, one.port, one.rack) for one in fetched.node_endpoints
+                    (endpoint.node_id, endpoint.host, endpoint.port, endpoint.rack)
+                    for endpoint in fetched.node_endpoints
                 ] == [named]
                 client.writer.close()
 

@@ -54,7 +54,7 @@ from gateway_svc.wire.apis.sync_group import SyncGroupRequest
 from gateway_svc.wire.codec import decode, encode
 from tests.support.wire.batches import record_batch
 from tests.support.wire.records import numbered
-from tests.unit.gateway_svc.handlers.world import ORDERS, PEER, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, PEER, FakeCluster
 
 #: A request of each API that makes sense in every version.
 REQUESTS = {
@@ -171,9 +171,9 @@ REQUESTS = {
 }
 
 EVERY_VERSION = [
-    pytest.param(key, version, id=f"{one.api.name} v{version}")
-    for key, one in sorted(ROUTES.items())
-    for version in range(one.api.version_min, one.api.version_max + 1)
+    pytest.param(key, version, id=f"{item.api.name} v{version}")
+    for key, item in sorted(ROUTES.items())
+    for version in range(item.api.version_min, item.api.version_max + 1)
 ]
 
 
@@ -185,13 +185,13 @@ def frame(key: int, version: int) -> bytes:
 
 
 async def response_bytes(sent: bytes) -> bytes:
-    world = World()
-    world.coordinators.answers |= {
+    cluster = FakeCluster()
+    cluster.coordinators.replies |= {
         DescribeGroup: DescribedGroup("g"),
         DeleteGroup: GroupResult("g"),
         DescribeConsumerGroup: DescribedConsumerGroup("g"),
     }
-    reply = Dispatcher(ROUTES, world.backends).connect(PEER)(sent)
+    reply = Dispatcher(ROUTES, cluster.backends).connect(PEER)(sent)
     if isinstance(reply, Deferred):
         reply = reply.start()
     if isinstance(reply, PendingResponse):
@@ -216,9 +216,9 @@ def test_every_advertised_version_is_answered_without_a_bug(key, version, caplog
 def test_api_versions_advertises_exactly_the_routes():
     data = asyncio.run(response_bytes(frame(API_VERSIONS.key, 0)))
     response, _ = decode(API_VERSIONS.response, data, 8, 0, False)
-    advertised = {one.api_key: (one.min_version, one.max_version) for one in response.api_keys}
+    advertised = {api.api_key: (api.min_version, api.max_version) for api in response.api_keys}
     assert advertised == {
-        key: (one.api.version_min, one.api.version_max) for key, one in ROUTES.items()
+        key: (item.api.version_min, item.api.version_max) for key, item in ROUTES.items()
     }
 
 

@@ -7,46 +7,46 @@ from common.ports.metadata import TopicRefusal, TopicResult
 from common.ports.unavailable import BackendUnavailable
 from gateway_svc.cluster.auto_create import create_missing
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
-def missing(world: World, *names: str, is_allowed: bool = True) -> dict[str, ErrorCode]:
-    return asyncio.run(create_missing(names, world.context(9), is_allowed=is_allowed))
+def missing(cluster: FakeCluster, *names: str, is_allowed: bool = True) -> dict[str, ErrorCode]:
+    return asyncio.run(create_missing(names, cluster.context(9), is_allowed=is_allowed))
 
 
 def test_existing_topics_are_not_created():
-    world = World()
-    assert missing(world, "orders", "payments") == {}
-    assert not world.metadata.created
+    cluster = FakeCluster()
+    assert missing(cluster, "orders", "payments") == {}
+    assert not cluster.metadata.created
 
 
 def test_missing_topics_are_created_in_one_call_with_default_partitions():
-    world = World()
-    missing(world, "a", "orders", "b", "no/slash", "__transaction_state")
-    assert [(topic.name, topic.partition_count) for topic in world.metadata.created] == [
+    cluster = FakeCluster()
+    missing(cluster, "a", "orders", "b", "no/slash", "__transaction_state")
+    assert [(topic.name, topic.partition_count) for topic in cluster.metadata.created] == [
         ("a", -1),
         ("b", -1),
     ]
-    assert world.metadata.timeout_ms == world.backends.settings.auto_create_timeout_ms
+    assert cluster.metadata.timeout_ms == cluster.backends.settings.auto_create_timeout_ms
 
 
 def test_a_topic_that_was_created_meanwhile_is_not_available_yet():
-    world = World()
-    world.metadata.results = [TopicResult("a", refusal=TopicRefusal.TOPIC_ALREADY_EXISTS)]
-    assert missing(world, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
+    cluster = FakeCluster()
+    cluster.metadata.results = [TopicResult("a", refusal=TopicRefusal.TOPIC_ALREADY_EXISTS)]
+    assert missing(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
 
 
 def test_a_topic_that_no_member_can_own_is_not_available_yet():
-    world = World()
-    world.metadata.results = [TopicResult("a", refusal=TopicRefusal.NO_OWNER)]
-    assert missing(world, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
+    cluster = FakeCluster()
+    cluster.metadata.results = [TopicResult("a", refusal=TopicRefusal.NO_OWNER)]
+    assert missing(cluster, "a") == {"a": ErrorCode.LEADER_NOT_AVAILABLE}
 
 
 def test_the_topic_of_groups_is_created_as_the_first_group_would_create_it():
-    world = World()
-    missing(world, OFFSETS_TOPIC, "a")
-    assert world.view.topic(OFFSETS_TOPIC) is not None
-    by_name = {topic.name: topic for topic in world.metadata.created}
+    cluster = FakeCluster()
+    missing(cluster, OFFSETS_TOPIC, "a")
+    assert cluster.view.topic(OFFSETS_TOPIC) is not None
+    by_name = {topic.name: topic for topic in cluster.metadata.created}
     assert by_name[OFFSETS_TOPIC].partition_count == 5
     assert by_name[OFFSETS_TOPIC].configs["cleanup.policy"] == "compact"
     assert by_name["a"].configs == {}
@@ -54,13 +54,13 @@ def test_the_topic_of_groups_is_created_as_the_first_group_would_create_it():
 
 @pytest.mark.parametrize("settings", [{}, {"auto_create_topics_enable": False}])
 def test_the_topic_of_groups_is_not_created_unless_topics_may_be(settings):
-    world = World(**settings)
-    found = missing(world, OFFSETS_TOPIC, is_allowed=bool(settings))
+    cluster = FakeCluster(**settings)
+    found = missing(cluster, OFFSETS_TOPIC, is_allowed=bool(settings))
     assert found == {OFFSETS_TOPIC: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
-    assert not world.metadata.created
+    assert not cluster.metadata.created
 
 
 def test_the_topic_of_groups_is_not_available_yet_if_its_creation_fails():
-    world = World()
-    world.metadata.error = BackendUnavailable("gone")
-    assert missing(world, OFFSETS_TOPIC) == {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}
+    cluster = FakeCluster()
+    cluster.metadata.error = BackendUnavailable("gone")
+    assert missing(cluster, OFFSETS_TOPIC) == {OFFSETS_TOPIC: ErrorCode.LEADER_NOT_AVAILABLE}

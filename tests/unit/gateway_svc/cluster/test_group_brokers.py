@@ -2,27 +2,27 @@ from common.cluster.group_partitions import group_partition
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import ClusterChange, Endpoint, Gateway, Placement, Topic
 from gateway_svc.cluster.group_brokers import GroupBrokers
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 GROUPS = [f"group {number}" for number in range(60)]
 
 
-def own(world, **circumstances):
-    brokers = GroupBrokers(world.context(5, **circumstances))
+def own(cluster, **circumstances):
+    brokers = GroupBrokers(cluster.context(5, **circumstances))
     return {group_id for group_id in GROUPS if brokers.is_own(group_id)}
 
 
 def test_is_own_agrees_with_the_coordinator():
-    world = World()
-    brokers = GroupBrokers(world.context(5))
+    cluster = FakeCluster()
+    brokers = GroupBrokers(cluster.context(5))
     for group_id in GROUPS:
         assert brokers.is_own(group_id) == (brokers.coordinator(group_id).node_id == 1)
-    assert 0 < len(own(world)) < len(GROUPS)
-    assert own(world) == own(world, client_id="app,rack=rack-b")
+    assert 0 < len(own(cluster)) < len(GROUPS)
+    assert own(cluster) == own(cluster, client_id="app,rack=rack-b")
 
 
 def test_each_group_is_own_to_one_gateway():
-    ours, theirs = World(), World(node_id=2)
+    ours, theirs = FakeCluster(), FakeCluster(node_id=2)
     theirs.backends.addresses["INTERNAL"] = ours.backends.addresses["INTERNAL"]._replace(
         host="gateway-2"
     )
@@ -31,17 +31,17 @@ def test_each_group_is_own_to_one_gateway():
 
 
 def test_gateways_behind_one_address_share_their_groups():
-    world = World()
+    cluster = FakeCluster()
     behind = (Gateway(0, (Endpoint("INTERNAL", "gateway-1", 9092),)),)
-    world.view.apply(ClusterChange(2, "c", gateways=behind, gateways_gone=(2,)))
-    assert own(world) == set(GROUPS)
+    cluster.view.apply(ClusterChange(2, "c", gateways=behind, gateways_gone=(2,)))
+    assert own(cluster) == set(GROUPS)
 
 
 def test_coordinators_depend_on_the_partition_count_of_the_topic():
-    world = World(offsets_topic_num_partitions=50)
+    cluster = FakeCluster(offsets_topic_num_partitions=50)
     topic = Topic(bytes(16), OFFSETS_TOPIC, (Placement("p-0", 0),) * 3)
-    world.view.apply(ClusterChange(2, "c", topics=(topic,)))
-    brokers = GroupBrokers(world.context(5))
+    cluster.view.apply(ClusterChange(2, "c", topics=(topic,)))
+    brokers = GroupBrokers(cluster.context(5))
     leaders = {
         (group_partition(group_id, 3), brokers.coordinator(group_id).node_id) for group_id in GROUPS
     }

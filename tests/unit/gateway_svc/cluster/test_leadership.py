@@ -83,6 +83,6 @@ def test_replicas_include_a_gateway_of_every_rack(rack):
 def test_gateways_in_one_rack_are_one_replica():
     one_rack = [broker._replace(rack="a") for broker in A_AND_B]
     assert all(
-        one.replicas == (one.leader,)
-        for one in LeaderAssignment(one_rack, "a").topic_leaders(TOPIC, 9)
+        topic_leader.replicas == (topic_leader.leader,)
+        for topic_leader in LeaderAssignment(one_rack, "a").topic_leaders(TOPIC, 9)
     )

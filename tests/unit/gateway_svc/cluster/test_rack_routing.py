@@ -8,6 +8,7 @@ from gateway_svc.handlers.fetch.handler import fetch
 from gateway_svc.handlers.metadata import metadata
 from gateway_svc.wire.apis.metadata import MetadataRequest, MetadataRequestTopic
 from gateway_svc.wire.error_code import ErrorCode
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 from tests.unit.gateway_svc.handlers.fetch.test_handler import (
     answers,
     asked,
@@ -15,76 +16,84 @@ from tests.unit.gateway_svc.handlers.fetch.test_handler import (
     orders,
     request,
 )
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
 
 # This gateway, 1, is in rack-a, and 2 is in rack-b.
 
 
 @pytest.mark.parametrize("rack", ["", "rack-a", "rack-z"])
 def test_a_gateway_serves_racks_without_another_gateway_itself(rack):
-    world = World()
-    assert preferred_replica(rack, world.context(11)) is None
-    response = world.ask(fetch, request(orders(asked(0)), rack_id=rack), 11)
+    cluster = FakeCluster()
+    assert preferred_replica(rack, cluster.context(11)) is None
+    response = cluster.send(fetch, request(orders(asked(0)), rack_id=rack), 11)
     assert one_answer(response).records == [b"batch"]
     assert one_answer(response).preferred_read_replica == -1
 
 
 def test_a_gateway_names_the_preferred_replica_without_reading():
-    world = World()
-    response = world.ask(fetch, request(orders(asked(1), asked(2)), rack_id="rack-b"), 11)
-    assert not world.partitions.fetches
-    for one in response.responses[0].partitions:
-        assert (one.error_code, one.preferred_read_replica) == (ErrorCode.NONE, 2)
-        assert (one.log_start_offset, one.high_watermark, one.last_stable_offset) == (3, 10, 10)
-        assert not one.records
+    cluster = FakeCluster()
+    response = cluster.send(fetch, request(orders(asked(1), asked(2)), rack_id="rack-b"), 11)
+    assert not cluster.partitions.fetches
+    for partition in response.responses[0].partitions:
+        assert (partition.error_code, partition.preferred_read_replica) == (ErrorCode.NONE, 2)
+        assert (
+            partition.log_start_offset,
+            partition.high_watermark,
+            partition.last_stable_offset,
+        ) == (3, 10, 10)
+        assert not partition.records
 
 
 def test_a_gateway_without_the_listener_is_not_preferred():
-    world = World()
+    cluster = FakeCluster()
     far = Gateway(3, (Endpoint("EXTERNAL", "kafka3.example", 9094),), "rack-c")
-    world.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
-    assert preferred_replica("rack-c", world.context(11)) is None
-    assert preferred_replica("rack-c", world.context(11, listener="EXTERNAL")) is not None
+    cluster.view.apply(ClusterChange(2, "the-cluster", gateways=(far,)))
+    assert preferred_replica("rack-c", cluster.context(11)) is None
+    assert preferred_replica("rack-c", cluster.context(11, listener="EXTERNAL")) is not None
 
 
 def test_a_gateway_that_is_gone_is_not_preferred():
-    world = World()
-    world.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
-    assert preferred_replica("rack-b", world.context(11)) is None
+    cluster = FakeCluster()
+    cluster.view.apply(ClusterChange(2, "the-cluster", gateways_gone=(2,)))
+    assert preferred_replica("rack-b", cluster.context(11)) is None
 
 
 def test_the_preferred_replica_is_a_replica_in_metadata():
     # Java's consumer reads from no other (Cluster.nodeIfOnline).
-    world = World()
+    cluster = FakeCluster()
     asked_for = MetadataRequest(topics=[MetadataRequestTopic(name="orders")])
-    (topic,) = world.ask(metadata, asked_for, 13).topics
-    response = world.ask(fetch, request(orders(asked(0), asked(1), asked(2)), rack_id="rack-b"), 12)
-    for one in response.responses[0].partitions:
-        assert one.preferred_read_replica in topic.partitions[one.partition_index].replica_nodes
+    (topic,) = cluster.send(metadata, asked_for, 13).topics
+    response = cluster.send(
+        fetch, request(orders(asked(0), asked(1), asked(2)), rack_id="rack-b"), 12
+    )
+    for partition in response.responses[0].partitions:
+        assert (
+            partition.preferred_read_replica
+            in topic.partitions[partition.partition_index].replica_nodes
+        )
 
 
 def test_unknown_partitions_have_their_error_without_a_preferred_replica():
-    world = World()
-    response = world.ask(fetch, request(orders(asked(9), asked(0)), rack_id="rack-b"), 11)
+    cluster = FakeCluster()
+    response = cluster.send(fetch, request(orders(asked(9), asked(0)), rack_id="rack-b"), 11)
     assert answers(response) == [
         ("orders", 9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
         ("orders", 0, ErrorCode.NONE),
     ]
-    world.ask(fetch, request(orders(asked(9)), rack_id="rack-b"), 11)
+    cluster.send(fetch, request(orders(asked(9)), rack_id="rack-b"), 11)
     # An empty list would ask for every log that there is.
-    assert world.partitions.described == [LogId(ORDERS.topic_id, 0)]
+    assert cluster.partitions.described == [LogId(ORDERS.topic_id, 0)]
 
 
 def test_a_refusal_of_the_owner_becomes_its_error():
-    world = World()
+    cluster = FakeCluster()
     log = LogId(ORDERS.topic_id, 0)
-    world.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
-    response = world.ask(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
+    cluster.partitions.descriptions = [LogDescription(log, refusal=Refusal.NOT_OWNER)]
+    response = cluster.send(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
     assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]
 
 
 def test_an_unavailable_owner_is_a_retriable_error():
-    world = World()
-    world.partitions.error = BackendUnavailable("away")
-    response = world.ask(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
+    cluster = FakeCluster()
+    cluster.partitions.error = BackendUnavailable("away")
+    response = cluster.send(fetch, request(orders(asked(0)), rack_id="rack-b"), 11)
     assert answers(response) == [("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER)]

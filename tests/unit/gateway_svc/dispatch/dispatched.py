@@ -12,7 +12,7 @@ from gateway_svc.wire.apis.init_producer_id import (
     InitProducerIdResponse,
 )
 from gateway_svc.wire.codec import decode, encode
-from tests.unit.gateway_svc.handlers.world import PEER, World
+from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
 
 KEY = INIT_PRODUCER_ID.key
 
@@ -41,7 +41,7 @@ def dispatched(route: Route, *frames: bytes) -> list[Any]:
     """Returns the responses to `frames` of one connection; None for those that have none."""
 
     async def scenario() -> list[Any]:
-        start = Dispatcher({KEY: route}, World().backends).connect(PEER)
+        start = Dispatcher({KEY: route}, FakeCluster().backends).connect(PEER)
         responses = []
         for sent in frames:
             reply = start(sent)

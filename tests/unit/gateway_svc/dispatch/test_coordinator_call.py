@@ -9,7 +9,7 @@ from gateway_svc.dispatch.coordinator_call import (
 )
 from gateway_svc.wire.apis.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 REQUEST = HeartbeatRequest(group_id="g", generation_id=1, member_id="m")
 
@@ -19,7 +19,7 @@ def test_refuse_if_unavailable_responds_with_coordinator_not_available():
     async def handle(request, context):
         raise BackendUnavailable("gone")
 
-    response = asyncio.run(handle(REQUEST, World().context(4)))
+    response = asyncio.run(handle(REQUEST, FakeCluster().context(4)))
     assert response == HeartbeatResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
 
 
@@ -28,7 +28,7 @@ def test_refuse_if_unavailable_passes_a_response_on():
     async def handle(request, context):
         return HeartbeatResponse()
 
-    assert asyncio.run(handle(REQUEST, World().context(4))) == HeartbeatResponse()
+    assert asyncio.run(handle(REQUEST, FakeCluster().context(4))) == HeartbeatResponse()
 
 
 def test_a_coordinator_operation_responds_with_a_result_or_the_error():
@@ -57,4 +57,4 @@ def test_abandon_cancels_the_call_to_the_coordinator():
 
 
 def test_group_client_describes_a_client_as_kafka_does():
-    assert group_client(World().context(4, client_id="c")) == GroupClient("c", "/10.0.0.9")
+    assert group_client(FakeCluster().context(4, client_id="c")) == GroupClient("c", "/10.0.0.9")

@@ -8,7 +8,7 @@ from gateway_svc.wire.codec import decode
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.violations import ProtocolViolation
 from tests.unit.gateway_svc.dispatch.dispatched import KEY, broken, decoded, dispatched, frame
-from tests.unit.gateway_svc.handlers.world import PEER, World
+from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -61,11 +61,11 @@ def test_a_frame_that_is_no_request_of_a_served_version_is_a_violation(wrong, re
 def test_an_unknown_version_of_api_versions_is_answered_in_version_0(version):
     head = (18).to_bytes(2, "big") + version.to_bytes(2, "big", signed=True)
     sent = head + (7).to_bytes(4, "big") + b"\xff\xff" + b"fields of that version"
-    dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, World().backends)
+    dispatch = Dispatcher({18: exclusive_route(API_VERSIONS, broken)}, FakeCluster().backends)
     parts = dispatch.connect(PEER)(sent)
     assert isinstance(parts, list)
     data = b"".join(parts)
     response, end = decode(ApiVersionsResponse, data, 8, 0, False)
     assert end == len(data)
     assert response.error_code is ErrorCode.UNSUPPORTED_VERSION
-    assert [(one.api_key, one.max_version) for one in response.api_keys] == [(18, 4)]
+    assert [(api.api_key, api.max_version) for api in response.api_keys] == [(18, 4)]

@@ -26,7 +26,7 @@ from tests.unit.gateway_svc.dispatch.dispatched import (
     frame,
     overlapping,
 )
-from tests.unit.gateway_svc.handlers.world import PEER, World
+from tests.unit.gateway_svc.handlers.fake_cluster import PEER, FakeCluster
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def raise_disconnect() -> InitProducerIdResponse:
 def test_an_expired_request_times_out():
     async def scenario() -> Parts | None:
         start = overlapping(lambda request, context: DoneOperation(InitProducerIdResponse()))
-        reply = Dispatcher({KEY: start}, World().backends).connect(PEER)(frame())
+        reply = Dispatcher({KEY: start}, FakeCluster().backends).connect(PEER)(frame())
         assert isinstance(reply, PendingResponse)
         return reply.expire()
 
@@ -124,7 +124,7 @@ def test_abandon_is_passed_to_the_operation():
     async def scenario() -> None:
         for start in (Abandonable, DoneOperation):
             route = overlapping(lambda request, context, start=start: start(None))
-            reply = Dispatcher({KEY: route}, World().backends).connect(PEER)(frame())
+            reply = Dispatcher({KEY: route}, FakeCluster().backends).connect(PEER)(frame())
             assert isinstance(reply, PendingResponse)
             reply.abandon()
 
@@ -150,7 +150,7 @@ def test_a_large_response_is_encoded_in_a_thread_to_the_same_bytes(monkeypatch):
     async def scenario(group_ids):
         body = b"".join(encode(DescribeGroupsRequest(groups=group_ids), 5, True))
         dispatch = Dispatcher(
-            {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, World().backends
+            {DESCRIBE_GROUPS.key: exclusive_route(DESCRIBE_GROUPS, many)}, FakeCluster().backends
         )
         reply = dispatch.connect(PEER)(head + body).start()
         await asyncio.wait([reply.future])

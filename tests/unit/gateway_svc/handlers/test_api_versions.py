@@ -4,7 +4,7 @@ from gateway_svc.handlers.api_versions import api_versions_of
 from gateway_svc.wire.apis.api_versions import API_VERSIONS, ApiVersionsRequest
 from gateway_svc.wire.apis.fetch import FETCH
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 HANDLER = api_versions_of([API_VERSIONS, FETCH])
 
@@ -14,8 +14,8 @@ def request(name: str = "librdkafka", version: str = "2.0.1-rc.1") -> ApiVersion
 
 
 def test_apis_are_listed_by_key_with_their_versions():
-    response = World().ask(HANDLER, request(), 3)
-    assert [(one.api_key, one.min_version, one.max_version) for one in response.api_keys] == [
+    response = FakeCluster().send(HANDLER, request(), 3)
+    assert [(api.api_key, api.min_version, api.max_version) for api in response.api_keys] == [
         (1, 0, 18),
         (18, 0, 4),
     ]
@@ -24,9 +24,10 @@ def test_apis_are_listed_by_key_with_their_versions():
 
 @pytest.mark.parametrize(("version", "supported"), [(3, []), (4, [("group.version", 0, 1)])])
 def test_consumer_groups_are_a_feature_that_is_on(version, supported):
-    response = World().ask(HANDLER, request(), version)
+    response = FakeCluster().send(HANDLER, request(), version)
     assert [
-        (one.name, one.min_version, one.max_version) for one in response.supported_features
+        (feature.name, feature.min_version, feature.max_version)
+        for feature in response.supported_features
     ] == supported
     (on,) = response.finalized_features
     assert (on.name, on.min_version_level, on.max_version_level) == ("group.version", 1, 1)
@@ -37,6 +38,6 @@ def test_consumer_groups_are_a_feature_that_is_on(version, supported):
     ("name", "version"), [("", "1"), ("a", ""), ("-a", "1"), ("a", "1."), ("a b", "1"), ("ä", "1")]
 )
 def test_a_client_that_names_its_software_badly_is_refused_from_version_3_on(name, version):
-    refused = World().ask(HANDLER, request(name, version), 3)
+    refused = FakeCluster().send(HANDLER, request(name, version), 3)
     assert (refused.error_code, refused.api_keys) == (ErrorCode.INVALID_REQUEST, [])
-    assert World().ask(HANDLER, request(name, version), 2).error_code is ErrorCode.NONE
+    assert FakeCluster().send(HANDLER, request(name, version), 2).error_code is ErrorCode.NONE

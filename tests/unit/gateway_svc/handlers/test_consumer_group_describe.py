@@ -8,7 +8,7 @@ from common.ports.group_errors import GroupClient, GroupRefusal
 from gateway_svc.handlers.consumer_group_describe import consumer_group_describe
 from gateway_svc.wire.apis.consumer_group_describe import ConsumerGroupDescribeRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 MEMBER = DescribedConsumerMember(
     "m",
@@ -24,10 +24,10 @@ MEMBER = DescribedConsumerMember(
 
 
 def ask(*found, **fields):
-    world = World()
-    world.coordinators.answers[DescribeConsumerGroup] = list(found)
+    cluster = FakeCluster()
+    cluster.coordinators.replies[DescribeConsumerGroup] = list(found)
     request = ConsumerGroupDescribeRequest(group_ids=[one.group_id for one in found], **fields)
-    return world.ask(consumer_group_describe, request, 1).groups
+    return cluster.send(consumer_group_describe, request, 1).groups
 
 
 def test_a_group_is_described_with_its_members():
@@ -39,7 +39,7 @@ def test_a_group_is_described_with_its_members():
     assert (member.instance_id, member.rack_id) == ("i", "r")
     assert (member.client_id, member.client_host) == ("c", "/h")
     assert (member.subscribed_topic_names, member.subscribed_topic_regex) == (["orders"], "x")
-    assert [one.partitions for one in member.target_assignment.topic_partitions] == [[0, 1]]
+    assert [owned.partitions for owned in member.target_assignment.topic_partitions] == [[0, 1]]
 
 
 def test_topics_have_their_names_and_those_that_are_gone_are_left_out():

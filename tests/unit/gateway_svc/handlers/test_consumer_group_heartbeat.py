@@ -10,30 +10,30 @@ from gateway_svc.wire.apis.consumer_group_heartbeat import (
     TopicPartitions,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 ID = b"t" * 16
 
 
 def ask(taken=None, version=1, **fields):
-    world = World()
+    cluster = FakeCluster()
     if taken is not None:
-        world.coordinators.answers[ConsumerHeartbeat] = taken
+        cluster.coordinators.replies[ConsumerHeartbeat] = taken
     says = {"group_id": "g", "member_id": "m", "member_epoch": 3} | fields
     request = ConsumerGroupHeartbeatRequest(**says)
-    return world, world.ask(consumer_group_heartbeat, request, version)
+    return cluster, cluster.send(consumer_group_heartbeat, request, version)
 
 
 def test_null_fields_stay_null():
-    world, response = ask()
-    (asked,) = world.coordinators.asked
+    cluster, response = ask()
+    (asked,) = cluster.coordinators.requests
     assert asked == ConsumerHeartbeat("g", "m", 3, client=asked.client)
     assert isinstance(asked.client, GroupClient)
     assert response.assignment is None
 
 
 def test_all_is_handed_on():
-    world, _ = ask(
+    cluster, _ = ask(
         instance_id="i",
         rack_id="r",
         rebalance_timeout_ms=5,
@@ -42,7 +42,7 @@ def test_all_is_handed_on():
         server_assignor="range",
         topic_partitions=[TopicPartitions(topic_id=ID, partitions=[1])],
     )
-    (asked,) = world.coordinators.asked
+    (asked,) = cluster.coordinators.requests
     owned = [OwnedPartitions(ID, [1])]
     assert asked == ConsumerHeartbeat(
         "g", "m", 3, "i", "r", 5, ["a"], "b", "range", owned, asked.client
@@ -79,14 +79,14 @@ def test_a_refusal_says_why():
     ],
 )
 def test_ids_are_needed_save_for_a_first_heartbeat_of_version_0(version, fields, is_asked):
-    world, response = ask(version=version, **fields)
-    assert bool(world.coordinators.asked) is is_asked
+    cluster, response = ask(version=version, **fields)
+    assert bool(cluster.coordinators.requests) is is_asked
     assert (response.error_code is ErrorCode.INVALID_REQUEST) is not is_asked
 
 
 def test_a_coordinator_that_does_not_answer_is_not_available():
-    world = World()
-    world.coordinators.error = BackendUnavailable("gone")
+    cluster = FakeCluster()
+    cluster.coordinators.error = BackendUnavailable("gone")
     request = ConsumerGroupHeartbeatRequest(group_id="g", member_id="m", member_epoch=3)
-    response = world.ask(consumer_group_heartbeat, request, 1)
+    response = cluster.send(consumer_group_heartbeat, request, 1)
     assert response.error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

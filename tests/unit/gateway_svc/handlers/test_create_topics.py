@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.create_topics import (
     CreateTopicsRequest,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def topic(name: str, partitions: int = -1, **fields: object) -> CreatableTopic:
@@ -22,41 +22,41 @@ def request(*topics: CreatableTopic, **fields: object) -> CreateTopicsRequest:
 
 
 def test_all_fields_reach_the_metadata_service():
-    world = World()
+    cluster = FakeCluster()
     configs = [
         CreatableTopicConfig(name="retention.ms", value="5"),
         CreatableTopicConfig(name="cleanup.policy", value=None),
     ]
     assignments = [CreatableReplicaAssignment(partition_index=0, broker_ids=[1, 2])]
-    world.ask(
+    cluster.send(
         create_topics,
         request(topic("a", 3, configs=configs), topic("b", assignments=assignments)),
         5,
     )
-    assert world.metadata.created == [
+    assert cluster.metadata.created == [
         NewTopic("a", 3, -1, {}, {"retention.ms": "5", "cleanup.policy": None}),
         NewTopic("b", -1, -1, {0: [1, 2]}, {}),
     ]
-    assert (world.metadata.timeout_ms, world.metadata.validate_only) == (1234, False)
+    assert (cluster.metadata.timeout_ms, cluster.metadata.validate_only) == (1234, False)
 
 
 def test_the_answer_shows_the_topic_as_it_was_made():
-    world = World()
+    cluster = FakeCluster()
     configs = [CreatableTopicConfig(name="retention.ms", value="5")]
-    (made,) = world.ask(create_topics, request(topic("a", 3, configs=configs)), 7).topics
+    (made,) = cluster.send(create_topics, request(topic("a", 3, configs=configs)), 7).topics
     assert (made.name, made.error_code, made.error_message) == ("a", ErrorCode.NONE, None)
     assert (made.num_partitions, made.replication_factor) == (3, 1)
-    assert made.topic_id == world.view.topic("a").topic_id
-    shown = {one.name: (one.value, one.config_source) for one in made.configs}
+    assert made.topic_id == cluster.view.topic("a").topic_id
+    shown = {config.name: (config.value, config.config_source) for config in made.configs}
     assert shown["retention.ms"] == ("5", 1)
     assert shown["cleanup.policy"] == ("delete", 5)
 
 
 def test_validating_creates_nothing():
-    world = World()
-    (only,) = world.ask(create_topics, request(topic("a", 2), validate_only=True), 7).topics
+    cluster = FakeCluster()
+    (only,) = cluster.send(create_topics, request(topic("a", 2), validate_only=True), 7).topics
     assert (only.error_code, only.num_partitions) == (ErrorCode.NONE, 2)
-    assert world.metadata.validate_only
+    assert cluster.metadata.validate_only
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_validating_creates_nothing():
     ],
 )
 def test_a_refusal_comes_with_its_words(refusal, error_code):
-    world = World()
+    cluster = FakeCluster()
     made = Topic(b"i" * 16, "b", (Placement("p-0", 0),))
-    world.metadata.results = [
+    cluster.metadata.results = [
         TopicResult("a", refusal=refusal, message="because"),
         TopicResult("b", made.topic_id, made),
     ]
-    refused, fine = world.ask(create_topics, request(topic("a"), topic("b")), 7).topics
+    refused, fine = cluster.send(create_topics, request(topic("a"), topic("b")), 7).topics
     assert (refused.name, refused.error_code, refused.error_message) == (
         "a",
         error_code,
@@ -84,27 +84,27 @@ def test_a_refusal_comes_with_its_words(refusal, error_code):
 
 
 def test_an_assignment_that_names_a_partition_twice_is_refused_alone():
-    world = World()
+    cluster = FakeCluster()
     twice = [CreatableReplicaAssignment(partition_index=0, broker_ids=[1]) for _ in range(2)]
-    response = world.ask(create_topics, request(topic("a", assignments=twice), topic("b", 1)), 7)
+    response = cluster.send(create_topics, request(topic("a", assignments=twice), topic("b", 1)), 7)
     assert [(one.name, one.error_code) for one in response.topics] == [
         ("a", ErrorCode.INVALID_REPLICA_ASSIGNMENT),
         ("b", ErrorCode.NONE),
     ]
-    assert [one.name for one in world.metadata.created] == ["b"]
+    assert [one.name for one in cluster.metadata.created] == ["b"]
 
 
 def test_a_name_that_is_there_twice_is_answered_once():
-    world = World()
-    world.metadata.results = [
+    cluster = FakeCluster()
+    cluster.metadata.results = [
         TopicResult("a", refusal=TopicRefusal.INVALID_REQUEST, message="twice")
     ] * 2
-    response = world.ask(create_topics, request(topic("a"), topic("a")), 7)
+    response = cluster.send(create_topics, request(topic("a"), topic("a")), 7)
     assert [one.error_code for one in response.topics] == [ErrorCode.INVALID_REQUEST]
 
 
 def test_no_metadata_service_is_a_time_out():
-    world = World()
-    world.metadata.error = BackendUnavailable("gone")
-    response = world.ask(create_topics, request(topic("a")), 7)
+    cluster = FakeCluster()
+    cluster.metadata.error = BackendUnavailable("gone")
+    response = cluster.send(create_topics, request(topic("a")), 7)
     assert [one.error_code for one in response.topics] == [ErrorCode.REQUEST_TIMED_OUT]

@@ -3,16 +3,16 @@ from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.delete_groups import delete_groups
 from gateway_svc.wire.apis.delete_groups import DeleteGroupsRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def test_each_group_has_an_answer_of_its_own():
-    world = World()
+    cluster = FakeCluster()
     results = [GroupResult("g"), GroupResult("h", GroupRefusal.NON_EMPTY_GROUP)]
-    world.coordinators.answers[DeleteGroup] = results
-    response = world.ask(delete_groups, DeleteGroupsRequest(groups_names=["g", "h"]), 2)
-    assert [(one.group_id, one.error_code) for one in response.results] == [
+    cluster.coordinators.replies[DeleteGroup] = results
+    response = cluster.send(delete_groups, DeleteGroupsRequest(groups_names=["g", "h"]), 2)
+    assert [(result.group_id, result.error_code) for result in response.results] == [
         ("g", ErrorCode.NONE),
         ("h", ErrorCode.NON_EMPTY_GROUP),
     ]
-    assert world.coordinators.asked == [DeleteGroup("g"), DeleteGroup("h")]
+    assert cluster.coordinators.requests == [DeleteGroup("g"), DeleteGroup("h")]

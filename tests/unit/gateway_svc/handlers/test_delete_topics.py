@@ -6,7 +6,7 @@ from gateway_svc.handlers.delete_topics import delete_topics
 from gateway_svc.wire.apis.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from gateway_svc.wire.error_code import ErrorCode
 from gateway_svc.wire.schema import ZERO_UUID
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 ID = b"an id of 16 byte"
 
@@ -20,14 +20,14 @@ def states(*topics: DeleteTopicState) -> DeleteTopicsRequest:
 
 
 def told(response):
-    return [(one.name, one.topic_id, one.error_code) for one in response.responses]
+    return [(topic.name, topic.topic_id, topic.error_code) for topic in response.responses]
 
 
 def test_names_are_deleted_up_to_version_5():
-    world = World()
-    response = world.ask(delete_topics, by_name("a", "b"), 5)
-    assert world.metadata.deleted == [(["a", "b"], [])]
-    assert world.metadata.timeout_ms == 1234
+    cluster = FakeCluster()
+    response = cluster.send(delete_topics, by_name("a", "b"), 5)
+    assert cluster.metadata.deleted == [(["a", "b"], [])]
+    assert cluster.metadata.timeout_ms == 1234
     assert [(name, code) for name, _, code in told(response)] == [
         ("a", ErrorCode.NONE),
         ("b", ErrorCode.NONE),
@@ -35,11 +35,11 @@ def test_names_are_deleted_up_to_version_5():
 
 
 def test_names_and_ids_are_deleted_from_version_6_on():
-    world = World()
-    response = world.ask(
+    cluster = FakeCluster()
+    response = cluster.send(
         delete_topics, states(DeleteTopicState(topic_id=ID), DeleteTopicState(name="a")), 6
     )
-    assert world.metadata.deleted == [(["a"], [ID])]
+    assert cluster.metadata.deleted == [(["a"], [ID])]
     assert told(response) == [
         ("a", b"i" * 16, ErrorCode.NONE),
         (f"name of {ID.hex()}", ID, ErrorCode.NONE),
@@ -47,8 +47,8 @@ def test_names_and_ids_are_deleted_from_version_6_on():
 
 
 def test_a_topic_is_named_or_identified_and_not_both_or_neither():
-    world = World()
-    response = world.ask(
+    cluster = FakeCluster()
+    response = cluster.send(
         delete_topics,
         states(
             DeleteTopicState(name="a", topic_id=ID), DeleteTopicState(), DeleteTopicState(name="b")
@@ -60,23 +60,23 @@ def test_a_topic_is_named_or_identified_and_not_both_or_neither():
         (None, ErrorCode.INVALID_REQUEST),
         ("b", ErrorCode.NONE),
     ]
-    assert world.metadata.deleted == [(["b"], [])]
+    assert cluster.metadata.deleted == [(["b"], [])]
 
 
 def test_an_unknown_id_has_no_name():
-    world = World()
-    world.metadata.results = [TopicResult(None, ID, refusal=TopicRefusal.UNKNOWN_TOPIC_ID)]
-    response = world.ask(delete_topics, states(DeleteTopicState(topic_id=ID)), 6)
+    cluster = FakeCluster()
+    cluster.metadata.results = [TopicResult(None, ID, refusal=TopicRefusal.UNKNOWN_TOPIC_ID)]
+    response = cluster.send(delete_topics, states(DeleteTopicState(topic_id=ID)), 6)
     assert told(response) == [(None, ID, ErrorCode.UNKNOWN_TOPIC_ID)]
 
 
 def test_a_refusal_comes_with_its_words():
-    world = World()
-    world.metadata.results = [
+    cluster = FakeCluster()
+    cluster.metadata.results = [
         TopicResult("a", refusal=TopicRefusal.TIMED_OUT, message="not everybody knows yet")
     ]
-    (only,) = world.ask(delete_topics, by_name("a"), 5).responses
-    assert (only.error_code, only.error_message, only.topic_id) == (
+    (topic,) = cluster.send(delete_topics, by_name("a"), 5).responses
+    assert (topic.error_code, topic.error_message, topic.topic_id) == (
         ErrorCode.REQUEST_TIMED_OUT,
         "not everybody knows yet",
         ZERO_UUID,
@@ -88,14 +88,14 @@ def test_a_refusal_comes_with_its_words():
     [(2, ErrorCode.INVALID_REQUEST), (3, ErrorCode.TOPIC_DELETION_DISABLED)],
 )
 def test_deletion_can_be_switched_off(version, error_code):
-    world = World(delete_topic_enable=False)
-    response = world.ask(delete_topics, by_name("a"), version)
+    cluster = FakeCluster(delete_topic_enable=False)
+    response = cluster.send(delete_topics, by_name("a"), version)
     assert [code for _, _, code in told(response)] == [error_code]
-    assert not world.metadata.deleted
+    assert not cluster.metadata.deleted
 
 
 def test_no_metadata_service_is_a_time_out():
-    world = World()
-    world.metadata.error = BackendUnavailable("gone")
-    response = world.ask(delete_topics, by_name("a"), 5)
+    cluster = FakeCluster()
+    cluster.metadata.error = BackendUnavailable("gone")
+    response = cluster.send(delete_topics, by_name("a"), 5)
     assert [code for _, _, code in told(response)] == [ErrorCode.REQUEST_TIMED_OUT]

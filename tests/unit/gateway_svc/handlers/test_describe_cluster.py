@@ -3,13 +3,16 @@ import pytest
 from gateway_svc.handlers.describe_cluster import describe_cluster
 from gateway_svc.wire.apis.describe_cluster import OPERATIONS_UNKNOWN, DescribeClusterRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def test_the_cluster_is_described_with_the_brokers_of_the_listener():
-    response = World().ask(describe_cluster, DescribeClusterRequest(), 2)
+    response = FakeCluster().send(describe_cluster, DescribeClusterRequest(), 2)
     assert response.cluster_id == "the-cluster"
-    assert [(one.broker_id, one.host, one.rack, one.is_fenced) for one in response.brokers] == [
+    assert [
+        (broker.broker_id, broker.host, broker.rack, broker.is_fenced)
+        for broker in response.brokers
+    ] == [
         (1, "gateway-1", "rack-a", False),
         (2, "gateway-2", "rack-b", False),
     ]
@@ -19,7 +22,7 @@ def test_the_cluster_is_described_with_the_brokers_of_the_listener():
 
 def test_operations_are_returned_on_request():
     asked = DescribeClusterRequest(include_cluster_authorized_operations=True)
-    assert World().ask(describe_cluster, asked, 0).cluster_authorized_operations > 0
+    assert FakeCluster().send(describe_cluster, asked, 0).cluster_authorized_operations > 0
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ def test_operations_are_returned_on_request():
 )
 def test_other_endpoints_than_brokers_are_refused(endpoint_type, error_code):
     asked = DescribeClusterRequest(endpoint_type=endpoint_type)
-    response = World().ask(describe_cluster, asked, 1)
+    response = FakeCluster().send(describe_cluster, asked, 1)
     assert (response.error_code, response.endpoint_type) == (error_code, 1)
     assert response.error_message
     assert not response.brokers

@@ -10,7 +10,7 @@ from gateway_svc.wire.apis.describe_configs import (
     DescribeConfigsResource,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 TOPIC, BROKER = 2, 4
 
@@ -20,13 +20,15 @@ def ask(resource_type: int, name: str, keys: list[str] | None = None, **fields: 
         resource_type=resource_type, resource_name=name, configuration_keys=keys
     )
     request = DescribeConfigsRequest(resources=[resource], **fields)
-    (result,) = World().ask(describe_configs, request, 4).results
+    (result,) = FakeCluster().send(describe_configs, request, 4).results
     assert (result.resource_type, result.resource_name) == (resource_type, name)
     return result
 
 
 def test_a_topic_s_configs_tell_where_their_values_come_from():
-    configs = {one.name: one for one in ask(TOPIC, "payments", include_synonyms=True).configs}
+    configs = {
+        config.name: config for config in ask(TOPIC, "payments", include_synonyms=True).configs
+    }
     own = configs["retention.ms"]
     assert (own.value, own.config_source, own.is_default, own.read_only) == (
         "1000",
@@ -34,7 +36,7 @@ def test_a_topic_s_configs_tell_where_their_values_come_from():
         False,
         False,
     )
-    assert [(one.name, one.value, one.source) for one in own.synonyms] == [
+    assert [(synonym.name, synonym.value, synonym.source) for synonym in own.synonyms] == [
         ("retention.ms", "1000", 1),
         ("log.retention.hours", "24", 4),  # as it was set, in its own unit
     ]
@@ -43,15 +45,17 @@ def test_a_topic_s_configs_tell_where_their_values_come_from():
 
 
 def test_synonyms_without_a_value_are_left_out():
-    configs = {one.name: one for one in ask(TOPIC, "payments", include_synonyms=True).configs}
-    told = {name: [each.name for each in configs[name].synonyms] for name in configs}
+    configs = {
+        config.name: config for config in ask(TOPIC, "payments", include_synonyms=True).configs
+    }
+    told = {name: [synonym.name for synonym in configs[name].synonyms] for name in configs}
     # Of several synonyms the first has no default in Apache Kafka, and some have none at all.
     assert (told["segment.ms"], told["remote.storage.enable"]) == ([], [])
     assert told["cleanup.policy"] == ["log.cleanup.policy"]
 
 
 def test_a_topic_without_a_value_of_its_own_has_the_broker_s():
-    configs = {one.name: one for one in ask(TOPIC, "orders").configs}
+    configs = {config.name: config for config in ask(TOPIC, "orders").configs}
     assert (configs["retention.ms"].value, configs["retention.ms"].config_source) == (
         "86400000",
         4,
@@ -60,7 +64,7 @@ def test_a_topic_without_a_value_of_its_own_has_the_broker_s():
 
 def test_every_config_has_a_type_and_documentation_on_request():
     with_words = ask(TOPIC, "orders", include_documentation=True).configs
-    assert all(one.config_type > 0 and one.documentation for one in with_words)
+    assert all(with_word.config_type > 0 and with_word.documentation for with_word in with_words)
     without = ask(TOPIC, "orders").configs
     assert not any(one.documentation or one.synonyms for one in without)
 
@@ -76,17 +80,17 @@ def test_keys_choose_and_unknown_ones_are_left_out():
 
 
 def test_a_broker_tells_its_settings_and_the_cluster_s():
-    configs = {one.name: one for one in ask(BROKER, "1", include_synonyms=True).configs}
+    configs = {config.name: config for config in ask(BROKER, "1", include_synonyms=True).configs}
     node_id = configs["node.id"]
     assert (node_id.value, node_id.config_source, node_id.read_only) == ("1", 4, True)
-    assert [(one.value, one.source) for one in node_id.synonyms] == [("1", 4), ("0", 5)]
+    assert [(synonym.value, synonym.source) for synonym in node_id.synonyms] == [("1", 4), ("0", 5)]
     assert (configs["num.partitions"].value, configs["num.partitions"].config_source) == ("2", 4)
     assert (configs["log.retention.hours"].value, configs["fetch.max.bytes"].config_source) == (
         "24",
         5,
     )
     assert configs["message.max.bytes"].value == "1048588"
-    assert all(one.config_type > 0 for one in configs.values())
+    assert all(config.config_type > 0 for config in configs.values())
 
 
 def test_nothing_is_set_for_all_brokers_at_run_time():
@@ -125,23 +129,25 @@ def test_a_resource_is_described_once_however_often_it_is_named_and_other_names_
             ("nowhere", None),
         ]
     ]
-    response = World().ask(describe_configs, DescribeConfigsRequest(resources=resources * 9), 4)
-    told = [(one.resource_name, len(one.configs)) for one in response.results]
+    response = FakeCluster().send(
+        describe_configs, DescribeConfigsRequest(resources=resources * 9), 4
+    )
+    told = [(result.resource_name, len(result.configs)) for result in response.results]
     of_topic = len(TOPIC_CONFIGS)
     assert told == [("orders", of_topic), ("payments", of_topic), ("orders", 1), ("nowhere", 0)]
 
 
 def test_topics_with_the_same_configs_share_their_description_and_others_have_their_own():
-    world = World()
+    cluster = FakeCluster()
     names = [f"t{number}" for number in range(3)]
     for name in names:
         topic = replace(ORDERS, topic_id=name.encode().ljust(16), name=name)
-        world.view.apply(ClusterChange(9, world.view.cluster_id, topics=(topic,)))
+        cluster.view.apply(ClusterChange(9, cluster.view.cluster_id, topics=(topic,)))
     resources = [
         DescribeConfigsResource(resource_type=TOPIC, resource_name=name, configuration_keys=None)
         for name in (*names, "payments")
     ]
-    response = world.ask(describe_configs, DescribeConfigsRequest(resources=resources), 4)
-    *alike, payments = [one.configs for one in response.results]
+    response = cluster.send(describe_configs, DescribeConfigsRequest(resources=resources), 4)
+    *alike, payments = [result.configs for result in response.results]
     assert all(one is alike[0] for one in alike)
     assert payments != alike[0]

@@ -6,15 +6,15 @@ from gateway_svc.cluster.authorized_operations import GROUP_OPERATIONS
 from gateway_svc.handlers.describe_groups import describe_groups
 from gateway_svc.wire.apis.describe_groups import OPERATIONS_UNKNOWN, DescribeGroupsRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def described(answer, version=5, **fields):
-    world = World()
-    world.coordinators.answers[DescribeGroup] = [answer]
+    cluster = FakeCluster()
+    cluster.coordinators.replies[DescribeGroup] = [answer]
     request = DescribeGroupsRequest(groups=["g"], **fields)
-    (one,) = world.ask(describe_groups, request, version).groups
-    return one
+    (group,) = cluster.send(describe_groups, request, version).groups
+    return group
 
 
 def test_a_group_with_its_members():
@@ -55,9 +55,9 @@ def test_operations_are_returned_on_request():
 
 
 def test_a_group_that_is_named_many_times_is_described_once():
-    world = World()
-    world.coordinators.answers[DescribeGroup] = [DescribedGroup("b"), DescribedGroup("a")]
+    cluster = FakeCluster()
+    cluster.coordinators.replies[DescribeGroup] = [DescribedGroup("b"), DescribedGroup("a")]
     request = DescribeGroupsRequest(groups=["b", "a", "b", *["a"] * 1000])
-    response = world.ask(describe_groups, request, 5)
-    assert world.coordinators.asked == [DescribeGroup("b"), DescribeGroup("a")]
-    assert [one.group_id for one in response.groups] == ["b", "a"]
+    response = cluster.send(describe_groups, request, 5)
+    assert cluster.coordinators.requests == [DescribeGroup("b"), DescribeGroup("a")]
+    assert [group.group_id for group in response.groups] == ["b", "a"]

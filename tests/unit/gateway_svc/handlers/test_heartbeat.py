@@ -5,15 +5,15 @@ from common.ports.group_errors import GroupRefusal
 from gateway_svc.handlers.heartbeat import heartbeat
 from gateway_svc.wire.apis.heartbeat import HeartbeatRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 REQUEST = HeartbeatRequest(group_id="g", generation_id=3, member_id="m", group_instance_id="i")
 
 
 @pytest.mark.parametrize("refusal", [None, *GroupRefusal])
 def test_the_coordinators_word_is_the_answer(refusal):
-    world = World()
-    world.coordinators.answers[GroupHeartbeat] = HeartbeatTaken(refusal)
-    response = world.ask(heartbeat, REQUEST, 4)
+    cluster = FakeCluster()
+    cluster.coordinators.replies[GroupHeartbeat] = HeartbeatTaken(refusal)
+    response = cluster.send(heartbeat, REQUEST, 4)
     assert response.error_code is (ErrorCode[refusal.name] if refusal else ErrorCode.NONE)
-    assert world.coordinators.asked == [GroupHeartbeat("g", "m", 3, "i")]
+    assert cluster.coordinators.requests == [GroupHeartbeat("g", "m", 3, "i")]

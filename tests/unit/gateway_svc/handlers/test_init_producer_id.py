@@ -4,7 +4,7 @@ from common.ports.unavailable import BackendUnavailable
 from gateway_svc.handlers.init_producer_id import init_producer_id
 from gateway_svc.wire.apis.init_producer_id import InitProducerIdRequest
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def request(transactional_id: str | None = None, **fields: int) -> InitProducerIdRequest:
@@ -17,7 +17,7 @@ def request(transactional_id: str | None = None, **fields: int) -> InitProducerI
     "asked", [request(), request(producer_id=7, producer_epoch=3)], ids=["first", "again"]
 )
 def test_an_idempotent_producer_gets_a_fresh_id_each_time(asked):
-    response = World().ask(init_producer_id, asked, 4)
+    response = FakeCluster().send(init_producer_id, asked, 4)
     assert (response.error_code, response.producer_id, response.producer_epoch) == (
         ErrorCode.NONE,
         4000,
@@ -36,12 +36,12 @@ def test_an_idempotent_producer_gets_a_fresh_id_each_time(asked):
     ids=["transactional", "empty", "no epoch", "no id"],
 )
 def test_transactional_producers_get_no_id(asked, error_code):
-    response = World().ask(init_producer_id, asked, 4)
+    response = FakeCluster().send(init_producer_id, asked, 4)
     assert (response.error_code, response.producer_id) == (error_code, -1)
 
 
 def test_a_producer_asks_again_where_there_are_no_ids_to_be_had():
-    world = World()
-    world.metadata.error = BackendUnavailable("gone")
-    response = world.ask(init_producer_id, request(), 4)
+    cluster = FakeCluster()
+    cluster.metadata.error = BackendUnavailable("gone")
+    response = cluster.send(init_producer_id, request(), 4)
     assert response.error_code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS

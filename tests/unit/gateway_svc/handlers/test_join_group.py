@@ -12,7 +12,7 @@ from gateway_svc.wire.apis.join_group import (
     JoinGroupResponseMember,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 
 def request(**fields):
@@ -27,10 +27,10 @@ def request(**fields):
 
 
 def asked(version, **fields):
-    world = World()
-    world.coordinators.answers[JoinGroup] = Joined()
-    world.ask(join_group, request(**fields), version)
-    (one,) = world.coordinators.asked
+    cluster = FakeCluster()
+    cluster.coordinators.replies[JoinGroup] = Joined()
+    cluster.send(join_group, request(**fields), version)
+    (one,) = cluster.coordinators.requests
     return one
 
 
@@ -65,11 +65,11 @@ def test_version_0_has_one_timeout_for_both():
 
 
 def test_the_leader_gets_the_members():
-    world = World()
-    world.coordinators.answers[JoinGroup] = Joined(
+    cluster = FakeCluster()
+    cluster.coordinators.replies[JoinGroup] = Joined(
         "m", 3, "m", "consumer", "range", [JoinedMember("m", "i", b"x")], skip_assignment=True
     )
-    assert world.ask(join_group, request(), 9) == JoinGroupResponse(
+    assert cluster.send(join_group, request(), 9) == JoinGroupResponse(
         generation_id=3,
         protocol_type="consumer",
         protocol_name="range",
@@ -82,27 +82,27 @@ def test_the_leader_gets_the_members():
 
 @pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
 def test_a_refusal_has_no_protocol(version, name):
-    world = World()
-    world.coordinators.answers[JoinGroup] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
-    response = world.ask(join_group, request(), version)
+    cluster = FakeCluster()
+    cluster.coordinators.replies[JoinGroup] = Joined("m", refusal=GroupRefusal.MEMBER_ID_REQUIRED)
+    response = cluster.send(join_group, request(), version)
     assert (response.error_code, response.member_id) == (ErrorCode.MEMBER_ID_REQUIRED, "m")
     assert response.protocol_name == name
 
 
 def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
-    world = World()
+    cluster = FakeCluster()
 
-    async def story():
+    async def scenario():
         asked = asyncio.Event()
 
         async def wait_for_others(_):
             asked.set()
             await asyncio.Event().wait()
 
-        world.coordinators.reply_to = wait_for_others
-        waiting = asyncio.create_task(join_group(request(), world.context(5)))
+        cluster.coordinators.reply_to = wait_for_others
+        waiting = asyncio.create_task(join_group(request(), cluster.context(5)))
         await asked.wait()
-        world.backends.long_polls.close()
+        cluster.backends.long_polls.close()
         return await waiting
 
-    assert asyncio.run(story()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert asyncio.run(scenario()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

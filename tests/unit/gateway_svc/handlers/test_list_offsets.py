@@ -9,7 +9,7 @@ from gateway_svc.wire.apis.list_offsets import (
     ListOffsetsTopic,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 LATEST, EARLIEST = -1, -2
 
@@ -25,55 +25,55 @@ def request(*partitions: ListOffsetsPartition, name: str = "orders", **fields: i
 
 def answers(response):
     return [
-        (one.partition_index, one.error_code, one.offset)
+        (partition.partition_index, partition.error_code, partition.offset)
         for topic in response.topics
-        for one in topic.partitions
+        for partition in topic.partitions
     ]
 
 
 def test_a_query_has_all_fields_of_the_request():
-    world = World()
-    world.ask(list_offsets, request(asked(1, 123, current_leader_epoch=4), isolation_level=1), 6)
-    assert world.partitions.offset_queries == [
+    cluster = FakeCluster()
+    cluster.send(list_offsets, request(asked(1, 123, current_leader_epoch=4), isolation_level=1), 6)
+    assert cluster.partitions.offset_queries == [
         OffsetQuery(LogId(ORDERS.topic_id, 1), 123, 4, read_committed=True)
     ]
 
 
 def test_the_answer_has_offset_time_and_epoch():
-    world = World()
-    world.partitions.offset_results = [OffsetResult(5, 123, 7)]
-    ((one,),) = [t.partitions for t in world.ask(list_offsets, request(asked(0, 100)), 6).topics]
+    cluster = FakeCluster()
+    cluster.partitions.offset_results = [OffsetResult(5, 123, 7)]
+    ((one,),) = [t.partitions for t in cluster.send(list_offsets, request(asked(0, 100)), 6).topics]
     assert (one.error_code, one.offset, one.timestamp, one.leader_epoch) == (0, 5, 123, 7)
 
 
 def test_no_record_of_that_time_is_no_error():
-    world = World()
-    world.partitions.offset_results = [OffsetResult()]
-    assert answers(world.ask(list_offsets, request(asked(0, 100)), 6)) == [(0, 0, -1)]
+    cluster = FakeCluster()
+    cluster.partitions.offset_results = [OffsetResult()]
+    assert answers(cluster.send(list_offsets, request(asked(0, 100)), 6)) == [(0, 0, -1)]
 
 
 @pytest.mark.parametrize(
     ("timestamp", "since"), [(-1, 0), (-2, 0), (-3, 7), (-4, 8), (-5, 9), (-6, 11), (-7, 99)]
 )
 def test_special_timestamps_have_their_meaning_since_their_versions(timestamp, since):
-    world = World()
+    cluster = FakeCluster()
     for version in range(1, 12):
         ((_, error_code, _),) = answers(
-            world.ask(list_offsets, request(asked(0, timestamp)), version)
+            cluster.send(list_offsets, request(asked(0, timestamp)), version)
         )
         expected = ErrorCode.NONE if version >= since else ErrorCode.UNSUPPORTED_VERSION
         assert error_code is expected, version
 
 
 def test_nothing_is_tiered():
-    world = World()
-    response = world.ask(list_offsets, request(asked(0, -4), asked(1, -5), asked(2, -6)), 11)
+    cluster = FakeCluster()
+    response = cluster.send(list_offsets, request(asked(0, -4), asked(1, -5), asked(2, -6)), 11)
     assert answers(response) == [(0, 0, 10), (1, 0, -1), (2, 0, -1)]
-    assert [one.timestamp for one in world.partitions.offset_queries] == [EARLIEST]
+    assert [query.timestamp for query in cluster.partitions.offset_queries] == [EARLIEST]
 
 
 def test_a_repeated_partition_is_refused_once():
-    response = World().ask(
+    response = FakeCluster().send(
         list_offsets, request(asked(0, LATEST), asked(1, LATEST), asked(0, EARLIEST)), 1
     )
     assert answers(response) == [
@@ -83,27 +83,27 @@ def test_a_repeated_partition_is_refused_once():
 
 
 def test_unknown_partitions_do_not_shift_the_answers_of_others():
-    response = World().ask(
+    response = FakeCluster().send(
         list_offsets, request(asked(9, LATEST), asked(0, LATEST), asked(-1, LATEST)), 1
     )
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     assert answers(response) == [(9, unknown, -1), (0, 0, 10), (-1, unknown, -1)]
-    elsewhere = World().ask(list_offsets, request(asked(0, LATEST), name="nowhere"), 1)
+    elsewhere = FakeCluster().send(list_offsets, request(asked(0, LATEST), name="nowhere"), 1)
     assert answers(elsewhere) == [(0, unknown, -1)]
 
 
 def test_a_refusal_becomes_kafkas_error_code():
-    world = World()
-    world.partitions.offset_results = [OffsetResult(refusal=Refusal.FENCED_LEADER_EPOCH)]
-    assert answers(world.ask(list_offsets, request(asked(0, LATEST)), 4)) == [
+    cluster = FakeCluster()
+    cluster.partitions.offset_results = [OffsetResult(refusal=Refusal.FENCED_LEADER_EPOCH)]
+    assert answers(cluster.send(list_offsets, request(asked(0, LATEST)), 4)) == [
         (0, ErrorCode.FENCED_LEADER_EPOCH, -1)
     ]
 
 
 def test_an_owner_that_does_not_answer_is_retriable():
-    world = World()
-    world.partitions.error = BackendUnavailable("gone")
-    assert answers(world.ask(list_offsets, request(asked(0, LATEST)), 4)) == [
+    cluster = FakeCluster()
+    cluster.partitions.error = BackendUnavailable("gone")
+    assert answers(cluster.send(list_offsets, request(asked(0, LATEST)), 4)) == [
         (0, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1)
     ]
 
@@ -122,14 +122,16 @@ def test_an_owner_that_does_not_answer_is_retriable():
     ],
 )
 def test_version_0_answers_lists_of_offsets_newest_first(timestamp, found, count, expected):
-    world = World()
-    world.partitions.offset_results = [OffsetResult(found), OffsetResult(50), OffsetResult(3)]
-    response = world.ask(list_offsets, request(asked(0, timestamp, max_num_offsets=count)), 0)
-    assert [list(one.old_style_offsets) for one in response.topics[0].partitions] == [expected]
+    cluster = FakeCluster()
+    cluster.partitions.offset_results = [OffsetResult(found), OffsetResult(50), OffsetResult(3)]
+    response = cluster.send(list_offsets, request(asked(0, timestamp, max_num_offsets=count)), 0)
+    assert [list(partition.old_style_offsets) for partition in response.topics[0].partitions] == [
+        expected
+    ]
 
 
 def test_version_0_of_an_empty_log_lists_its_one_offset_once():
-    world = World()
-    world.partitions.offset_results = [OffsetResult(0), OffsetResult(0), OffsetResult(0)]
-    response = world.ask(list_offsets, request(asked(0, LATEST, max_num_offsets=5)), 0)
+    cluster = FakeCluster()
+    cluster.partitions.offset_results = [OffsetResult(0), OffsetResult(0), OffsetResult(0)]
+    response = cluster.send(list_offsets, request(asked(0, LATEST, max_num_offsets=5)), 0)
     assert list(response.topics[0].partitions[0].old_style_offsets) == [0]

@@ -9,7 +9,7 @@ from gateway_svc.wire.apis.offset_for_leader_epoch import (
     OffsetForLeaderTopic,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 
 def asked(partition: int, epoch: int = 7, **fields: int) -> OffsetForLeaderPartition:
@@ -23,23 +23,25 @@ def request(*partitions: OffsetForLeaderPartition, name: str = "orders", **field
 
 def answers(response):
     return [
-        (one.partition, one.error_code, one.leader_epoch, one.end_offset)
+        (partition.partition, partition.error_code, partition.leader_epoch, partition.end_offset)
         for topic in response.topics
-        for one in topic.partitions
+        for partition in topic.partitions
     ]
 
 
 def test_a_query_has_the_requested_and_the_current_epoch():
-    world = World()
-    world.ask(offset_for_leader_epoch, request(asked(1, 5, current_leader_epoch=6)), 4)
-    assert world.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 1), 5, 6)]
+    cluster = FakeCluster()
+    cluster.send(offset_for_leader_epoch, request(asked(1, 5, current_leader_epoch=6)), 4)
+    assert cluster.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 1), 5, 6)]
 
 
 def test_a_repeated_query_has_two_results_and_one_call():
-    world = World()
+    cluster = FakeCluster()
     partitions = [asked(0), asked(1), asked(0), asked(0, 3), asked(9)] * 2
-    response = world.ask(offset_for_leader_epoch, request(*partitions), 4)
-    assert [(one.log.partition, one.leader_epoch) for one in world.partitions.epoch_queries] == [
+    response = cluster.send(offset_for_leader_epoch, request(*partitions), 4)
+    assert [
+        (query.log.partition, query.leader_epoch) for query in cluster.partitions.epoch_queries
+    ] == [
         (0, 7),
         (1, 7),
         (0, 3),
@@ -49,22 +51,26 @@ def test_a_repeated_query_has_two_results_and_one_call():
 
 @pytest.mark.parametrize("replica_id", [-1, -2, 0, 5])
 def test_the_replica_id_changes_no_response(replica_id):
-    response = World().ask(offset_for_leader_epoch, request(asked(0), replica_id=replica_id), 3)
+    response = FakeCluster().send(
+        offset_for_leader_epoch, request(asked(0), replica_id=replica_id), 3
+    )
     assert answers(response) == [(0, 0, 7, 10)]
 
 
 def test_an_epoch_of_which_nothing_is_known_is_no_error():
-    world = World()
-    world.partitions.epoch_results = [EpochEndOffset()]
-    response = world.ask(offset_for_leader_epoch, request(asked(0, 99)), 4)
+    cluster = FakeCluster()
+    cluster.partitions.epoch_results = [EpochEndOffset()]
+    response = cluster.send(offset_for_leader_epoch, request(asked(0, 99)), 4)
     assert answers(response) == [(0, 0, -1, -1)]
 
 
 def test_unknown_partitions_do_not_shift_the_answers_of_others():
-    response = World().ask(offset_for_leader_epoch, request(asked(9), asked(0), asked(-1)), 4)
+    response = FakeCluster().send(
+        offset_for_leader_epoch, request(asked(9), asked(0), asked(-1)), 4
+    )
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     assert answers(response) == [(9, unknown, -1, -1), (0, 0, 7, 10), (-1, unknown, -1, -1)]
-    elsewhere = World().ask(offset_for_leader_epoch, request(asked(0), name="nowhere"), 4)
+    elsewhere = FakeCluster().send(offset_for_leader_epoch, request(asked(0), name="nowhere"), 4)
     assert answers(elsewhere) == [(0, unknown, -1, -1)]
 
 
@@ -77,14 +83,14 @@ def test_unknown_partitions_do_not_shift_the_answers_of_others():
     ],
 )
 def test_a_refusal_becomes_kafkas_error_code(refusal, error_code):
-    world = World()
-    world.partitions.epoch_results = [EpochEndOffset(refusal=refusal)]
-    response = world.ask(offset_for_leader_epoch, request(asked(0)), 4)
+    cluster = FakeCluster()
+    cluster.partitions.epoch_results = [EpochEndOffset(refusal=refusal)]
+    response = cluster.send(offset_for_leader_epoch, request(asked(0)), 4)
     assert answers(response) == [(0, error_code, -1, -1)]
 
 
 def test_an_owner_that_does_not_answer_is_retriable():
-    world = World()
-    world.partitions.error = BackendUnavailable("gone")
-    response = world.ask(offset_for_leader_epoch, request(asked(0)), 4)
+    cluster = FakeCluster()
+    cluster.partitions.error = BackendUnavailable("gone")
+    response = cluster.send(offset_for_leader_epoch, request(asked(0)), 4)
     assert answers(response) == [(0, ErrorCode.NOT_LEADER_OR_FOLLOWER, -1, -1)]

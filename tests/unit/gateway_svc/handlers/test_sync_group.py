@@ -9,7 +9,7 @@ from gateway_svc.wire.apis.sync_group import (
     SyncGroupResponse,
 )
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import World
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCluster
 
 REQUEST = SyncGroupRequest(
     group_id="g",
@@ -23,37 +23,37 @@ REQUEST = SyncGroupRequest(
 
 
 def test_the_assignment_goes_to_the_coordinator_and_comes_back():
-    world = World()
-    world.coordinators.answers[SyncGroup] = Synced(b"x", "consumer", "range")
-    assert world.ask(sync_group, REQUEST, 5) == SyncGroupResponse(
+    cluster = FakeCluster()
+    cluster.coordinators.replies[SyncGroup] = Synced(b"x", "consumer", "range")
+    assert cluster.send(sync_group, REQUEST, 5) == SyncGroupResponse(
         protocol_type="consumer", protocol_name="range", assignment=b"x"
     )
-    assert world.coordinators.asked == [
+    assert cluster.coordinators.requests == [
         SyncGroup("g", "m", 3, "i", "consumer", "range", [MemberAssignment("m", b"x")])
     ]
 
 
 def test_a_refusal_is_an_error():
-    world = World()
-    world.coordinators.answers[SyncGroup] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
-    response = world.ask(sync_group, REQUEST, 3)
+    cluster = FakeCluster()
+    cluster.coordinators.replies[SyncGroup] = Synced(refusal=GroupRefusal.ILLEGAL_GENERATION)
+    response = cluster.send(sync_group, REQUEST, 3)
     assert response == SyncGroupResponse(error_code=ErrorCode.ILLEGAL_GENERATION)
 
 
 def test_waiting_members_are_sent_elsewhere_when_the_gateway_stops():
-    world = World()
+    cluster = FakeCluster()
 
-    async def story():
+    async def scenario():
         asked = asyncio.Event()
 
         async def wait_for_others(_):
             asked.set()
             await asyncio.Event().wait()
 
-        world.coordinators.reply_to = wait_for_others
-        waiting = asyncio.create_task(sync_group(REQUEST, world.context(5)))
+        cluster.coordinators.reply_to = wait_for_others
+        waiting = asyncio.create_task(sync_group(REQUEST, cluster.context(5)))
         await asked.wait()
-        world.backends.long_polls.close()
+        cluster.backends.long_polls.close()
         return await waiting
 
-    assert asyncio.run(story()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE
+    assert asyncio.run(scenario()).error_code is ErrorCode.COORDINATOR_NOT_AVAILABLE

@@ -72,5 +72,5 @@ def error_codes(value, version):
 
 def names_something(request):
     """Whether something must be answered for. "All topics" of Metadata names nothing."""
-    values = (getattr(request, one.name) for one in fields(request))
+    values = (getattr(request, field.name) for field in fields(request))
     return any(isinstance(value, list) and value for value in values)

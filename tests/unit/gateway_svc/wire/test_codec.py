@@ -66,8 +66,8 @@ def test_a_message_comes_back_from_its_bytes(api, version, message_type):
 def test_bytes_cut_anywhere_are_a_violation(api, version, message_type):
     flexible = api.is_flexible(version)
     images = (
-        b"".join(encode(one, version, flexible))
-        for one in random_messages(message_type, version, 4)
+        b"".join(encode(random_message, version, flexible))
+        for random_message in random_messages(message_type, version, 4)
     )
     check_cuts(message_type, min(images, key=len), version, flexible=flexible)
 

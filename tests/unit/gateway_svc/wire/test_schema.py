@@ -36,7 +36,7 @@ class Outer:
 
 def test_a_message_is_made_of_named_values_and_compared_by_them():
     assert Inner(number=1) == Inner(number=1, old="gone") != Inner(number=2)
-    assert [one.name for one in fields(Inner)] == ["number", "old"]
+    assert [field.name for field in fields(Inner)] == ["number", "old"]
     with pytest.raises(TypeError):
         Inner(1)
     with pytest.raises(TypeError):
@@ -64,7 +64,7 @@ def test_a_layout_has_the_fields_of_its_version_in_order():
 
 
 def test_tagged_fields_come_in_the_order_of_their_tags():
-    assert [(tag, one.name) for tag, one in layout(Outer, 2).tagged.items()] == [
+    assert [(tag, item.name) for tag, item in layout(Outer, 2).tagged.items()] == [
         (1, "first"),
         (7, "second"),
     ]

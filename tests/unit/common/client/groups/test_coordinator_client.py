@@ -12,7 +12,7 @@ from common.ports.unavailable import BackendUnavailable
 from common.rpc.channels import open_channel
 from common.rpc.server import RpcServer
 from partition_svc.rpc.coordinator_servicer import CoordinatorServicer, service
-from tests.unit.gateway_svc.handlers.world import FakeCoordinators
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeCoordinators
 
 JOIN = JoinGroup("g", "", "consumer", [], 10_000, 60_000)
 
@@ -32,11 +32,11 @@ async def served(fake):
 def test_requests_and_replies_are_transferred_whole():
     async def scenario():
         fake = FakeCoordinators()
-        fake.answers[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
+        fake.replies[GroupHeartbeat] = HeartbeatTaken(GroupRefusal.ILLEGAL_GENERATION)
         async with served(fake) as (coordinators, _):
             asked = GroupHeartbeat("g", "m", 3, "i")
-            assert (await coordinators.call(asked)) == fake.answers[GroupHeartbeat]
-            assert fake.asked == [asked]
+            assert (await coordinators.call(asked)) == fake.replies[GroupHeartbeat]
+            assert fake.requests == [asked]
 
     asyncio.run(scenario())
 

@@ -18,7 +18,7 @@ from common.ports.group_errors import GroupRefusal
 from common.ports.metadata import ClusterChange, Placement, PlacementChange, Topic
 from common.ports.unavailable import BackendUnavailable
 from tests.support.stores.partition_core import until
-from tests.unit.gateway_svc.handlers.world import FakeMetadata
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeMetadata
 
 TOPIC_ID = bytes(range(16))
 IN_0 = next(f"g{n}" for n in range(99) if group_partition(f"g{n}", 2) == 0)

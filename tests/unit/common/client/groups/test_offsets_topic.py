@@ -7,7 +7,7 @@ from common.cluster.view import ClusterView
 from common.ports.coordinators import OFFSETS_TOPIC
 from common.ports.metadata import ClusterChange
 from common.ports.unavailable import BackendUnavailable
-from tests.unit.gateway_svc.handlers.world import FakeMetadata
+from tests.unit.gateway_svc.handlers.fake_cluster import FakeMetadata
 
 
 def empty_view():

@@ -5,14 +5,14 @@ from gateway_svc.handlers.fetch.handler import fetch
 from gateway_svc.wire.apis.fetch import EpochEndOffset as Parted
 from gateway_svc.wire.apis.fetch import FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import ORDERS, FakeCluster
 
 STORED = FetchResult([b"batch"], 50, 50, 0, 7)
 
 
-def reads(world: World, *, offset: int, last_epoch: int, end: EpochEndOffset | None = None):
+def reads(cluster: FakeCluster, *, offset: int, last_epoch: int, end: EpochEndOffset | None = None):
     """What a reader at `offset` is told, whose last record is of `last_epoch`."""
-    world.partitions.epoch_results = None if end is None else [end]
+    cluster.partitions.epoch_results = None if end is None else [end]
     asked = FetchPartition(
         partition=0,
         current_leader_epoch=7,
@@ -26,24 +26,24 @@ def reads(world: World, *, offset: int, last_epoch: int, end: EpochEndOffset | N
         max_bytes=1000,
         topics=[FetchTopic(topic_id=ORDERS.topic_id, partitions=[asked])],
     )
-    ((only,),) = [topic.partitions for topic in world.ask(fetch, request, 13).responses]
+    ((only,),) = [topic.partitions for topic in cluster.send(fetch, request, 13).responses]
     return only
 
 
 def test_a_reader_without_a_fetched_epoch_is_not_compared():
-    world = World()
-    only = reads(world, offset=5, last_epoch=-1)
+    cluster = FakeCluster()
+    only = reads(cluster, offset=5, last_epoch=-1)
     assert (only.error_code, only.records, only.diverging_epoch) == (0, [b"batch"], None)
-    assert not world.partitions.epoch_queries
+    assert not cluster.partitions.epoch_queries
 
 
 @pytest.mark.parametrize(("offset", "end"), [(50, 50), (5, 50)])
 def test_a_reader_in_agreement_with_the_log_gets_records(offset, end):
-    world = World()
-    only = reads(world, offset=offset, last_epoch=6, end=EpochEndOffset(6, end))
+    cluster = FakeCluster()
+    only = reads(cluster, offset=offset, last_epoch=6, end=EpochEndOffset(6, end))
     assert (only.error_code, only.records, only.diverging_epoch) == (0, [b"batch"], None)
-    assert world.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 0), 6, 7)]
-    assert world.partitions.fetches[0].max_wait_ms == 500
+    assert cluster.partitions.epoch_queries == [EpochQuery(LogId(ORDERS.topic_id, 0), 6, 7)]
+    assert cluster.partitions.fetches[0].max_wait_ms == 500
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_a_reader_in_agreement_with_the_log_gets_records(offset, end):
     "result", [STORED, FetchResult(refusal=Refusal.OFFSET_OUT_OF_RANGE)], ids=["in", "past"]
 )
 def test_a_diverged_reader_gets_the_diverging_epoch_at_once(offset, last_epoch, end, result):
-    world = World()
-    world.partitions.fetch_results = [result]
-    only = reads(world, offset=offset, last_epoch=last_epoch, end=end)
+    cluster = FakeCluster()
+    cluster.partitions.fetch_results = [result]
+    only = reads(cluster, offset=offset, last_epoch=last_epoch, end=end)
     assert (only.error_code, only.records) == (ErrorCode.NONE, [])
     assert only.diverging_epoch == Parted(epoch=end.leader_epoch, end_offset=end.end_offset)
     assert only.high_watermark == result.high_watermark
-    assert world.partitions.fetches[0].max_wait_ms == 0
+    assert cluster.partitions.fetches[0].max_wait_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_a_diverged_reader_gets_the_diverging_epoch_at_once(offset, last_epoch, 
     ],
 )
 def test_an_error_of_the_comparison_is_that_of_the_partition(end, error_code):
-    world = World()
-    only = reads(world, offset=5, last_epoch=6, end=end)
+    cluster = FakeCluster()
+    only = reads(cluster, offset=5, last_epoch=6, end=end)
     assert (only.error_code, only.diverging_epoch) == (error_code, None)
-    assert not world.partitions.fetches
+    assert not cluster.partitions.fetches
 
 
 def test_the_current_leader_is_named_first():
-    world = World()
-    world.partitions.fetch_results = [FetchResult(refusal=Refusal.NOT_OWNER)]
-    only = reads(world, offset=40, last_epoch=6, end=EpochEndOffset(5, 30))
+    cluster = FakeCluster()
+    cluster.partitions.fetch_results = [FetchResult(refusal=Refusal.NOT_OWNER)]
+    only = reads(cluster, offset=40, last_epoch=6, end=EpochEndOffset(5, 30))
     assert only.error_code is ErrorCode.NOT_LEADER_OR_FOLLOWER

@@ -11,7 +11,7 @@ from gateway_svc.wire.error_code import ErrorCode
 from tests.support.wire.batches import record_batch
 from tests.support.wire.message_sets import unpack_message_set
 from tests.support.wire.records import numbered
-from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, FakeCluster
 
 
 def asked(
@@ -36,9 +36,9 @@ def orders(*partitions: RequestedPartition) -> FetchTopic:
 
 def answers(response):
     return [
-        (topic.topic or topic.topic_id, one.partition_index, one.error_code)
+        (topic.topic or topic.topic_id, partition.partition_index, partition.error_code)
         for topic in response.responses
-        for one in topic.partitions
+        for partition in topic.partitions
     ]
 
 
@@ -48,8 +48,8 @@ def one_answer(response):
 
 
 def test_a_query_has_all_fields_of_the_request():
-    world = World()
-    world.ask(
+    cluster = FakeCluster()
+    cluster.send(
         fetch,
         request(
             orders(asked(2, offset=7, max_bytes=99, epoch=3), asked(0)),
@@ -59,7 +59,7 @@ def test_a_query_has_all_fields_of_the_request():
         ),
         11,
     )
-    (query,) = world.partitions.fetches
+    (query,) = cluster.partitions.fetches
     assert query.partitions == [
         FetchPartition(LogId(ORDERS.topic_id, 2), 7, 99, 3),
         FetchPartition(LogId(ORDERS.topic_id, 0), 0, 1000, -1),
@@ -69,26 +69,29 @@ def test_a_query_has_all_fields_of_the_request():
 
 
 def test_the_log_s_chunks_are_passed_on_as_they_are():
-    world = World()
+    cluster = FakeCluster()
     chunks = [b"one", b"two"]
-    world.partitions.fetch_results = [FetchResult(chunks, 9, 8, 1, 7)]
-    only = one_answer(world.ask(fetch, request(orders(asked(0))), 11))
+    cluster.partitions.fetch_results = [FetchResult(chunks, 9, 8, 1, 7)]
+    only = one_answer(cluster.send(fetch, request(orders(asked(0))), 11))
     assert only.records is chunks
     assert (only.high_watermark, only.last_stable_offset, only.log_start_offset) == (9, 8, 1)
     assert (only.preferred_read_replica, only.aborted_transactions) == (-1, None)
 
 
 def test_read_committed_responses_list_aborted_transactions():
-    world = World()
-    world.partitions.fetch_results = [FetchResult(aborted=[AbortedTransaction(5, 6)])]
-    only = one_answer(world.ask(fetch, request(orders(asked(0)), isolation_level=1), 4))
-    assert [(one.producer_id, one.first_offset) for one in only.aborted_transactions] == [(5, 6)]
+    cluster = FakeCluster()
+    cluster.partitions.fetch_results = [FetchResult(aborted=[AbortedTransaction(5, 6)])]
+    only = one_answer(cluster.send(fetch, request(orders(asked(0)), isolation_level=1), 4))
+    assert [
+        (aborted_transaction.producer_id, aborted_transaction.first_offset)
+        for aborted_transaction in only.aborted_transactions
+    ] == [(5, 6)]
 
 
 @pytest.mark.parametrize(("session_id", "epoch"), [(0, -1), (0, 0), (77, 0), (77, -1)], ids=str)
 def test_a_full_request_is_answered_and_makes_no_session(session_id, epoch):
     asked_for = request(orders(asked(0)), session_id=session_id, session_epoch=epoch)
-    response = World().ask(fetch, asked_for, 11)
+    response = FakeCluster().send(fetch, asked_for, 11)
     assert (response.error_code, response.session_id) == (ErrorCode.NONE, 0)
     assert one_answer(response).error_code is ErrorCode.NONE
 
@@ -96,14 +99,14 @@ def test_a_full_request_is_answered_and_makes_no_session(session_id, epoch):
 @pytest.mark.parametrize(("session_id", "epoch"), [(77, 1), (0, 1), (77, 2**31 - 1)], ids=str)
 def test_a_request_within_a_session_finds_none(session_id, epoch):
     asked_for = request(orders(asked(0)), session_id=session_id, session_epoch=epoch)
-    response = World().ask(fetch, asked_for, 11)
+    response = FakeCluster().send(fetch, asked_for, 11)
     assert response.error_code is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
     assert not response.responses
 
 
 def test_an_error_is_returned_at_once():
-    world = World()
-    response = world.ask(
+    cluster = FakeCluster()
+    response = cluster.send(
         fetch,
         request(orders(asked(0), asked(9)), FetchTopic(topic="nowhere", partitions=[asked(0)])),
         11,
@@ -113,17 +116,17 @@ def test_an_error_is_returned_at_once():
         ("orders", 9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
         ("nowhere", 0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
     ]
-    assert world.partitions.fetches[0].max_wait_ms == 0
+    assert cluster.partitions.fetches[0].max_wait_ms == 0
 
 
 def test_an_empty_request_has_an_empty_response():
-    world = World()
-    assert world.ask(fetch, request(), 11).responses == []
-    assert not world.partitions.fetches
+    cluster = FakeCluster()
+    assert cluster.send(fetch, request(), 11).responses == []
+    assert not cluster.partitions.fetches
 
 
 def test_topics_are_found_by_id_from_version_13_on_and_never_by_name():
-    response = World().ask(
+    response = FakeCluster().send(
         fetch,
         request(
             FetchTopic(topic_id=ORDERS.topic_id, partitions=[asked(0), asked(9)]),
@@ -139,17 +142,20 @@ def test_topics_are_found_by_id_from_version_13_on_and_never_by_name():
 
 
 def test_of_a_repeated_partition_the_last_is_served():
-    world = World()
-    response = world.ask(
+    cluster = FakeCluster()
+    response = cluster.send(
         fetch, request(orders(asked(0, offset=1), asked(1)), orders(asked(0, offset=5))), 11
     )
     assert answers(response) == [("orders", 0, ErrorCode.NONE), ("orders", 1, ErrorCode.NONE)]
-    assert [one.fetch_offset for one in world.partitions.fetches[0].partitions] == [5, 0]
+    assert [partition.fetch_offset for partition in cluster.partitions.fetches[0].partitions] == [
+        5,
+        0,
+    ]
 
 
 def test_limits_of_the_gateway_bound_what_clients_ask():
-    world = World(fetch_max_bytes=2000, connections_max_idle_ms=3000)
-    world.ask(
+    cluster = FakeCluster(fetch_max_bytes=2000, connections_max_idle_ms=3000)
+    cluster.send(
         fetch,
         request(
             orders(asked(0, max_bytes=2**31 - 1)),
@@ -159,36 +165,36 @@ def test_limits_of_the_gateway_bound_what_clients_ask():
         ),
         11,
     )
-    (query,) = world.partitions.fetches
+    (query,) = cluster.partitions.fetches
     assert (query.max_bytes, query.min_bytes, query.max_wait_ms) == (2000, 2000, 3000)
 
 
 def test_no_more_is_promised_than_the_partitions_may_answer():
-    world = World()
-    world.ask(fetch, request(orders(asked(0, max_bytes=30), asked(1, max_bytes=50))), 11)
-    assert world.partitions.fetches[0].max_bytes == 80
+    cluster = FakeCluster()
+    cluster.send(fetch, request(orders(asked(0, max_bytes=30), asked(1, max_bytes=50))), 11)
+    assert cluster.partitions.fetches[0].max_bytes == 80
 
 
 def test_answers_are_smaller_where_memory_is_short():
-    world = World()
-    world.memory_used = 60 << 20
-    world.ask(fetch, request(orders(asked(0, max_bytes=8 << 20)), max_bytes=8 << 20), 11)
-    assert world.partitions.fetches[0].max_bytes == 1 << 20
+    cluster = FakeCluster()
+    cluster.memory_used = 60 << 20
+    cluster.send(fetch, request(orders(asked(0, max_bytes=8 << 20)), max_bytes=8 << 20), 11)
+    assert cluster.partitions.fetches[0].max_bytes == 1 << 20
 
 
 def test_negative_limits_count_as_none():
-    world = World()
-    world.ask(fetch, request(orders(asked(0)), max_bytes=-5, min_bytes=-5, max_wait_ms=-5), 11)
-    (query,) = world.partitions.fetches
+    cluster = FakeCluster()
+    cluster.send(fetch, request(orders(asked(0)), max_bytes=-5, min_bytes=-5, max_wait_ms=-5), 11)
+    (query,) = cluster.partitions.fetches
     assert (query.max_bytes, query.min_bytes, query.max_wait_ms) == (0, -5, 0)
 
 
 def test_a_refused_partition_has_no_offsets():
-    world = World()
-    world.partitions.fetch_results = [
+    cluster = FakeCluster()
+    cluster.partitions.fetch_results = [
         FetchResult(high_watermark=9, refusal=Refusal.OFFSET_OUT_OF_RANGE)
     ]
-    only = one_answer(world.ask(fetch, request(orders(asked(0))), 11))
+    only = one_answer(cluster.send(fetch, request(orders(asked(0))), 11))
     assert only.error_code is ErrorCode.OFFSET_OUT_OF_RANGE
     assert (only.high_watermark, only.log_start_offset, only.records) == (-1, -1, b"")
 
@@ -202,19 +208,21 @@ def test_a_refused_partition_has_no_offsets():
     ],
 )
 def test_leader_errors_name_the_leader(refusal, error_code):
-    world = World()
-    world.partitions.fetch_results = [FetchResult(refusal=refusal, leader_epoch=3)]
+    cluster = FakeCluster()
+    cluster.partitions.fetch_results = [FetchResult(refusal=refusal, leader_epoch=3)]
     topic = FetchTopic(topic_id=ORDERS.topic_id, partitions=[asked(0)])
-    response = world.ask(fetch, request(topic), 16)
+    response = cluster.send(fetch, request(topic), 16)
     only = one_answer(response)
     assert (only.error_code, only.current_leader.leader_epoch) == (error_code, 7)
-    assert [one.node_id for one in response.node_endpoints] == [only.current_leader.leader_id]
+    assert [endpoint.node_id for endpoint in response.node_endpoints] == [
+        only.current_leader.leader_id
+    ]
 
 
 def test_an_owner_that_does_not_answer_is_retriable():
-    world = World()
-    world.partitions.error = BackendUnavailable("gone")
-    response = world.ask(fetch, request(orders(asked(0), asked(9))), 11)
+    cluster = FakeCluster()
+    cluster.partitions.error = BackendUnavailable("gone")
+    response = cluster.send(fetch, request(orders(asked(0), asked(9))), 11)
     assert answers(response) == [
         ("orders", 0, ErrorCode.NOT_LEADER_OR_FOLLOWER),
         ("orders", 9, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
@@ -223,34 +231,34 @@ def test_an_owner_that_does_not_answer_is_retriable():
 
 @pytest.mark.parametrize(("version", "magic"), [(0, 0), (1, 0), (2, 1), (3, 1)])
 def test_old_versions_get_message_sets(version, magic):
-    world = World()
+    cluster = FakeCluster()
     sent = numbered(3)
-    world.partitions.fetch_results = [FetchResult([record_batch(sent)], 3, 3, 0, 7)]
-    only = one_answer(world.ask(fetch, request(orders(asked(0))), version))
+    cluster.partitions.fetch_results = [FetchResult([record_batch(sent)], 3, 3, 0, 7)]
+    only = one_answer(cluster.send(fetch, request(orders(asked(0))), version))
     messages = unpack_message_set(b"".join(only.records))
-    assert [one.value for one in messages] == [record.value for record in sent]
-    assert {one.magic for one in messages} == {magic}
+    assert [message.value for message in messages] == [record.value for record in sent]
+    assert {message.magic for message in messages} == {magic}
 
 
 @pytest.mark.parametrize("version", [0, 3, 4, 9])
 def test_zstd_cannot_be_fetched_before_version_10(version):
-    world = World()
+    cluster = FakeCluster()
     batch = record_batch(numbered(1), codec="zstd")
-    world.partitions.fetch_results = [FetchResult([batch], 3, 3, 0, 7)]
-    only = one_answer(world.ask(fetch, request(orders(asked(0))), version))
+    cluster.partitions.fetch_results = [FetchResult([batch], 3, 3, 0, 7)]
+    only = one_answer(cluster.send(fetch, request(orders(asked(0))), version))
     assert only.error_code is ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
 
 
 def test_inconvertible_batches_are_corrupt():
-    world = World()
+    cluster = FakeCluster()
     batch = record_batch(numbered(1), payload=b"garbage")
-    world.partitions.fetch_results = [FetchResult([batch], 3, 3, 0, 7)]
-    only = one_answer(world.ask(fetch, request(orders(asked(0))), 2))
+    cluster.partitions.fetch_results = [FetchResult([batch], 3, 3, 0, 7)]
+    only = one_answer(cluster.send(fetch, request(orders(asked(0))), 2))
     assert only.error_code is ErrorCode.CORRUPT_MESSAGE
 
 
 def test_a_gateway_that_stops_answers_long_polls_with_what_is_there():
-    world = World()
+    cluster = FakeCluster()
 
     waiting = asyncio.Event()
 
@@ -260,15 +268,15 @@ def test_a_gateway_that_stops_answers_long_polls_with_what_is_there():
             await asyncio.Event().wait()
         return [FetchResult([], 4, 4, 0, 7)]
 
-    world.partitions.on_fetch = wait_if_asked
+    cluster.partitions.on_fetch = wait_if_asked
 
-    async def story():
-        poll = asyncio.create_task(fetch(request(orders(asked(0))), world.context(11)))
+    async def scenario():
+        poll = asyncio.create_task(fetch(request(orders(asked(0))), cluster.context(11)))
         await waiting.wait()
-        world.backends.long_polls.close()
+        cluster.backends.long_polls.close()
         assert one_answer(await poll).high_watermark == 4
-        late = await fetch(request(orders(asked(0))), world.context(11))
+        late = await fetch(request(orders(asked(0))), cluster.context(11))
         assert one_answer(late).high_watermark == 4
 
-    asyncio.run(story())
-    assert [one.max_wait_ms for one in world.partitions.fetches] == [500, 0, 0]
+    asyncio.run(scenario())
+    assert [query.max_wait_ms for query in cluster.partitions.fetches] == [500, 0, 0]

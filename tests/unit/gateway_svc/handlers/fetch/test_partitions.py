@@ -2,7 +2,7 @@ from common.ports.partitions import LogId
 from gateway_svc.handlers.fetch.partitions import requested_partitions, with_owner_lost
 from gateway_svc.wire.apis.fetch import FetchPartition, FetchRequest, FetchTopic
 from gateway_svc.wire.error_code import ErrorCode
-from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, World
+from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, FakeCluster
 
 
 def found(version: int, *topics: tuple[dict[str, object], list[int]]):
@@ -12,15 +12,15 @@ def found(version: int, *topics: tuple[dict[str, object], list[int]]):
         topics=[
             FetchTopic(
                 partitions=[
-                    FetchPartition(partition=one, fetch_offset=n, partition_max_bytes=1)
-                    for n, one in enumerate(partitions)
+                    FetchPartition(partition=partition, fetch_offset=n, partition_max_bytes=1)
+                    for n, partition in enumerate(partitions)
                 ],
                 **named,
             )
             for named, partitions in topics
         ],
     )
-    return requested_partitions(request, World().context(version))
+    return requested_partitions(request, FakeCluster().context(version))
 
 
 def test_a_topic_is_found_by_name_or_by_id_as_the_version_has_it():

@@ -49,7 +49,7 @@ def test_zstd_at_the_beginning_is_unsupported_before_version_10(version):
 
 def test_messages_before_the_requested_offset_are_left_out():
     messages = unpack_message_set(b"".join(read(1, PLAIN + LATER, fetch_offset=1)))
-    assert [one.offset for one in messages] == [1, 2, 3]
+    assert [message.offset for message in messages] == [1, 2, 3]
 
 
 def test_garbage_is_corrupt_where_it_must_be_opened():

@@ -31,7 +31,7 @@ from tests.support.stores.partition_core import LOG, read_everything, running_co
 from tests.support.wire.batches import TRANSACTIONAL_BIT, record_batch
 from tests.support.wire.mutated_batches import MutatedBatches
 from tests.support.wire.records import numbered
-from tests.unit.gateway_svc.handlers.world import NO_SUCH_ID, ORDERS, PEER, World
+from tests.unit.gateway_svc.handlers.fake_cluster import NO_SUCH_ID, ORDERS, PEER, FakeCluster
 
 BATCH = record_batch(numbered(3))
 VERSIONS = range(9, PRODUCE.version_max + 1)
@@ -80,10 +80,10 @@ async def told(answer, sent):
 def answered(route, sent, *, results=None, error=None, is_late=False):
     """The response's bytes, and what the owners were asked."""
 
-    async def story():
-        world = World()
-        world.partitions.append_results, world.partitions.error = results, error
-        reply = Dispatcher({0: route}, world.backends).connect(PEER)(sent)
+    async def scenario():
+        cluster = FakeCluster()
+        cluster.partitions.append_results, cluster.partitions.error = results, error
+        reply = Dispatcher({0: route}, cluster.backends).connect(PEER)(sent)
         if isinstance(reply, PendingResponse):
             timeout_ms = reply.timeout_ms
             await asyncio.wait([reply.future])
@@ -91,9 +91,9 @@ def answered(route, sent, *, results=None, error=None, is_late=False):
         else:
             timeout_ms = None
         reply = b"".join(reply)
-        return reply, world.partitions.appends, world.partitions.acks, timeout_ms
+        return reply, cluster.partitions.appends, cluster.partitions.acks, timeout_ms
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -160,13 +160,13 @@ def test_a_refusal_by_the_owner_has_the_same_message(version, records):
 
 
 def test_acks_0_has_no_answer_this_way_either():
-    async def story():
-        world = World()
-        reply = Dispatcher({0: SHORT}, world.backends).connect(PEER)(frame(9, acks=0))
+    async def scenario():
+        cluster = FakeCluster()
+        reply = Dispatcher({0: SHORT}, cluster.backends).connect(PEER)(frame(9, acks=0))
         await asyncio.wait([reply.future])
-        return reply.finish(), world.partitions.acks
+        return reply.finish(), cluster.partitions.acks
 
-    assert asyncio.run(story()) == (None, [0])
+    assert asyncio.run(scenario()) == (None, [0])
 
 
 def test_the_usual_request_takes_the_short_way():
@@ -193,7 +193,9 @@ def test_a_bug_of_the_fast_path_is_an_error_and_the_connection_stays(version, ca
     )
     long = overlapping_route(PRODUCE, broken_too, expects_response=expects_response)
     assert answered(short, frame(version)) == answered(long, frame(version))
-    assert [one.message for one in caplog.records] == [f"Produce v{version} from 'c' failed"] * 2
+    assert [record.message for record in caplog.records] == [
+        f"Produce v{version} from 'c' failed"
+    ] * 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -215,7 +217,7 @@ def test_a_bug_of_the_fast_response_is_logged_once_and_the_slow_path_responds(
 def test_a_bug_of_the_owner_is_logged_once_whichever_path_responds(caplog):
     sent = frame(9)
     short = answered(SHORT, sent, error=RuntimeError("a bug"))
-    assert [one.message for one in caplog.records] == ["Produce v9 from 'c' failed"]
+    assert [record.message for record in caplog.records] == ["Produce v9 from 'c' failed"]
     assert short == answered(LONG, sent, error=RuntimeError("a bug"))
 
 
@@ -230,17 +232,19 @@ def test_requests_that_begin_alike_are_answered_each_for_itself(version):
         frame(version, correlation_id=6),
     ]
 
-    async def story(route):
-        world = World()
-        dispatch = Dispatcher({0: route}, world.backends)
+    async def scenario(route):
+        cluster = FakeCluster()
+        dispatch = Dispatcher({0: route}, cluster.backends)
         # Of two connections, whose peers are told different things in errors.
         answers = [dispatch.connect(PEER), dispatch.connect(PEER._replace(listener="EXTERNAL"))]
         responses = [await told(answers[number % 2], one) for number, one in enumerate(sent)]
-        world.partitions.append_results = [AppendResult(refusal=Refusal.NOT_OWNER, leader_epoch=9)]
+        cluster.partitions.append_results = [
+            AppendResult(refusal=Refusal.NOT_OWNER, leader_epoch=9)
+        ]
         responses += [await told(answer, sent[0]) for answer in answers]
-        return responses, world.partitions.appends, world.partitions.acks
+        return responses, cluster.partitions.appends, cluster.partitions.acks
 
-    assert asyncio.run(story(SHORT)) == asyncio.run(story(LONG))
+    assert asyncio.run(scenario(SHORT)) == asyncio.run(scenario(LONG))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -256,17 +260,17 @@ def test_the_prefix_cache_ends_with_its_view(version):
         {"topics": [again]},
     ]
 
-    async def story(route):
-        world = World()
-        view = world.backends.view
-        answer = Dispatcher({0: route}, world.backends).connect(PEER)
+    async def scenario(route):
+        cluster = FakeCluster()
+        view = cluster.backends.view
+        answer = Dispatcher({0: route}, cluster.backends).connect(PEER)
         responses = [await told(answer, frame(version))]
         for revision, change in enumerate(changes, view.revision + 1):
             view.apply(ClusterChange(revision, view.cluster_id, **change))
             responses.append(await told(answer, frame(version)))
-        return responses, world.partitions.appends
+        return responses, cluster.partitions.appends
 
-    short, long = asyncio.run(story(SHORT)), asyncio.run(story(LONG))
+    short, long = asyncio.run(scenario(SHORT)), asyncio.run(scenario(LONG))
     assert short == long
     epochs = [(one.log.topic_id, one.leader_epoch) for one in short[1]]
     expected = [(ORDERS.topic_id, 7), (ORDERS.topic_id, 8), (ORDERS.topic_id, 8)]
@@ -276,64 +280,64 @@ def test_the_prefix_cache_ends_with_its_view(version):
 def test_the_prefix_cache_is_bounded(monkeypatch):
     monkeypatch.setattr(fast_path, "_CACHED_MAX", 3)
 
-    async def story():
-        world = World()
-        dispatch = Dispatcher({0: SHORT}, world.backends)
+    async def scenario():
+        cluster = FakeCluster()
+        dispatch = Dispatcher({0: SHORT}, cluster.backends)
         answer = dispatch.connect(PEER)
         for timeout_ms in range(1000, 1020):
             assert await told(answer, frame(9, timeout_ms=timeout_ms))
         return len(dispatch.fast_paths[kind_of(0, 9)].__self__._cache)
 
-    assert 0 < asyncio.run(story()) <= 3
+    assert 0 < asyncio.run(scenario()) <= 3
 
 
 TOPIC = replace(topic(), name="orders", partitions=topic().partitions[:3])
 
 
 def connected(route, core):
-    world = World()
-    world.view.apply(snapshot(TOPIC, revision=2))
-    backends = replace(world.backends, partitions=core)
+    cluster = FakeCluster()
+    cluster.view.apply(snapshot(TOPIC, revision=2))
+    backends = replace(cluster.backends, partitions=core)
     return Dispatcher({0: route}, backends).connect(PEER)
 
 
-def somehow_wrong(chance):
+def somehow_wrong(rng):
     """Most frames: a few bytes of the first changed, its end missing, or more behind it."""
-    producer = (chance.randrange(3), 0, chance.randrange(20)) if chance.random() < 0.5 else None
+    producer = (rng.randrange(3), 0, rng.randrange(20)) if rng.random() < 0.5 else None
     batch = record_batch(
-        numbered(chance.randrange(1, 4), size=chance.choice((10, 300, 1500))),
+        numbered(rng.randrange(1, 4), size=rng.choice((10, 300, 1500))),
         producer=producer or (-1, -1, -1),
         base_timestamp_ms=1_700_000_000_000,
     )
     sent = bytearray(
         frame(
-            chance.choice(VERSIONS),
-            partition=chance.randrange(4),
-            acks=chance.choice((-1, 1, 1, 0)),
-            correlation_id=chance.randrange(1 << 31),
+            rng.choice(VERSIONS),
+            partition=rng.randrange(4),
+            acks=rng.choice((-1, 1, 1, 0)),
+            correlation_id=rng.randrange(1 << 31),
             records=batch,
         ).replace(ORDERS.topic_id, TOPIC.topic_id)
     )
-    for _ in range(chance.choice((0, 0, 1, 1, 2, 3))):
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         # From the version on; the API stays Produce.
-        position = chance.randrange(2, min(len(sent), 130))
-        sent[position] = chance.choice((sent[position] ^ 1 << chance.randrange(8), 0, 255))
-    if chance.random() < 0.1:
-        del sent[chance.randrange(len(sent)) :]
-    return bytes(sent) + chance.randbytes(chance.choice((0,) * 19 + (3,)))
+        position = rng.randrange(2, min(len(sent), 130))
+        sent[position] = rng.choice((sent[position] ^ 1 << rng.randrange(8), 0, 255))
+    if rng.random() < 0.1:
+        del sent[rng.randrange(len(sent)) :]
+    return bytes(sent) + rng.randbytes(rng.choice((0,) * 19 + (3,)))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_frames_are_answered_and_stored_alike(tmp_path, seed):
-    async def story():
-        chance, kinds = random.Random(seed), Counter()
+    async def scenario():
+        rng, kinds = random.Random(seed), Counter()
         async with (
             running_core(tmp_path / "short", TOPIC) as core,
             running_core(tmp_path / "long", TOPIC) as other,
         ):
             short, long = connected(SHORT, core), connected(LONG, other)
             for _ in range(500):
-                sent = somehow_wrong(chance)
+                sent = somehow_wrong(rng)
                 answer = await told(short, sent)
                 assert answer == await told(long, sent), sent[:200]
                 kinds[answer[0] if isinstance(answer, tuple) else type(answer)] += 1
@@ -344,15 +348,15 @@ def test_random_frames_are_answered_and_stored_alike(tmp_path, seed):
                 assert batches == await read_everything(other, log)
         return kinds
 
-    assert {bytes, type(None), ProtocolViolation, Disconnect} == set(asyncio.run(story()))
+    assert {bytes, type(None), ProtocolViolation, Disconnect} == set(asyncio.run(scenario()))
 
 
 @pytest.mark.parametrize("validate_records", ["header", "full"])
 def test_random_batches_are_answered_and_stored_alike(tmp_path, validate_records):
     """With a sound CRC; several at a time, so that some wait for one that is examined."""
 
-    async def story():
-        batches, chance = MutatedBatches(5, 1_700_000_000_000), random.Random(5)
+    async def scenario():
+        batches, rng = MutatedBatches(5, 1_700_000_000_000), random.Random(5)
         settings = {"validate_records": validate_records, "cleaner_enable": False}
         async with (
             running_core(tmp_path / "short", TOPIC, **settings) as core,
@@ -361,7 +365,7 @@ def test_random_batches_are_answered_and_stored_alike(tmp_path, validate_records
             ways = connected(SHORT, core), connected(LONG, other)
             for _ in range(60):
                 sent = [
-                    frame(9, partition=chance.randrange(3), records=batches.next()).replace(
+                    frame(9, partition=rng.randrange(3), records=batches.next()).replace(
                         ORDERS.topic_id, TOPIC.topic_id
                     )
                     for _ in range(5)
@@ -376,9 +380,12 @@ def test_random_batches_are_answered_and_stored_alike(tmp_path, validate_records
                 assert stored
                 assert stored == await read_everything(other, log)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def without_clock(answers):
     """Words about times tell the range that is allowed now."""
-    return [re.sub(rb"\d{13}", b"", one) if isinstance(one, bytes) else one for one in answers]
+    return [
+        re.sub(rb"\d{13}", b"", answer) if isinstance(answer, bytes) else answer
+        for answer in answers
+    ]

@@ -48,6 +48,6 @@ def test_wire_image(message, version, hex_bytes):
 
 def test_a_refusal_names_topics_as_the_request_did():
     by_names = DELETE_TOPICS.refuse(BY_NAMES, ErrorCode.REQUEST_TIMED_OUT)
-    assert [one.name for one in by_names.responses] == ["a", "b"]
+    assert [topic.name for topic in by_names.responses] == ["a", "b"]
     by_id = DELETE_TOPICS.refuse(BY_ID, ErrorCode.REQUEST_TIMED_OUT)
-    assert [(one.name, one.topic_id) for one in by_id.responses] == [(None, TOPIC_ID)]
+    assert [(topic.name, topic.topic_id) for topic in by_id.responses] == [(None, TOPIC_ID)]

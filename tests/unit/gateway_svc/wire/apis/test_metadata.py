@@ -80,11 +80,11 @@ def test_a_refusal_names_topics_as_the_request_did():
     by_id = MetadataRequestTopic(name=None, topic_id=TOPIC_ID)
     request = MetadataRequest(topics=[MetadataRequestTopic(name="t"), by_id])
     refusal = METADATA.refuse(request, ErrorCode.UNKNOWN_SERVER_ERROR)
-    assert [(one.name, one.topic_id) for one in refusal.topics] == [
+    assert [(topic.name, topic.topic_id) for topic in refusal.topics] == [
         ("t", bytes(16)),
         ("", TOPIC_ID),
     ]
-    assert {one.error_code for one in refusal.topics} == {refusal.error_code}
+    assert {topic.error_code for topic in refusal.topics} == {refusal.error_code}
 
 
 def test_a_refusal_of_all_topics_names_none():

@@ -13,7 +13,7 @@ def assignment(topics):
     for topic, partitions in topics.items():
         name = topic.encode()
         parts.append(struct.pack(f">h{len(name)}si", len(name), name, len(partitions)))
-        parts += [struct.pack(">i", one) for one in partitions]
+        parts += [struct.pack(">i", partition) for partition in partitions]
     return b"".join([*parts, struct.pack(">i", -1)])
 
 

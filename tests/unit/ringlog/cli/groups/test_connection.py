@@ -60,7 +60,10 @@ def test_the_first_reset_creates_the_offsets_topic(address, topic):
 
     plan, found = asyncio.run(use())
     assert plan == [OffsetChange(topic, 0, None, 0), OffsetChange(topic, 1, None, 0)]
-    assert [(one.committed, one.lag) for one in found.partitions] == [(0, 5), (0, 0)]
+    assert [(partition.committed, partition.lag) for partition in found.partitions] == [
+        (0, 5),
+        (0, 0),
+    ]
 
 
 def test_an_unreachable_cluster_is_unavailable(monkeypatch):

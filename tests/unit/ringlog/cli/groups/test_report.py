@@ -25,7 +25,7 @@ def test_a_report_has_every_committed_or_assigned_partition():
 
 
 def test_lag_needs_a_committed_offset_and_a_log_end():
-    assert [one.lag for one in made().partitions] == [None, None, 3, 0, None]
+    assert [partition.lag for partition in made().partitions] == [None, None, 3, 0, None]
     assert made().lag == 3
 
 

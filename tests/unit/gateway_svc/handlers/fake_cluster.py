@@ -1,8 +1,8 @@
-"""A small cluster for tests of handlers: a view with topics, and ports that do as they are told."""
+"""A cluster for tests of handlers: a view with topics, and ports whose replies the test sets."""
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ PEER = Peer("INTERNAL", "10.0.0.9", 40_000, "10.0.0.1")
 
 @dataclass
 class FakePartitions(Partitions):
-    """Answers with `results`, or raises `error`; keeps what it was asked."""
+    """Returns `append_results` and so on, or raises `error`; records its requests."""
 
     append_results: list[AppendResult] | None = None
     fetch_results: list[FetchResult] | None = None
@@ -105,7 +105,7 @@ class FakePartitions(Partitions):
         return future
 
     async def fetch(self, query: FetchQuery) -> list[FetchResult]:
-        # As it is now: handlers may use a query again.
+        # Handlers may change a query and send it again, so record a copy.
         self.fetches.append(replace(query))
         if self.error is not None:
             raise self.error
@@ -129,12 +129,12 @@ class FakePartitions(Partitions):
         self.described += logs
         if self.error is not None:
             raise self.error
-        return self.descriptions or [LogDescription(one, 3, 10, 12) for one in logs]
+        return self.descriptions or [LogDescription(log, 3, 10, 12) for log in logs]
 
 
 @dataclass
 class FakeMetadata:
-    """Creates topics in the view it is given, unless `results` or `error` say otherwise."""
+    """Creates topics in `view`, or returns `results`, or raises `error`; records its requests."""
 
     view: ClusterView
     results: list[TopicResult] | None = None
@@ -157,19 +157,19 @@ class FakeMetadata:
             raise self.error
         if self.results is not None:
             return self.results
-        made = [
+        created = [
             Topic(
-                one.name.encode().ljust(16, b"+")[:16],
-                one.name,
-                (Placement("p-0", 0),) * max(1, one.partition_count),
-                {name: value for name, value in one.configs.items() if value is not None},
+                new.name.encode().ljust(16, b"+")[:16],
+                new.name,
+                (Placement("p-0", 0),) * max(1, new.partition_count),
+                {name: value for name, value in new.configs.items() if value is not None},
             )
-            for one in topics
+            for new in topics
         ]
         if not validate_only:
-            change = ClusterChange(self.view.revision + 1, self.view.cluster_id, topics=made)
+            change = ClusterChange(self.view.revision + 1, self.view.cluster_id, topics=created)
             self.view.apply(change)
-        return [TopicResult(one.name, one.topic_id, one) for one in made]
+        return [TopicResult(topic.name, topic.topic_id, topic) for topic in created]
 
     async def delete_topics(
         self, names: Sequence[str] = (), topic_ids: Sequence[bytes] = (), *, timeout_ms: int
@@ -181,7 +181,9 @@ class FakeMetadata:
         if self.results is not None:
             return self.results
         by_name = [TopicResult(name, b"i" * 16) for name in names]
-        return by_name + [TopicResult(f"name of {one.hex()}", one) for one in topic_ids]
+        return by_name + [
+            TopicResult(f"name of {topic_id.hex()}", topic_id) for topic_id in topic_ids
+        ]
 
     async def allocate_producer_ids(self) -> ProducerIdBlock:
         if self.error is not None:
@@ -192,13 +194,13 @@ class FakeMetadata:
 
 
 class FakeCoordinators:
-    """Replies with `answers[type of request]`, or raises `error`; keeps the requests.
+    """Returns `replies[type of request]`, or raises `error`; records its requests.
 
-    Where that is a list, each request about a group has the reply with its group id.
+    If the value is a list, a request gets the reply with its group id.
     """
 
     def __init__(self) -> None:
-        self.answers: dict[type, Any] = {
+        self.replies: dict[type, Any] = {
             JoinGroup: Joined(),
             SyncGroup: Synced(),
             GroupHeartbeat: HeartbeatTaken(),
@@ -209,7 +211,7 @@ class FakeCoordinators:
             DeleteOffsets: DeletedOffsets([None]),
             ConsumerHeartbeat: ConsumerHeartbeatTaken(),
         }
-        self.asked: list[Any] = []
+        self.requests: list[Any] = []
         self.error: Exception | None = None
 
     def call(self, request: Any) -> Future[Any]:
@@ -219,17 +221,17 @@ class FakeCoordinators:
         return await self.reply_to(request)
 
     async def reply_to(self, request: Any) -> Any:
-        self.asked.append(request)
+        self.requests.append(request)
         if self.error is not None:
             raise self.error
-        answer = self.answers[type(request)]
-        if isinstance(answer, list):
-            (answer,) = (each for each in answer if each.group_id == request.group_id)
-        return answer
+        reply = self.replies[type(request)]
+        if isinstance(reply, list):
+            (reply,) = (group for group in reply if group.group_id == request.group_id)
+        return reply
 
 
-class World:
-    """Gateways 1 (us), 2 and 3; 3 has no listener INTERNAL. Topics `orders` and `payments`."""
+class FakeCluster:
+    """Gateways 1 (under test), 2 and 3; 3 has no listener INTERNAL. Topics orders and payments."""
 
     def __init__(self, **settings: Any) -> None:
         self.view = ClusterView()
@@ -286,43 +288,34 @@ class World:
         peer = PEER._replace(listener=listener)
         return RequestContext(version, client_id, peer, self.backends)
 
-    def ask(self, handler: Any, request: Any, version: int, **circumstances: str) -> Any:
-        """What the handler answers, by whichever of the three ways it takes."""
+    def send(self, handler: Any, request: Any, version: int, **client: str) -> Any:
+        """Returns the handler's response, whether it is an operation, a coroutine or a value."""
 
-        async def asked() -> Any:
-            begun = handler(request, self.context(version, **circumstances))
-            if isinstance(begun, Operation):
-                await asyncio.wait([begun.future])
-                return _message(begun.respond(), request, version)
-            if isinstance(begun, ExclusiveOperation):
-                return await begun.run()
-            return await begun if asyncio.iscoroutine(begun) else begun
+        async def respond() -> Any:
+            started = handler(request, self.context(version, **client))
+            if isinstance(started, Operation):
+                await asyncio.wait([started.future])
+                return _message(started.respond(), request, version)
+            if isinstance(started, ExclusiveOperation):
+                return await started.run()
+            return await started if asyncio.iscoroutine(started) else started
 
-        return asyncio.run(asked())
+        return asyncio.run(respond())
 
-    def disconnects(self, handler: Any, request: Any, version: int) -> str:
-        """Why the connection is closed in place of an answer."""
+    def disconnect_reason(self, handler: Any, request: Any, version: int) -> str:
+        """Returns why the handler closes the connection; fails if it returns a response."""
         try:
-            answer = self.ask(handler, request, version)
+            response = self.send(handler, request, version)
         except Disconnect as reason:
             return str(reason)
-        raise AssertionError(f"answered {answer}")
+        raise AssertionError(f"the handler responded: {response}")
 
 
 def _message(response: Any, request: Any, version: int) -> Any:
-    """The response as a message: some handlers know the bytes of some already."""
+    """Returns the response as a message; some handlers return encoded bytes."""
     if not isinstance(response, bytes):
         return response
-    (api,) = (one for one in (PRODUCE, OFFSET_COMMIT) if isinstance(request, one.request))
+    (api,) = (api for api in (PRODUCE, OFFSET_COMMIT) if isinstance(request, api.request))
     message, end = decode(api.response, response, 0, version, api.is_flexible(version))
     assert end == len(response)
     return message
-
-
-def by_partition(response: Any, *, topics: str, partitions: str, index: str) -> Mapping[Any, Any]:
-    """Partition answers of a response by (topic name, partition)."""
-    return {
-        (getattr(topic, "name", None) or getattr(topic, "topic", ""), getattr(one, index)): one
-        for topic in getattr(response, topics)
-        for one in getattr(topic, partitions)
-    }
