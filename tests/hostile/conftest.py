@@ -1,4 +1,4 @@
-"""A broker with small limits, a bystander beside every attack, and a log without tracebacks."""
+"""Fixtures: a broker with small limits; around every test a bystander and a check of the logs."""
 
 import resource
 
@@ -8,10 +8,10 @@ from tests.support.clients.bystander import Bystander
 from tests.support.clients.raw_client import RawClient
 from tests.support.processes.deployments import DEPLOYMENTS
 
-#: What the process may hold of requests and unsent answers, all connections together.
+#: Limit on the memory of requests and unsent responses, over all connections.
 MEMORY_MAX = 32 << 20
 FRAME_MAX = 8 << 20
-FILES_WANTED = 10_000
+OPEN_FILES = 10_000
 
 LIMITS = {
     "socket_request_max_bytes": str(FRAME_MAX),
@@ -23,25 +23,28 @@ LIMITS = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _enough_files():
-    """Both ends of thousands of connections need open files; the broker inherits the limit."""
+def _raise_open_files_limit():
+    """Raises the limit of open files, which both ends of thousands of connections need.
+
+    The broker inherits the limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    limit = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="package", params=DEPLOYMENTS)
-def broker(request, tmp_path_factory, _enough_files):
+def broker(request, tmp_path_factory, _raise_open_files_limit):
     folder = tmp_path_factory.mktemp(f"hostile-{request.param}")
     with DEPLOYMENTS[request.param](folder, **LIMITS) as deployment:
         yield deployment
 
 
 @pytest.fixture(autouse=True)
-def _nobody_notices(broker):
-    """Around every test: a client that works, processes that stay, no bug in their logs."""
+def _assert_no_effect_on_others(broker):
+    """Asserts that another client is served, that processes keep running, and log no error."""
     with Bystander(broker):
         yield
     broker.assert_running()

@@ -1,4 +1,4 @@
-"""Bytes that are no Kafka: each ends its own connection, with one log line, and nothing else."""
+"""Bytes that are not Kafka's protocol: they end their own connection only, with one log line."""
 
 import contextlib
 import random
@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.hostile.conftest import FRAME_MAX
-from tests.support.clients.raw_client import API_VERSIONS, METADATA, PRODUCE, RawClient
+from tests.support.clients.raw_client import API_VERSIONS, FETCH, METADATA, PRODUCE, RawClient
 from tests.support.waiting import eventually
 from tests.support.wire.kafka_socket import KafkaSocket, request_header_v1
 from tests.support.wire.kio_client import ask, message, read_response, request_frame
@@ -17,15 +17,15 @@ HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(200)
 
 
-def lines_about(broker, connection):
+def log_lines_about(broker, connection):
     host, port = connection.socket.getsockname()
     return broker.gateway.lines_with(rf"{host}:{port}\b")
 
 
 def assert_closed_with_one_line(broker, connection):
     assert connection.wait_until_closed() == b""
-    eventually(lambda: lines_about(broker, connection), what="a log line about the connection")
-    assert len(lines_about(broker, connection)) == 1
+    eventually(lambda: log_lines_about(broker, connection), what="a log line about the connection")
+    assert len(log_lines_about(broker, connection)) == 1
 
 
 def assert_answered_or_closed(connection):
@@ -34,7 +34,7 @@ def assert_answered_or_closed(connection):
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [
         pytest.param(struct.pack(">i", -1), id="length -1"),
         pytest.param(struct.pack(">i", -(2**31)), id="smallest length"),
@@ -45,14 +45,13 @@ def assert_answered_or_closed(connection):
         pytest.param(b"\n" * 100, id="newlines"),
     ],
 )
-def test_a_length_that_cannot_be_ends_the_connection(sent, broker):
+def test_an_invalid_frame_length_ends_the_connection(data, broker):
     with KafkaSocket(broker.address) as hostile:
-        hostile.send_bytes(sent)
+        hostile.send_bytes(data)
         assert_closed_with_one_line(broker, hostile)
 
 
-def compact(count):
-    """An unsigned varint."""
+def unsigned_varint(count):
     packed = bytearray()
     while count > 0x7F:
         packed.append(count & 0x7F | 0x80)
@@ -60,7 +59,7 @@ def compact(count):
     return bytes([*packed, count])
 
 
-HEADER_9 = request_header_v1(METADATA, 9, 1) + b"\0"
+METADATA_HEADER_V9 = request_header_v1(METADATA, 9, 1) + b"\0"
 
 
 @pytest.mark.parametrize(
@@ -76,14 +75,19 @@ HEADER_9 = request_header_v1(METADATA, 9, 1) + b"\0"
         pytest.param(struct.pack(">hhih", METADATA, 1, 1, -2), id="client id of length -2"),
         pytest.param(struct.pack(">hhih", METADATA, 1, 1, 32767), id="client id cut off"),
         pytest.param(request_header_v1(METADATA, 1, 1) + struct.pack(">i", 2**31 - 1), id="array"),
-        pytest.param(HEADER_9 + compact(2**32 - 1), id="compact array"),
-        pytest.param(HEADER_9 + b"\xff" * 20, id="endless varint"),
-        pytest.param(HEADER_9 + compact(2) + compact(2**31), id="compact string"),
-        pytest.param(HEADER_9 + compact(1) + b"\1\1\1" + compact(2**30), id="tagged fields"),
-        pytest.param(request_header_v1(METADATA, 1, 1, "\u00fc") + b"\xff", id="not text"),
+        pytest.param(METADATA_HEADER_V9 + unsigned_varint(2**32 - 1), id="compact array"),
+        pytest.param(METADATA_HEADER_V9 + b"\xff" * 20, id="endless varint"),
+        pytest.param(
+            METADATA_HEADER_V9 + unsigned_varint(2) + unsigned_varint(2**31), id="compact string"
+        ),
+        pytest.param(
+            METADATA_HEADER_V9 + unsigned_varint(1) + b"\1\1\1" + unsigned_varint(2**30),
+            id="tagged fields",
+        ),
+        pytest.param(request_header_v1(METADATA, 1, 1, "\u00fc") + b"\xff", id="invalid UTF-8"),
         pytest.param(request_header_v1(METADATA, 1, 1) + struct.pack(">ih", 1, 5), id="cut short"),
         pytest.param(
-            request_header_v1(METADATA, 0, 1) + struct.pack(">ih", 1, -5), id="name of -5"
+            request_header_v1(METADATA, 0, 1) + struct.pack(">ih", 1, -5), id="name of length -5"
         ),
         pytest.param(
             request_header_v1(PRODUCE, 0, 1) + struct.pack(">hiihii", 1, 1, 1, 0, 1, 0) + b"\x7f",
@@ -91,58 +95,57 @@ HEADER_9 = request_header_v1(METADATA, 9, 1) + b"\0"
         ),
     ],
 )
-def test_a_frame_that_makes_no_sense_ends_the_connection(frame, broker):
+def test_an_invalid_frame_ends_the_connection(frame, broker):
     with KafkaSocket(broker.address) as hostile:
         hostile.send_frame(frame)
         assert_closed_with_one_line(broker, hostile)
 
 
-def test_random_bytes_on_many_connections_end_them_or_wait_for_more(broker):
-    source = random.Random(SEED)
+def test_random_bytes_on_many_connections_do_no_harm(broker):
+    rng = random.Random(SEED)
     for _ in range(150):
-        # Closed in the middle of it: what one expects.
+        # The broker may close the connection while the test still sends.
         with contextlib.suppress(ConnectionError), KafkaSocket(broker.address) as hostile:
-            hostile.send_bytes(source.randbytes(source.randrange(1, 5000)))
-            hostile.send_bytes(source.randbytes(source.randrange(1, 100)))
+            hostile.send_bytes(rng.randbytes(rng.randrange(1, 5000)))
+            hostile.send_bytes(rng.randbytes(rng.randrange(1, 100)))
 
 
-def test_random_bodies_behind_right_headers_are_answered_or_end_the_connection(broker, raw):
-    source = random.Random(SEED)
-    versions = ask(raw, API_VERSIONS, 0).api_keys
-    for one in versions:
-        for version in range(one.min_version, one.max_version + 1):
+def test_random_bodies_after_valid_headers_are_answered_or_end_the_connection(broker, raw):
+    rng = random.Random(SEED)
+    for api in ask(raw, API_VERSIONS, 0).api_keys:
+        for version in range(api.min_version, api.max_version + 1):
             with KafkaSocket(broker.address) as hostile:
-                header = request_header_v1(one.api_key, version, 7)
-                hostile.send_frame(header + source.randbytes(source.randrange(0, 60)))
+                header = request_header_v1(api.api_key, version, 7)
+                hostile.send_frame(header + rng.randbytes(rng.randrange(0, 60)))
                 assert_answered_or_closed(hostile)
 
 
-def test_flipped_bits_in_right_requests_are_answered_or_end_the_connection(broker, topic):
-    source = random.Random(SEED)
-    asked = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}
+def test_valid_requests_with_a_flipped_bit_are_answered_or_end_the_connection(broker, topic):
+    rng = random.Random(SEED)
+    partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}
     values = {
         "replica_id": -1,
         "max_wait": 0,
         "min_bytes": 0,
-        "topics": [{"topic": topic, "partitions": [asked]}],
+        "topics": [{"topic": topic, "partitions": [partition]}],
         "forgotten_topics_data": [],
     }
-    whole = request_frame(message(1, 12, values), 7)
+    frame = request_frame(message(FETCH, 12, values), 7)
     for _ in range(200):
-        spoilt = bytearray(whole)
-        spoilt[source.randrange(8, len(spoilt))] ^= 1 << source.randrange(8)
+        corrupted = bytearray(frame)
+        corrupted[rng.randrange(8, len(corrupted))] ^= 1 << rng.randrange(8)
         with KafkaSocket(broker.address) as hostile:
-            hostile.send_frame(bytes(spoilt))
+            hostile.send_frame(bytes(corrupted))
             assert_answered_or_closed(hostile)
 
 
 @pytest.mark.parametrize("version", [5, 99, 32767])
 def test_api_versions_of_an_unknown_version_is_answered_in_version_0(version, raw):
     raw.send_frame(request_header_v1(API_VERSIONS, version, 5) + b"\0anything")
-    correlation_id, answer = read_response(raw.read_frame(), API_VERSIONS, 0)
-    assert (correlation_id, answer.error_code) == (5, 35)
+    correlation_id, response = read_response(raw.read_frame(), API_VERSIONS, 0)
+    assert (correlation_id, response.error_code) == (5, 35)
     assert (API_VERSIONS, 0, 4) in [
-        (one.api_key, one.min_version, one.max_version) for one in answer.api_keys
+        (api.api_key, api.min_version, api.max_version) for api in response.api_keys
     ]
     assert ask(raw, API_VERSIONS, 3, SOFTWARE).error_code == 0
 
@@ -151,37 +154,37 @@ SOFTWARE = {"client_software_name": "tests", "client_software_version": "1"}
 
 
 @pytest.mark.parametrize("name", ["", "-tests", "a b", "tests.", "x\n"])
-def test_api_versions_with_a_software_name_that_is_none_is_refused(name, raw):
+def test_api_versions_with_an_invalid_software_name_is_refused(name, raw):
     values = {"client_software_name": name, "client_software_version": "1"}
     assert ask(raw, API_VERSIONS, 3, values).error_code == 42
     assert ask(raw, API_VERSIONS, 3, SOFTWARE).error_code == 0
 
 
-def test_a_request_that_comes_byte_by_byte_is_answered(raw):
+def test_a_request_that_arrives_byte_by_byte_is_answered(raw):
     frame = request_frame(message(API_VERSIONS, 3, SOFTWARE), 9)
     for byte in struct.pack(">i", len(frame)) + frame:
         raw.send_bytes(bytes([byte]))
     assert read_response(raw.read_frame(), API_VERSIONS, 3)[0] == 9
 
 
-def test_half_a_frame_and_a_goodbye_leave_nothing_behind(broker):
+def test_clients_that_disconnect_within_a_frame_do_no_harm(broker):
     frame = request_frame(message(API_VERSIONS, 3, SOFTWARE), 9)
-    for leave in (KafkaSocket.close, KafkaSocket.reset):
+    for disconnect in (KafkaSocket.close, KafkaSocket.reset):
         for cut in range(0, len(frame) + 4, 3):
             hostile = RawClient(broker.address)
             hostile.send_bytes((struct.pack(">i", len(frame)) + frame)[:cut])
-            leave(hostile)
+            disconnect(hostile)
 
 
-def test_half_a_frame_and_silence_are_closed_after_a_while(broker):
+def test_a_connection_that_stalls_within_a_frame_is_closed(broker):
     with KafkaSocket(broker.address) as hostile:
         hostile.send_bytes(struct.pack(">i", 1000) + b"half")
         assert_closed_with_one_line(broker, hostile)
 
 
-def test_a_valid_request_does_not_let_later_nonsense_through(broker, topic):
+def test_an_invalid_length_after_a_valid_request_ends_the_connection(broker, topic):
     with RawClient(broker.address) as hostile:
-        good = request_frame(message(API_VERSIONS, 3, SOFTWARE), 1)
-        hostile.send_bytes(struct.pack(">i", len(good)) + good + struct.pack(">i", -5))
-        sent = hostile.wait_until_closed()
-        assert sent == b"" or sent[4:8] == struct.pack(">i", 1)
+        frame = request_frame(message(API_VERSIONS, 3, SOFTWARE), 1)
+        hostile.send_bytes(struct.pack(">i", len(frame)) + frame + struct.pack(">i", -5))
+        received = hostile.wait_until_closed()
+        assert received == b"" or received[4:8] == struct.pack(">i", 1)

@@ -1,4 +1,4 @@
-"""Clients that write to `__consumer_offsets`: refused in every version, and nothing is stored."""
+"""Produce requests to `__consumer_offsets`: refused in every version, and nothing is stored."""
 
 from itertools import product
 
@@ -15,16 +15,16 @@ from tests.support.wire.records import Record
 INVALID_TOPIC_EXCEPTION = 17
 OFFSETS_TOPIC = "__consumer_offsets"
 #: The key and the value of a commit: group `g`, topic `t`, partition 0, offset 99.
-FORGED = Record(
+FORGED_COMMIT = Record(
     key=b"\0\1" + b"\0\1g" + b"\0\1t" + bytes(4),
     value=b"\0\3" + (99).to_bytes(8, "big") + b"\xff" * 4 + b"\0\0" + bytes(8),
 )
-TOMBSTONE = Record(key=FORGED.key, value=None)
+TOMBSTONE = Record(key=FORGED_COMMIT.key, value=None)
 
 
 @pytest.fixture
 def topic(raw):
-    """The topic exists from the first commit on."""
+    """Commits an offset, which creates the internal topic."""
     partition = {"partition_index": 0, "committed_offset": 3, "committed_metadata": None}
     topics = [{"name": raw.create_topic(), "partitions": [partition]}]
     values = {
@@ -33,15 +33,15 @@ def topic(raw):
         "member_id": "",
         "topics": topics,
     }
-    (committed,) = ask(raw, OFFSET_COMMIT, 8, values).topics
-    assert committed.partitions[0].error_code == 0
+    (response,) = ask(raw, OFFSET_COMMIT, 8, values).topics
+    assert response.partitions[0].error_code == 0
     return OFFSETS_TOPIC
 
 
 @pytest.mark.parametrize("version", range(3, 14))
 def test_batches_for_an_internal_topic_are_refused(version, raw, topic):
     before, topic_id = raw.offset_at(topic, LATEST), raw.topic_id(topic)
-    for acks, record in product([1, -1], [FORGED, TOMBSTONE]):
+    for acks, record in product([1, -1], [FORGED_COMMIT, TOMBSTONE]):
         data = [{"index": 0, "records": record_batch([record])}]
         values = {
             "transactional_id": None,
@@ -49,8 +49,8 @@ def test_batches_for_an_internal_topic_are_refused(version, raw, topic):
             "timeout": 30_000,
             "topic_data": [{"name": topic, "topic_id": topic_id, "partition_data": data}],
         }
-        (answered,) = ask(raw, PRODUCE, version, values).responses
-        (result,) = answered.partition_responses
+        (response,) = ask(raw, PRODUCE, version, values).responses
+        (result,) = response.partition_responses
         assert (int(result.error_code), result.base_offset) == (INVALID_TOPIC_EXCEPTION, -1)
     assert raw.offset_at(topic, LATEST) == before
 
@@ -58,18 +58,18 @@ def test_batches_for_an_internal_topic_are_refused(version, raw, topic):
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_message_sets_for_an_internal_topic_are_refused(version, raw, topic):
     before = raw.offset_at(topic, LATEST)
-    sent = message_set([FORGED], magic=min(version // 2, 1))
+    records = message_set([FORGED_COMMIT], magic=min(version // 2, 1))
     request = ProduceRequest[version](
-        required_acks=-1, timeout=30_000, topics=[(topic, [(0, sent)])]
+        required_acks=-1, timeout=30_000, topics=[(topic, [(0, records)])]
     )
     ((_, (result,)),) = ask_old(raw, request).topics
     assert result[1:3] == (INVALID_TOPIC_EXCEPTION, -1)
     assert raw.offset_at(topic, LATEST) == before
 
 
-def test_the_client_id_of_kafkas_own_tools_opens_no_door(raw, topic):
+def test_appends_with_the_client_id_of_kafkas_own_tools_are_refused(raw, topic):
     """Kafka 4.4 accepts appends of any client named `__admin_client` (KAFKA-20677)."""
-    data = [{"index": 0, "records": record_batch([FORGED])}]
+    data = [{"index": 0, "records": record_batch([FORGED_COMMIT])}]
     topic_data = [{"name": topic, "partition_data": data}]
     values = {"transactional_id": None, "acks": -1, "timeout": 30_000, "topic_data": topic_data}
     request = message(PRODUCE, 9, values)

@@ -1,7 +1,7 @@
-"""Clients that want the broker to hold a lot for them: memory stays within what is announced.
+"""Clients that make the broker buffer data: its memory stays within the configured limits.
 
-Each test would need many times the limit if nothing held it back. Growth is the peak of resident
-memory during the attack over what was resident before it.
+Each test would need many times the limit if the broker did not enforce it. Growth is the difference
+between the peak of resident memory during the attack and the resident memory before it.
 """
 
 import contextlib
@@ -31,46 +31,46 @@ from tests.support.wire.records import Record, numbered
 
 pytestmark = pytest.mark.slow
 
-#: What is not counted as held for clients: the interpreter's own ups and downs, RocksDB's memtable
-#: and caches (three services share one process in standalone), one frame above the limit.
+#: Memory that does not count as buffered for clients: fluctuations of the interpreter, RocksDB's
+#: memtable and caches (standalone has three services in one process), one frame above the limit.
 SLACK = 96 << 20
 BOUND = MEMORY_MAX + FRAME_MAX + SLACK
 
 
 @contextlib.contextmanager
 def bounded_memory(broker, bound=BOUND):
-    """No process on the data's way grows by more than `bound` while the block runs."""
-    watched = {process: process.resident_bytes() for process in (broker.gateway, broker.storage)}
-    for process in watched:
+    """Asserts that neither gateway nor storage grows by more than `bound` while the block runs."""
+    sizes = {process: process.resident_bytes() for process in (broker.gateway, broker.storage)}
+    for process in sizes:
         process.forget_peak()
     yield
-    for process, before in watched.items():
+    for process, before in sizes.items():
         growth = process.peak_resident_bytes() - before
         assert growth < bound, f"{process.name}: {growth >> 20} MiB more"
 
 
 def push(connections, data, *, rounds):
-    """Sends `data` on all connections as far as the broker takes it. Returns the bytes taken."""
-    left = {connection.socket: memoryview(data) for connection in connections}
-    for one in left:
-        one.setblocking(False)
+    """Sends `data` on all connections for `rounds` rounds. Returns the number of bytes sent."""
+    unsent = {connection.socket: memoryview(data) for connection in connections}
+    for sock in unsent:
+        sock.setblocking(False)
     for _ in range(rounds):
-        _, writable, _ = select.select([], [s for s, rest in left.items() if rest], [], 0.02)
-        for one in writable:
+        _, writable, _ = select.select([], [s for s, rest in unsent.items() if rest], [], 0.02)
+        for sock in writable:
             with contextlib.suppress(BlockingIOError, ConnectionError):
-                left[one] = left[one][one.send(left[one][:262_144]) :]
-    return sum(len(data) - len(rest) for rest in left.values())
+                unsent[sock] = unsent[sock][sock.send(unsent[sock][:262_144]) :]
+    return sum(len(data) - len(rest) for rest in unsent.values())
 
 
 def fill(connections, data):
-    """Sends `data` on all connections until all has left, or nothing did for half a second."""
-    left = {connection.socket: memoryview(data) for connection in connections}
-    for one in left:
-        one.setblocking(False)
-    while writable := select.select([], [s for s, rest in left.items() if rest], [], 0.5)[1]:
-        for one in writable:
+    """Sends `data` on all connections until all is sent, or nothing was for half a second."""
+    unsent = {connection.socket: memoryview(data) for connection in connections}
+    for sock in unsent:
+        sock.setblocking(False)
+    while writable := select.select([], [s for s, rest in unsent.items() if rest], [], 0.5)[1]:
+        for sock in writable:
             with contextlib.suppress(BlockingIOError):
-                left[one] = left[one][one.send(left[one][:262_144]) :]
+                unsent[sock] = unsent[sock][sock.send(unsent[sock][:262_144]) :]
 
 
 @pytest.fixture
@@ -82,16 +82,16 @@ def connections(broker):
         return opened
 
     yield connect
-    for one in opened:
-        one.close()
+    for connection in opened:
+        connection.close()
 
 
 def test_giant_declared_frames_cost_only_what_was_sent(broker, connections):
     with bounded_memory(broker, SLACK // 2):
-        for one in connections(1000):
-            one.send_bytes(struct.pack(">i", FRAME_MAX) + bytes(100))
-        with RawClient(broker.address) as other:
-            ask(other, API_VERSIONS, 0)
+        for connection in connections(1000):
+            connection.send_bytes(struct.pack(">i", FRAME_MAX) + bytes(100))
+        with RawClient(broker.address) as bystander:
+            ask(bystander, API_VERSIONS, 0)
 
 
 def test_many_half_sent_giant_frames_stay_within_the_limit(broker, connections):
@@ -101,49 +101,49 @@ def test_many_half_sent_giant_frames_stay_within_the_limit(broker, connections):
         push(hostile, data, rounds=200)
 
 
-def test_half_frames_that_trickle_do_not_keep_large_requests_out(broker, raw, topic, connections):
-    """Five halves fill the memory, and none stalls, for each gets a byte now and then."""
-    hostages = connections(5)
-    over = threading.Event()
+def test_slow_half_frames_do_not_block_large_requests(broker, raw, topic, connections):
+    """Five half-sent frames fill the memory; none stalls, because each gets bytes at intervals."""
+    slow = connections(5)
+    stop = threading.Event()
 
     def trickle():
-        while not over.wait(0.1):
-            for one in hostages:
+        while not stop.wait(0.1):
+            for connection in slow:
                 with contextlib.suppress(OSError):
-                    one.socket.send(b"x")
+                    connection.socket.send(b"x")
 
     with ThreadPoolExecutor(1) as executor:
-        fill(hostages, struct.pack(">i", FRAME_MAX) + bytes(FRAME_MAX - 500_000))
+        fill(slow, struct.pack(">i", FRAME_MAX) + bytes(FRAME_MAX - 500_000))
         executor.submit(trickle)
         try:
             for _ in range(3):
                 assert raw.produce(topic, record_batch(numbered(1, size=500_000))).error_code == 0
         finally:
-            over.set()
+            stop.set()
 
 
-def test_a_slow_reader_of_large_answers_costs_a_bounded_amount(broker, raw, topic, connections):
+def test_slow_readers_of_large_responses_use_bounded_memory(broker, raw, topic, connections):
     for _ in range(20):
         raw.produce(topic, record_batch(numbered(1, size=1_000_000)))
-    asked = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 50 << 20}
+    partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 50 << 20}
     values = {
         "max_wait": 0,
         "min_bytes": 1,
         "max_bytes": 50 << 20,
-        "topics": [{"topic": topic, "partitions": [asked]}],
+        "topics": [{"topic": topic, "partitions": [partition]}],
         "forgotten_topics_data": [],
     }
     frame = request_frame(message(FETCH, 12, values), 1)
     requests = (struct.pack(">i", len(frame)) + frame) * 50
-    # 40 MB asked for 50 times over on each of eight connections, and nothing read.
+    # Each of eight connections requests 40 MB 50 times, and reads nothing.
     with bounded_memory(broker, BOUND + 8 * (20 << 20)):
-        for one in connections(8, receive_buffer_bytes=4096):
-            one.send_bytes(requests)
-        # Told by the log: a goodbye would have to wait in line behind what is not read.
+        for connection in connections(8, receive_buffer_bytes=4096):
+            connection.send_bytes(requests)
+        # Read from the log: on the socket the close would be behind the data that is not read.
         eventually(
-            lambda: all(was_closed(broker, one) for one in connections(0)),
+            lambda: all(was_closed(broker, connection) for connection in connections(0)),
             within_s=60,
-            what="slow readers that are closed",
+            what="closed connections of slow readers",
         )
 
 
@@ -156,17 +156,17 @@ def is_closed(connection):
     """True if the broker closed the connection without accepting the data."""
     connection.socket.setblocking(False)
     try:
-        gone = connection.socket.recv(1, socket.MSG_PEEK) == b""
+        has_ended = connection.socket.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
-        gone = False
+        has_ended = False
     except ConnectionError:
         return True
     finally:
         connection.socket.settimeout(ANSWER_WITHIN_S)
-    return gone or connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+    return has_ended or connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
-def test_pipelining_without_reading_is_held_back(broker, topic, connections):
+def test_pipelining_without_reading_uses_bounded_memory(broker, topic, connections):
     values = {
         "topics": None,
         "allow_auto_topic_creation": False,
@@ -178,12 +178,12 @@ def test_pipelining_without_reading_is_held_back(broker, topic, connections):
         push(connections(50, receive_buffer_bytes=4096), data, rounds=100)
 
 
-def test_much_produced_at_once_is_held_back_and_all_answered(broker, raw):
-    """400 MB of right requests sent at once, over ten times what may be held, are all served."""
+def test_many_large_produce_requests_at_once_are_answered_within_the_limit(broker, raw):
+    """Sends 400 MB of valid requests at once, over ten times the limit; all are answered."""
     topic = raw.create_topic(partitions=4)
     batch = record_batch(numbered(1, size=1_000_000))
     connections = [RawClient(broker.address) for _ in range(100)]
-    # What RocksDB has not yet written to files counts as well.
+    # Memtables that RocksDB has not flushed yet count as well.
     memtables = 3 * (64 << 20)
     try:
         with bounded_memory(broker, BOUND + memtables):
@@ -198,59 +198,60 @@ def test_much_produced_at_once_is_held_back_and_all_answered(broker, raw):
                 }
                 frame = request_frame(message(PRODUCE, 9, values), partition)
                 frames.append(struct.pack(">i", len(frame)) + frame)
-            serve_all(connections, b"".join(frames), answers=4)
+            exchange_all(connections, b"".join(frames), responses=4)
     finally:
         for connection in connections:
             connection.close()
 
 
-def serve_all(connections, data, *, answers):
-    left = {connection.socket: memoryview(data) for connection in connections}
+def exchange_all(connections, data, *, responses):
+    """Sends `data` on each connection, and reads `responses` responses from each."""
+    unsent = {connection.socket: memoryview(data) for connection in connections}
     by_socket = {connection.socket: connection for connection in connections}
-    missing = dict.fromkeys(left, answers)
+    missing = dict.fromkeys(unsent, responses)
     deadline = time.monotonic() + 90
     while any(missing.values()):
         assert time.monotonic() < deadline, f"{sum(missing.values())} not answered"
-        waiting = [one for one, count in missing.items() if count]
-        sending = [one for one in waiting if left[one]]
+        waiting = [sock for sock, count in missing.items() if count]
+        sending = [sock for sock in waiting if unsent[sock]]
         readable, writable, _ = select.select(waiting, sending, [], 1)
-        for one in readable:
-            _, response = read_response(by_socket[one].read_frame(), PRODUCE, 9)
+        for sock in readable:
+            _, response = read_response(by_socket[sock].read_frame(), PRODUCE, 9)
             assert response.responses[0].partition_responses[0].error_code == 0
-            missing[one] -= 1
-        for one in writable:
+            missing[sock] -= 1
+        for sock in writable:
             with contextlib.suppress(BlockingIOError):
-                left[one] = left[one][one.send(left[one][:65_536], socket.MSG_DONTWAIT) :]
+                unsent[sock] = unsent[sock][sock.send(unsent[sock][:65_536], socket.MSG_DONTWAIT) :]
 
 
-def test_2000_idle_connections_cost_little(broker, connections):
+def test_2000_idle_connections_use_little_memory(broker, connections):
     with bounded_memory(broker, 2000 * 20_000 + SLACK // 2):
         idle = connections(2000)
-        with RawClient(broker.address) as other:
-            ask(other, API_VERSIONS, 0)
+        with RawClient(broker.address) as bystander:
+            ask(bystander, API_VERSIONS, 0)
         assert not any(map(is_closed, idle))
 
 
 def test_connections_above_the_limit_are_refused_with_a_clear_line(broker, connections):
     hostile = connections(4100)
-    eventually(lambda: sum(map(is_closed, hostile)) >= 100, what="connections that are refused")
+    eventually(lambda: sum(map(is_closed, hostile)) >= 100, what="refused connections")
     broker.gateway.wait_for_line(r"max\.connections\b")
-    for one in hostile[:200]:
-        one.close()
-    eventually(lambda: can_ask(broker), what="room after some left")
+    for connection in hostile[:200]:
+        connection.close()
+    eventually(lambda: is_served(broker), what="room for a new connection")
 
 
-def can_ask(broker):
-    with RawClient(broker.address) as one:
-        return ask(one, API_VERSIONS, 0).error_code == 0
+def is_served(broker):
+    with RawClient(broker.address) as client:
+        return ask(client, API_VERSIONS, 0).error_code == 0
 
 
-def test_fetch_clients_that_leave_are_forgotten(broker, raw, topic):
-    asked = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}
+def test_waiting_fetches_of_closed_connections_are_released(broker, raw, topic):
+    partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}
     values = {
         "max_wait": 600_000,
         "min_bytes": 1,
-        "topics": [{"topic": topic, "partitions": [asked]}],
+        "topics": [{"topic": topic, "partitions": [partition]}],
         "forgotten_topics_data": [],
         "max_bytes": 1000,
     }
@@ -258,11 +259,11 @@ def test_fetch_clients_that_leave_are_forgotten(broker, raw, topic):
     before = open_files(broker)
     with bounded_memory(broker, SLACK // 2):
         for round_number in range(500):
-            leaving = KafkaSocket(broker.address)
-            leaving.send_frame(frame)
-            (leaving.reset if round_number % 2 else leaving.close)()
-    # Sockets that the broker would wait with are files; the bystander and RocksDB have some too.
-    eventually(lambda: open_files(broker) < before + 50, what="connections let go")
+            client = KafkaSocket(broker.address)
+            client.send_frame(frame)
+            (client.reset if round_number % 2 else client.close)()
+    # Each socket that the broker keeps is an open file; the bystander and RocksDB have some too.
+    eventually(lambda: open_files(broker) < before + 50, what="closed connections")
     assert raw.produce(topic, record_batch(numbered(1))) == (0, 0)
     assert raw.fetch(topic, 0).offsets == [0]
 
@@ -272,20 +273,20 @@ def open_files(broker):
 
 
 @cache
-def bomb():
-    """A message set of about 300 KB that inflates to 300 MB: 333 messages in one wrapper."""
+def compression_bomb():
+    """Returns a message set of about 300 KB that inflates to 300 MB: 333 in one wrapper."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as file:
-        one = pack_message(Record(bytes(900_000)), magic=0)
+        inner = pack_message(Record(bytes(900_000)), magic=0)
         for _ in range(333):
-            file.write(one)
+            file.write(inner)
     return pack_message(Record(packed.getvalue()), magic=0, attributes=1)
 
 
 def test_a_compression_bomb_in_a_message_set_is_refused(broker, raw, topic):
     with KafkaSocket(broker.address) as connection, bounded_memory(broker):
-        answer = Kafka08Client(connection).produce(topic, 0, bomb())
-    assert answer.error_code in (2, 10, 87)
+        response = Kafka08Client(connection).produce(topic, 0, compression_bomb())
+    assert response.error_code in (2, 10, 87)
     assert raw.offset_at(topic, -1) == 0
 
 
@@ -294,14 +295,14 @@ def test_a_message_over_the_limit_is_refused_without_inflating_it(broker, raw, t
     values = [random.Random(0).randbytes(900_000)] * 7 + [bytes(900_000)] * 215
     inner = b"".join(pack_message(Record(value), magic=0) for value in values)
     wrapper = Record(gzip.compress(inner, compresslevel=1))
-    sent = pack_message(wrapper, magic=0, attributes=1)
+    message_set = pack_message(wrapper, magic=0, attributes=1)
     with KafkaSocket(broker.address) as connection, bounded_memory(broker, 64 << 20):
-        answer = Kafka08Client(connection).produce(topic, 0, sent)
-    assert answer.error_code == 10
+        response = Kafka08Client(connection).produce(topic, 0, message_set)
+    assert response.error_code == 10
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4"])
-def test_a_compression_bomb_in_a_batch_does_not_go_off_when_an_old_client_reads(codec, broker, raw):
+def test_a_compression_bomb_in_a_batch_is_not_inflated_for_an_old_client(codec, broker, raw):
     topic = raw.create_topic(configs={"max.message.bytes": "4000000"})
     batch = record_batch([Record(bytes(900_000))] * 333, codec=codec)
     assert raw.produce(topic, batch) == (0, 0)
