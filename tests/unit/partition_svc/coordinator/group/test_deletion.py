@@ -47,21 +47,21 @@ def test_empty_group_without_offsets_is_deleted_when_offsets_expire():
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=2, b=1)
 
 
 @pytest.fixture
-def one(world):
-    reader = Reader(world, "m1")
+def reader(simulated):
+    reader = Reader(simulated, "m1")
     settle(reader)
     return reader
 
 
-def test_consumer_group_with_members_is_not_deleted(world, one):
+def test_consumer_group_with_members_is_not_deleted(simulated, reader):
     def delete():
-        return world.do(lambda: world.group.delete("t", world.now_ms)).refusal
+        return simulated.do(lambda: simulated.group.delete("t", simulated.now_ms)).refusal
 
     assert delete() is GroupRefusal.NON_EMPTY_GROUP
-    one.leave()
+    reader.leave()
     assert delete() is None

@@ -21,26 +21,26 @@ def delete_offsets_of_topics(driven, is_deleted):
 
 
 @pytest.fixture
-def world():
+def simulated():
     return SimulatedConsumerGroup(a=4)
 
 
-def commit(world, topic="a", member_id="", epoch=-1, **fields):
+def commit(simulated, topic="a", member_id="", epoch=-1, **fields):
     request = CommitOffsets("g", [OffsetToCommit(topic, 0, 5)], member_id, epoch, **fields)
-    return world.do(lambda: world.group.commit(request, "t", world.now_ms)).refusal
+    return simulated.do(lambda: simulated.group.commit(request, "t", simulated.now_ms)).refusal
 
 
-def fetch(world, member_id=None, epoch=-1):
+def fetch(simulated, member_id=None, epoch=-1):
     request = FetchOffsets("g", None, member_id, epoch)
-    return world.do(lambda: world.group.fetch(request, "t", world.now_ms))
+    return simulated.do(lambda: simulated.group.fetch(request, "t", simulated.now_ms))
 
 
-def join(world, member_id=""):
+def join(simulated, member_id=""):
     protocols = [GroupProtocol("range", b"")]
     request = JoinGroup(
         "g", member_id, "consumer", protocols, 10_000, 10_000, needs_member_id=False
     )
-    return world.do(lambda: world.group.join(request, "t", world.now_ms, "c1"))
+    return simulated.do(lambda: simulated.group.join(request, "t", simulated.now_ms, "c1"))
 
 
 def test_new_group_does_not_exist_and_responds_as_unknown():
@@ -75,67 +75,69 @@ def test_offsets_of_a_topic_that_was_created_again_stay():
     assert driven.committed() == 5
 
 
-def test_empty_consumer_group_becomes_classic(world):
-    one = Reader(world, "m1")
-    settle(one)
-    one.leave()
-    other = ClassicReader(world)
-    run(other)
-    assert world.group.listed().group_type == "classic"
-    world.crash()
-    assert world.group.listed().state == "Stable"
-    assert len(world.log) == 1
+def test_empty_consumer_group_becomes_classic(simulated):
+    consumer = Reader(simulated, "m1")
+    settle(consumer)
+    consumer.leave()
+    classic = ClassicReader(simulated)
+    run(classic)
+    assert simulated.group.listed().group_type == "classic"
+    simulated.crash()
+    assert simulated.group.listed().state == "Stable"
+    assert len(simulated.log) == 1
 
 
-def test_pending_member_id_does_not_prevent_a_consumer_group(world):
-    one = ClassicReader(world)
-    one.act()
-    two = Reader(world, "m2")
-    settle(two)
-    run(one, two)
-    assert set(world.members) == {one.member_id, "m2"}
+def test_pending_member_id_does_not_prevent_a_consumer_group(simulated):
+    classic = ClassicReader(simulated)
+    classic.act()
+    consumer = Reader(simulated, "m2")
+    settle(consumer)
+    run(classic, consumer)
+    assert set(simulated.members) == {classic.member_id, "m2"}
 
 
-def test_empty_classic_group_becomes_a_consumer_group_with_a_tombstone(world):
-    one = ClassicReader(world)
-    run(one)
-    one.leave()
-    assert world.group.listed().state == "Empty"
-    settle(Reader(world, "m2"))
-    world.crash()
-    assert world.group.listed().group_type == "consumer"
-    assert world.state == "Stable"
+def test_empty_classic_group_becomes_a_consumer_group_with_a_tombstone(simulated):
+    classic = ClassicReader(simulated)
+    run(classic)
+    classic.leave()
+    assert simulated.group.listed().state == "Empty"
+    settle(Reader(simulated, "m2"))
+    simulated.crash()
+    assert simulated.group.listed().group_type == "consumer"
+    assert simulated.state == "Stable"
 
 
-def test_rejected_heartbeat_does_not_change_the_classic_group(world):
-    one = ClassicReader(world)
-    run(one)
-    one.wants_join = True
-    waiting = ClassicReader(world)
+def test_rejected_heartbeat_does_not_change_the_classic_group(simulated):
+    member = ClassicReader(simulated)
+    run(member)
+    member.wants_join = True
+    pending = ClassicReader(simulated)
     for _ in range(2):
-        waiting.act()
-    before = dict(world.log)
-    two = Reader(world, "m2", assignor="none")
-    assert two.beat().refusal is GroupRefusal.UNSUPPORTED_ASSIGNOR
-    assert world.log == before
-    assert not waiting.is_settled
-    run(one, waiting)
-    assert len(one.owned) == len(waiting.owned) == 2
+        pending.act()
+    before = dict(simulated.log)
+    consumer = Reader(simulated, "m2", assignor="none")
+    assert consumer.beat().refusal is GroupRefusal.UNSUPPORTED_ASSIGNOR
+    assert simulated.log == before
+    assert not pending.is_settled
+    run(member, pending)
+    assert len(member.owned) == len(pending.owned) == 2
 
 
-def test_group_without_members_changes_its_protocol_and_keeps_its_offsets(world):
-    one = Reader(world, "m1")
-    settle(one)
-    commit(world, "a", "m1", one.epoch)
-    one.leave()
-    assert join(world, "stranger").refusal is GroupRefusal.UNKNOWN_MEMBER_ID
-    assert world.group.listed().group_type == "consumer"
-    assert join(world).refusal is None
-    taken = Reader(world, "m2").beat()
-    assert taken.refusal is GroupRefusal.GROUP_ID_NOT_FOUND, "what it subscribes to is not readable"
-    world.sleep(10_000)
-    back = Reader(world, "m2")
-    settle(back)
-    world.crash()
-    assert world.group.listed().group_type == "consumer"
-    assert [found.offset for found in fetch(world, "m2", back.epoch).offsets] == [5]
+def test_group_without_members_changes_its_protocol_and_keeps_its_offsets(simulated):
+    reader = Reader(simulated, "m1")
+    settle(reader)
+    commit(simulated, "a", "m1", reader.epoch)
+    reader.leave()
+    assert join(simulated, "unknown").refusal is GroupRefusal.UNKNOWN_MEMBER_ID
+    assert simulated.group.listed().group_type == "consumer"
+    assert join(simulated).refusal is None
+    response = Reader(simulated, "m2").beat()
+    assert response.refusal is GroupRefusal.GROUP_ID_NOT_FOUND, (
+        "the subscription of the classic member is malformed"
+    )
+    simulated.sleep(10_000)
+    returned = Reader(simulated, "m2")
+    settle(returned)
+    simulated.crash()
+    assert simulated.group.listed().group_type == "consumer"
+    assert [offset.offset for offset in fetch(simulated, "m2", returned.epoch).offsets] == [5]

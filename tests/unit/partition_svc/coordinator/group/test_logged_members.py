@@ -6,7 +6,7 @@ GROUP = StoredGroup("consumer", 1, None, None, -1)
 TARGETS = [TargetRecord("g", member_id, frozenset()) for member_id in ("a", "b")]
 
 
-def test_last_value_of_each_key_counts():
+def test_replay_keeps_the_last_value_of_each_key():
     logged = LoggedMembers()
     for record in (GroupRecord("g", GROUP), *TARGETS, EpochRecord("g", StoredEpoch(1))):
         logged.replay(record)

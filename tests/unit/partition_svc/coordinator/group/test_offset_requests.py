@@ -12,10 +12,10 @@ def driven_group():
     return DrivenGroup(offsets_retention_ms=RETENTION_MS)
 
 
-def delete(driven, *topics):
-    asked = DeleteOffsets("g", [TopicPartitions(one, [0, 1]) for one in topics])
-    [(_, deleted)] = driven.group.delete_offsets(asked, 1, driven.now_ms).replies
-    return deleted
+def delete_offsets(driven, *topics):
+    request = DeleteOffsets("g", [TopicPartitions(topic, [0, 1]) for topic in topics])
+    [(_, response)] = driven.group.delete_offsets(request, 1, driven.now_ms).replies
+    return response
 
 
 def test_commit_of_a_member_to_an_unknown_group_is_rejected():
@@ -42,7 +42,7 @@ def test_delete_offsets_rejects_subscribed_topics_only():
     generation = driven.stable("a", metadata=READS_U)
     driven.commit(5, "a", generation)
     subscribed = GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC
-    assert delete(driven, "u", "t").refusals == [subscribed, subscribed, None, None]
+    assert delete_offsets(driven, "u", "t").refusals == [subscribed, subscribed, None, None]
     assert driven.committed() is None
 
 
@@ -51,7 +51,7 @@ def test_delete_offsets_rejects_all_topics_with_malformed_subscriptions(metadata
     driven = driven_group()
     generation = driven.stable("a", metadata=metadata)
     driven.commit(5, "a", generation)
-    assert delete(driven, "t").refusals == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC] * 2
+    assert delete_offsets(driven, "t").refusals == [GroupRefusal.GROUP_SUBSCRIBED_TO_TOPIC] * 2
     driven.pass_ms(9_000)
     assert driven.committed() == 5
 
@@ -59,10 +59,10 @@ def test_delete_offsets_rejects_all_topics_with_malformed_subscriptions(metadata
 def test_delete_offsets_of_other_protocol_types_needs_an_empty_group():
     driven = driven_group()
     driven.stable("a", protocol_type="connect")
-    assert delete(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
+    assert delete_offsets(driven, "t").refusal is GroupRefusal.NON_EMPTY_GROUP
     driven.leave("a")
-    assert delete(driven, "t").refusals == [None, None]
+    assert delete_offsets(driven, "t").refusals == [None, None]
 
 
 def test_delete_offsets_of_an_unknown_group_is_rejected():
-    assert delete(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND
+    assert delete_offsets(driven_group(), "t").refusal is GroupRefusal.GROUP_ID_NOT_FOUND

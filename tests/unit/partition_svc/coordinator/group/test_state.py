@@ -27,11 +27,11 @@ def test_group_with_offsets_or_a_record_exists():
 def test_restored_group_is_unchanged():
     driven = DrivenGroup()
     generation = driven.stable("a", "b")
-    described = driven.group.describe()
+    description = driven.group.describe()
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
     group = Group("g", driven.settings, ClusterView())
     group.restore(driven.stored, [], offsets, driven.now_ms)
-    assert group.describe() == described
+    assert group.describe() == description
     assert group.next_deadline == driven.now_ms + SESSION_MS
     [(_, fetched)] = group.fetch(FetchOffsets("g"), 1, 0).replies
     assert fetched.offsets == [CommittedOffset("t", 0, 5, 1, "m")]
@@ -57,9 +57,9 @@ def test_empty_group_and_offsets_without_members_are_restored():
     assert driven.group.exists
     assert driven.answers[driven.join(new_id="b")].generation_id == driven.stored.generation_id
     offsets = {"t": {0: StoredOffset(5, 1, "m", 1)}}
-    alone = Group("g", GroupSettings(), ClusterView())
-    alone.restore(None, [], offsets, 0)
-    assert (alone.exists, alone.next_deadline) == (True, None)
+    offsets_only = Group("g", GroupSettings(), ClusterView())
+    offsets_only.restore(None, [], offsets, 0)
+    assert (offsets_only.exists, offsets_only.next_deadline) == (True, None)
 
 
 def test_generation_grows_over_restarts_at_any_time():
@@ -78,12 +78,12 @@ def test_roll_back_reverts_unconfirmed_requests():
     member = Joined("a", driven.stable("a"))
     group, now_ms = driven.group, driven.now_ms
     group.confirm(driven.records)
-    described = group.describe()
+    description = group.describe()
     group.commit(committing(6, "g", topic="t", joined=member), "t", now_ms)
     assert driven.committed() == 6
     group.join(joining("", "g"), "t", now_ms, "b")
     group.leave(LeaveGroup("g", [LeavingMember("a")]), "t", now_ms)
     group.roll_back(now_ms)
-    assert group.describe() == described
+    assert group.describe() == description
     assert driven.committed() == 5
     assert group.next_deadline == now_ms + SESSION_MS

@@ -21,7 +21,7 @@ def driven_group():
     return DrivenGroup(offsets_retention_ms=RETENTION_MS)
 
 
-def expire(driven):
+def expire_offsets(driven):
     driven._take(None, driven.group.expire_offsets(driven.now_ms))
 
 
@@ -80,10 +80,10 @@ def test_offsets_without_members_expire_after_their_commit():
     driven = driven_group()
     driven.commit(5)
     driven.pass_ms(RETENTION_MS - 1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     driven.pass_ms(1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() is None
     assert not driven.group.exists
 
@@ -93,14 +93,14 @@ def test_offsets_expire_after_the_last_member_left():
     generation = driven.stable("a", session_ms=1_000_000)
     driven.commit(5, "a", generation)
     driven.pass_ms(RETENTION_MS)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     driven.leave("a")
     driven.pass_ms(RETENTION_MS - 1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     driven.pass_ms(1)
-    expire(driven)
+    expire_offsets(driven)
     assert not driven.group.exists
 
 
@@ -114,10 +114,10 @@ def test_retention_of_an_empty_group_without_timestamp_counts_from_the_commit():
     driven.restart()
     driven.commit(5)
     driven.pass_ms(RETENTION_MS - 1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     driven.pass_ms(1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() is None
 
 
@@ -126,7 +126,7 @@ def test_offsets_of_topics_without_subscription_expire():
     generation = driven.stable("a", metadata=READS_U, session_ms=1_000_000)
     driven.commit(5, "a", generation)
     driven.pass_ms(RETENTION_MS)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() is None
     assert driven.heartbeat("a", generation) is None
 
@@ -137,11 +137,11 @@ def test_offsets_do_not_expire_with_unknown_subscriptions(fields):
     generation = driven.stable("a", session_ms=1_000_000, **fields)
     driven.commit(5, "a", generation)
     driven.pass_ms(RETENTION_MS)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
 
 
-def test_nothing_expires_during_a_rebalance():
+def test_offsets_do_not_expire_during_a_rebalance():
     driven = driven_group()
     generation = driven.stable("a", metadata=READS_U, session_ms=1_000_000)
     driven.commit(5, "a", generation)
@@ -149,7 +149,7 @@ def test_nothing_expires_during_a_rebalance():
     driven.pass_ms(RETENTION_MS // 2)
     assert driven.state == "CompletingRebalance" or driven.state == "PreparingRebalance"
     driven.now_ms += RETENTION_MS
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
 
 
@@ -157,33 +157,33 @@ def test_retention_of_a_commit_overrides_the_setting():
     driven = driven_group()
     driven.commit(5, retention_ms=10)
     driven.pass_ms(9)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     driven.pass_ms(1)
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() is None
 
 
 def subscriptions(*metadata):
-    """Of a group whose members say this."""
+    """Returns the subscriptions of a group whose members sent `metadata`."""
     group = ClassicGroup("g", GroupSettings())
     group.protocol_type, group.protocol = "consumer", "range"
-    for number, one in enumerate(metadata):
-        request = joining(protocols=[GroupProtocol("range", one)])
+    for number, subscription in enumerate(metadata):
+        request = joining(protocols=[GroupProtocol("range", subscription)])
         group.members.add(joining_member(request, f"m{number}"))
     return Subscriptions(group)
 
 
 def test_number_of_parsed_topics_is_limited():
-    def says(count, name):
+    def encode_subscription(count, name):
         return struct.pack(">hi", 0, count) + (struct.pack(">h", 1) + name) * count
 
-    few = subscriptions(READS_U, *[says(200_000, b"t")] * 3)
+    few = subscriptions(READS_U, *[encode_subscription(200_000, b"t")] * 3)
     assert few.are_known
     assert ("t" in few, "v" in few) == (True, False)
-    many = subscriptions(says(200_000, b"t"), says(100_001, b"u"))
+    many = subscriptions(encode_subscription(200_000, b"t"), encode_subscription(100_001, b"u"))
     assert not many.are_known
-    assert "v" in many, "it may be to anything"
+    assert "v" in many, "an unknown subscription may have any topic"
 
 
 def test_stored_times_and_expiry_follow_the_wall_clock():
@@ -197,8 +197,8 @@ def test_stored_times_and_expiry_follow_the_wall_clock():
     driven.group = Group("g", driven.settings, ClusterView(), lambda: wall_ms)
     driven.commit(5)
     driven.now_ms += RETENTION_MS
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() == 5
     wall_ms += RETENTION_MS
-    expire(driven)
+    expire_offsets(driven)
     assert driven.committed() is None
